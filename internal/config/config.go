@@ -1,0 +1,190 @@
+// Package config is the only reader of the environment. It has one struct per
+// concern; a binary composes the ones it needs, reads them once at start and
+// passes them down. The AWS SDK reads its own variables (AWS_REGION,
+// AWS_ENDPOINT_URL_S3, …); nothing else does.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Local says where the local stack keeps things.
+type Local struct {
+	// Home holds the state of one local stack and nothing else.
+	Home string `env:"RECFLOW_HOME" envDefault:".recflow"`
+
+	// Cache holds what is slow to set up and shared by all stacks of a user.
+	// Empty means recflow's folder in the user's cache folder.
+	Cache string `env:"RECFLOW_CACHE"`
+}
+
+// Database is the Postgres that holds the versions.
+type Database struct {
+	// URL is a postgres:// address. It may carry a password and is never logged.
+	URL string `env:"RECFLOW_DATABASE_URL"`
+
+	// MaxConns bounds the pool.
+	MaxConns int32 `env:"RECFLOW_DATABASE_MAX_CONNS" envDefault:"10"`
+}
+
+// Temporal is the service that runs the workflows.
+type Temporal struct {
+	Address   string `env:"RECFLOW_TEMPORAL_ADDRESS"`
+	Namespace string `env:"RECFLOW_TEMPORAL_NAMESPACE" envDefault:"default"`
+	TaskQueue string `env:"RECFLOW_TASK_QUEUE" envDefault:"recflow"`
+
+	// UI is the address of the Temporal UI, only used to print links.
+	UI string `env:"RECFLOW_TEMPORAL_UI"`
+}
+
+// Storage is the bucket of raw events, items and embeddings.
+type Storage struct {
+	Bucket string `env:"RECFLOW_BUCKET"`
+}
+
+// Glue is the training job.
+type Glue struct {
+	Job string `env:"RECFLOW_GLUE_JOB" envDefault:"recflow-train"`
+
+	// StoredMargin is subtracted from the time of a refresh to get stored_to. It
+	// must be longer than the longest delivery delay of the stream.
+	StoredMargin time.Duration `env:"RECFLOW_STORED_MARGIN" envDefault:"1h"`
+}
+
+// Worker is everything the worker binary needs.
+type Worker struct {
+	Database Database
+	Temporal Temporal
+	Storage  Storage
+	Glue     Glue
+
+	// BuildID names the code that a workflow task ran on. Empty: the VCS revision.
+	BuildID string `env:"RECFLOW_BUILD_ID"`
+
+	// DrainTimeout is how long running activities get when the worker stops.
+	DrainTimeout time.Duration `env:"RECFLOW_DRAIN_TIMEOUT" envDefault:"30s"`
+
+	// LoadParallel bounds the files that one worker loads at once.
+	LoadParallel int `env:"RECFLOW_LOAD_PARALLEL" envDefault:"2"`
+
+	// SweepEvery is the period of the clean-up after terminated runs.
+	SweepEvery time.Duration `env:"RECFLOW_SWEEP_EVERY" envDefault:"1h"`
+
+	// ReaderCacheTTL is the longest time a reader may act on a version it
+	// resolved earlier. Prune waits it out before dropping a version.
+	ReaderCacheTTL time.Duration `env:"RECFLOW_READER_CACHE_TTL" envDefault:"60s"`
+}
+
+// Client is what the commands of recflow need of a running system.
+type Client struct {
+	Database Database
+	Temporal Temporal
+	Storage  Storage
+	Glue     Glue
+}
+
+// ReadLocal reads and completes Local.
+func ReadLocal() (Local, error) {
+	c, err := env.ParseAs[Local]()
+	if err != nil {
+		return Local{}, err
+	}
+	if c.Cache == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return Local{}, fmt.Errorf("find the cache folder (set RECFLOW_CACHE): %w", err)
+		}
+		c.Cache = filepath.Join(dir, "recflow")
+	}
+	if c.Home, err = filepath.Abs(c.Home); err != nil {
+		return Local{}, err
+	}
+	if c.Cache, err = filepath.Abs(c.Cache); err != nil {
+		return Local{}, err
+	}
+	return c, nil
+}
+
+// ReadWorker reads and validates Worker.
+func ReadWorker() (Worker, error) {
+	c, err := env.ParseAs[Worker]()
+	if err != nil {
+		return Worker{}, err
+	}
+	return c, c.Validate()
+}
+
+// Validate reports every mistake at once and names the variables.
+func (c Worker) Validate() error {
+	errs := []error{c.Database.validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate()}
+	if c.LoadParallel < 1 || c.LoadParallel > 64 {
+		errs = append(errs, fmt.Errorf("RECFLOW_LOAD_PARALLEL is %d; use 1 to 64", c.LoadParallel))
+	}
+	if c.SweepEvery < time.Minute {
+		errs = append(errs, fmt.Errorf("RECFLOW_SWEEP_EVERY is %s; use 1m or more", c.SweepEvery))
+	}
+	if c.DrainTimeout < 0 || c.ReaderCacheTTL < 0 {
+		errs = append(errs, errors.New("RECFLOW_DRAIN_TIMEOUT and RECFLOW_READER_CACHE_TTL must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+// ReadClient reads Client, taking what the environment does not set from
+// fallback: the variables of the local stack, by name. Required parts are
+// checked by the commands that use them.
+func ReadClient(fallback map[string]string) (Client, error) {
+	return env.ParseAsWithOptions[Client](env.Options{Environment: withFallback(fallback)})
+}
+
+// withFallback is the environment of this process over the given defaults.
+func withFallback(fallback map[string]string) map[string]string {
+	merged := make(map[string]string, len(fallback))
+	for k, v := range fallback {
+		merged[k] = v
+	}
+	for k, v := range env.ToMap(os.Environ()) {
+		merged[k] = v
+	}
+	return merged
+}
+
+func (c Database) validate() error {
+	if c.URL == "" {
+		return errors.New("RECFLOW_DATABASE_URL is not set; give a postgres:// address")
+	}
+	if u, err := url.Parse(c.URL); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return errors.New("RECFLOW_DATABASE_URL is not a postgres:// address")
+	}
+	if c.MaxConns < 2 {
+		return fmt.Errorf("RECFLOW_DATABASE_MAX_CONNS is %d; use 2 or more", c.MaxConns)
+	}
+	return nil
+}
+
+func (c Temporal) validate() error {
+	if c.Address == "" {
+		return errors.New("RECFLOW_TEMPORAL_ADDRESS is not set; give host:port")
+	}
+	return nil
+}
+
+func (c Storage) validate() error {
+	if c.Bucket == "" {
+		return errors.New("RECFLOW_BUCKET is not set; give the bucket of raw/ and embeddings/")
+	}
+	return nil
+}
+
+func (c Glue) validate() error {
+	if c.StoredMargin < 0 {
+		return fmt.Errorf("RECFLOW_STORED_MARGIN is %s; it must not be negative", c.StoredMargin)
+	}
+	return nil
+}

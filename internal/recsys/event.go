@@ -1,0 +1,97 @@
+package recsys
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The event types that have a declared weight. The set is open: any other type
+// is accepted, stored and weighs nothing.
+const (
+	Impression = "impression"
+	View       = "view"
+	Click      = "click"
+	AddToCart  = "add_to_cart"
+	Purchase   = "purchase"
+	Rating     = "rating"
+)
+
+// MaxIDBytes is the longest id of any kind (user, item, event) that is accepted.
+const MaxIDBytes = 256
+
+// Event is one thing a user did with an item. All ids are opaque strings.
+// Times have microsecond precision, which is what Spark and Postgres keep.
+type Event struct {
+	EventID          string    `json:"event_id"`
+	UserID           string    `json:"user_id"`
+	ItemID           string    `json:"item_id"`
+	EventType        string    `json:"event_type"`
+	Value            *float64  `json:"value,omitempty"` // a rating's stars, a purchase's quantity
+	SessionID        string    `json:"session_id,omitempty"`
+	RecommendationID string    `json:"recommendation_id,omitempty"` // the list that caused it
+	OccurredAt       time.Time `json:"occurred_at"`
+
+	// StoredAt is the database's clock at the first insert of a streamed event.
+	// It is zero for an imported one.
+	StoredAt time.Time `json:"stored_at,omitzero"`
+}
+
+// Item is what is known of an item apart from its embedding.
+type Item struct {
+	ItemID    string   `json:"item_id"`
+	Title     string   `json:"title,omitempty"`
+	Category  string   `json:"category,omitempty"`
+	Tags      []string `json:"tags,omitempty"`
+	Text      string   `json:"text,omitempty"`
+	Available bool     `json:"available"`
+}
+
+// RowEventID is the deterministic id of an event that came without one: row is
+// the 1-based data row in the file whose SHA-256 (hex) is fileSHA. Importing or
+// sending the same file again yields the same ids.
+func RowEventID(fileSHA string, row int64) string {
+	sum := sha256.Sum256([]byte(fileSHA + ":" + strconv.FormatInt(row, 10)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// CheckID returns an error that says what is wrong with an id, without
+// repeating the id. kind names the field, for example "user_id".
+func CheckID(kind, id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("%s is empty", kind)
+	case len(id) > MaxIDBytes:
+		return fmt.Errorf("%s is %d bytes long; at most %d are accepted", kind, len(id), MaxIDBytes)
+	case !utf8.ValidString(id):
+		return fmt.Errorf("%s is not valid UTF-8", kind)
+	case strings.IndexFunc(id, unicode.IsControl) >= 0:
+		return fmt.Errorf("%s contains a control character", kind)
+	}
+	return nil
+}
+
+// Check returns the first thing that makes e unusable as an event.
+func (e Event) Check() error {
+	if err := CheckID("event_id", e.EventID); err != nil {
+		return err
+	}
+	if err := CheckID("user_id", e.UserID); err != nil {
+		return err
+	}
+	if err := CheckID("item_id", e.ItemID); err != nil {
+		return err
+	}
+	if err := CheckID("event_type", e.EventType); err != nil {
+		return err
+	}
+	if e.OccurredAt.IsZero() {
+		return fmt.Errorf("occurred_at is missing")
+	}
+	return nil
+}

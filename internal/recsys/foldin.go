@@ -1,0 +1,74 @@
+package recsys
+
+import (
+	"fmt"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/mat"
+)
+
+// FoldIn computes a user's vector from item vectors, exactly as the last half
+// step of implicit alternating least squares does (Hu, Koren, Volinsky 2008,
+// equation 4, with the regularisation λ·n of Spark MLlib):
+//
+//	A = VᵀV + Σ α·w·v·vᵀ + λ·n·I      b = Σ (1 + α·w)·v      over the n items with w > 0
+//
+// VᵀV is the Gram matrix over the whole catalogue of the version.
+type FoldIn struct {
+	Dimension      int       // k, the length of every vector
+	Gram           []float64 // k×k, row-major, symmetric
+	Alpha          float64
+	Regularization float64 // λ
+}
+
+// Vector solves for the user whose items have the given vectors and weights.
+// Pairs whose weight is not positive are left out. It returns an error when
+// nothing remains, a dimension is wrong, or the system is not positive definite.
+func (f FoldIn) Vector(items [][]float32, weights []float32) ([]float32, error) {
+	k := f.Dimension
+	if len(f.Gram) != k*k {
+		return nil, fmt.Errorf("fold-in: gram matrix has %d values, want %d×%d", len(f.Gram), k, k)
+	}
+	if len(items) != len(weights) {
+		return nil, fmt.Errorf("fold-in: %d vectors but %d weights", len(items), len(weights))
+	}
+	a := blas64.Symmetric{N: k, Stride: k, Data: append([]float64(nil), f.Gram...), Uplo: blas.Upper}
+	b := make([]float64, k)
+	v := blas64.Vector{N: k, Inc: 1, Data: make([]float64, k)}
+	n := 0
+	for i, item := range items {
+		w := float64(weights[i])
+		if !(w > 0) {
+			continue
+		}
+		if len(item) != k {
+			return nil, fmt.Errorf("fold-in: item vector has %d dimensions, want %d", len(item), k)
+		}
+		for j, x := range item {
+			v.Data[j] = float64(x)
+		}
+		blas64.Syr(f.Alpha*w, v, a)
+		blas64.Axpy(1+f.Alpha*w, v, blas64.Vector{N: k, Inc: 1, Data: b})
+		n++
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("fold-in: no item with a positive weight")
+	}
+	for i := range k {
+		a.Data[i*k+i] += f.Regularization * float64(n)
+	}
+	var chol mat.Cholesky
+	if !chol.Factorize(mat.NewSymDense(k, a.Data)) {
+		return nil, fmt.Errorf("fold-in: the normal equations are not positive definite")
+	}
+	var x mat.VecDense
+	if err := chol.SolveVecTo(&x, mat.NewVecDense(k, b)); err != nil {
+		return nil, fmt.Errorf("fold-in: solve: %w", err)
+	}
+	out := make([]float32, k)
+	for i := range out {
+		out[i] = float32(x.AtVec(i))
+	}
+	return out, nil
+}

@@ -1,0 +1,262 @@
+package recsys
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Limits on a manifest, which is untrusted input.
+const (
+	ManifestSchemaVersion = 1
+	MaxManifestBytes      = 64 << 20
+	MaxManifestFiles      = 4096
+	MaxDimension          = 1024
+	MaxFileBytes          = 4 << 30
+	MaxFileRows           = 50_000_000
+)
+
+// The kinds of file a run writes.
+const (
+	ItemsFile   = "items"
+	UsersFile   = "users"
+	HoldoutFile = "holdout"
+)
+
+// Manifest describes one finished training run. It is written last, once, under
+// embeddings/run=<run_id>/manifest.json; a run without one does not exist.
+// docs/data.md describes each field and the files it names.
+type Manifest struct {
+	SchemaVersion int          `json:"schema_version"`
+	RunID         string       `json:"run_id"`
+	CreatedAt     time.Time    `json:"created_at"`
+	Dimension     int          `json:"dimension"`
+	Parameters    Parameters   `json:"parameters"`
+	Interest      Interest     `json:"interest"`
+	Gram          []float64    `json:"gram"` // dimension², row-major: VᵀV over all items, in float64
+	Coverage      Coverage     `json:"coverage"`
+	Input         Input        `json:"input"`
+	HoldoutBound  HoldoutBound `json:"holdout_bound"`
+	Files         []File       `json:"files"`
+	Checks        []Check      `json:"checks"`
+	Metrics       Metrics      `json:"metrics"`
+}
+
+// Parameters are the hyper-parameters of the training.
+type Parameters struct {
+	Trainer        string  `json:"trainer"` // for example "spark-mllib-als-implicit/3.5.9"
+	Rank           int     `json:"rank"`
+	Iterations     int     `json:"iterations"`
+	Alpha          float64 `json:"alpha"`
+	Regularization float64 `json:"regularization"`
+	Seed           int64   `json:"seed"`
+}
+
+// Input counts what was read and what of it was trained on.
+type Input struct {
+	Files           int                `json:"files"`
+	Bytes           int64              `json:"bytes"`
+	Rows            int64              `json:"rows"`   // as read, duplicates included
+	Events          int64              `json:"events"` // covered, each event_id once
+	Users           int64              `json:"users"`
+	Items           int64              `json:"items"`
+	Streamed        EventSet           `json:"streamed"`          // the covered events that came through the stream
+	EventTypeShares map[string]float64 `json:"event_type_shares"` // of Events, by event type; sums to 1
+}
+
+// File is one Parquet file of the run.
+type File struct {
+	Kind   string `json:"kind"` // items, users or holdout
+	Key    string `json:"key"`  // object key in the bucket of the manifest, under the run's prefix
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"` // lower-case hex
+	Rows   int64  `json:"rows"`
+}
+
+// Check is the result of one named data-quality rule.
+type Check struct {
+	Rule     string   `json:"rule"`
+	Severity string   `json:"severity"` // "error" or "warning"
+	Passed   bool     `json:"passed"`
+	Count    int64    `json:"count"`             // rows that break the rule, or the measured count for a minimum
+	Samples  []string `json:"samples,omitempty"` // a few event or item ids; never user ids
+	Message  string   `json:"message"`
+}
+
+// Metrics are the offline metrics of the run on its hold-out, by metric name
+// ("recall@20", "recall@50", "ndcg@100", "coverage", "novelty").
+type Metrics struct {
+	Users      int64             `json:"users"` // hold-out users that were scored
+	Candidate  map[string]Metric `json:"candidate"`
+	Popularity map[string]Metric `json:"popularity"` // the baseline on the same users
+}
+
+// Metric is a mean with its 95 % bootstrap interval over users.
+type Metric struct {
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+}
+
+var (
+	runIDPattern  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	boundPattern  = regexp.MustCompile(`^[0-9a-f]{16}$`)
+)
+
+// RunPrefix is the object prefix of everything a run writes, with a final slash.
+func RunPrefix(runID string) string { return "embeddings/run=" + runID + "/" }
+
+// ManifestKey is the object key of a run's manifest.
+func ManifestKey(runID string) string { return RunPrefix(runID) + "manifest.json" }
+
+// CheckRunID returns an error when runID cannot be part of an object key.
+func CheckRunID(runID string) error {
+	if !runIDPattern.MatchString(runID) {
+		return fmt.Errorf("run id %q: use 1 to 100 letters, digits, dots, dashes and underscores", runID)
+	}
+	return nil
+}
+
+// ParseManifest decodes and validates the manifest of the named run. Every
+// error wraps ErrManifestInvalid and lists all mistakes that were found.
+func ParseManifest(runID string, data []byte) (*Manifest, error) {
+	if len(data) > MaxManifestBytes {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are accepted", ErrManifestInvalid, len(data), MaxManifestBytes)
+	}
+	var probe struct {
+		SchemaVersion int `json:"schema_version"`
+	}
+	if err := json.Unmarshal(data, &probe); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrManifestInvalid, err)
+	}
+	if probe.SchemaVersion != ManifestSchemaVersion {
+		return nil, fmt.Errorf("%w: schema_version is %d and this recflow reads %d; retrain with the matching Glue job",
+			ErrManifestInvalid, probe.SchemaVersion, ManifestSchemaVersion)
+	}
+	var m Manifest
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrManifestInvalid, err)
+	}
+	if m.RunID != runID {
+		return nil, fmt.Errorf("%w: it is of run %q, not of %q", ErrManifestInvalid, m.RunID, runID)
+	}
+	if err := m.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrManifestInvalid, err)
+	}
+	return &m, nil
+}
+
+// Validate returns every mistake in the manifest, joined.
+func (m *Manifest) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if err := CheckRunID(m.RunID); err != nil {
+		errs = append(errs, err)
+	}
+	if m.Dimension < 1 || m.Dimension > MaxDimension {
+		bad("dimension is %d; 1 to %d are accepted", m.Dimension, MaxDimension)
+	}
+	if m.Parameters.Rank != m.Dimension {
+		bad("rank is %d but dimension is %d", m.Parameters.Rank, m.Dimension)
+	}
+	for name, x := range map[string]float64{"alpha": m.Parameters.Alpha, "regularization": m.Parameters.Regularization} {
+		if x < 0 || math.IsNaN(x) || math.IsInf(x, 0) {
+			bad("%s is %v; it is finite and not negative", name, x)
+		}
+	}
+	if err := m.Interest.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if len(m.Gram) != m.Dimension*m.Dimension {
+		bad("gram has %d values, want %d² = %d", len(m.Gram), m.Dimension, m.Dimension*m.Dimension)
+	}
+	for i, x := range m.Gram {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			bad("gram value %d is %v", i, x)
+			break
+		}
+	}
+	if m.Coverage.To.IsZero() || m.Coverage.StoredTo.IsZero() {
+		bad("coverage has no end: to and stored_to are required")
+	}
+	if !m.Coverage.From.IsZero() && !m.Coverage.From.Before(m.Coverage.To) {
+		bad("coverage: from %s is not before to %s", m.Coverage.From.Format(time.RFC3339), m.Coverage.To.Format(time.RFC3339))
+	}
+	if !boundPattern.MatchString(string(m.HoldoutBound)) {
+		bad("holdout_bound %q: want 16 hex digits", m.HoldoutBound)
+	}
+	if m.Input.Streamed.Hash != "" {
+		if _, err := strconv.ParseUint(m.Input.Streamed.Hash, 16, 64); err != nil {
+			bad("input.streamed.hash %q: want 16 hex digits", m.Input.Streamed.Hash)
+		}
+	}
+	errs = append(errs, m.validateFiles()...)
+	return errors.Join(errs...)
+}
+
+func (m *Manifest) validateFiles() (errs []error) {
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(m.Files) > MaxManifestFiles {
+		bad("%d files are listed, at most %d are accepted; coalesce the output", len(m.Files), MaxManifestFiles)
+		return errs
+	}
+	if m.Rows(ItemsFile) == 0 {
+		bad("no items: a version needs at least one file of kind items with rows")
+	}
+	seen := make(map[string]bool, len(m.Files))
+	for i, f := range m.Files {
+		prefix := RunPrefix(m.RunID) + f.Kind + "/"
+		switch {
+		case f.Kind != ItemsFile && f.Kind != UsersFile && f.Kind != HoldoutFile:
+			bad("file %d: kind %q is not items, users or holdout", i, f.Kind)
+		case !strings.HasPrefix(f.Key, prefix) || strings.Contains(f.Key, "..") || len(f.Key) > 1024:
+			bad("file %d: key %.120q is not under %s", i, f.Key, prefix)
+		case seen[f.Key]:
+			bad("file %d: key %q is listed twice", i, f.Key)
+		}
+		seen[f.Key] = true
+		if f.Bytes < 1 || f.Bytes > MaxFileBytes {
+			bad("file %d: %d bytes; 1 to %d are accepted", i, f.Bytes, int64(MaxFileBytes))
+		}
+		if !sha256Pattern.MatchString(f.SHA256) {
+			bad("file %d: sha256 is not 64 lower-case hex digits", i)
+		}
+		if f.Rows < 0 || f.Rows > MaxFileRows {
+			bad("file %d: %d rows; 0 to %d are accepted", i, f.Rows, MaxFileRows)
+		}
+		if len(errs) > 20 {
+			bad("and more")
+			return errs
+		}
+	}
+	return errs
+}
+
+// Rows is the number of rows that the files of one kind hold together.
+func (m *Manifest) Rows(kind string) int64 {
+	var n int64
+	for _, f := range m.Files {
+		if f.Kind == kind {
+			n += f.Rows
+		}
+	}
+	return n
+}
+
+// FoldIn is the equation that turns a history into a vector of this run.
+func (m *Manifest) FoldIn() FoldIn {
+	return FoldIn{
+		Dimension:      m.Dimension,
+		Gram:           m.Gram,
+		Alpha:          m.Parameters.Alpha,
+		Regularization: m.Parameters.Regularization,
+	}
+}
