@@ -11,6 +11,10 @@ var (
 	// ErrNoLiveVersion says that no version has been promoted yet.
 	ErrNoLiveVersion = errors.New("no version is live")
 
+	// ErrVersionGone says that a version has been dropped since it was resolved.
+	// Resolving the live version again helps, once.
+	ErrVersionGone = errors.New("the version has been dropped")
+
 	// ErrConflict says that a compare-and-set lost against another change.
 	ErrConflict = errors.New("changed by someone else meanwhile")
 

@@ -1,0 +1,101 @@
+package postgres_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/toolchain"
+)
+
+func newServer(t *testing.T) *postgres.Server {
+	t.Helper()
+	local, err := config.ReadLocal()
+	require.NoError(t, err)
+	paths, err := toolchain.Installed(local.Cache)
+	require.NoError(t, err)
+	port, err := postgres.FreePort()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	s := &postgres.Server{
+		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
+		Port: port, Password: "a 'quoted' p@ss/word", Unsafe: true,
+	}
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background(), postgres.Immediate)) })
+	return s
+}
+
+func connect(t *testing.T, url string) (*pgx.Conn, error) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err == nil {
+		t.Cleanup(func() { conn.Close(context.Background()) })
+	}
+	return conn, err
+}
+
+func TestItStartsKeepsItsDataAndStops(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	ctx := t.Context()
+	require.NoError(t, s.Init(ctx))
+	require.NoError(t, s.Start(ctx))
+	require.True(t, s.Running(ctx))
+	require.NoError(t, s.Start(ctx), "starting a running server does nothing")
+
+	conn, err := connect(t, s.URL("postgres"))
+	require.NoError(t, err)
+	_, err = conn.Exec(ctx, "CREATE TABLE kept AS SELECT 42 AS answer")
+	require.NoError(t, err)
+
+	require.NoError(t, s.Stop(ctx, postgres.Immediate))
+	require.False(t, s.Running(ctx))
+	require.NoError(t, s.Stop(ctx, postgres.Fast), "stopping a stopped server does nothing")
+
+	require.NoError(t, s.Init(ctx), "a second Init keeps the data")
+	require.NoError(t, s.Start(ctx))
+	conn, err = connect(t, s.URL("postgres"))
+	require.NoError(t, err)
+	var answer int
+	require.NoError(t, conn.QueryRow(ctx, "SELECT answer FROM kept").Scan(&answer))
+	require.Equal(t, 42, answer)
+}
+
+func TestItAsksForAPasswordOnLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	require.NoError(t, s.Init(t.Context()))
+	require.NoError(t, s.Start(t.Context()))
+
+	wrong := *s
+	wrong.Password = "guess"
+	_, err := connect(t, wrong.URL("postgres"))
+	require.ErrorContains(t, err, "password authentication failed")
+
+	conn, err := connect(t, s.URL("postgres"))
+	require.NoError(t, err)
+	var addresses, sockets string
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_setting('listen_addresses'), current_setting('unix_socket_directories')").Scan(&addresses, &sockets))
+	require.Equal(t, "127.0.0.1", addresses)
+	require.Empty(t, sockets)
+
+	info, err := os.Stat(s.Data)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+}
+
+func TestItNamesATakenPort(t *testing.T) {
+	t.Parallel()
+	first, second := newServer(t), newServer(t)
+	require.NoError(t, first.Init(t.Context()))
+	require.NoError(t, first.Start(t.Context()))
+	second.Port = first.Port
+	require.NoError(t, second.Init(t.Context()))
+	require.ErrorContains(t, second.Start(t.Context()), "is taken")
+}
