@@ -82,9 +82,7 @@ func (h History) Empty() bool { return len(h.Items) == 0 }
 // their order, duplication or split into batches.
 func (in Interest) Extend(h History, events []Event) History {
 	ordered := slices.Clone(events)
-	slices.SortFunc(ordered, func(a, b Event) int {
-		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.EventID, b.EventID))
-	})
+	slices.SortFunc(ordered, compareEvents)
 	seen := make(map[string]bool, len(ordered))
 	ordered = slices.DeleteFunc(ordered, func(e Event) bool {
 		dup := seen[e.EventID]
@@ -115,7 +113,13 @@ func (in Interest) Extend(h History, events []Event) History {
 		add(item, 0)
 	}
 	for _, e := range ordered {
-		add(e.ItemID, in.Weight(e.EventType, e.Value)*in.decay(e.OccurredAt, ref))
+		// An event that weighs nothing may be younger than ref, by so much that
+		// its factor overflows: 0·∞ is not 0.
+		w := in.Weight(e.EventType, e.Value)
+		if w > 0 {
+			w *= in.decay(e.OccurredAt, ref)
+		}
+		add(e.ItemID, w)
 	}
 
 	out := History{Reference: ref}
@@ -128,6 +132,24 @@ func (in Interest) Extend(h History, events []Event) History {
 		}
 	}
 	return out
+}
+
+// compareEvents orders events by (occurred_at, event_id) and, so that two that
+// wrongly share both have an order of their own, by what they say.
+func compareEvents(a, b Event) int {
+	value := func(e Event) float64 {
+		if e.Value == nil {
+			return math.Inf(-1)
+		}
+		return *e.Value
+	}
+	return cmp.Or(
+		a.OccurredAt.Compare(b.OccurredAt),
+		cmp.Compare(a.EventID, b.EventID),
+		cmp.Compare(a.ItemID, b.ItemID),
+		cmp.Compare(a.EventType, b.EventType),
+		cmp.Compare(value(a), value(b)),
+	)
 }
 
 // decay is 2^(−(to − from)/half-life), or 1 without a half-life.

@@ -1,0 +1,110 @@
+package recsys
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// RecallAt is the share of the answers that the first k of list name, where at
+// most k can: hits / min(k, |answers|). It is 0 without answers.
+func RecallAt(k int, list []string, answers map[string]bool) float64 {
+	if k <= 0 || len(answers) == 0 {
+		return 0
+	}
+	hits := 0
+	for _, item := range list[:min(k, len(list))] {
+		if answers[item] {
+			hits++
+		}
+	}
+	return float64(hits) / float64(min(k, len(answers)))
+}
+
+// NDCGAt is the normalised discounted cumulative gain of the first k of list:
+// a hit at rank r (from 1) gains 1/log₂(r+1), and the sum is divided by that of
+// a list with every answer in front. It is 0 without answers.
+func NDCGAt(k int, list []string, answers map[string]bool) float64 {
+	if k <= 0 || len(answers) == 0 {
+		return 0
+	}
+	var gain, ideal float64
+	for i, item := range list[:min(k, len(list))] {
+		if answers[item] {
+			gain += 1 / math.Log2(float64(i+2))
+		}
+	}
+	for i := range min(k, len(answers)) {
+		ideal += 1 / math.Log2(float64(i+2))
+	}
+	return gain / ideal
+}
+
+// SearchRecallAt is the share of the true k nearest items that a search found,
+// judged by score so that ties count: the found scores that reach the k-th best
+// true one, over k. Both lists are best first; where the true list is shorter
+// than k, its length takes the place of k. It is 1 when there is nothing to find.
+func SearchRecallAt(k int, found, truth []float64) float64 {
+	k = min(k, len(truth))
+	if k == 0 {
+		return 1
+	}
+	// Two plans may add the same products in another order.
+	bar := truth[k-1] - 1e-6*math.Abs(truth[k-1])
+	n := 0
+	for _, score := range found[:min(k, len(found))] {
+		if score >= bar {
+			n++
+		}
+	}
+	return float64(n) / float64(k)
+}
+
+// Mean is the arithmetic mean, 0 of nothing.
+func Mean(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// Quantile is the smallest of the values that at least the share q of them do
+// not exceed; 0 of nothing. The values are not changed.
+func Quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	i := int(math.Ceil(q*float64(len(sorted)))) - 1
+	return sorted[min(max(i, 0), len(sorted)-1)]
+}
+
+// bootstrapSamples is how often Bootstrap draws: enough that the ends of the
+// interval move by about a fiftieth of its width from seed to seed.
+const bootstrapSamples = 2000
+
+// Bootstrap is the mean of one value per user with its 95 % percentile interval
+// over resampled users. Give it the differences of two lists of values over the
+// same users and the interval is the paired one. Equal arguments give equal
+// results.
+func Bootstrap(values []float64, seed uint64) Metric {
+	m := Metric{Value: Mean(values)}
+	if len(values) == 0 {
+		return m
+	}
+	rng := rand.New(rand.NewPCG(seed, uint64(len(values))))
+	means := make([]float64, bootstrapSamples)
+	for i := range means {
+		var sum float64
+		for range values {
+			sum += values[rng.IntN(len(values))]
+		}
+		means[i] = sum / float64(len(values))
+	}
+	m.Low, m.High = Quantile(means, 0.025), Quantile(means, 0.975)
+	return m
+}

@@ -1,0 +1,94 @@
+package recsys_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+func set(ids ...string) map[string]bool {
+	s := map[string]bool{}
+	for _, id := range ids {
+		s[id] = true
+	}
+	return s
+}
+
+func TestRankingMetrics(t *testing.T) {
+	list := []string{"a", "b", "c", "d"}
+	for _, c := range []struct {
+		it           string
+		k            int
+		answers      map[string]bool
+		recall, ndcg float64
+	}{
+		{"finds everything", 4, set("a", "b"), 1, 1},
+		{"finds nothing", 4, set("x"), 0, 0},
+		{"divides by k when there are more answers than places", 1, set("a", "b", "c"), 1, 1},
+		{"looks no further than k", 2, set("c"), 0, 0},
+		{"discounts a late hit", 4, set("b"), 1, 1 / math.Log2(3)},
+		{"counts an unknown answer as a miss", 4, set("a", "gone"), 0.5, 1 / (1 + 1/math.Log2(3))},
+		{"accepts a list shorter than k", 10, set("d", "x"), 0.5, (1 / math.Log2(5)) / (1 + 1/math.Log2(3))},
+		{"is zero without answers", 4, nil, 0, 0},
+	} {
+		t.Run("it "+c.it, func(t *testing.T) {
+			assert.InDelta(t, c.recall, recsys.RecallAt(c.k, list, c.answers), 1e-12)
+			assert.InDelta(t, c.ndcg, recsys.NDCGAt(c.k, list, c.answers), 1e-12)
+		})
+	}
+}
+
+func TestSearchRecallAt(t *testing.T) {
+	truth := []float64{5, 4, 3, 3, 3}
+	for _, c := range []struct {
+		it    string
+		k     int
+		found []float64
+		want  float64
+	}{
+		{"is one for the true list", 5, truth, 1},
+		{"counts any of several tied items", 3, []float64{5, 4, 3}, 1},
+		{"misses what is worse than the k-th", 3, []float64{5, 3, 2}, 2. / 3},
+		{"misses what is not there", 4, []float64{5, 4}, 0.5},
+		{"measures against what there is", 100, truth, 1},
+	} {
+		t.Run("it "+c.it, func(t *testing.T) {
+			assert.InDelta(t, c.want, recsys.SearchRecallAt(c.k, c.found, truth), 1e-12)
+		})
+	}
+	assert.Equal(t, 1., recsys.SearchRecallAt(10, nil, nil), "nothing to find")
+}
+
+func TestQuantile(t *testing.T) {
+	values := []float64{4, 1, 3, 2}
+	assert.Equal(t, 1., recsys.Quantile(values, 0.05))
+	assert.Equal(t, 2., recsys.Quantile(values, 0.5))
+	assert.Equal(t, 4., recsys.Quantile(values, 1))
+	assert.Equal(t, []float64{4, 1, 3, 2}, values, "it leaves its argument alone")
+}
+
+func TestBootstrap(t *testing.T) {
+	t.Run("it contains the mean and repeats itself", rapid.MakeCheck(func(t *rapid.T) {
+		values := rapid.SliceOfN(rapid.Float64Range(-1, 1), 1, 40).Draw(t, "values")
+		seed := rapid.Uint64().Draw(t, "seed")
+		m := recsys.Bootstrap(values, seed)
+		assert.Equal(t, m, recsys.Bootstrap(values, seed))
+		assert.LessOrEqual(t, m.Low, m.Value+1e-9)
+		assert.GreaterOrEqual(t, m.High, m.Value-1e-9)
+	}))
+	t.Run("it has the width that the normal approximation gives", func(t *testing.T) {
+		values := make([]float64, 400)
+		for i := range values {
+			values[i] = float64(i % 2) // standard deviation 0.5
+		}
+		m := recsys.Bootstrap(values, 1)
+		assert.InDelta(t, 2*1.96*0.5/20, m.High-m.Low, 0.01)
+	})
+	t.Run("it is zero of nothing", func(t *testing.T) {
+		assert.Zero(t, recsys.Bootstrap(nil, 1))
+	})
+}
