@@ -44,7 +44,9 @@ func newRootCommand(s streams) *cobra.Command {
 
 // commands lists the commands in the order that help shows them.
 func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		a.setupCommand(),
+	}
 }
 
 // addOutputFlag gives cmd the -o flag.

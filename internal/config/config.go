@@ -23,6 +23,12 @@ type Local struct {
 	// Cache holds what is slow to set up and shared by all stacks of a user.
 	// Empty means recflow's folder in the user's cache folder.
 	Cache string `env:"RECFLOW_CACHE"`
+
+	// PortOffset is added to the default port of every part.
+	PortOffset int `env:"RECFLOW_PORT_OFFSET"`
+
+	// JavaHome is used when it is the Java that Spark needs.
+	JavaHome string `env:"JAVA_HOME"`
 }
 
 // Database is the Postgres that holds the versions.
