@@ -1,0 +1,163 @@
+// Package vectorstoretest gives tests a real Postgres. One server serves a test
+// binary; every test gets a database of its own.
+package vectorstoretest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+const (
+	password = "for-tests-only"
+	template = "recflow_template" // migrated once, copied for every test
+)
+
+// New is a store on a migrated database of its own.
+func New(t testing.TB) *vectorstore.Store {
+	t.Helper()
+	return Open(t, URL(t))
+}
+
+// Open opens the database at url for the length of the test.
+func Open(t testing.TB, url string) *vectorstore.Store {
+	t.Helper()
+	s, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: url, MaxConns: 8, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+var databases atomic.Int64
+
+// URL is the address of a migrated database of its own.
+func URL(t testing.TB) string {
+	t.Helper()
+	server, err := shared()
+	if err != nil {
+		t.Fatalf("start postgres for the tests: %v", err)
+	}
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	admin(t, server, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, template))
+	t.Cleanup(func() { admin(t, server, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name)) })
+	return server.URL(name)
+}
+
+// Server is a private, running server for tests that break it. Its database
+// "postgres" is not migrated.
+func Server(t testing.TB) *postgres.Server {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := start(dir)
+	if err != nil {
+		t.Fatalf("start postgres for the test: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background(), postgres.Immediate); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func admin(t testing.TB, server *postgres.Server, statement string) {
+	t.Helper()
+	if err := execute(server.URL("postgres"), statement); err != nil {
+		t.Error(err)
+	}
+}
+
+func execute(url, statement string) error {
+	ctx := context.Background() // also used while the test is cleaned up
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+// shared is the server of this test binary.
+var shared = sync.OnceValues(func() (*postgres.Server, error) {
+	dir, err := os.MkdirTemp("", "recflow-test-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	s, err := start(dir)
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	if err := stopAfterThisProcess(s, dir); err != nil {
+		return nil, err
+	}
+	if err := execute(s.URL("postgres"), "CREATE DATABASE "+template); err != nil {
+		return nil, err
+	}
+	return s, vectorstore.Migrate(context.Background(), s.URL(template))
+})
+
+func start(dir string) (*postgres.Server, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := toolchain.Installed(local.Cache)
+	if err != nil {
+		return nil, err
+	}
+	port, err := postgres.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &postgres.Server{
+		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
+		Port: port, Password: password, Unsafe: true,
+	}
+	ctx := context.Background()
+	if err := s.Init(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.Start(ctx)
+}
+
+// stopAfterThisProcess leaves a watcher behind that stops the server and removes
+// its folder as soon as this process is gone, however it went: a test binary
+// has no hook for its end that also works when it panics or is killed.
+func stopAfterThisProcess(s *postgres.Server, dir string) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	watcher := exec.Command("/bin/sh", "-c", `cat >/dev/null; kill -QUIT "$1"; while kill -0 "$1" 2>/dev/null; do sleep 0.1; done; rm -rf "$2"`,
+		"watcher", strconv.Itoa(s.PID()), dir)
+	watcher.Stdin = read
+	watcher.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := watcher.Start(); err != nil {
+		write.Close()
+		return err
+	}
+	alive = write
+	return nil
+}
+
+// alive is the end of the watcher's pipe that closes with this process.
+var alive *os.File
