@@ -1,0 +1,146 @@
+// Package awstest gives tests a real S3 emulator. One is started per test binary
+// and shared; every test gets a bucket of its own.
+package awstest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/toolchain"
+)
+
+const startTimeout = 30 * time.Second
+
+// S3 returns a client of a new, empty bucket on the emulator that this test
+// binary shares. It fails the test when the local tools are not set up.
+func S3(t testing.TB) *awsclient.S3 {
+	t.Helper()
+	s := awsclient.NewS3(Config(t), fmt.Sprintf("test-%d", buckets.Add(1)))
+	if err := s.EnsureBucket(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Config returns the settings of clients of the emulator.
+func Config(t testing.TB) awsclient.Config {
+	t.Helper()
+	c, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(Env(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Env returns what a child process needs in its environment to use the emulator.
+func Env(t testing.TB) map[string]string {
+	t.Helper()
+	endpoint, err := start()
+	if err != nil {
+		t.Fatalf("start the S3 emulator: %v", err)
+	}
+	return map[string]string{
+		"AWS_REGION":            "us-east-1",
+		"AWS_ACCESS_KEY_ID":     "test",
+		"AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_ENDPOINT_URL_S3":   endpoint,
+	}
+}
+
+var (
+	buckets atomic.Int64
+	start   = sync.OnceValues(startEmulator)
+
+	// lifeline is held so that the collector does not close it.
+	lifeline io.Closer
+)
+
+// startEmulator starts the emulator on a free port and waits until it answers.
+// Its parent is a shell that ends it when this process is gone, however it ends:
+// a test binary has no hook that runs last.
+func startEmulator() (string, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return "", err
+	}
+	tools, err := toolchain.Installed(local.Cache)
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "recflow-s3-")
+	if err != nil {
+		return "", err
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	// The shell's standard input is a pipe that only this process holds open.
+	const guard = `"$1" >"$2/log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid; rm -rf "$2"`
+	cmd := exec.Command("/bin/sh", "-c", guard, "s3-guard", tools.MiniStack, dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // out of reach of the terminal's Ctrl-C
+	cmd.Env = append(cmd.Environ(),
+		"BIND_HOST=127.0.0.1", "GATEWAY_PORT="+strconv.Itoa(port),
+		"S3_PERSIST=1", "S3_DATA_DIR="+filepath.Join(dir, "s3"),
+		"PERSIST_STATE=1", "STATE_DIR="+filepath.Join(dir, "state"))
+	if lifeline, err = cmd.StdinPipe(); err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	endpoint := "http://127.0.0.1:" + strconv.Itoa(port)
+	if err := waitReady(endpoint); err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		return "", fmt.Errorf("%w; its output:\n%s", err, strings.TrimSpace(string(log)))
+	}
+	return endpoint, nil
+}
+
+func waitReady(endpoint string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/_ministack/health", nil)
+		if err != nil {
+			return err
+		}
+		if res, err := client.Do(req); err == nil {
+			io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not ready after %s", startTimeout)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

@@ -1,0 +1,90 @@
+package awsclient
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+const (
+	maxAttempts = 4               // attempts of one call, the first included
+	maxBackoff  = 5 * time.Second // longest pause between two attempts
+
+	// headerTimeout bounds the wait for the first byte of an answer. Bodies have
+	// no time limit of their own: a large object takes what it takes, bounded by
+	// the context.
+	headerTimeout = 30 * time.Second
+
+	// idleConns lets parallel loads reuse connections; the default is 10.
+	idleConns = 64
+)
+
+// Options overrides single values of the standard AWS environment. An empty
+// field leaves the decision to the environment.
+type Options struct {
+	Region          string // e.g. eu-central-1
+	AccessKeyID     string // used with SecretAccessKey, or not at all
+	SecretAccessKey string
+	S3Endpoint      string // URL; implies path-style addressing
+	GlueEndpoint    string // URL
+}
+
+// OptionsFrom picks the overrides out of variables with the standard AWS names,
+// such as those the local stack hands to its clients.
+func OptionsFrom(vars map[string]string) Options {
+	return Options{
+		Region:          vars["AWS_REGION"],
+		AccessKeyID:     vars["AWS_ACCESS_KEY_ID"],
+		SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"],
+		S3Endpoint:      vars["AWS_ENDPOINT_URL_S3"],
+		GlueEndpoint:    vars["AWS_ENDPOINT_URL_GLUE"],
+	}
+}
+
+// Config is where clients come from: credentials, region, retries and HTTP
+// settings, shared by all of them.
+type Config struct {
+	aws     aws.Config
+	options Options
+}
+
+// Load reads the standard AWS environment under the given overrides. It fails
+// when no region can be found; credentials are looked up at the first call.
+func Load(ctx context.Context, o Options) (Config, error) {
+	load := []func(*config.LoadOptions) error{
+		config.WithRetryer(newRetryer),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConnsPerHost = idleConns
+			t.ResponseHeaderTimeout = headerTimeout
+		})),
+	}
+	if o.Region != "" {
+		load = append(load, config.WithRegion(o.Region))
+	}
+	if o.AccessKeyID != "" {
+		load = append(load, config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey, "")))
+	}
+	c, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the AWS environment: %w", err)
+	}
+	if c.Region == "" {
+		return Config{}, fmt.Errorf("no AWS region; set AWS_REGION")
+	}
+	return Config{aws: c, options: o}, nil
+}
+
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.MaxBackoff = maxBackoff
+	})
+}
