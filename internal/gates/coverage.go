@@ -1,0 +1,36 @@
+package gates
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// checkCoverage refuses a version whose training did not see exactly the
+// streamed events that it claims to have counted: what it missed would be
+// forgotten, because nothing folds in an event that is covered.
+func checkCoverage(ctx context.Context, s *subject) (recsys.GateResult, error) {
+	want, err := s.store.StreamedSet(ctx, s.manifest.Coverage)
+	if err != nil {
+		return recsys.GateResult{}, err
+	}
+	got := s.manifest.Input.Streamed
+	switch {
+	case got.Count != want.Count:
+		return refused(float64(got.Count), float64(want.Count),
+			"the training read %d streamed events and Postgres has %d that it covers; wait until the stream has delivered them to S3 and train again, or raise the margin",
+			got.Count, want.Count), nil
+	case setHash(got) != setHash(want):
+		return refused(float64(got.Count), float64(want.Count),
+			"the training read %d streamed events, as many as Postgres has, but not the same ones; find what was written to raw/events besides the stream, and train again",
+			got.Count), nil
+	}
+	return passed(float64(got.Count), float64(want.Count), "the training read exactly the %d streamed events that the version covers", got.Count), nil
+}
+
+// setHash is the value of the hash of a set; an empty one may leave it out.
+func setHash(s recsys.EventSet) uint64 {
+	h, _ := strconv.ParseUint(s.Hash, 16, 64) // Manifest.Validate has seen it
+	return h
+}

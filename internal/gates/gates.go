@@ -1,0 +1,115 @@
+// Package gates decides whether a loaded version may go live. Each gate is one
+// file, measures one thing and says its value, its threshold and a reason in
+// one sentence. Gates read; they change nothing. What happens to a version
+// that is refused is decided by the workflow and recorded by internal/vectorstore.
+package gates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// Checker runs the gates on versions in a store.
+type Checker struct {
+	Store *vectorstore.Store
+}
+
+// subject is the version under test and what it is compared with.
+type subject struct {
+	store    *vectorstore.Store
+	version  recsys.Version
+	manifest *recsys.Manifest
+	live     *vectorstore.Live // nil when there is nothing to compare with
+	progress func()            // called now and then during long work
+}
+
+// gates maps each name of recsys.GateNames to its check.
+var gates = map[string]func(context.Context, *subject) (recsys.GateResult, error){
+	recsys.GateRows:     checkRows,
+	recsys.GateValues:   checkValues,
+	recsys.GateRecall:   checkRecall,
+	recsys.GateFoldIn:   checkFoldIn,
+	recsys.GateQuality:  checkQuality,
+	recsys.GateCoverage: checkCoverage,
+	recsys.GateHorizon:  checkHorizon,
+}
+
+// Check runs every gate on a loaded version, in the order of recsys.GateNames.
+// accept maps the names of gates whose refusal somebody overrides to the
+// reason given. progress, when not nil, gets the name of the gate at work, at
+// least once each. The error is about the infrastructure: a version that
+// fails its gates is a result.
+func (c *Checker) Check(ctx context.Context, version int64, accept map[string]string, progress func(gate string)) ([]recsys.GateResult, error) {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	s, err := c.subject(ctx, version)
+	if err != nil {
+		return nil, fmt.Errorf("check version %d: %w", version, err)
+	}
+	names := recsys.GateNames()
+	results := make([]recsys.GateResult, 0, len(names))
+	for _, name := range names {
+		s.progress = func() { progress(name) }
+		s.progress()
+		result, err := gates[name](ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("check version %d: gate %s: %w", version, name, err)
+		}
+		result.Gate = name
+		result.Value, result.Threshold = finite(result.Value), finite(result.Threshold)
+		if !result.Passed {
+			result.Accepted = accept[name]
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+func (c *Checker) subject(ctx context.Context, version int64) (*subject, error) {
+	v, err := c.Store.Version(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.Store.Manifest(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{store: c.Store, version: v, manifest: m}
+	live, err := c.Store.Live(ctx)
+	switch {
+	case errors.Is(err, recsys.ErrNoLiveVersion):
+	case err != nil:
+		return nil, err
+	case live.Version.ID != version:
+		s.live = &live
+	}
+	return s, nil
+}
+
+// finite keeps a measured value within what JSON can hold.
+func finite(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return math.MaxFloat64
+	}
+	return x
+}
+
+func passed(value, threshold float64, reason string, args ...any) recsys.GateResult {
+	return recsys.GateResult{Passed: true, Value: value, Threshold: threshold, Reason: fmt.Sprintf(reason, args...)}
+}
+
+func warned(value, threshold float64, reason string, args ...any) recsys.GateResult {
+	r := passed(value, threshold, reason, args...)
+	r.Warning = true
+	return r
+}
+
+func refused(value, threshold float64, reason string, args ...any) recsys.GateResult {
+	return recsys.GateResult{Value: value, Threshold: threshold, Reason: fmt.Sprintf(reason, args...)}
+}

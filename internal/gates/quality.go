@@ -1,0 +1,200 @@
+package gates
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+const (
+	qualityDepth    = 100
+	qualityUsers    = 200 // with fewer, a difference is reported and refuses nothing
+	bootstrapSeed   = 20260101
+	holdoutsScored  = 100 // users in one set of round trips
+	qualityAdvice   = "look at the checks and parameters of the training"
+	regressedAdvice = "keep the live version, or accept the gate when the data has changed on purpose"
+)
+
+// checkQuality predicts the answers of the version's hold-out users through the
+// code and the index that serve. It refuses a version that is no better than
+// popularity, and one that is clearly worse than the live version, which is
+// scored again on the same users: those in the hold-out of both, whom neither
+// training has seen. Numbers from different data are never compared.
+func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
+	q := newQuality(s)
+	part := make([]heldOut, 0, holdoutsScored)
+	err := s.store.HoldoutUsers(ctx, s.version, func(userID string, history, answers []recsys.Event) error {
+		if u := newHeldOut(userID, history, answers); len(u.answers) > 0 {
+			part = append(part, u)
+		}
+		if len(part) < holdoutsScored {
+			return nil
+		}
+		s.progress()
+		err := q.score(ctx, part)
+		part = part[:0]
+		return err
+	})
+	if err == nil && len(part) > 0 {
+		err = q.score(ctx, part)
+	}
+	if errors.Is(err, recommend.ErrNoSolution) {
+		return refused(0, 0, "hold-out users cannot be folded in (%v); gram matrix or regularisation are not those of the training", err), nil
+	}
+	if err != nil {
+		return recsys.GateResult{}, err
+	}
+	return q.judge(), nil
+}
+
+// heldOut is a user of the hold-out: what is shown and what is to be predicted.
+type heldOut struct {
+	id      string
+	history []recsys.Event
+	answers map[string]bool // item ids, none of which is in the history
+}
+
+func newHeldOut(id string, history, answers []recsys.Event) heldOut {
+	u := heldOut{id: id, history: history, answers: make(map[string]bool, len(answers))}
+	for _, e := range answers {
+		u.answers[e.ItemID] = true
+	}
+	for _, e := range history {
+		delete(u.answers, e.ItemID)
+	}
+	return u
+}
+
+// quality holds nDCG@100 a user: of the candidate, of popularity, and for the
+// users under both bounds the candidate's less the live version's.
+type quality struct {
+	candidate, live         *recommend.Reader // live is nil without a live version
+	interest, liveInterest  recsys.Interest
+	liveBound               recsys.HoldoutBound
+	liveVersion             int64
+	ndcg, popularity, delta []float64
+}
+
+func newQuality(s *subject) *quality {
+	q := &quality{
+		candidate: recommend.NewReader(s.store, s.version, s.manifest),
+		interest:  s.manifest.Interest,
+	}
+	if s.live != nil {
+		q.live = recommend.NewReader(s.store, s.live.Version, s.live.Manifest)
+		q.liveInterest = s.live.Manifest.Interest
+		q.liveBound = s.live.Manifest.HoldoutBound
+		q.liveVersion = s.live.Version.ID
+	}
+	return q
+}
+
+// score adds the scores of some users.
+func (q *quality) score(ctx context.Context, users []heldOut) error {
+	ndcg, err := ndcgOf(ctx, q.candidate, q.interest, users)
+	if err != nil {
+		return fmt.Errorf("score the candidate: %w", err)
+	}
+	q.ndcg = append(q.ndcg, ndcg...)
+	for _, u := range users {
+		h := q.interest.Extend(recsys.History{}, u.history)
+		popular, err := q.candidate.Popular(ctx, recommend.Request{K: qualityDepth}, append(h.Items, h.Met...))
+		if err != nil {
+			return fmt.Errorf("score popularity: %w", err)
+		}
+		q.popularity = append(q.popularity, recsys.NDCGAt(qualityDepth, ids(popular), u.answers))
+	}
+	if q.live == nil {
+		return nil
+	}
+	var both []heldOut
+	var of []float64
+	for i, u := range users {
+		if q.liveBound.Contains(u.id) {
+			both, of = append(both, u), append(of, ndcg[i])
+		}
+	}
+	live, err := ndcgOf(ctx, q.live, q.liveInterest, both)
+	if err != nil {
+		return fmt.Errorf("score live version %d: %w", q.liveVersion, err)
+	}
+	for i := range live {
+		q.delta = append(q.delta, of[i]-live[i])
+	}
+	return nil
+}
+
+// ndcgOf scores the lists that a version makes for users, each with its history
+// folded by the version's own interest.
+func ndcgOf(ctx context.Context, r *recommend.Reader, in recsys.Interest, users []heldOut) ([]float64, error) {
+	if len(users) == 0 {
+		return nil, nil
+	}
+	histories := make([]recsys.History, len(users))
+	for i, u := range users {
+		histories[i] = in.Extend(recsys.History{}, u.history)
+	}
+	lists, err := r.FromHistories(ctx, recommend.Request{K: qualityDepth}, histories)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, len(users))
+	for i, l := range lists {
+		out[i] = recsys.NDCGAt(qualityDepth, ids(l.Items), users[i].answers)
+	}
+	return out, nil
+}
+
+func ids(items []recommend.Ranked) []string {
+	out := make([]string, len(items))
+	for i, it := range items {
+		out[i] = it.ItemID
+	}
+	return out
+}
+
+// judge decides over the scores.
+func (q *quality) judge() recsys.GateResult {
+	n := len(q.ndcg)
+	if n == 0 {
+		return warned(0, 0, "the hold-out has no user with an answer, so nothing was predicted")
+	}
+	value, popular := recsys.Mean(q.ndcg), recsys.Mean(q.popularity)
+	if value <= popular {
+		return verdict(n, value, popular, "nDCG@100 is %.4f over %d hold-out users and popularity alone reaches %.4f; %s", value, n, popular, qualityAdvice)
+	}
+	first := fmt.Sprintf("nDCG@100 is %.4f over %d hold-out users, popularity %.4f", value, n, popular)
+	if q.live == nil {
+		return least(n, passed(value, popular, "%s; no live version to compare with", first))
+	}
+	shared := len(q.delta)
+	if shared == 0 {
+		return warned(value, popular, "%s; no user is in the hold-out of live version %d too, so the two were not compared", first, q.liveVersion)
+	}
+	d := recsys.Bootstrap(q.delta, bootstrapSeed)
+	against := fmt.Sprintf("%+.4f (95 %% interval %+.4f to %+.4f) against live version %d on %d users of both hold-outs", d.Value, d.Low, d.High, q.liveVersion, shared)
+	if d.High < 0 {
+		return verdict(shared, d.High, 0, "%s; %s: clearly worse; %s", first, against, regressedAdvice)
+	}
+	return least(min(n, shared), passed(value, popular, "%s; %s", first, against))
+}
+
+// verdict refuses over enough users and warns over few.
+func verdict(users int, value, threshold float64, reason string, args ...any) recsys.GateResult {
+	if users < qualityUsers {
+		return warned(value, threshold, reason+fmt.Sprintf("; only a warning, because %d users are under %d", users, qualityUsers), args...)
+	}
+	return refused(value, threshold, reason, args...)
+}
+
+// least marks a result that rests on few users.
+func least(users int, r recsys.GateResult) recsys.GateResult {
+	if users < qualityUsers {
+		r.Warning = true
+		r.Reason += fmt.Sprintf("; %d users are under %d, so this says little", users, qualityUsers)
+	}
+	return r
+}

@@ -1,0 +1,47 @@
+package gates
+
+import (
+	"context"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// shrinkage is the share of the live version's rows that a version must have.
+const shrinkage = 0.5
+
+// checkRows refuses a version whose tables do not hold what its manifest says,
+// or that has under half of what the live version has: a training on a
+// fraction of the data looks like that.
+func checkRows(ctx context.Context, s *subject) (recsys.GateResult, error) {
+	items, users, holdout, err := s.store.CountRows(ctx, s.version)
+	if err != nil {
+		return recsys.GateResult{}, err
+	}
+	for _, table := range []struct {
+		kind string
+		rows int64
+	}{{recsys.ItemsFile, items}, {recsys.UsersFile, users}, {recsys.HoldoutFile, holdout}} {
+		if want := s.manifest.Rows(table.kind); table.rows != want {
+			return refused(float64(table.rows), float64(want),
+				"%s holds %d rows and the manifest says %d; load the run again, or train again when its files were changed",
+				table.kind, table.rows, want), nil
+		}
+	}
+	if s.live == nil {
+		return passed(float64(items), float64(s.manifest.Rows(recsys.ItemsFile)),
+			"%d items, %d users and %d hold-out events as the manifest says; no live version to compare with", items, users, holdout), nil
+	}
+	for _, table := range []struct {
+		kind      string
+		rows, was int64
+	}{{recsys.ItemsFile, items, s.live.Version.Items}, {recsys.UsersFile, users, s.live.Version.Users}} {
+		if least := shrinkage * float64(table.was); float64(table.rows) < least {
+			return refused(float64(table.rows), least,
+				"%d %s are under half of the %d that live version %d has; check the range and the input of the training",
+				table.rows, table.kind, table.was, s.live.Version.ID), nil
+		}
+	}
+	return passed(float64(items), shrinkage*float64(s.live.Version.Items),
+		"%d items, %d users and %d hold-out events as the manifest says; live version %d has %d and %d",
+		items, users, holdout, s.live.Version.ID, s.live.Version.Items, s.live.Version.Users), nil
+}
