@@ -40,7 +40,8 @@ type Options struct {
 // Store is a pool of connections to one recflow database. It is safe for
 // concurrent use.
 type Store struct {
-	pool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	cache facetCache
 }
 
 // Open connects to a migrated database. It refuses a pgvector with known memory

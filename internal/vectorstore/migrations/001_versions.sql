@@ -26,7 +26,7 @@ CREATE TABLE recflow.versions (
 );
 
 -- One version per run at a time: a repeated CreateVersion finds the first one.
-CREATE UNIQUE INDEX versions_run_id ON recflow.versions (run_id) WHERE state IN ('loading', 'ready', 'refused');
+CREATE UNIQUE INDEX versions_run_id ON recflow.versions (run_id) WHERE state IN ('loading', 'ready');
 
 CREATE TABLE recflow.gates (
     version_id bigint      NOT NULL REFERENCES recflow.versions (id),

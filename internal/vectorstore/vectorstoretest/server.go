@@ -40,7 +40,8 @@ func Open(t testing.TB, url string) *vectorstore.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	addresses.Store(s, url)
+	t.Cleanup(func() { addresses.Delete(s); s.Close() })
 	return s
 }
 

@@ -1,0 +1,162 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Horizon says which streamed events are no longer kept: all of them were
+// stored before StoredBefore and occurred before OccurredBefore. Both are zero
+// while nothing has been dropped.
+type Horizon struct{ StoredBefore, OccurredBefore time.Time }
+
+// Covers reports whether a version with coverage c has counted every event that
+// is no longer kept.
+func (h Horizon) Covers(c recsys.Coverage) bool {
+	return !h.StoredBefore.After(c.StoredTo) && !h.OccurredBefore.After(c.To)
+}
+
+// Horizon is the present horizon.
+func (s *Store) Horizon(ctx context.Context) (Horizon, error) {
+	h, err := readHorizon(ctx, s.pool, "")
+	if err != nil {
+		return Horizon{}, fmt.Errorf("horizon: %w", err)
+	}
+	return h, nil
+}
+
+func readHorizon(ctx context.Context, q querier, lock string) (h Horizon, err error) {
+	rows, err := q.Query(ctx, "SELECT stored_before, occurred_before FROM recflow.horizon "+lock)
+	if err != nil {
+		return h, err
+	}
+	return pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (h Horizon, err error) {
+		var stored, occurred *time.Time
+		err = row.Scan(&stored, &occurred)
+		return Horizon{StoredBefore: orZero(stored), OccurredBefore: orZero(occurred)}, err
+	})
+}
+
+// LiveEvents is the kept events of the users, by user, in (occurred_at,
+// event_id) order.
+func (s *Store) LiveEvents(ctx context.Context, userIDs []string) (map[string][]recsys.Event, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT
+			event_id,
+			user_id,
+			item_id,
+			event_type,
+			value,
+			session_id,
+			recommendation_id,
+			occurred_at,
+			stored_at
+		FROM recflow.live_events
+		WHERE user_id = ANY($1)
+		ORDER BY user_id, occurred_at, event_id`, userIDs)
+	if err != nil {
+		return nil, fmt.Errorf("live events: %w", err)
+	}
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e recsys.Event, err error) {
+		return e, row.Scan(&e.EventID, &e.UserID, &e.ItemID, &e.EventType, &e.Value,
+			&e.SessionID, &e.RecommendationID, &e.OccurredAt, &e.StoredAt)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("live events: %w", err)
+	}
+	byUser := make(map[string][]recsys.Event)
+	for _, e := range events {
+		byUser[e.UserID] = append(byUser[e.UserID], e)
+	}
+	return byUser, nil
+}
+
+// InsertLiveEvents keeps events that came through the stream, in one round
+// trip. Of several with one event_id the first one stored stays; stored_at is
+// the database's clock at that moment.
+func (s *Store) InsertLiveEvents(ctx context.Context, events []recsys.Event) error {
+	batch := &pgx.Batch{}
+	for _, e := range events {
+		batch.Queue(`
+			INSERT INTO recflow.live_events
+				(event_id, user_id, item_id, event_type, value, session_id, recommendation_id, occurred_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (event_id) DO NOTHING`,
+			e.EventID, e.UserID, e.ItemID, e.EventType, e.Value, e.SessionID, e.RecommendationID, e.OccurredAt)
+	}
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("store live events: %w", err)
+	}
+	return nil
+}
+
+// idHash is recsys.IDHash("", event_id) as a signed number.
+const idHash = `('x' || encode(substring(sha256(convert_to(event_id, 'UTF8')) FOR 8), 'hex'))::bit(64)::bigint`
+
+// StreamedSet is the fingerprint of the streamed events that a version with
+// coverage c has counted: those kept, and those dropped, which it has counted
+// as long as the horizon lets it go live.
+func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.EventSet, error) {
+	var count, hash int64
+	err := s.pool.QueryRow(ctx, `
+		SELECT h.dropped + kept.count, h.hash # kept.hash
+		FROM recflow.horizon h, (
+			SELECT count(*), coalesce(bit_xor(`+idHash+`), 0) AS hash
+			FROM recflow.live_events
+			WHERE occurred_at < $1 AND stored_at < $2
+		) kept`, c.To, c.StoredTo).Scan(&count, &hash)
+	if err != nil {
+		return recsys.EventSet{}, fmt.Errorf("streamed events: %w", err)
+	}
+	return recsys.EventSet{Count: count, Hash: fmt.Sprintf("%016x", uint64(hash))}, nil
+}
+
+// DropCoveredEvents removes the events that were stored before olderThan and
+// that every version which may go live has counted, moves the horizon, and
+// returns how many it removed. olderThan must lie far enough back that the
+// stream cannot deliver such an event again.
+func (s *Store) DropCoveredEvents(ctx context.Context, olderThan time.Time) (n int64, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := readHorizon(ctx, tx, "FOR UPDATE"); err != nil {
+			return err
+		}
+		var to, storedTo *time.Time
+		err := tx.QueryRow(ctx, `
+			SELECT min(covers_to), least(min(stored_to), $1)
+			FROM recflow.versions
+			WHERE state IN ('loading', 'ready')`, olderThan).Scan(&to, &storedTo)
+		if err != nil || to == nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, `
+			WITH gone AS (
+				DELETE FROM recflow.live_events
+				WHERE occurred_at < $1 AND stored_at < $2
+				RETURNING event_id, occurred_at, stored_at
+			), sums AS (
+				SELECT
+					count(*) AS count,
+					coalesce(bit_xor(`+idHash+`), 0) AS hash,
+					max(stored_at) + interval '1 microsecond' AS stored,
+					max(occurred_at) + interval '1 microsecond' AS occurred
+				FROM gone
+			)
+			UPDATE recflow.horizon h
+			SET dropped = h.dropped + sums.count,
+				hash = h.hash # sums.hash,
+				stored_before = greatest(h.stored_before, sums.stored),
+				occurred_before = greatest(h.occurred_before, sums.occurred)
+			FROM sums
+			RETURNING sums.count`, to, storedTo).Scan(&n)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("drop covered events: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,77 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// facets counts the items of the large categories and tags of a version. A
+// value that is not in it is small: its items are compared one by one.
+type facets struct {
+	categories, tags map[string]int64
+}
+
+// estimate is an upper bound of the rows that the query's filters leave.
+func (f facets) estimate(q Query) int64 {
+	eligible := int64(-1)
+	consider := func(rows int64) {
+		if eligible < 0 || rows < eligible {
+			eligible = rows
+		}
+	}
+	if q.Category != "" {
+		consider(f.categories[q.Category])
+	}
+	for _, tag := range q.Tags {
+		consider(f.tags[tag])
+	}
+	return max(eligible, 0)
+}
+
+// facetCache keeps the facets of the versions in use. They never change.
+type facetCache struct {
+	mu        sync.Mutex
+	byVersion map[int64]facets
+}
+
+// cachedVersions bounds the cache; a reader uses one or two versions at a time.
+const cachedVersions = 8
+
+func (s *Store) facets(ctx context.Context, v recsys.Version) (facets, error) {
+	s.cache.mu.Lock()
+	f, known := s.cache.byVersion[v.ID]
+	s.cache.mu.Unlock()
+	if known {
+		return f, nil
+	}
+	rows, err := s.pool.Query(ctx, fmt.Sprintf("SELECT kind, value, rows FROM %s.facets", schemaOf(v.ID)))
+	if err != nil {
+		return f, fmt.Errorf("facets of version %d: %w", v.ID, translate(err))
+	}
+	f = facets{categories: map[string]int64{}, tags: map[string]int64{}}
+	var kind, value string
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&kind, &value, &n}, func() error {
+		if kind == "category" {
+			f.categories[value] = n
+		} else {
+			f.tags[value] = n
+		}
+		return nil
+	})
+	if err != nil {
+		return f, fmt.Errorf("facets of version %d: %w", v.ID, translate(err))
+	}
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	if s.cache.byVersion == nil || len(s.cache.byVersion) >= cachedVersions {
+		s.cache.byVersion = map[int64]facets{}
+	}
+	s.cache.byVersion[v.ID] = f
+	return f, nil
+}

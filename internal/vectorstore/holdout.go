@@ -1,0 +1,88 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// HoldoutUsers calls fn for every hold-out user of a version, ordered by user
+// id, with the user's events in (occurred_at, event_id) order. It holds one
+// user's events in memory, and one connection while fn runs.
+func (s *Store) HoldoutUsers(ctx context.Context, v recsys.Version, fn func(userID string, history, answers []recsys.Event) error) error {
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
+		SELECT
+			user_id,
+			event_id,
+			item_id,
+			event_type,
+			value,
+			occurred_at,
+			answer
+		FROM %s.holdout
+		ORDER BY user_id, occurred_at, event_id`, schemaOf(v.ID)))
+	if err != nil {
+		return fmt.Errorf("hold-out of version %d: %w", v.ID, translate(err))
+	}
+	var e recsys.Event
+	var isAnswer bool
+	var user string
+	var history, answers []recsys.Event
+	emit := func() error {
+		if len(history)+len(answers) == 0 {
+			return nil
+		}
+		return fn(user, history, answers)
+	}
+	_, err = pgx.ForEachRow(rows, []any{&e.UserID, &e.EventID, &e.ItemID, &e.EventType, &e.Value, &e.OccurredAt, &isAnswer}, func() error {
+		if e.UserID != user {
+			if err := emit(); err != nil {
+				return err
+			}
+			user, history, answers = e.UserID, nil, nil
+		}
+		if isAnswer {
+			answers = append(answers, e)
+		} else {
+			history = append(history, e)
+		}
+		return nil
+	})
+	if err == nil {
+		err = emit()
+	}
+	if err != nil {
+		return fmt.Errorf("hold-out of version %d: %w", v.ID, translate(err))
+	}
+	return nil
+}
+
+// CountRows counts the rows of a version's tables.
+func (s *Store) CountRows(ctx context.Context, v recsys.Version) (items, users, holdout int64, err error) {
+	err = s.pool.QueryRow(ctx, fmt.Sprintf(`
+		SELECT
+			(SELECT count(*) FROM %[1]s.items),
+			(SELECT count(*) FROM %[1]s.users),
+			(SELECT count(*) FROM %[1]s.holdout)`, schemaOf(v.ID))).Scan(&items, &users, &holdout)
+	if err != nil {
+		return 0, 0, 0, fmt.Errorf("count the rows of version %d: %w", v.ID, translate(err))
+	}
+	return items, users, holdout, nil
+}
+
+// BadVectors counts the vectors that no search can use: not finite, of no
+// length, or of another dimension than the version's.
+func (s *Store) BadVectors(ctx context.Context, v recsys.Version) (items, users int64, err error) {
+	const bad = "vector_norm(embedding) IN (0, 'NaN', 'Infinity') OR vector_dims(embedding) <> $1"
+	err = s.pool.QueryRow(ctx, fmt.Sprintf(`
+		SELECT
+			(SELECT count(*) FROM %[1]s.items WHERE `+bad+`),
+			(SELECT count(*) FROM %[1]s.users WHERE `+bad+`)`, schemaOf(v.ID)), v.Dimension).Scan(&items, &users)
+	if err != nil {
+		return 0, 0, fmt.Errorf("check the vectors of version %d: %w", v.ID, translate(err))
+	}
+	return items, users, nil
+}

@@ -1,0 +1,248 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// IndexSlot is the part of a version that BuildIndexes completes.
+const IndexSlot = "indexes"
+
+// IndexProgress says how far BuildIndexes is.
+type IndexProgress struct {
+	Step    string  // what is being done, for example "vacuum items" or "index items_embedding"
+	Percent float64 // of this step, 0 to 100; 0 when it is not known
+}
+
+const (
+	minBuildMemory = 64 << 20 // bytes; Postgres's own default
+	maxBuildMemory = 4 << 30  // bytes; a graph beyond it is built slower, through the disk
+
+	// progressEvery is how often a running step is looked at and reported.
+	progressEvery = time.Second
+)
+
+// BuildIndexes freezes the loaded tables, counts their facets, builds every
+// index and completes the claim. It may be stopped at any point and called
+// again: what is finished is kept, what is not is built anew. It reports
+// progress about once a second; progress may be nil.
+func (s *Store) BuildIndexes(ctx context.Context, c Claim, progress func(IndexProgress)) error {
+	if c.Done {
+		return nil
+	}
+	v, err := s.Version(ctx, c.Version)
+	if err != nil {
+		return fmt.Errorf("build indexes: %w", err)
+	}
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("build indexes: %w", err)
+	}
+	defer conn.Release()
+	b := &indexBuild{store: s, conn: conn, claim: c, version: v, report: progress}
+	if err := b.run(ctx); err != nil {
+		return fmt.Errorf("build indexes of version %d: %w", v.ID, err)
+	}
+	return nil
+}
+
+// indexBuild is one attempt at the indexes of a version.
+type indexBuild struct {
+	store   *Store
+	conn    *pgxpool.Conn
+	claim   Claim
+	version recsys.Version
+	report  func(IndexProgress)
+}
+
+// buildLock is the class of the advisory locks that let one attempt at a time
+// work on a version. An attempt that was replaced is fenced at its next step; the
+// new one waits for that and goes on from there.
+const buildLock = 0x6275696c
+
+func (b *indexBuild) run(ctx context.Context) error {
+	lock := []any{int32(buildLock), int32(b.version.ID)}
+	err := b.step(ctx, "wait for an earlier attempt", func(ctx context.Context) error {
+		_, err := b.conn.Exec(ctx, "SELECT pg_advisory_lock($1, $2)", lock...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer b.conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", lock...) //nolint:errcheck // a closed connection has released it
+
+	for _, table := range []string{"items", "users", "holdout"} {
+		err := b.step(ctx, "vacuum "+table, func(ctx context.Context) error { return b.vacuum(ctx, table) })
+		if err != nil {
+			return err
+		}
+	}
+	if err := b.step(ctx, "count facets", b.countFacets); err != nil {
+		return err
+	}
+	for _, index := range indexesOf(b.version) {
+		err := b.step(ctx, "index "+index.name, func(ctx context.Context) error { return b.create(ctx, index) })
+		if err != nil {
+			return err
+		}
+	}
+	return b.store.inTx(ctx, func(tx pgx.Tx) error { return b.claim.complete(ctx, tx, 0) })
+}
+
+// step runs fn if the claim still holds, and reports on it meanwhile.
+func (b *indexBuild) step(ctx context.Context, name string, fn func(context.Context) error) error {
+	if err := b.store.inTx(ctx, func(tx pgx.Tx) error { return b.claim.check(ctx, tx) }); err != nil {
+		return err
+	}
+	if b.report == nil {
+		return wrapStep(name, fn(ctx))
+	}
+	b.report(IndexProgress{Step: name})
+	watch, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		b.watch(watch, name, b.conn.Conn().PgConn().PID())
+	}()
+	err := fn(ctx)
+	stop()
+	<-watched
+	return wrapStep(name, err)
+}
+
+func wrapStep(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// watch reports on the step that the backend pid works on until ctx ends.
+func (b *indexBuild) watch(ctx context.Context, name string, pid uint32) {
+	ticker := time.NewTicker(progressEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		var percent float64
+		err := b.store.pool.QueryRow(ctx, `
+			SELECT 100 * greatest(
+				coalesce(tuples_done::float8 / nullif(tuples_total, 0), 0),
+				coalesce(blocks_done::float8 / nullif(blocks_total, 0), 0))
+			FROM pg_stat_progress_create_index
+			WHERE pid = $1`, int32(pid)).Scan(&percent)
+		if err != nil {
+			percent = 0 // nothing to see: the step is not an index build
+		}
+		if ctx.Err() == nil {
+			b.report(IndexProgress{Step: name, Percent: min(percent, 100)})
+		}
+	}
+}
+
+// vacuum freezes a table, so that nothing ever needs to rewrite it, and counts
+// its values for the planner. A table that is frozen already costs next to nothing.
+func (b *indexBuild) vacuum(ctx context.Context, table string) error {
+	_, err := b.conn.Exec(ctx, fmt.Sprintf("VACUUM (FREEZE, ANALYZE) %s.%s", schemaOf(b.version.ID), table))
+	return err
+}
+
+// countFacets counts the categories and tags that are too large to be scanned.
+func (b *indexBuild) countFacets(ctx context.Context) error {
+	schema := schemaOf(b.version.ID)
+	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("TRUNCATE %s.facets", schema)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, fmt.Sprintf(`
+			INSERT INTO %[1]s.facets (kind, value, rows)
+			SELECT 'category', category, count(*)
+			FROM %[1]s.items
+			WHERE category IS NOT NULL
+			GROUP BY category
+			HAVING count(*) > $1
+			UNION ALL
+			SELECT 'tag', tag, count(DISTINCT item_id)
+			FROM %[1]s.items, unnest(tags) AS tag
+			GROUP BY tag
+			HAVING count(*) > $1`, schema), fewRows(b.version.Dimension))
+		return err
+	})
+}
+
+// create builds an index unless it is there and valid.
+func (b *indexBuild) create(ctx context.Context, index index) error {
+	schema := schemaOf(b.version.ID)
+	var valid bool
+	err := b.conn.QueryRow(ctx, `
+		SELECT coalesce(bool_and(x.indisvalid), false)
+		FROM pg_index x
+		WHERE x.indexrelid = to_regclass($1)`, schema+"."+index.name).Scan(&valid)
+	if err != nil || valid {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "SELECT set_config('maintenance_work_mem', $1, true)", fmt.Sprintf("%dkB", index.memory>>10))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, fmt.Sprintf("DROP INDEX IF EXISTS %s.%s", schema, index.name)); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, fmt.Sprintf(index.definition, schema))
+		return err
+	})
+	if hasCode(err, "23505") { // unique violation
+		return fmt.Errorf("%w: an id occurs twice: %w", recsys.ErrManifestInvalid, err)
+	}
+	return err
+}
+
+// index is an index of a version. definition has %s for the schema.
+type index struct {
+	name       string
+	definition string
+	memory     int64 // bytes for maintenance_work_mem
+}
+
+func indexesOf(v recsys.Version) []index {
+	indexes := []index{
+		{"items_pkey", "CREATE UNIQUE INDEX items_pkey ON %s.items (item_id)", minBuildMemory},
+		{"users_pkey", "CREATE UNIQUE INDEX users_pkey ON %s.users (user_id)", minBuildMemory},
+		{"items_category", "CREATE INDEX items_category ON %s.items (category, popularity DESC, item_id)", minBuildMemory},
+		{"items_tags", "CREATE INDEX items_tags ON %s.items USING gin (tags)", minBuildMemory},
+		{"items_popularity", "CREATE INDEX items_popularity ON %s.items (popularity DESC, item_id)", minBuildMemory},
+	}
+	if v.Search.Method == recsys.HNSW {
+		indexes = append(indexes, graphOf(v))
+	}
+	return indexes
+}
+
+// graphOf is the HNSW index for the inner product.
+func graphOf(v recsys.Version) index {
+	key, width := "embedding vector_ip_ops", 4
+	if v.Search.HalfVector {
+		key, width = fmt.Sprintf("(embedding::halfvec(%d)) halfvec_ip_ops", v.Dimension), 2
+	}
+	// An element of the graph in memory: its vector, 2·m neighbours on the lowest
+	// level, about m more on those above, and some 200 bytes of its own. A tenth
+	// is added for the allocator.
+	perItem := int64(v.Dimension*width + 3*v.Search.M*24 + 200)
+	memory := v.Items * perItem * 11 / 10
+	return index{
+		name: "items_embedding",
+		definition: fmt.Sprintf("CREATE INDEX items_embedding ON %%s.items USING hnsw (%s) WITH (m = %d, ef_construction = %d)",
+			key, v.Search.M, v.Search.EFConstruction),
+		memory: min(max(memory, minBuildMemory), maxBuildMemory),
+	}
+}

@@ -1,0 +1,254 @@
+package vectorstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Live is the version that readers use.
+type Live struct {
+	Version  recsys.Version
+	Revision int64            // grows by one with every flip
+	Manifest *recsys.Manifest // without Files
+}
+
+// Promotion asks for a version to go live.
+type Promotion struct {
+	Version    int64
+	IfRevision *int64 // only while the live pointer is at this revision; nil: wherever it is
+	Actor      string
+	Reason     string
+}
+
+// Flip is one change of the live version.
+type Flip struct {
+	Revision    int64     `json:"revision"`
+	Version     int64     `json:"version"`
+	FromVersion int64     `json:"from_version,omitempty"` // 0: none was live
+	Kind        string    `json:"kind"`                   // promote or rollback
+	Actor       string    `json:"actor"`
+	Reason      string    `json:"reason"`
+	At          time.Time `json:"at"`
+}
+
+// Live is the live version, or recsys.ErrNoLiveVersion. A reader may use the
+// answer for as long as the time to live that Prune is given.
+func (s *Store) Live(ctx context.Context) (Live, error) {
+	live, err := readLive(ctx, s.pool)
+	if err != nil {
+		return Live{}, fmt.Errorf("live version: %w", err)
+	}
+	return live, nil
+}
+
+func readLive(ctx context.Context, q querier) (Live, error) {
+	rows, err := q.Query(ctx, `
+		SELECT l.revision, v.id, v.manifest
+		FROM recflow.live l
+		JOIN recflow.versions v ON v.id = l.version_id`)
+	if err != nil {
+		return Live{}, err
+	}
+	var live Live
+	var id int64
+	var manifest []byte
+	_, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (struct{}, error) {
+		return struct{}{}, row.Scan(&live.Revision, &id, &manifest)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Live{}, recsys.ErrNoLiveVersion
+	}
+	if err != nil {
+		return Live{}, err
+	}
+	if live.Version, err = versionByID(ctx, q, id); err != nil {
+		return Live{}, err
+	}
+	return live, json.Unmarshal(manifest, &live.Manifest)
+}
+
+// Promote makes a ready version live. Repeating it is harmless: the version
+// that is live already stays so. It returns recsys.ErrConflict when the pointer
+// has moved on from IfRevision or the version is not ready, and
+// recsys.ErrGateRefused when a gate refused the version or events that it has
+// not counted are no longer kept.
+func (s *Store) Promote(ctx context.Context, p Promotion) (live Live, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		at, err := lockLive(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if at.version != p.Version {
+			if p.IfRevision != nil && *p.IfRevision != at.revision {
+				return fmt.Errorf("the live pointer is at revision %d, not %d: %w", at.revision, *p.IfRevision, recsys.ErrConflict)
+			}
+			f := Flip{Version: p.Version, Kind: "promote", Actor: p.Actor, Reason: p.Reason}
+			if err := flip(ctx, tx, at, f, nullable(at.revision)); err != nil {
+				return err
+			}
+		}
+		live, err = readLive(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return Live{}, fmt.Errorf("promote version %d: %w", p.Version, err)
+	}
+	return live, nil
+}
+
+// Rollback makes the version live that was live before the present one, if it
+// is still ready. Repeated, it goes further back. It returns recsys.ErrNotFound
+// when there is none.
+func (s *Store) Rollback(ctx context.Context, actor, reason string) (live Live, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		at, err := lockLive(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if at.version == 0 {
+			return recsys.ErrNoLiveVersion
+		}
+		var target int64
+		var below *int64
+		err = tx.QueryRow(ctx, previousLive).Scan(&target, &below)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("no earlier version is left to go back to: %w", recsys.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		if err := flip(ctx, tx, at, Flip{Version: target, Kind: "rollback", Actor: actor, Reason: reason}, below); err != nil {
+			return err
+		}
+		live, err = readLive(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return Live{}, fmt.Errorf("roll back: %w", err)
+	}
+	return live, nil
+}
+
+// previousLive is the version that a rollback goes to, and the flip under it.
+const previousLive = `
+	WITH RECURSIVE stack AS (
+		SELECT f.version_id, f.below, 0 AS depth
+		FROM recflow.live l
+		JOIN recflow.flips f ON f.revision = l.revision
+		UNION ALL
+		SELECT f.version_id, f.below, stack.depth + 1
+		FROM stack
+		JOIN recflow.flips f ON f.revision = stack.below
+	)
+	SELECT stack.version_id, stack.below
+	FROM stack
+	JOIN recflow.versions v ON v.id = stack.version_id AND v.state = 'ready'
+	WHERE stack.version_id <> (SELECT version_id FROM recflow.live)
+	ORDER BY stack.depth
+	LIMIT 1`
+
+// pointer is where the live pointer is; version is 0 when none is live.
+type pointer struct{ version, revision int64 }
+
+// lockLive keeps everybody else from moving the live pointer.
+func lockLive(ctx context.Context, tx pgx.Tx) (at pointer, err error) {
+	if err := setLockTimeout(ctx, tx); err != nil {
+		return at, err
+	}
+	err = tx.QueryRow(ctx, "SELECT coalesce(version_id, 0), revision FROM recflow.live FOR UPDATE").Scan(&at.version, &at.revision)
+	return at, err
+}
+
+// flip moves the locked live pointer after checking that it may.
+func flip(ctx context.Context, tx pgx.Tx, at pointer, f Flip, below *int64) error {
+	if err := mayGoLive(ctx, tx, f.Version); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO recflow.flips (revision, version_id, from_version, below, kind, actor, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		at.revision+1, f.Version, nullable(at.version), below, f.Kind, f.Actor, f.Reason)
+	if err != nil {
+		return err
+	}
+	// Not now(), which is when the transaction began: it may have waited since.
+	_, err = tx.Exec(ctx, `
+		UPDATE recflow.versions
+		SET left_live_at = CASE WHEN id = $1 THEN clock_timestamp() END
+		WHERE id IN ($1, $2)`, at.version, f.Version)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "UPDATE recflow.live SET version_id = $1, revision = $2", f.Version, at.revision+1)
+	return err
+}
+
+// mayGoLive locks a version and says why it may not go live, if so.
+func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
+	state, err := lockVersion(ctx, tx, version)
+	if err != nil {
+		return err
+	}
+	switch state {
+	case recsys.Ready:
+	case recsys.Refused:
+		gates, err := gatesOf(ctx, tx, version)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("it is refused: %w: %s", recsys.ErrGateRefused, strings.Join(refusals(gates), "; "))
+	default:
+		return fmt.Errorf("it is %s, not ready: %w", state, recsys.ErrConflict)
+	}
+	v, err := versionByID(ctx, tx, version)
+	if err != nil {
+		return err
+	}
+	// Shared with other flips; DropCoveredEvents waits for them.
+	h, err := readHorizon(ctx, tx, "FOR SHARE")
+	if err != nil {
+		return err
+	}
+	if !h.Covers(v.Coverage) {
+		return fmt.Errorf("%w: %s: it has counted events until %s, stored until %s, but later ones are no longer kept (dropped: before %s, stored before %s)",
+			recsys.ErrGateRefused, recsys.GateHorizon,
+			v.Coverage.To.Format(time.RFC3339), v.Coverage.StoredTo.Format(time.RFC3339),
+			h.OccurredBefore.Format(time.RFC3339), h.StoredBefore.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Flips lists at most limit changes of the live version, newest first.
+func (s *Store) Flips(ctx context.Context, limit int) ([]Flip, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT revision, version_id, coalesce(from_version, 0), kind, actor, reason, at
+		FROM recflow.flips
+		ORDER BY revision DESC
+		LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list flips: %w", err)
+	}
+	flips, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Flip, err error) {
+		return f, row.Scan(&f.Revision, &f.Version, &f.FromVersion, &f.Kind, &f.Actor, &f.Reason, &f.At)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list flips: %w", err)
+	}
+	return flips, nil
+}
+
+// nullable stores 0 as null.
+func nullable(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}

@@ -1,0 +1,100 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Hit is an item found, with its inner product (or, from Popular, its popularity).
+type Hit struct {
+	recsys.Item
+	Score float64
+}
+
+// Query asks for the K best items.
+type Query struct {
+	Vector   []float32
+	K        int
+	Exclude  []string // item ids
+	Category string   // "" for any
+	Tags     []string // an item must have all of them
+	Exact    bool     // compare with every eligible item, without the index
+}
+
+// Nearest is the K available items with the largest inner product with the
+// query's vector under its filters, best first, ties by item id. There are
+// min(K, eligible) of them whatever the filters leave. From an index the
+// result is approximate, as the recall gate measured it.
+func (s *Store) Nearest(ctx context.Context, v recsys.Version, q Query) ([]Hit, error) {
+	hits, err := s.NearestMany(ctx, v, []Query{q})
+	if err != nil {
+		return nil, err
+	}
+	return hits[0], nil
+}
+
+// NearestMany answers many queries in one round trip; those that the index
+// leaves short are answered again, exactly, in a second one.
+func (s *Store) NearestMany(ctx context.Context, v recsys.Version, queries []Query) ([][]Hit, error) {
+	plans := make([]plan, len(queries))
+	for i, q := range queries {
+		if len(q.Vector) != v.Dimension {
+			return nil, fmt.Errorf("nearest items of version %d: the query has %d dimensions, the version %d", v.ID, len(q.Vector), v.Dimension)
+		}
+		p, err := s.plan(ctx, v, q)
+		if err != nil {
+			return nil, err
+		}
+		plans[i] = p
+	}
+	hits := make([][]Hit, len(queries))
+	if err := s.search(ctx, v, queries, plans, hits); err != nil {
+		return nil, err
+	}
+	short := false
+	for i := range queries {
+		again := !plans[i].exact && len(hits[i]) < queries[i].K
+		plans[i] = plan{exact: true, skip: !again}
+		short = short || again
+	}
+	if short {
+		if err := s.search(ctx, v, queries, plans, hits); err != nil {
+			return nil, err
+		}
+	}
+	return hits, nil
+}
+
+// search sends the queries together. One implicit transaction spans them, so
+// that set_config reaches exactly the statement after it.
+func (s *Store) search(ctx context.Context, v recsys.Version, queries []Query, plans []plan, hits [][]Hit) error {
+	batch := &pgx.Batch{}
+	var pinned plan
+	for i, q := range queries {
+		p := plans[i]
+		if p.skip || q.K <= 0 {
+			continue
+		}
+		if batch.Len() == 0 || p.exact != pinned.exact || p.ef != pinned.ef {
+			sql, args := p.settings()
+			batch.Queue(sql, args...)
+			pinned = p
+		}
+		sql, args := p.statement(v, q)
+		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+			hits[i], err = pgx.CollectRows(rows, scanHit)
+			return err
+		})
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("nearest items of version %d: %w", v.ID, translate(err))
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Bounds of a search through the graph; docs/decisions/0302-filtered-search.md
+// has the measurements behind them.
+const (
+	maxEF = 1000 // pgvector's own limit
+
+	// few is the number of eligible rows, at 64 dimensions, up to which an exact
+	// scan of them costs no more than a search that walks the graph past those
+	// that are not eligible.
+	few = 50_000
+
+	// rare is the share of eligible rows under which a walk through the graph
+	// sees too few of them to be trusted.
+	rare = 0.05
+)
+
+// plan says how a query is answered.
+type plan struct {
+	skip       bool
+	exact      bool
+	ef         int // hnsw.ef_search
+	candidates int // rows taken from the graph, to be ranked by their exact distance
+}
+
+// plan estimates how many rows are eligible: few are compared one by one, many
+// are found through the graph.
+func (s *Store) plan(ctx context.Context, v recsys.Version, q Query) (plan, error) {
+	if q.Exact || v.Search.Method != recsys.HNSW || q.K+len(q.Exclude) > maxEF*3/4 {
+		return plan{exact: true}, nil
+	}
+	eligible := v.Items
+	if q.Category != "" || len(q.Tags) > 0 {
+		facets, err := s.facets(ctx, v)
+		if err != nil {
+			return plan{}, err
+		}
+		eligible = facets.estimate(q)
+	}
+	return planFor(v, q, eligible), nil
+}
+
+func planFor(v recsys.Version, q Query, eligible int64) plan {
+	share := float64(eligible) / float64(max(v.Items, 1))
+	filtered := q.Category != "" || len(q.Tags) > 0
+	if filtered && (share < rare || eligible <= fewRows(v.Dimension)) {
+		return plan{exact: true}
+	}
+	// A user's own items are the nearest of all: the graph finds them first, and
+	// they are then left out. So the search widens with them.
+	candidates := q.K + max(q.K/2, 32)
+	ef := max(v.Search.EFSearch, int(math.Ceil(float64(candidates+len(q.Exclude))/share)))
+	if !filtered {
+		candidates = max(candidates, ef-len(q.Exclude))
+	}
+	return plan{ef: min(ef, maxEF), candidates: candidates}
+}
+
+// fewRows scales few to the dimension: twice the values cost twice the time.
+func fewRows(dimension int) int64 {
+	return int64(few) * 64 / int64(max(dimension, 64))
+}
+
+// settings pins the plan for the statements that follow in the transaction. The
+// planner knows neither what a walk through the graph costs nor what it misses,
+// so for the graph every other way is closed; for an exact answer the statement
+// itself keeps the graph out and the planner is free.
+func (p plan) settings() (string, []any) {
+	onOff := "on"
+	if !p.exact {
+		onOff = "off"
+	}
+	return `SELECT
+		set_config('enable_seqscan', $1, true),
+		set_config('enable_bitmapscan', $1, true),
+		set_config('enable_sort', $1, true),
+		set_config('hnsw.iterative_scan', 'relaxed_order', true),
+		set_config('hnsw.ef_search', $2, true)`,
+		[]any{onOff, strconv.Itoa(max(p.ef, 1))}
+}
+
+// Whether an item may be recommended now: item_state overrides what the version
+// was loaded with. The first form looks each row up and suits the walk through
+// the graph, which sees few; the second reads item_state once and suits a scan.
+const (
+	availableNow = `coalesce((SELECT st.available FROM recflow.item_state st WHERE st.item_id = i.item_id), i.available)`
+
+	availableByScan = `(
+		i.available AND i.item_id NOT IN (SELECT st.item_id FROM recflow.item_state st WHERE NOT st.available)
+		OR i.item_id IN (SELECT st.item_id FROM recflow.item_state st WHERE st.available))`
+)
+
+// statement is the search itself. In the exact form, + 0 turns the distance
+// into something that no index offers.
+func (p plan) statement(v recsys.Version, q Query) (string, []any) {
+	b := builder{args: []any{pgvector.NewVector(q.Vector)}}
+	schema := schemaOf(v.ID)
+	if p.exact {
+		return fmt.Sprintf(`
+			SELECT
+				i.item_id,
+				coalesce(i.title, ''),
+				coalesce(i.category, ''),
+				i.tags,
+				-(i.embedding <#> $1)
+			FROM %s.items i
+			WHERE %s
+			ORDER BY (i.embedding <#> $1) + 0, i.item_id
+			LIMIT %s`, schema, b.filters(q, availableByScan), b.arg(q.K)), b.args
+	}
+	distance := "i.embedding <#> $1"
+	if v.Search.HalfVector {
+		distance = fmt.Sprintf("i.embedding::halfvec(%[1]d) <#> $1::vector(%[1]d)::halfvec(%[1]d)", v.Dimension)
+	}
+	return fmt.Sprintf(`
+		WITH near AS MATERIALIZED (
+			SELECT
+				i.item_id,
+				i.title,
+				i.category,
+				i.tags,
+				i.embedding <#> $1 AS distance
+			FROM %s.items i
+			WHERE %s
+			ORDER BY %s
+			LIMIT %s
+		)
+		SELECT
+			item_id,
+			coalesce(title, ''),
+			coalesce(category, ''),
+			tags,
+			-distance
+		FROM near
+		ORDER BY distance, item_id
+		LIMIT %s`, schema, b.filters(q, availableNow), distance, b.arg(p.candidates), b.arg(q.K)), b.args
+}
+
+// builder collects the arguments of a statement.
+type builder struct{ args []any }
+
+// arg adds an argument and returns its placeholder.
+func (b *builder) arg(value any) string {
+	b.args = append(b.args, value)
+	return "$" + strconv.Itoa(len(b.args))
+}
+
+// filters is the condition that items i must meet.
+func (b *builder) filters(q Query, available string) string {
+	conditions := []string{available}
+	if q.Category != "" {
+		conditions = append(conditions, "i.category = "+b.arg(q.Category))
+	}
+	if len(q.Tags) > 0 {
+		conditions = append(conditions, "i.tags @> "+b.arg(q.Tags))
+	}
+	if len(q.Exclude) > 0 {
+		conditions = append(conditions, "i.item_id <> ALL ("+b.arg(q.Exclude)+")")
+	}
+	return strings.Join(conditions, " AND ")
+}

@@ -1,0 +1,101 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// PruneOptions say what Prune spares beside what it always spares.
+type PruneOptions struct {
+	KeepRefused int           // newest refused versions kept for inspection
+	ReaderTTL   time.Duration // how long a reader may go on using a version that is no longer live
+}
+
+// Pin protects a version from Prune, or no longer.
+func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
+	tag, err := s.pool.Exec(ctx, "UPDATE recflow.versions SET pinned = $2 WHERE id = $1 AND state <> 'dropped'", version, pinned)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = recsys.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("pin version %d: %w", version, err)
+	}
+	return nil
+}
+
+// Prune drops the versions that nobody needs and returns their numbers. It
+// spares the live one, the one a rollback would go to, pinned ones, ready ones
+// newer than the live one (somebody may yet promote them) and the newest
+// refused ones. A version that readers may still hold, or whose tables are in
+// use, is left for the next time. It also removes what a failed version may
+// have left behind.
+func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
+	rows, err := s.pool.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
+	candidates, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
+	for _, version := range candidates {
+		gone, err := s.pruneOne(ctx, version, o)
+		switch {
+		case hasCode(err, lockNotAvailable, deadlockDetected):
+			slog.InfoContext(ctx, "version is in use; it is pruned next time", "version", version)
+		case err != nil:
+			return dropped, fmt.Errorf("prune version %d: %w", version, err)
+		case gone:
+			dropped = append(dropped, version)
+		}
+	}
+	return dropped, nil
+}
+
+// pruneOne drops a version if it may still be dropped now that the live pointer
+// cannot move.
+func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (gone bool, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := lockLive(ctx, tx); err != nil {
+			return err
+		}
+		state, err := lockVersion(ctx, tx, version)
+		if err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, prunable+" AND v.id = $3", o.KeepRefused, o.ReaderTTL, version)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		if state != recsys.Failed {
+			if _, err := tx.Exec(ctx, "UPDATE recflow.versions SET state = 'dropped' WHERE id = $1", version); err != nil {
+				return err
+			}
+		}
+		gone = true
+		return dropSchema(ctx, tx, version)
+	})
+	return gone && err == nil, err
+}
+
+// prunable selects what Prune may drop. $1: refused versions kept, $2: ReaderTTL.
+const prunable = `
+	SELECT v.id
+	FROM recflow.versions v
+	WHERE NOT v.pinned
+	AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'v' || v.id)
+	AND (v.left_live_at IS NULL OR v.left_live_at + $2::interval <= clock_timestamp())
+	AND CASE v.state
+		WHEN 'failed' THEN true
+		WHEN 'refused' THEN v.id NOT IN (
+			SELECT r.id FROM recflow.versions r WHERE r.state = 'refused' ORDER BY r.id DESC LIMIT $1)
+		WHEN 'ready' THEN v.id < (SELECT version_id FROM recflow.live)
+			AND v.id IS DISTINCT FROM (SELECT p.version_id FROM (` + previousLive + `) p)
+		ELSE false
+	END`

@@ -1,0 +1,81 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// User is a user of a version.
+type User struct {
+	ID      string
+	Vector  []float32 // nil when nothing in the history counts
+	History recsys.History
+}
+
+const selectUser = `
+	SELECT
+		user_id,
+		embedding,
+		history_items,
+		history_weights,
+		reference_time,
+		met_items
+	FROM %s.users
+	`
+
+// User is what a version knows of a user, or recsys.ErrNotFound.
+func (s *Store) User(ctx context.Context, v recsys.Version, userID string) (User, error) {
+	users, err := s.Users(ctx, v, []string{userID})
+	if err != nil {
+		return User{}, err
+	}
+	if len(users) == 0 {
+		return User{}, fmt.Errorf("user in version %d: %w", v.ID, recsys.ErrNotFound)
+	}
+	return users[0], nil
+}
+
+// Users is what a version knows of the users, in one round trip, ordered by id.
+// Unknown ones are left out.
+func (s *Store) Users(ctx context.Context, v recsys.Version, userIDs []string) ([]User, error) {
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(selectUser+"WHERE user_id = ANY($1) ORDER BY user_id", schemaOf(v.ID)), userIDs)
+	return collectUsers(v, rows, err)
+}
+
+// SampleUsers is n users who have a vector (all of them when there are fewer),
+// in an order that looks random and depends on the seed alone.
+func (s *Store) SampleUsers(ctx context.Context, v recsys.Version, n int, seed string) ([]User, error) {
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(selectUser+`
+		WHERE embedding IS NOT NULL
+		ORDER BY md5($1 || user_id), user_id
+		LIMIT $2`, schemaOf(v.ID)), seed, n)
+	return collectUsers(v, rows, err)
+}
+
+func collectUsers(v recsys.Version, rows pgx.Rows, err error) ([]User, error) {
+	if err != nil {
+		return nil, fmt.Errorf("users of version %d: %w", v.ID, translate(err))
+	}
+	users, err := pgx.CollectRows(rows, scanUser)
+	if err != nil {
+		return nil, fmt.Errorf("users of version %d: %w", v.ID, translate(err))
+	}
+	return users, nil
+}
+
+func scanUser(row pgx.CollectableRow) (u User, err error) {
+	var vector *pgvector.Vector
+	var reference *time.Time
+	err = row.Scan(&u.ID, &vector, &u.History.Items, &u.History.Weights, &reference, &u.History.Met)
+	if vector != nil {
+		u.Vector = vector.Slice()
+	}
+	u.History.Reference = orZero(reference)
+	return u, err
+}
