@@ -45,7 +45,12 @@ func newRootCommand(s streams) *cobra.Command {
 // commands lists the commands in the order that help shows them.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
+		a.upCommand(),
+		a.downCommand(),
+		a.statusCommand(),
+		a.logsCommand(),
 		a.setupCommand(),
+		a.localCommand(),
 	}
 }
 

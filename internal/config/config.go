@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -159,6 +161,35 @@ func withFallback(fallback map[string]string) map[string]string {
 		merged[k] = v
 	}
 	return merged
+}
+
+// ChildEnv is the environment of a process of the local stack: this process's,
+// without what would lead it to another system, and vars.
+func ChildEnv(vars map[string]string) []string {
+	var out []string
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if _, ok := vars[name]; ok || foreign(name) {
+			continue
+		}
+		out = append(out, kv)
+	}
+	for k, v := range vars {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// foreign reports whether a variable may name some other Postgres, Temporal,
+// Spark or AWS account than the local stack's.
+func foreign(name string) bool {
+	for _, prefix := range []string{"AWS_", "TEMPORAL_", "PG", "SPARK_", "PYSPARK_", "HADOOP_", "PYTHONPATH", "PYTHONHOME"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c Database) validate() error {

@@ -15,7 +15,7 @@ import (
 
 const (
 	frameEvery = 100 * time.Millisecond  // of the spinner
-	lineEvery  = 1800 * time.Millisecond // of plain lines; a silence of 2 s reads as a hang
+	lineEvery  = 1500 * time.Millisecond // of plain lines; a silence of 2 s reads as a hang
 )
 
 // Printer shows tasks on one writer. It is safe for concurrent use.

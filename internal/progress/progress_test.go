@@ -48,7 +48,7 @@ func TestPrinter(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				require.NotEqual(t, before, out.String())
 			}
-			require.Contains(t, out.String(), "compiling · 9s")
+			require.Contains(t, out.String(), "compiling · 8s")
 			task.Fail()
 			require.Contains(t, out.String(), "✗ temporal")
 		})

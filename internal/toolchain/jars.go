@@ -49,8 +49,15 @@ func (in *installer) resolveJars(ctx context.Context, venv, javaHome, dir string
 	if err := os.WriteFile(app, []byte("pass\n"), 0o644); err != nil {
 		return err
 	}
+	trust := dir + ".jks"
+	defer os.Remove(trust)
+	var options string
+	if javaHome == in.packagedJava() && writeTrustStore(trust) == nil {
+		options = "-Djavax.net.ssl.trustStore=" + trust + " -Djavax.net.ssl.trustStorePassword=" + trustPassword
+	}
 	err := in.run(ctx, command{
 		env: []string{
+			"SPARK_SUBMIT_OPTS=" + options,
 			"JAVA_HOME=" + javaHome,
 			"SPARK_HOME=" + filepath.Join(sitePackages(venv), "pyspark"),
 			"PYSPARK_PYTHON=" + filepath.Join(venv, "bin", "python"),

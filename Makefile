@@ -1,0 +1,62 @@
+# Everything runs on Go and Python 3.11 alone; `make setup` fetches the rest into
+# RECFLOW_CACHE once (see internal/toolchain).
+include tools.mk
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The same folder that internal/config chooses.
+ifeq ($(shell uname),Darwin)
+RECFLOW_CACHE ?= $(HOME)/Library/Caches/recflow
+else
+RECFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/recflow
+endif
+PYTHON = $(shell sed -n 's/.*"python": *"\([^"]*\)".*/\1/p' "$(RECFLOW_CACHE)/toolchain.json" 2>/dev/null)
+GO_TESTS ?= ./...
+GO_TEST_FLAGS ?= -timeout 30m
+PY_TESTS ?= glue
+
+.PHONY: help build setup demo test test-go test-python lint lint-quick bench soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+build: ## build bin/recflow and bin/recflow-worker
+	@mkdir -p bin
+	@go build -o bin/recflow ./cmd/recflow
+	@if ls worker/*.go >/dev/null 2>&1; then go build -o bin/recflow-worker ./worker; fi
+
+setup: build ## install the local tools into RECFLOW_CACHE, once
+	@RECFLOW_CACHE="$(RECFLOW_CACHE)" bin/recflow setup
+
+demo: build ## the whole batch path on a real data set (DATA=path for another one)
+	@bin/recflow demo $(if $(DATA),--data "$(DATA)")
+
+test: test-go test-python ## all tests, Go and Python
+
+test-go: setup
+	@go test $(GO_TEST_FLAGS) $(GO_TESTS)
+
+test-python: setup
+	@if [ -d glue/tests ]; then "$(PYTHON)" -m pytest -q $(PY_TESTS); fi
+
+lint: lint-quick ## every linter (builds them the first time)
+	@RECFLOW_CACHE="$(RECFLOW_CACHE)" scripts/go-tool workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION) ./workflows/...
+	@RECFLOW_CACHE="$(RECFLOW_CACHE)" scripts/go-tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
+
+lint-quick: setup ## gofmt, go vet and ruff
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	@go vet ./...
+	@if [ -d glue ]; then "$(PYTHON)" -m ruff check -q glue && "$(PYTHON)" -m ruff format -q --check glue; fi
+
+bench: build setup ## the ratios of docs/benchmarks.md (SIZE=1m for a million items)
+	@bin/recflow bench $(if $(SIZE),--size $(SIZE))
+
+soak: setup ## the long forms of the fault tests
+	@RECFLOW_SOAK=1 go test -timeout 3h -count 1 $(GO_TESTS)
+
+clean: ## remove what a build made; the caches and .recflow stay
+	@rm -rf bin spark-warehouse metastore_db derby.log
+	@find glue -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

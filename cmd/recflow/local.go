@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/localaws/glue"
+	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/toolchain"
+)
+
+// glueTimeout ends a training run on a laptop that hangs.
+const glueTimeout = 2 * time.Hour
+
+// localCommand holds the processes of the local stack that are this binary. It
+// is hidden: `recflow up` starts them.
+func (a *app) localCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:    "local",
+		Short:  "Run one process of the local stack",
+		Hidden: true,
+	}
+	cmd.AddCommand(a.localGlueCommand())
+	return cmd
+}
+
+func (a *app) localGlueCommand() *cobra.Command {
+	var port int
+	var jobDir string
+	cmd := &cobra.Command{
+		Use:   "glue",
+		Short: "Run the local Glue endpoint",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			local, err := config.ReadLocal()
+			if err != nil {
+				return err
+			}
+			tools, err := toolchain.Installed(local.Cache)
+			if err != nil {
+				return err
+			}
+			settings, err := stack.ReadSettings(local.Home)
+			if err != nil {
+				return err
+			}
+			state := filepath.Join(local.Home, "glue")
+			env, err := stack.SparkEnv(state, tools, settings.Env(local.Home)["AWS_ENDPOINT_URL_S3"])
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(a.err, nil))
+			server, err := glue.New(glue.Options{
+				Addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+				StateDir: state,
+				Python:   tools.Python,
+				Script:   filepath.Join(jobDir, "glue_job.py"),
+				Env:      env,
+				Job:      glue.Job{Name: stack.GlueJob, MaxConcurrentRuns: 1, Timeout: glueTimeout},
+				Log:      log,
+			})
+			if err != nil {
+				return fmt.Errorf("open the Glue endpoint: %w", err)
+			}
+			return server.Run(cmd.Context(), func(addr string) {
+				log.Info("serving", "address", addr)
+			})
+		},
+	}
+	cmd.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1")
+	cmd.Flags().StringVar(&jobDir, "job-dir", "glue", "folder of glue_job.py")
+	return cmd
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/stack"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what runs, where, and since when",
+		Long:  "status exits with 1 when a part does not run.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			s, _, err := a.openStack()
+			if err != nil {
+				return err
+			}
+			parts := s.Status(cmd.Context())
+			if err := a.print(statusListing(parts)); err != nil {
+				return err
+			}
+			return statusError(parts)
+		},
+	}
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+func statusListing(parts []stack.PartStatus) listing {
+	l := listing{columns: []string{"part", "state", "pid", "address", "uptime", "memory"}, json: parts}
+	for _, p := range parts {
+		row := []string{p.Part, p.State, "", p.Address, "", ""}
+		if p.PID > 0 {
+			row[2] = strconv.Itoa(p.PID)
+			row[4] = p.Uptime.Round(time.Second).String()
+			row[5] = fmt.Sprintf("%d MB", p.Memory/1_000_000)
+		}
+		l.rows = append(l.rows, row)
+	}
+	return l
+}
+
+// statusError names what does not run and why.
+func statusError(parts []stack.PartStatus) error {
+	var errs []error
+	for _, p := range parts {
+		switch {
+		case p.State == stack.Running:
+		case p.Detail != "":
+			errs = append(errs, fmt.Errorf("%s is %s: %s", p.Part, p.State, p.Detail))
+		default:
+			errs = append(errs, fmt.Errorf("%s is %s", p.Part, p.State))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return errors.Join(append(errs, errors.New("start what is missing with `recflow up`"))...)
+}

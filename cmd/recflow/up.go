@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/stack"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	var ports portFlags
+	var without []string
+	var retain, foreground bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the local stack",
+		Long: "up starts Postgres, the S3 emulator, Temporal, the Glue endpoint and the worker, and returns when\n" +
+			"they serve. They keep running until `recflow down`. Parts that run already are left alone, unless\n" +
+			"their settings or programs have changed. State is kept in RECFLOW_HOME (.recflow).",
+		Example: "  recflow up\n  RECFLOW_HOME=.recflow2 recflow up --port-offset 100    # a second stack beside the first",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, settings, err := a.prepareStack(cmd, ports, without)
+			if err != nil {
+				return err
+			}
+			if err := s.Up(cmd.Context(), stack.UpOptions{Retain: retain}); err != nil {
+				return err
+			}
+			a.welcome(settings, foreground)
+			if foreground {
+				return a.stayUp(cmd.Context(), s)
+			}
+			return nil
+		},
+	}
+	ports.register(cmd)
+	cmd.Flags().BoolVar(&retain, "retain", false, "when a part fails, leave the others running")
+	cmd.Flags().BoolVar(&foreground, "foreground", false, "stay, and stop everything on Ctrl-C")
+	cmd.Flags().StringSliceVar(&without, "without", nil, "parts to leave out, such as a worker that runs in a debugger")
+	return cmd
+}
+
+// prepareStack installs what is missing and returns the stack to start.
+func (a *app) prepareStack(cmd *cobra.Command, ports portFlags, without []string) (*stack.Stack, stack.Settings, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, stack.Settings{}, err
+	}
+	settings, err := ports.settings(cmd, local)
+	if err != nil {
+		return nil, stack.Settings{}, err
+	}
+	tools, err := a.ensureTools(cmd.Context(), local)
+	if err != nil {
+		return nil, stack.Settings{}, err
+	}
+	o, err := a.stackOptions(local, settings, tools)
+	if err != nil {
+		return nil, stack.Settings{}, err
+	}
+	o.Without = without
+	return stack.New(o), settings, nil
+}
+
+// welcome says where things are and what to type next.
+func (a *app) welcome(s stack.Settings, foreground bool) {
+	if a.quiet {
+		return
+	}
+	stop := "recflow down                 # stop; state stays in RECFLOW_HOME"
+	if foreground {
+		stop = "Ctrl-C                       # stop; state stays in RECFLOW_HOME"
+	}
+	fmt.Fprintf(a.err, `
+The local stack is up. Temporal UI: http://127.0.0.1:%d
+
+Next:
+  recflow import completejourney   # or a file of your own
+  recflow refresh --wait           # train, gate and promote a version
+  recflow recommend USER
+  recflow status                   # what runs, and where
+  %s
+`, s.Ports.TemporalUI, stop)
+}
+
+// stayUp waits until it is interrupted or a part dies, then stops the stack.
+func (a *app) stayUp(ctx context.Context, s *stack.Stack) error {
+	err := s.Watch(ctx)
+	if downErr := s.Down(context.WithoutCancel(ctx)); downErr != nil {
+		return downErr
+	}
+	return err
+}

@@ -1,0 +1,76 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Down stops every part, last started first. State stays.
+func (s *Stack) Down(ctx context.Context) error {
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return s.stopAll(ctx, s.Parts())
+}
+
+// stopAll stops the given parts in reverse and goes on when one does not stop.
+func (s *Stack) stopAll(ctx context.Context, parts []Part) error {
+	var errs []error
+	for _, p := range slices.Backward(parts) {
+		_, running := p.Proc().find()
+		if !running {
+			errs = append(errs, p.Stop(ctx)) // clears what a crash left
+			continue
+		}
+		task := s.progress.Start(p.Name(), "stopping")
+		if err := p.Stop(ctx); err != nil {
+			task.Fail()
+			errs = append(errs, err)
+			continue
+		}
+		task.Done("stopped")
+	}
+	return errors.Join(errs...)
+}
+
+// Purge removes the home of a stack that is down. It refuses a folder that is
+// not one, or that holds anything else.
+func Purge(home string) error {
+	if _, err := ReadSettings(home); err != nil {
+		return fmt.Errorf("refuse to remove %s: %w", home, err)
+	}
+	entries, err := os.ReadDir(home)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !ours(e.Name()) {
+			return fmt.Errorf("refuse to remove %s: it holds %s, which is not recflow's", home, e.Name())
+		}
+	}
+	// The mark goes last: an interrupted removal can be repeated.
+	for _, e := range entries {
+		if e.Name() != settingsFile {
+			if err := os.RemoveAll(filepath.Join(home, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return os.RemoveAll(home)
+}
+
+// ours reports whether a stack makes an entry of that name in its home.
+func ours(name string) bool {
+	switch name {
+	case settingsFile, settingsFile + ".new", envFile, envFile + ".new", "lock", "run", "logs", "postgres", "s3", "glue":
+		return true
+	}
+	matched, _ := filepath.Match("temporal.db*", name)
+	return matched
+}

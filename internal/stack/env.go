@@ -1,0 +1,104 @@
+package stack
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// envFile is made for both programs and people: `set -a; . .recflow/env`.
+const envFile = "env"
+
+// Names that the local stack shares with the workflows.
+const (
+	Namespace = "default"
+	TaskQueue = "recflow"
+	GlueJob   = "recflow-train"
+)
+
+// SearchAttributes are the ones that the workflows set, with their types.
+var SearchAttributes = map[string]string{
+	"RecflowStage":   "Keyword",
+	"RecflowRunId":   "Keyword",
+	"RecflowVersion": "Int",
+	"RecflowOutcome": "Keyword",
+}
+
+// Env is the environment of programs that use the stack: what internal/config
+// and the AWS SDKs read.
+func (s Settings) Env(home string) map[string]string {
+	loopback := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+	return map[string]string{
+		"RECFLOW_HOME":               home,
+		"RECFLOW_DATABASE_URL":       postgresServer(Options{Home: home, Settings: s}).URL(databaseName),
+		"RECFLOW_TEMPORAL_ADDRESS":   loopback(s.Ports.Temporal),
+		"RECFLOW_TEMPORAL_NAMESPACE": Namespace,
+		"RECFLOW_TEMPORAL_UI":        "http://" + loopback(s.Ports.TemporalUI),
+		"RECFLOW_TASK_QUEUE":         TaskQueue,
+		"RECFLOW_BUCKET":             s.Bucket,
+		"RECFLOW_GLUE_JOB":           GlueJob,
+		"RECFLOW_STORED_MARGIN":      "5s",
+		"AWS_REGION":                 "us-east-1",
+		"AWS_ACCESS_KEY_ID":          "local",
+		"AWS_SECRET_ACCESS_KEY":      "local",
+		"AWS_ENDPOINT_URL_S3":        "http://" + loopback(s.Ports.S3),
+		"AWS_ENDPOINT_URL_GLUE":      "http://" + loopback(s.Ports.Glue),
+		"AWS_EC2_METADATA_DISABLED":  "true",
+	}
+}
+
+// writeEnv keeps the variables where LoadEnv and a shell find them.
+func writeEnv(home string, vars map[string]string) error {
+	var b strings.Builder
+	b.WriteString("# Written by `recflow up`. In a shell: set -a; . " + quote(filepath.Join(home, envFile)) + "; set +a\n")
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		fmt.Fprintf(&b, "%s=%s\n", name, quote(vars[name]))
+	}
+	return writeFile(filepath.Join(home, envFile), []byte(b.String()))
+}
+
+// LoadEnv returns the variables of the local stack at home, for programs whose
+// own environment does not set them. Without a stack there are none.
+func LoadEnv(home string) (map[string]string, error) {
+	f, err := os.Open(filepath.Join(home, envFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the local stack's variables: %w", err)
+	}
+	defer f.Close()
+	vars := map[string]string{}
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return nil, fmt.Errorf("%s line %d is not NAME=VALUE", f.Name(), n)
+		}
+		vars[name] = unquote(value)
+	}
+	return vars, lines.Err()
+}
+
+// quote writes s as one word of a shell.
+func quote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// unquote reads what quote wrote; a bare word stands for itself.
+func unquote(s string) string {
+	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
+		return s
+	}
+	return strings.ReplaceAll(s[1:len(s)-1], `'\''`, "'")
+}

@@ -1,0 +1,24 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+)
+
+// newGlue is our own Glue endpoint, run by a hidden command of this binary.
+func newGlue(o Options) Part {
+	port := o.Settings.Ports.Glue
+	vars := o.Settings.Env(o.Home)
+	maps.Copy(vars, map[string]string{"RECFLOW_CACHE": o.Programs.Cache})
+	return &program{
+		process: process{
+			name: "glue", home: o.Home, grace: 15 * time.Second, vars: vars,
+			args: []string{o.Programs.Recflow, "local", "glue", "--port", fmt.Sprint(port), "--job-dir", o.Programs.GlueDir},
+		},
+		ports:   []int{port},
+		address: "http://" + loopback(port),
+		ready:   func(ctx context.Context) error { return accepts(ctx, port) },
+	}
+}

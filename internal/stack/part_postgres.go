@@ -1,0 +1,118 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// databaseName is the database that the stack makes and migrates.
+const databaseName = "recflow"
+
+// postgresPart is the database server. Its process is started and stopped by
+// Postgres's own pg_ctl, so it differs from a plain program.
+type postgresPart struct {
+	process
+	server *postgres.Server
+}
+
+func newPostgres(o Options) Part {
+	server := postgresServer(o)
+	return &postgresPart{
+		process: process{
+			name: "postgres", home: o.Home, grace: 60 * time.Second,
+			args: []string{filepath.Join(server.Bin, "postgres")},
+			vars: map[string]string{"port": fmt.Sprint(server.Port), "data": server.Data},
+		},
+		server: server,
+	}
+}
+
+func postgresServer(o Options) *postgres.Server {
+	return &postgres.Server{
+		Bin:      o.Tools.PostgresBin,
+		Data:     filepath.Join(o.Home, "postgres"),
+		Port:     o.Settings.Ports.Postgres,
+		Password: o.Settings.Password,
+		LogPath:  filepath.Join(o.Home, "logs", "postgres.log"),
+	}
+}
+
+func (p *postgresPart) Name() string    { return p.name }
+func (p *postgresPart) Ports() []int    { return []int{p.server.Port} }
+func (p *postgresPart) Address() string { return loopback(p.server.Port) }
+func (p *postgresPart) Proc() *process  { return &p.process }
+
+// Start makes the data folder the first time and starts the server.
+func (p *postgresPart) Start(ctx context.Context) error {
+	p.dropStalePID()
+	if err := p.server.Init(ctx); err != nil {
+		return err
+	}
+	log, size, err := p.openLog()
+	if err != nil {
+		return err
+	}
+	log.Close()
+	if err := p.server.Start(ctx); err != nil {
+		return err
+	}
+	return p.remember(p.server.PID(), size)
+}
+
+// dropStalePID removes the pid file of a server that is known to have died: its
+// pid may belong to another process by now, which pg_ctl would take for the
+// server.
+func (p *postgresPart) dropStalePID() {
+	r, ok := p.readRecord()
+	if _, running := p.find(); ok && !running && r.PID == p.server.PID() {
+		_ = os.Remove(filepath.Join(p.server.Data, "postmaster.pid"))
+	}
+}
+
+// Ready connects as the clients do.
+func (p *postgresPart) Ready(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, p.server.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return conn.Ping(ctx)
+}
+
+// Prepare makes the database and brings its schema up to date.
+func (p *postgresPart) Prepare(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.server.Bin, "createdb"),
+		"--host=127.0.0.1", fmt.Sprintf("--port=%d", p.server.Port), "--username="+postgres.User, databaseName)
+	cmd.Env = config.ChildEnv(map[string]string{"PGPASSWORD": p.server.Password, "LC_ALL": "C"})
+	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "already exists") {
+		return fmt.Errorf("create the database: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return vectorstore.Migrate(ctx, p.server.URL(databaseName))
+}
+
+// Stop disconnects the clients and writes everything out.
+func (p *postgresPart) Stop(ctx context.Context) error {
+	if _, ok := p.find(); !ok {
+		// A start that was interrupted leaves a server that we have no record of.
+		if _, ok := p.readRecord(); ok || p.server.PID() == 0 {
+			return p.forget()
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.grace)
+	defer cancel()
+	if err := p.server.Stop(ctx, postgres.Fast); err != nil {
+		return err
+	}
+	return p.forget()
+}

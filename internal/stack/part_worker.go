@@ -1,0 +1,58 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflowservice/v1"
+)
+
+// workerPart runs workflows and activities. It listens nowhere: it serves when
+// Temporal has seen it ask for work.
+type workerPart struct {
+	program
+}
+
+func newWorker(o Options) Part {
+	w := &workerPart{program{
+		process: process{
+			name: "worker", home: o.Home, vars: o.Settings.Env(o.Home),
+			args:  []string{o.Programs.Worker},
+			grace: 45 * time.Second, // longer than its own drain time-out
+		},
+		address: "task queue " + TaskQueue,
+	}}
+	w.ready = func(ctx context.Context) error { return w.polls(ctx, o.Settings.Ports.Temporal) }
+	return w
+}
+
+// polls reports whether this very worker, not one that ran before it, has asked
+// Temporal for workflow tasks.
+func (w *workerPart) polls(ctx context.Context, port int) error {
+	r, ok := w.find()
+	if !ok {
+		return errors.New("the worker is not running")
+	}
+	c, err := dialTemporal(ctx, port)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	queue, err := c.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
+		Namespace:     Namespace,
+		TaskQueue:     &taskqueue.TaskQueue{Name: TaskQueue},
+		TaskQueueType: enums.TASK_QUEUE_TYPE_WORKFLOW,
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range queue.Pollers {
+		if p.LastAccessTime.AsTime().After(r.Started) {
+			return nil
+		}
+	}
+	return notReady("the worker has not asked for work yet")
+}

@@ -1,0 +1,56 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// parts lists what the stack runs, in stages: the parts of a stage start side
+// by side and need only those of earlier ones.
+func parts(o Options) [][]Part {
+	return [][]Part{
+		{newPostgres(o), newS3(o), newTemporal(o)},
+		{newGlue(o), newWorker(o)},
+	}
+}
+
+// program is a part that is one process and nothing special.
+type program struct {
+	process
+	ports   []int
+	address string
+	ready   func(context.Context) error
+	prepare func(context.Context) error // may be nil
+}
+
+func (p *program) Name() string                    { return p.name }
+func (p *program) Ports() []int                    { return p.ports }
+func (p *program) Address() string                 { return p.address }
+func (p *program) Proc() *process                  { return &p.process }
+func (p *program) Start(context.Context) error     { return p.start() }
+func (p *program) Ready(ctx context.Context) error { return p.ready(ctx) }
+func (p *program) Stop(ctx context.Context) error  { return p.stop(ctx) }
+
+func (p *program) Prepare(ctx context.Context) error {
+	if p.prepare == nil {
+		return nil
+	}
+	return p.prepare(ctx)
+}
+
+// accepts probes a TCP port on the loopback address.
+func accepts(ctx context.Context, port int) error {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", loopback(port))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// notReady is a probe's answer that is no fault yet.
+func notReady(format string, args ...any) error { return fmt.Errorf("not ready: "+format, args...) }

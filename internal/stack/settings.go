@@ -1,0 +1,120 @@
+package stack
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/recflow/recflow/internal/postgres"
+)
+
+// settingsFile marks a folder as the home of a stack.
+const settingsFile = "stack.json"
+
+// Ports are the TCP ports of the parts on 127.0.0.1.
+type Ports struct {
+	Postgres   int `json:"postgres"`
+	S3         int `json:"s3"`
+	Temporal   int `json:"temporal"`
+	TemporalUI int `json:"temporal_ui"`
+	Glue       int `json:"glue"`
+}
+
+// DefaultPorts differ from the usual ones, so that a Postgres or a Temporal of
+// one's own is not in the way. The offset is added to each.
+func DefaultPorts(offset int) Ports {
+	return Ports{
+		Postgres:   15432 + offset,
+		S3:         14566 + offset,
+		Temporal:   17233 + offset,
+		TemporalUI: 18233 + offset,
+		Glue:       14567 + offset,
+	}
+}
+
+// FreePorts are ports that nobody listens on now.
+func FreePorts() (Ports, error) {
+	var p Ports
+	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue} {
+		n, err := postgres.FreePort()
+		if err != nil {
+			return Ports{}, fmt.Errorf("find free ports: %w", err)
+		}
+		*port = n
+	}
+	return p, nil
+}
+
+// Settings is what a stack must find again at its next start. It is kept in
+// stack.json, readable by the owner only.
+type Settings struct {
+	Format   int    `json:"format"` // of this file
+	Ports    Ports  `json:"ports"`
+	Password string `json:"postgres_password"`
+	Bucket   string `json:"bucket"`
+}
+
+// NewSettings are those of a new home.
+func NewSettings(ports Ports) Settings {
+	return Settings{Format: 1, Ports: ports, Password: rand.Text(), Bucket: "recflow"}
+}
+
+// Validate reports ports that cannot be.
+func (p Ports) Validate() error {
+	var errs []error
+	seen := map[int]string{}
+	for _, n := range []struct {
+		name string
+		port int
+	}{{"postgres", p.Postgres}, {"s3", p.S3}, {"temporal", p.Temporal}, {"temporal-ui", p.TemporalUI}, {"glue", p.Glue}} {
+		if n.port < 1 || n.port > 65535 {
+			errs = append(errs, fmt.Errorf("port %d of %s is not between 1 and 65535", n.port, n.name))
+		}
+		if other, ok := seen[n.port]; ok {
+			errs = append(errs, fmt.Errorf("port %d is given to both %s and %s", n.port, other, n.name))
+		}
+		seen[n.port] = n.name
+	}
+	return errors.Join(errs...)
+}
+
+// ReadSettings returns the settings of a home, or ErrNoHome.
+func ReadSettings(home string) (Settings, error) {
+	data, err := os.ReadFile(filepath.Join(home, settingsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Settings{}, fmt.Errorf("%s: %w; start one with `recflow up`", home, ErrNoHome)
+	}
+	if err != nil {
+		return Settings{}, err
+	}
+	var s Settings
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Settings{}, fmt.Errorf("read %s: %w", filepath.Join(home, settingsFile), err)
+	}
+	if s.Format != 1 {
+		return Settings{}, fmt.Errorf("%s was written by another version of recflow (format %d)", filepath.Join(home, settingsFile), s.Format)
+	}
+	return s, nil
+}
+
+// write keeps the settings in home.
+func (s Settings) write(home string) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(home, settingsFile), append(data, '\n'))
+}
+
+// writeFile replaces a file in one step; only the owner may read it.
+func writeFile(path string, data []byte) error {
+	temp := path + ".new"
+	if err := os.WriteFile(temp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}

@@ -1,0 +1,4 @@
+# The versions of the Go tools that check this code, in one place. They are
+# built once into the cache folder; nothing of them is in go.mod.
+GOLANGCI_LINT_VERSION := v2.15.0
+WORKFLOWCHECK_VERSION := v0.6.0
