@@ -1,0 +1,122 @@
+package embeddings
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// fetchTries is how often in a row a download is taken up again without having
+// received a byte.
+const fetchTries = 4
+
+// Fetch downloads a file of a run into dir and checks its size and SHA-256 against
+// the manifest. open returns the content from offset on; Fetch calls it again
+// where a body broke off. Memory stays flat whatever the size.
+//
+// The file that is returned is at its beginning and has no name any more, so
+// closing it frees its space, and so does the end of the process. An error wraps
+// recsys.ErrManifestInvalid when the content is not what the manifest says.
+func Fetch(ctx context.Context, open func(ctx context.Context, offset int64) (io.ReadCloser, error), f recsys.File, dir string) (*os.File, error) {
+	file, err := os.CreateTemp(dir, "recflow-*.parquet")
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", f.Key, err)
+	}
+	err = os.Remove(file.Name())
+	if err == nil {
+		err = fetch(ctx, open, f, file)
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("fetch %s: %w", f.Key, err)
+	}
+	return file, nil
+}
+
+func fetch(ctx context.Context, open func(ctx context.Context, offset int64) (io.ReadCloser, error), f recsys.File, file *os.File) error {
+	sum := sha256.New()
+	to := io.MultiWriter(file, sum)
+	buffer := make([]byte, 256<<10)
+	for have, tries := int64(0), 0; ; {
+		n, err := fetchFrom(ctx, open, to, have, f.Bytes, buffer)
+		have += n
+		if err == nil {
+			break
+		}
+		var broken *brokenBody
+		if tries++; n > 0 {
+			tries = 1
+		}
+		if ctx.Err() != nil || !errors.As(err, &broken) || tries >= fetchTries {
+			return err
+		}
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
+		return fmt.Errorf("%w: its sha256 is %s and the manifest says %s", recsys.ErrManifestInvalid, got, f.SHA256)
+	}
+	_, err := file.Seek(0, io.SeekStart)
+	return err
+}
+
+// brokenBody says that a body ended before its time.
+type brokenBody struct{ err error }
+
+func (e *brokenBody) Error() string { return e.err.Error() }
+func (e *brokenBody) Unwrap() error { return e.err }
+
+// fetchFrom copies what comes from offset on and returns how much that was. It
+// returns nil when the file is complete, and a brokenBody when it is worth
+// going on at a later offset.
+func fetchFrom(ctx context.Context, open func(ctx context.Context, offset int64) (io.ReadCloser, error), to io.Writer, offset, size int64, buffer []byte) (n int64, err error) {
+	body, err := open(ctx, offset)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	for {
+		m, readErr := body.Read(buffer)
+		if int64(m) > size-offset-n {
+			return n, fmt.Errorf("%w: it is longer than the %d bytes of the manifest", recsys.ErrManifestInvalid, size)
+		}
+		if _, err := to.Write(buffer[:m]); err != nil {
+			return n, err
+		}
+		n += int64(m)
+		switch {
+		case errors.Is(readErr, io.EOF) && offset+n == size:
+			return n, nil
+		case errors.Is(readErr, io.EOF):
+			return n, fmt.Errorf("%w: it is %d bytes long and the manifest says %d", recsys.ErrManifestInvalid, offset+n, size)
+		case readErr != nil && offset+n == size:
+			return n, nil // all of it is here; the SHA-256 will tell
+		case readErr != nil:
+			return n, &brokenBody{readErr}
+		}
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+	}
+}
+
+// Verify reads r to its end and checks size and SHA-256 against the manifest. Its
+// error wraps recsys.ErrManifestInvalid unless reading failed.
+func Verify(r io.Reader, f recsys.File) error {
+	sum := sha256.New()
+	n, err := io.Copy(sum, io.LimitReader(r, f.Bytes+1))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", f.Key, err)
+	}
+	if n != f.Bytes {
+		return fmt.Errorf("%w: %s: its size is not the %d bytes of the manifest", recsys.ErrManifestInvalid, f.Key, f.Bytes)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
+		return fmt.Errorf("%w: %s: its sha256 is %s and the manifest says %s", recsys.ErrManifestInvalid, f.Key, got, f.SHA256)
+	}
+	return nil
+}

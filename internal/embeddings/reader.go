@@ -1,0 +1,247 @@
+package embeddings
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Reader decodes one file. A goroutine decodes a batch or two ahead, from the
+// first call of Next until Close.
+type Reader struct {
+	file      recsys.File
+	dimension int
+	groups    []parquet.RowGroup
+	columns   []*column
+	decode    func(old Batch, n int) (Batch, error)
+
+	start   sync.Once
+	closed  sync.Once
+	stop    chan struct{} // closed by Close
+	done    chan struct{} // closed when the goroutine has ended
+	batches chan Batch    // closed after the last one, or after err was set
+	free    chan Batch    // for the goroutine to fill again
+	current Batch
+	err     error
+}
+
+var errClosed = errors.New("the reader is closed")
+
+// Open checks the structure of the Parquet file in r, which is size bytes long:
+// its schema against f.Kind, its rows against f.Rows, and the headers of its pages
+// against what can be true. dimension is the number of values in a vector.
+// The size and the SHA-256 of the file are checked by Fetch, before.
+func Open(r io.ReaderAt, size int64, f recsys.File, dimension int) (reader *Reader, err error) {
+	reader = &Reader{
+		file: f, dimension: dimension,
+		stop: make(chan struct{}), done: make(chan struct{}),
+		batches: make(chan Batch, 1), free: make(chan Batch, 3),
+	}
+	if err := guard(func() error { return reader.open(storage{r}, size) }); err != nil {
+		return nil, reader.invalid(err)
+	}
+	return reader, nil
+}
+
+// readBuffer is how much of a column chunk is read at once when less than a page is wanted.
+const readBuffer = 16 << 10
+
+func (r *Reader) open(in io.ReaderAt, size int64) error {
+	if r.dimension < 1 || r.dimension > recsys.MaxDimension {
+		return fmt.Errorf("dimension is %d", r.dimension)
+	}
+	if size != r.file.Bytes {
+		return fmt.Errorf("it is %d bytes long and the manifest says %d", size, r.file.Bytes)
+	}
+	if err := checkFooter(in, size); err != nil {
+		return err
+	}
+	file, err := parquet.OpenFile(in, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBuffer))
+	if err != nil {
+		return err
+	}
+	spec := map[string][]columnSpec{recsys.ItemsFile: itemsSpec, recsys.UsersFile: usersSpec, recsys.HoldoutFile: holdoutSpec}[r.file.Kind]
+	if spec == nil {
+		return fmt.Errorf("kind %q is not known", r.file.Kind)
+	}
+	if r.columns, err = bind(file.Root(), spec); err != nil {
+		return err
+	}
+	switch r.file.Kind {
+	case recsys.ItemsFile:
+		r.decode = r.decodeItems
+	case recsys.UsersFile:
+		r.decode = r.decodeUsers
+	case recsys.HoldoutFile:
+		r.decode = r.decodeHoldout
+	}
+	return r.checkGroups(in, size, file)
+}
+
+// checkGroups checks the row counts and every chunk that will be read.
+func (r *Reader) checkGroups(in io.ReaderAt, size int64, file *parquet.File) error {
+	meta := file.Metadata()
+	rows := int64(0)
+	for i := range meta.RowGroups {
+		group := &meta.RowGroups[i]
+		if group.NumRows < 0 || group.NumRows > recsys.MaxFileRows {
+			return fmt.Errorf("row group %d claims %d rows", i, group.NumRows)
+		}
+		rows += group.NumRows
+		for _, c := range r.columns {
+			chunk := &group.Columns[c.leaf.Index()]
+			if chunk.FilePath != "" {
+				return fmt.Errorf("column %s: its data is in another file", c.name)
+			}
+			if first := &meta.RowGroups[0].Columns[c.leaf.Index()]; chunk.MetaData.Codec != first.MetaData.Codec {
+				return fmt.Errorf("column %s: its compression changes in row group %d", c.name, i)
+			}
+			if err := checkChunk(in, size, &chunk.MetaData, group.NumRows, !c.list); err != nil {
+				return fmt.Errorf("column %s: %w", c.name, err)
+			}
+		}
+	}
+	if rows != r.file.Rows || meta.NumRows != rows {
+		return fmt.Errorf("it holds %d rows, its footer says %d and the manifest %d", rows, meta.NumRows, r.file.Rows)
+	}
+	r.groups = file.RowGroups()
+	return nil
+}
+
+// Next returns the next batch, or io.EOF after the last one. After an error it
+// returns the same error again. It is for one goroutine.
+func (r *Reader) Next() (Batch, error) {
+	r.start.Do(func() { go r.run() })
+	if r.current != nil {
+		r.free <- r.current // never waits: there are at most three batches
+		r.current = nil
+	}
+	batch, ok := <-r.batches
+	if !ok {
+		return nil, r.err
+	}
+	r.current = batch
+	return batch, nil
+}
+
+// Close stops the decoding and waits until it has stopped. The batch that Next
+// returned last is no longer valid. Close does not close the file.
+func (r *Reader) Close() error {
+	r.closed.Do(func() {
+		close(r.stop)
+		r.start.Do(func() { r.err = errClosed; close(r.batches); close(r.done) })
+		<-r.done
+		for range r.batches { // a batch that nobody took
+		}
+	})
+	return nil
+}
+
+// run decodes until the end, an error or Close.
+func (r *Reader) run() {
+	defer close(r.done)
+	defer close(r.batches)
+	// A fault in the decoder's assembly becomes a panic that can be recovered.
+	debug.SetPanicOnFault(true)
+	row := int64(0)
+	err := guard(func() error { return r.decodeAll(&row) })
+	closing := guard(func() error {
+		var errs []error
+		for _, c := range r.columns {
+			errs = append(errs, c.close())
+		}
+		return errors.Join(errs...)
+	})
+	var bad *rowError
+	switch {
+	case err == nil && closing == nil:
+		r.err = io.EOF
+	case errors.Is(err, errClosed):
+		r.err = err
+	case errors.As(err, &bad):
+		r.err = r.invalid(fmt.Errorf("row %d: %w", row+int64(bad.row)+1, err))
+	case row > 0:
+		r.err = r.invalid(fmt.Errorf("after row %d: %w", row, errors.Join(err, closing)))
+	default:
+		r.err = r.invalid(errors.Join(err, closing))
+	}
+}
+
+// decodeAll decodes every row group. row counts the rows of finished batches.
+func (r *Reader) decodeAll(row *int64) error {
+	for _, group := range r.groups {
+		left := group.NumRows()
+		chunks := group.ColumnChunks()
+		for _, c := range r.columns {
+			if err := c.open(chunks[c.leaf.Index()]); err != nil {
+				return fmt.Errorf("column %s: %w", c.name, err)
+			}
+		}
+		for left > 0 {
+			n, err := r.decodeBatch(left)
+			if err != nil {
+				return err
+			}
+			left -= int64(n)
+			*row += int64(n)
+		}
+		for _, c := range r.columns {
+			if err := c.finish(); err != nil {
+				return fmt.Errorf("column %s: %w", c.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// decodeBatch decodes one batch of at most left rows and hands it over.
+func (r *Reader) decodeBatch(left int64) (n int, err error) {
+	n = int(min(left, maxBatchRows, int64(max(1, maxBatchElements/r.dimension))))
+	for _, c := range r.columns {
+		if n, err = c.ready(n); err != nil {
+			return 0, fmt.Errorf("column %s: %w", c.name, err)
+		}
+	}
+	var old Batch
+	select {
+	case old = <-r.free:
+	default: // the first few
+	}
+	batch, err := r.decode(old, n)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case r.batches <- batch:
+		return n, nil
+	case <-r.stop:
+		return 0, errClosed
+	}
+}
+
+// invalid says which file an error is about, and that retrying cannot help
+// unless it was the storage that failed.
+func (r *Reader) invalid(err error) error {
+	var io *storageError
+	if errors.As(err, &io) {
+		return fmt.Errorf("read %s: %w", r.file.Key, err)
+	}
+	return fmt.Errorf("%w: %s: %w", recsys.ErrManifestInvalid, r.file.Key, err)
+}
+
+// guard turns a panic of the decoder into an error: it is input, not a bug of
+// ours, that makes parquet-go panic.
+func guard(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the Parquet data is malformed: %v", p)
+		}
+	}()
+	return fn()
+}

@@ -1,0 +1,191 @@
+package embeddings_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const k = 16
+
+// readAll decodes a file and calls fn with every batch.
+func readAll(content []byte, f recsys.File, dimension int, fn func(embeddings.Batch)) error {
+	r, err := embeddings.Open(bytes.NewReader(content), int64(len(content)), f, dimension)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		batch, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fn(batch)
+	}
+}
+
+func TestReaderGivesTheItemsBack(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]parquet.WriterOption{
+		"as Spark":             nil,
+		"small pages":          {parquet.PageBufferSize(3000)},
+		"small row groups":     {parquet.MaxRowsPerRowGroup(700)},
+		"version 2 data pages": {parquet.DataPageVersion(2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := embeddingstest.Items(0, 10_000, k)
+			content, f := embeddingstest.File(t, recsys.ItemsFile, want, options...)
+			row := 0
+			err := readAll(content, f, k, func(batch embeddings.Batch) {
+				b := batch.(*embeddings.Items)
+				for i := range b.Rows() {
+					w := want[row]
+					require.Equal(t, w.ItemID, b.IDs[i])
+					require.Equal(t, w.Embedding, b.Vectors[i*k:(i+1)*k])
+					require.Equal(t, w.Title, b.Titles[i])
+					require.Equal(t, w.Category, b.Categories[i])
+					require.Equal(t, w.Tags, b.Tags[i])
+					require.Equal(t, *w.Available, b.Available[i])
+					require.Equal(t, *w.Popularity, b.Popularity[i])
+					row++
+				}
+			})
+			require.NoError(t, err)
+			require.Equal(t, len(want), row)
+		})
+	}
+}
+
+func TestReaderGivesTheUsersBack(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]parquet.WriterOption{
+		"as Spark":    nil,
+		"small pages": {parquet.PageBufferSize(3000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := embeddingstest.Users(0, 5000, k, 1000)
+			// A history longer than a batch of elements, among short ones.
+			long := &want[1234]
+			long.HistoryItems = slices.Repeat([]string{"item-0000001", "item-0000002"}, 120_000)
+			long.HistoryWeights = slices.Repeat([]float32{1.5}, 240_000)
+			long.ReferenceTime = long.ReferenceTime.AddDate(2017, 0, 0)
+			content, f := embeddingstest.File(t, recsys.UsersFile, want, options...)
+			row := 0
+			err := readAll(content, f, k, func(batch embeddings.Batch) {
+				b := batch.(*embeddings.Users)
+				for i := range b.Rows() {
+					w := want[row]
+					require.Equal(t, w.UserID, b.IDs[i])
+					require.Equal(t, w.Embedding != nil, b.HasVector[i])
+					if w.Embedding != nil {
+						require.Equal(t, w.Embedding, b.Vectors[i*k:(i+1)*k])
+					}
+					require.Equal(t, w.HistoryItems, b.HistoryItems[i])
+					require.Equal(t, w.HistoryWeights, b.HistoryWeights[i])
+					require.True(t, w.ReferenceTime.Equal(b.ReferenceTimes[i]))
+					require.Equal(t, w.MetItems, b.MetItems[i])
+					row++
+				}
+			})
+			require.NoError(t, err)
+			require.Equal(t, len(want), row)
+		})
+	}
+}
+
+func TestReaderGivesTheHoldoutBack(t *testing.T) {
+	t.Parallel()
+	want := embeddingstest.Events(10_000)
+	content, f := embeddingstest.File(t, recsys.HoldoutFile, want)
+	row := 0
+	err := readAll(content, f, k, func(batch embeddings.Batch) {
+		b := batch.(*embeddings.Holdout)
+		for i := range b.Rows() {
+			w := want[row]
+			require.Equal(t, []string{w.UserID, w.EventID, w.ItemID, w.EventType},
+				[]string{b.UserIDs[i], b.EventIDs[i], b.ItemIDs[i], b.EventTypes[i]})
+			require.Equal(t, w.Value != nil, b.HasValue[i])
+			if w.Value != nil {
+				require.Equal(t, *w.Value, b.Values[i])
+			}
+			require.True(t, w.OccurredAt.Equal(b.OccurredAts[i]))
+			require.Equal(t, *w.Answer, b.Answers[i])
+			row++
+		}
+	})
+	require.NoError(t, err)
+	require.Equal(t, len(want), row)
+}
+
+func TestReaderAcceptsAFileWithoutRows(t *testing.T) {
+	t.Parallel()
+	content, f := embeddingstest.File(t, recsys.HoldoutFile, []embeddingstest.Event{})
+	require.NoError(t, readAll(content, f, k, func(embeddings.Batch) { t.Error("it has a batch") }))
+}
+
+func TestReaderStopsWhenItIsClosed(t *testing.T) {
+	t.Parallel()
+	content, f := embeddingstest.File(t, recsys.ItemsFile, embeddingstest.Items(0, 30_000, k))
+	for _, batches := range []int{0, 1, 3} {
+		r, err := embeddings.Open(bytes.NewReader(content), int64(len(content)), f, k)
+		require.NoError(t, err)
+		for range batches {
+			_, err := r.Next()
+			require.NoError(t, err)
+		}
+		require.NoError(t, r.Close())
+		require.NoError(t, r.Close())
+		_, err = r.Next()
+		require.Error(t, err)
+		require.NotErrorIs(t, err, io.EOF)
+		require.NotErrorIs(t, err, recsys.ErrManifestInvalid)
+	}
+}
+
+// brokenStorage fails where the pages are.
+type brokenStorage struct {
+	*bytes.Reader
+	err error
+	at  int64
+}
+
+func (b *brokenStorage) ReadAt(p []byte, off int64) (int, error) {
+	if b.err != nil && off+int64(len(p)) > b.at {
+		return 0, b.err
+	}
+	return b.Reader.ReadAt(p, off)
+}
+
+func TestReaderDoesNotBlameTheFileForItsStorage(t *testing.T) {
+	t.Parallel()
+	content, f := embeddingstest.File(t, recsys.ItemsFile, embeddingstest.Items(0, 30_000, 64))
+	broken := errors.New("input/output error")
+	in := &brokenStorage{bytes.NewReader(content), nil, 4 << 20}
+	r, err := embeddings.Open(in, f.Bytes, f, 64)
+	require.NoError(t, err)
+	defer r.Close()
+	in.err = broken
+	for err == nil {
+		_, err = r.Next()
+	}
+	require.ErrorIs(t, err, broken)
+	require.NotErrorIs(t, err, recsys.ErrManifestInvalid)
+	require.ErrorContains(t, err, f.Key)
+}
