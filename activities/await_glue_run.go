@@ -1,0 +1,96 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// AwaitGlueRunInput names the run.
+type AwaitGlueRunInput struct {
+	RunID     string `json:"run_id"`
+	GlueRunID string `json:"glue_run_id"`
+}
+
+// AwaitGlueRunResult says what the run took.
+type AwaitGlueRunResult struct {
+	Seconds int32 `json:"seconds"` // execution time, as Glue counts it
+}
+
+// dataInvalidPrefix begins the message of a run that refused its input.
+const dataInvalidPrefix = "DataInvalid: "
+
+// progressKey is the object that the job overwrites while it runs.
+const (
+	progressObject   = "_progress.json"
+	maxProgressBytes = 64 << 10
+)
+
+// AwaitGlueRun waits until the run is over. It only reads, so it can be repeated
+// at will: a retry looks again. It heartbeats the state and, while the run
+// works, what the run itself says about its progress. It ends at once, to be
+// taken over by another worker, when this one stops.
+func (a *Activities) AwaitGlueRun(ctx context.Context, in AwaitGlueRunInput) (AwaitGlueRunResult, error) {
+	beat := a.report(ctx)
+	defer beat.stop()
+	ticker := time.NewTicker(a.PollEvery)
+	defer ticker.Stop()
+	for {
+		run, err := a.Glue.Get(ctx, in.GlueRunID)
+		switch {
+		case errors.Is(err, recsys.ErrNotFound):
+			return AwaitGlueRunResult{}, temporal.NewNonRetryableApplicationError(err.Error(), GlueFailed, nil)
+		case err != nil:
+			return AwaitGlueRunResult{}, err
+		case run.State.Succeeded():
+			return AwaitGlueRunResult{Seconds: run.ExecutionSeconds}, nil
+		case run.State.Over():
+			return AwaitGlueRunResult{}, glueFailure(run.ID, string(run.State), run.Message)
+		}
+		beat.set(a.trainingNote(ctx, in, string(run.State)))
+		select {
+		case <-ctx.Done():
+			return AwaitGlueRunResult{}, ctx.Err()
+		case <-activity.GetWorkerStopChannel(ctx):
+			return AwaitGlueRunResult{}, stopping()
+		case <-ticker.C:
+		}
+	}
+}
+
+// glueFailure is the error of a run that ended badly.
+func glueFailure(id, state, message string) error {
+	if reason, ok := strings.CutPrefix(message, dataInvalidPrefix); ok {
+		return temporal.NewNonRetryableApplicationError(reason, DataInvalid, nil)
+	}
+	if message == "" {
+		message = "Glue gives no reason"
+	}
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf("Glue run %s ended as %s: %s", id, state, message), GlueFailed, nil)
+}
+
+// trainingNote is the state of the run, or better what it says itself.
+func (a *Activities) trainingNote(ctx context.Context, in AwaitGlueRunInput, state string) Note {
+	note := Note{GlueRunID: in.GlueRunID, Detail: strings.ToLower(state)}
+	data, err := a.S3.Get(ctx, recsys.RunPrefix(in.RunID)+progressObject, maxProgressBytes)
+	if err != nil {
+		return note // best effort: the run writes none until Spark is up
+	}
+	var p struct {
+		Stage string `json:"stage"`
+		Done  int    `json:"done"`
+		Total int    `json:"total"`
+	}
+	if json.Unmarshal(data, &p) == nil && p.Stage != "" && len(p.Stage) < 100 {
+		note.Detail, note.Done, note.Total = p.Stage, p.Done, p.Total
+	}
+	return note
+}

@@ -1,0 +1,148 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// CleanUpResult is what was found without an owner.
+type CleanUpResult struct {
+	StoppedRuns     []string `json:"stopped_runs,omitempty"`     // Glue's ids
+	DroppedVersions []int64  `json:"dropped_versions,omitempty"` // were loading
+}
+
+// CleanUp stops Glue runs and drops half-made versions whose workflow is over. A
+// workflow that is terminated runs no compensation of its own, and one whose
+// compensation failed ends without it. Running it twice finds less to do.
+func (a *Activities) CleanUp(ctx context.Context) (CleanUpResult, error) {
+	owners := a.owners()
+	stopped, err := a.stopOrphans(ctx, owners)
+	if err != nil {
+		return CleanUpResult{}, err
+	}
+	dropped, err := a.dropAbandoned(ctx, owners)
+	if err != nil {
+		return CleanUpResult{}, err
+	}
+	return CleanUpResult{StoppedRuns: stopped, DroppedVersions: dropped}, nil
+}
+
+// stopOrphans asks Glue to stop every run under way that has an owner which is
+// over. Runs without an owner argument were not started by recflow.
+func (a *Activities) stopOrphans(ctx context.Context, owners *owners) (stopped []string, err error) {
+	for run, err := range a.Glue.Runs(ctx) {
+		if err != nil {
+			return stopped, err
+		}
+		owner, ok := parseOwner(run.Owner)
+		if run.State.Over() || !ok {
+			continue
+		}
+		running, err := owners.running(ctx, owner)
+		if err != nil {
+			return stopped, err
+		}
+		if running {
+			continue
+		}
+		if err := a.Glue.Stop(ctx, run.ID); err != nil {
+			return stopped, err
+		}
+		activity.GetLogger(ctx).Info("stopped a Glue run without an owner", "glue_run_id", run.ID, "run_id", run.RunID)
+		stopped = append(stopped, run.ID)
+	}
+	return stopped, nil
+}
+
+// dropAbandoned fails every loading version whose owner is over.
+func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped []int64, err error) {
+	loading, err := a.Store.Abandoned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range loading {
+		running, err := owners.running(ctx, b.Owner)
+		if err != nil {
+			return dropped, err
+		}
+		if running {
+			continue
+		}
+		reason := fmt.Sprintf("abandoned: workflow %s (run %s) ended without finishing it", b.Owner.WorkflowID, b.Owner.RunID)
+		if err := a.Store.Fail(ctx, b.Version, reason); err != nil {
+			return dropped, err
+		}
+		activity.GetLogger(ctx).Info("dropped a version without an owner", "version", b.Version, "run_id", b.RunID)
+		dropped = append(dropped, b.Version)
+	}
+	return dropped, nil
+}
+
+// ownerOf is the workflow run that the present activity works for.
+func ownerOf(ctx context.Context) vectorstore.Owner {
+	w := activity.GetInfo(ctx).WorkflowExecution
+	return vectorstore.Owner{WorkflowID: w.ID, RunID: w.RunID}
+}
+
+// ownerArgument and parseOwner write and read the owner argument of a Glue run.
+func ownerArgument(o vectorstore.Owner) string { return o.WorkflowID + "/" + o.RunID }
+
+func parseOwner(argument string) (vectorstore.Owner, bool) {
+	i := strings.LastIndexByte(argument, '/')
+	if i < 0 {
+		return vectorstore.Owner{}, false
+	}
+	return vectorstore.Owner{WorkflowID: argument[:i], RunID: argument[i+1:]}, true
+}
+
+// owners remembers which workflow runs are under way, for one clean-up.
+type owners struct {
+	activities *Activities
+	known      map[vectorstore.Owner]bool
+}
+
+func (a *Activities) owners() *owners {
+	return &owners{activities: a, known: map[vectorstore.Owner]bool{}}
+}
+
+// maxResets bounds the chain of resets that is followed from one run.
+const maxResets = 100
+
+// running reports whether the workflow run is under way, or was reset into one
+// that is: the new run goes on with what the old one had started.
+func (o *owners) running(ctx context.Context, owner vectorstore.Owner) (bool, error) {
+	if running, ok := o.known[owner]; ok {
+		return running, nil
+	}
+	run := owner.RunID
+	for range maxResets {
+		answer, err := o.activities.Temporal.DescribeWorkflowExecution(ctx, owner.WorkflowID, run)
+		if notFound := (*serviceerror.NotFound)(nil); errors.As(err, &notFound) {
+			o.known[owner] = false
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("look at workflow %s (run %s): %w", owner.WorkflowID, run, err)
+		}
+		status := answer.GetWorkflowExecutionInfo().GetStatus()
+		if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			o.known[owner] = true
+			return true, nil
+		}
+		next := answer.GetWorkflowExtendedInfo().GetResetRunId()
+		if next == "" || next == run {
+			break
+		}
+		run = next
+	}
+	o.known[owner] = false
+	return false, nil
+}

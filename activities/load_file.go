@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+
+	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// LoadFileInput names a file by its place in the manifest that is stored with
+// the version.
+type LoadFileInput struct {
+	Version int64 `json:"version"`
+	File    int   `json:"file"`
+}
+
+// LoadFileResult says what is in.
+type LoadFileResult struct {
+	Rows int64 `json:"rows"`
+}
+
+// LoadFile downloads one Parquet file, checks it, and copies it into its table
+// in one transaction. A fencing token makes it safe to run twice: only the
+// newest claim on the file can commit, and a file that is in stays in. It
+// heartbeats the rows sent so far.
+func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileResult, error) {
+	beat := a.report(ctx)
+	defer beat.stop()
+	claim, err := a.Store.Claim(ctx, in.Version, "file-"+strconv.Itoa(in.File))
+	if err != nil {
+		return LoadFileResult{}, a.fenced(ctx, in.Version, err)
+	}
+	if claim.Done {
+		return LoadFileResult{Rows: claim.Rows}, nil
+	}
+	m, err := a.Store.Manifest(ctx, in.Version)
+	if err != nil {
+		return LoadFileResult{}, err
+	}
+	if in.File < 0 || in.File >= len(m.Files) {
+		return LoadFileResult{}, fmt.Errorf("%w: it has %d files, and no file %d", recsys.ErrManifestInvalid, len(m.Files), in.File)
+	}
+	f := m.Files[in.File]
+	beat.set(Note{Detail: "download " + path.Base(f.Key), File: &in.File})
+
+	file, err := embeddings.Fetch(ctx, func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+		return a.S3.Open(ctx, f.Key, offset)
+	}, f, a.TempDir)
+	if err != nil {
+		return LoadFileResult{}, missing(f, err)
+	}
+	defer file.Close()
+	reader, err := embeddings.Open(file, f.Bytes, f, m.Dimension)
+	if err != nil {
+		return LoadFileResult{}, err
+	}
+	defer reader.Close()
+	rows, err := a.Store.CopyFile(ctx, claim, reader, vectorstore.WithProgress(func(rows int64) {
+		beat.set(Note{Detail: "copy " + path.Base(f.Key), File: &in.File, Rows: rows})
+	}))
+	return LoadFileResult{Rows: rows}, a.fenced(ctx, in.Version, err)
+}
+
+// missing makes a file that the manifest names and the bucket lacks what it is.
+func missing(f recsys.File, err error) error {
+	if errors.Is(err, recsys.ErrNotFound) {
+		return fmt.Errorf("%w: %s is not in the bucket: %w", recsys.ErrManifestInvalid, f.Key, err)
+	}
+	return err
+}
+
+// fenced tells an attempt that lost to another one, which may be repeated, from
+// one whose version has been given up, which may not.
+func (a *Activities) fenced(ctx context.Context, version int64, err error) error {
+	if !errors.Is(err, recsys.ErrFenced) {
+		return err
+	}
+	v, readErr := a.Store.Version(ctx, version)
+	if readErr == nil && (v.State == recsys.Failed || v.State == recsys.Dropped) {
+		return fmt.Errorf("%w: it is %s: %s", recsys.ErrVersionGone, v.State, v.Failure)
+	}
+	return err
+}

@@ -1,0 +1,124 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// StartGlueRunInput says what to train.
+type StartGlueRunInput struct {
+	RunID          string          `json:"run_id"`
+	From           time.Time       `json:"from,omitzero"`
+	To             time.Time       `json:"to"`
+	Requested      time.Time       `json:"requested"` // start of the refresh: nothing is read before it
+	Rank           int             `json:"rank"`
+	Iterations     int             `json:"iterations"`
+	Alpha          float64         `json:"alpha"`
+	Regularization float64         `json:"regularization"`
+	Seed           int64           `json:"seed"`
+	Interest       recsys.Interest `json:"interest"`
+}
+
+// StartGlueRunResult names the run.
+type StartGlueRunResult struct {
+	GlueRunID string `json:"glue_run_id"`
+	Adopted   bool   `json:"adopted"` // an earlier attempt had started it
+}
+
+// StartGlueRun starts the training, or adopts the run that an earlier attempt
+// started: Glue has no idempotency token, so the run id among the arguments is
+// looked for first. While the job has as many runs as it may have the step
+// fails with a retryable error; each attempt also stops runs whose workflow is
+// over, because one of those may be what is in the way.
+func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (StartGlueRunResult, error) {
+	found, err := a.Glue.FindRun(ctx, in.RunID)
+	switch {
+	case err == nil:
+		return StartGlueRunResult{GlueRunID: found.ID, Adopted: true}, nil
+	case !errors.Is(err, recsys.ErrNotFound):
+		return StartGlueRunResult{}, a.startFailed(ctx, err)
+	}
+	arguments, err := a.arguments(ctx, in)
+	if err != nil {
+		return StartGlueRunResult{}, err
+	}
+	id, err := a.Glue.Start(ctx, arguments)
+	if awsclient.ConcurrentRunsExceeded(err) {
+		return StartGlueRunResult{}, a.busy(ctx)
+	}
+	if err != nil {
+		return StartGlueRunResult{}, a.startFailed(ctx, err)
+	}
+	activity.GetLogger(ctx).Info("started a Glue run", "glue_run_id", id, "run_id", in.RunID)
+	return StartGlueRunResult{GlueRunID: id}, nil
+}
+
+// arguments are those of the Glue job. stored_to is counted from the start of
+// the refresh and not from this attempt, so a retry asks for the same training.
+func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[string]string, error) {
+	interest, err := json.Marshal(in.Interest)
+	if err != nil {
+		return nil, fmt.Errorf("write the interest: %w", err)
+	}
+	args := map[string]string{
+		"--bucket":              a.S3.Bucket(),
+		awsclient.RunIDArgument: in.RunID,
+		awsclient.OwnerArgument: ownerArgument(ownerOf(ctx)),
+		"--from":                in.From.UTC().Format(time.RFC3339Nano),
+		"--to":                  in.To.UTC().Format(time.RFC3339Nano),
+		"--stored_to":           in.Requested.UTC().Add(-a.StoredMargin).Format(time.RFC3339Nano),
+		"--rank":                strconv.Itoa(in.Rank),
+		"--iterations":          strconv.Itoa(in.Iterations),
+		"--alpha":               strconv.FormatFloat(in.Alpha, 'g', -1, 64),
+		"--regularization":      strconv.FormatFloat(in.Regularization, 'g', -1, 64),
+		"--seed":                strconv.FormatInt(in.Seed, 10),
+		"--interest":            string(interest),
+	}
+	live, err := a.Store.Live(ctx)
+	switch {
+	case err == nil:
+		args["--previous_manifest"] = recsys.ManifestKey(live.Version.RunID)
+	case !errors.Is(err, recsys.ErrNoLiveVersion):
+		return nil, err
+	}
+	return args, nil
+}
+
+// busy makes room when it can and asks for another attempt soon.
+func (a *Activities) busy(ctx context.Context) error {
+	if stopped, err := a.stopOrphans(ctx, a.owners()); err != nil {
+		activity.GetLogger(ctx).Warn("could not look for Glue runs without an owner", "stopped", stopped, "error", err)
+	}
+	message := "the training job already has as many runs as it may have; waiting for one to end"
+	a.tellSometimes(ctx, message)
+	return temporal.NewApplicationErrorWithOptions(message, glueBusy, temporal.ApplicationErrorOptions{
+		NextRetryDelay: 3 * a.PollEvery,
+		Category:       temporal.ApplicationErrorCategoryBenign,
+	})
+}
+
+// startFailed tells what can be repeated from what cannot.
+func (a *Activities) startFailed(ctx context.Context, err error) error {
+	if ctx.Err() == nil && !awsclient.Retryable(err) {
+		return temporal.NewNonRetryableApplicationError(err.Error(), GlueFailed, nil)
+	}
+	a.tellSometimes(ctx, "will try again: "+err.Error())
+	return err
+}
+
+// tellSometimes sends a note on attempts 1, 2, 4, 8 …: attempts may be many.
+func (a *Activities) tellSometimes(ctx context.Context, detail string) {
+	if n := activity.GetInfo(ctx).Attempt; n&(n-1) == 0 {
+		a.tell(ctx, Note{Detail: detail})
+	}
+}

@@ -1,0 +1,63 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// VerifyVersionInput names the version and the refusals that a person accepted.
+type VerifyVersionInput struct {
+	Version int64             `json:"version"`
+	Accept  map[string]string `json:"accept,omitempty"` // gate to reason
+}
+
+// VerifyVersionResult is what the gates found, and what was live meanwhile.
+type VerifyVersionResult struct {
+	Gates   []recsys.GateResult `json:"gates"`
+	Refused bool                `json:"refused"`
+	To      time.Time           `json:"to"` // end of the events the version covers
+
+	LiveRevision int64     `json:"live_revision"` // 0: nothing is live
+	LiveVersion  int64     `json:"live_version,omitempty"`
+	LiveTo       time.Time `json:"live_to,omitzero"`
+}
+
+// VerifyVersion computes every gate and records the results: the version is
+// ready or refused afterwards. It may be repeated, and is when another version
+// went live before this one could. A refusal is a result, not an error: the
+// check worked. It heartbeats the gate that is being computed.
+func (a *Activities) VerifyVersion(ctx context.Context, in VerifyVersionInput) (VerifyVersionResult, error) {
+	beat := a.report(ctx)
+	defer beat.stop()
+	v, err := a.Store.Version(ctx, in.Version)
+	if err != nil {
+		return VerifyVersionResult{}, err
+	}
+	// Read before the gates: if another version goes live while they run, the
+	// promotion finds another revision than this one.
+	live, err := a.Store.Live(ctx)
+	if err != nil && !errors.Is(err, recsys.ErrNoLiveVersion) {
+		return VerifyVersionResult{}, err
+	}
+	gates, err := a.Gates.Check(ctx, in.Version, in.Accept, func(gate string) { beat.set(Note{Detail: "gate " + gate}) })
+	if err != nil {
+		return VerifyVersionResult{}, err
+	}
+	result := VerifyVersionResult{
+		Gates:        gates,
+		Refused:      slices.ContainsFunc(gates, recsys.GateResult.Refuses),
+		To:           v.Coverage.To,
+		LiveRevision: live.Revision,
+		LiveVersion:  live.Version.ID,
+		LiveTo:       live.Version.Coverage.To,
+	}
+	mark := a.Store.MarkReady
+	if result.Refused {
+		mark = a.Store.MarkRefused
+	}
+	return result, mark(ctx, in.Version, gates)
+}

@@ -1,0 +1,271 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// InvalidRequest is the type of the error for a request that cannot be done.
+const InvalidRequest = "InvalidRequest"
+
+// do refers to the activities by method, so that a wrong name does not compile.
+var do *activities.Activities
+
+// refresh is one run of RefreshEmbeddings.
+type refresh struct {
+	request  RefreshRequest
+	progress Progress
+
+	loadParallel int
+	liveRevision int64 // before the training
+	fileRows     []int64
+
+	verified  activities.VerifyVersionResult
+	trained   bool // the Glue run is over
+	started   bool // a Glue run may exist
+	created   bool // a version may exist
+	concluded bool // the version has its gate results, and stays whatever happens
+	dropped   []int64
+}
+
+// refreshEmbeddings trains on events, loads the result as a new version, and
+// makes it live when its gates allow. When it fails or is cancelled, what it had
+// half made is removed; what it had finished stays.
+func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshResult, error) {
+	if err := request.Validate(); err != nil {
+		return nil, temporal.NewNonRetryableApplicationError(err.Error(), InvalidRequest, nil)
+	}
+	info := workflow.GetInfo(ctx)
+	r := &refresh{request: request, progress: Progress{
+		// The original run id outlives a reset, and with it the training run.
+		RunID:   runID(request.To, info.OriginalRunID),
+		Started: info.WorkflowStartTime,
+	}}
+	if err := r.answer(ctx); err != nil {
+		return nil, err
+	}
+	err := r.run(ctx)
+	if err != nil {
+		r.compensate(ctx, err)
+	}
+	return r.finish(ctx, err)
+}
+
+// run is the whole story.
+func (r *refresh) run(ctx workflow.Context) error {
+	steps := []struct {
+		stage string
+		do    func(workflow.Context) error
+	}{
+		{StagePrepare, r.prepare},
+		{StageStart, r.start},
+		{StageTrain, r.train},
+		{StageRead, r.read},
+		{StageCreate, r.create},
+		{StageLoad, r.load},
+		{StageIndex, r.index},
+		{StageVerify, r.verify},
+		{StagePromote, r.promote},
+		{StagePrune, r.prune},
+	}
+	for _, step := range steps {
+		r.enter(ctx, step.stage)
+		if err := step.do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *refresh) prepare(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, quickStep("clean up after terminated runs"))
+	var out activities.PrepareResult
+	if err := workflow.ExecuteActivity(ctx, do.Prepare).Get(ctx, &out); err != nil {
+		return err
+	}
+	r.loadParallel, r.liveRevision = max(1, out.LoadParallel), out.LiveRevision
+	if runs, versions := len(out.CleanedUp.StoppedRuns), len(out.CleanedUp.DroppedVersions); runs+versions > 0 {
+		r.say(fmt.Sprintf("stopped %d orphan Glue runs, dropped %d half-made versions", runs, versions))
+	}
+	return nil
+}
+
+func (r *refresh) start(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		Summary: "start or adopt the training run " + r.progress.RunID,
+		// Two Glue calls of at most half a minute each.
+		StartToCloseTimeout: 2 * time.Minute,
+		// Other trainings may hold the job for hours. Waiting a day is better than
+		// failing; after that somebody should look.
+		ScheduleToCloseTimeout: 24 * time.Hour,
+		// The step asks for its own delay when the job is busy; this is for outages.
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		// A start that is under way when the run is cancelled must be waited for:
+		// the compensation has to find what it started.
+		WaitForCancellation: true,
+	})
+	r.started = true
+	var out activities.StartGlueRunResult
+	err := workflow.ExecuteActivity(ctx, do.StartGlueRun, activities.StartGlueRunInput{
+		RunID:          r.progress.RunID,
+		From:           r.request.From,
+		To:             r.request.To,
+		Requested:      r.progress.Started,
+		Rank:           r.request.Rank,
+		Iterations:     r.request.Iterations,
+		Alpha:          r.request.Alpha,
+		Regularization: r.request.Regularization,
+		Seed:           r.request.Seed,
+		Interest:       r.request.Interest,
+	}).Get(ctx, &out)
+	if err != nil {
+		return err
+	}
+	r.progress.GlueRunID = out.GlueRunID
+	return nil
+}
+
+func (r *refresh) train(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		Summary: "await Glue run " + r.progress.GlueRunID,
+		// Glue's own time-out ends the run earlier: 48 h is the most it allows.
+		StartToCloseTimeout: 49 * time.Hour,
+		HeartbeatTimeout:    heartbeatTimeout,
+		// Looking again costs nothing, and an outage of Glue must not lose hours of
+		// training: no limit on attempts, and a steady pace.
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 1},
+		WaitForCancellation: true,
+	})
+	var out activities.AwaitGlueRunResult
+	err := workflow.ExecuteActivity(ctx, do.AwaitGlueRun, activities.AwaitGlueRunInput{
+		RunID: r.progress.RunID, GlueRunID: r.progress.GlueRunID,
+	}).Get(ctx, &out)
+	if err != nil {
+		return err
+	}
+	r.trained = true
+	r.progress.TrainDone, r.progress.TrainTotal = 0, 0
+	r.say(fmt.Sprintf("trained in %s", time.Duration(out.Seconds)*time.Second))
+	return nil
+}
+
+func (r *refresh) read(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, quickStep("read and check the manifest"))
+	var out activities.ReadManifestResult
+	err := workflow.ExecuteActivity(ctx, do.ReadManifest, activities.ReadManifestInput{RunID: r.progress.RunID}).Get(ctx, &out)
+	if err != nil {
+		return err
+	}
+	r.progress.FilesTotal, r.progress.RowsTotal = out.Files, out.Rows
+	r.fileRows = make([]int64, out.Files)
+	r.say(fmt.Sprintf("%d files, %d rows, %d dimensions", out.Files, out.Rows, out.Dimension))
+	return nil
+}
+
+func (r *refresh) create(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, quickStep("create the version of "+r.progress.RunID))
+	r.created = true
+	var out activities.CreateVersionResult
+	err := workflow.ExecuteActivity(ctx, do.CreateVersion, activities.CreateVersionInput{
+		RunID: r.progress.RunID, Search: r.request.Search,
+	}).Get(ctx, &out)
+	if err != nil {
+		return err
+	}
+	r.progress.Version = out.Version
+	r.say(fmt.Sprintf("version %d, searched by %s", out.Version, out.Search.Method))
+	return workflow.UpsertTypedSearchAttributes(ctx, VersionAttribute.ValueSet(out.Version))
+}
+
+func (r *refresh) index(ctx workflow.Context) error {
+	// An index over tens of millions of vectors takes hours.
+	ctx = workflow.WithActivityOptions(ctx, longStep(12*time.Hour, fmt.Sprintf("vacuum and index version %d", r.progress.Version)))
+	err := workflow.ExecuteActivity(ctx, do.BuildIndexes, activities.BuildIndexesInput{Version: r.progress.Version}).Get(ctx, nil)
+	if err == nil {
+		r.progress.IndexPercent = 100
+		r.say("indexed")
+	}
+	return err
+}
+
+// verify computes the gates. A refusal ends the run: the version stays for
+// inspection, and nothing live changes.
+func (r *refresh) verify(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, longStep(4*time.Hour, fmt.Sprintf("compute the gates of version %d", r.progress.Version)))
+	r.verified = activities.VerifyVersionResult{}
+	err := workflow.ExecuteActivity(ctx, do.VerifyVersion, activities.VerifyVersionInput{
+		Version: r.progress.Version, Accept: r.request.AcceptGates,
+	}).Get(ctx, &r.verified)
+	if err != nil {
+		return err
+	}
+	r.concluded = true
+	r.progress.Gates = r.verified.Gates
+	if r.verified.Refused {
+		return refusal(r.progress.Version, r.verified.Gates)
+	}
+	r.say(fmt.Sprintf("%d gates passed", len(r.verified.Gates)))
+	return nil
+}
+
+func (r *refresh) prune(ctx workflow.Context) error {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		Summary:             "drop versions that nobody needs",
+		StartToCloseTimeout: time.Minute,
+		// What cannot be dropped now is dropped by the next refresh or the sweep.
+		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3},
+	})
+	var out activities.PruneResult
+	if err := workflow.ExecuteActivity(ctx, do.Prune).Get(ctx, &out); err != nil {
+		// The version has its place: a failure to tidy up does not undo that.
+		r.say("left to the sweep: " + reason(err))
+		return nil
+	}
+	r.dropped = out.Dropped
+	r.say(fmt.Sprintf("dropped %d versions", len(out.Dropped)))
+	return nil
+}
+
+// compensate removes what the run leaves half made, on a context of its own
+// because the run's may be cancelled.
+func (r *refresh) compensate(ctx workflow.Context, cause error) {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	if r.started && !r.trained {
+		ctx := workflow.WithActivityOptions(ctx, undoStep("stop the training run"))
+		err := workflow.ExecuteActivity(ctx, do.StopGlueRun, activities.StopGlueRunInput{RunID: r.progress.RunID}).Get(ctx, nil)
+		if err != nil {
+			workflow.GetLogger(ctx).Error("the Glue run is left to the sweep", "run_id", r.progress.RunID, "error", err)
+		}
+	}
+	if r.created && !r.concluded {
+		ctx := workflow.WithActivityOptions(ctx, undoStep("drop the half-made version"))
+		err := workflow.ExecuteActivity(ctx, do.DropVersion, activities.DropVersionInput{
+			RunID: r.progress.RunID, Reason: reason(cause),
+		}).Get(ctx, nil)
+		if err != nil {
+			workflow.GetLogger(ctx).Error("the half-made version is left to the sweep", "run_id", r.progress.RunID, "error", err)
+		}
+	}
+}
+
+// refusal is the error of a version that its gates refuse.
+func refusal(version int64, gates []recsys.GateResult) error {
+	var refused []recsys.GateResult
+	var reasons []error
+	for _, g := range gates {
+		if g.Refuses() {
+			refused = append(refused, g)
+			reasons = append(reasons, fmt.Errorf("gate %s (value %.4g, threshold %.4g): %s", g.Gate, g.Value, g.Threshold, g.Reason))
+		}
+	}
+	return temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("version %d is refused: %v", version, errors.Join(reasons...)), activities.GateRefused, nil, refused)
+}

@@ -1,0 +1,240 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// answer lets the run be asked how far it is, before it has done anything.
+func (r *refresh) answer(ctx workflow.Context) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, ProgressQuery, func() (Progress, error) { return r.progress, nil },
+		workflow.QueryHandlerOptions{Description: "how far the refresh is"})
+	if err != nil {
+		return err
+	}
+	notes := workflow.GetSignalChannelWithOptions(ctx, activities.NoteSignal, workflow.SignalChannelOptions{
+		Description: "sent by the steps themselves to tell how far they are",
+	})
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for {
+			var n activities.Note
+			notes.Receive(ctx, &n)
+			r.hear(n)
+			r.show(ctx)
+		}
+	})
+	return workflow.UpsertTypedSearchAttributes(ctx, RunIDAttribute.ValueSet(r.progress.RunID))
+}
+
+// hear takes in what a step says about itself.
+func (r *refresh) hear(n activities.Note) {
+	if n.GlueRunID != "" {
+		r.progress.TrainDone, r.progress.TrainTotal = n.Done, n.Total
+	}
+	if n.Percent > 0 {
+		r.progress.IndexPercent = n.Percent
+	}
+	if n.File != nil {
+		r.loaded(*n.File, n.Rows)
+		return
+	}
+	detail := n.Detail
+	if n.Total > 0 {
+		detail = fmt.Sprintf("%s %d of %d", detail, n.Done, n.Total)
+	}
+	r.say(detail)
+}
+
+// enter begins a stage.
+func (r *refresh) enter(ctx workflow.Context, stage string) {
+	now := workflow.Now(ctx)
+	r.leave(now)
+	r.progress.Stage, r.progress.Detail = stage, ""
+	r.progress.Stages = append(r.progress.Stages, StageProgress{Stage: stage, Began: now})
+	// The values are checked types, so this cannot fail.
+	_ = workflow.UpsertTypedSearchAttributes(ctx, StageAttribute.ValueSet(stage))
+	r.show(ctx)
+}
+
+func (r *refresh) leave(now time.Time) {
+	if n := len(r.progress.Stages); n > 0 && r.progress.Stages[n-1].Ended.IsZero() {
+		r.progress.Stages[n-1].Ended = now
+	}
+}
+
+// say replaces the detail of the present stage.
+func (r *refresh) say(detail string) {
+	r.progress.Detail = detail
+	if n := len(r.progress.Stages); n > 0 {
+		r.progress.Stages[n-1].Detail = detail
+	}
+}
+
+// finish records how the run ended, and turns an error into one that says at
+// first sight what happened.
+func (r *refresh) finish(ctx workflow.Context, err error) (*RefreshResult, error) {
+	switch {
+	case err == nil:
+	case temporal.IsCanceledError(err):
+		r.progress.Outcome = OutcomeCancelled
+	case errorType(err) == activities.GateRefused:
+		r.progress.Outcome = OutcomeRefused
+	default:
+		r.progress.Outcome = OutcomeFailed
+	}
+	if err != nil {
+		r.say(reason(err))
+		err = r.failure(err)
+	}
+	r.leave(workflow.Now(ctx))
+	detail := r.progress.Detail
+	if n := len(r.progress.Stages); err == nil && n > 1 && r.progress.Outcome != "" {
+		detail = r.progress.Stages[n-2].Detail // of the promotion; the last is about pruning
+	}
+	r.progress.Stage, r.progress.Detail = StageDone, detail
+	_ = workflow.UpsertTypedSearchAttributes(ctx, StageAttribute.ValueSet(StageDone), OutcomeAttribute.ValueSet(r.progress.Outcome))
+	r.show(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &RefreshResult{
+		RunID:   r.progress.RunID,
+		Version: r.progress.Version,
+		State:   recsys.Ready,
+		Live:    r.progress.Outcome == OutcomeLive,
+		Outcome: r.progress.Outcome,
+		Detail:  detail,
+		Gates:   r.progress.Gates,
+		Dropped: r.dropped,
+	}, nil
+}
+
+// failure is the error that the run ends with. The wrapping "activity error" is
+// taken off, so that type and reason stand first in the UI.
+func (r *refresh) failure(err error) error {
+	if temporal.IsCanceledError(err) {
+		return err
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) && app.Type() == activities.GateRefused && app.HasDetails() {
+		return err // made by verify, with the gates as details
+	}
+	kind := errorType(err)
+	if kind == "" {
+		kind = "Failed"
+	}
+	return temporal.NewNonRetryableApplicationError(r.progress.Stage+": "+reason(err), kind, nil)
+}
+
+// errorType is the Temporal type of an activity's error, "" when it has none.
+func errorType(err error) string {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Type()
+	}
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) {
+		return "TimedOut"
+	}
+	return ""
+}
+
+// reason is the sentence in an error that says what happened.
+func reason(err error) string {
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) {
+		s := "gave up after the " + timeoutName(timeout.TimeoutType()) + " time-out"
+		if last := errors.Unwrap(timeout); last != nil {
+			s += "; the last error was: " + reason(last)
+		}
+		return s
+	}
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Message()
+	}
+	if temporal.IsCanceledError(err) {
+		return "cancelled"
+	}
+	return err.Error()
+}
+
+func timeoutName(t enumspb.TimeoutType) string {
+	switch t {
+	case enumspb.TIMEOUT_TYPE_HEARTBEAT:
+		return "heartbeat"
+	case enumspb.TIMEOUT_TYPE_START_TO_CLOSE:
+		return "start-to-close"
+	case enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START:
+		return "schedule-to-start"
+	case enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE:
+		return "schedule-to-close"
+	default:
+		return "unknown"
+	}
+}
+
+// show puts the state of the run where the Temporal UI shows it.
+func (r *refresh) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, r.progress.markdown())
+}
+
+// markdown is the progress for people.
+func (p Progress) markdown() string {
+	var b strings.Builder
+	head := "**" + p.Stage + "**"
+	if p.Outcome != "" {
+		head = "**" + p.Outcome + "**"
+	}
+	b.WriteString(fmt.Sprintf("%s %s\n\n", head, p.Detail))
+	b.WriteString(fmt.Sprintf("run `%s`", p.RunID))
+	if p.GlueRunID != "" {
+		b.WriteString(fmt.Sprintf(" · Glue `%s`", p.GlueRunID))
+	}
+	if p.Version != 0 {
+		b.WriteString(fmt.Sprintf(" · version `%d`", p.Version))
+	}
+	b.WriteString("\n\n| stage | took | |\n|---|---|---|\n")
+	for _, s := range p.Stages {
+		took := "…"
+		if !s.Ended.IsZero() {
+			took = s.Ended.Sub(s.Began).Round(100 * time.Millisecond).String()
+		}
+		b.WriteString(fmt.Sprintf("| %s | %s | %s |\n", s.Stage, took, cell(s.Detail)))
+	}
+	if len(p.Gates) > 0 {
+		b.WriteString("\n| gate | | value | threshold | |\n|---|---|---|---|---|\n")
+	}
+	for _, g := range p.Gates {
+		verdict := "passed"
+		switch {
+		case g.Refuses():
+			verdict = "**refused**"
+		case g.Accepted != "":
+			verdict = "accepted: " + cell(g.Accepted)
+		case g.Warning:
+			verdict = "warning"
+		}
+		b.WriteString(fmt.Sprintf("| %s | %s | %.4g | %.4g | %s |\n", g.Gate, verdict, g.Value, g.Threshold, cell(g.Reason)))
+	}
+	return b.String()
+}
+
+// cell keeps a text inside its table cell.
+func cell(s string) string {
+	s = strings.NewReplacer("\n", " ", "|", "\\|").Replace(s)
+	const most = 400
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

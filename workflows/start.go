@@ -1,0 +1,89 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Register makes the workflows known to a worker.
+func Register(w worker.WorkflowRegistry) {
+	w.RegisterWorkflowWithOptions(refreshEmbeddings, workflow.RegisterOptions{Name: RefreshEmbeddings})
+	w.RegisterWorkflowWithOptions(sweep, workflow.RegisterOptions{Name: Sweep})
+}
+
+// Start starts a refresh, or returns the run of the very same request that is
+// under way, and then running is true.
+func Start(ctx context.Context, c client.Client, taskQueue string, r RefreshRequest) (run client.WorkflowRun, running bool, err error) {
+	if err := r.Validate(); err != nil {
+		return nil, false, err
+	}
+	id := RefreshWorkflowID(r)
+	run, err = c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:            id,
+		TaskQueue:     taskQueue,
+		StaticSummary: summary(r),
+		StaticDetails: details(r),
+		// Without this the client returns the run under way and does not say so.
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}, RefreshEmbeddings, r)
+	if already := (*serviceerror.WorkflowExecutionAlreadyStarted)(nil); errors.As(err, &already) {
+		return c.GetWorkflow(ctx, id, already.RunId), true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("start workflow %s: %w", id, err)
+	}
+	return run, false, nil
+}
+
+// AskProgress asks a run how far it is. Empty runID: the latest run of the id.
+func AskProgress(ctx context.Context, c client.Client, workflowID, runID string) (Progress, error) {
+	answer, err := c.QueryWorkflow(ctx, workflowID, runID, ProgressQuery)
+	if err != nil {
+		return Progress{}, fmt.Errorf("ask workflow %s for its progress: %w", workflowID, err)
+	}
+	var p Progress
+	if err := answer.Get(&p); err != nil {
+		return Progress{}, fmt.Errorf("read the progress of workflow %s: %w", workflowID, err)
+	}
+	return p, nil
+}
+
+func summary(r RefreshRequest) string {
+	return fmt.Sprintf("refresh on events %s, rank %d", span(r), r.Rank)
+}
+
+func details(r RefreshRequest) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Trains on the events %s, loads the embeddings as a new version and computes its gates.\n\n", span(r))
+	fmt.Fprintf(&b, "rank %d · %d iterations · α %g · λ %g · seed %d · ", r.Rank, r.Iterations, r.Alpha, r.Regularization, r.Seed)
+	if half := time.Duration(r.Interest.HalfLifeSeconds * float64(time.Second)); half > 0 {
+		fmt.Fprintf(&b, "half-life %s\n\n", half)
+	} else {
+		b.WriteString("no half-life\n\n")
+	}
+	if r.Promote {
+		b.WriteString("The version goes live when no gate refuses it.\n")
+	} else {
+		b.WriteString("The version does not go live by itself.\n")
+	}
+	for _, gate := range sortedKeys(r.AcceptGates) {
+		fmt.Fprintf(&b, "\n- a refusal by gate *%s* is accepted: %s", gate, r.AcceptGates[gate])
+	}
+	return b.String()
+}
+
+func span(r RefreshRequest) string {
+	to := r.To.UTC().Format(time.RFC3339)
+	if r.From.IsZero() {
+		return "before " + to
+	}
+	return "from " + r.From.UTC().Format(time.RFC3339) + " to " + to
+}
