@@ -1,0 +1,93 @@
+package awsclient_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/localaws/glue"
+	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// waits is a job that goes on until it is stopped.
+const waits = "import time\nwhile True: time.sleep(60)"
+
+func TestGlue_starts_one_run_although_the_answer_is_lost(t *testing.T) {
+	t.Parallel()
+	e := gluetest.New(t, gluetest.Options{Script: waits, Job: glue.Job{MaxConcurrentRuns: 3}})
+	c, ctx := e.Client(t), t.Context()
+	e.Faults.LoseAnswer("StartJobRun", 1)
+
+	_, err := c.Start(ctx, map[string]string{"--run_id": "r1"})
+	require.Error(t, err)
+	require.True(t, awsclient.Retryable(err))
+	require.Equal(t, 1, e.Faults.Calls("StartJobRun"), "the SDK sent it again")
+
+	r, err := c.FindRun(ctx, "r1")
+	require.NoError(t, err)
+	require.False(t, r.State.Over())
+}
+
+func TestGlue_retries_what_is_safe_to_retry(t *testing.T) {
+	t.Parallel()
+	e := gluetest.New(t, gluetest.Options{})
+	e.Faults.Refuse("GetJobRuns", 1, http.StatusBadRequest, "ThrottlingException")
+	e.Faults.LoseAnswer("GetJobRuns", 2)
+
+	_, err := e.Client(t).FindRun(t.Context(), "r1")
+	require.ErrorIs(t, err, recsys.ErrNotFound)
+	require.Equal(t, 3, e.Faults.Calls("GetJobRuns"))
+}
+
+func TestGlue_calls_throttling_of_a_start_retryable(t *testing.T) {
+	t.Parallel()
+	e := gluetest.New(t, gluetest.Options{})
+	e.Faults.Refuse("StartJobRun", 1, http.StatusBadRequest, "ThrottlingException")
+	_, err := e.Client(t).Start(t.Context(), nil)
+	require.ErrorContains(t, err, "ThrottlingException")
+	require.True(t, awsclient.Retryable(err))
+	require.False(t, awsclient.ConcurrentRunsExceeded(err))
+}
+
+func TestGlue_finds_the_run_that_counts(t *testing.T) {
+	t.Parallel()
+	// The job fails, until it is told to go on for ever.
+	script := "import sys, time\nif '--wait' not in sys.argv: sys.exit(1)\n" + waits
+	e := gluetest.New(t, gluetest.Options{Script: script, Job: glue.Job{MaxConcurrentRuns: 3}})
+	c, ctx := e.Client(t), t.Context()
+	run := func(arguments map[string]string) string {
+		id, err := c.Start(ctx, arguments)
+		require.NoError(t, err)
+		return id
+	}
+	fail := func() string {
+		id := run(map[string]string{"--run_id": "r"})
+		require.Eventually(t, func() bool {
+			r, err := c.Get(ctx, id)
+			require.NoError(t, err)
+			return r.State.Over()
+		}, 10*time.Second, 5*time.Millisecond)
+		return id
+	}
+	fail()
+	second := fail()
+	r, err := c.FindRun(ctx, "r")
+	require.NoError(t, err)
+	require.Equal(t, second, r.ID, "the newest, where all ended badly")
+
+	live := run(map[string]string{"--run_id": "r", "--wait": "1"})
+	fail()
+	r, err = c.FindRun(ctx, "r")
+	require.NoError(t, err)
+	require.Equal(t, live, r.ID, "the one under way, whatever came after it")
+}
+
+func TestGlue_stop_says_when_there_is_no_such_run(t *testing.T) {
+	t.Parallel()
+	err := gluetest.New(t, gluetest.Options{}).Client(t).Stop(t.Context(), "jr_x")
+	require.ErrorIs(t, err, recsys.ErrNotFound)
+}

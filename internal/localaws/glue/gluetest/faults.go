@@ -1,0 +1,93 @@
+package gluetest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+)
+
+// Faults makes calls go wrong between the client and the endpoint. The zero value
+// lets everything through.
+type Faults struct {
+	mu     sync.Mutex
+	calls  map[string]int
+	faults []*fault
+}
+
+// fault applies to one call, the one that brings left to zero.
+type fault struct {
+	operation string
+	left      int
+	lose      bool   // carry the call out, then drop the connection
+	status    int    // answer with this and kind, without carrying it out
+	kind      string // e.g. ThrottlingException
+}
+
+// LoseAnswer makes the nth call of an operation from now (1: the next) happen
+// without an answer: the connection breaks after the endpoint has carried it out.
+func (f *Faults) LoseAnswer(operation string, nth int) {
+	f.add(&fault{operation: operation, left: nth, lose: true})
+}
+
+// Refuse makes the nth call of an operation from now fail with an HTTP status and
+// an AWS error name, without reaching the endpoint.
+func (f *Faults) Refuse(operation string, nth, status int, kind string) {
+	f.add(&fault{operation: operation, left: nth, status: status, kind: kind})
+}
+
+// Calls counts the calls of an operation that arrived, SDK retries included.
+func (f *Faults) Calls(operation string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[operation]
+}
+
+func (f *Faults) add(one *fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, one)
+}
+
+// next counts a call and returns the fault that applies to it, if any.
+func (f *Faults) next(operation string) *fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls == nil {
+		f.calls = map[string]int{}
+	}
+	f.calls[operation]++
+	var due *fault
+	for _, one := range f.faults {
+		if one.operation != operation {
+			continue
+		}
+		if one.left--; one.left == 0 && due == nil {
+			due = one
+		}
+	}
+	return due
+}
+
+// wrap serves the current server of e through the faults.
+func (f *Faults) wrap(e *Endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+		due := f.next(operation)
+		f.mu.Lock()
+		server := e.server
+		f.mu.Unlock()
+		switch {
+		case due == nil:
+			server.Handler().ServeHTTP(w, req)
+		case due.lose:
+			server.Handler().ServeHTTP(httptest.NewRecorder(), req)
+			panic(http.ErrAbortHandler)
+		default:
+			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+			w.WriteHeader(due.status)
+			json.NewEncoder(w).Encode(map[string]string{"__type": due.kind, "Message": "a fault of the test"})
+		}
+	})
+}

@@ -1,0 +1,119 @@
+package glue
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxTimeout is AWS's limit on a job's time-out.
+const maxTimeout = 7 * 24 * time.Hour
+
+// Options says what the endpoint runs, and where.
+type Options struct {
+	// Addr is host:port on a loopback address; port 0 picks a free one.
+	Addr string
+
+	// StateDir holds the records and logs of runs. One endpoint at a time uses it.
+	StateDir string
+
+	// Python is the interpreter and Script the job's entry point.
+	Python, Script string
+
+	// Env is added to the environment of this process for the job, as NAME=value.
+	Env []string
+
+	// Job is the one job definition.
+	Job Job
+
+	// Grace is how long a job has between SIGTERM and SIGKILL; 0 means 10 s.
+	Grace time.Duration
+
+	// MaxLog bounds the kept output of one run in bytes; 0 means 64 MiB. Of a
+	// longer output the end is kept.
+	MaxLog int64
+
+	// Log receives what happens to runs; nil discards it.
+	Log *slog.Logger
+}
+
+// Job is what AWS calls a job definition.
+type Job struct {
+	Name string
+
+	// MaxConcurrentRuns bounds the runs that are not over; 0 means 1, as on AWS.
+	MaxConcurrentRuns int
+
+	// Timeout ends a run that takes longer; 0 means 8 h, as on Glue 5. Glue counts
+	// in minutes; shorter times are for tests.
+	Timeout time.Duration
+
+	// DefaultArguments apply where a run does not give its own. Names include the
+	// two dashes.
+	DefaultArguments map[string]string
+}
+
+// complete checks o, reporting every mistake at once, and fills in defaults.
+func (o Options) complete() (Options, error) {
+	var errs []error
+	if o.StateDir == "" {
+		errs = append(errs, errors.New("the state folder is not given"))
+	}
+	if o.Python == "" {
+		errs = append(errs, errors.New("the Python interpreter is not given"))
+	}
+	if o.Job.Name == "" {
+		errs = append(errs, errors.New("the job has no name"))
+	}
+	if o.Job.MaxConcurrentRuns < 0 || o.Job.Timeout < 0 || o.Job.Timeout > maxTimeout {
+		errs = append(errs, fmt.Errorf("the job's limits are out of range: %d runs, time-out %s", o.Job.MaxConcurrentRuns, o.Job.Timeout))
+	}
+	if o.Addr != "" {
+		errs = append(errs, checkLoopback(o.Addr))
+	}
+	// Jobs run in another folder than this process.
+	for _, path := range []*string{&o.StateDir, &o.Script} {
+		var err error
+		*path, err = filepath.Abs(*path)
+		errs = append(errs, err)
+	}
+	if info, err := os.Stat(o.Script); err != nil || info.IsDir() {
+		errs = append(errs, fmt.Errorf("the job's script %s is not a file", o.Script))
+	}
+	o.Job.MaxConcurrentRuns = orDefault(o.Job.MaxConcurrentRuns, 1)
+	o.Job.Timeout = orDefault(o.Job.Timeout, 8*time.Hour)
+	o.Grace = orDefault(o.Grace, 10*time.Second)
+	o.MaxLog = orDefault(o.MaxLog, 64<<20)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return o, fmt.Errorf("options of the local Glue endpoint: %w", err)
+	}
+	return o, nil
+}
+
+// checkLoopback refuses an address that other machines could reach: whoever can
+// call the endpoint can run the job.
+func checkLoopback(hostport string) error {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%s is not a loopback address", hostport)
+}
+
+func orDefault[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}

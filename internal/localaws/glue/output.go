@@ -1,0 +1,111 @@
+package glue
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+const (
+	errorPrefix = "RECFLOW_ERROR "
+	tailBytes   = 64 << 10 // of the output that are searched for the reason
+	tailLines   = 20       // of the output that stand for a reason
+	maxMessage  = 4 << 10  // bytes of an error message
+)
+
+// failure says why a job ended with a status other than 0. A shell reports a
+// signal as 128 + its number, so a job that exits with such a status by itself
+// is described as killed.
+func failure(dir string, status int) string {
+	reason, said := reasonIn(dir)
+	if signal := syscall.Signal(status - 128); signal > 0 && signal <= 64 {
+		return bounded(fmt.Sprintf("the job was ended by signal %d (%s)", int(signal), signal), reason)
+	}
+	if said {
+		return bounded(reason, "")
+	}
+	return bounded(fmt.Sprintf("the job ended with exit status %d", status), reason)
+}
+
+// vanished says that a job's process is gone without an exit status.
+func vanished(dir string) string {
+	reason, _ := reasonIn(dir)
+	return bounded("the job's process is gone and left no exit status: it was killed, or the machine was restarted", reason)
+}
+
+// reasonIn returns what the job itself said last: its last RECFLOW_ERROR line
+// (said), else its last lines.
+func reasonIn(dir string) (reason string, said bool) {
+	tail, err := readTail(filepath.Join(dir, outputFile), tailBytes)
+	if err != nil {
+		return "", false
+	}
+	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(tail), "�")), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		if message, found := strings.CutPrefix(lines[i], errorPrefix); found {
+			return strings.TrimSpace(message), true
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n"), false
+}
+
+// bounded joins what is known and the output that explains it. Of an output that
+// is too long the end is kept, of a message the beginning.
+func bounded(message, output string) string {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "")
+	}
+	room := maxMessage - len(message) - len(": …")
+	switch {
+	case output == "" || room <= 0:
+		return message
+	case len(output) > room:
+		return message + ": …" + strings.ToValidUTF8(output[len(output)-room:], "")
+	}
+	return message + ": " + output
+}
+
+func readTail(path string, n int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	// Its own bound: a job that goes on writing must not keep us reading.
+	return io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-n), n))
+}
+
+// trimOutput cuts a log over limit bytes down to its last half. The job appends,
+// so it goes on behind what is kept; what it writes during the cut may be lost.
+func trimOutput(dir string, limit int64) error {
+	path := filepath.Join(dir, outputFile)
+	info, err := os.Stat(path)
+	if err != nil || info.Size() <= limit {
+		return err
+	}
+	tail, err := readTail(path, limit/2)
+	if err != nil {
+		return err
+	}
+	if _, rest, found := bytes.Cut(tail, []byte("\n")); found {
+		tail = rest
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.Write(append([]byte("[earlier output was dropped]\n"), tail...))
+	return err
+}

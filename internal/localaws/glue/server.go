@@ -1,0 +1,172 @@
+package glue
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+const keepRuns = 500 // records that survive a start of the endpoint
+
+// Server is the endpoint: it answers calls and looks after the job's processes.
+type Server struct {
+	options Options
+	lock    *os.File // of the state folder
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	runs    []*run // in the order of their start
+	closing bool
+}
+
+// New opens the state folder, takes up the runs that still go on and marks those
+// that do not. Close it, also when Run is never called. It fails when another
+// endpoint uses the folder.
+func New(o Options) (*Server, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(runsDir(o.StateDir), 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := tryLock(filepath.Join(o.StateDir, lockFile))
+	if err != nil {
+		return nil, fmt.Errorf("use the state folder of the local Glue endpoint: %w", err)
+	}
+	s := &Server{options: o, lock: lock}
+	if err := s.restore(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Run serves on the address of the options until ctx is done, then closes the
+// server. ready is called with the address once connections are accepted.
+func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
+	defer s.Close(context.WithoutCancel(ctx))
+	l, err := net.Listen("tcp", s.options.Addr)
+	if err != nil {
+		return err
+	}
+	if err := checkLoopback(l.Addr().String()); err != nil { // no address means all of them
+		l.Close()
+		return err
+	}
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	if ready != nil {
+		ready(l.Addr().String())
+	}
+	select {
+	case err = <-served:
+		return err
+	case <-ctx.Done():
+	}
+	// Runs are stopped first, so that whoever watches sees STOPPED and not a
+	// refused connection.
+	closed := s.Close(context.WithoutCancel(ctx))
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = srv.Shutdown(bounded)
+	<-served
+	return errors.Join(closed, err)
+}
+
+// Close stops every run, records it STOPPED and gives the state folder free. When
+// ctx ends first, jobs may still run; the next endpoint takes them up.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closing
+	s.closing = true
+	for _, r := range s.runs {
+		s.beginStop(r, Stopped, "stopped because the local Glue endpoint was shut down")
+	}
+	s.mu.Unlock()
+	idle := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for jobs to stop: %w", ctx.Err())
+	}
+	if first {
+		return s.lock.Close()
+	}
+	return nil
+}
+
+// restore reads the records of earlier endpoints.
+func (s *Server) restore() error {
+	entries, err := os.ReadDir(runsDir(s.options.StateDir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		dir := filepath.Join(runsDir(s.options.StateDir), e.Name())
+		rec, err := loadRecord(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			os.RemoveAll(dir) // the crash came before the record, so before the answer
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.runs = append(s.runs, newRun(*rec, dir))
+	}
+	slices.SortFunc(s.runs, func(a, b *run) int { return a.Started.Compare(b.Started) })
+	for len(s.runs) > keepRuns && s.runs[0].State.over() {
+		if err := os.RemoveAll(s.runs[0].dir); err != nil {
+			return err
+		}
+		s.runs = s.runs[1:]
+	}
+	for _, r := range s.runs {
+		if err := s.takeUp(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find returns the run with the given id, or nil. The caller holds s.mu.
+func (s *Server) find(id string) *run {
+	for _, r := range slices.Backward(s.runs) {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+func runsDir(state string) string { return filepath.Join(state, "runs") }
+
+// newRunID has the form of Glue's ids.
+func newRunID() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return "jr_" + hex.EncodeToString(b[:])
+}
+
+// now is the time as records keep it: what is read back equals what was written.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
