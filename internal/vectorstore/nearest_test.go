@@ -90,8 +90,8 @@ func TestNearestReturnsWhatIsEligibleAtAnySelectivity(t *testing.T) {
 		recall    float64
 	}{
 		{"exactly", 16, recsys.Search{Method: recsys.Exact}, 1},
-		{"from the graph", 32, recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 64, EFSearch: 200}, 0.98},
-		{"from the graph of half vectors", 128, recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 64, EFSearch: 200, HalfVector: true}, 0.98},
+		{"from the graph", 32, recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 128, EFSearch: 200}, 0.98},
+		{"from the graph of half vectors", 128, recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 128, EFSearch: 200, HalfVector: true}, 0.98},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,59 @@
+package vectorstore
+
+// What the tests see of the unexported half of the store.
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Complete completes a claim in a transaction of its own, for the tests.
+func Complete(ctx context.Context, s *Store, c Claim, rows int64) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error { return c.complete(ctx, tx, rows) })
+}
+
+// Explain returns the plan of a query as Postgres makes it.
+func Explain(t testing.TB, s *Store, v recsys.Version, q Query) string {
+	t.Helper()
+	p, err := s.plan(t.Context(), v, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return explain(t, s, p, v, q)
+}
+
+// ExplainWalk is Explain with the walk through the graph forced, as it is on a
+// catalogue that is large enough.
+func ExplainWalk(t testing.TB, s *Store, v recsys.Version, q Query) string {
+	t.Helper()
+	return explain(t, s, plan{ef: 100, candidates: q.K + 32}, v, q)
+}
+
+func explain(t testing.TB, s *Store, p plan, v recsys.Version, q Query) string {
+	t.Helper()
+	var text string
+	err := s.inTx(t.Context(), func(tx pgx.Tx) error {
+		sql, args := p.settings()
+		if _, err := tx.Exec(t.Context(), sql, args...); err != nil {
+			return err
+		}
+		sql, args = p.statement(v, q)
+		rows, err := tx.Query(t.Context(), "EXPLAIN (COSTS OFF) "+sql, args...)
+		if err != nil {
+			return err
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		for _, line := range lines {
+			text += line + "\n"
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

@@ -1,0 +1,254 @@
+package vectorstore_test
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// ready builds n small ready versions, numbered from 1. The title of every item
+// is the run id of its version.
+func ready(t *testing.T, s *vectorstore.Store, n int) []recsys.Version {
+	t.Helper()
+	versions := make([]recsys.Version, n)
+	for i := range versions {
+		run := fmt.Sprintf("run-%d", i+1)
+		versions[i] = vectorstoretest.Build(t, s, vectorstoretest.Fixture{
+			RunID: run, Items: 60, Users: 20, Seed: uint64(i),
+			Change: func(d *vectorstoretest.Data) {
+				for j := range d.Items {
+					d.Items[j].Title = run
+				}
+			},
+		})
+	}
+	return versions
+}
+
+func promote(t *testing.T, s *vectorstore.Store, version int64) vectorstore.Live {
+	t.Helper()
+	live, err := s.Promote(t.Context(), vectorstore.Promotion{Version: version, Actor: "test", Reason: "test"})
+	require.NoError(t, err)
+	return live
+}
+
+func TestOnlyOneOfManyPromotionsWins(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	_, err := s.Live(t.Context())
+	require.ErrorIs(t, err, recsys.ErrNoLiveVersion)
+	versions := ready(t, s, 6)
+	at := promote(t, s, versions[0].ID)
+	require.EqualValues(t, 1, at.Revision)
+	require.True(t, at.Version.Live)
+	require.Empty(t, at.Manifest.Files)
+	require.NotEmpty(t, at.Manifest.Gram)
+
+	var won, lost atomic.Int64
+	var group errgroup.Group
+	for _, v := range versions[1:] {
+		group.Go(func() error {
+			_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, IfRevision: &at.Revision})
+			switch {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, recsys.ErrConflict):
+				lost.Add(1)
+			default:
+				return err
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.EqualValues(t, 1, won.Load())
+	require.EqualValues(t, 4, lost.Load())
+
+	live, err := s.Live(t.Context())
+	require.NoError(t, err)
+	again, err := s.Promote(t.Context(), vectorstore.Promotion{Version: live.Version.ID, IfRevision: &at.Revision})
+	require.NoError(t, err, "a promotion whose answer was lost may be repeated")
+	require.Equal(t, live.Revision, again.Revision)
+}
+
+func TestPromoteRefusesWhatIsNotReady(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 60, Users: 20, Loading: true})
+	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID})
+	require.ErrorIs(t, err, recsys.ErrConflict)
+	require.ErrorContains(t, err, "loading")
+
+	gates := []recsys.GateResult{
+		{Gate: recsys.GateRows, Passed: true, Reason: "all there"},
+		{Gate: recsys.GateRecall, Value: 0.5, Threshold: 0.98, Reason: "recall@100 is 0.5, under 0.98"},
+	}
+	require.ErrorIs(t, s.MarkReady(t.Context(), v.ID, gates), recsys.ErrGateRefused)
+	require.NoError(t, s.MarkRefused(t.Context(), v.ID, gates))
+	require.NoError(t, s.MarkRefused(t.Context(), v.ID, gates), "it may be repeated")
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID})
+	require.ErrorIs(t, err, recsys.ErrGateRefused)
+	require.ErrorContains(t, err, "recall@100 is 0.5")
+	stored, err := s.Gates(t.Context(), v.ID)
+	require.NoError(t, err)
+	require.Equal(t, gates, stored)
+	_, err = s.User(t.Context(), v, "u00001")
+	require.NoError(t, err, "a refused version can be looked at")
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: 77})
+	require.ErrorIs(t, err, recsys.ErrNotFound)
+}
+
+func TestRollbackGoesBackAndNeverForward(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	versions := ready(t, s, 3)
+	for _, v := range versions {
+		promote(t, s, v.ID)
+	}
+	for _, want := range []int64{versions[1].ID, versions[0].ID} {
+		began := time.Now()
+		live, err := s.Rollback(t.Context(), "test", "worse")
+		require.NoError(t, err)
+		require.Equal(t, want, live.Version.ID)
+		require.Less(t, time.Since(began), time.Second)
+	}
+	_, err := s.Rollback(t.Context(), "test", "worse")
+	require.ErrorIs(t, err, recsys.ErrNotFound)
+	flips, err := s.Flips(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, flips, 5)
+	require.Equal(t, "rollback", flips[0].Kind)
+	require.Equal(t, versions[1].ID, flips[0].FromVersion)
+	require.EqualValues(t, 0, flips[4].FromVersion)
+}
+
+func TestReadersSeeOneWholeVersionDuringFlips(t *testing.T) {
+	t.Parallel()
+	reads, flips := int64(500), 10
+	if *vectorstoretest.Soak {
+		reads, flips = 10_000, 50
+	}
+	s := vectorstoretest.New(t)
+	versions := ready(t, s, 2)
+	promote(t, s, versions[0].ID)
+
+	var done, seen atomic.Int64
+	var group errgroup.Group
+	for range 3 {
+		group.Go(func() error {
+			for seen.Add(1) <= reads || done.Load() == 0 {
+				if err := readLiveOnce(t, s); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer done.Store(1)
+		for i := range flips {
+			target := versions[(i+1)%2].ID
+			if _, err := s.Promote(t.Context(), vectorstore.Promotion{Version: target}); err != nil {
+				return err
+			}
+			// Spread the flips over the reads.
+			for seen.Load() < reads*int64(i+1)/int64(flips+1) && !t.Failed() {
+				if err := readLiveOnce(t, s); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	require.NoError(t, group.Wait())
+	require.GreaterOrEqual(t, seen.Load(), reads)
+}
+
+// readLiveOnce resolves the live version, reads a user and the user's list, and
+// checks that everything is of that version.
+func readLiveOnce(t *testing.T, s *vectorstore.Store) error {
+	live, err := s.Live(t.Context())
+	if err != nil {
+		return err
+	}
+	user, err := s.User(t.Context(), live.Version, "u00001")
+	if err != nil {
+		return err
+	}
+	hits, err := s.Nearest(t.Context(), live.Version, vectorstore.Query{Vector: user.Vector, K: 10})
+	if err != nil {
+		return err
+	}
+	if len(hits) != 10 || live.Manifest.RunID != live.Version.RunID {
+		return fmt.Errorf("%d hits from %s", len(hits), live.Version.RunID)
+	}
+	for _, h := range hits {
+		if h.Title != live.Version.RunID {
+			return fmt.Errorf("an item of %s in a list of %s", h.Title, live.Version.RunID)
+		}
+	}
+	return nil
+}
+
+func TestPruneSparesWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	versions := ready(t, s, 6)
+	for _, v := range versions[:5] {
+		promote(t, s, v.ID)
+	}
+	require.NoError(t, s.Pin(t.Context(), versions[1].ID, true))
+	prune := func(ttl time.Duration) []int64 {
+		t.Helper()
+		dropped, err := s.Prune(t.Context(), vectorstore.PruneOptions{KeepRefused: 1, ReaderTTL: ttl})
+		require.NoError(t, err)
+		return dropped
+	}
+	require.Empty(t, prune(time.Hour), "readers may still hold all of them")
+
+	// A reader in the middle of a read keeps its version from being dropped.
+	conn := vectorstoretest.Conn(t, s)
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "SELECT FROM v1.items LIMIT 1")
+	require.NoError(t, err)
+	require.Equal(t, []int64{3}, prune(0), "2 is pinned, 4 is the previous one, 5 is live, 6 may yet be")
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.Equal(t, []int64{1}, prune(0))
+	require.Empty(t, prune(0))
+
+	_, err = s.User(t.Context(), versions[0], "u00001")
+	require.ErrorIs(t, err, recsys.ErrVersionGone)
+	_, err = s.Nearest(t.Context(), versions[0], vectorstore.Query{Vector: make([]float32, 16), K: 1})
+	require.ErrorIs(t, err, recsys.ErrVersionGone)
+	gone, err := s.Version(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, recsys.Dropped, gone.State)
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: 1})
+	require.ErrorIs(t, err, recsys.ErrConflict)
+
+	live, err := s.Rollback(t.Context(), "test", "test")
+	require.NoError(t, err)
+	require.EqualValues(t, 4, live.Version.ID)
+}
+
+func TestPruneKeepsTheNewestRefused(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	for i := range 3 {
+		v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: fmt.Sprintf("r%d", i), Items: 30, Users: 10, Loading: true})
+		require.NoError(t, s.MarkRefused(t.Context(), v.ID, []recsys.GateResult{{Gate: recsys.GateRows, Reason: "no"}}))
+	}
+	dropped, err := s.Prune(t.Context(), vectorstore.PruneOptions{KeepRefused: 1})
+	require.NoError(t, err)
+	require.Equal(t, []int64{1, 2}, dropped)
+}
