@@ -51,11 +51,11 @@ func (r Request) Check() error {
 
 // List is a ranked list and where it comes from.
 type List struct {
-	UserID  string   `json:"user_id,omitempty"`
-	ItemID  string   `json:"item_id,omitempty"` // of Similar: what the items resemble
-	Version int64    `json:"version"`
-	Stage   string   `json:"stage,omitempty"`
-	Items   []Ranked `json:"items"`
+	UserID  string       `json:"user_id,omitempty"`
+	Item    *recsys.Item `json:"item,omitempty"` // of Similar: what the items resemble
+	Version int64        `json:"version"`
+	Stage   string       `json:"stage,omitempty"`
+	Items   []Ranked     `json:"items"`
 }
 
 // Ranked is an item in a list.

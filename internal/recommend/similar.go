@@ -9,9 +9,12 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
+// ErrUnknownItem says that a version has no such item.
+var ErrUnknownItem = errors.New("unknown item")
+
 // Similar lists the items nearest to an item by inner product, the similarity
 // that users and items are compared with too (docs/decisions/0801-similar-items.md).
-// It returns recsys.ErrNotFound when the version does not know the item.
+// It returns ErrUnknownItem when the version does not know the item.
 func (r *Recommender) Similar(ctx context.Context, itemID string, k int, category string, version int64) (List, error) {
 	if err := (Request{K: k, Version: version}).Check(); err != nil {
 		return List{}, err
@@ -28,9 +31,9 @@ func (r *Recommender) similar(ctx context.Context, itemID string, k int, categor
 	if err != nil {
 		return List{}, err
 	}
-	_, vector, err := r.Store.Item(ctx, reader.version, itemID)
+	item, vector, err := r.Store.Item(ctx, reader.version, itemID)
 	if errors.Is(err, recsys.ErrNotFound) {
-		return List{}, fmt.Errorf("version %d has no item %q: %w", reader.version.ID, itemID, err)
+		return List{}, fmt.Errorf("version %d: %w %q", reader.version.ID, ErrUnknownItem, itemID)
 	}
 	if err != nil {
 		return List{}, fmt.Errorf("read the item: %w", err)
@@ -41,5 +44,5 @@ func (r *Recommender) similar(ctx context.Context, itemID string, k int, categor
 	if err != nil {
 		return List{}, fmt.Errorf("find the nearest items: %w", err)
 	}
-	return List{ItemID: itemID, Version: reader.version.ID, Items: rank(hits)}, nil
+	return List{Item: &item, Version: reader.version.ID, Items: rank(hits)}, nil
 }

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os/user"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"go.temporal.io/sdk/client"
+	tlog "go.temporal.io/sdk/log"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// connectTimeout bounds the wait for a service that may not be there.
+const connectTimeout = 10 * time.Second
+
+// clientConfig reads where the running system is: from the environment, else
+// from the local stack.
+func clientConfig() (config.Client, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return config.Client{}, err
+	}
+	vars, err := stack.LoadEnv(local.Home)
+	if err != nil {
+		return config.Client{}, err
+	}
+	return config.ReadClient(vars)
+}
+
+// openStore connects to the database of the running system.
+func (a *app) openStore(ctx context.Context) (*vectorstore.Store, error) {
+	c, err := clientConfig()
+	if err != nil {
+		return nil, err
+	}
+	if c.Database.URL == "" {
+		return nil, errors.New("there is no local stack here; start it with `recflow up`, or set RECFLOW_DATABASE_URL")
+	}
+	dial, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	s, err := vectorstore.Open(dial, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: "recflow cli"})
+	var refused *pgconn.ConnectError
+	if errors.As(err, &refused) && ctx.Err() == nil {
+		return nil, fmt.Errorf("the database at %s does not answer; start the local stack with `recflow up`: %w", hostOf(c.Database.URL), errors.Unwrap(refused))
+	}
+	return s, err
+}
+
+// hostOf is the part of an address that may be shown.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "RECFLOW_DATABASE_URL"
+	}
+	return u.Host
+}
+
+// openTemporal connects to the Temporal service of the running system.
+func (a *app) openTemporal(ctx context.Context) (client.Client, config.Temporal, error) {
+	c, err := clientConfig()
+	if err != nil {
+		return nil, config.Temporal{}, err
+	}
+	if c.Temporal.Address == "" {
+		return nil, c.Temporal, errors.New("there is no local stack here; start it with `recflow up`, or set RECFLOW_TEMPORAL_ADDRESS")
+	}
+	dial, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	t, err := client.DialContext(dial, client.Options{
+		HostPort:  c.Temporal.Address,
+		Namespace: c.Temporal.Namespace,
+		Logger:    tlog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), // its errors come back to us
+	})
+	if err != nil && ctx.Err() == nil {
+		return nil, c.Temporal, fmt.Errorf("Temporal at %s does not answer; start the local stack with `recflow up`: %w", c.Temporal.Address, err)
+	}
+	return t, c.Temporal, err
+}
+
+// actor names who runs this command, for the audit of promotions.
+func actor() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return "cli:" + u.Username
+	}
+	return "cli"
+}
+
+// explain adds to an error what a person can do about it.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, recsys.ErrNoLiveVersion):
+		return fmt.Errorf("%w; train one with `recflow refresh --wait`", recsys.ErrNoLiveVersion)
+	case errors.Is(err, recsys.ErrVersionGone):
+		return fmt.Errorf("%w; see `recflow versions list`", err)
+	}
+	return err
+}

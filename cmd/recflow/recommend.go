@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/recommend"
+)
+
+const recommendLong = `Prints what the live version recommends to each user. Items that a user has
+met are left out.
+
+A list names its stage: personalised (a trained user, with or without new
+events), session (a new user, from live events alone) or popular (nothing that
+counts is known).`
+
+// recommendFlags are the ways to ask for lists.
+type recommendFlags struct {
+	recommend.Request
+	file string // one user id a line; - for stdin
+}
+
+func (a *app) recommendCommand() *cobra.Command {
+	var f recommendFlags
+	cmd := &cobra.Command{
+		Use:   "recommend USER…",
+		Short: "Recommend items to users",
+		Long:  recommendLong,
+		Example: "  recflow recommend 1364 -k 5\n" +
+			"  recflow recommend --users users.txt -k 100 -o csv > lists.csv",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(args); err != nil {
+				return exitError{2, err}
+			}
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			return a.recommend(cmd.Context(), f, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&f.K, "k", "k", 10, "length of a list")
+	flags.StringVar(&f.Category, "category", "", "only items of this category")
+	flags.StringArrayVar(&f.Tags, "tag", nil, "only items with this tag; may be repeated")
+	flags.StringVar(&f.file, "users", "", "file with one user id a line; - for stdin")
+	flags.Int64Var(&f.Version, "version", 0, "read this version in place of the live one")
+	flags.BoolVar(&f.IncludeSeen, "include-seen", false, "also list items that the user has met")
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+func (f recommendFlags) check(args []string) error {
+	if len(args) == 0 && f.file == "" {
+		return fmt.Errorf("name a user, or a file of users with --users")
+	}
+	if len(args) > 0 && f.file != "" {
+		return fmt.Errorf("name users or give --users, not both")
+	}
+	return f.Check()
+}
+
+func (a *app) recommend(ctx context.Context, f recommendFlags, args []string) error {
+	users, failed := slices.Values(args), func() error { return nil }
+	if f.file != "" {
+		in, err := a.openInput(f.file)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		users, failed = lines(in)
+	}
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	buffered := bufio.NewWriter(a.out)
+	w := a.newListWriter(buffered)
+	r := recommend.Recommender{Store: store}
+	if f.file == "" {
+		err = r.RecommendMany(ctx, f.Request, users, w.write)
+	} else {
+		task := a.progress().Start("recommend", "starting")
+		n := 0
+		err = r.RecommendMany(ctx, f.Request, users, func(l recommend.List) error {
+			if n++; n%100 == 0 {
+				task.Update("%d users", n)
+			}
+			return w.write(l)
+		})
+		if err == nil {
+			err = failed()
+		}
+		if err != nil {
+			task.Fail()
+		} else {
+			task.Done("%d users", n)
+		}
+	}
+	if err != nil {
+		buffered.Flush() // what is complete so far
+		return explain(err)
+	}
+	if err := w.close(); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// openInput opens a file of users; - is standard input.
+func (a *app) openInput(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(a.in), nil
+	}
+	return os.Open(name)
+}
+
+// lines yields the lines of r that are not blank. The second result is the error
+// that ended them early, if any.
+func lines(r io.Reader) (iter.Seq[string], func() error) {
+	scanner := bufio.NewScanner(r)
+	seq := func(yield func(string) bool) {
+		for scanner.Scan() {
+			if id := strings.TrimSpace(scanner.Text()); id != "" && !yield(id) {
+				return
+			}
+		}
+	}
+	return seq, scanner.Err
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/workflows"
+)
+
+const refreshLong = `Trains on the events up to now, loads the embeddings as a new version, runs its
+gates and, when none refuses it, makes it live.
+
+The work is a Temporal workflow: it goes on when this command ends. With --wait
+the command follows it; --follow picks up one that was started earlier.`
+
+// refreshFlags are the ways to ask for a refresh.
+type refreshFlags struct {
+	request        workflows.RefreshRequest
+	from, to       string
+	halfLife       string
+	noPromote      bool
+	accept         []string
+	reason         string
+	exact, index   bool
+	wait           bool
+	follow, cancel string // workflow ids
+}
+
+func (a *app) refreshCommand() *cobra.Command {
+	f := refreshFlags{request: workflows.DefaultRefresh(time.Now())}
+	cmd := &cobra.Command{
+		Use:   "refresh",
+		Short: "Train, load, gate and promote a new version",
+		Long:  refreshLong,
+		Example: "  recflow refresh --wait\n" +
+			"  recflow refresh --rank 128 --half-life 90d --no-promote\n" +
+			"  recflow refresh --accept-gate quality --reason \"the old catalogue is gone\"",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			if err := f.complete(); err != nil {
+				return exitError{2, err}
+			}
+			return a.refresh(cmd.Context(), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.wait, "wait", false, "follow the refresh to its end")
+	flags.IntVar(&f.request.Rank, "rank", f.request.Rank, "dimension of the embeddings")
+	flags.IntVar(&f.request.Iterations, "iterations", f.request.Iterations, "iterations of the training")
+	flags.Float64Var(&f.request.Alpha, "alpha", f.request.Alpha, "how much a unit of interest adds to the confidence")
+	flags.Float64Var(&f.request.Regularization, "reg", f.request.Regularization, "regularisation, for each item of a user")
+	flags.Int64Var(&f.request.Seed, "seed", f.request.Seed, "seed of the training")
+	flags.StringVar(&f.halfLife, "half-life", "", "age at which an event counts half, for example 90d or 36h (default: never)")
+	flags.StringVar(&f.from, "from", "", "train on events from this time (2006-01-02 or RFC 3339)")
+	flags.StringVar(&f.to, "to", "", "train on events before this time (default: now)")
+	flags.BoolVar(&f.noPromote, "no-promote", false, "leave the version ready, not live")
+	flags.StringArrayVar(&f.accept, "accept-gate", nil, "accept a refusal by this gate; may be repeated")
+	flags.StringVar(&f.reason, "reason", "", "why the gate is accepted, for the record")
+	flags.BoolVar(&f.exact, "exact", false, "search the version exactly, whatever its size")
+	flags.BoolVar(&f.index, "index", false, "search the version through an index, whatever its size")
+	flags.StringVar(&f.follow, "follow", "", "follow the refresh with this workflow id")
+	flags.StringVar(&f.cancel, "cancel", "", "cancel the refresh with this workflow id")
+	cmd.MarkFlagsMutuallyExclusive("exact", "index")
+	cmd.MarkFlagsMutuallyExclusive("follow", "cancel")
+	cmd.MarkFlagsRequiredTogether("accept-gate", "reason")
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+// complete turns the flags into a valid request.
+func (f *refreshFlags) complete() (err error) {
+	r := &f.request
+	if f.from != "" {
+		if r.From, err = parseTime("from", f.from); err != nil {
+			return err
+		}
+	}
+	if f.to != "" {
+		if r.To, err = parseTime("to", f.to); err != nil {
+			return err
+		}
+	}
+	if f.halfLife != "" {
+		age, err := parseAge(f.halfLife)
+		if err != nil {
+			return err
+		}
+		r.Interest.HalfLifeSeconds = age.Seconds()
+	}
+	r.Promote = !f.noPromote
+	r.Actor = actor()
+	for _, gate := range f.accept {
+		if r.AcceptGates == nil {
+			r.AcceptGates = map[string]string{}
+		}
+		r.AcceptGates[gate] = f.reason
+	}
+	switch {
+	case f.exact:
+		r.Search = &recsys.Search{Method: recsys.Exact}
+	case f.index:
+		const large = 10_001 // the smallest catalogue that gets an index by itself
+		s := recsys.ChooseSearch(large, r.Rank)
+		r.Search = &s
+	}
+	return r.Validate()
+}
+
+// parseTime reads a day or an instant, in UTC unless it says otherwise.
+func parseTime(name, text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--%s %q is not a time; use 2006-01-02 or 2006-01-02T15:04:05Z", name, text)
+}
+
+// parseAge reads a duration, also in days.
+func parseAge(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseFloat(days, 64)
+		if err == nil && n >= 0 && n < 36500 {
+			return time.Duration(n * float64(24*time.Hour)), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return d, nil
+	}
+	return 0, fmt.Errorf("--half-life %q is not an age; use 90d or 36h", text)
+}
+
+func (a *app) refresh(ctx context.Context, f refreshFlags) error {
+	temporal, where, err := a.openTemporal(ctx)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	switch {
+	case f.cancel != "":
+		if err := temporal.CancelWorkflow(ctx, f.cancel, ""); err != nil {
+			return noSuchRefresh(err, f.cancel)
+		}
+		fmt.Fprintf(a.err, "asked %s to stop; it undoes its work first, follow it with `recflow refresh --follow %s`\n", f.cancel, f.cancel)
+		return nil
+	case f.follow != "":
+		if _, err := temporal.DescribeWorkflowExecution(ctx, f.follow, ""); err != nil {
+			return noSuchRefresh(err, f.follow)
+		}
+		return a.follow(ctx, temporal, temporal.GetWorkflow(ctx, f.follow, ""))
+	}
+
+	run, running, err := workflows.Start(ctx, temporal, where.TaskQueue, f.request)
+	if err != nil {
+		return err
+	}
+	if running {
+		fmt.Fprintln(a.err, "the same refresh is already under way; this is the one")
+	}
+	link := workflowLink(where, run)
+	if f.wait {
+		fmt.Fprintf(a.err, "workflow %s\n", run.GetID())
+		if link != "" {
+			fmt.Fprintf(a.err, "watch it at %s\n", link)
+		}
+		return a.follow(ctx, temporal, run)
+	}
+	fmt.Fprintf(a.err, "follow it with `recflow refresh --follow %s`\n", run.GetID())
+	return a.print(listing{
+		columns: []string{"workflow_id", "temporal_ui"},
+		rows:    [][]string{{run.GetID(), link}},
+		json: map[string]string{
+			"workflow_id": run.GetID(), "workflow_run_id": run.GetRunID(), "temporal_ui": link,
+		},
+	})
+}
+
+// workflowLink is the page of a run in the Temporal UI, or empty.
+func workflowLink(where config.Temporal, run client.WorkflowRun) string {
+	if where.UI == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s", strings.TrimSuffix(where.UI, "/"), where.Namespace, run.GetID(), run.GetRunID())
+}
+
+func noSuchRefresh(err error, id string) error {
+	if missing := (*serviceerror.NotFound)(nil); errors.As(err, &missing) {
+		return fmt.Errorf("no refresh %s is known, or it has ended; `recflow versions list` shows what came of it", id)
+	}
+	return err
+}
