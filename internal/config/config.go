@@ -64,6 +64,9 @@ type Glue struct {
 	// StoredMargin is subtracted from the time of a refresh to get stored_to. It
 	// must be longer than the longest delivery delay of the stream.
 	StoredMargin time.Duration `env:"RECFLOW_STORED_MARGIN" envDefault:"1h"`
+
+	// PollEvery is the time between two looks at a run.
+	PollEvery time.Duration `env:"RECFLOW_GLUE_POLL" envDefault:"2s"`
 }
 
 // Worker is everything the worker binary needs.
@@ -222,6 +225,9 @@ func (c Storage) validate() error {
 func (c Glue) validate() error {
 	if c.StoredMargin < 0 {
 		return fmt.Errorf("RECFLOW_STORED_MARGIN is %s; it must not be negative", c.StoredMargin)
+	}
+	if c.PollEvery <= 0 {
+		return fmt.Errorf("RECFLOW_GLUE_POLL is %s; use a positive time such as 2s", c.PollEvery)
 	}
 	return nil
 }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/workflows"
+)
+
+// deployment is the name under which Temporal shows the workers of this binary.
+const deployment = "recflow-worker"
+
+// run serves until ctx ends, then drains. Everything it opened is closed when it
+// returns.
+func run(ctx context.Context, c config.Worker) error {
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: deployment})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := store.CheckSchema(ctx); err != nil {
+		return err
+	}
+	aws, err := awsclient.Load(ctx, awsclient.Options{})
+	if err != nil {
+		return err
+	}
+	temporal, err := client.DialContext(ctx, client.Options{
+		HostPort:  c.Temporal.Address,
+		Namespace: c.Temporal.Namespace,
+		Logger:    sdklog.NewStructuredLogger(slog.Default()),
+	})
+	if err != nil {
+		return fmt.Errorf("reach Temporal at %s: %w", c.Temporal.Address, err)
+	}
+	defer temporal.Close()
+	if err := ensureSearchAttributes(ctx, temporal, c.Temporal.Namespace); err != nil {
+		return err
+	}
+	if err := workflows.EnsureSweep(ctx, temporal, c.Temporal.TaskQueue, c.SweepEvery); err != nil {
+		return err
+	}
+	return serve(ctx, c, temporal, &activities.Activities{
+		Store:        store,
+		S3:           awsclient.NewS3(aws, c.Storage.Bucket),
+		Glue:         awsclient.NewGlue(aws, c.Glue.Job),
+		Gates:        &gates.Checker{Store: store},
+		Temporal:     temporal,
+		StoredMargin: c.Glue.StoredMargin,
+		PollEvery:    c.Glue.PollEvery,
+		LoadParallel: c.LoadParallel,
+		ReaderTTL:    c.ReaderCacheTTL,
+	})
+}
+
+// serve runs the worker itself.
+func serve(ctx context.Context, c config.Worker, temporal client.Client, steps *activities.Activities) error {
+	build := buildID(c.BuildID)
+	broken := make(chan error, 1)
+	w := worker.New(temporal, c.Temporal.TaskQueue, worker.Options{
+		// The build is reported and does not route: a change that a run under way
+		// could not replay is found by the replay tests
+		// (docs/decisions/0702-worker-versions.md).
+		DeploymentOptions: worker.DeploymentOptions{
+			Version: worker.WorkerDeploymentVersion{DeploymentName: deployment, BuildID: build},
+		},
+		WorkerStopTimeout: c.DrainTimeout,
+		// A third of the time is left to end what did not finish by itself.
+		Interceptors: []interceptor.WorkerInterceptor{activities.Edge(c.DrainTimeout * 2 / 3)},
+		// Steps beat once a second. Sending every other beat is enough to hear of a
+		// cancellation soon.
+		MaxHeartbeatThrottleInterval:     2 * time.Second,
+		DefaultHeartbeatThrottleInterval: 2 * time.Second,
+		OnFatalError:                     func(err error) { broken <- err },
+	})
+	workflows.Register(w)
+	w.RegisterActivity(steps)
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	slog.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)
+	select {
+	case <-ctx.Done():
+		slog.Info("worker draining", "drain_timeout", c.DrainTimeout.String())
+		w.Stop()
+		slog.Info("worker drained")
+		return nil
+	case err := <-broken:
+		w.Stop()
+		return fmt.Errorf("the worker broke: %w", err)
+	}
+}
+
+// buildID names the code: what was configured, else the commit it was built
+// from, else "unknown".
+func buildID(configured string) string {
+	if configured != "" {
+		return configured
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	id := "unknown"
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			id = s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			id += "-modified"
+		}
+	}
+	return id
+}
