@@ -79,8 +79,8 @@ func (f Fixture) withDefaults() Fixture {
 	return f
 }
 
-// Build generates, loads and indexes a version.
-func Build(t testing.TB, s *vectorstore.Store, f Fixture) recsys.Version {
+// Load generates and loads a version. It has no indexes and is loading.
+func Load(t testing.TB, s *vectorstore.Store, f Fixture) recsys.Version {
 	t.Helper()
 	f = f.withDefaults()
 	m, data := f.generate(t)
@@ -91,6 +91,13 @@ func Build(t testing.TB, s *vectorstore.Store, f Fixture) recsys.Version {
 		t.Fatal(err)
 	}
 	load(t, s, v, data)
+	return v
+}
+
+// Build generates, loads and indexes a version.
+func Build(t testing.TB, s *vectorstore.Store, f Fixture) recsys.Version {
+	t.Helper()
+	v := Load(t, s, f)
 	claim, err := s.Claim(t.Context(), v.ID, vectorstore.IndexSlot)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +110,8 @@ func Build(t testing.TB, s *vectorstore.Store, f Fixture) recsys.Version {
 			t.Fatal(err)
 		}
 	}
-	if v, err = s.Version(t.Context(), v.ID); err != nil {
+	v, err = s.Version(t.Context(), v.ID)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return v

@@ -1,0 +1,192 @@
+package vectorstore_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+var graph = recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 400, EFSearch: 200}
+
+// slow is a version whose graph takes a second or two to build.
+func slow(t *testing.T, s *vectorstore.Store) recsys.Version {
+	t.Helper()
+	return vectorstoretest.Load(t, s, vectorstoretest.Fixture{Items: 6000, Users: 10, Dimension: 64, Search: graph})
+}
+
+func claimIndexes(t *testing.T, s *vectorstore.Store, version int64) vectorstore.Claim {
+	t.Helper()
+	c, err := s.Claim(t.Context(), version, vectorstore.IndexSlot)
+	require.NoError(t, err)
+	return c
+}
+
+// waitForGraph returns once a backend is at work on a graph.
+func waitForGraph(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var n int
+		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_progress_create_index WHERE tuples_done > 100 OR phase ~ 'loading'").Scan(&n)
+		return err == nil && n > 0
+	}, 30*time.Second, 2*time.Millisecond)
+}
+
+func indexNames(t *testing.T, conn *pgx.Conn) (names []string) {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), `SELECT indexname FROM pg_indexes WHERE schemaname ~ '^v\d+$' ORDER BY 1`)
+	require.NoError(t, err)
+	names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return names
+}
+
+var allIndexes = []string{"items_category", "items_embedding", "items_pkey", "items_popularity", "items_tags", "users_pkey"}
+
+func TestBuildIndexesReportsProgressAndIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := slow(t, s)
+	var mu sync.Mutex
+	steps := map[string]float64{}
+	err := s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), func(p vectorstore.IndexProgress) {
+		mu.Lock()
+		defer mu.Unlock()
+		steps[p.Step] = max(steps[p.Step], p.Percent)
+	})
+	require.NoError(t, err)
+	require.Contains(t, steps, "vacuum items")
+	require.Contains(t, steps, "index items_embedding")
+	require.Equal(t, allIndexes, indexNames(t, vectorstoretest.Conn(t, s)))
+
+	again := claimIndexes(t, s, v.ID)
+	require.True(t, again.Done)
+	require.NoError(t, s.BuildIndexes(t.Context(), again, nil))
+}
+
+func TestBuildIndexesStopsWhenReplaced(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := slow(t, s)
+	old := claimIndexes(t, s, v.ID)
+	replaced := make(chan error, 1)
+	go func() { replaced <- s.BuildIndexes(t.Context(), old, nil) }()
+	conn := vectorstoretest.Conn(t, s)
+	waitForGraph(t, conn)
+	require.NoError(t, s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil), "the new attempt goes on from what the old one built")
+	require.ErrorIs(t, <-replaced, recsys.ErrFenced)
+	require.Equal(t, allIndexes, indexNames(t, conn))
+}
+
+func TestBuildIndexesRefusesAnIDThatOccursTwice(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := vectorstoretest.Load(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Change: func(d *vectorstoretest.Data) {
+		d.Users[3].ID = d.Users[4].ID
+	}})
+	err := s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil)
+	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
+	require.NotContains(t, err.Error(), "u0000", "an error never names a user")
+}
+
+func TestACancelledBuildLeavesNoBackend(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := slow(t, s)
+	conn := vectorstoretest.Conn(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	claim := claimIndexes(t, s, v.ID)
+	go func() { stopped <- s.BuildIndexes(ctx, claim, nil) }()
+	waitForGraph(t, conn)
+	cancel()
+	require.ErrorIs(t, <-stopped, context.Canceled)
+	requireNoBuild(t, conn)
+	require.NoError(t, s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil))
+}
+
+// requireNoBuild waits until nobody builds an index or holds a lock of a build.
+func requireNoBuild(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var n int
+		err := conn.QueryRow(t.Context(), `
+			SELECT (SELECT count(*) FROM pg_stat_activity
+			        WHERE datname = current_database() AND state = 'active' AND query ILIKE 'CREATE INDEX%')
+			     + (SELECT count(*) FROM pg_locks
+			        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&n)
+		return err == nil && n == 0
+	}, 5*time.Second, 20*time.Millisecond)
+}
+
+func TestBuildIndexesResumesAfterAnImmediateRestart(t *testing.T) {
+	t.Parallel()
+	server := vectorstoretest.Server(t)
+	url := server.URL("postgres")
+	require.NoError(t, vectorstore.Migrate(t.Context(), url))
+	s := vectorstoretest.Open(t, url)
+	v := slow(t, s)
+	claim := claimIndexes(t, s, v.ID)
+	broken := make(chan error, 1)
+	go func() { broken <- s.BuildIndexes(t.Context(), claim, nil) }()
+	waitForGraph(t, vectorstoretest.Conn(t, s))
+	require.NoError(t, server.Stop(t.Context(), postgres.Immediate))
+	require.Error(t, <-broken)
+	require.NoError(t, server.Start(t.Context()))
+
+	require.Eventually(t, func() bool { // the pool may first hand out connections that died
+		_, err := s.Version(t.Context(), v.ID)
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond)
+	conn := vectorstoretest.Conn(t, s)
+	require.NotContains(t, indexNames(t, conn), "items_embedding")
+	require.NoError(t, s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil))
+	require.Equal(t, allIndexes, indexNames(t, conn))
+}
+
+func TestEveryTableIsFrozen(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 50, Users: 30})
+	var thawed int
+	err := vectorstoretest.Conn(t, s).QueryRow(t.Context(), `
+		SELECT count(*) FROM pg_class c
+		WHERE c.relnamespace = 'v1'::regnamespace AND c.relkind = 'r' AND c.relname <> 'facets'
+		AND c.relallvisible < c.relpages`).Scan(&thawed)
+	require.NoError(t, err)
+	require.Zero(t, thawed)
+}
+
+func TestTheSearchUsesTheIndexItIsMeantTo(t *testing.T) {
+	t.Parallel()
+	for _, half := range []bool{false, true} {
+		s := vectorstoretest.New(t)
+		search := recsys.Search{Method: recsys.HNSW, M: 16, EFConstruction: 64, EFSearch: 100, HalfVector: half}
+		v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 4000, Users: 10, Search: search})
+		vector := make([]float32, 16)
+		vector[0] = 1
+		plain := vectorstore.Query{Vector: vector, K: 10, Exclude: []string{"i000001", "i000002"}}
+		category, tag, exact := plain, plain, plain
+		category.Category = "c3"
+		tag.Tags = []string{"rare"}
+		exact.Exact = true
+
+		require.Contains(t, vectorstore.Explain(t, s, v, plain), "Index Scan using items_embedding")
+		require.NotContains(t, vectorstore.Explain(t, s, v, exact), "items_embedding")
+		for _, q := range []vectorstore.Query{category, tag} {
+			few := vectorstore.Explain(t, s, v, q)
+			require.NotContains(t, few, "items_embedding")
+			require.True(t, strings.Contains(few, "items_category") || strings.Contains(few, "items_tags"), few)
+			require.Contains(t, vectorstore.ExplainWalk(t, s, v, q), "Index Scan using items_embedding", "a large category walks the graph")
+		}
+	}
+}
