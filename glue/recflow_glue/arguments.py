@@ -1,0 +1,136 @@
+"""Job arguments: what StartJobRun passes, parsed and checked once."""
+
+import argparse
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+DEFAULT_WEIGHTS = {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0, "rating": 1.0, "impression": 0.0}
+
+
+@dataclass(frozen=True)
+class Interest:
+    """How much an event counts; the same fields as recsys.Interest in Go."""
+
+    weights: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+    rating_threshold: float = 4.0
+    half_life_seconds: float = 0.0  # 0: events do not age
+    floor: float = 0.01
+
+    def validate(self) -> None:
+        numbers = {f"weight of {t!r}": w for t, w in self.weights.items()}
+        numbers |= {"half_life_seconds": self.half_life_seconds, "floor": self.floor}
+        for name, x in numbers.items():
+            if not math.isfinite(x) or x < 0:
+                raise ValueError(f"interest: {name} is {x}; it is finite and not negative")
+        if math.isnan(self.rating_threshold):
+            raise ValueError("interest: rating_threshold is not a number")
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The least input that is worth training on."""
+
+    users: int = 10
+    items: int = 10
+    events: int = 50
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything one run depends on. All times are UTC."""
+
+    bucket: str
+    run_id: str
+    start: datetime | None  # inclusive; None: no lower end
+    to: datetime  # exclusive
+    stored_to: datetime  # exclusive
+    rank: int = 64
+    iterations: int = 12
+    alpha: float = 5.0
+    regularization: float = 0.1
+    seed: int = 42
+    interest: Interest = field(default_factory=Interest)
+    minimum: Minimum = field(default_factory=Minimum)
+    previous_manifest: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        return f"embeddings/run={self.run_id}/"
+
+    def validate(self) -> None:
+        if not RUN_ID.fullmatch(self.run_id):
+            raise ValueError(f"run_id {self.run_id!r}: use 1 to 100 letters, digits, dots, dashes and underscores")
+        if self.start is not None and self.start >= self.to:
+            raise ValueError(f"from {self.start.isoformat()} is not before to {self.to.isoformat()}")
+        if not 1 <= self.rank <= 1024:
+            raise ValueError(f"rank is {self.rank}; use 1 to 1024")
+        if not 1 <= self.iterations <= 100:
+            raise ValueError(f"iterations is {self.iterations}; use 1 to 100")
+        for name in ("alpha", "regularization"):
+            x = getattr(self, name)
+            if not math.isfinite(x) or x < 0:
+                raise ValueError(f"{name} is {x}; it is finite and not negative")
+        self.interest.validate()
+
+    def parameters(self, trainer: str) -> dict:
+        """The manifest's `parameters`."""
+        names = ("rank", "iterations", "alpha", "regularization", "seed")
+        return {"trainer": trainer} | {n: getattr(self, n) for n in names}
+
+    def interest_fields(self) -> dict:
+        """The manifest's `interest`."""
+        return asdict(self.interest)
+
+
+def parse_time(text: str) -> datetime:
+    """An RFC 3339 time as UTC, cut to microseconds, which is what Spark keeps."""
+    t = datetime.fromisoformat(text)
+    if t.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no time zone; use RFC 3339, for example 2017-12-01T00:00:00Z")
+    return t.astimezone(timezone.utc)
+
+
+def parse_start(text: str) -> datetime | None:
+    """The lower end; Go's zero time and nothing both mean that there is none."""
+    if not text or text.startswith("0001-01-01"):
+        return None
+    return parse_time(text)
+
+
+def parse_interest(text: str) -> Interest:
+    given = json.loads(text)
+    if not isinstance(given, dict):
+        raise argparse.ArgumentTypeError("interest is a JSON object")
+    known = {k: v for k, v in given.items() if k in Interest.__dataclass_fields__ and v is not None}
+    if "weights" in known:
+        known["weights"] = {str(t): float(w) for t, w in known["weights"].items()}
+    return Interest(**{k: v if k == "weights" else float(v) for k, v in known.items()})
+
+
+def parse(argv: list[str]) -> Config:
+    """Read the job's arguments. What Glue adds by itself (--JOB_NAME, --TempDir, …) is ignored."""
+    p = argparse.ArgumentParser(prog="glue_job.py", allow_abbrev=False)
+    p.add_argument("--bucket", required=True)
+    p.add_argument("--run_id", required=True)
+    p.add_argument("--from", dest="start", type=parse_start, default=None)
+    p.add_argument("--to", type=parse_time, required=True)
+    p.add_argument("--stored_to", type=parse_time, required=True)
+    for name in ("rank", "iterations", "seed"):
+        p.add_argument(f"--{name}", type=int, default=getattr(Config, name))
+    for name in ("alpha", "regularization"):
+        p.add_argument(f"--{name}", type=float, default=getattr(Config, name))
+    p.add_argument("--interest", type=parse_interest, default=Interest())
+    p.add_argument("--previous_manifest", default=None)
+    for name in ("users", "items", "events"):
+        p.add_argument(f"--minimum_{name}", type=int, default=getattr(Minimum, name))
+    a, _ = p.parse_known_args(argv)
+    given = vars(a)
+    minimum = Minimum(**{n: given.pop(f"minimum_{n}") for n in ("users", "items", "events")})
+    given["previous_manifest"] = given["previous_manifest"] or None
+    config = Config(**given, minimum=minimum)
+    config.validate()
+    return config

@@ -1,0 +1,148 @@
+"""Offline metrics on the hold-out, with the vectors that go live.
+
+Each hold-out user is folded in from the history side, every item but the
+user's own is ranked, and the answers are looked for in the first 100:
+
+    recall@k   hits / min(k, answers)
+    ndcg@100   binary gain, discount 1/log2(rank + 1), over the ideal list
+    coverage   share of the catalogue that is in somebody's first 20
+               (aggregate diversity, Adomavicius and Kwon 2012)
+    novelty    mean of -log2(share of trained users who like the item) over the
+               first 20 (self-information, Zhou et al. 2010), in bits
+
+An answer the version does not know is a miss. A user without a vector has an
+empty list. The baseline ranks by the number of trained users who like an item.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import DataFrame
+
+from recflow_glue.foldin import FoldIn
+
+LIST = 100  # length of the ranked list
+SHOWN = 20  # length of what coverage and novelty look at
+RESAMPLES = 1000
+DISCOUNT = 1 / np.log2(np.arange(2, LIST + 2))
+IDEAL = np.cumsum(DISCOUNT)
+PER_USER = ("recall@20", "recall@50", "ndcg@100", "novelty")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What scoring needs of the items; one entry per row of `vectors`."""
+
+    ids: list[str]
+    vectors: np.ndarray  # n×k float32
+    trained: np.ndarray  # trained users who like the item
+    users: int  # trained users
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The result for one hold-out user."""
+
+    user: int
+    vector: bytes  # float32, of everything the user did; empty when nothing counts
+    candidate: tuple[float, ...] | None  # PER_USER; None when the user is not scored
+    popularity: tuple[float, ...] | None
+    shown: tuple[bytes, bytes]  # int32 item rows of both lists' first 20
+
+
+def hit_metrics(hits: np.ndarray, answers: int) -> tuple[float, float, float]:
+    """recall@20, recall@50 and nDCG@100 of a list of booleans, best first."""
+    padded = np.zeros(LIST, dtype=bool)
+    padded[: len(hits)] = hits[:LIST]
+    recalls = (float(padded[:k].sum() / min(k, answers)) for k in (20, 50))
+    return (*recalls, float((padded * DISCOUNT).sum() / IDEAL[min(LIST, answers) - 1]))
+
+
+def best(scores: np.ndarray, excluded: np.ndarray, k: int = LIST) -> np.ndarray:
+    """The rows of the k highest scores, best first and ties by row, without the excluded."""
+    scores = scores.copy()
+    scores[excluded] = -np.inf
+    k = min(k, len(scores) - len(np.unique(excluded)))
+    if k <= 0:
+        return np.empty(0, dtype=np.int64)
+    cut = np.partition(scores, len(scores) - k)[len(scores) - k]
+    rows = np.flatnonzero(scores >= cut)
+    return rows[np.lexsort((rows, -scores[rows]))][:k]
+
+
+def score(rows: Iterable, catalogue: Catalogue, fold: FoldIn) -> Iterator[Scored]:
+    """Fold in and score the hold-out users of one partition."""
+    number = {item: i for i, item in enumerate(catalogue.ids)}
+    by_popularity = np.lexsort((np.arange(len(catalogue.ids)), -catalogue.trained))
+    information = -np.log2(np.maximum(catalogue.trained, 1) / catalogue.users)
+
+    def known(items: Iterable[str] | None) -> np.ndarray:
+        return np.array([number[i] for i in items or () if i in number], dtype=np.int64)
+
+    def folded(items: list[str] | None, weights: list[float] | None) -> np.ndarray | None:
+        pairs = [(number[i], w) for i, w in zip(items or (), weights or (), strict=True) if i in number]
+        if not pairs:
+            return None
+        at, w = zip(*pairs, strict=True)
+        return fold.vector(catalogue.vectors[list(at)], np.array(w, dtype=np.float32))
+
+    def measure(listed: np.ndarray, answers: list[str]) -> tuple[float, ...]:
+        hits = np.isin(listed, known(answers))
+        novelty = float(information[listed[:SHOWN]].mean()) if len(listed) else 0.0
+        return (*hit_metrics(hits, len(answers)), novelty)
+
+    for r in rows:
+        shipped = folded(r["history_items"], r["history_weights"])
+        vector = b"" if shipped is None else shipped.tobytes()
+        if not r["answers"]:
+            yield Scored(r["user"], vector, None, None, (b"", b""))
+            continue
+        own = known([*r["past_items"], *r["past_met"]])
+        past = folded(r["past_items"], r["past_weights"])
+        mine = np.empty(0, dtype=np.int64) if past is None else best(catalogue.vectors @ past, own)
+        popular = by_popularity[: LIST + len(own)]
+        popular = popular[~np.isin(popular, own)][:LIST]
+        shown = tuple(x[:SHOWN].astype(np.int32).tobytes() for x in (mine, popular))
+        yield Scored(r["user"], vector, measure(mine, r["answers"]), measure(popular, r["answers"]), shown)
+
+
+def score_all(users: DataFrame, catalogue: Catalogue, fold: FoldIn) -> list[Scored]:
+    """Score every hold-out user, in user order. There are at most about 10,000."""
+    sc = users.sparkSession.sparkContext
+    shared = sc.broadcast((catalogue, fold))
+    # Under 2,000 users a second Python worker costs more to start than it saves.
+    parts = max(1, min(users.rdd.getNumPartitions(), 4 * sc.defaultParallelism))
+    found = users.rdd.coalesce(parts).mapPartitions(lambda rows: score(rows, *shared.value)).collect()
+    shared.unpersist()
+    return sorted(found, key=lambda s: s.user)
+
+
+def summarise(found: list[Scored], items: int, seed: int) -> dict:
+    """The manifest's `metrics`."""
+    scored = [s for s in found if s.candidate is not None]
+    if not scored:
+        return {"users": 0, "candidate": {}, "popularity": {}}
+    both = {"candidate": 0, "popularity": 1}
+    out: dict = {"users": len(scored)}
+    for side, at in both.items():
+        values = np.array([getattr(s, side) for s in scored])
+        out[side] = dict(zip(PER_USER, intervals(values, seed), strict=True))
+        rows = np.frombuffer(b"".join(s.shown[at] for s in scored), dtype=np.int32)
+        share = len(np.unique(rows)) / items
+        # Coverage belongs to the set of all lists: resampling users can only
+        # shrink it, so it has no bootstrap interval.
+        out[side]["coverage"] = {"value": share, "low": share, "high": share}
+    return out
+
+
+def intervals(values: np.ndarray, seed: int) -> list[dict]:
+    """Mean and 95 % percentile bootstrap interval over rows, for each column.
+    Both systems see the same resamples."""
+    rng, n = np.random.default_rng(seed), len(values)
+    means = np.empty((RESAMPLES, values.shape[1]))
+    for i in range(RESAMPLES):
+        means[i] = np.bincount(rng.integers(0, n, n), minlength=n) @ values / n
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    mean = values.mean(axis=0)
+    return [{"value": float(m), "low": float(a), "high": float(b)} for m, a, b in zip(mean, low, high, strict=True)]

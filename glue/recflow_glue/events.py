@@ -1,0 +1,143 @@
+"""The events a version covers: each event_id once, streamed copies first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from recflow_glue.arguments import Config
+from recflow_glue.stage import list_days, pack, worth_packing
+from recflow_glue.storage import Bucket, Scratch
+
+EVENT = T.StructType(
+    [
+        T.StructField("event_id", T.StringType()),
+        T.StructField("user_id", T.StringType()),
+        T.StructField("item_id", T.StringType()),
+        T.StructField("event_type", T.StringType()),
+        T.StructField("value", T.DoubleType()),
+        T.StructField("occurred_at", T.TimestampType()),
+    ]
+)
+LINE = "event_id string, user_id string, item_id string, event_type string, value double, occurred_at string, stored_at string, _corrupt string"
+COLUMNS = [*EVENT.names, "stored_at", "streamed"]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What was read, before any judgement on it."""
+
+    rows: DataFrame  # COLUMNS, plus _corrupt: a line that is not JSON
+    files: int
+    bytes: int
+    broken: list[tuple[str, str]]  # objects that could not be read, and why
+
+
+def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) -> Raw:
+    """Read every event that could be covered: imported ones by the day they
+    occurred, streamed ones whole, because an imported copy follows them."""
+    imported = list_days(bucket, "raw/interactions/", ".parquet", config.start, config.to)
+    streamed = list_days(bucket, "raw/events/", ".gz", None, None)
+    objects = imported + streamed
+    rows, broken = spark.createDataFrame([], EVENT).transform(as_imported), []
+    if imported:
+        paths = [bucket.uri(o.key) for o in imported]
+        if worth_packing(imported):
+            staged = pack(spark, bucket, scratch, "interactions", imported, "interactions")
+            paths, broken = staged.paths, broken + staged.broken
+        if paths:
+            rows = spark.read.schema(EVENT).parquet(*paths).transform(as_imported)
+    if streamed:
+        paths = [bucket.uri(o.key) for o in streamed]
+        if worth_packing(streamed):
+            staged = pack(spark, bucket, scratch, "lines", streamed, "lines")
+            paths, broken = staged.paths, broken + staged.broken
+        if paths:
+            lines = spark.read.schema(LINE).option("columnNameOfCorruptRecord", "_corrupt").json(paths)
+            rows = rows.unionByName(lines.transform(as_streamed))
+    return Raw(rows, len(objects), sum(o.size for o in objects), broken)
+
+
+def as_imported(events: DataFrame) -> DataFrame:
+    return events.select(
+        *EVENT.names,
+        F.lit(None).cast("timestamp").alias("stored_at"),
+        F.lit(False).alias("streamed"),
+        F.lit(None).cast("string").alias("_corrupt"),
+    )
+
+
+def as_streamed(lines: DataFrame) -> DataFrame:
+    return lines.select(
+        "event_id",
+        "user_id",
+        "item_id",
+        "event_type",
+        "value",
+        F.col("occurred_at").cast("timestamp").alias("occurred_at"),
+        F.col("stored_at").cast("timestamp").alias("stored_at"),
+        F.lit(True).alias("streamed"),
+        "_corrupt",
+    )
+
+
+def repeated_ids(rows: DataFrame) -> int:
+    """How many event ids occur more than once. Hashes are compared, so a
+    collision may count one too many; nothing but time depends on it."""
+    hashes = rows.groupBy(F.xxhash64("event_id").alias("h")).count()
+    return hashes.where("count > 1").count()
+
+
+def once(rows: DataFrame) -> DataFrame:
+    """One row per event_id, with how many `copies` it had and whether they were
+    in `conflict`. A streamed copy beats an imported one, then the one stored or
+    that occurred first, then the smallest: a total order, so reruns agree."""
+    by_id = Window.partitionBy("event_id")
+    content = F.struct("user_id", "item_id", "event_type", "value", "occurred_at")
+    order = by_id.orderBy(
+        F.col("streamed").desc(), F.col("stored_at").asc(), "occurred_at", "user_id", "item_id", "event_type", "value"
+    ).rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    whole = by_id.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    digest = F.xxhash64(content)
+    return (
+        rows.withColumn("turn", F.row_number().over(order))
+        .withColumn("copies", F.count("*").over(whole))
+        .withColumn("conflict", F.min(digest).over(whole) != F.max(digest).over(whole))
+        .where("turn = 1")
+        .drop("turn")
+    )
+
+
+def covered(config: Config) -> Column:
+    """The one predicate of the design, with the lower end of the training:
+    occurred before `to`, and imported or stored before `stored_to`."""
+    in_range = F.col("occurred_at") < micros(config.to)
+    if config.start is not None:
+        in_range &= F.col("occurred_at") >= micros(config.start)
+    return in_range & (~F.col("streamed") | (F.col("stored_at") < micros(config.stored_to)))
+
+
+def micros(t: datetime) -> Column:
+    """A timestamp literal that depends on no time zone."""
+    return F.timestamp_micros(F.lit(to_micros(t)))
+
+
+def to_micros(t: datetime) -> int:
+    return int(t.timestamp()) * 1_000_000 + t.microsecond
+
+
+def id_bits(prefix: str, column: str) -> Column:
+    """The first 8 bytes of SHA-256(prefix + id) as 16 hex digits, which order
+    as the unsigned integers do."""
+    return F.substring(F.sha2(F.concat(F.lit(prefix), F.col(column)), 256), 1, 16)
+
+
+def id_hash(column: str) -> Column:
+    """The exclusive-or over a group of the first 8 bytes of SHA-256(id), as a signed integer."""
+    return F.bit_xor(F.conv(id_bits("", column), 16, -10).cast("bigint"))
+
+
+def unsigned_hex(x: int | None) -> str:
+    return f"{(x or 0) & 0xFFFF_FFFF_FFFF_FFFF:016x}"

@@ -1,0 +1,84 @@
+"""Progress that people can watch: a line in the log and a small object in S3.
+
+The numbers are Spark's own: tasks finished and known of the stage's jobs. For
+training they are iterations, because implicit ALS runs one job per half of one.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pyspark import SparkContext
+
+from recflow_glue.storage import Bucket
+
+PERIOD = 1.0  # seconds between two looks
+
+
+class Progress:
+    """Reports the running stage from a thread of its own until closed. Best effort:
+    an object that cannot be written is not worth failing a training for."""
+
+    def __init__(self, sc: SparkContext, bucket: Bucket, key: str):
+        self.sc, self.bucket, self.key = sc, bucket, key
+        self.name, self.iterations = "", 0
+        self.last: dict = {}
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+        self.thread.start()
+
+    @contextmanager
+    def stage(self, name: str, iterations: int = 0) -> Iterator[None]:
+        """Name what runs inside. With iterations, count those instead of tasks."""
+        with self.lock:
+            self.name, self.iterations = name, iterations
+        self.sc.setJobGroup(name, f"recflow {name}")
+        self._report()
+        yield
+        self._report()
+
+    def close(self) -> None:
+        self.stop.set()
+        self.thread.join(timeout=5)
+
+    def _watch(self) -> None:
+        while not self.stop.wait(PERIOD):
+            self._report()
+
+    def _report(self) -> None:
+        with self.lock:
+            if not self.name:
+                return
+            done, total = self._iterations() if self.iterations else self._tasks()
+            now = {"stage": self.name, "done": done, "total": total}
+            if now == self.last:
+                return
+            self.last = now
+        line = json.dumps(now)
+        print(f"RECFLOW_PROGRESS {line}", file=sys.stdout, flush=True)
+        try:
+            self.bucket.put(self.key, line.encode())
+        except (BotoCoreError, ClientError):
+            pass
+
+    def _tasks(self) -> tuple[int, int]:
+        tracker, done, total = self.sc.statusTracker(), 0, 0
+        for job in tracker.getJobIdsForGroup(self.name):
+            info = tracker.getJobInfo(job)
+            for stage in info.stageIds if info else ():
+                s = tracker.getStageInfo(stage)
+                if s:
+                    done, total = done + s.numCompletedTasks, total + s.numTasks
+        return done, total
+
+    def _iterations(self) -> tuple[int, int]:
+        """Implicit ALS computes VᵀV or UᵀU in a job of its own before each half iteration."""
+        tracker, finished = self.sc.statusTracker(), 0
+        for job in tracker.getJobIdsForGroup(self.name):
+            info = tracker.getJobInfo(job)
+            finished += bool(info and info.status == "SUCCEEDED")
+        return min(self.iterations, max(0, finished - 1) // 2), self.iterations

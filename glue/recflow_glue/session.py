@@ -1,0 +1,80 @@
+"""The Spark session, on Glue and on a laptop. The only reader of the environment.
+
+On Glue the cluster, s3:// and the credentials are given. Locally (that is,
+when AWS_ENDPOINT_URL_S3 is set) s3:// is served by Hadoop's S3A, whose jars
+RECFLOW_SPARK_JARS names as a comma list.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+COMMON = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.writeLegacyFormat": "false",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
+    "spark.sql.files.openCostInBytes": str(256 << 10),
+    "spark.ui.showConsoleProgress": "false",
+}
+
+S3A = {
+    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    "spark.hadoop.fs.s3a.path.style.access": "true",
+    "spark.hadoop.fs.s3a.aws.credentials.provider": "com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
+    "spark.hadoop.fs.s3a.bucket.probe": "0",
+    "spark.hadoop.fs.s3a.change.detection.mode": "none",
+}
+
+
+def is_local() -> bool:
+    return bool(os.environ.get("AWS_ENDPOINT_URL_S3"))
+
+
+def open_session(name: str) -> SparkSession:
+    builder = SparkSession.builder.appName(name)
+    settings = dict(COMMON)
+    if is_local():
+        settings |= local_settings()
+        builder = builder.master(os.environ.get("RECFLOW_SPARK_MASTER", "local[*]"))
+        prepare_workers()
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    if not is_local():
+        # Adaptive execution merges what is too small, so start from plenty.
+        wanted = max(200, 3 * spark.sparkContext.defaultParallelism)
+        spark.conf.set("spark.sql.shuffle.partitions", str(wanted))
+    return spark
+
+
+def local_settings() -> dict[str, str]:
+    """Settings for one machine: few partitions, no UI, S3A against the emulator."""
+    endpoint = os.environ["AWS_ENDPOINT_URL_S3"]
+    settings = S3A | {
+        "spark.hadoop.fs.s3a.endpoint": endpoint,
+        "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
+        "spark.driver.memory": os.environ.get("RECFLOW_SPARK_MEMORY", "4g"),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "true",
+    }
+    jars = os.environ.get("RECFLOW_SPARK_JARS", "")
+    if jars:
+        settings["spark.jars"] = jars
+    return settings
+
+
+def prepare_workers() -> None:
+    """Let Python workers run this interpreter and find this package."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    package = str(Path(__file__).resolve().parent.parent)
+    paths = [package, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))

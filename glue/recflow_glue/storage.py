@@ -1,0 +1,134 @@
+"""Objects in S3 through boto3, and the scratch space of one attempt."""
+
+import hashlib
+import io
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import ClientError
+
+from recflow_glue import session
+
+CHUNK = 1 << 20  # bytes read at once while hashing
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object of a listing."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+def client():
+    """An S3 client. The emulator is addressed by path; AWS decides by itself."""
+    style = "path" if session.is_local() else "auto"
+    retries = {"mode": "standard", "max_attempts": 5}
+    return boto3.client("s3", config=ClientConfig(s3={"addressing_style": style}, retries=retries, max_pool_connections=32))
+
+
+class Bucket:
+    """The bucket of raw events and embeddings."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.s3 = client()
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.name}/{key}"
+
+    def objects(self, prefix: str) -> list[Object]:
+        """Every object under a prefix, in key order, by one flat listing."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return [Object(o["Key"], o["Size"], o["LastModified"]) for page in pages for o in page.get("Contents", [])]
+
+    def get(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def exists(self, key: str) -> bool:
+        try:
+            self.s3.head_object(Bucket=self.name, Key=key)
+        except ClientError as e:
+            if e.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound"):
+                return False
+            raise
+        return True
+
+    def put(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=self.name, Key=key, Body=body)
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write the object unless it exists; whether this call wrote it."""
+        try:
+            self.s3.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*")
+        except ClientError as e:
+            # 412: it is there. 409: another conditional put is under way, whose
+            # outcome decides; the caller's retry of the job finds it.
+            if e.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
+                return False
+            raise
+        return True
+
+    def sha256(self, key: str) -> str:
+        digest = hashlib.sha256()
+        for chunk in self.s3.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(CHUNK):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def delete_prefix(self, prefix: str) -> None:
+        keys = [{"Key": o.key} for o in self.objects(prefix)]
+        for i in range(0, len(keys), 1000):
+            self.s3.delete_objects(Bucket=self.name, Delete={"Objects": keys[i : i + 1000], "Quiet": True})
+
+    def read_parquet(self, keys: list[str], columns: list[str]) -> pa.Table:
+        """The named columns of Parquet objects, in the order of the keys."""
+        with ThreadPoolExecutor(8) as pool:
+            parts = pool.map(lambda key: pq.read_table(io.BytesIO(self.get(key)), columns=columns), keys)
+            return pa.concat_tables(parts)
+
+
+class Scratch:
+    """Where one attempt keeps what it reads back: a local folder on one machine,
+    a prefix of its own on a cluster. Nothing in it is part of the result."""
+
+    def __init__(self, bucket: Bucket, prefix: str, local: bool):
+        self.bucket, self.prefix = bucket, prefix
+        self.folder = Path(tempfile.mkdtemp(prefix="recflow-glue-")) if local else None
+
+    def uri(self, name: str) -> str:
+        if self.folder is not None:
+            return (self.folder / name).as_uri()
+        return self.bucket.uri(self.prefix + name)
+
+    def location(self) -> tuple[str, str]:
+        """What a task needs to write here: ("folder", path) or (bucket, prefix)."""
+        if self.folder is not None:
+            return "folder", str(self.folder)
+        return self.bucket.name, self.prefix
+
+    def remove(self) -> None:
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        else:
+            self.bucket.delete_prefix(self.prefix)
+
+
+def write_scratch(location: tuple[str, str], name: str, body: bytes) -> str:
+    """Write one scratch file from a task and return its address."""
+    where, path = location
+    if where == "folder":
+        target = Path(path) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(body)
+        return target.as_uri()
+    Bucket(where).put(path + name, body)
+    return f"s3://{where}/{path}{name}"

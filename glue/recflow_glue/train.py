@@ -1,0 +1,93 @@
+"""Dictionaries, the matrix and the fit.
+
+ALS wants integers. Ids become dense integers once, are written and read back;
+so is the matrix: recomputing either while a stage is retried could hand ALS
+another input than before, which Spark answers by failing the job (SPARK-28927).
+"""
+
+from dataclasses import dataclass
+
+from pyspark.ml.recommendation import ALS, ALSModel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recflow_glue.arguments import Config
+from recflow_glue.storage import Scratch
+
+ROW_BITS = 33  # monotonically_increasing_id: partition above, row in it below
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What ALS is trained on."""
+
+    pairs: DataFrame  # user int, item int, weight float: the non-hold-out users' positive weights
+    users: DataFrame  # histories with `user` (int) and `holdout`
+    items: DataFrame  # item_id, item (int), popularity, trained: users with a positive weight, all and trained on
+
+
+def keep(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
+    """Write a DataFrame to the scratch space and read it back."""
+    uri = scratch.uri(name)
+    df.write.mode("error").parquet(uri)
+    return df.sparkSession.read.schema(df.schema).parquet(uri)
+
+
+def numbered(df: DataFrame, scratch: Scratch, name: str, by: str, number: str) -> DataFrame:
+    """The rows with a dense integer column, written and read back."""
+    sorted_ = df.sortWithinPartitions(by).withColumn("row", F.monotonically_increasing_id())
+    kept = keep(sorted_, scratch, name)
+    part, row = F.shiftright("row", ROW_BITS), F.col("row").bitwiseAND((1 << ROW_BITS) - 1)
+    sizes = kept.groupBy(part.alias("part")).agg(F.max(row).alias("last")).orderBy("part").collect()
+    offsets, first = [], 0
+    for s in sizes:
+        offsets += [F.lit(s["part"]), F.lit(first)]
+        first += s["last"] + 1
+    if first > 2**31 - 1:
+        raise ValueError(f"{first} rows of {name}: MLlib numbers at most 2,147,483,647")
+    dense = F.create_map(*offsets)[part] + row if offsets else row
+    return kept.withColumn(number, dense.cast("int")).drop("row")
+
+
+def matrix(users: DataFrame, items: DataFrame, scratch: Scratch) -> Matrix:
+    """The pairs of the users that are not held out, by number."""
+    liked = (
+        users.where(~F.col("holdout"))
+        .select("user", F.explode(F.arrays_zip("history_items", "history_weights")).alias("h"))
+        .select("user", F.col("h.history_items").alias("item_id"), F.col("h.history_weights").alias("weight"))
+    )
+    pairs = liked.join(items.select("item_id", "item"), "item_id").select("user", "item", "weight")
+    return Matrix(keep(pairs, scratch, "pairs"), users, items)
+
+
+def item_counts(users: DataFrame) -> DataFrame:
+    """The items that somebody who is not held out likes, with the number of users that do."""
+    liked = users.select("holdout", F.explode("history_items").alias("item_id"))
+    counts = liked.groupBy("item_id").agg(
+        F.count("*").cast("double").alias("popularity"), F.sum((~F.col("holdout")).cast("long")).alias("trained")
+    )
+    return counts.where("trained > 0")
+
+
+def fit(pairs: DataFrame, config: Config) -> ALSModel:
+    """Implicit ALS: confidence 1 + α·w, preference 1 for w > 0, regularisation λ·n."""
+    blocks = blocks_for(pairs)
+    als = ALS(
+        rank=config.rank,
+        maxIter=config.iterations,
+        regParam=config.regularization,
+        alpha=config.alpha,
+        implicitPrefs=True,
+        seed=config.seed,
+        numUserBlocks=blocks,
+        numItemBlocks=blocks,
+        userCol="user",
+        itemCol="item",
+        ratingCol="weight",
+    )
+    return als.fit(pairs)
+
+
+def blocks_for(pairs: DataFrame) -> int:
+    """Two blocks a core keep all cores busy to the end of an iteration; more only add shuffles."""
+    return max(2, min(200, 2 * pairs.sparkSession.sparkContext.defaultParallelism))
