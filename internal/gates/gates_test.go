@@ -1,0 +1,296 @@
+package gates_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// check builds a candidate and runs its gates.
+func check(t *testing.T, s *vectorstore.Store, f vectorstoretest.Fixture, accept map[string]string) (recsys.Version, []recsys.GateResult) {
+	t.Helper()
+	f.Loading = true
+	if f.RunID == "" {
+		f.RunID = "candidate"
+	}
+	v := vectorstoretest.Build(t, s, f)
+	results, err := (&gates.Checker{Store: s}).Check(t.Context(), v.ID, accept, nil)
+	require.NoError(t, err)
+	var names []string
+	for _, r := range results {
+		names = append(names, r.Gate)
+		assert.NotEmpty(t, r.Reason, r.Gate)
+		t.Logf("%-8s passed %-5t warning %-5t %g / %g  %s", r.Gate, r.Passed, r.Warning, r.Value, r.Threshold, r.Reason)
+	}
+	require.Equal(t, recsys.GateNames(), names)
+	return v, results
+}
+
+// promote makes a good version live and returns it.
+func promote(t *testing.T, s *vectorstore.Store, f vectorstoretest.Fixture) recsys.Version {
+	t.Helper()
+	f.RunID = "live"
+	v := vectorstoretest.Build(t, s, f)
+	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	require.NoError(t, err)
+	return v
+}
+
+func find(results []recsys.GateResult, name string) recsys.GateResult {
+	return results[slices.IndexFunc(results, func(r recsys.GateResult) bool { return r.Gate == name })]
+}
+
+func refusedBy(results []recsys.GateResult) (names []string) {
+	for _, r := range results {
+		if r.Refuses() {
+			names = append(names, r.Gate)
+		}
+	}
+	return names
+}
+
+func TestCheckPasses(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+
+	_, results := check(t, s, vectorstoretest.Fixture{}, nil)
+	for _, r := range results {
+		assert.True(t, r.Passed && !r.Warning, "it passes a good version without a live one: %+v", r)
+	}
+	assert.Contains(t, find(results, recsys.GateQuality).Reason, "no live version")
+
+	promote(t, s, vectorstoretest.Fixture{})
+	v, results := check(t, s, vectorstoretest.Fixture{RunID: "candidate-2"}, nil)
+	for _, r := range results {
+		assert.True(t, r.Passed && !r.Warning, "it passes a version as good as the live one: %+v", r)
+	}
+	assert.Contains(t, find(results, recsys.GateQuality).Reason, "+0.0000 (95 % interval +0.0000 to +0.0000) against live version")
+
+	var seen []string
+	_, err := (&gates.Checker{Store: s}).Check(t.Context(), v.ID, nil, func(gate string) {
+		if len(seen) == 0 || seen[len(seen)-1] != gate {
+			seen = append(seen, gate)
+		}
+	})
+	require.NoError(t, err)
+	assert.Equal(t, recsys.GateNames(), seen, "it says which gate is at work")
+
+	_, err = (&gates.Checker{Store: s}).Check(t.Context(), 999, nil, nil)
+	assert.ErrorIs(t, err, recsys.ErrNotFound)
+}
+
+// TestEachGateRefuses has a fixture for every way to be refused: by that gate
+// and no other, with the live version left alone and the refused one readable.
+func TestEachGateRefuses(t *testing.T) {
+	t.Parallel()
+	soon := time.Now().UTC().Add(time.Hour).Truncate(time.Microsecond)
+	covering := recsys.Coverage{To: soon, StoredTo: soon}
+	streamed := []recsys.Event{{
+		EventID: "streamed-1", UserID: "u00001", ItemID: "i000001", EventType: recsys.Click,
+		OccurredAt: time.Now().UTC().Add(-time.Minute),
+	}}
+
+	for _, c := range []struct {
+		it, gate string
+		live     vectorstoretest.Fixture
+		before   func(*testing.T, *vectorstore.Store)
+		break_   vectorstoretest.Fixture
+		reason   string
+	}{
+		{
+			it: "fewer users than its manifest says", gate: recsys.GateRows,
+			break_: vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Files[1].Rows++ }},
+			reason: "users holds 600 rows and the manifest says 601",
+		},
+		{
+			it: "under half of the live items", gate: recsys.GateRows,
+			break_: vectorstoretest.Fixture{Items: 190},
+			reason: "190 items are under half of the 400 that live version 1 has",
+		},
+		{
+			it: "an item without a length", gate: recsys.GateValues,
+			break_: vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) {
+				d.Items = append(d.Items, vectorstoretest.ItemRow{
+					Item: recsys.Item{ItemID: "flat", Available: true}, Vector: make([]float32, 16),
+				})
+			}},
+			reason: "1 item and 0 user vectors",
+		},
+		{
+			it: "an index that has lost part of the catalogue", gate: recsys.GateRecall,
+			live:   vectorstoretest.Fixture{Items: 2000},
+			break_: vectorstoretest.Fixture{Items: 2000, Search: recsys.Search{Method: recsys.HNSW, M: 5, EFConstruction: 10, EFSearch: 100}},
+			reason: "raise m (now 5) or search exactly",
+		},
+		{
+			it: "another regularisation than that of the training", gate: recsys.GateFoldIn,
+			break_: vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Parameters.Regularization *= 1.01 }},
+			reason: "differ from their trained vectors",
+		},
+		{
+			it: "one changed weight of one user", gate: recsys.GateFoldIn,
+			break_: vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) { d.Users[77].History.Weights[2] *= 1.01 }},
+			reason: "1 of 600 users",
+		},
+		{
+			it: "a gram matrix that cannot be solved with", gate: recsys.GateFoldIn,
+			break_: vectorstoretest.Fixture{HoldoutShare: 1e-9, ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }},
+			reason: "cannot be folded in",
+		},
+		{
+			it: "answers that popularity predicts better", gate: recsys.GateQuality,
+			break_: vectorstoretest.Fixture{Change: answerWithThePopular},
+			reason: "popularity alone reaches",
+		},
+		{
+			it: "clearly worse lists than the live version's", gate: recsys.GateQuality,
+			break_: vectorstoretest.Fixture{Change: scrambleVectors(100)},
+			reason: "clearly worse",
+		},
+		{
+			it: "a training that missed a streamed event", gate: recsys.GateCoverage,
+			live: vectorstoretest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *vectorstore.Store) {
+				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+			},
+			break_: vectorstoretest.Fixture{Coverage: covering},
+			reason: "read 0 streamed events and Postgres has 1",
+		},
+		{
+			it: "a training that saw another event in its place", gate: recsys.GateCoverage,
+			live: vectorstoretest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *vectorstore.Store) {
+				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+			},
+			break_: vectorstoretest.Fixture{Coverage: covering, ChangeManifest: func(m *recsys.Manifest) {
+				m.Input.Streamed = recsys.EventSet{Count: 1, Hash: "00000000000000ff"}
+			}},
+			reason: "not the same ones",
+		},
+		{
+			it: "events it has not counted that are no longer kept", gate: recsys.GateHorizon,
+			live: vectorstoretest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *vectorstore.Store) {
+				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+				n, err := s.DropCoveredEvents(t.Context(), soon)
+				require.NoError(t, err)
+				require.EqualValues(t, 1, n)
+			},
+			break_: vectorstoretest.Fixture{}, // covers nothing of this year
+			reason: "no longer kept",
+		},
+	} {
+		t.Run(c.gate+" refuses "+c.it, func(t *testing.T) {
+			t.Parallel()
+			s := vectorstoretest.New(t)
+			live := promote(t, s, c.live)
+			if c.before != nil {
+				c.before(t, s)
+			}
+			v, results := check(t, s, c.break_, nil)
+			require.Equal(t, []string{c.gate}, refusedBy(results))
+			assert.Contains(t, find(results, c.gate).Reason, c.reason)
+
+			require.NoError(t, s.MarkRefused(t.Context(), v.ID, results))
+			_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+			require.Error(t, err)
+			now, err := s.Live(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, live.ID, now.Version.ID, "it leaves the live version alone")
+			list, err := (&recommend.Recommender{Store: s}).Recommend(t.Context(), recommend.Request{UserID: "u00001", K: 5, Version: v.ID})
+			require.NoError(t, err)
+			assert.Len(t, list.Items, 5, "it leaves the refused version readable")
+			stored, err := s.Gates(t.Context(), v.ID)
+			require.NoError(t, err)
+			assert.Equal(t, results, stored)
+		})
+	}
+}
+
+func TestAcceptedRefusal(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	_, results := check(t, s, vectorstoretest.Fixture{Change: answerWithThePopular},
+		map[string]string{recsys.GateQuality: "the shop has one product", recsys.GateRows: "not needed"})
+	quality := find(results, recsys.GateQuality)
+	assert.False(t, quality.Passed, "it keeps saying what was measured")
+	assert.False(t, quality.Refuses(), "it lets the version pass")
+	assert.Equal(t, "the shop has one product", quality.Accepted)
+	assert.Empty(t, find(results, recsys.GateRows).Accepted, "it records no override where none was needed")
+}
+
+func TestFewUsersOnlyWarn(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	_, results := check(t, s, vectorstoretest.Fixture{Users: 150, Change: answerWithThePopular}, nil)
+	assert.Empty(t, refusedBy(results))
+	quality := find(results, recsys.GateQuality)
+	assert.True(t, quality.Warning)
+	assert.Contains(t, quality.Reason, "only a warning")
+
+	_, results = check(t, s, vectorstoretest.Fixture{RunID: "no-holdout", HoldoutShare: 1e-9}, nil)
+	assert.True(t, find(results, recsys.GateQuality).Warning)
+	assert.Empty(t, refusedBy(results))
+}
+
+// answerWithThePopular makes every answer the most popular item that its user
+// has not met.
+func answerWithThePopular(d *vectorstoretest.Data) {
+	items := slices.DeleteFunc(slices.Clone(d.Items), func(i vectorstoretest.ItemRow) bool { return !i.Available })
+	slices.SortFunc(items, func(a, b vectorstoretest.ItemRow) int { return int(b.Popularity - a.Popularity) })
+	met := map[string]bool{}
+	for _, h := range d.Holdout {
+		met[h.UserID+" "+h.ItemID] = true
+	}
+	for i, h := range d.Holdout {
+		if h.Answer {
+			popular := slices.IndexFunc(items, func(i vectorstoretest.ItemRow) bool { return !met[h.UserID+" "+i.ItemID] })
+			d.Holdout[i].ItemID = items[popular].ItemID
+		}
+	}
+}
+
+// scrambleVectors exchanges the vectors of n items and solves for the users
+// again: a training that learned less, and is in order otherwise. The gram
+// matrix does not notice.
+func scrambleVectors(n int) func(*vectorstoretest.Data) {
+	return func(d *vectorstoretest.Data) {
+		r := rand.New(rand.NewPCG(1, 2))
+		chosen := r.Perm(len(d.Items))[:n]
+		first := d.Items[chosen[0]].Vector
+		for i := range n - 1 {
+			d.Items[chosen[i]].Vector = d.Items[chosen[i+1]].Vector
+		}
+		d.Items[chosen[n-1]].Vector = first
+		k := len(first)
+		fold := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 5, Regularization: 0.1}
+		vectors := map[string][]float32{}
+		for _, item := range d.Items {
+			vectors[item.ItemID] = item.Vector
+			for a, x := range item.Vector {
+				for b, y := range item.Vector {
+					fold.Gram[a*k+b] += float64(x) * float64(y)
+				}
+			}
+		}
+		for i, u := range d.Users {
+			items := make([][]float32, len(u.History.Items))
+			for j, id := range u.History.Items {
+				items[j] = vectors[id]
+			}
+			if v, err := fold.Vector(items, u.History.Weights); err == nil {
+				d.Users[i].Vector = v
+			}
+		}
+	}
+}
