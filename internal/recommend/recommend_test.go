@@ -1,0 +1,321 @@
+package recommend_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// bundle is a live version and the data it was made from.
+type bundle struct {
+	store   *vectorstore.Store
+	version recsys.Version
+	data    vectorstoretest.Data
+	vectors map[string][]float32
+	recommend.Recommender
+}
+
+func setup(t *testing.T, f vectorstoretest.Fixture) *bundle {
+	t.Helper()
+	t.Parallel()
+	b := &bundle{store: vectorstoretest.New(t), vectors: map[string][]float32{}}
+	f.Change = func(d *vectorstoretest.Data) { b.data = *d }
+	b.version = vectorstoretest.Build(t, b.store, f)
+	b.promote(t, b.version)
+	b.Recommender = recommend.Recommender{Store: b.store}
+	for _, i := range b.data.Items {
+		b.vectors[i.ItemID] = i.Vector
+	}
+	return b
+}
+
+func (b *bundle) promote(t *testing.T, v recsys.Version) {
+	t.Helper()
+	_, err := b.store.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	require.NoError(t, err)
+}
+
+// expect is the true list for a vector: exact, in Go.
+func (b *bundle) expect(vector []float32, k int, without []string, keep func(vectorstoretest.ItemRow) bool) []string {
+	type scored struct {
+		id    string
+		score float64
+	}
+	var all []scored
+	for _, i := range b.data.Items {
+		if !i.Available || slices.Contains(without, i.ItemID) || keep != nil && !keep(i) {
+			continue
+		}
+		all = append(all, scored{i.ItemID, dot(vector, i.Vector)})
+	}
+	slices.SortFunc(all, func(a, b scored) int {
+		if a.score != b.score {
+			return map[bool]int{true: -1, false: 1}[a.score > b.score]
+		}
+		return map[bool]int{true: -1, false: 1}[a.id < b.id]
+	})
+	var ids []string
+	for _, s := range all[:min(k, len(all))] {
+		ids = append(ids, s.id)
+	}
+	return ids
+}
+
+func dot(a, b []float32) (sum float64) {
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
+func ids(l recommend.List) (out []string) {
+	for _, i := range l.Items {
+		out = append(out, i.ItemID)
+	}
+	return out
+}
+
+// click is a live event after what the fixture covers.
+func (b *bundle) click(t *testing.T, user, item, kind string) recsys.Event {
+	t.Helper()
+	e := recsys.Event{
+		EventID: fmt.Sprintf("%s-%s-%s", user, item, kind), UserID: user, ItemID: item, EventType: kind,
+		OccurredAt: b.version.Coverage.To.Add(time.Hour),
+	}
+	require.NoError(t, b.store.InsertLiveEvents(t.Context(), []recsys.Event{e}))
+	return e
+}
+
+func TestPersonalised(t *testing.T) {
+	b := setup(t, vectorstoretest.Fixture{})
+	user := b.data.Users[5]
+	met := slices.Concat(user.History.Items, user.History.Met)
+	require.NotEmpty(t, user.History.Met)
+
+	t.Run("it searches with the stored vector and leaves out what the user has met", func(t *testing.T) {
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
+		require.NoError(t, err)
+		assert.Equal(t, recommend.Personalised, list.Stage)
+		assert.Equal(t, b.version.ID, list.Version)
+		assert.Equal(t, b.expect(user.Vector, 20, met, nil), ids(list))
+		assert.InDelta(t, dot(user.Vector, b.vectors[list.Items[0].ItemID]), list.Items[0].Score, 1e-6)
+		assert.Equal(t, 20, list.Items[19].Rank)
+		assert.NotEmpty(t, list.Items[0].Title)
+	})
+	t.Run("it lists them when asked to", func(t *testing.T) {
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20, IncludeSeen: true})
+		require.NoError(t, err)
+		assert.Equal(t, b.expect(user.Vector, 20, nil, nil), ids(list))
+	})
+	t.Run("it keeps to a category and to tags, with as many items as there are", func(t *testing.T) {
+		rare := func(i vectorstoretest.ItemRow) bool {
+			return i.Category == "c1" && slices.Contains(i.Tags, "rare")
+		}
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 50, Category: "c1", Tags: []string{"rare"}})
+		require.NoError(t, err)
+		assert.Equal(t, b.expect(user.Vector, 50, met, rare), ids(list))
+		assert.NotEmpty(t, list.Items)
+		assert.Less(t, len(list.Items), 50)
+	})
+	t.Run("it reads another version when told to", func(t *testing.T) {
+		other := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "other", Seed: 7, Dimension: 8})
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: other.ID})
+		require.NoError(t, err)
+		assert.Equal(t, other.ID, list.Version)
+		_, err = b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: 99})
+		assert.ErrorIs(t, err, recsys.ErrNotFound)
+		loading := vectorstoretest.Load(t, b.store, vectorstoretest.Fixture{RunID: "half"})
+		_, err = b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: loading.ID})
+		assert.ErrorContains(t, err, "loading", "it does not read half a version")
+	})
+}
+
+func TestLiveEvents(t *testing.T) {
+	b := setup(t, vectorstoretest.Fixture{})
+	live, err := b.store.Live(t.Context())
+	require.NoError(t, err)
+	m := live.Manifest
+
+	fold := func(h recsys.History) []float32 {
+		items := make([][]float32, len(h.Items))
+		for i, id := range h.Items {
+			items[i] = b.vectors[id]
+		}
+		v, err := m.FoldIn().Vector(items, h.Weights)
+		require.NoError(t, err)
+		return v
+	}
+
+	t.Run("it folds in what the version has not counted", func(t *testing.T) {
+		user := b.data.Users[9]
+		fresh := b.expect(user.Vector, 400, user.History.Items, nil)[300] // far from the user's taste
+		e := b.click(t, user.ID, fresh, recsys.Purchase)
+		h := m.Interest.Extend(user.History, []recsys.Event{e})
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
+		require.NoError(t, err)
+		assert.Equal(t, recommend.Personalised, list.Stage)
+		want := b.expect(fold(h), 20, slices.Concat(h.Items, h.Met), nil)
+		assert.Equal(t, want, ids(list))
+		assert.NotEqual(t, b.expect(user.Vector, 20, slices.Concat(h.Items, h.Met), nil), want)
+	})
+	t.Run("it does not count again what the version has counted", func(t *testing.T) {
+		user := b.data.Users[10]
+		old := recsys.Event{
+			EventID: "late-copy", UserID: user.ID, ItemID: "i000003", EventType: recsys.Purchase,
+			OccurredAt: b.version.Coverage.To.Add(-time.Hour),
+		}
+		require.NoError(t, b.store.InsertLiveEvents(t.Context(), []recsys.Event{old}))
+		future := b.version.Coverage
+		future.StoredTo = time.Now().Add(time.Hour)
+		v := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "covers-more", Coverage: future})
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10, Version: v.ID})
+		require.NoError(t, err)
+		stored, err := b.store.User(t.Context(), v, user.ID)
+		require.NoError(t, err)
+		assert.Equal(t, b.expect(stored.Vector, 10, slices.Concat(stored.History.Items, stored.History.Met), nil), ids(list))
+	})
+	t.Run("it leaves the vector alone when the new events weigh nothing", func(t *testing.T) {
+		user := b.data.Users[11]
+		shown := b.expect(user.Vector, 1, slices.Concat(user.History.Items, user.History.Met), nil)[0]
+		b.click(t, user.ID, shown, recsys.Impression)
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
+		require.NoError(t, err)
+		assert.Equal(t, b.expect(user.Vector, 10, slices.Concat(user.History.Items, user.History.Met, []string{shown}), nil), ids(list))
+	})
+	t.Run("it makes a session of a new user's clicks", func(t *testing.T) {
+		e := b.click(t, "newcomer", "i000010", recsys.Click)
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: "newcomer", K: 10})
+		require.NoError(t, err)
+		assert.Equal(t, recommend.Session, list.Stage)
+		h := m.Interest.Extend(recsys.History{}, []recsys.Event{e})
+		assert.Equal(t, b.expect(fold(h), 10, []string{"i000010"}, nil), ids(list))
+	})
+	t.Run("it falls back to popular items when nothing counts", func(t *testing.T) {
+		popular, err := b.store.Popular(t.Context(), b.version, vectorstore.Query{K: 11})
+		require.NoError(t, err)
+		b.click(t, "onlooker", popular[2].ItemID, recsys.Impression)
+		b.click(t, "outsider", "an-item-of-tomorrow", recsys.Purchase)
+		for user, without := range map[string]string{"onlooker": popular[2].ItemID, "outsider": "", "nobody": ""} {
+			list, err := b.Recommend(t.Context(), recommend.Request{UserID: user, K: 10})
+			require.NoError(t, err)
+			assert.Equal(t, recommend.Popular, list.Stage, user)
+			var want []string
+			for _, p := range popular {
+				if p.ItemID != without && len(want) < 10 {
+					want = append(want, p.ItemID)
+				}
+			}
+			assert.Equal(t, want, ids(list), user)
+			assert.Equal(t, popular[0].Score, list.Items[0].Score)
+		}
+	})
+}
+
+func TestRecommendMany(t *testing.T) {
+	b := setup(t, vectorstoretest.Fixture{Users: 230})
+	users := func(yield func(string) bool) {
+		for _, u := range b.data.Users {
+			if !yield(u.ID) {
+				return
+			}
+		}
+		yield("nobody")
+	}
+
+	t.Run("it makes the same lists as one at a time, in order", func(t *testing.T) {
+		var lists []recommend.List
+		err := b.RecommendMany(t.Context(), recommend.Request{K: 5}, users, func(l recommend.List) error {
+			lists = append(lists, l)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Len(t, lists, 231)
+		for _, n := range []int{0, 99, 100, 229, 230} {
+			single, err := b.Recommend(t.Context(), recommend.Request{UserID: lists[n].UserID, K: 5})
+			require.NoError(t, err)
+			assert.Equal(t, single, lists[n])
+		}
+		assert.Equal(t, recommend.Popular, lists[230].Stage)
+	})
+	t.Run("it stops when its reader does", func(t *testing.T) {
+		enough := errors.New("enough")
+		err := b.RecommendMany(t.Context(), recommend.Request{K: 5}, users, func(recommend.List) error { return enough })
+		assert.ErrorIs(t, err, enough)
+	})
+	t.Run("it refuses a length that makes no sense", func(t *testing.T) {
+		for _, k := range []int{0, -1, recommend.MaxK + 1} {
+			_, err := b.Recommend(t.Context(), recommend.Request{UserID: "u", K: k})
+			assert.ErrorContains(t, err, "k is")
+		}
+	})
+	t.Run("it goes on with the live version when its own is dropped", func(t *testing.T) {
+		next := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "next", Users: 230})
+		conn := vectorstoretest.Conn(t, b.store)
+		var seen []int64
+		dropping := iter.Seq[string](func(yield func(string) bool) {
+			n := 0
+			for id := range users {
+				if n++; n == 150 { // the first hundred are done, the second is being read
+					b.promote(t, next)
+					_, err := conn.Exec(t.Context(), fmt.Sprintf("DROP SCHEMA v%d CASCADE", b.version.ID))
+					require.NoError(t, err)
+				}
+				if !yield(id) {
+					return
+				}
+			}
+		})
+		err := b.RecommendMany(t.Context(), recommend.Request{K: 5}, dropping, func(l recommend.List) error {
+			seen = append(seen, l.Version)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Len(t, seen, 231)
+		assert.Equal(t, b.version.ID, seen[99])
+		assert.Equal(t, next.ID, seen[100])
+
+		_, err = b.Recommend(t.Context(), recommend.Request{UserID: "u00001", K: 5, Version: b.version.ID})
+		assert.ErrorIs(t, err, recsys.ErrVersionGone, "it does not swap a version that was asked for")
+	})
+}
+
+func TestSimilar(t *testing.T) {
+	b := setup(t, vectorstoretest.Fixture{})
+	const item = "i000010"
+	t.Run("it lists the items of the largest inner product, without the item", func(t *testing.T) {
+		list, err := b.Similar(t.Context(), item, 10, "", 0)
+		require.NoError(t, err)
+		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, nil), ids(list))
+		assert.Equal(t, "Item 10", list.Item.Title)
+		assert.Empty(t, list.UserID)
+	})
+	t.Run("it keeps to a category", func(t *testing.T) {
+		list, err := b.Similar(t.Context(), item, 10, "c3", b.version.ID)
+		require.NoError(t, err)
+		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, func(i vectorstoretest.ItemRow) bool { return i.Category == "c3" }), ids(list))
+	})
+	t.Run("it says when there is no such item", func(t *testing.T) {
+		_, err := b.Similar(t.Context(), "nothing", 10, "", 0)
+		assert.ErrorIs(t, err, recommend.ErrUnknownItem)
+	})
+}
+
+func TestWithoutALiveVersion(t *testing.T) {
+	t.Parallel()
+	r := recommend.Recommender{Store: vectorstoretest.New(t)}
+	_, err := r.Recommend(t.Context(), recommend.Request{UserID: "u", K: 5})
+	assert.ErrorIs(t, err, recsys.ErrNoLiveVersion)
+	_, err = r.Similar(t.Context(), "i", 5, "", 0)
+	assert.ErrorIs(t, err, recsys.ErrNoLiveVersion)
+}
