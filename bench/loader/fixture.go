@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// fileSet is the items files of a run, on disk.
+type fileSet struct {
+	paths     []string
+	entries   []recsys.File
+	rows      int
+	dimension int
+}
+
+func (s *fileSet) bytes() (n int64) {
+	for _, f := range s.entries {
+		n += f.Bytes
+	}
+	return n
+}
+
+// writeFiles writes rows items as Spark would, spread over a number of files.
+func writeFiles(dir string, rows, dimension, files int) (*fileSet, error) {
+	s := &fileSet{rows: rows, dimension: dimension}
+	for i := range files {
+		first, last := i*rows/files, (i+1)*rows/files
+		path := filepath.Join(dir, fmt.Sprintf("part-%05d.parquet", i))
+		entry, err := writeFile(path, first, last, dimension)
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", path, err)
+		}
+		s.paths = append(s.paths, path)
+		s.entries = append(s.entries, entry)
+	}
+	return s, nil
+}
+
+func writeFile(path string, first, last, dimension int) (recsys.File, error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return recsys.File{}, err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	w := embeddingstest.Writer[embeddingstest.Item](io.MultiWriter(file, sum))
+	for at := first; at < last; at += 10_000 {
+		if _, err := w.Write(embeddingstest.Items(at, min(10_000, last-at), dimension)); err != nil {
+			return recsys.File{}, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return recsys.File{}, err
+	}
+	size, err := file.Seek(0, io.SeekEnd)
+	return recsys.File{
+		Kind: recsys.ItemsFile, Key: recsys.RunPrefix("bench") + "items/" + filepath.Base(path),
+		Bytes: size, SHA256: hex.EncodeToString(sum.Sum(nil)), Rows: int64(last - first),
+	}, err
+}
+
+// newVersion makes an empty version for the files.
+func (b *bench) newVersion(ctx context.Context) (recsys.Version, error) {
+	b.versions++
+	k := b.set.dimension
+	m := &recsys.Manifest{
+		SchemaVersion: recsys.ManifestSchemaVersion, RunID: fmt.Sprintf("bench-%d", b.versions), Dimension: k,
+		Parameters: recsys.Parameters{Rank: k}, Interest: recsys.DefaultInterest(), Gram: make([]float64, k*k),
+		Coverage:     recsys.Coverage{To: time.Now(), StoredTo: time.Now()},
+		HoldoutBound: "0000000000000000",
+	}
+	for _, f := range b.set.entries {
+		f.Key = recsys.RunPrefix(m.RunID) + f.Kind + "/" + filepath.Base(f.Key)
+		m.Files = append(m.Files, f)
+	}
+	return b.store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m})
+}
+
+const database = "bench"
+
+// startPostgres starts a server of its own in dir with a migrated database.
+func startPostgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := toolchain.Installed(local.Cache)
+	if err != nil {
+		return nil, err
+	}
+	port, err := postgres.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &postgres.Server{
+		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
+		Port: port, Password: "for-the-benchmark-only", Unsafe: unsafe,
+	}
+	if err := s.Init(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.Start(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err == nil {
+		_, err = conn.Exec(ctx, "CREATE DATABASE "+database)
+		conn.Close(ctx)
+	}
+	if err == nil {
+		err = vectorstore.Migrate(ctx, s.URL(database))
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(context.Background(), postgres.Immediate))
+	}
+	return s, nil
+}

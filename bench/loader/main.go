@@ -1,0 +1,204 @@
+// Command loader measures how fast the files of a training run get into
+// Postgres, as a ratio to the fastest way there is: the same rows, encoded
+// beforehand, sent by the same driver as a binary COPY on as many connections.
+//
+//	go run ./bench/loader             100,000 items of 64 dimensions
+//	go run ./bench/loader -size 1m    1,000,000
+//
+// A ratio of 1 would mean that decoding, checking and packing cost nothing. All
+// runs of one table are interleaved in one process on one server.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.size, "size", "100k", "number of items: a number, or one with k or m behind it")
+	flag.IntVar(&o.dimension, "dimension", 64, "values in a vector")
+	flag.IntVar(&o.files, "files", 4, "files that the items are spread over")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often everything is measured; the median counts")
+	flag.StringVar(&o.streams, "streams", "1,2", "numbers of parallel streams to measure, separated by commas")
+	flag.StringVar(&o.only, "only", "", "measure only this one of "+strings.Join(kinds, ", "))
+	flag.BoolVar(&o.durable, "durable", false, "let Postgres wait for the disk, which hides some of the loader's cost")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "loader:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	size, streams, only      string
+	dimension, files, rounds int
+	durable                  bool
+}
+
+// The ways to load that are compared.
+const (
+	loader    = "loader"
+	raw       = "raw copy"
+	rowReader = "row reader"
+	decode    = "decode only"
+)
+
+var kinds = []string{raw, loader, rowReader, decode}
+
+func run(ctx context.Context, o options) error {
+	rows, err := parseSize(o.size)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "recflow-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	printMachine()
+
+	fmt.Fprintln(os.Stderr, "starting Postgres and writing the files…")
+	server, err := startPostgres(ctx, dir, !o.durable)
+	if err != nil {
+		return err
+	}
+	defer server.Stop(context.Background(), postgres.Immediate)
+	set, err := writeFiles(dir, rows, o.dimension, o.files)
+	if err != nil {
+		return err
+	}
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(database), MaxConns: 8, Name: "bench"})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	pool, err := pgxpool.New(ctx, server.URL(database))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	b := &bench{store: store, set: set, pool: pool, dir: dir, postmaster: server.PID()}
+	fmt.Printf("%d items × %d dimensions in %d files, %d MB of Parquet\n\n", rows, o.dimension, o.files, set.bytes()>>20)
+	if o.only == "" {
+		if err := b.measureMemory(ctx, 2); err != nil {
+			return err
+		}
+	}
+	if err := b.encode(ctx); err != nil {
+		return err
+	}
+	for _, field := range strings.Split(o.streams, ",") {
+		streams, err := strconv.Atoi(field)
+		if err != nil || streams < 1 {
+			return fmt.Errorf("-streams %q: use numbers separated by commas", o.streams)
+		}
+		if err := b.compare(ctx, streams, o.rounds, o.only); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare measures every way of loading, round by round, and prints a table.
+func (b *bench) compare(ctx context.Context, streams, rounds int, only string) error {
+	results := map[string][]result{}
+	for round := range rounds + 1 {
+		for _, kind := range kinds {
+			if only != "" && kind != only && kind != raw {
+				continue
+			}
+			r, err := b.measure(ctx, kind, streams)
+			if err != nil {
+				return fmt.Errorf("%s: %w", kind, err)
+			}
+			if round > 0 { // the first opens the connections
+				results[kind] = append(results[kind], r)
+			}
+		}
+	}
+	fmt.Printf("%d stream(s), median of %d rounds\n", streams, rounds)
+	fmt.Printf("  %-12s %10s %7s   %-*s %9s %7s %7s %7s\n", "", "rows/s", "ratio", 5*rounds, "each round", "µs/row:", "client", "server", "ratio")
+	for _, kind := range kinds {
+		if len(results[kind]) > 0 {
+			b.printRow(kind, results[kind], results[raw])
+		}
+	}
+	fmt.Println()
+	return nil
+}
+
+// result is one measurement.
+type result struct {
+	took time.Duration
+	cpu  cpu
+}
+
+// printRow prints the rate and its ratio to the raw COPY of the same round, then
+// the processor time of both sides for a row and the ratio of their sums.
+func (b *bench) printRow(kind string, results, raws []result) {
+	var ratios []float64
+	var each []string
+	var took []time.Duration
+	var mine, base cpu
+	for i, r := range results {
+		ratio := raws[i].took.Seconds() / r.took.Seconds()
+		took, ratios = append(took, r.took), append(ratios, ratio)
+		each = append(each, fmt.Sprintf("%.2f", ratio))
+		mine, base = mine.plus(r.cpu), base.plus(raws[i].cpu)
+	}
+	perRow := func(d time.Duration) float64 { return d.Seconds() * 1e6 / float64(b.set.rows*len(results)) }
+	fmt.Printf("  %-12s %10.0f %7.2f   %-*s %9s %7.2f %7.2f %7.2f\n", kind,
+		float64(b.set.rows)/median(took).Seconds(), median(ratios), 5*len(each), strings.Join(each, " "),
+		"", perRow(mine.client), perRow(mine.server), base.total().Seconds()/mine.total().Seconds())
+}
+
+func median[T time.Duration | float64](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+func parseSize(s string) (int, error) {
+	unit := 1
+	digits := strings.ToLower(s)
+	for suffix, factor := range map[string]int{"k": 1000, "m": 1_000_000} {
+		if rest, ok := strings.CutSuffix(digits, suffix); ok {
+			digits, unit = rest, factor
+			break
+		}
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("-size %q: use a number like 100k or 1m", s)
+	}
+	return n * unit, nil
+}
+
+func printMachine() {
+	model := "unknown CPU"
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	fmt.Printf("%s, %d cores, %s/%s, %s\n", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// rowSource is the obvious loader, for comparison: parquet-go's generic reader
+// into a slice of structs, then the same checks, packing and COPY.
+type rowSource struct {
+	reader *parquet.GenericReader[embeddingstest.Item]
+	rows   []embeddingstest.Item
+	batch  embeddings.Items
+}
+
+func (b *bench) loadByRow(ctx context.Context, version int64, i int) error {
+	file, err := os.Open(b.set.paths[i])
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	reader := parquet.NewGenericReader[embeddingstest.Item](file)
+	defer reader.Close()
+	return b.copyFile(ctx, version, i, &rowSource{reader: reader, rows: make([]embeddingstest.Item, 4096)})
+}
+
+// Next implements vectorstore.BatchSource.
+func (s *rowSource) Next() (embeddings.Batch, error) {
+	n, err := s.reader.Read(s.rows)
+	if n == 0 {
+		return nil, err
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	b := &s.batch
+	*b = embeddings.Items{
+		IDs: b.IDs[:0], Vectors: b.Vectors[:0], Titles: b.Titles[:0], Categories: b.Categories[:0],
+		Tags: b.Tags[:0], Available: b.Available[:0], Popularity: b.Popularity[:0],
+	}
+	for _, row := range s.rows[:n] {
+		if err := recsys.CheckID("item_id", row.ItemID); err != nil {
+			return nil, err
+		}
+		norm := 0.0
+		for _, x := range row.Embedding {
+			norm += float64(x) * float64(x)
+		}
+		if !(norm > 0) || math.IsInf(norm, 0) {
+			return nil, fmt.Errorf("a vector has the norm %v", math.Sqrt(norm))
+		}
+		b.IDs = append(b.IDs, row.ItemID)
+		b.Vectors = append(b.Vectors, row.Embedding...)
+		b.Titles = append(b.Titles, row.Title)
+		b.Categories = append(b.Categories, row.Category)
+		b.Tags = append(b.Tags, row.Tags)
+		b.Available = append(b.Available, *row.Available)
+		b.Popularity = append(b.Popularity, *row.Popularity)
+	}
+	return b, nil
+}
