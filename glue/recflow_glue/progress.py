@@ -7,6 +7,7 @@ training they are iterations, because implicit ALS runs one job per half of one.
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,7 +26,8 @@ class Progress:
     def __init__(self, sc: SparkContext, bucket: Bucket, key: str):
         self.sc, self.bucket, self.key = sc, bucket, key
         self.name, self.iterations = "", 0
-        self.last: dict = {}
+        self.last: tuple = ()
+        self.began = time.monotonic()
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self._watch, name="progress", daemon=True)
@@ -54,11 +56,12 @@ class Progress:
             if not self.name:
                 return
             done, total = self._iterations() if self.iterations else self._tasks()
-            now = {"stage": self.name, "done": done, "total": total}
+            now = (self.name, done, total)
             if now == self.last:
                 return
             self.last = now
-        line = json.dumps(now)
+            seconds = round(time.monotonic() - self.began, 1)
+        line = json.dumps({"stage": now[0], "done": done, "total": total, "seconds": seconds})
         print(f"RECFLOW_PROGRESS {line}", file=sys.stdout, flush=True)
         try:
             self.bucket.put(self.key, line.encode())

@@ -124,7 +124,7 @@ func (in Interest) Extend(h History, events []Event) History {
 
 	out := History{Reference: ref}
 	for _, item := range order {
-		if w := sums[item]; w > 0 && w >= in.Floor {
+		if w := sums[item]; float32(w) > 0 && w >= in.Floor { // a weight too small for float32 is none
 			out.Items = append(out.Items, item)
 			out.Weights = append(out.Weights, float32(w))
 		} else {

@@ -1,0 +1,158 @@
+"""Write the vectors that Go and Python are both held to, in internal/recsys/testdata.
+
+It computes with Python's own floats and fractions and shares no code with
+either side. Run it only when the rules change: python tests/make_shared_vectors.py
+"""
+
+import hashlib
+import json
+import random
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from pathlib import Path
+
+OUT = Path(__file__).resolve().parents[2] / "internal" / "recsys" / "testdata"
+START = datetime(2017, 1, 1, tzinfo=timezone.utc)
+DAY = 86400
+DEFAULT = {"view": 1, "click": 1, "add_to_cart": 3, "purchase": 5, "rating": 1, "impression": 0}
+PLAIN = {"weights": DEFAULT, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.01}
+AGING = PLAIN | {"half_life_seconds": 30 * DAY, "floor": 0.5}
+FRACTIONAL = {"weights": {"view": 0.1, "click": 0.7}, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.3}
+
+
+def solve(a: list[list[Fraction]], b: list[Fraction]) -> list[Fraction]:
+    """Exact elimination."""
+    n = len(b)
+    m = [[*row, y] for row, y in zip(a, b, strict=True)]
+    for i in range(n):
+        p = next(r for r in range(i, n) if m[r][i])
+        m[i], m[p] = m[p], m[i]
+        for r in range(n):
+            if r != i and m[r][i]:
+                f = m[r][i] / m[i][i]
+                m[r] = [x - f * y for x, y in zip(m[r], m[i], strict=True)]
+    return [m[i][n] / m[i][i] for i in range(n)]
+
+
+def short(x: float) -> float:
+    """A float32 with few digits, so that JSON carries it exactly enough."""
+    return round(x * 1024) / 1024
+
+
+def foldin(rng: random.Random, k: int, n: int, alpha: float, reg: float, weights: list[float]) -> dict:
+    catalogue = [[short(rng.gauss(0, 0.4)) for _ in range(k)] for _ in range(4 * k)]
+    gram = [[sum(Fraction(v[i]) * Fraction(v[j]) for v in catalogue) for j in range(k)] for i in range(k)]
+    items = catalogue[:n]
+    a, b = [row[:] for row in gram], [Fraction(0)] * k
+    counted = 0
+    for v, w in zip(items, weights, strict=True):
+        if w <= 0:
+            continue
+        counted += 1
+        c = Fraction(alpha) * Fraction(w)
+        for i in range(k):
+            b[i] += (1 + c) * Fraction(v[i])
+            for j in range(k):
+                a[i][j] += c * Fraction(v[i]) * Fraction(v[j])
+    for i in range(k):
+        a[i][i] += Fraction(reg) * counted
+    return {
+        "dimension": k, "alpha": alpha, "regularization": reg,
+        "gram": [float(x) for row in gram for x in row],
+        "items": items, "weights": weights, "vector": [float(x) for x in solve(a, b)],
+    }  # fmt: skip
+
+
+def event(n: int, item: str, kind: str, seconds: float, value: float | None = None) -> dict:
+    t = START + timedelta(seconds=seconds)
+    e = {"event_id": f"e{n:03}", "item_id": item, "event_type": kind, "occurred_at": t.isoformat().replace("+00:00", "Z")}
+    return e if value is None else e | {"value": value}
+
+
+def when(e: dict) -> datetime:
+    return datetime.fromisoformat(e["occurred_at"])
+
+
+def weight(interest: dict, e: dict) -> float:
+    if e["event_type"] == "rating" and e.get("value", float("-inf")) < interest["rating_threshold"]:
+        return 0.0
+    return float(interest["weights"].get(e["event_type"], 0))
+
+
+def history(name: str, interest: dict, events: list[dict]) -> dict:
+    first: dict[str, dict] = {}
+    for e in sorted(events, key=lambda e: (when(e), e["event_id"])):
+        first.setdefault(e["event_id"], e)
+    counting = [when(e) for e in first.values() if weight(interest, e) > 0]
+    ref = max(counting, default=None)
+    sums: dict[str, float] = {}
+    for e in first.values():
+        w = weight(interest, e)
+        if interest["half_life_seconds"] and ref:
+            w *= 2.0 ** (-(ref - when(e)).total_seconds() / interest["half_life_seconds"])
+        sums[e["item_id"]] = sums.get(e["item_id"], 0.0) + w
+    liked = {i: w for i, w in sorted(sums.items()) if w > 0 and w >= interest["floor"]}
+    return {
+        "name": name, "interest": interest, "events": events,
+        "items": list(liked), "weights": list(liked.values()),
+        "reference_time": ref.isoformat().replace("+00:00", "Z") if ref else None,
+        "met": sorted(i for i in sums if i not in liked),
+    }  # fmt: skip
+
+
+def histories() -> list[dict]:
+    mixed = [
+        event(1, "a", "purchase", 0),
+        event(2, "a", "view", 3 * DAY + 0.25),
+        event(3, "b", "impression", 5 * DAY),
+        event(4, "c", "rating", 6 * DAY, 4),
+        event(5, "d", "rating", 7 * DAY, 3.5),
+        event(6, "e", "rating", 8 * DAY),
+        event(7, "f", "wishlist", 9 * DAY),
+        event(8, "b", "click", 61 * DAY),
+        event(9, "g", "impression", 400 * DAY),
+    ]
+    again = [event(1, "a", "click", DAY), event(1, "b", "purchase", 2 * DAY), event(2, "a", "click", DAY), event(1, "a", "click", DAY)]
+    tenth = [event(i, "a" if i % 3 else "b", "view" if i % 2 else "click", i) for i in range(1, 12)] + [event(12, "c", "view", 12)]
+    return [
+        history("it sums without age", PLAIN, mixed),
+        history("it ages towards the latest counting event and floors after summing", AGING, mixed),
+        history("it counts an event id once, the earliest", PLAIN, again),
+        history("it only meets what weighs nothing", AGING, [event(1, "a", "impression", 0), event(2, "b", "rating", DAY, 1)]),
+        history("it adds fractions in order", FRACTIONAL, tenth),
+        history("it breaks ties by event id", AGING, [event(3, "a", "view", 9.000001), event(1, "a", "purchase", 9.000001), event(2, "b", "view", 9)]),
+    ]
+
+
+def bits(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def main() -> None:
+    rng = random.Random(5)
+    users = [f"user-{i}" for i in range(40)] + ["Zoë", "用户", "a" * 256, " "]
+    ids = ["", "a", "event-1", "Ünï", *(f"{i:032x}" for i in range(20))]
+    xor = 0
+    for i in ids:
+        xor ^= bits(i)
+    files = {
+        "foldin": [
+            foldin(rng, 3, 1, 5.0, 0.1, [1.0]),
+            foldin(rng, 8, 5, 5.0, 0.1, [1.0, 5.0, 0.03125, 40.0, 3.0]),
+            foldin(rng, 8, 4, 1.0, 0.0, [2.0, 0.0, -1.0, 1.5]),
+            foldin(rng, 16, 30, 40.0, 0.3, [short(rng.uniform(0.01, 9)) for _ in range(30)]),
+        ],
+        "history": histories(),
+        "holdout": [
+            {"bound": b, "users": {u: bits("holdout:" + u) < int(b, 16) for u in users}}
+            for b in ("1999999999999999", "8000000000000000", "0000000000000000", "ffffffffffffffff")
+        ],
+        "eventset": [{"ids": ids, "count": len(ids), "hash": f"{xor:016x}"}, {"ids": [], "count": 0, "hash": "0" * 16}],
+    }
+    for name, cases in files.items():
+        body = json.dumps(cases, ensure_ascii=False, separators=(",", ":")).replace('},{"', '},\n{"')
+        (OUT / f"{name}.json").write_text(body + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
