@@ -63,7 +63,11 @@ def forever():
 if do == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if do == "polite":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    def tidy(*_):
+        time.sleep(0.1)
+        open("tidied", "w").close()
+        sys.exit(0)
+    signal.signal(signal.SIGTERM, tidy)
 if do in ("grandchild", "leave"):
     child = subprocess.Popen(["sleep", "1000"])
     open("child", "w").write(str(child.pid))
@@ -76,7 +80,7 @@ if do == "fail":
 if do == "crash":
     raise ValueError("no such column")
 if do == "huge":
-    for i in range(20000): print("x" * 100, i)
+    for i in range(2000): print("x" * 1000, i)
     print("the end of it")
     sys.exit(3)
 if do == "spew":

@@ -169,7 +169,11 @@ func TestRun_stops(t *testing.T) {
 	for _, what := range []string{"wait", "polite", "stubborn", "grandchild"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			e := gluetest.New(t, gluetest.Options{Script: script, Grace: 300 * time.Millisecond})
+			grace := 10 * time.Second
+			if what == "stubborn" {
+				grace = 300 * time.Millisecond
+			}
+			e := gluetest.New(t, gluetest.Options{Script: script, Grace: grace})
 			c := e.Client(t)
 			id, err := c.Start(t.Context(), do(what))
 			require.NoError(t, err)
@@ -179,6 +183,9 @@ func TestRun_stops(t *testing.T) {
 			require.NoError(t, c.Stop(t.Context(), id), "while it stops, or after")
 			require.EqualValues(t, glue.Stopped, awaitOver(t, c, id).State)
 			requireGone(t, job)
+			if what == "polite" {
+				require.FileExists(t, filepath.Join(e.Options.StateDir, "runs", id, "tidied"))
+			}
 			if what == "grandchild" {
 				requireGone(t, awaitPid(t, e.Options, id, "child"))
 			}
