@@ -3,6 +3,7 @@ package vectorstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,8 +22,9 @@ type IndexProgress struct {
 }
 
 const (
-	minBuildMemory = 64 << 20 // bytes; Postgres's own default
-	maxBuildMemory = 4 << 30  // bytes; a graph beyond it is built slower, through the disk
+	minBuildMemory = 64 << 20  // bytes; Postgres's own default
+	minGraphMemory = 160 << 20 // bytes; each worker wants 32 MB before Postgres starts it
+	maxGraphMemory = 4 << 30   // bytes; a graph beyond it is built slower, through the disk
 
 	// progressEvery is how often a running step is looked at and reported.
 	progressEvery = time.Second
@@ -92,12 +94,12 @@ func (b *indexBuild) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.store.inTx(ctx, func(tx pgx.Tx) error { return b.claim.complete(ctx, tx, 0) })
+	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.claim.complete(ctx, tx, 0) })
 }
 
 // step runs fn if the claim still holds, and reports on it meanwhile.
 func (b *indexBuild) step(ctx context.Context, name string, fn func(context.Context) error) error {
-	if err := b.store.inTx(ctx, func(tx pgx.Tx) error { return b.claim.check(ctx, tx) }); err != nil {
+	if err := pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.claim.check(ctx, tx) }); err != nil {
 		return err
 	}
 	if b.report == nil {
@@ -190,21 +192,42 @@ func (b *indexBuild) create(ctx context.Context, index index) error {
 	if err != nil || valid {
 		return err
 	}
-	err = pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "SELECT set_config('maintenance_work_mem', $1, true)", fmt.Sprintf("%dkB", index.memory>>10))
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, fmt.Sprintf("DROP INDEX IF EXISTS %s.%s", schema, index.name)); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, fmt.Sprintf(index.definition, schema))
-		return err
-	})
+	err = b.build(ctx, index, true)
+	if index.parallel && hasCode(err, "53100") {
+		// The workers share the graph in /dev/shm, which containers keep small.
+		err = b.build(ctx, index, false)
+	}
 	if hasCode(err, "23505") { // unique violation
 		return fmt.Errorf("%w: an id occurs twice: %w", recsys.ErrManifestInvalid, err)
 	}
 	return err
+}
+
+// build builds one index in a transaction, in place of an invalid one.
+func (b *indexBuild) build(ctx context.Context, index index, parallel bool) error {
+	schema := schemaOf(b.version.ID)
+	statements := []string{
+		fmt.Sprintf("SET LOCAL maintenance_work_mem = '%dkB'", index.memory>>10),
+		fmt.Sprintf("DROP INDEX IF EXISTS %s.%s", schema, index.name),
+		fmt.Sprintf(index.definition, schema),
+	}
+	switch {
+	case !parallel:
+		statements = slices.Insert(statements, 0, "SET LOCAL max_parallel_maintenance_workers = 0")
+	case index.parallel:
+		// Postgres gives an index workers by the size of its table on disk; what
+		// a graph costs is the comparing. Searches must not inherit the setting.
+		statements = slices.Insert(statements, 2, fmt.Sprintf("ALTER TABLE %s.items SET (parallel_workers = 16)", schema))
+		statements = append(statements, fmt.Sprintf("ALTER TABLE %s.items RESET (parallel_workers)", schema))
+	}
+	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error {
+		for _, statement := range statements {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // index is an index of a version. definition has %s for the schema.
@@ -212,15 +235,16 @@ type index struct {
 	name       string
 	definition string
 	memory     int64 // bytes for maintenance_work_mem
+	parallel   bool  // as many workers as max_parallel_maintenance_workers allows
 }
 
 func indexesOf(v recsys.Version) []index {
 	indexes := []index{
-		{"items_pkey", "CREATE UNIQUE INDEX items_pkey ON %s.items (item_id)", minBuildMemory},
-		{"users_pkey", "CREATE UNIQUE INDEX users_pkey ON %s.users (user_id)", minBuildMemory},
-		{"items_category", "CREATE INDEX items_category ON %s.items (category, popularity DESC, item_id)", minBuildMemory},
-		{"items_tags", "CREATE INDEX items_tags ON %s.items USING gin (tags)", minBuildMemory},
-		{"items_popularity", "CREATE INDEX items_popularity ON %s.items (popularity DESC, item_id)", minBuildMemory},
+		{name: "items_pkey", definition: "CREATE UNIQUE INDEX items_pkey ON %s.items (item_id)", memory: minBuildMemory},
+		{name: "users_pkey", definition: "CREATE UNIQUE INDEX users_pkey ON %s.users (user_id)", memory: minBuildMemory},
+		{name: "items_category", definition: "CREATE INDEX items_category ON %s.items (category, popularity DESC, item_id)", memory: minBuildMemory},
+		{name: "items_tags", definition: "CREATE INDEX items_tags ON %s.items USING gin (tags)", memory: minBuildMemory},
+		{name: "items_popularity", definition: "CREATE INDEX items_popularity ON %s.items (popularity DESC, item_id)", memory: minBuildMemory},
 	}
 	if v.Search.Method == recsys.HNSW {
 		indexes = append(indexes, graphOf(v))
@@ -243,6 +267,7 @@ func graphOf(v recsys.Version) index {
 		name: "items_embedding",
 		definition: fmt.Sprintf("CREATE INDEX items_embedding ON %%s.items USING hnsw (%s) WITH (m = %d, ef_construction = %d)",
 			key, v.Search.M, v.Search.EFConstruction),
-		memory: min(max(memory, minBuildMemory), maxBuildMemory),
+		memory:   min(max(memory, minGraphMemory), maxGraphMemory),
+		parallel: true,
 	}
 }

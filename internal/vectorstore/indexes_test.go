@@ -2,6 +2,10 @@ package vectorstore_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,12 +20,12 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
-var graph = recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 400, EFSearch: 200}
+var graph = recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 200, EFSearch: 200}
 
 // slow is a version whose graph takes a second or two to build.
 func slow(t *testing.T, s *vectorstore.Store) recsys.Version {
 	t.Helper()
-	return vectorstoretest.Load(t, s, vectorstoretest.Fixture{Items: 6000, Users: 10, Dimension: 64, Search: graph})
+	return vectorstoretest.Load(t, s, vectorstoretest.Fixture{Items: 2500, Users: 10, Dimension: 64, Search: graph})
 }
 
 func claimIndexes(t *testing.T, s *vectorstore.Store, version int64) vectorstore.Claim {
@@ -36,7 +40,9 @@ func waitForGraph(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		var n int
-		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_progress_create_index WHERE tuples_done > 100 OR phase ~ 'loading'").Scan(&n)
+		err := conn.QueryRow(t.Context(), `
+			SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND state = 'active' AND query ~ '^CREATE INDEX items_embedding'`).Scan(&n)
 		return err == nil && n > 0
 	}, 30*time.Second, 2*time.Millisecond)
 }
@@ -98,10 +104,11 @@ func TestBuildIndexesRefusesAnIDThatOccursTwice(t *testing.T) {
 	require.NotContains(t, err.Error(), "u0000", "an error never names a user")
 }
 
-func TestACancelledBuildLeavesNoBackend(t *testing.T) {
+func TestABuildThatIsCancelledOrCutOffLeavesNoBackend(t *testing.T) {
 	t.Parallel()
 	s := vectorstoretest.New(t)
-	v := slow(t, s)
+	// Large enough not to finish by itself before anybody looks.
+	v := vectorstoretest.Load(t, s, vectorstoretest.Fixture{Items: 30_000, Users: 10, Dimension: 64, Search: graph})
 	conn := vectorstoretest.Conn(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
@@ -111,7 +118,54 @@ func TestACancelledBuildLeavesNoBackend(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, <-stopped, context.Canceled)
 	requireNoBuild(t, conn)
-	require.NoError(t, s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil))
+
+	// As when the worker is killed: the connection ends and nobody cancels.
+	address, cut := forward(t, conn.Config().Host, conn.Config().Port)
+	far := vectorstoretest.Open(t, strings.Replace(conn.Config().ConnString(),
+		fmt.Sprintf("%s:%d", conn.Config().Host, conn.Config().Port), address, 1))
+	claim = claimIndexes(t, s, v.ID)
+	go func() { stopped <- far.BuildIndexes(t.Context(), claim, nil) }()
+	waitForGraph(t, conn)
+	cut()
+	require.Error(t, <-stopped)
+	requireNoBuild(t, conn)
+}
+
+// forward passes connections on to host:port until cut is called.
+func forward(t *testing.T, host string, port uint16) (address string, cut func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var open []net.Conn
+	cut = func() {
+		l.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range open {
+			c.Close()
+		}
+	}
+	t.Cleanup(cut)
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
+			if err != nil {
+				near.Close()
+				continue
+			}
+			mu.Lock()
+			open = append(open, near, far)
+			mu.Unlock()
+			go io.Copy(near, far) //nolint:errcheck // ends when either side is closed
+			go io.Copy(far, near) //nolint:errcheck
+		}
+	}()
+	return l.Addr().String(), cut
 }
 
 // requireNoBuild waits until nobody builds an index or holds a lock of a build.
