@@ -32,7 +32,7 @@ func (a *app) print(l listing) error {
 		}
 		return w.Error()
 	case "table", "":
-		_, err := fmt.Fprintln(a.out, renderTable(l.columns, l.rows))
+		_, err := lipgloss.Fprintln(a.out, renderTable(l.columns, l.rows)) // without colours where they are not understood
 		return err
 	default:
 		return exitError{2, fmt.Errorf("output format %q is unknown; use table, json or csv", a.output)}

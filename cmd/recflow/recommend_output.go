@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 
+	"charm.land/lipgloss/v2"
+
 	"github.com/recflow/recflow/internal/recommend"
 )
 
@@ -23,7 +25,7 @@ func (a *app) newListWriter(w io.Writer) listWriter {
 	case "csv":
 		return &csvLists{w: csv.NewWriter(w)}
 	default:
-		return &tableLists{w: w}
+		return &tableLists{w: a.out} // unbuffered: what is shown depends on its being a terminal
 	}
 }
 
@@ -111,7 +113,7 @@ func (l *tableLists) write(list recommend.List) error {
 		_, err := fmt.Fprintln(l.w, "no item meets the conditions")
 		return err
 	}
-	_, err := fmt.Fprintln(l.w, renderTable(rankedColumns, rankedRows(list.Items)))
+	_, err := lipgloss.Fprintln(l.w, renderTable(rankedColumns, rankedRows(list.Items)))
 	return err
 }
 
@@ -133,7 +135,7 @@ var rankedColumns = []string{"rank", "item", "title", "category", "score"}
 func rankedRows(items []recommend.Ranked) [][]string {
 	rows := make([][]string, len(items))
 	for i, it := range items {
-		rows[i] = []string{strconv.Itoa(it.Rank), it.ItemID, it.Title, it.Category, strconv.FormatFloat(it.Score, 'f', 4, 64)}
+		rows[i] = []string{strconv.Itoa(it.Rank), it.ItemID, it.Title, it.Category, number(it.Score)}
 	}
 	return rows
 }

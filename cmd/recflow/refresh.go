@@ -37,7 +37,9 @@ type refreshFlags struct {
 }
 
 func (a *app) refreshCommand() *cobra.Command {
-	f := refreshFlags{request: workflows.DefaultRefresh(time.Now())}
+	// The end is a whole second. It is the next one, so that what was imported a
+	// moment ago, and got its time then, belongs to it.
+	f := refreshFlags{request: workflows.DefaultRefresh(time.Now().Add(time.Second))}
 	cmd := &cobra.Command{
 		Use:   "refresh",
 		Short: "Train, load, gate and promote a new version",

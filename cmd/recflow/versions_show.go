@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/recsys"
@@ -126,7 +127,7 @@ func (a *app) printSection(title string, l listing) {
 		}
 	}
 	fmt.Fprintln(a.out, title)
-	fmt.Fprintln(a.out, renderTable(l.columns, rows))
+	lipgloss.Fprintln(a.out, renderTable(l.columns, rows))
 }
 
 // wrap breaks text between words into lines of at most width bytes, where it can.

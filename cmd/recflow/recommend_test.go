@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recommend"
+)
+
+func TestRecommendCommand(t *testing.T) {
+	withVersions(t, newSystem(t))
+
+	t.Run("it prints a table a user and names the stage", func(t *testing.T) {
+		r := recflow(t.Context(), "", "recommend", "u00005", "nobody", "-k", "3")
+		require.Equal(t, 0, r.code, r.err)
+		golden(t, "recommend", r.out)
+		assert.Empty(t, r.err)
+	})
+	t.Run("it prints exactly the columns of the CSV", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "users.txt")
+		require.NoError(t, os.WriteFile(file, []byte("u00005\n\n  u00006\r\nnobody\n"), 0o600))
+		r := recflow(t.Context(), "", "recommend", "--users", file, "-k", "100", "-o", "csv")
+		require.Equal(t, 0, r.code, r.err)
+		rows, err := csv.NewReader(strings.NewReader(r.out)).ReadAll()
+		require.NoError(t, err)
+		assert.Equal(t, []string{"user_id", "item_id", "rank", "score", "stage", "version"}, rows[0])
+		require.Len(t, rows, 301)
+		assert.Equal(t, "u00005", rows[1][0])
+		assert.Equal(t, "100", rows[100][2])
+		assert.Equal(t, []string{recommend.Personalised, "1"}, rows[200][4:])
+		assert.Equal(t, []string{"nobody", recommend.Popular}, []string{rows[201][0], rows[201][4]})
+		_, err = strconv.ParseFloat(rows[1][3], 64)
+		require.NoError(t, err)
+		assert.Contains(t, r.err, "3 users")
+	})
+	t.Run("it reads users from standard input", func(t *testing.T) {
+		r := recflow(t.Context(), "u00007\nu00008\n", "recommend", "--users", "-", "-k", "2", "-o", "json", "--quiet")
+		require.Equal(t, 0, r.code, r.err)
+		var lists []recommend.List
+		require.NoError(t, json.Unmarshal([]byte(r.out), &lists))
+		require.Len(t, lists, 2)
+		assert.Equal(t, "u00008", lists[1].UserID)
+		assert.Len(t, lists[1].Items, 2)
+		assert.NotEmpty(t, lists[1].Items[0].Title)
+		assert.Empty(t, r.err)
+	})
+	t.Run("it prints whole JSON and a CSV head for no users", func(t *testing.T) {
+		assert.Equal(t, "[]\n", recflow(t.Context(), "", "recommend", "--users", "-", "-o", "json").out)
+		assert.Equal(t, "user_id,item_id,rank,score,stage,version\n", recflow(t.Context(), "", "recommend", "--users", "-", "-o", "csv").out)
+	})
+	t.Run("it keeps to a category and a tag", func(t *testing.T) {
+		r := recflow(t.Context(), "", "recommend", "u00005", "-k", "400", "--category", "c2", "--tag", "even", "-o", "json")
+		require.Equal(t, 0, r.code, r.err)
+		var lists []recommend.List
+		require.NoError(t, json.Unmarshal([]byte(r.out), &lists))
+		require.NotEmpty(t, lists[0].Items)
+		for _, it := range lists[0].Items {
+			assert.Equal(t, "c2", it.Category)
+			assert.Contains(t, it.Tags, "even")
+		}
+		none := recflow(t.Context(), "", "recommend", "u00005", "--category", "no such")
+		assert.Equal(t, 0, none.code)
+		assert.Contains(t, none.out, "no item meets the conditions")
+	})
+	t.Run("it reads a refused version when told to", func(t *testing.T) {
+		r := recflow(t.Context(), "", "recommend", "u00005", "--version", "2")
+		assert.Equal(t, 0, r.code, r.err)
+		assert.Contains(t, r.out, "version 2")
+		assert.Equal(t, 1, recflow(t.Context(), "", "recommend", "u00005", "--version", "77").code)
+	})
+	for name, args := range map[string][]string{
+		"neither users nor a file": {"recommend"},
+		"both":                     {"recommend", "u1", "--users", "f"},
+		"a length of nothing":      {"recommend", "u1", "-k", "0"},
+		"an unknown format":        {"recommend", "u1", "-o", "xml"},
+		"an unknown flag":          {"recommend", "u1", "--nonsense"},
+	} {
+		t.Run("it calls "+name+" wrong usage", func(t *testing.T) {
+			r := recflow(t.Context(), "", args...)
+			assert.Equal(t, 2, r.code, r.err)
+			assert.NotEmpty(t, r.err)
+		})
+	}
+}
+
+func TestSimilarCommand(t *testing.T) {
+	withVersions(t, newSystem(t))
+	t.Run("it prints a table", func(t *testing.T) {
+		r := recflow(t.Context(), "", "similar", "i000010", "-k", "3")
+		require.Equal(t, 0, r.code, r.err)
+		golden(t, "similar", r.out)
+	})
+	t.Run("it prints CSV and JSON", func(t *testing.T) {
+		r := recflow(t.Context(), "", "similar", "i000010", "-k", "3", "-o", "csv")
+		assert.True(t, strings.HasPrefix(r.out, "item_id,similar_item_id,rank,score,version\ni000010,"), r.out)
+		var list recommend.List
+		require.NoError(t, json.Unmarshal([]byte(recflow(t.Context(), "", "similar", "i000010", "-o", "json").out), &list))
+		assert.Equal(t, "i000010", list.Item.ItemID)
+		assert.Len(t, list.Items, 10)
+	})
+	t.Run("it suggests an item when there is no such one", func(t *testing.T) {
+		r := recflow(t.Context(), "", "similar", "milk")
+		assert.Equal(t, 1, r.code)
+		assert.Contains(t, r.err, `version 1: unknown item "milk"; ids are as imported, try `)
+		assert.Contains(t, r.err, "(Item ")
+	})
+}
+
+func TestWithoutASystem(t *testing.T) {
+	t.Run("it says how to start one", func(t *testing.T) {
+		t.Setenv("RECFLOW_HOME", t.TempDir())
+		t.Setenv("RECFLOW_DATABASE_URL", "")
+		t.Setenv("RECFLOW_TEMPORAL_ADDRESS", "")
+		for _, args := range [][]string{{"recommend", "u"}, {"similar", "i"}, {"versions", "list"}, {"refresh"}} {
+			r := recflow(t.Context(), "", args...)
+			assert.Equal(t, 1, r.code)
+			assert.Contains(t, r.err, "recflow up", args)
+		}
+	})
+	t.Run("it says when the database is away, without its password", func(t *testing.T) {
+		t.Setenv("RECFLOW_HOME", t.TempDir())
+		t.Setenv("RECFLOW_DATABASE_URL", "postgres://recflow:secret-word@127.0.0.1:1/recflow")
+		r := recflow(t.Context(), "", "recommend", "u")
+		assert.Equal(t, 1, r.code)
+		assert.Contains(t, r.err, "127.0.0.1:1 does not answer; start the local stack with `recflow up`")
+		assert.NotContains(t, r.err, "secret-word")
+	})
+	t.Run("it says how to get a first version", func(t *testing.T) {
+		newSystem(t)
+		for _, args := range [][]string{{"recommend", "u"}, {"similar", "i"}, {"versions", "show"}, {"versions", "rollback"}} {
+			r := recflow(t.Context(), "", args...)
+			assert.Equal(t, 1, r.code, args)
+			assert.Contains(t, r.err, "no version is live; train one with `recflow refresh --wait`", args)
+		}
+		assert.Equal(t, "[]\n", recflow(t.Context(), "", "versions", "list", "-o", "json").out)
+	})
+}
