@@ -49,7 +49,14 @@ func (a *app) commands() []*cobra.Command {
 		a.downCommand(),
 		a.statusCommand(),
 		a.logsCommand(),
+		a.doctorCommand(),
+		a.refreshCommand(),
+		a.versionsCommand(),
+		a.recommendCommand(),
+		a.similarCommand(),
+		a.demoCommand(),
 		a.setupCommand(),
+		a.importCommand(),
 		a.localCommand(),
 	}
 }

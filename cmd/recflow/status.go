@@ -1,9 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,20 +50,21 @@ func statusListing(parts []stack.PartStatus) listing {
 	return l
 }
 
-// statusError names what does not run and why.
+// statusError says in one line what does not run, and then why, where known.
 func statusError(parts []stack.PartStatus) error {
-	var errs []error
+	var names, reasons []string
 	for _, p := range parts {
-		switch {
-		case p.State == stack.Running:
-		case p.Detail != "":
-			errs = append(errs, fmt.Errorf("%s is %s: %s", p.Part, p.State, p.Detail))
-		default:
-			errs = append(errs, fmt.Errorf("%s is %s", p.Part, p.State))
+		if p.State == stack.Running {
+			continue
+		}
+		names = append(names, p.Part)
+		if p.Detail != "" {
+			reasons = append(reasons, "\n  "+p.Part+": "+p.Detail)
 		}
 	}
-	if len(errs) == 0 {
+	if len(names) == 0 {
 		return nil
 	}
-	return errors.Join(append(errs, errors.New("start what is missing with `recflow up`"))...)
+	return fmt.Errorf("%d of %d parts do not run (%s); start them with `recflow up`%s",
+		len(names), len(parts), strings.Join(names, ", "), strings.Join(reasons, ""))
 }

@@ -71,18 +71,18 @@ func (a *app) welcome(s stack.Settings, foreground bool) {
 	if a.quiet {
 		return
 	}
-	stop := "recflow down                 # stop; state stays in RECFLOW_HOME"
+	stop := "recflow down                      # stop; state stays in RECFLOW_HOME"
 	if foreground {
-		stop = "Ctrl-C                       # stop; state stays in RECFLOW_HOME"
+		stop = "Ctrl-C                            # stop; state stays in RECFLOW_HOME"
 	}
 	fmt.Fprintf(a.err, `
 The local stack is up. Temporal UI: http://127.0.0.1:%d
 
 Next:
-  recflow import completejourney   # or a file of your own
-  recflow refresh --wait           # train, gate and promote a version
+  recflow import completejourney    # or a file of your own
+  recflow refresh --wait            # train, gate and promote a version
   recflow recommend USER
-  recflow status                   # what runs, and where
+  recflow status                    # what runs, and where
   %s
 `, s.Ports.TemporalUI, stop)
 }

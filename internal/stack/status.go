@@ -46,7 +46,7 @@ func look(ctx context.Context, p Part) PartStatus {
 	if !running {
 		if last, ok := proc.readRecord(); ok {
 			st.State = Dead
-			st.Detail = "process " + last.Started.Format(time.DateTime) + " is gone; see its log"
+			st.Detail = "the process started at " + last.Started.Format(time.DateTime) + " is gone; see `recflow logs " + p.Name() + "`"
 		}
 		return st
 	}

@@ -52,7 +52,7 @@ func (in *installer) python(ctx context.Context) (dir string, err error) {
 // pip installs packages and shows its steps.
 func (in *installer) pip(ctx context.Context, task *progress.Task, python string, args ...string) error {
 	return in.run(ctx, command{
-		args: append([]string{python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"}, args...),
+		args: append([]string{python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"}, args...),
 		line: func(line string) {
 			if step := pipStep(line); step != "" {
 				task.Update("%s", step)

@@ -23,7 +23,7 @@ const (
 	temporalModule = "github.com/temporalio/cli/cmd/temporal"
 
 	// temporalPackages is how many packages a cold build compiles, for scale.
-	temporalPackages = 1600
+	temporalPackages = 1300
 
 	// minServerMinor is the oldest server 1.x that has what the workflows use.
 	minServerMinor = 29

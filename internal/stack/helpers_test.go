@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/progress"
+)
+
+// home makes the folders of a stack that has no parts yet.
+func home(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, folders(dir))
+	return dir
+}
+
+// shell is a process that runs a shell script. It is stopped after the test.
+func shell(t *testing.T, home, name, script string) *process {
+	t.Helper()
+	p := &process{name: name, home: home, args: []string{"/bin/sh", "-c", script}, grace: 2 * time.Second}
+	t.Cleanup(func() { _ = p.stop(context.Background()) })
+	return p
+}
+
+// fake is a part made of a script; it is ready once its log holds "ready".
+func fake(t *testing.T, home, name, script string, ports ...int) *program {
+	t.Helper()
+	p := &program{process: *shell(t, home, name, script), ports: ports, address: "nowhere"}
+	t.Cleanup(func() { _ = p.stop(context.Background()) })
+	p.ready = func(context.Context) error {
+		for _, line := range p.lastOutput() {
+			if line == "ready" {
+				return nil
+			}
+		}
+		return notReady("still quiet")
+	}
+	return p
+}
+
+const serve = "echo ready; exec sleep 300"
+
+// stackOf runs the given stages in a home of their own.
+func stackOf(t *testing.T, home string, stages ...[]Part) *Stack {
+	t.Helper()
+	return &Stack{home: home, settings: NewSettings(DefaultPorts(0)), stages: stages, progress: progress.Discard()}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	port, err := postgres.FreePort()
+	require.NoError(t, err)
+	return port
+}
+
+func running(p Part) bool {
+	_, ok := p.Proc().find()
+	return ok
+}
+
+// alive reports whether any process has the text in its command line.
+func alive(text string) bool {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		if data, err := os.ReadFile(f); err == nil && strings.Contains(string(bytes.ReplaceAll(data, []byte{0}, []byte{' '})), text) {
+			return true
+		}
+	}
+	return false
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, 10*time.Second, 5*time.Millisecond, what)
+}

@@ -1,0 +1,147 @@
+package stack
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/toolchain"
+)
+
+func TestLoadEnv(t *testing.T) {
+	t.Parallel()
+	t.Run("reads what up wrote, whatever the folder is called", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(t.TempDir(), "it's a $HOME")
+		require.NoError(t, folders(dir))
+		vars := NewSettings(DefaultPorts(7)).Env(dir)
+		require.NoError(t, writeEnv(dir, vars))
+		got, err := LoadEnv(dir)
+		require.NoError(t, err)
+		require.Equal(t, vars, got)
+		require.Equal(t, "127.0.0.1:17240", got["RECFLOW_TEMPORAL_ADDRESS"])
+		info, err := os.Stat(filepath.Join(dir, envFile))
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	})
+	t.Run("has nothing where there is no stack", func(t *testing.T) {
+		t.Parallel()
+		vars, err := LoadEnv(t.TempDir())
+		require.NoError(t, err)
+		require.Empty(t, vars)
+	})
+	t.Run("names the line it cannot read", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, envFile), []byte("# x\nA=b\nnonsense\n"), 0o600))
+		_, err := LoadEnv(dir)
+		require.ErrorContains(t, err, "line 3")
+	})
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	t.Run("come back with their ports and password", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		s := NewSettings(DefaultPorts(3))
+		require.NoError(t, s.write(dir))
+		got, err := ReadSettings(dir)
+		require.NoError(t, err)
+		require.Equal(t, s, got)
+		require.NotEqual(t, s.Password, NewSettings(s.Ports).Password)
+	})
+	t.Run("are refused when another version wrote them", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, settingsFile), []byte(`{"format":2}`), 0o600))
+		_, err := ReadSettings(dir)
+		require.ErrorContains(t, err, "another version")
+	})
+	t.Run("report every impossible port at once", func(t *testing.T) {
+		t.Parallel()
+		err := Ports{Postgres: 5, S3: 5, Temporal: 70000, TemporalUI: 6, Glue: 0}.Validate()
+		require.ErrorContains(t, err, "port 5 is given to both postgres and s3")
+		require.ErrorContains(t, err, "70000")
+		require.ErrorContains(t, err, "port 0 of glue")
+		require.NoError(t, DefaultPorts(0).Validate())
+	})
+}
+
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	t.Run("removes a home", func(t *testing.T) {
+		t.Parallel()
+		dir := home(t)
+		require.NoError(t, NewSettings(DefaultPorts(0)).write(dir))
+		require.NoError(t, Purge(dir))
+		require.NoDirExists(t, dir)
+	})
+	t.Run("refuses a folder that is no home", func(t *testing.T) {
+		t.Parallel()
+		dir := home(t)
+		require.ErrorIs(t, Purge(dir), ErrNoHome)
+		require.DirExists(t, dir)
+	})
+	t.Run("refuses a home that holds something else", func(t *testing.T) {
+		t.Parallel()
+		dir := home(t)
+		require.NoError(t, NewSettings(DefaultPorts(0)).write(dir))
+		thesis := filepath.Join(dir, "thesis.tex")
+		require.NoError(t, os.WriteFile(thesis, nil, 0o600))
+		require.ErrorContains(t, Purge(dir), "thesis.tex")
+		require.FileExists(t, thesis)
+		require.DirExists(t, filepath.Join(dir, "logs"))
+	})
+}
+
+func TestLogs(t *testing.T) {
+	t.Parallel()
+	dir := home(t)
+	a, b := fake(t, dir, "a", serve), fake(t, dir, "b", serve)
+	require.NoError(t, os.WriteFile(a.logPath(), []byte("1\n2\n3\n"), 0o600))
+	require.NoError(t, os.WriteFile(b.logPath(), []byte("x\n"), 0o600))
+	s := stackOf(t, dir, []Part{a, b})
+	print := func(o LogOptions) (string, error) {
+		var out strings.Builder
+		err := s.Logs(t.Context(), &out, o)
+		return out.String(), err
+	}
+	got, err := print(LogOptions{Part: "a", Lines: 2})
+	require.NoError(t, err)
+	require.Equal(t, "2\n3\n", got)
+	got, err = print(LogOptions{Lines: 1})
+	require.NoError(t, err)
+	require.Equal(t, "a         3\nb         x\n", got)
+	_, err = print(LogOptions{Part: "c"})
+	require.ErrorContains(t, err, "choose one of a, b")
+}
+
+func TestReadFrom(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	require.NoError(t, os.WriteFile(path, []byte("one\ntw"), 0o600))
+	lines, at := readFrom(path, 0)
+	require.Equal(t, []string{"one"}, lines, "it waits for the end of a line")
+	require.NoError(t, os.WriteFile(path, []byte("one\ntwo\n"), 0o600))
+	lines, at = readFrom(path, at)
+	require.Equal(t, []string{"two"}, lines)
+	require.NoError(t, os.WriteFile(path, []byte("new\n"), 0o600))
+	lines, _ = readFrom(path, at)
+	require.Equal(t, []string{"new"}, lines, "it starts over in a new log")
+}
+
+func TestSparkEnv(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env, err := SparkEnv(dir, toolchain.Paths{Python: "/venv/bin/python", JavaHome: "/java", SparkJars: []string{"/a.jar", "/b.jar"}}, "http://127.0.0.1:1")
+	require.NoError(t, err)
+	require.Contains(t, env, "SPARK_CONF_DIR="+filepath.Join(dir, "conf"))
+	conf, err := os.ReadFile(filepath.Join(dir, "conf", "spark-defaults.conf"))
+	require.NoError(t, err)
+	require.Contains(t, string(conf), "spark.jars /a.jar,/b.jar\n")
+	require.Contains(t, string(conf), "spark.hadoop.fs.s3a.endpoint http://127.0.0.1:1\n")
+}
