@@ -19,6 +19,9 @@ type CreateVersionResult struct {
 	Search  recsys.Search `json:"search"`
 }
 
+// smallestGraph is a number of items for which recsys.ChooseSearch takes HNSW.
+const smallestGraph = 10_001
+
 // CreateVersion makes the schema of a version and stores the manifest with it.
 // The run id makes it idempotent: the same manifest gives the same version.
 func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (CreateVersionResult, error) {
@@ -26,8 +29,14 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 	if err != nil {
 		return CreateVersionResult{}, err
 	}
-	search := recsys.ChooseSearch(m.Rows(recsys.ItemsFile), m.Dimension)
-	if in.Search != nil {
+	items := m.Rows(recsys.ItemsFile)
+	search := recsys.ChooseSearch(items, m.Dimension)
+	switch {
+	case in.Search == nil:
+	case in.Search.Method == recsys.HNSW && in.Search.M == 0:
+		// A graph was asked for, and its parameters left to us.
+		search = recsys.ChooseSearch(max(items, smallestGraph), m.Dimension)
+	default:
 		search = *in.Search
 	}
 	v, err := a.Store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m, Search: search, Owner: ownerOf(ctx)})

@@ -76,7 +76,7 @@ func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[s
 		awsclient.OwnerArgument: ownerArgument(ownerOf(ctx)),
 		"--from":                in.From.UTC().Format(time.RFC3339Nano),
 		"--to":                  in.To.UTC().Format(time.RFC3339Nano),
-		"--stored_to":           in.Requested.UTC().Add(-a.StoredMargin).Format(time.RFC3339Nano),
+		"--stored_to":           in.Requested.UTC().Add(-a.StoredMargin).Truncate(time.Microsecond).Format(time.RFC3339Nano),
 		"--rank":                strconv.Itoa(in.Rank),
 		"--iterations":          strconv.Itoa(in.Iterations),
 		"--alpha":               strconv.FormatFloat(in.Alpha, 'g', -1, 64),

@@ -73,8 +73,8 @@ func (r RefreshRequest) Validate() error {
 	if r.Rank < 1 || r.Rank > recsys.MaxDimension {
 		bad("rank is %d; use 1 to %d", r.Rank, recsys.MaxDimension)
 	}
-	if r.Iterations < 1 || r.Iterations > 1000 {
-		bad("iterations is %d; use 1 to 1000", r.Iterations)
+	if r.Iterations < 1 || r.Iterations > 100 {
+		bad("iterations is %d; use 1 to 100", r.Iterations)
 	}
 	if !positive(r.Alpha) {
 		bad("alpha is %v; use a positive number", r.Alpha)

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/workflows"
+)
+
+// lock takes locks in a transaction of its own until release is called.
+func (s *stage) lock(statements ...string) (release func()) {
+	s.t.Helper()
+	ctx := context.Background() // release may be called while the test is cleaned up
+	conn, err := pgx.Connect(ctx, s.url)
+	require.NoError(s.t, err)
+	tx, err := conn.Begin(ctx)
+	require.NoError(s.t, err)
+	for _, statement := range statements {
+		_, err := tx.Exec(ctx, statement)
+		require.NoError(s.t, err)
+	}
+	release = sync.OnceFunc(func() { require.NoError(s.t, conn.Close(ctx)) })
+	s.t.Cleanup(release)
+	return release
+}
+
+// blockVersions holds up whoever looks for abandoned versions.
+func (s *stage) blockVersions() func() {
+	return s.lock("LOCK TABLE recflow.versions IN ACCESS EXCLUSIVE MODE")
+}
+
+// blockCreation holds up whoever creates a version, and lets read who only reads.
+func (s *stage) blockCreation() func() {
+	return s.lock("LOCK TABLE recflow.versions IN SHARE ROW EXCLUSIVE MODE")
+}
+
+// blockIndex holds up the indexes of the first version: its advisory lock is the
+// one that an attempt takes first.
+func (s *stage) blockIndex() func() {
+	return s.lock("SELECT pg_advisory_lock(1651861868, 1)")
+}
+
+// blockVerify holds up the gates that look at the streamed events.
+func (s *stage) blockVerify() func() {
+	return s.lock("LOCK TABLE recflow.live_events IN ACCESS EXCLUSIVE MODE")
+}
+
+// blockPromotion holds up whoever moves the live pointer.
+func (s *stage) blockPromotion() func() {
+	return s.lock("SELECT version_id FROM recflow.live FOR UPDATE")
+}
+
+// occupyJob starts a training run that is not recflow's, which takes the only
+// place there is.
+func (s *stage) occupyJob() func() {
+	s.t.Helper()
+	release := s.hold()
+	_, err := s.glue.Start(s.t.Context(), map[string]string{"--run_id": "of-somebody-else", "--bucket": s.s3.Bucket(),
+		"--from": "", "--to": "", "--stored_to": ""})
+	require.NoError(s.t, err)
+	return func() {
+		release()
+		eventually(s.t, "end of the other run", func() bool {
+			run, err := s.glue.FindRun(context.Background(), "of-somebody-else")
+			return err == nil && run.State.Over()
+		})
+	}
+}
+
+// blockCopies holds up every COPY where it commits: completing a file needs its
+// claim's row.
+func (s *stage) blockCopies() func() {
+	return s.lock(`
+		CREATE FUNCTION public.wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM pg_advisory_xact_lock_shared(4242);
+			RETURN new;
+		END $$;
+		CREATE TRIGGER wait_for_test BEFORE UPDATE OF done ON recflow.claims
+		FOR EACH ROW EXECUTE FUNCTION public.wait_for_test();
+		COMMIT;
+		BEGIN;
+		SELECT pg_advisory_xact_lock(4242)`)
+}
+
+// inTheMiddle waits until a step of the stage is waiting inside Postgres, Glue
+// or S3.
+func (s *stage) inTheMiddle(stage string) {
+	s.t.Helper()
+	conn, err := pgx.Connect(s.t.Context(), s.url)
+	require.NoError(s.t, err)
+	defer conn.Close(s.t.Context())
+	eventually(s.t, "the middle of "+stage, func() bool {
+		switch {
+		case stage == workflows.StageTrain:
+			for run := range s.glue.Runs(s.t.Context()) {
+				return !run.State.Over()
+			}
+			return false
+		case s.reads.holding() > 0:
+			return true
+		}
+		var waiting int
+		err := conn.QueryRow(s.t.Context(), `
+			SELECT count(*) FROM pg_stat_activity
+			WHERE application_name = 'recflow-worker' AND datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting)
+		require.NoError(s.t, err)
+		return waiting > 0
+	})
+}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/workflows"
+)
+
+// kills is how often the worker is killed during one load.
+func kills() int {
+	if *vectorstoretest.Soak {
+		return 10
+	}
+	return 2
+}
+
+func TestLoad_survives_killed_workers(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	first := s.goesLive()
+	stopReading := s.read(first.Version)
+
+	s.use(many.folder(t))
+	run := s.refresh(s.request())
+	for range kills() {
+		at := s.until(run, "the load", func(p workflows.Progress) bool { return p.Stage >= workflows.StageLoad && p.FilesTotal > 0 }).FilesDone
+		at = min(at+rand.IntN(4), many.files)
+		s.until(run, "some files", func(p workflows.Progress) bool { return p.FilesDone >= at })
+		s.worker.kill()
+		s.startWorker()
+	}
+	result, err := s.await(run)
+	require.NoError(t, err)
+	require.True(t, result.Live, result.Detail)
+	stopReading(result.Version)
+}
+
+func TestLoad_survives_a_database_restart(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		stage string
+		block func(*stage) func()
+	}{
+		{workflows.StageLoad, (*stage).blockCopies},
+		{workflows.StageIndex, (*stage).blockIndex},
+	} {
+		t.Run(c.stage, func(t *testing.T) {
+			t.Parallel()
+			server := vectorstoretest.Server(t)
+			require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
+			s := newStage(t, onDatabase(server.URL("postgres")))
+			s.use(many.folder(t))
+			release := c.block(s)
+			run := s.refresh(s.request())
+			s.until(run, c.stage, func(p workflows.Progress) bool { return p.Stage == c.stage })
+			s.inTheMiddle(c.stage)
+			require.NoError(t, server.Stop(t.Context(), postgres.Immediate))
+			release()
+			require.NoError(t, server.Start(t.Context()))
+			result, err := s.await(run)
+			require.NoError(t, err)
+			require.True(t, result.Live, result.Detail)
+		})
+	}
+}
+
+func TestTerminated_runs_are_cleaned_up(t *testing.T) {
+	t.Parallel()
+	parquet := func(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, ".parquet") }
+	for _, c := range []struct {
+		name  string
+		stage string
+		block func(*stage) func()
+		after func(*stage)
+	}{
+		{"by_the_sweep_while_training", workflows.StageTrain, (*stage).hold, (*stage).sweep},
+		{"by_the_sweep_while_loading", workflows.StageLoad, func(s *stage) func() { return s.reads.close(parquet) }, (*stage).sweep},
+		{"by_the_next_refresh", workflows.StageTrain, (*stage).hold, func(s *stage) {
+			run := s.refresh(s.request())
+			// The job has one place, so this is where the terminated run has gone.
+			s.until(run, "the training", func(p workflows.Progress) bool { return p.Stage == workflows.StageTrain })
+			require.NoError(s.t, os.Remove(s.control+"/hold"))
+			_, err := s.await(run)
+			require.NoError(s.t, err)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			release := c.block(s)
+			run := s.refresh(s.request())
+			s.until(run, c.stage, func(p workflows.Progress) bool { return p.Stage == c.stage })
+			s.inTheMiddle(c.stage)
+			require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), run.GetID(), run.GetRunID(), "the test"))
+			c.after(s) // leave checks that nothing is left
+			if c.name != "by_the_next_refresh" {
+				release()
+			}
+		})
+	}
+}
+
+// sweep triggers the schedule and waits until its run has ended well.
+func (s *stage) sweep() {
+	s.t.Helper()
+	schedule := s.temporal.ScheduleClient().GetHandle(s.t.Context(), workflows.SweepSchedule)
+	require.NoError(s.t, schedule.Trigger(s.t.Context(), client.ScheduleTriggerOptions{}))
+	eventually(s.t, "the sweep", func() bool {
+		d, err := schedule.Describe(s.t.Context())
+		require.NoError(s.t, err)
+		if len(d.Info.RecentActions) == 0 {
+			return false
+		}
+		id := d.Info.RecentActions[0].StartWorkflowResult.WorkflowID
+		w, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
+		return err == nil && w.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	})
+}
+
+func TestRefresh_survives_a_restart_of_Temporal(t *testing.T) {
+	t.Parallel()
+	// Without the search attributes: the worker registers them.
+	server, err := newTemporalServer(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { server.stop(t) })
+	s := newStage(t, onServer(server))
+	release := s.hold()
+	run := s.refresh(s.request())
+	s.until(run, "the training", func(p workflows.Progress) bool { return p.TrainTotal > 0 })
+	server.stop(t)
+	require.NoError(t, server.start())
+	release()
+	result, err := s.await(run)
+	require.NoError(t, err)
+	require.True(t, result.Live)
+}
+
+func TestRefresh_starts_one_training_when_the_answer_is_lost(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.endpoint.Faults.LoseAnswer("StartJobRun", 1)
+	s.goesLive()
+	require.Equal(t, 1, s.endpoint.Faults.Calls("StartJobRun"))
+}
+
+func TestRefresh_waits_for_another_one(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	release := s.hold()
+	first := s.refresh(s.request())
+	second := s.refresh(s.request())
+	// The job has one place: one of them trains, the other says that it waits.
+	waiting := func(p workflows.Progress) bool { return strings.Contains(p.Detail, "waiting for one to end") }
+	eventually(t, "one waits", func() bool {
+		a, _ := workflows.AskProgress(t.Context(), s.temporal, first.GetID(), "")
+		b, _ := workflows.AskProgress(t.Context(), s.temporal, second.GetID(), "")
+		return waiting(a) || waiting(b)
+	})
+	release()
+	a, err := s.await(first)
+	require.NoError(t, err)
+	b, err := s.await(second)
+	require.NoError(t, err)
+	require.NotEqual(t, a.Version, b.Version)
+	live, err := s.store.Live(t.Context())
+	require.NoError(t, err)
+	// The second has the later events: it is live, whoever came first.
+	require.Equal(t, b.Version, live.Version.ID)
+	require.Contains(t, []string{workflows.OutcomeLive, workflows.OutcomeSuperseded}, a.Outcome)
+}
+
+func TestWorker_hands_over_when_it_stops(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	release := s.hold()
+	run := s.refresh(s.request())
+	s.until(run, "the training", func(p workflows.Progress) bool { return p.TrainTotal > 0 })
+	s.worker.stop()
+	require.True(t, s.worker.cmd.ProcessState.Success(), s.worker.log())
+	s.startWorker()
+	release()
+	result, err := s.await(run)
+	require.NoError(t, err)
+	require.True(t, result.Live)
+	// Handed over, not given up: nobody waited for a heartbeat that stayed away.
+	for _, e := range s.failures(run) {
+		require.NotEqual(t, enumspb.TIMEOUT_TYPE_HEARTBEAT, e)
+	}
+}
+
+// failures lists the time-outs in the history of a run.
+func (s *stage) failures(run client.WorkflowRun) (kinds []enumspb.TimeoutType) {
+	events := s.temporal.GetWorkflowHistory(s.t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		require.NoError(s.t, err)
+		if last := e.GetActivityTaskStartedEventAttributes().GetLastFailure(); last.GetTimeoutFailureInfo() != nil {
+			kinds = append(kinds, last.GetTimeoutFailureInfo().GetTimeoutType())
+		}
+	}
+	return kinds
+}
+
+// read reads the live version over and over, as a reader does: it must always
+// be whole, and never be any but the first one or the last. The returned
+// function ends it, once the last one is known.
+func (s *stage) read(first int64) (stop func(last int64)) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var wg sync.WaitGroup
+	seen := map[int64]bool{}
+	var failure error
+	reads := 0
+	wg.Go(func() {
+		for ctx.Err() == nil && failure == nil {
+			live, err := s.store.Live(ctx)
+			if err == nil {
+				seen[live.Version.ID] = true
+				failure = whole(ctx, s.store, live.Version)
+				reads++
+			} else {
+				failure = err
+			}
+			time.Sleep(5 * time.Millisecond) // a reader, not a load test
+		}
+	})
+	return func(last int64) {
+		s.t.Helper()
+		cancel()
+		wg.Wait()
+		if !errors.Is(failure, context.Canceled) {
+			require.NoError(s.t, failure)
+		}
+		delete(seen, first)
+		delete(seen, last)
+		require.Empty(s.t, seen)
+		require.Positive(s.t, reads)
+	}
+}
+
+// whole returns an error when a version has not all its rows.
+func whole(ctx context.Context, store *vectorstore.Store, v recsys.Version) error {
+	items, users, _, err := store.CountRows(ctx, v)
+	if err == nil && (items != v.Items || users != v.Users) {
+		err = errors.New("half a version")
+	}
+	return err
+}

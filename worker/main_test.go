@@ -1,0 +1,29 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"os"
+	"testing"
+)
+
+// The flag -soak comes with vectorstoretest.
+var record = flag.Bool("record", false, "write the histories of the tests to workflows/testdata/histories")
+
+// workerEnv, when set, turns the test binary into the worker: the fault tests
+// run it as a child, so that they can kill it.
+const workerEnv = "RECFLOW_TEST_IS_WORKER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" {
+		go func() {
+			// The pipe ends with the test binary, however that ends.
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(3)
+		}()
+		main()
+		os.Exit(0)
+	}
+	flag.Parse()
+	os.Exit(m.Run())
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// job stands in for the training: it writes a prepared run under the run id it
+// is given. Files in its folder tell it to wait or to fail.
+const job = `
+import json, os, sys, time, urllib.request
+
+args = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+control, run = os.environ["TEST_CONTROL"], "embeddings/run=%s/" % args["--run_id"]
+
+def put(key, body):
+    url = "%s/%s/%s" % (os.environ["TEST_S3"], args["--bucket"], key)
+    urllib.request.urlopen(urllib.request.Request(url, data=body, method="PUT")).read()
+
+put(run + "_progress.json", json.dumps({"stage": "train", "done": 3, "total": 12}).encode())
+while os.path.exists(control + "/hold"):
+    time.sleep(0.05)
+if os.path.exists(control + "/fail"):
+    print("RECFLOW_ERROR " + open(control + "/fail").read(), file=sys.stderr, flush=True)
+    sys.exit(1)
+prepared = open(control + "/prepared").read()
+manifest = json.load(open(prepared + "/manifest.json"))
+for f in manifest["files"]:
+    with open(prepared + "/" + f["key"], "rb") as data:
+        f["key"] = run + f["key"]
+        put(f["key"], data.read())
+manifest["run_id"] = args["--run_id"]
+manifest["coverage"] = {"from": args["--from"], "to": args["--to"], "stored_to": args["--stored_to"]}
+put(run + "manifest.json", json.dumps(manifest).encode())
+`
+
+// preparedRun is a folder with the files of a training run that every gate
+// passes. Keys in its manifest begin with the kind of file.
+type preparedRun struct{ users, items, files int }
+
+// The runs of the tests: small is quick, many gives a load a middle.
+var (
+	small = preparedRun{users: 600, items: 400, files: 2}
+	many  = preparedRun{users: 6000, items: 2000, files: 40}
+)
+
+var (
+	preparedMu sync.Mutex
+	prepared   = map[preparedRun]string{}
+)
+
+// folder generates the run once for the whole test binary.
+func (p preparedRun) folder(t *testing.T) string {
+	t.Helper()
+	preparedMu.Lock()
+	defer preparedMu.Unlock()
+	if dir, ok := prepared[p]; ok {
+		return dir
+	}
+	dir, err := os.MkdirTemp("", "recflow-test-run-")
+	require.NoError(t, err)
+	m, data := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: p.users, Items: p.items})
+	m.Files = nil
+	addFiles(t, dir, m, recsys.ItemsFile, items(data), 1)
+	addFiles(t, dir, m, recsys.UsersFile, users(data), p.files)
+	addFiles(t, dir, m, recsys.HoldoutFile, holdout(data), 1)
+	writeManifest(t, dir, m)
+	prepared[p] = dir
+	return dir
+}
+
+// addFiles writes rows as n files of a kind and names them in the manifest.
+func addFiles[T any](t *testing.T, dir string, m *recsys.Manifest, kind string, rows []T, n int) {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, kind), 0o700))
+	for i := range n {
+		content, f := embeddingstest.File(t, kind, rows[i*len(rows)/n:(i+1)*len(rows)/n])
+		f.Key = fmt.Sprintf("%s/part-%05d.parquet", kind, i)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, f.Key), content, 0o600))
+		m.Files = append(m.Files, f)
+	}
+}
+
+func writeManifest(t *testing.T, dir string, m *recsys.Manifest) {
+	t.Helper()
+	content, err := json.Marshal(m)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.json"), content, 0o600))
+}
+
+// changed is a copy of the run with a manifest that change has been at.
+func (p preparedRun) changed(t *testing.T, change func(*recsys.Manifest)) string {
+	t.Helper()
+	from, dir := p.folder(t), t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
+	content, err := os.ReadFile(filepath.Join(from, "manifest.json"))
+	require.NoError(t, err)
+	var m recsys.Manifest
+	require.NoError(t, json.Unmarshal(content, &m))
+	change(&m)
+	writeManifest(t, dir, &m)
+	return dir
+}
+
+func items(d *vectorstoretest.Data) (rows []embeddingstest.Item) {
+	for _, i := range d.Items {
+		rows = append(rows, embeddingstest.Item{
+			ItemID: i.ItemID, Embedding: i.Vector, Title: i.Title, Category: i.Category, Tags: i.Tags,
+			Available: &i.Available, Popularity: &i.Popularity,
+		})
+	}
+	return rows
+}
+
+func users(d *vectorstoretest.Data) (rows []embeddingstest.User) {
+	for _, u := range d.Users {
+		rows = append(rows, embeddingstest.User{
+			UserID: u.ID, Embedding: u.Vector, HistoryItems: u.History.Items, HistoryWeights: u.History.Weights,
+			ReferenceTime: u.History.Reference, MetItems: u.History.Met,
+		})
+	}
+	return rows
+}
+
+func holdout(d *vectorstoretest.Data) (rows []embeddingstest.Event) {
+	for _, h := range d.Holdout {
+		rows = append(rows, embeddingstest.Event{
+			UserID: h.UserID, EventID: h.EventID, ItemID: h.ItemID, EventType: h.EventType, Value: h.Value,
+			OccurredAt: h.OccurredAt.Truncate(time.Microsecond), Answer: &h.Answer,
+		})
+	}
+	return rows
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/workflows"
+)
+
+// temporalServer is a real Temporal server on SQLite, without its UI.
+type temporalServer struct {
+	address    string
+	args       []string
+	log        string
+	guard      *exec.Cmd
+	lifeline   io.Closer
+	namespaces atomic.Int64
+}
+
+// testNamespaces are made with the server: one later takes seconds to be known
+// everywhere in it.
+const testNamespaces = 60
+
+// sharedTemporal is the server of this test binary. Every test has a namespace
+// of its own there, because the sweep's schedule is one a namespace.
+var sharedTemporal = sync.OnceValues(func() (*temporalServer, error) {
+	dir, err := os.MkdirTemp("", "recflow-test-temporal-")
+	if err != nil {
+		return nil, err
+	}
+	// As `recflow up` starts it: with the search attributes.
+	var flags []string
+	for _, key := range workflows.SearchAttributes() {
+		flags = append(flags, "--search-attribute", key.GetName()+"="+key.GetValueType().String())
+	}
+	return newTemporalServer(dir, flags...)
+})
+
+func newTemporalServer(dir string, flags ...string) (*temporalServer, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	tools, err := toolchain.Installed(local.Cache)
+	if err != nil {
+		return nil, err
+	}
+	port, err := postgres.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &temporalServer{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), log: filepath.Join(dir, "log")}
+	s.args = []string{tools.Temporal, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", strconv.Itoa(port),
+		"--db-filename", filepath.Join(dir, "db"), "--log-level", "error", "--disable-config-file", "--disable-config-env"}
+	s.args = append(s.args, flags...)
+	for i := range testNamespaces {
+		s.args = append(s.args, "--namespace", namespaceName(i))
+	}
+	return s, s.start()
+}
+
+func namespaceName(i int) string { return fmt.Sprintf("test-%d", i) }
+
+// start starts the server under a shell that ends it when this process is gone
+// and removes its folder.
+func (s *temporalServer) start() error {
+	const guard = `log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid`
+	s.guard = exec.Command("/bin/sh", append([]string{"-c", guard, "temporal-guard", s.log}, s.args...)...)
+	s.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	pipe, err := s.guard.StdinPipe()
+	if err != nil {
+		return err
+	}
+	s.lifeline = pipe
+	if err := s.guard.Start(); err != nil {
+		return err
+	}
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
+		c, err := client.Dial(client.Options{HostPort: s.address, Namespace: namespaceName(testNamespaces - 1), Logger: quiet})
+		if err == nil {
+			c.Close()
+			return nil
+		}
+	}
+	output, _ := os.ReadFile(s.log)
+	return fmt.Errorf("temporal does not answer:\n%s", output)
+}
+
+// stop ends the server and waits for it. Its database stays.
+func (s *temporalServer) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.lifeline.Close())
+	_ = s.guard.Wait() // its status is that of a killed server
+}
+
+// namespace returns one that no other test uses.
+func (s *temporalServer) namespace(t *testing.T) string {
+	t.Helper()
+	n := s.namespaces.Add(1) - 1
+	require.Less(t, n, int64(testNamespaces), "more tests than namespaces: raise testNamespaces")
+	return namespaceName(int(n))
+}
+
+var quiet = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
