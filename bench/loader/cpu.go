@@ -13,24 +13,19 @@ import (
 // is busy with other things.
 type cpu struct{ client, server time.Duration }
 
-func (c cpu) minus(o cpu) cpu { return cpu{c.client - o.client, c.server - o.server} }
-func (c cpu) plus(o cpu) cpu  { return cpu{c.client + o.client, c.server + o.server} }
-func (c cpu) total() time.Duration {
-	return c.client + c.server
-}
+func (c cpu) plus(o cpu) cpu { return cpu{c.client + o.client, c.server + o.server} }
 
-// used is what this process and the server have used so far. The server's part
-// is read from /proc in units of 10 ms, and 0 where there is no /proc.
-func (b *bench) used() cpu {
+func (c cpu) total() time.Duration { return c.client + c.server }
+
+// clientTime is what this process has used so far.
+func clientTime() time.Duration {
 	var self syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &self)
-	return cpu{
-		client: time.Duration(self.Utime.Nano() + self.Stime.Nano()),
-		server: serverTime(b.postmaster),
-	}
+	return time.Duration(self.Utime.Nano() + self.Stime.Nano())
 }
 
-// serverTime sums the postmaster, its children, and those that have ended.
+// serverTime is what the postmaster, its children and those that have ended have
+// used, read from /proc in units of 10 ms; 0 where there is no /proc.
 func serverTime(postmaster int) time.Duration {
 	ticks := 0
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ func main() {
 	flag.StringVar(&o.streams, "streams", "1,2", "numbers of parallel streams to measure, separated by commas")
 	flag.StringVar(&o.only, "only", "", "measure only this one of "+strings.Join(kinds, ", "))
 	flag.BoolVar(&o.durable, "durable", false, "let Postgres wait for the disk, which hides some of the loader's cost")
+	flag.StringVar(&o.profile, "cpuprofile", "", "file for a CPU profile of the comparison")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -48,6 +50,7 @@ func main() {
 
 type options struct {
 	size, streams, only      string
+	profile                  string
 	dimension, files, rounds int
 	durable                  bool
 }
@@ -103,6 +106,17 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := b.encode(ctx); err != nil {
 		return err
+	}
+	if o.profile != "" {
+		file, err := os.Create(o.profile)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	for _, field := range strings.Split(o.streams, ",") {
 		streams, err := strconv.Atoi(field)

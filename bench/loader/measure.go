@@ -46,14 +46,18 @@ func (b *bench) measure(ctx context.Context, kind string, streams int) (r result
 		loader: b.load, raw: b.copyRaw, rowReader: b.loadByRow, decode: b.decodeOnly,
 	}[kind]
 	runtime.GC()
-	begin, before := time.Now(), b.used()
+	server, client := serverTime(b.postmaster), clientTime()
+	begin := time.Now()
 	group, ctx2 := errgroup.WithContext(ctx)
 	group.SetLimit(streams)
 	for i := range b.set.paths {
 		group.Go(func() error { return one(ctx2, v.ID, i) })
 	}
 	err = group.Wait()
-	return result{time.Since(begin), b.used().minus(before)}, err
+	r.took = time.Since(begin)
+	r.cpu.client = clientTime() - client
+	r.cpu.server = serverTime(b.postmaster) - server
+	return r, err
 }
 
 // load is the loader: decode, check, pack, COPY, complete the claim.

@@ -29,6 +29,9 @@ type Items struct {
 	Tags       [][]string // nil when there are none
 	Available  []bool
 	Popularity []float64 // finite, not negative
+
+	tags    []string // backs Tags
+	vectors vectorMemory
 }
 
 // Rows implements Batch.
@@ -43,6 +46,10 @@ type Users struct {
 	HistoryWeights [][]float32 // as long as the row of HistoryItems; finite, above 0
 	ReferenceTimes []time.Time // zero when there is none
 	MetItems       [][]string
+
+	items, met []string  // back HistoryItems and MetItems
+	weights    []float32 // backs HistoryWeights
+	vectors    vectorMemory
 }
 
 // Rows implements Batch.

@@ -24,6 +24,7 @@ type column struct {
 	// What has not been taken of the page. rep is nil unless the column is a
 	// list, def is nil when a flat page has no nulls.
 	rep, def []byte
+	whole    bool // see uniform
 
 	// The values of the page, of which the first next have been taken. Of these
 	// slices only the column's own is set. They live as long as the page, apart
@@ -132,7 +133,7 @@ func (c *column) load() error {
 		parquet.Release(c.page)
 	}
 	c.page, c.rows, c.next = page, int(page.NumRows()), 0
-	c.rep, c.def = nil, nil
+	c.rep, c.def, c.whole = nil, nil, false
 	present := int(page.NumValues() - page.NumNulls())
 	if c.list {
 		c.rep, c.def = page.RepetitionLevels(), page.DefinitionLevels()

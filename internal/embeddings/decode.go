@@ -6,14 +6,14 @@ package embeddings
 func (r *Reader) decodeItems(old Batch, n int) (Batch, error) {
 	b, _ := old.(*Items)
 	if b == nil {
-		b = &Items{Vectors: make([]float32, 0, n*r.dimension)}
+		b = &Items{IDs: make([]string, 0, n), Titles: make([]string, 0, n), Categories: make([]string, 0, n), Tags: make([][]string, 0, n)}
 	}
 	var err error
 	c := r.columns
 	if b.IDs, err = c[0].strings(b.IDs[:0], n, checkID); err != nil {
 		return nil, err
 	}
-	if b.Vectors, err = c[1].vectors(b.Vectors[:0], nil, n, r.dimension); err != nil {
+	if b.Vectors, err = c[1].vectors(&b.vectors, nil, n, r.dimension); err != nil {
 		return nil, err
 	}
 	if b.Titles, err = c[2].strings(b.Titles[:0], n, checkTitle); err != nil {
@@ -22,7 +22,7 @@ func (r *Reader) decodeItems(old Batch, n int) (Batch, error) {
 	if b.Categories, err = c[3].strings(b.Categories[:0], n, checkCategory); err != nil {
 		return nil, err
 	}
-	if b.Tags, _, err = c[4].stringLists(b.Tags[:0], nil, n, checkTag); err != nil {
+	if b.Tags, b.tags, err = c[4].stringLists(b.Tags[:0], b.tags[:0], n, checkTag); err != nil {
 		return nil, err
 	}
 	if b.Available, err = c[5].bools(b.Available[:0], n); err != nil {
@@ -37,7 +37,7 @@ func (r *Reader) decodeItems(old Batch, n int) (Batch, error) {
 func (r *Reader) decodeUsers(old Batch, n int) (Batch, error) {
 	b, _ := old.(*Users)
 	if b == nil {
-		b = &Users{Vectors: make([]float32, 0, n*r.dimension)}
+		b = &Users{}
 	}
 	b.HasVector = b.HasVector[:0]
 	var err error
@@ -45,19 +45,19 @@ func (r *Reader) decodeUsers(old Batch, n int) (Batch, error) {
 	if b.IDs, err = c[0].strings(b.IDs[:0], n, checkID); err != nil {
 		return nil, err
 	}
-	if b.Vectors, err = c[1].vectors(b.Vectors[:0], &b.HasVector, n, r.dimension); err != nil {
+	if b.Vectors, err = c[1].vectors(&b.vectors, &b.HasVector, n, r.dimension); err != nil {
 		return nil, err
 	}
-	if b.HistoryItems, _, err = c[2].stringLists(b.HistoryItems[:0], nil, n, checkID); err != nil {
+	if b.HistoryItems, b.items, err = c[2].stringLists(b.HistoryItems[:0], b.items[:0], n, checkID); err != nil {
 		return nil, err
 	}
-	if b.HistoryWeights, _, err = c[3].float32Lists(b.HistoryWeights[:0], nil, n); err != nil {
+	if b.HistoryWeights, b.weights, err = c[3].float32Lists(b.HistoryWeights[:0], b.weights[:0], n); err != nil {
 		return nil, err
 	}
 	if b.ReferenceTimes, err = c[4].times(b.ReferenceTimes[:0], n); err != nil {
 		return nil, err
 	}
-	if b.MetItems, _, err = c[5].stringLists(b.MetItems[:0], nil, n, checkID); err != nil {
+	if b.MetItems, b.met, err = c[5].stringLists(b.MetItems[:0], b.met[:0], n, checkID); err != nil {
 		return nil, err
 	}
 	return b, checkHistories(b)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 )
 
 // The methods below take n rows from the current page, which has them, and
@@ -36,15 +38,27 @@ func (c *column) present(n int, null func(row int), value func(row, i int) error
 
 // strings appends a null as the empty string.
 func (c *column) strings(dst []string, n int, check func(string) error) ([]string, error) {
-	err := c.present(n, func(int) { dst = append(dst, "") }, func(_, i int) error {
-		s, err := c.string(i)
-		if err != nil {
-			return err
+	if c.def != nil || c.index != nil {
+		err := c.present(n, func(int) { dst = append(dst, "") }, func(_, i int) error {
+			s, err := c.string(i)
+			if err != nil {
+				return err
+			}
+			dst = append(dst, s)
+			return check(s)
+		})
+		return dst, err
+	}
+	for row := range n { // no nulls, no dictionary: the ids of most files
+		s := c.text[c.offsets[c.next+row]:c.offsets[c.next+row+1]]
+		if err := check(s); err != nil {
+			return dst, c.bad(row, err)
 		}
 		dst = append(dst, s)
-		return check(s)
-	})
-	return dst, err
+	}
+	c.next += n
+	c.rows -= n
+	return dst, nil
 }
 
 func (c *column) bools(dst []bool, n int) ([]bool, error) {
@@ -90,13 +104,33 @@ func (c *column) times(dst []time.Time, n int) ([]time.Time, error) {
 	return dst, err
 }
 
-// vectors appends k values a row, k zeros for a null, and says in has, unless
-// it is nil, which rows have a vector.
-func (c *column) vectors(dst []float32, has *[]bool, n, k int) ([]float32, error) {
+// vectorMemory is where the vectors of a batch are: in the page they come from,
+// which it then holds, or in a buffer of its own.
+type vectorMemory struct {
+	page   parquet.Page
+	buffer []float32
+}
+
+// reset lets go of the page of the batch's last use.
+func (m *vectorMemory) reset() {
+	if m.page != nil {
+		parquet.Release(m.page)
+		m.page = nil
+	}
+}
+
+// vectors returns k values a row, k zeros for a null, and says in has, unless it
+// is nil, which rows have a vector.
+func (c *column) vectors(m *vectorMemory, has *[]bool, n, k int) ([]float32, error) {
+	m.reset()
+	if c.uniform(k) {
+		return c.uniformVectors(m, has, n, k)
+	}
+	dst := m.buffer[:0]
 	for row := range n {
 		if err := c.vectorLevels(row, k); err != nil {
 			if !errors.Is(err, errNull) || !c.nullable {
-				return dst, c.bad(row, err)
+				return nil, c.bad(row, err)
 			}
 			dst = append(dst, make([]float32, k)...)
 			*has = append(*has, false)
@@ -105,7 +139,7 @@ func (c *column) vectors(dst []float32, has *[]bool, n, k int) ([]float32, error
 		v := c.floats[c.next : c.next+k]
 		c.next += k
 		if err := checkVector(v); err != nil {
-			return dst, c.bad(row, err)
+			return nil, c.bad(row, err)
 		}
 		dst = append(dst, v...)
 		if has != nil {
@@ -113,7 +147,42 @@ func (c *column) vectors(dst []float32, has *[]bool, n, k int) ([]float32, error
 		}
 	}
 	c.rows -= n
+	m.buffer = dst
 	return dst, nil
+}
+
+// uniform reports whether all rows that are left of the page are lists of k
+// values, the usual case. There are as many zeros among the repetition levels as
+// there are rows, so it is enough to find them where they belong.
+func (c *column) uniform(k int) bool {
+	if c.next > 0 || len(c.rep) != k*c.rows || len(c.floats) != len(c.rep) {
+		return c.whole
+	}
+	for i := 0; i < len(c.rep); i += k {
+		if c.rep[i] != 0 {
+			return false
+		}
+	}
+	c.whole = true
+	return true
+}
+
+// uniformVectors returns the values where they are, in the page.
+func (c *column) uniformVectors(m *vectorMemory, has *[]bool, n, k int) ([]float32, error) {
+	values := c.floats[c.next : c.next+n*k : c.next+n*k]
+	for row := range n {
+		if err := checkVector(values[row*k : (row+1)*k]); err != nil {
+			return nil, c.bad(row, err)
+		}
+		if has != nil {
+			*has = append(*has, true)
+		}
+	}
+	c.next += n * k
+	c.rows -= n
+	m.page = c.page
+	parquet.Retain(m.page)
+	return values, nil
 }
 
 // vectorLevels takes the levels of one row and checks that they are those of k
