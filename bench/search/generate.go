@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// withGenerated makes a Postgres with one generated version and calls fn.
+func withGenerated(ctx context.Context, o options, items int, fn func(*vectorstore.Store, recsys.Version) error) (err error) {
+	dir, err := os.MkdirTemp("", "recflow-bench-search-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	server, err := startPostgres(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx), postgres.Immediate)) }()
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(database), Name: "bench search"})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	v, err := build(ctx, o, store, items)
+	if err != nil {
+		return err
+	}
+	return fn(store, v)
+}
+
+const database = "bench"
+
+func startPostgres(ctx context.Context, dir string) (*postgres.Server, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := toolchain.Installed(local.Cache)
+	if err != nil {
+		return nil, err
+	}
+	port, err := postgres.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &postgres.Server{
+		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
+		Port: port, Password: "for-the-benchmark-only", Unsafe: true,
+	}
+	if err := errors.Join(s.Init(ctx), s.Start(ctx)); err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err == nil {
+		_, err = conn.Exec(ctx, "CREATE DATABASE "+database)
+		conn.Close(ctx)
+	}
+	if err == nil {
+		err = vectorstore.Migrate(ctx, s.URL(database))
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx), postgres.Immediate))
+	}
+	return s, nil
+}
+
+// build loads a generated catalogue and indexes it.
+func build(ctx context.Context, o options, store *vectorstore.Store, items int) (recsys.Version, error) {
+	g := newGenerator(o.dimension, items)
+	m := manifest(o, items)
+	search := recsys.ChooseSearch(int64(items), o.dimension)
+	if o.m > 0 && search.Method == recsys.HNSW {
+		search.M = o.m
+	}
+	if o.ef > 0 && search.Method == recsys.HNSW {
+		search.EFSearch = o.ef
+	}
+	v, err := store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m, Search: search})
+	if err != nil {
+		return v, err
+	}
+	began := time.Now()
+	for i, from := range []*source{{left: items, next: g.items}, {left: o.users, next: g.users}} {
+		claim, err := store.Claim(ctx, v.ID, m.Files[i].Key)
+		if err != nil {
+			return v, err
+		}
+		if _, err := store.CopyFile(ctx, claim, from); err != nil {
+			return v, err
+		}
+	}
+	fmt.Fprintf(os.Stderr, "loaded %d items in %s\n", items, time.Since(began).Round(100*time.Millisecond))
+
+	began = time.Now()
+	claim, err := store.Claim(ctx, v.ID, vectorstore.IndexSlot)
+	if err != nil {
+		return v, err
+	}
+	last := time.Now()
+	err = store.BuildIndexes(ctx, claim, func(p vectorstore.IndexProgress) {
+		if time.Since(last) > 10*time.Second {
+			last = time.Now()
+			fmt.Fprintf(os.Stderr, "index: %s %.0f %% after %s\n", p.Step, p.Percent, time.Since(began).Round(time.Second))
+		}
+	})
+	if err != nil {
+		return v, err
+	}
+	fmt.Fprintf(os.Stderr, "indexed in %s\n\n", time.Since(began).Round(100*time.Millisecond))
+	return v, nil
+}
+
+func manifest(o options, items int) *recsys.Manifest {
+	file := func(kind string, rows int) recsys.File {
+		return recsys.File{
+			Kind: kind, Key: recsys.RunPrefix("bench") + kind + "/part-00000.parquet",
+			Bytes: 1, SHA256: strings.Repeat("0", 64), Rows: int64(rows),
+		}
+	}
+	return &recsys.Manifest{
+		SchemaVersion: recsys.ManifestSchemaVersion, RunID: "bench", Dimension: o.dimension,
+		Parameters:   recsys.Parameters{Trainer: "bench", Rank: o.dimension},
+		Interest:     recsys.DefaultInterest(),
+		Gram:         make([]float64, o.dimension*o.dimension),
+		Coverage:     recsys.Coverage{To: time.Now(), StoredTo: time.Now()},
+		HoldoutBound: "0000000000000000",
+		Files:        []recsys.File{file(recsys.ItemsFile, items), file(recsys.UsersFile, o.users)},
+	}
+}
+
+// source yields batches until left rows are made.
+type source struct {
+	left, done int
+	next       func(first, n int) embeddings.Batch
+}
+
+const batchRows = 4096
+
+func (s *source) Next() (embeddings.Batch, error) {
+	n := min(batchRows, s.left)
+	if n == 0 {
+		return nil, io.EOF
+	}
+	b := s.next(s.done, n)
+	s.left, s.done = s.left-n, s.done+n
+	return b, nil
+}
+
+// historyItems is how many items a generated user has.
+const historyItems = 50
+
+// generator makes vectors that look like the factors of a training: topics, and
+// lengths that differ widely because popularity does.
+type generator struct {
+	dimension int
+	catalogue int // items that a history is drawn from
+	topics    [][]float64
+	rng       *rand.Rand
+}
+
+func newGenerator(dimension, catalogue int) *generator {
+	g := &generator{dimension: dimension, catalogue: catalogue, rng: rand.New(rand.NewPCG(1, 2))}
+	for range 200 {
+		t := make([]float64, dimension)
+		for j := range t {
+			t[j] = g.rng.NormFloat64() / math.Sqrt(float64(dimension))
+		}
+		g.topics = append(g.topics, t)
+	}
+	return g
+}
+
+// vector adds a mix of topics and noise, scaled to a length.
+func (g *generator) vector(out []float32, topics int, noise, length float64) {
+	sum := make([]float64, g.dimension)
+	for range topics {
+		for j, x := range g.topics[g.rng.IntN(len(g.topics))] {
+			sum[j] += x
+		}
+	}
+	var square float64
+	for j := range sum {
+		sum[j] += noise * g.rng.NormFloat64() / math.Sqrt(float64(g.dimension))
+		square += sum[j] * sum[j]
+	}
+	for j := range sum {
+		out[j] = float32(sum[j] * length / math.Sqrt(square))
+	}
+}
+
+func (g *generator) items(first, n int) embeddings.Batch {
+	b := &embeddings.Items{
+		Vectors: make([]float32, n*g.dimension), Titles: make([]string, n), Categories: make([]string, n),
+		Tags: make([][]string, n), Available: make([]bool, n), Popularity: make([]float64, n),
+	}
+	for i := range n {
+		b.IDs = append(b.IDs, itemID(first+i))
+		length := math.Exp(0.7 * g.rng.NormFloat64())
+		b.Available[i], b.Popularity[i] = true, length
+		g.vector(b.Vectors[i*g.dimension:][:g.dimension], 2, 0.8, length)
+	}
+	return b
+}
+
+func (g *generator) users(first, n int) embeddings.Batch {
+	b := &embeddings.Users{
+		Vectors: make([]float32, n*g.dimension), HasVector: make([]bool, n),
+		HistoryItems: make([][]string, n), HistoryWeights: make([][]float32, n),
+		ReferenceTimes: make([]time.Time, n), MetItems: make([][]string, n),
+	}
+	for i := range n {
+		b.IDs = append(b.IDs, fmt.Sprintf("user-%05d", first+i))
+		b.HasVector[i] = true
+		g.vector(b.Vectors[i*g.dimension:][:g.dimension], 4, 0.5, 1)
+		for range historyItems {
+			b.HistoryItems[i] = append(b.HistoryItems[i], itemID(g.rng.IntN(g.catalogue)))
+			b.HistoryWeights[i] = append(b.HistoryWeights[i], 1)
+		}
+	}
+	return b
+}
+
+func itemID(n int) string { return fmt.Sprintf("item-%07d", n) }

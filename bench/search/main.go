@@ -1,0 +1,105 @@
+// Command search measures what the index of a version finds and how long it
+// takes, against an exact scan of the same version in the same run.
+//
+//	go run ./bench/search              the live version of the local stack, or of RECFLOW_DATABASE_URL
+//	go run ./bench/search -size 1m     a generated catalogue of 1,000,000 × 64 on a Postgres of its own
+//
+// Queries run one after the other, so a latency is that of an idle server.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+type options struct {
+	size                string
+	dimension, users, k int
+	m, ef               int
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.size, "size", "", "generate this many items, for example 50k or 1m; empty: the live version")
+	flag.IntVar(&o.dimension, "dimension", 64, "values in a generated vector")
+	flag.IntVar(&o.users, "users", 300, "users to search for")
+	flag.IntVar(&o.k, "k", 100, "length of a list")
+	flag.IntVar(&o.m, "m", 0, "m of a generated index; 0 for the default of the size")
+	flag.IntVar(&o.ef, "ef", 0, "ef_search of a generated index; 0 for the default of the size")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "search:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.size != "" {
+		items, err := parseSize(o.size)
+		if err != nil {
+			return err
+		}
+		return withGenerated(ctx, o, items, func(store *vectorstore.Store, v recsys.Version) error {
+			return measure(ctx, o, store, v)
+		})
+	}
+	store, err := openLive(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	live, err := store.Live(ctx)
+	if err != nil {
+		return err
+	}
+	return measure(ctx, o, store, live.Version)
+}
+
+func openLive(ctx context.Context) (*vectorstore.Store, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	vars, err := stack.LoadEnv(local.Home)
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.ReadClient(vars)
+	if err != nil {
+		return nil, err
+	}
+	if c.Database.URL == "" {
+		return nil, errors.New("no local stack here and no RECFLOW_DATABASE_URL; start one with `recflow up`, or give -size 100k")
+	}
+	return vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, Name: "bench search"})
+}
+
+// parseSize reads a number with k or m behind it.
+func parseSize(text string) (int, error) {
+	factor, digits := 1, strings.ToLower(text)
+	switch {
+	case strings.HasSuffix(digits, "k"):
+		factor, digits = 1_000, strings.TrimSuffix(digits, "k")
+	case strings.HasSuffix(digits, "m"):
+		factor, digits = 1_000_000, strings.TrimSuffix(digits, "m")
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("-size %q is not a number of items; use 50k or 1m", text)
+	}
+	return n * factor, nil
+}

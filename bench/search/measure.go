@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// measure prints recall and latency of the version's own search beside those of
+// an exact scan.
+func measure(ctx context.Context, o options, store *vectorstore.Store, v recsys.Version) error {
+	users, err := store.SampleUsers(ctx, v, o.users, "bench search")
+	if err != nil {
+		return err
+	}
+	if len(users) == 0 {
+		return fmt.Errorf("version %d has no user with a vector", v.ID)
+	}
+	fmt.Printf("version %d: %d items × %d, %d users, k %d, %s\n\n", v.ID, v.Items, v.Dimension, len(users), o.k, describe(v.Search))
+	fmt.Printf("%-22s %10s %10s  %20s  %20s  %s\n", "", fmt.Sprintf("recall@%d", o.k), "recall@20", "search p50 / p95", "exact p50 / p95", "exact ÷ search")
+	for _, c := range []struct {
+		name  string
+		query func(vectorstore.User) vectorstore.Query
+	}{
+		{"all items", func(u vectorstore.User) vectorstore.Query {
+			return vectorstore.Query{Vector: u.Vector, K: o.k}
+		}},
+		{"without the user's own", func(u vectorstore.User) vectorstore.Query {
+			return vectorstore.Query{Vector: u.Vector, K: o.k, Exclude: slices.Concat(u.History.Items, u.History.Met)}
+		}},
+	} {
+		row, err := compare(ctx, store, v, users, o.k, c.query)
+		if err != nil {
+			return err
+		}
+		row.print(c.name)
+	}
+	return nil
+}
+
+// row is one line of the result. Times are of single queries, round trip included.
+type row struct {
+	recall, recall20 float64
+	search, exact    []time.Duration
+}
+
+// compare answers every query both ways, one right after the other, so that
+// whatever else the machine does slows both.
+func compare(ctx context.Context, store *vectorstore.Store, v recsys.Version, users []vectorstore.User, k int, query func(vectorstore.User) vectorstore.Query) (row, error) {
+	var r row
+	var recalls, recalls20 []float64
+	for i, u := range slices.Concat(users[:min(20, len(users))], users) { // the first ones warm the caches
+		q := query(u)
+		found, took, err := timed(ctx, store, v, q)
+		if err != nil {
+			return r, err
+		}
+		q.Exact = true
+		truth, tookExact, err := timed(ctx, store, v, q)
+		if err != nil {
+			return r, err
+		}
+		if i < min(20, len(users)) {
+			continue
+		}
+		r.search, r.exact = append(r.search, took), append(r.exact, tookExact)
+		recalls = append(recalls, recsys.SearchRecallAt(k, found, truth))
+		recalls20 = append(recalls20, recsys.SearchRecallAt(20, found, truth))
+	}
+	r.recall, r.recall20 = recsys.Mean(recalls), recsys.Mean(recalls20)
+	return r, nil
+}
+
+func timed(ctx context.Context, store *vectorstore.Store, v recsys.Version, q vectorstore.Query) ([]float64, time.Duration, error) {
+	began := time.Now()
+	hits, err := store.Nearest(ctx, v, q)
+	took := time.Since(began)
+	scores := make([]float64, len(hits))
+	for i, h := range hits {
+		scores[i] = h.Score
+	}
+	return scores, took, err
+}
+
+func (r row) print(name string) {
+	fmt.Printf("%-22s %10.4f %10.4f  %20s  %20s  %.1f / %.1f\n", name, r.recall, r.recall20,
+		pair(r.search), pair(r.exact),
+		float64(percentile(r.exact, 50))/float64(percentile(r.search, 50)),
+		float64(percentile(r.exact, 95))/float64(percentile(r.search, 95)))
+}
+
+func pair(d []time.Duration) string {
+	return fmt.Sprintf("%.1f / %.1f ms", milliseconds(percentile(d, 50)), milliseconds(percentile(d, 95)))
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func percentile(d []time.Duration, p int) time.Duration {
+	sorted := slices.Sorted(slices.Values(d))
+	return sorted[min(len(sorted)*p/100, len(sorted)-1)]
+}
+
+func describe(s recsys.Search) string {
+	if s.Method != recsys.HNSW {
+		return s.Method
+	}
+	return fmt.Sprintf("hnsw m %d, ef_construction %d, ef_search %d", s.M, s.EFConstruction, s.EFSearch)
+}
