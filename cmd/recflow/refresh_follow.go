@@ -81,7 +81,11 @@ type stageDisplay struct {
 // update shows what has happened since the last answer.
 func (d *stageDisplay) update(p workflows.Progress) {
 	for ; d.began < len(p.Stages); d.began++ {
-		if d.task != nil {
+		switch {
+		case d.task == nil:
+		case d.began == 0:
+			d.task.Done("a worker has it")
+		default:
 			d.task.Done("%s", doneText(p.Stages[d.began-1], d.text))
 		}
 		d.task, d.text = d.printer.Start(p.Stages[d.began].Stage, "starting"), ""

@@ -21,6 +21,7 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/progress"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/toolchain"
 	"github.com/recflow/recflow/workflows"
@@ -71,6 +72,25 @@ func TestRefreshFlags(t *testing.T) {
 	t.Run("it wants a reason for an accepted gate", func(t *testing.T) {
 		assert.Equal(t, 1, recflow(t.Context(), "", "refresh", "--accept-gate", "quality").code)
 	})
+}
+
+func TestStageDisplay(t *testing.T) {
+	var out bytes.Buffer
+	d := &stageDisplay{printer: progress.New(&out)}
+	d.update(workflows.Progress{}) // no worker has answered yet
+	p := workflows.Progress{
+		Stage: workflows.StageLoad, FilesDone: 2, FilesTotal: 9, RowsLoaded: 20, RowsTotal: 90,
+		Stages: []workflows.StageProgress{{Stage: workflows.StageTrain, Detail: "trained"}, {Stage: workflows.StageLoad}},
+	}
+	d.update(p)
+	p.FilesDone, p.RowsLoaded = 9, 90
+	d.update(p)
+	d.finish(true)
+	d.finish(true) // ends once
+	shown := out.String()
+	assert.Contains(t, shown, "✓ refresh   a worker has it\n", "it shows the wait for a worker")
+	assert.Contains(t, shown, "✓ train     trained\n", "it ends a stage with its result")
+	assert.Contains(t, shown, "✓ load      file 9 of 9, 90 of 90 rows\n", "it ends the last one with its last numbers")
 }
 
 // What the stand-in workflow does, chosen by the request's seed.
