@@ -60,9 +60,10 @@ func spawn(dir string, argv, env []string) (*process, error) {
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.ExtraFiles = []*os.File{lock} // descriptor 3
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	// PWD follows Dir. Spark's scratch files stay in the run's folder, which is
-	// cleared even when the job is killed.
-	cmd.Env = append(cmd.Environ(), "PYTHONUNBUFFERED=1", "TMPDIR="+temp, "SPARK_LOCAL_DIRS="+temp)
+	// PWD follows Dir. The scratch files of Python, Spark and its JVM stay in the
+	// run's folder, which is cleared even when the job is killed.
+	cmd.Env = append(cmd.Environ(), "PYTHONUNBUFFERED=1",
+		"TMPDIR="+temp, "SPARK_LOCAL_DIRS="+temp, `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=`+temp+`"`)
 	cmd.Env = append(cmd.Env, env...)
 	if err := cmd.Start(); err != nil {
 		return nil, err
