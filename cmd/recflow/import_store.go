@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/importer"
+	"github.com/recflow/recflow/internal/stack"
+)
+
+// maxImportRecord bounds the small JSON objects that an import reads, in bytes.
+const maxImportRecord = 1 << 20
+
+// openBucket returns the bucket of the running system. When the environment
+// names none it is the local stack's, and then so are endpoint and credentials.
+func (a *app) openBucket(ctx context.Context) (*awsclient.S3, error) {
+	c, err := clientConfig()
+	if err != nil {
+		return nil, err
+	}
+	if c.Storage.Bucket == "" {
+		return nil, errors.New("there is no local stack here; start it with `recflow up`, or set RECFLOW_BUCKET")
+	}
+	var options awsclient.Options
+	if own, err := config.ReadClient(nil); err == nil && own.Storage.Bucket == "" {
+		local, err := config.ReadLocal()
+		if err != nil {
+			return nil, err
+		}
+		vars, err := stack.LoadEnv(local.Home)
+		if err != nil {
+			return nil, err
+		}
+		options = awsclient.OptionsFrom(vars)
+	}
+	aws, err := awsclient.Load(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return awsclient.NewS3(aws, c.Storage.Bucket), nil
+}
+
+// importStore is the bucket of an import. A dry run does without one: it then
+// cannot know when a file was imported first.
+func (a *app) importStore(ctx context.Context, dryRun bool) (importer.Store, error) {
+	if c, err := clientConfig(); dryRun && (err != nil || c.Storage.Bucket == "") {
+		return nil, err
+	}
+	b, err := a.openBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return importBucket{b}, nil
+}
+
+// importBucket is a bucket as the importer wants it.
+type importBucket struct{ *awsclient.S3 }
+
+func (b importBucket) Get(ctx context.Context, key string) ([]byte, error) {
+	return b.S3.Get(ctx, key, maxImportRecord)
+}
+
+// Stat takes the MD5 from the ETag, where the ETag is one: that of an encrypted
+// object may look like it, and then the object is sent again.
+func (b importBucket) Stat(ctx context.Context, key string) (importer.Object, error) {
+	o, err := b.S3.Stat(ctx, key)
+	if err != nil {
+		return importer.Object{}, err
+	}
+	sum := strings.Trim(o.ETag, `"`)
+	if raw, err := hex.DecodeString(sum); err != nil || len(raw) != 16 {
+		sum = ""
+	}
+	return importer.Object{Bytes: o.Size, MD5: sum}, nil
+}
+
+func (b importBucket) PutIfAbsent(ctx context.Context, key string, body []byte) error {
+	return b.S3.PutIfAbsent(ctx, key, bytes.NewReader(body))
+}
+
+func (b importBucket) Put(ctx context.Context, key string, body []byte) error {
+	return b.S3.Put(ctx, key, bytes.NewReader(body))
+}
+
+func (b importBucket) List(ctx context.Context, prefix string, each func(string) error) error {
+	for o, err := range b.S3.List(ctx, prefix) {
+		if err == nil {
+			err = each(o.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var _ importer.Store = importBucket{}

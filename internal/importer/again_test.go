@@ -1,0 +1,150 @@
+package importer
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// days is a CSV with an event every six hours, in no order of time.
+func days(n int) []byte {
+	var b strings.Builder
+	b.WriteString("user,item,ts\n")
+	for i := range 4 * n {
+		hour := (i * 7 % (4 * n)) * 6
+		fmt.Fprintf(&b, "u%d,i,%s\n", i, time.Date(2017, 12, 1, hour, 0, 0, 0, time.UTC).Format(time.RFC3339))
+	}
+	return []byte(b.String())
+}
+
+func TestImportingAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string][]byte{
+		"events":                days(30),
+		"events without a time": []byte("user,item\nu,i\nv,j\n"),
+		"items":                 []byte("item_id,title\n1,a\n2,b\n1,c\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMemory()
+			path := file(t, "in.csv", body)
+			_, err := Import(t.Context(), m, path, options(t))
+			require.NoError(t, err)
+			before, puts := maps.Clone(m.objects), m.puts
+
+			later := options(t)
+			later.Now = func() time.Time { return today.AddDate(0, 0, 3) }
+			later.SpillBytes = 1000 // other ways through memory give the same bytes
+			later.Parallel = 1
+			r, err := Import(t.Context(), m, path, later)
+			require.NoError(t, err)
+			require.Equal(t, before, m.objects)
+			require.Equal(t, puts, m.puts, "wrote what was there")
+			require.Zero(t, r.Files[0].Objects.Written)
+			require.Equal(t, today, r.Files[0].FirstImportedAt)
+		})
+	}
+}
+
+func TestTwoFirstImportsAtOnceAgreeOnTheTime(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	path := file(t, "in.csv", []byte("user,item\nu,i\n"))
+	var both sync.WaitGroup
+	for i := range 8 {
+		both.Go(func() {
+			o := options(t)
+			o.Now = func() time.Time { return today.Add(time.Duration(i) * 24 * time.Hour) }
+			_, err := Import(t.Context(), m, path, o)
+			require.NoError(t, err)
+		})
+	}
+	both.Wait()
+	require.Len(t, m.keys(interactionsPrefix), 1)
+	require.Len(t, m.events(t), 1)
+}
+
+// Whatever the order of imports with different ends, every row that any of them
+// covered is there, and once.
+func TestUntilLosesNothing(t *testing.T) {
+	t.Parallel()
+	path := file(t, "in.csv", days(6))
+	at := func(day, hour int) time.Time { return time.Date(2017, 12, day, hour, 0, 0, 0, time.UTC) }
+	for name, ends := range map[string][]time.Time{
+		"growing":              {at(2, 0), at(3, 13), at(5, 1)},
+		"shrinking":            {at(5, 1), at(3, 13), at(2, 0)},
+		"within one day":       {at(3, 13), at(3, 7), at(3, 19)},
+		"all and then less":    {{}, at(3, 13)},
+		"less and then all":    {at(3, 13), {}},
+		"to a day, then in it": {at(4, 0), at(4, 7)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMemory()
+			var furthest time.Time
+			for _, until := range ends {
+				o := options(t)
+				o.Until = until
+				r, err := Import(t.Context(), m, path, o)
+				require.NoError(t, err)
+				require.Equal(t, r.Rows, r.Events+r.Files[0].AfterUntil)
+				if until.IsZero() {
+					until = at(30, 0)
+				}
+				if until.After(furthest) {
+					furthest = until
+				}
+			}
+			want := newMemory()
+			o := options(t)
+			o.Until = furthest
+			_, err := Import(t.Context(), want, path, o)
+			require.NoError(t, err)
+			require.Equal(t, want.events(t), m.events(t))
+		})
+	}
+}
+
+func TestAnotherMappingReplacesTheFirst(t *testing.T) {
+	t.Parallel()
+	body := []byte("user,item,seen,bought\nu,i,2017-12-01,2017-12-05\nv,j,2017-12-02,2017-12-06\n")
+	path := file(t, "in.csv", body)
+	m := newMemory()
+	_, err := Import(t.Context(), m, file(t, "other.csv", days(3)), options(t))
+	require.NoError(t, err)
+	others := len(m.keys(""))
+
+	o := options(t)
+	o.Columns.Time = "seen"
+	_, err = Import(t.Context(), m, path, o)
+	require.NoError(t, err)
+	o.Columns.Time = "bought"
+	o.EventType = "purchase"
+	r, err := Import(t.Context(), m, path, o)
+	require.NoError(t, err)
+	require.Equal(t, Objects{Written: 2, Removed: 2, Bytes: r.Files[0].Objects.Bytes}, r.Files[0].Objects)
+	require.Len(t, m.keys(""), others+3, "two days and a record")
+
+	only := newMemory()
+	_, err = Import(t.Context(), only, path, o)
+	require.NoError(t, err)
+	for k, body := range only.objects {
+		require.Equal(t, body, m.objects[k], k)
+	}
+}
+
+func TestALargeDayBecomesSeveralObjects(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	o := options(t)
+	o.PartRows = 3
+	_, err := Import(t.Context(), m, file(t, "in.csv", days(2)), o)
+	require.NoError(t, err)
+	require.Len(t, m.keys(interactionsPrefix+"dt=2017-12-01/"), 2)
+	require.Len(t, m.events(t), 8)
+}

@@ -1,0 +1,315 @@
+package importer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Options says what to import and how. The zero value of a size or a function
+// stands for its default.
+type Options struct {
+	Format    string    // auto, movielens, csv, jsonl or parquet
+	Columns   Columns   // instead of guessing
+	Items     bool      // the file holds items, whatever its columns
+	EventType string    // of events whose row names none
+	Until     time.Time // events before it only; zero: all
+
+	DryRun      bool   // write nothing, neither to the bucket nor to the rejects
+	MaxRejects  int64  // below 0: 100 or 1 % of the rows, whichever is more
+	RejectsFile string // of all files; empty: one a file, in RejectsDir
+	RejectsDir  string
+	TempDir     string // of the spill; it may need as much room as the file unpacked
+	Stdin       io.Reader
+	Now         func() time.Time
+	Progress    func(Progress) // called from one goroutine at a time, often
+
+	SpillBytes int // memory of the spill; default 64 MiB
+	PartRows   int // rows of an object; default 1,000,000
+	Parallel   int // objects made and sent at once; default 4
+}
+
+func (o Options) withDefaults() Options {
+	if o.Format == "" {
+		o.Format = formatAuto
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	if o.SpillBytes == 0 {
+		o.SpillBytes = 64 << 20
+	}
+	if o.PartRows == 0 {
+		o.PartRows = 1_000_000
+	}
+	if o.Parallel == 0 {
+		o.Parallel = 4
+	}
+	o.Until = micros(o.Until)
+	return o
+}
+
+// job is one file of an import, with what is known of it beforehand.
+type job struct {
+	path    string
+	format  string
+	request request
+	named   map[field]string // columns that are known, not guessed; nil: guess
+	label   string           // format in the record; empty: that of the file
+	shape   itemShaper       // nil: plainItem
+	more    []recsys.Item    // items that the file lacks
+	watch   func(*event)     // sees every accepted event; nil: nobody
+}
+
+// Import imports a file, a folder, or standard input ("-") into store. A store
+// of nil is accepted in a dry run. It returns what was done, also beside an
+// error of type TooManyRejects.
+func Import(ctx context.Context, store Store, path string, o Options) (Result, error) {
+	jobs, ignored, err := plan(path, o)
+	if err != nil {
+		return Result{}, err
+	}
+	return run(ctx, store, jobs, ignored, o)
+}
+
+func run(ctx context.Context, store Store, jobs []job, ignored []string, o Options) (Result, error) {
+	o = o.withDefaults()
+	started := time.Now()
+	r := Result{DryRun: o.DryRun, Ignored: ignored}
+	var shared *rejects
+	if o.RejectsFile != "" && !o.DryRun {
+		shared = &rejects{path: o.RejectsFile}
+		defer shared.close()
+	}
+	for _, j := range jobs {
+		f := fileImport{store: store, job: j, options: o, rejects: shared}
+		if err := f.run(ctx); err != nil {
+			return r, err
+		}
+		r.Files = append(r.Files, f.result)
+		r.Rows += f.result.Rows
+		r.Rejected += f.result.Rejected
+		if f.result.Kind == KindItems {
+			r.Items += f.result.Accepted
+		} else {
+			r.Events += f.result.Accepted
+		}
+		if f.rejects.n > 0 && f.rejects.path != "" {
+			r.Rejects = f.rejects.path
+		}
+	}
+	if shared != nil {
+		if err := shared.close(); err != nil {
+			return r, err
+		}
+	}
+	r.Seconds = time.Since(started).Seconds()
+	return r, r.verdict(o)
+}
+
+// verdict is an error when too much was refused.
+func (r Result) verdict(o Options) error {
+	limit := o.MaxRejects
+	if limit < 0 {
+		limit = max(100, r.Rows/100)
+	}
+	if r.Rejected > limit {
+		return TooManyRejects{Rejected: r.Rejected, Limit: limit, Accepted: r.Events + r.Items, Path: r.Rejects}
+	}
+	if r.Rejected > 0 && r.Rejected == r.Rows {
+		return TooManyRejects{Rejected: r.Rejected, Limit: r.Rows - 1, Path: r.Rejects}
+	}
+	return nil
+}
+
+// fileImport is the import of one file.
+type fileImport struct {
+	store   Store
+	job     job
+	options Options
+	rejects *rejects
+
+	in      *input
+	source  source
+	mapping mapping
+	record  Record
+	again   bool // the bucket had a record of the file
+	old     Record
+	spill   *spill
+	last    lastRows
+	result  FileResult
+}
+
+func (f *fileImport) run(ctx context.Context) (err error) {
+	o := f.options
+	f.in, err = openInput(ctx, f.job.path, o.Stdin, o.TempDir, func(n int64) {
+		o.Progress(Progress{File: f.job.path, Step: "hash", Done: n})
+	})
+	if err != nil {
+		return err
+	}
+	defer f.in.file.Close()
+	var format string
+	if f.source, format, err = f.in.open(f.job.format); err != nil {
+		return err
+	}
+	defer f.source.Close()
+	if err := f.decide(format); err != nil {
+		return fmt.Errorf("%s: %w", f.in.name, err)
+	}
+	if err := f.remember(ctx); err != nil {
+		return err
+	}
+	if f.rejects == nil {
+		f.rejects = &rejects{}
+		if !o.DryRun {
+			f.rejects.path = filepath.Join(o.RejectsDir, f.in.base()+"-"+f.in.sha[:16]+".jsonl")
+		}
+		defer f.rejects.close()
+	}
+	f.spill = newSpill(o.TempDir, o.SpillBytes)
+	defer f.spill.close()
+	if err := f.read(ctx); err != nil {
+		return err
+	}
+	if err := f.in.unchanged(); err != nil {
+		return err
+	}
+	if f.options.RejectsFile == "" {
+		if err := f.rejects.close(); err != nil {
+			return err
+		}
+	}
+	if o.DryRun {
+		return nil
+	}
+	return f.write(ctx)
+}
+
+// decide settles what the columns mean.
+func (f *fileImport) decide(format string) (err error) {
+	names := f.source.columns()
+	if f.job.named == nil {
+		f.mapping, err = f.job.request.plan(names)
+	} else {
+		f.mapping, err = f.job.request.known(f.job.named, names)
+	}
+	if err != nil {
+		return err
+	}
+	if f.job.label != "" {
+		format = f.job.label
+	}
+	f.result = FileResult{
+		File: f.in.name, SHA256: f.in.sha, Kind: KindEvents, Format: format,
+		Columns: f.mapping.names(names), EventType: f.mapping.event,
+	}
+	if f.mapping.items {
+		f.result.Kind, f.result.EventType = KindItems, ""
+	}
+	return f.source.bind(f.mapping.columns)
+}
+
+// remember finds out when the file was imported first, and records it when that
+// is now.
+func (f *fileImport) remember(ctx context.Context) (err error) {
+	wanted := Record{
+		SchemaVersion: 1, SHA256: f.in.sha, File: f.in.base(), Bytes: f.in.bytes, FirstImportedAt: micros(f.options.Now()),
+		Kind: f.result.Kind, Format: f.result.Format, Columns: f.result.Columns, EventType: f.result.EventType,
+	}
+	f.old = wanted
+	switch {
+	case f.options.DryRun && f.store == nil:
+	case f.options.DryRun:
+		f.old, err = lookUp(ctx, f.store, wanted)
+		if errors.Is(err, recsys.ErrNotFound) {
+			f.old, err = wanted, nil
+		}
+	default:
+		f.old, f.again, err = claim(ctx, f.store, wanted)
+	}
+	if err != nil {
+		return err
+	}
+	wanted.FirstImportedAt, wanted.File = f.old.FirstImportedAt, f.old.File
+	f.record = wanted
+	f.result.FirstImportedAt = wanted.FirstImportedAt
+	return nil
+}
+
+// write puts the file's objects into the bucket and completes its record.
+func (f *fileImport) write(ctx context.Context) error {
+	w := &writer{store: f.store, sha: f.in.sha, again: f.again, options: f.options, keys: map[string]bool{}}
+	w.progress = func(n int64) {
+		f.options.Progress(Progress{File: f.job.path, Step: "write", Done: n, Total: f.result.Accepted, Rows: n})
+	}
+	var err error
+	if f.mapping.items {
+		err = w.items(ctx, f.spill, f.last)
+	} else {
+		err = w.events(ctx, f.spill)
+	}
+	if err == nil && !f.record.sameMapping(f.old) {
+		err = w.removeOthers(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	f.result.Objects = w.out
+	return f.complete(ctx, w)
+}
+
+// complete writes what was found into the file's record, unless an earlier
+// import has taken at least as much of the file.
+func (f *fileImport) complete(ctx context.Context, w *writer) error {
+	if !f.options.Until.IsZero() && !f.mapping.items {
+		f.record.Until = &f.options.Until
+	}
+	if f.old.Complete && f.record.sameMapping(f.old) && f.old.reaches(f.record) {
+		return nil
+	}
+	f.record.Complete = true
+	f.record.Rows, f.record.Accepted, f.record.Rejected = f.result.Rows, f.result.Accepted, f.result.Rejected
+	body, err := f.record.encode()
+	if err == nil {
+		err = w.store.Put(ctx, f.record.key(), body)
+	}
+	if err != nil {
+		return fmt.Errorf("complete the record of the import: %w", err)
+	}
+	return nil
+}
+
+// lastRows knows the last row of every item of a file. It keeps 24 bytes an
+// item rather than its id; two hashes make a mix-up unthinkable.
+type lastRows struct {
+	seeds [2]maphash.Seed
+	rows  map[[2]uint64]int64
+}
+
+func newLastRows() lastRows {
+	return lastRows{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, rows: map[[2]uint64]int64{}}
+}
+
+func (l lastRows) key(id string) [2]uint64 {
+	return [2]uint64{maphash.String(l.seeds[0], id), maphash.String(l.seeds[1], id)}
+}
+
+// set notes a row of id, and reports whether there was one before.
+func (l lastRows) set(id string, row int64) bool {
+	k := l.key(id)
+	_, before := l.rows[k]
+	l.rows[k] = row
+	return before
+}
+
+func (l lastRows) is(id string, row int64) bool { return l.rows[l.key(id)] == row }

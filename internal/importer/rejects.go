@@ -1,0 +1,95 @@
+package importer
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Reject is a row that could not be an event or an item.
+type Reject struct {
+	File   string `json:"file"`
+	Line   int64  `json:"line,omitempty"` // absent where a format has no lines
+	Row    int64  `json:"row"`            // 1-based data row
+	Reason string `json:"reason"`
+	Text   string `json:"text,omitempty"` // the row as written, at most 4 KiB of it
+}
+
+// Place is the reject's file:line, as editors understand it.
+func (r Reject) Place() string {
+	if r.Line == 0 {
+		return fmt.Sprintf("%s: row %d", r.File, r.Row)
+	}
+	return fmt.Sprintf("%s:%d", r.File, r.Line)
+}
+
+const (
+	shownRejects = 5         // of each file, in the result
+	keptRejects  = 1_000_000 // in a rejects file: a wrong file must not fill the disk
+)
+
+// rejects is the file of rejected rows, JSON lines. It is made at the first one
+// and readable by its owner only: it holds users' data.
+type rejects struct {
+	path string // empty: count only
+	file *os.File
+	w    *bufio.Writer
+	n    int64
+}
+
+func (r *rejects) add(x Reject) error {
+	r.n++
+	if r.path == "" || r.n > keptRejects {
+		return nil
+	}
+	if r.file == nil {
+		if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
+			return fmt.Errorf("make the folder of rejects: %w", err)
+		}
+		f, err := os.OpenFile(r.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("make the file of rejects: %w", err)
+		}
+		r.file, r.w = f, bufio.NewWriter(f)
+	}
+	line, err := json.Marshal(x)
+	if err != nil {
+		return err
+	}
+	if _, err := r.w.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("write the file of rejects: %w", err)
+	}
+	return nil
+}
+
+func (r *rejects) close() error {
+	if r.file == nil {
+		return nil
+	}
+	err := r.w.Flush()
+	if e := r.file.Close(); err == nil {
+		err = e
+	}
+	r.file = nil
+	if err != nil {
+		return fmt.Errorf("write the file of rejects: %w", err)
+	}
+	return nil
+}
+
+// TooManyRejects ends an import in which more rows were refused than allowed.
+// Every other row has been imported.
+type TooManyRejects struct {
+	Rejected, Limit, Accepted int64
+	Path                      string // of the rejects file; empty in a dry run
+}
+
+func (e TooManyRejects) Error() string {
+	s := fmt.Sprintf("%d rows were rejected, more than the %d of --max-rejects", e.Rejected, e.Limit)
+	if e.Path != "" {
+		s += fmt.Sprintf("; the other %d are imported: correct the rows in %s and import them as a file of their own", e.Accepted, e.Path)
+	}
+	return s
+}

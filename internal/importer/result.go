@@ -1,0 +1,66 @@
+package importer
+
+import (
+	"time"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Result is what an import did, or would do.
+type Result struct {
+	DryRun   bool         `json:"dry_run,omitempty"`
+	Rows     int64        `json:"rows"`
+	Events   int64        `json:"events"`
+	Items    int64        `json:"items"`
+	Rejected int64        `json:"rejected"`
+	Rejects  string       `json:"rejects,omitempty"` // path of the file of rejected rows
+	Files    []FileResult `json:"files"`
+	Ignored  []string     `json:"ignored,omitempty"` // files of the folder that hold neither events nor items
+	Notes    []string     `json:"notes,omitempty"`
+	Seconds  float64      `json:"seconds"`
+}
+
+// FileResult is what one file gave.
+type FileResult struct {
+	File            string            `json:"file"`
+	SHA256          string            `json:"sha256"`
+	FirstImportedAt time.Time         `json:"first_imported_at"`
+	Kind            string            `json:"kind"`   // events or items
+	Format          string            `json:"format"` // csv, jsonl, parquet or completejourney
+	Columns         map[string]string `json:"columns"`
+	EventType       string            `json:"event_type,omitempty"` // of rows that name none
+
+	// Rows = Accepted + Rejected + AfterUntil + Replaced.
+	Rows       int64 `json:"rows"`
+	Accepted   int64 `json:"accepted"`
+	Rejected   int64 `json:"rejected"`
+	AfterUntil int64 `json:"after_until"`
+	Replaced   int64 `json:"replaced"` // items given again by a later row
+	NoTime     int64 `json:"no_time"`  // accepted events that got the time of the first import
+
+	Days    int        `json:"days,omitempty"`
+	From    *time.Time `json:"from,omitempty"` // earliest event
+	To      *time.Time `json:"to,omitempty"`   // latest event
+	Objects Objects    `json:"objects"`
+
+	FirstRejects []Reject       `json:"first_rejects,omitempty"`
+	SampleEvents []recsys.Event `json:"sample_events,omitempty"`
+	SampleItems  []recsys.Item  `json:"sample_items,omitempty"`
+}
+
+// The kinds of a file.
+const (
+	KindEvents = "events"
+	KindItems  = "items"
+)
+
+// shownRows of each file are kept as samples.
+const shownRows = 5
+
+// Progress is how far an import has come.
+type Progress struct {
+	File        string
+	Step        string // hash, read or write
+	Done, Total int64  // bytes of the file; rows while writing
+	Rows        int64  // read or written so far
+}
