@@ -179,6 +179,9 @@ func serveInProcessOfItsOwn(t *testing.T, o glue.Options) (*exec.Cmd, *awsclient
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
+		if s, err := glue.New(o); err == nil { // a test that failed may have left jobs
+			s.Close(context.Background())
+		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
