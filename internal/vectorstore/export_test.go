@@ -57,3 +57,18 @@ func explain(t testing.TB, s *Store, p plan, v recsys.Version, q Query) string {
 	}
 	return text
 }
+
+// Walk answers a query from the graph however few items are eligible, and does
+// not fall back.
+func Walk(ctx context.Context, s *Store, v recsys.Version, q Query) ([]Hit, error) {
+	eligible := v.Items
+	if q.Category != "" {
+		err := s.pool.QueryRow(ctx, "SELECT count(*) FROM "+schemaOf(v.ID)+".items WHERE category = $1", q.Category).Scan(&eligible)
+		if err != nil {
+			return nil, err
+		}
+	}
+	hits := make([][]Hit, 1)
+	err := s.search(ctx, v, []Query{q}, []plan{walkPlan(v, q, eligible)}, hits)
+	return hits[0], err
+}

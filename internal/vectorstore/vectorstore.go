@@ -87,6 +87,8 @@ func configure(c *pgx.ConnConfig, name string) {
 	c.RuntimeParams["client_connection_check_interval"] = "1s"
 	c.RuntimeParams["idle_in_transaction_session_timeout"] = "60s"
 	c.RuntimeParams["timezone"] = "UTC"
+	// Compiling an exact search over a large catalogue takes longer than running it.
+	c.RuntimeParams["jit"] = "off"
 }
 
 // The oldest pgvector that is accepted, and that is accepted without a warning.
