@@ -47,7 +47,7 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 		return LoadFileResult{}, fmt.Errorf("%w: it has %d files, and no file %d", recsys.ErrManifestInvalid, len(m.Files), in.File)
 	}
 	f := m.Files[in.File]
-	beat.set(Note{Detail: "download " + path.Base(f.Key), File: &in.File})
+	beat.set(Note{Detail: "download " + path.Base(f.Key), File: in.File + 1})
 
 	file, err := embeddings.Fetch(ctx, func(ctx context.Context, offset int64) (io.ReadCloser, error) {
 		return a.S3.Open(ctx, f.Key, offset)
@@ -62,7 +62,7 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 	}
 	defer reader.Close()
 	rows, err := a.Store.CopyFile(ctx, claim, reader, vectorstore.WithProgress(func(rows int64) {
-		beat.set(Note{Detail: "copy " + path.Base(f.Key), File: &in.File, Rows: rows})
+		beat.set(Note{Detail: "copy " + path.Base(f.Key), File: in.File + 1, Rows: rows})
 	}))
 	return LoadFileResult{Rows: rows}, a.fenced(ctx, in.Version, err)
 }

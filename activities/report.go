@@ -19,7 +19,7 @@ type Note struct {
 	Done      int     `json:"done,omitempty"` // units of the present part of the training
 	Total     int     `json:"total,omitempty"`
 	Percent   float64 `json:"percent,omitempty"` // of the index that is being built
-	File      *int    `json:"file,omitempty"`    // the file that Rows counts
+	File      int     `json:"file,omitempty"`    // number of the file that Rows counts, from 1
 	Rows      int64   `json:"rows,omitempty"`
 }
 
@@ -48,8 +48,8 @@ func (a *Activities) report(ctx context.Context) *reporter {
 	r := &reporter{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
-		began, told := time.Now(), time.Now()
-		var detail string
+		began, at := time.Now(), time.Now()
+		var told Note
 		ticker := time.NewTicker(beatEvery)
 		defer ticker.Stop()
 		for {
@@ -61,9 +61,9 @@ func (a *Activities) report(ctx context.Context) *reporter {
 			note := r.get()
 			activity.RecordHeartbeat(ctx, note)
 			every := max(noteAtLeast, time.Since(began)/noteFraction)
-			if note != (Note{}) && (note.Detail != detail || time.Since(told) >= every) {
+			if note != told && (note.Detail != told.Detail && note.Percent == 0 || time.Since(at) >= every) {
 				a.tell(beat, note)
-				told, detail = time.Now(), note.Detail
+				told, at = note, time.Now()
 			}
 		}
 	}()

@@ -47,12 +47,15 @@ put(run + "manifest.json", json.dumps(manifest).encode())
 
 // preparedRun is a folder with the files of a training run that every gate
 // passes. Keys in its manifest begin with the kind of file.
-type preparedRun struct{ users, items, files int }
+type preparedRun struct {
+	users, items, files int
+	holdout             float64
+}
 
 // The runs of the tests: small is quick, many gives a load a middle.
 var (
-	small = preparedRun{users: 600, items: 400, files: 2}
-	many  = preparedRun{users: 6000, items: 2000, files: 40}
+	small = preparedRun{users: 400, items: 200, files: 2, holdout: 0.4}
+	many  = preparedRun{users: 4000, items: 500, files: 40, holdout: 0.05}
 )
 
 var (
@@ -70,7 +73,7 @@ func (p preparedRun) folder(t *testing.T) string {
 	}
 	dir, err := os.MkdirTemp("", "recflow-test-run-")
 	require.NoError(t, err)
-	m, data := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: p.users, Items: p.items})
+	m, data := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: p.users, Items: p.items, HoldoutShare: p.holdout})
 	m.Files = nil
 	addFiles(t, dir, m, recsys.ItemsFile, items(data), 1)
 	addFiles(t, dir, m, recsys.UsersFile, users(data), p.files)

@@ -43,8 +43,8 @@ func (r *refresh) hear(n activities.Note) {
 	if n.Percent > 0 {
 		r.progress.IndexPercent = n.Percent
 	}
-	if n.File != nil {
-		r.loaded(*n.File, n.Rows)
+	if n.File > 0 {
+		r.loaded(n.File-1, n.Rows)
 		return
 	}
 	detail := n.Detail

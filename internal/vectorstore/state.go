@@ -26,29 +26,34 @@ func (s *Store) MarkReady(ctx context.Context, version int64, gates []recsys.Gat
 	return s.finish(ctx, version, recsys.Ready, "", gates)
 }
 
-// MarkRefused records the gates of a loading version that may not go live. Its
-// data stays for inspection.
+// MarkRefused records the gates of a version that may not go live. Its data
+// stays for inspection. A ready version can still be refused, when it is
+// compared with a newer live one, but not one that is live itself.
 func (s *Store) MarkRefused(ctx context.Context, version int64, gates []recsys.GateResult) error {
 	return s.finish(ctx, version, recsys.Refused, strings.Join(refusals(gates), "; "), gates)
 }
 
-// finish moves a loading version on. Repeating it changes nothing.
+// finish moves a version on. Repeating it changes nothing.
 func (s *Store) finish(ctx context.Context, version int64, to recsys.State, failure string, gates []recsys.GateResult) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		state, err := lockVersion(ctx, tx, version)
 		if err != nil {
 			return err
 		}
-		if state != recsys.Loading && state != to {
-			return fmt.Errorf("it is %s: %w", state, recsys.ErrConflict)
-		}
-		if state == recsys.Loading {
-			_, err = tx.Exec(ctx, `
-				UPDATE recflow.versions
+		if state != to {
+			// A flip locks the version too, so it cannot go live meanwhile.
+			tag, err := tx.Exec(ctx, `
+				UPDATE recflow.versions v
 				SET state = $2, failure = $3, ready_at = CASE WHEN $2 = 'ready' THEN now() END
-				WHERE id = $1`, version, string(to), failure)
+				WHERE v.id = $1
+				AND (v.state = 'loading' OR v.state = 'ready' AND $2 = 'refused'
+					AND NOT EXISTS (SELECT FROM recflow.live l WHERE l.version_id = v.id))`,
+				version, string(to), failure)
 			if err != nil {
 				return err
+			}
+			if tag.RowsAffected() == 0 {
+				return fmt.Errorf("it is %s: %w", state, recsys.ErrConflict)
 			}
 		}
 		return replaceGates(ctx, tx, version, gates)

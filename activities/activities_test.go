@@ -1,0 +1,239 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/mocks"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// setup is activities on a real store, bucket and Glue endpoint, with the edge
+// that a worker puts around them.
+func setup(t *testing.T, o gluetest.Options) (*Activities, *gluetest.Endpoint, *testsuite.TestActivityEnvironment) {
+	t.Helper()
+	endpoint := gluetest.New(t, o)
+	a := &Activities{
+		Store: vectorstoretest.New(t), S3: awstest.S3(t), Glue: endpoint.Client(t),
+		PollEvery: 20 * time.Millisecond, LoadParallel: 2, TempDir: t.TempDir(),
+	}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{Edge(time.Minute)}})
+	env.RegisterActivity(a)
+	return a, endpoint, env
+}
+
+// requireType checks the Temporal type of an error, and whether it is final.
+func requireType(t *testing.T, err error, kind string, final bool) *temporal.ApplicationError {
+	t.Helper()
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, err, &app)
+	require.Equal(t, kind, app.Type(), app.Message())
+	require.Equal(t, final, app.NonRetryable())
+	return app
+}
+
+func TestTranslate_gives_what_no_retry_can_help_a_final_type(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		kind string
+	}{
+		{recsys.ErrManifestInvalid, ManifestInvalid},
+		{recsys.ErrGateRefused, GateRefused},
+		{recsys.ErrDataInvalid, DataInvalid},
+		{recsys.ErrVersionGone, VersionGone},
+		{recsys.ErrConflict, Conflict},
+	} {
+		got := translate(t.Context(), fmt.Errorf("load file 3: %w", c.err))
+		requireType(t, got, c.kind, true)
+		require.ErrorContains(t, got, "load file 3")
+	}
+	require.NoError(t, translate(t.Context(), nil))
+	plain := errors.New("no database")
+	require.Equal(t, plain, translate(t.Context(), plain), "worth another attempt")
+	fenced := fmt.Errorf("copy: %w", recsys.ErrFenced)
+	require.Equal(t, fenced, translate(t.Context(), fenced), "worth another attempt")
+}
+
+func TestTranslate_says_why_a_step_was_ended(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errStopping)
+	requireType(t, translate(ctx, recsys.ErrManifestInvalid), workerStopping, false)
+
+	cancelled, stop := context.WithCancel(t.Context())
+	stop()
+	require.ErrorIs(t, translate(cancelled, errors.New("57014")), context.Canceled)
+}
+
+func TestStartGlueRun_starts_once(t *testing.T) {
+	t.Parallel()
+	a, endpoint, env := setup(t, gluetest.Options{})
+	in := StartGlueRunInput{RunID: "run-1", To: time.Unix(1, 0), Requested: time.Unix(100, 0), Rank: 8, Interest: recsys.DefaultInterest()}
+	var first, second StartGlueRunResult
+	value, err := env.ExecuteActivity(a.StartGlueRun, in)
+	require.NoError(t, err)
+	require.NoError(t, value.Get(&first))
+	value, err = env.ExecuteActivity(a.StartGlueRun, in)
+	require.NoError(t, err)
+	require.NoError(t, value.Get(&second))
+	require.False(t, first.Adopted)
+	require.True(t, second.Adopted)
+	require.Equal(t, first.GlueRunID, second.GlueRunID)
+	require.Equal(t, 1, endpoint.Faults.Calls("StartJobRun"))
+}
+
+func TestStartGlueRun_waits_for_a_busy_job(t *testing.T) {
+	t.Parallel()
+	a, endpoint, env := setup(t, gluetest.Options{})
+	endpoint.Faults.Refuse("StartJobRun", 1, 400, "ConcurrentRunsExceededException")
+	_, err := env.ExecuteActivity(a.StartGlueRun, StartGlueRunInput{RunID: "run-1"})
+	app := requireType(t, err, glueBusy, false)
+	require.Equal(t, 3*a.PollEvery, app.NextRetryDelay())
+}
+
+func TestStartGlueRun_does_not_repeat_what_Glue_forbids(t *testing.T) {
+	t.Parallel()
+	a, endpoint, env := setup(t, gluetest.Options{})
+	endpoint.Faults.Refuse("StartJobRun", 1, 400, "AccessDeniedException")
+	_, err := env.ExecuteActivity(a.StartGlueRun, StartGlueRunInput{RunID: "run-1"})
+	requireType(t, err, GlueFailed, true)
+}
+
+func TestAwaitGlueRun_tells_bad_data_from_a_bad_run(t *testing.T) {
+	t.Parallel()
+	for message, kind := range map[string]string{"DataInvalid: no users": DataInvalid, "out of memory": GlueFailed} {
+		a, _, env := setup(t, gluetest.Options{Script: fmt.Sprintf("import sys\nprint('RECFLOW_ERROR %s', file=sys.stderr)\nsys.exit(1)", message)})
+		id, err := a.Glue.Start(t.Context(), map[string]string{"--run_id": "run-1"})
+		require.NoError(t, err)
+		_, err = env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: id})
+		requireType(t, err, kind, true)
+	}
+	a, _, env := setup(t, gluetest.Options{})
+	_, err := env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: "jr_unknown"})
+	requireType(t, err, GlueFailed, true)
+}
+
+func TestTrainingNote_believes_the_job_within_reason(t *testing.T) {
+	t.Parallel()
+	a, _, _ := setup(t, gluetest.Options{})
+	in := AwaitGlueRunInput{RunID: "run-1", GlueRunID: "jr_1"}
+	key := recsys.RunPrefix("run-1") + progressObject
+	require.Equal(t, Note{GlueRunID: "jr_1", Detail: "running"}, a.trainingNote(t.Context(), in, "RUNNING"))
+
+	require.NoError(t, a.S3.Put(t.Context(), key, strings.NewReader(`{"stage":"train","done":3,"total":12}`)))
+	require.Equal(t, Note{GlueRunID: "jr_1", Detail: "train", Done: 3, Total: 12}, a.trainingNote(t.Context(), in, "RUNNING"))
+
+	require.NoError(t, a.S3.Put(t.Context(), key, strings.NewReader("{"+strings.Repeat(" ", maxProgressBytes))))
+	require.Equal(t, "running", a.trainingNote(t.Context(), in, "RUNNING").Detail)
+}
+
+func TestReadManifest_refuses_a_run_without_one(t *testing.T) {
+	t.Parallel()
+	a, _, env := setup(t, gluetest.Options{})
+	_, err := env.ExecuteActivity(a.ReadManifest, ReadManifestInput{RunID: "run-1"})
+	requireType(t, err, ManifestInvalid, true)
+	require.NoError(t, a.S3.Put(t.Context(), recsys.ManifestKey("run-1"), strings.NewReader("{}")))
+	_, err = env.ExecuteActivity(a.ReadManifest, ReadManifestInput{RunID: "run-1"})
+	requireType(t, err, ManifestInvalid, true)
+}
+
+func TestLoadFile_refuses_what_is_not_there(t *testing.T) {
+	t.Parallel()
+	a, _, env := setup(t, gluetest.Options{})
+	m := vectorstoretest.Manifest(t, vectorstoretest.Fixture{Items: 20, Users: 20})
+	v, err := a.Store.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: m})
+	require.NoError(t, err)
+
+	_, err = env.ExecuteActivity(a.LoadFile, LoadFileInput{Version: v.ID, File: 0})
+	require.Contains(t, requireType(t, err, ManifestInvalid, true).Message(), "is not in the bucket")
+	_, err = env.ExecuteActivity(a.LoadFile, LoadFileInput{Version: v.ID, File: len(m.Files)})
+	requireType(t, err, ManifestInvalid, true)
+
+	require.NoError(t, a.Store.Fail(t.Context(), v.ID, "the test gave it up"))
+	_, err = env.ExecuteActivity(a.LoadFile, LoadFileInput{Version: v.ID, File: 0})
+	require.Contains(t, requireType(t, err, VersionGone, true).Message(), "the test gave it up")
+	_, err = env.ExecuteActivity(a.BuildIndexes, BuildIndexesInput{Version: v.ID})
+	requireType(t, err, VersionGone, true)
+}
+
+func TestDropVersion_drops_only_what_is_half_made(t *testing.T) {
+	t.Parallel()
+	a, _, env := setup(t, gluetest.Options{})
+	loading := vectorstoretest.Build(t, a.Store, vectorstoretest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
+	ready := vectorstoretest.Build(t, a.Store, vectorstoretest.Fixture{RunID: "ready", Items: 20, Users: 20})
+	for range 2 {
+		for _, run := range []string{"loading", "ready", "unknown"} {
+			_, err := env.ExecuteActivity(a.DropVersion, DropVersionInput{RunID: run, Reason: "because"})
+			require.NoError(t, err)
+		}
+	}
+	v, err := a.Store.Version(t.Context(), loading.ID)
+	require.NoError(t, err)
+	require.Equal(t, recsys.Failed, v.State)
+	require.Equal(t, "because", v.Failure)
+	v, err = a.Store.Version(t.Context(), ready.ID)
+	require.NoError(t, err)
+	require.Equal(t, recsys.Ready, v.State)
+}
+
+func TestOwners_follow_a_workflow_through_its_resets(t *testing.T) {
+	t.Parallel()
+	c := &mocks.Client{}
+	describe := func(run string, status enumspb.WorkflowExecutionStatus, resetTo string) {
+		c.On("DescribeWorkflowExecution", mock.Anything, "w", run).Return(&workflowservice.DescribeWorkflowExecutionResponse{
+			WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Execution: &commonpb.WorkflowExecution{RunId: run}, Status: status},
+			WorkflowExtendedInfo:  &workflowpb.WorkflowExecutionExtendedInfo{ResetRunId: resetTo},
+		}, nil).Once()
+	}
+	describe("running", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "")
+	describe("terminated", enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, "")
+	describe("reset", enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, "reset-again")
+	describe("reset-again", enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, "now")
+	describe("now", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "")
+	c.On("DescribeWorkflowExecution", mock.Anything, "w", "forgotten").Return(nil, serviceerror.NewNotFound("")).Once()
+	c.On("DescribeWorkflowExecution", mock.Anything, "w", "outage").Return(nil, serviceerror.NewUnavailable("")).Once()
+
+	owners := (&Activities{Temporal: c}).owners()
+	for run, want := range map[string]bool{"running": true, "terminated": false, "reset": true, "forgotten": false} {
+		for range 2 { // asked once, remembered
+			got, err := owners.running(t.Context(), vectorstore.Owner{WorkflowID: "w", RunID: run})
+			require.NoError(t, err)
+			require.Equal(t, want, got, run)
+		}
+	}
+	_, err := owners.running(t.Context(), vectorstore.Owner{WorkflowID: "w", RunID: "outage"})
+	require.Error(t, err, "in doubt nothing is cleaned up")
+}
+
+func TestOwnerArgument_is_read_back(t *testing.T) {
+	t.Parallel()
+	o := vectorstore.Owner{WorkflowID: "refresh-all/1", RunID: "r"}
+	got, ok := parseOwner(ownerArgument(o))
+	require.True(t, ok)
+	require.Equal(t, o, got)
+	_, ok = parseOwner("")
+	require.False(t, ok)
+}

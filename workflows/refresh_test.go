@@ -1,0 +1,379 @@
+package workflows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// system is what the steps do in a test: by default, what they should.
+type system struct {
+	env *testsuite.TestWorkflowEnvironment
+
+	mu    sync.Mutex
+	calls []string
+	// on replaces or accompanies a step: an error makes it fail.
+	on map[string]func() error
+
+	verified activities.VerifyVersionResult
+	files    int
+}
+
+var passed = []recsys.GateResult{{Gate: recsys.GateRows, Passed: true, Reason: "as many as the manifest says"}}
+
+func newSystem(t *testing.T) *system {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	s := &system{
+		env: suite.NewTestWorkflowEnvironment(), on: map[string]func() error{}, files: 5,
+		verified: activities.VerifyVersionResult{Gates: passed, LiveRevision: 7, LiveVersion: 3, LiveTo: day(1), To: day(9)},
+	}
+	Register(s.env)
+	s.env.RegisterActivity(&activities.Activities{})
+	s.env.SetTestTimeout(30 * time.Second)
+	s.mock()
+	return s
+}
+
+func day(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
+
+// step notes a call and does what the test asked for.
+func (s *system) step(name string) error {
+	s.mu.Lock()
+	s.calls = append(s.calls, name)
+	on := s.on[name]
+	s.mu.Unlock()
+	if on != nil {
+		return on()
+	}
+	return nil
+}
+
+func (s *system) mock() {
+	any1 := mock.Anything
+	s.env.OnActivity(do.Prepare, any1).Return(func(context.Context) (activities.PrepareResult, error) {
+		return activities.PrepareResult{LiveRevision: 7, LoadParallel: 2}, s.step("Prepare")
+	})
+	s.env.OnActivity(do.StartGlueRun, any1, any1).Return(func(context.Context, activities.StartGlueRunInput) (activities.StartGlueRunResult, error) {
+		return activities.StartGlueRunResult{GlueRunID: "jr_1"}, s.step("StartGlueRun")
+	})
+	s.env.OnActivity(do.AwaitGlueRun, any1, any1).Return(func(context.Context, activities.AwaitGlueRunInput) (activities.AwaitGlueRunResult, error) {
+		return activities.AwaitGlueRunResult{Seconds: 61}, s.step("AwaitGlueRun")
+	})
+	s.env.OnActivity(do.ReadManifest, any1, any1).Return(func(context.Context, activities.ReadManifestInput) (activities.ReadManifestResult, error) {
+		return activities.ReadManifestResult{Files: s.files, Rows: int64(10 * s.files), Dimension: 64}, s.step("ReadManifest")
+	})
+	s.env.OnActivity(do.CreateVersion, any1, any1).Return(func(context.Context, activities.CreateVersionInput) (activities.CreateVersionResult, error) {
+		return activities.CreateVersionResult{Version: 42, Search: recsys.Search{Method: recsys.Exact}}, s.step("CreateVersion")
+	})
+	s.env.OnActivity(do.LoadFile, any1, any1).Return(func(_ context.Context, in activities.LoadFileInput) (activities.LoadFileResult, error) {
+		return activities.LoadFileResult{Rows: 10}, s.step("LoadFile")
+	})
+	s.env.OnActivity(do.BuildIndexes, any1, any1).Return(func(context.Context, activities.BuildIndexesInput) error {
+		return s.step("BuildIndexes")
+	})
+	s.env.OnActivity(do.VerifyVersion, any1, any1).Return(func(context.Context, activities.VerifyVersionInput) (activities.VerifyVersionResult, error) {
+		err := s.step("VerifyVersion")
+		return s.verified, err
+	})
+	s.env.OnActivity(do.Promote, any1, any1).Return(func(_ context.Context, in activities.PromoteInput) (activities.PromoteResult, error) {
+		return activities.PromoteResult{Revision: in.IfRevision + 1}, s.step("Promote")
+	})
+	s.env.OnActivity(do.Prune, any1).Return(func(context.Context) (activities.PruneResult, error) {
+		return activities.PruneResult{Dropped: []int64{40}}, s.step("Prune")
+	})
+	s.env.OnActivity(do.CleanUp, any1).Return(func(context.Context) (activities.CleanUpResult, error) {
+		return activities.CleanUpResult{StoppedRuns: []string{"jr_0"}}, s.step("CleanUp")
+	})
+	s.env.OnActivity(do.StopGlueRun, any1, any1).Return(func(context.Context, activities.StopGlueRunInput) (activities.StopGlueRunResult, error) {
+		return activities.StopGlueRunResult{GlueRunID: "jr_1"}, s.step("StopGlueRun")
+	})
+	s.env.OnActivity(do.DropVersion, any1, any1).Return(func(context.Context, activities.DropVersionInput) (activities.DropVersionResult, error) {
+		return activities.DropVersionResult{Version: 42}, s.step("DropVersion")
+	})
+}
+
+// refresh runs a whole refresh.
+func (s *system) refresh(t *testing.T, r RefreshRequest) (result RefreshResult, err error) {
+	t.Helper()
+	s.env.ExecuteWorkflow(RefreshEmbeddings, r)
+	require.True(t, s.env.IsWorkflowCompleted())
+	if err := s.env.GetWorkflowError(); err != nil {
+		return result, err
+	}
+	require.NoError(t, s.env.GetWorkflowResult(&result))
+	return result, nil
+}
+
+// failsAs runs a refresh that must end with an error of this type.
+func (s *system) failsAs(t *testing.T, kind string) *temporal.ApplicationError {
+	t.Helper()
+	_, err := s.refresh(t, DefaultRefresh(day(9)))
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, err, &app)
+	require.Equal(t, kind, app.Type(), app.Message())
+	require.True(t, app.NonRetryable())
+	return app
+}
+
+func (s *system) progress(t *testing.T) (p Progress) {
+	t.Helper()
+	answer, err := s.env.QueryWorkflow(ProgressQuery)
+	require.NoError(t, err)
+	require.NoError(t, answer.Get(&p))
+	return p
+}
+
+func fails(kind, message string) func() error {
+	return func() error { return temporal.NewNonRetryableApplicationError(message, kind, nil) }
+}
+
+func TestRefresh_tells_the_whole_story(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	result, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"Prepare", "StartGlueRun", "AwaitGlueRun", "ReadManifest", "CreateVersion",
+		"LoadFile", "LoadFile", "LoadFile", "LoadFile", "LoadFile", "BuildIndexes", "VerifyVersion", "Promote", "Prune"}, s.calls)
+	require.EqualValues(t, 42, result.Version)
+	require.True(t, result.Live)
+	require.Equal(t, OutcomeLive, result.Outcome)
+	require.Equal(t, "version 42 is live", result.Detail)
+	require.Equal(t, []int64{40}, result.Dropped)
+
+	p := s.progress(t)
+	require.Equal(t, StageDone, p.Stage)
+	require.Equal(t, 5, p.FilesDone)
+	require.EqualValues(t, 50, p.RowsLoaded)
+	require.Equal(t, result.RunID, p.RunID)
+	for _, stage := range p.Stages {
+		require.False(t, stage.Ended.IsZero(), stage.Stage)
+	}
+}
+
+func TestRefresh_loads_a_few_files_at_a_time(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.files = 20
+	var now, most atomic.Int64
+	both := make(chan struct{})
+	s.on["LoadFile"] = func() error {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		// Two have to meet here: the window is as wide as it was said to be.
+		select {
+		case both <- struct{}{}:
+		case <-both:
+		}
+		return nil
+	}
+	_, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, most.Load())
+}
+
+func TestRefresh_ends_with_the_reason_of_a_refusal(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.verified.Refused = true
+	s.verified.Gates = append([]recsys.GateResult{}, passed[0],
+		recsys.GateResult{Gate: recsys.GateQuality, Value: 0.18, Threshold: 0.2, Reason: "nDCG@100 is below popularity"})
+	err := s.failsAs(t, activities.GateRefused)
+	require.Contains(t, err.Message(), "version 42 is refused: gate quality (value 0.18, threshold 0.2): nDCG@100 is below popularity")
+	var refused []recsys.GateResult
+	require.NoError(t, err.Details(&refused))
+	require.Equal(t, s.verified.Gates[1:], refused)
+	require.Equal(t, OutcomeRefused, s.progress(t).Outcome)
+	require.NotContains(t, s.calls, "DropVersion", "it stays inspectable")
+	require.NotContains(t, s.calls, "Promote")
+}
+
+func TestRefresh_undoes_what_is_half_made(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		step, kind string
+		undone     []string
+	}{
+		{"Prepare", "Broken", nil},
+		{"StartGlueRun", activities.GlueFailed, []string{"StopGlueRun"}},
+		{"AwaitGlueRun", activities.DataInvalid, []string{"StopGlueRun"}},
+		{"ReadManifest", activities.ManifestInvalid, nil},
+		{"CreateVersion", activities.Conflict, []string{"DropVersion"}},
+		{"LoadFile", activities.ManifestInvalid, []string{"DropVersion"}},
+		{"BuildIndexes", activities.VersionGone, []string{"DropVersion"}},
+		{"VerifyVersion", "Broken", []string{"DropVersion"}},
+		{"Promote", activities.GateRefused, nil},
+	} {
+		t.Run(c.step+"_failed", func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			s.on[c.step] = fails(c.kind, "what went wrong")
+			require.Contains(t, s.failsAs(t, c.kind).Message(), "what went wrong")
+			require.Equal(t, c.undone, s.undone())
+		})
+		t.Run(c.step+"_cancelled", func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			var once sync.Once
+			s.on[c.step] = func() error { once.Do(s.env.CancelWorkflow); return context.Canceled }
+			if c.step == "Promote" {
+				s.on[c.step] = func() error { once.Do(s.env.CancelWorkflow); return nil }
+			}
+			result, err := s.refresh(t, DefaultRefresh(day(9)))
+			require.Equal(t, c.undone, s.undone())
+			if c.step == "Promote" {
+				require.NoError(t, err, "a promotion under way is seen through")
+				require.True(t, result.Live)
+				return
+			}
+			require.True(t, temporal.IsCanceledError(err), "%v", err)
+			require.Equal(t, OutcomeCancelled, s.progress(t).Outcome)
+		})
+	}
+}
+
+// undone lists the compensations that ran.
+func (s *system) undone() (calls []string) {
+	for _, c := range s.calls {
+		if c == "StopGlueRun" || c == "DropVersion" {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+func TestRefresh_fails_with_its_reason_when_the_compensation_fails(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.on["LoadFile"] = fails(activities.ManifestInvalid, "row 3")
+	s.on["DropVersion"] = fails("Broken", "no database")
+	require.Contains(t, s.failsAs(t, activities.ManifestInvalid).Message(), "load: row 3")
+}
+
+func TestRefresh_compares_again_when_another_version_went_live(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	promotions := 0
+	s.on["Promote"] = func() error {
+		if promotions++; promotions == 1 {
+			return temporal.NewNonRetryableApplicationError("moved", activities.Conflict, nil)
+		}
+		return nil
+	}
+	result, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.True(t, result.Live)
+	require.Equal(t, []string{"VerifyVersion", "Promote", "VerifyVersion", "Promote", "Prune"}, s.calls[len(s.calls)-5:])
+}
+
+func TestRefresh_gives_up_when_others_keep_going_live(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.on["Promote"] = fails(activities.Conflict, "moved")
+	s.failsAs(t, activities.Conflict)
+	require.Empty(t, s.undone(), "the version is ready, and stays")
+}
+
+func TestRefresh_does_not_undo_a_newer_one(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.verified.LiveRevision, s.verified.LiveVersion, s.verified.LiveTo = 8, 43, day(10)
+	result, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.False(t, result.Live)
+	require.Equal(t, OutcomeSuperseded, result.Outcome)
+	require.Contains(t, result.Detail, "version 43")
+	require.NotContains(t, s.calls, "Promote")
+}
+
+func TestRefresh_goes_back_in_time_when_asked_to(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.verified.LiveTo = day(20) // was live before the run began
+	result, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.True(t, result.Live)
+}
+
+func TestRefresh_leaves_a_failed_prune_to_the_sweep(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.on["Prune"] = fails("Broken", "in use")
+	result, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.True(t, result.Live)
+}
+
+func TestRefresh_refuses_a_request_that_makes_no_sense(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	_, err := s.refresh(t, RefreshRequest{AcceptGates: map[string]string{"beauty": ""}})
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, err, &app)
+	require.Equal(t, InvalidRequest, app.Type())
+	require.Contains(t, app.Message(), `no gate "beauty"`)
+	require.Empty(t, s.calls)
+}
+
+func TestRefresh_passes_on_what_steps_say(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	var training, loading, indexing Progress
+	ask := func(p *Progress, n activities.Note) func() error {
+		return func() error {
+			asked := make(chan struct{})
+			s.env.SignalWorkflow(activities.NoteSignal, n)
+			s.env.RegisterDelayedCallback(func() {
+				*p = s.progress(t)
+				close(asked)
+			}, time.Millisecond)
+			<-asked
+			return nil
+		}
+	}
+	s.files = 1
+	s.on["AwaitGlueRun"] = ask(&training, activities.Note{GlueRunID: "jr_1", Detail: "train", Done: 3, Total: 12})
+	s.on["LoadFile"] = ask(&loading, activities.Note{Detail: "copy", File: 1, Rows: 4})
+	s.on["BuildIndexes"] = ask(&indexing, activities.Note{Detail: "items_embedding 55 %", Percent: 55})
+	_, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.Equal(t, "train 3 of 12", training.Detail)
+	require.Equal(t, 12, training.TrainTotal)
+	require.EqualValues(t, 4, loading.RowsLoaded)
+	require.InDelta(t, 55, indexing.IndexPercent, 0)
+	require.EqualValues(t, 10, s.progress(t).RowsLoaded, "the note of a file and its result are not added up")
+}
+
+func TestSweep_cleans_up_and_prunes(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.env.ExecuteWorkflow(Sweep)
+	var result SweepResult
+	require.NoError(t, s.env.GetWorkflowResult(&result))
+	require.Equal(t, []string{"CleanUp", "Prune"}, s.calls)
+	require.Equal(t, []string{"jr_0"}, result.CleanedUp.StoppedRuns)
+	require.Equal(t, []int64{40}, result.Dropped)
+}
+
+func TestReason_says_what_the_last_error_was(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "cancelled", reason(workflow.ErrCanceled))
+	require.Equal(t, "no database", reason(fmt.Errorf("load: %w", temporal.NewApplicationError("no database", ""))))
+	require.Equal(t, "plain", reason(errors.New("plain")))
+}
