@@ -34,7 +34,10 @@ def histories(events: DataFrame, interest: Interest) -> DataFrame:
     counting = F.when(F.col("weight") > 0, F.col("occurred_at"))
     if interest.half_life_seconds > 0:
         weighed = weighed.withColumn("reference_time", F.max(counting).over(Window.partitionBy("user_id")))
-        weighed = weighed.withColumn("weight", F.col("weight") * decay(interest.half_life_seconds))
+        # An event that weighs nothing may be younger than the reference, by so much
+        # that its factor overflows; 0·∞ is NaN, which Spark orders above every number.
+        aged = F.col("weight") * decay(interest.half_life_seconds)
+        weighed = weighed.withColumn("weight", F.when(F.col("weight") > 0, aged).otherwise(0.0))
     else:
         weighed = weighed.withColumn("reference_time", counting)
     pairs = weighed.groupBy("user_id", "item_id").agg(

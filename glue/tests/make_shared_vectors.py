@@ -17,6 +17,7 @@ DAY = 86400
 DEFAULT = {"view": 1, "click": 1, "add_to_cart": 3, "purchase": 5, "rating": 1, "impression": 0}
 PLAIN = {"weights": DEFAULT, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.01}
 AGING = PLAIN | {"half_life_seconds": 30 * DAY, "floor": 0.5}
+HOURLY = PLAIN | {"half_life_seconds": 3600}
 FRACTIONAL = {"weights": {"view": 0.1, "click": 0.7}, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.3}
 
 
@@ -88,7 +89,7 @@ def history(name: str, interest: dict, events: list[dict]) -> dict:
     sums: dict[str, float] = {}
     for e in first.values():
         w = weight(interest, e)
-        if interest["half_life_seconds"] and ref:
+        if interest["half_life_seconds"] and ref and w:
             w *= 2.0 ** (-(ref - when(e)).total_seconds() / interest["half_life_seconds"])
         sums[e["item_id"]] = sums.get(e["item_id"], 0.0) + w
     liked = {i: w for i, w in sorted(sums.items()) if w > 0 and w >= interest["floor"]}
@@ -119,6 +120,7 @@ def histories() -> list[dict]:
         history("it ages towards the latest counting event and floors after summing", AGING, mixed),
         history("it counts an event id once, the earliest", PLAIN, again),
         history("it only meets what weighs nothing", AGING, [event(1, "a", "impression", 0), event(2, "b", "rating", DAY, 1)]),
+        history("it is not moved by what weighs nothing, however late", HOURLY, [event(1, "a", "click", 0), event(2, "a", "impression", 60 * DAY)]),
         history("it adds fractions in order", FRACTIONAL, tenth),
         history("it breaks ties by event id", AGING, [event(3, "a", "view", 9.000001), event(1, "a", "purchase", 9.000001), event(2, "b", "view", 9)]),
     ]
