@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from recflow_glue import arguments, job  # noqa: E402
+from recflow_glue import arguments, job
 
 
 def last_words(kind, error, trace) -> None:

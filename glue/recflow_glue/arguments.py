@@ -5,7 +5,7 @@ import json
 import math
 import re
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 DEFAULT_WEIGHTS = {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0, "rating": 1.0, "impression": 0.0}
@@ -91,7 +91,7 @@ def parse_time(text: str) -> datetime:
     t = datetime.fromisoformat(text)
     if t.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no time zone; use RFC 3339, for example 2017-12-01T00:00:00Z")
-    return t.astimezone(timezone.utc)
+    return t.astimezone(UTC)
 
 
 def parse_start(text: str) -> datetime | None:

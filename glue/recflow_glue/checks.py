@@ -146,13 +146,27 @@ def unknown_items(counts: DataFrame, metadata: DataFrame, have: bool) -> Check:
     items, events = unknown.agg(F.count("*"), F.coalesce(F.sum("events"), F.lit(0))).first()
     samples = []
     if items:
-        samples = [printable(r[0]) for r in unknown.orderBy(F.desc("events"), "item_id").select("item_id").limit(SAMPLES).collect()]
-    return Check("unknown_items", "warning", items == 0, events, f"{events} events name {items} items that raw/items does not have", samples)
+        samples = [
+            printable(r[0])
+            for r in unknown.orderBy(F.desc("events"), "item_id").select("item_id").limit(SAMPLES).collect()
+        ]
+    return Check(
+        "unknown_items",
+        "warning",
+        items == 0,
+        events,
+        f"{events} events name {items} items that raw/items does not have",
+        samples,
+    )
 
 
 def minimums(least: Minimum, found: dict[str, int]) -> list[Check]:
     """found: events, and the users and items that some event counts for."""
-    what = {"events": "covered events", "users": "users with an event that counts", "items": "items with an event that counts"}
+    what = {
+        "events": "covered events",
+        "users": "users with an event that counts",
+        "items": "items with an event that counts",
+    }
     return [
         Check(f"minimum_{name}", "error", found[name] >= getattr(least, name), found[name],
               f"{found[name]} {text}, at least {getattr(least, name)} are needed; widen the time range, import more, or give the event types a weight")
@@ -167,7 +181,11 @@ def event_type_shares(now: dict[str, float], before: dict[str, float] | None) ->
     moved = {t: now.get(t, 0.0) - before.get(t, 0.0) for t in sorted(now.keys() | before.keys())}
     moved = {t: d for t, d in moved.items() if abs(d) > SHARE_SHIFT}
     text = ", ".join(f"{printable(t)} {before.get(t, 0.0):.0%} → {now.get(t, 0.0):.0%}" for t in moved)
-    message = f"the share of an event type moved: {text}; see whether a producer stopped" if moved else "the mix of events is as before"
+    message = (
+        f"the share of an event type moved: {text}; see whether a producer stopped"
+        if moved
+        else "the mix of events is as before"
+    )
     return Check("event_type_shares", "warning", not moved, len(moved), message)
 
 

@@ -111,9 +111,7 @@ def score_all(users: DataFrame, catalogue: Catalogue, fold: FoldIn) -> list[Scor
     """Score every hold-out user, in user order. There are at most about 10,000."""
     sc = users.sparkSession.sparkContext
     shared = sc.broadcast((catalogue, fold))
-    # Under 2,000 users a second Python worker costs more to start than it saves.
-    parts = max(1, min(users.rdd.getNumPartitions(), 4 * sc.defaultParallelism))
-    found = users.rdd.coalesce(parts).mapPartitions(lambda rows: score(rows, *shared.value)).collect()
+    found = users.rdd.mapPartitions(lambda rows: score(rows, *shared.value)).collect()
     shared.unpersist()
     return sorted(found, key=lambda s: s.user)
 

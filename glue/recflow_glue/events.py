@@ -91,20 +91,22 @@ def repeated_ids(rows: DataFrame) -> int:
 
 
 def once(rows: DataFrame) -> DataFrame:
-    """One row per event_id, with how many `copies` it had and whether they were
-    in `conflict`. A streamed copy beats an imported one, then the one stored or
-    that occurred first, then the smallest: a total order, so reruns agree."""
+    """One row per event_id, with how many `copies` it had and whether those of
+    its own kind were in `conflict`. A streamed copy beats an imported one, from
+    which it may differ because it was clamped; then the one stored or that
+    occurred first, then the smallest: a total order, so reruns agree."""
     by_id = Window.partitionBy("event_id")
     content = F.struct("user_id", "item_id", "event_type", "value", "occurred_at")
     order = by_id.orderBy(
         F.col("streamed").desc(), F.col("stored_at").asc(), "occurred_at", "user_id", "item_id", "event_type", "value"
     ).rowsBetween(Window.unboundedPreceding, Window.currentRow)
     whole = by_id.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    kind = Window.partitionBy("event_id", "streamed").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     digest = F.xxhash64(content)
     return (
         rows.withColumn("turn", F.row_number().over(order))
         .withColumn("copies", F.count("*").over(whole))
-        .withColumn("conflict", F.min(digest).over(whole) != F.max(digest).over(whole))
+        .withColumn("conflict", F.min(digest).over(kind) != F.max(digest).over(kind))
         .where("turn = 1")
         .drop("turn")
     )

@@ -1,6 +1,6 @@
 """A user's vector from item vectors: the last half step of implicit ALS, as recsys.FoldIn in Go.
 
-    A = VᵀV + Σ α·w·v·vᵀ + λ·n·I      b = Σ (1 + α·w)·v      over the n items with w > 0
+A = VᵀV + Σ α·w·v·vᵀ + λ·n·I      b = Σ (1 + α·w)·v      over the n items with w > 0
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ import json
 import sys
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -59,11 +59,13 @@ def run(config: Config) -> str:
     attempt = uuid.uuid4().hex[:12]
     scratch = Scratch(bucket, f"{config.prefix}_scratch/{attempt}/", session.is_local())
     progress = Progress(spark.sparkContext, bucket, config.prefix + "_progress.json")
-    r = Run(spark, config, bucket, scratch, progress, attempt, datetime.now(timezone.utc), [])
+    r = Run(spark, config, bucket, scratch, progress, attempt, datetime.now(UTC), [])
     try:
         body = attempt_run(r)
         if not bucket.put_if_absent(key, body):
-            print(f"run {config.run_id} was finished by another attempt; its result stands", file=sys.stderr, flush=True)
+            print(
+                f"run {config.run_id} was finished by another attempt; its result stands", file=sys.stderr, flush=True
+            )
             discard(r)
     except BaseException:
         discard(r)
@@ -89,7 +91,9 @@ def attempt_run(r: Run) -> bytes:
     with r.progress.stage("prepare"):
         catalogue = train.numbered(train.item_counts(found.users), r.scratch, "items_numbered", "item_id", "item")
         matrix = train.matrix(found.users, catalogue, r.scratch)
-        split = train.keep(holdout.split(found.events.where(holdout.contains(found.bound)), r.config.interest), r.scratch, "split")
+        split = train.keep(
+            holdout.split(found.events.where(holdout.contains(found.bound)), r.config.interest), r.scratch, "split"
+        )
     with r.progress.stage("train", r.config.iterations):
         model = train.fit(matrix.pairs, r.config)
     with r.progress.stage("write"):
@@ -103,7 +107,7 @@ def attempt_run(r: Run) -> bytes:
         holdout_files = write_holdout(r, split)
     return manifest.build(
         r.config,
-        created_at=datetime.now(timezone.utc),
+        created_at=datetime.now(UTC),
         trainer=TRAINER,
         gram=fold.gram,
         input_=found.summary,
@@ -127,7 +131,9 @@ def read_input(r: Run) -> Input:
         single, repeated = settle(r, raw.rows.drop("_corrupt"))
         r.checks += checks.copies(repeated, rows)
         covered = single.where(events.covered(r.config))
-        users = train.numbered(interest.histories(covered, r.config.interest), r.scratch, "users_numbered", "user_id", "user")
+        users = train.numbered(
+            interest.histories(covered, r.config.interest), r.scratch, "users_numbered", "user_id", "user"
+        )
         summary = summarise_input(r, raw, rows, covered, users, metadata)
         checks.stop_on_failure(r.checks)
     bound = holdout.bound(summary["users"])
@@ -142,9 +148,15 @@ def settle(r: Run, rows: DataFrame) -> tuple[DataFrame, DataFrame | None]:
     return kept.drop("copies", "conflict"), kept
 
 
-def summarise_input(r: Run, raw: events.Raw, rows: int, covered: DataFrame, users: DataFrame, metadata: DataFrame) -> dict:
+def summarise_input(
+    r: Run, raw: events.Raw, rows: int, covered: DataFrame, users: DataFrame, metadata: DataFrame
+) -> dict:
     """The manifest's `input`; adds the checks that need the whole."""
-    by_type = covered.groupBy("event_type", "streamed").agg(F.count("*").alias("n"), events.id_hash("event_id").alias("hash")).collect()
+    by_type = (
+        covered.groupBy("event_type", "streamed")
+        .agg(F.count("*").alias("n"), events.id_hash("event_id").alias("hash"))
+        .collect()
+    )
     total = sum(t["n"] for t in by_type)
     types: dict[str, int] = {}
     hash_ = 0
@@ -157,7 +169,9 @@ def summarise_input(r: Run, raw: events.Raw, rows: int, covered: DataFrame, user
     liked = users.select(F.explode("history_items").alias("i")).agg(F.countDistinct("i")).first()[0]
     r.checks.append(checks.unknown_items(per_item, metadata, bool(metadata.head(1))))
     r.checks += checks.minimums(r.config.minimum, {"events": total, "users": counting, "items": liked})
-    r.checks.append(checks.event_type_shares(shares, checks.previous_shares(r.config, lambda k: read_json(r.bucket, k))))
+    r.checks.append(
+        checks.event_type_shares(shares, checks.previous_shares(r.config, lambda k: read_json(r.bucket, k)))
+    )
     return {
         "files": raw.files,
         "bytes": raw.bytes,
@@ -178,7 +192,9 @@ def read_json(bucket: Bucket, key: str) -> dict | None:
         return None
 
 
-def write_items(r: Run, matrix: train.Matrix, factors: DataFrame, metadata: DataFrame) -> tuple[list, evaluate.Catalogue]:
+def write_items(
+    r: Run, matrix: train.Matrix, factors: DataFrame, metadata: DataFrame
+) -> tuple[list, evaluate.Catalogue]:
     """Write the items and read the vectors back: fold-in uses the very bytes that ship."""
     counts = matrix.items.select("item_id", "trained").collect()
     rows = output.item_rows(matrix.items, factors, metadata)
@@ -242,5 +258,7 @@ def write_holdout(r: Run, split: DataFrame) -> list:
     n = split.count()
     if n == 0:
         return []
-    files = output.write(output.holdout_rows(split), r.bucket, r.config.prefix, r.attempt, "holdout", "user_id", output.files_for(n, 60))
+    files = output.write(
+        output.holdout_rows(split), r.bucket, r.config.prefix, r.attempt, "holdout", "user_id", output.files_for(n, 60)
+    )
     return output.expect_rows(files, n)

@@ -38,7 +38,12 @@ class WriteIncomplete(RuntimeError):
 def required(column: str, kind: str) -> Column:
     """The column as Parquet `required`. Spark derives that from the expression;
     nulls were refused long before, so the default never shows."""
-    zero = {"string": F.lit(""), "double": F.lit(0.0), "boolean": F.lit(False), "timestamp": F.timestamp_micros(F.lit(0))}
+    zero = {
+        "string": F.lit(""),
+        "double": F.lit(0.0),
+        "boolean": F.lit(False),
+        "timestamp": F.timestamp_micros(F.lit(0)),
+    }
     if kind in zero:
         return F.coalesce(F.col(column), zero[kind]).alias(column)
     element = {"strings": F.lit(""), "floats": F.lit(0.0).cast("float")}[kind]

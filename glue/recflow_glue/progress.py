@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pyspark import SparkContext
@@ -63,19 +63,19 @@ class Progress:
             seconds = round(time.monotonic() - self.began, 1)
         line = json.dumps({"stage": now[0], "done": done, "total": total, "seconds": seconds})
         print(f"RECFLOW_PROGRESS {line}", file=sys.stdout, flush=True)
-        try:
+        with suppress(BotoCoreError, ClientError):
             self.bucket.put(self.key, line.encode())
-        except (BotoCoreError, ClientError):
-            pass
 
     def _tasks(self) -> tuple[int, int]:
+        """Of a finished job only what ran counts: Spark skips stages it still has the output of."""
         tracker, done, total = self.sc.statusTracker(), 0, 0
         for job in tracker.getJobIdsForGroup(self.name):
             info = tracker.getJobInfo(job)
             for stage in info.stageIds if info else ():
                 s = tracker.getStageInfo(stage)
                 if s:
-                    done, total = done + s.numCompletedTasks, total + s.numTasks
+                    done += s.numCompletedTasks
+                    total += s.numTasks if info.status == "RUNNING" else s.numCompletedTasks
         return done, total
 
     def _iterations(self) -> tuple[int, int]:

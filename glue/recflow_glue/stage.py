@@ -24,6 +24,7 @@ from recflow_glue.storage import Bucket, Object, Scratch, write_scratch
 
 SMALL = 8 << 20  # mean object size from which Spark reads the objects itself
 FETCHERS = 16  # objects one task fetches at once
+GROUP = 64 << 20  # bytes of objects that one task holds in memory
 
 INTERACTIONS = pa.schema(
     [
@@ -89,9 +90,17 @@ def pack(spark: SparkSession, bucket: Bucket, scratch: Scratch, name: str, objec
 
 
 def split(objects: list[Object], n: int) -> list[list[Object]]:
-    """At most n groups of neighbours with about the same number of objects."""
+    """Groups of neighbours: about n, or more so that none holds many bytes."""
     size = -(-len(objects) // n)
-    return [objects[i : i + size] for i in range(0, len(objects), size)]
+    groups: list[list[Object]] = [[]]
+    held = 0
+    for o in objects:
+        if groups[-1] and (len(groups[-1]) == size or held + o.size > GROUP):
+            groups.append([])
+            held = 0
+        groups[-1].append(o)
+        held += o.size
+    return groups
 
 
 Packer = Callable[[list[tuple[Object, bytes]]], tuple[str, bytes, list[tuple[str, str]]]]
@@ -117,7 +126,9 @@ def pack_items(bodies: list[tuple[Object, bytes]]):
 
     def stamp(o: Object, table: pa.Table) -> pa.Table:
         written = pa.array([int(o.modified.timestamp() * 1e6)] * len(table), pa.int64())
-        return table.append_column("written", written).append_column("source", pa.array([o.key] * len(table), pa.string()))
+        return table.append_column("written", written).append_column(
+            "source", pa.array([o.key] * len(table), pa.string())
+        )
 
     return pack_tables(bodies, ITEMS, stamp)
 
@@ -159,7 +170,9 @@ def same_kind(found: pa.DataType, want: pa.DataType) -> bool:
     if pa.types.is_null(found):
         return True
     if pa.types.is_list(want):
-        return (pa.types.is_list(found) or pa.types.is_large_list(found)) and same_kind(found.value_type, want.value_type)
+        return (pa.types.is_list(found) or pa.types.is_large_list(found)) and same_kind(
+            found.value_type, want.value_type
+        )
     if pa.types.is_string(want):
         return pa.types.is_string(found) or pa.types.is_large_string(found)
     if pa.types.is_floating(want):

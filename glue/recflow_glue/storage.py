@@ -33,7 +33,9 @@ def client():
     """An S3 client. The emulator is addressed by path; AWS decides by itself."""
     style = "path" if session.is_local() else "auto"
     retries = {"mode": "standard", "max_attempts": 5}
-    return boto3.client("s3", config=ClientConfig(s3={"addressing_style": style}, retries=retries, max_pool_connections=32))
+    return boto3.client(
+        "s3", config=ClientConfig(s3={"addressing_style": style}, retries=retries, max_pool_connections=32)
+    )
 
 
 class Bucket:

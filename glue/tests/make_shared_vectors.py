@@ -7,12 +7,12 @@ either side. Run it only when the rules change: python tests/make_shared_vectors
 import hashlib
 import json
 import random
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 
 OUT = Path(__file__).resolve().parents[2] / "internal" / "recsys" / "testdata"
-START = datetime(2017, 1, 1, tzinfo=timezone.utc)
+START = datetime(2017, 1, 1, tzinfo=UTC)
 DAY = 86400
 DEFAULT = {"view": 1, "click": 1, "add_to_cart": 3, "purchase": 5, "rating": 1, "impression": 0}
 PLAIN = {"weights": DEFAULT, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.01}
@@ -66,7 +66,12 @@ def foldin(rng: random.Random, k: int, n: int, alpha: float, reg: float, weights
 
 def event(n: int, item: str, kind: str, seconds: float, value: float | None = None) -> dict:
     t = START + timedelta(seconds=seconds)
-    e = {"event_id": f"e{n:03}", "item_id": item, "event_type": kind, "occurred_at": t.isoformat().replace("+00:00", "Z")}
+    e = {
+        "event_id": f"e{n:03}",
+        "item_id": item,
+        "event_type": kind,
+        "occurred_at": t.isoformat().replace("+00:00", "Z"),
+    }
     return e if value is None else e | {"value": value}
 
 
@@ -113,16 +118,35 @@ def histories() -> list[dict]:
         event(8, "b", "click", 61 * DAY),
         event(9, "g", "impression", 400 * DAY),
     ]
-    again = [event(1, "a", "click", DAY), event(1, "b", "purchase", 2 * DAY), event(2, "a", "click", DAY), event(1, "a", "click", DAY)]
-    tenth = [event(i, "a" if i % 3 else "b", "view" if i % 2 else "click", i) for i in range(1, 12)] + [event(12, "c", "view", 12)]
+    again = [
+        event(1, "a", "click", DAY),
+        event(1, "b", "purchase", 2 * DAY),
+        event(2, "a", "click", DAY),
+        event(1, "a", "click", DAY),
+    ]
+    tenth = [event(i, "a" if i % 3 else "b", "view" if i % 2 else "click", i) for i in range(1, 12)] + [
+        event(12, "c", "view", 12)
+    ]
     return [
         history("it sums without age", PLAIN, mixed),
         history("it ages towards the latest counting event and floors after summing", AGING, mixed),
         history("it counts an event id once, the earliest", PLAIN, again),
-        history("it only meets what weighs nothing", AGING, [event(1, "a", "impression", 0), event(2, "b", "rating", DAY, 1)]),
-        history("it is not moved by what weighs nothing, however late", HOURLY, [event(1, "a", "click", 0), event(2, "a", "impression", 60 * DAY)]),
+        history(
+            "it only meets what weighs nothing",
+            AGING,
+            [event(1, "a", "impression", 0), event(2, "b", "rating", DAY, 1)],
+        ),
+        history(
+            "it is not moved by what weighs nothing, however late",
+            HOURLY,
+            [event(1, "a", "click", 0), event(2, "a", "impression", 60 * DAY)],
+        ),
         history("it adds fractions in order", FRACTIONAL, tenth),
-        history("it breaks ties by event id", AGING, [event(3, "a", "view", 9.000001), event(1, "a", "purchase", 9.000001), event(2, "b", "view", 9)]),
+        history(
+            "it breaks ties by event id",
+            AGING,
+            [event(3, "a", "view", 9.000001), event(1, "a", "purchase", 9.000001), event(2, "b", "view", 9)],
+        ),
     ]
 
 

@@ -1,0 +1,115 @@
+"""One emulator and one Spark session for all tests.
+
+Needs what `make setup` installs: the folder is RECFLOW_CACHE or recflow's in
+the user's cache folder. RECFLOW_SPARK_JARS overrides the jars.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+START = datetime(2017, 1, 1, tzinfo=UTC)
+
+
+def toolchain() -> dict:
+    cache = os.environ.get("RECFLOW_CACHE") or Path.home() / ".cache" / "recflow"
+    file = Path(cache) / "toolchain.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def endpoint(tmp_path_factory):
+    """The S3 emulator on a free port; sets the environment the job reads."""
+    tools = toolchain()
+    command = tools.get("ministack") or shutil.which("ministack", path=str(Path(sys.executable).parent))
+    port = free_port()
+    env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "S3_PERSIST": "0", "PERSIST_STATE": "0"}
+    log = tmp_path_factory.mktemp("ministack") / "log"
+    with log.open("wb") as out:
+        server = subprocess.Popen([command], env=env, stdout=out, stderr=out, cwd=log.parent)
+    jars = os.environ.get("RECFLOW_SPARK_JARS") or ",".join(tools.get("spark_jars") or [])
+    if not jars:
+        pytest.fail("no Spark jars for s3://; run `make setup` or set RECFLOW_SPARK_JARS")
+    os.environ |= {
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "RECFLOW_SPARK_JARS": jars,
+        "RECFLOW_SPARK_MASTER": "local[2, 3]",  # three attempts a task, so that a retry can be tested
+        "RECFLOW_SPARK_MEMORY": "2g",
+        "JAVA_HOME": os.environ.get("JAVA_HOME") or tools.get("java_home", ""),
+    }
+    wait_until_open(server, port, log)
+    yield os.environ["AWS_ENDPOINT_URL_S3"]
+    server.send_signal(signal.SIGTERM)
+    server.wait(timeout=10)
+
+
+def wait_until_open(server: subprocess.Popen, port: int, log: Path) -> None:
+    from botocore.exceptions import BotoCoreError
+
+    from recflow_glue.storage import client
+
+    for _ in range(200):
+        if server.poll() is not None:
+            pytest.fail(f"the S3 emulator ended: {log.read_text()[-2000:]}")
+        try:
+            client().list_buckets()
+            return
+        except BotoCoreError:
+            try:
+                server.wait(timeout=0.05)
+            except subprocess.TimeoutExpired:
+                continue
+    pytest.fail("the S3 emulator does not answer")
+
+
+@pytest.fixture(scope="session")
+def spark(endpoint):
+    from recflow_glue import session
+
+    s = session.open_session("tests")
+    s.conf.set("spark.sql.shuffle.partitions", "2")
+    yield s
+    s.stop()
+
+
+@pytest.fixture
+def bucket(endpoint):
+    """An empty bucket of its own."""
+    from recflow_glue.storage import Bucket, client
+
+    name = "test-" + uuid.uuid4().hex[:12]
+    client().create_bucket(Bucket=name)
+    return Bucket(name)
+
+
+@pytest.fixture
+def scratch(bucket):
+    from recflow_glue.storage import Scratch
+
+    s = Scratch(bucket, "scratch/", local=True)
+    yield s
+    s.remove()
+
+
+def at(seconds: float) -> datetime:
+    """A time so many seconds after 2017-01-01."""
+    return START + timedelta(seconds=seconds)

@@ -1,0 +1,51 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from recflow_glue import arguments
+
+NEEDED = [
+    "--bucket",
+    "b",
+    "--run_id",
+    "r1",
+    "--to",
+    "2017-12-01T00:00:00Z",
+    "--stored_to",
+    "2026-11-25T01:02:03.123456789Z",
+]
+
+
+def it_reads_the_contract_and_ignores_what_glue_adds():
+    given = ["--JOB_NAME", "recflow-train", "--TempDir", "s3://x/", "--enable-metrics", "true", "--owner", "w/r"]
+    interest = '{"weights":{"purchase":2},"rating_threshold":3,"half_life_seconds":86400,"floor":0.5}'
+    c = arguments.parse(
+        [*NEEDED, *given, "--from", "0001-01-01T00:00:00Z", "--rank", "8", "--alpha", "2", "--interest", interest]
+    )
+    assert (c.bucket, c.run_id, c.start, c.rank, c.alpha, c.iterations, c.seed) == ("b", "r1", None, 8, 2.0, 12, 42)
+    assert c.to == datetime(2017, 12, 1, tzinfo=UTC)
+    assert c.stored_to == datetime(2026, 11, 25, 1, 2, 3, 123456, tzinfo=UTC)
+    assert c.interest == arguments.Interest({"purchase": 2.0}, 3.0, 86400.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("extra", "what"),
+    [
+        (["--run_id", "../x"], "run_id"),
+        (["--from", "2018-01-01T00:00:00Z"], "not before"),
+        (["--rank", "0"], "rank"),
+        (["--iterations", "0"], "iterations"),
+        (["--alpha", "-1"], "alpha"),
+        (["--regularization", "nan"], "regularization"),
+        (["--interest", '{"weights":{"click":-1}}'], "weight of 'click'"),
+        (["--interest", '{"half_life_seconds":-1}'], "half_life_seconds"),
+    ],
+)
+def it_refuses_what_cannot_be_trained(extra, what):
+    with pytest.raises(ValueError, match=what):
+        arguments.parse([*NEEDED, *extra])
+
+
+def it_wants_a_time_zone():
+    with pytest.raises(SystemExit):
+        arguments.parse([*NEEDED, "--to", "2017-12-01T00:00:00"])

@@ -1,0 +1,62 @@
+from data import frame, row
+
+from recflow_glue import holdout
+from recflow_glue.arguments import Interest
+
+
+def split(spark, rows) -> dict[str, list[tuple[str, bool]]]:
+    got: dict[str, list[tuple[str, bool]]] = {}
+    for r in holdout.split(frame(spark, rows), Interest()).collect():
+        got.setdefault(r["user_id"], []).append((r["event_id"], r["answer"]))
+    return {u: sorted(e) for u, e in got.items()}
+
+
+def it_takes_the_last_fifth_as_answers_and_at_least_one(spark):
+    few = [row(f"f{n}", "few", f"i{n}", seconds=n) for n in range(3)]
+    many = [row(f"m{n:02}", "many", f"i{n}", seconds=100 - n) for n in range(11)]
+    got = split(spark, few + many)
+    assert got["few"] == [("f0", False), ("f1", False), ("f2", True)]
+    assert [e for e, answer in got["many"] if answer] == ["m00", "m01"]
+
+
+def it_orders_equal_times_by_event_id(spark):
+    got = split(spark, [row(e, item_id=e, seconds=7) for e in ("b", "c", "a")])
+    assert got["u"] == [("a", False), ("b", False), ("c", True)]
+
+
+def it_drops_answers_that_are_in_the_history_or_repeat(spark):
+    rows = [row(f"h{n}", item_id=f"h{n}", seconds=n) for n in range(8)]
+    rows += [row("seen", item_id="seen", event_type="impression", seconds=7.5)]
+    later = [("x1", "new"), ("x2", "h0")]
+    rows += [row(e, item_id=i, seconds=10 + n) for n, (e, i) in enumerate(later)]
+    got = split(spark, rows)
+    assert [e for e, answer in got["u"] if answer] == ["x1"]
+    assert ("x2", False) not in got["u"]
+    assert ("seen", False) in got["u"]
+
+    twice = [row(f"h{n}", item_id=f"h{n}", seconds=n) for n in range(8)]
+    twice += [row("t1", item_id="new", seconds=20), row("t2", item_id="new", seconds=21)]
+    assert [e for e, answer in split(spark, twice)["u"] if answer] == ["t1"]
+
+
+def it_leaves_out_users_that_cannot_be_scored(spark):
+    one = [row("o", "one event")]
+    weightless = [row(f"w{n}", "only impressions", f"i{n}", "impression", n) for n in range(4)]
+    repeats = [row(f"r{n}", "nothing new", "i", seconds=n) for n in range(3)]
+    assert split(spark, one + weightless + repeats) == {}
+
+
+def it_keeps_weightless_events_before_the_cut_only(spark):
+    rows = [
+        row("c1", item_id="a", seconds=0),
+        row("before", item_id="b", event_type="impression", seconds=1),
+        row("c2", item_id="c", seconds=2),
+        row("after", item_id="d", event_type="impression", seconds=3),
+    ]
+    assert split(spark, rows)["u"] == [("before", False), ("c1", False), ("c2", True)]
+
+
+def it_bounds_the_holdout_to_a_tenth_and_ten_thousand():
+    assert holdout.bound(50) == "1999999999999999"
+    assert holdout.bound(100_000) == "1999999999999999"
+    assert int(holdout.bound(1_000_000), 16) / 2**64 * 1_000_000 == 10_000

@@ -1,0 +1,25 @@
+from data import put_items
+
+from recflow_glue import items
+
+
+def it_lets_the_most_recently_written_file_win(spark):
+    rows = [
+        ("i", "old", None, None, True, 1, "z"),
+        ("i", "new", "c", ["t"], None, 2, "a"),
+        ("j", "only", None, None, False, 1, "z"),
+    ]
+    df = spark.createDataFrame(rows, items.COLUMNS + ", written bigint, source string")
+    got = {r["item_id"]: r for r in items.latest(df).collect()}
+    assert (got["i"]["title"], got["i"]["tags"], got["i"]["available"]) == ("new", ["t"], True)
+    assert not got["j"]["available"]
+
+
+def it_reads_items_and_does_without_any(spark, bucket, scratch):
+    found, broken = items.read(spark, bucket, scratch)
+    assert (found.count(), broken) == (0, [])
+    put_items(bucket, ["a", "b"])
+    bucket.put("raw/items/broken.parquet", b"x")
+    found, broken = items.read(spark, bucket, scratch)
+    assert sorted(r["title"] for r in found.collect()) == ["Title of a", "Title of b"]
+    assert [key for key, _ in broken] == ["raw/items/broken.parquet"]

@@ -1,0 +1,198 @@
+"""The whole job on a tiny shop, in the emulator."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import at
+from data import put_interactions, put_items, put_stream, row, shop
+
+from recflow_glue import checks, job, train
+from recflow_glue.arguments import Config, Interest
+from recflow_glue.foldin import FoldIn
+
+DAY = 86400
+ENTRY = Path(__file__).resolve().parents[1] / "glue_job.py"
+
+
+@pytest.fixture
+def filled(spark, bucket):
+    put_interactions(bucket, shop())
+    put_items(bucket, [f"item{i}" for i in range(39)])
+    put_stream(
+        bucket,
+        [
+            row("s1", "user0", "item1", "purchase", DAY, stored=DAY + 1),
+            row("s2", "user0", "item2", "click", DAY, stored=90 * DAY),
+        ],
+    )
+    return bucket
+
+
+def config(bucket, run_id="r1", **changes) -> Config:
+    given = {"rank": 8, "iterations": 4, "interest": Interest(half_life_seconds=30 * DAY)} | changes
+    return Config(bucket.name, run_id, None, at(60 * DAY), at(50 * DAY), **given)
+
+
+def manifest_of(bucket, run_id="r1") -> dict:
+    return json.loads(bucket.get(f"embeddings/run={run_id}/manifest.json"))
+
+
+def rows_of(bucket, manifest, kind) -> list[dict]:
+    keys = [f["key"] for f in manifest["files"] if f["kind"] == kind]
+    columns = {
+        "items": ["item_id", "embedding", "title", "popularity", "available"],
+        "holdout": ["user_id", "event_id", "item_id", "answer"],
+    }
+    users = ["user_id", "embedding", "history_items", "history_weights", "reference_time", "met_items"]
+    return bucket.read_parquet(keys, columns.get(kind, users)).to_pylist()
+
+
+@pytest.fixture
+def trained(filled, capfd):
+    """A finished run and what it printed."""
+    job.run(config(filled))
+    return filled, manifest_of(filled), capfd.readouterr().out
+
+
+def it_trains_and_writes_a_whole_run(trained):
+    bucket, m, printed = trained
+    expect_manifest(m)
+    expect_files(bucket, m)
+    expect_vectors(bucket, m)
+    expect_progress(bucket, printed)
+    assert [o.key for o in bucket.objects("embeddings/run=r1/_scratch/")] == []
+
+
+def expect_manifest(m: dict) -> None:
+    assert (m["schema_version"], m["run_id"], m["dimension"], len(m["gram"])) == (1, "r1", 8, 64)
+    assert m["coverage"] == {
+        "from": "0001-01-01T00:00:00Z",
+        "to": "2017-03-02T00:00:00.000000Z",
+        "stored_to": "2017-02-20T00:00:00.000000Z",
+    }
+    assert m["interest"]["half_life_seconds"] == 30 * DAY
+    assert m["input"]["rows"] == m["input"]["events"] + 1
+    assert m["input"]["users"] == 80
+    assert m["input"]["streamed"] == {"count": 1, "hash": hashlib.sha256(b"s1").hexdigest()[:16]}
+    assert sum(m["input"]["event_type_shares"].values()) == pytest.approx(1)
+    failed = [c["rule"] for c in m["checks"] if not c["passed"]]
+    assert failed == ["unknown_items"]
+    metrics = m["metrics"]
+    assert metrics["users"] >= 4
+    assert metrics["candidate"]["ndcg@100"]["value"] > metrics["popularity"]["ndcg@100"]["value"]
+
+
+def expect_files(bucket, m: dict) -> None:
+    assert {f["kind"] for f in m["files"]} == {"items", "users", "holdout"}
+    for f in m["files"]:
+        body = bucket.get(f["key"])
+        assert f["key"].startswith(f"embeddings/run=r1/{f['kind']}/")
+        assert (f["bytes"], f["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+    for kind in ("items", "users", "holdout"):
+        assert len(rows_of(bucket, m, kind)) == sum(f["rows"] for f in m["files"] if f["kind"] == kind)
+
+
+def expect_vectors(bucket, m: dict) -> None:
+    """Every user, held out or not, is the fold-in of the shipped history."""
+    items = {r["item_id"]: np.array(r["embedding"], dtype=np.float32) for r in rows_of(bucket, m, "items")}
+    fold = FoldIn(np.array(m["gram"]).reshape(8, 8), m["parameters"]["alpha"], m["parameters"]["regularization"])
+    users = rows_of(bucket, m, "users")
+    assert len({u["user_id"] for u in users}) == 80
+    for u in users:
+        pairs = [(items[i], w) for i, w in zip(u["history_items"], u["history_weights"], strict=True) if i in items]
+        assert (u["embedding"] is None) == (not pairs)
+        if pairs:
+            got = fold.vector(np.array([v for v, _ in pairs]), np.array([w for _, w in pairs], dtype=np.float32))
+            assert np.linalg.norm(got - u["embedding"]) / np.linalg.norm(u["embedding"]) < 1e-5
+    user0 = next(u for u in users if u["user_id"] == "user0")
+    assert "item1" in user0["history_items"]
+
+
+def expect_progress(bucket, printed: str) -> None:
+    lines = [
+        json.loads(line.removeprefix("RECFLOW_PROGRESS "))
+        for line in printed.splitlines()
+        if line.startswith("RECFLOW_PROGRESS ")
+    ]
+    stages = list(dict.fromkeys(p["stage"] for p in lines))
+    assert stages == ["read", "validate", "prepare", "train", "write", "evaluate"]
+    assert [p for p in lines if p["stage"] == "train"][-1]["done"] == 4
+    assert json.loads(bucket.get("embeddings/run=r1/_progress.json")).keys() >= {"stage", "done", "total"}
+
+
+def it_does_nothing_when_the_run_has_its_manifest(trained):
+    bucket, _, _ = trained
+    before = [(o.key, o.size) for o in bucket.objects("embeddings/")]
+    assert job.run(config(bucket, rank=16)) == "embeddings/run=r1/manifest.json"
+    assert [(o.key, o.size) for o in bucket.objects("embeddings/")] == before
+
+
+def it_leaves_the_other_attempt_alone_when_it_finishes_second(filled, monkeypatch):
+    """Two jobs with one run id: the other one's manifest appears while this one trains."""
+    real = job.attempt_run
+    other = json.dumps({"run_id": "r1"}).encode()
+
+    def slow(r):
+        body = real(r)
+        assert r.bucket.put_if_absent("embeddings/run=r1/manifest.json", other)
+        r.bucket.put("embeddings/run=r1/items/attempt=other/part-0.parquet", b"theirs")
+        return body
+
+    monkeypatch.setattr(job, "attempt_run", slow)
+    job.run(config(filled))
+    left = [o.key for o in filled.objects("embeddings/run=r1/") if "attempt=" in o.key]
+    assert left == ["embeddings/run=r1/items/attempt=other/part-0.parquet"]
+    assert filled.get("embeddings/run=r1/manifest.json") == other
+
+
+def it_stops_before_training_on_invalid_data(spark, bucket, monkeypatch):
+    put_interactions(bucket, [*shop(users=4), row("bad", item_id="")])
+    monkeypatch.setattr(train, "fit", lambda *a: pytest.fail("it trained"))
+    with pytest.raises(checks.DataInvalid, match=r"rule bad_ids: 1 rows have an id that is empty.*bad"):
+        job.run(config(bucket))
+    assert [o.key for o in bucket.objects("embeddings/") if "_progress" not in o.key] == []
+
+
+def it_compares_with_the_previous_version(spark, bucket, monkeypatch):
+    put_interactions(bucket, shop(users=4))
+    bucket.put("previous.json", json.dumps({"input": {"event_type_shares": {"rating": 1.0}}}).encode())
+    seen = []
+    monkeypatch.setattr(checks, "minimums", lambda *a: [])
+    monkeypatch.setattr(job.holdout, "bound", lambda n: seen.append(n) or pytest.fail("enough"))
+    shares = []
+    real = checks.event_type_shares
+    monkeypatch.setattr(checks, "event_type_shares", lambda now, before: shares.append(real(now, before)) or shares[0])
+    with pytest.raises(pytest.fail.Exception, match="enough"):
+        job.run(config(bucket, previous_manifest="previous.json"))
+    assert (shares[0].passed, shares[0].severity) == (False, "warning")
+
+
+def it_ends_with_one_line_for_the_glue_endpoint(endpoint, bucket):
+    """The real entry point in a process of its own, on a bucket without events."""
+    arguments = [
+        "--bucket",
+        bucket.name,
+        "--run_id",
+        "r1",
+        "--to",
+        "2017-03-01T00:00:00Z",
+        "--stored_to",
+        "2017-03-01T00:00:00Z",
+    ]
+    done = subprocess.run(
+        [sys.executable, str(ENTRY), *arguments],
+        env=os.environ.copy(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("RECFLOW_ERROR DataInvalid: rule minimum_events: 0 covered events, at least 50 are needed")

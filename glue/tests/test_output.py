@@ -1,0 +1,63 @@
+import pyarrow.parquet as pq
+import pytest
+from pyspark import TaskContext
+
+from recflow_glue import output
+
+
+def it_lists_only_what_was_committed_when_a_task_is_retried_after_a_partial_write(spark, bucket):
+    """The first attempt of one task dies after it has handed rows to the writer."""
+
+    def fragile(rows):
+        for n, r in enumerate(rows):
+            if n == 500 and TaskContext.get().partitionId() == 0 and TaskContext.get().attemptNumber() == 0:
+                raise RuntimeError("the executor is gone")
+            yield r
+
+    rdd = spark.sparkContext.parallelize([(f"i{n:04}",) for n in range(2000)], 2).mapPartitions(fragile)
+    df = spark.createDataFrame(rdd, "item_id string")
+    folder = "embeddings/run=r/items/attempt=a/"
+    df.write.parquet(bucket.uri(folder))
+    bucket.put(folder + "_temporary/0/part-0-left.parquet", b"left behind")
+    files = output.expect_rows(output.committed(bucket, folder, "items"), 2000)
+    got = bucket.read_parquet([f.key for f in files], ["item_id"])["item_id"].to_pylist()
+    assert sorted(got) == [f"i{n:04}" for n in range(2000)]
+    assert all(f.bytes == len(bucket.get(f.key)) and f.sha256 == bucket.sha256(f.key) for f in files)
+
+
+def it_refuses_a_write_that_was_not_finished(bucket):
+    bucket.put("x/part-0.parquet", b"")
+    with pytest.raises(output.WriteIncomplete, match="_SUCCESS"):
+        output.committed(bucket, "x/", "items")
+    with pytest.raises(output.WriteIncomplete, match="2 rows, want 3"):
+        output.expect_rows([output.File("items", "k", 1, "", 2)], 3)
+
+
+def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
+    users = spark.createDataFrame(
+        [(0, "u", ["i"], [1.5], None, ["m"]), (1, "v", [], [], None, [])],
+        "user int, user_id string, history_items array<string>, history_weights array<float>, reference_time timestamp, met_items array<string>",
+    )
+    vectors = spark.createDataFrame([(0, [1.0, 2.0])], "user int, embedding array<float>")
+    files = output.write(output.user_rows(users, vectors), bucket, "p/", "a", "users", "user_id", 1)
+    (tmp_path / "f").write_bytes(bucket.get(files[0].key))
+    schema = str(pq.ParquetFile(tmp_path / "f").schema)
+    for line in (
+        "required binary field_id=-1 user_id (String)",
+        "optional group field_id=-1 embedding (List)",
+        "required float field_id=-1 element",
+        "required group field_id=-1 history_items (List)",
+        "required group field_id=-1 history_weights (List)",
+        "optional int64 field_id=-1 reference_time (Timestamp(isAdjustedToUTC=true, timeUnit=microseconds",
+        "required group field_id=-1 met_items (List)",
+    ):
+        assert line in schema
+    got = {r["user_id"]: r for r in pq.read_table(tmp_path / "f").to_pylist()}
+    assert got["u"]["embedding"] == [1.0, 2.0]
+    assert got["v"]["embedding"] is None
+    assert got["v"]["history_items"] == []
+
+
+def it_sizes_files_for_a_parallel_load():
+    assert output.files_for(10, 300) == 2
+    assert output.files_for(1_000_000, 500) == 8

@@ -1,0 +1,79 @@
+"""The vectors that internal/recsys/shared_vectors_test.go holds the Go side to."""
+
+import json
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data import frame
+from pyspark.sql import functions as F
+
+from recflow_glue import events, holdout, interest
+from recflow_glue.arguments import Interest
+from recflow_glue.foldin import FoldIn
+
+TOLERANCE = 1e-6
+TESTDATA = Path(__file__).resolve().parents[2] / "internal" / "recsys" / "testdata"
+
+
+def cases(name: str) -> list[dict]:
+    return json.loads((TESTDATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("c", cases("foldin"))
+def it_solves_the_shared_vectors(c):
+    k = c["dimension"]
+    fold = FoldIn(np.array(c["gram"]).reshape(k, k), c["alpha"], c["regularization"])
+    got = fold.vector(np.array(c["items"], dtype=np.float32), np.array(c["weights"], dtype=np.float32))
+    want = np.array(c["vector"])
+    assert np.linalg.norm(got - want) / np.linalg.norm(want) <= TOLERANCE
+
+
+def it_weighs_the_shared_histories(spark):
+    all_cases = cases("history")
+    key = lambda c: json.dumps(c["interest"], sort_keys=True)  # noqa: E731
+    for rules, cases_ in groupby(sorted(all_cases, key=key), key=key):
+        group = list(cases_)
+        rows = [as_row(e, c["name"]) for c in group for e in c["events"]]
+        weighed = interest.histories(events.once(frame(spark, rows)), Interest(**json.loads(rules)))
+        got = {r["user_id"]: r for r in weighed.withColumn("reference_time", F.unix_micros("reference_time")).collect()}
+        for c in group:
+            expect_history(c, got[c["name"]])
+
+
+def as_row(e: dict, case: str) -> dict:
+    """An event of the case's own user; its id is made the case's own, in the same order."""
+    t = datetime.fromisoformat(e["occurred_at"])
+    value = None if e.get("value") is None else float(e["value"])
+    rest = {"value": value, "stored_at": None, "streamed": False}
+    return {
+        "event_id": f"{case}/{e['event_id']}",
+        "user_id": case,
+        "item_id": e["item_id"],
+        "event_type": e["event_type"],
+        "occurred_at": t,
+    } | rest
+
+
+def expect_history(c: dict, got) -> None:
+    assert dict(zip(got["history_items"], got["history_weights"], strict=True)) == pytest.approx(
+        dict(zip(c["items"], c["weights"], strict=True)), rel=TOLERANCE
+    ), c["name"]
+    assert sorted(got["met_items"]) == c["met"], c["name"]
+    want = c["reference_time"] and events.to_micros(datetime.fromisoformat(c["reference_time"]))
+    assert got["reference_time"] == want, c["name"]
+
+
+def it_contains_the_shared_users(spark):
+    for c in cases("holdout"):
+        df = spark.createDataFrame([(u,) for u in c["users"]], "user_id string")
+        got = {r[0]: r[1] for r in df.select("user_id", holdout.contains(c["bound"])).collect()}
+        assert got == c["users"], c["bound"]
+
+
+def it_makes_the_shared_event_sets(spark):
+    for c in cases("eventset"):
+        df = spark.createDataFrame([(i,) for i in c["ids"]], "event_id string")
+        assert events.unsigned_hex(df.agg(events.id_hash("event_id")).first()[0]) == c["hash"]

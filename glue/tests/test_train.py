@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from conftest import at
+
+from recflow_glue import train
+from recflow_glue.arguments import Config
+from recflow_glue.foldin import FoldIn, gram
+
+USERS = "user int, user_id string, holdout boolean, history_items array<string>, history_weights array<float>"
+
+
+@pytest.fixture
+def users(spark):
+    rng = np.random.default_rng(3)
+    rows = []
+    for u in range(40):
+        liked = [f"i{i}" for i in range(20) if (i + u) % 4 == 0 or rng.random() < 0.1]
+        rows.append((u, f"u{u}", u >= 36, liked, [float(w) for w in rng.integers(1, 6, len(liked))]))
+    rows.append((40, "held out", True, ["only held out"], [1.0]))
+    return spark.createDataFrame(rows, USERS)
+
+
+def it_numbers_rows_densely_and_keeps_the_numbers(spark, scratch):
+    df = spark.range(1000, numPartitions=7).selectExpr("cast(id as string) id").where("id % 3 = 0")
+    kept = train.numbered(df, scratch, "n", "id", "number")
+    first = {r["id"]: r["number"] for r in kept.collect()}
+    assert sorted(first.values()) == list(range(334))
+    assert {r["id"]: r["number"] for r in kept.orderBy("id").collect()} == first
+
+
+def it_numbers_nothing(spark, scratch):
+    assert train.numbered(spark.range(0).selectExpr("string(id) id"), scratch, "n", "id", "number").count() == 0
+
+
+def it_counts_all_users_but_keeps_only_items_that_are_trained(users):
+    got = {r["item_id"]: r for r in train.item_counts(users).collect()}
+    assert "only held out" not in got
+    likes = [set(r["history_items"]) for r in users.collect()]
+    assert got["i0"]["popularity"] == sum("i0" in h for h in likes)
+    assert got["i0"]["trained"] == sum("i0" in h for h in likes[:36])
+
+
+def it_trains_users_that_are_exactly_folded_in_from_items(users, scratch):
+    items = train.numbered(train.item_counts(users), scratch, "items", "item_id", "item")
+    m = train.matrix(users, items, scratch)
+    config = Config("b", "r", None, at(0), at(0), rank=6, iterations=3)
+    model = train.fit(m.pairs, config)
+    vectors = {r["id"]: np.array(r["features"], dtype=np.float32) for r in model.itemFactors.collect()}
+    fold = FoldIn(gram(np.array([vectors[i] for i in sorted(vectors)])), config.alpha, config.regularization)
+    number = {r["item_id"]: r["item"] for r in m.items.collect()}
+    trained = {r["id"]: np.array(r["features"]) for r in model.userFactors.collect()}
+    assert sorted(trained) == list(range(36))
+    for r in users.where("not holdout").collect():
+        got = fold.vector(
+            np.array([vectors[number[i]] for i in r["history_items"]]), np.array(r["history_weights"], np.float32)
+        )
+        assert np.linalg.norm(got - trained[r["user"]]) / np.linalg.norm(trained[r["user"]]) < 1e-5
