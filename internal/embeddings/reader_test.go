@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
@@ -188,4 +191,41 @@ func TestReaderDoesNotBlameTheFileForItsStorage(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, recsys.ErrManifestInvalid)
 	require.ErrorContains(t, err, f.Key)
+}
+
+// TestReaderAcceptsWhatSparkWrites reads files that pyspark 3.5.9 has written,
+// with nulls in every column that may have them.
+func TestReaderAcceptsWhatSparkWrites(t *testing.T) {
+	t.Parallel()
+	for kind, rows := range map[string]int64{recsys.ItemsFile: 200, recsys.UsersFile: 100, recsys.HoldoutFile: 100} {
+		content, err := os.ReadFile(filepath.Join("testdata", "spark-3.5.9", kind+".parquet"))
+		require.NoError(t, err)
+		got := int64(0)
+		err = readAll(content, embeddingstest.Entry(kind, content, rows), k, func(batch embeddings.Batch) {
+			got += int64(batch.Rows())
+			switch b := batch.(type) {
+			case *embeddings.Items:
+				require.Equal(t, []string{"", "Title é 1"}, b.Titles[:2])
+				require.Equal(t, []string{"", "cat1"}, b.Categories[:2])
+				require.Equal(t, [][]string{nil, nil, {"t0"}, {"t0", "t1"}, nil}, b.Tags[:5])
+				require.Equal(t, []bool{false, true}, b.Available[:2])
+				require.Equal(t, []float64{0, 1, 2}, b.Popularity[:3])
+			case *embeddings.Users:
+				require.Equal(t, []bool{false, true}, b.HasVector[:2])
+				require.Len(t, b.HistoryItems[3], 4)
+				require.Equal(t, []float32{1, 2, 3, 4}, b.HistoryWeights[3])
+				require.True(t, b.ReferenceTimes[0].IsZero())
+				require.Equal(t, time.Date(2020, 1, 1, 0, 0, 1, 234567000, time.UTC), b.ReferenceTimes[1])
+				require.Equal(t, []string{"item-00000", "item-00001"}, b.MetItems[2])
+			case *embeddings.Holdout:
+				require.Equal(t, "user-1", b.UserIDs[10])
+				require.Equal(t, []bool{true, false, true}, b.HasValue[:3])
+				require.Equal(t, []float64{0, 0, 2}, b.Values[:3])
+				require.Equal(t, time.Date(2020, 1, 1, 0, 0, 10, 0, time.UTC), b.OccurredAts[10])
+				require.Equal(t, []bool{false, true}, b.Answers[7:9])
+			}
+		})
+		require.NoError(t, err)
+		require.Equal(t, rows, got)
+	}
 }

@@ -1,0 +1,4 @@
+package embeddings
+
+// CheckFooter is exported for the fuzz test.
+var CheckFooter = checkFooter

@@ -1,0 +1,117 @@
+package embeddings_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// object serves content in bodies that break off after chunk bytes.
+type object struct {
+	content []byte
+	chunk   int // 0: in one body
+	opened  []int64
+}
+
+func (o *object) open(_ context.Context, offset int64) (io.ReadCloser, error) {
+	o.opened = append(o.opened, offset)
+	rest := o.content[offset:]
+	if o.chunk == 0 || len(rest) <= o.chunk {
+		return io.NopCloser(bytes.NewReader(rest)), nil
+	}
+	return io.NopCloser(io.MultiReader(bytes.NewReader(rest[:o.chunk]), failing{})), nil
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+func TestFetchGivesTheContent(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("0123456789"), 100_000)
+	f := embeddingstest.Entry(recsys.ItemsFile, content, 1)
+	for _, chunk := range []int{0, 300_000} {
+		dir := t.TempDir()
+		o := &object{content: content, chunk: chunk}
+		file, err := embeddings.Fetch(t.Context(), o.open, f, dir)
+		require.NoError(t, err)
+		got, err := io.ReadAll(file)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(content, got))
+		require.NoError(t, file.Close())
+		if chunk > 0 {
+			require.Equal(t, []int64{0, 300_000, 600_000, 900_000}, o.opened)
+		}
+		requireEmpty(t, dir)
+	}
+}
+
+func TestFetchRefusesWhatTheManifestDoesNotSay(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("0123456789"), 100_000)
+	good := embeddingstest.Entry(recsys.ItemsFile, content, 1)
+	flipped := bytes.Clone(content)
+	flipped[777_777] ^= 1
+	for name, served := range map[string][]byte{
+		"a flipped bit": flipped,
+		"a cut end":     content[:len(content)-1],
+		"one byte more": append(bytes.Clone(content), 0),
+		"nothing":       {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			_, err := embeddings.Fetch(t.Context(), (&object{content: served}).open, good, dir)
+			require.ErrorIs(t, err, recsys.ErrManifestInvalid)
+			require.ErrorContains(t, err, good.Key)
+			requireEmpty(t, dir)
+			require.ErrorIs(t, embeddings.Verify(bytes.NewReader(served), good), recsys.ErrManifestInvalid)
+		})
+	}
+	require.NoError(t, embeddings.Verify(bytes.NewReader(content), good))
+}
+
+func TestFetchGivesUpOnABodyThatNeverComes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := embeddingstest.Entry(recsys.ItemsFile, []byte("content"), 1)
+	opened := 0
+	_, err := embeddings.Fetch(t.Context(), func(context.Context, int64) (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(failing{}), nil
+	}, f, dir)
+	require.ErrorContains(t, err, "connection reset")
+	require.NotErrorIs(t, err, recsys.ErrManifestInvalid)
+	require.Equal(t, 4, opened)
+	requireEmpty(t, dir)
+}
+
+func TestFetchStopsWhenItIsCancelled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := embeddingstest.Entry(recsys.ItemsFile, bytes.Repeat([]byte("x"), 10<<20), 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := embeddings.Fetch(ctx, func(context.Context, int64) (io.ReadCloser, error) {
+		cancel()
+		return io.NopCloser(strings.NewReader(strings.Repeat("x", 10<<20))), nil
+	}, f, dir)
+	require.ErrorIs(t, err, context.Canceled)
+	requireEmpty(t, dir)
+}
+
+func requireEmpty(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
