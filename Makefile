@@ -2,6 +2,7 @@
 # RECFLOW_CACHE once (see internal/toolchain).
 include tools.mk
 
+export RECFLOW_CACHE
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ build: ## build bin/recflow and bin/recflow-worker
 	@if ls worker/*.go >/dev/null 2>&1; then go build -o bin/recflow-worker ./worker; fi
 
 setup: build ## install the local tools into RECFLOW_CACHE, once
-	@RECFLOW_CACHE="$(RECFLOW_CACHE)" bin/recflow setup
+	@bin/recflow setup
 
 demo: build ## the whole batch path on a real data set (DATA=path for another one)
 	@bin/recflow demo $(if $(DATA),--data "$(DATA)")
@@ -42,8 +43,8 @@ test-python: setup
 	@if [ -d glue/tests ]; then "$(PYTHON)" -m pytest -q $(PY_TESTS); fi
 
 lint: lint-quick ## every linter (builds them the first time)
-	@RECFLOW_CACHE="$(RECFLOW_CACHE)" scripts/go-tool workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION) ./workflows/...
-	@RECFLOW_CACHE="$(RECFLOW_CACHE)" scripts/go-tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
+	@scripts/go-tool workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION) ./workflows/...
+	@scripts/go-tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
 
 lint-quick: setup ## gofmt, go vet and ruff
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
@@ -51,8 +52,10 @@ lint-quick: setup ## gofmt, go vet and ruff
 	@go vet ./...
 	@if [ -d glue ]; then "$(PYTHON)" -m ruff check -q glue && "$(PYTHON)" -m ruff format -q --check glue; fi
 
-bench: build setup ## the ratios of docs/benchmarks.md (SIZE=1m for a million items)
-	@bin/recflow bench $(if $(SIZE),--size $(SIZE))
+bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m for a million items)
+	@go run ./bench/loader $(if $(SIZE),-size $(SIZE))
+	@go run ./bench/search $(if $(SIZE),-size $(SIZE))
+	@if [ -f bench/glue/job.py ]; then "$(PYTHON)" bench/glue/job.py; fi
 
 soak: setup ## the long forms of the fault tests
 	@RECFLOW_SOAK=1 go test -timeout 3h -count 1 $(GO_TESTS)

@@ -47,22 +47,13 @@ func (a *app) localGlueCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			settings, err := stack.ReadSettings(local.Home)
-			if err != nil {
-				return err
-			}
-			state := filepath.Join(local.Home, "glue")
-			env, err := stack.SparkEnv(state, tools, settings.Env(local.Home)["AWS_ENDPOINT_URL_S3"])
-			if err != nil {
-				return err
-			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			server, err := glue.New(glue.Options{
 				Addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-				StateDir: state,
+				StateDir: filepath.Join(local.Home, "glue"),
 				Python:   tools.Python,
 				Script:   filepath.Join(jobDir, "glue_job.py"),
-				Env:      env,
+				Env:      stack.SparkEnv(tools),
 				Job:      glue.Job{Name: stack.GlueJob, MaxConcurrentRuns: 1, Timeout: glueTimeout},
 				Log:      log,
 			})
