@@ -77,7 +77,7 @@ func source[T any](t *testing.T, kind string, rows []T) *embeddings.Reader {
 func TestCopyFileStoresItems(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	want := embeddingstest.Items(0, 10_000, copyDimension)
+	want := embeddingstest.Items(0, 5_000, copyDimension)
 	want[4].Title, want[5].ItemID, want[6].Tags = "日本 \"quoted\" \\ tab\tnew\nline", "идентификатор", nil
 	var progress []int64
 	n, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.ItemsFile, want),
@@ -196,11 +196,11 @@ func TestCopyFileDoesNothingForADoneClaim(t *testing.T) {
 func TestCopyFileRefusesABadRow(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	items := embeddingstest.Items(0, 10_000, copyDimension)
-	items[9998].Embedding[3] = float32(math.NaN())
+	items := embeddingstest.Items(0, 5_000, copyDimension)
+	items[4998].Embedding[3] = float32(math.NaN())
 	_, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.ItemsFile, items))
 	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
-	require.ErrorContains(t, err, "items/part-00000.snappy.parquet: row 9999: embedding")
+	require.ErrorContains(t, err, "items/part-00000.snappy.parquet: row 4999: embedding")
 	require.Zero(t, b.rows(t, "items"))
 	require.False(t, b.claim(t, "a").Done)
 	b.requireIdle(t)
@@ -247,7 +247,7 @@ func (h *hooked) Next() (embeddings.Batch, error) {
 func TestCopyFileIsFenced(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	items := embeddingstest.Items(0, 10_000, copyDimension)
+	items := embeddingstest.Items(0, 5_000, copyDimension)
 
 	early := b.claim(t, "early")
 	b.claim(t, "early")
@@ -259,7 +259,7 @@ func TestCopyFileIsFenced(t *testing.T) {
 
 	late := b.claim(t, "late")
 	_, err = b.CopyFile(t.Context(), late, &hooked{source(t, recsys.ItemsFile, items), func(batch int) error {
-		if batch == 3 {
+		if batch == 2 {
 			_, err := b.Claim(t.Context(), b.version.ID, "late")
 			return err
 		}

@@ -1,0 +1,78 @@
+package embeddings
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+	"github.com/stretchr/testify/require"
+)
+
+// TestFootersThatClaimTooMuchAreRefused has footers of a few bytes for which
+// parquet-go would allocate gigabytes, which no recover survives.
+func TestFootersThatClaimTooMuchAreRefused(t *testing.T) {
+	t.Parallel()
+	billions := []byte{0xff, 0xff, 0xff, 0xff, 0x07}
+	for name, footer := range map[string][]byte{
+		"2 billion columns":       append([]byte{0x15, 0x02, 0x19, 0xfc}, billions...), // version 1, then a list of structures
+		"a name of 2 GB":          append([]byte{0x15, 0x02, 0x18}, billions...),
+		"2 billion unknown bools": append([]byte{0x15, 0x02, 0xe9, 0xf1}, billions...),
+		"a bottomless nesting":    bytes.Repeat([]byte{0x1c}, 1000),
+		"a map":                   {0x1b, 0x01, 0x88},
+		"nothing":                 {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := append([]byte("PAR1"), footer...)
+			file = binary.LittleEndian.AppendUint32(file, uint32(len(footer)))
+			file = append(file, "PAR1"...)
+			require.ErrorContains(t, checkFooter(bytes.NewReader(file), int64(len(file))), "malformed")
+		})
+	}
+	file := []byte("PAR1\xff\xff\xff\xffPAR1")
+	require.ErrorContains(t, checkFooter(bytes.NewReader(file), int64(len(file))), "the footer claims 4294967295 bytes")
+}
+
+func TestPageHeadersThatClaimTooMuchAreRefused(t *testing.T) {
+	t.Parallel()
+	const page = 16 // bytes, beginning with the length that snappy unpacks to
+	header := func(change func(h *format.PageHeader)) *format.PageHeader {
+		h := &format.PageHeader{Type: format.DataPage, UncompressedPageSize: 100, CompressedPageSize: page}
+		h.DataPageHeader = thrift.New(format.DataPageHeader{NumValues: 10, Encoding: format.Plain})
+		change(h)
+		return h
+	}
+	for name, c := range map[string]struct {
+		change   func(h *format.PageHeader)
+		unpacked uint64
+		says     string
+	}{
+		"a good one":              {func(*format.PageHeader) {}, 100, ""},
+		"2 GB unpacked":           {func(h *format.PageHeader) { h.UncompressedPageSize = 1<<31 - 1 }, 1<<31 - 1, "at most"},
+		"2 GB packed":             {func(h *format.PageHeader) { h.CompressedPageSize = 1<<31 - 1 }, 100, "at most"},
+		"a negative size":         {func(h *format.PageHeader) { h.UncompressedPageSize = -1 }, 100, "at most"},
+		"2 billion values":        {func(h *format.PageHeader) { h.DataPageHeader.V.NumValues = 1<<31 - 1 }, 100, "values; at most"},
+		"a negative count":        {func(h *format.PageHeader) { h.DataPageHeader.V.NumValues = -1 }, 100, "values; at most"},
+		"a snappy bomb":           {func(*format.PageHeader) {}, 4 << 30, "unpacks to 4294967296 bytes and claims 100"},
+		"an index page":           {func(h *format.PageHeader) { h.Type = format.IndexPage }, 100, "is not accepted"},
+		"a header without itself": {func(h *format.PageHeader) { h.Type = format.DataPageV2 }, 100, "is not accepted"},
+		"another encoding":        {func(h *format.PageHeader) { h.DataPageHeader.V.Encoding = format.DeltaByteArray }, 100, "is not accepted"},
+		"levels beyond the page": {func(h *format.PageHeader) {
+			h.Type = format.DataPageV2
+			h.DataPageHeaderV2 = thrift.New(format.DataPageHeaderV2{NumValues: 10, RepetitionLevelsByteLength: 10, DefinitionLevelsByteLength: 10})
+		}, 100, "contradicts itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := make([]byte, page)
+			binary.PutUvarint(data, c.unpacked)
+			n, err := checkPage(bytes.NewReader(data), 0, header(c.change), format.Snappy)
+			if c.says == "" {
+				require.NoError(t, err)
+				require.EqualValues(t, 10, n)
+				return
+			}
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+}
