@@ -2,6 +2,7 @@ package stack
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,6 +27,12 @@ func TestLoadEnv(t *testing.T) {
 		info, err := os.Stat(filepath.Join(dir, envFile))
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+		shell := exec.Command("/bin/sh", "-c", `set -a; . ./env; exec printenv RECFLOW_HOME`)
+		shell.Dir = dir
+		out, err := shell.CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Equal(t, dir+"\n", string(out), "a shell reads it too")
 	})
 	t.Run("has nothing where there is no stack", func(t *testing.T) {
 		t.Parallel()

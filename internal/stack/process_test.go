@@ -29,11 +29,12 @@ func TestProcess(t *testing.T) {
 	t.Run("ends what it started too", func(t *testing.T) {
 		t.Parallel()
 		dir := home(t)
-		p := shell(t, dir, "a", "sleep 31415.1 & echo ready; wait")
+		child := fmt.Sprintf("sleep 3000.%d", os.Getpid()) // told from those of other runs
+		p := shell(t, dir, "a", child+" & echo ready; wait")
 		require.NoError(t, p.start())
-		eventually(t, "the child runs", func() bool { return alive("sleep 31415.1") })
+		eventually(t, "the child runs", func() bool { return alive(child) })
 		require.NoError(t, p.stop(t.Context()))
-		eventually(t, "the child is gone", func() bool { return !alive("sleep 31415.1") })
+		eventually(t, "the child is gone", func() bool { return !alive(child) })
 	})
 	t.Run("is killed when it ignores the polite signal", func(t *testing.T) {
 		t.Parallel()
