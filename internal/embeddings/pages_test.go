@@ -3,8 +3,10 @@ package embeddings
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/stretchr/testify/require"
@@ -19,6 +21,7 @@ func TestFootersThatClaimTooMuchAreRefused(t *testing.T) {
 		"2 billion columns":       append([]byte{0x15, 0x02, 0x19, 0xfc}, billions...), // version 1, then a list of structures
 		"a name of 2 GB":          append([]byte{0x15, 0x02, 0x18}, billions...),
 		"2 billion unknown bools": append([]byte{0x15, 0x02, 0xe9, 0xf1}, billions...),
+		"more than any file has":  append([]byte{0x15, 0x02, 0x19, 0xfc, 0x80, 0x80, 0x20}, make([]byte, 1<<19+1)...),
 		"a bottomless nesting":    bytes.Repeat([]byte{0x1c}, 1000),
 		"a map":                   {0x1b, 0x01, 0x88},
 		"nothing":                 {},
@@ -74,5 +77,36 @@ func TestPageHeadersThatClaimTooMuchAreRefused(t *testing.T) {
 			}
 			require.ErrorContains(t, err, c.says)
 		})
+	}
+}
+
+func TestColumnChunksThatClaimTooMuchAreRefused(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[struct {
+		X float64 `parquet:"x,snappy"`
+	}](&b)
+	_, err := w.Write(make([]struct {
+		X float64 `parquet:"x,snappy"`
+	}, 100))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	size := int64(b.Len())
+	in := bytes.NewReader(b.Bytes())
+	file, err := parquet.OpenFile(in, size)
+	require.NoError(t, err)
+	good := file.Metadata().RowGroups[0].Columns[0].MetaData
+	require.NoError(t, checkChunk(in, size, &good, 100, true))
+	require.ErrorContains(t, checkChunk(in, size, &good, 99, true), "100 values for 99 rows")
+	for says, change := range map[string]func(m *format.ColumnMetaData){
+		"its pages hold 100 values and it claims 101": func(m *format.ColumnMetaData) { m.NumValues++ },
+		"outside the file":                            func(m *format.ColumnMetaData) { m.TotalCompressedSize = size },
+		"outside the file ":                           func(m *format.ColumnMetaData) { m.DataPageOffset = 1<<63 - 1 },
+		"beyond its column":                           func(m *format.ColumnMetaData) { m.TotalCompressedSize -= 3 },
+		"compression ZSTD":                            func(m *format.ColumnMetaData) { m.Codec = format.Zstd },
+	} {
+		bad := good
+		change(&bad)
+		require.ErrorContains(t, checkChunk(in, size, &bad, bad.NumValues, false), strings.TrimSpace(says))
 	}
 }

@@ -85,7 +85,7 @@ func TestReaderGivesTheUsersBack(t *testing.T) {
 			t.Parallel()
 			want := embeddingstest.Users(0, 5000, k, 1000)
 			// A history longer than a batch of elements, among short ones.
-			long := &want[1234]
+			long := &want[3000]
 			long.HistoryItems = slices.Repeat([]string{"item-0000001", "item-0000002"}, 120_000)
 			long.HistoryWeights = slices.Repeat([]float32{1.5}, 240_000)
 			long.ReferenceTime = long.ReferenceTime.AddDate(2017, 0, 0)
@@ -93,6 +93,11 @@ func TestReaderGivesTheUsersBack(t *testing.T) {
 			row := 0
 			err := readAll(content, f, k, func(batch embeddings.Batch) {
 				b := batch.(*embeddings.Users)
+				elements := 0
+				for _, items := range b.HistoryItems {
+					elements += len(items)
+				}
+				require.LessOrEqual(t, elements, 1<<18, "a batch is bounded by its elements too")
 				for i := range b.Rows() {
 					w := want[row]
 					require.Equal(t, w.UserID, b.IDs[i])
