@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+const demoLong = `Brings up the local stack, imports a real data set, trains, gates and promotes
+a version, and prints recommendations. Every step is a command that you could
+type yourself; it is printed before it runs.
+
+Without --data it uses completejourney: 1.47 million purchase lines of 2,469
+households in 2017. The data belong to 84.51° and are for demonstration only.
+With --data it imports the file or folder you name, for example a MovieLens
+folder or a CSV file with a user and an item column.
+
+The stack stays up afterwards. When a step fails, whatever the demo started is
+stopped again.`
+
+// demoUntil leaves the last weeks of the data set out of the training, so that
+// they can be played back as a stream of new events.
+const demoUntil = "2017-12-04"
+
+func (a *app) demoCommand() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See the whole system work on real data",
+		Long:  demoLong,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.demo(cmd.Context(), data)
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "file or folder to import instead of completejourney")
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, data string) (err error) {
+	began := time.Now()
+	wasUp := a.stackIsUp(ctx)
+	defer func() {
+		if err != nil && !wasUp {
+			fmt.Fprintln(a.err, "\nthe demo did not finish; stopping what it started")
+			// The context may be the reason for the failure, so the stop gets its own.
+			run(context.WithoutCancel(ctx), []string{"down"}, a.streams)
+		}
+	}()
+
+	importArgs := []string{"import", "completejourney", "--until", demoUntil}
+	if data != "" {
+		importArgs = []string{"import", data}
+	}
+	for _, args := range [][]string{{"up"}, importArgs, {"refresh", "--wait"}} {
+		if err := a.step(ctx, args...); err != nil {
+			return err
+		}
+	}
+
+	users, items, err := a.demoSubjects(ctx)
+	if err != nil {
+		return err
+	}
+	steps := [][]string{append([]string{"recommend", "-k", "10"}, users...)}
+	for _, item := range items {
+		steps = append(steps, []string{"similar", item, "-k", "5"})
+	}
+	steps = append(steps, []string{"status"})
+	for _, args := range steps {
+		if err := a.step(ctx, args...); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(a.err, "\nDone in %s. The stack is still up; look at the run in the Temporal UI: %s\nStop it with `recflow down`.\n",
+		time.Since(began).Round(time.Second), a.temporalUI())
+	return nil
+}
+
+// temporalUI is the address of the UI of the running system.
+func (a *app) temporalUI() string {
+	c, err := clientConfig()
+	if err != nil {
+		return ""
+	}
+	return c.Temporal.UI
+}
+
+// stackIsUp reports whether any part of the local stack runs already.
+func (a *app) stackIsUp(ctx context.Context) bool {
+	s, _, err := a.openStack()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(s.Status(ctx), func(p stack.PartStatus) bool { return p.State == stack.Running })
+}
+
+// step prints a command line and runs it in this process.
+func (a *app) step(ctx context.Context, args ...string) error {
+	fmt.Fprintf(a.err, "\n$ recflow %s\n", strings.Join(args, " "))
+	if a.quiet {
+		args = append(args, "--quiet")
+	}
+	if code := run(ctx, args, a.streams); code != 0 {
+		return exitError{code, fmt.Errorf("`recflow %s` ended with exit code %d", args[0], code)}
+	}
+	return nil
+}
+
+// demoSubjects picks three users and two well-known items of the live version.
+func (a *app) demoSubjects(ctx context.Context) (users, items []string, err error) {
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer store.Close()
+	live, err := store.Live(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	sample, err := store.SampleUsers(ctx, live.Version, 3, "demo")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, u := range sample {
+		users = append(users, u.ID)
+	}
+	popular, err := store.Popular(ctx, live.Version, vectorstore.Query{K: 2})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, hit := range popular {
+		items = append(items, hit.ItemID)
+	}
+	return users, items, nil
+}
