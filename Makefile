@@ -2,17 +2,19 @@
 # RECFLOW_CACHE once (see internal/toolchain).
 include tools.mk
 
-export RECFLOW_CACHE
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 # The same folder that internal/config chooses.
+ifeq ($(strip $(RECFLOW_CACHE)),)
 ifeq ($(shell uname),Darwin)
-RECFLOW_CACHE ?= $(HOME)/Library/Caches/recflow
+RECFLOW_CACHE := $(HOME)/Library/Caches/recflow
 else
-RECFLOW_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/recflow
+RECFLOW_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/recflow
 endif
+endif
+export RECFLOW_CACHE
 PYTHON = $(shell sed -n 's/.*"python": *"\([^"]*\)".*/\1/p' "$(RECFLOW_CACHE)/toolchain.json" 2>/dev/null)
 GO_TESTS ?= ./...
 GO_TEST_FLAGS ?= -timeout 30m
