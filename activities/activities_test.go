@@ -39,7 +39,7 @@ func setup(t *testing.T, o gluetest.Options) (*Activities, *gluetest.Endpoint, *
 	}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{Edge(time.Minute)}})
+	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{Edge(a, time.Minute)}})
 	env.RegisterActivity(a)
 	return a, endpoint, env
 }

@@ -22,6 +22,9 @@ type CleanUpResult struct {
 // CleanUp stops Glue runs and drops half-made versions whose workflow is over. A
 // workflow that is terminated runs no compensation of its own, and one whose
 // compensation failed ends without it. Running it twice finds less to do.
+//
+// One Glue job and one database belong to one Temporal namespace: an owner that
+// is unknown there counts as over.
 func (a *Activities) CleanUp(ctx context.Context) (CleanUpResult, error) {
 	owners := a.owners()
 	stopped, err := a.stopOrphans(ctx, owners)

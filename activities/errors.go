@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/recflow/recflow/internal/recsys"
@@ -74,41 +72,8 @@ func stopping() error {
 		temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
-// Edge is what every activity call passes on its way in and out: errors get
-// their type, and a step that is still running some time (grace) after the
-// worker began to stop is ended, so that its retry need not wait for a
-// heartbeat to be missed.
-func Edge(grace time.Duration) interceptor.WorkerInterceptor { return &edge{grace: grace} }
-
-type edge struct {
-	interceptor.WorkerInterceptorBase
-	grace time.Duration
-}
-
-func (e *edge) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	return &edgeInbound{ActivityInboundInterceptorBase: interceptor.ActivityInboundInterceptorBase{Next: next}, grace: e.grace}
-}
-
-type edgeInbound struct {
-	interceptor.ActivityInboundInterceptorBase
-	grace time.Duration
-}
-
-func (e *edgeInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-activity.GetWorkerStopChannel(ctx):
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(e.grace):
-			cancel(errStopping)
-		}
-	}()
-	result, err := e.Next.ExecuteActivity(ctx, in)
-	return result, translate(ctx, err)
+// final tells whether an error, as translate leaves it, ends the step.
+func final(ctx context.Context, err error) bool {
+	var app *temporal.ApplicationError
+	return ctx.Err() != nil || errors.As(err, &app) && (app.NonRetryable() || app.Type() == workerStopping)
 }

@@ -99,12 +99,11 @@ func (a *Activities) busy(ctx context.Context) error {
 	if stopped, err := a.stopOrphans(ctx, a.owners()); err != nil {
 		activity.GetLogger(ctx).Warn("could not look for Glue runs without an owner", "stopped", stopped, "error", err)
 	}
-	message := "the training job already has as many runs as it may have; waiting for one to end"
-	a.tellSometimes(ctx, message)
-	return temporal.NewApplicationErrorWithOptions(message, glueBusy, temporal.ApplicationErrorOptions{
-		NextRetryDelay: 3 * a.PollEvery,
-		Category:       temporal.ApplicationErrorCategoryBenign,
-	})
+	return temporal.NewApplicationErrorWithOptions(
+		"the training job already has as many runs as it may have, waiting for one to end", glueBusy, temporal.ApplicationErrorOptions{
+			NextRetryDelay: 3 * a.PollEvery,
+			Category:       temporal.ApplicationErrorCategoryBenign,
+		})
 }
 
 // startFailed tells what can be repeated from what cannot.
@@ -112,13 +111,5 @@ func (a *Activities) startFailed(ctx context.Context, err error) error {
 	if ctx.Err() == nil && !awsclient.Retryable(err) {
 		return temporal.NewNonRetryableApplicationError(err.Error(), GlueFailed, nil)
 	}
-	a.tellSometimes(ctx, "will try again: "+err.Error())
 	return err
-}
-
-// tellSometimes sends a note on attempts 1, 2, 4, 8 …: attempts may be many.
-func (a *Activities) tellSometimes(ctx context.Context, detail string) {
-	if n := activity.GetInfo(ctx).Attempt; n&(n-1) == 0 {
-		a.tell(ctx, Note{Detail: detail})
-	}
 }

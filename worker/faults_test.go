@@ -22,26 +22,23 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// kills is how often the worker is killed during one load.
-func kills() int {
-	if *vectorstoretest.Soak {
-		return 10
-	}
-	return 2
-}
-
 func TestLoad_survives_killed_workers(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	first := s.goesLive()
 	stopReading := s.read(first.Version)
 
-	s.use(many.folder(t))
+	kills, load := 2, many
+	if *vectorstoretest.Soak {
+		kills, load.files = 10, 400
+	}
+	s.use(load.folder(t))
 	run := s.refresh(s.request())
-	for range kills() {
-		at := s.until(run, "the load", func(p workflows.Progress) bool { return p.Stage >= workflows.StageLoad && p.FilesTotal > 0 }).FilesDone
-		at = min(at+rand.IntN(4), many.files)
-		s.until(run, "some files", func(p workflows.Progress) bool { return p.FilesDone >= at })
+	for range kills {
+		done := s.until(run, "the load", func(p workflows.Progress) bool { return p.Stage == workflows.StageLoad }).FilesDone
+		done += rand.IntN(4)
+		s.until(run, "some files", func(p workflows.Progress) bool { return p.FilesDone >= done })
+		time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) // any point of a file
 		s.worker.kill()
 		s.startWorker()
 	}
@@ -121,16 +118,20 @@ func (s *stage) sweep() {
 	s.t.Helper()
 	schedule := s.temporal.ScheduleClient().GetHandle(s.t.Context(), workflows.SweepSchedule)
 	require.NoError(s.t, schedule.Trigger(s.t.Context(), client.ScheduleTriggerOptions{}))
+	var id string
 	eventually(s.t, "the sweep", func() bool {
 		d, err := schedule.Describe(s.t.Context())
 		require.NoError(s.t, err)
 		if len(d.Info.RecentActions) == 0 {
 			return false
 		}
-		id := d.Info.RecentActions[0].StartWorkflowResult.WorkflowID
+		id = d.Info.RecentActions[0].StartWorkflowResult.WorkflowID
 		w, err := s.temporal.DescribeWorkflowExecution(s.t.Context(), id, "")
 		return err == nil && w.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	})
+	if *record {
+		s.record(id, "")
+	}
 }
 
 func TestRefresh_survives_a_restart_of_Temporal(t *testing.T) {

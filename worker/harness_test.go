@@ -52,6 +52,7 @@ type stage struct {
 	env       []string
 	worker    *child
 	requests  int
+	recorded  int
 }
 
 type stageOption func(*stage)
@@ -152,7 +153,12 @@ func (s *stage) await(run client.WorkflowRun) (workflows.RefreshResult, error) {
 	var result workflows.RefreshResult
 	err := run.Get(ctx, &result)
 	if *record {
-		s.record(run)
+		s.record(run.GetID(), run.GetRunID())
+	}
+	if p, err := workflows.AskProgress(ctx, s.temporal, run.GetID(), run.GetRunID()); err == nil {
+		for _, stage := range p.Stages {
+			s.t.Logf("%-8s %6.2fs  %s", stage.Stage, stage.Ended.Sub(stage.Began).Seconds(), stage.Detail)
+		}
 	}
 	return result, err
 }

@@ -4,6 +4,8 @@ import (
 	"flag"
 	"io"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -25,5 +27,9 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	flag.Parse()
+	// These tests wait for other processes most of the time.
+	if p := flag.Lookup("test.parallel"); p.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = p.Value.Set("6")
+	}
 	os.Exit(m.Run())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,16 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
-	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // record keeps the history of a run for the replay tests of package workflows,
-// under the name of the test.
-func (s *stage) record(run client.WorkflowRun) {
+// under the name of the test. Not all that are written need to be committed.
+func (s *stage) record(workflowID, runID string) {
 	s.t.Helper()
+	s.recorded++
 	var h history.History
-	events := s.temporal.GetWorkflowHistory(s.t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := s.temporal.GetWorkflowHistory(s.t.Context(), workflowID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		e, err := events.Next()
 		require.NoError(s.t, err)
@@ -25,6 +26,7 @@ func (s *stage) record(run client.WorkflowRun) {
 	}
 	content, err := protojson.Marshal(&h)
 	require.NoError(s.t, err)
-	name := strings.NewReplacer("/", "-", "TestRefresh_", "").Replace(s.t.Name())
-	require.NoError(s.t, os.WriteFile(filepath.Join("..", "workflows", "testdata", "histories", name+".json"), content, 0o600))
+	name := strings.TrimPrefix(strings.ReplaceAll(s.t.Name(), "/", "-"), "Test")
+	file := filepath.Join("..", "workflows", "testdata", "histories", fmt.Sprintf("%s-%d.json", name, s.recorded))
+	require.NoError(s.t, os.WriteFile(file, content, 0o644))
 }

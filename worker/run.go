@@ -79,7 +79,7 @@ func serve(ctx context.Context, c config.Worker, temporal client.Client, steps *
 		},
 		WorkerStopTimeout: c.DrainTimeout,
 		// A third of the time is left to end what did not finish by itself.
-		Interceptors: []interceptor.WorkerInterceptor{activities.Edge(c.DrainTimeout * 2 / 3)},
+		Interceptors: []interceptor.WorkerInterceptor{activities.Edge(steps, c.DrainTimeout*2/3)},
 		// Steps beat once a second. Sending every other beat is enough to hear of a
 		// cancellation soon.
 		MaxHeartbeatThrottleInterval:     2 * time.Second,

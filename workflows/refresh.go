@@ -32,6 +32,8 @@ type refresh struct {
 	started   bool // a Glue run may exist
 	created   bool // a version may exist
 	concluded bool // the version has its gate results, and stays whatever happens
+	outcome   string
+	verdict   string // the outcome in words
 	dropped   []int64
 }
 
@@ -51,7 +53,7 @@ func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshRe
 	if err := r.answer(ctx); err != nil {
 		return nil, err
 	}
-	err := r.run(ctx)
+	err := cause(r.run(ctx), ctx.Err())
 	if err != nil {
 		r.compensate(ctx, err)
 	}

@@ -20,8 +20,7 @@ const maxPromotions = 3
 // does not take its place: it would undo a newer refresh.
 func (r *refresh) promote(ctx workflow.Context) error {
 	if !r.request.Promote {
-		r.progress.Outcome = OutcomeReady
-		r.say("promotion was not asked for")
+		r.conclude(OutcomeReady, "promotion was not asked for")
 		return nil
 	}
 	for attempt := 1; ; attempt++ {
@@ -29,15 +28,13 @@ func (r *refresh) promote(ctx workflow.Context) error {
 			return ctx.Err()
 		}
 		if v := r.verified; v.LiveRevision != r.liveRevision && v.LiveTo.After(v.To) {
-			r.progress.Outcome = OutcomeSuperseded
-			r.say(fmt.Sprintf("superseded: version %d, which covers events up to %s, went live meanwhile",
+			r.conclude(OutcomeSuperseded, fmt.Sprintf("superseded: version %d, which covers events up to %s, went live meanwhile",
 				v.LiveVersion, v.LiveTo.UTC().Format(time.RFC3339)))
 			return nil
 		}
 		err := r.flip(ctx)
 		if err == nil {
-			r.progress.Outcome = OutcomeLive
-			r.say(fmt.Sprintf("version %d is live", r.progress.Version))
+			r.conclude(OutcomeLive, fmt.Sprintf("version %d is live", r.progress.Version))
 			return nil
 		}
 		if errorType(err) != activities.Conflict || attempt == maxPromotions {
@@ -50,6 +47,12 @@ func (r *refresh) promote(ctx workflow.Context) error {
 		}
 		r.enter(ctx, StagePromote)
 	}
+}
+
+// conclude notes what became of the version.
+func (r *refresh) conclude(outcome, detail string) {
+	r.outcome, r.verdict = outcome, detail
+	r.say(detail)
 }
 
 // flip asks for the promotion and waits for its answer even when the run is

@@ -85,23 +85,20 @@ func (r *refresh) finish(ctx workflow.Context, err error) (*RefreshResult, error
 	switch {
 	case err == nil:
 	case temporal.IsCanceledError(err):
-		r.progress.Outcome = OutcomeCancelled
+		r.outcome = OutcomeCancelled
 	case errorType(err) == activities.GateRefused:
-		r.progress.Outcome = OutcomeRefused
+		r.outcome = OutcomeRefused
 	default:
-		r.progress.Outcome = OutcomeFailed
+		r.outcome = OutcomeFailed
 	}
 	if err != nil {
-		r.say(reason(err))
+		r.verdict = reason(err)
+		r.say(r.verdict)
 		err = r.failure(err)
 	}
 	r.leave(workflow.Now(ctx))
-	detail := r.progress.Detail
-	if n := len(r.progress.Stages); err == nil && n > 1 && r.progress.Outcome != "" {
-		detail = r.progress.Stages[n-2].Detail // of the promotion; the last is about pruning
-	}
-	r.progress.Stage, r.progress.Detail = StageDone, detail
-	_ = workflow.UpsertTypedSearchAttributes(ctx, StageAttribute.ValueSet(StageDone), OutcomeAttribute.ValueSet(r.progress.Outcome))
+	r.progress.Stage, r.progress.Detail, r.progress.Outcome = StageDone, r.verdict, r.outcome
+	_ = workflow.UpsertTypedSearchAttributes(ctx, StageAttribute.ValueSet(StageDone), OutcomeAttribute.ValueSet(r.outcome))
 	r.show(ctx)
 	if err != nil {
 		return nil, err
@@ -110,9 +107,9 @@ func (r *refresh) finish(ctx workflow.Context, err error) (*RefreshResult, error
 		RunID:   r.progress.RunID,
 		Version: r.progress.Version,
 		State:   recsys.Ready,
-		Live:    r.progress.Outcome == OutcomeLive,
-		Outcome: r.progress.Outcome,
-		Detail:  detail,
+		Live:    r.outcome == OutcomeLive,
+		Outcome: r.outcome,
+		Detail:  r.verdict,
 		Gates:   r.progress.Gates,
 		Dropped: r.dropped,
 	}, nil
@@ -146,6 +143,17 @@ func errorType(err error) string {
 		return "TimedOut"
 	}
 	return ""
+}
+
+// cause is why a run ends: a step's error or a cancellation, nil when neither. A
+// step that failed and could have been tried again was not, when the run was
+// cancelled meanwhile; then the cancellation is the cause.
+func cause(err, cancelled error) error {
+	var app *temporal.ApplicationError
+	if err != nil && cancelled != nil && !(errors.As(err, &app) && app.NonRetryable()) {
+		return cancelled
+	}
+	return err
 }
 
 // reason is the sentence in an error that says what happened.

@@ -248,6 +248,16 @@ func TestRefresh_undoes_what_is_half_made(t *testing.T) {
 	}
 }
 
+func TestCause_is_the_cancellation_when_a_step_could_have_been_repeated(t *testing.T) {
+	t.Parallel()
+	busy := temporal.NewApplicationError("busy", "GlueBusy")
+	final := temporal.NewNonRetryableApplicationError("row 3", activities.ManifestInvalid, nil)
+	require.Equal(t, workflow.ErrCanceled, cause(busy, workflow.ErrCanceled))
+	require.Equal(t, final, cause(final, workflow.ErrCanceled))
+	require.Equal(t, busy, cause(busy, nil))
+	require.NoError(t, cause(nil, workflow.ErrCanceled), "it finished all the same")
+}
+
 // undone lists the compensations that ran.
 func (s *system) undone() (calls []string) {
 	for _, c := range s.calls {

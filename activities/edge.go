@@ -1,0 +1,75 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+)
+
+// Edge is what every activity call passes on its way in and out. Errors get
+// their type; a failure that will be repeated is told to the workflow, where a
+// person sees it; and a step that is still running some time (grace) after the
+// worker began to stop is ended, so that its retry need not wait for a
+// heartbeat to be missed.
+func Edge(a *Activities, grace time.Duration) interceptor.WorkerInterceptor {
+	return &edge{activities: a, grace: grace}
+}
+
+type edge struct {
+	interceptor.WorkerInterceptorBase
+	activities *Activities
+	grace      time.Duration
+}
+
+func (e *edge) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	in := &edgeInbound{edge: e}
+	in.Next = next
+	return in
+}
+
+type edgeInbound struct {
+	interceptor.ActivityInboundInterceptorBase
+	edge *edge
+}
+
+func (e *edgeInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-activity.GetWorkerStopChannel(ctx):
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(e.edge.grace):
+			cancel(errStopping)
+		}
+	}()
+	result, err := e.Next.ExecuteActivity(ctx, in)
+	err = translate(ctx, err)
+	if err != nil && !final(ctx, err) {
+		e.edge.activities.tellFailure(ctx, err)
+	}
+	return result, err
+}
+
+// tellFailure sends a note about a failure that will be repeated, on attempts 1,
+// 2, 4, 8 …: there may be many.
+func (a *Activities) tellFailure(ctx context.Context, err error) {
+	attempt := activity.GetInfo(ctx).Attempt
+	if attempt&(attempt-1) != 0 {
+		return
+	}
+	const most = 500
+	text := err.Error()
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	a.tell(ctx, Note{Detail: fmt.Sprintf("attempt %d: %s; trying again", attempt, text)})
+}
