@@ -71,7 +71,9 @@ func (p preparedRun) folder(t *testing.T) string {
 	if dir, ok := prepared[p]; ok {
 		return dir
 	}
-	dir, err := os.MkdirTemp("", "recflow-test-run-")
+	base, err := scratch()
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp(base, "run-")
 	require.NoError(t, err)
 	m, data := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: p.users, Items: p.items, HoldoutShare: p.holdout})
 	m.Files = nil

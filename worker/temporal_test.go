@@ -42,7 +42,7 @@ const testNamespaces = 60
 // sharedTemporal is the server of this test binary. Every test has a namespace
 // of its own there, because the sweep's schedule is one a namespace.
 var sharedTemporal = sync.OnceValues(func() (*temporalServer, error) {
-	dir, err := os.MkdirTemp("", "recflow-test-temporal-")
+	dir, err := scratch()
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,9 @@ var sharedTemporal = sync.OnceValues(func() (*temporalServer, error) {
 	}
 	return newTemporalServer(dir, flags...)
 })
+
+// scratch is a folder that goes when this test binary has gone.
+var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "recflow-test-worker-") })
 
 func newTemporalServer(dir string, flags ...string) (*temporalServer, error) {
 	local, err := config.ReadLocal()
@@ -79,11 +82,18 @@ func newTemporalServer(dir string, flags ...string) (*temporalServer, error) {
 
 func namespaceName(i int) string { return fmt.Sprintf("test-%d", i) }
 
-// start starts the server under a shell that ends it when this process is gone
-// and removes its folder.
+// start starts the server under a shell that ends it when this process is gone,
+// and then removes the folder of the shared one. The log is in that folder.
 func (s *temporalServer) start() error {
-	const guard = `log=$1; shift; "$@" >>"$log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid`
-	s.guard = exec.Command("/bin/sh", append([]string{"-c", guard, "temporal-guard", s.log}, s.args...)...)
+	const guard = `log=$1 gone=$2; shift 2; "$@" >>"$log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid; [ -z "$gone" ] || rm -rf "$gone"`
+	gone, err := scratch()
+	if err != nil {
+		return err
+	}
+	if filepath.Dir(s.log) != gone {
+		gone = "" // a test's own folder, which the test removes
+	}
+	s.guard = exec.Command("/bin/sh", append([]string{"-c", guard, "temporal-guard", s.log, gone}, s.args...)...)
 	s.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := s.guard.StdinPipe()
 	if err != nil {
