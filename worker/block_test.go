@@ -111,3 +111,21 @@ func (s *stage) inTheMiddle(stage string) {
 		return waiting > 0
 	})
 }
+
+// buildsGraph waits until Postgres is in the middle of building an HNSW index.
+func (s *stage) buildsGraph() {
+	s.t.Helper()
+	conn, err := pgx.Connect(s.t.Context(), s.url)
+	require.NoError(s.t, err)
+	defer conn.Close(s.t.Context())
+	eventually(s.t, "the graph", func() bool {
+		var building bool
+		err := conn.QueryRow(s.t.Context(), `
+			SELECT EXISTS (
+				SELECT FROM pg_stat_progress_create_index
+				WHERE datname = current_database() AND phase = 'building index: loading tuples' AND tuples_done > 1000
+			)`).Scan(&building)
+		require.NoError(s.t, err)
+		return building
+	})
+}

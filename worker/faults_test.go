@@ -51,22 +51,28 @@ func TestLoad_survives_killed_workers(t *testing.T) {
 func TestLoad_survives_a_database_restart(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		stage string
-		block func(*stage) func()
+		name   string
+		load   preparedRun
+		block  func(*stage) func()
+		middle func(*stage, client.WorkflowRun)
 	}{
-		{workflows.StageLoad, (*stage).blockCopies},
-		{workflows.StageIndex, (*stage).blockIndex},
+		{"in_the_middle_of_a_copy", many, (*stage).blockCopies, func(s *stage, run client.WorkflowRun) {
+			s.until(run, "the load", func(p workflows.Progress) bool { return p.Stage == workflows.StageLoad })
+			s.inTheMiddle(workflows.StageLoad)
+		}},
+		{"in_the_middle_of_an_index", large, func(*stage) func() { return func() {} }, func(s *stage, run client.WorkflowRun) {
+			s.buildsGraph()
+		}},
 	} {
-		t.Run(c.stage, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			server := vectorstoretest.Server(t)
 			require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
 			s := newStage(t, onDatabase(server.URL("postgres")))
-			s.use(many.folder(t))
+			s.use(c.load.folder(t))
 			release := c.block(s)
 			run := s.refresh(s.request())
-			s.until(run, c.stage, func(p workflows.Progress) bool { return p.Stage == c.stage })
-			s.inTheMiddle(c.stage)
+			c.middle(s, run)
 			require.NoError(t, server.Stop(t.Context(), postgres.Immediate))
 			release()
 			require.NoError(t, server.Start(t.Context()))

@@ -52,10 +52,12 @@ type preparedRun struct {
 	holdout             float64
 }
 
-// The runs of the tests: small is quick, many gives a load a middle.
+// The runs of the tests: small is quick, many gives a load a middle, large has a
+// graph to build.
 var (
 	small = preparedRun{users: 400, items: 200, files: 2, holdout: 0.4}
 	many  = preparedRun{users: 4000, items: 500, files: 40, holdout: 0.05}
+	large = preparedRun{users: 400, items: 12_000, files: 1, holdout: 0.4}
 )
 
 var (
