@@ -60,7 +60,7 @@ bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m fo
 	@if [ -f bench/glue/job.py ]; then "$(PYTHON)" bench/glue/job.py; fi
 
 soak: setup ## the long forms of the fault tests
-	@RECFLOW_SOAK=1 go test -timeout 3h -count 1 $(GO_TESTS)
+	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker -soak
 
 clean: ## remove what a build made; the caches and .recflow stay
 	@rm -rf bin spark-warehouse metastore_db derby.log
