@@ -138,33 +138,27 @@ def copies(found: DataFrame | None, n: int) -> list[Check]:
     ]  # fmt: skip
 
 
-def unknown_items(counts: DataFrame, metadata: DataFrame, have: bool) -> Check:
-    """counts: item_id, events. Items without metadata still train; lists show their id."""
-    if not have:
-        return Check("unknown_items", "warning", True, 0, "no item metadata was imported")
-    unknown = counts.join(metadata.select("item_id"), "item_id", "left_anti")
-    items, events = unknown.agg(F.count("*"), F.coalesce(F.sum("events"), F.lit(0))).first()
-    samples = []
-    if items:
-        samples = [
-            printable(r[0])
-            for r in unknown.orderBy(F.desc("events"), "item_id").select("item_id").limit(SAMPLES).collect()
-        ]
-    return Check(
-        "unknown_items",
-        "warning",
-        items == 0,
-        events,
-        f"{events} events name {items} items that raw/items does not have",
-        samples,
-    )
+def unknown_items(counts: DataFrame, metadata: DataFrame | None) -> tuple[int, Check]:
+    """counts: item_id, events. Returns how many items there are, and the check.
+    Items without metadata still train; lists show their id."""
+    if metadata is None:
+        return counts.count(), Check("unknown_items", "warning", True, 0, "no item metadata was imported")
+    named = counts.join(metadata.select("item_id", F.lit(True).alias("known")), "item_id", "left")
+    unknown = F.col("known").isNull()
+    first = F.min_by(F.when(unknown, F.col("item_id")), F.when(unknown, -F.col("events")))
+    n, items, events, most = named.agg(
+        F.count("*"), F.count_if(unknown), F.coalesce(F.sum(F.when(unknown, F.col("events"))), F.lit(0)), first
+    ).first()
+    message = f"{events} events name {items} items that raw/items does not have"
+    samples = [printable(most)] if items else []
+    return n, Check("unknown_items", "warning", items == 0, events, message, samples)
 
 
 def minimums(least: Minimum, found: dict[str, int]) -> list[Check]:
-    """found: events, and the users and items that some event counts for."""
+    """found: events, and the users and items that some event counts for. Only users that are not held out train."""
     what = {
         "events": "covered events",
-        "users": "users with an event that counts",
+        "users": "users outside the hold-out with an event that counts",
         "items": "items with an event that counts",
     }
     return [

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from recflow_glue.arguments import Config
 from recflow_glue.stage import list_days, pack, worth_packing
-from recflow_glue.storage import Bucket, Scratch
+from recflow_glue.storage import Bucket, Object, Scratch
 
 EVENT = T.StructType(
     [
@@ -40,24 +40,29 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) 
     occurred, streamed ones whole, because an imported copy follows them."""
     imported = list_days(bucket, "raw/interactions/", ".parquet", config.start, config.to)
     streamed = list_days(bucket, "raw/events/", ".gz", None, None)
+    paths, broken = locate(spark, bucket, scratch, "interactions", imported)
+    lines, bad = locate(spark, bucket, scratch, "lines", streamed)
+    parts = []
+    if paths:
+        parts.append(spark.read.schema(EVENT).parquet(*paths).transform(as_imported))
+    if lines:
+        read_lines = spark.read.schema(LINE).option("columnNameOfCorruptRecord", "_corrupt")
+        parts.append(read_lines.json(lines).transform(as_streamed))
+    if not parts:
+        parts.append(spark.createDataFrame([], EVENT).transform(as_imported))
     objects = imported + streamed
-    rows, broken = spark.createDataFrame([], EVENT).transform(as_imported), []
-    if imported:
-        paths = [bucket.uri(o.key) for o in imported]
-        if worth_packing(imported):
-            staged = pack(spark, bucket, scratch, "interactions", imported, "interactions")
-            paths, broken = staged.paths, broken + staged.broken
-        if paths:
-            rows = spark.read.schema(EVENT).parquet(*paths).transform(as_imported)
-    if streamed:
-        paths = [bucket.uri(o.key) for o in streamed]
-        if worth_packing(streamed):
-            staged = pack(spark, bucket, scratch, "lines", streamed, "lines")
-            paths, broken = staged.paths, broken + staged.broken
-        if paths:
-            lines = spark.read.schema(LINE).option("columnNameOfCorruptRecord", "_corrupt").json(paths)
-            rows = rows.unionByName(lines.transform(as_streamed))
-    return Raw(rows, len(objects), sum(o.size for o in objects), broken)
+    rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
+    return Raw(rows, len(objects), sum(o.size for o in objects), broken + bad)
+
+
+def locate(
+    spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objects: list[Object]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Where Spark reads the objects, packed when they are small, and those that are broken."""
+    if not worth_packing(objects):
+        return [bucket.uri(o.key) for o in objects], []
+    staged = pack(spark, bucket, scratch, kind, objects)
+    return staged.paths, staged.broken
 
 
 def as_imported(events: DataFrame) -> DataFrame:
@@ -130,13 +135,15 @@ def to_micros(t: datetime) -> int:
     return int(t.timestamp()) * 1_000_000 + t.microsecond
 
 
-def id_bits(prefix: str, column: str) -> Column:
+def id_bits(prefix: str, column: str | Column) -> Column:
     """The first 8 bytes of SHA-256(prefix + id) as 16 hex digits, which order
     as the unsigned integers do."""
-    return F.substring(F.sha2(F.concat(F.lit(prefix), F.col(column)), 256), 1, 16)
+    return F.substring(
+        F.sha2(F.concat(F.lit(prefix), F.col(column) if isinstance(column, str) else column), 256), 1, 16
+    )
 
 
-def id_hash(column: str) -> Column:
+def id_hash(column: str | Column) -> Column:
     """The exclusive-or over a group of the first 8 bytes of SHA-256(id), as a signed integer."""
     return F.bit_xor(F.conv(id_bits("", column), 16, -10).cast("bigint"))
 

@@ -9,15 +9,14 @@ from recflow_glue.storage import Bucket, Scratch
 COLUMNS = "item_id string, title string, category string, tags array<string>, available boolean"
 
 
-def read(spark: SparkSession, bucket: Bucket, scratch: Scratch) -> tuple[DataFrame, list[tuple[str, str]]]:
-    """The latest metadata of each item, and the objects that could not be read."""
+def read(spark: SparkSession, bucket: Bucket, scratch: Scratch) -> tuple[DataFrame | None, list[tuple[str, str]]]:
+    """The latest metadata of each item, if there is any, and the objects that could not be read."""
     objects = [o for o in bucket.objects("raw/items/") if o.key.endswith(".parquet")]
-    empty = spark.createDataFrame([], COLUMNS)
     if not objects:
-        return empty, []
-    staged = pack(spark, bucket, scratch, "items", objects, "items")
+        return None, []
+    staged = pack(spark, bucket, scratch, "items", objects)
     if not staged.paths:
-        return empty, staged.broken
+        return None, staged.broken
     rows = spark.read.schema(COLUMNS + ", written bigint, source string").parquet(*staged.paths)
     return latest(rows), staged.broken
 

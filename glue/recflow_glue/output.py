@@ -31,6 +31,18 @@ class File:
     rows: int
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where one attempt at a run writes."""
+
+    bucket: Bucket
+    prefix: str  # of the run, with a final slash
+    attempt: str
+
+    def folder(self, kind: str) -> str:
+        return f"{self.prefix}{kind}/attempt={self.attempt}/"
+
+
 class WriteIncomplete(RuntimeError):
     """What was committed is not what was written."""
 
@@ -55,20 +67,23 @@ def solid(column: str, element: Column) -> Column:
     return F.transform(column, lambda x: F.coalesce(x, element))
 
 
-def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame) -> DataFrame:
+def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame | None) -> DataFrame:
+    """items: item int, item_id, popularity. An item without metadata is available and has no title."""
     vectors = factors.select(F.col("id").alias("item"), F.col("features").alias("embedding"))
-    return (
-        items.join(vectors, "item")
-        .join(metadata, "item_id", "left")
-        .select(
-            required("item_id", "string"),
-            required("embedding", "floats"),
-            "title",
-            "category",
-            "tags",
-            F.coalesce("available", F.lit(True)).alias("available"),
-            required("popularity", "double"),
-        )
+    rows = items.join(vectors, "item")
+    if metadata is None:
+        nothing = {"title": "string", "category": "string", "tags": "array<string>", "available": "boolean"}
+        rows = rows.select("*", *(F.lit(None).cast(t).alias(c) for c, t in nothing.items()))
+    else:
+        rows = rows.join(metadata, "item_id", "left")
+    return rows.select(
+        required("item_id", "string"),
+        required("embedding", "floats"),
+        "title",
+        "category",
+        "tags",
+        F.coalesce("available", F.lit(True)).alias("available"),
+        required("popularity", "double"),
     )
 
 
@@ -97,11 +112,11 @@ def files_for(rows: int, row_bytes: int) -> int:
     return max(LEAST_FILES, min(2000, -(-rows * row_bytes // FILE_BYTES)))
 
 
-def write(df: DataFrame, bucket: Bucket, prefix: str, attempt: str, kind: str, by: str, files: int) -> list[File]:
+def write(df: DataFrame, place: Place, kind: str, by: str, files: int) -> list[File]:
     """Write the rows into about so many files and return those that hold any."""
-    folder = f"{prefix}{kind}/attempt={attempt}/"
-    df.repartition(files, by).sortWithinPartitions(by).write.mode("error").parquet(bucket.uri(folder))
-    return committed(bucket, folder, kind)
+    folder = place.folder(kind)
+    df.repartition(files, by).sortWithinPartitions(by).write.mode("error").parquet(place.bucket.uri(folder))
+    return committed(place.bucket, folder, kind)
 
 
 def committed(bucket: Bucket, folder: str, kind: str) -> list[File]:

@@ -24,7 +24,7 @@ from recflow_glue.storage import Bucket, Object, Scratch, write_scratch
 
 SMALL = 8 << 20  # mean object size from which Spark reads the objects itself
 FETCHERS = 16  # objects one task fetches at once
-GROUP = 64 << 20  # bytes of objects that one task holds in memory
+GROUP = 96 << 20  # bytes of objects that one task holds in memory
 
 INTERACTIONS = pa.schema(
     [
@@ -72,30 +72,27 @@ def worth_packing(objects: list[Object]) -> bool:
     return bool(objects) and sum(o.size for o in objects) < SMALL * len(objects)
 
 
-def pack(spark: SparkSession, bucket: Bucket, scratch: Scratch, name: str, objects: list[Object], kind: str) -> Staged:
-    """Pack the objects into few files of one kind ("interactions", "items", "lines")."""
-    sc = spark.sparkContext
-    groups = split(objects, max(1, min(sc.defaultParallelism, len(objects) // 16)))
-    packer, location, bucket_name = PACKERS[kind], scratch.location(), bucket.name
+def pack(spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objects: list[Object]) -> Staged:
+    """Pack the objects into few files of one kind ("interactions", "items", "lines").
+    What one task could hold is done here: a Python worker takes longer to start."""
+    groups, location, name = split(objects), scratch.location(), bucket.name
+    if len(groups) == 1:
+        return Staged(*pack_group(bucket, location, kind, groups[0]))
 
     def work(part: Iterable[list[Object]]) -> Iterator[tuple[list[str], list[tuple[str, str]]]]:
         for group in part:
-            yield pack_group(Bucket(bucket_name), location, name, group, packer)
+            yield pack_group(Bucket(name), location, kind, group)
 
-    paths, broken = [], []
-    for made, bad in sc.parallelize(groups, len(groups)).mapPartitions(work).collect():
-        paths += made
-        broken += bad
-    return Staged(paths, broken)
+    done = spark.sparkContext.parallelize(groups, len(groups)).mapPartitions(work).collect()
+    return Staged([p for paths, _ in done for p in paths], [b for _, broken in done for b in broken])
 
 
-def split(objects: list[Object], n: int) -> list[list[Object]]:
-    """Groups of neighbours: about n, or more so that none holds many bytes."""
-    size = -(-len(objects) // n)
+def split(objects: list[Object]) -> list[list[Object]]:
+    """Groups of neighbours that a task can hold."""
     groups: list[list[Object]] = [[]]
     held = 0
     for o in objects:
-        if groups[-1] and (len(groups[-1]) == size or held + o.size > GROUP):
+        if groups[-1] and held + o.size > GROUP:
             groups.append([])
             held = 0
         groups[-1].append(o)
@@ -106,15 +103,17 @@ def split(objects: list[Object], n: int) -> list[list[Object]]:
 Packer = Callable[[list[tuple[Object, bytes]]], tuple[str, bytes, list[tuple[str, str]]]]
 
 
-def pack_group(bucket: Bucket, location: tuple[str, str], name: str, group: list[Object], packer: Packer):
+def pack_group(
+    bucket: Bucket, location: tuple[str, str], kind: str, group: list[Object]
+) -> tuple[list[str], list[tuple[str, str]]]:
     """Fetch a group and write it as one file. The name is new for each attempt of
     the task: the driver reads only what the finished attempt returns."""
     with ThreadPoolExecutor(FETCHERS) as pool:
         bodies = list(pool.map(lambda o: (o, bucket.get(o.key)), group))
-    ending, body, broken = packer(bodies)
+    ending, body, broken = PACKERS[kind](bodies)
     if not body:
         return [], broken
-    return [write_scratch(location, f"{name}/{uuid.uuid4().hex}{ending}", body)], broken
+    return [write_scratch(location, f"{kind}/{uuid.uuid4().hex}{ending}", body)], broken
 
 
 def pack_interactions(bodies: list[tuple[Object, bytes]]):

@@ -5,8 +5,6 @@ so is the matrix: recomputing either while a stage is retried could hand ALS
 another input than before, which Spark answers by failing the job (SPARK-28927).
 """
 
-from dataclasses import dataclass
-
 from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,15 +13,7 @@ from recflow_glue.arguments import Config
 from recflow_glue.storage import Scratch
 
 ROW_BITS = 33  # monotonically_increasing_id: partition above, row in it below
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """What ALS is trained on."""
-
-    pairs: DataFrame  # user int, item int, weight float: the non-hold-out users' positive weights
-    users: DataFrame  # histories with `user` (int) and `holdout`
-    items: DataFrame  # item_id, item (int), popularity, trained: users with a positive weight, all and trained on
+MOST_IDS = 2**31 - 1
 
 
 def keep(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
@@ -33,40 +23,38 @@ def keep(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
     return df.sparkSession.read.schema(df.schema).parquet(uri)
 
 
-def numbered(df: DataFrame, scratch: Scratch, name: str, by: str, number: str) -> DataFrame:
-    """The rows with a dense integer column, written and read back."""
+def numbered(df: DataFrame, scratch: Scratch, name: str, by: str, number: str) -> tuple[DataFrame, int]:
+    """The rows with a dense integer column, written and read back, and their count."""
     sorted_ = df.sortWithinPartitions(by).withColumn("row", F.monotonically_increasing_id())
     kept = keep(sorted_, scratch, name)
     part, row = F.shiftright("row", ROW_BITS), F.col("row").bitwiseAND((1 << ROW_BITS) - 1)
-    sizes = kept.groupBy(part.alias("part")).agg(F.max(row).alias("last")).orderBy("part").collect()
-    offsets, first = [], 0
-    for s in sizes:
-        offsets += [F.lit(s["part"]), F.lit(first)]
-        first += s["last"] + 1
-    if first > 2**31 - 1:
-        raise ValueError(f"{first} rows of {name}: MLlib numbers at most 2,147,483,647")
+    sizes = kept.groupBy(part.alias("part")).agg(F.count("*").alias("rows")).collect()
+    offsets, n = [], 0
+    for s in sorted(sizes, key=lambda s: s["part"]):
+        offsets += [F.lit(s["part"]), F.lit(n)]
+        n += s["rows"]
+    if n > MOST_IDS:
+        raise ValueError(f"{n} rows of {name}: MLlib numbers at most {MOST_IDS}")
     dense = F.create_map(*offsets)[part] + row if offsets else row
-    return kept.withColumn(number, dense.cast("int")).drop("row")
+    return kept.withColumn(number, dense.cast("int")).drop("row"), n
 
 
-def matrix(users: DataFrame, items: DataFrame, scratch: Scratch) -> Matrix:
-    """The pairs of the users that are not held out, by number."""
+def pairs(users: DataFrame, items: DataFrame) -> DataFrame:
+    """user int, item int, weight float: the positive weights of the users that are not held out."""
     liked = (
         users.where(~F.col("holdout"))
         .select("user", F.explode(F.arrays_zip("history_items", "history_weights")).alias("h"))
         .select("user", F.col("h.history_items").alias("item_id"), F.col("h.history_weights").alias("weight"))
     )
-    pairs = liked.join(items.select("item_id", "item"), "item_id").select("user", "item", "weight")
-    return Matrix(keep(pairs, scratch, "pairs"), users, items)
+    return liked.join(items.select("item_id", "item"), "item_id").select("user", "item", "weight")
 
 
 def item_counts(users: DataFrame) -> DataFrame:
-    """The items that somebody who is not held out likes, with the number of users that do."""
+    """The items with a positive weight, and how many users like them: all (popularity) and those trained on."""
     liked = users.select("holdout", F.explode("history_items").alias("item_id"))
-    counts = liked.groupBy("item_id").agg(
+    return liked.groupBy("item_id").agg(
         F.count("*").cast("double").alias("popularity"), F.sum((~F.col("holdout")).cast("long")).alias("trained")
     )
-    return counts.where("trained > 0")
 
 
 def fit(pairs: DataFrame, config: Config) -> ALSModel:

@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,17 +36,26 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory):
-    """The S3 emulator on a free port; sets the environment the job reads."""
+    """The S3 emulator's address; the environment is set for the job."""
+    with emulator(tmp_path_factory.mktemp("ministack")) as address:
+        os.environ["RECFLOW_SPARK_MASTER"] = "local[2, 3]"  # three attempts a task, so that a retry can be tested
+        os.environ["RECFLOW_SPARK_MEMORY"] = "2g"
+        yield address
+
+
+@contextmanager
+def emulator(folder: Path) -> Iterator[str]:
+    """Run the S3 emulator on a free port and set the environment that the job reads."""
     tools = toolchain()
     command = tools.get("ministack") or shutil.which("ministack", path=str(Path(sys.executable).parent))
-    port = free_port()
-    env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "S3_PERSIST": "0", "PERSIST_STATE": "0"}
-    log = tmp_path_factory.mktemp("ministack") / "log"
-    with log.open("wb") as out:
-        server = subprocess.Popen([command], env=env, stdout=out, stderr=out, cwd=log.parent)
     jars = os.environ.get("RECFLOW_SPARK_JARS") or ",".join(tools.get("spark_jars") or [])
     if not jars:
-        pytest.fail("no Spark jars for s3://; run `make setup` or set RECFLOW_SPARK_JARS")
+        raise RuntimeError("no Spark jars for s3://; run `make setup` or set RECFLOW_SPARK_JARS")
+    port = free_port()
+    env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "S3_PERSIST": "0", "PERSIST_STATE": "0"}
+    log = folder / "log"
+    with log.open("wb") as out:
+        server = subprocess.Popen([command], env=env, stdout=out, stderr=out, cwd=folder)
     os.environ |= {
         "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "test",
@@ -52,14 +63,15 @@ def endpoint(tmp_path_factory):
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "RECFLOW_SPARK_JARS": jars,
-        "RECFLOW_SPARK_MASTER": "local[2, 3]",  # three attempts a task, so that a retry can be tested
-        "RECFLOW_SPARK_MEMORY": "2g",
-        "JAVA_HOME": os.environ.get("JAVA_HOME") or tools.get("java_home", ""),
     }
-    wait_until_open(server, port, log)
-    yield os.environ["AWS_ENDPOINT_URL_S3"]
-    server.send_signal(signal.SIGTERM)
-    server.wait(timeout=10)
+    if tools.get("java_home") and not os.environ.get("JAVA_HOME"):
+        os.environ["JAVA_HOME"] = tools["java_home"]
+    try:
+        wait_until_open(server, port, log)
+        yield os.environ["AWS_ENDPOINT_URL_S3"]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=10)
 
 
 def wait_until_open(server: subprocess.Popen, port: int, log: Path) -> None:
@@ -69,7 +81,7 @@ def wait_until_open(server: subprocess.Popen, port: int, log: Path) -> None:
 
     for _ in range(200):
         if server.poll() is not None:
-            pytest.fail(f"the S3 emulator ended: {log.read_text()[-2000:]}")
+            raise RuntimeError(f"the S3 emulator ended: {log.read_text()[-2000:]}")
         try:
             client().list_buckets()
             return
@@ -78,7 +90,7 @@ def wait_until_open(server: subprocess.Popen, port: int, log: Path) -> None:
                 server.wait(timeout=0.05)
             except subprocess.TimeoutExpired:
                 continue
-    pytest.fail("the S3 emulator does not answer")
+    raise RuntimeError("the S3 emulator does not answer")
 
 
 @pytest.fixture(scope="session")

@@ -73,9 +73,10 @@ def it_tolerates_a_few_conflicts_but_not_many(spark):
 def it_warns_of_items_without_metadata(spark):
     counts = spark.createDataFrame([("a", 3), ("b", 2), ("c", 1)], "item_id string, events long")
     known = spark.createDataFrame([("a", "A")], "item_id string, title string")
-    c = checks.unknown_items(counts, known, True)
-    assert (c.severity, c.passed, c.count, c.samples) == ("warning", False, 3, ["b", "c"])
-    assert checks.unknown_items(counts, known, False).passed
+    n, c = checks.unknown_items(counts, known)
+    assert (n, c.severity, c.passed, c.count, c.samples) == (3, "warning", False, 3, ["b"])
+    n, c = checks.unknown_items(counts, None)
+    assert (n, c.passed) == (3, True)
 
 
 def it_wants_a_minimum_of_everything():

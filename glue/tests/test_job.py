@@ -164,7 +164,7 @@ def it_compares_with_the_previous_version(spark, bucket, monkeypatch):
     bucket.put("previous.json", json.dumps({"input": {"event_type_shares": {"rating": 1.0}}}).encode())
     seen = []
     monkeypatch.setattr(checks, "minimums", lambda *a: [])
-    monkeypatch.setattr(job.holdout, "bound", lambda n: seen.append(n) or pytest.fail("enough"))
+    monkeypatch.setattr(train, "pairs", lambda *a: seen.append(a) or pytest.fail("enough"))
     shares = []
     real = checks.event_type_shares
     monkeypatch.setattr(checks, "event_type_shares", lambda now, before: shares.append(real(now, before)) or shares[0])

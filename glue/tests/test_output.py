@@ -39,7 +39,7 @@ def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
         "user int, user_id string, history_items array<string>, history_weights array<float>, reference_time timestamp, met_items array<string>",
     )
     vectors = spark.createDataFrame([(0, [1.0, 2.0])], "user int, embedding array<float>")
-    files = output.write(output.user_rows(users, vectors), bucket, "p/", "a", "users", "user_id", 1)
+    files = output.write(output.user_rows(users, vectors), output.Place(bucket, "p/", "a"), "users", "user_id", 1)
     (tmp_path / "f").write_bytes(bucket.get(files[0].key))
     schema = str(pq.ParquetFile(tmp_path / "f").schema)
     for line in (

@@ -1,17 +1,20 @@
 import gzip
 
 import pyarrow as pa
+import pytest
 from conftest import at
 from data import put_interactions, put_table, row
 
 from recflow_glue import stage
 
 
-def it_packs_many_objects_into_few_files_without_losing_a_row(spark, bucket, scratch):
+@pytest.mark.parametrize("groups", [1, 2], ids=["here", "in tasks"])
+def it_packs_many_objects_into_few_files_without_losing_a_row(spark, bucket, scratch, monkeypatch, groups):
     put_interactions(bucket, [row(f"e{n}", seconds=n * 86400) for n in range(70)])
     objects = bucket.objects("raw/interactions/")
-    staged = stage.pack(spark, bucket, scratch, "x", objects, "interactions")
-    assert len(staged.paths) <= 4
+    monkeypatch.setattr(stage, "GROUP", sum(o.size for o in objects) * 6 // (5 * groups))
+    staged = stage.pack(spark, bucket, scratch, "interactions", objects)
+    assert len(staged.paths) == groups
     assert staged.broken == []
     assert spark.read.parquet(*staged.paths).select("event_id").distinct().count() == 70
 
@@ -21,7 +24,7 @@ def it_names_the_objects_that_are_not_in_the_format(spark, bucket, scratch):
     bucket.put("raw/interactions/dt=2017-01-01/truncated.parquet", b"PAR1 and no more")
     put_table(bucket, "raw/interactions/dt=2017-01-01/wrong.parquet", pa.table({"event_id": [1]}))
     put_table(bucket, "raw/interactions/dt=2017-01-01/less.parquet", pa.table({"event_id": ["a"]}))
-    staged = stage.pack(spark, bucket, scratch, "x", bucket.objects("raw/"), "interactions")
+    staged = stage.pack(spark, bucket, scratch, "interactions", bucket.objects("raw/"))
     broken = {key.rsplit("/", 1)[1]: why for key, why in staged.broken}
     assert sorted(broken) == ["less.parquet", "truncated.parquet", "wrong.parquet"]
     assert broken["wrong.parquet"] == "column event_id is int64, want string"
@@ -33,7 +36,7 @@ def it_joins_lines_of_objects_with_and_without_a_last_newline(spark, bucket, scr
     for n, body in enumerate((b'{"event_id":"a"}', b'{"event_id":"b"}\n', b"")):
         bucket.put(f"raw/events/{n}.gz", gzip.compress(body))
     bucket.put("raw/events/3.gz", b"not gzip")
-    staged = stage.pack(spark, bucket, scratch, "x", bucket.objects("raw/events/"), "lines")
+    staged = stage.pack(spark, bucket, scratch, "lines", bucket.objects("raw/events/"))
     assert [key for key, _ in staged.broken] == ["raw/events/3.gz"]
     assert sorted(r[0] for r in spark.read.json(staged.paths).collect()) == ["a", "b"]
 
@@ -52,11 +55,9 @@ def it_lists_only_days_that_touch_the_range(bucket):
 
 
 def it_bounds_what_a_task_holds():
-    mib = [stage.Object(str(n), 8 << 20, at(0)) for n in range(20)]
-    assert [len(g) for g in stage.split(mib, 1)] == [8, 8, 4]
-    tiny = [stage.Object(str(n), 1, at(0)) for n in range(5)]
-    assert [len(g) for g in stage.split(tiny, 2)] == [3, 2]
-    assert [len(g) for g in stage.split([stage.Object("k", 1 << 30, at(0))], 1)] == [1]
+    mib = [stage.Object(str(n), 32 << 20, at(0)) for n in range(7)]
+    assert [len(g) for g in stage.split(mib)] == [3, 3, 1]
+    assert [len(g) for g in stage.split([stage.Object("k", 1 << 30, at(0))])] == [1]
 
 
 def it_leaves_large_objects_where_they_are():

@@ -22,32 +22,33 @@ def users(spark):
 
 def it_numbers_rows_densely_and_keeps_the_numbers(spark, scratch):
     df = spark.range(1000, numPartitions=7).selectExpr("cast(id as string) id").where("id % 3 = 0")
-    kept = train.numbered(df, scratch, "n", "id", "number")
+    kept, n = train.numbered(df, scratch, "n", "id", "number")
+    assert n == 334
     first = {r["id"]: r["number"] for r in kept.collect()}
     assert sorted(first.values()) == list(range(334))
     assert {r["id"]: r["number"] for r in kept.orderBy("id").collect()} == first
 
 
 def it_numbers_nothing(spark, scratch):
-    assert train.numbered(spark.range(0).selectExpr("string(id) id"), scratch, "n", "id", "number").count() == 0
+    kept, n = train.numbered(spark.range(0).selectExpr("string(id) id"), scratch, "n", "id", "number")
+    assert (kept.count(), n) == (0, 0)
 
 
-def it_counts_all_users_but_keeps_only_items_that_are_trained(users):
+def it_counts_all_users_and_those_trained_on(users):
     got = {r["item_id"]: r for r in train.item_counts(users).collect()}
-    assert "only held out" not in got
+    assert got["only held out"]["trained"] == 0
     likes = [set(r["history_items"]) for r in users.collect()]
     assert got["i0"]["popularity"] == sum("i0" in h for h in likes)
     assert got["i0"]["trained"] == sum("i0" in h for h in likes[:36])
 
 
 def it_trains_users_that_are_exactly_folded_in_from_items(users, scratch):
-    items = train.numbered(train.item_counts(users), scratch, "items", "item_id", "item")
-    m = train.matrix(users, items, scratch)
+    items, _ = train.numbered(train.item_counts(users), scratch, "items", "item_id", "item")
     config = Config("b", "r", None, at(0), at(0), rank=6, iterations=3)
-    model = train.fit(m.pairs, config)
+    model = train.fit(train.keep(train.pairs(users, items), scratch, "pairs"), config)
     vectors = {r["id"]: np.array(r["features"], dtype=np.float32) for r in model.itemFactors.collect()}
     fold = FoldIn(gram(np.array([vectors[i] for i in sorted(vectors)])), config.alpha, config.regularization)
-    number = {r["item_id"]: r["item"] for r in m.items.collect()}
+    number = {r["item_id"]: r["item"] for r in items.collect()}
     trained = {r["id"]: np.array(r["features"]) for r in model.userFactors.collect()}
     assert sorted(trained) == list(range(36))
     for r in users.where("not holdout").collect():

@@ -1,0 +1,214 @@
+"""What the training job costs over a bare MLlib fit on the same matrix.
+
+    python bench/glue/job.py                    a generated shop of 670,000 pairs, rank 64
+    python bench/glue/job.py --pairs 100000     a smaller one
+    python bench/glue/job.py --bucket NAME      a bucket of the S3 that AWS_ENDPOINT_URL_S3 names
+
+The job and the fit run one after the other in processes of their own, so both
+start with a cold JVM. Start-up is the time until the Spark session answers; it
+is printed by itself and left out of the ratio. Processor time is the JVM's: it
+says the same on a busy machine, where wall time does not.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+GLUE = Path(__file__).resolve().parents[2] / "glue"
+sys.path[:0] = [str(GLUE), str(GLUE / "tests")]
+
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+ACCEPTED = 1.6
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--bucket")
+    p.add_argument("--pairs", type=int, default=670_000)
+    p.add_argument("--users", type=int, default=2_500)
+    p.add_argument("--items", type=int, default=40_000)
+    p.add_argument("--days", type=int, default=330)
+    p.add_argument("--rank", type=int, default=64)
+    p.add_argument("--iterations", type=int, default=12)
+    p.add_argument("--to", type=datetime.fromisoformat, default=FAR)
+    p.add_argument("--measure", choices=["job", "fit"], help=argparse.SUPPRESS)
+    p.add_argument("--keep", help=argparse.SUPPRESS)
+    a = p.parse_args()
+    if a.measure:
+        print("RESULT " + json.dumps(measure_job(a) if a.measure == "job" else measure_fit(a)), flush=True)
+        return
+    if a.bucket:
+        compare(a)
+    else:
+        with_emulator(a)
+
+
+def with_emulator(a: argparse.Namespace) -> None:
+    """Run on generated events in an S3 emulator of our own."""
+    import conftest
+
+    folder = Path(tempfile.mkdtemp(prefix="recflow-bench-"))
+    try:
+        with conftest.emulator(folder):
+            generate(a)
+            compare(a)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def generate(a: argparse.Namespace) -> None:
+    """Purchases with popular items and heavy users, a Parquet object a day, as an import leaves them."""
+    import data
+    import numpy as np
+    import pyarrow as pa
+
+    from recflow_glue.stage import INTERACTIONS
+    from recflow_glue.storage import Bucket, client
+
+    a.bucket = "bench"
+    client().create_bucket(Bucket=a.bucket)
+    bucket, rng = Bucket(a.bucket), np.random.default_rng(7)
+    n = a.pairs * 3 // 2  # some pairs repeat
+    users = (a.users * rng.random(n) ** 1.5).astype(int)
+    items = (a.items * rng.random(n) ** 3).astype(int)
+    start = datetime(2017, 1, 1, tzinfo=UTC)
+    for day, rows in enumerate(np.array_split(np.arange(n), a.days)):
+        t = start + timedelta(days=day)
+        table = pa.table(
+            {
+                "event_id": [f"{r:032x}" for r in rows],
+                "user_id": [f"u{u}" for u in users[rows]],
+                "item_id": [f"i{i}" for i in items[rows]],
+                "event_type": ["purchase"] * len(rows),
+                "value": [1.0] * len(rows),
+                "occurred_at": [t + timedelta(seconds=i) for i in range(len(rows))],
+            },
+            schema=INTERACTIONS,
+        )
+        data.put_table(bucket, f"raw/interactions/dt={t:%Y-%m-%d}/part.parquet", table)
+
+
+def compare(a: argparse.Namespace) -> None:
+    keep = tempfile.mkdtemp(prefix="recflow-bench-pairs-")
+    try:
+        job, fit = child("job", a, keep), child("fit", a, keep)
+    finally:
+        shutil.rmtree(keep, ignore_errors=True)
+    print(
+        f"matrix      {fit['pairs']:,} pairs, {job['users']:,} users, {job['items']:,} items, rank {a.rank}, {a.iterations} iterations"
+    )
+    print(f"start-up    {job['startup']:6.1f} s")
+    print(f"job         {job['wall']:6.1f} s   {job['cpu']:6.1f} s of processor time, without start-up")
+    for stage, seconds in job["stages"].items():
+        print(f"  {stage:<10}{seconds:6.1f} s")
+    print(f"bare fit    {fit['wall']:6.1f} s   {fit['cpu']:6.1f} s of processor time")
+    print(
+        f"job ÷ fit   {job['wall'] / fit['wall']:6.2f}     {job['cpu'] / fit['cpu']:6.2f} by processor time   (accepted: {ACCEPTED})"
+    )
+
+
+def child(what: str, a: argparse.Namespace, keep: str) -> dict:
+    arguments = ["--measure", what, "--keep", keep, "--bucket", a.bucket, "--rank", str(a.rank)]
+    arguments += ["--iterations", str(a.iterations), "--to", a.to.isoformat()]
+    done = subprocess.run([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(
+        next(line for line in done.stdout.splitlines() if line.startswith("RESULT ")).removeprefix("RESULT ")
+    )
+
+
+def processor_seconds(spark) -> float:
+    """The JVM's processor time, to the second: [hours:]minutes:seconds."""
+    jvm = str(spark.sparkContext._gateway.proc.pid)
+    text = subprocess.run(["ps", "-o", "time=", "-p", jvm], capture_output=True, text=True, check=True).stdout
+    seconds = 0.0
+    for part in text.strip().split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
+
+
+def measure_job(a: argparse.Namespace) -> dict:
+    from recflow_glue import job, progress, train
+    from recflow_glue.storage import Bucket
+
+    began = time.monotonic()
+    spark, started = open_spark()
+    keep_pairs(train, a.keep)
+    stages: dict[str, float] = {}
+    time_stages(progress, stages)
+    cpu, t = processor_seconds(spark), time.monotonic()
+    run_id = f"bench-{os.getpid()}"
+    key = job.run(config(a, run_id))
+    wall, cpu = time.monotonic() - t, processor_seconds(spark) - cpu
+    bucket = Bucket(a.bucket)
+    found = json.loads(bucket.get(key))["input"]
+    bucket.delete_prefix(f"embeddings/run={run_id}/")
+    return {
+        "startup": started - began,
+        "wall": wall,
+        "cpu": cpu,
+        "stages": stages,
+        "users": found["users"],
+        "items": found["items"],
+    }
+
+
+def keep_pairs(train, folder: str) -> None:
+    """Let the job's own matrix survive its scratch space."""
+    real = train.fit
+
+    def fit(pairs, config_):
+        shutil.copytree(Path(pairs.inputFiles()[0].removeprefix("file:")).resolve().parent, Path(folder) / "pairs")
+        return real(pairs, config_)
+
+    train.fit = fit
+
+
+def time_stages(progress, stages: dict[str, float]) -> None:
+    from contextlib import contextmanager
+
+    real = progress.Progress.stage
+
+    @contextmanager
+    def stage(self, name, iterations=0):
+        t = time.monotonic()
+        with real(self, name, iterations):
+            yield
+        stages[name] = stages.get(name, 0.0) + time.monotonic() - t
+
+    progress.Progress.stage = stage
+
+
+def measure_fit(a: argparse.Namespace) -> dict:
+    from recflow_glue import train
+
+    spark, _ = open_spark()
+    pairs = spark.read.schema("user int, item int, weight float").parquet(f"file://{a.keep}/pairs")
+    cpu, t = processor_seconds(spark), time.monotonic()
+    model = train.fit(pairs, config(a, "bench"))
+    model.userFactors.count()
+    return {"wall": time.monotonic() - t, "cpu": processor_seconds(spark) - cpu, "pairs": pairs.count()}
+
+
+def open_spark():
+    from recflow_glue import session
+
+    spark = session.open_session("bench")
+    spark.range(1).count()
+    return spark, time.monotonic()
+
+
+def config(a: argparse.Namespace, run_id: str):
+    from recflow_glue.arguments import Config
+
+    return Config(a.bucket, run_id, None, a.to, FAR, rank=a.rank, iterations=a.iterations)
+
+
+if __name__ == "__main__":
+    main()

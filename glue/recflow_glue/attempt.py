@@ -1,0 +1,31 @@
+"""The state of one attempt at a run."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pyspark.sql import SparkSession
+
+from recflow_glue.arguments import Config
+from recflow_glue.checks import Check
+from recflow_glue.output import Place
+from recflow_glue.progress import Progress
+from recflow_glue.storage import Bucket, Scratch
+
+
+@dataclass
+class Attempt:
+    """What the steps of a run share."""
+
+    spark: SparkSession
+    config: Config
+    bucket: Bucket
+    scratch: Scratch
+    progress: Progress
+    id: str
+    read_at: datetime
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        """Where this attempt writes its result."""
+        return Place(self.bucket, self.config.prefix, self.id)

@@ -1,0 +1,79 @@
+"""The three kinds of file of a run, and the vectors read back from them."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recflow_glue import evaluate, interest, output
+from recflow_glue.arguments import Interest
+from recflow_glue.attempt import Attempt
+from recflow_glue.output import File
+from recflow_glue.prepare import Input
+from recflow_glue.storage import write_scratch
+
+
+def write_items(r: Attempt, found: Input, factors: DataFrame) -> tuple[list[File], evaluate.Catalogue]:
+    """Write the items and read the vectors back: fold-in uses the very bytes that ship."""
+    trained = {
+        c["item_id"]: c["trained"] for c in found.items.where("trained > 0").select("item_id", "trained").collect()
+    }
+    rows = output.item_rows(found.items, factors, found.metadata)
+    n = output.files_for(len(trained), 4 * r.config.rank + 200)
+    files = output.expect_rows(output.write(rows, r.place, "items", "item_id", n), len(trained))
+    table = r.bucket.read_parquet([f.key for f in files], ["item_id", "embedding"])
+    vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), r.config.rank)
+    ids = table["item_id"].to_pylist()
+    return files, evaluate.Catalogue(ids, vectors, np.array([trained[i] for i in ids]), found.trained_users)
+
+
+def holdout_users(users: DataFrame, split: DataFrame, interest_: Interest) -> DataFrame:
+    """The hold-out users with everything they did, their history side and their answers."""
+    past = interest.histories(split.where(~F.col("answer")), interest_).select(
+        "user_id",
+        F.col("history_items").alias("past_items"),
+        F.col("history_weights").alias("past_weights"),
+        F.col("met_items").alias("past_met"),
+    )
+    answers = split.where("answer").groupBy("user_id").agg(F.collect_set("item_id").alias("answers"))
+    return (
+        users.where("holdout")
+        .select("user", "user_id", "history_items", "history_weights")
+        .join(past.join(answers, "user_id"), "user_id", "left")
+        .drop("user_id")
+    )
+
+
+def write_users(r: Attempt, found: Input, factors: DataFrame, scored: list[evaluate.Scored]) -> list[File]:
+    """Write every user: trained, folded in, or without a vector."""
+    trained = factors.select(F.col("id").alias("user"), F.col("features").alias("embedding"))
+    rows = output.user_rows(found.users, trained.unionByName(folded_vectors(r, scored)))
+    n = found.summary["users"]
+    row_bytes = 4 * r.config.rank + 50 + 15 * found.likes // max(1, n)
+    return output.expect_rows(output.write(rows, r.place, "users", "user_id", output.files_for(n, row_bytes)), n)
+
+
+def folded_vectors(r: Attempt, scored: list[evaluate.Scored]) -> DataFrame:
+    """The hold-out users' vectors as a DataFrame, through a file rather than row by row."""
+    have = [s for s in scored if s.vector]
+    flat = np.frombuffer(b"".join(s.vector for s in have), dtype=np.float32)
+    offsets = np.arange(0, len(flat) + 1, r.config.rank, dtype=np.int32)
+    table = pa.table(
+        {
+            "user": pa.array([s.user for s in have], pa.int32()),
+            "embedding": pa.ListArray.from_arrays(offsets, pa.array(flat, pa.float32())),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    uri = write_scratch(r.scratch.location(), "folded/part-0.parquet", sink.getvalue().to_pybytes())
+    return r.spark.read.schema("user int, embedding array<float>").parquet(uri)
+
+
+def write_holdout(r: Attempt, split: DataFrame) -> list[File]:
+    n = split.count()
+    if n == 0:
+        return []
+    files = output.write(output.holdout_rows(split), r.place, "holdout", "user_id", output.files_for(n, 60))
+    return output.expect_rows(files, n)
