@@ -54,6 +54,9 @@ func (a *app) importCommand() *cobra.Command {
 			"  recflow import log.csv --user-column visitor --time-column ts --event-type view",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.maxRejects < 0 && cmd.Flags().Changed("max-rejects") {
+				return exitError{2, fmt.Errorf("--max-rejects is %d; use 0 or more", f.maxRejects)}
+			}
 			return a.runImport(cmd.Context(), args[0], f)
 		},
 	}
@@ -72,7 +75,7 @@ func (a *app) importCommand() *cobra.Command {
 	flags.StringVar(&c.Value, "value-column", "", "column of the value, such as stars or a quantity; none for no column")
 	flags.StringVar(&c.Type, "type-column", "", "column of the event type; none for no column")
 	flags.StringVar(&c.ID, "id-column", "", "column of the event id; none for no column")
-	flags.Lookup("max-rejects").DefValue = "" // said in words above
+	flags.Lookup("max-rejects").DefValue = "0" // not shown: said in words above
 	a.addOutputFlag(cmd)
 	return cmd
 }
@@ -80,6 +83,9 @@ func (a *app) importCommand() *cobra.Command {
 func (a *app) runImport(ctx context.Context, path string, f importFlags) error {
 	if err := a.checkOutput(); err != nil {
 		return err
+	}
+	if err := f.options.Check(); err != nil {
+		return exitError{2, err}
 	}
 	if err := checkNamed(path, f.options); err != nil {
 		return err

@@ -85,6 +85,9 @@ func (a *app) explainImport(r importer.Result) {
 		for _, bad := range f.FirstRejects {
 			fmt.Fprintf(a.err, "%s: %s\n", bad.Place(), bad.Reason)
 		}
+		if slices.ContainsFunc(f.FirstRejects, func(r importer.Reject) bool { return strings.HasSuffix(r.Reason, "is not valid UTF-8") }) {
+			fmt.Fprintf(a.err, "%s: convert a file in another encoding, for example with iconv -f WINDOWS-1252 -t UTF-8\n", f.File)
+		}
 		if more := f.Rejected - int64(len(f.FirstRejects)); more > 0 {
 			fmt.Fprintf(a.err, "%s: %s more rows rejected\n", f.File, thousands(more))
 		}
@@ -102,6 +105,12 @@ func (a *app) explainImport(r importer.Result) {
 		}
 		if f.NoTime > 0 {
 			fmt.Fprintf(a.err, "%s: %s events without a time got that of the first import, %s\n", f.File, thousands(f.NoTime), f.FirstImportedAt.Format(time.RFC3339))
+		}
+		if f.Rows == 0 {
+			fmt.Fprintf(a.err, "%s: has no rows below its header\n", f.File)
+		}
+		if f.Replaced > 0 {
+			fmt.Fprintf(a.err, "%s: %s rows name an item again; its last row counts\n", f.File, thousands(f.Replaced))
 		}
 		if f.Objects.Removed > 0 {
 			fmt.Fprintf(a.err, "%s: was imported before with another mapping; %d objects of that import were removed\n", f.File, f.Objects.Removed)

@@ -80,9 +80,9 @@ func checkText(limit int) func(string) error {
 }
 
 var (
-	checkTitle    = checkText(maxTitleBytes)
-	checkCategory = checkText(maxCategoryBytes)
-	checkTag      = checkText(maxTagBytes)
+	checkTitle    = checkText(recsys.MaxTitleBytes)
+	checkCategory = checkText(recsys.MaxCategoryBytes)
+	checkTag      = checkText(recsys.MaxTagBytes)
 )
 
 func checkWeight(x float32) error {

@@ -13,12 +13,6 @@ const (
 	maxBatchElements = 1 << 18 // elements of one column in a batch, unless one row has more
 )
 
-// Limits on single values. A category and a tag become keys of an index, whose
-// entries Postgres bounds at about 2,700 bytes.
-const (
-	maxTitleBytes    = 16 << 10
-	maxCategoryBytes = 1 << 10
-	maxTagBytes      = 1 << 10
-	maxTags          = 1 << 10
-	maxHistory       = 1 << 18 // entries of history_items and of met_items
-)
+// maxHistory is the most entries of history_items and of met_items. The limits
+// on an item's texts are those of recsys, which an import holds them to as well.
+const maxHistory = 1 << 18

@@ -6,6 +6,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // columnSpec is what the contract (docs/data.md) says of one column. Spark
@@ -25,7 +27,7 @@ var itemsSpec = []columnSpec{
 	{name: "embedding", kind: parquet.Float, list: true},
 	{name: "title", kind: parquet.ByteArray, nullable: true},
 	{name: "category", kind: parquet.ByteArray, nullable: true},
-	{name: "tags", kind: parquet.ByteArray, list: true, nullable: true, limit: maxTags},
+	{name: "tags", kind: parquet.ByteArray, list: true, nullable: true, limit: recsys.MaxTags},
 	{name: "available", kind: parquet.Boolean},
 	{name: "popularity", kind: parquet.Double},
 }

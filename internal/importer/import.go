@@ -7,6 +7,8 @@ import (
 	"hash/maphash"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/recflow/recflow/internal/recsys"
@@ -33,6 +35,20 @@ type Options struct {
 	SpillBytes int // memory of the spill; default 64 MiB
 	PartRows   int // rows of an object; default 1,000,000
 	Parallel   int // objects made and sent at once; default 4
+}
+
+// Check returns what is wrong with options that no file could satisfy.
+func (o Options) Check() error {
+	if o.Format != "" && !slices.Contains([]string{formatAuto, formatMovieLens, formatCSV, formatJSONL, formatParquet}, o.Format) {
+		return fmt.Errorf("format %q is unknown; use auto, movielens, csv, jsonl or parquet", o.Format)
+	}
+	if o.EventType == "" {
+		return nil
+	}
+	if strings.TrimSpace(o.EventType) != o.EventType {
+		return fmt.Errorf("event type %.40q is empty or has spaces around it", o.EventType)
+	}
+	return recsys.CheckID("event type", o.EventType)
 }
 
 func (o Options) withDefaults() Options {
@@ -74,6 +90,9 @@ type job struct {
 // of nil is accepted in a dry run. It returns what was done, also beside an
 // error of type TooManyRejects.
 func Import(ctx context.Context, store Store, path string, o Options) (Result, error) {
+	if err := o.Check(); err != nil {
+		return Result{}, err
+	}
 	jobs, ignored, err := plan(path, o)
 	if err != nil {
 		return Result{}, err
@@ -122,11 +141,8 @@ func (r Result) verdict(o Options) error {
 	if limit < 0 {
 		limit = max(100, r.Rows/100)
 	}
-	if r.Rejected > limit {
-		return TooManyRejects{Rejected: r.Rejected, Limit: limit, Accepted: r.Events + r.Items, Path: r.Rejects}
-	}
-	if r.Rejected > 0 && r.Rejected == r.Rows {
-		return TooManyRejects{Rejected: r.Rejected, Limit: r.Rows - 1, Path: r.Rejects}
+	if r.Rejected > limit || r.Rejected > 0 && r.Rejected == r.Rows {
+		return TooManyRejects{Rejected: r.Rejected, Limit: limit, Rows: r.Rows, Path: r.Rejects}
 	}
 	return nil
 }

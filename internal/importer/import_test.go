@@ -149,25 +149,30 @@ func TestRefusesWhatItCannotUnderstand(t *testing.T) {
 		options func(*Options)
 		want    string
 	}{
-		"an empty file":          {in: nil, want: "is empty"},
-		"blank lines only":       {in: []byte("\n\n"), want: "has no rows"},
-		"UTF-16":                 {in: []byte("\xff\xfeu\x00s\x00"), want: "is not UTF-8 text"},
-		"UTF-16 without a mark":  {in: []byte("u\x00s\x00e\x00r\x00"), want: "is not UTF-8 text"},
-		"a spreadsheet":          {in: []byte("PK\x03\x04xxxx"), want: "is a zip archive or a spreadsheet"},
-		"a JSON array":           {in: []byte("[{\"user\":1}]"), want: "is one JSON array"},
-		"lone carriage returns":  {in: []byte("user,item\ru,i\r"), want: "lone carriage return"},
-		"no user column":         {in: []byte("who,item\nu,i\n"), want: `no column looks like the user; the columns are "who", "item"; name it with --user-column`},
-		"no item column":         {in: []byte("user,what\nu,i\n"), want: `no column looks like the item; the columns are "user", "what"; name it with --item-column`},
-		"two user columns":       {in: []byte("customer_id,household_id,item\nu,h,i\n"), want: `the user could be any of the columns "customer_id", "household_id"; choose with --user-column`},
-		"two time columns":       {in: []byte("user,item,date,time\nu,i,d,t\n"), want: `choose with --time-column`},
-		"a column that is not":   {in: []byte("user,item\nu,i\n"), options: func(o *Options) { o.Columns.Time = "when" }, want: `there is no column "when" (--time-column); the columns are "user", "item"`},
-		"a cut gzip":             {in: gz(t, noise(t))[:3000], want: "the gzip stream ends too early; the file is cut off"},
-		"a cut zstd":             {in: zst(t, noise(t))[:3000], want: "the zstd stream ends too early; the file is cut off"},
-		"a damaged gzip":         {in: damage(gz(t, noise(t))), want: "the gzip stream is damaged"},
-		"JSON without an object": {in: []byte("{\n"), want: "holds no JSON object"},
-		"Parquet cut short":      {in: []byte("PAR1xxxxxxxx"), want: "open Parquet"},
-		"an unknown format":      {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "xml" }, want: `format "xml" is unknown`},
-		"a file as MovieLens":    {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "movielens" }, want: "is a folder with ratings.csv and movies.csv"},
+		"an empty file":         {in: nil, want: "is empty"},
+		"blank lines only":      {in: []byte("\n\n"), want: "has no rows"},
+		"UTF-16":                {in: []byte("\xff\xfeu\x00s\x00"), want: "is not UTF-8 text"},
+		"UTF-16 without a mark": {in: []byte("u\x00s\x00e\x00r\x00"), want: "is not UTF-8 text"},
+		"a spreadsheet":         {in: []byte("PK\x03\x04xxxx"), want: "is a zip archive or a spreadsheet"},
+		"a JSON array":          {in: []byte("[{\"user\":1}]"), want: "is one JSON array"},
+		"lone carriage returns": {in: []byte("user,item\ru,i\r"), want: "lone carriage return"},
+		"no user column":        {in: []byte("who,item\nu,i\n"), want: `no column looks like the user; the columns are "who", "item"; name it with --user-column`},
+		"no item column":        {in: []byte("user,what\nu,i\n"), want: `no column looks like the item; the columns are "user", "what"; name it with --item-column`},
+		"two user columns":      {in: []byte("customer_id,household_id,item\nu,h,i\n"), want: `the user could be any of the columns "customer_id", "household_id"; choose with --user-column`},
+		"an item column twice":  {in: []byte("user_id,item_id,item_id\nu,i,j\n"), want: `the item could be any of the columns "item_id", "item_id"; rename all but one`},
+		"a named column twice": {in: []byte("user,who,who,item\nu,v,w,i\n"), options: func(o *Options) { o.Columns.User = "who" },
+			want: `the user could be any of the columns "who", "who"; rename all but one`},
+		"no header":               {in: []byte("1,31,2.5,1260759144\n"), want: "the first line must hold the columns' names"},
+		"an event type of spaces": {in: []byte("user,item\nu,i\n"), options: func(o *Options) { o.EventType = "  " }, want: "is empty or has spaces around it"},
+		"two time columns":        {in: []byte("user,item,date,time\nu,i,d,t\n"), want: `choose with --time-column`},
+		"a column that is not":    {in: []byte("user,item\nu,i\n"), options: func(o *Options) { o.Columns.Time = "when" }, want: `there is no column "when" (--time-column); the columns are "user", "item"`},
+		"a cut gzip":              {in: gz(t, noise(t))[:3000], want: "the gzip stream ends too early; the file is cut off"},
+		"a cut zstd":              {in: zst(t, noise(t))[:3000], want: "the zstd stream ends too early; the file is cut off"},
+		"a damaged gzip":          {in: damage(gz(t, noise(t))), want: "the gzip stream is damaged"},
+		"JSON without an object":  {in: []byte("{\n"), want: "holds no JSON object"},
+		"Parquet cut short":       {in: []byte("PAR1xxxxxxxx"), want: "open Parquet"},
+		"an unknown format":       {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "xml" }, want: `format "xml" is unknown`},
+		"a file as MovieLens":     {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "movielens" }, want: "is a folder with ratings.csv and movies.csv"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -252,6 +257,36 @@ func TestTakesACatalogueAsItems(t *testing.T) {
 	}
 }
 
+// What a version could not store is refused here, not when it is loaded.
+func TestRefusesItemsThatNoVersionCouldHold(t *testing.T) {
+	t.Parallel()
+	rows := []string{
+		"a,fine,things,x|y",
+		"b," + strings.Repeat("T", recsys.MaxTitleBytes) + "," + strings.Repeat("C", recsys.MaxCategoryBytes) + "," + strings.Repeat("g", recsys.MaxTagBytes),
+		"c," + strings.Repeat("T", recsys.MaxTitleBytes+1) + ",,",
+		"d,," + strings.Repeat("C", recsys.MaxCategoryBytes+1) + ",",
+		"e,,," + strings.Repeat("g", recsys.MaxTagBytes+1) + "|x",
+		"f,,," + strings.Repeat("g|", recsys.MaxTags+1),
+		"g,a\x00b,,",
+	}
+	m := newMemory()
+	r, err := Import(t.Context(), m, file(t, "items.csv", []byte("item_id,title,category,tags\n"+strings.Repeat("filler,,,\n", 500)+strings.Join(rows, "\n"))), options(t))
+	require.NoError(t, err)
+	var reasons []string
+	for _, bad := range r.Files[0].FirstRejects {
+		reasons = append(reasons, bad.Reason)
+	}
+	require.Equal(t, []string{
+		"title is 16385 bytes long; at most 16384 are accepted",
+		"category is 1025 bytes long; at most 1024 are accepted",
+		"tag is 1025 bytes long; at most 1024 are accepted",
+		"item has 1025 tags; at most 1024 are accepted",
+	}, reasons)
+	items := m.items(t)
+	require.Len(t, items, 4)
+	require.Equal(t, itemRow{ItemID: "g", Title: "a b", Available: true}, items[3])
+}
+
 // The contract says that an absent availability means true.
 func TestWritesFalseAsFalse(t *testing.T) {
 	t.Parallel()
@@ -324,7 +359,7 @@ func TestFailsPastMaxRejectsAndImportsTheRest(t *testing.T) {
 		require.Len(t, m.events(t), 1)
 	}
 	_, err := Import(t.Context(), newMemory(), file(t, "in.csv", []byte("user,item\n,1\n")), options(t))
-	require.Error(t, err, "a file of which nothing can be imported is no success")
+	require.EqualError(t, err, "none of the 1 rows could be imported; see the reasons given for them", "a file of which nothing can be imported is no success")
 }
 
 func TestAnInterruptedImportStopsAndCanBeRepeated(t *testing.T) {

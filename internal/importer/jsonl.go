@@ -42,7 +42,7 @@ func newJSONL(text textStream) (*jsonlSource, error) {
 	}
 	slices.Sort(s.keys)
 	if len(s.keys) == 0 {
-		return nil, errors.New("holds no JSON object in its first lines")
+		return nil, errors.New("holds no JSON object in its first lines; each line must be one, as jq -c writes them")
 	}
 	return s, nil
 }
@@ -94,12 +94,13 @@ func (s *jsonlSource) decode(line []byte, r *record) {
 		return
 	}
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal(line, &object); err != nil {
-		r.bad = "is not a JSON object: " + err.Error()
+	err := json.Unmarshal(line, &object)
+	if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) || err == nil && object == nil {
+		r.bad = "is not a JSON object but another value"
 		return
 	}
-	if object == nil {
-		r.bad = "is not a JSON object: null"
+	if err != nil {
+		r.bad = "is not a JSON object: " + err.Error()
 		return
 	}
 	for _, b := range s.bound {

@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -134,44 +135,65 @@ func (m *mapping) chooseType(q request, names []string) {
 // find returns the position of the column that fills f, or -1.
 func (q request) find(f field, names []string) (int, error) {
 	g := guesses[f]
-	if given := q.columns.of(f); given == noColumn {
+	given := q.columns.of(f)
+	if given == noColumn {
 		return -1, nil
-	} else if given != "" {
-		if i := slices.Index(names, given); i >= 0 {
-			return i, nil
-		}
-		if found := matching(names, []string{plain(given)}); len(found) == 1 {
+	}
+	if given != "" {
+		return columnCalled(g, given, names)
+	}
+	for _, wanted := range [][]string{{g.own}, g.others} {
+		found := matching(names, wanted)
+		if len(found) == 1 || len(found) > 1 && g.ordered {
 			return found[0], nil
 		}
-		return -1, fmt.Errorf("there is no column %q (%s); the columns are %s", given, g.flag, list(names))
+		if len(found) > 1 {
+			return -1, ambiguous(g, names, found)
+		}
 	}
-	if found := matching(names, []string{g.own}); len(found) == 1 && g.own != "" {
-		return found[0], nil
-	}
-	found := matching(names, g.others)
-	if g.ordered && len(found) > 0 {
-		return found[0], nil
+	return -1, nil
+}
+
+// columnCalled returns the position of the column that a flag names: as it is written,
+// or else as names are compared.
+func columnCalled(g guess, given string, names []string) (int, error) {
+	found := positions(names, func(n string) bool { return n == given })
+	if len(found) == 0 {
+		found = matching(names, []string{plain(given)})
 	}
 	switch len(found) {
 	case 0:
-		return -1, nil
+		return -1, fmt.Errorf("there is no column %q (%s); the columns are %s", given, g.flag, list(names))
 	case 1:
 		return found[0], nil
 	}
+	return -1, ambiguous(g, names, found)
+}
+
+// ambiguous is the error of a field that several columns could fill.
+func ambiguous(g guess, names []string, found []int) error {
 	var candidates []string
 	for _, i := range found {
 		candidates = append(candidates, names[i])
 	}
-	return -1, fmt.Errorf("the %s could be any of the columns %s; choose with %s", g.name, list(candidates), g.flag)
+	slices.Sort(candidates)
+	if different := slices.Compact(slices.Clone(candidates)); len(different) < len(candidates) || g.flag == "" {
+		return fmt.Errorf("the %s could be any of the columns %s; rename all but one", g.name, list(candidates))
+	}
+	return fmt.Errorf("the %s could be any of the columns %s; choose with %s", g.name, list(candidates), g.flag)
 }
 
 // require refuses a mapping that lacks what every event or item needs.
 func (m mapping) require(names []string, fields ...field) error {
 	for _, f := range fields {
-		if m.columns[f] < 0 {
-			return fmt.Errorf("no column looks like the %s; the columns are %s; name it with %s",
-				guesses[f].name, list(names), guesses[f].flag)
+		if m.columns[f] >= 0 {
+			continue
 		}
+		advice := "name it with " + guesses[f].flag
+		if slices.ContainsFunc(names, isNumber) {
+			advice = "the first line must hold the columns' names"
+		}
+		return fmt.Errorf("no column looks like the %s; the columns are %s; %s", guesses[f].name, list(names), advice)
 	}
 	return nil
 }
@@ -203,13 +225,27 @@ func describesItems(names []string) bool {
 func matching(names, wanted []string) []int {
 	var found []int
 	for _, w := range wanted {
-		for i, n := range names {
-			if w != "" && plain(n) == w {
-				found = append(found, i)
-			}
+		if w != "" {
+			found = append(found, positions(names, func(n string) bool { return plain(n) == w })...)
 		}
 	}
 	return found
+}
+
+func positions(names []string, is func(string) bool) []int {
+	var found []int
+	for i, n := range names {
+		if is(n) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// isNumber tells a value where a column's name should be.
+func isNumber(name string) bool {
+	_, err := strconv.ParseFloat(name, 64)
+	return err == nil
 }
 
 // plain is a column's name without what people vary.

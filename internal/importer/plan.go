@@ -16,9 +16,6 @@ func plan(path string, o Options) (jobs []job, ignored []string, err error) {
 	if o.Format == "" {
 		o.Format = formatAuto
 	}
-	if !slices.Contains([]string{formatAuto, formatCSV, formatJSONL, formatParquet, formatMovieLens}, o.Format) {
-		return nil, nil, fmt.Errorf("format %q is unknown; use auto, movielens, csv, jsonl or parquet", o.Format)
-	}
 	single := job{path: path, format: o.Format, request: request{columns: o.Columns, items: o.Items, eventType: o.EventType}}
 	if path == "-" {
 		return []job{single}, nil, nil

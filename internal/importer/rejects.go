@@ -79,17 +79,20 @@ func (r *rejects) close() error {
 	return nil
 }
 
-// TooManyRejects ends an import in which more rows were refused than allowed.
-// Every other row has been imported.
+// TooManyRejects ends an import in which more rows were refused than allowed, or
+// all of them. Every other row has been imported, unless it was a dry run.
 type TooManyRejects struct {
-	Rejected, Limit, Accepted int64
-	Path                      string // of the rejects file; empty in a dry run
+	Rejected, Limit, Rows int64
+	Path                  string // of the rejects file; empty in a dry run
 }
 
 func (e TooManyRejects) Error() string {
-	s := fmt.Sprintf("%d rows were rejected, more than the %d of --max-rejects", e.Rejected, e.Limit)
+	if e.Rejected == e.Rows {
+		return fmt.Sprintf("none of the %d rows could be imported; see the reasons given for them", e.Rows)
+	}
+	s := fmt.Sprintf("%d of %d rows were rejected, more than the %d of --max-rejects", e.Rejected, e.Rows, e.Limit)
 	if e.Path != "" {
-		s += fmt.Sprintf("; the other %d are imported: correct the rows in %s and import them as a file of their own", e.Accepted, e.Path)
+		s += fmt.Sprintf("; the others are imported: correct the rows in %s and import them as a file of their own", e.Path)
 	}
 	return s
 }

@@ -157,16 +157,10 @@ func plainItem(r *record) (recsys.Item, string) {
 	return item, checkItem(item)
 }
 
-// checkItem returns why an item is refused: its id, or text that is not UTF-8.
+// checkItem returns why an item is refused.
 func checkItem(i recsys.Item) string {
-	if err := recsys.CheckID("item_id", i.ItemID); err != nil {
+	if err := i.Check(); err != nil {
 		return err.Error()
-	}
-	texts := append([]string{i.Title, i.Category, i.Text}, i.Tags...)
-	for _, t := range texts {
-		if !utf8.ValidString(t) {
-			return "has text that is not valid UTF-8"
-		}
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,15 @@ const (
 
 // MaxIDBytes is the longest id of any kind (user, item, event) that is accepted.
 const MaxIDBytes = 256
+
+// Limits of what an item says about itself. A category and a tag become keys of
+// an index, whose entries Postgres bounds at about 2,700 bytes.
+const (
+	MaxTitleBytes    = 16 << 10
+	MaxCategoryBytes = 1 << 10
+	MaxTagBytes      = 1 << 10
+	MaxTags          = 1 << 10
+)
 
 // Event is one thing a user did with an item. All ids are opaque strings.
 // Times have microsecond precision, which is what Spark and Postgres keep.
@@ -50,6 +60,41 @@ type Item struct {
 	Tags      []string `json:"tags,omitempty"`
 	Text      string   `json:"text,omitempty"`
 	Available bool     `json:"available"`
+}
+
+// Check returns the first thing that makes i unusable as an item.
+func (i Item) Check() error {
+	if err := CheckID("item_id", i.ItemID); err != nil {
+		return err
+	}
+	if err := checkText("title", i.Title, MaxTitleBytes); err != nil {
+		return err
+	}
+	if err := checkText("category", i.Category, MaxCategoryBytes); err != nil {
+		return err
+	}
+	if len(i.Tags) > MaxTags {
+		return fmt.Errorf("item has %d tags; at most %d are accepted", len(i.Tags), MaxTags)
+	}
+	for _, t := range i.Tags {
+		if err := checkText("tag", t, MaxTagBytes); err != nil {
+			return err
+		}
+	}
+	return checkText("text", i.Text, math.MaxInt)
+}
+
+// checkText says what keeps a text of an item from being stored.
+func checkText(kind, text string, limit int) error {
+	switch {
+	case len(text) > limit:
+		return fmt.Errorf("%s is %d bytes long; at most %d are accepted", kind, len(text), limit)
+	case !utf8.ValidString(text):
+		return fmt.Errorf("%s is not valid UTF-8", kind)
+	case strings.IndexByte(text, 0) >= 0:
+		return fmt.Errorf("%s contains a zero byte", kind)
+	}
+	return nil
 }
 
 // RowEventID is the deterministic id of an event that came without one: row is
