@@ -3,6 +3,7 @@ package awsclient
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -60,6 +62,7 @@ type Config struct {
 func Load(ctx context.Context, o Options) (Config, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithRetryer(newRetryer),
+		config.WithLogger(logging.LoggerFunc(debugLog)),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConnsPerHost = idleConns
 			t.ResponseHeaderTimeout = headerTimeout
@@ -80,6 +83,13 @@ func Load(ctx context.Context, o Options) (Config, error) {
 		return Config{}, fmt.Errorf("no AWS region; set AWS_REGION")
 	}
 	return Config{aws: c, options: o}, nil
+}
+
+// debugLog takes what the SDK would print on stderr. Its errors come back from the
+// calls; the rest is of no use to a person (such as a body it could not discard,
+// after every HEAD answered by an emulator).
+func debugLog(kind logging.Classification, format string, v ...any) {
+	slog.Debug("aws sdk", "kind", string(kind), "message", fmt.Sprintf(format, v...))
 }
 
 func newRetryer() aws.Retryer {
