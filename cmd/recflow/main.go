@@ -32,15 +32,18 @@ func main() {
 // run executes one command line and returns the exit code: 0 done, 1 failed,
 // 2 wrong usage, 130 interrupted.
 func run(ctx context.Context, args []string, s streams) int {
-	root := newRootCommand(s)
+	root, a := newRootCommand(s)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(s.err, "interrupted")
 		return 130
+	}
+	if !a.begun {
+		err = exitError{2, fmt.Errorf("%w\nusage: %s; see `%s --help`", err, cmd.UseLine(), cmd.CommandPath())}
 	}
 	fmt.Fprintf(s.err, "error: %v\n", err)
 	var exit exitError

@@ -77,6 +77,10 @@ func (a *app) refreshCommand() *cobra.Command {
 	flags.StringVar(&f.cancel, "cancel", "", "cancel the refresh with this workflow id")
 	cmd.MarkFlagsMutuallyExclusive("exact", "index")
 	cmd.MarkFlagsMutuallyExclusive("follow", "cancel")
+	for _, name := range []string{"rank", "iterations", "alpha", "reg", "seed", "half-life", "from", "to", "no-promote", "accept-gate", "exact", "index"} {
+		cmd.MarkFlagsMutuallyExclusive("follow", name)
+		cmd.MarkFlagsMutuallyExclusive("cancel", name)
+	}
 	cmd.MarkFlagsRequiredTogether("accept-gate", "reason")
 	a.addOutputFlag(cmd)
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -20,9 +21,10 @@ type app struct {
 	streams
 	quiet  bool
 	output string // table, json or csv
+	begun  bool   // the command line was understood, and the command runs
 }
 
-func newRootCommand(s streams) *cobra.Command {
+func newRootCommand(s streams) (*cobra.Command, *app) {
 	a := &app{streams: s}
 	root := &cobra.Command{
 		Use:           "recflow",
@@ -34,12 +36,28 @@ func newRootCommand(s streams) *cobra.Command {
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitError{2, fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
-	})
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
 	root.AddCommand(a.commands()...)
-	return root
+	a.markBegun(root)
+	return root, a
+}
+
+// markBegun makes every command note that it runs, which tells wrong usage from
+// work that failed: cobra checks arguments and groups of flags before. A command
+// that only has others shows its help, and refuses a name that is none of them.
+func (a *app) markBegun(cmd *cobra.Command) {
+	work := cmd.RunE
+	if work == nil {
+		cmd.Args = unknownCommand
+		work = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		a.begun = true
+		return work(cmd, args)
+	}
+	for _, sub := range cmd.Commands() {
+		a.markBegun(sub)
+	}
 }
 
 // commands lists the commands in the order that help shows them.
@@ -59,6 +77,19 @@ func (a *app) commands() []*cobra.Command {
 		a.importCommand(),
 		a.localCommand(),
 	}
+}
+
+// unknownCommand refuses a name, and says which one may be meant.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(like, " or "))
+	}
+	return err
 }
 
 // addOutputFlag gives cmd the -o flag.
