@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -17,6 +19,7 @@ import (
 
 const (
 	askEvery   = 500 * time.Millisecond
+	lineEvery  = 5 * time.Second // of progress off a terminal: a training takes minutes
 	askTimeout = 5 * time.Second // a busy worker answers late; the line on the screen goes on meanwhile
 )
 
@@ -34,7 +37,7 @@ func (a *app) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 		ended <- e
 	}()
 
-	shown := &stageDisplay{printer: a.progress()}
+	shown := &stageDisplay{printer: a.progress().Calm(lineEvery)}
 	var last workflows.Progress
 	ask := time.NewTicker(askEvery)
 	defer ask.Stop()
@@ -74,30 +77,34 @@ func (a *app) askProgress(ctx context.Context, c client.Client, run client.Workf
 type stageDisplay struct {
 	printer *progress.Printer
 	task    *progress.Task
-	began   int    // stages shown so far
-	text    string // of the present one
+	stages  []workflows.StageProgress // shown so far
+	text    string                    // of the present one
 }
 
 // update shows what has happened since the last answer.
 func (d *stageDisplay) update(p workflows.Progress) {
-	for ; d.began < len(p.Stages); d.began++ {
-		switch {
-		case d.task == nil:
-		case d.began == 0:
-			d.task.Done("a worker has it")
-		default:
-			d.task.Done("%s", doneText(p.Stages[d.began-1], d.text))
-		}
-		d.task, d.text = d.printer.Start(p.Stages[d.began].Stage, "starting"), ""
-	}
 	if d.task == nil {
 		d.task = d.printer.Start("refresh", "waiting for a worker")
-		return
 	}
-	if text := progressText(p); text != "" && d.began > 0 {
-		d.text = text
-		d.task.Update("%s", text)
+	for began := len(d.stages); began < len(p.Stages); began++ {
+		d.stages = p.Stages[:began]
+		d.task.Done("%s", d.done())
+		d.task, d.text = d.printer.Start(p.Stages[began].Stage, "starting"), ""
 	}
+	d.stages = p.Stages
+	// The last detail of a run that has ended is its outcome, which is told apart.
+	if p.Outcome == "" && p.Detail != "" && len(d.stages) > 0 {
+		d.text = p.Detail
+		d.task.Update("%s", d.text)
+	}
+}
+
+// done is what came of the present stage.
+func (d *stageDisplay) done() string {
+	if len(d.stages) == 0 {
+		return "a worker has it"
+	}
+	return cmp.Or(d.stages[len(d.stages)-1].Detail, d.text, "done")
 }
 
 // finish ends the present line.
@@ -105,7 +112,7 @@ func (d *stageDisplay) finish(well bool) {
 	switch {
 	case d.task == nil:
 	case well:
-		d.task.Done("%s", d.text)
+		d.task.Done("%s", d.done())
 	default:
 		d.task.Fail()
 	}
@@ -114,39 +121,6 @@ func (d *stageDisplay) finish(well bool) {
 
 // leave ends the present line without a judgement.
 func (d *stageDisplay) leave() { d.finish(false) }
-
-func doneText(s workflows.StageProgress, last string) string {
-	if s.Detail != "" {
-		return s.Detail
-	}
-	return last
-}
-
-// progressText is what is happening now, with the numbers of the stage.
-func progressText(p workflows.Progress) string {
-	text := p.Detail
-	add := func(format string, args ...any) {
-		if text != "" {
-			text += " · "
-		}
-		text += fmt.Sprintf(format, args...)
-	}
-	switch p.Stage {
-	case workflows.StageTrain:
-		if p.TrainTotal > 0 {
-			add("%d of %d (%d %%)", p.TrainDone, p.TrainTotal, 100*p.TrainDone/p.TrainTotal)
-		}
-	case workflows.StageLoad:
-		if p.FilesTotal > 0 {
-			add("file %d of %d, %d of %d rows", p.FilesDone, p.FilesTotal, p.RowsLoaded, p.RowsTotal)
-		}
-	case workflows.StageIndex:
-		if p.IndexPercent > 0 {
-			add("%.0f %%", p.IndexPercent)
-		}
-	}
-	return text
-}
 
 // printRefresh prints how a refresh ended: its gates, its metrics and, when it
 // did not go well, why.
@@ -203,15 +177,9 @@ func withGates(r workflows.RefreshResult, gates []recsys.GateResult) workflows.R
 }
 
 func outcomeText(r workflows.RefreshResult) string {
-	text := fmt.Sprintf("version %d is %s", r.Version, r.State)
-	switch {
-	case r.Live:
-		text = fmt.Sprintf("version %d is live", r.Version)
-	case r.State == recsys.Ready:
-		text += fmt.Sprintf("; make it live with `recflow versions promote %d`", r.Version)
-	}
-	if r.Detail != "" {
-		text += ": " + r.Detail
+	text := cmp.Or(r.Detail, fmt.Sprintf("version %d is %s", r.Version, r.State))
+	if r.State == recsys.Ready && !r.Live {
+		text = fmt.Sprintf("version %d is ready, not live: %s; make it live with `recflow versions promote %[1]d`", r.Version, text)
 	}
 	return text
 }
@@ -231,6 +199,9 @@ func refreshError(err error, version int64) error {
 		return err
 	}
 	message := app.Message()
+	if app.Type() == activities.DataInvalid {
+		message = strings.NewReplacer(": rule ", ":\n  rule ", "; rule ", "\n  rule ").Replace(message) // a line each
+	}
 	if version > 0 && app.Type() == activities.GateRefused {
 		message += fmt.Sprintf("; inspect it with `recflow versions show %d`", version)
 	}

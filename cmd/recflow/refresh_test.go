@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -70,27 +71,51 @@ func TestRefreshFlags(t *testing.T) {
 		})
 	}
 	t.Run("it wants a reason for an accepted gate", func(t *testing.T) {
-		assert.Equal(t, 1, recflow(t.Context(), "", "refresh", "--accept-gate", "quality").code)
+		assert.Equal(t, 2, recflow(t.Context(), "", "refresh", "--accept-gate", "quality").code)
 	})
 }
 
 func TestStageDisplay(t *testing.T) {
-	var out bytes.Buffer
-	d := &stageDisplay{printer: progress.New(&out)}
-	d.update(workflows.Progress{}) // no worker has answered yet
-	p := workflows.Progress{
-		Stage: workflows.StageLoad, FilesDone: 2, FilesTotal: 9, RowsLoaded: 20, RowsTotal: 90,
-		Stages: []workflows.StageProgress{{Stage: workflows.StageTrain, Detail: "trained"}, {Stage: workflows.StageLoad}},
+	synctest.Test(t, func(t *testing.T) {
+		var out watched
+		d := &stageDisplay{printer: progress.New(&out).Calm(lineEvery)}
+		d.update(workflows.Progress{}) // no worker has answered yet
+		p := workflows.Progress{
+			Stage: workflows.StageTrain, Detail: "fit 1 of 12", TrainDone: 1, TrainTotal: 12,
+			Stages: []workflows.StageProgress{{Stage: workflows.StagePrepare}, {Stage: workflows.StageTrain, Detail: "fit 1 of 12"}},
+		}
+		d.update(p)
+		time.Sleep(lineEvery + time.Second)
+		p.Stages[1].Detail = "trained"
+		p.Stages = append(p.Stages, workflows.StageProgress{Stage: workflows.StageLoad, Detail: "9 of 9 files, 90 of 90 rows"})
+		d.update(p)
+		p.Outcome, p.Detail = workflows.OutcomeLive, "version 1 is live"
+		d.update(p)
+		d.finish(true)
+		d.finish(true) // ends once
+		assert.Equal(t, strings.Join([]string{
+			"… refresh: waiting for a worker",
+			"✓ refresh   a worker has it",
+			"✓ prepare   done",
+			"… train: fit 1 of 12 · 5s",
+			"✓ train     trained · 6s",
+			"✓ load      9 of 9 files, 90 of 90 rows",
+			"",
+		}, "\n"), out.String(), "it says each thing once, with calm in between")
+	})
+}
+
+func TestOutcome(t *testing.T) {
+	for want, r := range map[string]workflows.RefreshResult{
+		"version 3 is live": {Version: 3, State: recsys.Ready, Live: true, Detail: "version 3 is live"},
+		"version 3 is ready, not live: promotion was not asked for; make it live with `recflow versions promote 3`": {Version: 3, State: recsys.Ready, Detail: "promotion was not asked for"},
+	} {
+		assert.Equal(t, want, outcomeText(r), "it says what became of the version, once")
 	}
-	d.update(p)
-	p.FilesDone, p.RowsLoaded = 9, 90
-	d.update(p)
-	d.finish(true)
-	d.finish(true) // ends once
-	shown := out.String()
-	assert.Contains(t, shown, "✓ refresh   a worker has it\n", "it shows the wait for a worker")
-	assert.Contains(t, shown, "✓ train     trained\n", "it ends a stage with its result")
-	assert.Contains(t, shown, "✓ load      file 9 of 9, 90 of 90 rows\n", "it ends the last one with its last numbers")
+	t.Run("it gives every failed rule a line", func(t *testing.T) {
+		err := temporal.NewNonRetryableApplicationError("train: rule nulls: 2 rows; drop them; rule time_range: 3 rows; mend them", activities.DataInvalid, nil)
+		assert.EqualError(t, refreshError(err, 0), "DataInvalid: train:\n  rule nulls: 2 rows; drop them\n  rule time_range: 3 rows; mend them")
+	})
 }
 
 // What the stand-in workflow does, chosen by the request's seed.
@@ -102,7 +127,7 @@ const (
 
 // standIn answers like a refresh and does nothing.
 func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.RefreshResult, error) {
-	p := workflows.Progress{Stage: workflows.StageTrain, Detail: "iteration", TrainDone: 6, TrainTotal: 12, Version: 1}
+	p := workflows.Progress{Stage: workflows.StageTrain, Detail: "iteration 6 of 12", TrainDone: 6, TrainTotal: 12, Version: 1}
 	p.Stages = []workflows.StageProgress{{Stage: workflows.StagePrepare, Detail: "nothing left over"}, {Stage: workflows.StageTrain}}
 	if err := workflow.SetQueryHandler(ctx, workflows.ProgressQuery, func() (workflows.Progress, error) { return p, nil }); err != nil {
 		return workflows.RefreshResult{}, err
@@ -116,7 +141,7 @@ func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.Refres
 		ctx.Done().Receive(ctx, nil)
 		return workflows.RefreshResult{}, ctx.Err()
 	}
-	return workflows.RefreshResult{RunID: "run-a", Version: 1, State: recsys.Ready, Live: true, Gates: gates}, nil
+	return workflows.RefreshResult{RunID: "run-a", Version: 1, State: recsys.Ready, Live: true, Detail: "version 1 is live", Gates: gates}, nil
 }
 
 // startTemporal runs a Temporal server with a worker for the stand-in, and lets
@@ -162,7 +187,7 @@ func TestRefreshCommand(t *testing.T) {
 		require.Equal(t, 0, r.code, r.err)
 		assert.Contains(t, r.err, "http://ui.test/namespaces/default/workflows/refresh-all-")
 		assert.Contains(t, r.err, "✓ prepare   nothing left over")
-		assert.Contains(t, r.err, "6 of 12 (50 %)")
+		assert.Contains(t, r.err, "✓ train     iteration 6 of 12")
 		assert.Contains(t, r.out, "recall@100 0.999 over 300 users")
 		assert.Contains(t, r.out, "0.3541 (0.3300 to 0.3770)")
 		assert.Contains(t, r.out, "version 1 is live")
@@ -177,7 +202,7 @@ func TestRefreshCommand(t *testing.T) {
 	t.Run("it leaves the refresh going when interrupted, and cancels it on request", func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
-		errs := newWatched("6 of 12")
+		errs := newWatched("✓ prepare")
 		code := make(chan int)
 		go func() {
 			code <- run(ctx, []string{"refresh", seed(hang), "--wait"}, streams{in: strings.NewReader(""), out: io.Discard, err: errs})

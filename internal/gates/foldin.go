@@ -63,6 +63,9 @@ func checkFoldIn(ctx context.Context, s *subject) (recsys.GateResult, error) {
 			"%d of %d users folded in by recflow differ from their trained vectors, by up to %.2g of their length where %.0e is accepted; weights, gram matrix, alpha or regularisation are not those of the training",
 			off, checked, worst, mostFoldInDelta), nil
 	}
+	if worst == 0 {
+		return passed(worst, mostFoldInDelta, "%d users folded in by recflow equal their trained vectors, bit by bit", checked), nil
+	}
 	return passed(worst, mostFoldInDelta, "%d users folded in by recflow equal their trained vectors within %.2g of their length", checked, worst), nil
 }
 

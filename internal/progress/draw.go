@@ -32,7 +32,7 @@ func (p *Printer) redraw() {
 }
 
 func (p *Printer) plain() {
-	if !p.last.IsZero() && time.Since(p.last) < lineEvery {
+	if !p.last.IsZero() && time.Since(p.last) < p.every {
 		return
 	}
 	texts := make([]string, len(p.active))

@@ -1,6 +1,7 @@
 // Package progress tells a person what is going on: one line per task with a
 // spinner on a terminal, plain lines elsewhere. It never stays silent for more
-// than two seconds while a task is under way. It draws; it decides nothing.
+// than two seconds while a task is under way, unless asked to be calmer. It
+// draws; it decides nothing.
 package progress
 
 import (
@@ -23,6 +24,7 @@ type Printer struct {
 	w     io.Writer
 	fancy bool
 	width func() int
+	every time.Duration // between plain lines
 
 	mu     sync.Mutex
 	active []*Task
@@ -34,7 +36,7 @@ type Printer struct {
 
 // New returns a printer that draws a spinner when w is a terminal.
 func New(w io.Writer) *Printer {
-	p := &Printer{w: w, width: func() int { return 100 }}
+	p := &Printer{w: w, every: lineEvery, width: func() int { return 100 }}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.fancy = true
 		p.width = func() int {
@@ -44,6 +46,13 @@ func New(w io.Writer) *Printer {
 			return 100
 		}
 	}
+	return p
+}
+
+// Calm makes plain lines come that far apart, for work of many minutes whose
+// lines end up in a log. A terminal is drawn as ever.
+func (p *Printer) Calm(every time.Duration) *Printer {
+	p.every = every
 	return p
 }
 
