@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -80,6 +81,9 @@ func (a *app) versionsPromoteCommand() *cobra.Command {
 			}
 			return a.withStore(cmd.Context(), func(store *vectorstore.Store) error {
 				live, err := store.Promote(cmd.Context(), vectorstore.Promotion{Version: id, Actor: actor(), Reason: reason})
+				if errors.Is(err, recsys.ErrNotFound) {
+					return noSuchVersion(id)
+				}
 				if err != nil {
 					return fmt.Errorf("%w; see `recflow versions show %d`", err, id)
 				}
@@ -124,7 +128,11 @@ func (a *app) versionsPinCommand(name, short string, pinned bool) *cobra.Command
 				return err
 			}
 			return a.withStore(cmd.Context(), func(store *vectorstore.Store) error {
-				if err := store.Pin(cmd.Context(), id, pinned); err != nil {
+				err := store.Pin(cmd.Context(), id, pinned)
+				if errors.Is(err, recsys.ErrNotFound) {
+					return noSuchVersion(id)
+				}
+				if err != nil {
 					return err
 				}
 				v, err := store.Version(cmd.Context(), id)
@@ -174,6 +182,10 @@ func versionArgument(arg string) (int64, error) {
 		return 0, exitError{2, fmt.Errorf("%q is not the number of a version; see `recflow versions list`", arg)}
 	}
 	return id, nil
+}
+
+func noSuchVersion(id int64) error {
+	return fmt.Errorf("there is no version %d; see `recflow versions list`", id)
 }
 
 func mark(b bool) string {

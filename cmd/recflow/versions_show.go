@@ -70,7 +70,7 @@ func reportOf(ctx context.Context, store *vectorstore.Store, id int64) (versionR
 	}
 	v, err := store.Version(ctx, id)
 	if errors.Is(err, recsys.ErrNotFound) {
-		return versionReport{}, fmt.Errorf("there is no version %d; see `recflow versions list`", id)
+		return versionReport{}, noSuchVersion(id)
 	}
 	if err != nil {
 		return versionReport{}, err
