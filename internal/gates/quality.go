@@ -24,9 +24,12 @@ const (
 // scored again on the same users: those in the hold-out of both, whom neither
 // training has seen. Numbers from different data are never compared.
 func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	q := newQuality(s)
+	q, err := newQuality(ctx, s)
+	if err != nil {
+		return recsys.GateResult{}, err
+	}
 	part := make([]heldOut, 0, holdoutsScored)
-	err := s.store.HoldoutUsers(ctx, s.version, func(userID string, history, answers []recsys.Event) error {
+	err = s.store.HoldoutUsers(ctx, s.version, func(userID string, history, answers []recsys.Event) error {
 		if u := newHeldOut(userID, history, answers); len(u.answers) > 0 {
 			part = append(part, u)
 		}
@@ -68,19 +71,43 @@ func newHeldOut(id string, history, answers []recsys.Event) heldOut {
 	return u
 }
 
+// unmet is the first k of the items that are not in the history.
+func (u heldOut) unmet(items []string, k int) []string {
+	met := make(map[string]bool, len(u.history))
+	for _, e := range u.history {
+		met[e.ItemID] = true
+	}
+	list := make([]string, 0, k)
+	for _, item := range items {
+		if len(list) == k {
+			break
+		}
+		if !met[item] {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
 // quality holds nDCG@100 a user: of the candidate, of popularity, and for the
 // users under both bounds the candidate's less the live version's.
 type quality struct {
 	candidate, live         *recommend.Reader // live is nil without a live version
+	popular                 []string          // item ids, most popular among the trained users first
 	interest, liveInterest  recsys.Interest
 	liveBound               recsys.HoldoutBound
 	liveVersion             int64
 	ndcg, popularity, delta []float64
 }
 
-func newQuality(s *subject) *quality {
+func newQuality(ctx context.Context, s *subject) (*quality, error) {
+	popular, err := s.store.PopularBaseline(ctx, s.version, s.manifest.HoldoutBound, qualityDepth)
+	if err != nil {
+		return nil, err
+	}
 	q := &quality{
 		candidate: recommend.NewReader(s.store, s.version, s.manifest),
+		popular:   popular,
 		interest:  s.manifest.Interest,
 	}
 	if s.live != nil {
@@ -89,7 +116,7 @@ func newQuality(s *subject) *quality {
 		q.liveBound = s.live.Manifest.HoldoutBound
 		q.liveVersion = s.live.Version.ID
 	}
-	return q
+	return q, nil
 }
 
 // score adds the scores of some users.
@@ -100,12 +127,7 @@ func (q *quality) score(ctx context.Context, users []heldOut) error {
 	}
 	q.ndcg = append(q.ndcg, ndcg...)
 	for _, u := range users {
-		h := q.interest.Extend(recsys.History{}, u.history)
-		popular, err := q.candidate.Popular(ctx, recommend.Request{K: qualityDepth}, append(h.Items, h.Met...))
-		if err != nil {
-			return fmt.Errorf("score popularity: %w", err)
-		}
-		q.popularity = append(q.popularity, recsys.NDCGAt(qualityDepth, ids(popular), u.answers))
+		q.popularity = append(q.popularity, recsys.NDCGAt(qualityDepth, u.unmet(q.popular, qualityDepth), u.answers))
 	}
 	if q.live == nil {
 		return nil

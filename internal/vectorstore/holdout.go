@@ -60,6 +60,41 @@ func (s *Store) HoldoutUsers(ctx context.Context, v recsys.Version, fn func(user
 	return nil
 }
 
+// PopularBaseline is what a list without any user in it would offer to the
+// version's hold-out: the available items by the number of users who like them,
+// most first, ties by id. The hold-out users themselves do not count, whose
+// answers the list is measured by. It is long enough to fill k places for each
+// of them after what that user has met is left out.
+func (s *Store) PopularBaseline(ctx context.Context, v recsys.Version, bound recsys.HoldoutBound, k int) ([]string, error) {
+	// 16 hex digits order as the integers do.
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
+		WITH held_out AS (
+			SELECT item_id, count(*) AS likes
+			FROM %[1]s.users u, unnest(u.history_items) AS item_id
+			WHERE encode(substring(sha256(convert_to('holdout:' || u.user_id, 'UTF8')) FOR 8), 'hex') COLLATE "C" < $1
+			GROUP BY item_id
+		), histories AS (
+			SELECT count(*) AS events
+			FROM %[1]s.holdout
+			WHERE NOT answer
+			GROUP BY user_id
+		)
+		SELECT i.item_id
+		FROM %[1]s.items i
+		LEFT JOIN held_out h ON h.item_id = i.item_id
+		WHERE %[2]s
+		ORDER BY i.popularity - coalesce(h.likes, 0) DESC, i.item_id
+		LIMIT $2 + (SELECT coalesce(max(events), 0) FROM histories)`, schemaOf(v.ID), availableByScan), string(bound), k)
+	if err != nil {
+		return nil, fmt.Errorf("popular items for the hold-out of version %d: %w", v.ID, translate(err))
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("popular items for the hold-out of version %d: %w", v.ID, translate(err))
+	}
+	return ids, nil
+}
+
 // CountRows counts the rows of a version's tables.
 func (s *Store) CountRows(ctx context.Context, v recsys.Version) (items, users, holdout int64, err error) {
 	err = s.pool.QueryRow(ctx, fmt.Sprintf(`
