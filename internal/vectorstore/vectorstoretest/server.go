@@ -55,7 +55,8 @@ func URL(t testing.TB) string {
 		t.Fatalf("start postgres for the tests: %v", err)
 	}
 	name := fmt.Sprintf("test_%d", databases.Add(1))
-	admin(t, server, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, template))
+	// Copied file by file: through the log, the default, takes three times as long.
+	admin(t, server, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name, template))
 	t.Cleanup(func() { admin(t, server, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name)) })
 	return server.URL(name)
 }
