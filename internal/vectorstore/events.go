@@ -1,8 +1,10 @@
 package vectorstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -80,6 +82,10 @@ func (s *Store) LiveEvents(ctx context.Context, userIDs []string) (map[string][]
 // trip. Of several with one event_id the first one stored stays; stored_at is
 // the database's clock at that moment.
 func (s *Store) InsertLiveEvents(ctx context.Context, events []recsys.Event) error {
+	// Everybody inserts in one order: two batches that share events would
+	// otherwise wait for each other.
+	events = slices.Clone(events)
+	slices.SortStableFunc(events, func(a, b recsys.Event) int { return cmp.Compare(a.EventID, b.EventID) })
 	batch := &pgx.Batch{}
 	for _, e := range events {
 		batch.Queue(`

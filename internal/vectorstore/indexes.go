@@ -197,8 +197,11 @@ func (b *indexBuild) create(ctx context.Context, index index) error {
 		// The workers share the graph in /dev/shm, which containers keep small.
 		err = b.build(ctx, index, false)
 	}
-	if hasCode(err, "23505") { // unique violation
+	switch {
+	case hasCode(err, "23505"): // unique violation
 		return fmt.Errorf("%w: an id occurs twice: %w", recsys.ErrManifestInvalid, err)
+	case hasCode(err, "22003"): // out of range for a half-precision number
+		return fmt.Errorf("%w: a vector is too long for an index of half vectors: %w", recsys.ErrManifestInvalid, err)
 	}
 	return err
 }

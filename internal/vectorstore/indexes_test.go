@@ -104,6 +104,17 @@ func TestBuildIndexesRefusesAnIDThatOccursTwice(t *testing.T) {
 	require.NotContains(t, err.Error(), "u0000", "an error never names a user")
 }
 
+func TestBuildIndexesRefusesAVectorTooLongForHalfPrecision(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	search := recsys.Search{Method: recsys.HNSW, M: 16, EFConstruction: 64, EFSearch: 100, HalfVector: true}
+	v := vectorstoretest.Load(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Search: search, Change: func(d *vectorstoretest.Data) {
+		d.Items[3].Vector[0] = 1e6
+	}})
+	err := s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil)
+	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
+}
+
 func TestABuildThatIsCancelledOrCutOffLeavesNoBackend(t *testing.T) {
 	t.Parallel()
 	s := vectorstoretest.New(t)

@@ -241,6 +241,36 @@ func TestPruneSparesWhatIsNeeded(t *testing.T) {
 	require.EqualValues(t, 4, live.Version.ID)
 }
 
+func TestRollbackDoesNotWaitForAPruneThatWaitsForAReader(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	for _, v := range ready(t, s, 3) {
+		promote(t, s, v.ID)
+	}
+	conn := vectorstoretest.Conn(t, s)
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "SELECT FROM v1.items LIMIT 1")
+	require.NoError(t, err)
+	pruned := make(chan error, 1)
+	go func() {
+		_, err := s.Prune(t.Context(), vectorstore.PruneOptions{})
+		pruned <- err
+	}()
+	watch := vectorstoretest.Conn(t, s)
+	require.Eventually(t, func() bool {
+		var n int
+		err := watch.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ '^DROP SCHEMA'").Scan(&n)
+		return err == nil && n > 0
+	}, 10*time.Second, 2*time.Millisecond)
+	began := time.Now()
+	_, err = s.Rollback(t.Context(), "test", "worse")
+	require.NoError(t, err)
+	require.Less(t, time.Since(began), time.Second)
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-pruned)
+}
+
 func TestPruneKeepsTheNewestRefused(t *testing.T) {
 	t.Parallel()
 	s := vectorstoretest.New(t)

@@ -32,8 +32,8 @@ func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
 // Prune drops the versions that nobody needs and returns their numbers. It
 // spares the live one, the one a rollback would go to, pinned ones, ready ones
 // newer than the live one (somebody may yet promote them) and the newest
-// refused ones. A version that readers may still hold, or whose tables are in
-// use, is left for the next time. It also removes what a failed version may
+// refused ones. A version that readers may still hold is left for the next time,
+// and so are tables that are in use. It also removes what a failed version may
 // have left behind.
 func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
 	rows, err := s.pool.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
@@ -59,7 +59,8 @@ func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err
 }
 
 // pruneOne drops a version if it may still be dropped now that the live pointer
-// cannot move.
+// cannot move. The pointer is free again before the tables are waited for, so
+// that a rollback never waits for a reader of an old version.
 func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (gone bool, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := lockLive(ctx, tx); err != nil {
@@ -73,15 +74,18 @@ func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (go
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		if state != recsys.Failed {
-			if _, err := tx.Exec(ctx, "UPDATE recflow.versions SET state = 'dropped' WHERE id = $1", version); err != nil {
-				return err
-			}
-		}
 		gone = true
-		return dropSchema(ctx, tx, version)
+		if state == recsys.Failed {
+			return nil
+		}
+		_, err = tx.Exec(ctx, "UPDATE recflow.versions SET state = 'dropped' WHERE id = $1", version)
+		return err
 	})
-	return gone && err == nil, err
+	if err != nil || !gone {
+		return false, err
+	}
+	err = s.inTx(ctx, func(tx pgx.Tx) error { return dropSchema(ctx, tx, version) })
+	return err == nil, err
 }
 
 // prunable selects what Prune may drop. $1: refused versions kept, $2: ReaderTTL.
@@ -93,6 +97,7 @@ const prunable = `
 	AND (v.left_live_at IS NULL OR v.left_live_at + $2::interval <= clock_timestamp())
 	AND CASE v.state
 		WHEN 'failed' THEN true
+		WHEN 'dropped' THEN true -- its tables were in use the last time
 		WHEN 'refused' THEN v.id NOT IN (
 			SELECT r.id FROM recflow.versions r WHERE r.state = 'refused' ORDER BY r.id DESC LIMIT $1)
 		WHEN 'ready' THEN v.id < (SELECT version_id FROM recflow.live)

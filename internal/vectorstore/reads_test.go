@@ -3,10 +3,12 @@ package vectorstore_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -165,6 +167,24 @@ func TestLiveEventsAreKeptOnce(t *testing.T) {
 	again, err := s.LiveEvents(t.Context(), []string{"u0", "u9"})
 	require.NoError(t, err)
 	require.Equal(t, events, again, "the first one stays, and so does its stored_at")
+}
+
+func TestLiveEventsOfTwoBatchesDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	for round := range 5 {
+		events := make([]recsys.Event, 400)
+		for i := range events {
+			events[i] = liveEvent(1000*round+i, time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC))
+		}
+		reversed := slices.Clone(events)
+		slices.Reverse(reversed)
+		var group errgroup.Group
+		for _, batch := range [][]recsys.Event{events, reversed} {
+			group.Go(func() error { return s.InsertLiveEvents(t.Context(), batch) })
+		}
+		require.NoError(t, group.Wait())
+	}
 }
 
 func TestTheHorizonKeepsVersionsFromGoingLive(t *testing.T) {
