@@ -95,6 +95,14 @@ func actor() string {
 	return "cli"
 }
 
+// explainVersion is explain for a command that was given a version, or 0.
+func explainVersion(err error, version int64) error {
+	if version > 0 && errors.Is(err, recsys.ErrNotFound) {
+		return noSuchVersion(version)
+	}
+	return explain(err)
+}
+
 // explain adds to an error what a person can do about it.
 func explain(err error) error {
 	switch {

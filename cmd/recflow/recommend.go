@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 const recommendLong = `Prints what the live version recommends to each user. Items that a user has
@@ -64,6 +65,11 @@ func (f recommendFlags) check(args []string) error {
 	if len(args) > 0 && f.file != "" {
 		return fmt.Errorf("name users or give --users, not both")
 	}
+	for _, user := range args {
+		if err := recsys.CheckID("user", user); err != nil {
+			return err
+		}
+	}
 	return f.Check()
 }
 
@@ -108,7 +114,7 @@ func (a *app) recommend(ctx context.Context, f recommendFlags, args []string) er
 	}
 	if err != nil {
 		buffered.Flush() // what is complete so far
-		return explain(err)
+		return explainVersion(err, f.Version)
 	}
 	if err := w.close(); err != nil {
 		return err

@@ -94,6 +94,9 @@ func (l *jsonLists) close() error {
 	return err
 }
 
+// noItems stands where a table would have no rows.
+const noItems = "no item meets the conditions"
+
 // tableLists is a heading and a table a user.
 type tableLists struct {
 	w io.Writer
@@ -110,7 +113,7 @@ func (l *tableLists) write(list recommend.List) error {
 		return err
 	}
 	if len(list.Items) == 0 {
-		_, err := fmt.Fprintln(l.w, "no item meets the conditions")
+		_, err := fmt.Fprintln(l.w, noItems)
 		return err
 	}
 	_, err := lipgloss.Fprintln(l.w, renderTable(rankedColumns, rankedRows(list.Items)))

@@ -52,10 +52,14 @@ func (a *app) similar(ctx context.Context, itemID string, k int, category string
 		return fmt.Errorf("%w%s", err, suggestItem(ctx, &r, version))
 	}
 	if err != nil {
-		return explain(err)
+		return explainVersion(err, version)
 	}
 	if a.output == "table" {
 		fmt.Fprintf(a.out, "similar to %s · version %d\n", strings.TrimSpace(itemID+" "+list.Item.Title), list.Version)
+		if len(list.Items) == 0 {
+			fmt.Fprintln(a.out, noItems)
+			return nil
+		}
 	}
 	return a.print(similarListing(list, a.output == "csv"))
 }

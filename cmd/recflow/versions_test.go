@@ -73,7 +73,7 @@ func TestVersionsCommand(t *testing.T) {
 		assert.False(t, v.Pinned)
 	})
 	t.Run("it says when there is no such version", func(t *testing.T) {
-		for _, args := range [][]string{{"versions", "show", "99"}, {"versions", "promote", "99"}, {"versions", "pin", "99"}} {
+		for _, args := range [][]string{{"versions", "show", "99"}, {"versions", "promote", "99"}, {"versions", "pin", "99"}, {"recommend", "u00001", "--version", "99"}, {"similar", "i00001", "--version", "99"}} {
 			r := recflow(t.Context(), "", args...)
 			assert.Equal(t, 1, r.code, args)
 			assert.Equal(t, "error: there is no version 99; see `recflow versions list`\n", r.err)
