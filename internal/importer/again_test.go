@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -135,6 +136,40 @@ func TestAnotherMappingReplacesTheFirst(t *testing.T) {
 	require.NoError(t, err)
 	for k, body := range only.objects {
 		require.Equal(t, body, m.objects[k], k)
+	}
+}
+
+func TestAnInterruptedReplacementLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	path := file(t, "in.csv", []byte("user,item,seen,bought\nu,i,2017-12-01,2017-12-05\nv,j,2017-12-02,2017-12-06\n"))
+	by := func(column string) Options {
+		o := options(t)
+		o.Columns.Time = column
+		o.Parallel = 1
+		return o
+	}
+	for _, then := range []string{"seen", "bought"} {
+		m, want := newMemory(), newMemory()
+		_, err := Import(t.Context(), m, path, by("seen"))
+		require.NoError(t, err)
+		m.fail = func(key string) error {
+			if strings.Contains(key, "2017-12-06") {
+				return errors.New("bucket away")
+			}
+			return nil
+		}
+		_, err = Import(t.Context(), m, path, by("bought"))
+		require.ErrorContains(t, err, "bucket away")
+		m.fail = nil
+
+		_, err = Import(t.Context(), m, path, by(then))
+		require.NoError(t, err)
+		_, err = Import(t.Context(), want, path, by(then))
+		require.NoError(t, err)
+		require.Equal(t, want.keys(""), m.keys(""), then)
+		for _, k := range want.keys("") {
+			require.Equal(t, string(want.objects[k]), string(m.objects[k]), k)
+		}
 	}
 }
 

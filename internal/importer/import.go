@@ -264,6 +264,15 @@ func (f *fileImport) remember(ctx context.Context) (err error) {
 
 // write puts the file's objects into the bucket and completes its record.
 func (f *fileImport) write(ctx context.Context) error {
+	// Objects of another mapping may be there. That is written down first: should
+	// this import be interrupted, the next one knows it too.
+	replaces := f.old.Replacing || !f.record.sameMapping(f.old)
+	if replaces {
+		f.record.Replacing = true
+		if err := f.putRecord(ctx); err != nil {
+			return err
+		}
+	}
 	w := &writer{store: f.store, sha: f.in.sha, again: f.again, options: f.options, keys: map[string]bool{}}
 	w.progress = func(n int64) {
 		f.options.Progress(Progress{File: f.job.path, Step: "write", Done: n, Total: f.result.Accepted, Rows: n})
@@ -274,33 +283,37 @@ func (f *fileImport) write(ctx context.Context) error {
 	} else {
 		err = w.events(ctx, f.spill)
 	}
-	if err == nil && !f.record.sameMapping(f.old) {
+	if err == nil && replaces {
 		err = w.removeOthers(ctx)
 	}
 	if err != nil {
 		return err
 	}
 	f.result.Objects = w.out
-	return f.complete(ctx, w)
+	return f.complete(ctx)
 }
 
 // complete writes what was found into the file's record, unless an earlier
 // import has taken at least as much of the file.
-func (f *fileImport) complete(ctx context.Context, w *writer) error {
+func (f *fileImport) complete(ctx context.Context) error {
 	if !f.options.Until.IsZero() && !f.mapping.items {
 		f.record.Until = &f.options.Until
 	}
 	if f.old.Complete && f.record.sameMapping(f.old) && f.old.reaches(f.record) {
 		return nil
 	}
-	f.record.Complete = true
+	f.record.Complete, f.record.Replacing = true, false
 	f.record.Rows, f.record.Accepted, f.record.Rejected = f.result.Rows, f.result.Accepted, f.result.Rejected
+	return f.putRecord(ctx)
+}
+
+func (f *fileImport) putRecord(ctx context.Context) error {
 	body, err := f.record.encode()
 	if err == nil {
-		err = w.store.Put(ctx, f.record.key(), body)
+		err = f.store.Put(ctx, f.record.key(), body)
 	}
 	if err != nil {
-		return fmt.Errorf("complete the record of the import: %w", err)
+		return fmt.Errorf("write the record of the import: %w", err)
 	}
 	return nil
 }

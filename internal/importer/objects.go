@@ -59,7 +59,7 @@ func newEncoder[T any]() *encoder[T] {
 	return e
 }
 
-// add appends a row, filled in by fill, to the file under way.
+// add appends a row to the file under way.
 func (e *encoder[T]) add(row T) error {
 	e.n++
 	if e.batch = append(e.batch, row); len(e.batch) < batchRows {

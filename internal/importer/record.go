@@ -27,6 +27,10 @@ type Record struct {
 	Columns   map[string]string `json:"columns"`
 	EventType string            `json:"event_type,omitempty"` // of rows that name none
 
+	// Replacing is true from the moment another mapping begins to replace what the
+	// file gave until nothing of the earlier one is left.
+	Replacing bool `json:"replacing,omitempty"`
+
 	// What the import that went furthest found. Until is absent when it took the
 	// whole file.
 	Complete bool       `json:"complete"`
