@@ -52,7 +52,7 @@ func DefaultRefresh(to time.Time) RefreshRequest {
 		To:             to.UTC().Truncate(time.Second),
 		Rank:           64,
 		Iterations:     12,
-		Alpha:          5,
+		Alpha:          2,
 		Regularization: 0.1,
 		Seed:           42,
 		Interest:       recsys.DefaultInterest(),

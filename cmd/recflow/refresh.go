@@ -65,7 +65,7 @@ func (a *app) refreshCommand() *cobra.Command {
 	flags.Float64Var(&f.request.Alpha, "alpha", f.request.Alpha, "how much a unit of interest adds to the confidence")
 	flags.Float64Var(&f.request.Regularization, "reg", f.request.Regularization, "regularisation, for each item of a user")
 	flags.Int64Var(&f.request.Seed, "seed", f.request.Seed, "seed of the training")
-	flags.StringVar(&f.halfLife, "half-life", "", "age at which an event counts half, for example 90d or 36h (default: never)")
+	flags.StringVar(&f.halfLife, "half-life", "", "age at which an event counts half: never, 90d or 36h (default: 90d)")
 	flags.StringVar(&f.from, "from", "", "train on events from this time (2006-01-02 or RFC 3339)")
 	flags.StringVar(&f.to, "to", "", "train on events before this time (default: now)")
 	flags.BoolVar(&f.noPromote, "no-promote", false, "leave the version ready, not live")
@@ -137,6 +137,9 @@ func parseTime(name, text string) (time.Time, error) {
 
 // parseAge reads a duration, also in days.
 func parseAge(text string) (time.Duration, error) {
+	if text == "never" {
+		return 0, nil
+	}
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
 		if err == nil && n >= 0 && n < 36500 {
@@ -146,7 +149,7 @@ func parseAge(text string) (time.Duration, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return d, nil
 	}
-	return 0, fmt.Errorf("--half-life %q is not an age; use 90d or 36h", text)
+	return 0, fmt.Errorf("--half-life %q is not an age; use never, 90d or 36h", text)
 }
 
 func (a *app) refresh(ctx context.Context, f refreshFlags) error {

@@ -17,7 +17,7 @@ class Interest:
 
     weights: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     rating_threshold: float = 4.0
-    half_life_seconds: float = 0.0  # 0: events do not age
+    half_life_seconds: float = 90 * 86_400.0  # 0: events do not age
     floor: float = 0.01
 
     def validate(self) -> None:
@@ -50,7 +50,7 @@ class Config:
     stored_to: datetime  # exclusive
     rank: int = 64
     iterations: int = 12
-    alpha: float = 5.0
+    alpha: float = 2.0
     regularization: float = 0.1
     seed: int = 42
     interest: Interest = field(default_factory=Interest)

@@ -27,11 +27,13 @@ type Interest struct {
 	Floor float64 `json:"floor"`
 }
 
-// DefaultInterest is the interest used unless a training says otherwise.
+// DefaultInterest is the interest used unless a training says otherwise
+// (docs/decisions/0203-interest-defaults.md).
 func DefaultInterest() Interest {
 	return Interest{
 		Weights:         map[string]float64{View: 1, Click: 1, AddToCart: 3, Purchase: 5, Rating: 1, Impression: 0},
 		RatingThreshold: 4,
+		HalfLifeSeconds: 90 * 24 * 3600,
 		Floor:           0.01,
 	}
 }

@@ -26,6 +26,7 @@ func stars(e recsys.Event, v float64) recsys.Event {
 
 func TestExtend(t *testing.T) {
 	in := recsys.DefaultInterest()
+	in.HalfLifeSeconds = 0
 	t.Run("it sums the weights of an item", func(t *testing.T) {
 		h := in.Extend(recsys.History{}, []recsys.Event{
 			at(0, "1", "a", recsys.View), at(time.Second, "2", "a", recsys.Purchase), at(2*time.Second, "3", "b", recsys.AddToCart),
