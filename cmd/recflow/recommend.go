@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -113,8 +114,7 @@ func (a *app) recommend(ctx context.Context, f recommendFlags, args []string) er
 		}
 	}
 	if err != nil {
-		buffered.Flush() // what is complete so far
-		return explainVersion(err, f.Version)
+		return explainVersion(errors.Join(err, buffered.Flush()), f.Version) // what is complete so far is printed
 	}
 	if err := w.close(); err != nil {
 		return err

@@ -211,7 +211,7 @@ func openText(text textStream, format string) (source, string, error) {
 		return nil, "", err
 	}
 	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
-		text.Discard(3)
+		_, _ = text.Discard(3) // was peeked
 		head = head[3:]
 	}
 	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) || bytes.IndexByte(head, 0) >= 0 {

@@ -67,7 +67,7 @@ var (
 	start   = sync.OnceValues(startEmulator)
 
 	// lifeline is held so that the collector does not close it.
-	lifeline io.Closer
+	lifeline io.Closer //nolint:unused // holding it is its use
 )
 
 // startEmulator starts the emulator on a free port and waits until it answers.
@@ -122,7 +122,6 @@ func waitReady(endpoint string) error {
 			return err
 		}
 		if res, err := client.Do(req); err == nil {
-			io.Copy(io.Discard, res.Body)
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return nil
