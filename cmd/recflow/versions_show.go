@@ -202,5 +202,9 @@ func interestText(in recsys.Interest) string {
 	if in.HalfLifeSeconds == 0 {
 		return text + "; no half-life"
 	}
-	return text + "; half-life " + time.Duration(in.HalfLifeSeconds*float64(time.Second)).String()
+	age := time.Duration(in.HalfLifeSeconds * float64(time.Second))
+	if days := age.Hours() / 24; days >= 1 {
+		return fmt.Sprintf("%s; half-life %.4g days", text, days)
+	}
+	return text + "; half-life " + age.String()
 }
