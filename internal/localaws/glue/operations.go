@@ -111,7 +111,7 @@ func (s *Server) batchStopJobRun(in batchStopJobRunInput) (batchStopJobRunOutput
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range in.JobRunIDs {
-		detail := errorDetail{}
+		var detail errorDetail
 		switch r := s.find(id); {
 		case r == nil:
 			detail = errorDetail{entityNotFound, "Job run not found: " + id}

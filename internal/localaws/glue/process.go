@@ -70,7 +70,7 @@ func spawn(dir string, argv, env []string) (*process, error) {
 	}
 	p := &process{pid: cmd.Process.Pid, done: make(chan struct{})}
 	go func() {
-		cmd.Wait() // its status says nothing: the wrapper ends by killing its group
+		_ = cmd.Wait() // its status says nothing: the wrapper ends by killing its group
 		close(p.done)
 	}()
 	return p, nil

@@ -86,7 +86,7 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err = srv.Shutdown(bounded)
-	<-served
+	<-served //nolint:errcheck // http.ErrServerClosed
 	return errors.Join(closed, err)
 }
 
