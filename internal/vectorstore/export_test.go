@@ -5,11 +5,17 @@ package vectorstore
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/recflow/recflow/internal/recsys"
 )
+
+func init() {
+	holdoutPage = 40
+	progressEvery = 5 * time.Millisecond
+}
 
 // Complete completes a claim in a transaction of its own, for the tests.
 func Complete(ctx context.Context, s *Store, c Claim, rows int64) error {

@@ -9,10 +9,47 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
+// holdoutPage is about how many events HoldoutUsers reads at once. A variable
+// only so that tests need few.
+var holdoutPage = 5000
+
 // HoldoutUsers calls fn for every hold-out user of a version, ordered by user
-// id, with the user's events in (occurred_at, event_id) order. It holds one
-// user's events in memory, and one connection while fn runs.
+// id, with the user's events in (occurred_at, event_id) order. It reads whole
+// users, a page of them at a time, and holds no connection while fn runs: fn
+// needs some itself.
 func (s *Store) HoldoutUsers(ctx context.Context, v recsys.Version, fn func(userID string, history, answers []recsys.Event) error) error {
+	for last := ""; ; {
+		rows, err := s.holdoutAfter(ctx, v, last)
+		if err != nil {
+			return fmt.Errorf("hold-out of version %d: %w", v.ID, translate(err))
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		for start := 0; start < len(rows); {
+			last = rows[start].UserID
+			var history, answers []recsys.Event
+			for ; start < len(rows) && rows[start].UserID == last; start++ {
+				if rows[start].answer {
+					answers = append(answers, rows[start].Event)
+				} else {
+					history = append(history, rows[start].Event)
+				}
+			}
+			if err := fn(last, history, answers); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+type holdoutRow struct {
+	recsys.Event
+	answer bool
+}
+
+// holdoutAfter reads the events of the users whose ids follow after.
+func (s *Store) holdoutAfter(ctx context.Context, v recsys.Version, after string) ([]holdoutRow, error) {
 	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
 		SELECT
 			user_id,
@@ -22,42 +59,18 @@ func (s *Store) HoldoutUsers(ctx context.Context, v recsys.Version, fn func(user
 			value,
 			occurred_at,
 			answer
-		FROM %s.holdout
-		ORDER BY user_id, occurred_at, event_id`, schemaOf(v.ID)))
+		FROM %[1]s.holdout
+		WHERE user_id > $1
+		AND user_id <= (
+			SELECT max(user_id)
+			FROM (SELECT user_id FROM %[1]s.holdout WHERE user_id > $1 ORDER BY user_id LIMIT $2) page)
+		ORDER BY user_id, occurred_at, event_id`, schemaOf(v.ID)), after, holdoutPage)
 	if err != nil {
-		return fmt.Errorf("hold-out of version %d: %w", v.ID, translate(err))
+		return nil, err
 	}
-	var e recsys.Event
-	var isAnswer bool
-	var user string
-	var history, answers []recsys.Event
-	emit := func() error {
-		if len(history)+len(answers) == 0 {
-			return nil
-		}
-		return fn(user, history, answers)
-	}
-	_, err = pgx.ForEachRow(rows, []any{&e.UserID, &e.EventID, &e.ItemID, &e.EventType, &e.Value, &e.OccurredAt, &isAnswer}, func() error {
-		if e.UserID != user {
-			if err := emit(); err != nil {
-				return err
-			}
-			user, history, answers = e.UserID, nil, nil
-		}
-		if isAnswer {
-			answers = append(answers, e)
-		} else {
-			history = append(history, e)
-		}
-		return nil
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h holdoutRow, err error) {
+		return h, row.Scan(&h.UserID, &h.EventID, &h.ItemID, &h.EventType, &h.Value, &h.OccurredAt, &h.answer)
 	})
-	if err == nil {
-		err = emit()
-	}
-	if err != nil {
-		return fmt.Errorf("hold-out of version %d: %w", v.ID, translate(err))
-	}
-	return nil
 }
 
 // PopularBaseline is what a list without any user in it would offer to the

@@ -25,10 +25,11 @@ const (
 	minBuildMemory = 64 << 20  // bytes; Postgres's own default
 	minGraphMemory = 160 << 20 // bytes; each worker wants 32 MB before Postgres starts it
 	maxGraphMemory = 4 << 30   // bytes; a graph beyond it is built slower, through the disk
-
-	// progressEvery is how often a running step is looked at and reported.
-	progressEvery = time.Second
 )
+
+// progressEvery is how often a running step is looked at and reported. A
+// variable only so that tests need not wait.
+var progressEvery = time.Second
 
 // BuildIndexes freezes the loaded tables, counts their facets, builds every
 // index and completes the claim. It may be stopped at any point and called
@@ -245,6 +246,7 @@ func indexesOf(v recsys.Version) []index {
 	indexes := []index{
 		{name: "items_pkey", definition: "CREATE UNIQUE INDEX items_pkey ON %s.items (item_id)", memory: minBuildMemory},
 		{name: "users_pkey", definition: "CREATE UNIQUE INDEX users_pkey ON %s.users (user_id)", memory: minBuildMemory},
+		{name: "holdout_user", definition: "CREATE INDEX holdout_user ON %s.holdout (user_id)", memory: minBuildMemory},
 		{name: "items_category", definition: "CREATE INDEX items_category ON %s.items (category, popularity DESC, item_id)", memory: minBuildMemory},
 		{name: "items_tags", definition: "CREATE INDEX items_tags ON %s.items USING gin (tags)", memory: minBuildMemory},
 		{name: "items_popularity", definition: "CREATE INDEX items_popularity ON %s.items (popularity DESC, item_id)", memory: minBuildMemory},

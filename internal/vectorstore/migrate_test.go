@@ -12,8 +12,7 @@ import (
 
 func TestMigrateRunsTwiceAndAtOnce(t *testing.T) {
 	t.Parallel()
-	server := vectorstoretest.Server(t)
-	url := server.URL("postgres")
+	url := vectorstoretest.EmptyURL(t)
 	_, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: url})
 	require.ErrorContains(t, err, "run the migrations first")
 

@@ -90,15 +90,15 @@ func TestNearestReturnsWhatIsEligibleAtAnySelectivity(t *testing.T) {
 		recall    float64
 	}{
 		{"exactly", 16, recsys.Search{Method: recsys.Exact}, 1},
-		{"from the graph", 32, recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 128, EFSearch: 200}, 0.98},
-		{"from the graph of half vectors", 128, recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 128, EFSearch: 200, HalfVector: true}, 0.98},
+		{"from the graph", 32, recsys.Search{Method: recsys.HNSW, M: 24, EFConstruction: 64, EFSearch: 200}, 0.98},
+		{"from the graph of half vectors", 32, recsys.Search{Method: recsys.HNSW, M: 24, EFConstruction: 64, EFSearch: 200, HalfVector: true}, 0.98},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := vectorstoretest.New(t)
 			var items []vectorstoretest.ItemRow
 			v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{
-				Items: 3000, Users: 50, Dimension: test.dimension, Search: test.search,
+				Items: 1500, Users: 50, Dimension: test.dimension, Search: test.search,
 				Change: func(d *vectorstoretest.Data) { items = d.Items },
 			})
 			override := map[string]bool{items[1].ItemID: false, items[29].ItemID: true, items[0].ItemID: true}
@@ -107,7 +107,7 @@ func TestNearestReturnsWhatIsEligibleAtAnySelectivity(t *testing.T) {
 			}
 			r := rand.New(rand.NewPCG(1, 2))
 			var found, queries float64
-			for range 150 {
+			for range 100 {
 				q := randomQuery(r, items, test.dimension)
 				want := bruteForce(items, override, q)
 				hits, err := s.Nearest(t.Context(), v, q)
@@ -149,7 +149,7 @@ func TestNearestManyAnswersInOrder(t *testing.T) {
 	s := vectorstoretest.New(t)
 	var items []vectorstoretest.ItemRow
 	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{
-		Items: 1500, Users: 20, Search: recsys.Search{Method: recsys.HNSW, M: 24, EFConstruction: 64, EFSearch: 100},
+		Items: 600, Users: 20, Search: recsys.Search{Method: recsys.HNSW, M: 16, EFConstruction: 64, EFSearch: 100},
 		Change: func(d *vectorstoretest.Data) { items = d.Items },
 	})
 	r := rand.New(rand.NewPCG(3, 4))

@@ -1,6 +1,7 @@
 package vectorstore_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -120,6 +121,16 @@ func TestTheHoldoutComesBackByUserAndTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 	require.Equal(t, 1, values)
+
+	one, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: vectorstoretest.Conn(t, s).Config().ConnString(), MaxConns: 1})
+	require.NoError(t, err)
+	defer one.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	require.NoError(t, one.HoldoutUsers(ctx, v, func(user string, _, _ []recsys.Event) error {
+		_, err := one.User(ctx, v, user)
+		return err
+	}), "it leaves its only connection to the caller")
 
 	items, users, rows, err := s.CountRows(t.Context(), v)
 	require.NoError(t, err)

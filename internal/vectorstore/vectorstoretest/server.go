@@ -22,10 +22,7 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-const (
-	password = "for-tests-only"
-	template = "recflow_template" // migrated once, copied for every test
-)
+const password = "for-tests-only"
 
 // New is a store on a migrated database of its own.
 func New(t testing.TB) *vectorstore.Store {
@@ -45,20 +42,69 @@ func Open(t testing.TB, url string) *vectorstore.Store {
 	return s
 }
 
-var databases atomic.Int64
+var (
+	databases atomic.Int64             // made so far
+	used      = make(chan string, 100) // left by tests that are over; to be emptied before the next use
+)
 
 // URL is the address of a migrated database of its own.
 func URL(t testing.TB) string {
+	t.Helper()
+	server := sharedServer(t)
+	var name string
+	select {
+	case name = <-used: // a new one would cost four times as much
+		if err := empty(server.URL(name)); err != nil {
+			t.Fatalf("empty a database: %v", err)
+		}
+	default:
+		name = create(t, server)
+	}
+	t.Cleanup(func() { used <- name })
+	if err := vectorstore.Migrate(t.Context(), server.URL(name)); err != nil {
+		t.Fatal(err)
+	}
+	return server.URL(name)
+}
+
+// EmptyURL is the address of a database of its own that is not migrated.
+func EmptyURL(t testing.TB) string {
+	t.Helper()
+	server := sharedServer(t)
+	return server.URL(create(t, server))
+}
+
+func sharedServer(t testing.TB) *postgres.Server {
 	t.Helper()
 	server, err := shared()
 	if err != nil {
 		t.Fatalf("start postgres for the tests: %v", err)
 	}
-	name := fmt.Sprintf("test_%d", databases.Add(1))
-	// Copied file by file: through the log, the default, takes three times as long.
-	admin(t, server, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name, template))
-	t.Cleanup(func() { admin(t, server, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name)) })
-	return server.URL(name)
+	return server
+}
+
+func create(t testing.TB, server *postgres.Server) (name string) {
+	t.Helper()
+	name = fmt.Sprintf("test_%d", databases.Add(1))
+	// Through the log, the default, it takes three times as long.
+	if err := execute(server.URL("postgres"), "CREATE DATABASE "+name+" STRATEGY FILE_COPY"); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// empty ends what a test has left running and drops what recflow has made.
+func empty(url string) error {
+	return execute(url, `
+		DO $$
+		DECLARE
+			made name;
+		BEGIN
+			PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+			FOR made IN SELECT nspname FROM pg_namespace WHERE nspname ~ '^(recflow|v[0-9]+)$' LOOP
+				EXECUTE format('DROP SCHEMA %I CASCADE', made);
+			END LOOP;
+		END $$`)
 }
 
 // Server is a private, running server for tests that break it. Its database
@@ -78,15 +124,8 @@ func Server(t testing.TB) *postgres.Server {
 	return s
 }
 
-func admin(t testing.TB, server *postgres.Server, statement string) {
-	t.Helper()
-	if err := execute(server.URL("postgres"), statement); err != nil {
-		t.Error(err)
-	}
-}
-
 func execute(url, statement string) error {
-	ctx := context.Background() // also used while the test is cleaned up
+	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
@@ -107,13 +146,7 @@ var shared = sync.OnceValues(func() (*postgres.Server, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	if err := stopAfterThisProcess(s, dir); err != nil {
-		return nil, err
-	}
-	if err := execute(s.URL("postgres"), "CREATE DATABASE "+template); err != nil {
-		return nil, err
-	}
-	return s, vectorstore.Migrate(context.Background(), s.URL(template))
+	return s, stopAfterThisProcess(s, dir)
 })
 
 func start(dir string) (*postgres.Server, error) {
