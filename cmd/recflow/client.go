@@ -26,15 +26,20 @@ const connectTimeout = 10 * time.Second
 // clientConfig reads where the running system is: from the environment, else
 // from the local stack.
 func clientConfig() (config.Client, error) {
-	local, err := config.ReadLocal()
-	if err != nil {
-		return config.Client{}, err
-	}
-	vars, err := stack.LoadEnv(local.Home)
+	vars, err := localVariables()
 	if err != nil {
 		return config.Client{}, err
 	}
 	return config.ReadClient(vars)
+}
+
+// localVariables are what the local stack hands to its clients.
+func localVariables() (map[string]string, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	return stack.LoadEnv(local.Home)
 }
 
 // openStore connects to the database of the running system.

@@ -10,7 +10,6 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/importer"
-	"github.com/recflow/recflow/internal/stack"
 )
 
 // maxImportRecord bounds the small JSON objects that an import reads, in bytes.
@@ -19,7 +18,11 @@ const maxImportRecord = 1 << 20
 // openBucket returns the bucket of the running system. When the environment
 // names none it is the local stack's, and then so are endpoint and credentials.
 func (a *app) openBucket(ctx context.Context) (*awsclient.S3, error) {
-	c, err := clientConfig()
+	vars, err := localVariables()
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.ReadClient(vars)
 	if err != nil {
 		return nil, err
 	}
@@ -28,14 +31,6 @@ func (a *app) openBucket(ctx context.Context) (*awsclient.S3, error) {
 	}
 	var options awsclient.Options
 	if own, err := config.ReadClient(nil); err == nil && own.Storage.Bucket == "" {
-		local, err := config.ReadLocal()
-		if err != nil {
-			return nil, err
-		}
-		vars, err := stack.LoadEnv(local.Home)
-		if err != nil {
-			return nil, err
-		}
 		options = awsclient.OptionsFrom(vars)
 	}
 	aws, err := awsclient.Load(ctx, options)

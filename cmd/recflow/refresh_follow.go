@@ -44,7 +44,9 @@ func (a *app) follow(ctx context.Context, c client.Client, run client.WorkflowRu
 	for {
 		select {
 		case <-ctx.Done():
-			shown.leave()
+			if shown.task != nil {
+				shown.task.Leave()
+			}
 			fmt.Fprintf(a.err, "the refresh goes on; follow it with `recflow refresh --follow %[1]s`, cancel it with `recflow refresh --cancel %[1]s`\n", run.GetID())
 			return ctx.Err()
 		case e := <-ended:
@@ -118,9 +120,6 @@ func (d *stageDisplay) finish(well bool) {
 	}
 	d.task = nil
 }
-
-// leave ends the present line without a judgement.
-func (d *stageDisplay) leave() { d.finish(false) }
 
 // printRefresh prints how a refresh ended: its gates, its metrics and, when it
 // did not go well, why.

@@ -210,6 +210,7 @@ func TestRefreshCommand(t *testing.T) {
 		<-errs.seen
 		interrupt()
 		require.Equal(t, 130, <-code)
+		assert.NotContains(t, errs.String(), "✗", "nothing has failed")
 		_, after, found := strings.Cut(errs.String(), "--cancel ")
 		require.True(t, found, errs.String())
 		id, _, _ := strings.Cut(after, "`")

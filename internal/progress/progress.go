@@ -59,7 +59,7 @@ func (p *Printer) Calm(every time.Duration) *Printer {
 // Discard returns a printer that prints nothing.
 func Discard() *Printer { return &Printer{} }
 
-// Task is one piece of work. It ends with Done or Fail.
+// Task is one piece of work. It ends with Done, Fail or Leave.
 type Task struct {
 	p       *Printer
 	name    string
@@ -95,11 +95,16 @@ func (t *Task) Update(format string, args ...any) {
 func (t *Task) Done(format string, args ...any) { t.end("✓", fmt.Sprintf(format, args...)) }
 
 // Fail ends the task badly. The error itself is printed by whoever gets it.
-func (t *Task) Fail() {
+func (t *Task) Fail() { t.endAsIs("✗") }
+
+// Leave ends the task without a judgement: it goes on, and nobody looks.
+func (t *Task) Leave() { t.endAsIs("…") }
+
+func (t *Task) endAsIs(mark string) {
 	t.p.mu.Lock()
 	text := t.text
 	t.p.mu.Unlock()
-	t.end("✗", text)
+	t.end(mark, text)
 }
 
 // Printf prints a line that stays, above the tasks under way.
