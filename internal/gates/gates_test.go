@@ -129,8 +129,8 @@ func TestEachGateRefuses(t *testing.T) {
 		{
 			it: "an index that has lost part of the catalogue", gate: recsys.GateRecall,
 			live:   vectorstoretest.Fixture{Items: 2000},
-			break_: vectorstoretest.Fixture{Items: 2000, Search: recsys.Search{Method: recsys.HNSW, M: 5, EFConstruction: 10, EFSearch: 100}},
-			reason: "raise m (now 5) or search exactly",
+			break_: vectorstoretest.Fixture{Items: 2000, Search: recsys.Search{Method: recsys.HNSW, M: 8, EFConstruction: 16, EFSearch: 100}},
+			reason: "raise m (now 8) or search exactly",
 		},
 		{
 			it: "another regularisation than that of the training", gate: recsys.GateFoldIn,
