@@ -187,7 +187,18 @@ func TestEachGateRefuses(t *testing.T) {
 				require.EqualValues(t, 1, n)
 			},
 			break_: vectorstoretest.Fixture{}, // covers nothing of this year
-			reason: "no longer kept",
+			reason: "that were stored before",
+		},
+		{
+			it: "late events it has not counted that are no longer kept", gate: recsys.GateHorizon,
+			live: vectorstoretest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *vectorstore.Store) {
+				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+				_, err := s.DropCoveredEvents(t.Context(), soon)
+				require.NoError(t, err)
+			},
+			break_: vectorstoretest.Fixture{Coverage: recsys.Coverage{To: soon.Add(-72 * time.Hour), StoredTo: soon}},
+			reason: "that occurred before",
 		},
 	} {
 		t.Run(c.gate+" refuses "+c.it, func(t *testing.T) {

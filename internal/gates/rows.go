@@ -23,7 +23,7 @@ func checkRows(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	}{{recsys.ItemsFile, items}, {recsys.UsersFile, users}, {recsys.HoldoutFile, holdout}} {
 		if want := s.manifest.Rows(table.kind); table.rows != want {
 			return refused(float64(table.rows), float64(want),
-				"%s holds %d rows and the manifest says %d; load the run again, or train again when its files were changed",
+				"table %s holds %d rows and the manifest says %d; load the run again, or train again when its files were changed",
 				table.kind, table.rows, want), nil
 		}
 	}
