@@ -69,7 +69,7 @@ def generate(a: argparse.Namespace) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from recflow_glue.stage import INTERACTIONS
+    from recflow_glue.formats import INTERACTIONS
     from recflow_glue.storage import Bucket, client
 
     a.bucket = "bench"

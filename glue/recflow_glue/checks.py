@@ -1,7 +1,7 @@
 """Named rules over the input. A failing error rule stops the run before training."""
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -46,31 +46,27 @@ def stop_on_failure(checks: list[Check]) -> None:
         raise DataInvalid("; ".join(parts))
 
 
-def bad_id(column: str) -> Column:
-    c = F.col(column)
-    return (c == "") | (F.octet_length(c) > MAX_ID_BYTES) | c.rlike(r"\p{Cc}")
-
-
-def any_of(conditions: list[Column]) -> Column:
-    whole = F.lit(False)
-    for c in conditions:
-        whole = whole | F.coalesce(c, F.lit(False))
-    return whole
+def bad_ids() -> Column:
+    """An id that is empty, too long, or holds a control character (Unicode's Cc)."""
+    wrong = F.concat_ws("", *IDS).rlike(r"[\x00-\x1f\x7f-\x9f]")
+    for c in IDS:
+        wrong = wrong | (F.length(c) == 0) | (F.octet_length(c) > MAX_ID_BYTES)
+    return wrong
 
 
 def row_conditions(read_at: datetime) -> dict[str, Column]:
     """What makes one row break a rule. A line that is not JSON breaks `schema` only."""
-    corrupt = F.col("_corrupt").isNotNull()
-    t = F.col("occurred_at")
+    sound = F.col("_corrupt").isNull()
+    t, value = F.col("occurred_at"), F.col("value")
+    no_id = F.concat(*IDS).isNull()
     no_time = t.isNull() | (F.col("streamed") & F.col("stored_at").isNull())
     # Seconds taken for milliseconds land in January 1970, the reverse far ahead.
-    odd = (t < F.lit("1971-01-01").cast("timestamp")) | (t > micros(read_at) + F.expr("interval 1 day"))
-    value = F.col("value")
+    odd = (t < F.lit("1971-01-01").cast("timestamp")) | (t > micros(read_at + timedelta(days=1)))
     return {
-        "schema": corrupt,
-        "null_ids": ~corrupt & any_of([F.col(c).isNull() for c in IDS]),
-        "bad_ids": ~corrupt & any_of([bad_id(c) for c in IDS]),
-        "null_times": ~corrupt & no_time,
+        "schema": ~sound,
+        "null_ids": sound & no_id,
+        "bad_ids": sound & bad_ids(),
+        "null_times": sound & no_time,
         "time_range": odd,
         "rating_values": (F.col("event_type") == "rating") & (value.isNull() | F.isnan(value)),
     }
@@ -80,11 +76,11 @@ def rows(raw: Raw, read_at: datetime) -> tuple[int, list[Check]]:
     """Count the rows and check each, in one pass; samples cost a second one when a rule is broken."""
     conditions = row_conditions(read_at)
     counts = (
-        raw.rows.agg(F.count("*").alias("rows"), *(F.count_if(any_of([c])).alias(n) for n, c in conditions.items()))
+        raw.rows.agg(F.count("*").alias("rows"), *(F.count_if(c).alias(n) for n, c in conditions.items()))
         .first()
         .asDict()
     )
-    samples = {n: sample(raw.rows.where(any_of([c]))) if counts[n] else [] for n, c in conditions.items()}
+    samples = {n: sample(raw.rows.where(c)) if counts[n] else [] for n, c in conditions.items()}
     n = counts["rows"]
     schema = counts["schema"] + len(raw.broken)
     few = n * TOLERATED

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from recflow_glue.arguments import Config
-from recflow_glue.stage import list_days, pack, worth_packing
+from recflow_glue.stage import Staged, list_days, pack, worth_packing
 from recflow_glue.storage import Bucket, Object, Scratch
 
 EVENT = T.StructType(
@@ -33,6 +33,7 @@ class Raw:
     files: int
     bytes: int
     broken: list[tuple[str, str]]  # objects that could not be read, and why
+    distinct: bool = False  # known to hold no event id twice
 
 
 def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) -> Raw:
@@ -40,29 +41,27 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) 
     occurred, streamed ones whole, because an imported copy follows them."""
     imported = list_days(bucket, "raw/interactions/", ".parquet", config.start, config.to)
     streamed = list_days(bucket, "raw/events/", ".gz", None, None)
-    paths, broken = locate(spark, bucket, scratch, "interactions", imported)
-    lines, bad = locate(spark, bucket, scratch, "lines", streamed)
+    here = locate(spark, bucket, scratch, "interactions", imported)
+    lines = locate(spark, bucket, scratch, "lines", streamed)
     parts = []
-    if paths:
-        parts.append(spark.read.schema(EVENT).parquet(*paths).transform(as_imported))
-    if lines:
+    if here.paths:
+        parts.append(spark.read.schema(EVENT).parquet(*here.paths).transform(as_imported))
+    if lines.paths:
         read_lines = spark.read.schema(LINE).option("columnNameOfCorruptRecord", "_corrupt")
-        parts.append(read_lines.json(lines).transform(as_streamed))
+        parts.append(read_lines.json(lines.paths).transform(as_streamed))
     if not parts:
         parts.append(spark.createDataFrame([], EVENT).transform(as_imported))
     objects = imported + streamed
     rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
-    return Raw(rows, len(objects), sum(o.size for o in objects), broken + bad)
+    distinct = here.distinct and not lines.paths
+    return Raw(rows, len(objects), sum(o.size for o in objects), here.broken + lines.broken, distinct)
 
 
-def locate(
-    spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objects: list[Object]
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """Where Spark reads the objects, packed when they are small, and those that are broken."""
-    if not worth_packing(objects):
-        return [bucket.uri(o.key) for o in objects], []
-    staged = pack(spark, bucket, scratch, kind, objects)
-    return staged.paths, staged.broken
+def locate(spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objects: list[Object]) -> Staged:
+    """Where Spark reads the objects: packed when they are small, else where they are."""
+    if worth_packing(objects):
+        return pack(spark, bucket, scratch, kind, objects)
+    return Staged([bucket.uri(o.key) for o in objects], [])
 
 
 def as_imported(events: DataFrame) -> DataFrame:

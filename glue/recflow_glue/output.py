@@ -78,7 +78,7 @@ def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame | None) 
         rows = rows.join(metadata, "item_id", "left")
     return rows.select(
         required("item_id", "string"),
-        required("embedding", "floats"),
+        F.coalesce("embedding", F.array(F.lit(0.0).cast("float"))).alias("embedding"),  # MLlib's lists hold no nulls
         "title",
         "category",
         "tags",

@@ -49,7 +49,7 @@ def validate(r: Attempt, found: Reading) -> Input:
     """Settle duplicates, weigh what is covered and check the whole. Raises
     DataInvalid before anything is trained."""
     checks.stop_on_failure(r.checks)
-    single, repeated = settle(r, found.raw.rows.drop("_corrupt"))
+    single, repeated = settle(r, found.raw)
     r.checks += checks.copies(repeated, found.rows)
     covered = single.where(events.covered(r.config))
     weighed = interest.histories(covered, r.config.interest)
@@ -69,9 +69,10 @@ def validate(r: Attempt, found: Reading) -> Input:
     return Input(covered, users, catalogue, found.metadata, summary, bound, trained, total)
 
 
-def settle(r: Attempt, rows: DataFrame) -> tuple[DataFrame, DataFrame | None]:
+def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
     """Each event id once. The exchange is only paid when some id repeats."""
-    if events.repeated_ids(rows) == 0:
+    rows = raw.rows.drop("_corrupt")
+    if raw.distinct or events.repeated_ids(rows) == 0:
         return rows, None
     kept = train.keep(events.once(rows), r.scratch, "once")
     return kept.drop("copies", "conflict"), kept

@@ -17,6 +17,8 @@ COMMON = {
     "spark.sql.parquet.writeLegacyFormat": "false",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
+    # Collecting a user's pairs in a hash table needs no sort of all pairs.
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "20000",
     "spark.sql.files.openCostInBytes": str(256 << 10),
     "spark.ui.showConsoleProgress": "false",
 }
@@ -63,7 +65,9 @@ def local_settings() -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
-        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "true",
+        # With so few partitions there is nothing to adapt, and each stage as a
+        # query of its own costs a quarter of a small job's processor time.
+        "spark.sql.adaptive.enabled": "false",
     }
     jars = os.environ.get("RECFLOW_SPARK_JARS", "")
     if jars:

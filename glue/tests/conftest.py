@@ -99,6 +99,7 @@ def spark(endpoint):
 
     s = session.open_session("tests")
     s.conf.set("spark.sql.shuffle.partitions", "2")
+    s.conf.set("spark.sql.adaptive.enabled", "true")  # as on Glue; the entry point's test runs without
     yield s
     s.stop()
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from conftest import at
 
 from recflow_glue.events import COLUMNS
-from recflow_glue.stage import INTERACTIONS
+from recflow_glue.formats import INTERACTIONS
 from recflow_glue.storage import Bucket
 
 DDL = (
