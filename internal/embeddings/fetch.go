@@ -103,20 +103,3 @@ func fetchFrom(ctx context.Context, open func(ctx context.Context, offset int64)
 		}
 	}
 }
-
-// Verify reads r to its end and checks size and SHA-256 against the manifest. Its
-// error wraps recsys.ErrManifestInvalid unless reading failed.
-func Verify(r io.Reader, f recsys.File) error {
-	sum := sha256.New()
-	n, err := io.Copy(sum, io.LimitReader(r, f.Bytes+1))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", f.Key, err)
-	}
-	if n != f.Bytes {
-		return fmt.Errorf("%w: %s: its size is not the %d bytes of the manifest", recsys.ErrManifestInvalid, f.Key, f.Bytes)
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
-		return fmt.Errorf("%w: %s: its sha256 is %s and the manifest says %s", recsys.ErrManifestInvalid, f.Key, got, f.SHA256)
-	}
-	return nil
-}

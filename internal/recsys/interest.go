@@ -38,7 +38,7 @@ func DefaultInterest() Interest {
 	}
 }
 
-// Validate returns every mistake in the interest.
+// Validate returns a mistake in the interest, if there is one.
 func (in Interest) Validate() error {
 	for t, w := range in.Weights {
 		if w < 0 || math.IsNaN(w) || math.IsInf(w, 0) {

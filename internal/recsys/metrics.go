@@ -6,21 +6,6 @@ import (
 	"slices"
 )
 
-// RecallAt is the share of the answers that the first k of list name, where at
-// most k can: hits / min(k, |answers|). It is 0 without answers.
-func RecallAt(k int, list []string, answers map[string]bool) float64 {
-	if k <= 0 || len(answers) == 0 {
-		return 0
-	}
-	hits := 0
-	for _, item := range list[:min(k, len(list))] {
-		if answers[item] {
-			hits++
-		}
-	}
-	return float64(hits) / float64(min(k, len(answers)))
-}
-
 // NDCGAt is the normalised discounted cumulative gain of the first k of list:
 // a hit at rank r (from 1) gains 1/log₂(r+1), and the sum is divided by that of
 // a list with every answer in front. It is 0 without answers.

@@ -132,7 +132,7 @@ func (s *copyStream) Read(p []byte) (int, error) {
 	if s.closed {
 		return 0, io.ErrClosedPipe
 	}
-	out := p[:0]
+	out := p[:0:len(p)]
 	if !s.begun {
 		s.begun = true
 		s.spill = copyHeader

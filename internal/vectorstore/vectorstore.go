@@ -97,13 +97,10 @@ var (
 	warnedBelow  = [3]int{0, 8, 4}
 )
 
-// checkExtension reads the version of pgvector and of the migrations.
+// checkExtension reads the version of pgvector.
 func (s *Store) checkExtension(ctx context.Context) error {
 	var extension string
 	err := s.pool.QueryRow(ctx, "SELECT extversion FROM pg_extension WHERE extname = 'vector'").Scan(&extension)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return errors.New("the database has no pgvector; run the migrations first")
-	}
 	if err != nil {
 		return redact(err)
 	}
