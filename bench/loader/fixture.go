@@ -4,20 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
-	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/toolchain"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -90,44 +84,4 @@ func (b *bench) newVersion(ctx context.Context) (recsys.Version, error) {
 		m.Files = append(m.Files, f)
 	}
 	return b.store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m})
-}
-
-const database = "bench"
-
-// startPostgres starts a server of its own in dir with a migrated database.
-func startPostgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, error) {
-	local, err := config.ReadLocal()
-	if err != nil {
-		return nil, err
-	}
-	paths, err := toolchain.Installed(local.Cache)
-	if err != nil {
-		return nil, err
-	}
-	port, err := postgres.FreePort()
-	if err != nil {
-		return nil, err
-	}
-	s := &postgres.Server{
-		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
-		Port: port, Password: "for-the-benchmark-only", Unsafe: unsafe,
-	}
-	if err := s.Init(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.Start(ctx); err != nil {
-		return nil, err
-	}
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
-	if err == nil {
-		_, err = conn.Exec(ctx, "CREATE DATABASE "+database)
-		conn.Close(ctx)
-	}
-	if err == nil {
-		err = vectorstore.Migrate(ctx, s.URL(database))
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.Stop(context.Background(), postgres.Immediate))
-	}
-	return s, nil
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/recflow/recflow/bench/internal/setup"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -66,7 +67,7 @@ const (
 var kinds = []string{raw, loader, rowReader, decode}
 
 func run(ctx context.Context, o options) error {
-	rows, err := parseSize(o.size)
+	rows, err := setup.Size(o.size)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func run(ctx context.Context, o options) error {
 	printMachine()
 
 	fmt.Fprintln(os.Stderr, "starting Postgres and writing the files…")
-	server, err := startPostgres(ctx, dir, !o.durable)
+	server, err := setup.Postgres(ctx, dir, !o.durable)
 	if err != nil {
 		return err
 	}
@@ -87,12 +88,12 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(database), MaxConns: 8, Name: "bench"})
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(setup.Database), MaxConns: 8, Name: "bench"})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	pool, err := pgxpool.New(ctx, server.URL(database))
+	pool, err := pgxpool.New(ctx, server.URL(setup.Database))
 	if err != nil {
 		return err
 	}
@@ -186,22 +187,6 @@ func (b *bench) printRow(kind string, results, raws []result) {
 func median[T time.Duration | float64](values []T) T {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
-}
-
-func parseSize(s string) (int, error) {
-	unit := 1
-	digits := strings.ToLower(s)
-	for suffix, factor := range map[string]int{"k": 1000, "m": 1_000_000} {
-		if rest, ok := strings.CutSuffix(digits, suffix); ok {
-			digits, unit = rest, factor
-			break
-		}
-	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("-size %q: use a number like 100k or 1m", s)
-	}
-	return n * unit, nil
 }
 
 func printMachine() {

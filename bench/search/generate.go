@@ -8,17 +8,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/bench/internal/setup"
 	"github.com/recflow/recflow/internal/embeddings"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/toolchain"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -29,12 +25,12 @@ func withGenerated(ctx context.Context, o options, items int, fn func(*vectorsto
 		return err
 	}
 	defer os.RemoveAll(dir)
-	server, err := startPostgres(ctx, dir)
+	server, err := setup.Postgres(ctx, dir, true)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx), postgres.Immediate)) }()
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(database), Name: "bench search"})
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(setup.Database), Name: "bench search"})
 	if err != nil {
 		return err
 	}
@@ -44,42 +40,6 @@ func withGenerated(ctx context.Context, o options, items int, fn func(*vectorsto
 		return err
 	}
 	return fn(store, v)
-}
-
-const database = "bench"
-
-func startPostgres(ctx context.Context, dir string) (*postgres.Server, error) {
-	local, err := config.ReadLocal()
-	if err != nil {
-		return nil, err
-	}
-	paths, err := toolchain.Installed(local.Cache)
-	if err != nil {
-		return nil, err
-	}
-	port, err := postgres.FreePort()
-	if err != nil {
-		return nil, err
-	}
-	s := &postgres.Server{
-		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
-		Port: port, Password: "for-the-benchmark-only", Unsafe: true,
-	}
-	if err := errors.Join(s.Init(ctx), s.Start(ctx)); err != nil {
-		return nil, err
-	}
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
-	if err == nil {
-		_, err = conn.Exec(ctx, "CREATE DATABASE "+database)
-		conn.Close(ctx)
-	}
-	if err == nil {
-		err = vectorstore.Migrate(ctx, s.URL(database))
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx), postgres.Immediate))
-	}
-	return s, nil
 }
 
 // build loads a generated catalogue and indexes it.

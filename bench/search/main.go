@@ -14,9 +14,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 
+	"github.com/recflow/recflow/bench/internal/setup"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stack"
@@ -49,7 +48,7 @@ func main() {
 
 func run(ctx context.Context, o options) error {
 	if o.size != "" {
-		items, err := parseSize(o.size)
+		items, err := setup.Size(o.size)
 		if err != nil {
 			return err
 		}
@@ -86,20 +85,4 @@ func openLive(ctx context.Context) (*vectorstore.Store, error) {
 		return nil, errors.New("no local stack here and no RECFLOW_DATABASE_URL; start one with `recflow up`, or give -size 100k")
 	}
 	return vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, Name: "bench search"})
-}
-
-// parseSize reads a number with k or m behind it.
-func parseSize(text string) (int, error) {
-	factor, digits := 1, strings.ToLower(text)
-	switch {
-	case strings.HasSuffix(digits, "k"):
-		factor, digits = 1_000, strings.TrimSuffix(digits, "k")
-	case strings.HasSuffix(digits, "m"):
-		factor, digits = 1_000_000, strings.TrimSuffix(digits, "m")
-	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("-size %q is not a number of items; use 50k or 1m", text)
-	}
-	return n * factor, nil
 }

@@ -1,0 +1,76 @@
+// Package setup is what the benchmarks share: a Postgres of their own and the
+// reading of a size.
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// Database is the name of the migrated database on the server that Postgres starts.
+const Database = "bench"
+
+// Postgres starts a server with its data in dir. unsafe keeps it from waiting
+// for the disk.
+func Postgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := toolchain.Installed(local.Cache)
+	if err != nil {
+		return nil, err
+	}
+	port, err := postgres.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &postgres.Server{
+		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
+		Port: port, Password: "for-the-benchmark-only", Unsafe: unsafe,
+	}
+	if err := s.Init(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.Start(ctx); err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err == nil {
+		_, err = conn.Exec(ctx, "CREATE DATABASE "+Database)
+		conn.Close(ctx)
+	}
+	if err == nil {
+		err = vectorstore.Migrate(ctx, s.URL(Database))
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx), postgres.Immediate))
+	}
+	return s, nil
+}
+
+// Size reads a number with k or m behind it.
+func Size(text string) (int, error) {
+	factor, digits := 1, strings.ToLower(text)
+	if rest, ok := strings.CutSuffix(digits, "k"); ok {
+		factor, digits = 1_000, rest
+	} else if rest, ok := strings.CutSuffix(digits, "m"); ok {
+		factor, digits = 1_000_000, rest
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("-size %q is not a number of items; use 50k or 1m", text)
+	}
+	return n * factor, nil
+}
