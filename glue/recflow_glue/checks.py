@@ -150,6 +150,12 @@ def unknown_items(counts: DataFrame, metadata: DataFrame | None) -> tuple[int, C
     return n, Check("unknown_items", "warning", items == 0, events, message, samples)
 
 
+def history_size(over: int, most: int) -> Check:
+    """Who likes more items than can be loaded is no person."""
+    message = f"{over} users like more than {most:,} items and were left out" if over else "every history can be loaded"
+    return Check("history_size", "warning", over == 0, over, message)
+
+
 def minimums(least: Minimum, found: dict[str, int]) -> list[Check]:
     """found: events, and the users and items that some event counts for. Only users that are not held out train."""
     what = {

@@ -117,12 +117,14 @@ def once(rows: DataFrame) -> DataFrame:
 
 
 def covered(config: Config) -> Column:
-    """The one predicate of the design, with the lower end of the training:
-    occurred before `to`, and imported or stored before `stored_to`."""
-    in_range = F.col("occurred_at") < micros(config.to)
-    if config.start is not None:
-        in_range &= F.col("occurred_at") >= micros(config.start)
-    return in_range & (~F.col("streamed") | (F.col("stored_at") < micros(config.stored_to)))
+    """The one predicate of the design: occurred before `to`, and imported or stored before `stored_to`."""
+    in_time = ~F.col("streamed") | (F.col("stored_at") < micros(config.stored_to))
+    return (F.col("occurred_at") < micros(config.to)) & in_time
+
+
+def in_range(config: Config) -> Column:
+    """Not before the lower end of the training, which plays no part in what is covered."""
+    return F.lit(True) if config.start is None else F.col("occurred_at") >= micros(config.start)
 
 
 def micros(t: datetime) -> Column:

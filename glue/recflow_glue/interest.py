@@ -13,6 +13,8 @@ from pyspark.sql import functions as F
 
 from recflow_glue.arguments import Interest
 
+MOST_ITEMS = 262_144  # that a user may like, and that a user may have met (docs/data.md, Limits)
+
 
 def event_weight(interest: Interest) -> Column:
     """What one event adds before age. Spark orders NaN above every number, hence isnan."""
@@ -70,7 +72,7 @@ def gather(pairs: DataFrame, floor: float) -> DataFrame:
         F.sort_array(F.collect_list(row)).alias("rows"), F.max("reference_time").alias("reference_time")
     )
     liked = F.filter("rows", lambda r: r["counts"])
-    met = F.filter("rows", lambda r: ~r["counts"])
+    met = F.slice(F.filter("rows", lambda r: ~r["counts"]), 1, MOST_ITEMS)
     return users.select(
         "user_id",
         F.transform(liked, lambda r: r["item_id"]).alias("history_items"),

@@ -1,11 +1,15 @@
 """Item metadata: of several rows for one item the most recently written file wins."""
 
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from recflow_glue.stage import pack
 from recflow_glue.storage import Bucket, Scratch
 
+# What the loader accepts (docs/data.md, Limits).
+MOST_TITLE = 16_384  # bytes
+MOST_LABEL = 1_024  # bytes, of a category and of each tag
+MOST_TAGS = 1_024
 COLUMNS = "item_id string, title string, category string, tags array<string>, available boolean"
 
 
@@ -32,5 +36,24 @@ def latest(rows: DataFrame) -> DataFrame:
         rows.where(F.col("item_id").isNotNull())
         .withColumn("turn", F.row_number().over(order))
         .where("turn = 1")
-        .select("item_id", "title", "category", "tags", F.coalesce("available", F.lit(True)).alias("available"))
+        .select(
+            "item_id",
+            shortened("title"),
+            label(F.col("category")).alias("category"),
+            F.slice(F.filter("tags", lambda t: label(t).isNotNull()), 1, MOST_TAGS).alias("tags"),
+            F.coalesce("available", F.lit(True)).alias("available"),
+        )
     )
+
+
+def shortened(column: str) -> Column:
+    """The text without zero bytes and no longer than a title may be; a code point has at most 4 bytes."""
+    text = F.replace(F.col(column), F.lit("\0"), F.lit(""))
+    short = F.when(F.octet_length(text) > MOST_TITLE, F.substring(text, 1, MOST_TITLE // 4)).otherwise(text)
+    return short.alias(column)
+
+
+def label(text: Column) -> Column:
+    """A category or tag that can be loaded, or null: half a label would be another one."""
+    fits = (F.octet_length(text) <= MOST_LABEL) & ~F.contains(text, F.lit("\0"))
+    return F.when(fits, text)

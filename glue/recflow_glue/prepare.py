@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from recflow_glue import checks, events, holdout, interest, items, train
@@ -16,7 +16,7 @@ from recflow_glue.storage import Bucket
 class Input:
     """Covered events and what is known about them."""
 
-    events: DataFrame
+    events: DataFrame  # trained on
     users: DataFrame  # histories with `user` (int) and `holdout`
     items: DataFrame  # item_id, `item` (int), popularity, trained
     metadata: DataFrame | None
@@ -52,21 +52,28 @@ def validate(r: Attempt, found: Reading) -> Input:
     single, repeated = settle(r, found.raw)
     r.checks += checks.copies(repeated, found.rows)
     covered = single.where(events.covered(r.config))
-    weighed = interest.histories(covered, r.config.interest)
-    users, n_users = train.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
+    trained_on = covered.where(events.in_range(r.config))
+    weighed = interest.histories(trained_on, r.config.interest)
+    everyone, n_users = train.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
     bound = holdout.bound(n_users)
-    users = users.withColumn("holdout", holdout.contains(bound))
-    catalogue, liked = train.numbered(train.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
-    summary, unknown = summarise(found, covered)
+    everyone = everyone.withColumn("holdout", holdout.contains(bound))
     likes = F.size("history_items")
-    trained, total = users.agg(F.count_if((likes > 0) & ~F.col("holdout")), F.coalesce(F.sum(likes), F.lit(0))).first()
-    r.checks.append(unknown)
+    fits = likes <= interest.MOST_ITEMS
+    users = everyone.where(fits)
+    catalogue, liked = train.numbered(train.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
+    over, trained, total = everyone.agg(
+        F.count_if(~fits),
+        F.count_if(fits & (likes > 0) & ~F.col("holdout")),
+        F.coalesce(F.sum(F.when(fits, likes)), F.lit(0)),
+    ).first()
+    summary, unknown = summarise(found, covered, events.in_range(r.config))
+    summary["users"] = n_users - over
+    r.checks += [unknown, checks.history_size(over, interest.MOST_ITEMS)]
     r.checks += checks.minimums(r.config.minimum, {"events": summary["events"], "users": trained, "items": liked})
     before = checks.previous_shares(r.config, lambda key: read_json(r.bucket, key))
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
     checks.stop_on_failure(r.checks)
-    summary["users"] = n_users
-    return Input(covered, users, catalogue, found.metadata, summary, bound, trained, total)
+    return Input(trained_on, users, catalogue, found.metadata, summary, bound, trained, total)
 
 
 def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
@@ -78,19 +85,25 @@ def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
     return kept.drop("copies", "conflict"), kept
 
 
-def summarise(found: Reading, covered: DataFrame) -> tuple[dict, checks.Check]:
-    """The manifest's `input`, but for its users, and the check of unknown items."""
-    hash_ = F.when(F.first("streamed"), events.id_hash(F.when(F.col("streamed"), F.col("event_id"))))
-    by_type = covered.groupBy("event_type", "streamed").agg(F.count("*").alias("n"), hash_.alias("hash")).collect()
-    total = sum(t["n"] for t in by_type)
+def summarise(found: Reading, covered: DataFrame, in_range: Column) -> tuple[dict, checks.Check]:
+    """The manifest's `input`, but for its users, and the check of unknown items.
+    The streamed set is of all covered events, the rest of those trained on."""
+    streamed_id = F.when(F.col("streamed"), F.col("event_id"))
+    by_type = (
+        covered.withColumn("in_range", in_range)
+        .groupBy("event_type", "in_range")
+        .agg(F.count("*").alias("n"), F.count(streamed_id).alias("streamed"), events.id_hash(streamed_id).alias("hash"))
+        .collect()
+    )
     types: dict[str, int] = {}
     bits = 0
     for t in by_type:
-        types[t["event_type"]] = types.get(t["event_type"], 0) + t["n"]
         bits ^= t["hash"] or 0
-    n_items, unknown = checks.unknown_items(
-        covered.groupBy("item_id").agg(F.count("*").alias("events")), found.metadata
-    )
+        if t["in_range"]:
+            types[t["event_type"]] = t["n"]
+    total = sum(types.values())
+    per_item = covered.where(in_range).groupBy("item_id").agg(F.count("*").alias("events"))
+    n_items, unknown = checks.unknown_items(per_item, found.metadata)
     return {
         "files": found.raw.files,
         "bytes": found.raw.bytes,
@@ -98,7 +111,7 @@ def summarise(found: Reading, covered: DataFrame) -> tuple[dict, checks.Check]:
         "events": total,
         "users": 0,
         "items": n_items,
-        "streamed": {"count": sum(t["n"] for t in by_type if t["streamed"]), "hash": events.unsigned_hex(bits)},
+        "streamed": {"count": sum(t["streamed"] for t in by_type), "hash": events.unsigned_hex(bits)},
         "event_type_shares": {t: n / total for t, n in sorted(types.items())},
     }, unknown
 

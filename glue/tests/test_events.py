@@ -23,7 +23,10 @@ def it_covers_imported_events_by_occurrence_and_streamed_ones_by_storage_too(spa
         row("stored late", seconds=10, stored=500),
         row("stored early, occurs late", seconds=1000, stored=1),
     ]
-    assert ids(frame(spark, rows).where(events.covered(CONFIG))) == ["at the start", "imported", "last", "streamed"]
+    df = frame(spark, rows).where(events.covered(CONFIG))
+    assert ids(df) == ["at the start", "imported", "last", "streamed", "too early"]
+    assert ids(df.where(~events.in_range(CONFIG))) == ["too early"]
+    assert df.where(events.in_range(Config("b", "r", None, at(1), at(1)))).count() == 5
 
 
 def it_lets_an_imported_event_follow_its_streamed_copy(spark):

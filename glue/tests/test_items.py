@@ -15,6 +15,20 @@ def it_lets_the_most_recently_written_file_win(spark):
     assert not got["j"]["available"]
 
 
+def it_shortens_titles_and_leaves_out_labels_that_cannot_be_loaded(spark):
+    rows = [
+        ("i", "é" * 10_000, "c" * 1025, ["ok", "t" * 1025, "a\0b", None, *map(str, range(2000))], True, 1, "z"),
+        ("j", "a\0b", "a\0b", None, True, 1, "z"),
+    ]
+    df = spark.createDataFrame(rows, items.COLUMNS + ", written bigint, source string")
+    got = {r["item_id"]: r for r in items.latest(df).collect()}
+    assert got["i"]["title"] == "é" * 4096
+    assert got["i"]["category"] is None
+    assert got["i"]["tags"][:2] == ["ok", "0"]
+    assert len(got["i"]["tags"]) == 1024
+    assert (got["j"]["title"], got["j"]["category"], got["j"]["tags"]) == ("ab", None, None)
+
+
 def it_reads_items_and_does_without_any(spark, bucket, scratch):
     assert items.read(spark, bucket, scratch) == (None, [])
     put_items(bucket, ["a", "b"])

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 from conftest import at
 from data import put_interactions, put_items, put_stream, row, shop
 
-from recflow_glue import checks, job, train
+from recflow_glue import checks, job, prepare, train
 from recflow_glue.arguments import Config, Interest
+from recflow_glue.attempt import Attempt
 from recflow_glue.foldin import FoldIn
+from recflow_glue.progress import Progress
 
 DAY = 86400
 ENTRY = Path(__file__).resolve().parents[1] / "glue_job.py"
@@ -124,6 +127,30 @@ def expect_progress(bucket, printed: str) -> None:
     assert stages == ["read", "validate", "prepare", "train", "write", "evaluate"]
     assert [p for p in lines if p["stage"] == "train"][-1]["done"] == 4
     assert json.loads(bucket.get("embeddings/run=r1/_progress.json")).keys() >= {"stage", "done", "total"}
+
+
+def it_counts_streamed_events_from_before_the_range_and_leaves_out_who_likes_too_much(
+    spark, bucket, scratch, monkeypatch
+):
+    rows = [row(f"e{n}", f"user{n % 20}", f"item{n % 17}", seconds=10 * DAY + n) for n in range(200)]
+    put_interactions(bucket, rows)
+    put_stream(
+        bucket,
+        [
+            row("before", "user0", "item0", seconds=DAY, stored=DAY),
+            row("in", "user1", "new", seconds=11 * DAY, stored=11 * DAY),
+        ],
+    )
+    monkeypatch.setattr(prepare.interest, "MOST_ITEMS", 10)
+    given = Config(bucket.name, "r1", at(2 * DAY), at(60 * DAY), at(50 * DAY), rank=4, interest=Interest())
+    r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
+    found = prepare.validate(r, prepare.read(r))
+    r.progress.close()
+    both = int(hashlib.sha256(b"before").hexdigest()[:16], 16) ^ int(hashlib.sha256(b"in").hexdigest()[:16], 16)
+    assert found.summary["streamed"] == {"count": 2, "hash": f"{both:016x}"}
+    assert (found.summary["events"], found.summary["users"], found.summary["items"]) == (201, 19, 18)
+    assert found.users.count() == 19
+    assert [c.rule for c in r.checks if not c.passed] == ["history_size"]
 
 
 def it_does_nothing_when_the_run_has_its_manifest(trained):
