@@ -100,6 +100,12 @@ func TestFailDuringACopyFencesTheWriterAndDropsItsTables(t *testing.T) {
 	}()
 	_, err = end.Write([]byte("u\te\ti\tclick\t\\N\t2024-01-01\tf\n"))
 	require.NoError(t, err)
+	watch := vectorstoretest.Conn(t, s)
+	require.Eventually(t, func() bool {
+		var n int
+		err := watch.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE relation = 'v1.holdout'::regclass AND mode = 'RowExclusiveLock' AND granted").Scan(&n)
+		return err == nil && n > 0
+	}, 10*time.Second, 2*time.Millisecond)
 
 	failed := make(chan error, 1)
 	go func() { failed <- s.Fail(t.Context(), v.ID, "cancelled") }()
