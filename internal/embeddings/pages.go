@@ -149,7 +149,7 @@ func checkPage(r io.ReaderAt, pos int64, h *format.PageHeader, codec format.Comp
 		return 0, fmt.Errorf("a page claims %d values; at most %d are accepted", values, maxPageValues)
 	}
 	switch encoding {
-	case format.Plain, format.PlainDictionary, format.RLEDictionary:
+	case format.Plain, format.PlainDictionary, format.RLEDictionary: //nolint:staticcheck // deprecated, and what Spark writes
 	default:
 		return 0, fmt.Errorf("encoding %s is not accepted", encoding)
 	}

@@ -1,6 +1,7 @@
 package vectorstore
 
 import (
+	"errors"
 	"io"
 	"testing"
 
@@ -42,7 +43,7 @@ func BenchmarkPackItems(b *testing.B) {
 			b.Fatal(err)
 		}
 		for {
-			if _, err := s.Read(buffer); err == io.EOF {
+			if _, err := s.Read(buffer); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				b.Fatal(err)

@@ -78,7 +78,7 @@ func (b *indexBuild) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer b.conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", lock...) //nolint:errcheck // a closed connection has released it
+	defer b.conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", lock...) // a closed connection has released it
 
 	for _, table := range []string{"items", "users", "holdout"} {
 		err := b.step(ctx, "vacuum "+table, func(ctx context.Context) error { return b.vacuum(ctx, table) })

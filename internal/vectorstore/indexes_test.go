@@ -172,8 +172,8 @@ func forward(t *testing.T, host string, port uint16) (address string, cut func()
 			mu.Lock()
 			open = append(open, near, far)
 			mu.Unlock()
-			go io.Copy(near, far) //nolint:errcheck // ends when either side is closed
-			go io.Copy(far, near) //nolint:errcheck
+			go io.Copy(near, far) // ends when either side is closed
+			go io.Copy(far, near)
 		}
 	}()
 	return l.Addr().String(), cut
