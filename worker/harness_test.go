@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -363,5 +362,5 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			return
 		}
 	}
-	t.Fatal(fmt.Sprintf("waited %s in vain for: %s", patience, what))
+	t.Fatalf("waited %s in vain for: %s", patience, what)
 }

@@ -150,7 +150,8 @@ func errorType(err error) string {
 // cancelled meanwhile; then the cancellation is the cause.
 func cause(err, cancelled error) error {
 	var app *temporal.ApplicationError
-	if err != nil && cancelled != nil && !(errors.As(err, &app) && app.NonRetryable()) {
+	final := errors.As(err, &app) && app.NonRetryable()
+	if err != nil && cancelled != nil && !final {
 		return cancelled
 	}
 	return err
