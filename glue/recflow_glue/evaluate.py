@@ -74,7 +74,8 @@ def best(scores: np.ndarray, excluded: np.ndarray, k: int = LIST) -> np.ndarray:
 def score(rows: Iterable, catalogue: Catalogue, fold: FoldIn) -> Iterator[Scored]:
     """Fold in and score the hold-out users of one partition."""
     number = {item: i for i, item in enumerate(catalogue.ids)}
-    by_popularity = np.lexsort((np.array([i.encode() for i in catalogue.ids]), -catalogue.trained))  # ties by id, as in Go
+    ids = np.array([i.encode() for i in catalogue.ids])
+    by_popularity = np.lexsort((ids, -catalogue.trained))  # ties by id, as in Go
     information = -np.log2(np.maximum(catalogue.trained, 1) / catalogue.users)
 
     def known(items: Iterable[str] | None) -> np.ndarray:
