@@ -36,6 +36,7 @@ type Options struct {
 	SecretAccessKey string
 	S3Endpoint      string // URL; implies path-style addressing
 	GlueEndpoint    string // URL
+	KinesisEndpoint string // URL
 }
 
 // OptionsFrom picks the overrides out of variables with the standard AWS names,
@@ -47,6 +48,7 @@ func OptionsFrom(vars map[string]string) Options {
 		SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"],
 		S3Endpoint:      vars["AWS_ENDPOINT_URL_S3"],
 		GlueEndpoint:    vars["AWS_ENDPOINT_URL_GLUE"],
+		KinesisEndpoint: vars["AWS_ENDPOINT_URL_KINESIS"],
 	}
 }
 

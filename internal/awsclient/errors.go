@@ -18,6 +18,7 @@ var (
 	notFoundCodes = []string{
 		"EntityNotFoundException", // Glue: job or run
 		"NoSuchKey", "NoSuchBucket", "NotFound",
+		"ResourceNotFoundException", // Kinesis, Firehose: stream or shard
 	}
 	permanentCodes = []string{
 		"InvalidInputException", "ValidationException", "InvalidArgument", "InvalidRequest",
