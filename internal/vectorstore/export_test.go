@@ -74,7 +74,7 @@ func Walk(ctx context.Context, s *Store, v recsys.Version, q Query) ([]Hit, erro
 			return nil, err
 		}
 	}
-	hits := make([][]Hit, 1)
-	err := s.search(ctx, v, []Query{q}, []plan{walkPlan(v, q, eligible)}, hits)
-	return hits[0], err
+	var hits []Hit
+	err := s.search(ctx, v, []Query{q}, []plan{walkPlan(v, q, eligible)}, func(_ int, found []Hit) { hits = found })
+	return hits, err
 }

@@ -40,38 +40,50 @@ func (s *Store) Nearest(ctx context.Context, v recsys.Version, q Query) ([]Hit, 
 // NearestMany answers many queries in one round trip; those that the index
 // leaves short are answered again, exactly, in a second one.
 func (s *Store) NearestMany(ctx context.Context, v recsys.Version, queries []Query) ([][]Hit, error) {
-	plans := make([]plan, len(queries))
-	for i, q := range queries {
-		if len(q.Vector) != v.Dimension {
-			return nil, fmt.Errorf("nearest items of version %d: the query has %d dimensions, the version %d", v.ID, len(q.Vector), v.Dimension)
-		}
-		p, err := s.plan(ctx, v, q)
-		if err != nil {
-			return nil, err
-		}
-		plans[i] = p
-	}
 	hits := make([][]Hit, len(queries))
-	if err := s.search(ctx, v, queries, plans, hits); err != nil {
+	err := s.NearestEach(ctx, v, queries, func(i int, found []Hit) { hits[i] = found })
+	if err != nil {
 		return nil, err
-	}
-	short := false
-	for i := range queries {
-		again := !plans[i].exact && len(hits[i]) < queries[i].K
-		plans[i] = plan{exact: true, skip: !again}
-		short = short || again
-	}
-	if short {
-		if err := s.search(ctx, v, queries, plans, hits); err != nil {
-			return nil, err
-		}
 	}
 	return hits, nil
 }
 
+// NearestEach is NearestMany for a caller who can use a part of the answers: it
+// emits each as it arrives, in the order of the queries apart from those that
+// have to be answered again, and those emitted before an error stand. So a
+// deadline costs the queries it cuts off, and no others.
+func (s *Store) NearestEach(ctx context.Context, v recsys.Version, queries []Query, emit func(i int, hits []Hit)) error {
+	plans := make([]plan, len(queries))
+	for i, q := range queries {
+		if len(q.Vector) != v.Dimension {
+			return fmt.Errorf("nearest items of version %d: the query has %d dimensions, the version %d", v.ID, len(q.Vector), v.Dimension)
+		}
+		p, err := s.plan(ctx, v, q)
+		if err != nil {
+			return err
+		}
+		plans[i] = p
+	}
+	again := make([]plan, len(queries))
+	for i := range again {
+		again[i] = plan{exact: true, skip: true}
+	}
+	err := s.search(ctx, v, queries, plans, func(i int, hits []Hit) {
+		if !plans[i].exact && len(hits) < queries[i].K {
+			again[i].skip = false
+			return
+		}
+		emit(i, hits)
+	})
+	if err != nil {
+		return err
+	}
+	return s.search(ctx, v, queries, again, emit)
+}
+
 // search sends the queries together. One implicit transaction spans them, so
 // that set_config reaches exactly the statement after it.
-func (s *Store) search(ctx context.Context, v recsys.Version, queries []Query, plans []plan, hits [][]Hit) error {
+func (s *Store) search(ctx context.Context, v recsys.Version, queries []Query, plans []plan, emit func(i int, hits []Hit)) error {
 	batch := &pgx.Batch{}
 	var pinned plan
 	for i, q := range queries {
@@ -85,8 +97,11 @@ func (s *Store) search(ctx context.Context, v recsys.Version, queries []Query, p
 			pinned = p
 		}
 		sql, args := p.statement(v, q)
-		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-			hits[i], err = pgx.CollectRows(rows, scanHit)
+		batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+			hits, err := pgx.CollectRows(rows, scanHit)
+			if err == nil {
+				emit(i, hits)
+			}
 			return err
 		})
 	}
