@@ -4,96 +4,105 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // ErrNoSolution says that a history has no vector because the equation of its
 // version cannot be solved: the manifest is wrong, not the database.
 var ErrNoSolution = errors.New("the fold-in has no solution")
 
-// cachedFloats bounds the item vectors that a Folder keeps: 128 MiB.
-const cachedFloats = 32 << 20
-
 // Folder turns histories into user vectors of one version, with item vectors
 // that it reads from the store and keeps, within bounds, for the next call. It
 // is not safe for concurrent use.
 type Folder struct {
-	store   *vectorstore.Store
+	data    Data
 	version recsys.Version
 	foldIn  recsys.FoldIn
-	cache   map[string][]float32 // nil: the version has no such item
+	cache   *itemCache
 }
 
 // NewFolder makes a Folder of a version and its manifest.
-func NewFolder(store *vectorstore.Store, v recsys.Version, m *recsys.Manifest) *Folder {
-	return &Folder{store: store, version: v, foldIn: m.FoldIn(), cache: make(map[string][]float32)}
+func NewFolder(data Data, v recsys.Version, m *recsys.Manifest) *Folder {
+	return &Folder{data: data, version: v, foldIn: m.FoldIn(), cache: newItemCache(v.Dimension, cacheBytes)}
 }
 
 // Vectors solves for each history, in one round trip. Items that the version
 // does not know are left out; a history of which nothing remains has no vector.
 func (f *Folder) Vectors(ctx context.Context, histories []recsys.History) ([][]float32, error) {
-	if err := f.fill(ctx, histories); err != nil {
+	f.cache.begin()
+	var missing missing
+	for _, h := range histories {
+		missing.collect(f.cache, slices.Values(h.Items))
+	}
+	if err := f.read(ctx, missing.ids); err != nil {
 		return nil, err
 	}
 	out := make([][]float32, len(histories))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, h := range histories {
-		items, weights := f.known(h)
-		if len(items) == 0 {
-			continue
-		}
-		group.Go(func() error {
-			v, err := f.foldIn.Vector(items, weights)
-			if err != nil {
-				return fmt.Errorf("%w: %w", ErrNoSolution, err)
-			}
-			out[i] = v
-			return nil
+		group.Go(func() (err error) {
+			out[i], err = f.solve(h)
+			return err
 		})
 	}
 	return out, group.Wait()
 }
 
-// fill reads the item vectors that the histories need and the cache lacks.
-func (f *Folder) fill(ctx context.Context, histories []recsys.History) error {
-	if len(f.cache)*f.version.Dimension > cachedFloats {
-		clear(f.cache)
-	}
-	var missing []string
-	for _, h := range histories {
-		for _, item := range h.Items {
-			if _, there := f.cache[item]; !there {
-				f.cache[item] = nil
-				missing = append(missing, item)
-			}
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	vectors, err := f.store.ItemVectors(ctx, f.version, missing)
-	if err != nil {
-		clear(f.cache) // the marks above are not answers
-		return fmt.Errorf("read the item vectors of the history: %w", err)
-	}
-	for item, v := range vectors {
-		f.cache[item] = v
-	}
-	return nil
-}
-
-// known is the part of a history that has vectors and weighs something.
-func (f *Folder) known(h recsys.History) (items [][]float32, weights []float32) {
+// solve is the vector of a history whose items have been read, or nil when
+// nothing in it counts. It is pure, and safe beside itself.
+func (f *Folder) solve(h recsys.History) ([]float32, error) {
+	var items [][]float32
+	var weights []float32
 	for i, item := range h.Items {
-		if v := f.cache[item]; v != nil && h.Weights[i] > 0 {
+		if v := f.cache.vector(item); v != nil && h.Weights[i] > 0 {
 			items, weights = append(items, v), append(weights, h.Weights[i])
 		}
 	}
-	return items, weights
+	if len(items) == 0 {
+		return nil, nil
+	}
+	v, err := f.foldIn.Vector(items, weights)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoSolution, err)
+	}
+	return v, nil
+}
+
+// read fills the cache with items that it lacks.
+func (f *Folder) read(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	vectors, err := f.data.ItemVectors(ctx, f.version, ids)
+	if err != nil {
+		return fmt.Errorf("read the item vectors of the histories: %w", err)
+	}
+	f.cache.put(ids, vectors)
+	return nil
+}
+
+// missing collects the items that a cache lacks, each once.
+type missing struct {
+	ids  []string
+	seen map[string]bool
+}
+
+func (m *missing) collect(c *itemCache, items iter.Seq[string]) {
+	for id := range items {
+		if m.seen[id] || c.ask(id) {
+			continue
+		}
+		if m.seen == nil {
+			m.seen = make(map[string]bool)
+		}
+		m.seen[id] = true
+		m.ids = append(m.ids, id)
+	}
 }

@@ -3,31 +3,43 @@ package recommend
 import (
 	"context"
 	"fmt"
-	"slices"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// state is what a version and the live events say about a user together.
-type state struct {
-	history recsys.History
-	vector  []float32
-	trained bool
+// Ask is a list to be made: of K items, from a state.
+type Ask struct {
+	State State
+	K     int
 }
 
 // Lists makes the lists of some users from their state under the version, with
 // a handful of round trips for all of them.
 func (r *Reader) Lists(ctx context.Context, req Request, ids []string) ([]List, error) {
-	states, err := r.states(ctx, ids)
+	users, err := r.Read(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	lists, err := r.search(ctx, req, states)
-	for i := range lists {
-		lists[i].UserID = ids[i]
+	asks := make([]Ask, 0, len(users))
+	for len(users) > 0 {
+		n, err := r.Load(ctx, users)
+		if err != nil {
+			return nil, err
+		}
+		states, err := r.foldAll(users[:n])
+		if err != nil {
+			return nil, err
+		}
+		for _, st := range states {
+			asks = append(asks, Ask{State: st, K: req.K})
+		}
+		users = users[n:]
 	}
-	return lists, err
+	return r.all(ctx, req, asks)
 }
 
 // FromHistories makes lists from histories alone, as if each were all that is
@@ -37,134 +49,108 @@ func (r *Reader) FromHistories(ctx context.Context, req Request, histories []rec
 	if err != nil {
 		return nil, err
 	}
-	states := make([]state, len(histories))
+	asks := make([]Ask, len(histories))
 	for i, h := range histories {
-		states[i] = state{history: h, vector: vectors[i]}
+		asks[i] = Ask{State: State{History: h, Vector: vectors[i]}, K: req.K}
 	}
-	return r.search(ctx, req, states)
+	return r.all(ctx, req, asks)
 }
 
-// search finds the items for each state: the nearest ones, or the popular ones
-// where nothing that counts is known.
-func (r *Reader) search(ctx context.Context, req Request, states []state) ([]List, error) {
-	lists := make([]List, len(states))
-	var queries []vectorstore.Query
-	var asked []int
-	for i, st := range states {
-		lists[i] = List{Version: r.version.ID, Stage: st.stage()}
-		if lists[i].Stage != Popular {
-			queries = append(queries, vectorstore.Query{
-				Vector: st.vector, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: st.exclude(req),
-			})
-			asked = append(asked, i)
-			continue
-		}
-		hits, err := r.Popular(ctx, req, st.exclude(req))
-		if err != nil {
-			return nil, err
-		}
-		lists[i].Items = hits
+// foldAll folds on all cores.
+func (r *Reader) foldAll(users []vectorstore.UserState) ([]State, error) {
+	states := make([]State, len(users))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, u := range users {
+		group.Go(func() (err error) {
+			states[i], err = r.Fold(u)
+			return err
+		})
 	}
-	if len(queries) == 0 {
-		return lists, nil
-	}
-	found, err := r.store.NearestMany(ctx, r.version, queries)
-	if err != nil {
-		return nil, fmt.Errorf("find the nearest items: %w", err)
-	}
-	for n, i := range asked {
-		lists[i].Items = rank(found[n])
+	return states, group.Wait()
+}
+
+// all is Search for those who need every list.
+func (r *Reader) all(ctx context.Context, req Request, asks []Ask) ([]List, error) {
+	lists := make([]List, len(asks))
+	if err := r.Search(ctx, req, asks, func(i int, l List) { lists[i] = l }); err != nil {
+		return nil, err
 	}
 	return lists, nil
 }
 
-// states reads what is known of each user and folds in the live events that
-// the version has not counted. A user without such events keeps the stored
-// vector as it is.
-func (r *Reader) states(ctx context.Context, ids []string) ([]state, error) {
-	users, err := r.store.Users(ctx, r.version, ids)
-	if err != nil {
-		return nil, fmt.Errorf("read the users: %w", err)
+// Search finds the items for each state under the filters of req: the nearest
+// ones, or the popular ones where nothing that counts is known. It emits each
+// list once, in no particular order, and those emitted before an error stand:
+// the queries are sent and answered in the order of asks, so a deadline cuts off
+// the last of them. It takes at most three round trips.
+func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(i int, l List)) error {
+	hashes := map[int]string{}
+	list := func(a Ask, hits []vectorstore.Hit) List {
+		l := List{UserID: a.State.UserID, Version: r.version.ID, Stage: a.State.Stage(), Items: rank(hits)}
+		if l.UserID != "" {
+			if _, known := hashes[a.K]; !known {
+				shape := req
+				shape.K = a.K
+				hashes[a.K] = r.ConfigHash(shape)
+			}
+			l.RecommendationID = recsys.RecommendationID(l.UserID, l.Version, hashes[a.K], a.State.Events)
+		}
+		return l
 	}
-	events, err := r.store.LiveEvents(ctx, ids)
-	if err != nil {
-		return nil, fmt.Errorf("read the live events: %w", err)
+	if err := r.readPopular(ctx, req, asks); err != nil {
+		return err
 	}
-	stored := make(map[string]vectorstore.User, len(users))
-	for _, u := range users {
-		stored[u.ID] = u
-	}
-
-	states := make([]state, len(ids))
-	var fold []int
-	var histories []recsys.History
-	for i, id := range ids {
-		u := stored[id]
-		states[i] = state{history: u.History, vector: u.Vector, trained: u.Vector != nil}
-		fresh := r.uncovered(events[id])
-		if len(fresh) == 0 {
+	var queries []vectorstore.Query
+	var asked []int
+	for i, a := range asks {
+		without := a.State.exclude(req)
+		if a.State.Vector == nil {
+			emit(i, list(a, first(r.popular, without, a.K)))
 			continue
 		}
-		states[i].history = r.manifest.Interest.Extend(u.History, fresh)
-		if slices.ContainsFunc(fresh, r.counts) {
-			fold = append(fold, i)
-			histories = append(histories, states[i].history)
-		}
+		queries = append(queries, vectorstore.Query{
+			Vector: a.State.Vector, K: a.K, Category: req.Category, Tags: req.Tags, Exclude: without,
+		})
+		asked = append(asked, i)
 	}
-	vectors, err := r.folder.Vectors(ctx, histories)
-	if err != nil {
-		return nil, err
-	}
-	for n, i := range fold {
-		states[i].vector = vectors[n]
-	}
-	return states, nil
-}
-
-// uncovered is the part of a user's live events that the version has not counted.
-func (r *Reader) uncovered(events []recsys.Event) []recsys.Event {
-	return slices.DeleteFunc(events, r.version.Coverage.Covers)
-}
-
-// counts reports whether an event weighs anything under the version's interest.
-func (r *Reader) counts(e recsys.Event) bool {
-	return r.manifest.Interest.Weight(e.EventType, e.Value) > 0
-}
-
-func (st state) stage() string {
-	switch {
-	case st.vector == nil:
-		return Popular
-	case st.trained:
-		return Personalised
-	default:
-		return Session
-	}
-}
-
-// exclude lists the items that must not come back.
-func (st state) exclude(req Request) []string {
-	if req.IncludeSeen {
+	if len(queries) == 0 {
 		return nil
 	}
-	return slices.Concat(st.history.Items, st.history.Met)
-}
-
-// Popular is the popular list of the version without some items. One list, as
-// long as the longest one needed, serves every user of the Reader.
-func (r *Reader) Popular(ctx context.Context, req Request, exclude []string) ([]Ranked, error) {
-	if need := req.K + len(exclude); need > len(r.popular) && !r.ended {
-		hits, err := r.store.Popular(ctx, r.version, vectorstore.Query{K: need, Category: req.Category, Tags: req.Tags})
-		if err != nil {
-			return nil, fmt.Errorf("find popular items: %w", err)
-		}
-		r.popular, r.ended = hits, len(hits) < need
+	err := r.data.NearestEach(ctx, r.version, queries, func(n int, hits []vectorstore.Hit) {
+		i := asked[n]
+		emit(i, list(asks[i], hits))
+	})
+	if err != nil {
+		return fmt.Errorf("find the nearest items: %w", err)
 	}
-	return rank(without(r.popular, exclude, req.K)), nil
+	return nil
 }
 
-// without is the first k hits that are not excluded.
-func without(hits []vectorstore.Hit, exclude []string, k int) []vectorstore.Hit {
+// readPopular makes sure that the popular list is young enough, and long enough
+// for all who need it: one list serves every user of the Reader.
+func (r *Reader) readPopular(ctx context.Context, req Request, asks []Ask) error {
+	need := 0
+	for _, a := range asks {
+		if a.State.Vector == nil {
+			need = max(need, a.K+len(a.State.exclude(req)))
+		}
+	}
+	now := r.now()
+	fresh := now.Sub(r.readAt) < popularFor
+	if need == 0 || fresh && (need <= len(r.popular) || r.ended) {
+		return nil
+	}
+	hits, err := r.data.Popular(ctx, r.version, vectorstore.Query{K: need, Category: req.Category, Tags: req.Tags})
+	if err != nil {
+		return fmt.Errorf("find popular items: %w", err)
+	}
+	r.popular, r.ended, r.readAt = hits, len(hits) < need, now
+	return nil
+}
+
+// first is the first k hits that are not excluded.
+func first(hits []vectorstore.Hit, exclude []string, k int) []vectorstore.Hit {
 	met := make(map[string]bool, len(exclude))
 	for _, id := range exclude {
 		met[id] = true

@@ -51,11 +51,12 @@ func (r Request) Check() error {
 
 // List is a ranked list and where it comes from.
 type List struct {
-	UserID  string       `json:"user_id,omitempty"`
-	Item    *recsys.Item `json:"item,omitempty"` // of Similar: what the items resemble
-	Version int64        `json:"version"`
-	Stage   string       `json:"stage,omitempty"`
-	Items   []Ranked     `json:"items"`
+	RecommendationID string       `json:"recommendation_id,omitempty"` // of a user's list: the same for the same state
+	UserID           string       `json:"user_id,omitempty"`
+	Item             *recsys.Item `json:"item,omitempty"` // of Similar: what the items resemble
+	Version          int64        `json:"version"`
+	Stage            string       `json:"stage,omitempty"`
+	Items            []Ranked     `json:"items"`
 }
 
 // Ranked is an item in a list.

@@ -188,10 +188,34 @@ func TestLiveEvents(t *testing.T) {
 	t.Run("it leaves the vector alone when the new events weigh nothing", func(t *testing.T) {
 		user := b.data.Users[11]
 		shown := b.expect(user.Vector, 1, slices.Concat(user.History.Items, user.History.Met), nil)[0]
-		b.click(t, user.ID, shown, recsys.Impression)
+		before, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
+		require.NoError(t, err)
+		b.click(t, user.ID, shown, "bookmark")
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(user.Vector, 10, slices.Concat(user.History.Items, user.History.Met, []string{shown}), nil), ids(list))
+		assert.NotEqual(t, before.RecommendationID, list.RecommendationID)
+	})
+	t.Run("it ignores impressions altogether", func(t *testing.T) {
+		user := b.data.Users[12]
+		before, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
+		require.NoError(t, err)
+		b.click(t, user.ID, before.Items[0].ItemID, recsys.Impression)
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
+		require.NoError(t, err)
+		assert.Equal(t, before, list)
+	})
+	t.Run("it ignores items that the version does not know, whenever they were met", func(t *testing.T) {
+		user := b.data.Users[13]
+		known := b.click(t, user.ID, "i000010", recsys.Purchase)
+		before, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
+		require.NoError(t, err)
+		later := known
+		later.EventID, later.ItemID, later.OccurredAt = "of-tomorrow", "an-item-of-tomorrow", known.OccurredAt.Add(365*24*time.Hour)
+		require.NoError(t, b.store.InsertLiveEvents(t.Context(), []recsys.Event{later}))
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
+		require.NoError(t, err)
+		assert.Equal(t, before, list, "neither the list nor its id nor the age of the other events")
 	})
 	t.Run("it makes a session of a new user's clicks", func(t *testing.T) {
 		e := b.click(t, "newcomer", "i000010", recsys.Click)
@@ -206,7 +230,8 @@ func TestLiveEvents(t *testing.T) {
 		require.NoError(t, err)
 		b.click(t, "onlooker", popular[2].ItemID, recsys.Impression)
 		b.click(t, "outsider", "an-item-of-tomorrow", recsys.Purchase)
-		for user, without := range map[string]string{"onlooker": popular[2].ItemID, "outsider": "", "nobody": ""} {
+		b.click(t, "hesitant", popular[2].ItemID, "bookmark")
+		for user, without := range map[string]string{"onlooker": "", "hesitant": popular[2].ItemID, "outsider": "", "nobody": ""} {
 			list, err := b.Recommend(t.Context(), recommend.Request{UserID: user, K: 10})
 			require.NoError(t, err)
 			assert.Equal(t, recommend.Popular, list.Stage, user)
