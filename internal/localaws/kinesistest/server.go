@@ -1,0 +1,215 @@
+package kinesistest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+)
+
+// account is part of the ARN of every stream.
+const account = "arn:aws:kinesis:us-east-1:000000000000:stream/"
+
+// Server is an in-memory Kinesis. All methods are safe for concurrent use.
+type Server struct {
+	mu        sync.Mutex
+	streams   map[string]*stream
+	sequence  int64 // of the newest record or shard, over all streams
+	epoch     int64 // iterators of an earlier one have expired
+	lastMade  time.Time
+	calls     map[string]int
+	failures  map[string][]string // codes of the next calls, by operation
+	lost      map[string]int      // answers to lose, by operation
+	onCall    func(operation string) (code string)
+	onPut     func(shard, partitionKey string) (code string)
+	putFaults []string // codes of the next records
+}
+
+// New returns a server with one stream of that many shards.
+func New(name string, shards int) *Server {
+	s := &Server{
+		streams: map[string]*stream{}, calls: map[string]int{},
+		failures: map[string][]string{}, lost: map[string]int{},
+	}
+	s.create(name, shards)
+	return s
+}
+
+// Fail makes the next calls of an operation fail, one for each code, without
+// being carried out.
+func (s *Server) Fail(operation string, codes ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures[operation] = append(s.failures[operation], codes...)
+}
+
+// OnCall has every call fail for which it returns a code; nil ends that.
+func (s *Server) OnCall(f func(operation string) (code string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onCall = f
+}
+
+// FailRecords makes the next records put fail one by one, each with its code: an
+// empty one lets a record through.
+func (s *Server) FailRecords(codes ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.putFaults = append(s.putFaults, codes...)
+}
+
+// OnPut has every record of PutRecords fail for which it returns a code; nil ends
+// that. It must not call the server.
+func (s *Server) OnPut(f func(shard, partitionKey string) (code string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onPut = f
+}
+
+// LoseAnswers makes the next calls of an operation happen without an answer: the
+// connection breaks. Over HTTP only.
+func (s *Server) LoseAnswers(operation string, times int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost[operation] += times
+}
+
+// Calls counts the calls of an operation that arrived.
+func (s *Server) Calls(operation string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[operation]
+}
+
+// ExpireIterators makes every iterator given out so far expire.
+func (s *Server) ExpireIterators() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch++
+}
+
+// Record is one record of a stream, with its place.
+type Record struct {
+	Shard string
+	types.Record
+}
+
+// Records returns everything a stream has taken and not dropped, shard by shard,
+// in order.
+func (s *Server) Records(name string) []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Record
+	if st := s.streams[name]; st != nil {
+		for _, sh := range st.shards {
+			for _, r := range sh.records {
+				all = append(all, Record{Shard: sh.id, Record: r})
+			}
+		}
+	}
+	return all
+}
+
+// Shards returns the ids of a stream's shards, or of the open ones only.
+func (s *Server) Shards(name string, open bool) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ids []string
+	if st := s.streams[name]; st != nil {
+		for _, sh := range st.shards {
+			if !open || sh.end == "" {
+				ids = append(ids, sh.id)
+			}
+		}
+	}
+	return ids
+}
+
+// Streams returns the names of the streams, sorted.
+func (s *Server) Streams() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.streams))
+}
+
+// Trim drops the records of a stream that arrived before a time, as retention
+// does, and the closed shards that are empty then.
+func (s *Server) Trim(name string, before time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.streams[name]
+	st.shards = slices.DeleteFunc(st.shards, func(sh *shard) bool {
+		for len(sh.records) > 0 && sh.records[0].ApproximateArrivalTimestamp.Before(before) {
+			sh.records = sh.records[1:]
+		}
+		return sh.end != "" && len(sh.records) == 0
+	})
+}
+
+// begin counts a call and returns the error that a test wants it to have.
+func (s *Server) begin(operation string) error {
+	s.mu.Lock()
+	s.calls[operation]++
+	code, hook := "", s.onCall
+	if next := s.failures[operation]; len(next) > 0 {
+		code, s.failures[operation] = next[0], next[1:]
+	}
+	s.mu.Unlock()
+	if code == "" && hook != nil {
+		code = hook(operation)
+	}
+	if code == "" {
+		return nil
+	}
+	return failure(code, "a fault of the test")
+}
+
+// losesAnswer tells whether the answer of this call is to be lost.
+func (s *Server) losesAnswer(operation string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost[operation] == 0 {
+		return false
+	}
+	s.lost[operation]--
+	return true
+}
+
+// nextSequence returns a number above all earlier ones, in Kinesis's 56 digits.
+// The caller holds s.mu.
+func (s *Server) nextSequence() string {
+	s.sequence++
+	return fmt.Sprintf("49%054d", s.sequence)
+}
+
+// now is the time as Kinesis tells it.
+func now() time.Time { return time.Now().Truncate(time.Millisecond) }
+
+// failure is an error of the API. Those that callers tell apart by type have the
+// SDK's type.
+func failure(code, format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	switch code {
+	case "ResourceNotFoundException":
+		return &types.ResourceNotFoundException{Message: &message}
+	case "ResourceInUseException":
+		return &types.ResourceInUseException{Message: &message}
+	case "InvalidArgumentException":
+		return &types.InvalidArgumentException{Message: &message}
+	case "ExpiredIteratorException":
+		return &types.ExpiredIteratorException{Message: &message}
+	case "ProvisionedThroughputExceededException":
+		return &types.ProvisionedThroughputExceededException{Message: &message}
+	case "LimitExceededException":
+		return &types.LimitExceededException{Message: &message}
+	}
+	fault := smithy.FaultClient
+	if code == "InternalFailure" || code == "ServiceUnavailable" {
+		fault = smithy.FaultServer
+	}
+	return &smithy.GenericAPIError{Code: code, Message: message, Fault: fault}
+}
