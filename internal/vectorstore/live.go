@@ -50,29 +50,23 @@ func (s *Store) Live(ctx context.Context) (Live, error) {
 }
 
 func readLive(ctx context.Context, q querier) (Live, error) {
-	rows, err := q.Query(ctx, `
-		SELECT l.revision, v.id, v.manifest
+	rows, err := q.Query(ctx, "SELECT l.revision, v.manifest, "+versionColumns+`
 		FROM recflow.live l
 		JOIN recflow.versions v ON v.id = l.version_id`)
 	if err != nil {
 		return Live{}, err
 	}
-	var live Live
-	var id int64
-	var manifest []byte
-	_, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (struct{}, error) {
-		return struct{}{}, row.Scan(&live.Revision, &id, &manifest)
+	live, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (live Live, err error) {
+		var manifest []byte
+		if live.Version, err = scanVersionAfter(row, &live.Revision, &manifest); err != nil {
+			return live, err
+		}
+		return live, json.Unmarshal(manifest, &live.Manifest)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Live{}, recsys.ErrNoLiveVersion
 	}
-	if err != nil {
-		return Live{}, err
-	}
-	if live.Version, err = versionByID(ctx, q, id); err != nil {
-		return Live{}, err
-	}
-	return live, json.Unmarshal(manifest, &live.Manifest)
+	return live, err
 }
 
 // Promote makes a ready version live. Repeating it is harmless: the version

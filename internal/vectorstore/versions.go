@@ -216,8 +216,8 @@ func (s *Store) Abandoned(ctx context.Context) ([]Building, error) {
 	return building, nil
 }
 
-const selectVersion = `
-	SELECT
+// versionColumns describe a version v, live through l.
+const versionColumns = `
 		v.id,
 		v.run_id,
 		v.state,
@@ -232,7 +232,9 @@ const selectVersion = `
 		v.search,
 		v.created_at,
 		v.ready_at,
-		v.failure
+		v.failure`
+
+const selectVersion = "SELECT" + versionColumns + `
 	FROM recflow.versions v
 	LEFT JOIN recflow.live l ON l.version_id = v.id
 	`
@@ -258,11 +260,14 @@ func oneVersion(ctx context.Context, q querier, where string, args ...any) (recs
 	return pgx.CollectExactlyOneRow(rows, scanVersion)
 }
 
-func scanVersion(row pgx.CollectableRow) (v recsys.Version, err error) {
+func scanVersion(row pgx.CollectableRow) (recsys.Version, error) { return scanVersionAfter(row) }
+
+// scanVersionAfter scans what comes before the versionColumns, and those.
+func scanVersionAfter(row pgx.CollectableRow, before ...any) (v recsys.Version, err error) {
 	var from, ready *time.Time
 	var search []byte
-	err = row.Scan(&v.ID, &v.RunID, &v.State, &v.Live, &v.Pinned, &v.Dimension, &v.Items, &v.Users,
-		&from, &v.Coverage.To, &v.Coverage.StoredTo, &search, &v.CreatedAt, &ready, &v.Failure)
+	err = row.Scan(append(before, &v.ID, &v.RunID, &v.State, &v.Live, &v.Pinned, &v.Dimension, &v.Items, &v.Users,
+		&from, &v.Coverage.To, &v.Coverage.StoredTo, &search, &v.CreatedAt, &ready, &v.Failure)...)
 	if err != nil {
 		return v, err
 	}
