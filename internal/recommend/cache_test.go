@@ -1,0 +1,205 @@
+package recommend
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// catalogue is a Data that knows the items "i…" and counts what it is asked for.
+type catalogue struct {
+	asked   int // items
+	popular int // calls
+}
+
+func (c *catalogue) ItemVectors(_ context.Context, v recsys.Version, ids []string) (map[string][]float32, error) {
+	c.asked += len(ids)
+	out := map[string][]float32{}
+	for _, id := range ids {
+		if id[0] == 'i' {
+			out[id] = make([]float32, v.Dimension)
+			out[id][len(id)%v.Dimension] = 1
+		}
+	}
+	return out, nil
+}
+
+func (c *catalogue) Popular(_ context.Context, _ recsys.Version, q vectorstore.Query) ([]vectorstore.Hit, error) {
+	c.popular++
+	hits := make([]vectorstore.Hit, q.K)
+	for i := range hits {
+		hits[i].ItemID = fmt.Sprintf("i%03d", i)
+	}
+	return hits, nil
+}
+
+func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]vectorstore.UserState, error) {
+	return nil, nil
+}
+
+func (c *catalogue) NearestEach(context.Context, recsys.Version, []vectorstore.Query, func(int, []vectorstore.Hit)) error {
+	return nil
+}
+
+func testReader(limit int) (*Reader, *catalogue) {
+	const dimension = 8
+	gram := make([]float64, dimension*dimension)
+	for i := range dimension {
+		gram[i*dimension+i] = 1
+	}
+	data := &catalogue{}
+	r := NewReader(data, recsys.Version{ID: 1, Dimension: dimension}, &recsys.Manifest{
+		Dimension: dimension, Gram: gram, Interest: recsys.DefaultInterest(),
+		Parameters: recsys.Parameters{Alpha: 1, Regularization: 0.1},
+	})
+	r.folder.cache.limit = limit
+	return r, data
+}
+
+// clicker is a user with a history of items from..to and one new click.
+func clicker(from, to int) vectorstore.UserState {
+	u := vectorstore.UserState{User: vectorstore.User{ID: "u"}}
+	for i := from; i < to; i++ {
+		u.History.Items = append(u.History.Items, fmt.Sprintf("i%05d", i))
+		u.History.Weights = append(u.History.Weights, 1)
+	}
+	u.Events = []recsys.Event{{EventID: "e", ItemID: u.History.Items[0], EventType: recsys.Click, OccurredAt: time.Unix(1, 0)}}
+	return u
+}
+
+func TestItemCache(t *testing.T) {
+	t.Parallel()
+	size := entrySize("i00000", 8)
+
+	t.Run("it keeps the working set while others pass through, within its bound", func(t *testing.T) {
+		r, data := testReader(400 * size)
+		for round := range 50 {
+			_, err := r.Load(t.Context(), []vectorstore.UserState{clicker(0, 100), clicker(1000+100*round, 1100+100*round)})
+			require.NoError(t, err)
+			assert.LessOrEqual(t, r.folder.cache.size, 400*size)
+		}
+		assert.Equal(t, 100+50*100, data.asked, "the hundred that everybody needs are read once")
+		total := 0
+		for id, e := range r.folder.cache.entries {
+			total += entrySize(id, len(e.vector))
+		}
+		assert.Equal(t, total, r.folder.cache.size)
+		hits, misses := r.CacheUse()
+		assert.EqualValues(t, 5100, misses)
+		assert.EqualValues(t, 49*101, hits, "the clicked item is asked for once more")
+	})
+	t.Run("it remembers what is not there, within its bound too", func(t *testing.T) {
+		r, data := testReader(20 * size)
+		u := vectorstore.UserState{Events: []recsys.Event{{ItemID: "nothing", EventType: recsys.Click}}}
+		for range 3 {
+			_, err := r.Load(t.Context(), []vectorstore.UserState{u})
+			require.NoError(t, err)
+		}
+		assert.Equal(t, 1, data.asked)
+		assert.False(t, r.Knows("nothing"))
+		for i := range 1000 {
+			u.Events[0].ItemID = fmt.Sprintf("n%05d", i)
+			_, err := r.Load(t.Context(), []vectorstore.UserState{u})
+			require.NoError(t, err)
+		}
+		assert.LessOrEqual(t, r.folder.cache.size, 20*size)
+	})
+	t.Run("it loads as many users as fit together, and one that does not fit at all", func(t *testing.T) {
+		r, _ := testReader(250 * size)
+		users := []vectorstore.UserState{clicker(0, 100), clicker(100, 200), clicker(200, 300), clicker(0, 1000)}
+		n, err := r.Load(t.Context(), users)
+		require.NoError(t, err)
+		assert.Equal(t, 2, n)
+		n, err = r.Load(t.Context(), users[3:])
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+		st, err := r.Fold(users[3])
+		require.NoError(t, err)
+		assert.NotNil(t, st.Vector)
+		_, err = r.Load(t.Context(), users[:1])
+		require.NoError(t, err)
+		assert.LessOrEqual(t, r.folder.cache.size, 1000*size)
+	})
+	t.Run("it does not take a failed read for an answer", func(t *testing.T) {
+		r, _ := testReader(250 * size)
+		r.folder.data = failing{}
+		_, err := r.Load(t.Context(), []vectorstore.UserState{clicker(0, 10)})
+		require.Error(t, err)
+		assert.Empty(t, r.folder.cache.entries)
+	})
+}
+
+type failing struct{ *catalogue }
+
+func (failing) ItemVectors(context.Context, recsys.Version, []string) (map[string][]float32, error) {
+	return nil, context.DeadlineExceeded
+}
+
+func TestPopularList(t *testing.T) {
+	t.Parallel()
+	r, data := testReader(1 << 20)
+	now := time.Unix(1000, 0)
+	r.now = func() time.Time { return now }
+	list := func(k int) []string {
+		var out []string
+		require.NoError(t, r.Search(t.Context(), Request{}, []Ask{{K: k}}, func(_ int, l List) {
+			for _, i := range l.Items {
+				out = append(out, i.ItemID)
+			}
+		}))
+		return out
+	}
+	assert.Len(t, list(5), 5)
+	assert.Len(t, list(3), 3)
+	assert.Equal(t, 1, data.popular, "it serves many lists from one read")
+	assert.Len(t, list(9), 9)
+	assert.Equal(t, 2, data.popular, "it reads a longer one when needed")
+	now = now.Add(popularFor)
+	list(5)
+	assert.Equal(t, 3, data.popular, "it reads again when the list is old")
+}
+
+func TestRecommendationIDs(t *testing.T) {
+	t.Parallel()
+	r, _ := testReader(1 << 20)
+	base := Request{K: 20, Tags: []string{"a", "b"}}
+	hash := r.ConfigHash(base)
+	assert.Regexp(t, "^[0-9a-f]{16}$", hash)
+	same := base
+	same.Tags, same.UserID, same.Version = []string{"b", "a"}, "u", 3
+	assert.Equal(t, hash, r.ConfigHash(same), "it does not depend on the user or the order of tags")
+	for name, change := range map[string]func(*Request){
+		"length": func(q *Request) { q.K = 21 }, "category": func(q *Request) { q.Category = "c" },
+		"tags": func(q *Request) { q.Tags = nil }, "seen": func(q *Request) { q.IncludeSeen = true },
+	} {
+		other := base
+		change(&other)
+		assert.NotEqual(t, hash, r.ConfigHash(other), name)
+	}
+	r.version.Search.EFSearch = 1
+	assert.NotEqual(t, hash, r.ConfigHash(base), "search settings")
+
+	u := clicker(0, 3)
+	u.Events = append(u.Events,
+		recsys.Event{EventID: "b", ItemID: "i00001", EventType: "bookmark"},
+		recsys.Event{EventID: "shown", ItemID: "i00002", EventType: recsys.Impression},
+		recsys.Event{EventID: "unknown", ItemID: "n", EventType: recsys.Click},
+	)
+	_, err := r.Load(t.Context(), []vectorstore.UserState{u})
+	require.NoError(t, err)
+	st, err := r.Fold(u)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b", "e"}, st.Events)
+	slices.Reverse(u.Events)
+	again, err := r.Fold(u)
+	require.NoError(t, err)
+	assert.Equal(t, st, again, "it is a function of the set of events")
+}
