@@ -1,0 +1,62 @@
+package eventsource
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// verdict is what an invocation did with a batch.
+type verdict int
+
+const (
+	succeeded  verdict = iota
+	partial            // everything before one record is done
+	failed             // nothing is done
+	notInvoked         // the function never saw the batch
+)
+
+// readResponse tells what a function with ReportBatchItemFailures says about a
+// batch: for partial, from is the index of the first record to try again.
+//
+// A null response, an empty one, a null or empty list is a success. An identifier
+// that is empty, null, missing (a bad key name), not a string or not of this batch
+// makes the batch a complete failure, as does an answer that is no such response.
+// Names are case-sensitive, unlike encoding/json's.
+func readResponse(result []byte, batch []*entry) (v verdict, from int) {
+	result = bytes.TrimSpace(result)
+	if len(result) == 0 || string(result) == "null" {
+		return succeeded, 0
+	}
+	var response map[string]json.RawMessage
+	if json.Unmarshal(result, &response) != nil {
+		return failed, 0
+	}
+	var failures []map[string]json.RawMessage
+	list := response["batchItemFailures"]
+	if list == nil {
+		return succeeded, 0
+	}
+	if json.Unmarshal(list, &failures) != nil {
+		return failed, 0
+	}
+	if len(failures) == 0 {
+		return succeeded, 0
+	}
+	index := make(map[string]int, len(batch))
+	for i, e := range batch {
+		index[e.number()] = i
+	}
+	from = len(batch)
+	for _, f := range failures {
+		var number *string
+		if json.Unmarshal(f["itemIdentifier"], &number) != nil || number == nil || *number == "" {
+			return failed, 0
+		}
+		i, known := index[*number]
+		if !known {
+			return failed, 0
+		}
+		from = min(from, i) // a batch is in the order of its sequence numbers
+	}
+	return partial, from
+}
