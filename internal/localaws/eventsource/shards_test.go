@@ -1,0 +1,304 @@
+package eventsource
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func flat(calls [][]string) []string { return slices.Concat(calls...) }
+
+func TestMapping_goes_on_at_its_checkpoint(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	f.put("a/0", "b/0", "c/0", "d/0")
+	f.start()
+	f.done(4)
+	f.stop()
+	f.put("a/1")
+	f.start()
+	f.done(1)
+	require.Equal(t, "a/1", flat(f.seen())[4])
+	require.Len(t, flat(f.seen()), 5)
+}
+
+func TestMapping_drains_a_shard_before_its_children(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	g := &gate{}
+	f.replies = func(_ int, b batch) ([]byte, string, error) {
+		g.wait(b)
+		return nil, "", nil
+	}
+	roots := f.server.Shards(streamName, true)
+	f.put("a/0", "b/0", "c/0", "d/0", "e/0", "f/0") // in both shards
+	require.NoError(t, f.server.Merge(streamName, roots[1], roots[0]))
+	f.put("a/1")
+	require.NoError(t, f.server.Split(streamName, f.server.Shards(streamName, true)[0]))
+	f.put("a/2")
+	f.start()
+	f.eventually(func() bool { return g.held() == 2 }, "both parents")
+	states := func() (all []string) {
+		for _, s := range f.Mapping.Status().Shards {
+			all = append(all, s.State)
+		}
+		return all
+	}
+	f.eventually(func() bool {
+		return slices.Equal(states(), []string{draining, draining, waiting, waiting, waiting})
+	}, "waiting children")
+	first := f.seen()[0][0]
+	require.True(t, g.open(first))
+	f.eventually(func() bool { return slices.Contains(states(), finished) }, "one parent finished")
+	require.Len(t, f.seen(), 2, "the other parent is not")
+	require.True(t, g.open(f.seen()[1][0]))
+	f.eventually(func() bool { return g.open("a/1") }, "the child of the merge")
+	f.eventually(func() bool { return g.open("a/2") }, "the grandchild")
+	f.done(8)
+	f.eventually(func() bool {
+		return slices.Equal(states(), []string{finished, finished, finished, reading, reading})
+	}, "the grandchildren are read")
+
+	f.stop()
+	f.start() // finished shards stay so
+	f.eventually(func() bool {
+		return slices.Equal(states(), []string{finished, finished, finished, reading, reading})
+	}, "the same after a restart")
+	require.Len(t, flat(f.seen()), 8)
+}
+
+func TestMapping_starts_at_LATEST_and_skips_nothing_from_then_on(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	f.options.StartingPosition = Latest
+	f.put("a/old", "b/old", "c/old")
+	roots := f.server.Shards(streamName, true)
+	require.NoError(t, f.server.Split(streamName, roots[0]))
+	f.put("a/old", "b/old", "c/old")
+	time.Sleep(2 * time.Millisecond) // beyond the resolution of arrival times
+	f.start()
+	f.eventually(func() bool { return f.server.Calls("GetRecords") > 6 }, "reads")
+	f.put("a/1")
+	f.done(1)
+	f.stop()
+	f.put("b/1", "c/1") // shards without a checkpoint, while nothing runs
+	f.start()
+	f.done(2)
+	require.ElementsMatch(t, []string{"a/1", "b/1", "c/1"}, flat(f.seen()))
+	for _, id := range f.server.Shards(streamName, true) {
+		require.NoError(t, f.server.Split(streamName, id))
+	}
+	f.put("a/2", "b/2", "c/2")
+	f.done(5)
+	require.Len(t, flat(f.seen()), 6)
+}
+
+func TestMapping_starts_at_a_timestamp(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.put("a/old")
+	time.Sleep(2 * time.Millisecond)
+	f.options.StartingPosition, f.options.StartingTime = AtTimestamp, time.Now()
+	time.Sleep(2 * time.Millisecond)
+	f.put("a/new")
+	f.start()
+	f.done(1)
+	require.Equal(t, []string{"a/new"}, flat(f.seen()))
+}
+
+func (f *fixture) recreate(shards int32) {
+	ctx := context.Background()
+	_, err := f.server.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: aws.String(streamName)})
+	require.NoError(f.t, err)
+	_, err = f.server.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: &shards})
+	require.NoError(f.t, err)
+}
+
+func TestMapping_reads_a_stream_made_again_from_its_beginning(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.options.StartingPosition = Latest
+	f.start()
+	f.eventually(func() bool { return f.server.Calls("GetRecords") > 2 }, "reads")
+	f.put("a/0")
+	f.done(1)
+	f.stop()
+	f.recreate(2)
+	f.put("a/1") // before anything looks at the new stream
+	f.start()
+	f.done(1)
+	f.recreate(1) // under a running mapping
+	f.put("a/2")
+	f.done(2)
+	require.Equal(t, []string{"a/0", "a/1", "a/2"}, flat(f.seen()))
+	dirs, err := filepath.Glob(filepath.Join(f.options.CheckpointDir, "events-*"))
+	require.NoError(t, err)
+	require.Len(t, dirs, 1, "progress on earlier streams is forgotten")
+}
+
+func TestMapping_reads_again_rather_than_skip_when_checkpoints_are_damaged(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"shardId-000000000000.json", originName} {
+		f := newFixture(t, 1)
+		f.options.StartingPosition = Latest
+		f.start()
+		f.eventually(func() bool { return f.server.Calls("GetRecords") > 2 }, "reads")
+		f.put("a/0")
+		f.done(1)
+		f.stop()
+		files, err := filepath.Glob(filepath.Join(f.options.CheckpointDir, "events-*", name))
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		require.NoError(t, os.WriteFile(files[0], []byte("{"), 0o600))
+		f.put("a/1")
+		f.start()
+		f.done(1)
+		require.Contains(t, flat(f.seen()), "a/1")
+	}
+}
+
+func TestMapping_gets_over_trouble_with_Kinesis(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	f.server.Fail("DescribeStreamSummary", "LimitExceededException", "ResourceNotFoundException")
+	f.server.Fail("ListShards", "LimitExceededException", "InternalFailure")
+	f.server.Fail("GetShardIterator", "InternalFailure", "ProvisionedThroughputExceededException", "ResourceNotFoundException")
+	f.server.Fail("GetRecords", "ProvisionedThroughputExceededException", "ExpiredIteratorException", "InternalFailure", "ResourceNotFoundException")
+	f.put("a/0", "b/0", "c/0", "d/0")
+	f.start()
+	f.done(4)
+	f.server.ExpireIterators()
+	f.put("a/1", "b/1", "c/1", "d/1")
+	f.done(8)
+	require.Len(t, flat(f.seen()), 8, "nothing twice")
+	require.NotZero(t, f.Mapping.Status().Counts.ReadErrors)
+	require.NotEmpty(t, f.Mapping.Status().LastError)
+}
+
+func TestMapping_does_not_skip_at_LATEST_when_its_first_iterator_expires(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.options.StartingPosition = Latest
+	f.start()
+	f.eventually(func() bool { return f.server.Calls("GetRecords") > 2 }, "reads")
+	f.server.OnCall(func(operation string) string {
+		if operation == "GetRecords" {
+			return "ExpiredIteratorException"
+		}
+		return ""
+	})
+	f.put("a/0")
+	f.server.OnCall(nil)
+	f.done(1)
+}
+
+func TestMapping_leaves_shards_that_retention_has_removed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	var down atomic.Bool
+	f.server.OnCall(func(operation string) string {
+		if operation == "GetRecords" && down.Load() {
+			return "InternalFailure"
+		}
+		return ""
+	})
+	f.put("a/0")
+	f.start()
+	f.done(1)
+	down.Store(true)
+	f.put("a/lost")
+	require.NoError(t, f.server.Split(streamName, f.server.Shards(streamName, true)[0]))
+	time.Sleep(2 * time.Millisecond)
+	f.server.Trim(streamName, time.Now())
+	f.put("a/1")
+	down.Store(false)
+	f.done(2)
+	require.Equal(t, []string{"a/0", "a/1"}, flat(f.seen()))
+}
+
+func TestMapping_finishes_invocations_under_way_when_it_stops(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.options.BatchSize = 1
+	g := &gate{}
+	f.replies = func(_ int, b batch) ([]byte, string, error) {
+		g.wait(b)
+		return nil, "", nil
+	}
+	f.put("a/0", "a/1")
+	f.start()
+	f.eventually(func() bool { return g.held() == 1 }, "an invocation")
+	stopped := make(chan struct{})
+	stop := f.stop
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+		require.Fail(t, "it does not wait")
+	case <-time.After(10 * time.Millisecond):
+	}
+	require.True(t, g.open("a/0"))
+	<-stopped
+	require.Equal(t, [][]string{{"a/0"}}, f.seen(), "no new invocation")
+	f.replies = nil
+	f.start()
+	f.done(1)
+	require.Equal(t, [][]string{{"a/0"}, {"a/1"}}, f.seen())
+}
+
+func TestMapping_cuts_invocations_off_after_the_stop_timeout_without_counting_them(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.destination()
+	f.options.MaxRetries, f.options.StopTimeout = NoRetries, 5*time.Millisecond
+	called := make(chan struct{}, 1)
+	f.options.Function = func(ctx context.Context, _ []byte) ([]byte, string, error) {
+		called <- struct{}{}
+		<-ctx.Done()
+		return nil, "Unhandled", nil // the host killed it
+	}
+	f.put("a/0")
+	f.start()
+	<-called
+	f.stop()
+	require.Empty(t, f.bucket.objects)
+	f.options.Function = f.function
+	f.start()
+	f.done(1)
+	require.Equal(t, [][]string{{"a/0"}}, f.seen())
+}
+
+func TestMapping_keeps_others_out_of_its_checkpoints(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.put("a")
+	f.start()
+	f.done(1)
+	second, err := New(f.options)
+	require.NoError(t, err)
+	require.ErrorContains(t, second.Run(t.Context()), "another mapping")
+}
+
+func TestMapping_waits_for_its_stream(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	_, err := f.server.DeleteStream(t.Context(), &kinesis.DeleteStreamInput{StreamName: aws.String(streamName)})
+	require.NoError(t, err)
+	f.start()
+	f.eventually(func() bool { return f.Mapping.Status().LastError != "" }, "an error")
+	require.Equal(t, "starting", f.Mapping.Status().State)
+	_, err = f.server.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(streamName), ShardCount: aws.Int32(1)})
+	require.NoError(t, err)
+	f.put("a")
+	f.done(1)
+}
