@@ -161,7 +161,7 @@ func TestEachGateRefuses(t *testing.T) {
 			it: "a training that missed a streamed event", gate: recsys.GateCoverage,
 			live: vectorstoretest.Fixture{Coverage: covering},
 			before: func(t *testing.T, s *vectorstore.Store) {
-				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+				vectorstoretest.Stream(t, s, streamed...)
 			},
 			break_: vectorstoretest.Fixture{Coverage: covering},
 			reason: "read 0 streamed events and Postgres has 1",
@@ -170,7 +170,7 @@ func TestEachGateRefuses(t *testing.T) {
 			it: "a training that saw another event in its place", gate: recsys.GateCoverage,
 			live: vectorstoretest.Fixture{Coverage: covering},
 			before: func(t *testing.T, s *vectorstore.Store) {
-				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+				vectorstoretest.Stream(t, s, streamed...)
 			},
 			break_: vectorstoretest.Fixture{Coverage: covering, ChangeManifest: func(m *recsys.Manifest) {
 				m.Input.Streamed = recsys.EventSet{Count: 1, Hash: "00000000000000ff"}
@@ -181,7 +181,7 @@ func TestEachGateRefuses(t *testing.T) {
 			it: "events it has not counted that are no longer kept", gate: recsys.GateHorizon,
 			live: vectorstoretest.Fixture{Coverage: covering},
 			before: func(t *testing.T, s *vectorstore.Store) {
-				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+				vectorstoretest.Stream(t, s, streamed...)
 				n, err := s.DropCoveredEvents(t.Context(), soon)
 				require.NoError(t, err)
 				require.EqualValues(t, 1, n)
@@ -193,7 +193,7 @@ func TestEachGateRefuses(t *testing.T) {
 			it: "late events it has not counted that are no longer kept", gate: recsys.GateHorizon,
 			live: vectorstoretest.Fixture{Coverage: covering},
 			before: func(t *testing.T, s *vectorstore.Store) {
-				require.NoError(t, s.InsertLiveEvents(t.Context(), streamed))
+				vectorstoretest.Stream(t, s, streamed...)
 				_, err := s.DropCoveredEvents(t.Context(), soon)
 				require.NoError(t, err)
 			},

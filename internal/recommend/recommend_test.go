@@ -93,7 +93,7 @@ func (b *bundle) click(t *testing.T, user, item, kind string) recsys.Event {
 		EventID: fmt.Sprintf("%s-%s-%s", user, item, kind), UserID: user, ItemID: item, EventType: kind,
 		OccurredAt: b.version.Coverage.To.Add(time.Hour),
 	}
-	require.NoError(t, b.store.InsertLiveEvents(t.Context(), []recsys.Event{e}))
+	vectorstoretest.Stream(t, b.store, e)
 	return e
 }
 
@@ -175,7 +175,7 @@ func TestLiveEvents(t *testing.T) {
 			EventID: "late-copy", UserID: user.ID, ItemID: "i000003", EventType: recsys.Purchase,
 			OccurredAt: b.version.Coverage.To.Add(-time.Hour),
 		}
-		require.NoError(t, b.store.InsertLiveEvents(t.Context(), []recsys.Event{old}))
+		vectorstoretest.Stream(t, b.store, old)
 		future := b.version.Coverage
 		future.StoredTo = time.Now().Add(time.Hour)
 		v := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "covers-more", Coverage: future})
@@ -212,7 +212,7 @@ func TestLiveEvents(t *testing.T) {
 		require.NoError(t, err)
 		later := known
 		later.EventID, later.ItemID, later.OccurredAt = "of-tomorrow", "an-item-of-tomorrow", known.OccurredAt.Add(365*24*time.Hour)
-		require.NoError(t, b.store.InsertLiveEvents(t.Context(), []recsys.Event{later}))
+		vectorstoretest.Stream(t, b.store, later)
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 		require.NoError(t, err)
 		assert.Equal(t, before, list, "neither the list nor its id nor the age of the other events")

@@ -1,10 +1,8 @@
 package vectorstore
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,63 +40,6 @@ func readHorizon(ctx context.Context, q querier, lock string) (h Horizon, err er
 		err = row.Scan(&stored, &occurred)
 		return Horizon{StoredBefore: orZero(stored), OccurredBefore: orZero(occurred)}, err
 	})
-}
-
-// LiveEvents is the kept events of the users, by user, in (occurred_at,
-// event_id) order.
-func (s *Store) LiveEvents(ctx context.Context, userIDs []string) (map[string][]recsys.Event, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT
-			event_id,
-			user_id,
-			item_id,
-			event_type,
-			value,
-			session_id,
-			recommendation_id,
-			occurred_at,
-			stored_at
-		FROM recflow.live_events
-		WHERE user_id = ANY($1)
-		ORDER BY user_id, occurred_at, event_id`, userIDs)
-	if err != nil {
-		return nil, fmt.Errorf("live events: %w", err)
-	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e recsys.Event, err error) {
-		return e, row.Scan(&e.EventID, &e.UserID, &e.ItemID, &e.EventType, &e.Value,
-			&e.SessionID, &e.RecommendationID, &e.OccurredAt, &e.StoredAt)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("live events: %w", err)
-	}
-	byUser := make(map[string][]recsys.Event)
-	for _, e := range events {
-		byUser[e.UserID] = append(byUser[e.UserID], e)
-	}
-	return byUser, nil
-}
-
-// InsertLiveEvents keeps events that came through the stream, in one round
-// trip. Of several with one event_id the first one stored stays; stored_at is
-// the database's clock at that moment.
-func (s *Store) InsertLiveEvents(ctx context.Context, events []recsys.Event) error {
-	// Everybody inserts in one order: two batches that share events would
-	// otherwise wait for each other.
-	events = slices.Clone(events)
-	slices.SortStableFunc(events, func(a, b recsys.Event) int { return cmp.Compare(a.EventID, b.EventID) })
-	batch := &pgx.Batch{}
-	for _, e := range events {
-		batch.Queue(`
-			INSERT INTO recflow.live_events
-				(event_id, user_id, item_id, event_type, value, session_id, recommendation_id, occurred_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-			ON CONFLICT (event_id) DO NOTHING`,
-			e.EventID, e.UserID, e.ItemID, e.EventType, e.Value, e.SessionID, e.RecommendationID, e.OccurredAt)
-	}
-	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("store live events: %w", err)
-	}
-	return nil
 }
 
 // idHash is recsys.IDHash("", event_id) as a signed number.

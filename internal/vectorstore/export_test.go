@@ -4,6 +4,8 @@ package vectorstore
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,4 +79,33 @@ func Walk(ctx context.Context, s *Store, v recsys.Version, q Query) ([]Hit, erro
 	var hits []Hit
 	err := s.search(ctx, v, []Query{q}, []plan{walkPlan(v, q, eligible)}, func(_ int, found []Hit) { hits = found })
 	return hits, err
+}
+
+// ExplainStream returns the plans of what a batch of the stream reads, asked for
+// n ids, by name.
+func ExplainStream(ctx context.Context, t testing.TB, s *Store, v recsys.Version, n int) map[string]string {
+	t.Helper()
+	ids, digests := make([]string, n), make([][]byte, n)
+	for i := range ids {
+		ids[i], digests[i] = fmt.Sprintf("e%d", i), make([]byte, 16)
+	}
+	plans := map[string]string{}
+	for name, q := range map[string]struct {
+		sql  string
+		args []any
+	}{
+		"events": {readEvents, []any{ids, digests}},
+		"states": {uncoveredEvents, []any{ids, v.Coverage.To, v.Coverage.StoredTo}},
+	} {
+		rows, err := s.pool.Query(ctx, "EXPLAIN "+q.sql, q.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		plans[name] = strings.Join(lines, "\n")
+	}
+	return plans
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -154,50 +152,6 @@ func TestBadVectorsAreCounted(t *testing.T) {
 	require.EqualValues(t, 1, users, "no vector at all is not a bad one, nor is a very long one")
 }
 
-func liveEvent(n int, at time.Time) recsys.Event {
-	return recsys.Event{
-		EventID: fmt.Sprintf("e%d", n), UserID: fmt.Sprintf("u%d", n%3), ItemID: "i", EventType: recsys.Click, OccurredAt: at,
-	}
-}
-
-func TestLiveEventsAreKeptOnce(t *testing.T) {
-	t.Parallel()
-	s := vectorstoretest.New(t)
-	at := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
-	first := liveEvent(0, at)
-	require.NoError(t, s.InsertLiveEvents(t.Context(), []recsys.Event{first, liveEvent(1, at), liveEvent(3, at.Add(-time.Hour))}))
-	events, err := s.LiveEvents(t.Context(), []string{"u0", "u9"})
-	require.NoError(t, err)
-	require.Len(t, events, 1)
-	require.Equal(t, []string{"e3", "e0"}, []string{events["u0"][0].EventID, events["u0"][1].EventID})
-	require.False(t, events["u0"][0].StoredAt.IsZero())
-
-	changed := first
-	changed.ItemID = "other"
-	require.NoError(t, s.InsertLiveEvents(t.Context(), []recsys.Event{changed, changed}))
-	again, err := s.LiveEvents(t.Context(), []string{"u0", "u9"})
-	require.NoError(t, err)
-	require.Equal(t, events, again, "the first one stays, and so does its stored_at")
-}
-
-func TestLiveEventsOfTwoBatchesDoNotWaitForEachOther(t *testing.T) {
-	t.Parallel()
-	s := vectorstoretest.New(t)
-	for round := range 5 {
-		events := make([]recsys.Event, 400)
-		for i := range events {
-			events[i] = liveEvent(1000*round+i, time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC))
-		}
-		reversed := slices.Clone(events)
-		slices.Reverse(reversed)
-		var group errgroup.Group
-		for _, batch := range [][]recsys.Event{events, reversed} {
-			group.Go(func() error { return s.InsertLiveEvents(t.Context(), batch) })
-		}
-		require.NoError(t, group.Wait())
-	}
-}
-
 func TestTheHorizonKeepsVersionsFromGoingLive(t *testing.T) {
 	t.Parallel()
 	s := vectorstoretest.New(t)
@@ -206,7 +160,7 @@ func TestTheHorizonKeepsVersionsFromGoingLive(t *testing.T) {
 	for n := range 10 {
 		events = append(events, liveEvent(n, past.Add(time.Duration(n)*time.Hour)))
 	}
-	require.NoError(t, s.InsertLiveEvents(t.Context(), events))
+	vectorstoretest.Stream(t, s, events...)
 	future := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	covering := func(run string, until int) recsys.Version {
 		return vectorstoretest.Build(t, s, vectorstoretest.Fixture{

@@ -1,0 +1,267 @@
+package vectorstore_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+var march = time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+
+func liveEvent(n int, at time.Time) recsys.Event {
+	return recsys.Event{
+		EventID: fmt.Sprintf("e%d", n), UserID: fmt.Sprintf("u%d", n%3), ItemID: "i", EventType: recsys.Click, OccurredAt: at,
+	}
+}
+
+// states is the state of users under a version that covers nothing.
+func states(t testing.TB, s *vectorstore.Store, v recsys.Version, ids ...string) []vectorstore.UserState {
+	t.Helper()
+	got, err := s.UserStates(t.Context(), v, ids)
+	require.NoError(t, err)
+	require.Len(t, got, len(ids))
+	return got
+}
+
+func TestStreamedEventsAreKeptOnce(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march.Add(-time.Minute), StoredTo: march}})
+	value := 4.5
+	first := liveEvent(0, march)
+	first.Value, first.SessionID, first.RecommendationID = &value, "s", "r"
+	batch := vectorstoretest.Stream(t, s, liveEvent(1, march), first, liveEvent(3, march.Add(-time.Hour)))
+	require.Zero(t, batch.Version, "nothing is live")
+	require.Equal(t, first.Digest(), batch.Events[1].Digest)
+	require.Equal(t, first.OccurredAt, batch.Events[1].OccurredAt.UTC())
+
+	got := states(t, s, v, "u9", "u0")
+	require.Equal(t, "u9", got[0].ID)
+	require.Empty(t, got[0].Events)
+	require.Len(t, got[1].Events, 2)
+	require.Equal(t, "e3", got[1].Events[0].EventID)
+	require.Equal(t, batch.Events[1].At, got[1].Events[1].StoredAt)
+	kept := got[1].Events[1]
+	require.Equal(t, first.Digest(), kept.Digest(), "it comes back as it was sent")
+
+	changed := first
+	changed.ItemID = "other"
+	again := vectorstoretest.Stream(t, s, changed)
+	require.True(t, again.Events[0].Conflict)
+	require.Equal(t, batch.Events[1].At, again.Events[0].At, "the first one stays, and so does its stored_at")
+	require.Equal(t, got, states(t, s, v, "u9", "u0"))
+	require.False(t, vectorstoretest.Stream(t, s, first).Events[0].Conflict)
+}
+
+func TestStoringTellsWhichVersionIsLive(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10})
+	promote(t, s, v.ID)
+	live, err := s.Live(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, v.ID, live.Version.ID)
+	for _, events := range [][]recsys.Event{nil, {liveEvent(1, march)}} {
+		batch := vectorstoretest.Stream(t, s, events...)
+		require.Equal(t, v.ID, batch.Version)
+		require.Equal(t, live.Revision, batch.Revision)
+	}
+}
+
+func TestBatchesThatShareEventsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	for round := range 5 {
+		events := make([]vectorstore.StreamEvent, 400)
+		for i := range events {
+			e := liveEvent(1000*round+i, march)
+			events[i] = vectorstore.StreamEvent{Event: e, Digest: e.Digest()}
+		}
+		reversed := slices.Clone(events)
+		slices.Reverse(reversed)
+		answers := make([]vectorstore.StoredBatch, 2)
+		var group errgroup.Group
+		for i, batch := range [][]vectorstore.StreamEvent{events, reversed} {
+			group.Go(func() (err error) {
+				answers[i], err = s.StoreEvents(t.Context(), batch)
+				return err
+			})
+		}
+		require.NoError(t, group.Wait())
+		slices.Reverse(answers[1].Events)
+		require.Equal(t, answers[0].Events, answers[1].Events, "both see the one that was faster")
+	}
+}
+
+func TestAnyWayOfStoringTheSameEventsGivesTheSameState(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march, StoredTo: march}})
+	run := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		run++
+		var events []recsys.Event
+		for n := range rapid.IntRange(1, 30).Draw(rt, "events") {
+			at := march.Add(time.Duration(rapid.IntRange(0, 5).Draw(rt, "second")) * time.Second)
+			e := liveEvent(n, at)
+			e.EventID, e.UserID = fmt.Sprintf("%d-%s", run, e.EventID), fmt.Sprintf("%d-%s", run, e.UserID)
+			events = append(events, e)
+		}
+		sent := rapid.Permutation(slices.Concat(events, events, events)).Draw(rt, "order")
+		for len(sent) > 0 {
+			n := rapid.IntRange(1, len(sent)).Draw(rt, "batch")
+			part := slices.Clone(sent[:n])
+			slices.SortFunc(part, func(a, b recsys.Event) int { return strings.Compare(a.EventID, b.EventID) })
+			vectorstoretest.Stream(t, s, slices.CompactFunc(part, func(a, b recsys.Event) bool { return a.EventID == b.EventID })...)
+			sent = sent[n:]
+		}
+		slices.SortFunc(events, func(a, b recsys.Event) int {
+			return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.EventID, b.EventID))
+		})
+		for _, state := range states(t, s, v, fmt.Sprintf("%d-u0", run), fmt.Sprintf("%d-u1", run), fmt.Sprintf("%d-u2", run)) {
+			var want, got []string
+			for _, e := range events {
+				if e.UserID == state.ID {
+					want = append(want, e.EventID)
+				}
+			}
+			for _, e := range state.Events {
+				got = append(got, e.EventID)
+			}
+			if !slices.Equal(want, got) {
+				rt.Fatalf("user %s has %v, want %v", state.ID, got, want)
+			}
+		}
+	})
+}
+
+func TestStatesHoldWhatTheVersionHasNotCovered(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	stored := vectorstoretest.Stream(t, s, liveEvent(0, march), liveEvent(3, march.Add(2*time.Hour))).Events
+	later := vectorstoretest.Stream(t, s, liveEvent(6, march)).Events[0]
+	require.True(t, later.At.After(stored[0].At))
+	coverage := recsys.Coverage{To: march.Add(time.Hour), StoredTo: later.At}
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Coverage: coverage})
+	var got []string
+	for _, e := range states(t, s, v, "u0")[0].Events {
+		require.False(t, coverage.Covers(e))
+		got = append(got, e.EventID)
+	}
+	require.Equal(t, []string{"e6", "e3"}, got, "one was stored too late, one occurred too late")
+}
+
+func TestTheStatesOfAVersionThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	_, err := s.UserStates(t.Context(), recsys.Version{ID: 99}, []string{"u0"})
+	require.ErrorIs(t, err, recsys.ErrVersionGone)
+}
+
+func TestTheFirstVerdictStays(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	e := liveEvent(0, march)
+	folded := vectorstore.Verdict{EventID: e.EventID, Digest: e.Digest(), Verdict: vectorstore.Folded, Stage: "session", Version: 3, ArrivedAt: march}
+	refused := vectorstore.Verdict{EventID: e.EventID, Digest: [16]byte{1}, Verdict: vectorstore.QuarantinedVerdict, Reason: "conflict", ArrivedAt: march}
+	require.False(t, vectorstoretest.Stream(t, s, e).Events[0].Done)
+	require.NoError(t, s.WriteVerdicts(t.Context(), []vectorstore.Verdict{folded, refused}, nil))
+	second := folded
+	second.Verdict, second.Reason = vectorstore.Ignored, "unknown_item"
+	require.NoError(t, s.WriteVerdicts(t.Context(), []vectorstore.Verdict{second}, nil))
+	require.NoError(t, s.WriteVerdicts(t.Context(), nil, nil))
+
+	key := vectorstore.VerdictKey{EventID: e.EventID, Digest: e.Digest()}
+	got, err := s.Verdicts(t.Context(), []vectorstore.VerdictKey{key, {EventID: "none"}, {EventID: e.EventID, Digest: [16]byte{1}}})
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	v := got[key]
+	require.False(t, v.At.IsZero())
+	v.At, v.ArrivedAt = time.Time{}, v.ArrivedAt.UTC()
+	require.Equal(t, folded, v)
+	require.True(t, vectorstoretest.Stream(t, s, e).Events[0].Done)
+
+	dropped, err := s.DropVerdicts(t.Context(), time.Now().Add(-time.Hour))
+	require.NoError(t, err)
+	require.Zero(t, dropped)
+	dropped, err = s.DropVerdicts(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, dropped)
+}
+
+func TestStatisticsOfTheStream(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	empty, err := s.StreamStats(t.Context(), time.Hour)
+	require.NoError(t, err)
+	require.Zero(t, empty.Events)
+	require.True(t, empty.Newest.IsZero())
+
+	now := time.Now()
+	var verdicts []vectorstore.Verdict
+	for n := range 4 {
+		v := vectorstore.Verdict{EventID: fmt.Sprint(n), Verdict: vectorstore.Folded, Stage: "session", ArrivedAt: now.Add(-10 * time.Second)}
+		if n == 3 {
+			v.Verdict, v.Reason, v.Stage = vectorstore.Ignored, "impression", ""
+		}
+		verdicts = append(verdicts, v)
+	}
+	evaluations := []vectorstore.Evaluation{
+		{EventID: "0", Version: 7, LiveStage: "session", StaleStage: "popular", LiveRank: 2},
+		{EventID: "1", Version: 7, LiveStage: "session", StaleStage: "popular", LiveRank: 20, StaleRank: 1},
+		{EventID: "2", Version: 7, LiveStage: "session", StaleStage: "popular", LiveRank: 21, StaleRank: 21},
+	}
+	require.NoError(t, s.WriteVerdicts(t.Context(), verdicts, evaluations))
+	require.NoError(t, s.WriteVerdicts(t.Context(), nil, []vectorstore.Evaluation{{EventID: "0", Version: 8}}))
+
+	got, err := s.StreamStats(t.Context(), time.Hour)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, got.Events)
+	require.Equal(t, []vectorstore.VerdictCount{{"folded", "", 3}, {"ignored", "impression", 1}}, got.Verdicts)
+	require.Equal(t, []vectorstore.StageCount{{"session", 3}}, got.Stages)
+	require.Greater(t, got.P50, 9*time.Second)
+	require.Less(t, got.P99, 40*time.Second)
+
+	stats, err := s.EvaluationStats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []vectorstore.EvaluationStats{{
+		Version: 7, Stage: "session", Events: 3, LiveHits: 2, StaleHits: 1, OnlyLive: 1,
+		LiveReciprocal: stats[0].LiveReciprocal, StaleReciprocal: stats[0].StaleReciprocal,
+	}}, stats)
+	require.InDelta(t, (1.0/2+1.0/20+1.0/21)/3, stats[0].LiveReciprocal, 1e-12)
+}
+
+// TestLookingUpManyIsQuick looks at the plans: each id and each user is found
+// through an index, however many are asked for.
+func TestLookingUpManyIsQuick(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march, StoredTo: march}})
+	events := make([]recsys.Event, 10_000)
+	for i := range events {
+		events[i] = liveEvent(i, march.Add(time.Duration(i)*time.Second))
+	}
+	began := time.Now()
+	vectorstoretest.Stream(t, s, events...)
+	stored := time.Since(began)
+	vectorstoretest.Stream(t, s, events...)
+	again := time.Since(began) - stored
+	began = time.Now()
+	require.Len(t, states(t, s, v, "u0")[0].Events, 3334)
+	t.Logf("10,000 events: stored in %s, again in %s; 3,334 of a user read in %s", stored, again, time.Since(began))
+	for name, plan := range vectorstore.ExplainStream(context.Background(), t, s, v, 500) {
+		require.NotContains(t, plan, "Seq Scan", name)
+	}
+}

@@ -1,0 +1,77 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// UserState is what a version knows of a user and the streamed events that it
+// has not covered, in (occurred_at, event_id) order. A user of whom nothing is
+// known has no vector, no history and no events.
+type UserState struct {
+	User
+	Events []recsys.Event
+}
+
+// The predicate of recsys.Coverage.Covers, turned round. The OFFSET keeps the
+// planner from reading the whole table for many users: each one's events lie
+// side by side in an index, in this order.
+const uncoveredEvents = `
+	SELECT
+		e.event_id,
+		e.user_id,
+		e.item_id,
+		e.event_type,
+		e.value,
+		e.session_id,
+		e.recommendation_id,
+		e.occurred_at,
+		e.stored_at
+	FROM unnest($1::text[]) AS u (user_id)
+	CROSS JOIN LATERAL (
+		SELECT *
+		FROM recflow.live_events l
+		WHERE l.user_id = u.user_id AND NOT (l.occurred_at < $2 AND l.stored_at < $3)
+		ORDER BY l.user_id, l.occurred_at, l.event_id
+		OFFSET 0
+	) e`
+
+// UserStates is the state of each user under the version, in the order asked and
+// in one round trip. The ids are distinct.
+func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) ([]UserState, error) {
+	users := make(map[string]*UserState, len(ids))
+	for _, id := range ids {
+		users[id] = &UserState{User: User{ID: id}}
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(fmt.Sprintf(selectUser+"WHERE user_id = ANY($1) LIMIT $2", schemaOf(v.ID)), ids, len(ids)).
+		Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, scanUser)
+			for _, u := range found {
+				users[u.ID].User = u
+			}
+			return err
+		})
+	batch.Queue(uncoveredEvents, ids, v.Coverage.To, v.Coverage.StoredTo).Query(func(rows pgx.Rows) error {
+		var e recsys.Event
+		_, err := pgx.ForEachRow(rows, []any{&e.EventID, &e.UserID, &e.ItemID, &e.EventType, &e.Value,
+			&e.SessionID, &e.RecommendationID, &e.OccurredAt, &e.StoredAt}, func() error {
+			users[e.UserID].Events = append(users[e.UserID].Events, e)
+			e.Value = nil
+			return nil
+		})
+		return err
+	})
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fmt.Errorf("states of users under version %d: %w", v.ID, translate(err))
+	}
+	out := make([]UserState, len(ids))
+	for i, id := range ids {
+		out[i] = *users[id]
+	}
+	return out, nil
+}

@@ -1,0 +1,143 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// What can become of an event of the stream.
+const (
+	Folded             = "folded"      // it shapes the user's list
+	Ignored            = "ignored"     // it is kept and shapes nothing for now; the reason says why
+	QuarantinedVerdict = "quarantined" // it can never succeed; the reason says why
+)
+
+// VerdictKey names an event by its id and what it says.
+type VerdictKey struct {
+	EventID string
+	Digest  [16]byte
+}
+
+// Verdict is what became of an event. It is written when everything that the
+// event causes has been delivered, and the first one stays.
+type Verdict struct {
+	EventID   string
+	Digest    [16]byte
+	Verdict   string
+	Reason    string
+	Stage     string    // of the list that the event shaped
+	Version   int64     // 0: none was live
+	ArrivedAt time.Time // in the stream
+	At        time.Time // when it was written; set by the store
+}
+
+// Evaluation compares, for one event before it was folded, the rank of its item
+// under the live state with that under the version alone. 0: not in the first
+// hundred.
+type Evaluation struct {
+	EventID               string
+	Version               int64
+	LiveStage, StaleStage string
+	LiveRank, StaleRank   int
+}
+
+// WriteVerdicts records verdicts and evaluations in one round trip. What is
+// recorded already stays as it is.
+func (s *Store) WriteVerdicts(ctx context.Context, verdicts []Verdict, evaluations []Evaluation) error {
+	batch := &pgx.Batch{}
+	if len(verdicts) > 0 {
+		batch.Queue(`
+			INSERT INTO recflow.event_verdicts (event_id, digest, verdict, reason, stage, version_id, arrived_at)
+			SELECT *
+			FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[]) AS v (event_id, digest)
+			ORDER BY v.event_id COLLATE "C", v.digest
+			ON CONFLICT (event_id, digest) DO NOTHING`,
+			column(verdicts, func(v *Verdict) string { return v.EventID }),
+			column(verdicts, func(v *Verdict) []byte { return v.Digest[:] }),
+			column(verdicts, func(v *Verdict) string { return v.Verdict }),
+			column(verdicts, func(v *Verdict) string { return v.Reason }),
+			column(verdicts, func(v *Verdict) string { return v.Stage }),
+			column(verdicts, func(v *Verdict) int64 { return v.Version }),
+			column(verdicts, func(v *Verdict) time.Time { return v.ArrivedAt }))
+	}
+	if len(evaluations) > 0 {
+		batch.Queue(`
+			INSERT INTO recflow.evaluations (event_id, version_id, live_stage, stale_stage, live_rank, stale_rank)
+			SELECT *
+			FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::int[], $6::int[]) AS e (event_id)
+			ORDER BY e.event_id COLLATE "C"
+			ON CONFLICT (event_id) DO NOTHING`,
+			column(evaluations, func(e *Evaluation) string { return e.EventID }),
+			column(evaluations, func(e *Evaluation) int64 { return e.Version }),
+			column(evaluations, func(e *Evaluation) string { return e.LiveStage }),
+			column(evaluations, func(e *Evaluation) string { return e.StaleStage }),
+			column(evaluations, func(e *Evaluation) int { return e.LiveRank }),
+			column(evaluations, func(e *Evaluation) int { return e.StaleRank }))
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("write verdicts: %w", err)
+	}
+	return nil
+}
+
+// column is one value of every row, as an array parameter.
+func column[R, T any](rows []R, value func(*R) T) []T {
+	out := make([]T, len(rows))
+	for i := range rows {
+		out[i] = value(&rows[i])
+	}
+	return out
+}
+
+// Verdicts is what became of the events that have a verdict.
+func (s *Store) Verdicts(ctx context.Context, keys []VerdictKey) (map[VerdictKey]Verdict, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT
+			v.event_id,
+			v.digest,
+			v.verdict,
+			v.reason,
+			v.stage,
+			v.version_id,
+			v.arrived_at,
+			v.at
+		FROM unnest($1::text[], $2::bytea[]) AS k (event_id, digest)
+		JOIN recflow.event_verdicts v ON v.event_id = k.event_id AND v.digest = k.digest`,
+		column(keys, func(k *VerdictKey) string { return k.EventID }),
+		column(keys, func(k *VerdictKey) []byte { return k.Digest[:] }))
+	if err != nil {
+		return nil, fmt.Errorf("verdicts: %w", err)
+	}
+	found := make(map[VerdictKey]Verdict, len(keys))
+	var v Verdict
+	var digest []byte
+	_, err = pgx.ForEachRow(rows, []any{&v.EventID, &digest, &v.Verdict, &v.Reason, &v.Stage, &v.Version, &v.ArrivedAt, &v.At}, func() error {
+		copy(v.Digest[:], digest)
+		found[VerdictKey{v.EventID, v.Digest}] = v
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("verdicts: %w", err)
+	}
+	return found, nil
+}
+
+// DropVerdicts removes the verdicts written before olderThan, which must lie so
+// far back that the stream cannot deliver their events again, and returns how
+// many. Evaluations are kept for ninety days more.
+func (s *Store) DropVerdicts(ctx context.Context, olderThan time.Time) (int64, error) {
+	tag, err := s.pool.Exec(ctx, "DELETE FROM recflow.event_verdicts WHERE at < $1", olderThan)
+	if err == nil {
+		_, err = s.pool.Exec(ctx, "DELETE FROM recflow.evaluations WHERE at < $1", olderThan.Add(-90*24*time.Hour))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("drop verdicts: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}
