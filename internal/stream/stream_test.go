@@ -1,0 +1,159 @@
+package stream_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/stream/streamtest"
+)
+
+var arrived = time.Date(2025, 3, 1, 10, 0, 1, 0, time.UTC)
+
+func record(data []byte) stream.Record {
+	return stream.Record{Data: data, Stream: "arn:aws:kinesis:us-east-1:0:stream/s", Shard: "shardId-0", SequenceNumber: "42", ArrivedAt: arrived}
+}
+
+func one(t testing.TB, data string) stream.Decoded {
+	t.Helper()
+	all := stream.Decode(record([]byte(data)))
+	require.Len(t, all, 1)
+	return all[0]
+}
+
+func TestEveryMistakeHasItsReason(t *testing.T) {
+	t.Parallel()
+	require.Nil(t, one(t, streamtest.Good).Fault)
+	for _, b := range streamtest.Malformed() {
+		t.Run(b.Name, func(t *testing.T) {
+			d := one(t, string(b.Data))
+			require.NotNil(t, d.Fault)
+			assert.Equal(t, b.Reason, d.Fault.Reason, d.Fault.Detail)
+			assert.Equal(t, b.EventID, d.EventID)
+			assert.Equal(t, b.Data, d.Raw)
+			assert.Equal(t, stream.RawDigest(b.Data), d.Digest)
+			assert.Equal(t, recsys.Event{}, d.Event)
+			assert.NotContains(t, d.Fault.Detail, "u1")
+		})
+	}
+}
+
+func TestFieldsMayBeAbsentNullOrUnknown(t *testing.T) {
+	t.Parallel()
+	bare := one(t, streamtest.Good)
+	more := one(t, strings.Replace(streamtest.Good, "{", `{"value":null,"session_id":null,"later":{"a":[1,{"b":null}]},"x":null,`, 1))
+	require.Nil(t, more.Fault)
+	assert.Equal(t, bare.Event, more.Event)
+	assert.Equal(t, bare.Digest, more.Digest)
+
+	full := one(t, strings.Replace(streamtest.Good, "}", `,"value":4.5,"session_id":"s","recommendation_id":"r"}`, 1))
+	require.Nil(t, full.Fault)
+	assert.InDelta(t, 4.5, *full.Event.Value, 0)
+	assert.Equal(t, "s", full.Event.SessionID)
+	assert.NotEqual(t, bare.Digest, full.Digest)
+}
+
+func TestTheSameTimeInAnyZone(t *testing.T) {
+	t.Parallel()
+	utc := one(t, streamtest.Good)
+	other := one(t, strings.Replace(streamtest.Good, "10:00:00Z", "12:00:00.0000001+02:00", 1))
+	require.Nil(t, other.Fault)
+	assert.Equal(t, utc.Digest, other.Digest)
+	assert.Equal(t, utc.Event.OccurredAt, other.Event.OccurredAt)
+}
+
+func TestTheClockIsClamped(t *testing.T) {
+	t.Parallel()
+	ahead := one(t, strings.Replace(streamtest.Good, "10:00:00Z", "10:01:01Z", 1))
+	assert.False(t, ahead.Clamped, "a minute is tolerated")
+	assert.Equal(t, arrived.Add(time.Minute), ahead.Event.OccurredAt)
+
+	far := one(t, strings.Replace(streamtest.Good, "2025", "2095", 1))
+	require.Nil(t, far.Fault)
+	assert.True(t, far.Clamped)
+	assert.Equal(t, arrived, far.Event.OccurredAt)
+	assert.NotEqual(t, far.Event.Digest(), far.Digest, "the digest is of the event as sent")
+	again := stream.Decode(stream.Record{Data: far.Raw, ArrivedAt: arrived.Add(time.Hour)})[0]
+	assert.Equal(t, far.Digest, again.Digest, "so that sending it again is no conflict")
+}
+
+func TestAggregatedRecords(t *testing.T) {
+	t.Parallel()
+	second := strings.Replace(streamtest.Good, "e1", "e2", 1)
+	all := stream.Decode(record(streamtest.Aggregate([]byte(streamtest.Good), []byte("broken"), []byte(second))))
+	require.Len(t, all, 3)
+	assert.Equal(t, "e1", all[0].Event.EventID)
+	assert.Equal(t, stream.NotJSON, all[1].Fault.Reason)
+	assert.Equal(t, []byte("broken"), all[1].Raw)
+	assert.Equal(t, "e2", all[2].Event.EventID)
+	assert.Equal(t, 2, all[2].Sub)
+	now := arrived.Add(time.Second)
+	first, again := stream.Quarantine(record(nil), all[1], now), stream.Quarantine(record(nil), all[1], now.Add(time.Hour))
+	assert.Equal(t, first.QuarantineID, again.QuarantineID)
+	assert.NotEqual(t, first.QuarantineID, stream.QuarantineID(first.Stream, first.Shard, first.SequenceNumber, 2))
+	assert.Equal(t, 1, first.SubSequence)
+}
+
+func TestWhatIsEncodedDecodesToTheSame(t *testing.T) {
+	t.Parallel()
+	id := rapid.StringMatching(`[^\p{Cc}\x{FFFD}]{1,60}`)
+	rapid.Check(t, func(rt *rapid.T) {
+		e := recsys.Event{
+			EventID: id.Draw(rt, "event"), UserID: id.Draw(rt, "user"), ItemID: id.Draw(rt, "item"), EventType: id.Draw(rt, "type"),
+			OccurredAt: time.UnixMicro(rapid.Int64Range(0, arrived.UnixMicro()).Draw(rt, "at")).UTC(),
+		}
+		if rapid.Bool().Draw(rt, "more") {
+			v := rapid.Float64().Draw(rt, "value")
+			e.Value, e.SessionID, e.RecommendationID = &v, id.Draw(rt, "session"), id.Draw(rt, "list")
+		}
+		if e.Check() != nil {
+			rt.Skip("not an event")
+		}
+		d := stream.Decode(record(stream.EncodeEvent(e)))[0]
+		if d.Fault != nil {
+			rt.Fatalf("%s: %s", d.Fault.Reason, d.Fault.Detail)
+		}
+		if d.Digest != e.Digest() || d.Clamped {
+			rt.Fatalf("got %+v, want %+v", d.Event, e)
+		}
+		assert.Equal(rt, e, d.Event)
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(streamtest.Good))
+	f.Add(streamtest.Aggregate([]byte(streamtest.Good), nil))
+	for _, b := range streamtest.Malformed() {
+		if len(b.Data) < 1000 {
+			f.Add(b.Data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, d := range stream.Decode(record(data)) {
+			if d.Fault != nil {
+				if d.Fault.Reason == stream.Undecodable {
+					t.Fatal("decoding panicked")
+				}
+				continue
+			}
+			if err := d.Event.Check(); err != nil {
+				t.Fatal(err)
+			}
+			again := stream.Decode(record(stream.EncodeEvent(d.Event)))[0]
+			if again.Fault != nil || again.Event.Digest() != d.Event.Digest() {
+				t.Fatalf("%+v does not survive", d.Event)
+			}
+			if !json.Valid(bytes.TrimSpace(d.Raw)) {
+				t.Fatal("accepted what is not JSON")
+			}
+		}
+	})
+}
