@@ -58,7 +58,7 @@ func TestMapping_does_not_wait_for_a_window_when_the_shard_has_ended(t *testing.
 func TestMapping_keeps_payloads_within_6_MB(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
-	f.options.BatchSize = MaxBatchSize
+	f.options.BatchSize, f.options.BatchWindow = MaxBatchSize, 200*time.Millisecond
 	var largest int
 	f.options.Function = func(_ context.Context, payload []byte) ([]byte, string, error) {
 		f.mu.Lock()

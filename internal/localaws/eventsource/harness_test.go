@@ -111,7 +111,8 @@ type fixture struct {
 	calls   []batch
 	replies func(n int, b batch) (result []byte, functionError string, err error)
 
-	stop func()
+	cancel func() // begins to stop
+	stop   func() // and waits until it has
 }
 
 // newFixture has a stream of one shard and a function that succeeds. Change the
@@ -154,6 +155,7 @@ func (f *fixture) start() {
 	require.NoError(f.t, err)
 	f.Mapping = m
 	ctx, cancel := context.WithCancel(context.Background())
+	f.cancel = cancel
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
 	f.stop = func() {

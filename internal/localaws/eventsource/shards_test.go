@@ -138,13 +138,18 @@ func TestMapping_reads_a_stream_made_again_from_its_beginning(t *testing.T) {
 	f.put("a/1") // before anything looks at the new stream
 	f.start()
 	f.done(1)
+	folders := func() []string {
+		dirs, err := filepath.Glob(filepath.Join(f.options.CheckpointDir, "events-*"))
+		require.NoError(t, err)
+		return dirs
+	}
+	second := folders()
+	require.Len(t, second, 1, "progress on the earlier stream is forgotten")
 	f.recreate(1) // under a running mapping
 	f.put("a/2")
 	f.done(2)
 	require.Equal(t, []string{"a/0", "a/1", "a/2"}, flat(f.seen()))
-	dirs, err := filepath.Glob(filepath.Join(f.options.CheckpointDir, "events-*"))
-	require.NoError(t, err)
-	require.Len(t, dirs, 1, "progress on earlier streams is forgotten")
+	f.eventually(func() bool { return len(folders()) == 1 && folders()[0] != second[0] }, "progress on the new stream")
 }
 
 func TestMapping_reads_again_rather_than_skip_when_checkpoints_are_damaged(t *testing.T) {
@@ -198,7 +203,13 @@ func TestMapping_does_not_skip_at_LATEST_when_its_first_iterator_expires(t *test
 		}
 		return ""
 	})
+	failures := func(n int) {
+		seen := f.server.Calls("GetRecords")
+		f.eventually(func() bool { return f.server.Calls("GetRecords") >= seen+n }, "failures")
+	}
+	failures(2)
 	f.put("a/0")
+	failures(3) // each with an iterator of its own
 	f.server.OnCall(nil)
 	f.done(1)
 }
@@ -239,21 +250,39 @@ func TestMapping_finishes_invocations_under_way_when_it_stops(t *testing.T) {
 	f.put("a/0", "a/1")
 	f.start()
 	f.eventually(func() bool { return g.held() == 1 }, "an invocation")
-	stopped := make(chan struct{})
-	stop := f.stop
-	go func() { stop(); close(stopped) }()
-	select {
-	case <-stopped:
-		require.Fail(t, "it does not wait")
-	case <-time.After(10 * time.Millisecond):
-	}
+	f.cancel()
 	require.True(t, g.open("a/0"))
-	<-stopped
+	f.stop()
 	require.Equal(t, [][]string{{"a/0"}}, f.seen(), "no new invocation")
 	f.replies = nil
 	f.start()
 	f.done(1)
 	require.Equal(t, [][]string{{"a/0"}, {"a/1"}}, f.seen())
+}
+
+func TestMapping_does_not_finish_a_shard_that_is_stopped_before_its_last_record(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.options.BatchSize = 1
+	g := &gate{}
+	f.replies = func(_ int, b batch) ([]byte, string, error) {
+		g.wait(b)
+		return nil, "", nil
+	}
+	f.put("a/0", "a/1")
+	require.NoError(t, f.server.Split(streamName, f.server.Shards(streamName, true)[0]))
+	f.start()
+	f.eventually(func() bool {
+		shards := f.Mapping.Status().Shards
+		return len(shards) > 0 && shards[0].State == draining && g.held() == 1
+	}, "the end of the shard")
+	f.cancel()
+	require.True(t, g.open("a/0"))
+	f.stop()
+	require.Len(t, f.seen(), 1)
+	f.replies = nil
+	f.start()
+	f.eventually(func() bool { return slices.Contains(flat(f.seen()), "a/1") }, "the last record")
 }
 
 func TestMapping_cuts_invocations_off_after_the_stop_timeout_without_counting_them(t *testing.T) {
