@@ -91,6 +91,11 @@ type Worker struct {
 	// ReaderCacheTTL is the longest time a reader may act on a version it
 	// resolved earlier. Prune waits it out before dropping a version.
 	ReaderCacheTTL time.Duration `env:"RECFLOW_READER_CACHE_TTL" envDefault:"60s"`
+
+	// EventRetention is how long an event that every version covers, and a
+	// verdict, are kept: longer than the stream can deliver the event again, which
+	// is its retention and the age at which a record is given up.
+	EventRetention time.Duration `env:"RECFLOW_EVENT_RETENTION" envDefault:"25h"`
 }
 
 // Client is what the commands of recflow need of a running system.
@@ -99,6 +104,7 @@ type Client struct {
 	Temporal Temporal
 	Storage  Storage
 	Glue     Glue
+	Stream   Stream
 }
 
 // ReadLocal reads and completes Local.
@@ -140,6 +146,9 @@ func (c Worker) Validate() error {
 	}
 	if c.SweepEvery < time.Minute {
 		errs = append(errs, fmt.Errorf("RECFLOW_SWEEP_EVERY is %s; use 1m or more", c.SweepEvery))
+	}
+	if c.EventRetention < time.Minute {
+		errs = append(errs, fmt.Errorf("RECFLOW_EVENT_RETENTION is %s; use 1m or more", c.EventRetention))
 	}
 	if c.DrainTimeout < 0 || c.ReaderCacheTTL < 0 {
 		errs = append(errs, errors.New("RECFLOW_DRAIN_TIMEOUT and RECFLOW_READER_CACHE_TTL must not be negative"))
