@@ -31,24 +31,26 @@ const (
 // Options overrides single values of the standard AWS environment. An empty
 // field leaves the decision to the environment.
 type Options struct {
-	Region          string // e.g. eu-central-1
-	AccessKeyID     string // used with SecretAccessKey, or not at all
-	SecretAccessKey string
-	S3Endpoint      string // URL; implies path-style addressing
-	GlueEndpoint    string // URL
-	KinesisEndpoint string // URL
+	Region           string // e.g. eu-central-1
+	AccessKeyID      string // used with SecretAccessKey, or not at all
+	SecretAccessKey  string
+	S3Endpoint       string // URL; implies path-style addressing
+	GlueEndpoint     string // URL
+	KinesisEndpoint  string // URL
+	FirehoseEndpoint string // URL
 }
 
 // OptionsFrom picks the overrides out of variables with the standard AWS names,
 // such as those the local stack hands to its clients.
 func OptionsFrom(vars map[string]string) Options {
 	return Options{
-		Region:          vars["AWS_REGION"],
-		AccessKeyID:     vars["AWS_ACCESS_KEY_ID"],
-		SecretAccessKey: vars["AWS_SECRET_ACCESS_KEY"],
-		S3Endpoint:      vars["AWS_ENDPOINT_URL_S3"],
-		GlueEndpoint:    vars["AWS_ENDPOINT_URL_GLUE"],
-		KinesisEndpoint: vars["AWS_ENDPOINT_URL_KINESIS"],
+		Region:           vars["AWS_REGION"],
+		AccessKeyID:      vars["AWS_ACCESS_KEY_ID"],
+		SecretAccessKey:  vars["AWS_SECRET_ACCESS_KEY"],
+		S3Endpoint:       vars["AWS_ENDPOINT_URL_S3"],
+		GlueEndpoint:     vars["AWS_ENDPOINT_URL_GLUE"],
+		KinesisEndpoint:  vars["AWS_ENDPOINT_URL_KINESIS"],
+		FirehoseEndpoint: vars["AWS_ENDPOINT_URL_FIREHOSE"],
 	}
 }
 

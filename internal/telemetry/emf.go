@@ -1,0 +1,66 @@
+// Package telemetry writes down what is measured. Metrics are lines of
+// CloudWatch's embedded metric format on standard output: where nobody reads
+// them they cost a line of text. What is measured belongs to whoever measures.
+package telemetry
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Units of metrics, by CloudWatch's names.
+const (
+	Count        = "Count"
+	Milliseconds = "Milliseconds"
+)
+
+// Metric is one measured value.
+type Metric struct {
+	Name  string
+	Unit  string
+	Value float64
+}
+
+// Line is the metrics of one moment.
+type Line struct {
+	Namespace  string
+	Dimensions []Dimension // what all metrics of the line are told apart by
+	At         time.Time
+	Metrics    []Metric
+}
+
+// Dimension is a name and its value. There should be few values of each: every
+// combination is a metric of its own, and is paid for.
+type Dimension struct{ Name, Value string }
+
+// Write writes the line in one piece.
+func (l Line) Write(w io.Writer) error {
+	type unit struct{ Name, Unit string }
+	type directive struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []unit
+	}
+	d := directive{Namespace: l.Namespace, Dimensions: [][]string{{}}, Metrics: make([]unit, len(l.Metrics))}
+	line := make(map[string]any, len(l.Metrics)+len(l.Dimensions)+1)
+	for _, dimension := range l.Dimensions {
+		d.Dimensions[0] = append(d.Dimensions[0], dimension.Name)
+		line[dimension.Name] = dimension.Value
+	}
+	for i, m := range l.Metrics {
+		d.Metrics[i] = unit{m.Name, m.Unit}
+		line[m.Name] = m.Value
+	}
+	line["_aws"] = struct {
+		Timestamp         int64
+		CloudWatchMetrics []directive
+	}{l.At.UnixMilli(), []directive{d}}
+	data, err := json.Marshal(line)
+	if err != nil {
+		return fmt.Errorf("encode metrics: %w", err)
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
