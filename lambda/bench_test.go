@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// BenchmarkBatch handles batches of events of as many users over a catalogue of
+// 60,000 items × 64, through the graph, and says where the time of a user goes.
+func BenchmarkBatch(b *testing.B) {
+	const items, users = 60_000, 2000
+	s := setup(b, &vectorstoretest.Fixture{Items: items, Users: users, Dimension: 64, Search: recsys.ChooseSearch(items, 64)})
+	s.EvaluateShare = 0.1
+	r := rand.New(rand.NewPCG(1, 1))
+	n := 0
+	for _, size := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("events=%d", size), func(b *testing.B) {
+			s.t = b
+			var sum times
+			for b.Loop() {
+				evs := make([]recsys.Event, size)
+				for i := range evs {
+					n++
+					evs[i] = click(s.data.Users[(n*7)%users].ID, r.IntN(items), n)
+				}
+				require.Empty(b, s.send(evs...))
+				sum.store += s.times.store
+				sum.read += s.times.read
+				sum.fold += s.times.fold
+				sum.search += s.times.search
+				sum.write += s.times.write
+			}
+			each := func(d float64) float64 { return d / 1e6 / float64(size*b.N) }
+			b.ReportMetric(each(float64(sum.store)), "store-ms/event")
+			b.ReportMetric(each(float64(sum.read)), "read-ms/event")
+			b.ReportMetric(each(float64(sum.fold)), "fold-ms/event")
+			b.ReportMetric(each(float64(sum.search)), "search-ms/event")
+			b.ReportMetric(each(float64(sum.write)), "write-ms/event")
+			b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

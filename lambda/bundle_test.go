@@ -1,0 +1,340 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// arrival is when the records of the tests arrived.
+var arrival = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// bundle is a handler on a live version, and what it is connected to.
+type bundle struct {
+	*Handler
+	t       testing.TB
+	db      *vectorstore.Store
+	conn    *pgx.Conn // to look behind the store
+	version recsys.Version
+	data    vectorstoretest.Data
+	faults  *faults
+	out     *firehose
+	bucket  *bucket
+	next    int // sequence number
+}
+
+// setup gives a handler on a version of its own. Without a fixture none is live.
+func setup(t testing.TB, f *vectorstoretest.Fixture) *bundle {
+	t.Helper()
+	b := &bundle{t: t, db: vectorstoretest.New(t)}
+	b.conn = vectorstoretest.Conn(t, b.db)
+	if f != nil {
+		f.Change = func(d *vectorstoretest.Data) { b.data = *d }
+		b.version = vectorstoretest.Build(t, b.db, *f)
+		b.promote(b.version)
+	}
+	b.restart()
+	return b
+}
+
+// restart is a new environment: nothing is remembered but what is stored.
+func (b *bundle) restart() {
+	b.faults = &faults{}
+	if b.out == nil {
+		b.out, b.bucket = &firehose{lines: map[string][][]byte{}}, &bucket{objects: map[string][]byte{}}
+	}
+	b.out.faults, b.bucket.faults = b.faults, b.faults
+	f := b.faults
+	b.Handler = &Handler{
+		Open:       func(context.Context) (store, error) { return faultyStore{b.db, f}, nil },
+		Firehose:   b.out,
+		Payloads:   b.bucket,
+		Deliveries: Deliveries{Recommendations: "lists", Events: "events", Quarantine: "quarantine"},
+		ListLength: 10, EvaluateShare: 0.5,
+		Log: slog.New(slog.NewTextHandler(testLog{b.t}, nil)), Metrics: io.Discard, Now: time.Now,
+	}
+}
+
+func (b *bundle) promote(v recsys.Version) {
+	b.t.Helper()
+	_, err := b.db.Promote(b.t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	require.NoError(b.t, err)
+}
+
+// forget empties what the stream has left in the database.
+func (b *bundle) forget() {
+	b.t.Helper()
+	_, err := b.conn.Exec(b.t.Context(), "TRUNCATE recflow.live_events, recflow.event_verdicts, recflow.evaluations")
+	require.NoError(b.t, err)
+}
+
+// send hands events to the handler as one batch and returns its answer.
+func (b *bundle) send(evs ...recsys.Event) string {
+	b.t.Helper()
+	return b.handle(b.batch(evs...))
+}
+
+// handle calls the handler and returns the sequence number it answers, "" for
+// none.
+func (b *bundle) handle(in events.KinesisEvent) string {
+	b.t.Helper()
+	out, err := b.Handle(b.t.Context(), in)
+	require.NoError(b.t, err)
+	if len(out.BatchItemFailures) == 0 {
+		return ""
+	}
+	require.Len(b.t, out.BatchItemFailures, 1)
+	return out.BatchItemFailures[0].ItemIdentifier
+}
+
+// batch makes records of events, with the next sequence numbers.
+func (b *bundle) batch(evs ...recsys.Event) events.KinesisEvent {
+	raw := make([][]byte, len(evs))
+	for i, e := range evs {
+		raw[i] = stream.EncodeEvent(e)
+	}
+	return b.raw(raw...)
+}
+
+func (b *bundle) raw(data ...[]byte) (in events.KinesisEvent) {
+	for _, d := range data {
+		b.next++
+		in.Records = append(in.Records, events.KinesisEventRecord{
+			EventID: "shardId-000000000003:" + sequence(b.next), EventSourceArn: "arn:aws:kinesis:eu-central-1:1:stream/test",
+			Kinesis: events.KinesisRecord{
+				Data: d, PartitionKey: "p", SequenceNumber: sequence(b.next),
+				ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: arrival.Add(time.Duration(b.next) * time.Millisecond)},
+			},
+		})
+	}
+	return in
+}
+
+// sequence is a number that grows by a digit on the way, as text does not.
+func sequence(n int) string { return fmt.Sprint(99_999_999_999_999_990 + n) }
+
+// from is the part of a batch that the event source sends again.
+func from(in events.KinesisEvent, sequence string) events.KinesisEvent {
+	i := slices.IndexFunc(in.Records, func(r events.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == sequence })
+	if i < 0 {
+		i = 0
+	}
+	return events.KinesisEvent{Records: in.Records[i:]}
+}
+
+// click is an event after what the fixture covers.
+func click(user string, item, n int) recsys.Event {
+	return recsys.Event{
+		EventID: fmt.Sprintf("e%d-%s-%d", n, user, item), UserID: user, ItemID: fmt.Sprintf("i%06d", item),
+		EventType:  []string{recsys.Click, recsys.View, recsys.Purchase, recsys.AddToCart}[n%4],
+		OccurredAt: time.Date(2025, 2, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Minute),
+	}
+}
+
+// list is what is recommended to a user now.
+func (b *bundle) list(user string) recommend.List {
+	b.t.Helper()
+	l, err := (&recommend.Recommender{Store: b.db}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: b.ListLength})
+	require.NoError(b.t, err)
+	return l
+}
+
+// verdict is the verdict of an event, its zero value when there is none.
+func (b *bundle) verdict(e recsys.Event) vectorstore.Verdict {
+	b.t.Helper()
+	key := vectorstore.VerdictKey{EventID: e.EventID, Digest: e.Digest()}
+	out, err := b.db.Verdicts(b.t.Context(), []vectorstore.VerdictKey{key})
+	require.NoError(b.t, err)
+	return out[key]
+}
+
+// firehose is a putter that keeps what it is given.
+type firehose struct {
+	mu     sync.Mutex
+	lines  map[string][][]byte
+	faults *faults
+	refuse func(stream string, record []byte) bool
+	hang   bool
+}
+
+func (f *firehose) Put(ctx context.Context, name string, records [][]byte) (failed []int, err error) {
+	if f.hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	err = f.faults.around("put "+name, func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for i, r := range records {
+			if f.refuse != nil && f.refuse(name, r) {
+				failed = append(failed, i)
+				continue
+			}
+			f.lines[name] = append(f.lines[name], slices.Clone(r))
+		}
+		return nil
+	})
+	return failed, err
+}
+
+func decodeLines[T any](t testing.TB, lines [][]byte) []T {
+	t.Helper()
+	out := make([]T, len(lines))
+	for i, l := range lines {
+		require.NoError(t, json.Unmarshal(l, &out[i]))
+	}
+	return out
+}
+
+func (b *bundle) lists() []stream.Recommendation {
+	return decodeLines[stream.Recommendation](b.t, b.out.lines["lists"])
+}
+
+func (b *bundle) delivered() []recsys.Event {
+	return decodeLines[recsys.Event](b.t, b.out.lines["events"])
+}
+
+func (b *bundle) quarantine() []stream.Quarantined {
+	return decodeLines[stream.Quarantined](b.t, b.out.lines["quarantine"])
+}
+
+// last is the last list delivered for each user.
+func (b *bundle) last() map[string]stream.Recommendation {
+	out := map[string]stream.Recommendation{}
+	for _, l := range b.lists() {
+		out[l.UserID] = l
+	}
+	return out
+}
+
+type bucket struct {
+	objects map[string][]byte
+	faults  *faults
+}
+
+func (s *bucket) Put(_ context.Context, key string, body io.ReadSeeker) error {
+	return s.faults.around("put payload", func() (err error) {
+		s.objects[key], err = io.ReadAll(body)
+		return err
+	})
+}
+
+// faults makes the steps of a handler fail.
+type faults struct {
+	mu     sync.Mutex
+	dead   bool     // the process is gone: nothing it does has an effect
+	seen   []string // the steps taken
+	before func(step string) error
+	after  func(step string) error
+}
+
+var (
+	errInjected = errors.New("injected")
+	errKilled   = errors.New("killed") // returned by before or after: the process is gone from here on
+)
+
+func (f *faults) around(step string, do func() error) error {
+	if err := f.check(step, f.before, true); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return f.check(step, f.after, false)
+}
+
+func (f *faults) check(step string, hook func(string) error, record bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead {
+		return errKilled
+	}
+	if record {
+		f.seen = append(f.seen, step)
+	}
+	if hook == nil {
+		return nil
+	}
+	err := hook(step)
+	f.dead = errors.Is(err, errKilled)
+	return err
+}
+
+// faultyStore is a store whose steps can fail.
+type faultyStore struct {
+	*vectorstore.Store
+	faults *faults
+}
+
+func (s faultyStore) StoreEvents(ctx context.Context, e []vectorstore.StreamEvent) (out vectorstore.StoredBatch, err error) {
+	err = s.faults.around("store", func() error { out, err = s.Store.StoreEvents(ctx, e); return err })
+	return out, err
+}
+
+func (s faultyStore) Live(ctx context.Context) (out vectorstore.Live, err error) {
+	err = s.faults.around("live", func() error { out, err = s.Store.Live(ctx); return err })
+	return out, err
+}
+
+func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []vectorstore.UserState, err error) {
+	err = s.faults.around("read", func() error { out, err = s.Store.UserStates(ctx, v, ids); return err })
+	return out, err
+}
+
+func (s faultyStore) ItemVectors(ctx context.Context, v recsys.Version, ids []string) (out map[string][]float32, err error) {
+	err = s.faults.around("items", func() error { out, err = s.Store.ItemVectors(ctx, v, ids); return err })
+	return out, err
+}
+
+func (s faultyStore) Popular(ctx context.Context, v recsys.Version, q vectorstore.Query) (out []vectorstore.Hit, err error) {
+	err = s.faults.around("popular", func() error { out, err = s.Store.Popular(ctx, v, q); return err })
+	return out, err
+}
+
+func (s faultyStore) NearestEach(ctx context.Context, v recsys.Version, queries []vectorstore.Query, emit func(int, []vectorstore.Hit)) error {
+	return s.faults.around("search", func() error {
+		n := 0
+		var failed error
+		err := s.Store.NearestEach(ctx, v, queries, func(i int, hits []vectorstore.Hit) {
+			n++
+			if failed = errors.Join(failed, s.faults.check(fmt.Sprintf("search %d", n), s.faults.before, false)); failed == nil {
+				emit(i, hits)
+			}
+		})
+		return errors.Join(failed, err)
+	})
+}
+
+func (s faultyStore) WriteVerdicts(ctx context.Context, v []vectorstore.Verdict, e []vectorstore.Evaluation) error {
+	return s.faults.around("verdicts", func() error { return s.Store.WriteVerdicts(ctx, v, e) })
+}
+
+// testLog writes a log into a test's own output.
+type testLog struct{ t testing.TB }
+
+func (l testLog) Write(p []byte) (int, error) {
+	l.t.Logf("%s", p)
+	return len(p), nil
+}
+
+// opener opens what is open already.
+func opener(s store) func(context.Context) (store, error) {
+	return func(context.Context) (store, error) { return s, nil }
+}

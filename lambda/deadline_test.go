@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// within handles a batch with a deadline, which the answer must not miss.
+func (b *bundle) within(limit time.Duration, in events.KinesisEvent) string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), limit)
+	defer cancel()
+	out, err := b.Handle(ctx, in)
+	require.NoError(b.t, err)
+	require.NoError(b.t, ctx.Err(), "it answers before its deadline")
+	if len(out.BatchItemFailures) == 0 {
+		return ""
+	}
+	return out.BatchItemFailures[0].ItemIdentifier
+}
+
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &vectorstoretest.Fixture{})
+	const n, limit = 20, 1500 * time.Millisecond
+	sent := make([]recsys.Event, n)
+	for i := range sent {
+		sent[i] = click(fmt.Sprintf("u%05d", i), 10+i, i)
+	}
+	t.Run("it delivers the lists that were found in time, and has the rest sent again", func(t *testing.T) {
+		in := b.batch(sent...)
+		b.faults.before = func(step string) error {
+			if step == "search 8" {
+				<-time.After(limit * 7 / 10) // a search that takes longer than there is time
+			}
+			return nil
+		}
+		answer := b.within(limit, in)
+		b.faults.before = nil
+		done := len(b.lists())
+		assert.GreaterOrEqual(t, done, 7)
+		require.Less(t, done, n)
+		assert.Equal(t, sequence(done+1), answer, "the first of the unfinished")
+		assert.Len(t, b.delivered(), n, "the events are stored, and go to the next training at once")
+		require.Empty(t, b.handle(from(in, answer)))
+		assert.Len(t, b.last(), n)
+		assert.Len(t, b.delivered(), n+len(from(in, answer).Records), "only of an unfinished event anything is sent again")
+	})
+	t.Run("it does not wait for a delivery stream that hangs", func(t *testing.T) {
+		in := b.batch(click("u00100", 3, 50))
+		b.out.hang = true
+		assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(limit, in))
+		b.out.hang = false
+		assert.Empty(t, b.within(limit, in))
+	})
+}
+
+// A server that is stopped in the middle of a step neither closes a connection
+// nor answers.
+func TestHungPostgres(t *testing.T) {
+	t.Parallel()
+	server := vectorstoretest.Server(t)
+	require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
+	b := &bundle{t: t, db: vectorstoretest.Open(t, server.URL("postgres"))}
+	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{})
+	b.promote(b.version)
+	b.restart()
+	require.Empty(t, b.send(click("u00001", 1, 1)))
+	for n, step := range []string{"store", "read", "search", "verdicts"} {
+		t.Run("it answers in time when the server hangs before the step "+step, func(t *testing.T) {
+			var stopped []int
+			b.faults.before = func(s string) error {
+				if s == step && stopped == nil {
+					stopped = signal(t, server.PID(), syscall.SIGSTOP)
+				}
+				return nil
+			}
+			in := b.batch(click("u00001", 10+n, 10+n), click("newcomer", 10+n, 10+n))
+			answer := b.within(2*time.Second, in)
+			b.faults.before = nil
+			require.NotEmpty(t, stopped)
+			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, answer)
+			for _, pid := range stopped {
+				require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+			}
+			require.Eventually(t, func() bool { return b.within(20*time.Second, in) == "" }, 60*time.Second, time.Millisecond)
+			assert.Equal(t, b.list("newcomer").RecommendationID, b.last()["newcomer"].RecommendationID)
+		})
+	}
+}
+
+// signal sends a signal to a process and its children, the process last so that
+// nothing new begins in between, and returns them in the order to go on.
+func signal(t *testing.T, pid int, s syscall.Signal) []int {
+	all := append([]int{pid}, children(t, pid)...)
+	for _, p := range all {
+		require.NoError(t, syscall.Kill(p, s))
+	}
+	return all
+}
+
+func children(t *testing.T, parent int) (out []int) {
+	entries, err := os.ReadDir("/proc")
+	require.NoError(t, err)
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue // gone
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+			out = append(out, pid)
+		}
+	}
+	return out
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// store is what the handler needs of a *vectorstore.Store.
+type store interface {
+	recommend.Data
+	Live(ctx context.Context) (vectorstore.Live, error)
+	StoreEvents(ctx context.Context, events []vectorstore.StreamEvent) (vectorstore.StoredBatch, error)
+	WriteVerdicts(ctx context.Context, verdicts []vectorstore.Verdict, evaluations []vectorstore.Evaluation) error
+}
+
+// putter delivers records and returns the indexes of those that did not arrive.
+type putter interface {
+	Put(ctx context.Context, stream string, records [][]byte) (failed []int, err error)
+}
+
+// payloads is where bytes go that no delivery record can hold.
+type payloads interface {
+	Put(ctx context.Context, key string, body io.ReadSeeker) error
+}
+
+// Handler turns batches of the stream into recommendations. It handles one at a
+// time, as Lambda asks of an environment.
+type Handler struct {
+	Open       func(context.Context) (store, error) // called until it succeeds
+	Firehose   putter
+	Payloads   payloads
+	Deliveries Deliveries
+
+	ListLength    int     // items of a list
+	EvaluateShare float64 // of the events, on which lists are evaluated
+	Function      string  // names the metrics
+	Log           *slog.Logger
+	Metrics       io.Writer // a line of metrics a batch
+	Now           func() time.Time
+
+	// What the environment keeps between two batches.
+	store      store
+	reader     *recommend.Reader // of the version that was live in the last batch
+	revision   int64             // of the live pointer then
+	configHash string            // of the reader's lists
+
+	times times // of the present batch
+
+	counted      *recommend.Reader // whose cache these were read from
+	hits, misses int64             // of its cache, when the last batch was measured
+}
+
+// Deliveries names the delivery streams.
+type Deliveries struct{ Recommendations, Events, Quarantine string }
+
+// Handle is the Lambda function: decode, group, compute, write. Its answer names
+// the lowest sequence number that has to come again, and nothing when all are
+// done or in quarantine. It returns no error: that would be the same as failing
+// the first record, with less said.
+func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out events.KinesisEventResponse, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.report("handle a batch", fmt.Errorf("panic: %v", p))
+			h.reader = nil // it may have been left half-way
+			out = failFirst(in)
+		}
+	}()
+	d, cancel := h.deadlines(ctx)
+	defer cancel()
+	h.times = times{}
+	b := decode(in)
+	h.process(d, b)
+	h.measure(b)
+	return b.answer(), nil
+}
+
+// process decides over every record of the batch.
+func (h *Handler) process(d deadlines, b *batch) {
+	if err := h.open(d.compute); err != nil {
+		h.report("open the store", err)
+		b.retryAll()
+		return
+	}
+	reader, err := h.accept(d.compute, b)
+	if err != nil {
+		h.report("accept the events", err)
+		b.retryAll()
+		return
+	}
+	if reader != nil {
+		b.group()
+		if err := h.recommend(d.compute, reader, b); err != nil {
+			h.report("make the lists", err) // those made so far are delivered
+		}
+	}
+	begin := time.Now()
+	h.write(d, b)
+	lap(&h.times.write, begin)
+}
+
+// open connects to the database unless that is done.
+func (h *Handler) open(ctx context.Context) error {
+	if h.store != nil {
+		return nil
+	}
+	s, err := h.Open(ctx)
+	if err == nil {
+		h.store = s
+	}
+	return err
+}
+
+// accept stores the events and returns the reader of the live version, nil when
+// none is live.
+func (h *Handler) accept(ctx context.Context, b *batch) (*recommend.Reader, error) {
+	if len(b.events) == 0 {
+		return nil, nil
+	}
+	begin := time.Now()
+	stored, err := b.keep(ctx, h.store)
+	lap(&h.times.store, begin)
+	if err != nil {
+		return nil, err
+	}
+	if stored.Version == 0 {
+		h.reader = nil
+		return nil, nil
+	}
+	if h.reader == nil || h.revision != stored.Revision {
+		return h.resolve(ctx)
+	}
+	return h.reader, nil
+}
+
+// resolve makes a reader of the version that is live now.
+func (h *Handler) resolve(ctx context.Context) (*recommend.Reader, error) {
+	h.reader = nil
+	live, err := h.store.Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.reader, h.revision = recommend.NewReader(h.store, live.Version, live.Manifest), live.Revision
+	h.configHash = h.reader.ConfigHash(recommend.Request{K: h.ListLength})
+	return h.reader, nil
+}
+
+// recommend makes the lists; if the version is dropped meanwhile, once more with
+// the one that is live then.
+func (h *Handler) recommend(ctx context.Context, r *recommend.Reader, b *batch) error {
+	err := h.compute(ctx, r, b)
+	if !errors.Is(err, recsys.ErrVersionGone) {
+		return err
+	}
+	for i := range b.users { // all from one version
+		b.users[i].list = nil
+	}
+	b.trials = nil
+	if r, err = h.resolve(ctx); err != nil {
+		return err
+	}
+	return h.compute(ctx, r, b)
+}
+
+// deadlines are the ends of the steps of one batch. Each leaves time for the
+// steps after it.
+type deadlines struct{ compute, put, answer context.Context }
+
+const (
+	answerMargin = time.Second      // kept for the answer, or a tenth when that is less
+	noDeadline   = 60 * time.Second // for a caller that sets none
+)
+
+func (h *Handler) deadlines(ctx context.Context) (deadlines, context.CancelFunc) {
+	now := time.Now()
+	end, ok := ctx.Deadline()
+	if !ok {
+		end = now.Add(noDeadline)
+	}
+	left := end.Sub(now)
+	left -= min(answerMargin, left/10)
+	answer, cancel1 := context.WithDeadline(ctx, now.Add(left))
+	put, cancel2 := context.WithDeadline(ctx, now.Add(left*9/10))
+	compute, cancel3 := context.WithDeadline(ctx, now.Add(left*7/10))
+	return deadlines{compute: compute, put: put, answer: answer}, func() { cancel3(); cancel2(); cancel1() }
+}
+
+// report logs why something has to come again. Neither records nor users are in
+// these errors.
+func (h *Handler) report(what string, err error) {
+	h.Log.Error("part of a batch has to come again", "step", what, "error", err.Error())
+}
+
+// failFirst is the answer when nothing is known of any record.
+func failFirst(in events.KinesisEvent) events.KinesisEventResponse {
+	b := &batch{records: make([]record, len(in.Records))}
+	for i, r := range in.Records {
+		b.records[i].SequenceNumber = r.Kinesis.SequenceNumber
+		b.records[i].retry = true
+	}
+	return b.answer()
+}

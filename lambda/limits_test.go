@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// roundTrips stands between a client and Postgres and counts how often the
+// client waits for an answer: a Sync, or a simple query.
+type roundTrips struct {
+	count atomic.Int64
+	url   string
+}
+
+func countRoundTrips(t *testing.T, address string) *roundTrips {
+	t.Helper()
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	server := u.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	u.Host = l.Addr().String()
+	r := &roundTrips{url: u.String()}
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(client, server)
+		}
+	}()
+	return r
+}
+
+func (r *roundTrips) serve(client net.Conn, address string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		io.Copy(client, server)
+		client.Close()
+	}()
+	head := make([]byte, 5)
+	for started := false; ; started = true {
+		at := 1 // the first message has no type
+		if !started {
+			at = 0
+		}
+		if _, err := io.ReadFull(client, head[:at+4]); err != nil {
+			return
+		}
+		if started && (head[0] == 'S' || head[0] == 'Q') {
+			r.count.Add(1)
+		}
+		if _, err := server.Write(head[:at+4]); err != nil {
+			return
+		}
+		if _, err := io.CopyN(server, client, int64(binary.BigEndian.Uint32(head[at:at+4]))-4); err != nil {
+			return
+		}
+	}
+}
+
+// maxRoundTrips is what the design allows a batch.
+const maxRoundTrips = 8
+
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	address := vectorstoretest.URL(t)
+	b := &bundle{t: t, db: vectorstoretest.Open(t, address)}
+	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) { b.data = *d }})
+	b.promote(b.version)
+	b.restart()
+	trips := countRoundTrips(t, address)
+	counted := vectorstoretest.Open(t, trips.url)
+	b.Open = opener(counted)
+	r := rand.New(rand.NewPCG(1, 1))
+	// The driver asks once for the types of each statement; after that it knows.
+	require.Empty(t, b.send(manyEvents(r, 50, b.data.Users)...))
+	next := 50
+	for _, n := range []int{1, 100, 10_000} {
+		evs := manyEvents(r, n, b.data.Users)
+		for i := range evs {
+			evs[i].EventID = fmt.Sprint("n", next)
+			if n == 10_000 && i%2 == 0 {
+				evs[i].UserID = fmt.Sprint("crowd-", i)
+			}
+			next++
+		}
+		trips.count.Store(0)
+		begin := time.Now()
+		require.Empty(t, b.send(evs...))
+		t.Logf("%d events of %d users: %d round trips, %s: %+v", n, len(b.lists()), trips.count.Load(), time.Since(begin), b.times)
+		assert.LessOrEqual(t, trips.count.Load(), int64(maxRoundTrips))
+	}
+	next = 0
+	b.promote(vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "next"}))
+	trips.count.Store(0)
+	require.Empty(t, b.send(click("u00001", 1, 99), click("nobody", 2, 98)))
+	t.Logf("after a flip: %d round trips, with those that ask for types", trips.count.Load())
+}
+
+// A batch as large as Lambda sends leaves nothing behind.
+func TestMemory(t *testing.T) {
+	b := setup(t, &vectorstoretest.Fixture{Items: 2000})
+	r := rand.New(rand.NewPCG(1, 1))
+	batch := func(n int) []recsys.Event {
+		evs := manyEvents(r, 10_000, b.data.Users)
+		for i := range evs {
+			evs[i].EventID = fmt.Sprintf("m%d-%d", n, i)
+			evs[i].UserID = fmt.Sprintf("m%d-%d", n, i/10)
+		}
+		return evs
+	}
+	var held []uint64
+	for n := range 3 {
+		in := b.batch(batch(n)...)
+		require.Empty(t, b.handle(in))
+		b.out.lines = map[string][][]byte{}
+		in.Records = nil
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		held = append(held, m.HeapAlloc>>20)
+	}
+	t.Logf("MiB held after each batch of 10,000 events of 1,000 users: %v", held)
+	assert.Less(t, slices.Max(held[1:]), held[0]+32)
+}

@@ -1,0 +1,68 @@
+// Command lambda is the function behind the stream: it takes batches of events
+// and turns them into recommendations. A batch goes through four steps: decode
+// (decode.go), group by user (group.go), compute (compute.go), write (write.go,
+// verdicts.go).
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// openWithin bounds the wait for the database before the first batch. Where it
+// is away for longer, the batches say so, not the environment.
+const openWithin = 3 * time.Second
+
+func main() {
+	level := new(slog.LevelVar)
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	slog.SetDefault(log)
+	h, err := newHandler(context.Background(), log, level)
+	if err != nil {
+		log.Error("the function cannot start", "error", err.Error())
+		os.Exit(1) // before the first batch: nothing is lost
+	}
+	lambda.Start(h.Handle)
+}
+
+func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*Handler, error) {
+	c, err := config.ReadLambda()
+	if err != nil {
+		return nil, err
+	}
+	level.Set(c.LogLevel)
+	aws, err := awsclient.Load(ctx, awsclient.Options{})
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{
+		Open: func(ctx context.Context) (store, error) {
+			return vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: "recflow-lambda"})
+		},
+		Firehose: awsclient.NewFirehose(aws),
+		Payloads: awsclient.NewS3(aws, c.Storage.Bucket),
+		Deliveries: Deliveries{
+			Recommendations: c.Delivery.Recommendations, Events: c.Delivery.Events, Quarantine: c.Delivery.Quarantine,
+		},
+		ListLength:    c.ListLength,
+		EvaluateShare: c.EvaluateShare,
+		Function:      c.Function,
+		Log:           log,
+		Metrics:       os.Stdout,
+		Now:           time.Now,
+	}
+	first, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
+	if err := h.open(first); err != nil {
+		log.Warn("the database is away; the batches will open it", "error", err.Error())
+	}
+	return h, nil
+}

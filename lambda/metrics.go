@@ -1,0 +1,135 @@
+package main
+
+import (
+	"time"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/telemetry"
+)
+
+// times is where the time of a batch goes.
+type times struct{ store, read, fold, search, write time.Duration }
+
+// lap adds the time since begin and returns the present one.
+func lap(d *time.Duration, begin time.Time) time.Time {
+	now := time.Now()
+	*d += now.Sub(begin)
+	return now
+}
+
+// measure writes a line of metrics about a batch that is over.
+func (h *Handler) measure(b *batch) {
+	if err := h.line(b, h.Now()).Write(h.Metrics); err != nil {
+		h.Log.Error("the metrics are lost", "error", err.Error())
+	}
+}
+
+func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
+	line := telemetry.Line{
+		Namespace:  "recflow",
+		Dimensions: []telemetry.Dimension{{Name: "Function", Value: h.Function}},
+		At:         now,
+	}
+	count := func(name string, n int64) {
+		line.Metrics = append(line.Metrics, telemetry.Metric{Name: name, Unit: telemetry.Count, Value: float64(n)})
+	}
+	span := func(name string, d time.Duration) {
+		ms := float64(d.Microseconds()) / 1000
+		line.Metrics = append(line.Metrics, telemetry.Metric{Name: name, Unit: telemetry.Milliseconds, Value: ms})
+	}
+	t := b.tally()
+	count("Records", int64(len(b.records)))
+	count("RecordsToRetry", t.retried)
+	count("EventsFolded", t.folded)
+	count("EventsIgnored", t.ignored)
+	count("EventsQuarantined", t.quarantined)
+	count("EventsOfUnknownItems", t.unknownItems)
+	count("EventsOfUnknownTypes", t.unknownTypes)
+	count("EventsClamped", t.clamped)
+	count("EventsInConflict", t.conflicts)
+	count("EventsEvaluated", t.evaluated)
+	count("ListsPersonalised", t.lists[recommend.Personalised])
+	count("ListsSession", t.lists[recommend.Session])
+	count("ListsPopular", t.lists[recommend.Popular])
+	hits, misses := h.cacheUse()
+	count("ItemCacheHits", hits)
+	count("ItemCacheMisses", misses)
+	span("StoreTime", h.times.store)
+	span("ReadTime", h.times.read)
+	span("FoldTime", h.times.fold)
+	span("SearchTime", h.times.search)
+	span("WriteTime", h.times.write)
+	if n := len(b.records); n > 0 {
+		span("IteratorAge", now.Sub(b.records[n-1].ArrivedAt))
+	}
+	return line
+}
+
+// cacheUse counts the items asked for since it was called last.
+func (h *Handler) cacheUse() (hits, misses int64) {
+	if h.reader == nil {
+		return 0, 0
+	}
+	hits, misses = h.reader.CacheUse()
+	if h.counted != h.reader { // a new reader counts from zero
+		h.counted, h.hits, h.misses = h.reader, 0, 0
+	}
+	hits, h.hits = hits-h.hits, hits
+	misses, h.misses = misses-h.misses, misses
+	return hits, misses
+}
+
+// tally is what became of a batch.
+type tally struct {
+	retried, folded, ignored, quarantined int64
+	unknownItems, unknownTypes            int64
+	clamped, conflicts, evaluated         int64
+	lists                                 map[string]int64 // by stage
+}
+
+func (b *batch) tally() tally {
+	t := tally{lists: map[string]int64{}}
+	for _, r := range b.records {
+		if r.retry {
+			t.retried++
+		}
+	}
+	for _, u := range b.units {
+		switch {
+		case u.Fault == nil && u.Clamped:
+			t.clamped++
+		case u.Fault != nil:
+			t.quarantined++
+			if u.Fault.Reason == stream.Conflict {
+				t.conflicts++
+			}
+		}
+	}
+	for _, e := range b.events {
+		switch {
+		case !e.recorded:
+		case e.folded:
+			t.folded++
+		default:
+			t.ignored++
+			switch e.reason {
+			case unknownItem:
+				t.unknownItems++
+			case unknownType:
+				t.unknownTypes++
+			}
+		}
+	}
+	for _, u := range b.users {
+		if u.list != nil {
+			t.lists[u.list.Stage]++
+		}
+	}
+	for _, x := range b.trials {
+		if x.liveKnown && x.staleKnown {
+			t.evaluated++
+		}
+	}
+	return t
+}

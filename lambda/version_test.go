@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+func TestVersionsWhileWarm(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &vectorstoretest.Fixture{})
+	n := 0
+	// served sends an event and returns the version that the next list is of,
+	// which is the list that anybody would be shown.
+	served := func(t *testing.T) int64 {
+		n++
+		require.Empty(t, b.send(click("u00002", 50+n, n), click("newcomer", 50+n, n)))
+		for _, user := range []string{"u00002", "newcomer"} {
+			require.Equal(t, b.list(user).RecommendationID, b.last()[user].RecommendationID)
+		}
+		return b.last()["u00002"].Version
+	}
+	first := b.version
+	require.Equal(t, first.ID, served(t))
+	next := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "next", Seed: 5})
+
+	t.Run("it notices a flip in the next batch", func(t *testing.T) {
+		b.promote(next)
+		assert.Equal(t, next.ID, served(t))
+	})
+	t.Run("it notices a rollback in the next batch", func(t *testing.T) {
+		_, err := b.db.Rollback(t.Context(), "test", "")
+		require.NoError(t, err)
+		assert.Equal(t, first.ID, served(t))
+	})
+	t.Run("it follows a change of the dimension and back", func(t *testing.T) {
+		wide := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "wide", Dimension: 24})
+		b.promote(wide)
+		assert.Equal(t, wide.ID, served(t))
+		_, err := b.db.Rollback(t.Context(), "test", "")
+		require.NoError(t, err)
+		assert.Equal(t, first.ID, served(t))
+	})
+	for _, step := range []string{"read", "items", "search"} {
+		t.Run("it goes on with the live version when its own is dropped before the step "+step, func(t *testing.T) {
+			mine := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "mine-" + step})
+			b.promote(mine)
+			require.Equal(t, mine.ID, served(t))
+			after := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "after-" + step, Seed: 9})
+			done := false
+			b.faults.before = func(s string) error {
+				if s == step && !done {
+					done = true
+					b.promote(after)
+					_, err := b.conn.Exec(t.Context(), fmt.Sprintf("DROP SCHEMA v%d CASCADE", mine.ID))
+					return err
+				}
+				return nil
+			}
+			assert.Equal(t, after.ID, served(t))
+			assert.True(t, done)
+			b.faults.before = nil
+		})
+	}
+	t.Run("it asks for the events again when there is nothing else to read", func(t *testing.T) {
+		live, err := b.db.Live(t.Context())
+		require.NoError(t, err)
+		_, err = b.conn.Exec(t.Context(), fmt.Sprintf("ALTER SCHEMA v%d RENAME TO hidden", live.Version.ID))
+		require.NoError(t, err)
+		in := b.batch(click("u00002", 90, 90), recsysImpression())
+		assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.handle(in))
+		_, err = b.conn.Exec(t.Context(), fmt.Sprintf("ALTER SCHEMA hidden RENAME TO v%d", live.Version.ID))
+		require.NoError(t, err)
+		assert.Empty(t, b.handle(in))
+	})
+}
+
+func recsysImpression() recsys.Event {
+	e := click("u00002", 91, 91)
+	e.EventType = recsys.Impression
+	return e
+}
