@@ -1,0 +1,101 @@
+package eventsource
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+)
+
+// childDir makes the test binary a mapping that works in that folder until it is
+// killed.
+const childDir = "EVENTSOURCE_TEST_DIR"
+
+// runChild appends the ids of every batch to the file seen.
+func runChild(dir string) error {
+	c, err := awsclient.Load(context.Background(), awsclient.Options{})
+	if err != nil {
+		return err
+	}
+	seen, err := os.OpenFile(filepath.Join(dir, "seen"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	m, err := New(Options{
+		Kinesis: awsclient.NewKinesis(c, streamName).API(), Stream: streamName,
+		Function: func(_ context.Context, payload []byte) ([]byte, string, error) {
+			_, err := seen.WriteString(strings.Join(readBatch(payload).ids, "\n") + "\n")
+			return nil, "", err
+		},
+		BatchSize: 5, Parallelization: 3, CheckpointDir: filepath.Join(dir, "checkpoints"),
+		PollEvery: time.Millisecond, ShardsEvery: 10 * time.Millisecond,
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.Run(context.Background()), errors.New("it ended by itself"))
+}
+
+func TestMapping_survives_kills_of_its_process(t *testing.T) {
+	t.Parallel()
+	f, dir := newFixture(t, 2), t.TempDir()
+	env := f.server.Env(t)
+	seen := func() []string {
+		data, _ := os.ReadFile(filepath.Join(dir, "seen"))
+		return strings.Fields(string(data))
+	}
+	distinct := func() map[string]bool {
+		all := map[string]bool{}
+		for _, id := range seen() {
+			all[id] = true
+		}
+		return all
+	}
+	total := 0
+	for round := range 5 {
+		child := exec.Command(os.Args[0], "-test.run=^$")
+		child.Env = append(child.Environ(), childDir+"="+dir)
+		for name, value := range env {
+			child.Env = append(child.Env, name+"="+value)
+		}
+		var stderr bytes.Buffer
+		child.Stderr = &stderr
+		require.NoError(t, child.Start())
+		for i := range 300 {
+			f.put(fmt.Sprintf("%c/%05d", 'a'+i%7, total+i))
+		}
+		total += 300
+		// Killed in the midst of it, but for the last.
+		want := total - 200
+		if round == 4 {
+			want = total
+		}
+		for end := time.Now().Add(20 * time.Second); len(distinct()) < want && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		require.NoError(t, child.Process.Kill())
+		require.Error(t, child.Wait())
+		require.GreaterOrEqual(t, len(distinct()), want, stderr.String())
+		if round == 1 {
+			require.NoError(t, f.server.Split(streamName, f.server.Shards(streamName, true)[0]))
+		}
+	}
+	first, last := map[string]bool{}, map[string]string{}
+	for _, id := range seen() {
+		if !first[id] {
+			require.Greater(t, id, last[key(id)], "out of order")
+			first[id], last[key(id)] = true, id
+		}
+	}
+	require.Less(t, len(seen()), 2*total, "it goes on at its checkpoints")
+}
