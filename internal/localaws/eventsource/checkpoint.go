@@ -96,6 +96,13 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// unlockDir gives the folder free at once, also when a child that is being forked
+// has the file open for a moment.
+func unlockDir(f *os.File) {
+	syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	f.Close()
+}
+
 // openStore opens the folder of a life of a stream. other tells whether there is
 // progress on an earlier life.
 func openStore(dir string, id identity) (s *store, other bool, err error) {

@@ -49,7 +49,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the checkpoints: %w", err)
 	}
-	defer lock.Close()
+	defer unlockDir(lock)
 	defer func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
