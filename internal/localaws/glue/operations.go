@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/recflow/recflow/internal/localaws/awsjson"
 )
 
 const (
@@ -35,7 +37,7 @@ func (s *Server) startJobRun(in startJobRunInput) (startJobRunOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		return none, refuse(internalService, "the local Glue endpoint is shutting down")
+		return none, refuse(awsjson.InternalFailure, "the local Glue endpoint is shutting down")
 	}
 	underWay := 0
 	for _, r := range s.runs {

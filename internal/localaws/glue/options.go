@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/recflow/recflow/internal/localaws/awsjson"
 )
 
 // maxTimeout is AWS's limit on a job's time-out.
@@ -73,7 +74,7 @@ func (o Options) complete() (Options, error) {
 		errs = append(errs, fmt.Errorf("the job's limits are out of range: %d runs, time-out %s", o.Job.MaxConcurrentRuns, o.Job.Timeout))
 	}
 	if o.Addr != "" {
-		errs = append(errs, checkLoopback(o.Addr))
+		errs = append(errs, awsjson.CheckLoopback(o.Addr))
 	}
 	// Jobs run in another folder than this process.
 	for _, path := range []*string{&o.StateDir, &o.Script} {
@@ -95,19 +96,6 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("options of the local Glue endpoint: %w", err)
 	}
 	return o, nil
-}
-
-// checkLoopback refuses an address that other machines could reach: whoever can
-// call the endpoint can run the job.
-func checkLoopback(hostport string) error {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%s is not a loopback address", hostport)
 }
 
 func orDefault[T comparable](v, otherwise T) T {

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/recflow/recflow/internal/localaws/awsjson"
 )
 
 const keepRuns = 500 // records that survive a start of the endpoint
@@ -59,7 +61,7 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	if err != nil {
 		return err
 	}
-	if err := checkLoopback(l.Addr().String()); err != nil { // no address means all of them
+	if err := awsjson.CheckLoopback(l.Addr().String()); err != nil { // no address means all of them
 		l.Close()
 		return err
 	}

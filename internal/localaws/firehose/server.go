@@ -1,0 +1,197 @@
+package firehose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/recflow/recflow/internal/localaws/awsjson"
+)
+
+// flushTimeout bounds the deliveries that a shutdown waits for. What is left
+// stays in the state folder.
+const flushTimeout = 15 * time.Second
+
+// Server is the endpoint.
+type Server struct {
+	options Options
+	lock    *os.File
+	queues  map[string]*queue
+
+	stopWriting, stopDelivering context.CancelFunc
+	writing                     context.Context // done once no more records are taken
+	writers, deliverers         sync.WaitGroup
+}
+
+// New opens the state folder and starts to deliver what an earlier endpoint has
+// left there. Close it, also when Run is never called. It fails when another
+// endpoint uses the folder.
+func New(o Options) (*Server, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.StateDir, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(o.StateDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("use the state folder of the local Firehose: %w", err)
+	}
+	s := &Server{options: o, lock: lock, queues: map[string]*queue{}}
+	var delivering context.Context
+	s.writing, s.stopWriting = context.WithCancel(context.Background())
+	delivering, s.stopDelivering = context.WithCancel(context.Background())
+	left := map[string][]*segment{}
+	for _, stream := range o.Streams {
+		if s.queues[stream.Name], left[stream.Name], err = openQueue(o, stream); err != nil {
+			lock.Close()
+			return nil, fmt.Errorf("open delivery stream %s: %w", stream.Name, err)
+		}
+	}
+	for name, q := range s.queues {
+		s.start(delivering, q, left[name])
+	}
+	return s, nil
+}
+
+// start runs the writer and the deliverer of a queue.
+func (s *Server) start(delivering context.Context, q *queue, left []*segment) {
+	sealed := &line{waiting: left, more: make(chan struct{}, 1)}
+	sealed.signal()
+	s.writers.Add(1)
+	go func() {
+		defer s.writers.Done()
+		defer sealed.close()
+		q.write(s.writing, sealed.add)
+	}()
+	s.deliverers.Add(1)
+	go func() {
+		defer s.deliverers.Done()
+		for {
+			seg, ok := sealed.next()
+			if !ok || q.deliver(delivering, seg) != nil {
+				return
+			}
+		}
+	}()
+}
+
+// Run serves on the address of the options until ctx is done, then closes the
+// server. ready is called with the address once connections are accepted.
+func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
+	defer s.Close()
+	l, err := net.Listen("tcp", s.options.Addr)
+	if err != nil {
+		return err
+	}
+	if err := awsjson.CheckLoopback(l.Addr().String()); err != nil { // no address means all of them
+		l.Close()
+		return err
+	}
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	if ready != nil {
+		ready(l.Addr().String())
+	}
+	select {
+	case err = <-served:
+		return err
+	case <-ctx.Done():
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = srv.Shutdown(bounded)
+	<-served //nolint:errcheck // http.ErrServerClosed
+	return errors.Join(err, s.Close())
+}
+
+// Close takes no more records, delivers what it has, as long as that takes no
+// more than a few seconds, and gives the state folder free.
+func (s *Server) Close() error {
+	s.stopWriting()
+	s.writers.Wait()
+	delivered := make(chan struct{})
+	go func() {
+		s.deliverers.Wait()
+		close(delivered)
+	}()
+	select {
+	case <-delivered:
+	case <-time.After(flushTimeout):
+		s.options.Log.Warn("some records are not delivered yet; the next start does it")
+	}
+	s.stopDelivering()
+	<-delivered
+	err := s.lock.Close()
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// line is the segments that wait to be delivered.
+type line struct {
+	mu      sync.Mutex
+	waiting []*segment
+	closed  bool
+	more    chan struct{}
+}
+
+func (l *line) signal() {
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+func (l *line) add(s *segment) {
+	l.mu.Lock()
+	l.waiting = append(l.waiting, s)
+	l.mu.Unlock()
+	l.signal()
+}
+
+func (l *line) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.signal()
+}
+
+// next waits for a segment; false when there will be no more.
+func (l *line) next() (*segment, bool) {
+	for {
+		l.mu.Lock()
+		if len(l.waiting) > 0 {
+			s := l.waiting[0]
+			l.waiting = l.waiting[1:]
+			l.mu.Unlock()
+			return s, true
+		}
+		closed := l.closed
+		l.mu.Unlock()
+		if closed {
+			return nil, false
+		}
+		<-l.more
+	}
+}

@@ -1,0 +1,191 @@
+package firehose
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/recflow/recflow/internal/localaws/awsjson"
+)
+
+// queue is one delivery stream at work: a writer that makes records safe, many
+// puts with one sync, and a deliverer that turns sealed segments into objects,
+// one after the other.
+type queue struct {
+	stream  Stream
+	options Options
+	dir     string
+
+	puts    chan put
+	backlog atomic.Int64 // bytes that are not delivered yet
+	oldest  atomic.Int64 // arrival, in nanoseconds, of the object being delivered; 0: none
+}
+
+type put struct {
+	records [][]byte
+	done    chan error
+}
+
+// errFull is the answer above the limit of the backlog.
+var errFull = awsjson.Refuse(awsjson.ServiceUnavailable, "the delivery stream has too much to deliver; try again later")
+
+// openQueue takes up what an earlier process has left behind.
+func openQueue(o Options, s Stream) (*queue, []*segment, error) {
+	q := &queue{stream: s, options: o, dir: filepath.Join(o.StateDir, s.Name), puts: make(chan put)}
+	if err := os.MkdirAll(q.dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	left, err := segments(q.dir)
+	for _, seg := range left {
+		q.backlog.Add(seg.bytes)
+	}
+	return q, left, err
+}
+
+// put makes records safe.
+func (q *queue) put(ctx context.Context, records [][]byte) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if q.backlog.Load() > q.options.MaxBacklog {
+		return errFull
+	}
+	p := put{records, make(chan error, 1)}
+	select {
+	case q.puts <- p:
+		return <-p.done
+	case <-ctx.Done():
+		return awsjson.Refuse(awsjson.ServiceUnavailable, "the local Firehose is shutting down")
+	}
+}
+
+// write is the writer. When ctx ends it seals what it has and returns.
+func (q *queue) write(ctx context.Context, sealed func(*segment)) {
+	var open *segment
+	flush := time.NewTimer(time.Hour)
+	flush.Stop()
+	seal := func() {
+		if open == nil {
+			return
+		}
+		flush.Stop()
+		if err := open.seal(); err != nil {
+			q.options.Log.Error("close a file of records", "stream", q.stream.Name, "error", err)
+		}
+		sealed(open)
+		open = nil
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			seal()
+			return
+		case <-flush.C:
+			seal()
+		case p := <-q.puts:
+			batch := q.collect(p)
+			fresh := open == nil
+			err := q.append(&open, batch)
+			for _, p := range batch {
+				p.done <- err
+			}
+			if err != nil {
+				q.options.Log.Error("write records", "stream", q.stream.Name, "error", err)
+				seal() // what is torn ends this file
+				continue
+			}
+			if fresh {
+				flush.Reset(q.stream.BufferEvery)
+			}
+			if open.bytes >= q.stream.BufferBytes {
+				seal()
+			}
+		}
+	}
+}
+
+// collect takes the puts that wait together with the first one, up to a buffer.
+func (q *queue) collect(first put) []put {
+	batch, bytes := []put{first}, size(first.records)
+	for bytes < q.stream.BufferBytes {
+		select {
+		case p := <-q.puts:
+			batch, bytes = append(batch, p), bytes+size(p.records)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func size(records [][]byte) (n int64) {
+	for _, r := range records {
+		n += int64(len(r))
+	}
+	return n
+}
+
+// append writes a batch of puts and syncs once.
+func (q *queue) append(open **segment, batch []put) (err error) {
+	if *open == nil {
+		if *open, err = newSegment(q.dir, time.Now().UTC()); err != nil {
+			return err
+		}
+	}
+	for _, p := range batch {
+		if err := (*open).append(p.records); err != nil {
+			return err
+		}
+		q.backlog.Add(size(p.records))
+	}
+	return (*open).sync()
+}
+
+// deliver turns a segment into an object. It tries until it succeeds or ctx
+// ends; the segment stays where it is until then.
+func (q *queue) deliver(ctx context.Context, s *segment) error {
+	q.oldest.Store(s.arrived.UnixNano())
+	defer q.oldest.Store(0)
+	pause := q.options.RetryFirst
+	for {
+		err := q.deliverOnce(ctx, s)
+		if err == nil {
+			return nil
+		}
+		q.options.Log.Warn("delivery failed; it is tried again", "stream", q.stream.Name, "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		}
+		pause = min(2*pause, q.options.RetryMost)
+	}
+}
+
+func (q *queue) deliverOnce(ctx context.Context, s *segment) error {
+	var object bytes.Buffer
+	zip := gzip.NewWriter(&object)
+	records, err := s.copy(zip)
+	if err == nil {
+		err = zip.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", s.path, err)
+	}
+	if records > 0 {
+		if err := q.options.Bucket.Put(ctx, s.key(q.stream), bytes.NewReader(object.Bytes())); err != nil {
+			return fmt.Errorf("put the object: %w", err)
+		}
+	}
+	if err := os.Remove(s.path); err != nil {
+		return err
+	}
+	q.backlog.Add(-s.bytes)
+	return nil
+}
