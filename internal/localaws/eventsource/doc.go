@@ -48,7 +48,8 @@
 // batch succeeded, and what is left keeps its count; so do the halves of a split.
 // A response that is not an object is a complete failure. Records that are too old
 // are given up from the beginning of a batch, the rest is tried. The condition of
-// such a failure record is RecordAgeExceeded. Retries wait RetryFirst to RetryMost.
+// such a failure record is RecordAgeExceeded, a guess; its payload is a string, where
+// AWS's example says <Whole Event>. Retries wait RetryFirst to RetryMost.
 // Counts start anew with the mapping. A destination that fails is tried again and
 // the lane of the shard waits: nothing is lost, where AWS promises nothing.
 //
