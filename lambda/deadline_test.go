@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -99,6 +101,76 @@ func TestHungPostgres(t *testing.T) {
 			}
 			require.Eventually(t, func() bool { return b.within(20*time.Second, in) == "" }, 60*time.Second, time.Millisecond)
 			assert.Equal(t, b.list("newcomer").RecommendationID, b.last()["newcomer"].RecommendationID)
+		})
+	}
+}
+
+// A database that is away, in whatever way, costs nothing but time.
+func TestPostgresAway(t *testing.T) {
+	t.Parallel()
+	server := vectorstoretest.Server(t)
+	address := server.URL("postgres")
+	require.NoError(t, vectorstore.Migrate(t.Context(), address))
+	b := &bundle{t: t, db: vectorstoretest.Open(t, address)}
+	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{})
+	b.promote(b.version)
+	b.restart()
+	own, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: address, MaxConns: 2})
+	require.NoError(t, err)
+	t.Cleanup(own.Close)
+	b.Open = opener(own)
+	require.Empty(t, b.send(click("u00001", 1, 1)))
+	execute := func(statements ...string) {
+		conn, err := pgx.Connect(t.Context(), address)
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		for _, s := range statements {
+			_, err := conn.Exec(t.Context(), s)
+			require.NoError(t, err)
+		}
+	}
+	leave := "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid()"
+	var taken []*pgx.Conn
+	for n, c := range []struct {
+		name       string
+		begin, end func()
+	}{
+		{"stopped", func() { require.NoError(t, server.Stop(t.Context(), postgres.Fast)) },
+			func() { require.NoError(t, server.Start(t.Context())) }},
+		{"crashed and restarted", func() { require.NoError(t, server.Stop(t.Context(), postgres.Immediate)) },
+			func() { require.NoError(t, server.Start(t.Context())) }},
+		{"read-only", func() {
+			execute("ALTER DATABASE postgres SET default_transaction_read_only = on", leave)
+		}, func() {
+			execute("SET default_transaction_read_only = off", "ALTER DATABASE postgres RESET default_transaction_read_only", leave)
+		}},
+		{"out of connections", func() {
+			execute(leave)
+			for {
+				conn, err := pgx.Connect(t.Context(), address)
+				if err != nil {
+					break
+				}
+				taken = append(taken, conn)
+			}
+		}, func() {
+			for _, conn := range taken {
+				conn.Close(t.Context())
+			}
+		}},
+	} {
+		t.Run("it keeps the records while the database is "+c.name, func(t *testing.T) {
+			b.t = t
+			c.begin()
+			in := b.batch(click("u00001", 10+n, 10+n), click("newcomer", 10+n, 10+n))
+			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
+			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
+			c.end()
+			require.Eventually(t, func() bool { return b.within(10*time.Second, in) == "" }, 60*time.Second, time.Millisecond)
+			states, err := own.UserStates(t.Context(), b.version, []string{"newcomer"})
+			require.NoError(t, err)
+			assert.Len(t, states[0].Events, n+1)
+			assert.Len(t, b.last()["newcomer"].Items, b.ListLength)
 		})
 	}
 }

@@ -17,7 +17,7 @@ func decode(in events.KinesisEvent) *batch {
 	known := map[vectorstore.VerdictKey]int{}
 	for i, r := range in.Records {
 		b.records[i].Record = recordOf(r)
-		for _, d := range decodeSafely(b.records[i].Record) {
+		for _, d := range safeDecode(b.records[i].Record, stream.Decode) {
 			u := unit{Decoded: d, record: i, event: -1}
 			if d.Fault == nil {
 				u.event = b.add(known, d, b.records[i].ArrivedAt)
@@ -63,9 +63,9 @@ func recordOf(r events.KinesisEventRecord) stream.Record {
 	}
 }
 
-// decodeSafely decodes a record, whatever it does to the decoder: a record that
+// safeDecode decodes a record, whatever it does to the decoder: a record that
 // breaks it once will break it every time.
-func decodeSafely(r stream.Record) (out []stream.Decoded) {
+func safeDecode(r stream.Record, decode func(stream.Record) []stream.Decoded) (out []stream.Decoded) {
 	defer func() {
 		if p := recover(); p != nil {
 			out = []stream.Decoded{{
@@ -75,5 +75,5 @@ func decodeSafely(r stream.Record) (out []stream.Decoded) {
 			}}
 		}
 	}()
-	return stream.Decode(r)
+	return decode(r)
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/stream/streamtest"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// every is how many records there are to a broken one.
+const every = 50
+
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &vectorstoretest.Fixture{})
+	broken := streamtest.Malformed()
+	var raw [][]byte
+	var good []recsys.Event
+	at := map[string]streamtest.Broken{}
+	for i := range every * len(broken) {
+		if i%every == every/2 {
+			at[sequence(i+1)] = broken[i/every]
+			raw = append(raw, broken[i/every].Data)
+			continue
+		}
+		e := click(b.data.Users[i%199].ID, i%400, i)
+		good = append(good, e)
+		raw = append(raw, stream.EncodeEvent(e))
+	}
+	require.Empty(t, b.handle(b.raw(raw...)), "it holds nothing back")
+
+	refused := b.quarantine()
+	require.Len(t, refused, len(broken))
+	for _, q := range refused {
+		want := at[q.SequenceNumber]
+		assert.Equal(t, want.Reason, q.Reason, want.Name)
+		assert.Equal(t, want.EventID, q.EventID, want.Name)
+		assert.Equal(t, len(want.Data), q.RawBytes, want.Name)
+		assert.Equal(t, string(want.Data), string(q.Raw), want.Name)
+		assert.NotEmpty(t, q.Detail, want.Name)
+		if want.EventID != "" {
+			key := vectorstore.VerdictKey{EventID: want.EventID, Digest: stream.RawDigest(want.Data)}
+			verdicts, err := b.db.Verdicts(t.Context(), []vectorstore.VerdictKey{key})
+			require.NoError(t, err)
+			assert.Equal(t, vectorstore.QuarantinedVerdict, verdicts[key].Verdict, want.Name)
+			assert.Equal(t, want.Reason, verdicts[key].Reason, want.Name)
+		}
+	}
+	assert.Len(t, b.delivered(), len(good))
+	assert.Len(t, b.last(), 199)
+	for _, e := range good[:20] {
+		assert.Equal(t, vectorstore.Folded, b.verdict(e).Verdict)
+	}
+}
+
+func TestAggregatedRecords(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &vectorstoretest.Fixture{})
+	one, two, three := click("u00001", 5, 1), click("u00002", 6, 2), click("u00003", 7, 3)
+	aggregate := streamtest.Aggregate(stream.EncodeEvent(one), []byte("{"), stream.EncodeEvent(two))
+	in := b.raw(aggregate, stream.EncodeEvent(three))
+
+	t.Run("it has the whole record sent again for one of its events", func(t *testing.T) {
+		id := fmt.Sprintf("%q", two.UserID)
+		b.out.refuse = func(name string, record []byte) bool { return name == "lists" && bytes.Contains(record, []byte(id)) }
+		assert.Equal(t, sequence(1), b.handle(in))
+		assert.Equal(t, vectorstore.Folded, b.verdict(one).Verdict)
+		assert.Empty(t, b.verdict(two).Verdict)
+		assert.Equal(t, vectorstore.Folded, b.verdict(three).Verdict)
+		b.out.refuse = nil
+	})
+	t.Run("it quarantines one of its events alone", func(t *testing.T) {
+		assert.Empty(t, b.handle(in))
+		assert.Equal(t, vectorstore.Folded, b.verdict(two).Verdict)
+		ids := map[string]bool{}
+		for _, q := range b.quarantine() {
+			ids[q.QuarantineID] = true
+			assert.Equal(t, 1, q.SubSequence)
+			assert.Equal(t, []byte("{"), q.Raw)
+		}
+		assert.Len(t, ids, 1, "under the same id again")
+	})
+}
+
+// A decoder that breaks on a record must not take the others with it.
+func TestDecoderPanics(t *testing.T) {
+	t.Parallel()
+	out := safeDecode(stream.Record{Data: []byte("x")}, func(stream.Record) []stream.Decoded { panic("broken") })
+	require.Len(t, out, 1)
+	assert.Equal(t, stream.Undecodable, out[0].Fault.Reason)
+	assert.Equal(t, []byte("x"), out[0].Raw)
+}
