@@ -94,19 +94,19 @@ func (b *batch) retryAll() {
 
 // lowestRetry is the lowest sequence number that has to come again, if any.
 // Everything from there on does.
-func (b *batch) lowestRetry() (sequence string, any bool) {
+func (b *batch) lowestRetry() (sequence string, found bool) {
 	for _, r := range b.records {
-		if r.retry && (!any || compareSequence(r.SequenceNumber, sequence) < 0) {
-			sequence, any = r.SequenceNumber, true
+		if r.retry && (!found || compareSequence(r.SequenceNumber, sequence) < 0) {
+			sequence, found = r.SequenceNumber, true
 		}
 	}
-	return sequence, any
+	return sequence, found
 }
 
 // answer names the lowest sequence number that has to come again.
 func (b *batch) answer() events.KinesisEventResponse {
 	out := events.KinesisEventResponse{BatchItemFailures: []events.KinesisBatchItemFailure{}}
-	if lowest, any := b.lowestRetry(); any {
+	if lowest, found := b.lowestRetry(); found {
 		out.BatchItemFailures = append(out.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: lowest})
 	}
 	return out

@@ -258,7 +258,7 @@ func TestSequenceNumbers(t *testing.T) {
 		b.records[i].SequenceNumber = s
 		b.records[i].retry = i < 2
 	}
-	lowest, any := b.lowestRetry()
-	assert.True(t, any)
+	lowest, found := b.lowestRetry()
+	assert.True(t, found)
 	assert.Equal(t, "999", lowest, "it compares numbers, not text")
 }

@@ -51,7 +51,7 @@ func (b *bundle) manifest() *recsys.Manifest {
 	return m
 }
 
-// stream makes n events of the given users and 30 newcomers, many of them close
+// manyEvents makes n events of the given users and 30 newcomers, many of them close
 // together, some late, some that weigh nothing.
 func manyEvents(r *rand.Rand, n int, users []vectorstore.User) []recsys.Event {
 	kinds := []string{recsys.Click, recsys.View, recsys.Purchase, recsys.AddToCart, recsys.Impression, "share"}

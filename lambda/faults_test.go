@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// faults makes the steps of a handler fail.
+type faults struct {
+	mu     sync.Mutex
+	dead   bool     // the process is gone: nothing it does has an effect
+	seen   []string // the steps taken
+	before func(step string) error
+	after  func(step string) error
+}
+
+var (
+	errInjected = errors.New("injected")
+	errKilled   = errors.New("killed") // returned by before or after: the process is gone from here on
+)
+
+func (f *faults) around(step string, do func() error) error {
+	if err := f.check(step, f.before, true); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return f.check(step, f.after, false)
+}
+
+func (f *faults) check(step string, hook func(string) error, record bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead {
+		return errKilled
+	}
+	if record {
+		f.seen = append(f.seen, step)
+	}
+	if hook == nil {
+		return nil
+	}
+	err := hook(step)
+	f.dead = errors.Is(err, errKilled)
+	return err
+}
+
+// faultyStore is a store whose steps can fail.
+type faultyStore struct {
+	*vectorstore.Store
+	faults *faults
+}
+
+func (s faultyStore) StoreEvents(ctx context.Context, e []vectorstore.StreamEvent) (out vectorstore.StoredBatch, err error) {
+	err = s.faults.around("store", func() error { out, err = s.Store.StoreEvents(ctx, e); return err })
+	return out, err
+}
+
+func (s faultyStore) Live(ctx context.Context) (out vectorstore.Live, err error) {
+	err = s.faults.around("live", func() error { out, err = s.Store.Live(ctx); return err })
+	return out, err
+}
+
+func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []vectorstore.UserState, err error) {
+	err = s.faults.around("read", func() error { out, err = s.Store.UserStates(ctx, v, ids); return err })
+	return out, err
+}
+
+func (s faultyStore) ItemVectors(ctx context.Context, v recsys.Version, ids []string) (out map[string][]float32, err error) {
+	err = s.faults.around("items", func() error { out, err = s.Store.ItemVectors(ctx, v, ids); return err })
+	return out, err
+}
+
+func (s faultyStore) Popular(ctx context.Context, v recsys.Version, q vectorstore.Query) (out []vectorstore.Hit, err error) {
+	err = s.faults.around("popular", func() error { out, err = s.Store.Popular(ctx, v, q); return err })
+	return out, err
+}
+
+func (s faultyStore) NearestEach(ctx context.Context, v recsys.Version, queries []vectorstore.Query, emit func(int, []vectorstore.Hit)) error {
+	return s.faults.around("search", func() error {
+		n := 0
+		var failed error
+		err := s.Store.NearestEach(ctx, v, queries, func(i int, hits []vectorstore.Hit) {
+			n++
+			if failed = errors.Join(failed, s.faults.check(fmt.Sprintf("search %d", n), s.faults.before, false)); failed == nil {
+				emit(i, hits)
+			}
+		})
+		return errors.Join(failed, err)
+	})
+}
+
+func (s faultyStore) WriteVerdicts(ctx context.Context, v []vectorstore.Verdict, e []vectorstore.Evaluation) error {
+	return s.faults.around("verdicts", func() error { return s.Store.WriteVerdicts(ctx, v, e) })
+}
