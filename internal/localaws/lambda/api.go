@@ -1,0 +1,82 @@
+package lambda
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+const version = "/2018-06-01/runtime"
+
+// api is the Runtime API of one environment.
+func (e *environment) api() http.Handler {
+	mux := http.NewServeMux()
+	var first sync.Once
+	mux.HandleFunc("GET "+version+"/invocation/next", func(w http.ResponseWriter, req *http.Request) {
+		first.Do(func() { close(e.asked) })
+		select {
+		case inv := <-e.next:
+			e.hand(w, inv)
+		case <-req.Context().Done():
+		}
+	})
+	mux.HandleFunc("POST "+version+"/invocation/{id}/response", func(w http.ResponseWriter, req *http.Request) {
+		e.answer(w, req, "")
+	})
+	mux.HandleFunc("POST "+version+"/invocation/{id}/error", func(w http.ResponseWriter, req *http.Request) {
+		e.answer(w, req, Unhandled)
+	})
+	mux.HandleFunc("POST "+version+"/init/error", func(w http.ResponseWriter, req *http.Request) {
+		said, _ := io.ReadAll(io.LimitReader(req.Body, 1<<16)) // what was read before it broke off is said
+		select {
+		case e.failed <- said:
+		default:
+		}
+		accept(w)
+	})
+	return mux
+}
+
+// hand gives an invocation to the process.
+func (e *environment) hand(w http.ResponseWriter, inv *invocation) {
+	e.mu.Lock()
+	e.current = inv
+	e.mu.Unlock()
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
+	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.deadline.UnixMilli(), 10))
+	h.Set("Lambda-Runtime-Invoked-Function-Arn", e.host.ARN())
+	h.Set("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0")
+	w.Write(inv.payload) //nolint:errcheck // the process has ended; run notices
+}
+
+// answer takes the result of the invocation under way.
+func (e *environment) answer(w http.ResponseWriter, req *http.Request, functionError string) {
+	e.mu.Lock()
+	inv := e.current
+	if inv == nil || inv.id != req.PathValue("id") {
+		e.mu.Unlock()
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"errorType":"InvalidRequestID","errorMessage":"no such invocation is under way"}`)
+		return
+	}
+	e.current = nil
+	e.mu.Unlock()
+	result, err := io.ReadAll(http.MaxBytesReader(w, req.Body, MaxPayload))
+	if err != nil {
+		inv.done <- outcome{functionError: Unhandled,
+			result: failure("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload)}
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	accept(w)
+	inv.done <- outcome{result: result, functionError: functionError}
+}
+
+func accept(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	io.WriteString(w, `{"status":"OK"}`)
+}

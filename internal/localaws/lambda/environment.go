@@ -1,0 +1,200 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// environment is one process and the Runtime API that only it talks to.
+type environment struct {
+	host    *Host
+	command *exec.Cmd
+	server  *http.Server
+	began   time.Time
+
+	asked  chan struct{}    // closed at the first request for work
+	failed chan []byte      // receives what the function says of its failed start
+	next   chan *invocation // to the process, when it asks
+	exited chan struct{}    // closed when the process has ended and its output is read
+	status error            // of the process, once it has exited
+	tail   *tail            // of what it printed
+	first  bool             // no invocation has run yet
+	took   time.Duration    // of the initialisation
+	once   sync.Once
+
+	mu      sync.Mutex
+	current *invocation
+}
+
+// invocation is one call under way.
+type invocation struct {
+	id       string
+	payload  []byte
+	deadline time.Time
+	done     chan outcome // holds one
+}
+
+type outcome struct {
+	result        []byte
+	functionError string
+	err           error
+	broken        bool // the environment cannot be used again
+}
+
+func start(h *Host) (*environment, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	e := &environment{
+		host: h, began: time.Now(), asked: make(chan struct{}), failed: make(chan []byte, 1),
+		next: make(chan *invocation), exited: make(chan struct{}), tail: &tail{}, first: true,
+	}
+	e.server = &http.Server{Handler: e.api(), ReadHeaderTimeout: 10 * time.Second}
+	go e.server.Serve(l) //nolint:errcheck // it ends when the environment does
+	e.command = exec.Command(h.options.Command[0], h.options.Command[1:]...)
+	e.command.Env = h.options.variables(l.Addr().String())
+	e.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Both go through a pipe that is read to its end. A child that is left behind
+	// would hold it open; it is killed with the group.
+	out := &lineWriter{to: h.log, also: e.tail}
+	e.command.Stdout, e.command.Stderr = out, out
+	e.command.WaitDelay = time.Second
+	if err := e.command.Start(); err != nil {
+		e.server.Close()
+		return nil, err
+	}
+	go func() {
+		e.status = e.command.Wait()
+		e.kill()
+		out.flush()
+		close(e.exited)
+	}()
+	return e, nil
+}
+
+// variables are those that Lambda sets and the function's own.
+func (o Options) variables(api string) []string {
+	vars := map[string]string{
+		"AWS_LAMBDA_RUNTIME_API":          api,
+		"AWS_LAMBDA_FUNCTION_NAME":        o.Name,
+		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(o.MemoryMB),
+		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + o.Name,
+		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
+		"AWS_EXECUTION_ENV":               "AWS_Lambda_provided.al2023",
+		"LAMBDA_TASK_ROOT":                filepath.Dir(o.Command[0]),
+		"_HANDLER":                        "bootstrap",
+		"PATH":                            "/usr/local/bin:/usr/bin:/bin",
+		"TZ":                              ":UTC",
+	}
+	for k, v := range o.Env {
+		vars[k] = v
+	}
+	out := make([]string, 0, len(vars))
+	for k, v := range vars {
+		out = append(out, k+"="+v)
+	}
+	return out
+}
+
+// initialise waits until the process asks for work.
+func (e *environment) initialise(ctx context.Context) error {
+	timeout := time.NewTimer(initTimeout)
+	defer timeout.Stop()
+	select {
+	case <-e.asked:
+		e.took = time.Since(e.began)
+		return nil
+	case said := <-e.failed:
+		return fmt.Errorf("the function could not start: %s", said)
+	case <-e.exited:
+		return fmt.Errorf("the process ended (%w); it printed: %s", orExit(e.status), e.tail)
+	case <-timeout.C:
+		return fmt.Errorf("it did not ask for work within %s; it printed: %s", initTimeout, e.tail)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func orExit(status error) error {
+	if status == nil {
+		return errors.New("exit status 0")
+	}
+	return status
+}
+
+// run hands the invocation to the process and waits for its end. ran is false
+// when the process had ended before it took it.
+func (e *environment) run(ctx context.Context, inv *invocation) (out outcome, ran bool) {
+	began := time.Now()
+	timeout := e.host.options.Timeout
+	inv.deadline = began.Add(timeout)
+	select {
+	case e.next <- inv:
+	case <-e.exited:
+		return outcome{}, false
+	case <-ctx.Done():
+		return outcome{}, false
+	}
+	e.host.log.printf("START RequestId: %s Version: $LATEST", inv.id)
+	late := time.NewTimer(timeout)
+	defer late.Stop()
+	select {
+	case out = <-inv.done:
+	case <-late.C:
+		out = outcome{functionError: Unhandled, broken: true,
+			result: failure("Sandbox.Timedout", "RequestId: %s Error: Task timed out after %.2f seconds", inv.id, timeout.Seconds())}
+	case <-e.exited:
+		out = e.lastWords(inv)
+	case <-ctx.Done():
+		out = outcome{err: fmt.Errorf("invoke %s: %w", e.host.options.Name, ctx.Err()), broken: true}
+	}
+	e.report(inv, time.Since(began), out)
+	return out, true
+}
+
+// lastWords is the outcome when the process has ended: it may have answered.
+func (e *environment) lastWords(inv *invocation) outcome {
+	select {
+	case out := <-inv.done:
+		out.broken = true
+		return out
+	default:
+		return outcome{functionError: Unhandled, broken: true, result: failure("Runtime.ExitError",
+			"RequestId: %s Error: Runtime exited with error: %v; last output: %s", inv.id, orExit(e.status), e.tail)}
+	}
+}
+
+func (e *environment) report(inv *invocation, took time.Duration, out outcome) {
+	e.host.log.printf("END RequestId: %s", inv.id)
+	line := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tMemory Size: %d MB", inv.id,
+		float64(took.Microseconds())/1000, e.host.options.MemoryMB)
+	if e.first {
+		line += fmt.Sprintf("\tInit Duration: %.2f ms", float64(e.took.Microseconds())/1000)
+		e.first = false
+	}
+	if out.functionError != "" {
+		line += "\tStatus: error"
+	}
+	e.host.log.printf("%s", line)
+}
+
+// kill ends the process and everything it has started.
+func (e *environment) kill() { _ = syscall.Kill(-e.command.Process.Pid, syscall.SIGKILL) }
+
+// close ends the environment and waits until nothing of it is left.
+func (e *environment) close() {
+	e.once.Do(e.kill)
+	<-e.exited
+	e.server.Close()
+}
