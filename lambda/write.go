@@ -103,7 +103,7 @@ func (h *Handler) lists(b *batch) *delivery {
 			continue
 		}
 		trigger := b.events[u.trigger]
-		line, err := json.Marshal(stream.Recommendation{
+		line, err := encode(stream.Recommendation{
 			RecommendationID: u.list.RecommendationID,
 			UserID:           u.id,
 			Version:          u.list.Version,
@@ -123,6 +123,16 @@ func (h *Handler) lists(b *batch) *delivery {
 		d.add(i, line)
 	}
 	return d
+}
+
+// encode leaves <, > and & as they are: escaped for a browser, a thousand ids of
+// them would not fit into a delivery record.
+func encode(document any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	err := e.Encode(document)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
 func items(l *recommend.List) []stream.Item {
@@ -156,10 +166,10 @@ func (h *Handler) quarantined(ctx context.Context, b *batch) (d *delivery, lost 
 			continue
 		}
 		q := stream.Quarantine(b.records[u.record].Record, u.Decoded, now)
-		line, err := json.Marshal(q)
+		line, err := encode(q)
 		if err == nil && len(line) > maxDelivered {
 			q.RawKey, q.Raw = payloadPrefix+q.QuarantineID, nil
-			if line, err = json.Marshal(q); err == nil {
+			if line, err = encode(q); err == nil {
 				err = h.keepPayload(ctx, q.RawKey, u.Raw)
 			}
 		}
