@@ -25,10 +25,11 @@ PY_TESTS ?= glue
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-build: ## build bin/recflow and bin/recflow-worker
+build: ## build bin/recflow, bin/recflow-worker and bin/recflow-lambda
 	@mkdir -p bin
 	@go build -o bin/recflow ./cmd/recflow
-	@if ls worker/*.go >/dev/null 2>&1; then go build -o bin/recflow-worker ./worker; fi
+	@go build -o bin/recflow-worker ./worker
+	@CGO_ENABLED=0 go build -tags lambda.norpc -o bin/recflow-lambda ./lambda
 
 setup: build ## install the local tools into RECFLOW_CACHE, once
 	@bin/recflow setup

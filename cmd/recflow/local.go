@@ -27,7 +27,7 @@ func (a *app) localCommand() *cobra.Command {
 		Short:  "Run one process of the local stack",
 		Hidden: true,
 	}
-	cmd.AddCommand(a.localGlueCommand())
+	cmd.AddCommand(a.localGlueCommand(), a.localFirehoseCommand(), a.localStreamCommand())
 	return cmd
 }
 

@@ -30,6 +30,8 @@ func (f *portFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.ports.Temporal, "temporal-port", 0, "port of Temporal")
 	flags.IntVar(&f.ports.TemporalUI, "temporal-ui-port", 0, "port of the Temporal UI")
 	flags.IntVar(&f.ports.Glue, "glue-port", 0, "port of the Glue endpoint")
+	flags.IntVar(&f.ports.Firehose, "firehose-port", 0, "port of Firehose")
+	flags.IntVar(&f.ports.Stream, "stream-port", 0, "port of the stream's status")
 	cmd.MarkFlagsMutuallyExclusive("port-offset", "free-ports")
 }
 
@@ -60,6 +62,7 @@ func (f *portFlags) settings(cmd *cobra.Command, local config.Local) (stack.Sett
 	for _, p := range []struct{ from, to *int }{
 		{&f.ports.Postgres, &s.Ports.Postgres}, {&f.ports.S3, &s.Ports.S3}, {&f.ports.Temporal, &s.Ports.Temporal},
 		{&f.ports.TemporalUI, &s.Ports.TemporalUI}, {&f.ports.Glue, &s.Ports.Glue},
+		{&f.ports.Firehose, &s.Ports.Firehose}, {&f.ports.Stream, &s.Ports.Stream},
 	} {
 		if *p.from != 0 {
 			*p.to = *p.from
@@ -95,7 +98,7 @@ func (a *app) stackOptions(local config.Local, settings stack.Settings, tools to
 	return stack.Options{Home: local.Home, Settings: settings, Tools: tools, Programs: programs, Progress: a.progress()}, nil
 }
 
-// findPrograms looks for the worker beside this command and for the training
+// findPrograms looks for the worker and the Lambda beside this command and for the training
 // job in the source tree around it.
 func findPrograms(local config.Local) (stack.Programs, error) {
 	self, err := os.Executable()
@@ -106,7 +109,8 @@ func findPrograms(local config.Local) (stack.Programs, error) {
 		return stack.Programs{}, fmt.Errorf("find this command: %w", err)
 	}
 	dir := filepath.Dir(self)
-	p := stack.Programs{Recflow: self, Worker: filepath.Join(dir, "recflow-worker"), Cache: local.Cache}
+	p := stack.Programs{Recflow: self, Worker: filepath.Join(dir, "recflow-worker"),
+		Lambda: filepath.Join(dir, "recflow-lambda"), Cache: local.Cache}
 	cwd, err := os.Getwd()
 	if err != nil {
 		return stack.Programs{}, err

@@ -17,8 +17,9 @@ func (a *app) upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the local stack",
-		Long: "up starts Postgres, the S3 emulator, Temporal, the Glue endpoint and the worker, and returns when\n" +
-			"they serve. They keep running until `recflow down`. Parts that run already are left alone, unless\n" +
+		Long: "up starts Postgres, the emulator of S3 and Kinesis, Temporal, the Glue endpoint, the worker, Firehose\n" +
+			"and the stream with its function, and returns when" +
+			" they serve. They keep running until `recflow down`. Parts that run already are left alone, unless\n" +
 			"their settings or programs have changed. State is kept in RECFLOW_HOME (.recflow).",
 		Example: "  recflow up\n  RECFLOW_HOME=.recflow2 recflow up --port-offset 100    # a second stack beside the first",
 		Args:    cobra.NoArgs,

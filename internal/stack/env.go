@@ -22,6 +22,15 @@ const (
 	GlueJob   = "recflow-train"
 )
 
+// Names of the stream's parts.
+const (
+	StreamName      = "recflow-events"
+	Function        = "recflow-stream"
+	Recommendations = "recflow-recommendations"
+	Events          = "recflow-events"
+	Quarantine      = "recflow-quarantine"
+)
+
 // SearchAttributes are the ones that the workflows set, with their types.
 var SearchAttributes = map[string]string{
 	"RecflowStage":   "Keyword",
@@ -44,12 +53,22 @@ func (s Settings) Env(home string) map[string]string {
 		"RECFLOW_BUCKET":             s.Bucket,
 		"RECFLOW_GLUE_JOB":           GlueJob,
 		"RECFLOW_STORED_MARGIN":      "5s",
-		"AWS_REGION":                 "us-east-1",
-		"AWS_ACCESS_KEY_ID":          "local",
-		"AWS_SECRET_ACCESS_KEY":      "local",
-		"AWS_ENDPOINT_URL_S3":        "http://" + loopback(s.Ports.S3),
-		"AWS_ENDPOINT_URL_GLUE":      "http://" + loopback(s.Ports.Glue),
-		"AWS_EC2_METADATA_DISABLED":  "true",
+		"RECFLOW_EVENT_RETENTION":    "1h",
+		"RECFLOW_STREAM":             StreamName,
+		"RECFLOW_STREAM_STATUS":      "http://" + loopback(s.Ports.Stream) + "/status",
+
+		"RECFLOW_FIREHOSE_RECOMMENDATIONS": Recommendations,
+		"RECFLOW_FIREHOSE_EVENTS":          Events,
+		"RECFLOW_FIREHOSE_QUARANTINE":      Quarantine,
+
+		"AWS_REGION":                "us-east-1",
+		"AWS_ACCESS_KEY_ID":         "local",
+		"AWS_SECRET_ACCESS_KEY":     "local",
+		"AWS_ENDPOINT_URL_S3":       "http://" + loopback(s.Ports.S3),
+		"AWS_ENDPOINT_URL_GLUE":     "http://" + loopback(s.Ports.Glue),
+		"AWS_ENDPOINT_URL_KINESIS":  "http://" + loopback(s.Ports.S3),
+		"AWS_ENDPOINT_URL_FIREHOSE": "http://" + loopback(s.Ports.Firehose),
+		"AWS_EC2_METADATA_DISABLED": "true",
 	}
 }
 

@@ -9,16 +9,12 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 )
 
-// newS3 is the emulator of S3 (and, for later parts, of Kinesis and the rest).
+// shards of the local stream.
+const shards = 2
+
+// newS3 is the emulator of S3 and Kinesis.
 func newS3(o Options) Part {
 	port := o.Settings.Ports.S3
-	bucket := func(ctx context.Context) (*awsclient.S3, error) {
-		config, err := awsclient.Load(ctx, awsclient.OptionsFrom(o.Settings.Env(o.Home)))
-		if err != nil {
-			return nil, err
-		}
-		return awsclient.NewS3(config, o.Settings.Bucket), nil
-	}
 	return &program{
 		process: process{
 			name: "s3", home: o.Home, grace: 10 * time.Second,
@@ -36,13 +32,16 @@ func newS3(o Options) Part {
 		ports:   []int{port},
 		address: "http://" + loopback(port),
 		ready:   func(ctx context.Context) error { return accepts(ctx, port) },
-		// After a kill the emulator keeps objects and forgets buckets.
+		// After a kill the emulator keeps objects and forgets buckets and streams.
 		prepare: func(ctx context.Context) error {
-			b, err := bucket(ctx)
+			config, err := awsclient.Load(ctx, awsclient.OptionsFrom(o.Settings.Env(o.Home)))
 			if err != nil {
 				return err
 			}
-			return b.EnsureBucket(ctx)
+			if err := awsclient.NewS3(config, o.Settings.Bucket).EnsureBucket(ctx); err != nil {
+				return err
+			}
+			return awsclient.NewKinesis(config, StreamName).EnsureStream(ctx, shards)
 		},
 	}
 }

@@ -13,7 +13,8 @@ import (
 func parts(o Options) [][]Part {
 	return [][]Part{
 		{newPostgres(o), newS3(o), newTemporal(o)},
-		{newGlue(o), newWorker(o)},
+		{newGlue(o), newWorker(o), newFirehose(o)},
+		{newStream(o)},
 	}
 }
 

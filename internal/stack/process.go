@@ -29,6 +29,7 @@ type process struct {
 	name  string
 	home  string
 	args  []string
+	uses  []string          // other program files that it runs
 	vars  map[string]string // set over the inherited environment
 	grace time.Duration     // between the polite signal and the other one
 
@@ -184,12 +185,14 @@ func (p *process) forget() error {
 }
 
 // fingerprint digests what the process is made from: command line, environment
-// and the program file. A different one means that it must be restarted.
+// and the program files. A different one means that it must be restarted.
 func (p *process) fingerprint() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q", p.args, p.vars) // fmt sorts the keys
-	if info, err := os.Stat(p.args[0]); err == nil {
-		fmt.Fprintf(h, " %d %d", info.Size(), info.ModTime().UnixNano())
+	for _, file := range append([]string{p.args[0]}, p.uses...) {
+		if info, err := os.Stat(file); err == nil {
+			fmt.Fprintf(h, " %d %d", info.Size(), info.ModTime().UnixNano())
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }

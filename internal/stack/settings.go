@@ -22,6 +22,8 @@ type Ports struct {
 	Temporal   int `json:"temporal"`
 	TemporalUI int `json:"temporal_ui"`
 	Glue       int `json:"glue"`
+	Firehose   int `json:"firehose"`
+	Stream     int `json:"stream"` // status of the event source mapping
 }
 
 // DefaultPorts differ from the usual ones, so that a Postgres or a Temporal of
@@ -33,13 +35,15 @@ func DefaultPorts(offset int) Ports {
 		Temporal:   17233 + offset,
 		TemporalUI: 18233 + offset,
 		Glue:       14567 + offset,
+		Firehose:   14568 + offset,
+		Stream:     14569 + offset,
 	}
 }
 
 // FreePorts are ports that nobody listens on now.
 func FreePorts() (Ports, error) {
 	var p Ports
-	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue} {
+	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue, &p.Firehose, &p.Stream} {
 		n, err := postgres.FreePort()
 		if err != nil {
 			return Ports{}, fmt.Errorf("find free ports: %w", err)
@@ -70,7 +74,7 @@ func (p Ports) Validate() error {
 	for _, n := range []struct {
 		name string
 		port int
-	}{{"postgres", p.Postgres}, {"s3", p.S3}, {"temporal", p.Temporal}, {"temporal-ui", p.TemporalUI}, {"glue", p.Glue}} {
+	}{{"postgres", p.Postgres}, {"s3", p.S3}, {"temporal", p.Temporal}, {"temporal-ui", p.TemporalUI}, {"glue", p.Glue}, {"firehose", p.Firehose}, {"stream", p.Stream}} {
 		if n.port < 1 || n.port > 65535 {
 			errs = append(errs, fmt.Errorf("port %d of %s is not between 1 and 65535", n.port, n.name))
 		}
@@ -98,7 +102,20 @@ func ReadSettings(home string) (Settings, error) {
 	if s.Format != 1 {
 		return Settings{}, fmt.Errorf("%s was written by another version of recflow (format %d)", filepath.Join(home, settingsFile), s.Format)
 	}
+	s.Ports.complete()
 	return s, nil
+}
+
+// complete gives the parts that came after a home was made the ports that they
+// would have had.
+func (p *Ports) complete() {
+	defaults := DefaultPorts(p.Postgres - DefaultPorts(0).Postgres)
+	if p.Firehose == 0 {
+		p.Firehose = defaults.Firehose
+	}
+	if p.Stream == 0 {
+		p.Stream = defaults.Stream
+	}
 }
 
 // write keeps the settings in home.

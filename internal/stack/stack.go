@@ -1,6 +1,6 @@
-// Package stack runs recflow's local stack: Postgres, the S3 emulator, Temporal,
-// the Glue endpoint and the worker, as processes of their own that outlive the
-// command that started them. Each part is a small type with Start, Ready and
+// Package stack runs recflow's local stack: Postgres, the emulator of S3 and
+// Kinesis, Temporal, the Glue endpoint, the worker, Firehose and the stream's
+// function, as processes of their own that outlive the command that started them. Each part is a small type with Start, Ready and
 // Stop; a Stack runs them in stages and stops them in reverse.
 //
 // What a part is for, and what stands in for what, is in docs/architecture.md.
@@ -61,6 +61,7 @@ type Options struct {
 type Programs struct {
 	Recflow string // this command
 	Worker  string // recflow-worker
+	Lambda  string // recflow-lambda, the bootstrap of the stream's function
 	GlueDir string // folder of glue_job.py
 	Cache   string // RECFLOW_CACHE for child processes
 }
@@ -125,7 +126,7 @@ func (e *PartError) Unwrap() error { return e.Err }
 // folders makes the folders of a home. The processes run as this user, and
 // nobody else has business here.
 func folders(home string) error {
-	for _, name := range []string{"", "run", "logs", "s3", "s3/objects", "s3/state"} {
+	for _, name := range []string{"", "run", "logs", "s3", "s3/objects", "s3/state", "firehose", "stream"} {
 		if err := os.MkdirAll(filepath.Join(home, name), 0o700); err != nil {
 			return fmt.Errorf("make the home folder: %w", err)
 		}

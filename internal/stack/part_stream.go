@@ -1,0 +1,50 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// newStream is the function of the stream with what Lambda does for it: its
+// environments and the event source mapping, run by a hidden command of this
+// binary. It ends the batch under way before it stops.
+func newStream(o Options) Part {
+	port := o.Settings.Ports.Stream
+	return &program{
+		process: process{
+			name: "stream", home: o.Home, grace: 45 * time.Second, vars: o.Settings.Env(o.Home),
+			args: []string{o.Programs.Recflow, "local", "stream", "--port", fmt.Sprint(port), "--function", o.Programs.Lambda},
+			uses: []string{o.Programs.Lambda},
+		},
+		ports:   []int{port},
+		address: "Kinesis stream " + StreamName,
+		ready:   func(ctx context.Context) error { return streamRuns(ctx, port) },
+	}
+}
+
+// streamRuns asks the mapping whether it reads the stream.
+func streamRuns(ctx context.Context, port int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback(port)+"/status", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var status struct {
+		State     string `json:"state"`
+		LastError string `json:"last_error"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return err
+	}
+	if status.State != "running" {
+		return notReady("the mapping is %s; %s", status.State, status.LastError)
+	}
+	return nil
+}
