@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -45,6 +46,9 @@ func (a *app) localStreamCommand() *cobra.Command {
 		Short: "Run the stream's function and its event source mapping",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Stat(function); err != nil {
+				return fmt.Errorf("find the stream's function (run `make build`): %w", err)
+			}
 			local, err := config.ReadLocal()
 			if err != nil {
 				return err

@@ -51,7 +51,7 @@ func holdPort(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
-// buildPrograms compiles both binaries as `make build` does, next to a link to
+// buildPrograms compiles the binaries as `make build` does, next to a link to
 // the training job.
 var buildPrograms = func() func(t *testing.T) string {
 	var once sync.Once
@@ -60,7 +60,7 @@ var buildPrograms = func() func(t *testing.T) string {
 		t.Helper()
 		once.Do(func() {
 			root = t.TempDir()
-			for name, dir := range map[string]string{"recflow": ".", "recflow-worker": "../../worker"} {
+			for name, dir := range map[string]string{"recflow": ".", "recflow-worker": "../../worker", "recflow-lambda": "../../lambda"} {
 				out, err := exec.Command("go", "build", "-o", filepath.Join(root, "bin", name), dir).CombinedOutput()
 				require.NoError(t, err, string(out))
 			}

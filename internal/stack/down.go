@@ -68,7 +68,7 @@ func Purge(home string) error {
 // ours reports whether a stack makes an entry of that name in its home.
 func ours(name string) bool {
 	switch name {
-	case settingsFile, settingsFile + ".new", envFile, envFile + ".new", "lock", "run", "logs", "postgres", "s3", "glue", "rejects", "tmp":
+	case settingsFile, settingsFile + ".new", envFile, envFile + ".new", "lock", "run", "logs", "postgres", "s3", "glue", "firehose", "stream", "rejects", "tmp":
 		return true
 	}
 	matched, _ := filepath.Match("temporal.db*", name)
