@@ -83,6 +83,7 @@ def rows(raw: Raw, read_at: datetime) -> tuple[int, list[Check]]:
     samples = {n: sample(raw.rows.where(c)) if counts[n] else [] for n, c in conditions.items()}
     n = counts["rows"]
     schema = counts["schema"] + len(raw.broken)
+    broken = raw.broken + (raw.bad_lines(SAMPLES) if counts["schema"] else [])
     few = n * TOLERATED
     checks = [
         Check(
@@ -91,9 +92,9 @@ def rows(raw: Raw, read_at: datetime) -> tuple[int, list[Check]]:
             schema == 0,
             schema,
             f"{len(raw.broken)} objects and {counts['schema']} lines are not in the format of docs/data.md"
-            + (f", the first because {raw.broken[0][1]}" if raw.broken else "")
+            + (f", the first because {broken[0][1]}" if broken else "")
             + "; rewrite or remove them",
-            [key for key, _ in raw.broken[:SAMPLES]],
+            [key for key, _ in broken[:SAMPLES]],
         ),
         error("null_ids", counts, samples, "rows lack an event, user or item id or an event type; import them again with every column mapped"),
         error("bad_ids", counts, samples, f"rows have an id that is empty, longer than {MAX_ID_BYTES} bytes or has a control character; map another column or clean the ids"),

@@ -1,5 +1,6 @@
 """The events a version covers: each event_id once, streamed copies first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +9,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from recflow_glue.arguments import Config
-from recflow_glue.stage import Staged, list_days, pack, worth_packing
+from recflow_glue.stage import Staged, bad_lines, list_days, pack, worth_packing
 from recflow_glue.storage import Bucket, Object, Scratch
+from recflow_glue.train import keep
 
 EVENT = T.StructType(
     [
@@ -34,6 +36,7 @@ class Raw:
     bytes: int
     broken: list[tuple[str, str]]  # objects that could not be read, and why
     distinct: bool = False  # known to hold no event id twice
+    bad_lines: Callable[[int], list[tuple[str, str]]] = lambda most: []  # objects with a line that is no event
 
 
 def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) -> Raw:
@@ -48,13 +51,21 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) 
         parts.append(spark.read.schema(EVENT).parquet(*here.paths).transform(as_imported))
     if lines.paths:
         read_lines = spark.read.schema(LINE).option("columnNameOfCorruptRecord", "_corrupt")
-        parts.append(read_lines.json(lines.paths).transform(as_streamed))
+        # Kept, because parsing JSON costs more than every later reading of the result.
+        parts.append(keep(read_lines.json(lines.paths).transform(as_streamed), scratch, "streamed"))
     if not parts:
         parts.append(spark.createDataFrame([], EVENT).transform(as_imported))
     objects = imported + streamed
     rows = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
     distinct = here.distinct and not lines.paths
-    return Raw(rows, len(objects), sum(o.size for o in objects), here.broken + lines.broken, distinct)
+    return Raw(
+        rows,
+        len(objects),
+        sum(o.size for o in objects),
+        here.broken + lines.broken,
+        distinct,
+        lambda most: bad_lines(bucket, streamed, most),
+    )
 
 
 def locate(spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objects: list[Object]) -> Staged:
@@ -87,11 +98,20 @@ def as_streamed(lines: DataFrame) -> DataFrame:
     )
 
 
-def repeated_ids(rows: DataFrame) -> int:
-    """How many event ids occur more than once. Hashes are compared, so a
-    collision may count one too many; nothing but time depends on it."""
-    hashes = rows.groupBy(F.xxhash64("event_id").alias("h")).count()
-    return hashes.where("count > 1").count()
+def repeated_ids(rows: DataFrame) -> DataFrame:
+    """The hashes `h` of the event ids that occur more than once. A collision may
+    name one too many; nothing but time depends on it."""
+    return rows.groupBy(F.xxhash64("event_id").alias("h")).count().where("count > 1").select("h")
+
+
+def once_among(rows: DataFrame, repeated: DataFrame, scratch: Scratch) -> tuple[DataFrame, DataFrame]:
+    """One row per event_id, and `once` of those ids that repeat. Only their rows
+    are exchanged; repeated (h) has to fit in the memory of a task."""
+    hashed = rows.withColumn("h", F.xxhash64("event_id"))
+    again = hashed.join(F.broadcast(repeated), "h", "left_semi").drop("h")
+    settled = keep(once(again), scratch, "once")
+    single = hashed.join(F.broadcast(repeated), "h", "left_anti").drop("h")
+    return single.unionByName(settled.drop("copies", "conflict")), settled
 
 
 def once(rows: DataFrame) -> DataFrame:

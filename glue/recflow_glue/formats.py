@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -67,15 +69,41 @@ def pack_items(fetched: Fetched) -> Packed:
 
 
 def pack_lines(fetched: Fetched) -> Packed:
+    """Each delivered object is one gzip member or several, one after the other."""
     lines, broken = [], []
     for o, body in fetched:
         try:
-            text = gzip.decompress(body) if o.key.endswith(".gz") else body
-        except (OSError, EOFError) as e:
+            lines.append(unzipped(body).rstrip(b"\n"))
+        except ValueError as e:
             broken.append((o.key, str(e)))
-            continue
-        lines.append(text.rstrip(b"\n"))
-    return Packed(".json", b"\n".join(lines), broken)
+    return Packed(".json", b"\n".join(filter(None, lines)), broken)
+
+
+def unzipped(body: bytes) -> bytes:
+    """The text of a gzip object, whole or not at all."""
+    if not body:
+        raise ValueError("it is empty")
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as e:
+        raise ValueError(str(e)) from e
+
+
+def bad_line(body: bytes) -> str:
+    """Which line of a gzip object is the first that Spark cannot read as an event; empty when
+    it can read all. The line itself is never repeated: it may name a user."""
+    for n, line in enumerate(unzipped(body).split(b"\n"), 1):
+        if line.strip() and not is_event(line):
+            return f"its line {n} is not an event"
+    return ""
+
+
+def is_event(line: bytes) -> bool:
+    try:
+        e = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(e, dict) and isinstance(e.get("value", 0.0), int | float | None)
 
 
 PACKERS: dict[str, Callable[[Fetched], Packed]] = {

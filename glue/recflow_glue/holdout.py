@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from recflow_glue.arguments import Interest
 from recflow_glue.events import id_bits
-from recflow_glue.interest import event_weight
+from recflow_glue.interest import done, event_weight
 
 SHARE = 10  # one user in ten,
 MOST = 10_000  # but about this many at most
@@ -30,7 +30,7 @@ def split(events: DataFrame, interest: Interest) -> DataFrame:
     A user's counting events are ordered by (occurred_at, event_id). The last
     fifth, at least one, come after the cut. Before it everything is history;
     after it a counting event is an answer unless its item is in the history,
-    once per item, and the rest is dropped.
+    once per item, and the rest is dropped. Impressions are no history.
     """
     user = Window.partitionBy("user_id")
     so_far = user.orderBy("occurred_at", "event_id").rowsBetween(Window.unboundedPreceding, Window.currentRow)
@@ -38,7 +38,8 @@ def split(events: DataFrame, interest: Interest) -> DataFrame:
     turn = pair.orderBy("occurred_at", "event_id").rowsBetween(Window.unboundedPreceding, Window.currentRow)
     kept = F.col("counting") - F.greatest(F.lit(1), F.floor(F.col("counting") / ANSWERS))
     return (
-        events.select("user_id", "event_id", "item_id", "event_type", "value", "occurred_at")
+        done(events)
+        .select("user_id", "event_id", "item_id", "event_type", "value", "occurred_at")
         .withColumn("counts", (event_weight(interest) > 0).cast("int"))
         .repartition("user_id")
         .withColumn("counting", F.sum("counts").over(user))

@@ -3,7 +3,8 @@
 The weight of an item is the sum over its events of weight(type, value) ·
 2^(−(t_ref − occurred_at) / half-life), in (occurred_at, event_id) order, with the
 floor applied after summing; t_ref is the latest occurred_at of the user's
-counting events.
+counting events. An impression says what was shown, not what was done: it is
+neither interest nor makes an item met.
 """
 
 from itertools import chain
@@ -13,6 +14,7 @@ from pyspark.sql import functions as F
 
 from recflow_glue.arguments import Interest
 
+IMPRESSION = "impression"
 MOST_ITEMS = 262_144  # that a user may like, and that a user may have met (docs/data.md, Limits)
 
 
@@ -25,14 +27,21 @@ def event_weight(interest: Interest) -> Column:
     return F.when((F.col("event_type") == "rating") & unliked, 0.0).otherwise(declared)
 
 
+def done(events: DataFrame) -> DataFrame:
+    """What users did: everything but impressions."""
+    return events.where(F.col("event_type") != IMPRESSION)
+
+
 def histories(events: DataFrame, interest: Interest) -> DataFrame:
-    """One row per user: items, weights (float32), reference_time and met items.
+    """One row per user that did something: items, weights (float32), reference_time and met items.
 
     Everything after the one exchange by user_id happens inside its partitions.
     """
-    weighed = events.select(
-        "user_id", "item_id", "event_id", "occurred_at", event_weight(interest).alias("weight")
-    ).repartition("user_id")
+    weighed = (
+        done(events)
+        .select("user_id", "item_id", "event_id", "occurred_at", event_weight(interest).alias("weight"))
+        .repartition("user_id")
+    )
     counting = F.when(F.col("weight") > 0, F.col("occurred_at"))
     if interest.half_life_seconds > 0:
         weighed = weighed.withColumn("reference_time", F.max(counting).over(Window.partitionBy("user_id")))

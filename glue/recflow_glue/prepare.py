@@ -11,6 +11,8 @@ from recflow_glue import checks, events, holdout, interest, items, train
 from recflow_glue.attempt import Attempt
 from recflow_glue.storage import Bucket
 
+MOST_REPEATED = 1_000_000  # ids whose hashes are sent to every task
+
 
 @dataclass(frozen=True)
 class Input:
@@ -77,10 +79,16 @@ def validate(r: Attempt, found: Reading) -> Input:
 
 
 def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
-    """Each event id once. The exchange is only paid when some id repeats."""
+    """Each event id once. Only the rows of ids that repeat are exchanged, unless they are very many."""
     rows = raw.rows.drop("_corrupt")
-    if raw.distinct or events.repeated_ids(rows) == 0:
+    if raw.distinct:
         return rows, None
+    repeated = train.keep(events.repeated_ids(rows), r.scratch, "repeated")
+    n = repeated.count()
+    if n == 0:
+        return rows, None
+    if n <= MOST_REPEATED:
+        return events.once_among(rows, repeated, r.scratch)
     kept = train.keep(events.once(rows), r.scratch, "once")
     return kept.drop("copies", "conflict"), kept
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from pyspark.sql import SparkSession
 
-from recflow_glue.formats import PACKERS
+from recflow_glue.formats import PACKERS, bad_line
 from recflow_glue.storage import Bucket, Object, Scratch, write_scratch
 
 SMALL = 8 << 20  # mean object size from which Spark reads the objects itself
@@ -42,6 +42,22 @@ def list_days(bucket: Bucket, prefix: str, suffix: str, start: datetime | None, 
         day = re.search(r"/dt=(\d{4}-\d{2}-\d{2})/", o.key)
         if o.key.endswith(suffix) and (day is None or first <= day[1] <= last):
             found.append(o)
+    return found
+
+
+def bad_lines(bucket: Bucket, objects: list[Object], most: int) -> list[tuple[str, str]]:
+    """Up to so many of the gzip objects that have a line which is no event, and which line that is.
+    Reads them again: only asked for when packing or Spark met such a line."""
+    found = []
+    for o in objects:
+        try:
+            what = bad_line(bucket.get(o.key))
+        except ValueError:
+            continue  # not gzip: named while packing
+        if what:
+            found.append((o.key, what))
+        if len(found) == most:
+            break
     return found
 
 

@@ -87,7 +87,7 @@ def weight(interest: dict, e: dict) -> float:
 
 def history(name: str, interest: dict, events: list[dict]) -> dict:
     first: dict[str, dict] = {}
-    for e in sorted(events, key=lambda e: (when(e), e["event_id"])):
+    for e in sorted((e for e in events if e["event_type"] != "impression"), key=lambda e: (when(e), e["event_id"])):
         first.setdefault(e["event_id"], e)
     counting = [when(e) for e in first.values() if weight(interest, e) > 0]
     ref = max(counting, default=None)
@@ -110,13 +110,13 @@ def histories() -> list[dict]:
     mixed = [
         event(1, "a", "purchase", 0),
         event(2, "a", "view", 3 * DAY + 0.25),
-        event(3, "b", "impression", 5 * DAY),
+        event(3, "b", "wishlist", 5 * DAY),
         event(4, "c", "rating", 6 * DAY, 4),
         event(5, "d", "rating", 7 * DAY, 3.5),
         event(6, "e", "rating", 8 * DAY),
         event(7, "f", "wishlist", 9 * DAY),
         event(8, "b", "click", 61 * DAY),
-        event(9, "g", "impression", 400 * DAY),
+        event(9, "g", "wishlist", 400 * DAY),
     ]
     again = [
         event(1, "a", "click", DAY),
@@ -134,12 +134,23 @@ def histories() -> list[dict]:
         history(
             "it only meets what weighs nothing",
             AGING,
-            [event(1, "a", "impression", 0), event(2, "b", "rating", DAY, 1)],
+            [event(1, "a", "wishlist", 0), event(2, "b", "rating", DAY, 1)],
         ),
         history(
             "it is not moved by what weighs nothing, however late",
             HOURLY,
-            [event(1, "a", "click", 0), event(2, "a", "impression", 60 * DAY)],
+            [event(1, "a", "click", 0), event(2, "a", "wishlist", 60 * DAY)],
+        ),
+        history(
+            "it takes no notice of impressions, whatever they are said to weigh",
+            AGING | {"weights": DEFAULT | {"impression": 9}},
+            [
+                event(1, "shown", "impression", 0),
+                event(2, "a", "click", DAY),
+                event(3, "a", "impression", 2 * DAY),
+                event(4, "b", "wishlist", 3 * DAY),
+                event(5, "b", "impression", 400 * DAY),
+            ],
         ),
         history("it adds fractions in order", FRACTIONAL, tenth),
         history(

@@ -26,7 +26,7 @@ def it_orders_equal_times_by_event_id(spark):
 
 def it_drops_answers_that_are_in_the_history_or_repeat(spark):
     rows = [row(f"h{n}", item_id=f"h{n}", seconds=n) for n in range(8)]
-    rows += [row("seen", item_id="seen", event_type="impression", seconds=7.5)]
+    rows += [row("seen", item_id="seen", event_type="wishlist", seconds=7.5)]
     later = [("x1", "new"), ("x2", "h0")]
     rows += [row(e, item_id=i, seconds=10 + n) for n, (e, i) in enumerate(later)]
     got = split(spark, rows)
@@ -41,7 +41,7 @@ def it_drops_answers_that_are_in_the_history_or_repeat(spark):
 
 def it_leaves_out_users_that_cannot_be_scored(spark):
     one = [row("o", "one event")]
-    weightless = [row(f"w{n}", "only impressions", f"i{n}", "impression", n) for n in range(4)]
+    weightless = [row(f"w{n}", "only wishes", f"i{n}", "wishlist", n) for n in range(4)]
     repeats = [row(f"r{n}", "nothing new", "i", seconds=n) for n in range(3)]
     assert split(spark, one + weightless + repeats) == {}
 
@@ -49,11 +49,17 @@ def it_leaves_out_users_that_cannot_be_scored(spark):
 def it_keeps_weightless_events_before_the_cut_only(spark):
     rows = [
         row("c1", item_id="a", seconds=0),
-        row("before", item_id="b", event_type="impression", seconds=1),
+        row("before", item_id="b", event_type="wishlist", seconds=1),
         row("c2", item_id="c", seconds=2),
-        row("after", item_id="d", event_type="impression", seconds=3),
+        row("after", item_id="d", event_type="wishlist", seconds=3),
     ]
     assert split(spark, rows)["u"] == [("before", False), ("c1", False), ("c2", True)]
+
+
+def it_takes_no_notice_of_impressions(spark):
+    done = [row("c1", item_id="a", seconds=0), row("c2", item_id="shown", seconds=2)]
+    seen = [row(f"s{n}", item_id="shown", event_type="impression", seconds=n) for n in range(4)]
+    assert split(spark, done + seen)["u"] == [("c1", False), ("c2", True)]
 
 
 def it_bounds_the_holdout_to_a_tenth_and_ten_thousand():

@@ -139,6 +139,7 @@ def it_counts_streamed_events_from_before_the_range_and_leaves_out_who_likes_too
         [
             row("before", "user0", "item0", seconds=DAY, stored=DAY),
             row("in", "user1", "new", seconds=11 * DAY, stored=11 * DAY),
+            row("shown", "onlooker", "new", "impression", seconds=11 * DAY, stored=11 * DAY),
         ],
     )
     monkeypatch.setattr(prepare.interest, "MOST_ITEMS", 10)
@@ -146,9 +147,12 @@ def it_counts_streamed_events_from_before_the_range_and_leaves_out_who_likes_too
     r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
     found = prepare.validate(r, prepare.read(r))
     r.progress.close()
-    both = int(hashlib.sha256(b"before").hexdigest()[:16], 16) ^ int(hashlib.sha256(b"in").hexdigest()[:16], 16)
-    assert found.summary["streamed"] == {"count": 2, "hash": f"{both:016x}"}
-    assert (found.summary["events"], found.summary["users"], found.summary["items"]) == (201, 19, 18)
+    bits = 0
+    for e in (b"before", b"in", b"shown"):
+        bits ^= int(hashlib.sha256(e).hexdigest()[:16], 16)
+    assert found.summary["streamed"] == {"count": 3, "hash": f"{bits:016x}"}
+    assert (found.summary["events"], found.summary["users"], found.summary["items"]) == (202, 19, 18)
+    assert found.summary["event_type_shares"]["impression"] == 1 / 202
     assert found.users.count() == 19
     assert [c.rule for c in r.checks if not c.passed] == ["history_size"]
 

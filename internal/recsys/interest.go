@@ -80,7 +80,8 @@ func (h History) Empty() bool { return len(h.Items) == 0 }
 // over its events, where t_ref is the latest occurred_at of the user's counting
 // events and never the wall clock. Sums run in (occurred_at, event_id) order and
 // the floor applies after summing. Of several events with one event_id the first
-// in that order counts. So the result depends on the set of events, not on
+// in that order counts. An impression says what was shown, not what was done: it
+// is neither interest nor makes an item met. So the result depends on the set of events, not on
 // their order, duplication or split into batches.
 func (in Interest) Extend(h History, events []Event) History {
 	ordered := slices.Clone(events)
@@ -89,7 +90,7 @@ func (in Interest) Extend(h History, events []Event) History {
 	ordered = slices.DeleteFunc(ordered, func(e Event) bool {
 		dup := seen[e.EventID]
 		seen[e.EventID] = true
-		return dup
+		return dup || e.EventType == Impression
 	})
 
 	ref := h.Reference

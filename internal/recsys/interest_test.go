@@ -35,13 +35,13 @@ func TestExtend(t *testing.T) {
 		assert.Equal(t, []float32{6, 3}, h.Weights)
 		assert.Equal(t, noon.Add(2*time.Second), h.Reference)
 	})
-	t.Run("it only meets what weighs nothing", func(t *testing.T) {
+	t.Run("it only meets what weighs nothing, and not what was only shown", func(t *testing.T) {
 		h := in.Extend(recsys.History{}, []recsys.Event{
 			stars(at(0, "1", "disliked", recsys.Rating), 2), at(1, "2", "shown", recsys.Impression),
 			at(2, "3", "odd", "zoomed"), at(3, "4", "unrated", recsys.Rating), stars(at(4, "5", "liked", recsys.Rating), 4),
 		})
 		assert.Equal(t, []string{"liked"}, h.Items)
-		assert.Equal(t, []string{"disliked", "shown", "odd", "unrated"}, h.Met)
+		assert.Equal(t, []string{"disliked", "odd", "unrated"}, h.Met)
 	})
 	t.Run("it halves an event at its half-life and drops it under the floor", func(t *testing.T) {
 		in := in
@@ -65,7 +65,7 @@ func TestExtend(t *testing.T) {
 		in := in
 		in.HalfLifeSeconds = 1
 		h := in.Extend(recsys.History{}, []recsys.Event{
-			at(0, "1", "a", recsys.Click), at(24*time.Hour, "2", "a", recsys.Impression),
+			at(0, "1", "a", recsys.Click), at(24*time.Hour, "2", "a", "other"),
 		})
 		assert.Equal(t, []string{"a"}, h.Items)
 		assert.Equal(t, noon, h.Reference)

@@ -211,7 +211,7 @@ func (f Fixture) addUsers(t testing.TB, r *rand.Rand, data *Data, fold recsys.Fo
 	}
 }
 
-// events is 10 distinct items in random order, the last but one of them only seen.
+// events is 10 distinct items in random order, one of them with a rating too low to count.
 func (f Fixture) events(r *rand.Rand, user string, liked [2][]int, items []ItemRow) []recsys.Event {
 	var events []recsys.Event
 	seen := map[int]bool{}
@@ -223,11 +223,13 @@ func (f Fixture) events(r *rand.Rand, user string, liked [2][]int, items []ItemR
 		}
 		seen[i] = true
 		kind := []string{recsys.Click, recsys.View, recsys.Purchase, recsys.AddToCart}[r.IntN(4)]
+		var stars *float64
 		if len(events) == 3 {
-			kind = recsys.Impression
+			low := 1.0
+			kind, stars = recsys.Rating, &low
 		}
 		events = append(events, recsys.Event{
-			EventID: fmt.Sprintf("%s-%d", user, n), UserID: user, ItemID: items[i].ItemID, EventType: kind,
+			EventID: fmt.Sprintf("%s-%d", user, n), UserID: user, ItemID: items[i].ItemID, EventType: kind, Value: stars,
 			OccurredAt: f.Coverage.To.Add(-time.Duration(1000-n) * time.Hour),
 		})
 	}
