@@ -34,6 +34,8 @@ type Activities struct {
 	LoadParallel int
 	// ReaderTTL is how long a reader may act on a version it resolved earlier.
 	ReaderTTL time.Duration
+	// EventRetention is how long the stream may still deliver an event again.
+	EventRetention time.Duration
 	// TempDir holds downloads; empty for the system's.
 	TempDir string
 }

@@ -63,6 +63,8 @@ func run(ctx context.Context, c config.Worker) error {
 		PollEvery:    c.Glue.PollEvery,
 		LoadParallel: c.LoadParallel,
 		ReaderTTL:    c.ReaderCacheTTL,
+
+		EventRetention: c.EventRetention,
 	})
 }
 
