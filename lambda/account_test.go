@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// account says for every accepted event where it is: in the state, once; in
+// quarantine; and nowhere else.
+func (s *soak) account() {
+	t := s.t
+	for range s.bucket.List(t.Context(), "failed-batches/") {
+		require.Fail(t, "nothing may be given up while retries are without limit")
+	}
+	quarantined := map[string]bool{} // by position
+	for _, q := range lines[stream.Quarantined](s, "quarantine/") {
+		quarantined[q.QuarantineID] = true
+	}
+	delivered := map[string]recsys.Event{}
+	for _, e := range lines[recsys.Event](s, "raw/events/") {
+		if first, twice := delivered[e.EventID]; twice {
+			require.Equal(t, first, e, "copies of an event are equal")
+		}
+		delivered[e.EventID] = e
+	}
+	kept := s.kept()
+
+	info, err := s.producer.Describe(t.Context())
+	require.NoError(t, err)
+	faulty := 0
+	for _, r := range s.kinesis.Records(rigStream) {
+		record := stream.Record{
+			Data: r.Data, Stream: info.ARN, Shard: r.Shard, SequenceNumber: *r.SequenceNumber, ArrivedAt: *r.ApproximateArrivalTimestamp,
+		}
+		for _, d := range stream.Decode(record) {
+			position := stream.QuarantineID(record.Stream, record.Shard, record.SequenceNumber, d.Sub)
+			if d.Fault != nil {
+				faulty++
+				require.True(t, quarantined[position], "a broken record is in quarantine: %s", d.Fault.Reason)
+				continue
+			}
+			state, ok := kept[d.EventID]
+			require.True(t, ok, "an accepted event is in the state")
+			if state.Digest != d.Digest {
+				require.True(t, quarantined[position], "an event in conflict is in quarantine")
+				continue
+			}
+			require.False(t, quarantined[position], "an event is in the state or in quarantine")
+			copied, ok := delivered[d.EventID]
+			require.True(t, ok, "an accepted event goes to the next training")
+			require.Equal(t, state.At, copied.StoredAt, "with the time at which it was stored first")
+		}
+	}
+	require.Len(t, delivered, len(kept), "what was never accepted is not delivered")
+	t.Logf("%d records: %d events in the state and delivered, %d broken ones in quarantine", len(s.kinesis.Records(rigStream)), len(kept), faulty)
+	s.accountForLists()
+}
+
+// kept is what Postgres holds of each event.
+func (s *soak) kept() map[string]vectorstore.StoredEvent {
+	states, err := s.store.UserStates(s.t.Context(), recsys.Version{ID: s.versions[0]}, s.allUsers())
+	require.NoError(s.t, err)
+	out := map[string]vectorstore.StoredEvent{}
+	var sent []vectorstore.StreamEvent
+	for _, state := range states {
+		for _, e := range state.Events {
+			require.NotContains(s.t, out, e.EventID)
+			out[e.EventID] = vectorstore.StoredEvent{}
+			sent = append(sent, vectorstore.StreamEvent{Event: e})
+		}
+	}
+	stored, err := s.store.StoreEvents(s.t.Context(), sent) // they are there: it only reads
+	require.NoError(s.t, err)
+	for i, e := range stored.Events {
+		e.At = e.At.UTC()
+		out[sent[i].EventID] = e
+	}
+	return out
+}
+
+func (s *soak) allUsers() (ids []string) {
+	seen := map[string]bool{}
+	for _, r := range s.kinesis.Records(rigStream) {
+		for _, d := range stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp}) {
+			if d.Fault == nil && !seen[d.Event.UserID] {
+				seen[d.Event.UserID] = true
+				ids = append(ids, d.Event.UserID)
+			}
+		}
+	}
+	return ids
+}
+
+// accountForLists compares the last list delivered for each user with the one
+// that a reader gets.
+func (s *soak) accountForLists() {
+	t := s.t
+	last := map[string]stream.Recommendation{}
+	all := lines[stream.Recommendation](s, "recommendations/")
+	for _, l := range all {
+		if l.CreatedAt.After(last[l.UserID].CreatedAt) {
+			last[l.UserID] = l
+		}
+	}
+	users := 0
+	for user := range s.users {
+		list, err := (&recommend.Recommender{Store: s.store}).Recommend(t.Context(), recommend.Request{UserID: user, K: 20})
+		require.NoError(t, err)
+		require.Equal(t, list.RecommendationID, last[user].RecommendationID, "the last list is the one of the present state")
+		for i, item := range last[user].Items {
+			require.Equal(t, list.Items[i].ItemID, item.ItemID)
+		}
+		users++
+	}
+	t.Logf("%d lists delivered; the last one of each of %d users is the one that is read", len(all), users)
+}
+
+// lines reads what Firehose has delivered under a prefix.
+func lines[T any](s *soak, prefix string) (out []T) {
+	for o, err := range s.bucket.List(s.t.Context(), prefix) {
+		require.NoError(s.t, err)
+		body, err := s.bucket.Get(s.t.Context(), o.Key, 64<<20)
+		require.NoError(s.t, err)
+		zip, err := gzip.NewReader(bytes.NewReader(body))
+		require.NoError(s.t, err)
+		text := bufio.NewScanner(zip)
+		text.Buffer(nil, 4<<20)
+		for text.Scan() {
+			var line T
+			require.NoError(s.t, json.Unmarshal(text.Bytes(), &line))
+			out = append(out, line)
+		}
+		require.NoError(s.t, text.Err())
+	}
+	return out
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/localaws/eventsource"
+	localfirehose "github.com/recflow/recflow/internal/localaws/firehose"
+	"github.com/recflow/recflow/internal/localaws/kinesistest"
+	"github.com/recflow/recflow/internal/localaws/lambda"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+const rigStream = "events"
+
+// rig is the whole path: a stream, the mapping, the real bootstrap in its
+// environments, Postgres, Firehose and S3. Everything but the stream is what the
+// local stack runs; the stream can fail and be resharded.
+type rig struct {
+	t        *testing.T
+	log      *slog.Logger
+	server   *postgres.Server
+	store    *vectorstore.Store
+	versions []int64
+	kinesis  *kinesistest.Server
+	producer *awsclient.Kinesis
+	bucket   *awsclient.S3
+	trouble  *trouble
+	host     *lambda.Host
+	firehose *localfirehose.Server
+	dir      string // of checkpoints
+	stop     func() // the mapping
+	mapping  *eventsource.Mapping
+}
+
+// trouble is what goes wrong between the parts at present: shares of calls.
+type trouble struct {
+	mu                      sync.Mutex
+	random                  *rand.Rand
+	put, delivery, delivers float64
+}
+
+func (t *trouble) strikes(share *float64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.random.Float64() < *share
+}
+
+func (t *trouble) set(share *float64, to float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*share = to
+}
+
+// faultyBucket is where Firehose delivers.
+type faultyBucket struct {
+	bucket  *awsclient.S3
+	trouble *trouble
+}
+
+func (b faultyBucket) Put(ctx context.Context, key string, body io.ReadSeeker) error {
+	if b.trouble.strikes(&b.trouble.delivers) {
+		return errors.New("injected: the bucket is away")
+	}
+	return b.bucket.Put(ctx, key, body)
+}
+
+// newRig starts everything, with two versions of different dimensions, the first
+// one live.
+func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
+	r := &rig{t: t, dir: t.TempDir(), log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	r.trouble = &trouble{random: rand.New(rand.NewPCG(seed, 1))}
+	r.server = vectorstoretest.Server(t)
+	address := r.server.URL("postgres")
+	require.NoError(t, vectorstore.Migrate(t.Context(), address))
+	r.store = vectorstoretest.Open(t, address)
+	for i, dimension := range []int{8, 24} {
+		v := vectorstoretest.Build(t, r.store, vectorstoretest.Fixture{RunID: []string{"a", "b"}[i], Items: 400, Users: 100, Dimension: dimension})
+		r.versions = append(r.versions, v.ID)
+	}
+	r.promote(0)
+	r.kinesis = kinesistest.New(rigStream, 2)
+	r.producer = r.kinesis.Client(t, rigStream)
+	r.kinesis.OnPut(func(string, string) string {
+		if r.trouble.strikes(&r.trouble.put) {
+			return "ProvisionedThroughputExceededException"
+		}
+		return ""
+	})
+	r.bucket = awstest.S3(t)
+	r.startFirehose()
+	r.startHost(log)
+	r.start()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+func (r *rig) startFirehose() {
+	s, err := localfirehose.New(localfirehose.Options{
+		StateDir: r.t.TempDir(), Bucket: faultyBucket{r.bucket, r.trouble}, Log: r.log,
+		RetryFirst: 10 * time.Millisecond, RetryMost: 200 * time.Millisecond,
+		Streams: []localfirehose.Stream{
+			{Name: "lists", Prefix: "recommendations/", BufferBytes: 1 << 20, BufferEvery: time.Second},
+			{Name: "events", Prefix: "raw/events/", BufferBytes: 1 << 20, BufferEvery: time.Second},
+			{Name: "quarantine", Prefix: "quarantine/", BufferBytes: 1 << 20, BufferEvery: time.Second},
+		},
+		Fault: func(_ string, records [][]byte) (call string, failed map[int]string) {
+			if r.trouble.strikes(&r.trouble.delivery) {
+				return "ServiceUnavailableException", nil
+			}
+			failed = map[int]string{}
+			for i := range records {
+				if r.trouble.strikes(&r.trouble.delivery) {
+					failed[i] = "ServiceUnavailableException"
+				}
+			}
+			return "", failed
+		},
+	})
+	require.NoError(r.t, err)
+	r.firehose = s
+	r.t.Cleanup(func() { s.Close() })
+}
+
+// startHost builds the function as it ships and gives it its environments.
+func (r *rig) startHost(log io.Writer) {
+	bootstrap := filepath.Join(r.t.TempDir(), "bootstrap")
+	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", bootstrap, ".")
+	out, err := build.CombinedOutput()
+	require.NoError(r.t, err, string(out))
+	endpoint := httptest.NewServer(r.firehose.Handler())
+	r.t.Cleanup(endpoint.Close)
+	vars := maps.Clone(awstest.Env(r.t))
+	maps.Copy(vars, map[string]string{
+		"AWS_ENDPOINT_URL_FIREHOSE": endpoint.URL,
+		"RECFLOW_DATABASE_URL":      r.server.URL("postgres"), "RECFLOW_DATABASE_MAX_CONNS": "2",
+		"RECFLOW_BUCKET":                   r.bucket.Bucket(),
+		"RECFLOW_FIREHOSE_RECOMMENDATIONS": "lists", "RECFLOW_FIREHOSE_EVENTS": "events", "RECFLOW_FIREHOSE_QUARANTINE": "quarantine",
+		"RECFLOW_EVALUATE_SHARE": "0.5",
+	})
+	r.host, err = lambda.New(lambda.Options{
+		Name: "stream", Command: []string{bootstrap}, Env: vars, Timeout: 5 * time.Second, MaxEnvironments: 4, Log: log,
+	})
+	require.NoError(r.t, err)
+	r.t.Cleanup(r.host.Close)
+}
+
+// start starts the mapping where it was.
+func (r *rig) start() {
+	m, err := eventsource.New(eventsource.Options{
+		Kinesis: r.kinesis, Stream: rigStream, Function: r.host.Invoke, FunctionARN: r.host.ARN(),
+		BatchSize: 200, BatchWindow: 20 * time.Millisecond, Parallelization: 2, PollEvery: 20 * time.Millisecond,
+		ShardsEvery: 200 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryMost: 500 * time.Millisecond,
+		ReportBatchItemFailures: true, BisectOnError: true,
+		OnFailure:     &eventsource.Destination{Bucket: r.bucket, Prefix: "failed-batches"},
+		CheckpointDir: r.dir, StopTimeout: time.Second, Log: r.log,
+	})
+	require.NoError(r.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	var once sync.Once
+	r.mapping, r.stop = m, func() {
+		once.Do(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				r.t.Error("the mapping:", err)
+			}
+		})
+	}
+}
+
+func (r *rig) promote(n int) {
+	_, err := r.store.Promote(r.t.Context(), vectorstore.Promotion{Version: r.versions[n], Actor: "test"})
+	require.NoError(r.t, err)
+}
