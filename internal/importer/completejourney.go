@@ -28,22 +28,28 @@ func ImportCompleteJourney(ctx context.Context, store Store, folder string, o Op
 	for _, id := range undescribed {
 		shop.unsold[id] = true
 	}
-	eventType := o.EventType
-	if eventType == "" {
-		eventType = recsys.Purchase
-	}
+	lines := purchaseLines(folder, o.EventType)
+	lines.watch = shop.count
 	jobs := []job{
 		{path: filepath.Join(folder, "products.parquet"), format: formatParquet, label: CompleteJourney,
 			request: request{items: true}, shape: shop.item, more: shop.undescribed(),
 			named: map[field]string{fieldItem: "product_id", fieldTitle: "product_type", fieldCategory: "product_category",
 				fieldDepartment: "department", fieldBrand: "brand", fieldPackage: "package_size"}},
-		{path: filepath.Join(folder, "transactions.parquet"), format: formatParquet, label: CompleteJourney,
-			request: request{eventType: eventType}, watch: shop.count,
-			named: map[field]string{fieldUser: "household_id", fieldItem: "product_id", fieldValue: "quantity", fieldTime: "transaction_timestamp"}},
+		lines,
 	}
 	r, err := run(ctx, store, jobs, nil, o)
 	r.Notes = append(r.Notes, shop.notes()...)
 	return r, err
+}
+
+// purchaseLines is the file of the data set that holds events.
+func purchaseLines(folder, eventType string) job {
+	if eventType == "" {
+		eventType = recsys.Purchase
+	}
+	return job{path: filepath.Join(folder, "transactions.parquet"), format: formatParquet, label: CompleteJourney,
+		request: request{eventType: eventType},
+		named:   map[field]string{fieldUser: "household_id", fieldItem: "product_id", fieldValue: "quantity", fieldTime: "transaction_timestamp"}}
 }
 
 // undescribed are the products of purchase lines that the products file lacks.

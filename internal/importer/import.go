@@ -163,6 +163,10 @@ type fileImport struct {
 	spill   *spill
 	last    lastRows
 	result  FileResult
+
+	// Set where the events are read and not written; see EventFile.
+	take   func(*record, event) error
+	refuse func(Reject) error
 }
 
 func (f *fileImport) run(ctx context.Context) (err error) {

@@ -59,6 +59,9 @@ func (f *fileImport) read(ctx context.Context) error {
 func (f *fileImport) reject(rec *record, why string) error {
 	f.result.Rejected++
 	x := Reject{File: f.in.name, Line: rec.line, Row: rec.row, Reason: why, Text: f.source.rawText()}
+	if f.refuse != nil {
+		return f.refuse(x)
+	}
 	if len(f.result.FirstRejects) < shownRejects {
 		f.result.FirstRejects = append(f.result.FirstRejects, x)
 	}
@@ -96,6 +99,9 @@ func (f *fileImport) readEvent() func(*record) (string, error) {
 		}
 		if f.job.watch != nil {
 			f.job.watch(&e)
+		}
+		if f.take != nil {
+			return "", f.take(rec, e)
 		}
 		if len(r.SampleEvents) < shownRows {
 			r.SampleEvents = append(r.SampleEvents, f.sample(e))
