@@ -66,6 +66,7 @@ func deliveryStreams() []firehose.Stream {
 		{Name: stack.Quarantine, Prefix: "quarantine/" + day},
 	}
 	for i := range out {
+		out[i].ErrorPrefix = "errors/" + out[i].Name + "/!{firehose:error-output-type}/" + day
 		out[i].BufferBytes, out[i].BufferEvery = 5<<20, time.Second
 	}
 	return out

@@ -61,14 +61,26 @@ func (f *Firehose) Put(ctx context.Context, stream string, records [][]byte) (fa
 			return sorted(left), err
 		}
 		left = append(behind, left[n:]...)
-		select {
-		case <-ctx.Done():
-			return sorted(left), fmt.Errorf("put to delivery stream %s: %w (%w)", stream, ctx.Err(), err)
-		case <-time.After(pause/2 + rand.N(pause/2)):
+		if late := waitFor(ctx, pause/2+rand.N(pause/2)); late != nil {
+			return sorted(left), fmt.Errorf("put to delivery stream %s: %w (%w)", stream, late, err)
 		}
 		pause = min(2*pause, maxPutPause)
 	}
 	return nil, nil
+}
+
+// waitFor pauses. It returns an error when ctx ends, at once when it would end
+// during the pause: what is left of the time is for telling the caller.
+func waitFor(ctx context.Context, pause time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+		return context.DeadlineExceeded
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(pause):
+		return nil
+	}
 }
 
 // deliverable is how many of the records left make up one call.

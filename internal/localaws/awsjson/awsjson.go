@@ -96,7 +96,7 @@ func (s Service) answer(w http.ResponseWriter, result any, err error) {
 			refused = &Error{InternalFailure, err.Error()}
 		}
 		switch refused.Kind {
-		case InternalFailure:
+		case InternalFailure, "InternalFailure":
 			status = http.StatusInternalServerError
 		case ServiceUnavailable:
 			status = http.StatusServiceUnavailable

@@ -3,7 +3,6 @@ package firehose
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/recflow/recflow/internal/localaws/awsjson"
@@ -47,9 +46,11 @@ type response struct {
 	ErrorMessage string `json:",omitempty"`
 }
 
-// Handler answers calls of the AWS SDK. It is usable without Run.
+// Handler answers calls of the AWS SDK, and GET /status. It is usable without Run.
 func (s *Server) Handler() http.Handler {
-	return awsjson.Service{
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", s.serveStatus)
+	mux.Handle("/", awsjson.Service{
 		Name: "Firehose", Target: "Firehose_20150804.", MaxBody: maxBody, TooLarge: invalidArgument, Log: s.options.Log,
 		Operations: map[string]awsjson.Operation{
 			"PutRecord":              awsjson.Decoded(s.putRecord),
@@ -57,7 +58,8 @@ func (s *Server) Handler() http.Handler {
 			"DescribeDeliveryStream": awsjson.Decoded(s.describe),
 			"ListDeliveryStreams":    awsjson.Decoded(s.list),
 		},
-	}.Handler()
+	}.Handler())
+	return mux
 }
 
 func (s *Server) putRecord(in putRecordInput) (putRecordOutput, error) {
@@ -109,6 +111,9 @@ func checkBatch(records [][]byte) error {
 		return awsjson.Refuse(validation, "records has %d members; it must have 1 to %d", n, MaxBatchRecords)
 	}
 	for i, r := range records {
+		if r == nil {
+			return awsjson.Refuse(validation, "record %d has no data", i)
+		}
 		if len(r) > MaxRecord {
 			return awsjson.Refuse(validation, "record %d is %d bytes; at most %d are accepted", i, len(r), MaxRecord)
 		}
@@ -137,8 +142,8 @@ type description struct {
 type destination struct {
 	DestinationId                    string //nolint:revive,staticcheck // the name on the wire
 	ExtendedS3DestinationDescription struct {
-		Prefix, CompressionFormat string
-		BufferingHints            struct{ SizeInMBs, IntervalInSeconds int64 }
+		Prefix, ErrorOutputPrefix, CompressionFormat string
+		BufferingHints                               struct{ SizeInMBs, IntervalInSeconds int64 }
 	}
 }
 
@@ -152,11 +157,17 @@ func (s *Server) describe(in struct{ DeliveryStreamName string }) (out descripti
 	d.DeliveryStreamARN = "arn:aws:firehose:us-east-1:000000000000:deliverystream/" + q.stream.Name
 	to := destination{DestinationId: "destinationId-000000000001"}
 	s3 := &to.ExtendedS3DestinationDescription
-	s3.Prefix, s3.CompressionFormat = q.stream.Prefix, "GZIP"
+	s3.Prefix, s3.ErrorOutputPrefix, s3.CompressionFormat = q.stream.Prefix, q.stream.ErrorPrefix, "GZIP"
 	s3.BufferingHints.SizeInMBs = max(1, q.stream.BufferBytes>>20)
 	s3.BufferingHints.IntervalInSeconds = int64(q.stream.BufferEvery / time.Second)
 	d.Destinations = []destination{to}
 	return out, nil
+}
+
+type listInput struct {
+	Limit                            *int
+	ExclusiveStartDeliveryStreamName string
+	DeliveryStreamType               string
 }
 
 type names struct {
@@ -164,10 +175,27 @@ type names struct {
 	HasMoreDeliveryStreams bool
 }
 
-func (s *Server) list(struct{}) (out names, err error) {
-	for _, q := range s.queues {
-		out.DeliveryStreamNames = append(out.DeliveryStreamNames, q.stream.Name)
+const maxList = 10000 // names in one answer; AWS's default is 10
+
+func (s *Server) list(in listInput) (out names, err error) {
+	limit := 10
+	if in.Limit != nil {
+		if limit = *in.Limit; limit < 1 || limit > maxList {
+			return out, awsjson.Refuse(validation, "Limit is %d; use 1 to %d", limit, maxList)
+		}
 	}
-	slices.SortFunc(out.DeliveryStreamNames, strings.Compare)
+	out.DeliveryStreamNames = []string{}
+	if in.DeliveryStreamType != "" && in.DeliveryStreamType != "DirectPut" {
+		return out, nil
+	}
+	for name := range s.queues {
+		if name > in.ExclusiveStartDeliveryStreamName {
+			out.DeliveryStreamNames = append(out.DeliveryStreamNames, name)
+		}
+	}
+	slices.Sort(out.DeliveryStreamNames)
+	if len(out.DeliveryStreamNames) > limit {
+		out.DeliveryStreamNames, out.HasMoreDeliveryStreams = out.DeliveryStreamNames[:limit], true
+	}
 	return out, nil
 }

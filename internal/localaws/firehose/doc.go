@@ -7,18 +7,24 @@
 // Direct PUT: PutRecord and PutRecordBatch with a result for each record,
 // DescribeDeliveryStream and ListDeliveryStreams of the streams it was made with.
 // At most 500 records and 4 MiB a call, 1,000 KiB a record. Records are
-// concatenated as they are; whoever wants lines ends records with a newline. The
-// buffer is delivered as one gzip object when it reaches a size or an age. Keys
-// are the prefix, with !{timestamp:…} replaced by the arrival of the first record
-// in UTC, and <stream>-1-<yyyy-MM-dd-HH-mm-ss>-<uuid>.gz.
+// concatenated as they are, or each with a delimiter behind it (the processor
+// AppendDelimiterToRecord). The buffer is delivered as one gzip object when it
+// reaches a size or an age, whichever comes first. Keys are the prefix, with
+// !{timestamp:…} replaced by the arrival of the first record in UTC, and
+// <stream>-1-<yyyy-MM-dd-HH-mm-ss>-<uuid>.gz. Prefixes follow AWS's rules: an
+// error prefix is needed where the prefix has expressions, the hour is added
+// where it has none.
 //
 // Delivery is at least once. A record is acknowledged when it is on disk, synced;
 // many calls share a sync. A failed delivery is repeated with growing pauses for
-// as long as it takes. After a crash the next start delivers what was left, under
-// the keys it would have had: an object that was delivered already is replaced by
-// itself, so this Firehose, unlike AWS's, never delivers a record twice. Above a
-// limit of undelivered bytes puts fail with ServiceUnavailableException, as above
-// a quota of AWS.
+// as long as it takes; the log and GET /status tell. After a crash the next start
+// delivers what was left, under the keys it would have had: an object that was
+// delivered already is replaced by itself. Above a limit of undelivered bytes
+// puts fail with ServiceUnavailableException, as above a quota of AWS.
+//
+// A file that a crash cut short is delivered up to the cut. What is behind it, or
+// behind a damaged place, goes to the error prefix as AWS writes records that it
+// could not process: nothing vanishes.
 //
 // Errors carry __type and a message: ResourceNotFoundException,
 // InvalidArgumentException, ValidationException, SerializationException and
@@ -27,11 +33,13 @@
 // # What it leaves out
 //
 // Creating and changing delivery streams, other sources and destinations,
-// transformation, format conversion, dynamic partitioning and with them the error
-// prefix (nothing here can fail but the delivery itself, which AWS gives up after
-// 24 hours and this never does), other compressions, time zones, the namespaces of
-// a prefix other than timestamp, S3 backup, encryption, CloudWatch, signatures and
-// quotas by the second.
+// transformation, format conversion, dynamic partitioning, compressions other
+// than gzip, time zones, other patterns of times than yyyy MM dd HH mm ss,
+// !{firehose:random-string}, custom file extensions, S3 backup, encryption,
+// CloudWatch, tags, signatures and quotas by the second. AWS gives up a delivery
+// after 24 hours, this never does. Buffers may be smaller and shorter than AWS
+// accepts. AWS's documents do not say which content type and encoding its objects
+// have; here it is S3's default and none: readers go by the .gz.
 //
 // It accepts connections on loopback addresses only and must not be linked into
 // a shipped binary other than the local stack's.

@@ -2,107 +2,71 @@ package firehose_test
 
 import (
 	"bytes"
-	"compress/gzip"
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-	"pgregory.net/rapid"
 
-	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/localaws/firehose"
-	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// bucket keeps objects in memory and fails on demand.
-type bucket struct {
-	mu      sync.Mutex
-	objects map[string][]byte
-	fail    func() error
-	changed chan struct{} // receives after every put
-}
-
-func newBucket() *bucket {
-	return &bucket{objects: map[string][]byte{}, changed: make(chan struct{}, 1000)}
-}
-
-func (b *bucket) Put(_ context.Context, key string, body io.ReadSeeker) error {
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return err
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		runChild(dir)
+		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.fail != nil {
-		if err := b.fail(); err != nil {
-			return err
-		}
-	}
-	b.objects[key] = data
-	b.changed <- struct{}{}
-	return nil
+	goleak.VerifyTestMain(m)
 }
 
-// lines is what the objects hold, in the order of their keys.
-func (b *bucket) lines(t testing.TB) (lines []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var keys []string
-	for key := range b.objects {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		r, err := gzip.NewReader(bytes.NewReader(b.objects[key]))
-		require.NoError(t, err)
-		text, err := io.ReadAll(r)
-		require.NoError(t, err)
-		lines = append(lines, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
-	}
-	return lines
+const patience = 20 * time.Second
+
+// client is the unmodified SDK, which sends nothing twice.
+func client(t testing.TB, url string) *sdk.Client {
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	return sdk.New(sdk.Options{
+		Region: "us-east-1", BaseEndpoint: &url, Retryer: aws.NopRetryer{}, HTTPClient: &http.Client{Transport: transport},
+		Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
+	})
 }
 
-func options(t testing.TB, b *bucket) firehose.Options {
-	return firehose.Options{
-		StateDir: t.TempDir(), Bucket: b, RetryFirst: time.Millisecond, RetryMost: 5 * time.Millisecond,
-		Streams: []firehose.Stream{{Name: "s", Prefix: "out/dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/", BufferBytes: 5 << 20, BufferEvery: 20 * time.Millisecond}},
-	}
-}
-
-// client serves s until the test ends.
-func client(t testing.TB, s *firehose.Server) *awsclient.Firehose {
-	h := httptest.NewServer(s.Handler())
-	t.Cleanup(h.Close)
-	c, err := awsclient.Load(t.Context(), awsclient.Options{Region: "us-east-1", AccessKeyID: "k", SecretAccessKey: "s", FirehoseEndpoint: h.URL})
-	require.NoError(t, err)
-	return awsclient.NewFirehose(c)
-}
-
-func serve(t testing.TB, o firehose.Options) *awsclient.Firehose {
+func serve(t testing.TB, o firehose.Options) (*firehose.Server, *sdk.Client) {
+	t.Helper()
 	s, err := firehose.New(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return client(t, s)
+	h := httptest.NewServer(s.Handler())
+	t.Cleanup(h.Close)
+	return s, client(t, h.URL)
 }
 
-func records(from, n int) [][]byte {
+func batch(records ...[]byte) *sdk.PutRecordBatchInput {
+	in := &sdk.PutRecordBatchInput{DeliveryStreamName: aws.String("s"), Records: []types.Record{}}
+	for _, r := range records {
+		in.Records = append(in.Records, types.Record{Data: r})
+	}
+	return in
+}
+
+func lines(from, n int) [][]byte {
 	out := make([][]byte, n)
 	for i := range out {
-		out[i] = fmt.Appendf(nil, "record %d\n", from+i)
+		out[i] = fmt.Appendf(nil, "record %06d\n", from+i)
 	}
 	return out
 }
@@ -114,252 +78,246 @@ func texts(records [][]byte) (out []string) {
 	return out
 }
 
-func TestRecordsBecomeLinesOfOneObject(t *testing.T) {
-	b := newBucket()
-	f := serve(t, options(t, b))
-	failed, err := f.Put(t.Context(), "s", records(0, 1200))
-	require.NoError(t, err)
-	require.Empty(t, failed)
-	require.Eventually(t, func() bool { return len(b.lines(t)) == 1200 }, 10*time.Second, 5*time.Millisecond)
-	for key := range b.objects {
-		require.Regexp(t, regexp.MustCompile(`^out/dt=\d{4}-\d\d-\d\d/hour=\d\d/s-1-\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.gz$`), key)
+// code is the error code of an answer, or the text of another error.
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
 	}
-	require.LessOrEqual(t, len(b.objects), 3, "calls share objects")
-	require.Equal(t, texts(records(0, 1200)), b.lines(t))
+	return fmt.Sprint(err)
+}
+
+func TestPutsShareObjects(t *testing.T) {
+	t.Parallel()
+	b := firehosetest.NewBucket()
+	s, c := serve(t, firehosetest.Options(t, b))
+	for i := range 3 {
+		out, err := c.PutRecordBatch(t.Context(), batch(lines(400*i, 400)...))
+		require.NoError(t, err)
+		require.Zero(t, *out.FailedPutCount)
+		require.Len(t, out.RequestResponses, 400)
+		require.NotEmpty(t, *out.RequestResponses[399].RecordId)
+	}
+	one, err := c.PutRecord(t.Context(), &sdk.PutRecordInput{DeliveryStreamName: aws.String("s"), Record: &types.Record{Data: lines(1200, 1)[0]}})
+	require.NoError(t, err)
+	require.NotEmpty(t, *one.RecordId)
+	require.Eventually(t, func() bool { return len(b.Lines("")) == 1201 }, patience, 5*time.Millisecond)
+	require.Equal(t, texts(lines(0, 1201)), b.Lines("out/"))
+	objects := b.Objects("")
+	require.LessOrEqual(t, len(objects), 4)
+	for key := range objects {
+		require.Regexp(t, `^out/dt=\d{4}-\d\d-\d\d/hour=\d\d/s-1-\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.gz$`, key)
+	}
+	require.Eventually(t, func() bool { return s.Status()[0].BacklogBytes == 0 }, patience, time.Millisecond)
+	require.Equal(t, firehose.StreamStatus{Stream: "s", Objects: int64(len(objects)), Records: 1201}, s.Status()[0])
 }
 
 func TestABufferIsDeliveredWhenItIsFull(t *testing.T) {
-	b := newBucket()
-	o := options(t, b)
+	t.Parallel()
+	b := firehosetest.NewBucket()
+	o := firehosetest.Options(t, b)
 	o.Streams[0].BufferEvery, o.Streams[0].BufferBytes = time.Hour, 100
-	f := serve(t, o)
-	_, err := f.Put(t.Context(), "s", records(0, 20))
-	require.NoError(t, err)
-	<-b.changed
-	require.Equal(t, texts(records(0, 20)), b.lines(t))
+	_, c := serve(t, o)
+	for i := range 9 { // 14 bytes each
+		require.Empty(t, b.Objects(""), "after %d bytes", 14*i)
+		_, err := c.PutRecordBatch(t.Context(), batch(lines(i, 1)...))
+		require.NoError(t, err)
+		if i == 7 {
+			break
+		}
+	}
+	require.Eventually(t, func() bool { return len(b.Objects("")) == 1 }, patience, time.Millisecond)
+	require.Len(t, b.Lines(""), 8)
 }
 
 func TestClosingDeliversWhatIsBuffered(t *testing.T) {
-	b := newBucket()
-	o := options(t, b)
+	t.Parallel()
+	b := firehosetest.NewBucket()
+	o := firehosetest.Options(t, b)
 	o.Streams[0].BufferEvery = time.Hour
-	s, err := firehose.New(o)
-	require.NoError(t, err)
-	_, err = firehose.New(o)
+	s, c := serve(t, o)
+	_, err := firehose.New(o)
 	require.ErrorContains(t, err, "state folder")
-	_, err = client(t, s).Put(t.Context(), "s", records(0, 3))
+	_, err = c.PutRecordBatch(t.Context(), batch(lines(0, 3)...))
 	require.NoError(t, err)
-	require.Empty(t, b.objects)
+	require.Empty(t, b.Objects(""))
 	require.NoError(t, s.Close())
-	require.Equal(t, texts(records(0, 3)), b.lines(t))
-}
-
-func TestOnlyWhatFailedIsSentAgain(t *testing.T) {
-	b := newBucket()
-	o := options(t, b)
-	seen := map[string]int{}
-	o.Fault = func(_ string, batch [][]byte) (string, map[int]string) {
-		failed := map[int]string{}
-		for i, r := range batch {
-			if seen[string(r)]++; seen[string(r)] == 1 && i%7 == 3 {
-				failed[i] = "ServiceUnavailableException"
-			}
-		}
-		return "", failed
-	}
-	f := serve(t, o)
-	sent := records(0, 700)
-	failed, err := f.Put(t.Context(), "s", sent)
+	require.Equal(t, texts(lines(0, 3)), b.Lines("out/"))
+	_, err = c.PutRecordBatch(t.Context(), batch(lines(0, 3)...))
+	require.Equal(t, "ServiceUnavailableException", code(err))
+	left, err := os.ReadDir(o.StateDir + "/s")
 	require.NoError(t, err)
-	require.Empty(t, failed)
-	require.Eventually(t, func() bool { return len(b.lines(t)) == 700 }, 10*time.Second, 5*time.Millisecond)
-	require.ElementsMatch(t, texts(sent), b.lines(t))
-	twice := 0
-	for _, n := range seen {
-		require.LessOrEqual(t, n, 2)
-		twice += n - 1
-	}
-	require.Greater(t, twice, 90)
-	require.Less(t, twice, 120)
+	require.Empty(t, left)
 }
 
-func TestWhatKeepsFailingIsNamed(t *testing.T) {
-	o := options(t, newBucket())
-	o.Fault = func(_ string, batch [][]byte) (string, map[int]string) {
-		failed := map[int]string{}
-		for i, r := range batch {
-			if strings.HasSuffix(string(r), "7\n") {
-				failed[i] = "InternalFailure"
-			}
-		}
-		return "", failed
-	}
-	f := serve(t, o)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	failed, err := f.Put(ctx, "s", records(0, 30))
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorContains(t, err, "InternalFailure")
-	require.Equal(t, []int{7, 17, 27}, failed)
-}
-
-func TestACallThatFails(t *testing.T) {
-	b := newBucket()
-	o := options(t, b)
-	calls := 0
-	o.Fault = func(string, [][]byte) (string, map[int]string) {
-		if calls++; calls <= 2 {
-			return "ServiceUnavailableException", nil
-		}
-		return "", nil
-	}
-	f := serve(t, o)
-	failed, err := f.Put(t.Context(), "s", records(0, 2))
-	require.NoError(t, err, "throttling passes")
-	require.Empty(t, failed)
-	require.Equal(t, 3, calls)
-
-	calls = -1000
-	failed, err = f.Put(t.Context(), "s", records(0, 501))
-	require.ErrorContains(t, err, "ServiceUnavailableException")
-	require.Len(t, failed, 501)
-	failed, err = f.Put(t.Context(), "other", records(0, 2))
-	require.ErrorIs(t, err, recsys.ErrNotFound)
-	require.Equal(t, []int{0, 1}, failed)
-}
-
-func TestLimitsOfSize(t *testing.T) {
-	b := newBucket()
-	o := options(t, b)
-	var calls [][2]int
-	o.Fault = func(_ string, batch [][]byte) (string, map[int]string) {
-		n := 0
-		for _, r := range batch {
-			n += len(r)
-		}
-		calls = append(calls, [2]int{len(batch), n})
-		return "", nil
-	}
-	f := serve(t, o)
-	large := make([][]byte, 10)
-	for i := range large {
-		large[i] = bytes.Repeat([]byte{byte('a' + i)}, firehose.MaxRecord)
-		large[i][len(large[i])-1] = '\n'
-	}
-	_, err := f.Put(t.Context(), "s", large)
+func TestADelimiterFollowsEveryRecord(t *testing.T) {
+	t.Parallel()
+	b := firehosetest.NewBucket()
+	o := firehosetest.Options(t, b)
+	o.Streams[0].Delimiter = "\n"
+	_, c := serve(t, o)
+	_, err := c.PutRecordBatch(t.Context(), batch([]byte("a"), []byte(""), []byte("b\n")))
 	require.NoError(t, err)
-	require.Equal(t, [][2]int{{4, 4 * firehose.MaxRecord}, {4, 4 * firehose.MaxRecord}, {2, 2 * firehose.MaxRecord}}, calls)
-	require.Eventually(t, func() bool { return len(b.lines(t)) == 10 }, 10*time.Second, 5*time.Millisecond)
-
-	calls = nil
-	failed, err := f.Put(t.Context(), "s", [][]byte{[]byte("x"), make([]byte, 1<<20)})
-	require.ErrorIs(t, err, awsclient.ErrTooLarge)
-	require.ErrorContains(t, err, "record 1")
-	require.Len(t, failed, 2)
-	require.Empty(t, calls)
+	require.Eventually(t, func() bool { return len(b.Objects("")) == 1 }, patience, time.Millisecond)
+	for _, text := range b.Objects("") {
+		require.Equal(t, "a\n\nb\n\n", text)
+	}
 }
 
-func TestAFullBacklogIsRefused(t *testing.T) {
-	b := newBucket()
-	b.fail = func() error { return errors.New("away") }
-	o := options(t, b)
-	o.MaxBacklog = 1000
-	f := serve(t, o)
+func TestTheDocumentedLimits(t *testing.T) {
+	t.Parallel()
+	b := firehosetest.NewBucket()
+	_, c := serve(t, firehosetest.Options(t, b))
+	large := bytes.Repeat([]byte("x"), firehose.MaxRecord)
+	exactly := [][]byte{large, large, large, large, large[:firehose.MaxBatchBytes-4*firehose.MaxRecord]}
+	for name, test := range map[string]struct {
+		in   *sdk.PutRecordBatchInput
+		code string
+	}{
+		"no records":           {batch(), "ValidationException"},
+		"500 records":          {batch(lines(0, 500)...), ""},
+		"501 records":          {batch(lines(0, 501)...), "ValidationException"},
+		"1,000 KiB":            {batch(large), ""},
+		"a byte more":          {batch(append([]byte("x"), large...)), "ValidationException"},
+		"1 MiB":                {batch(make([]byte, 1<<20)), "ValidationException"},
+		"4 MiB":                {batch(exactly...), ""},
+		"4 MiB and a byte":     {batch(append(exactly, []byte("x"))...), "InvalidArgumentException"},
+		"another stream":       {&sdk.PutRecordBatchInput{DeliveryStreamName: aws.String("other"), Records: batch([]byte("x")).Records}, "ResourceNotFoundException"},
+		"an empty record":      {batch([]byte{}), ""},
+		"a record of nothing?": {batch([]byte("x"), nil), "ValidationException"},
+	} {
+		_, err := c.PutRecordBatch(t.Context(), test.in)
+		if test.code == "" {
+			require.NoError(t, err, name)
+		} else if got := code(err); !(name == "a record of nothing?" && strings.Contains(got, "missing required field")) {
+			require.Equal(t, test.code, got, name)
+		}
+	}
+}
+
+func TestInjectedFaultsArriveAsAWSSendsThem(t *testing.T) {
+	t.Parallel()
+	b := firehosetest.NewBucket()
+	o := firehosetest.Options(t, b)
+	var mu sync.Mutex
+	call, failed := "", map[int]string{}
+	o.Fault = func(stream string, records [][]byte) (string, map[int]string) {
+		mu.Lock()
+		defer mu.Unlock()
+		return call, failed
+	}
+	_, c := serve(t, o)
+	failed = map[int]string{1: "ServiceUnavailableException", 2: "InternalFailure"}
+	out, err := c.PutRecordBatch(t.Context(), batch(lines(0, 4)...))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, *out.FailedPutCount)
+	require.Nil(t, out.RequestResponses[0].ErrorCode)
+	require.Nil(t, out.RequestResponses[1].RecordId)
+	require.Equal(t, "ServiceUnavailableException", *out.RequestResponses[1].ErrorCode)
+	require.Equal(t, "InternalFailure", *out.RequestResponses[2].ErrorCode)
+	call = "ServiceUnavailableException"
+	_, err = c.PutRecordBatch(t.Context(), batch(lines(0, 4)...))
+	var throttled *types.ServiceUnavailableException
+	require.ErrorAs(t, err, &throttled)
+	require.Eventually(t, func() bool { return len(b.Objects("")) == 1 }, patience, time.Millisecond)
+	require.Equal(t, []string{"record 000000", "record 000003"}, b.Lines("out/"))
+}
+
+func TestABucketThatIsAwayIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := firehosetest.NewBucket()
+	o := firehosetest.Options(t, b)
+	o.MaxBacklog = 10_000
+	s, c := serve(t, o)
+	b.Set(firehosetest.Away)
+	var accepted [][]byte
 	refused := func() bool {
-		failed, err := f.Put(t.Context(), "s", records(0, 100))
-		return len(failed) == 100 && err != nil && strings.Contains(err.Error(), "ServiceUnavailableException")
+		more := lines(len(accepted), 100)
+		if _, err := c.PutRecordBatch(t.Context(), batch(more...)); err != nil {
+			require.Equal(t, "ServiceUnavailableException", code(err))
+			return true
+		}
+		accepted = append(accepted, more...)
+		return false
 	}
-	require.Eventually(t, refused, 10*time.Second, time.Millisecond)
-	b.mu.Lock()
-	b.fail = nil
-	b.mu.Unlock()
-	require.Eventually(t, func() bool { return !refused() }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, refused, patience, time.Millisecond)
+	require.Less(t, len(accepted), 1000)
+	require.Eventually(t, func() bool { return s.Status()[0].Failures > 3 }, patience, time.Millisecond)
+
+	h := httptest.NewServer(s.Handler())
+	defer h.Close()
+	answer, err := h.Client().Get(h.URL + "/status")
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	var status []firehose.StreamStatus
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&status))
+	require.Contains(t, status[0].LastError, firehosetest.ErrAway.Error())
+	require.WithinDuration(t, time.Now(), status[0].WaitingSince, time.Minute)
+	require.Greater(t, status[0].BacklogBytes, o.MaxBacklog)
+
+	b.Set(firehosetest.Here)
+	require.Eventually(t, func() bool { return s.Status()[0].BacklogBytes == 0 }, patience, time.Millisecond)
+	require.Empty(t, s.Status()[0].LastError)
+	require.Equal(t, texts(accepted), b.Lines("out/"))
+	require.False(t, refused())
 }
 
-// TestNothingAcknowledgedIsLost puts, lets deliveries fail and kills the server
-// in any order: what it leaves behind at a kill is copied while it runs, which is
-// what a crash leaves at best, with rubbish behind it, which is the worst.
-func TestNothingAcknowledgedIsLost(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		b := newBucket()
-		b.changed = make(chan struct{}, 100_000)
-		failing := false
-		b.fail = func() error {
-			if failing {
-				return errors.New("away")
-			}
-			return nil
+func TestDescribeAndList(t *testing.T) {
+	t.Parallel()
+	o := firehosetest.Options(t, firehosetest.NewBucket())
+	for _, name := range []string{"b", "a"} {
+		o.Streams = append(o.Streams, firehose.Stream{Name: name, Prefix: name + "/", BufferBytes: 1 << 20, BufferEvery: 60 * time.Second})
+	}
+	_, c := serve(t, o)
+	out, err := c.ListDeliveryStreams(t.Context(), &sdk.ListDeliveryStreamsInput{Limit: aws.Int32(2)})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b"}, out.DeliveryStreamNames)
+	require.True(t, *out.HasMoreDeliveryStreams)
+	out, err = c.ListDeliveryStreams(t.Context(), &sdk.ListDeliveryStreamsInput{ExclusiveStartDeliveryStreamName: aws.String("b")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"s"}, out.DeliveryStreamNames)
+	require.False(t, *out.HasMoreDeliveryStreams)
+
+	d, err := c.DescribeDeliveryStream(t.Context(), &sdk.DescribeDeliveryStreamInput{DeliveryStreamName: aws.String("a")})
+	require.NoError(t, err)
+	require.Equal(t, types.DeliveryStreamStatusActive, d.DeliveryStreamDescription.DeliveryStreamStatus)
+	to := d.DeliveryStreamDescription.Destinations[0].ExtendedS3DestinationDescription
+	require.Equal(t, "a/!{timestamp:yyyy/MM/dd/HH/}", *to.Prefix)
+	require.Equal(t, "a/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH/}", *to.ErrorOutputPrefix)
+	require.Equal(t, types.CompressionFormatGzip, to.CompressionFormat)
+	require.EqualValues(t, 60, *to.BufferingHints.IntervalInSeconds)
+	_, err = c.DescribeDeliveryStream(t.Context(), &sdk.DescribeDeliveryStreamInput{DeliveryStreamName: aws.String("x")})
+	require.Equal(t, "ResourceNotFoundException", code(err))
+}
+
+func TestPrefixesFollowTheRules(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2018, 8, 27, 10, 30, 5, 0, time.FixedZone("", 3600))
+	for _, test := range []struct{ prefix, errors, want, wantErrors, problem string }{
+		{"p/", "", "p/2018/08/27/09/", "p/processing-failed/2018/08/27/09/", ""},
+		{"", "e/!{firehose:error-output-type}/", "2018/08/27/09/", "e/processing-failed/", ""},
+		{"y=!{timestamp:yyyy}/m=!{timestamp:MM}/", "!{timestamp:'year='yyyy'/it''s'}/!{firehose:error-output-type}", "y=2018/m=08/", "year=2018/it's/processing-failed", ""},
+		{"!{timestamp:yyyy-MM-dd HH:mm:ss}", "!{firehose:error-output-type}", "2018-08-27 09:30:05", "processing-failed", ""},
+		{"!{timestamp:yyyy}", "", "", "", "can't be empty"},
+		{"!{timestamp:yyyy}", "e/!{timestamp:yyyy}", "", "", "but not"},
+		{"p/!{firehose:error-output-type}/", "e", "", "", "can't contain"},
+		{"!{timestamp:YYYY}", "e", "", "", "YYYY is not supported"},
+		{"!{timestamp:yyyy'x}", "e", "", "", "no end"},
+		{"!{firehose:random-string}", "e", "", "", "not supported"},
+		{"p!{/", "", "", "", "not the beginning"},
+		{strings.Repeat("p", 600), "", "", "", "at most 512"},
+	} {
+		s, err := firehose.CompletePrefixes(firehose.Stream{Prefix: test.prefix, ErrorPrefix: test.errors})
+		if test.problem != "" {
+			require.ErrorContains(t, err, test.problem, test.prefix)
+			continue
 		}
-		o := options(t, b)
-		o.Streams[0].BufferBytes = int64(rapid.IntRange(1, 300).Draw(rt, "buffer"))
-		o.Streams[0].BufferEvery = time.Millisecond
-		var sent []string
-		for range rapid.IntRange(1, 4).Draw(rt, "lives") {
-			s, err := firehose.New(o)
-			require.NoError(t, err)
-			f := client(t, s)
-			for range rapid.IntRange(0, 5).Draw(rt, "puts") {
-				b.mu.Lock()
-				failing = rapid.Bool().Draw(rt, "failing")
-				b.mu.Unlock()
-				batch := records(len(sent), rapid.IntRange(1, 20).Draw(rt, "n"))
-				_, err := f.Put(t.Context(), "s", batch)
-				require.NoError(t, err)
-				sent = append(sent, texts(batch)...)
-			}
-			b.mu.Lock() // so that nothing is delivered meanwhile
-			crashed := t.TempDir()
-			for os.CopyFS(crashed, os.DirFS(o.StateDir)) != nil {
-				crashed = t.TempDir() // a file that had been delivered went away
-			}
-			failing = false
-			before := make(map[string][]byte)
-			for k, v := range b.objects {
-				before[k] = v
-			}
-			b.mu.Unlock()
-			require.NoError(t, s.Close())
-			b.mu.Lock()
-			b.objects = before // what the killed server would not have done
-			b.mu.Unlock()
-			tear(t, crashed)
-			o.StateDir = crashed
-		}
-		s, err := firehose.New(o)
+		require.NoError(t, err, test.prefix)
+		got, err := firehose.Evaluate(s.Prefix, at)
 		require.NoError(t, err)
-		require.NoError(t, s.Close())
-		got := b.lines(t)
-		slices.Sort(got)
-		slices.Sort(sent)
-		if !slices.Equal(slices.Compact(got), sent) {
-			rt.Fatalf("%d records delivered, %d acknowledged", len(got), len(sent))
-		}
-	})
-}
-
-// tear adds half a record to the newest file.
-func tear(t *testing.T, dir string) {
-	files, err := filepath.Glob(filepath.Join(dir, "s", "*.records"))
-	require.NoError(t, err)
-	if len(files) == 0 {
-		return
+		require.Equal(t, test.want, got)
+		got, err = firehose.Evaluate(s.ErrorPrefix, at)
+		require.NoError(t, err)
+		require.Equal(t, test.wantErrors, got)
 	}
-	f, err := os.OpenFile(slices.Max(files), os.O_APPEND|os.O_WRONLY, 0)
-	require.NoError(t, err)
-	_, err = f.Write([]byte{0, 0, 0, 9, 1, 2, 3, 4, 'x'})
-	require.NoError(t, errors.Join(err, f.Close()))
-}
-
-func BenchmarkPutRecordBatch(b *testing.B) {
-	store := newBucket()
-	store.changed = make(chan struct{}, 1_000_000)
-	f := serve(b, options(b, store))
-	b.SetParallelism(8)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if _, err := f.Put(context.Background(), "s", records(0, 10)); err != nil {
-				b.Error(err)
-			}
-		}
-	})
 }

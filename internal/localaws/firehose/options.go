@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/recflow/recflow/internal/localaws/awsjson"
@@ -29,8 +30,18 @@ type Stream struct {
 	Name string
 
 	// Prefix of keys. !{timestamp:…} is replaced by the arrival (UTC) of an
-	// object's first record, in the patterns yyyy MM dd HH mm ss.
+	// object's first record, in the patterns yyyy MM dd HH mm ss and 'literal'. A
+	// prefix without one gets !{timestamp:yyyy/MM/dd/HH/} behind it.
 	Prefix string
+
+	// ErrorPrefix is for what cannot be delivered as it is. It needs
+	// !{firehose:error-output-type} where it has expressions, and may be empty
+	// only where Prefix has none.
+	ErrorPrefix string
+
+	// Delimiter is put behind every record, whatever it ends in: AWS's processor
+	// AppendDelimiterToRecord. Empty: records are concatenated as they are.
+	Delimiter string
 
 	// An object is delivered when the buffer reaches BufferBytes, or BufferEvery
 	// after its first record. AWS allows 1 to 128 MiB and 0 to 900 s.
@@ -40,7 +51,8 @@ type Stream struct {
 
 // Fault decides what goes wrong with a call, for tests. call is the code of an
 // error of the whole call, or empty; failed gives an error code for single
-// records, by index.
+// records, by index (AWS uses ServiceUnavailableException and InternalFailure). It
+// may be called by many calls at a time, and takes as long as the call is to take.
 type Fault func(stream string, records [][]byte) (call string, failed map[int]string)
 
 // Options describes the endpoint.
@@ -84,12 +96,17 @@ func (o Options) complete() (Options, error) {
 	if o.StateDir == "" || o.Bucket == nil || len(o.Streams) == 0 {
 		errs = append(errs, errors.New("a state folder, a bucket and a delivery stream are needed"))
 	}
-	for _, s := range o.Streams {
+	o.Streams = slices.Clone(o.Streams)
+	for i, s := range o.Streams {
 		if !namePattern.MatchString(s.Name) {
 			errs = append(errs, fmt.Errorf("delivery stream %q has no proper name", s.Name))
 		}
 		if s.BufferBytes <= 0 || s.BufferEvery < 0 {
 			errs = append(errs, fmt.Errorf("delivery stream %s has no buffer", s.Name))
+		}
+		var err error
+		if o.Streams[i], err = completePrefixes(s); err != nil {
+			errs = append(errs, fmt.Errorf("delivery stream %s: %w", s.Name, err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -1,7 +1,6 @@
 package firehose
 
 import (
-	"bufio"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,12 +24,15 @@ type segment struct {
 	arrived time.Time
 	id      string
 	file    *os.File // nil once it is sealed
-	bytes   int64    // of records
+	size    int64    // bytes of the file
+	payload int64    // bytes of its records, while it is open
 }
 
 const segmentSuffix = ".records"
 
-// frame precedes a record: its length and the CRC-32 of its bytes.
+// frame precedes a record: its length, and the CRC-32 of the length and the
+// record. (With the length in it, a file that ends in zeros after a power loss
+// does not read as empty records.)
 const frame = 8
 
 func newSegment(dir string, now time.Time) (*segment, error) {
@@ -81,24 +82,30 @@ func segments(dir string) ([]*segment, error) {
 			return nil, err
 		}
 		out = append(out, &segment{
-			path: filepath.Join(dir, e.Name()), arrived: time.Unix(0, nanos).UTC(), id: id, bytes: info.Size(),
+			path: filepath.Join(dir, e.Name()), arrived: time.Unix(0, nanos).UTC(), id: id, size: info.Size(),
 		})
 	}
 	slices.SortFunc(out, func(a, b *segment) int { return strings.Compare(a.path, b.path) })
 	return out, nil
 }
 
-// append writes records; they are safe after sync.
+// append writes records, all or a part of them; they are safe after sync.
 func (s *segment) append(records [][]byte) error {
 	var buf []byte
 	for _, r := range records {
-		buf = binary.BigEndian.AppendUint32(buf, uint32(len(r)))
-		buf = binary.BigEndian.AppendUint32(buf, crc32.ChecksumIEEE(r))
+		head := binary.BigEndian.AppendUint32(nil, uint32(len(r)))
+		buf = append(buf, head...)
+		buf = binary.BigEndian.AppendUint32(buf, checksum(head, r))
 		buf = append(buf, r...)
-		s.bytes += int64(len(r))
+		s.payload += int64(len(r))
 	}
-	_, err := s.file.Write(buf)
+	n, err := s.file.Write(buf)
+	s.size += int64(n)
 	return err
+}
+
+func checksum(head, record []byte) uint32 {
+	return crc32.Update(crc32.ChecksumIEEE(head), crc32.IEEETable, record)
 }
 
 func (s *segment) sync() error { return s.file.Sync() }
@@ -109,56 +116,49 @@ func (s *segment) seal() error {
 	return err
 }
 
-// copy writes the records of a sealed segment one after the other. It ends at a
-// record that was not written whole, which nobody was told to be safe.
-func (s *segment) copy(w io.Writer) (records int, err error) {
-	file, err := os.Open(s.path)
+// copy writes the records of a sealed segment one after the other, each with the
+// delimiter behind it. rest is what cannot be read: in a file that a crash cut
+// short, the end, which nobody was told to be safe.
+func (s *segment) copy(w io.Writer, delimiter string) (records int, rest []byte, err error) {
+	data, err := os.ReadFile(s.path) // no larger than a buffer and the puts that filled it
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	defer file.Close()
-	r := bufio.NewReaderSize(file, 1<<16)
-	var head [frame]byte
-	for {
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return records, ended(err)
+	for len(data) > 0 {
+		record, after, ok := unframe(data)
+		if !ok {
+			return records, data, nil
 		}
-		n := binary.BigEndian.Uint32(head[:4])
-		if n > MaxRecord {
-			return records, nil
+		if _, err := w.Write(record); err != nil {
+			return records, nil, err
 		}
-		data := make([]byte, n)
-		if _, err := io.ReadFull(r, data); err != nil {
-			return records, ended(err)
-		}
-		if crc32.ChecksumIEEE(data) != binary.BigEndian.Uint32(head[4:]) {
-			return records, nil
-		}
-		if _, err := w.Write(data); err != nil {
-			return records, err
+		if _, err := io.WriteString(w, delimiter); err != nil {
+			return records, nil, err
 		}
 		records++
+		data = after
 	}
+	return records, nil, nil
 }
 
-func ended(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return nil
+// unframe takes the first record off data.
+func unframe(data []byte) (record, after []byte, ok bool) {
+	if len(data) < frame {
+		return nil, nil, false
 	}
-	return err
+	n := int64(binary.BigEndian.Uint32(data))
+	if n > int64(len(data)-frame) {
+		return nil, nil, false
+	}
+	record = data[frame : frame+n]
+	return record, data[frame+n:], checksum(data[:4], record) == binary.BigEndian.Uint32(data[4:])
 }
 
-var timestamp = regexp.MustCompile(`!\{timestamp:([^}]*)\}`)
-
-// key is the object that the segment becomes.
-func (s *segment) key(stream Stream) string {
-	at := s.arrived.UTC()
-	prefix := timestamp.ReplaceAllStringFunc(stream.Prefix, func(m string) string {
-		pattern := timestamp.FindStringSubmatch(m)[1]
-		layout := strings.NewReplacer("yyyy", "2006", "MM", "01", "dd", "02", "HH", "15", "mm", "04", "ss", "05").Replace(pattern)
-		return at.Format(layout)
-	})
-	return fmt.Sprintf("%s%s-1-%s-%s.gz", prefix, stream.Name, at.Format("2006-01-02-15-04-05"), s.id)
+// key is the object that the segment becomes under a prefix that has been
+// checked.
+func (s *segment) key(stream, prefix string) string {
+	folder, _ := evaluate(prefix, s.arrived)
+	return fmt.Sprintf("%s%s-1-%s-%s.gz", folder, stream, s.arrived.UTC().Format("2006-01-02-15-04-05"), s.id)
 }
 
 func newRecordID() string { return rand.Text() + rand.Text() }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,8 +26,10 @@ type queue struct {
 	dir     string
 
 	puts    chan put
-	backlog atomic.Int64 // bytes that are not delivered yet
-	oldest  atomic.Int64 // arrival, in nanoseconds, of the object being delivered; 0: none
+	backlog atomic.Int64 // bytes of files that are not delivered yet
+
+	mu     sync.Mutex
+	status StreamStatus
 }
 
 type put struct {
@@ -43,7 +48,7 @@ func openQueue(o Options, s Stream) (*queue, []*segment, error) {
 	}
 	left, err := segments(q.dir)
 	for _, seg := range left {
-		q.backlog.Add(seg.bytes)
+		q.backlog.Add(seg.size)
 	}
 	return q, left, err
 }
@@ -103,7 +108,7 @@ func (q *queue) write(ctx context.Context, sealed func(*segment)) {
 			if fresh {
 				flush.Reset(q.stream.BufferEvery)
 			}
-			if open.bytes >= q.stream.BufferBytes {
+			if open.payload >= q.stream.BufferBytes {
 				seal()
 			}
 		}
@@ -138,11 +143,15 @@ func (q *queue) append(open **segment, batch []put) (err error) {
 			return err
 		}
 	}
+	var records [][]byte
 	for _, p := range batch {
-		if err := (*open).append(p.records); err != nil {
-			return err
-		}
-		q.backlog.Add(size(p.records))
+		records = append(records, p.records...)
+	}
+	before := (*open).size
+	err = (*open).append(records)
+	q.backlog.Add((*open).size - before)
+	if err != nil {
+		return err
 	}
 	return (*open).sync()
 }
@@ -150,14 +159,13 @@ func (q *queue) append(open **segment, batch []put) (err error) {
 // deliver turns a segment into an object. It tries until it succeeds or ctx
 // ends; the segment stays where it is until then.
 func (q *queue) deliver(ctx context.Context, s *segment) error {
-	q.oldest.Store(s.arrived.UnixNano())
-	defer q.oldest.Store(0)
 	pause := q.options.RetryFirst
 	for {
 		err := q.deliverOnce(ctx, s)
 		if err == nil {
 			return nil
 		}
+		q.failed(s, err)
 		q.options.Log.Warn("delivery failed; it is tried again", "stream", q.stream.Name, "error", err)
 		select {
 		case <-ctx.Done():
@@ -171,7 +179,7 @@ func (q *queue) deliver(ctx context.Context, s *segment) error {
 func (q *queue) deliverOnce(ctx context.Context, s *segment) error {
 	var object bytes.Buffer
 	zip := gzip.NewWriter(&object)
-	records, err := s.copy(zip)
+	records, rest, err := s.copy(zip, q.stream.Delimiter)
 	if err == nil {
 		err = zip.Close()
 	}
@@ -179,13 +187,44 @@ func (q *queue) deliverOnce(ctx context.Context, s *segment) error {
 		return fmt.Errorf("read %s: %w", s.path, err)
 	}
 	if records > 0 {
-		if err := q.options.Bucket.Put(ctx, s.key(q.stream), bytes.NewReader(object.Bytes())); err != nil {
+		if err := q.options.Bucket.Put(ctx, s.key(q.stream.Name, q.stream.Prefix), bytes.NewReader(object.Bytes())); err != nil {
 			return fmt.Errorf("put the object: %w", err)
+		}
+	}
+	if len(rest) > 0 {
+		if err := q.setAside(ctx, s, rest); err != nil {
+			return fmt.Errorf("put what cannot be read: %w", err)
 		}
 	}
 	if err := os.Remove(s.path); err != nil {
 		return err
 	}
-	q.backlog.Add(-s.bytes)
+	q.backlog.Add(-s.size)
+	q.delivered(records)
 	return nil
+}
+
+// failure is a line under the error prefix, with the fields that AWS writes.
+type failure struct {
+	AttemptsMade           int    `json:"attemptsMade"`
+	ArrivalTimestamp       int64  `json:"arrivalTimestamp"` // milliseconds
+	ErrorCode              string `json:"errorCode"`
+	ErrorMessage           string `json:"errorMessage"`
+	AttemptEndingTimestamp int64  `json:"attemptEndingTimestamp"`
+	RawData                []byte `json:"rawData"`
+}
+
+// setAside keeps the end of a segment that cannot be read under the error prefix.
+func (q *queue) setAside(ctx context.Context, s *segment, rest []byte) error {
+	q.options.Log.Warn("the end of a file of records cannot be read", "stream", q.stream.Name, "bytes", len(rest))
+	var object bytes.Buffer
+	zip := gzip.NewWriter(&object)
+	err := json.NewEncoder(zip).Encode(failure{
+		AttemptsMade: 1, ArrivalTimestamp: s.arrived.UnixMilli(), AttemptEndingTimestamp: time.Now().UnixMilli(),
+		ErrorCode: "Local.Unreadable", ErrorMessage: "a crash or damage left records that cannot be read", RawData: rest,
+	})
+	if err := errors.Join(err, zip.Close()); err != nil {
+		return err
+	}
+	return q.options.Bucket.Put(ctx, s.key(q.stream.Name, q.stream.ErrorPrefix), bytes.NewReader(object.Bytes()))
 }

@@ -1,0 +1,113 @@
+// Package firehosetest is what tests of and with the local Firehose share: a
+// bucket in memory, and options that deliver to it at once.
+package firehosetest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/recflow/recflow/internal/localaws/firehose"
+)
+
+// ErrAway is the error of a bucket that is away.
+var ErrAway = errors.New("the bucket is away")
+
+// State is how a bucket behaves.
+type State int
+
+// States of a bucket.
+const (
+	Here       State = iota
+	Away             // nothing is stored
+	AnswerLost       // objects are stored, and the answer is an error
+)
+
+// Bucket keeps objects in memory.
+type Bucket struct {
+	mu      sync.Mutex
+	objects map[string][]byte
+	state   State
+}
+
+// NewBucket returns an empty bucket.
+func NewBucket() *Bucket { return &Bucket{objects: map[string][]byte{}} }
+
+// Set changes how the bucket behaves.
+func (b *Bucket) Set(s State) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.state = s
+}
+
+// Put stores an object.
+func (b *Bucket) Put(_ context.Context, key string, body io.ReadSeeker) error {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state != Away {
+		b.objects[key] = data
+	}
+	if b.state != Here {
+		return ErrAway
+	}
+	return nil
+}
+
+// Objects is the text of the objects whose keys begin with prefix, by key.
+func (b *Bucket) Objects(prefix string) map[string]string {
+	b.mu.Lock()
+	stored := maps.Clone(b.objects)
+	b.mu.Unlock()
+	out := map[string]string{}
+	for key, data := range stored {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		r, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			panic(fmt.Sprintf("object %s: %v", key, err))
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			panic(fmt.Sprintf("object %s: %v", key, err))
+		}
+		out[key] = string(text)
+	}
+	return out
+}
+
+// Lines is the lines of the objects whose keys begin with prefix, sorted.
+func (b *Bucket) Lines(prefix string) []string {
+	var lines []string
+	for _, text := range b.Objects(prefix) {
+		lines = append(lines, strings.Split(strings.TrimSuffix(text, "\n"), "\n")...)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// Options describes a stream "s" that delivers to b under out/ and errors/ after
+// 20 ms.
+func Options(t testing.TB, b firehose.Putter) firehose.Options {
+	return firehose.Options{
+		StateDir: t.TempDir(), Bucket: b, RetryFirst: time.Millisecond, RetryMost: 5 * time.Millisecond,
+		Streams: []firehose.Stream{{
+			Name: "s", Prefix: "out/dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/",
+			ErrorPrefix: "errors/s/!{firehose:error-output-type}/dt=!{timestamp:yyyy-MM-dd}/",
+			BufferBytes: 5 << 20, BufferEvery: 20 * time.Millisecond,
+		}},
+	}
+}
