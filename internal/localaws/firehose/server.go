@@ -56,7 +56,7 @@ func New(o Options) (*Server, error) {
 	left := map[string][]*segment{}
 	for _, stream := range o.Streams {
 		if s.queues[stream.Name], left[stream.Name], err = openQueue(o, stream); err != nil {
-			lock.Close()
+			unlock(lock)
 			return nil, fmt.Errorf("open delivery stream %s: %w", stream.Name, err)
 		}
 	}
@@ -141,11 +141,18 @@ func (s *Server) Close() error {
 	}
 	s.stopDelivering()
 	<-delivered
-	err := s.lock.Close()
-	if errors.Is(err, os.ErrClosed) {
-		return nil
+	return unlock(s.lock)
+}
+
+// unlock gives a lock free, once or more often. Closing the file alone would not:
+// a child that this process forks at the moment has a copy of it until it
+// executes its program.
+func unlock(lock *os.File) error {
+	syscall.Flock(int(lock.Fd()), syscall.LOCK_UN) //nolint:errcheck // closed already
+	if err := lock.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // line is the segments that wait to be delivered.
