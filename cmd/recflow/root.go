@@ -75,6 +75,7 @@ func (a *app) commands() []*cobra.Command {
 		a.demoCommand(),
 		a.setupCommand(),
 		a.importCommand(),
+		a.eventsCommand(),
 		a.localCommand(),
 	}
 }
