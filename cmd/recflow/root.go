@@ -76,6 +76,7 @@ func (a *app) commands() []*cobra.Command {
 		a.setupCommand(),
 		a.importCommand(),
 		a.eventsCommand(),
+		a.streamCommand(),
 		a.localCommand(),
 	}
 }
