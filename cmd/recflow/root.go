@@ -77,6 +77,7 @@ func (a *app) commands() []*cobra.Command {
 		a.importCommand(),
 		a.eventsCommand(),
 		a.streamCommand(),
+		a.quarantineCommand(),
 		a.localCommand(),
 	}
 }

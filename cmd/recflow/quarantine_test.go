@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/stream"
+)
+
+// putQuarantine writes documents as the delivery stream does, each in a gzip
+// member of its own.
+func putQuarantine(t *testing.T, bucket *awsclient.S3, hour time.Time, docs ...stream.Quarantined) {
+	t.Helper()
+	var body bytes.Buffer
+	for _, q := range docs {
+		line, err := json.Marshal(q)
+		require.NoError(t, err)
+		w := gzip.NewWriter(&body)
+		_, err = w.Write(append(line, '\n'))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	}
+	key := hour.UTC().Format("quarantine/dt=2006-01-02/hour=15/") + fmt.Sprintf("q-1-%d.gz", body.Len())
+	require.NoError(t, bucket.Put(t.Context(), key, bytes.NewReader(body.Bytes())))
+}
+
+func TestQuarantine(t *testing.T) {
+	bucket := awstest.S3(t)
+	s := newStream(t)
+	t.Setenv("AWS_ENDPOINT_URL_S3", awstest.Env(t)["AWS_ENDPOINT_URL_S3"])
+	t.Setenv("RECFLOW_BUCKET", bucket.Bucket())
+
+	t.Run("it says that there is nothing", func(t *testing.T) {
+		assert.Equal(t, "nothing went to quarantine in the last 24h0m0s\n", recflow(t.Context(), "", "quarantine", "list").out)
+		assert.Equal(t, "[]\n", recflow(t.Context(), "", "quarantine", "list", "-o", "json").out)
+	})
+
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	made := func(raw, reason string, age time.Duration) stream.Quarantined {
+		rec := stream.Record{Data: []byte(raw), Stream: "arn", Shard: "s", SequenceNumber: raw, ArrivedAt: now.Add(-age)}
+		d := stream.Decoded{Raw: rec.Data, Fault: &stream.Fault{Reason: reason, Detail: "a detail"}}
+		return stream.Quarantine(rec, d, now.Add(-age))
+	}
+	const good = `{"event_id":"e","user_id":"user","item_id":"i","event_type":"click","occurred_at":"2026-01-02T03:04:05Z"}`
+	broken := made("{\"user_id\":\"user\"\x1b[2J\xff", stream.NotUTF8, time.Minute)
+	conflict := made(good, stream.Conflict, 2*time.Hour)
+	old := made(`{"user_id":"user","event_id":7}`, stream.BadID, 30*time.Hour)
+	large := made(strings.Repeat("x", 300<<10), stream.TooLarge, 3*time.Hour)
+	require.NoError(t, bucket.Put(t.Context(), "quarantine-payloads/"+large.QuarantineID, bytes.NewReader(large.Raw)))
+	large.RawKey, large.Raw = "quarantine-payloads/"+large.QuarantineID, nil
+	again := conflict
+	again.QuarantinedAt = now.Add(-90 * time.Minute)
+	putQuarantine(t, bucket, now.Add(-30*time.Hour), old)
+	putQuarantine(t, bucket, now.Add(-3*time.Hour), large)
+	putQuarantine(t, bucket, now.Add(-2*time.Hour), conflict)
+	putQuarantine(t, bucket, now, broken, again)
+
+	list := func(args ...string) (docs []stream.Quarantined) {
+		r := recflow(t.Context(), "", append([]string{"quarantine", "list", "-o", "json"}, args...)...)
+		require.Zero(t, r.code, r.err)
+		require.NoError(t, json.Unmarshal([]byte(r.out), &docs))
+		return docs
+	}
+	ids := func(docs ...stream.Quarantined) (out []string) {
+		for _, q := range docs {
+			out = append(out, q.QuarantineID)
+		}
+		return out
+	}
+	t.Run("it lists each once, newest first", func(t *testing.T) {
+		assert.Equal(t, ids(broken, conflict, large), ids(list()...))
+		assert.Equal(t, ids(broken, conflict, large, old), ids(list("--since", "48h")...))
+		assert.Equal(t, ids(broken), ids(list("--limit", "1")...))
+		assert.Equal(t, ids(conflict), ids(list("--reason", "conflict")...))
+		r := recflow(t.Context(), "", "quarantine", "list")
+		assert.Contains(t, r.out, broken.QuarantineID)
+		assert.Contains(t, r.out, "a detail")
+	})
+	t.Run("it shows a record so that a terminal does not obey it", func(t *testing.T) {
+		r := recflow(t.Context(), "", "quarantine", "show", broken.QuarantineID)
+		require.Zero(t, r.code, r.err)
+		assert.Contains(t, r.out, `{"user_id":"user"\x1b[2J\xff`)
+		assert.NotContains(t, r.out, "\x1b")
+		var q stream.Quarantined
+		require.NoError(t, json.Unmarshal([]byte(recflow(t.Context(), "", "quarantine", "show", large.QuarantineID, "-o", "json").out), &q))
+		assert.Len(t, q.Raw, 300<<10)
+		missing := recflow(t.Context(), "", "quarantine", "show", "nothing")
+		assert.Equal(t, 1, missing.code)
+		assert.Contains(t, missing.err, `no record "nothing" in quarantine`)
+	})
+	t.Run("it says what a replay would do", func(t *testing.T) {
+		r := recflow(t.Context(), "", "quarantine", "replay", "--all", "--dry-run")
+		require.Zero(t, r.code, r.err)
+		assert.Contains(t, r.err, "1 in conflict would come back")
+		assert.Contains(t, r.err, "2 cannot be used as they are and would come back")
+		assert.Empty(t, s.Records("events"))
+	})
+	t.Run("it puts the very bytes on the stream, under the user", func(t *testing.T) {
+		r := recflow(t.Context(), "", "quarantine", "replay", conflict.QuarantineID, broken.QuarantineID)
+		require.Zero(t, r.code, r.err)
+		sent := map[string]string{}
+		for _, r := range s.Records("events") {
+			sent[*r.PartitionKey] = string(r.Data)
+		}
+		assert.Equal(t, map[string]string{"user": good, broken.QuarantineID: string(broken.Raw)}, sent)
+		assert.Contains(t, r.out, "yes")
+	})
+	t.Run("it sends other bytes when they are right", func(t *testing.T) {
+		before := len(s.Records("events"))
+		r := recflow(t.Context(), "{}", "quarantine", "replay", old.QuarantineID, "--with", "-")
+		assert.Equal(t, 1, r.code)
+		assert.Contains(t, r.err, "is still no event: missing_field")
+		r = recflow(t.Context(), good+"\n", "quarantine", "replay", old.QuarantineID, "--with", "-")
+		require.Zero(t, r.code, r.err)
+		assert.Regexp(t, `bad_id +user +\d+ +usable +yes`, r.out)
+		assert.Len(t, s.Records("events"), before+1)
+	})
+	for name, args := range map[string][]string{
+		"nothing named": {}, "two ways": {"id", "--all"}, "bytes for several": {"--all", "--with", "f"}, "no time": {"--all", "--since", "0s"},
+	} {
+		t.Run("it calls "+name+" wrong usage", func(t *testing.T) {
+			assert.Equal(t, 2, recflow(t.Context(), "", append([]string{"quarantine", "replay"}, args...)...).code)
+		})
+	}
+}
+
+func TestEscaped(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, `é \x1b[0m\n\\ \xff \u009b\u202e`, escaped("é \x1b[0m\n\\ \xff \u009b\u202e"))
+}
