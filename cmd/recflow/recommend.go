@@ -22,12 +22,17 @@ met are left out.
 
 A list names its stage: personalised (a trained user, with or without new
 events), session (a new user, from live events alone) or popular (nothing that
-counts is known).`
+counts is known).
+
+With --watch it stays, and prints the list of one user again whenever it
+changes, with what moved. The id of a list names the state it was made from. With
+-o json each list is one line. Ctrl-C ends it.`
 
 // recommendFlags are the ways to ask for lists.
 type recommendFlags struct {
 	recommend.Request
-	file string // one user id a line; - for stdin
+	file  string // one user id a line; - for stdin
+	watch bool
 }
 
 func (a *app) recommendCommand() *cobra.Command {
@@ -37,13 +42,17 @@ func (a *app) recommendCommand() *cobra.Command {
 		Short: "Recommend items to users",
 		Long:  recommendLong,
 		Example: "  recflow recommend 1364 -k 5\n" +
-			"  recflow recommend --users users.txt -k 100 -o csv > lists.csv",
+			"  recflow recommend --users users.txt -k 100 -o csv > lists.csv\n" +
+			"  recflow recommend 1364 --watch",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(args); err != nil {
 				return exitError{2, err}
 			}
 			if err := a.checkOutput(); err != nil {
 				return err
+			}
+			if f.watch {
+				return a.watchList(cmd.Context(), f.Request, args[0])
 			}
 			return a.recommend(cmd.Context(), f, args)
 		},
@@ -54,6 +63,7 @@ func (a *app) recommendCommand() *cobra.Command {
 	flags.StringArrayVar(&f.Tags, "tag", nil, "only items with this tag; may be repeated")
 	flags.StringVar(&f.file, "users", "", "file with one user id a line; - for stdin")
 	flags.Int64Var(&f.Version, "version", 0, "read this version in place of the live one")
+	flags.BoolVar(&f.watch, "watch", false, "print the list of one user again whenever it changes")
 	flags.BoolVar(&f.IncludeSeen, "include-seen", false, "also list items that the user has met")
 	a.addOutputFlag(cmd)
 	return cmd
@@ -65,6 +75,9 @@ func (f recommendFlags) check(args []string) error {
 	}
 	if len(args) > 0 && f.file != "" {
 		return fmt.Errorf("name users or give --users, not both")
+	}
+	if f.watch && len(args) != 1 {
+		return fmt.Errorf("--watch is for one user")
 	}
 	for _, user := range args {
 		if err := recsys.CheckID("user", user); err != nil {

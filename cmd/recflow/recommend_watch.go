@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/recflow/recflow/internal/recommend"
+)
+
+// watchEvery is the time between two looks at a watched list.
+const watchEvery = 250 * time.Millisecond
+
+// watchList prints a user's list, and again whenever it changes, until ctx ends.
+func (a *app) watchList(ctx context.Context, req recommend.Request, user string) error {
+	if a.output == "csv" {
+		return exitError{2, errors.New("--watch prints a table or JSON lines; use -o json")}
+	}
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	req.UserID = user
+	r := recommend.Recommender{Store: store}
+	var shown *recommend.List
+	for {
+		now, err := r.Recommend(ctx, req)
+		switch {
+		case ctx.Err() != nil:
+			return nil // Ctrl-C is how a watch ends
+		case err != nil:
+			return explainVersion(err, req.Version)
+		case shown == nil || changed(*shown, now):
+			if err := a.printWatched(shown, now); err != nil {
+				return err
+			}
+			shown = &now
+		}
+		if sleepUntil(ctx, time.Now().Add(watchEvery)) != nil {
+			return nil
+		}
+	}
+}
+
+// changed tells whether a list is another than before: made from another state,
+// or of other items.
+func changed(before, now recommend.List) bool {
+	return before.RecommendationID != now.RecommendationID || before.Stage != now.Stage || !slices.Equal(itemIDs(before), itemIDs(now))
+}
+
+func itemIDs(l recommend.List) []string {
+	ids := make([]string, len(l.Items))
+	for i, it := range l.Items {
+		ids[i] = it.ItemID
+	}
+	return ids
+}
+
+func (a *app) printWatched(before *recommend.List, now recommend.List) error {
+	if a.output == "json" {
+		return json.NewEncoder(a.out).Encode(now)
+	}
+	if before != nil {
+		fmt.Fprintln(a.out)
+	}
+	fmt.Fprintf(a.out, "%s · user %s · %s · version %d · list %s\n",
+		time.Now().Format("15:04:05.000"), now.UserID, stageText(now.Stage), now.Version, now.RecommendationID)
+	if len(now.Items) == 0 {
+		_, err := fmt.Fprintln(a.out, noItems)
+		return err
+	}
+	if before == nil {
+		return a.table(rankedColumns, rankedRows(now.Items))
+	}
+	moves, gone := moved(*before, now)
+	if gone == nil && !slices.ContainsFunc(moves, func(m string) bool { return m != "" }) {
+		_, err := fmt.Fprintln(a.out, "the same items in the same order")
+		return err
+	}
+	rows := rankedRows(now.Items)
+	for i := range rows {
+		rows[i] = slices.Insert(rows[i], 1, moves[i])
+	}
+	if err := a.table(slices.Insert(slices.Clone(rankedColumns), 1, "moved"), rows); err != nil {
+		return err
+	}
+	if len(gone) > 0 {
+		fmt.Fprintf(a.out, "gone: %s\n", strings.Join(gone, ", "))
+	}
+	return nil
+}
+
+// moved says for each item of a list where it came from, and which items of the
+// list before are gone.
+func moved(before, now recommend.List) (moves, gone []string) {
+	was := make(map[string]int, len(before.Items))
+	for _, it := range before.Items {
+		was[it.ItemID] = it.Rank
+	}
+	moves = make([]string, len(now.Items))
+	for i, it := range now.Items {
+		rank, known := was[it.ItemID]
+		delete(was, it.ItemID)
+		switch {
+		case !known:
+			moves[i] = "new"
+		case rank > it.Rank:
+			moves[i] = "↑" + strconv.Itoa(rank-it.Rank)
+		case rank < it.Rank:
+			moves[i] = "↓" + strconv.Itoa(it.Rank-rank)
+		}
+	}
+	for _, it := range before.Items {
+		if _, left := was[it.ItemID]; left {
+			gone = append(gone, it.ItemID)
+		}
+	}
+	return moves, gone
+}
