@@ -28,7 +28,9 @@ func (s *soak) account() {
 	delivered := map[string]recsys.Event{}
 	for _, e := range lines[recsys.Event](s, "raw/events/") {
 		if first, twice := delivered[e.EventID]; twice {
-			require.Equal(t, first, e, "copies of an event are equal")
+			if first.Digest() != e.Digest() || !first.StoredAt.Equal(e.StoredAt) {
+				require.Fail(t, "copies of an event differ")
+			}
 		}
 		delivered[e.EventID] = e
 	}
@@ -73,7 +75,9 @@ func (s *soak) kept() map[string]vectorstore.StoredEvent {
 	var sent []vectorstore.StreamEvent
 	for _, state := range states {
 		for _, e := range state.Events {
-			require.NotContains(s.t, out, e.EventID)
+			if _, twice := out[e.EventID]; twice {
+				require.Fail(s.t, "an event is kept twice")
+			}
 			out[e.EventID] = vectorstore.StoredEvent{}
 			sent = append(sent, vectorstore.StreamEvent{Event: e})
 		}
