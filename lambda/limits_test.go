@@ -1,15 +1,10 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"net/url"
 	"runtime"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,67 +14,6 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
-
-// roundTrips stands between a client and Postgres and counts how often the
-// client waits for an answer: a Sync, or a simple query.
-type roundTrips struct {
-	count atomic.Int64
-	url   string
-}
-
-func countRoundTrips(t *testing.T, address string) *roundTrips {
-	t.Helper()
-	u, err := url.Parse(address)
-	require.NoError(t, err)
-	server := u.Host
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	u.Host = l.Addr().String()
-	r := &roundTrips{url: u.String()}
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go r.serve(client, server)
-		}
-	}()
-	return r
-}
-
-func (r *roundTrips) serve(client net.Conn, address string) {
-	defer client.Close()
-	server, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	go func() {
-		io.Copy(client, server)
-		client.Close()
-	}()
-	head := make([]byte, 5)
-	for started := false; ; started = true {
-		at := 1 // the first message has no type
-		if !started {
-			at = 0
-		}
-		if _, err := io.ReadFull(client, head[:at+4]); err != nil {
-			return
-		}
-		if started && (head[0] == 'S' || head[0] == 'Q') {
-			r.count.Add(1)
-		}
-		if _, err := server.Write(head[:at+4]); err != nil {
-			return
-		}
-		if _, err := io.CopyN(server, client, int64(binary.BigEndian.Uint32(head[at:at+4]))-4); err != nil {
-			return
-		}
-	}
-}
 
 // maxRoundTrips is what the design allows a batch.
 const maxRoundTrips = 8
@@ -91,8 +25,8 @@ func TestRoundTrips(t *testing.T) {
 	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) { b.data = *d }})
 	b.promote(b.version)
 	b.restart()
-	trips := countRoundTrips(t, address)
-	counted := vectorstoretest.Open(t, trips.url)
+	trips := vectorstoretest.CountRoundTrips(t, address)
+	counted := vectorstoretest.Open(t, trips.URL)
 	b.Open = opener(counted)
 	r := rand.New(rand.NewPCG(1, 1))
 	// The driver asks once for the types of each statement; after that it knows.
@@ -107,17 +41,17 @@ func TestRoundTrips(t *testing.T) {
 			}
 			next++
 		}
-		trips.count.Store(0)
+		trips.Store(0)
 		begin := time.Now()
 		require.Empty(t, b.send(evs...))
-		t.Logf("%d events of %d users: %d round trips, %s: %+v", n, len(b.lists()), trips.count.Load(), time.Since(begin), b.times)
-		assert.LessOrEqual(t, trips.count.Load(), int64(maxRoundTrips))
+		t.Logf("%d events of %d users: %d round trips, %s: %+v", n, len(b.lists()), trips.Load(), time.Since(begin), b.times)
+		assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 	}
 	next = 0
 	b.promote(vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "next"}))
-	trips.count.Store(0)
+	trips.Store(0)
 	require.Empty(t, b.send(click("u00001", 1, 99), click("nobody", 2, 98)))
-	t.Logf("after a flip: %d round trips, with those that ask for types", trips.count.Load())
+	t.Logf("after a flip: %d round trips, with those that ask for types", trips.Load())
 }
 
 // A batch as large as Lambda sends leaves nothing behind.

@@ -53,6 +53,11 @@ func (s *stage) blockPromotion() func() {
 	return s.lock("SELECT version_id FROM recflow.live FOR UPDATE")
 }
 
+// blockPrune holds up whoever drops old verdicts, which is the last thing pruning does.
+func (s *stage) blockPrune() func() {
+	return s.lock("LOCK TABLE recflow.event_verdicts IN SHARE MODE")
+}
+
 // occupyJob starts a training run that is not recflow's, which takes the only
 // place there is.
 func (s *stage) occupyJob() func() {

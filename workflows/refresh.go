@@ -231,7 +231,11 @@ func (r *refresh) prune(ctx workflow.Context) error {
 		return nil
 	}
 	r.dropped = out.Dropped
-	r.say(fmt.Sprintf("dropped %d versions", len(out.Dropped)))
+	said := fmt.Sprintf("dropped %d versions", len(out.Dropped))
+	if out.Events+out.Verdicts > 0 {
+		said += fmt.Sprintf(", and of the stream %d events and %d verdicts", out.Events, out.Verdicts)
+	}
+	r.say(said)
 	return nil
 }
 

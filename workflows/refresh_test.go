@@ -96,7 +96,7 @@ func (s *system) mock() {
 		return activities.PromoteResult{Revision: in.IfRevision + 1}, s.step("Promote")
 	})
 	s.env.OnActivity(do.Prune, any1).Return(func(context.Context) (activities.PruneResult, error) {
-		return activities.PruneResult{Dropped: []int64{40}}, s.step("Prune")
+		return activities.PruneResult{Dropped: []int64{40}, Events: 7, Verdicts: 8}, s.step("Prune")
 	})
 	s.env.OnActivity(do.CleanUp, any1).Return(func(context.Context) (activities.CleanUpResult, error) {
 		return activities.CleanUpResult{StoppedRuns: []string{"jr_0"}}, s.step("CleanUp")
@@ -165,6 +165,7 @@ func TestRefresh_tells_the_whole_story(t *testing.T) {
 	for _, stage := range p.Stages {
 		require.False(t, stage.Ended.IsZero(), stage.Stage)
 	}
+	require.Equal(t, "dropped 1 versions, and of the stream 7 events and 8 verdicts", p.Stages[len(p.Stages)-1].Detail)
 }
 
 func TestRefresh_loads_a_few_files_at_a_time(t *testing.T) {
@@ -379,6 +380,8 @@ func TestSweep_cleans_up_and_prunes(t *testing.T) {
 	require.Equal(t, []string{"CleanUp", "Prune"}, s.calls)
 	require.Equal(t, []string{"jr_0"}, result.CleanedUp.StoppedRuns)
 	require.Equal(t, []int64{40}, result.Dropped)
+	require.EqualValues(t, 7, result.Events)
+	require.EqualValues(t, 8, result.Verdicts)
 }
 
 func TestReason_says_what_the_last_error_was(t *testing.T) {

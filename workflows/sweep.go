@@ -25,7 +25,9 @@ const SweepSchedule = "recflow-sweep"
 // SweepResult says what a sweep found.
 type SweepResult struct {
 	CleanedUp activities.CleanUpResult `json:"cleaned_up"`
-	Dropped   []int64                  `json:"dropped,omitempty"` // versions that were pruned
+	Dropped   []int64                  `json:"dropped,omitempty"`  // versions that were pruned
+	Events    int64                    `json:"events,omitempty"`   // of the stream, that every version covers
+	Verdicts  int64                    `json:"verdicts,omitempty"` // of events of the stream
 }
 
 func sweep(ctx workflow.Context) (SweepResult, error) {
@@ -41,7 +43,7 @@ func sweep(ctx workflow.Context) (SweepResult, error) {
 	var pruned activities.PruneResult
 	prune := workflow.WithActivityOptions(ctx, options)
 	err := workflow.ExecuteActivity(prune, do.Prune).Get(ctx, &pruned)
-	out.Dropped = pruned.Dropped
+	out.Dropped, out.Events, out.Verdicts = pruned.Dropped, pruned.Events, pruned.Verdicts
 	return out, err
 }
 

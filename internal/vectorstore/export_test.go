@@ -17,6 +17,7 @@ import (
 func init() {
 	holdoutPage = 40
 	progressEvery = 5 * time.Millisecond
+	dropChunk = 3
 }
 
 // Complete completes a claim in a transaction of its own, for the tests.

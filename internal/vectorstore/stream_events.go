@@ -141,7 +141,7 @@ func (c *eventColumns) collect(rows pgx.Rows, sent []StreamEvent, out []StoredEv
 		return nil
 	})
 	if err == nil && found != len(sent) {
-		err = fmt.Errorf("%d of %d events are there after their insert; their ids are not distinct, or they were dropped meanwhile", found, len(sent))
+		err = fmt.Errorf("%d of %d events were dropped while they were stored", len(sent)-found, len(sent))
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
@@ -241,6 +242,81 @@ func TestStatisticsOfTheStream(t *testing.T) {
 		LiveReciprocal: stats[0].LiveReciprocal, StaleReciprocal: stats[0].StaleReciprocal,
 	}}, stats)
 	require.InDelta(t, (1.0/2+1.0/20+1.0/21)/3, stats[0].LiveReciprocal, 1e-12)
+}
+
+// Whatever a batch holds, it is stored, read and settled in a round trip each.
+func TestBatchesTakeOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	address := vectorstoretest.URL(t)
+	trips := vectorstoretest.CountRoundTrips(t, address)
+	s := vectorstoretest.Open(t, trips.URL)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10})
+	take := func(n int) {
+		events, verdicts := make([]recsys.Event, n), make([]vectorstore.Verdict, n)
+		evaluations, users := make([]vectorstore.Evaluation, n), make([]string, n)
+		for i := range n {
+			events[i], users[i] = liveEvent(i, march), fmt.Sprintf("u%05d", i)
+			verdicts[i] = vectorstore.Verdict{EventID: events[i].EventID, Digest: events[i].Digest(), Verdict: vectorstore.Folded}
+			evaluations[i] = vectorstore.Evaluation{EventID: events[i].EventID}
+		}
+		count := func(what string, call func()) {
+			trips.Store(0)
+			call()
+			if n > 1 { // the first time, the driver asks for the types of the statements
+				require.EqualValues(t, 1, trips.Load(), "%s, %d", what, n)
+			}
+		}
+		count("events", func() { vectorstoretest.Stream(t, s, events...) })
+		count("states", func() { states(t, s, v, users...) })
+		count("verdicts", func() { require.NoError(t, s.WriteVerdicts(t.Context(), verdicts, evaluations)) })
+	}
+	for _, n := range []int{1, 500, 10_000} {
+		take(n)
+	}
+}
+
+// A drop that is cut short keeps what it has done, and goes on the next time.
+func TestDroppingGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	address := vectorstoretest.URL(t)
+	s := vectorstoretest.Open(t, address)
+	soon := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march.Add(time.Hour), StoredTo: soon}})
+	conn, err := pgx.Connect(t.Context(), address)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	for n := range 10 {
+		e := liveEvent(n, march)
+		vectorstoretest.Stream(t, s, e)
+		require.NoError(t, s.WriteVerdicts(t.Context(), []vectorstore.Verdict{{EventID: e.EventID, Verdict: vectorstore.Folded}}, nil))
+	}
+	whole, err := s.StreamedSet(t.Context(), v.Coverage)
+	require.NoError(t, err)
+	for _, table := range []string{"live_events", "event_verdicts"} {
+		_, err := conn.Exec(t.Context(), `
+			CREATE OR REPLACE FUNCTION public.keep_e7() RETURNS trigger LANGUAGE plpgsql AS $$
+			BEGIN
+				IF old.event_id = 'e7' THEN RAISE 'not this one'; END IF;
+				RETURN old;
+			END $$;
+			CREATE TRIGGER keep_e7 BEFORE DELETE ON recflow.`+table+` FOR EACH ROW EXECUTE FUNCTION public.keep_e7()`)
+		require.NoError(t, err)
+	}
+	for _, want := range []int64{6, 4} { // three at a time; see export_test.go
+		n, err := s.DropCoveredEvents(t.Context(), soon)
+		require.EqualValues(t, want, n)
+		verdicts, verdictsErr := s.DropVerdicts(t.Context(), soon)
+		require.EqualValues(t, want, verdicts)
+		if want == 6 {
+			require.ErrorContains(t, err, "not this one")
+			require.ErrorContains(t, verdictsErr, "not this one")
+		}
+		got, err := s.StreamedSet(t.Context(), v.Coverage)
+		require.NoError(t, err)
+		require.Equal(t, whole, got)
+		_, err = conn.Exec(t.Context(), "DROP FUNCTION IF EXISTS public.keep_e7 CASCADE")
+		require.NoError(t, err)
+	}
 }
 
 // TestLookingUpManyIsQuick looks at the plans: each id and each user is found

@@ -128,16 +128,35 @@ func (s *Store) Verdicts(ctx context.Context, keys []VerdictKey) (map[VerdictKey
 	return found, nil
 }
 
+// evaluationsKept is how much longer evaluations are kept than verdicts.
+const evaluationsKept = 90 * 24 * time.Hour
+
 // DropVerdicts removes the verdicts written before olderThan, which must lie so
 // far back that the stream cannot deliver their events again, and returns how
-// many. Evaluations are kept for ninety days more.
-func (s *Store) DropVerdicts(ctx context.Context, olderThan time.Time) (int64, error) {
-	tag, err := s.pool.Exec(ctx, "DELETE FROM recflow.event_verdicts WHERE at < $1", olderThan)
+// many, also when it ends with an error. Evaluations are kept for ninety days
+// more.
+func (s *Store) DropVerdicts(ctx context.Context, olderThan time.Time) (n int64, err error) {
+	n, err = s.dropOlder(ctx, "recflow.event_verdicts", olderThan)
 	if err == nil {
-		_, err = s.pool.Exec(ctx, "DELETE FROM recflow.evaluations WHERE at < $1", olderThan.Add(-90*24*time.Hour))
+		_, err = s.dropOlder(ctx, "recflow.evaluations", olderThan.Add(-evaluationsKept))
 	}
 	if err != nil {
-		return 0, fmt.Errorf("drop verdicts: %w", err)
+		return n, fmt.Errorf("drop verdicts: %w", err)
 	}
-	return tag.RowsAffected(), nil
+	return n, nil
+}
+
+// dropOlder removes the rows of a table that were written before a time.
+func (s *Store) dropOlder(ctx context.Context, table string, olderThan time.Time) (int64, error) {
+	return inChunks(func() (int64, error) {
+		tag, err := s.pool.Exec(ctx, `
+			DELETE FROM `+table+`
+			WHERE ctid = ANY (ARRAY(
+				SELECT ctid
+				FROM `+table+`
+				WHERE at < $1
+				ORDER BY at
+				LIMIT $2))`, olderThan, dropChunk)
+		return tag.RowsAffected(), err
+	})
 }

@@ -1,0 +1,76 @@
+package vectorstoretest
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"net/url"
+	"sync/atomic"
+	"testing"
+)
+
+// RoundTrips stands between a client and Postgres and counts how often the
+// client waits for an answer: a Sync, or a simple query.
+type RoundTrips struct {
+	atomic.Int64
+	URL string // of the database, through the counter
+}
+
+// CountRoundTrips counts the round trips to the database at address.
+func CountRoundTrips(t testing.TB, address string) *RoundTrips {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := u.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	u.Host = l.Addr().String()
+	r := &RoundTrips{URL: u.String()}
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go r.serve(client, server)
+		}
+	}()
+	return r
+}
+
+func (r *RoundTrips) serve(client net.Conn, address string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	go func() {
+		io.Copy(client, server)
+		client.Close()
+	}()
+	head := make([]byte, 5)
+	for started := false; ; started = true {
+		at := 1 // the first message has no type
+		if !started {
+			at = 0
+		}
+		if _, err := io.ReadFull(client, head[:at+4]); err != nil {
+			return
+		}
+		if started && (head[0] == 'S' || head[0] == 'Q') {
+			r.Add(1)
+		}
+		if _, err := server.Write(head[:at+4]); err != nil {
+			return
+		}
+		if _, err := io.CopyN(server, client, int64(binary.BigEndian.Uint32(head[at:at+4]))-4); err != nil {
+			return
+		}
+	}
+}
