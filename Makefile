@@ -34,7 +34,7 @@ build: ## build bin/recflow, bin/recflow-worker and bin/recflow-lambda
 setup: build ## install the local tools into RECFLOW_CACHE, once
 	@bin/recflow setup
 
-demo: build ## the whole batch path on a real data set (DATA=path for another one)
+demo: build ## the whole system on a real data set (DATA=path for another one)
 	@bin/recflow demo $(if $(DATA),--data "$(DATA)")
 
 test: test-go test-python ## all tests, Go and Python

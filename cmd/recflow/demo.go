@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +15,8 @@ import (
 )
 
 const demoLong = `Brings up the local stack, imports a real data set, trains, gates and promotes
-a version, and prints recommendations. Every step is a command that you could
+a version, and prints recommendations; then sends clicks through the stream and
+shows how the lists follow them. Every step is a command that you could
 type yourself; it is printed before it runs.
 
 Without --data it uses completejourney: 1.47 million purchase lines of 2,469
@@ -65,7 +67,7 @@ func (a *app) demo(ctx context.Context, data string) (err error) {
 		}
 	}
 
-	users, items, err := a.demoSubjects(ctx)
+	users, items, last, err := a.demoSubjects(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,8 +75,15 @@ func (a *app) demo(ctx context.Context, data string) (err error) {
 	for _, item := range items {
 		steps = append(steps, []string{"similar", item, "-k", "5"})
 	}
-	steps = append(steps, []string{"status"})
 	for _, args := range steps {
+		if err := a.step(ctx, args...); err != nil {
+			return err
+		}
+	}
+	if err := a.demoStream(ctx, users[0], last, items); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"stream", "status"}, {"status"}} {
 		if err := a.step(ctx, args...); err != nil {
 			return err
 		}
@@ -114,30 +123,34 @@ func (a *app) step(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// demoSubjects picks three users and two well-known items of the live version.
-func (a *app) demoSubjects(ctx context.Context) (users, items []string, err error) {
+// demoSubjects picks three users and two well-known items of the live version,
+// and tells when the first user was last seen.
+func (a *app) demoSubjects(ctx context.Context) (users, items []string, last time.Time, err error) {
 	store, err := a.openStore(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, last, err
 	}
 	defer store.Close()
 	live, err := store.Live(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, last, err
 	}
 	sample, err := store.SampleUsers(ctx, live.Version, 3, "demo")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, last, err
 	}
 	for _, u := range sample {
 		users = append(users, u.ID)
 	}
 	popular, err := store.Popular(ctx, live.Version, vectorstore.Query{K: 2})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, last, err
 	}
 	for _, hit := range popular {
 		items = append(items, hit.ItemID)
 	}
-	return users, items, nil
+	if len(users) == 0 || len(items) == 0 {
+		return nil, nil, last, errors.New("the live version has no users or no items to show")
+	}
+	return users, items, sample[0].History.Reference, nil
 }

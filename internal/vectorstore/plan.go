@@ -64,11 +64,10 @@ func planFor(v recsys.Version, q Query, eligible int64) plan {
 // walkPlan sizes a walk through the graph on which this many rows are eligible.
 func walkPlan(v recsys.Version, q Query, eligible int64) plan {
 	share := float64(eligible) / float64(max(v.Items, 1))
-	// A user's own items are the nearest of all: the graph finds them first, and
-	// they are then left out. So the search widens with them, and with what a
-	// filter is expected to leave out.
-	candidates := max(q.K+max(q.K/2, 32), v.Search.EFSearch-len(q.Exclude))
-	ef := int(math.Ceil(float64(candidates+len(q.Exclude)) / share))
+	// What is left out, such as a user's own items, is among the nearest of all.
+	// The walk goes on by itself until it has found so many others.
+	candidates := q.K + max(q.K/2, 32)
+	ef := int(math.Ceil(float64(candidates) / share))
 	return plan{ef: min(max(ef, v.Search.EFSearch), maxEF), candidates: candidates}
 }
 
