@@ -65,8 +65,12 @@ func planFor(v recsys.Version, q Query, eligible int64) plan {
 func walkPlan(v recsys.Version, q Query, eligible int64) plan {
 	share := float64(eligible) / float64(max(v.Items, 1))
 	// What is left out, such as a user's own items, is among the nearest of all.
-	// The walk goes on by itself until it has found so many others.
+	// The walk goes on by itself until it has found so many others. Behind a
+	// filter it needs more of them to miss nothing.
 	candidates := q.K + max(q.K/2, 32)
+	if share < 1 {
+		candidates = max(candidates, v.Search.EFSearch)
+	}
 	ef := int(math.Ceil(float64(candidates) / share))
 	return plan{ef: min(max(ef, v.Search.EFSearch), maxEF), candidates: candidates}
 }
