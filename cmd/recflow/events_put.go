@@ -21,6 +21,10 @@ const (
 	// putTimeout is how long failed records of a batch are sent again.
 	putTimeout = time.Minute
 
+	// sendEarly is how much before its time a record may be sent together with
+	// the one before it.
+	sendEarly = 20 * time.Millisecond
+
 	// namedRows of those that could not be sent are named one by one.
 	namedRows = 20
 )
@@ -68,7 +72,7 @@ func (s *sender) add(ctx context.Context, o outgoing) error {
 	}
 	if s.pace != nil {
 		due := s.started.Add(s.pace(s.seen, o))
-		if time.Until(due) > 0 {
+		if time.Until(due) > sendEarly {
 			if err := s.flush(ctx); err != nil {
 				return err
 			}

@@ -15,7 +15,8 @@ import (
 
 const (
 	lookEvery = 100 * time.Millisecond // for verdicts
-	lookAt    = 2000                   // events in one look
+	lookAt    = 2000                   // events in one query
+	lookMost  = 6000                   // events in one look, so that it does not take the stream's database for itself
 )
 
 // waitFlags say whether and how long to wait for verdicts.
@@ -84,7 +85,7 @@ func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.D
 	defer ticker.Stop()
 	var end <-chan time.Time
 	for {
-		w.lookOnce(ctx)
+		w.lookOnce(ctx, lookMost)
 		if n, _ := w.missing(); n == 0 && end != nil {
 			return nil
 		}
@@ -94,7 +95,7 @@ func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.D
 		case <-finish:
 			finish, end = nil, time.After(timeout)
 		case <-end:
-			w.lookOnce(ctx)
+			w.lookOnce(ctx, math.MaxInt)
 			return nil
 		case <-ticker.C:
 			if end != nil {
@@ -104,10 +105,10 @@ func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.D
 	}
 }
 
-// lookOnce looks once for every event that has no verdict yet.
-func (w *waiter) lookOnce(ctx context.Context) {
+// lookOnce looks once for up to so many of the events that have no verdict yet.
+func (w *waiter) lookOnce(ctx context.Context, most int) {
 	w.mu.Lock()
-	left := len(w.queue)
+	left := min(len(w.queue), most)
 	w.mu.Unlock()
 	for left > 0 && ctx.Err() == nil {
 		w.mu.Lock()

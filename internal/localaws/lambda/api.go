@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -65,10 +66,14 @@ func (e *environment) answer(w http.ResponseWriter, req *http.Request, functionE
 	e.current = nil
 	e.mu.Unlock()
 	result, err := io.ReadAll(http.MaxBytesReader(w, req.Body, MaxPayload))
-	if err != nil {
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 		inv.done <- outcome{functionError: Unhandled,
 			result: failure("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload)}
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil {
+		inv.done <- outcome{functionError: Unhandled, result: failure("Runtime.TruncatedResponse", "the response broke off")}
 		return
 	}
 	accept(w)

@@ -118,7 +118,12 @@ func (e *environment) initialise(ctx context.Context) error {
 	case said := <-e.failed:
 		return fmt.Errorf("the function could not start: %s", said)
 	case <-e.exited:
-		return fmt.Errorf("the process ended (%w); it printed: %s", orExit(e.status), e.tail)
+		select {
+		case said := <-e.failed: // it said why before it ended
+			return fmt.Errorf("the function could not start: %s", said)
+		default:
+			return fmt.Errorf("the process ended (%w); it printed: %s", orExit(e.status), e.tail)
+		}
 	case <-timeout.C:
 		return fmt.Errorf("it did not ask for work within %s; it printed: %s", initTimeout, e.tail)
 	case <-ctx.Done():
@@ -134,14 +139,19 @@ func orExit(status error) error {
 }
 
 // run hands the invocation to the process and waits for its end. ran is false
-// when the process had ended before it took it.
+// when the process did not take it: it had ended, or does not ask for work any
+// more.
 func (e *environment) run(ctx context.Context, inv *invocation) (out outcome, ran bool) {
 	began := time.Now()
 	timeout := e.host.options.Timeout
 	inv.deadline = began.Add(timeout)
+	deaf := time.NewTimer(min(initTimeout, timeout))
+	defer deaf.Stop()
 	select {
 	case e.next <- inv:
 	case <-e.exited:
+		return outcome{}, false
+	case <-deaf.C:
 		return outcome{}, false
 	case <-ctx.Done():
 		return outcome{}, false
@@ -170,6 +180,9 @@ func (e *environment) lastWords(inv *invocation) outcome {
 		out.broken = true
 		return out
 	default:
+		if e.host.isClosed() {
+			return outcome{err: errClosed, broken: true}
+		}
 		return outcome{functionError: Unhandled, broken: true, result: failure("Runtime.ExitError",
 			"RequestId: %s Error: Runtime exited with error: %v; last output: %s", inv.id, orExit(e.status), e.tail)}
 	}
@@ -194,7 +207,13 @@ func (e *environment) kill() { _ = syscall.Kill(-e.command.Process.Pid, syscall.
 
 // close ends the environment and waits until nothing of it is left.
 func (e *environment) close() {
-	e.once.Do(e.kill)
+	e.once.Do(func() {
+		select {
+		case <-e.exited: // its number may be somebody else's by now
+		default:
+			e.kill()
+		}
+	})
 	<-e.exited
 	e.server.Close()
 }

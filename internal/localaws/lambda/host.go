@@ -182,6 +182,12 @@ func (h *Host) Close() {
 	}
 }
 
+func (h *Host) isClosed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
+}
+
 // Environments is how many there are now.
 func (h *Host) Environments() int {
 	h.mu.Lock()

@@ -255,6 +255,22 @@ func TestAnIdleEnvironmentThatDiesIsReplaced(t *testing.T) {
 	require.NotContains(t, result, fmt.Sprintf(`"pid":%d`, first.PID))
 }
 
+func TestAnEnvironmentThatDoesNotAskForWorkIsReplaced(t *testing.T) {
+	t.Parallel()
+	h, _ := host(t, func(o *lambda.Options) { o.Timeout = time.Second })
+	result, _ := call(t, h, map[string]any{"Do": "echo"})
+	var first echo
+	require.NoError(t, json.Unmarshal([]byte(result), &first))
+	require.NoError(t, syscall.Kill(first.PID, syscall.SIGSTOP))
+	result, failed := call(t, h, map[string]any{"Do": "echo"})
+	if failed == "" { // it may have been waiting for work when it was stopped
+		require.NotContains(t, result, fmt.Sprintf(`"pid":%d`, first.PID))
+	}
+	result, failed = call(t, h, nil)
+	require.Empty(t, failed)
+	require.NotEmpty(t, result)
+}
+
 func BenchmarkInvoke(b *testing.B) {
 	h, _ := host(b, nil)
 	for b.Loop() {
