@@ -87,7 +87,7 @@ func (a *app) quarantineList(ctx context.Context, f chosen) error {
 		l.json = []stream.Quarantined{}
 	}
 	for _, q := range docs {
-		l.rows = append(l.rows, []string{q.QuarantineID, q.QuarantinedAt.UTC().Format(time.RFC3339), q.Reason, escaped(q.EventID), count(int64(q.RawBytes)), q.Detail})
+		l.rows = append(l.rows, []string{escaped(q.QuarantineID), q.QuarantinedAt.UTC().Format(time.RFC3339), escaped(q.Reason), escaped(q.EventID), count(int64(q.RawBytes)), escaped(q.Detail)})
 	}
 	return a.print(l)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,7 +101,10 @@ func (a *app) quarantineReplay(ctx context.Context, ids []string, f replayFlags)
 	}
 	var docs []stream.Quarantined
 	if len(ids) > 0 {
-		docs, err = store.find(ctx, ids)
+		slices.Sort(ids)
+		docs, err = store.find(ctx, slices.Compact(ids))
+		// The newest first, as the others are.
+		slices.SortStableFunc(docs, func(a, b stream.Quarantined) int { return b.ArrivedAt.Compare(a.ArrivedAt) })
 	} else {
 		docs, err = store.newest(ctx, f.chosen)
 	}
@@ -120,7 +124,7 @@ func (a *app) quarantineReplay(ctx context.Context, ids []string, f replayFlags)
 	a.warnReplay(again, f.dryRun)
 	l := listing{columns: []string{"quarantine_id", "reason", "partition_key", "bytes", "now", "sent"}, json: again}
 	for _, r := range again {
-		l.rows = append(l.rows, []string{r.QuarantineID, r.Reason, escaped(r.PartitionKey), count(int64(r.Bytes)), r.Now, yesNo(r.Sent)})
+		l.rows = append(l.rows, []string{escaped(r.QuarantineID), escaped(r.Reason), escaped(r.PartitionKey), count(int64(r.Bytes)), r.Now, yesNo(r.Sent)})
 	}
 	return errors.Join(a.print(l), err)
 }
@@ -138,7 +142,9 @@ func (a *app) prepareReplay(ctx context.Context, store *quarantine, docs []strea
 			if raw, err = a.corrected(with); err != nil {
 				return nil, err
 			}
-			reason = ""
+			if decoded(raw).EventID != q.EventID {
+				reason = ""
+			}
 		}
 		key := partitionKey(raw, q.QuarantineID)
 		out[len(docs)-1-i] = replayed{

@@ -41,6 +41,11 @@ func deaggregate(data []byte) ([][]byte, *Fault) {
 
 var errMessage = errors.New("malformed message")
 
+// MaxAggregated is how many events one record may hold. As many fit into a
+// megabyte; more could only be next to nothing each, and would cost far more
+// memory than they came in.
+const MaxAggregated = 10_000
+
 func aggregated(message []byte) (parts [][]byte, err error) {
 	err = eachField(message, func(n protowire.Number, record []byte) error {
 		if n != aggregateRecord {
@@ -54,6 +59,9 @@ func aggregated(message []byte) (parts [][]byte, err error) {
 			return nil
 		})
 		if err == nil && !found {
+			return errMessage
+		}
+		if len(parts) == MaxAggregated {
 			return errMessage
 		}
 		parts = append(parts, part)

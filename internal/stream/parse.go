@@ -103,7 +103,8 @@ func (p *parser) field(name string) error {
 	}
 }
 
-// skip reads one value of any kind; scalar is nil for an object, an array and null.
+// skip reads one value of any kind: a scalar, nil for null, or the delimiter that
+// ends an object or an array.
 func (p *parser) skip() (scalar json.Token, err error) {
 	for depth := 1; ; {
 		t, err := p.token()

@@ -79,6 +79,7 @@ func Malformed() []Broken {
 		{"before 1970", with("2025", "1925"), stream.BadTime, "e1"},
 		{"an aggregate with another checksum", flipped, stream.BadAggregate, ""},
 		{"an aggregate cut short", aggregate[:12], stream.BadAggregate, ""},
+		{"an aggregate of too many", Aggregate(make([][]byte, stream.MaxAggregated+1)...), stream.BadAggregate, ""},
 		{"an aggregate of nothing", Aggregate(), stream.BadAggregate, ""},
 		{"an aggregate that is no message", sealed([]byte{0xff, 0xff, 0xff}), stream.BadAggregate, ""},
 	}
