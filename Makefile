@@ -20,7 +20,7 @@ GO_TESTS ?= ./...
 GO_TEST_FLAGS ?= -timeout 30m
 PY_TESTS ?= glue
 
-.PHONY: help build setup demo test test-go test-python lint lint-quick bench soak clean
+.PHONY: help build package setup demo test test-go test-python lint lint-quick bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ build: ## build bin/recflow, bin/recflow-worker and bin/recflow-lambda
 	@go build -o bin/recflow ./cmd/recflow
 	@go build -o bin/recflow-worker ./worker
 	@CGO_ENABLED=0 go build -tags lambda.norpc -o bin/recflow-lambda ./lambda
+
+package: ## dist/recflow-lambda-{arm64,amd64}.zip for AWS, the same bytes everywhere
+	@go run ./scripts/package
 
 setup: build ## install the local tools into RECFLOW_CACHE, once
 	@bin/recflow setup
@@ -64,5 +67,5 @@ soak: setup ## the long forms of the fault tests
 	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker ./lambda -soak
 
 clean: ## remove what a build made; the caches and .recflow stay
-	@rm -rf bin spark-warehouse metastore_db derby.log
+	@rm -rf bin dist spark-warehouse metastore_db derby.log
 	@find glue -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
