@@ -25,6 +25,7 @@ from recflow_glue.foldin import FoldIn
 LIST = 100  # length of the ranked list
 SHOWN = 20  # length of what coverage and novelty look at
 RESAMPLES = 1000
+ON_DRIVER = 50_000_000  # scores, a few seconds' worth
 DISCOUNT = 1 / np.log2(np.arange(2, LIST + 2))
 IDEAL = np.cumsum(DISCOUNT)
 PER_USER = ("recall@20", "recall@50", "ndcg@100", "novelty")
@@ -108,8 +109,11 @@ def score(rows: Iterable, catalogue: Catalogue, fold: FoldIn) -> Iterator[Scored
         yield Scored(r["user"], vector, measure(mine, r["answers"]), measure(popular, r["answers"]), shown)
 
 
-def score_all(users: DataFrame, catalogue: Catalogue, fold: FoldIn) -> list[Scored]:
-    """Score every hold-out user, in user order. There are at most about 10,000."""
+def score_all(users: DataFrame, n: int, catalogue: Catalogue, fold: FoldIn) -> list[Scored]:
+    """Score the n hold-out users, in user order. There are at most about 10,000. Few are
+    scored here: a Python worker takes longer to start."""
+    if n * len(catalogue.ids) <= ON_DRIVER:
+        return sorted(score(users.collect(), catalogue, fold), key=lambda s: s.user)
     sc = users.sparkSession.sparkContext
     shared = sc.broadcast((catalogue, fold))
     found = users.rdd.mapPartitions(lambda rows: score(rows, *shared.value)).collect()

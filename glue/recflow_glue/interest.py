@@ -35,24 +35,30 @@ def done(events: DataFrame) -> DataFrame:
 def histories(events: DataFrame, interest: Interest) -> DataFrame:
     """One row per user that did something: items, weights (float32), reference_time and met items.
 
-    Everything after the one exchange by user_id happens inside its partitions.
+    Everything after the one exchange by user_id happens inside its partitions, on rows
+    that are sorted once. Aggregates over sorted rows add in their order (session.py sees
+    to that), so that reruns agree to the bit.
     """
+    columns = ["user_id", "item_id", "occurred_at", "event_id"]
     weighed = (
         done(events)
-        .select("user_id", "item_id", "event_id", "occurred_at", event_weight(interest).alias("weight"))
+        .select(*columns, event_weight(interest).alias("weight"))
         .repartition("user_id")
+        .sortWithinPartitions(*columns)
     )
-    counting = F.when(F.col("weight") > 0, F.col("occurred_at"))
+    weight = F.col("weight")
+    whole = (
+        Window.partitionBy(columns[0])
+        .orderBy(*columns[1:])
+        .rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    )
+    aged = weighed.withColumn("reference_time", F.max(F.when(weight > 0, F.col("occurred_at"))).over(whole))
     if interest.half_life_seconds > 0:
-        weighed = weighed.withColumn("reference_time", F.max(counting).over(Window.partitionBy("user_id")))
         # An event that weighs nothing may be younger than the reference, by so much
         # that its factor overflows; 0·∞ is NaN, which Spark orders above every number.
-        aged = F.col("weight") * decay(interest.half_life_seconds)
-        weighed = weighed.withColumn("weight", F.when(F.col("weight") > 0, aged).otherwise(0.0))
-    else:
-        weighed = weighed.withColumn("reference_time", counting)
-    pairs = weighed.groupBy("user_id", "item_id").agg(
-        total(interest).alias("weight"), F.max("reference_time").alias("reference_time")
+        aged = aged.withColumn("weight", F.when(weight > 0, weight * decay(interest.half_life_seconds)).otherwise(0.0))
+    pairs = aged.groupBy("user_id", "item_id").agg(
+        F.sum("weight").alias("weight"), F.max("reference_time").alias("reference_time")
     )
     return gather(pairs, interest.floor)
 
@@ -63,29 +69,21 @@ def decay(half_life_seconds: float) -> Column:
     return F.coalesce(F.pow(F.lit(2.0), -age / F.lit(half_life_seconds * 1e6)), F.lit(1.0))
 
 
-def total(interest: Interest) -> Column:
-    """The sum of a pair's weights. Whole numbers add exactly in any order; anything
-    else is added in (occurred_at, event_id) order, so that reruns agree to the bit."""
-    if interest.half_life_seconds == 0 and all(float(w).is_integer() for w in interest.weights.values()):
-        return F.sum("weight")
-    ordered = F.sort_array(F.collect_list(F.struct("occurred_at", "event_id", "weight")))
-    return F.aggregate(ordered, F.lit(0.0), lambda sum_, e: sum_ + e["weight"])
-
-
 def gather(pairs: DataFrame, floor: float) -> DataFrame:
     """Collect a user's pairs; those under the floor are only met."""
     weight = F.col("weight")
     counts = (weight.cast("float") > 0) & (weight >= floor)
-    row = F.struct("item_id", weight.cast("float").alias("weight"), counts.alias("counts"))
+    liked = F.when(counts, F.struct("item_id", weight.cast("float").alias("weight")))
+    met = F.when(~counts, F.col("item_id"))
     users = pairs.groupBy("user_id").agg(
-        F.sort_array(F.collect_list(row)).alias("rows"), F.max("reference_time").alias("reference_time")
+        F.sort_array(F.collect_list(liked)).alias("liked"),
+        F.sort_array(F.collect_list(met)).alias("met"),
+        F.max("reference_time").alias("reference_time"),
     )
-    liked = F.filter("rows", lambda r: r["counts"])
-    met = F.slice(F.filter("rows", lambda r: ~r["counts"]), 1, MOST_ITEMS)
     return users.select(
         "user_id",
-        F.transform(liked, lambda r: r["item_id"]).alias("history_items"),
-        F.transform(liked, lambda r: r["weight"]).alias("history_weights"),
+        F.col("liked.item_id").alias("history_items"),
+        F.col("liked.weight").alias("history_weights"),
         "reference_time",
-        F.transform(met, lambda r: r["item_id"]).alias("met_items"),
+        F.slice("met", 1, MOST_ITEMS).alias("met_items"),
     )

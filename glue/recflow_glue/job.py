@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pyspark
 from botocore.exceptions import ClientError
 
-from recflow_glue import evaluate, holdout, manifest, prepare, results, session, train
+from recflow_glue import evaluate, manifest, prepare, results, session, train
 from recflow_glue.arguments import Config
 from recflow_glue.attempt import Attempt
+from recflow_glue.beside import beside
 from recflow_glue.foldin import FoldIn, gram
 from recflow_glue.progress import Progress
 from recflow_glue.storage import Bucket, Scratch
@@ -60,19 +61,20 @@ def attempt_run(r: Attempt) -> bytes:
         found = prepare.validate(r, reading)
     with r.progress.stage("prepare"):
         pairs = train.keep(train.pairs(found.users, found.items), r.scratch, "pairs")
-        held_out = found.events.where(holdout.contains(found.bound))
-        split = train.keep(holdout.split(held_out, r.config.interest), r.scratch, "split")
-    with r.progress.stage("train", r.config.iterations):
+    with (
+        r.progress.stage("train", r.config.iterations),
+        beside(r.spark.sparkContext, lambda: results.hold_out(r, found)) as side,
+    ):
         model = train.fit(pairs, r.config)
+        held_out = side.result()
     with r.progress.stage("write"):
-        item_files, catalogue = results.write_items(r, found, model.itemFactors)
+        item_files, catalogue = results.write_items(r, found, model.itemFactors, held_out.trained)
     with r.progress.stage("evaluate"):
         fold = FoldIn(gram(catalogue.vectors), r.config.alpha, r.config.regularization)
-        scored = evaluate.score_all(results.holdout_users(found.users, split, r.config.interest), catalogue, fold)
+        scored = evaluate.score_all(held_out.users, found.held_out, catalogue, fold)
         metrics = evaluate.summarise(scored, len(catalogue.ids), r.config.seed)
     with r.progress.stage("write"):
         user_files = results.write_users(r, found, model.userFactors, scored)
-        holdout_files = results.write_holdout(r, split)
     return manifest.build(
         r.config,
         created_at=datetime.now(UTC),
@@ -80,7 +82,7 @@ def attempt_run(r: Attempt) -> bytes:
         gram=fold.gram,
         input_=found.summary,
         holdout_bound=found.bound,
-        files=item_files + user_files + holdout_files,
+        files=item_files + user_files + held_out.files,
         checks=r.checks,
         metrics=metrics,
     )

@@ -1,6 +1,7 @@
 """From the bucket to covered, checked and weighed events."""
 
 import json
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
@@ -9,6 +10,7 @@ from pyspark.sql import functions as F
 
 from recflow_glue import checks, events, holdout, interest, items, train
 from recflow_glue.attempt import Attempt
+from recflow_glue.beside import beside
 from recflow_glue.storage import Bucket
 
 MOST_REPEATED = 1_000_000  # ids whose hashes are sent to every task
@@ -25,6 +27,7 @@ class Input:
     summary: dict  # the manifest's `input`
     bound: str
     trained_users: int  # not held out, with a positive weight
+    held_out: int  # users
     likes: int  # items in all histories together
 
 
@@ -54,7 +57,12 @@ def validate(r: Attempt, found: Reading) -> Input:
     single, repeated = settle(r, found.raw)
     r.checks += checks.copies(repeated, found.rows)
     covered = single.where(events.covered(r.config))
-    trained_on = covered.where(events.in_range(r.config))
+    with beside(r.spark.sparkContext, lambda: summarise(found, covered, events.in_range(r.config))) as summary:
+        return weigh(r, found, covered.where(events.in_range(r.config)), summary)
+
+
+def weigh(r: Attempt, found: Reading, trained_on: DataFrame, summarised: "Future[tuple[dict, checks.Check]]") -> Input:
+    """Number users and items, keep their histories, and end the checks."""
     weighed = interest.histories(trained_on, r.config.interest)
     everyone, n_users = train.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
     bound = holdout.bound(n_users)
@@ -63,19 +71,20 @@ def validate(r: Attempt, found: Reading) -> Input:
     fits = likes <= interest.MOST_ITEMS
     users = everyone.where(fits)
     catalogue, liked = train.numbered(train.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
-    over, trained, total = everyone.agg(
+    over, trained, held_out, total = everyone.agg(
         F.count_if(~fits),
         F.count_if(fits & (likes > 0) & ~F.col("holdout")),
+        F.count_if(fits & F.col("holdout")),
         F.coalesce(F.sum(F.when(fits, likes)), F.lit(0)),
     ).first()
-    summary, unknown = summarise(found, covered, events.in_range(r.config))
+    summary, unknown = summarised.result()
     summary["users"] = n_users - over
     r.checks += [unknown, checks.history_size(over, interest.MOST_ITEMS)]
     r.checks += checks.minimums(r.config.minimum, {"events": summary["events"], "users": trained, "items": liked})
     before = checks.previous_shares(r.config, lambda key: read_json(r.bucket, key))
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
     checks.stop_on_failure(r.checks)
-    return Input(trained_on, users, catalogue, found.metadata, summary, bound, trained, total)
+    return Input(trained_on, users, catalogue, found.metadata, summary, bound, trained, held_out, total)
 
 
 def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:

@@ -1,24 +1,45 @@
 """The three kinds of file of a run, and the vectors read back from them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import evaluate, interest, output
+from recflow_glue import evaluate, holdout, interest, output
 from recflow_glue.arguments import Interest
 from recflow_glue.attempt import Attempt
 from recflow_glue.output import File
 from recflow_glue.prepare import Input
 from recflow_glue.storage import write_scratch
+from recflow_glue.train import keep
 
 
-def write_items(r: Attempt, found: Input, factors: DataFrame) -> tuple[list[File], evaluate.Catalogue]:
+@dataclass(frozen=True)
+class HoldOut:
+    """What scoring needs besides the vectors, and the files that let Go score again."""
+
+    users: DataFrame  # user, both sides' histories and the answers
+    files: list[File]
+    trained: dict[str, int]  # of each item with a vector: how many trained users like it
+
+
+def hold_out(r: Attempt, found: Input) -> HoldOut:
+    """All of a run that depends on no vector, to be done while they are trained."""
+    ids = found.users.where("holdout").select("user_id")
+    mine = found.events.join(F.broadcast(ids), "user_id", "left_semi")
+    split = keep(holdout.split(mine, r.config.interest), r.scratch, "split")
+    users = keep(holdout_users(found.users, split, r.config.interest), r.scratch, "holdout_users")
+    trained = found.items.where("trained > 0").select("item_id", "trained").collect()
+    return HoldOut(users, write_holdout(r, split), {c["item_id"]: c["trained"] for c in trained})
+
+
+def write_items(
+    r: Attempt, found: Input, factors: DataFrame, trained: dict[str, int]
+) -> tuple[list[File], evaluate.Catalogue]:
     """Write the items and read the vectors back: fold-in uses the very bytes that ship."""
-    trained = {
-        c["item_id"]: c["trained"] for c in found.items.where("trained > 0").select("item_id", "trained").collect()
-    }
     rows = output.item_rows(found.items, factors, found.metadata)
     n = output.files_for(len(trained), 4 * r.config.rank + 200)
     files = output.expect_rows(output.write(rows, r.place, "items", "item_id", n), len(trained))

@@ -17,8 +17,13 @@ COMMON = {
     "spark.sql.parquet.writeLegacyFormat": "false",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
+    # Sorted rows are aggregated as they come, in their order and without a hash
+    # table: histories are sorted once, and their sums are the same in every run.
+    "spark.sql.execution.replaceHashWithSortAgg": "true",
     # Collecting a user's pairs in a hash table needs no sort of all pairs.
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "20000",
+    # What runs beside the main line gets its turn, a job at a time.
+    "spark.scheduler.mode": "FAIR",
     "spark.sql.files.openCostInBytes": str(256 << 10),
     "spark.ui.showConsoleProgress": "false",
 }

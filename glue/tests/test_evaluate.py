@@ -84,3 +84,16 @@ def it_makes_the_gram_matrix_in_double_precision():
     want = v.astype(np.float64).T @ v.astype(np.float64)
     assert np.allclose(gram(v), want, rtol=1e-12)
     assert (gram(v) == gram(v).T).all()
+
+
+def it_scores_in_tasks_as_on_the_driver(spark, monkeypatch):
+    schema = (
+        "user int, history_items array<string>, history_weights array<float>, past_items array<string>, "
+        "past_weights array<float>, past_met array<string>, answers array<string>"
+    )
+    rows = [user(["b"], number=2), user(["c"], past=("d",), met=("a",), number=0), user(None, number=1)]
+    users = spark.createDataFrame([tuple(r.values()) for r in rows], schema)
+    here = evaluate.score_all(users, 3, CATALOGUE, FOLD)
+    monkeypatch.setattr(evaluate, "ON_DRIVER", 0)
+    assert evaluate.score_all(users, 3, CATALOGUE, FOLD) == here
+    assert [s.user for s in here] == [0, 1, 2]

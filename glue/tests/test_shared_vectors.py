@@ -43,6 +43,14 @@ def it_weighs_the_shared_histories(spark):
             expect_history(c, got[c["name"]])
 
 
+def it_adds_sorted_rows_as_they_come(spark, capsys):
+    """A hash table that spills would add in another order than a run that has more memory."""
+    interest.histories(frame(spark, []), Interest()).explain()
+    plan = capsys.readouterr().out
+    assert "SortAggregate(key=[user_id" in plan
+    assert plan.count("Sort [user_id") == 1
+
+
 def as_row(e: dict, case: str) -> dict:
     """An event of the case's own user; its id is made the case's own, in the same order."""
     t = datetime.fromisoformat(e["occurred_at"])
