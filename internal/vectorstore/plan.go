@@ -110,22 +110,33 @@ const (
 )
 
 // statement is the search itself. In the exact form, + 0 turns the distance
-// into something that no index offers.
+// into something that no index offers, each row is measured once, and what the
+// sort carries is narrow: the rest is read for those that are found
+// (docs/decisions/0303-the-exact-scan.md).
 func (p plan) statement(v recsys.Version, q Query) (string, []any) {
 	b := builder{args: []any{pgvector.NewVector(q.Vector)}}
 	schema := schemaOf(v.ID)
 	if p.exact {
 		return fmt.Sprintf(`
+			WITH near AS MATERIALIZED (
+				SELECT
+					i.item_id,
+					(i.embedding <#> $1) + 0 AS distance
+				FROM %[1]s.items i
+				WHERE %[2]s
+				ORDER BY distance, i.item_id
+				LIMIT %[3]s
+			)
 			SELECT
 				i.item_id,
 				coalesce(i.title, ''),
 				coalesce(i.category, ''),
 				i.tags,
-				-(i.embedding <#> $1)
-			FROM %s.items i
-			WHERE %s
-			ORDER BY (i.embedding <#> $1) + 0, i.item_id
-			LIMIT %s`, schema, b.filters(q, availableByScan), b.arg(q.K)), b.args
+				-near.distance
+			FROM near
+			JOIN %[1]s.items i ON i.item_id = near.item_id
+			ORDER BY near.distance, near.item_id
+			LIMIT %[3]s`, schema, b.filters(q, availableByScan), b.arg(q.K)), b.args
 	}
 	distance := "i.embedding <#> $1"
 	if v.Search.HalfVector {
