@@ -190,7 +190,7 @@ func (l *loop) produce(ctx context.Context) {
 func (l *loop) watch(ctx context.Context) {
 	for ctx.Err() == nil && !l.t.Failed() {
 		l.check()
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(150 * time.Millisecond) // leave the cores to the trainings
 	}
 }
 
