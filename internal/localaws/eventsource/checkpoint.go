@@ -99,7 +99,7 @@ func lockDir(dir string) (*os.File, error) {
 // unlockDir gives the folder free at once, also when a child that is being forked
 // has the file open for a moment.
 func unlockDir(f *os.File) {
-	syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing it frees it too
 	f.Close()
 }
 

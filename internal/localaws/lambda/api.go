@@ -60,7 +60,7 @@ func (e *environment) answer(w http.ResponseWriter, req *http.Request, functionE
 	if inv == nil || inv.id != req.PathValue("id") {
 		e.mu.Unlock()
 		w.WriteHeader(http.StatusBadRequest)
-		io.WriteString(w, `{"errorType":"InvalidRequestID","errorMessage":"no such invocation is under way"}`)
+		io.WriteString(w, `{"errorType":"InvalidRequestID","errorMessage":"no such invocation is under way"}`) //nolint:errcheck // the process has ended
 		return
 	}
 	e.current = nil
@@ -83,5 +83,5 @@ func (e *environment) answer(w http.ResponseWriter, req *http.Request, functionE
 func accept(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
-	io.WriteString(w, `{"status":"OK"}`)
+	io.WriteString(w, `{"status":"OK"}`) //nolint:errcheck // the process has ended
 }
