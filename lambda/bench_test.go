@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/stream/streamtest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
@@ -45,4 +48,32 @@ func BenchmarkBatch(b *testing.B) {
 			b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
+}
+
+// BenchmarkPoison compares batches in which one record of 50 is broken with the
+// same number of good ones, in turn: how many times as long a record takes.
+func BenchmarkPoison(b *testing.B) {
+	const items, users, size = 10_000, 2000, 500
+	s := setup(b, &vectorstoretest.Fixture{Items: items, Users: users, Dimension: 64})
+	r := rand.New(rand.NewPCG(1, 1))
+	broken := streamtest.Malformed()
+	var took [2]time.Duration // without and with broken records
+	n := 0
+	for b.Loop() {
+		for poison := range took {
+			raw := make([][]byte, size)
+			for i := range raw {
+				n++
+				raw[i] = stream.EncodeEvent(click(s.data.Users[(n*7)%users].ID, r.IntN(items), n))
+				if poison == 1 && i%every == every/2 {
+					raw[i] = broken[n%len(broken)].Data
+				}
+			}
+			in := s.raw(raw...)
+			begin := time.Now()
+			require.Empty(b, s.handle(in))
+			took[poison] += time.Since(begin)
+		}
+	}
+	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "poisoned÷clean")
 }

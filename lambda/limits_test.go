@@ -47,7 +47,6 @@ func TestRoundTrips(t *testing.T) {
 		t.Logf("%d events of %d users: %d round trips, %s: %+v", n, len(b.lists()), trips.Load(), time.Since(begin), b.times)
 		assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 	}
-	next = 0
 	b.promote(vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "next"}))
 	trips.Store(0)
 	require.Empty(t, b.send(click("u00001", 1, 99), click("nobody", 2, 98)))

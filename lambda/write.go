@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/stream"
 )
@@ -151,9 +152,9 @@ func all(n int) []int {
 	return out
 }
 
-// maxDelivered is the largest record that a delivery stream takes: 1,000 KiB,
-// less the newline that ends it.
-const maxDelivered = 1000<<10 - 1
+// maxDelivered is the largest line that a delivery stream takes, without the
+// newline that ends it.
+const maxDelivered = awsclient.MaxDeliveryRecord - 1
 
 // quarantined is the records that can never succeed. The bytes of one that is
 // too large for a delivery record go to the bucket, under a key that is the same
@@ -168,7 +169,7 @@ func (h *Handler) quarantined(ctx context.Context, b *batch) (d *delivery, lost 
 		q := stream.Quarantine(b.records[u.record].Record, u.Decoded, now)
 		line, err := encode(q)
 		if err == nil && len(line) > maxDelivered {
-			q.RawKey, q.Raw = payloadPrefix+q.QuarantineID, nil
+			q.RawKey, q.Raw = stream.PayloadPrefix+q.QuarantineID, nil
 			if line, err = encode(q); err == nil {
 				err = h.keepPayload(ctx, q.RawKey, u.Raw)
 			}
@@ -182,9 +183,6 @@ func (h *Handler) quarantined(ctx context.Context, b *batch) (d *delivery, lost 
 	}
 	return d, lost
 }
-
-// payloadPrefix is where the bytes of oversize quarantined records are.
-const payloadPrefix = "quarantine-payloads/"
 
 func (h *Handler) keepPayload(ctx context.Context, key string, raw []byte) error {
 	return safely(func() error {

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	tlog "go.temporal.io/sdk/log"
 
+	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stack"
@@ -40,6 +41,30 @@ func localVariables() (map[string]string, error) {
 		return nil, err
 	}
 	return stack.LoadEnv(local.Home)
+}
+
+// openAWS returns where the running system is and how to reach its resources on
+// AWS. named is the one that is needed, set by a variable: when the environment
+// does not name it, it is the local stack's, and then so are endpoints and
+// credentials.
+func openAWS(ctx context.Context, named func(config.Client) string, variable string) (config.Client, awsclient.Config, error) {
+	vars, err := localVariables()
+	if err != nil {
+		return config.Client{}, awsclient.Config{}, err
+	}
+	c, err := config.ReadClient(vars)
+	if err != nil {
+		return config.Client{}, awsclient.Config{}, err
+	}
+	if named(c) == "" {
+		return c, awsclient.Config{}, errors.New("there is no local stack here; start it with `recflow up`, or set " + variable)
+	}
+	var options awsclient.Options
+	if own, err := config.ReadClient(nil); err == nil && named(own) == "" {
+		options = awsclient.OptionsFrom(vars)
+	}
+	aws, err := awsclient.Load(ctx, options)
+	return c, aws, err
 }
 
 // openStore connects to the database of the running system.

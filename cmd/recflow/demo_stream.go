@@ -1,41 +1,44 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// demoStream sends a few events of somebody new and of a known user, and shows
-// what changes: the lists, and the object that holds them. The known user's
-// events follow the data set: after years without one, a single click would
-// outweigh everything that came before it.
+// demoStream sends clicks of somebody new, on well-known items, and of a known
+// user, on the first of their own list, and shows what changes: the lists, and
+// the object that holds them. The known user's clicks follow the data set: after
+// years without one, a single click would outweigh everything that came before it.
 func (a *app) demoStream(ctx context.Context, known string, last time.Time, items []string) error {
 	began := time.Now().UTC()
 	visitor := "visitor-" + began.Format("20060102T150405")
+	own, err := a.firstOf(ctx, known, len(items))
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "recflow-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	clicks := filepath.Join(dir, "clicks.jsonl")
-	lines := append(demoClicks(began, began, visitor, items), demoClicks(began, last.Add(time.Hour), known, items)...)
+	lines := append(demoClicks(began, began, visitor, items), demoClicks(began, last.Add(time.Hour), known, own)...)
 	if err := os.WriteFile(clicks, lines, 0o600); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "\nNow the stream: %s, of whom nothing is known, and %s each click on items like %s.\n", visitor, known, items[0])
+	fmt.Fprintf(a.err, "\nNow the stream: %s, of whom nothing is known, clicks on %s, and %s on %s.\n",
+		visitor, strings.Join(items, " and "), known, strings.Join(own, " and "))
 	for _, args := range [][]string{
 		{"recommend", "-k", "5", visitor, known},
 		{"events", "send", clicks, "--wait"},
@@ -46,6 +49,17 @@ func (a *app) demoStream(ctx context.Context, known string, last time.Time, item
 		}
 	}
 	return a.showDelivered(ctx, began, visitor, known)
+}
+
+// firstOf is the first n items of a user's list.
+func (a *app) firstOf(ctx context.Context, user string, n int) ([]string, error) {
+	store, err := a.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	list, err := (&recommend.Recommender{Store: store}).Recommend(ctx, recommend.Request{UserID: user, K: n})
+	return itemIDs(list), err
 }
 
 // demoClicks is a click of a user on each item from a time on, as JSON lines.
@@ -67,15 +81,10 @@ const deliveredWithin = 15 * time.Second
 
 // showDelivered finds the newest list of each user in the bucket.
 func (a *app) showDelivered(ctx context.Context, since time.Time, users ...string) error {
-	vars, err := localVariables()
+	bucket, err := a.openBucket(ctx)
 	if err != nil {
 		return err
 	}
-	config, err := awsclient.Load(ctx, awsclient.OptionsFrom(vars))
-	if err != nil {
-		return err
-	}
-	bucket := awsclient.NewS3(config, vars["RECFLOW_BUCKET"])
 	for deadline := time.Now().Add(deliveredWithin); ; {
 		found, err := delivered(ctx, bucket, since, users)
 		if err != nil {
@@ -111,29 +120,13 @@ func delivered(ctx context.Context, bucket *awsclient.S3, since time.Time, users
 			if err != nil {
 				return nil, err
 			}
-			body, err := bucket.Get(ctx, o.Key, 64<<20)
+			err := eachDelivered(ctx, bucket, o.Key, func(list stream.Recommendation) {
+				if slices.Contains(users, list.UserID) && list.CreatedAt.After(since) && list.CreatedAt.After(found[list.UserID].list.CreatedAt) {
+					found[list.UserID] = deliveredList{o.Key, list}
+				}
+			})
 			if err != nil {
 				return nil, err
-			}
-			zip, err := gzip.NewReader(bytes.NewReader(body))
-			if err != nil {
-				return nil, fmt.Errorf("read %s: %w", o.Key, err)
-			}
-			lines := bufio.NewScanner(zip)
-			lines.Buffer(nil, awsclient.MaxDeliveryRecord)
-			for lines.Scan() {
-				var list stream.Recommendation
-				if err := json.Unmarshal(lines.Bytes(), &list); err != nil {
-					return nil, fmt.Errorf("read %s: %w", o.Key, err)
-				}
-				for _, user := range users {
-					if list.UserID == user && list.CreatedAt.After(since) && list.CreatedAt.After(found[user].list.CreatedAt) {
-						found[user] = deliveredList{o.Key, list}
-					}
-				}
-			}
-			if err := lines.Err(); err != nil {
-				return nil, fmt.Errorf("read %s: %w", o.Key, err)
 			}
 		}
 	}

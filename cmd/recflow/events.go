@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"github.com/recflow/recflow/internal/importer"
 )
 
+const eventFormats = "auto, csv, jsonl or parquet"
+
 func (a *app) eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
@@ -24,9 +25,9 @@ func (a *app) eventsCommand() *cobra.Command {
 	return cmd
 }
 
-// addColumnFlags gives flags the ways of import to say what a file's columns mean.
-func addColumnFlags(flags *pflag.FlagSet, o *importer.Options) {
-	flags.StringVar(&o.Format, "format", "auto", "format of the file: auto, csv, jsonl or parquet")
+// addColumnFlags gives flags the ways to say what a file's columns mean.
+func addColumnFlags(flags *pflag.FlagSet, o *importer.Options, formats string) {
+	flags.StringVar(&o.Format, "format", "auto", "format of the file: "+formats)
 	flags.StringVar(&o.EventType, "event-type", "", "type of events whose row names none (default click, or rating)")
 	c := &o.Columns
 	flags.StringVar(&c.User, "user-column", "", "column of the user")
@@ -53,25 +54,9 @@ func (a *app) readingOptions(ctx context.Context, o importer.Options) (importer.
 	return store, o, err
 }
 
-// openKinesis returns the stream of the running system. When the environment
-// names none it is the local stack's, and then so are endpoint and credentials.
+// openKinesis returns the stream of the running system.
 func (a *app) openKinesis(ctx context.Context) (*awsclient.Kinesis, error) {
-	vars, err := localVariables()
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.ReadClient(vars)
-	if err != nil {
-		return nil, err
-	}
-	if c.Stream.Name == "" {
-		return nil, errors.New("there is no local stack here; start it with `recflow up`, or set RECFLOW_STREAM")
-	}
-	var options awsclient.Options
-	if own, err := config.ReadClient(nil); err == nil && own.Stream.Name == "" {
-		options = awsclient.OptionsFrom(vars)
-	}
-	aws, err := awsclient.Load(ctx, options)
+	c, aws, err := openAWS(ctx, func(c config.Client) string { return c.Stream.Name }, "RECFLOW_STREAM")
 	if err != nil {
 		return nil, err
 	}

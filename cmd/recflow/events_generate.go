@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"time"
@@ -77,7 +76,7 @@ func (a *app) eventsGenerateCommand() *cobra.Command {
 	flags.Float64Var(&f.rate, "rate", 0, "events a second, evenly")
 	flags.IntVar(&f.limit, "limit", 0, "only the first this many events (default all)")
 	flags.StringVar(&f.out, "out", "", "write JSON lines to this file instead of sending; - for stdout")
-	addColumnFlags(flags, &f.options)
+	addColumnFlags(flags, &f.options, eventFormats)
 	f.register(flags)
 	cmd.MarkFlagsMutuallyExclusive("speed", "rate")
 	cmd.MarkFlagsMutuallyExclusive("out", "wait")
@@ -221,7 +220,7 @@ func (a *app) fromOf(ctx context.Context, source string, file *importer.EventFil
 
 // writeEvents writes events as JSON lines.
 func (a *app) writeEvents(name string, events []recsys.Event) (err error) {
-	var out io.Writer = a.out
+	out := a.out
 	if name != "-" {
 		file, e := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // it holds users' data
 		if e != nil {

@@ -75,7 +75,7 @@ func (a *app) eventsSendCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	addColumnFlags(flags, &f.options)
+	addColumnFlags(flags, &f.options, eventFormats)
 	flags.Float64Var(&f.rate, "rate", 0, "events a second (default as fast as the stream takes them)")
 	flags.BoolVar(&f.raw, "raw", false, "send every line as it is, without a check")
 	f.register(flags)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -165,9 +164,4 @@ func quantiles(all []time.Duration) (q [3]time.Duration, ok bool) {
 		q[i] = sorted[int(math.Ceil(p*float64(len(sorted))))-1]
 	}
 	return q, true
-}
-
-// milliseconds writes a duration for a table.
-func milliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.0f", float64(d)/float64(time.Millisecond))
 }

@@ -61,20 +61,12 @@ func (a *app) importCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.options.Format, "format", "auto", "format of the file: auto, movielens, csv, jsonl or parquet")
-	flags.StringVar(&f.options.EventType, "event-type", "", "type of events whose row names none (default click, or rating)")
+	addColumnFlags(flags, &f.options, "auto, movielens, csv, jsonl or parquet")
 	flags.StringVar(&f.until, "until", "", "only events before this time (a date means its beginning, UTC)")
 	flags.BoolVar(&f.options.DryRun, "dry-run", false, "read and check everything, write nothing")
 	flags.BoolVar(&f.options.Items, "items", false, "the file holds items, whatever its columns")
 	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "rejected rows that are tolerated (default 100, or 1 % of the rows if that is more)")
 	flags.StringVar(&f.options.RejectsFile, "rejects", "", "file for rejected rows (default: one a file, in the home's rejects/)")
-	c := &f.options.Columns
-	flags.StringVar(&c.User, "user-column", "", "column of the user")
-	flags.StringVar(&c.Item, "item-column", "", "column of the item")
-	flags.StringVar(&c.Time, "time-column", "", "column of the time; none for no column")
-	flags.StringVar(&c.Value, "value-column", "", "column of the value, such as stars or a quantity; none for no column")
-	flags.StringVar(&c.Type, "type-column", "", "column of the event type; none for no column")
-	flags.StringVar(&c.ID, "id-column", "", "column of the event id; none for no column")
 	flags.Lookup("max-rejects").DefValue = "0" // not shown: said in words above
 	a.addOutputFlag(cmd)
 	return cmd

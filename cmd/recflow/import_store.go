@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"strings"
 
 	"github.com/recflow/recflow/internal/awsclient"
@@ -15,25 +14,9 @@ import (
 // maxImportRecord bounds the small JSON objects that an import reads, in bytes.
 const maxImportRecord = 1 << 20
 
-// openBucket returns the bucket of the running system. When the environment
-// names none it is the local stack's, and then so are endpoint and credentials.
+// openBucket returns the bucket of the running system.
 func (a *app) openBucket(ctx context.Context) (*awsclient.S3, error) {
-	vars, err := localVariables()
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.ReadClient(vars)
-	if err != nil {
-		return nil, err
-	}
-	if c.Storage.Bucket == "" {
-		return nil, errors.New("there is no local stack here; start it with `recflow up`, or set RECFLOW_BUCKET")
-	}
-	var options awsclient.Options
-	if own, err := config.ReadClient(nil); err == nil && own.Storage.Bucket == "" {
-		options = awsclient.OptionsFrom(vars)
-	}
-	aws, err := awsclient.Load(ctx, options)
+	c, aws, err := openAWS(ctx, func(c config.Client) string { return c.Storage.Bucket }, "RECFLOW_BUCKET")
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,17 @@ func (a *app) localCommand() *cobra.Command {
 	return cmd
 }
 
+// localSettings are the home of the stack that a process belongs to, and the
+// stack's settings.
+func localSettings() (home string, s stack.Settings, err error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return "", s, err
+	}
+	s, err = stack.ReadSettings(local.Home)
+	return local.Home, s, err
+}
+
 func (a *app) localGlueCommand() *cobra.Command {
 	var port int
 	var jobDir string

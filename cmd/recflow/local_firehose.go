@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/localaws/firehose"
 	"github.com/recflow/recflow/internal/stack"
 )
@@ -23,22 +22,18 @@ func (a *app) localFirehoseCommand() *cobra.Command {
 		Short: "Run the local Firehose endpoint",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			local, err := config.ReadLocal()
+			home, settings, err := localSettings()
 			if err != nil {
 				return err
 			}
-			settings, err := stack.ReadSettings(local.Home)
-			if err != nil {
-				return err
-			}
-			aws, err := awsclient.Load(cmd.Context(), awsclient.OptionsFrom(settings.Env(local.Home)))
+			aws, err := awsclient.Load(cmd.Context(), awsclient.OptionsFrom(settings.Env(home)))
 			if err != nil {
 				return err
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			server, err := firehose.New(firehose.Options{
 				Addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-				StateDir: filepath.Join(local.Home, "firehose"),
+				StateDir: filepath.Join(home, "firehose"),
 				Streams:  deliveryStreams(),
 				Bucket:   awsclient.NewS3(aws, settings.Bucket),
 				Log:      log,

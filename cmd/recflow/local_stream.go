@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/localaws/eventsource"
 	"github.com/recflow/recflow/internal/localaws/lambda"
 	"github.com/recflow/recflow/internal/stack"
@@ -49,15 +48,11 @@ func (a *app) localStreamCommand() *cobra.Command {
 			if _, err := os.Stat(function); err != nil {
 				return fmt.Errorf("find the stream's function (run `make build`): %w", err)
 			}
-			local, err := config.ReadLocal()
+			home, settings, err := localSettings()
 			if err != nil {
 				return err
 			}
-			settings, err := stack.ReadSettings(local.Home)
-			if err != nil {
-				return err
-			}
-			vars := settings.Env(local.Home)
+			vars := settings.Env(home)
 			maps.Copy(vars, map[string]string{"RECFLOW_DATABASE_MAX_CONNS": "2"})
 			host, err := lambda.New(lambda.Options{
 				Name: stack.Function, Command: []string{function}, Env: vars, Timeout: functionTimeout,
@@ -67,7 +62,7 @@ func (a *app) localStreamCommand() *cobra.Command {
 				return err
 			}
 			defer host.Close()
-			mapping, err := newMapping(cmd.Context(), a, host, vars, settings.Bucket, filepath.Join(local.Home, "stream"))
+			mapping, err := newMapping(cmd.Context(), a, host, vars, settings.Bucket, filepath.Join(home, "stream"))
 			if err != nil {
 				return err
 			}

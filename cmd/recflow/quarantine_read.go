@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,18 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/stream"
 )
 
 const (
 	quarantinePrefix = "quarantine/"
-	payloadsPrefix   = "quarantine-payloads/"
-
-	// maxQuarantineLine is the longest document: a delivery record of 1,000 KiB.
-	maxQuarantineLine = 1 << 20
 
 	// maxPayload is the largest record that a stream can be told to take.
 	maxPayload = 10 << 20
@@ -34,14 +26,17 @@ const (
 )
 
 // quarantine reads the records in quarantine from the bucket.
-type quarantine struct{ bucket *awsclient.S3 }
+type quarantine struct {
+	bucket  *awsclient.S3
+	trouble io.Writer // is told of objects that are damaged
+}
 
 func (a *app) openQuarantine(ctx context.Context) (*quarantine, error) {
 	bucket, err := a.openBucket(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &quarantine{bucket}, nil
+	return &quarantine{bucket, a.err}, nil
 }
 
 // newest returns the documents that are meant, newest first, each once.
@@ -85,7 +80,12 @@ func (s *quarantine) each(ctx context.Context, from time.Time, f func(hour []str
 	for _, keys := range hours {
 		var docs []stream.Quarantined
 		for _, key := range keys {
-			if docs, err = s.read(ctx, key, docs); err != nil {
+			err := eachDelivered(ctx, s.bucket, key, func(q stream.Quarantined) { docs = append(docs, q) })
+			if errors.Is(err, errDamaged) { // what is around it is as good as before
+				fmt.Fprintf(s.trouble, "an object is skipped from here on: %v\n", err)
+				err = nil
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -127,44 +127,14 @@ func (s *quarantine) hours(ctx context.Context, from time.Time) (hours [][]strin
 	return hours, nil
 }
 
-// read appends the documents of an object: gzip in any number of members, one
-// document a line.
-func (s *quarantine) read(ctx context.Context, key string, docs []stream.Quarantined) ([]stream.Quarantined, error) {
-	object, err := s.bucket.Open(ctx, key, 0)
-	if err != nil {
-		return docs, err
-	}
-	defer object.Close()
-	unpacked, err := gzip.NewReader(object)
-	if err != nil {
-		return docs, fmt.Errorf("unpack %s: %w", key, err)
-	}
-	lines := bufio.NewScanner(unpacked)
-	lines.Buffer(make([]byte, 64<<10), maxQuarantineLine)
-	for n := 1; lines.Scan(); n++ {
-		var q stream.Quarantined
-		if len(strings.TrimSpace(lines.Text())) == 0 {
-			continue
-		}
-		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
-			return docs, fmt.Errorf("%s, line %d: %w", key, n, err)
-		}
-		docs = append(docs, q)
-	}
-	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return docs, fmt.Errorf("read %s: %w", key, err)
-	}
-	return docs, nil
-}
-
 // raw returns the bytes of a record, from the document or from the object that
 // holds them when they are large.
 func (s *quarantine) raw(ctx context.Context, q stream.Quarantined) ([]byte, error) {
 	if q.RawKey == "" {
 		return q.Raw, nil
 	}
-	if !strings.HasPrefix(q.RawKey, payloadsPrefix) {
-		return nil, fmt.Errorf("the record %s names %q for its bytes, which is not under %s", q.QuarantineID, q.RawKey, payloadsPrefix)
+	if !strings.HasPrefix(q.RawKey, stream.PayloadPrefix) {
+		return nil, fmt.Errorf("the record %s names %q for its bytes, which is not under %s", q.QuarantineID, q.RawKey, stream.PayloadPrefix)
 	}
 	return s.bucket.Get(ctx, q.RawKey, maxPayload)
 }

@@ -98,6 +98,17 @@ func TestQuarantine(t *testing.T) {
 		assert.Equal(t, 1, missing.code)
 		assert.Contains(t, missing.err, `no record "nothing" in quarantine`)
 	})
+	t.Run("it goes on past an object that is damaged, and says so", func(t *testing.T) {
+		key := now.Add(-2*time.Hour).Format("quarantine/dt=2006-01-02/hour=15/") + "damaged.gz"
+		for _, body := range []string{"no gzip", "\x1f\x8b\b\x00\x00\x00\x00\x00\x00\xff\x00"} {
+			require.NoError(t, bucket.Put(t.Context(), key, strings.NewReader(body)))
+			r := recflow(t.Context(), "", "quarantine", "list", "-o", "json")
+			require.Zero(t, r.code, r.err)
+			assert.Contains(t, r.err, "damaged.gz")
+			assert.Equal(t, ids(broken, conflict, large), ids(list()...))
+		}
+		require.NoError(t, bucket.Delete(t.Context(), key))
+	})
 	t.Run("it says what a replay would do", func(t *testing.T) {
 		r := recflow(t.Context(), "", "quarantine", "replay", "--all", "--dry-run")
 		require.Zero(t, r.code, r.err)
@@ -124,6 +135,17 @@ func TestQuarantine(t *testing.T) {
 		require.Zero(t, r.code, r.err)
 		assert.Regexp(t, `bad_id +user +\d+ +usable +yes`, r.out)
 		assert.Len(t, s.Records("events"), before+1)
+	})
+	t.Run("it knows that a conflict stays one under the same id", func(t *testing.T) {
+		withID := conflict
+		withID.QuarantineID, withID.EventID = "with-id", "e"
+		putQuarantine(t, bucket, now, withID)
+		other := strings.Replace(good, `"i"`, `"j"`, 1)
+		r := recflow(t.Context(), other, "quarantine", "replay", "with-id", "--with", "-", "--dry-run")
+		require.Zero(t, r.code, r.err)
+		assert.Regexp(t, `conflict +user +\d+ +conflict +no`, r.out)
+		r = recflow(t.Context(), strings.Replace(other, `"e"`, `"e2"`, 1), "quarantine", "replay", "with-id", "with-id", "--dry-run", "-o", "csv")
+		require.Equal(t, 1, strings.Count(r.out, "with-id"), "named twice, replayed once")
 	})
 	for name, args := range map[string][]string{
 		"nothing named": {}, "two ways": {"id", "--all"}, "bytes for several": {"--all", "--with", "f"}, "no time": {"--all", "--since", "0s"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // watchEvery is the time between two looks at a watched list.
@@ -29,19 +30,26 @@ func (a *app) watchList(ctx context.Context, req recommend.Request, user string)
 	req.UserID = user
 	r := recommend.Recommender{Store: store}
 	var shown *recommend.List
+	away := false
 	for {
 		now, err := r.Recommend(ctx, req)
 		switch {
 		case ctx.Err() != nil:
 			return nil // Ctrl-C is how a watch ends
-		case err != nil:
+		case err != nil && shown == nil, errors.Is(err, recsys.ErrNotFound):
 			return explainVersion(err, req.Version)
+		case err != nil: // the watch goes on when the database is there again
+			if !away {
+				fmt.Fprintf(a.err, "the list cannot be read at the moment: %v\n", err)
+			}
+			away = true
 		case shown == nil || changed(*shown, now):
 			if err := a.printWatched(shown, now); err != nil {
 				return err
 			}
 			shown = &now
 		}
+		away = away && err != nil
 		if sleepUntil(ctx, time.Now().Add(watchEvery)) != nil {
 			return nil
 		}

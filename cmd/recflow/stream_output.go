@@ -14,7 +14,7 @@ func (a *app) printStreamStatus(s streamStatus) error {
 	}
 	if m := s.Mapping; m != nil {
 		fmt.Fprintf(a.out, "stream %s · %s · iterator age %s\n", m.Stream, m.State, age(m.IteratorAgeMS))
-		if m.LastError != "" {
+		if m.LastError != "" && m.IteratorAgeMS > 0 { // otherwise it has passed
 			fmt.Fprintf(a.out, "last trouble, %s: %s\n", m.LastErrorAt.UTC().Format(time.RFC3339), escaped(m.LastError))
 		}
 		if err := a.table([]string{"shard", "state", "pending", "iterator_age", "checkpoint"}, s.shardRows()); err != nil {

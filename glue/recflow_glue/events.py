@@ -142,6 +142,17 @@ def covered(config: Config) -> Column:
     return (F.col("occurred_at") < micros(config.to)) & in_time
 
 
+def streamed_set(rows: DataFrame, config: Config) -> dict:
+    """The fingerprint of the covered streamed events, as the manifest carries it.
+
+    A delivered copy has the `stored_at` of the first; an event that was dropped and
+    then sent again was stored anew, and the database counts it anew.
+    """
+    stored = rows.where(F.col("streamed") & covered(config)).select("event_id", "stored_at").distinct()
+    count, bits = stored.agg(F.count("*"), id_hash("event_id")).first()
+    return {"count": count, "hash": unsigned_hex(bits)}
+
+
 def in_range(config: Config) -> Column:
     """Not before the lower end of the training, which plays no part in what is covered."""
     return F.lit(True) if config.start is None else F.col("occurred_at") >= micros(config.start)

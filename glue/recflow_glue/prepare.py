@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recflow_glue import checks, events, holdout, interest, items, train
@@ -56,9 +56,9 @@ def validate(r: Attempt, found: Reading) -> Input:
     checks.stop_on_failure(r.checks)
     single, repeated = settle(r, found.raw)
     r.checks += checks.copies(repeated, found.rows)
-    covered = single.where(events.covered(r.config))
-    with beside(r.spark.sparkContext, lambda: summarise(found, covered, events.in_range(r.config))) as summary:
-        return weigh(r, found, covered.where(events.in_range(r.config)), summary)
+    trained_on = single.where(events.covered(r.config) & events.in_range(r.config))
+    with beside(r.spark.sparkContext, lambda: summarise(r, found, trained_on)) as summary:
+        return weigh(r, found, trained_on, summary)
 
 
 def weigh(r: Attempt, found: Reading, trained_on: DataFrame, summarised: "Future[tuple[dict, checks.Check]]") -> Input:
@@ -102,24 +102,13 @@ def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
     return kept.drop("copies", "conflict"), kept
 
 
-def summarise(found: Reading, covered: DataFrame, in_range: Column) -> tuple[dict, checks.Check]:
+def summarise(r: Attempt, found: Reading, trained_on: DataFrame) -> tuple[dict, checks.Check]:
     """The manifest's `input`, but for its users, and the check of unknown items.
     The streamed set is of all covered events, the rest of those trained on."""
-    streamed_id = F.when(F.col("streamed"), F.col("event_id"))
-    by_type = (
-        covered.withColumn("in_range", in_range)
-        .groupBy("event_type", "in_range")
-        .agg(F.count("*").alias("n"), F.count(streamed_id).alias("streamed"), events.id_hash(streamed_id).alias("hash"))
-        .collect()
-    )
-    types: dict[str, int] = {}
-    bits = 0
-    for t in by_type:
-        bits ^= t["hash"] or 0
-        if t["in_range"]:
-            types[t["event_type"]] = t["n"]
+    by_type = trained_on.groupBy("event_type").agg(F.count("*").alias("n")).collect()
+    types = {t["event_type"]: t["n"] for t in by_type}
     total = sum(types.values())
-    per_item = covered.where(in_range).groupBy("item_id").agg(F.count("*").alias("events"))
+    per_item = trained_on.groupBy("item_id").agg(F.count("*").alias("events"))
     n_items, unknown = checks.unknown_items(per_item, found.metadata)
     return {
         "files": found.raw.files,
@@ -128,7 +117,7 @@ def summarise(found: Reading, covered: DataFrame, in_range: Column) -> tuple[dic
         "events": total,
         "users": 0,
         "items": n_items,
-        "streamed": {"count": sum(t["streamed"] for t in by_type), "hash": events.unsigned_hex(bits)},
+        "streamed": events.streamed_set(found.raw.rows, r.config),
         "event_type_shares": {t: n / total for t, n in sorted(types.items())},
     }, unknown
 

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import json
 
 import pytest
@@ -53,6 +54,14 @@ def it_keeps_the_first_of_two_conflicting_streamed_events(spark):
     assert (got["e"]["copies"], got["e"]["conflict"]) == (2, True)
     assert (got["f"]["copies"], got["f"]["conflict"]) == (1, False)
     assert (got["clamped"]["copies"], got["clamped"]["conflict"]) == (2, False)
+
+
+def it_fingerprints_streamed_events_as_often_as_they_were_stored(spark):
+    rows = [row("imported"), row("once", stored=10), row("once", stored=10), row("late", stored=600)]
+    rows += [row("again", stored=20), row("again", stored=30), row("again", stored=600)]  # dropped in between
+    bits = int(hashlib.sha256(b"once").hexdigest()[:16], 16)  # that of a pair cancels out
+    assert events.streamed_set(frame(spark, rows), CONFIG) == {"count": 3, "hash": f"{bits:016x}"}
+    assert events.streamed_set(frame(spark, rows[:1]), CONFIG) == {"count": 0, "hash": "0" * 16}
 
 
 def it_counts_ids_that_repeat(spark):

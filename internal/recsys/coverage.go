@@ -25,8 +25,9 @@ func (c Coverage) Covers(e Event) bool {
 	return e.OccurredAt.Before(c.To) && (e.StoredAt.IsZero() || e.StoredAt.Before(c.StoredTo))
 }
 
-// EventSet is an order-free fingerprint of a set of distinct events: their
-// count and the exclusive-or of the first 8 bytes of SHA-256(event_id).
+// EventSet is an order-free fingerprint of stored events: their count and the
+// exclusive-or of the first 8 bytes of SHA-256(event_id). An event that was
+// dropped and stored again counts twice.
 type EventSet struct {
 	Count int64  `json:"count"`
 	Hash  string `json:"hash"` // 16 hex digits

@@ -61,6 +61,15 @@ func TestSettings(t *testing.T) {
 		require.Equal(t, s, got)
 		require.NotEqual(t, s.Password, NewSettings(s.Ports).Password)
 	})
+	t.Run("give the parts that came later the ports they would have had", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		old := `{"format":1,"ports":{"postgres":15442,"s3":14576,"temporal":17243,"temporal_ui":18243,"glue":14577}}`
+		require.NoError(t, os.WriteFile(filepath.Join(dir, settingsFile), []byte(old), 0o600))
+		got, err := ReadSettings(dir)
+		require.NoError(t, err)
+		require.Equal(t, DefaultPorts(10), got.Ports)
+	})
 	t.Run("are refused when another version wrote them", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()

@@ -43,12 +43,16 @@ func DefaultPorts(offset int) Ports {
 // FreePorts are ports that nobody listens on now.
 func FreePorts() (Ports, error) {
 	var p Ports
+	taken := map[int]bool{0: true}
 	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue, &p.Firehose, &p.Stream} {
-		n, err := postgres.FreePort()
-		if err != nil {
-			return Ports{}, fmt.Errorf("find free ports: %w", err)
+		for taken[*port] {
+			n, err := postgres.FreePort()
+			if err != nil {
+				return Ports{}, fmt.Errorf("find free ports: %w", err)
+			}
+			*port = n
 		}
-		*port = n
+		taken[*port] = true
 	}
 	return p, nil
 }

@@ -28,9 +28,6 @@ func Decode(r Record) []Decoded {
 func decode(raw []byte, arrived time.Time) (d Decoded) {
 	d.Raw = raw
 	defer func() {
-		if p := recover(); p != nil {
-			d.Fault = &Fault{Undecodable, "decoding the record failed unexpectedly"}
-		}
 		if d.Fault != nil {
 			d.Event, d.Digest, d.Clamped = recsys.Event{}, RawDigest(raw), false
 		}

@@ -25,11 +25,15 @@ type Item struct {
 	Stage  string  `json:"stage"`
 }
 
+// PayloadPrefix is where the bytes of quarantined records are that are too large
+// for a delivery record, under their quarantine_id.
+const PayloadPrefix = "quarantine-payloads/"
+
 // Quarantined is a record that can never succeed, a line of
 // quarantine/dt=…/hour=…/.
 type Quarantined struct {
 	QuarantineID   string    `json:"quarantine_id"`      // digest of the position; the same on every retry
-	Reason         string    `json:"reason"`             // a code of the closed set Reasons
+	Reason         string    `json:"reason"`             // a code of the set in record.go
 	Detail         string    `json:"detail"`             // a sentence; never a part of the record
 	EventID        string    `json:"event_id,omitempty"` // when it can be read
 	Raw            []byte    `json:"raw,omitempty"`      // the user record's bytes; base64 in JSON

@@ -30,7 +30,7 @@ const (
 	BadTime        = "bad_time"
 	BadAggregate   = "bad_aggregate" // an aggregated record that is damaged
 	Conflict       = "conflict"      // another event with the same id was there first
-	Undecodable    = "undecodable"   // decoding it failed in a way nobody foresaw
+	Undecodable    = "undecodable"   // decoding it panicked; whoever decodes recovers
 )
 
 // Record is one record of the stream.

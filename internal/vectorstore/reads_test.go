@@ -186,6 +186,11 @@ func TestTheHorizonKeepsVersionsFromGoingLive(t *testing.T) {
 	after, err := s.StreamedSet(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, before, after, "the fingerprint covers what was dropped")
+	vectorstoretest.Stream(t, s, events[0])
+	again, err := s.StreamedSet(t.Context(), all)
+	require.NoError(t, err)
+	require.Equal(t, recsys.EventSet{Count: 11, Hash: fmt.Sprintf("%016x", hash^recsys.IDHash("", events[0].EventID))}, again,
+		"an event that is sent again after it was dropped is stored anew, here and in the delivered objects")
 
 	h, err := s.Horizon(t.Context())
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package eventsource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,14 +110,14 @@ type Options struct {
 
 // complete checks o, reporting every mistake at once, and fills in defaults.
 func (o Options) complete() (Options, error) {
-	o.BatchSize = orDefault(o.BatchSize, 100)
-	o.Parallelization = orDefault(o.Parallelization, 1)
-	o.StartingPosition = orDefault(o.StartingPosition, TrimHorizon)
-	o.PollEvery = orDefault(o.PollEvery, time.Second)
-	o.ShardsEvery = orDefault(o.ShardsEvery, 10*time.Second)
-	o.RetryFirst = orDefault(o.RetryFirst, 100*time.Millisecond)
-	o.RetryMost = orDefault(o.RetryMost, 10*time.Second)
-	o.StopTimeout = orDefault(o.StopTimeout, 30*time.Second)
+	o.BatchSize = cmp.Or(o.BatchSize, 100)
+	o.Parallelization = cmp.Or(o.Parallelization, 1)
+	o.StartingPosition = cmp.Or(o.StartingPosition, TrimHorizon)
+	o.PollEvery = cmp.Or(o.PollEvery, time.Second)
+	o.ShardsEvery = cmp.Or(o.ShardsEvery, 10*time.Second)
+	o.RetryFirst = cmp.Or(o.RetryFirst, 100*time.Millisecond)
+	o.RetryMost = cmp.Or(o.RetryMost, 10*time.Second)
+	o.StopTimeout = cmp.Or(o.StopTimeout, 30*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -148,12 +149,4 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("options of the local event source mapping: %w", err)
 	}
 	return o, nil
-}
-
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

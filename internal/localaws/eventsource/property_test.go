@@ -191,7 +191,7 @@ func (w *world) kill() {
 
 func drawWorld(t *rapid.T, tb testing.TB) *world {
 	w := &world{fixture: newFixture(tb, rapid.IntRange(1, 3).Draw(t, "shards"))}
-	w.fixture.t = tb
+	w.t = tb
 	w.order, w.resolved = map[string][]string{}, map[string]bool{}
 	seed := rapid.Uint64().Draw(t, "seed")
 	w.rnd = rand.New(rand.NewPCG(seed, 1))

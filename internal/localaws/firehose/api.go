@@ -46,11 +46,9 @@ type response struct {
 	ErrorMessage string `json:",omitempty"`
 }
 
-// Handler answers calls of the AWS SDK, and GET /status. It is usable without Run.
+// Handler answers calls of the AWS SDK. It is usable without Run.
 func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", s.serveStatus)
-	mux.Handle("/", awsjson.Service{
+	return awsjson.Service{
 		Name: "Firehose", Target: "Firehose_20150804.", MaxBody: maxBody, TooLarge: invalidArgument, Log: s.options.Log,
 		Operations: map[string]awsjson.Operation{
 			"PutRecord":              awsjson.Decoded(s.putRecord),
@@ -58,8 +56,7 @@ func (s *Server) Handler() http.Handler {
 			"DescribeDeliveryStream": awsjson.Decoded(s.describe),
 			"ListDeliveryStreams":    awsjson.Decoded(s.list),
 		},
-	}.Handler())
-	return mux
+	}.Handler()
 }
 
 func (s *Server) putRecord(in putRecordInput) (putRecordOutput, error) {

@@ -17,7 +17,7 @@
 //
 // Delivery is at least once. A record is acknowledged when it is on disk, synced;
 // many calls share a sync. A failed delivery is repeated with growing pauses for
-// as long as it takes; the log and GET /status tell. After a crash the next start
+// as long as it takes; the log and Status tell. After a crash the next start
 // delivers what was left, under the keys it would have had: an object that was
 // delivered already is replaced by itself. Above a limit of undelivered bytes
 // puts fail with ServiceUnavailableException, as above a quota of AWS.

@@ -3,7 +3,6 @@ package firehose
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A segment is a file of records that become one object. Its name says when its
@@ -36,9 +37,7 @@ const segmentSuffix = ".records"
 const frame = 8
 
 func newSegment(dir string, now time.Time) (*segment, error) {
-	var random [16]byte
-	rand.Read(random[:])
-	s := &segment{arrived: now, id: uuid(random)}
+	s := &segment{arrived: now, id: uuid.NewString()}
 	s.path = filepath.Join(dir, fmt.Sprintf("%020d-%s%s", now.UnixNano(), s.id, segmentSuffix))
 	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -55,12 +54,6 @@ func syncDir(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
-}
-
-func uuid(b [16]byte) string {
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
 // segments are those that an earlier process left behind, oldest first.

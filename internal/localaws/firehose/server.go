@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -56,7 +54,7 @@ func New(o Options) (*Server, error) {
 	left := map[string][]*segment{}
 	for _, stream := range o.Streams {
 		if s.queues[stream.Name], left[stream.Name], err = openQueue(o, stream); err != nil {
-			unlock(lock)
+			unlock(lock) //nolint:errcheck // of a start that failed anyway
 			return nil, fmt.Errorf("open delivery stream %s: %w", stream.Name, err)
 		}
 	}
@@ -91,36 +89,7 @@ func (s *Server) start(delivering context.Context, q *queue, left []*segment) {
 // Run serves on the address of the options until ctx is done, then closes the
 // server. ready is called with the address once connections are accepted.
 func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
-	defer s.Close()
-	l, err := net.Listen("tcp", s.options.Addr)
-	if err != nil {
-		return err
-	}
-	if err := awsjson.CheckLoopback(l.Addr().String()); err != nil { // no address means all of them
-		l.Close()
-		return err
-	}
-	srv := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	if ready != nil {
-		ready(l.Addr().String())
-	}
-	select {
-	case err = <-served:
-		return err
-	case <-ctx.Done():
-	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err = srv.Shutdown(bounded)
-	<-served //nolint:errcheck // http.ErrServerClosed
+	err := awsjson.Serve(ctx, s.options.Addr, s.Handler(), ready, nil)
 	return errors.Join(err, s.Close())
 }
 

@@ -1,23 +1,20 @@
 package firehose
 
 import (
-	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 )
 
-// StreamStatus is how a delivery stream does. GET /status answers with a JSON
-// list of it.
+// StreamStatus is how a delivery stream does.
 type StreamStatus struct {
-	Stream       string    `json:"stream"`
-	BacklogBytes int64     `json:"backlog_bytes"`          // on disk, not delivered yet
-	Objects      int64     `json:"objects"`                // delivered since the start
-	Records      int64     `json:"records"`                // delivered since the start
-	Failures     int64     `json:"failures"`               // failed attempts at the object whose turn it is
-	WaitingSince time.Time `json:"waiting_since,omitzero"` // arrival of that object's first record, when there are failures
-	LastError    string    `json:"last_error,omitempty"`   // of those failures
+	Stream       string
+	BacklogBytes int64     // on disk, not delivered yet
+	Objects      int64     // delivered since the start
+	Records      int64     // delivered since the start
+	Failures     int64     // failed attempts at the object whose turn it is
+	WaitingSince time.Time // arrival of that object's first record, when there are failures
+	LastError    string    // of those failures
 }
 
 // Status is that of all streams, by name.
@@ -32,11 +29,6 @@ func (s *Server) Status() []StreamStatus {
 	}
 	slices.SortFunc(out, func(a, b StreamStatus) int { return strings.Compare(a.Stream, b.Stream) })
 	return out
-}
-
-func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(s.Status())
 }
 
 func (q *queue) failed(s *segment, err error) {

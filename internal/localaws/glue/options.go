@@ -1,6 +1,7 @@
 package glue
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -85,10 +86,10 @@ func (o Options) complete() (Options, error) {
 	if info, err := os.Stat(o.Script); err != nil || info.IsDir() {
 		errs = append(errs, fmt.Errorf("the job's script %s is not a file", o.Script))
 	}
-	o.Job.MaxConcurrentRuns = orDefault(o.Job.MaxConcurrentRuns, 1)
-	o.Job.Timeout = orDefault(o.Job.Timeout, 8*time.Hour)
-	o.Grace = orDefault(o.Grace, 10*time.Second)
-	o.MaxLog = orDefault(o.MaxLog, 64<<20)
+	o.Job.MaxConcurrentRuns = cmp.Or(o.Job.MaxConcurrentRuns, 1)
+	o.Job.Timeout = cmp.Or(o.Job.Timeout, 8*time.Hour)
+	o.Grace = cmp.Or(o.Grace, 10*time.Second)
+	o.MaxLog = cmp.Or(o.MaxLog, 64<<20)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -96,12 +97,4 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("options of the local Glue endpoint: %w", err)
 	}
 	return o, nil
-}
-
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

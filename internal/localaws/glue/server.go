@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,40 +54,11 @@ func New(o Options) (*Server, error) {
 // Run serves on the address of the options until ctx is done, then closes the
 // server. ready is called with the address once connections are accepted.
 func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
-	defer s.Close(context.WithoutCancel(ctx))
-	l, err := net.Listen("tcp", s.options.Addr)
-	if err != nil {
-		return err
-	}
-	if err := awsjson.CheckLoopback(l.Addr().String()); err != nil { // no address means all of them
-		l.Close()
-		return err
-	}
-	srv := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	if ready != nil {
-		ready(l.Addr().String())
-	}
-	select {
-	case err = <-served:
-		return err
-	case <-ctx.Done():
-	}
+	unbounded := context.WithoutCancel(ctx)
+	defer s.Close(unbounded)
 	// Runs are stopped first, so that whoever watches sees STOPPED and not a
 	// refused connection.
-	closed := s.Close(context.WithoutCancel(ctx))
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err = srv.Shutdown(bounded)
-	<-served //nolint:errcheck // http.ErrServerClosed
-	return errors.Join(closed, err)
+	return awsjson.Serve(ctx, s.options.Addr, s.Handler(), ready, func() error { return s.Close(unbounded) })
 }
 
 // Close stops every run, records it STOPPED and gives the state folder free. When

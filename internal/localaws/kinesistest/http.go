@@ -124,7 +124,7 @@ func seconds(t *time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 func getShardIterator(s *Server, ctx context.Context, body []byte) (any, error) {
 	var in struct {
-		StreamName, StreamARN, ShardId, StartingSequenceNumber *string
+		StreamName, StreamARN, ShardId, StartingSequenceNumber *string //nolint:staticcheck // the names on the wire
 		ShardIteratorType                                      types.ShardIteratorType
 		Timestamp                                              *float64
 	}

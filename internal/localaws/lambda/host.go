@@ -2,15 +2,14 @@ package lambda
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // MaxPayload bounds a request and a response, in bytes.
@@ -95,7 +94,7 @@ func (h *Host) Invoke(ctx context.Context, payload []byte) (result []byte, funct
 		return nil, "", fmt.Errorf("wait for an environment of %s: %w", h.options.Name, ctx.Err())
 	}
 	defer func() { <-h.slots }()
-	inv := &invocation{id: requestID(), payload: payload, done: make(chan outcome, 1)}
+	inv := &invocation{id: uuid.NewString(), payload: payload, done: make(chan outcome, 1)}
 	for {
 		e, err := h.environment(ctx)
 		if err != nil {
@@ -193,13 +192,6 @@ func (h *Host) Environments() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.all)
-}
-
-func requestID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	h := hex.EncodeToString(b[:])
-	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
 // failure is the result of an invocation that went wrong, as Lambda words it.

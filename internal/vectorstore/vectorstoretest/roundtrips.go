@@ -51,7 +51,7 @@ func (r *RoundTrips) serve(client net.Conn, address string) {
 	}
 	defer server.Close()
 	go func() {
-		io.Copy(client, server)
+		io.Copy(client, server) //nolint:errcheck // the client is gone
 		client.Close()
 	}()
 	head := make([]byte, 5)

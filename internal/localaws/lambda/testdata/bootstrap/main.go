@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +28,9 @@ func main() {
 		fmt.Println("no database")
 		os.Exit(3)
 	case "hang":
+		select {}
+	case "deaf":
+		answerOnce()
 		select {}
 	}
 	calls := 0
@@ -58,4 +63,17 @@ func main() {
 		}
 		return calls, nil
 	})
+}
+
+// answerOnce is a runtime that never asks again.
+func answerOnce() {
+	api := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"
+	next, err := http.Get(api + "next")
+	if err != nil {
+		panic(err)
+	}
+	id := next.Header.Get("Lambda-Runtime-Aws-Request-Id")
+	if _, err := http.Post(api+id+"/response", "application/json", strings.NewReader(strconv.Itoa(os.Getpid()))); err != nil {
+		panic(err)
+	}
 }
