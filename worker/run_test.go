@@ -49,15 +49,16 @@ put(run + "manifest.json", json.dumps(manifest).encode())
 // passes. Keys in its manifest begin with the kind of file.
 type preparedRun struct {
 	users, items, files int
+	dimension           int // default: the fixture's
 	holdout             float64
 }
 
 // The runs of the tests: small is quick, many gives a load a middle, large has a
-// graph to build.
+// graph to build, in so few dimensions that it finds everything on every build.
 var (
 	small = preparedRun{users: 400, items: 200, files: 2, holdout: 0.4}
 	many  = preparedRun{users: 4000, items: 500, files: 40, holdout: 0.05}
-	large = preparedRun{users: 400, items: 12_000, files: 1, holdout: 0.4}
+	large = preparedRun{users: 400, items: 12_000, files: 1, dimension: 8, holdout: 0.4}
 )
 
 var (
@@ -77,7 +78,7 @@ func (p preparedRun) folder(t *testing.T) string {
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp(base, "run-")
 	require.NoError(t, err)
-	m, data := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: p.users, Items: p.items, HoldoutShare: p.holdout})
+	m, data := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: p.users, Items: p.items, Dimension: p.dimension, HoldoutShare: p.holdout})
 	m.Files = nil
 	addFiles(t, dir, m, recsys.ItemsFile, items(data), 1)
 	addFiles(t, dir, m, recsys.UsersFile, users(data), p.files)

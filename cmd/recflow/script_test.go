@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -51,26 +52,41 @@ func holdPort(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
-// buildPrograms compiles the binaries as `make build` does, next to a link to
-// the training job.
-var buildPrograms = func() func(t *testing.T) string {
-	var once sync.Once
-	var root string
-	return func(t *testing.T) string {
-		t.Helper()
-		once.Do(func() {
-			root = t.TempDir()
-			for name, dir := range map[string]string{"recflow": ".", "recflow-worker": "../../worker", "recflow-lambda": "../../lambda"} {
-				out, err := exec.Command("go", "build", "-o", filepath.Join(root, "bin", name), dir).CombinedOutput()
-				require.NoError(t, err, string(out))
-			}
-			glue, err := filepath.Abs("../../glue")
-			require.NoError(t, err)
-			require.NoError(t, os.Symlink(glue, filepath.Join(root, "glue")))
-		})
-		return filepath.Join(root, "bin")
+// programs is the folder of buildPrograms; it outlives the test that came first.
+var programs string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if programs != "" {
+		os.RemoveAll(programs)
 	}
-}()
+	os.Exit(code)
+}
+
+// buildPrograms compiles the binaries as `make build` does, next to a link to
+// the training job. It returns the folder of the binaries.
+func buildPrograms(t *testing.T) string {
+	t.Helper()
+	require.NoError(t, build())
+	return filepath.Join(programs, "bin")
+}
+
+var build = sync.OnceValue(func() (err error) {
+	if programs, err = os.MkdirTemp("", "recflow-programs"); err != nil {
+		return err
+	}
+	for name, dir := range map[string]string{"recflow": ".", "recflow-worker": "../../worker", "recflow-lambda": "../../lambda"} {
+		out, err := exec.Command("go", "build", "-o", filepath.Join(programs, "bin", name), dir).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("build %s: %w: %s", name, err, out)
+		}
+	}
+	glue, err := filepath.Abs("../../glue")
+	if err != nil {
+		return err
+	}
+	return os.Symlink(glue, filepath.Join(programs, "glue"))
+})
 
 // stopStack stops what a failed script has left.
 func stopStack(t *testing.T, bin, cache, home string) {

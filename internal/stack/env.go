@@ -62,6 +62,7 @@ func (s Settings) Env(home string) map[string]string {
 		"RECFLOW_FIREHOSE_QUARANTINE":      Quarantine,
 
 		"AWS_REGION":                "us-east-1",
+		"AWS_DEFAULT_REGION":        "us-east-1", // what Python's SDK reads
 		"AWS_ACCESS_KEY_ID":         "local",
 		"AWS_SECRET_ACCESS_KEY":     "local",
 		"AWS_ENDPOINT_URL_S3":       "http://" + loopback(s.Ports.S3),

@@ -217,7 +217,7 @@ func TestMapping_gives_up_records_that_are_too_old(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.destination()
-	f.options.MaxRecordAge = 30 * time.Millisecond
+	f.options.MaxRecordAge = 2 * time.Second
 	f.replies = func(_ int, b batch) ([]byte, string, error) {
 		if b.ids[0] == "k/old" {
 			return nil, "", errors.New("throttled")
