@@ -78,6 +78,7 @@ func start(h *Host) (*environment, error) {
 		e.kill()
 		out.flush()
 		close(e.exited)
+		h.retire(e)
 	}()
 	return e, nil
 }

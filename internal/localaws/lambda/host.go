@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -157,6 +158,24 @@ func (h *Host) release(e *environment) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.idle = append(h.idle, e)
+	select {
+	case <-e.exited: // between its answer and now
+		go h.retire(e)
+	default:
+	}
+}
+
+// retire discards an environment that died while it was idle.
+func (h *Host) retire(e *environment) {
+	h.mu.Lock()
+	i := slices.Index(h.idle, e)
+	if i >= 0 {
+		h.idle = slices.Delete(h.idle, i, i+1)
+	}
+	h.mu.Unlock()
+	if i >= 0 {
+		h.discard(e)
+	}
 }
 
 // discard ends an environment and waits until nothing of it is left.

@@ -249,7 +249,7 @@ func TestAnIdleEnvironmentThatDiesIsReplaced(t *testing.T) {
 	var first echo
 	require.NoError(t, json.Unmarshal([]byte(result), &first))
 	require.NoError(t, syscall.Kill(first.PID, syscall.SIGKILL))
-	require.Eventually(t, func() bool { return gone(first.PID) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return h.Environments() == 0 }, 10*time.Second, time.Millisecond)
 	result, failed := call(t, h, map[string]any{"Do": "echo"})
 	require.Empty(t, failed, "nothing ran, so nothing failed")
 	require.NotContains(t, result, fmt.Sprintf(`"pid":%d`, first.PID))
