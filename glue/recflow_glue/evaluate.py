@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from pyspark.sql import DataFrame
+from pyspark import SparkContext
 
 from recflow_glue.foldin import FoldIn
 
@@ -109,14 +109,14 @@ def score(rows: Iterable, catalogue: Catalogue, fold: FoldIn) -> Iterator[Scored
         yield Scored(r["user"], vector, measure(mine, r["answers"]), measure(popular, r["answers"]), shown)
 
 
-def score_all(users: DataFrame, n: int, catalogue: Catalogue, fold: FoldIn) -> list[Scored]:
-    """Score the n hold-out users, in user order. There are at most about 10,000. Few are
+def score_all(sc: SparkContext, users: list[dict], catalogue: Catalogue, fold: FoldIn) -> list[Scored]:
+    """Score every hold-out user, in user order. There are at most about 10,000. Few are
     scored here: a Python worker takes longer to start."""
-    if n * len(catalogue.ids) <= ON_DRIVER:
-        return sorted(score(users.collect(), catalogue, fold), key=lambda s: s.user)
-    sc = users.sparkSession.sparkContext
+    if len(users) * len(catalogue.ids) <= ON_DRIVER:
+        return sorted(score(users, catalogue, fold), key=lambda s: s.user)
     shared = sc.broadcast((catalogue, fold))
-    found = users.rdd.mapPartitions(lambda rows: score(rows, *shared.value)).collect()
+    parts = sc.parallelize(users, min(len(users), 4 * sc.defaultParallelism))
+    found = parts.mapPartitions(lambda rows: score(rows, *shared.value)).collect()
     shared.unpersist()
     return sorted(found, key=lambda s: s.user)
 

@@ -130,7 +130,10 @@ def parquet(table: pa.Table | None) -> bytes:
     if table is None:
         return b""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="snappy", row_group_size=ROW_GROUP)
+    repeating = [
+        c for c in table.column_names if c != "event_id"
+    ]  # a dictionary of what never repeats is work for nothing
+    pq.write_table(table, sink, compression="snappy", row_group_size=ROW_GROUP, use_dictionary=repeating)
     return sink.getvalue()
 
 

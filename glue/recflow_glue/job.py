@@ -71,7 +71,7 @@ def attempt_run(r: Attempt) -> bytes:
         item_files, catalogue = results.write_items(r, found, model.itemFactors, held_out.trained)
     with r.progress.stage("evaluate"):
         fold = FoldIn(gram(catalogue.vectors), r.config.alpha, r.config.regularization)
-        scored = evaluate.score_all(held_out.users, found.held_out, catalogue, fold)
+        scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalogue, fold)
         metrics = evaluate.summarise(scored, len(catalogue.ids), r.config.seed)
     with r.progress.stage("write"):
         user_files = results.write_users(r, found, model.userFactors, scored)

@@ -10,6 +10,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -17,7 +18,15 @@ from pyspark.sql import functions as F
 from recflow_glue.storage import Bucket
 
 FILE_BYTES = 64 << 20  # about how large a file should be
+HOLDOUT_ROW_BYTES = 60
 LEAST_FILES = 2  # so that even a small version loads in parallel
+
+HOLDOUT = [
+    *(pa.field(c, pa.string(), nullable=False) for c in ("user_id", "event_id", "item_id", "event_type")),
+    pa.field("value", pa.float64()),
+    pa.field("occurred_at", pa.timestamp("us", "UTC"), nullable=False),
+    pa.field("answer", pa.bool_(), nullable=False),
+]
 
 
 @dataclass(frozen=True)
@@ -99,15 +108,6 @@ def user_rows(users: DataFrame, vectors: DataFrame) -> DataFrame:
     )
 
 
-def holdout_rows(events: DataFrame) -> DataFrame:
-    return events.select(
-        *(required(c, "string") for c in ("user_id", "event_id", "item_id", "event_type")),
-        "value",
-        required("occurred_at", "timestamp"),
-        required("answer", "boolean"),
-    )
-
-
 def files_for(rows: int, row_bytes: int) -> int:
     return max(LEAST_FILES, min(2000, -(-rows * row_bytes // FILE_BYTES)))
 
@@ -134,6 +134,21 @@ def describe(bucket: Bucket, kind: str, key: str) -> File:
     body = bucket.get(key)
     rows = pq.ParquetFile(io.BytesIO(body)).metadata.num_rows
     return File(kind, key, len(body), hashlib.sha256(body).hexdigest(), rows)
+
+
+def write_holdout(split: pa.Table, place: Place) -> list[File]:
+    """Write the hold-out's events, already in user order, from the driver, which has them."""
+    schema = pa.schema(HOLDOUT)
+    table = split.select(schema.names).cast(schema)
+    rows = -(-len(table) // files_for(len(table), HOLDOUT_ROW_BYTES))
+    files = []
+    for n, start in enumerate(range(0, len(table), max(1, rows))):
+        sink = io.BytesIO()
+        pq.write_table(table.slice(start, rows), sink, row_group_size=1 << 17, store_schema=False)
+        key = f"{place.folder('holdout')}part-{n:05}.parquet"
+        place.bucket.put(key, sink.getvalue())
+        files.append(describe(place.bucket, "holdout", key))
+    return files
 
 
 def expect_rows(files: list[File], rows: int) -> list[File]:

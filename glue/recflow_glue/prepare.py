@@ -27,7 +27,6 @@ class Input:
     summary: dict  # the manifest's `input`
     bound: str
     trained_users: int  # not held out, with a positive weight
-    held_out: int  # users
     likes: int  # items in all histories together
 
 
@@ -65,16 +64,15 @@ def weigh(r: Attempt, found: Reading, trained_on: DataFrame, summarised: "Future
     """Number users and items, keep their histories, and end the checks."""
     weighed = interest.histories(trained_on, r.config.interest)
     everyone, n_users = train.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
-    bound = holdout.bound(n_users)
+    bound = holdout.bound(n_users, found.rows)
     everyone = everyone.withColumn("holdout", holdout.contains(bound))
     likes = F.size("history_items")
     fits = likes <= interest.MOST_ITEMS
     users = everyone.where(fits)
     catalogue, liked = train.numbered(train.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
-    over, trained, held_out, total = everyone.agg(
+    over, trained, total = everyone.agg(
         F.count_if(~fits),
         F.count_if(fits & (likes > 0) & ~F.col("holdout")),
-        F.count_if(fits & F.col("holdout")),
         F.coalesce(F.sum(F.when(fits, likes)), F.lit(0)),
     ).first()
     summary, unknown = summarised.result()
@@ -84,7 +82,7 @@ def weigh(r: Attempt, found: Reading, trained_on: DataFrame, summarised: "Future
     before = checks.previous_shares(r.config, lambda key: read_json(r.bucket, key))
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
     checks.stop_on_failure(r.checks)
-    return Input(trained_on, users, catalogue, found.metadata, summary, bound, trained, held_out, total)
+    return Input(trained_on, users, catalogue, found.metadata, summary, bound, trained, total)
 
 
 def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:

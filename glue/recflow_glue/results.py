@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import evaluate, holdout, interest, output
+from recflow_glue import evaluate, holdout, output
 from recflow_glue.arguments import Interest
 from recflow_glue.attempt import Attempt
 from recflow_glue.output import File
@@ -21,19 +22,40 @@ from recflow_glue.train import keep
 class HoldOut:
     """What scoring needs besides the vectors, and the files that let Go score again."""
 
-    users: DataFrame  # user, both sides' histories and the answers
+    users: list[dict]  # user, both sides' histories and the answers: the rows of evaluate.score
     files: list[File]
     trained: dict[str, int]  # of each item with a vector: how many trained users like it
 
 
 def hold_out(r: Attempt, found: Input) -> HoldOut:
     """All of a run that depends on no vector, to be done while they are trained."""
-    ids = found.users.where("holdout").select("user_id")
-    mine = found.events.join(F.broadcast(ids), "user_id", "left_semi")
-    split = keep(holdout.split(mine, r.config.interest), r.scratch, "split")
-    users = keep(holdout_users(found.users, split, r.config.interest), r.scratch, "holdout_users")
+    users = found.users.where("holdout").select("user", "user_id", "history_items", "history_weights")
+    ids = F.broadcast(users.select("user_id"))
+    keep(found.events.join(ids, "user_id", "left_semi").select(holdout.COLUMNS), r.scratch, "held_out")
+    split = holdout.split(r.scratch.read("held_out"), r.config.interest)
+    files = output.write_holdout(split, r.place)
     trained = found.items.where("trained > 0").select("item_id", "trained").collect()
-    return HoldOut(users, write_holdout(r, split), {c["item_id"]: c["trained"] for c in trained})
+    return HoldOut(
+        holdout_users([u.asDict() for u in users.collect()], split, r.config.interest),
+        files,
+        {c["item_id"]: c["trained"] for c in trained},
+    )
+
+
+def holdout_users(users: list[dict], split: pa.Table, interest_: Interest) -> list[dict]:
+    """The hold-out users with everything they did, their history side and their answers."""
+    answers: dict[str, list[str]] = {}
+    side = split.filter(split["answer"])
+    for user, item in zip(side["user_id"].to_pylist(), side["item_id"].to_pylist(), strict=True):
+        answers.setdefault(user, []).append(item)
+    pasts = holdout.histories(split.filter(pc.invert(split["answer"])), interest_)
+    nothing = holdout.Past([], [], [])
+    found = []
+    for u in users:
+        past = pasts.get(u["user_id"], nothing)
+        sides = {"past_items": past.items, "past_weights": past.weights, "past_met": past.met}
+        found.append(u | sides | {"answers": answers.get(u["user_id"])})
+    return found
 
 
 def write_items(
@@ -47,23 +69,6 @@ def write_items(
     vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), r.config.rank)
     ids = table["item_id"].to_pylist()
     return files, evaluate.Catalogue(ids, vectors, np.array([trained[i] for i in ids]), found.trained_users)
-
-
-def holdout_users(users: DataFrame, split: DataFrame, interest_: Interest) -> DataFrame:
-    """The hold-out users with everything they did, their history side and their answers."""
-    past = interest.histories(split.where(~F.col("answer")), interest_).select(
-        "user_id",
-        F.col("history_items").alias("past_items"),
-        F.col("history_weights").alias("past_weights"),
-        F.col("met_items").alias("past_met"),
-    )
-    answers = split.where("answer").groupBy("user_id").agg(F.collect_set("item_id").alias("answers"))
-    return (
-        users.where("holdout")
-        .select("user", "user_id", "history_items", "history_weights")
-        .join(past.join(answers, "user_id"), "user_id", "left")
-        .drop("user_id")
-    )
 
 
 def write_users(r: Attempt, found: Input, factors: DataFrame, scored: list[evaluate.Scored]) -> list[File]:
@@ -90,11 +95,3 @@ def folded_vectors(r: Attempt, scored: list[evaluate.Scored]) -> DataFrame:
     pq.write_table(table, sink)
     uri = write_scratch(r.scratch.location(), "folded/part-0.parquet", sink.getvalue().to_pybytes())
     return r.spark.read.schema("user int, embedding array<float>").parquet(uri)
-
-
-def write_holdout(r: Attempt, split: DataFrame) -> list[File]:
-    n = split.count()
-    if n == 0:
-        return []
-    files = output.write(output.holdout_rows(split), r.place, "holdout", "user_id", output.files_for(n, 60))
-    return output.expect_rows(files, n)

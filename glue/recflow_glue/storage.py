@@ -91,8 +91,8 @@ class Bucket:
         for i in range(0, len(keys), 1000):
             self.s3.delete_objects(Bucket=self.name, Delete={"Objects": keys[i : i + 1000], "Quiet": True})
 
-    def read_parquet(self, keys: list[str], columns: list[str]) -> pa.Table:
-        """The named columns of Parquet objects, in the order of the keys."""
+    def read_parquet(self, keys: list[str], columns: list[str] | None) -> pa.Table:
+        """The named columns, or all, of Parquet objects, in the order of the keys."""
         with ThreadPoolExecutor(8) as pool:
             parts = pool.map(lambda key: pq.read_table(io.BytesIO(self.get(key)), columns=columns), keys)
             return pa.concat_tables(parts)
@@ -116,6 +116,13 @@ class Scratch:
         if self.folder is not None:
             return "folder", str(self.folder)
         return self.bucket.name, self.prefix
+
+    def read(self, name: str) -> pa.Table:
+        """What Spark wrote under a name, on the driver."""
+        if self.folder is not None:
+            return pq.read_table(self.folder / name)
+        keys = [o.key for o in self.bucket.objects(f"{self.prefix}{name}/") if o.key.endswith(".parquet")]
+        return self.bucket.read_parquet(keys, None)
 
     def remove(self) -> None:
         if self.folder is not None:

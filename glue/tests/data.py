@@ -39,19 +39,22 @@ def frame(spark, rows: list[dict]):
     return spark.createDataFrame([tuple(r[c] for c in COLUMNS) for r in rows], DDL)
 
 
+def table(rows: list[dict]) -> pa.Table:
+    return pa.Table.from_pylist([{k: r[k] for k in INTERACTIONS.names} for r in rows], schema=INTERACTIONS)
+
+
 def put_interactions(bucket: Bucket, rows: list[dict], name: str = "part") -> None:
     """Write imported events as `recflow import` does: one object a day."""
     days: dict[str, list[dict]] = {}
     for r in rows:
         days.setdefault(r["occurred_at"].strftime("%Y-%m-%d"), []).append(r)
     for day, part in days.items():
-        put_table(bucket, f"raw/interactions/dt={day}/{name}.parquet", pa.Table.from_pylist(
-            [{k: r[k] for k in INTERACTIONS.names} for r in part], schema=INTERACTIONS))  # fmt: skip
+        put_table(bucket, f"raw/interactions/dt={day}/{name}.parquet", table(part))
 
 
-def put_table(bucket: Bucket, key: str, table: pa.Table) -> None:
+def put_table(bucket: Bucket, key: str, rows: pa.Table) -> None:
     sink = io.BytesIO()
-    pq.write_table(table, sink)
+    pq.write_table(rows, sink)
     bucket.put(key, sink.getvalue())
 
 

@@ -87,13 +87,9 @@ def it_makes_the_gram_matrix_in_double_precision():
 
 
 def it_scores_in_tasks_as_on_the_driver(spark, monkeypatch):
-    schema = (
-        "user int, history_items array<string>, history_weights array<float>, past_items array<string>, "
-        "past_weights array<float>, past_met array<string>, answers array<string>"
-    )
-    rows = [user(["b"], number=2), user(["c"], past=("d",), met=("a",), number=0), user(None, number=1)]
-    users = spark.createDataFrame([tuple(r.values()) for r in rows], schema)
-    here = evaluate.score_all(users, 3, CATALOGUE, FOLD)
+    users = [user(["b"], number=2), user(["c"], past=("d",), met=("a",), number=0), user(None, number=1)]
+    here = evaluate.score_all(spark.sparkContext, users, CATALOGUE, FOLD)
     monkeypatch.setattr(evaluate, "ON_DRIVER", 0)
-    assert evaluate.score_all(users, 3, CATALOGUE, FOLD) == here
+    assert evaluate.score_all(spark.sparkContext, users, CATALOGUE, FOLD) == here
     assert [s.user for s in here] == [0, 1, 2]
+    assert evaluate.score_all(spark.sparkContext, [], CATALOGUE, FOLD) == []

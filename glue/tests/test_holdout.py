@@ -1,68 +1,77 @@
-from data import frame, row
+from data import row, table
 
 from recflow_glue import holdout
 from recflow_glue.arguments import Interest
 
 
-def split(spark, rows) -> dict[str, list[tuple[str, bool]]]:
+def split(rows) -> dict[str, list[tuple[str, bool]]]:
     got: dict[str, list[tuple[str, bool]]] = {}
-    for r in holdout.split(frame(spark, rows), Interest()).collect():
+    for r in holdout.split(table(rows), Interest()).to_pylist():
         got.setdefault(r["user_id"], []).append((r["event_id"], r["answer"]))
     return {u: sorted(e) for u, e in got.items()}
 
 
-def it_takes_the_last_fifth_as_answers_and_at_least_one(spark):
+def it_takes_the_last_fifth_as_answers_and_at_least_one():
     few = [row(f"f{n}", "few", f"i{n}", seconds=n) for n in range(3)]
     many = [row(f"m{n:02}", "many", f"i{n}", seconds=100 - n) for n in range(11)]
-    got = split(spark, few + many)
+    got = split(few + many)
     assert got["few"] == [("f0", False), ("f1", False), ("f2", True)]
     assert [e for e, answer in got["many"] if answer] == ["m00", "m01"]
 
 
-def it_orders_equal_times_by_event_id(spark):
-    got = split(spark, [row(e, item_id=e, seconds=7) for e in ("b", "c", "a")])
+def it_orders_equal_times_by_event_id():
+    got = split([row(e, item_id=e, seconds=7) for e in ("b", "c", "a")])
     assert got["u"] == [("a", False), ("b", False), ("c", True)]
 
 
-def it_drops_answers_that_are_in_the_history_or_repeat(spark):
+def it_drops_answers_that_are_in_the_history_or_repeat():
     rows = [row(f"h{n}", item_id=f"h{n}", seconds=n) for n in range(8)]
     rows += [row("seen", item_id="seen", event_type="wishlist", seconds=7.5)]
     later = [("x1", "new"), ("x2", "h0")]
     rows += [row(e, item_id=i, seconds=10 + n) for n, (e, i) in enumerate(later)]
-    got = split(spark, rows)
+    got = split(rows)
     assert [e for e, answer in got["u"] if answer] == ["x1"]
     assert ("x2", False) not in got["u"]
     assert ("seen", False) in got["u"]
 
     twice = [row(f"h{n}", item_id=f"h{n}", seconds=n) for n in range(8)]
     twice += [row("t1", item_id="new", seconds=20), row("t2", item_id="new", seconds=21)]
-    assert [e for e, answer in split(spark, twice)["u"] if answer] == ["t1"]
+    assert [e for e, answer in split(twice)["u"] if answer] == ["t1"]
 
 
-def it_leaves_out_users_that_cannot_be_scored(spark):
+def it_leaves_out_users_that_cannot_be_scored():
     one = [row("o", "one event")]
     weightless = [row(f"w{n}", "only wishes", f"i{n}", "wishlist", n) for n in range(4)]
     repeats = [row(f"r{n}", "nothing new", "i", seconds=n) for n in range(3)]
-    assert split(spark, one + weightless + repeats) == {}
+    assert split(one + weightless + repeats) == {}
 
 
-def it_keeps_weightless_events_before_the_cut_only(spark):
+def it_keeps_weightless_events_before_the_cut_only():
     rows = [
         row("c1", item_id="a", seconds=0),
         row("before", item_id="b", event_type="wishlist", seconds=1),
         row("c2", item_id="c", seconds=2),
         row("after", item_id="d", event_type="wishlist", seconds=3),
     ]
-    assert split(spark, rows)["u"] == [("before", False), ("c1", False), ("c2", True)]
+    assert split(rows)["u"] == [("before", False), ("c1", False), ("c2", True)]
 
 
-def it_takes_no_notice_of_impressions(spark):
+def it_takes_no_notice_of_impressions():
     done = [row("c1", item_id="a", seconds=0), row("c2", item_id="shown", seconds=2)]
     seen = [row(f"s{n}", item_id="shown", event_type="impression", seconds=n) for n in range(4)]
-    assert split(spark, done + seen)["u"] == [("c1", False), ("c2", True)]
+    assert split(done + seen)["u"] == [("c1", False), ("c2", True)]
 
 
 def it_bounds_the_holdout_to_a_tenth_and_ten_thousand():
-    assert holdout.bound(50) == "1999999999999999"
-    assert holdout.bound(100_000) == "1999999999999999"
-    assert int(holdout.bound(1_000_000), 16) / 2**64 * 1_000_000 == 10_000
+    assert holdout.bound(50, 1000) == "1999999999999999"
+    assert holdout.bound(100_000, 50_000_000) == "1999999999999999"
+    assert int(holdout.bound(1_000_000, 0), 16) / 2**64 * 1_000_000 == 10_000
+
+
+def it_holds_out_no_more_events_than_fit_on_the_driver():
+    assert int(holdout.bound(1_000, 1_000_000_000), 16) / 2**64 * 1_000_000_000 == 5_000_000
+
+
+def it_cuts_nothing():
+    assert split([]) == {}
+    assert holdout.histories(table([]), Interest()) == {}

@@ -1,5 +1,7 @@
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from data import row, table
 from pyspark import TaskContext
 
 from recflow_glue import output
@@ -56,6 +58,28 @@ def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
     assert got["u"]["embedding"] == [1.0, 2.0]
     assert got["v"]["embedding"] is None
     assert got["v"]["history_items"] == []
+
+
+def it_writes_the_hold_out_in_the_documented_types(bucket, tmp_path):
+    rows = table([row(f"e{n}", f"u{n // 3}", value=1.5 if n else None, seconds=n) for n in range(7)])
+    split = rows.append_column("answer", pa.array([False, True] * 3 + [True]))
+    files = output.write_holdout(split, output.Place(bucket, "p/", "a"))
+    assert [(f.kind, f.rows, f.key) for f in files] == [
+        ("holdout", 4, "p/holdout/attempt=a/part-00000.parquet"),
+        ("holdout", 3, "p/holdout/attempt=a/part-00001.parquet"),
+    ]
+    got = bucket.read_parquet([f.key for f in files], None)
+    assert got.to_pylist() == split.select(got.column_names).to_pylist()
+    (tmp_path / "f").write_bytes(bucket.get(files[0].key))
+    schema = str(pq.ParquetFile(tmp_path / "f").schema)
+    for line in (
+        *(f"required binary field_id=-1 {c} (String)" for c in ("user_id", "event_id", "item_id", "event_type")),
+        "optional double field_id=-1 value",
+        "required int64 field_id=-1 occurred_at (Timestamp(isAdjustedToUTC=true, timeUnit=microseconds",
+        "required boolean field_id=-1 answer",
+    ):
+        assert line in schema
+    assert output.write_holdout(split.slice(0, 0), output.Place(bucket, "p/", "b")) == []
 
 
 def it_sizes_files_for_a_parallel_load():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data import frame
+from data import frame, table
 from pyspark.sql import functions as F
 
 from recflow_glue import events, holdout, interest
@@ -41,6 +41,19 @@ def it_weighs_the_shared_histories(spark):
         got = {r["user_id"]: r for r in weighed.withColumn("reference_time", F.unix_micros("reference_time")).collect()}
         for c in group:
             expect_history(c, got[c["name"]])
+
+
+def it_weighs_the_shared_histories_of_the_hold_out():
+    for c in cases("history"):
+        first = {}  # of each event id, as events.once
+        for e in sorted(c["events"], key=lambda e: (datetime.fromisoformat(e["occurred_at"]), e["event_id"])):
+            first.setdefault(e["event_id"], e)
+        rows = table([as_row(e, c["name"]) for e in reversed(first.values())])
+        got = holdout.histories(rows, Interest(**c["interest"]))[c["name"]]
+        assert dict(zip(got.items, got.weights, strict=True)) == pytest.approx(
+            dict(zip(c["items"], c["weights"], strict=True)), rel=TOLERANCE
+        ), c["name"]
+        assert sorted(got.met) == c["met"], c["name"]
 
 
 def it_adds_sorted_rows_as_they_come(spark, capsys):

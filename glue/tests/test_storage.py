@@ -25,5 +25,7 @@ def it_keeps_scratch_files_in_a_folder_or_a_prefix(spark, bucket):
         uri = write_scratch(scratch.location(), "x/y.json", b'{"a":1}')
         assert uri.startswith(scratch.uri("x")[:5])
         assert spark.read.json(scratch.uri("x")).first()["a"] == 1
+        spark.range(10).write.parquet(scratch.uri("ten"))
+        assert sorted(scratch.read("ten")["id"].to_pylist()) == list(range(10))
         scratch.remove()
     assert bucket.objects("run/") == []
