@@ -17,6 +17,7 @@ import (
 
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
@@ -143,15 +144,15 @@ func (s *stage) sweep() {
 func TestRefresh_survives_a_restart_of_Temporal(t *testing.T) {
 	t.Parallel()
 	// Without the search attributes: the worker registers them.
-	server, err := newTemporalServer(t.TempDir())
+	server, err := temporaltest.New(t.TempDir())
 	require.NoError(t, err)
-	t.Cleanup(func() { server.stop(t) })
+	t.Cleanup(func() { server.Stop(t) })
 	s := newStage(t, onServer(server))
 	release := s.hold()
 	run := s.refresh(s.request())
 	s.until(run, "the training", func(p workflows.Progress) bool { return p.TrainTotal > 0 })
-	server.stop(t)
-	require.NoError(t, server.start())
+	server.Stop(t)
+	require.NoError(t, server.Start())
 	release()
 	result, err := s.await(run)
 	require.NoError(t, err)

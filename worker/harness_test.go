@@ -26,6 +26,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/localaws/glue"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
@@ -45,7 +46,7 @@ type stage struct {
 	endpoint  *gluetest.Endpoint
 	glue      *awsclient.Glue
 	control   string // folder that tells the job what to do
-	server    *temporalServer
+	server    *temporaltest.Server
 	temporal  client.Client
 	namespace string
 	env       []string
@@ -57,8 +58,8 @@ type stage struct {
 type stageOption func(*stage)
 
 // onServer and onDatabase give the test a server of its own, to break it.
-func onServer(s *temporalServer) stageOption { return func(st *stage) { st.server = s } }
-func onDatabase(url string) stageOption      { return func(st *stage) { st.url = url } }
+func onServer(s *temporaltest.Server) stageOption { return func(st *stage) { st.server = s } }
+func onDatabase(url string) stageOption           { return func(st *stage) { st.url = url } }
 
 // newStage sets the stage and starts the worker. When the test ends it stops
 // the worker and checks that nothing is left.
@@ -69,14 +70,14 @@ func newStage(t *testing.T, options ...stageOption) *stage {
 		o(s)
 	}
 	if s.server == nil {
-		server, err := sharedTemporal()
+		server, err := temporaltest.Shared()
 		require.NoError(t, err)
 		s.server = server
 	}
 	if s.url == "" {
 		s.url = vectorstoretest.URL(t)
 	}
-	s.namespace = s.server.namespace(t)
+	s.namespace = s.server.Namespace(t)
 	s.store = vectorstoretest.Open(t, s.url)
 	s.use(small.folder(t))
 	env := awstest.Env(t)
@@ -90,7 +91,7 @@ func newStage(t *testing.T, options ...stageOption) *stage {
 	env["AWS_ENDPOINT_URL_S3"] = s.reads.url
 	env["AWS_ENDPOINT_URL_GLUE"] = s.endpoint.URL()
 	env["RECFLOW_DATABASE_URL"] = s.url
-	env["RECFLOW_TEMPORAL_ADDRESS"] = s.server.address
+	env["RECFLOW_TEMPORAL_ADDRESS"] = s.server.Address
 	env["RECFLOW_TEMPORAL_NAMESPACE"] = s.namespace
 	env["RECFLOW_BUCKET"] = s.s3.Bucket()
 	env["RECFLOW_STORED_MARGIN"] = "0s"
@@ -109,7 +110,7 @@ func newStage(t *testing.T, options ...stageOption) *stage {
 
 func (s *stage) dial() {
 	s.t.Helper()
-	c, err := client.Dial(client.Options{HostPort: s.server.address, Namespace: s.namespace, Logger: quiet})
+	c, err := client.Dial(client.Options{HostPort: s.server.Address, Namespace: s.namespace, Logger: temporaltest.Quiet})
 	require.NoError(s.t, err)
 	s.temporal = c
 	s.t.Cleanup(c.Close)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
@@ -74,7 +75,7 @@ func (p preparedRun) folder(t *testing.T) string {
 	if dir, ok := prepared[p]; ok {
 		return dir
 	}
-	base, err := scratch()
+	base, err := temporaltest.Scratch()
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp(base, "run-")
 	require.NoError(t, err)

@@ -105,6 +105,13 @@ type Client struct {
 	Storage  Storage
 	Glue     Glue
 	Stream   Stream
+	API      APIAccess
+}
+
+// APIAccess is how a command reaches the API.
+type APIAccess struct {
+	URL   string `env:"RECFLOW_API_URL"`
+	Token string `env:"RECFLOW_API_TOKEN"`
 }
 
 // ReadLocal reads and completes Local.

@@ -23,7 +23,7 @@ func (h Horizon) Covers(c recsys.Coverage) bool {
 
 // Horizon is the present horizon.
 func (s *Store) Horizon(ctx context.Context) (Horizon, error) {
-	h, err := readHorizon(ctx, s.pool, "")
+	h, err := readHorizon(ctx, s.db, "")
 	if err != nil {
 		return Horizon{}, fmt.Errorf("horizon: %w", err)
 	}
@@ -50,7 +50,7 @@ const idHash = `('x' || encode(substring(sha256(convert_to(event_id, 'UTF8')) FO
 // as long as the horizon lets it go live.
 func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.EventSet, error) {
 	var count, hash int64
-	err := s.pool.QueryRow(ctx, `
+	err := s.db.QueryRow(ctx, `
 		SELECT h.dropped + kept.count, h.hash # kept.hash
 		FROM recflow.horizon h, (
 			SELECT count(*), coalesce(bit_xor(`+idHash+`), 0) AS hash

@@ -49,7 +49,7 @@ func (s *Store) facets(ctx context.Context, v recsys.Version) (facets, error) {
 	if known {
 		return f, nil
 	}
-	rows, err := s.pool.Query(ctx, fmt.Sprintf("SELECT kind, value, rows FROM %s.facets", schemaOf(v.ID)))
+	rows, err := s.db.Query(ctx, fmt.Sprintf("SELECT kind, value, rows FROM %s.facets", schemaOf(v.ID)))
 	if err != nil {
 		return f, fmt.Errorf("facets of version %d: %w", v.ID, translate(err))
 	}

@@ -50,7 +50,7 @@ type holdoutRow struct {
 
 // holdoutAfter reads the events of the users whose ids follow after.
 func (s *Store) holdoutAfter(ctx context.Context, v recsys.Version, after string) ([]holdoutRow, error) {
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
+	rows, err := s.db.Query(ctx, fmt.Sprintf(`
 		SELECT
 			user_id,
 			event_id,
@@ -80,7 +80,7 @@ func (s *Store) holdoutAfter(ctx context.Context, v recsys.Version, after string
 // of them after what that user has met is left out.
 func (s *Store) PopularBaseline(ctx context.Context, v recsys.Version, bound recsys.HoldoutBound, k int) ([]string, error) {
 	// 16 hex digits order as the integers do.
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(`
+	rows, err := s.db.Query(ctx, fmt.Sprintf(`
 		WITH held_out AS (
 			SELECT item_id, count(*) AS likes
 			FROM %[1]s.users u, unnest(u.history_items) AS item_id
@@ -110,7 +110,7 @@ func (s *Store) PopularBaseline(ctx context.Context, v recsys.Version, bound rec
 
 // CountRows counts the rows of a version's tables.
 func (s *Store) CountRows(ctx context.Context, v recsys.Version) (items, users, holdout int64, err error) {
-	err = s.pool.QueryRow(ctx, fmt.Sprintf(`
+	err = s.db.QueryRow(ctx, fmt.Sprintf(`
 		SELECT
 			(SELECT count(*) FROM %[1]s.items),
 			(SELECT count(*) FROM %[1]s.users),
@@ -125,7 +125,7 @@ func (s *Store) CountRows(ctx context.Context, v recsys.Version) (items, users, 
 // length, or of another dimension than the version's.
 func (s *Store) BadVectors(ctx context.Context, v recsys.Version) (items, users int64, err error) {
 	const bad = "vector_norm(embedding) IN (0, 'NaN', 'Infinity') OR vector_dims(embedding) <> $1"
-	err = s.pool.QueryRow(ctx, fmt.Sprintf(`
+	err = s.db.QueryRow(ctx, fmt.Sprintf(`
 		SELECT
 			(SELECT count(*) FROM %[1]s.items WHERE `+bad+`),
 			(SELECT count(*) FROM %[1]s.users WHERE `+bad+`)`, schemaOf(v.ID)), v.Dimension).Scan(&items, &users)

@@ -12,7 +12,7 @@ import (
 
 // ItemVectors is the vectors of those of the items that the version has.
 func (s *Store) ItemVectors(ctx context.Context, v recsys.Version, ids []string) (map[string][]float32, error) {
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(
+	rows, err := s.db.Query(ctx, fmt.Sprintf(
 		"SELECT item_id, embedding FROM %s.items WHERE item_id = ANY($1)", schemaOf(v.ID)), ids)
 	if err != nil {
 		return nil, fmt.Errorf("item vectors of version %d: %w", v.ID, translate(err))
@@ -34,7 +34,7 @@ func (s *Store) ItemVectors(ctx context.Context, v recsys.Version, ids []string)
 func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recsys.Item, []float32, error) {
 	var item recsys.Item
 	var vector pgvector.Vector
-	err := s.pool.QueryRow(ctx, fmt.Sprintf(`
+	err := s.db.QueryRow(ctx, fmt.Sprintf(`
 		SELECT
 			item_id,
 			coalesce(title, ''),
@@ -54,7 +54,7 @@ func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recs
 // SetAvailable says whether an item may be recommended, from now on and in
 // every version.
 func (s *Store) SetAvailable(ctx context.Context, itemID string, available bool) error {
-	_, err := s.pool.Exec(ctx, `
+	_, err := s.db.Exec(ctx, `
 		INSERT INTO recflow.item_state (item_id, available)
 		VALUES ($1, $2)
 		ON CONFLICT (item_id) DO UPDATE SET available = excluded.available, updated_at = now()`, itemID, available)
@@ -83,7 +83,7 @@ func (s *Store) Popular(ctx context.Context, v recsys.Version, q Query) ([]Hit, 
 		WHERE %s
 		ORDER BY i.popularity DESC, i.item_id
 		LIMIT %s`, schemaOf(v.ID), where, b.arg(q.K))
-	rows, err := s.pool.Query(ctx, sql, b.args...)
+	rows, err := s.db.Query(ctx, sql, b.args...)
 	if err != nil {
 		return nil, fmt.Errorf("popular items of version %d: %w", v.ID, translate(err))
 	}

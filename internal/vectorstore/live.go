@@ -42,7 +42,7 @@ type Flip struct {
 // Live is the live version, or recsys.ErrNoLiveVersion. A reader may use the
 // answer for as long as the time to live that Prune is given.
 func (s *Store) Live(ctx context.Context) (Live, error) {
-	live, err := readLive(ctx, s.pool)
+	live, err := readLive(ctx, s.db)
 	if err != nil {
 		return Live{}, fmt.Errorf("live version: %w", err)
 	}
@@ -222,7 +222,7 @@ func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
 
 // Flips lists at most limit changes of the live version, newest first.
 func (s *Store) Flips(ctx context.Context, limit int) ([]Flip, error) {
-	rows, err := s.pool.Query(ctx, `
+	rows, err := s.db.Query(ctx, `
 		SELECT revision, version_id, coalesce(from_version, 0), kind, actor, reason, at
 		FROM recflow.flips
 		ORDER BY revision DESC

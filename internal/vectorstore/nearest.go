@@ -108,7 +108,7 @@ func (s *Store) search(ctx context.Context, v recsys.Version, queries []Query, p
 	if batch.Len() == 0 {
 		return nil
 	}
-	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("nearest items of version %d: %w", v.ID, translate(err))
 	}
 	return nil

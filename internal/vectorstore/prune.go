@@ -19,7 +19,7 @@ type PruneOptions struct {
 
 // Pin protects a version from Prune, or no longer.
 func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
-	tag, err := s.pool.Exec(ctx, "UPDATE recflow.versions SET pinned = $2 WHERE id = $1 AND state <> 'dropped'", version, pinned)
+	tag, err := s.db.Exec(ctx, "UPDATE recflow.versions SET pinned = $2 WHERE id = $1 AND state <> 'dropped'", version, pinned)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = recsys.ErrNotFound
 	}
@@ -36,7 +36,7 @@ func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
 // and so are tables that are in use. It also removes what a failed version may
 // have left behind.
 func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
-	rows, err := s.pool.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
+	rows, err := s.db.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
 	if err != nil {
 		return nil, fmt.Errorf("prune: %w", err)
 	}

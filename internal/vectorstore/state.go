@@ -80,7 +80,7 @@ func replaceGates(ctx context.Context, tx pgx.Tx, version int64, gates []recsys.
 // Gates lists what the gates found, in the order they were recorded; it is
 // empty before they ran.
 func (s *Store) Gates(ctx context.Context, version int64) ([]recsys.GateResult, error) {
-	gates, err := gatesOf(ctx, s.pool, version)
+	gates, err := gatesOf(ctx, s.db, version)
 	if err != nil {
 		return nil, fmt.Errorf("gates of version %d: %w", version, err)
 	}

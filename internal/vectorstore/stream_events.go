@@ -53,7 +53,7 @@ func (s *Store) StoreEvents(ctx context.Context, events []StreamEvent) (StoredBa
 	batch.Queue("SELECT coalesce(version_id, 0), revision FROM recflow.live").QueryRow(func(row pgx.Row) error {
 		return row.Scan(&out.Version, &out.Revision)
 	})
-	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return StoredBatch{}, fmt.Errorf("store the events of the stream: %w", err)
 	}
 	return out, nil

@@ -57,7 +57,7 @@ func (s *Store) StreamStats(ctx context.Context, last time.Duration) (out Stream
 			max(at),
 			coalesce(percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM at - arrived_at)), '{0,0,0}')::float8[]
 		`+recent, last).QueryRow(func(row pgx.Row) error { return row.Scan(&out.Events, &newest, &seconds) })
-	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return StreamStats{}, fmt.Errorf("statistics of the stream: %w", err)
 	}
 	out.Newest = orZero(newest)
@@ -84,7 +84,7 @@ type EvaluationStats struct {
 
 // EvaluationStats sums up the prequential evaluations, newest version first.
 func (s *Store) EvaluationStats(ctx context.Context) ([]EvaluationStats, error) {
-	rows, err := s.pool.Query(ctx, `
+	rows, err := s.db.Query(ctx, `
 		SELECT
 			version_id,
 			live_stage,

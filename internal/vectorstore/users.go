@@ -44,14 +44,14 @@ func (s *Store) User(ctx context.Context, v recsys.Version, userID string) (User
 // Users is what a version knows of the users, in one round trip, ordered by id.
 // Unknown ones are left out.
 func (s *Store) Users(ctx context.Context, v recsys.Version, userIDs []string) ([]User, error) {
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(selectUser+"WHERE user_id = ANY($1) ORDER BY user_id", schemaOf(v.ID)), userIDs)
+	rows, err := s.db.Query(ctx, fmt.Sprintf(selectUser+"WHERE user_id = ANY($1) ORDER BY user_id", schemaOf(v.ID)), userIDs)
 	return collectUsers(v, rows, err)
 }
 
 // SampleUsers is n users who have a vector (all of them when there are fewer),
 // in an order that looks random and depends on the seed alone.
 func (s *Store) SampleUsers(ctx context.Context, v recsys.Version, n int, seed string) ([]User, error) {
-	rows, err := s.pool.Query(ctx, fmt.Sprintf(selectUser+`
+	rows, err := s.db.Query(ctx, fmt.Sprintf(selectUser+`
 		WHERE embedding IS NOT NULL
 		ORDER BY md5($1 || user_id), user_id
 		LIMIT $2`, schemaOf(v.ID)), seed, n)

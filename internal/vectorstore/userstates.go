@@ -66,7 +66,7 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		})
 		return err
 	})
-	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, fmt.Errorf("states of users under version %d: %w", v.ID, translate(err))
 	}
 	out := make([]UserState, len(ids))

@@ -38,10 +38,20 @@ type Options struct {
 }
 
 // Store is a pool of connections to one recflow database. It is safe for
-// concurrent use.
+// concurrent use, but for the one that Audited hands out.
 type Store struct {
 	pool  *pgxpool.Pool
-	cache facetCache
+	db    database // the pool, or the transaction of Audited
+	cache *facetCache
+}
+
+// database is what a pool and a transaction have in common.
+type database interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // Open connects to a migrated database. It refuses a pgvector with known memory
@@ -60,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", redact(err))
 	}
-	s := &Store{pool: pool}
+	s := &Store{pool: pool, db: pool, cache: &facetCache{}}
 	if err := s.checkExtension(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the store: %w", err)
@@ -100,7 +110,7 @@ var (
 // checkExtension reads the version of pgvector.
 func (s *Store) checkExtension(ctx context.Context) error {
 	var extension string
-	err := s.pool.QueryRow(ctx, "SELECT extversion FROM pg_extension WHERE extname = 'vector'").Scan(&extension)
+	err := s.db.QueryRow(ctx, "SELECT extversion FROM pg_extension WHERE extname = 'vector'").Scan(&extension)
 	if err != nil {
 		return redact(err)
 	}
@@ -140,7 +150,7 @@ func schemaOf(version int64) string { return "v" + strconv.FormatInt(version, 10
 
 // inTx runs fn in a transaction that commits when fn returns nil.
 func (s *Store) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, s.pool, fn)
+	return pgx.BeginFunc(ctx, s.db, fn)
 }
 
 // setLockTimeout bounds the wait for locks in this transaction.
@@ -184,4 +194,24 @@ func redact(err error) error {
 		return errors.New("the database address is not understood")
 	}
 	return err
+}
+
+// Refused reports whether the server would not keep a text: Postgres stores no
+// zero character, and nothing that is not UTF-8.
+func Refused(err error) bool {
+	return hasCode(err, "22021", "22P05") // character_not_in_repertoire, untranslatable_character
+}
+
+// Away reports whether the database could not be reached, or is stopping,
+// starting or out of connections.
+func Away(err error) bool {
+	var refused *pgconn.ConnectError
+	var pg *pgconn.PgError
+	if errors.As(err, &refused) {
+		return true
+	}
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || pg.Code == "53300"
+	}
+	return pgconn.SafeToRetry(err)
 }

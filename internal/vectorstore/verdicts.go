@@ -80,7 +80,7 @@ func (s *Store) WriteVerdicts(ctx context.Context, verdicts []Verdict, evaluatio
 	if batch.Len() == 0 {
 		return nil
 	}
-	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("write verdicts: %w", err)
 	}
 	return nil
@@ -97,7 +97,7 @@ func column[R, T any](rows []R, value func(*R) T) []T {
 
 // Verdicts is what became of the events that have a verdict.
 func (s *Store) Verdicts(ctx context.Context, keys []VerdictKey) (map[VerdictKey]Verdict, error) {
-	rows, err := s.pool.Query(ctx, `
+	rows, err := s.db.Query(ctx, `
 		SELECT
 			v.event_id,
 			v.digest,
@@ -149,7 +149,7 @@ func (s *Store) DropVerdicts(ctx context.Context, olderThan time.Time) (n int64,
 // dropOlder removes the rows of a table that were written before a time.
 func (s *Store) dropOlder(ctx context.Context, table string, olderThan time.Time) (int64, error) {
 	return inChunks(func() (int64, error) {
-		tag, err := s.pool.Exec(ctx, `
+		tag, err := s.db.Exec(ctx, `
 			DELETE FROM `+table+`
 			WHERE ctid = ANY (ARRAY(
 				SELECT ctid

@@ -157,7 +157,7 @@ func createTables(ctx context.Context, tx pgx.Tx, version int64, dimension int) 
 // Manifest is the manifest of a version as it was stored, with its files.
 func (s *Store) Manifest(ctx context.Context, version int64) (*recsys.Manifest, error) {
 	var manifest, files []byte
-	err := s.pool.QueryRow(ctx, "SELECT manifest, files FROM recflow.versions WHERE id = $1", version).Scan(&manifest, &files)
+	err := s.db.QueryRow(ctx, "SELECT manifest, files FROM recflow.versions WHERE id = $1", version).Scan(&manifest, &files)
 	if err != nil {
 		return nil, fmt.Errorf("manifest of version %d: %w", version, translate(err))
 	}
@@ -170,12 +170,12 @@ func (s *Store) Manifest(ctx context.Context, version int64) (*recsys.Manifest, 
 
 // Version is the version with this number, or recsys.ErrNotFound.
 func (s *Store) Version(ctx context.Context, id int64) (recsys.Version, error) {
-	return versionByID(ctx, s.pool, id)
+	return versionByID(ctx, s.db, id)
 }
 
 // VersionByRun is the newest version of a training run, or recsys.ErrNotFound.
 func (s *Store) VersionByRun(ctx context.Context, runID string) (recsys.Version, error) {
-	v, err := oneVersion(ctx, s.pool, "WHERE v.run_id = $1 ORDER BY v.id DESC LIMIT 1", runID)
+	v, err := oneVersion(ctx, s.db, "WHERE v.run_id = $1 ORDER BY v.id DESC LIMIT 1", runID)
 	if err != nil {
 		return recsys.Version{}, fmt.Errorf("version of run %s: %w", runID, translate(err))
 	}
@@ -184,7 +184,7 @@ func (s *Store) VersionByRun(ctx context.Context, runID string) (recsys.Version,
 
 // Versions lists at most limit versions, newest first.
 func (s *Store) Versions(ctx context.Context, limit int) ([]recsys.Version, error) {
-	rows, err := s.pool.Query(ctx, selectVersion+"ORDER BY v.id DESC LIMIT $1", limit)
+	rows, err := s.db.Query(ctx, selectVersion+"ORDER BY v.id DESC LIMIT $1", limit)
 	if err != nil {
 		return nil, fmt.Errorf("list versions: %w", err)
 	}
@@ -198,7 +198,7 @@ func (s *Store) Versions(ctx context.Context, limit int) ([]recsys.Version, erro
 // Abandoned lists the versions that are still loading, oldest first. Whether
 // their owners are alive is for the caller to find out.
 func (s *Store) Abandoned(ctx context.Context) ([]Building, error) {
-	rows, err := s.pool.Query(ctx, `
+	rows, err := s.db.Query(ctx, `
 		SELECT id, run_id, workflow_id, workflow_run_id, created_at
 		FROM recflow.versions
 		WHERE state = 'loading'

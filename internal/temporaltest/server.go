@@ -1,4 +1,6 @@
-package main
+// Package temporaltest gives tests a real Temporal server. One serves a test
+// binary; every test gets a namespace of its own.
+package temporaltest
 
 import (
 	"fmt"
@@ -25,9 +27,9 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// temporalServer is a real Temporal server on SQLite, without its UI.
-type temporalServer struct {
-	address    string
+// Server is a real Temporal server on SQLite, without its UI.
+type Server struct {
+	Address    string // host:port
 	args       []string
 	log        string
 	guard      *exec.Cmd
@@ -39,10 +41,10 @@ type temporalServer struct {
 // everywhere in it.
 const testNamespaces = 60
 
-// sharedTemporal is the server of this test binary. Every test has a namespace
+// Shared is the server of this test binary. Every test has a namespace
 // of its own there, because the sweep's schedule is one a namespace.
-var sharedTemporal = sync.OnceValues(func() (*temporalServer, error) {
-	dir, err := scratch()
+var Shared = sync.OnceValues(func() (*Server, error) {
+	dir, err := Scratch()
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +53,14 @@ var sharedTemporal = sync.OnceValues(func() (*temporalServer, error) {
 	for _, key := range workflows.SearchAttributes() {
 		flags = append(flags, "--search-attribute", key.GetName()+"="+key.GetValueType().String())
 	}
-	return newTemporalServer(dir, flags...)
+	return New(dir, flags...)
 })
 
-// scratch is a folder that goes when this test binary has gone.
-var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "recflow-test-worker-") })
+// Scratch is a folder that goes when this test binary has gone.
+var Scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "recflow-test-") })
 
-func newTemporalServer(dir string, flags ...string) (*temporalServer, error) {
+// New starts a server whose database is in dir.
+func New(dir string, flags ...string) (*Server, error) {
 	local, err := config.ReadLocal()
 	if err != nil {
 		return nil, err
@@ -70,23 +73,23 @@ func newTemporalServer(dir string, flags ...string) (*temporalServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &temporalServer{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), log: filepath.Join(dir, "log")}
+	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), log: filepath.Join(dir, "log")}
 	s.args = []string{tools.Temporal, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", strconv.Itoa(port),
 		"--db-filename", filepath.Join(dir, "db"), "--log-level", "error", "--disable-config-file", "--disable-config-env"}
 	s.args = append(s.args, flags...)
 	for i := range testNamespaces {
 		s.args = append(s.args, "--namespace", namespaceName(i))
 	}
-	return s, s.start()
+	return s, s.Start()
 }
 
 func namespaceName(i int) string { return fmt.Sprintf("test-%d", i) }
 
-// start starts the server under a shell that ends it when this process is gone,
+// Start starts the server under a shell that ends it when this process is gone,
 // and then removes the folder of the shared one. The log is in that folder.
-func (s *temporalServer) start() error {
+func (s *Server) Start() error {
 	const guard = `log=$1 gone=$2; shift 2; "$@" >>"$log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid; [ -z "$gone" ] || rm -rf "$gone"`
-	gone, err := scratch()
+	gone, err := Scratch()
 	if err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func (s *temporalServer) start() error {
 		return err
 	}
 	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
-		c, err := client.Dial(client.Options{HostPort: s.address, Namespace: namespaceName(testNamespaces - 1), Logger: quiet})
+		c, err := client.Dial(client.Options{HostPort: s.Address, Namespace: namespaceName(testNamespaces - 1), Logger: Quiet})
 		if err == nil {
 			c.Close()
 			return nil
@@ -114,19 +117,20 @@ func (s *temporalServer) start() error {
 	return fmt.Errorf("temporal does not answer:\n%s", output)
 }
 
-// stop ends the server and waits for it. Its database stays.
-func (s *temporalServer) stop(t *testing.T) {
+// Stop ends the server and waits for it. Its database stays.
+func (s *Server) Stop(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.lifeline.Close())
 	_ = s.guard.Wait() // its status is that of a killed server
 }
 
-// namespace returns one that no other test uses.
-func (s *temporalServer) namespace(t *testing.T) string {
+// Namespace returns one that no other test uses.
+func (s *Server) Namespace(t *testing.T) string {
 	t.Helper()
 	n := s.namespaces.Add(1) - 1
 	require.Less(t, n, int64(testNamespaces), "more tests than namespaces: raise testNamespaces")
 	return namespaceName(int(n))
 }
 
-var quiet = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+// Quiet discards what a client says: its errors come back to the test.
+var Quiet = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))

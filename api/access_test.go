@@ -1,0 +1,135 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// everybody lists what needs no token.
+var everybody = []string{"GET /docs", "GET /healthz", "GET /openapi.json", "GET /readyz", "GET /version"}
+
+// TestEveryRouteDeniesByDefault walks the router: what it answers is open by
+// name, or refuses who has no token and who has a token without its scope.
+func TestEveryRouteDeniesByDefault(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	engine, ok := h.handler().(*gin.Engine)
+	require.True(t, ok)
+	var operations int
+	for _, r := range engine.Routes() {
+		name := r.Method + " " + r.Path
+		if slices.Contains(everybody, name) {
+			continue
+		}
+		operations++
+		path := strings.NewReplacer(":version", "1", ":user", "u", ":id", "1", ":a", "1", ":b", "2").Replace(r.Path)
+		refused := h.doAs("", r.Method, path, nil)
+		require.Equal(t, http.StatusUnauthorized, refused.status, name)
+		require.Equal(t, "no_token", refused.problem(t).Code, name)
+		require.NotEmpty(t, refused.header.Get("WWW-Authenticate"))
+
+		wanted := h.operation(r.Method, r.Path)
+		require.NotNil(t, wanted, name)
+		require.Len(t, wanted.Security, 1, name)
+		others := slices.DeleteFunc(scopes(), func(s scope) bool { return string(s) == wanted.Security[0][tokenScheme][0] })
+		refused = h.doAs(h.tokenWith("without "+name, others...), r.Method, path, nil)
+		require.Equal(t, http.StatusForbidden, refused.status, name)
+		require.Equal(t, "missing_scope", refused.problem(t).Code, name)
+	}
+	require.Greater(t, operations, 3)
+}
+
+// operation is the operation of a route.
+func (h *harness) operation(method, path string) *huma.Operation {
+	for template, item := range h.api.OpenAPI().Paths {
+		if strings.NewReplacer("{", ":", "}", "").Replace(template) != path {
+			continue
+		}
+		return map[string]*huma.Operation{"GET": item.Get, "PUT": item.Put, "POST": item.Post, "DELETE": item.Delete}[method]
+	}
+	return nil
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	created := h.do("POST", "/tokens", map[string]any{"name": "shop", "scopes": []string{"recommend", "admin"}})
+	require.Equal(t, http.StatusCreated, created.status, string(created.body))
+	var token struct {
+		Token string
+		ID    int64
+	}
+	created.into(t, &token)
+	require.Regexp(t, `^rf_[A-Za-z0-9_-]{55}$`, token.Token)
+	require.NotContains(t, string(h.do("GET", "/tokens", nil).body), token.Token, "it is shown once")
+
+	require.Equal(t, http.StatusOK, h.doAs(token.Token, "GET", "/tokens", nil).status)
+	require.Equal(t, "missing_scope", h.doAs(token.Token, "POST", "/tokens", map[string]any{"name": "x", "scopes": []string{"operate"}}).problem(t).Code,
+		"nobody hands out what they do not have")
+	require.Equal(t, "conflict", h.do("POST", "/tokens", map[string]any{"name": "shop", "scopes": []string{"read"}}).problem(t).Code)
+
+	h.guard.now = func() time.Time { return time.Now().Add(2 * tokenFor) } // what is remembered is old
+	require.Equal(t, http.StatusOK, h.do("DELETE", "/tokens/"+idText(token.ID), nil).status)
+	require.Equal(t, "bad_token", h.doAs(token.Token, "GET", "/tokens", nil).problem(t).Code)
+	require.Equal(t, "not_found", h.do("DELETE", "/tokens/999", nil).problem(t).Code)
+	require.Equal(t, []string{
+		"refused token.revoke 999 not_found", "done token.revoke " + idText(token.ID), "refused token.create shop conflict",
+		"refused token.create missing_scope", "done token.create shop",
+	}, h.audited())
+
+	for name, text := range map[string]string{
+		"no token of ours": "hello", "another key": "rf_" + strings.Repeat("A", 55), "another secret": token.Token[:20] + strings.Repeat("A", 38),
+		"too long": token.Token + "A", "a percent": "rf_%00" + strings.Repeat("A", 52),
+	} {
+		refused := h.doAs(text, "GET", "/tokens", nil)
+		require.Equal(t, http.StatusUnauthorized, refused.status, name)
+		require.Equal(t, "bad_token", refused.problem(t).Code, name)
+	}
+	text, key, digest := mintToken()
+	_, err := h.store.CreateToken(t.Context(), vectorstore.NewToken{Key: key, Digest: digest,
+		Token: vectorstore.Token{Name: "old", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Second)}})
+	require.NoError(t, err)
+	require.Equal(t, "bad_token", h.doAs(text, "GET", "/tokens", nil).problem(t).Code)
+}
+
+func TestRateLimits(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, withSettings(func(c *config.API) { c.Rate, c.Burst = 0.5, 3 }))
+	for left := 2; left >= 0; left-- {
+		ok := h.do("GET", "/tokens", nil)
+		require.Equal(t, http.StatusOK, ok.status)
+		require.Equal(t, "3", ok.header.Get("RateLimit-Limit"))
+		require.Equal(t, idText(int64(left)), ok.header.Get("RateLimit-Remaining"))
+	}
+	often := h.do("POST", "/tokens", map[string]any{"name": "x", "scopes": []string{"read"}})
+	require.Equal(t, "too_many_requests", often.problem(t).Code)
+	require.Equal(t, "2", often.header.Get("Retry-After"))
+	require.Empty(t, h.audited(), "who comes too often does not fill the audit")
+	require.Equal(t, http.StatusOK, h.doAs(h.tokenWith("other", scopeAdmin), "GET", "/tokens", nil).status, "others are not held up")
+	for range anonymousBurst {
+		require.Equal(t, http.StatusUnauthorized, h.doAs("", "GET", "/tokens", nil).status)
+	}
+	require.Equal(t, http.StatusTooManyRequests, h.doAs("", "GET", "/tokens", nil).status)
+}
+
+func TestWithoutAuthentication(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, withSettings(func(c *config.API) { c.Auth = config.AuthNone }))
+	require.Equal(t, http.StatusCreated, h.doAs("", "POST", "/tokens", map[string]any{"name": "x", "scopes": []string{"read"}}).status)
+	require.Equal(t, []string{"done token.create x"}, h.audited())
+	c := config.API{Database: config.Database{URL: "postgres://x", MaxConns: 2}, Temporal: config.Temporal{Address: "x:1"},
+		Address: "0.0.0.0:1", MetricsAddress: "127.0.0.1:2", Auth: config.AuthNone, Rate: 1, Burst: 1}
+	require.ErrorContains(t, c.Validate(), "RECFLOW_API_AUTH is none, but 0.0.0.0:1 can be reached from elsewhere")
+	c.Address = "[::1]:1"
+	require.NoError(t, c.Validate())
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+func (s *server) auditRoutes() {
+	route(s, huma.Operation{OperationID: "list-audit", Method: http.MethodGet, Path: "/audit", Tags: []string{"Audit"},
+		Summary:     "List who asked for which change, newest first",
+		Description: "Holds every change, and every attempt that was refused, but for those that came too often. Nothing in it can be changed or removed."},
+		access{scope: scopeAdmin}, s.listAudit)
+}
+
+type listAuditInput struct {
+	Page
+	Action  string    `query:"action" maxLength:"100" doc:"Only this action; with a dot at its end, all that begin with it." example:"version."`
+	Actor   string    `query:"actor" maxLength:"100" doc:"Only what this actor asked for." example:"token:ops"`
+	Outcome string    `query:"outcome" enum:"done,refused" doc:"Only what ended like this."`
+	Since   time.Time `query:"since" doc:"Not earlier than this."`
+}
+type listAuditOutput struct{ Body apiclient.AuditLog }
+
+func (s *server) listAudit(ctx context.Context, in *listAuditInput) (*listAuditOutput, error) {
+	before, err := in.before()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.store.AuditEntries(ctx, vectorstore.AuditFilter{
+		Before: before, Since: in.Since, Action: in.Action, Actor: in.Actor, Outcome: in.Outcome,
+	}, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &listAuditOutput{}
+	out.Body.Items, out.Body.Next = cut(entries, in.Limit, func(a vectorstore.Audit) int64 { return a.ID })
+	return out, nil
+}
+
+// recordTimeout bounds the writing of a refusal, which nobody waits for.
+const recordTimeout = 5 * time.Second
+
+// recordRefusal writes that a change was asked for and not made.
+func (s *server) recordRefusal(ctx context.Context, c *call) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	err := s.store.Record(ctx, vectorstore.Audit{
+		Actor: c.principal.actor(), Action: c.action, Target: c.target, Outcome: vectorstore.NotDone,
+		Code: c.problem.Code, Detail: c.problem.Detail, TraceID: c.traceID,
+	})
+	if err != nil {
+		slog.ErrorContext(ctx, "a refusal is not in the audit", "action", c.action, "code", c.problem.Code, "error", err, "trace_id", c.traceID)
+	}
+}
+
+func idText(id int64) string { return strconv.FormatInt(id, 10) }

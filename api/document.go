@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+
+	"github.com/recflow/recflow/internal/config"
+)
+
+//go:embed reference.html
+var referencePage string
+
+//go:embed reference.css
+var referenceStyle string
+
+// document is the OpenAPI document of the API, as it is committed.
+func document() []byte {
+	s := newServer(config.API{}, nil, nil)
+	s.handler()
+	return documentOf(s.api)
+}
+
+func documentOf(api huma.API) []byte {
+	data, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
+	if err != nil {
+		panic(err) // it is made of our own types
+	}
+	return append(data, '\n')
+}
+
+// documentRoutes serve the document, and a page made from it that needs no
+// script and nothing from elsewhere.
+func (s *server) documentRoutes(engine *gin.Engine) {
+	data := documentOf(s.api)
+	page := reference(s.api.OpenAPI())
+	style := sha256.Sum256([]byte(referenceStyle))
+	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(style[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	engine.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/vnd.oai.openapi+json;version=3.1", data) })
+	engine.GET("/docs", func(c *gin.Context) {
+		c.Header("Content-Security-Policy", policy)
+		c.Data(http.StatusOK, "text/html; charset=utf-8", page)
+	})
+}
+
+// operation is one entry of the page.
+type operation struct {
+	Method, Path string
+	*huma.Operation
+	Scope string
+	Body  *huma.Schema
+}
+
+// reference renders the page.
+func reference(o *huma.OpenAPI) []byte {
+	var operations []operation
+	for path, item := range o.Paths {
+		for method, op := range map[string]*huma.Operation{"GET": item.Get, "PUT": item.Put, "POST": item.Post, "DELETE": item.Delete} {
+			if op == nil {
+				continue
+			}
+			entry := operation{Method: method, Path: path, Operation: op}
+			for _, s := range op.Security {
+				entry.Scope = strings.Join(s[tokenScheme], ", ")
+			}
+			if op.RequestBody != nil {
+				entry.Body = resolve(o, op.RequestBody.Content["application/json"].Schema)
+			}
+			operations = append(operations, entry)
+		}
+	}
+	slices.SortFunc(operations, func(a, b operation) int {
+		return strings.Compare(a.Tags[0]+a.Path+a.Method, b.Tags[0]+b.Path+b.Method)
+	})
+	t := template.Must(template.New("reference").Funcs(template.FuncMap{
+		"style": func() template.CSS { return template.CSS(referenceStyle) },
+		"kind":  func(s *huma.Schema) string { return kind(o, s) },
+	}).Parse(referencePage))
+	var out bytes.Buffer
+	if err := t.Execute(&out, map[string]any{"Info": o.Info, "Operations": operations, "Scopes": scopes()}); err != nil {
+		panic(err) // the page and the document are our own
+	}
+	return out.Bytes()
+}
+
+// resolve follows a reference into the components.
+func resolve(o *huma.OpenAPI, s *huma.Schema) *huma.Schema {
+	if s != nil && s.Ref != "" {
+		return o.Components.Schemas.SchemaFromRef(s.Ref)
+	}
+	return s
+}
+
+// kind names the type of a field.
+func kind(o *huma.OpenAPI, s *huma.Schema) string {
+	if s == nil {
+		return ""
+	}
+	if s.Ref != "" {
+		return s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
+	}
+	if s.Type == huma.TypeArray {
+		return "list of " + kind(o, s.Items)
+	}
+	if s.Format != "" {
+		return s.Format
+	}
+	return s.Type
+}

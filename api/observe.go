@@ -1,0 +1,68 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+)
+
+// observe gives the request a trace id, the answer its common headers, and the
+// metrics and the log what became of it.
+func (s *server) observe(c *gin.Context) {
+	began := time.Now()
+	k := &call{traceID: traceID(c.GetHeader("Traceparent"))}
+	c.Request = c.Request.WithContext(withCall(c.Request.Context(), k))
+	h := c.Writer.Header()
+	h.Set("Trace-Id", k.traceID)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	c.Next()
+	route := c.FullPath() // the pattern: no ids
+	if route == "" {
+		route = "none"
+	}
+	took := time.Since(began)
+	s.metrics.request(c.Request.Method, route, c.Writer.Status(), took)
+	level := slog.LevelDebug
+	if k.action != "" {
+		level = slog.LevelInfo
+	}
+	slog.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(),
+		"duration_ms", took.Milliseconds(), "actor", k.principal.actor(), "trace_id", k.traceID)
+}
+
+// recovered answers when a handler panics.
+func (s *server) recovered(c *gin.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			slog.ErrorContext(c.Request.Context(), "a handler panicked", "panic", p, "trace_id", callOf(c.Request.Context()).traceID, "stack", string(debug.Stack()))
+			if !c.Writer.Written() {
+				writeProblem(c, fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow"))
+			}
+		}
+	}()
+	c.Next()
+}
+
+// plainText refuses an address that no text can hold: ids are text.
+func plainText(c *gin.Context) {
+	u := c.Request.URL
+	ok := readable(u.Path)
+	for name, values := range u.Query() {
+		ok = ok && readable(name)
+		for _, v := range values {
+			ok = ok && readable(v)
+		}
+	}
+	if !ok {
+		writeProblem(c, fail(http.StatusBadRequest, "invalid_text", "the address holds a zero character or is not UTF-8", "leave it out"))
+	}
+}
+
+func readable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strconv"
+)
+
+// Page asks for a page of a list. It is exported for the sake of reflection.
+type Page struct {
+	Cursor string `query:"cursor" maxLength:"100" doc:"The next of the page before; the first page when left out."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most entries on the page."`
+}
+
+// before is the id that the page begins under, 0 for the first page. A cursor
+// is opaque to callers: what it holds may change.
+func (p Page) before() (int64, error) {
+	if p.Cursor == "" {
+		return 0, nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(p.Cursor)
+	if err == nil {
+		var id int64
+		if id, err = strconv.ParseInt(string(text), 10, 64); err == nil && id > 0 {
+			return id, nil
+		}
+	}
+	return 0, fail(http.StatusUnprocessableEntity, "bad_cursor", "the cursor is none of this list", "begin again without a cursor")
+}
+
+// cut takes a list that was asked for with one entry too many to a page, and
+// makes the cursor of the next.
+func cut[T any](entries []T, limit int, id func(T) int64) (page []T, next string) {
+	if len(entries) <= limit {
+		return append([]T{}, entries...), ""
+	}
+	page = entries[:limit]
+	return page, base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(id(page[limit-1]), 10)))
+}

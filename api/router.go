@@ -1,0 +1,64 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+)
+
+// resources are the routes of every resource.
+func (s *server) resources() {
+	s.healthRoutes()
+	s.tokenRoutes()
+	s.auditRoutes()
+}
+
+// handler answers every request: with a resource, or with a problem.
+func (s *server) handler() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	engine.UseRawPath = true // an id may hold a slash, as %2F
+	engine.ForwardedByClientIP = false
+	engine.Use(s.observe, s.recovered, plainText)
+	engine.NoRoute(func(c *gin.Context) {
+		writeProblem(c, fail(http.StatusNotFound, "no_such_route", "there is nothing at this address", "see GET /docs for what there is"))
+	})
+	engine.NoMethod(func(c *gin.Context) {
+		writeProblem(c, fail(http.StatusMethodNotAllowed, "method_not_allowed", "this address does not know this method", "see the Allow header, and GET /docs"))
+	})
+	s.api = humagin.New(engine, s.contract())
+	s.resources()
+	s.documentRoutes(engine)
+	return engine
+}
+
+// contract describes the API apart from its operations.
+func (s *server) contract() huma.Config {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:   "recflow",
+				Version: "1",
+				Description: "The control plane of recflow: backfills, versions, events and recommendations.\n\n" +
+					"Within a version of this API changes only add. What is refused is answered with a problem " +
+					"(RFC 9457) that says what happened and what to do next.",
+				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+			Components: &huma.Components{
+				Schemas: schemas,
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					tokenScheme: {Type: "http", Scheme: "bearer", BearerFormat: "rf_…", Description: "A token of `recflow tokens create`."},
+				},
+			},
+		},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	}
+}

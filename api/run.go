@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// Limits of a request. The longest answer is a long poll of 60 seconds.
+const (
+	headerTimeout  = 5 * time.Second
+	requestTimeout = 15 * time.Second
+	answerTimeout  = 90 * time.Second
+	idleTimeout    = 2 * time.Minute
+	mostHeader     = 16 << 10 // bytes
+)
+
+// run serves until ctx ends, then drains. Everything it opened is closed when it
+// returns.
+func run(ctx context.Context, c config.API) error {
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: "recflow-api"})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := store.CheckSchema(ctx); err != nil {
+		return err
+	}
+	// Lazy: recommendations are answered while Temporal is away.
+	temporal, err := client.NewLazyClient(client.Options{
+		HostPort: c.Temporal.Address, Namespace: c.Temporal.Namespace, Logger: sdklog.NewStructuredLogger(slog.Default()),
+	})
+	if err != nil {
+		return fmt.Errorf("prepare for Temporal at %s: %w", c.Temporal.Address, err)
+	}
+	defer temporal.Close()
+	s := newServer(c, store, temporal)
+	if c.Stream.Name != "" {
+		aws, err := awsclient.Load(ctx, awsclient.Options{})
+		if err != nil {
+			return err
+		}
+		s.stream = awsclient.NewKinesis(aws, c.Stream.Name)
+	}
+	return serve(ctx, s)
+}
+
+// serve answers requests until ctx ends, and then those that are under way.
+func serve(ctx context.Context, s *server) error {
+	listener, err := net.Listen("tcp", s.config.Address)
+	if err != nil {
+		return fmt.Errorf("listen for requests (RECFLOW_API_ADDRESS): %w", err)
+	}
+	defer listener.Close()
+	metrics, err := net.Listen("tcp", s.config.MetricsAddress)
+	if err != nil {
+		return fmt.Errorf("listen for Prometheus (RECFLOW_API_METRICS_ADDRESS): %w", err)
+	}
+	defer metrics.Close()
+	requests := httpServer(s.handler())
+	scrapes := httpServer(s.metrics.handler())
+	var group errgroup.Group
+	group.Go(func() error { return ended(requests.Serve(listener)) })
+	group.Go(func() error { return ended(scrapes.Serve(metrics)) })
+	slog.Info("api ready", "address", listener.Addr().String(), "metrics", metrics.Addr().String(), "auth", s.config.Auth, "build_id", build())
+	<-ctx.Done()
+	slog.Info("api draining", "drain_timeout", s.config.DrainTimeout.String())
+	close(s.stopping) // those who wait for a change get an answer now
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
+	defer cancel()
+	if err := requests.Shutdown(drain); err != nil {
+		requests.Close()
+		slog.Warn("requests were cut off", "error", err)
+	}
+	scrapes.Close()
+	err = group.Wait()
+	slog.Info("api drained")
+	return err
+}
+
+func httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    mostHeader,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+}
+
+// ended forgets that a server was told to stop.
+func ended(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/danielgtaylor/huma/v2"
+	"go.temporal.io/sdk/client"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// server is what handlers need. There is one in a process.
+type server struct {
+	config   config.API
+	store    *vectorstore.Store
+	temporal client.Client      // connects when first used: Temporal may be away
+	stream   *awsclient.Kinesis // nil where no stream is configured
+	reader   *recommend.Recommender
+
+	api      huma.API
+	metrics  *metrics
+	guard    *guard
+	stopping chan struct{} // closed when the process drains
+}
+
+func newServer(c config.API, store *vectorstore.Store, temporal client.Client) *server {
+	return &server{
+		config: c, store: store, temporal: temporal,
+		reader:   &recommend.Recommender{Store: store},
+		metrics:  newMetrics(),
+		guard:    newGuard(c, store),
+		stopping: make(chan struct{}),
+	}
+}
+
+// change makes a change and its entry in the audit in one transaction: change
+// gets a store whose statements belong to it. What it was made to is named by
+// target, also when it is refused.
+func (s *server) change(ctx context.Context, target string, change func(*vectorstore.Store) error) error {
+	c := callOf(ctx)
+	c.target = target
+	return s.store.Audited(ctx, vectorstore.Audit{
+		Actor: c.principal.actor(), Action: c.action, Target: target, TraceID: c.traceID,
+	}, change)
+}
+
+// build is the commit that the binary was made from, where that is known.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return "unknown"
+}

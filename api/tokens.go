@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+func (s *server) tokenRoutes() {
+	tags := []string{"Tokens"}
+	route(s, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: "/tokens", Tags: tags, DefaultStatus: http.StatusCreated,
+		Summary:     "Create a token",
+		Description: "The answer is the only one that shows it. Nobody can hand out a scope that they do not have."},
+		access{scopeAdmin, "token.create"}, s.createToken)
+	route(s, huma.Operation{OperationID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tags: tags,
+		Summary: "List tokens, newest first"}, access{scope: scopeAdmin}, s.listTokens)
+	route(s, huma.Operation{OperationID: "revoke-token", Method: http.MethodDelete, Path: "/tokens/{id}", Tags: tags,
+		Summary:     "Revoke a token",
+		Description: "For good, and everywhere within five seconds. Repeating it changes nothing."},
+		access{scopeAdmin, "token.revoke"}, s.revokeToken)
+}
+
+type createTokenInput struct{ Body apiclient.NewToken }
+type createTokenOutput struct{ Body apiclient.CreatedToken }
+
+func (s *server) createToken(ctx context.Context, in *createTokenInput) (*createTokenOutput, error) {
+	n := in.Body
+	p := principalOf(ctx)
+	for _, wanted := range n.Scopes {
+		if !p.may(scope(wanted)) {
+			return nil, fail(http.StatusForbidden, "missing_scope", "your own token does not have the scope "+wanted, "ask somebody who has it")
+		}
+	}
+	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(time.Now()) {
+		return nil, fail(http.StatusUnprocessableEntity, "expired", "expires_at is over", "give a later time, or leave it out")
+	}
+	slices.Sort(n.Scopes)
+	text, key, digest := mintToken()
+	out := &createTokenOutput{}
+	err := s.change(ctx, n.Name, func(tx *vectorstore.Store) (err error) {
+		out.Body.Token, err = tx.CreateToken(ctx, vectorstore.NewToken{
+			Token: vectorstore.Token{Name: n.Name, Scopes: n.Scopes, CreatedBy: p.actor(), ExpiresAt: n.ExpiresAt},
+			Key:   key, Digest: digest,
+		})
+		return err
+	})
+	out.Body.Secret = text
+	return out, err
+}
+
+type listTokensOutput struct{ Body apiclient.Tokens }
+
+func (s *server) listTokens(ctx context.Context, in *struct{ Page }) (*listTokensOutput, error) {
+	before, err := in.before()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := s.store.Tokens(ctx, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &listTokensOutput{}
+	out.Body.Items, out.Body.Next = cut(tokens, in.Limit, func(t vectorstore.Token) int64 { return t.ID })
+	return out, nil
+}
+
+type revokeTokenInput struct {
+	ID int64 `path:"id" minimum:"1"`
+}
+type revokeTokenOutput struct{ Body vectorstore.Token }
+
+func (s *server) revokeToken(ctx context.Context, in *revokeTokenInput) (*revokeTokenOutput, error) {
+	out := &revokeTokenOutput{}
+	err := s.change(ctx, idText(in.ID), func(tx *vectorstore.Store) (err error) {
+		out.Body, err = tx.RevokeToken(ctx, in.ID)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,19 @@
+package apiclient
+
+// Health is the answer of a process that runs.
+type Health struct {
+	Status string `json:"status" enum:"ok"`
+}
+
+// Ready is the answer of a process that can do its work.
+type Ready struct {
+	Status          string `json:"status" enum:"ready"`
+	SchemaVersion   int    `json:"schema_version" doc:"Of the database: the number of its last migration."`
+	PgvectorVersion string `json:"pgvector_version" example:"0.8.5"`
+}
+
+// Build says which code answers.
+type Build struct {
+	BuildID string `json:"build_id" doc:"The commit that the process was built from." example:"98453df0c2a1"`
+	API     string `json:"api" doc:"The version of the contract." example:"1"`
+}

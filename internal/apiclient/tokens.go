@@ -1,0 +1,60 @@
+package apiclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// NewToken asks for a token.
+type NewToken struct {
+	Name      string    `json:"name" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._@-]*$" doc:"Names its holder in the audit. Free again when the token is revoked." example:"shop-frontend"`
+	Scopes    []string  `json:"scopes" minItems:"1" maxItems:"6" uniqueItems:"true" enum:"recommend,events,items,read,operate,admin" doc:"What it allows."`
+	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When it stops working; never when left out."`
+}
+
+// CreatedToken is a new token, the only time that it is shown.
+type CreatedToken struct {
+	vectorstore.Token
+	Secret string `json:"token" doc:"Send it as Authorization: Bearer. It is not kept and cannot be shown again." example:"rf_…"`
+}
+
+// Tokens is a page of tokens, newest first.
+type Tokens struct {
+	Items []vectorstore.Token `json:"items"`
+	Next  string              `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
+}
+
+// CreateToken makes a token.
+func (c *Client) CreateToken(ctx context.Context, n NewToken) (t CreatedToken, err error) {
+	_, err = c.Do(ctx, http.MethodPost, "/tokens", nil, nil, n, &t)
+	return t, err
+}
+
+// Tokens lists a page of tokens.
+func (c *Client) Tokens(ctx context.Context, cursor string, limit int) (t Tokens, err error) {
+	_, err = c.Do(ctx, http.MethodGet, "/tokens", page(cursor, limit), nil, nil, &t)
+	return t, err
+}
+
+// RevokeToken ends a token.
+func (c *Client) RevokeToken(ctx context.Context, id int64) (t vectorstore.Token, err error) {
+	_, err = c.Do(ctx, http.MethodDelete, "/tokens/"+strconv.FormatInt(id, 10), nil, nil, nil, &t)
+	return t, err
+}
+
+// page asks for a page of at most limit entries; an empty cursor is the first.
+func page(cursor string, limit int) url.Values {
+	q := url.Values{}
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	return q
+}

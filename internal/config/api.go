@@ -1,0 +1,90 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// API is everything the API binary needs.
+type API struct {
+	Database Database
+	Temporal Temporal
+	Stream   Stream
+
+	// Address is where requests are answered, as host:port.
+	Address string `env:"RECFLOW_API_ADDRESS" envDefault:"127.0.0.1:14570"`
+
+	// MetricsAddress is where Prometheus finds the metrics. Keep it inside.
+	MetricsAddress string `env:"RECFLOW_API_METRICS_ADDRESS" envDefault:"127.0.0.1:14571"`
+
+	// Auth is "token", or "none": everybody may do everything, which is accepted
+	// on a loopback address only.
+	Auth string `env:"RECFLOW_API_AUTH" envDefault:"token"`
+
+	// Rate is how many requests a second a token may make in the long run, and
+	// Burst how many at once.
+	Rate  float64 `env:"RECFLOW_API_RATE" envDefault:"200"`
+	Burst int     `env:"RECFLOW_API_BURST" envDefault:"400"`
+
+	// DrainTimeout is how long requests under way get when the process stops.
+	DrainTimeout time.Duration `env:"RECFLOW_API_DRAIN_TIMEOUT" envDefault:"30s"`
+}
+
+// Ways of knowing who calls.
+const (
+	AuthToken = "token"
+	AuthNone  = "none"
+)
+
+// ReadAPI reads and validates API.
+func ReadAPI() (API, error) {
+	c, err := env.ParseAs[API]()
+	if err != nil {
+		return API{}, err
+	}
+	return c, c.Validate()
+}
+
+// Validate reports every mistake at once and names the variables.
+func (c API) Validate() error {
+	errs := []error{c.Database.validate(), c.Temporal.validate()}
+	for _, a := range []struct{ name, address string }{
+		{"RECFLOW_API_ADDRESS", c.Address}, {"RECFLOW_API_METRICS_ADDRESS", c.MetricsAddress},
+	} {
+		if _, _, err := net.SplitHostPort(a.address); err != nil {
+			errs = append(errs, fmt.Errorf("%s is %q; give host:port", a.name, a.address))
+		}
+	}
+	switch c.Auth {
+	case AuthToken:
+	case AuthNone:
+		if !loopback(c.Address) {
+			errs = append(errs, fmt.Errorf("RECFLOW_API_AUTH is none, but %s can be reached from elsewhere: use token, or listen on 127.0.0.1", c.Address))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("RECFLOW_API_AUTH is %q; use token or none", c.Auth))
+	}
+	if c.Rate <= 0 || c.Burst < 1 {
+		errs = append(errs, errors.New("RECFLOW_API_RATE and RECFLOW_API_BURST must be positive"))
+	}
+	if c.DrainTimeout < 0 {
+		errs = append(errs, fmt.Errorf("RECFLOW_API_DRAIN_TIMEOUT is %s; it must not be negative", c.DrainTimeout))
+	}
+	return errors.Join(errs...)
+}
+
+// loopback reports whether only this machine reaches the address. A name, even
+// localhost, may be anything.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
