@@ -25,10 +25,11 @@ PY_TESTS ?= glue
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-build: ## build bin/recflow, bin/recflow-worker and bin/recflow-lambda
+build: ## build bin/recflow, bin/recflow-worker, bin/recflow-api and bin/recflow-lambda
 	@mkdir -p bin
 	@go build -o bin/recflow ./cmd/recflow
 	@go build -o bin/recflow-worker ./worker
+	@go build -o bin/recflow-api ./api
 	@CGO_ENABLED=0 go build -tags lambda.norpc -o bin/recflow-lambda ./lambda
 
 package: ## dist/recflow-lambda-{arm64,amd64}.zip for AWS, the same bytes everywhere

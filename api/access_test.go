@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -76,14 +77,14 @@ func TestTokens(t *testing.T) {
 	require.Equal(t, http.StatusOK, h.doAs(token.Token, "GET", "/tokens", nil).status)
 	require.Equal(t, "missing_scope", h.doAs(token.Token, "POST", "/tokens", map[string]any{"name": "x", "scopes": []string{"operate"}}).problem(t).Code,
 		"nobody hands out what they do not have")
-	require.Equal(t, "conflict", h.do("POST", "/tokens", map[string]any{"name": "shop", "scopes": []string{"read"}}).problem(t).Code)
+	require.Equal(t, "name_taken", h.do("POST", "/tokens", map[string]any{"name": "shop", "scopes": []string{"read"}}).problem(t).Code)
 
 	h.guard.now = func() time.Time { return time.Now().Add(2 * tokenFor) } // what is remembered is old
 	require.Equal(t, http.StatusOK, h.do("DELETE", "/tokens/"+idText(token.ID), nil).status)
 	require.Equal(t, "bad_token", h.doAs(token.Token, "GET", "/tokens", nil).problem(t).Code)
 	require.Equal(t, "not_found", h.do("DELETE", "/tokens/999", nil).problem(t).Code)
 	require.Equal(t, []string{
-		"refused token.revoke 999 not_found", "done token.revoke " + idText(token.ID), "refused token.create shop conflict",
+		"refused token.revoke 999 not_found", "done token.revoke " + idText(token.ID), "refused token.create shop name_taken",
 		"refused token.create missing_scope", "done token.create shop",
 	}, h.audited())
 
@@ -95,7 +96,7 @@ func TestTokens(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, refused.status, name)
 		require.Equal(t, "bad_token", refused.problem(t).Code, name)
 	}
-	text, key, digest := mintToken()
+	text, key, digest := apiclient.MintToken()
 	_, err := h.store.CreateToken(t.Context(), vectorstore.NewToken{Key: key, Digest: digest,
 		Token: vectorstore.Token{Name: "old", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Second)}})
 	require.NoError(t, err)

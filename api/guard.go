@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"math"
 	"net"
@@ -83,7 +80,7 @@ func (g *guard) authenticate(ctx context.Context, authorization string) (princip
 	if authorization == "" || !strings.EqualFold(scheme, "Bearer") {
 		return principal{}, fail(http.StatusUnauthorized, "no_token", "the request carries no token", "send Authorization: Bearer rf_…; see recflow tokens create")
 	}
-	key, secret, ok := splitToken(strings.TrimSpace(text))
+	key, sum, ok := apiclient.SplitToken(strings.TrimSpace(text))
 	bad := fail(http.StatusUnauthorized, "bad_token", "the token is unknown, revoked or expired", "create another one with recflow tokens create")
 	if !ok {
 		return principal{}, bad
@@ -95,7 +92,6 @@ func (g *guard) authenticate(ctx context.Context, authorization string) (princip
 	if err != nil {
 		return principal{}, classify(ctx, err)
 	}
-	sum := sha256.Sum256([]byte(secret))
 	if subtle.ConstantTimeCompare(sum[:], digest) != 1 || !t.Valid(g.now()) {
 		return principal{}, bad
 	}
@@ -157,29 +153,4 @@ func (g *guard) limit(caller string, perSecond float64, burst int) (limits, *api
 	}
 	wait := time.Duration((1 - left) / perSecond * float64(time.Second))
 	return l, failAfter(http.StatusTooManyRequests, "too_many_requests", "more requests than this caller may make", "wait for Retry-After, then go on more slowly", wait)
-}
-
-// keyLength is that of the public part of a token.
-const keyLength = 12
-
-// mintToken makes a token: its text, to be shown once, and what is kept of it.
-func mintToken() (text, key string, digest [sha256.Size]byte) {
-	var random [9 + 32]byte
-	rand.Read(random[:]) //nolint:errcheck // it never fails
-	key = base64.RawURLEncoding.EncodeToString(random[:9])
-	secret := base64.RawURLEncoding.EncodeToString(random[9:])
-	return "rf_" + key + secret, key, sha256.Sum256([]byte(secret))
-}
-
-func splitToken(text string) (key, secret string, ok bool) {
-	rest, ok := strings.CutPrefix(text, "rf_")
-	if !ok || len(rest) != keyLength+43 {
-		return "", "", false
-	}
-	for _, r := range rest {
-		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", r) {
-			return "", "", false
-		}
-	}
-	return rest[:keyLength], rest[keyLength:], true
 }

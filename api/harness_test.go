@@ -68,7 +68,7 @@ func newHarness(t *testing.T, options ...harnessOption) *harness {
 // tokenWith is a new token with these scopes.
 func (h *harness) tokenWith(name string, allowed ...scope) string {
 	h.t.Helper()
-	text, key, digest := mintToken()
+	text, key, digest := apiclient.MintToken()
 	n := vectorstore.NewToken{Token: vectorstore.Token{Name: name, CreatedBy: "test"}, Key: key, Digest: digest}
 	for _, s := range allowed {
 		n.Scopes = append(n.Scopes, string(s))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -41,7 +43,7 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 		return nil, fail(http.StatusUnprocessableEntity, "expired", "expires_at is over", "give a later time, or leave it out")
 	}
 	slices.Sort(n.Scopes)
-	text, key, digest := mintToken()
+	text, key, digest := apiclient.MintToken()
 	out := &createTokenOutput{}
 	err := s.change(ctx, n.Name, func(tx *vectorstore.Store) (err error) {
 		out.Body.Token, err = tx.CreateToken(ctx, vectorstore.NewToken{
@@ -50,6 +52,9 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 		})
 		return err
 	})
+	if errors.Is(err, recsys.ErrConflict) {
+		return nil, fail(http.StatusConflict, "name_taken", "a token that works has this name", "revoke that one first, or take another name")
+	}
 	out.Body.Secret = text
 	return out, err
 }

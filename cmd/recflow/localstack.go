@@ -32,6 +32,8 @@ func (f *portFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.ports.Glue, "glue-port", 0, "port of the Glue endpoint")
 	flags.IntVar(&f.ports.Firehose, "firehose-port", 0, "port of Firehose")
 	flags.IntVar(&f.ports.Stream, "stream-port", 0, "port of the stream's status")
+	flags.IntVar(&f.ports.API, "api-port", 0, "port of the API")
+	flags.IntVar(&f.ports.APIMetrics, "api-metrics-port", 0, "port of the API's metrics")
 	cmd.MarkFlagsMutuallyExclusive("port-offset", "free-ports")
 }
 
@@ -63,6 +65,7 @@ func (f *portFlags) settings(cmd *cobra.Command, local config.Local) (stack.Sett
 		{&f.ports.Postgres, &s.Ports.Postgres}, {&f.ports.S3, &s.Ports.S3}, {&f.ports.Temporal, &s.Ports.Temporal},
 		{&f.ports.TemporalUI, &s.Ports.TemporalUI}, {&f.ports.Glue, &s.Ports.Glue},
 		{&f.ports.Firehose, &s.Ports.Firehose}, {&f.ports.Stream, &s.Ports.Stream},
+		{&f.ports.API, &s.Ports.API}, {&f.ports.APIMetrics, &s.Ports.APIMetrics},
 	} {
 		if *p.from != 0 {
 			*p.to = *p.from
@@ -98,7 +101,7 @@ func (a *app) stackOptions(local config.Local, settings stack.Settings, tools to
 	return stack.Options{Home: local.Home, Settings: settings, Tools: tools, Programs: programs, Progress: a.progress()}, nil
 }
 
-// findPrograms looks for the worker and the Lambda beside this command and for the training
+// findPrograms looks for the worker, the Lambda and the API beside this command and for the training
 // job in the source tree around it.
 func findPrograms(local config.Local) (stack.Programs, error) {
 	self, err := os.Executable()
@@ -110,7 +113,7 @@ func findPrograms(local config.Local) (stack.Programs, error) {
 	}
 	dir := filepath.Dir(self)
 	p := stack.Programs{Recflow: self, Worker: filepath.Join(dir, "recflow-worker"),
-		Lambda: filepath.Join(dir, "recflow-lambda"), Cache: local.Cache}
+		Lambda: filepath.Join(dir, "recflow-lambda"), API: filepath.Join(dir, "recflow-api"), Cache: local.Cache}
 	cwd, err := os.Getwd()
 	if err != nil {
 		return stack.Programs{}, err

@@ -20,7 +20,7 @@ type streams struct {
 type app struct {
 	streams
 	quiet  bool
-	output string // table, json or csv
+	output string // table, json, yaml or csv
 	begun  bool   // the command line was understood, and the command runs
 }
 
@@ -78,6 +78,8 @@ func (a *app) commands() []*cobra.Command {
 		a.eventsCommand(),
 		a.streamCommand(),
 		a.quarantineCommand(),
+		a.tokensCommand(),
+		a.auditCommand(),
 		a.localCommand(),
 	}
 }
@@ -97,5 +99,6 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 
 // addOutputFlag gives cmd the -o flag.
 func (a *app) addOutputFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table, json or csv")
+	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table, json, yaml or csv")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "csv"}, cobra.ShellCompDirectiveNoFileComp))
 }

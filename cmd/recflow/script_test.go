@@ -75,7 +75,7 @@ var build = sync.OnceValue(func() (err error) {
 	if programs, err = os.MkdirTemp("", "recflow-programs"); err != nil {
 		return err
 	}
-	for name, dir := range map[string]string{"recflow": ".", "recflow-worker": "../../worker", "recflow-lambda": "../../lambda"} {
+	for name, dir := range map[string]string{"recflow": ".", "recflow-worker": "../../worker", "recflow-lambda": "../../lambda", "recflow-api": "../../api"} {
 		out, err := exec.Command("go", "build", "-o", filepath.Join(programs, "bin", name), dir).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("build %s: %w: %s", name, err, out)

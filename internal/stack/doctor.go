@@ -46,6 +46,7 @@ func Doctor(ctx context.Context, o Options, known bool) []Check {
 		checkDisk("disk of the cache", o.Programs.Cache),
 		checkDisk("disk of the stack", o.Home),
 		checkFile("worker program", o.Programs.Worker, "run `make build`"),
+		checkFile("API program", o.Programs.API, "run `make build`"),
 		checkFile("stream's function", o.Programs.Lambda, "run `make build`"),
 		checkFile("training job", filepath.Join(o.Programs.GlueDir, "glue_job.py"), "run recflow from a checkout, or from its bin folder"),
 	}

@@ -57,6 +57,11 @@ func (s Settings) Env(home string) map[string]string {
 		"RECFLOW_STREAM":             StreamName,
 		"RECFLOW_STREAM_STATUS":      "http://" + loopback(s.Ports.Stream) + "/status",
 
+		"RECFLOW_API_ADDRESS":         loopback(s.Ports.API),
+		"RECFLOW_API_METRICS_ADDRESS": loopback(s.Ports.APIMetrics),
+		"RECFLOW_API_URL":             "http://" + loopback(s.Ports.API),
+		"RECFLOW_API_TOKEN":           s.APIToken,
+
 		"RECFLOW_FIREHOSE_RECOMMENDATIONS": Recommendations,
 		"RECFLOW_FIREHOSE_EVENTS":          Events,
 		"RECFLOW_FIREHOSE_QUARANTINE":      Quarantine,

@@ -13,7 +13,7 @@ import (
 func parts(o Options) [][]Part {
 	return [][]Part{
 		{newPostgres(o), newS3(o), newTemporal(o)},
-		{newGlue(o), newWorker(o), newFirehose(o)},
+		{newGlue(o), newWorker(o), newFirehose(o), newAPI(o)},
 		{newStream(o)},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
 )
 
@@ -24,6 +25,8 @@ type Ports struct {
 	Glue       int `json:"glue"`
 	Firehose   int `json:"firehose"`
 	Stream     int `json:"stream"` // status of the event source mapping
+	API        int `json:"api"`
+	APIMetrics int `json:"api_metrics"`
 }
 
 // DefaultPorts differ from the usual ones, so that a Postgres or a Temporal of
@@ -37,6 +40,8 @@ func DefaultPorts(offset int) Ports {
 		Glue:       14567 + offset,
 		Firehose:   14568 + offset,
 		Stream:     14569 + offset,
+		API:        14570 + offset,
+		APIMetrics: 14571 + offset,
 	}
 }
 
@@ -44,7 +49,7 @@ func DefaultPorts(offset int) Ports {
 func FreePorts() (Ports, error) {
 	var p Ports
 	taken := map[int]bool{0: true}
-	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue, &p.Firehose, &p.Stream} {
+	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue, &p.Firehose, &p.Stream, &p.API, &p.APIMetrics} {
 		for taken[*port] {
 			n, err := postgres.FreePort()
 			if err != nil {
@@ -64,11 +69,14 @@ type Settings struct {
 	Ports    Ports  `json:"ports"`
 	Password string `json:"postgres_password"`
 	Bucket   string `json:"bucket"`
+	APIToken string `json:"api_token"` // of the person who started the stack; allows everything
 }
 
 // NewSettings are those of a new home.
 func NewSettings(ports Ports) Settings {
-	return Settings{Format: 1, Ports: ports, Password: rand.Text(), Bucket: "recflow"}
+	s := Settings{Format: 1, Ports: ports, Password: rand.Text(), Bucket: "recflow"}
+	s.complete()
+	return s
 }
 
 // Validate reports ports that cannot be.
@@ -78,7 +86,7 @@ func (p Ports) Validate() error {
 	for _, n := range []struct {
 		name string
 		port int
-	}{{"postgres", p.Postgres}, {"s3", p.S3}, {"temporal", p.Temporal}, {"temporal-ui", p.TemporalUI}, {"glue", p.Glue}, {"firehose", p.Firehose}, {"stream", p.Stream}} {
+	}{{"postgres", p.Postgres}, {"s3", p.S3}, {"temporal", p.Temporal}, {"temporal-ui", p.TemporalUI}, {"glue", p.Glue}, {"firehose", p.Firehose}, {"stream", p.Stream}, {"api", p.API}, {"api-metrics", p.APIMetrics}} {
 		if n.port < 1 || n.port > 65535 {
 			errs = append(errs, fmt.Errorf("port %d of %s is not between 1 and 65535", n.port, n.name))
 		}
@@ -106,19 +114,26 @@ func ReadSettings(home string) (Settings, error) {
 	if s.Format != 1 {
 		return Settings{}, fmt.Errorf("%s was written by another version of recflow (format %d)", filepath.Join(home, settingsFile), s.Format)
 	}
-	s.Ports.complete()
+	s.complete()
 	return s, nil
 }
 
-// complete gives the parts that came after a home was made the ports that they
-// would have had.
-func (p *Ports) complete() {
-	defaults := DefaultPorts(p.Postgres - DefaultPorts(0).Postgres)
-	if p.Firehose == 0 {
-		p.Firehose = defaults.Firehose
+// complete gives a home that was made before there was an API its token, and the
+// parts that came later the ports that they would have had.
+func (s *Settings) complete() {
+	if s.APIToken == "" {
+		s.APIToken, _, _ = apiclient.MintToken()
 	}
-	if p.Stream == 0 {
-		p.Stream = defaults.Stream
+	p, defaults := &s.Ports, DefaultPorts(s.Ports.Postgres-DefaultPorts(0).Postgres)
+	for _, later := range []struct {
+		port      *int
+		otherwise int
+	}{
+		{&p.Firehose, defaults.Firehose}, {&p.Stream, defaults.Stream}, {&p.API, defaults.API}, {&p.APIMetrics, defaults.APIMetrics},
+	} {
+		if *later.port == 0 {
+			*later.port = later.otherwise
+		}
 	}
 }
 

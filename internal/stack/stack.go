@@ -61,6 +61,7 @@ type Options struct {
 type Programs struct {
 	Recflow string // this command
 	Worker  string // recflow-worker
+	API     string // recflow-api
 	Lambda  string // recflow-lambda, the bootstrap of the stream's function
 	GlueDir string // folder of glue_job.py
 	Cache   string // RECFLOW_CACHE for child processes

@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// apiPart answers requests. It knows one token from the start, which the stack's
+// variables name.
+type apiPart struct {
+	program
+	token, database string
+}
+
+// ownToken is what the stack's token is called, and may do.
+const ownToken = "local-stack"
+
+func ownScopes() []string {
+	return []string{"admin", "events", "items", "operate", "read", "recommend"}
+}
+
+func newAPI(o Options) Part {
+	port, metrics := o.Settings.Ports.API, o.Settings.Ports.APIMetrics
+	p := &apiPart{program{
+		process: process{
+			name: "api", home: o.Home, vars: o.Settings.Env(o.Home),
+			args:  []string{o.Programs.API},
+			grace: 45 * time.Second, // longer than its own drain time-out
+		},
+		ports:   []int{port, metrics},
+		address: "http://" + loopback(port),
+	}, o.Settings.APIToken, postgresServer(o).URL(databaseName)}
+	p.ready = func(ctx context.Context) error { return answers(ctx, "http://"+loopback(port)+"/readyz") }
+	p.prepare = p.admitOwner
+	return p
+}
+
+// answers asks an address for a status of 200.
+func answers(ctx context.Context, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return notReady("%s answers %s", address, resp.Status)
+	}
+	return nil
+}
+
+// admitOwner makes the token of the stack's settings one that works.
+func (p *apiPart) admitOwner(ctx context.Context) error {
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: p.database, MaxConns: 2, Name: "recflow up"})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	key, digest, ok := apiclient.SplitToken(p.token)
+	if !ok {
+		return errors.New("the stack's settings hold no token; remove api_token from stack.json")
+	}
+	t, _, err := store.TokenByKey(ctx, key)
+	if !errors.Is(err, recsys.ErrNotFound) {
+		if err == nil && !t.RevokedAt.IsZero() {
+			err = errors.New("the stack's own token was revoked; remove api_token from stack.json to get another one")
+		}
+		return err
+	}
+	_, err = store.CreateToken(ctx, vectorstore.NewToken{
+		Token: vectorstore.Token{Name: ownToken + "-" + key[:4], Scopes: ownScopes(), CreatedBy: "recflow up"},
+		Key:   key, Digest: digest,
+	})
+	return err
+}
