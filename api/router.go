@@ -13,6 +13,7 @@ func (s *server) resources() {
 	s.healthRoutes()
 	s.tokenRoutes()
 	s.auditRoutes()
+	s.eventRoutes()
 }
 
 // handler answers every request: with a resource, or with a problem.

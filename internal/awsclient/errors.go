@@ -54,6 +54,12 @@ func ConcurrentRunsExceeded(err error) bool {
 	return hasCode(err, []string{"ConcurrentRunsExceededException"})
 }
 
+// Throttled tells whether AWS refused a call, or a record of one, because there
+// were too many.
+func Throttled(err error) bool {
+	return hasCode(err, []string{"ProvisionedThroughputExceededException", "ThrottlingException", "LimitExceededException", "KMSThrottlingException"})
+}
+
 // translate says what was being done and gives the errors that callers act on
 // their domain sentinel beside the SDK's error.
 func translate(err error, format string, args ...any) error {

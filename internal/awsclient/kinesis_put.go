@@ -2,7 +2,6 @@ package awsclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
 )
 
 // Limits of one record and one call. Kinesis itself takes 10 MiB a call and, where
@@ -166,7 +166,7 @@ func (p *putting) call(ctx context.Context, taken [][]int) (failed, err error) {
 	for i, q := range taken {
 		r := out.Records[i]
 		if r.SequenceNumber == nil || r.ErrorCode != nil {
-			failed = errors.New(aws.ToString(r.ErrorCode) + ": " + aws.ToString(r.ErrorMessage))
+			failed = &smithy.GenericAPIError{Code: aws.ToString(r.ErrorCode), Message: aws.ToString(r.ErrorMessage)}
 			p.results[q[0]].Err = failed
 			behind = append(behind, q)
 			continue

@@ -128,6 +128,37 @@ func (s *Store) Verdicts(ctx context.Context, keys []VerdictKey) (map[VerdictKey
 	return found, nil
 }
 
+// Outcomes is everything that became of events with this id, first the one that
+// counts: another event with the same id is in conflict. stored is when the
+// event was stored, zero when it is not, or no longer.
+func (s *Store) Outcomes(ctx context.Context, eventID string) (verdicts []Verdict, stored time.Time, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		SELECT event_id, digest, verdict, reason, stage, version_id, arrived_at, at
+		FROM recflow.event_verdicts
+		WHERE event_id = $1
+		ORDER BY verdict = 'quarantined', at
+		LIMIT 100`, eventID).Query(func(rows pgx.Rows) (err error) {
+		verdicts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (v Verdict, err error) {
+			var digest []byte
+			err = row.Scan(&v.EventID, &digest, &v.Verdict, &v.Reason, &v.Stage, &v.Version, &v.ArrivedAt, &v.At)
+			copy(v.Digest[:], digest)
+			return v, err
+		})
+		return err
+	})
+	batch.Queue("SELECT max(stored_at) FROM recflow.live_events WHERE event_id = $1", eventID).QueryRow(func(row pgx.Row) error {
+		var at *time.Time
+		err := row.Scan(&at)
+		stored = orZero(at)
+		return err
+	})
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, time.Time{}, fmt.Errorf("outcomes of an event: %w", err)
+	}
+	return verdicts, stored, nil
+}
+
 // evaluationsKept is how much longer evaluations are kept than verdicts.
 const evaluationsKept = 90 * 24 * time.Hour
 

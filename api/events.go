@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+const (
+	mostEvents = 500
+	eventsBody = 5 << 20 // bytes
+
+	// putTimeout is how long events that Kinesis does not take are sent again.
+	putTimeout = 5 * time.Second
+)
+
+func (s *server) eventRoutes() {
+	tags := []string{"Events"}
+	route(s, huma.Operation{OperationID: "send-events", Method: http.MethodPost, Path: "/events", Tags: tags, DefaultStatus: http.StatusAccepted,
+		MaxBodyBytes: eventsBody, BodyReadTimeout: requestTimeout,
+		SkipValidateBody: true, // each event is looked at by itself
+		Summary:          "Send events to the stream",
+		Description: "Each event is accepted or rejected by itself; those of one user keep their order. " +
+			"When the stream does not take all of the good ones, the answer is 429 or 503 and names those that are not in it: " +
+			"send the same request again later, events with the same event_id count once."},
+		access{scope: scopeEvents}, s.sendEvents)
+	route(s, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
+		Summary: "What became of an event"}, access{scope: scopeEvents}, s.getEvent)
+}
+
+type sendEventsInput struct{ Body apiclient.NewEvents }
+type sendEventsOutput struct{ Body apiclient.Sent }
+
+func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEventsOutput, error) {
+	if n := len(in.Body.Events); n < 1 || n > mostEvents {
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", fmt.Sprintf("the request holds %d events", n), "send 1 to 500 of them as {\"events\": […]}")
+	}
+	if s.stream == nil {
+		return nil, failAfter(http.StatusServiceUnavailable, "no_stream", "no stream is configured", "set RECFLOW_STREAM", time.Minute)
+	}
+	out := &sendEventsOutput{apiclient.Sent{Results: make([]apiclient.SentEvent, len(in.Body.Events))}}
+	var records []awsclient.StreamRecord
+	var from []int // of each record: its event
+	now := time.Now()
+	for i, e := range in.Body.Events {
+		record, result := prepareEvent(e.RawMessage, now)
+		if out.Body.Results[i] = result; result.Status == "rejected" {
+			out.Body.Rejected++
+			continue
+		}
+		records, from = append(records, record), append(from, i)
+	}
+	put, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	results, err := s.stream.Put(put, records)
+	if err == nil {
+		out.Body.Accepted = len(records)
+		return out, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, notAllPut(ctx, out.Body, from, results, err)
+}
+
+// notAllPut says which events are not known to be in the stream.
+func notAllPut(ctx context.Context, sent apiclient.Sent, from []int, results []awsclient.PutResult, err error) error {
+	var p *apiclient.Problem
+	slog.WarnContext(ctx, "events were not taken by the stream", "error", err, "trace_id", callOf(ctx).traceID)
+	if awsclient.Throttled(err) {
+		p = failAfter(http.StatusTooManyRequests, "stream_throttled", "", "send the same request again later; add shards when it happens often", retrySoon)
+	} else {
+		p = failAfter(http.StatusServiceUnavailable, "stream_unavailable", "", "send the same request again later", retrySoon)
+	}
+	for n, i := range from {
+		if n < len(results) && results[n].Err == nil {
+			sent.Accepted++
+			continue
+		}
+		p.Errors = append(p.Errors, apiclient.Mistake{Location: fmt.Sprintf("body.events[%d]", i), Message: "it is not in the stream"})
+	}
+	p.Detail = fmt.Sprintf("%d events are in the stream, %d are not, %d can never be taken as they are", sent.Accepted, len(p.Errors), sent.Rejected)
+	return p
+}
+
+// prepareEvent looks at an event as the stream's function will, which sees the
+// same bytes.
+func prepareEvent(raw json.RawMessage, now time.Time) (awsclient.StreamRecord, apiclient.SentEvent) {
+	if complete, err := completeEvent(raw, now); err == nil {
+		raw = complete
+	}
+	d := stream.Decode(stream.Record{Data: raw, ArrivedAt: now})[0]
+	if d.Fault != nil {
+		return awsclient.StreamRecord{}, apiclient.SentEvent{EventID: d.EventID, Status: "rejected", Reason: d.Fault.Reason, Detail: d.Fault.Detail}
+	}
+	return awsclient.StreamRecord{PartitionKey: d.Event.UserID, Data: raw}, apiclient.SentEvent{EventID: d.EventID, Status: "accepted"}
+}
+
+// completeEvent gives an event the id and the time that it lacks.
+func completeEvent(raw json.RawMessage, now time.Time) (json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
+		return raw, err
+	}
+	_, id := fields["event_id"]
+	_, at := fields["occurred_at"]
+	if id && at {
+		return raw, nil // byte by byte, also where a name occurs twice
+	}
+	var defaults []byte
+	if !id {
+		defaults = fmt.Appendf(defaults, `"event_id":%q,`, uuid.NewString())
+	}
+	if !at {
+		defaults = fmt.Appendf(defaults, `"occurred_at":%q,`, now.UTC().Format(time.RFC3339Nano))
+	}
+	rest := raw[1:] // after the brace; an object that is empty stays faulty
+	for len(rest) > 0 && rest[0] != '"' && rest[0] != '}' {
+		rest = rest[1:]
+	}
+	if rest[0] == '}' {
+		return raw, nil
+	}
+	return append(append([]byte{'{'}, defaults...), rest...), nil
+}
+
+type getEventInput struct {
+	ID string `path:"id" maxLength:"256"`
+}
+type getEventOutput struct{ Body apiclient.EventOutcome }
+
+func (s *server) getEvent(ctx context.Context, in *getEventInput) (*getEventOutput, error) {
+	if err := checkID("id", in.ID); err != nil {
+		return nil, err
+	}
+	verdicts, stored, err := s.store.Outcomes(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &getEventOutput{apiclient.EventOutcome{EventID: in.ID, State: "unknown", StoredAt: stored}}
+	if !stored.IsZero() {
+		out.Body.State = "stored"
+	}
+	for i, v := range verdicts {
+		if i > 0 || v.Verdict == vectorstore.QuarantinedVerdict && !stored.IsZero() {
+			out.Body.Conflicts++
+			continue
+		}
+		out.Body.State, out.Body.Reason, out.Body.Stage, out.Body.Version = v.Verdict, v.Reason, v.Stage, v.Version
+		out.Body.ArrivedAt, out.Body.DecidedAt = v.ArrivedAt, v.At
+	}
+	return out, nil
+}
+
+// checkID refuses an id that nothing can have.
+func checkID(name, id string) error {
+	if err := recsys.CheckID(name, id); err != nil {
+		return fail(http.StatusUnprocessableEntity, "invalid_id", err.Error(), "use an id of 1 to 256 bytes without control characters")
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/localaws/kinesistest"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+func TestSendEvents(t *testing.T) {
+	t.Parallel()
+	stream := kinesistest.New("events", 2)
+	h := newHarness(t)
+	h.stream = stream.Client(t, "events")
+
+	t.Run("it looks at each event by itself", func(t *testing.T) {
+		a := h.do("POST", "/events", `{"events":[
+			{"event_id":"a","user_id":"u","item_id":"i","event_type":"click","occurred_at":"2026-01-01T00:00:00Z"},
+			{"event_id":"b","user_id":"u","item_id":"i","event_type":"click","occurred_at":"yesterday"},
+			{"user_id":"u","item_id":"i","event_type":"view"},
+			{"event_id":"c","item_id":"i","event_type":"click"}, 7, null, {}, {"user_id":"u\u0000"},
+			{"event_id":"d","event_id":"e","user_id":"u","item_id":"i","event_type":"view"}]}`)
+		require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+		var sent apiclient.Sent
+		a.into(t, &sent)
+		require.Equal(t, 2, sent.Accepted)
+		require.Equal(t, 7, sent.Rejected)
+		var reasons []string
+		for _, r := range sent.Results {
+			reasons = append(reasons, strings.TrimSpace(r.Status+" "+r.Reason))
+		}
+		require.Equal(t, []string{"accepted", "rejected bad_time", "accepted", "rejected missing_field", "rejected not_json", "rejected not_json",
+			"rejected missing_field", "rejected bad_id", "rejected duplicate_field"}, reasons)
+		records := stream.Records("events")
+		require.Len(t, records, 2)
+		require.JSONEq(t, `{"event_id":"a","user_id":"u","item_id":"i","event_type":"click","occurred_at":"2026-01-01T00:00:00Z"}`, string(records[0].Data))
+		var e recsys.Event
+		require.NoError(t, json.Unmarshal(records[1].Data, &e))
+		require.Equal(t, sent.Results[2].EventID, e.EventID)
+		require.WithinDuration(t, time.Now(), e.OccurredAt, time.Minute)
+		require.Equal(t, "u", *records[1].PartitionKey)
+	})
+	t.Run("it keeps the order of a user and sends again what failed", func(t *testing.T) {
+		before := len(stream.Records("events"))
+		stream.FailRecords("ProvisionedThroughputExceededException", "InternalFailure")
+		var events []apiclient.NewEvent
+		for n := range 20 {
+			events = append(events, apiclient.NewEvent{EventID: fmt.Sprintf("o%02d", n), UserID: fmt.Sprintf("u%d", n%3), ItemID: "i", EventType: "click"})
+		}
+		sent, err := h.client(h.token).SendEvents(t.Context(), events)
+		require.NoError(t, err)
+		require.Equal(t, 20, sent.Accepted)
+		last := map[string]string{}
+		records := stream.Records("events")[before:]
+		require.Len(t, records, 20)
+		for _, r := range records {
+			var e recsys.Event
+			require.NoError(t, json.Unmarshal(r.Data, &e))
+			require.Less(t, last[e.UserID], e.EventID)
+			last[e.UserID] = e.EventID
+		}
+	})
+	t.Run("it says which events are not in the stream", func(t *testing.T) {
+		stream.OnPut(func(string, string) string { return "ProvisionedThroughputExceededException" })
+		defer stream.OnPut(nil)
+		a := h.do("POST", "/events", `{"events":[{"event_id":"a","user_id":"u","item_id":"i","event_type":"click"},{"event_id":"b"}]}`)
+		p := a.problem(t)
+		require.Equal(t, "stream_throttled", p.Code)
+		require.Equal(t, http.StatusTooManyRequests, a.status)
+		require.NotEmpty(t, a.header.Get("Retry-After"))
+		require.Equal(t, "0 events are in the stream, 1 are not, 1 can never be taken as they are", p.Detail)
+		require.Equal(t, []apiclient.Mistake{{Location: "body.events[0]", Message: "it is not in the stream"}}, p.Errors)
+	})
+	t.Run("it takes 1 to 500 events", func(t *testing.T) {
+		for _, body := range []string{`{"events":[]}`, `{}`, `{"events":[` + strings.Repeat("7,", 500) + `7]}`} {
+			require.Equal(t, "invalid_request", h.do("POST", "/events", body).problem(t).Code)
+		}
+	})
+}
+
+func TestEventOutcome(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	get := func(id string) (e apiclient.EventOutcome) {
+		h.do("GET", "/events/"+id, nil).into(t, &e)
+		return e
+	}
+	require.Equal(t, "unknown", get("x").State)
+	e := recsys.Event{EventID: "x", UserID: "u", ItemID: "i", EventType: "click", OccurredAt: time.Now()}
+	vectorstoretest.Stream(t, h.store, e)
+	require.Equal(t, "stored", get("x").State)
+	verdicts := []vectorstore.Verdict{
+		{EventID: "x", Digest: [16]byte{2}, Verdict: vectorstore.QuarantinedVerdict, Reason: "conflict", ArrivedAt: time.Now()},
+		{EventID: "x", Digest: [16]byte{1}, Verdict: vectorstore.Folded, Stage: "session", Version: 3, ArrivedAt: time.Now()},
+		{EventID: "q/1", Digest: [16]byte{1}, Verdict: vectorstore.QuarantinedVerdict, Reason: "bad_time", ArrivedAt: time.Now()},
+	}
+	require.NoError(t, h.store.WriteVerdicts(t.Context(), verdicts[:1], nil))
+	require.Equal(t, "stored", get("x").State, "the other one is in conflict, not this")
+	require.NoError(t, h.store.WriteVerdicts(t.Context(), verdicts[1:], nil))
+	got := get("x")
+	require.Equal(t, []any{"folded", "session", int64(3), 1}, []any{got.State, got.Stage, got.Version, got.Conflicts})
+	require.False(t, got.StoredAt.IsZero())
+	got = get("q%2F1")
+	require.Equal(t, []string{"quarantined", "bad_time", "q/1"}, []string{got.State, got.Reason, got.EventID})
+	require.Equal(t, "invalid_id", h.do("GET", "/events/"+strings.Repeat("%C3%A4", 129), nil).problem(t).Code)
+}
