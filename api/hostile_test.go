@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// TestHostileRequests sends what nobody means well with. Each is refused with its
+// code, and those that tried to change something are in the audit.
+func TestHostileRequests(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	expired, key, digest := apiclient.MintToken()
+	_, err := h.store.CreateToken(t.Context(), vectorstore.NewToken{Key: key, Digest: digest,
+		Token: vectorstore.Token{Name: "expired", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Hour)}})
+	require.NoError(t, err)
+	narrow := h.tokenWith("narrow", scopeRead)
+	const token = `{"name":"x","scopes":["read"]}`
+	for _, c := range []struct {
+		name, token, method, path, body, header string
+		status                                  int
+		code                                    string
+	}{
+		{"an expired token", expired, "POST", "/tokens", token, "", 401, "bad_token"},
+		{"a missing scope", narrow, "POST", "/tokens", token, "", 403, "missing_scope"},
+		{"no token", "", "POST", "/tokens", token, "", 401, "no_token"},
+		{"another scheme", "", "POST", "/tokens", token, "Authorization: Basic cm9vdDpyb290", 401, "no_token"},
+		{"a body of another type", h.token, "POST", "/tokens", token, "Content-Type: text/xml", 415, "unsupported_media_type"},
+		{"a body that is no JSON", h.token, "POST", "/tokens", "{", "", 400, "bad_request"},
+		{"a field too many", h.token, "POST", "/tokens", `{"name":"x","scopes":["read"],"admin":true}`, "", 422, "invalid_request"},
+		{"a scope that is none", h.token, "POST", "/tokens", `{"name":"x","scopes":["root"]}`, "", 422, "invalid_request"},
+		{"a name with a quote", h.token, "POST", "/tokens", `{"name":"x'; DROP TABLE recflow.audit; --","scopes":["read"]}`, "", 422, "invalid_request"},
+		{"a number as a name", h.token, "POST", "/tokens", `{"name":7,"scopes":["read"]}`, "", 422, "invalid_request"},
+		{"deep nesting", h.token, "POST", "/tokens", strings.Repeat(`{"a":`, 100_000) + strings.Repeat("}", 100_000), "", 400, "bad_request"},
+		{"an id that is no number", h.token, "DELETE", "/tokens/1%20OR%201=1", "", "", 422, "invalid_request"},
+		{"an id beyond all numbers", h.token, "DELETE", "/tokens/99999999999999999999", "", "", 422, "invalid_request"},
+		{"a negative id", h.token, "DELETE", "/tokens/-1", "", "", 422, "invalid_request"},
+		{"traversal", h.token, "GET", "/events/..%2F..%2Fetc%2Fpasswd", "", "", 200, ""}, // an id like any other, and unknown
+		{"traversal without escapes", h.token, "GET", "/docs/../../etc/passwd", "", "", 404, "no_such_route"},
+		{"a zero in an id", h.token, "GET", "/events/a%00b", "", "", 400, "invalid_text"},
+		{"no UTF-8 in an id", h.token, "GET", "/events/%ff%fe", "", "", 400, "invalid_text"},
+		{"a zero in a query", h.token, "GET", "/audit?actor=%00", "", "", 400, "invalid_text"},
+		{"a query that is unknown", h.token, "GET", "/audit?order=asc", "", "", 422, "invalid_request"},
+		{"a limit beyond the limit", h.token, "GET", "/audit?limit=1000000", "", "", 422, "invalid_request"},
+		{"a cursor of one's own", h.token, "GET", "/audit?cursor=MTsgRFJPUA", "", "", 422, "bad_cursor"},
+		{"an address that is none", h.token, "GET", "/.git/config", "", "", 404, "no_such_route"},
+		{"another method", h.token, "PATCH", "/tokens", "", "", 405, "method_not_allowed"},
+		{"TRACE", h.token, "TRACE", "/tokens", "", "", 405, "method_not_allowed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var headers []string
+			if c.header != "" {
+				headers = append(headers, c.header)
+			}
+			var body any
+			if c.body != "" {
+				body = c.body
+			}
+			before := len(h.audited())
+			a := h.doAs(c.token, c.method, c.path, body, headers...)
+			require.Equal(t, c.status, a.status, string(a.body))
+			changes := 0
+			if strings.HasPrefix(c.path, "/tokens") && (c.method == "POST" || c.method == "DELETE") {
+				changes = 1
+			}
+			require.Len(t, h.audited(), before+changes)
+			if c.status == 200 {
+				return
+			}
+			p := a.problem(t)
+			require.Equal(t, c.code, p.Code)
+			if changes > 0 {
+				require.True(t, strings.HasSuffix(h.audited()[0], " "+c.code), h.audited()[0])
+			}
+			for _, sent := range []string{"DROP TABLE", "etc/passwd", "cm9vd", expired} {
+				require.NotContains(t, string(a.body), sent, "what was sent is not repeated")
+			}
+		})
+	}
+}
+
+func TestLimitsOfARequest(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	server := httpServer(h.handler())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go server.Serve(l) //nolint:errcheck // it ends with the test
+	t.Cleanup(func() { server.Close() })
+	address := "http://" + l.Addr().String()
+
+	t.Run("a hundred megabytes", func(t *testing.T) {
+		read := &counted{r: io.LimitReader(zeros{}, 100<<20)}
+		req, err := http.NewRequestWithContext(t.Context(), "POST", address+"/tokens", read)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+h.token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil { // or the connection was closed before the answer was read
+			require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+			resp.Body.Close()
+		}
+		require.Less(t, read.n, int64(20<<20), "it is not read to its end")
+	})
+	t.Run("a flood of headers", func(t *testing.T) {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", address+"/healthz", nil)
+		require.NoError(t, err)
+		for n := range 1000 {
+			req.Header.Set(fmt.Sprintf("X-%d", n), strings.Repeat("x", 100))
+		}
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.StatusCode)
+	})
+	t.Run("a body that comes a byte at a time", func(t *testing.T) {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", h.token)
+		began := time.Now()
+		require.NoError(t, conn.SetReadDeadline(began.Add(30*time.Second)))
+		answer, _ := io.ReadAll(conn)
+		require.Less(t, time.Since(began), 12*time.Second, "nobody waits for it")
+		require.Contains(t, string(answer), " 408 ")
+		require.Contains(t, string(answer), `"code":"too_slow"`)
+	})
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
