@@ -11,6 +11,8 @@ import (
 type CreateVersionInput struct {
 	RunID  string         `json:"run_id"`
 	Search *recsys.Search `json:"search,omitempty"` // nil: its size decides
+
+	Evaluation bool `json:"evaluation,omitempty"` // it is not meant to go live
 }
 
 // CreateVersionResult is the new version.
@@ -39,7 +41,7 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 	default:
 		search = *in.Search
 	}
-	v, err := a.Store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m, Search: search, Owner: ownerOf(ctx)})
+	v, err := a.Store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m, Search: search, Owner: ownerOf(ctx), Evaluation: in.Evaluation})
 	if err != nil {
 		return CreateVersionResult{}, err
 	}

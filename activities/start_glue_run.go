@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
@@ -27,6 +28,9 @@ type StartGlueRunInput struct {
 	Regularization float64         `json:"regularization"`
 	Seed           int64           `json:"seed"`
 	Interest       recsys.Interest `json:"interest"`
+
+	// Yield lets refreshes go first that wait for the job and do not yield.
+	Yield bool `json:"yield,omitempty"`
 }
 
 // StartGlueRunResult names the run.
@@ -47,6 +51,15 @@ func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (St
 		return StartGlueRunResult{GlueRunID: found.ID, Adopted: true}, nil
 	case !errors.Is(err, recsys.ErrNotFound):
 		return StartGlueRunResult{}, a.startFailed(ctx, err)
+	}
+	if in.Yield {
+		waiting, err := a.refreshWaits(ctx)
+		if err != nil {
+			return StartGlueRunResult{}, err
+		}
+		if waiting {
+			return StartGlueRunResult{}, a.later("a refresh waits for the training job and goes first")
+		}
 	}
 	arguments, err := a.arguments(ctx, in)
 	if err != nil {
@@ -99,11 +112,28 @@ func (a *Activities) busy(ctx context.Context) error {
 	if stopped, err := a.stopOrphans(ctx, a.owners()); err != nil {
 		activity.GetLogger(ctx).Warn("could not look for Glue runs without an owner", "stopped", stopped, "error", err)
 	}
-	return temporal.NewApplicationErrorWithOptions(
-		"the training job already has as many runs as it may have, waiting for one to end", glueBusy, temporal.ApplicationErrorOptions{
-			NextRetryDelay: 3 * a.PollEvery,
-			Category:       temporal.ApplicationErrorCategoryBenign,
-		})
+	return a.later("the training job already has as many runs as it may have, waiting for one to end")
+}
+
+// later asks for another attempt soon.
+func (a *Activities) later(why string) error {
+	return temporal.NewApplicationErrorWithOptions(why, glueBusy, temporal.ApplicationErrorOptions{
+		NextRetryDelay: 3 * a.PollEvery,
+		Category:       temporal.ApplicationErrorCategoryBenign,
+	})
+}
+
+// waitingRefreshes finds refreshes that wait for the training job and yield to
+// nobody: their ids begin so (workflows.RefreshWorkflowID, the schedule's and a
+// backfill's).
+const waitingRefreshes = `WorkflowType = "RefreshEmbeddings" AND ExecutionStatus = "Running" AND RecflowStage = "start" AND WorkflowId STARTS_WITH "refresh-"`
+
+func (a *Activities) refreshWaits(ctx context.Context) (bool, error) {
+	found, err := a.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: waitingRefreshes})
+	if err != nil {
+		return false, fmt.Errorf("look for waiting refreshes: %w", err)
+	}
+	return found.Count > 0, nil
 }
 
 // startFailed tells what can be repeated from what cannot.

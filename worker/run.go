@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -93,6 +94,10 @@ func serve(ctx context.Context, c config.Worker, temporal client.Client, steps *
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
+	looking, stopLooking := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	group.Go(func() { reconcile(looking, steps.Store, temporal, c.Temporal.TaskQueue) })
+	defer func() { stopLooking(); group.Wait() }()
 	slog.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)
 	select {
 	case <-ctx.Done():

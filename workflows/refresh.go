@@ -126,6 +126,7 @@ func (r *refresh) start(ctx workflow.Context) error {
 		Regularization: r.request.Regularization,
 		Seed:           r.request.Seed,
 		Interest:       r.request.Interest,
+		Yield:          r.request.Evaluation,
 	}).Get(ctx, &out)
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (r *refresh) create(ctx workflow.Context) error {
 	r.created = true
 	var out activities.CreateVersionResult
 	err := workflow.ExecuteActivity(ctx, do.CreateVersion, activities.CreateVersionInput{
-		RunID: r.progress.RunID, Search: r.request.Search,
+		RunID: r.progress.RunID, Search: r.request.Search, Evaluation: r.request.Evaluation,
 	}).Get(ctx, &out)
 	if err != nil {
 		return err

@@ -40,6 +40,10 @@ type RefreshRequest struct {
 	// Promote makes the version live when no gate refuses it.
 	Promote bool `json:"promote"`
 
+	// Evaluation says that the version shows how good such a training would have
+	// been: it does not go live, and lets other refreshes train first.
+	Evaluation bool `json:"evaluation,omitempty"`
+
 	// Actor is who asked, for the audit of promotions. It does not take part in
 	// the workflow id: the same refresh asked for by two people is one.
 	Actor string `json:"actor,omitempty"`
@@ -85,6 +89,9 @@ func (r RefreshRequest) Validate() error {
 	//workflowcheck:ignore — it ranges over a map to find a mistake; only which of several it names can vary
 	if err := r.Interest.Validate(); err != nil {
 		errs = append(errs, err)
+	}
+	if r.Evaluation && r.Promote {
+		bad("a version for evaluation cannot be promoted by its own refresh")
 	}
 	if r.Search != nil && r.Search.Method != recsys.Exact && r.Search.Method != recsys.HNSW {
 		bad("search method %q is not %s or %s", r.Search.Method, recsys.Exact, recsys.HNSW)

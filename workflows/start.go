@@ -17,6 +17,8 @@ import (
 func Register(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(refreshEmbeddings, workflow.RegisterOptions{Name: RefreshEmbeddings})
 	w.RegisterWorkflowWithOptions(sweep, workflow.RegisterOptions{Name: Sweep})
+	w.RegisterWorkflowWithOptions(runBackfill, workflow.RegisterOptions{Name: Backfill})
+	w.RegisterWorkflowWithOptions(planBackfill, workflow.RegisterOptions{Name: PlanBackfill})
 }
 
 // Start starts a refresh, or returns the run of the very same request that is

@@ -22,6 +22,11 @@ type Version struct {
 	State     State     `json:"state"`
 	Live      bool      `json:"live"`
 	Pinned    bool      `json:"pinned"`
+
+	// Evaluation says that the version shows how good a training as of some time
+	// in the past would have been. It goes live only when that is said expressly.
+	Evaluation bool `json:"evaluation,omitempty"`
+
 	Dimension int       `json:"dimension"`
 	Items     int64     `json:"items"`
 	Users     int64     `json:"users"`

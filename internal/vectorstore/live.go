@@ -24,6 +24,7 @@ type Live struct {
 type Promotion struct {
 	Version    int64
 	IfRevision *int64 // only while the live pointer is at this revision; nil: wherever it is
+	Evaluation bool   // also a version that is for evaluation
 	Actor      string
 	Reason     string
 }
@@ -84,6 +85,9 @@ func (s *Store) Promote(ctx context.Context, p Promotion) (live Live, err error)
 			if p.IfRevision != nil && *p.IfRevision != at.revision {
 				return fmt.Errorf("the live pointer is at revision %d, not %d: %w", at.revision, *p.IfRevision, recsys.ErrConflict)
 			}
+			if err := refuseEvaluation(ctx, tx, p); err != nil {
+				return err
+			}
 			f := Flip{Version: p.Version, Kind: "promote", Actor: p.Actor, Reason: p.Reason}
 			if err := flip(ctx, tx, at, f, nullable(at.revision)); err != nil {
 				return err
@@ -96,6 +100,19 @@ func (s *Store) Promote(ctx context.Context, p Promotion) (live Live, err error)
 		return Live{}, fmt.Errorf("promote version %d: %w", p.Version, err)
 	}
 	return live, nil
+}
+
+// refuseEvaluation keeps a version that is for evaluation from going live by
+// accident.
+func refuseEvaluation(ctx context.Context, tx pgx.Tx, p Promotion) error {
+	if p.Evaluation {
+		return nil
+	}
+	v, err := versionByID(ctx, tx, p.Version)
+	if err == nil && v.Evaluation {
+		err = fmt.Errorf("it is for evaluation, trained as of %s: %w", v.Coverage.To.Format(time.RFC3339), recsys.ErrConflict)
+	}
+	return err
 }
 
 // Rollback makes the version live that was live before the present one, if it

@@ -31,8 +31,8 @@ func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
 
 // Prune drops the versions that nobody needs and returns their numbers. It
 // spares the live one, the one a rollback would go to, pinned ones, ready ones
-// newer than the live one (somebody may yet promote them) and the newest
-// refused ones. A version that readers may still hold is left for the next time,
+// newer than the live one (somebody may yet promote them; of those that are for
+// evaluation the newest two), and the newest refused ones. A version that readers may still hold is left for the next time,
 // and so are tables that are in use. It also removes what a failed version may
 // have left behind.
 func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
@@ -100,7 +100,9 @@ const prunable = `
 		WHEN 'dropped' THEN true -- its tables were in use the last time
 		WHEN 'refused' THEN v.id NOT IN (
 			SELECT r.id FROM recflow.versions r WHERE r.state = 'refused' ORDER BY r.id DESC LIMIT $1)
-		WHEN 'ready' THEN v.id < (SELECT version_id FROM recflow.live)
+		WHEN 'ready' THEN (v.id < (SELECT version_id FROM recflow.live) OR v.evaluation AND v.id NOT IN (
+				SELECT e.id FROM recflow.versions e WHERE e.evaluation AND e.state = 'ready' ORDER BY e.id DESC LIMIT 2))
+			AND v.id IS DISTINCT FROM (SELECT version_id FROM recflow.live)
 			AND v.id IS DISTINCT FROM (SELECT p.version_id FROM (` + previousLive + `) p)
 		ELSE false
 	END`

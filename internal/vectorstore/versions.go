@@ -22,6 +22,8 @@ type NewVersion struct {
 	Manifest *recsys.Manifest
 	Search   recsys.Search // zero: recsys.ChooseSearch decides
 	Owner    Owner
+
+	Evaluation bool // it shows how good a training would have been, and is not meant to go live
 }
 
 // Building is a version that is still loading.
@@ -75,13 +77,13 @@ func insertVersion(ctx context.Context, tx pgx.Tx, n NewVersion) (int64, error) 
 	err := tx.QueryRow(ctx, `
 		INSERT INTO recflow.versions
 			(run_id, state, dimension, items, users, covers_from, covers_to, stored_to,
-			 search, manifest, files, manifest_digest, workflow_id, workflow_run_id)
-		VALUES ($1, 'loading', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+			 search, manifest, files, manifest_digest, workflow_id, workflow_run_id, evaluation)
+		VALUES ($1, 'loading', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (run_id) WHERE state IN ('loading', 'ready') DO NOTHING
 		RETURNING id`,
 		m.RunID, m.Dimension, m.Rows(recsys.ItemsFile), m.Rows(recsys.UsersFile),
 		orNull(m.Coverage.From), m.Coverage.To, m.Coverage.StoredTo,
-		search, manifest, files, digest[:], n.Owner.WorkflowID, n.Owner.RunID).Scan(&id)
+		search, manifest, files, digest[:], n.Owner.WorkflowID, n.Owner.RunID, n.Evaluation).Scan(&id)
 	if err == nil {
 		return id, createTables(ctx, tx, id, m.Dimension)
 	}
@@ -223,6 +225,7 @@ const versionColumns = `
 		v.state,
 		l.version_id IS NOT NULL,
 		v.pinned,
+		v.evaluation,
 		v.dimension,
 		v.items,
 		v.users,
@@ -266,7 +269,7 @@ func scanVersion(row pgx.CollectableRow) (recsys.Version, error) { return scanVe
 func scanVersionAfter(row pgx.CollectableRow, before ...any) (v recsys.Version, err error) {
 	var from, ready *time.Time
 	var search []byte
-	err = row.Scan(append(before, &v.ID, &v.RunID, &v.State, &v.Live, &v.Pinned, &v.Dimension, &v.Items, &v.Users,
+	err = row.Scan(append(before, &v.ID, &v.RunID, &v.State, &v.Live, &v.Pinned, &v.Evaluation, &v.Dimension, &v.Items, &v.Users,
 		&from, &v.Coverage.To, &v.Coverage.StoredTo, &search, &v.CreatedAt, &ready, &v.Failure)...)
 	if err != nil {
 		return v, err

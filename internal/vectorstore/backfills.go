@@ -1,0 +1,357 @@
+package vectorstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// NewBackfill is a backfill to be written down, with its slices cut.
+type NewBackfill struct {
+	recsys.Backfill
+	Parameters     []byte // digest of what shapes a training beside its range
+	IdempotencyKey string // of the caller; empty: the digest of the request
+	RequestDigest  []byte
+}
+
+// OverlapError says that another backfill of the same kind is at work on a part
+// of the range.
+type OverlapError struct {
+	ID       string
+	From, To time.Time
+}
+
+func (e *OverlapError) Error() string {
+	return fmt.Sprintf("backfill %s is at work on %s: %v", e.ID, rangeText(e.From, e.To), recsys.ErrConflict)
+}
+
+func (e *OverlapError) Unwrap() error { return recsys.ErrConflict }
+
+func rangeText(from, to time.Time) string {
+	if from.IsZero() {
+		return "everything before " + to.UTC().Format(time.RFC3339)
+	}
+	return from.UTC().Format(time.RFC3339) + " to " + to.UTC().Format(time.RFC3339)
+}
+
+// ErrKeyReused says that an idempotency key came with another request before.
+var ErrKeyReused = fmt.Errorf("the idempotency key belongs to another request: %w", recsys.ErrConflict)
+
+// backfillLock keeps two creations apart, so that neither overlooks the other.
+const backfillLock = 0x7265_6366_6c6f_7762
+
+// active are the states in which a backfill holds its range.
+const active = "('pending', 'running', 'cancelling')"
+
+// ownKey is the idempotency key of a request that brought none.
+func ownKey(digest []byte) string { return fmt.Sprintf("digest:%x", digest) }
+
+// CreateBackfill writes a backfill down, or finds the one that the same request
+// made: then existing is true. It returns ErrKeyReused when the key came with
+// another request before, and an OverlapError while another backfill of the
+// kind is at work on a part of the range.
+func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b recsys.Backfill, existing bool, err error) {
+	key := n.IdempotencyKey
+	if key == "" {
+		key = ownKey(n.RequestDigest)
+	}
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
+			return err
+		}
+		var id string
+		var digest []byte
+		err := tx.QueryRow(ctx, "SELECT id, request_digest FROM recflow.backfills WHERE idempotency_key = $1", key).Scan(&id, &digest)
+		switch {
+		case err == nil && !bytes.Equal(digest, n.RequestDigest):
+			return ErrKeyReused
+		case err == nil:
+			existing = true
+			b, err = backfillByID(ctx, tx, id)
+			return err
+		case translate(err) != recsys.ErrNotFound: //nolint:errorlint // the very error
+			return err
+		}
+		if err := refuseOverlap(ctx, tx, n.ID, n.Kind, n.From, n.To); err != nil {
+			return err
+		}
+		if err := insertBackfill(ctx, tx, n, key); err != nil {
+			return err
+		}
+		b, err = backfillByID(ctx, tx, n.ID)
+		return err
+	})
+	if err != nil {
+		return recsys.Backfill{}, false, fmt.Errorf("create a backfill: %w", err)
+	}
+	return b, existing, nil
+}
+
+// FindBackfill is the backfill that the same request made before, or
+// recsys.ErrNotFound, or ErrKeyReused.
+func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (recsys.Backfill, error) {
+	if key == "" {
+		key = ownKey(digest)
+	}
+	var id string
+	var found []byte
+	err := s.db.QueryRow(ctx, "SELECT id, request_digest FROM recflow.backfills WHERE idempotency_key = $1", key).Scan(&id, &found)
+	if err == nil && !bytes.Equal(found, digest) {
+		err = ErrKeyReused
+	}
+	if err != nil {
+		return recsys.Backfill{}, fmt.Errorf("find the backfill of a request: %w", translate(err))
+	}
+	return s.Backfill(ctx, id)
+}
+
+func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to time.Time) error {
+	var other OverlapError
+	var otherFrom *time.Time
+	err := tx.QueryRow(ctx, `
+		SELECT id, range_from, range_to
+		FROM recflow.backfills
+		WHERE state IN `+active+`
+		AND kind = $1
+		AND id <> $2
+		AND tstzrange(range_from, range_to) && tstzrange($3, $4)
+		ORDER BY created_at
+		LIMIT 1`, kind, id, orNull(from), to).Scan(&other.ID, &otherFrom, &other.To)
+	if err == nil {
+		other.From = orZero(otherFrom)
+		return &other
+	}
+	if translate(err) == recsys.ErrNotFound { //nolint:errorlint // the very error
+		return nil
+	}
+	return err
+}
+
+func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill, key string) error {
+	state, ended := recsys.BackfillPending, "NULL"
+	if !anyPending(n.Slices) { // there is nothing to do
+		state, ended = recsys.BackfillSucceeded, "clock_timestamp()"
+		if n.IdempotencyKey == "" {
+			key += "#" + n.ID
+		}
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO recflow.backfills (id, kind, state, range_from, range_to, step_seconds, max_parallel, rerun, promote,
+			request, parameters, idempotency_key, request_digest, actor, workflow_id, ended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, `+ended+")",
+		n.ID, n.Kind, state, orNull(n.From), n.To, n.StepSeconds, n.MaxParallel, n.Rerun, n.Promote,
+		n.Request, n.Parameters, key, n.RequestDigest, n.Actor, n.WorkflowID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO recflow.backfill_slices (backfill_id, index, slice_from, slice_to, state, reason, version_id)
+		SELECT $1, * FROM unnest($2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[])`, n.ID,
+		column(n.Slices, func(s *recsys.Slice) int { return s.Index }),
+		column(n.Slices, func(s *recsys.Slice) *time.Time { return orNull(s.From) }),
+		column(n.Slices, func(s *recsys.Slice) time.Time { return s.To }),
+		column(n.Slices, func(s *recsys.Slice) string { return s.State }),
+		column(n.Slices, func(s *recsys.Slice) string { return s.Reason }),
+		column(n.Slices, func(s *recsys.Slice) int64 { return s.Version }))
+	return err
+}
+
+func anyPending(slices []recsys.Slice) bool {
+	for _, s := range slices {
+		if s.State == recsys.SlicePending {
+			return true
+		}
+	}
+	return false
+}
+
+// DecideSlices marks the slices that need not run under the policy, and says why
+// each of them is as it is, by what earlier backfills of the kind with the same
+// parameters made of the same ranges.
+func (s *Store) DecideSlices(ctx context.Context, kind, rerun string, parameters []byte, slices []recsys.Slice) error {
+	rows, err := s.db.Query(ctx, `
+		SELECT DISTINCT ON (k.index)
+			k.index,
+			s.state,
+			s.backfill_id,
+			s.version_id
+		FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS k (index, slice_from, slice_to)
+		JOIN recflow.backfill_slices s ON s.slice_to = k.slice_to AND s.slice_from IS NOT DISTINCT FROM k.slice_from
+		JOIN recflow.backfills b ON b.id = s.backfill_id
+		WHERE b.kind = $4
+		AND b.parameters = $5
+		AND s.state IN ('succeeded', 'failed', 'cancelled')
+		ORDER BY k.index, s.state = 'succeeded' DESC, s.ended_at DESC`,
+		column(slices, func(s *recsys.Slice) int { return s.Index }),
+		column(slices, func(s *recsys.Slice) *time.Time { return orNull(s.From) }),
+		column(slices, func(s *recsys.Slice) time.Time { return s.To }), kind, parameters)
+	if err != nil {
+		return fmt.Errorf("look for earlier slices: %w", err)
+	}
+	type earlier struct {
+		state, backfill string
+		version         int64
+	}
+	before := map[int]earlier{}
+	var index int
+	var e earlier
+	_, err = pgx.ForEachRow(rows, []any{&index, &e.state, &e.backfill, &e.version}, func() error {
+		before[index] = e
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for earlier slices: %w", err)
+	}
+	for i := range slices {
+		e, known := before[slices[i].Index]
+		decide(&slices[i], rerun, known, e.state, e.backfill, e.version)
+	}
+	return nil
+}
+
+func decide(s *recsys.Slice, rerun string, known bool, state, backfill string, version int64) {
+	s.State = recsys.SlicePending
+	switch {
+	case rerun == recsys.RerunAll:
+		s.Reason = "everything is to be run"
+	case known && state == recsys.SliceSucceeded:
+		s.State, s.Version = recsys.SliceSkipped, version
+		s.Reason = fmt.Sprintf("version %d of backfill %s is this training already", version, backfill)
+	case known:
+		s.Reason = fmt.Sprintf("it is %s in backfill %s", state, backfill)
+	case rerun == recsys.RerunFailed:
+		s.State, s.Reason = recsys.SliceSkipped, "it never failed"
+	default:
+		s.Reason = "it never ran"
+	}
+}
+
+const backfillColumns = `
+		b.id,
+		b.kind,
+		b.state,
+		b.range_from,
+		b.range_to,
+		b.step_seconds,
+		b.max_parallel,
+		b.rerun,
+		b.promote,
+		b.request,
+		b.actor,
+		b.round,
+		b.workflow_id,
+		b.error,
+		b.revision,
+		b.created_at,
+		b.started_at,
+		b.ended_at,
+		c.total,
+		c.pending,
+		c.running,
+		c.succeeded,
+		c.failed,
+		c.cancelled,
+		c.skipped`
+
+const selectBackfill = "SELECT" + backfillColumns + `
+	FROM recflow.backfills b
+	CROSS JOIN LATERAL (
+		SELECT
+			count(*) AS total,
+			count(*) FILTER (WHERE s.state = 'pending') AS pending,
+			count(*) FILTER (WHERE s.state = 'running') AS running,
+			count(*) FILTER (WHERE s.state = 'succeeded') AS succeeded,
+			count(*) FILTER (WHERE s.state = 'failed') AS failed,
+			count(*) FILTER (WHERE s.state = 'cancelled') AS cancelled,
+			count(*) FILTER (WHERE s.state = 'skipped') AS skipped
+		FROM recflow.backfill_slices s
+		WHERE s.backfill_id = b.id
+	) c
+	`
+
+func scanBackfill(row pgx.CollectableRow) (b recsys.Backfill, err error) {
+	var from, started, ended *time.Time
+	var request []byte
+	err = row.Scan(&b.ID, &b.Kind, &b.State, &from, &b.To, &b.StepSeconds, &b.MaxParallel, &b.Rerun, &b.Promote, &request, &b.Actor,
+		&b.Round, &b.WorkflowID, &b.Error, &b.Revision, &b.CreatedAt, &started, &ended,
+		&b.Count.Total, &b.Count.Pending, &b.Count.Running, &b.Count.Succeeded, &b.Count.Failed, &b.Count.Cancelled, &b.Count.Skipped)
+	b.From, b.StartedAt, b.EndedAt, b.Request = orZero(from).UTC(), orZero(started).UTC(), orZero(ended).UTC(), request
+	b.To, b.CreatedAt = b.To.UTC(), b.CreatedAt.UTC()
+	return b, err
+}
+
+// Backfill is a backfill with its slices, or recsys.ErrNotFound.
+func (s *Store) Backfill(ctx context.Context, id string) (recsys.Backfill, error) {
+	b, err := backfillByID(ctx, s.db, id)
+	if err != nil {
+		return recsys.Backfill{}, fmt.Errorf("backfill %s: %w", id, err)
+	}
+	return b, nil
+}
+
+func backfillByID(ctx context.Context, q querier, id string) (recsys.Backfill, error) {
+	rows, err := q.Query(ctx, selectBackfill+"WHERE b.id = $1", id)
+	if err != nil {
+		return recsys.Backfill{}, err
+	}
+	b, err := pgx.CollectExactlyOneRow(rows, scanBackfill)
+	if err != nil {
+		return b, translate(err)
+	}
+	rows, err = q.Query(ctx, `
+		SELECT index, slice_from, slice_to, state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at
+		FROM recflow.backfill_slices
+		WHERE backfill_id = $1
+		ORDER BY index
+		LIMIT 10000`, id)
+	if err != nil {
+		return b, err
+	}
+	b.Slices, err = pgx.CollectRows(rows, scanSlice)
+	return b, err
+}
+
+func scanSlice(row pgx.CollectableRow) (s recsys.Slice, err error) {
+	var from, started, ended *time.Time
+	var metrics []byte
+	err = row.Scan(&s.Index, &from, &s.To, &s.State, &s.Reason, &s.Attempt, &s.WorkflowID, &s.WorkflowRunID, &s.RunID, &s.Version,
+		&s.Rows, &metrics, &s.Error, &started, &ended)
+	s.From, s.To, s.StartedAt, s.EndedAt = orZero(from).UTC(), s.To.UTC(), orZero(started).UTC(), orZero(ended).UTC()
+	if err == nil && metrics != nil {
+		err = json.Unmarshal(metrics, &s.Metrics)
+	}
+	return s, err
+}
+
+// Backfills lists at most limit backfills without their slices, newest first;
+// after is the last of the page before, or nil.
+func (s *Store) Backfills(ctx context.Context, after *recsys.Backfill, limit int) ([]recsys.Backfill, error) {
+	where, args := "", []any{limit}
+	if after != nil {
+		where, args = "WHERE (b.created_at, b.id) < ($2, $3) ", append(args, after.CreatedAt, after.ID)
+	}
+	rows, err := s.db.Query(ctx, selectBackfill+where+"ORDER BY b.created_at DESC, b.id DESC LIMIT $1", args...)
+	if err != nil {
+		return nil, fmt.Errorf("list backfills: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, scanBackfill)
+	if err != nil {
+		return nil, fmt.Errorf("list backfills: %w", err)
+	}
+	return found, nil
+}
+
+// BackfillRevision is the revision of a backfill, or recsys.ErrNotFound.
+func (s *Store) BackfillRevision(ctx context.Context, id string) (revision int64, err error) {
+	err = s.db.QueryRow(ctx, "SELECT revision FROM recflow.backfills WHERE id = $1", id).Scan(&revision)
+	if err != nil {
+		return 0, fmt.Errorf("backfill %s: %w", id, translate(err))
+	}
+	return revision, nil
+}

@@ -1,0 +1,258 @@
+package vectorstore_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+func day(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
+
+// asOf is a backfill over days of January, a slice a day.
+func asOf(t *testing.T, id string, from, to int) vectorstore.NewBackfill {
+	t.Helper()
+	cut, err := recsys.CutRange(recsys.BackfillAsOf, day(from), day(to), 24*time.Hour)
+	require.NoError(t, err)
+	digest := sha256.Sum256(fmt.Appendf(nil, "%d %d", from, to))
+	return vectorstore.NewBackfill{
+		Backfill: recsys.Backfill{
+			ID: id, Kind: recsys.BackfillAsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 2, Rerun: recsys.RerunMissing,
+			Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-" + id, Slices: cut,
+		},
+		Parameters: []byte("p"), RequestDigest: digest[:],
+	}
+}
+
+func TestCreateBackfill(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+
+	t.Run("it makes one of the same request, however often it comes", func(t *testing.T) {
+		ids := make([]string, 50)
+		var group sync.WaitGroup
+		for i := range ids {
+			group.Go(func() {
+				b, _, err := s.CreateBackfill(t.Context(), asOf(t, fmt.Sprintf("same%d", i), 1, 5))
+				if err == nil {
+					ids[i] = b.ID
+				}
+			})
+		}
+		group.Wait()
+		for _, id := range ids {
+			require.Equal(t, ids[0], id)
+			require.NotEmpty(t, id)
+		}
+		b, err := s.Backfill(t.Context(), ids[0])
+		require.NoError(t, err)
+		require.Equal(t, recsys.BackfillPending, b.State)
+		require.Equal(t, recsys.SliceCount{Total: 4, Pending: 4}, b.Count)
+		require.Equal(t, day(2), b.Slices[0].To)
+		require.True(t, b.Slices[0].From.IsZero())
+		_, err = s.EndBackfill(t.Context(), b.ID, 1, "over")
+		require.NoError(t, err)
+		again, existing, err := s.CreateBackfill(t.Context(), asOf(t, "later", 1, 5))
+		require.NoError(t, err)
+		require.False(t, existing, "the one before is over")
+		_, err = s.EndBackfill(t.Context(), again.ID, 1, "over")
+		require.NoError(t, err)
+	})
+	t.Run("it keeps a caller's key for good", func(t *testing.T) {
+		n := asOf(t, "keyed", 1, 5)
+		n.IdempotencyKey = "key"
+		first, _, err := s.CreateBackfill(t.Context(), n)
+		require.NoError(t, err)
+		_, err = s.EndBackfill(t.Context(), first.ID, 1, "over")
+		require.NoError(t, err)
+		n.ID = "keyed2"
+		b, existing, err := s.CreateBackfill(t.Context(), n)
+		require.NoError(t, err)
+		require.True(t, existing)
+		require.Equal(t, first.ID, b.ID)
+		n.RequestDigest = []byte("another")
+		_, _, err = s.CreateBackfill(t.Context(), n)
+		require.ErrorIs(t, err, vectorstore.ErrKeyReused)
+	})
+	t.Run("it refuses overlapping ranges and takes disjoint ones", func(t *testing.T) {
+		first, _, err := s.CreateBackfill(t.Context(), asOf(t, "left", 1, 5))
+		require.NoError(t, err)
+		_, _, err = s.CreateBackfill(t.Context(), asOf(t, "over", 4, 8))
+		var overlap *vectorstore.OverlapError
+		require.ErrorAs(t, err, &overlap)
+		require.Equal(t, first.ID, overlap.ID)
+		require.ErrorIs(t, err, recsys.ErrConflict)
+		_, _, err = s.CreateBackfill(t.Context(), asOf(t, "right", 5, 8))
+		require.NoError(t, err)
+		_, err = s.EndBackfill(t.Context(), first.ID, 1, "its workflow is gone")
+		require.NoError(t, err)
+		_, _, err = s.CreateBackfill(t.Context(), asOf(t, "left again", 2, 4))
+		require.NoError(t, err, "what is over frees its range")
+	})
+}
+
+func TestBackfillStates(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	b, _, err := s.CreateBackfill(t.Context(), asOf(t, "b", 1, 5))
+	require.NoError(t, err)
+	b, err = s.StartBackfill(t.Context(), b.ID, 1)
+	require.NoError(t, err)
+	require.Equal(t, recsys.BackfillRunning, b.State)
+
+	attempt := func(index, attempt int, state string) {
+		t.Helper()
+		at := recsys.Slice{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
+		require.NoError(t, s.StartSlice(t.Context(), b.ID, at))
+		require.NoError(t, s.StartSlice(t.Context(), b.ID, at), "repeated, it changes nothing")
+		if state == "" {
+			return
+		}
+		at.State, at.Version, at.Rows, at.Error = state, 7, 100, "because"
+		at.Metrics = &recsys.Metrics{Users: 3, Candidate: map[string]recsys.Metric{"ndcg@100": {Value: 0.5}}}
+		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
+		at.State = recsys.SliceFailed
+		require.NoError(t, s.EndSlice(t.Context(), b.ID, at), "what became of it first stands")
+	}
+	attempt(0, 1, recsys.SliceSucceeded)
+	attempt(1, 1, recsys.SliceFailed)
+	attempt(2, 1, "")
+	before := b.Revision
+	b, err = s.Backfill(t.Context(), b.ID)
+	require.NoError(t, err)
+	require.Equal(t, before+5, b.Revision, "a revision a change")
+	require.Equal(t, recsys.SliceCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
+	require.Equal(t, 0.5, b.Slices[0].Metrics.Candidate["ndcg@100"].Value)
+
+	_, err = s.RetryBackfill(t.Context(), b.ID, func(int) string { return "" })
+	require.ErrorIs(t, err, recsys.ErrConflict, "it is at work")
+	b, err = s.CancelBackfill(t.Context(), b.ID)
+	require.NoError(t, err)
+	require.Equal(t, recsys.BackfillCancelling, b.State)
+	b, err = s.EndBackfill(t.Context(), b.ID, 1, "")
+	require.NoError(t, err)
+	require.Equal(t, recsys.BackfillCancelled, b.State)
+	require.Equal(t, recsys.SliceCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
+
+	b, err = s.RetryBackfill(t.Context(), b.ID, func(round int) string { return fmt.Sprint("round ", round) })
+	require.NoError(t, err)
+	require.Equal(t, []any{recsys.BackfillPending, 2, "round 2"}, []any{b.State, b.Round, b.WorkflowID})
+	require.Equal(t, recsys.SliceCount{Total: 4, Pending: 3, Succeeded: 1}, b.Count)
+	ended, err := s.EndBackfill(t.Context(), b.ID, 1, "an old round")
+	require.NoError(t, err)
+	require.Equal(t, recsys.BackfillPending, ended.State)
+	b, err = s.StartBackfill(t.Context(), b.ID, 2)
+	require.NoError(t, err)
+	for _, slice := range b.Slices[1:] {
+		attempt(slice.Index, slice.Attempt+1, recsys.SliceSucceeded)
+	}
+	b, err = s.EndBackfill(t.Context(), b.ID, 2, "")
+	require.NoError(t, err)
+	require.Equal(t, recsys.BackfillSucceeded, b.State)
+	require.Equal(t, 2, b.Slices[1].Attempt)
+	_, err = s.RetryBackfill(t.Context(), b.ID, func(int) string { return "" })
+	require.ErrorIs(t, err, recsys.ErrConflict, "there is nothing to retry")
+}
+
+func TestDecideSlices(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	b, _, err := s.CreateBackfill(t.Context(), asOf(t, "first", 1, 4))
+	require.NoError(t, err)
+	_, err = s.StartBackfill(t.Context(), b.ID, 1)
+	require.NoError(t, err)
+	for i, state := range []string{recsys.SliceSucceeded, recsys.SliceFailed} {
+		at := recsys.Slice{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
+		require.NoError(t, s.StartSlice(t.Context(), b.ID, at))
+		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
+	}
+	decide := func(rerun, parameters string) (states []string, slices []recsys.Slice) {
+		n := asOf(t, "next", 1, 4)
+		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, rerun, []byte(parameters), n.Slices))
+		for _, slice := range n.Slices {
+			states = append(states, slice.State)
+		}
+		return states, n.Slices
+	}
+	states, slices := decide(recsys.RerunMissing, "p")
+	require.Equal(t, []string{"skipped", "pending", "pending"}, states)
+	require.Equal(t, "version 40 of backfill first is this training already", slices[0].Reason)
+	require.Equal(t, "it is failed in backfill first", slices[1].Reason)
+	require.Equal(t, "it never ran", slices[2].Reason)
+	states, _ = decide(recsys.RerunFailed, "p")
+	require.Equal(t, []string{"skipped", "pending", "skipped"}, states)
+	states, _ = decide(recsys.RerunAll, "p")
+	require.Equal(t, []string{"pending", "pending", "pending"}, states)
+	states, _ = decide(recsys.RerunMissing, "other parameters")
+	require.Equal(t, []string{"pending", "pending", "pending"}, states)
+
+	_, err = s.EndBackfill(t.Context(), b.ID, 1, "gone")
+	require.NoError(t, err)
+	n := asOf(t, "none", 1, 2)
+	require.NoError(t, s.DecideSlices(t.Context(), n.Kind, recsys.RerunMissing, n.Parameters, n.Slices))
+	done, _, err := s.CreateBackfill(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, recsys.BackfillSucceeded, done.State, "there is nothing to do")
+}
+
+func TestListBackfills(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	for n := range 5 {
+		_, _, err := s.CreateBackfill(t.Context(), asOf(t, fmt.Sprintf("b%d", n), 1+n, 2+n))
+		require.NoError(t, err)
+	}
+	var ids []string
+	var after *recsys.Backfill
+	for {
+		page, err := s.Backfills(t.Context(), after, 2)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		for _, b := range page {
+			ids = append(ids, b.ID)
+		}
+		after = &page[len(page)-1]
+	}
+	require.Equal(t, []string{"b4", "b3", "b2", "b1", "b0"}, ids)
+	stale, err := s.StaleBackfills(t.Context(), 0, 3)
+	require.NoError(t, err)
+	require.Len(t, stale, 3)
+	stale, err = s.StaleBackfills(t.Context(), time.Hour, 3)
+	require.NoError(t, err)
+	require.Empty(t, stale)
+}
+
+func TestEvaluationVersions(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	var versions []recsys.Version
+	for n := range 4 {
+		m := vectorstoretest.Manifest(t, vectorstoretest.Fixture{RunID: fmt.Sprintf("run-%d", n)})
+		v, err := s.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: m, Evaluation: n > 0})
+		require.NoError(t, err)
+		require.NoError(t, s.MarkReady(t.Context(), v.ID, nil))
+		versions = append(versions, v)
+	}
+	require.False(t, versions[0].Evaluation)
+	require.True(t, versions[1].Evaluation)
+	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: versions[0].ID})
+	require.NoError(t, err)
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: versions[1].ID})
+	require.ErrorIs(t, err, recsys.ErrConflict)
+	require.ErrorContains(t, err, "it is for evaluation")
+	dropped, err := s.Prune(t.Context(), vectorstore.PruneOptions{})
+	require.NoError(t, err)
+	require.Equal(t, []int64{versions[1].ID}, dropped, "the newest two stay")
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: versions[2].ID, Evaluation: true})
+	require.NoError(t, err)
+}

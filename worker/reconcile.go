@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/workflows"
+)
+
+const (
+	reconcileEvery = 10 * time.Second
+	// unchangedFor is how long a backfill may stay as it is before somebody looks
+	// whether it is still being worked on: longer than starting its workflow takes.
+	unchangedFor = 10 * time.Second
+	mostStale    = 100
+)
+
+// reconcile holds the ledger of backfills against Temporal until ctx ends: it
+// starts what was written down and never started, because the API died in
+// between, and ends what nobody works on any more, so that it frees its range.
+// Any number of workers may do so at the same time.
+func reconcile(ctx context.Context, store *vectorstore.Store, temporal client.Client, taskQueue string) {
+	tick := time.NewTicker(reconcileEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := reconcileOnce(ctx, store, temporal, taskQueue); err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "backfills are not reconciled", "error", err)
+		}
+	}
+}
+
+func reconcileOnce(ctx context.Context, store *vectorstore.Store, temporal client.Client, taskQueue string) error {
+	stale, err := store.StaleBackfills(ctx, unchangedFor, mostStale)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, b := range stale {
+		errs = append(errs, settle(ctx, store, temporal, taskQueue, b))
+	}
+	return errors.Join(errs...)
+}
+
+// settle does for one backfill what nobody else did.
+func settle(ctx context.Context, store *vectorstore.Store, temporal client.Client, taskQueue string, b recsys.Backfill) error {
+	d, err := temporal.DescribeWorkflowExecution(ctx, b.WorkflowID, "")
+	var unknown *serviceerror.NotFound
+	switch {
+	case errors.As(err, &unknown) && b.State == recsys.BackfillPending:
+		slog.InfoContext(ctx, "starting a backfill that was written down and not started", "backfill", b.ID)
+		return workflows.StartBackfill(ctx, temporal, taskQueue, b)
+	case errors.As(err, &unknown):
+		return end(ctx, store, b, "its workflow is unknown to Temporal")
+	case err != nil:
+		return fmt.Errorf("look at workflow %s: %w", b.WorkflowID, err)
+	}
+	status := d.GetWorkflowExecutionInfo().GetStatus()
+	switch status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		if b.State != recsys.BackfillCancelling {
+			return nil
+		}
+		// Whoever wrote that down may not have come to tell the workflow.
+		return temporal.CancelWorkflow(ctx, b.WorkflowID, "")
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		return nil
+	}
+	return end(ctx, store, b, "its workflow ended without it: "+status.String())
+}
+
+func end(ctx context.Context, store *vectorstore.Store, b recsys.Backfill, why string) error {
+	slog.WarnContext(ctx, "ending a backfill that nobody works on", "backfill", b.ID, "reason", why)
+	_, err := store.EndBackfill(ctx, b.ID, b.Round, why)
+	return err
+}

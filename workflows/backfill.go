@@ -1,0 +1,198 @@
+package workflows
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Backfill is the workflow type that runs the slices of a backfill. Its argument
+// is a BackfillRequest. It has no result: what became of it is in the ledger.
+const Backfill = "Backfill"
+
+// BackfillRequest names a round of a backfill in the ledger.
+type BackfillRequest struct {
+	ID    string `json:"id"`
+	Round int    `json:"round"`
+}
+
+// slicesPerRun bounds the history of one run: a slice takes about 25 events, of
+// which Temporal warns from 10,240 on.
+const slicesPerRun = 200
+
+// BackfillWorkflowID is the id of the workflow of a round.
+func BackfillWorkflowID(id string, round int) string {
+	if round == 1 {
+		return "backfill-" + id
+	}
+	return fmt.Sprintf("backfill-%s-%d", id, round)
+}
+
+// sliceWorkflowID is the id of the refresh that does an attempt of a slice. By
+// how it begins, activities.StartGlueRun knows who yields.
+func sliceWorkflowID(kind, id string, index, attempt int) string {
+	if kind == recsys.BackfillRefresh {
+		return fmt.Sprintf("refresh-%s-%d", id, attempt)
+	}
+	return fmt.Sprintf("evaluate-%s-%d-%d", id, index, attempt)
+}
+
+// backfill is one run of Backfill.
+type backfill struct {
+	BackfillRequest
+	kind    string
+	request RefreshRequest // of each training, without its range
+	actor   string
+	done    int // slices that ended in this run
+	total   int
+}
+
+// runBackfill runs the slices that are pending in the ledger, some at a time. A
+// slice that fails does not stop the others. When it is cancelled the slices
+// under way undo their work first.
+func runBackfill(ctx workflow.Context, in BackfillRequest) error {
+	b := &backfill{BackfillRequest: in}
+	var plan recsys.Backfill
+	start := workflow.WithActivityOptions(ctx, ledgerStep("read the ledger"))
+	if err := workflow.ExecuteActivity(start, do.StartBackfill, activities.BackfillRound(in)).Get(ctx, &plan); err != nil {
+		return b.end(ctx, cause(err, ctx.Err()))
+	}
+	if plan.Over() || plan.Round != in.Round {
+		return nil // somebody ended it, or went on
+	}
+	if err := b.read(plan); err != nil {
+		return b.end(ctx, err)
+	}
+	if plan.State == recsys.BackfillCancelling {
+		return b.end(ctx, nil)
+	}
+	var pending []recsys.Slice
+	for _, s := range plan.Slices {
+		if s.State == recsys.SlicePending {
+			pending = append(pending, s)
+		}
+	}
+	b.total = len(pending)
+	now := pending[:min(len(pending), slicesPerRun)]
+	b.runSlices(ctx, now, plan.MaxParallel)
+	if ctx.Err() == nil && len(pending) > len(now) {
+		// The window runs empty here, once in slicesPerRun slices: a child does not
+		// outlive this run (docs/decisions/1001-a-backfill-and-its-history.md).
+		return workflow.NewContinueAsNewError(ctx, Backfill, in)
+	}
+	return b.end(ctx, nil)
+}
+
+// read takes in what the ledger says is to be done.
+func (b *backfill) read(plan recsys.Backfill) error {
+	if err := json.Unmarshal(plan.Request, &b.request); err != nil {
+		return temporal.NewNonRetryableApplicationError("the ledger holds a request that is not understood: "+err.Error(), InvalidRequest, nil)
+	}
+	b.kind, b.actor = plan.Kind, plan.Actor
+	b.request.Promote = plan.Promote && plan.Kind == recsys.BackfillRefresh
+	b.request.Evaluation = plan.Kind == recsys.BackfillAsOf
+	return nil
+}
+
+// runSlices runs slices, parallel of them at a time, and returns when all that
+// were started have ended. A place that becomes free is taken at once.
+func (b *backfill) runSlices(ctx workflow.Context, slices []recsys.Slice, parallel int) {
+	places := workflow.NewSemaphore(ctx, int64(max(1, parallel)))
+	group := workflow.NewWaitGroup(ctx)
+	for _, s := range slices {
+		if places.Acquire(ctx, 1) != nil || ctx.Err() != nil {
+			break // cancelled
+		}
+		group.Add(1)
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer group.Done()
+			defer places.Release(1)
+			b.runSlice(ctx, s)
+			b.done++
+			workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d of %d slices have ended in this run", b.done, b.total))
+		})
+	}
+	group.Wait(ctx)
+}
+
+// runSlice does one slice and writes down what became of it.
+func (b *backfill) runSlice(ctx workflow.Context, s recsys.Slice) {
+	s.Attempt++
+	s.WorkflowID = sliceWorkflowID(b.kind, b.ID, s.Index, s.Attempt)
+	at := activities.BackfillSlice{ID: b.ID, Slice: s}
+	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("slice %d begins", s.Index)))
+	if err := workflow.ExecuteActivity(step, do.StartSlice, at).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Error("a slice could not be begun", "slice", s.Index, "error", err)
+		return // it stays pending; end says what becomes of it
+	}
+	request := b.request
+	request.From, request.To, request.Actor = s.From, s.To, b.actor
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          s.WorkflowID,
+		StaticSummary:       fmt.Sprintf("slice %d: %s", s.Index, summary(request)),
+		StaticDetails:       details(request),
+		WaitForCancellation: true,
+		// When this workflow is terminated its slices undo their work.
+		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+	}), RefreshEmbeddings, request)
+	var started workflow.Execution
+	if child.GetChildWorkflowExecution().Get(ctx, &started) == nil {
+		at.Slice.WorkflowRunID, at.Slice.RunID = started.RunID, runID(request.To, started.RunID)
+	}
+	var result RefreshResult
+	err := child.Get(ctx, &result)
+	at.Slice.Version = result.Version
+	switch {
+	case err == nil:
+		at.Slice.State = recsys.SliceSucceeded
+	case temporal.IsCanceledError(err) || ctx.Err() != nil:
+		at.Slice.State, at.Slice.Error = recsys.SliceCancelled, "it was cancelled"
+	default:
+		at.Slice.State, at.Slice.Error = recsys.SliceFailed, reason(err)
+	}
+	// Whatever happens to the rest, this is what became of the slice.
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	step = workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("slice %d is %s", s.Index, at.Slice.State)))
+	if err := workflow.ExecuteActivity(step, do.EndSlice, at).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Error("the end of a slice is not in the ledger", "slice", s.Index, "error", err)
+	}
+}
+
+// end writes down that the round is over. The workflow then ends well, unless
+// its own doing failed: what became of the slices is for the ledger to say.
+func (b *backfill) end(ctx workflow.Context, failed error) error {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	in := activities.EndBackfillInput{ID: b.ID, Round: b.Round}
+	if failed != nil && !temporal.IsCanceledError(failed) {
+		in.Failure = reason(failed)
+	}
+	step := workflow.WithActivityOptions(ctx, ledgerStep("write down how it ended"))
+	var ended recsys.Backfill
+	if err := workflow.ExecuteActivity(step, do.EndBackfill, in).Get(ctx, &ended); err != nil {
+		return errors.Join(failed, err)
+	}
+	if ended.State == recsys.BackfillCancelled {
+		return temporal.NewCanceledError()
+	}
+	return failed
+}
+
+// ledgerStep is a step of a moment in the database, which may be away for a
+// while: what it has to write down must not be lost.
+func ledgerStep(summary string) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		Summary:             summary,
+		StartToCloseTimeout: 30 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
+	}
+}

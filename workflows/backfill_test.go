@@ -1,0 +1,234 @@
+package workflows
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// ledger stands for the one in the database: it follows the same rules, and its
+// slices take as long as a test says.
+type ledger struct {
+	mu       sync.Mutex
+	b        recsys.Backfill
+	trained  map[string]int // workflow ids of refreshes
+	now, top int            // refreshes under way, and most at a time
+	take     time.Duration
+	fails    func(index int) bool
+	requests []RefreshRequest
+}
+
+func newLedger(kind string, n, parallel int) *ledger {
+	request, _ := json.Marshal(DefaultRefresh(day(9)))
+	l := &ledger{trained: map[string]int{}, take: time.Hour, fails: func(int) bool { return false }}
+	l.b = recsys.Backfill{ID: "x", Kind: kind, State: recsys.BackfillPending, Round: 1, MaxParallel: parallel, Request: request, Promote: true, Actor: "ops"}
+	for i := range n {
+		l.b.Slices = append(l.b.Slices, recsys.Slice{Index: i, To: day(1).Add(time.Duration(i) * time.Hour), State: recsys.SlicePending})
+	}
+	return l
+}
+
+func (l *ledger) states() map[string]int {
+	states := map[string]int{}
+	for _, s := range l.b.Slices {
+		states[s.State]++
+	}
+	return states
+}
+
+// run runs the workflow, and the runs that continue it, and returns how many
+// there were, and the error of the last.
+func (l *ledger) run(t *testing.T, during func(*testsuite.TestWorkflowEnvironment)) (runs int, err error) {
+	t.Helper()
+	for {
+		runs++
+		var suite testsuite.WorkflowTestSuite
+		suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+		env := suite.NewTestWorkflowEnvironment()
+		env.SetTestTimeout(2 * time.Minute)
+		env.RegisterWorkflowWithOptions(runBackfill, workflow.RegisterOptions{Name: Backfill})
+		env.RegisterWorkflowWithOptions(l.refresh, workflow.RegisterOptions{Name: RefreshEmbeddings})
+		env.RegisterActivity(&activities.Activities{})
+		l.mock(env)
+		if during != nil {
+			during(env)
+		}
+		env.ExecuteWorkflow(Backfill, BackfillRequest{ID: "x", Round: l.b.Round})
+		require.True(t, env.IsWorkflowCompleted())
+		err = env.GetWorkflowError()
+		var again *workflow.ContinueAsNewError
+		if !errors.As(err, &again) {
+			return runs, err
+		}
+	}
+}
+
+func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
+	locked := func(f func()) { l.mu.Lock(); defer l.mu.Unlock(); f() }
+	env.OnActivity(do.StartBackfill, mock.Anything, mock.Anything).Return(func(context.Context, activities.BackfillRound) (b recsys.Backfill, err error) {
+		locked(func() {
+			if l.b.State == recsys.BackfillPending {
+				l.b.State = recsys.BackfillRunning
+			}
+			b = l.b
+			b.Slices = append([]recsys.Slice(nil), l.b.Slices...)
+		})
+		return b, nil
+	})
+	env.OnActivity(do.StartSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) error {
+		locked(func() {
+			s := &l.b.Slices[in.Slice.Index]
+			s.State, s.Attempt, s.WorkflowID = recsys.SliceRunning, in.Slice.Attempt, in.Slice.WorkflowID
+		})
+		return nil
+	})
+	env.OnActivity(do.EndSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) error {
+		locked(func() { l.b.Slices[in.Slice.Index] = in.Slice })
+		return nil
+	})
+	env.OnActivity(do.EndBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.EndBackfillInput) (b recsys.Backfill, err error) {
+		locked(func() {
+			states := l.states()
+			switch {
+			case l.b.State == recsys.BackfillCancelling:
+				l.b.State = recsys.BackfillCancelled
+			case in.Failure != "" || states[recsys.SliceFailed] > 0:
+				l.b.State = recsys.BackfillFailed
+			default:
+				l.b.State = recsys.BackfillSucceeded
+			}
+			b = l.b
+			b.Slices = nil
+		})
+		return b, nil
+	})
+}
+
+// refresh stands for a training.
+func (l *ledger) refresh(ctx workflow.Context, r RefreshRequest) (*RefreshResult, error) {
+	l.mu.Lock()
+	l.trained[workflow.GetInfo(ctx).WorkflowExecution.ID]++
+	l.requests = append(l.requests, r)
+	l.now++
+	l.top = max(l.top, l.now)
+	l.mu.Unlock()
+	defer func() { l.mu.Lock(); defer l.mu.Unlock(); l.now-- }()
+	if err := workflow.Sleep(ctx, l.take); err != nil {
+		return nil, err
+	}
+	index := int(r.To.Sub(day(1)) / time.Hour)
+	if l.fails(index) {
+		return nil, temporal.NewNonRetryableApplicationError("no events", activities.DataInvalid, nil)
+	}
+	return &RefreshResult{Version: int64(100 + index)}, nil
+}
+
+func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T) {
+	t.Parallel()
+	l := newLedger(recsys.BackfillAsOf, 12, 3)
+	runs, err := l.run(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, runs)
+	require.Equal(t, 3, l.top)
+	require.Equal(t, map[string]int{recsys.SliceSucceeded: 12}, l.states())
+	require.Equal(t, recsys.BackfillSucceeded, l.b.State)
+	require.Len(t, l.trained, 12)
+	require.Equal(t, 1, l.trained["evaluate-x-11-1"])
+	for _, r := range l.requests {
+		require.True(t, r.Evaluation)
+		require.False(t, r.Promote, "it does not go live")
+		require.Equal(t, "ops", r.Actor)
+	}
+	require.Equal(t, int64(104), l.b.Slices[4].Version)
+}
+
+func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testing.T) {
+	t.Parallel()
+	l := newLedger(recsys.BackfillAsOf, 5, 2)
+	l.fails = func(i int) bool { return i == 2 }
+	_, err := l.run(t, nil)
+	require.NoError(t, err, "what became of it is in the ledger")
+	require.Equal(t, recsys.BackfillFailed, l.b.State)
+	require.Equal(t, map[string]int{recsys.SliceSucceeded: 4, recsys.SliceFailed: 1}, l.states())
+	require.Equal(t, "no events", l.b.Slices[2].Error)
+
+	l.fails = func(int) bool { return false }
+	l.b.State, l.b.Round, l.b.Slices[2].State = recsys.BackfillPending, 2, recsys.SlicePending // as RetryBackfill
+	_, err = l.run(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, recsys.BackfillSucceeded, l.b.State)
+	require.Len(t, l.trained, 6)
+	require.Equal(t, 1, l.trained["evaluate-x-2-2"])
+	for id, n := range l.trained {
+		require.Equal(t, 1, n, id)
+	}
+}
+
+func TestBackfill_stops_when_it_is_cancelled(t *testing.T) {
+	t.Parallel()
+	l := newLedger(recsys.BackfillAsOf, 9, 3)
+	_, err := l.run(t, func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			l.mu.Lock()
+			l.b.State = recsys.BackfillCancelling
+			l.mu.Unlock()
+			env.CancelWorkflow()
+		}, 90*time.Minute)
+	})
+	require.True(t, temporal.IsCanceledError(err), err)
+	require.Equal(t, map[string]int{recsys.SliceSucceeded: 3, recsys.SliceCancelled: 3, recsys.SlicePending: 3}, l.states())
+	require.Equal(t, recsys.BackfillCancelled, l.b.State)
+	require.Zero(t, l.now)
+}
+
+func TestBackfill_of_kind_refresh_promotes(t *testing.T) {
+	t.Parallel()
+	l := newLedger(recsys.BackfillRefresh, 1, 1)
+	_, err := l.run(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, 1, l.trained["refresh-x-1"])
+	require.True(t, l.requests[0].Promote)
+	require.False(t, l.requests[0].Evaluation)
+}
+
+func TestBackfill_does_nothing_for_a_round_that_is_over(t *testing.T) {
+	t.Parallel()
+	for _, change := range []func(*ledger){
+		func(l *ledger) { l.b.State = recsys.BackfillFailed },
+		func(l *ledger) { l.b.State = recsys.BackfillCancelling },
+	} {
+		l := newLedger(recsys.BackfillAsOf, 3, 1)
+		change(l)
+		_, _ = l.run(t, nil)
+		require.Empty(t, l.trained)
+	}
+}
+
+func TestBackfill_of_2000_slices_continues_as_new_long_before_the_limits(t *testing.T) {
+	t.Parallel()
+	const n = 2000
+	l := newLedger(recsys.BackfillAsOf, n, 8)
+	runs, err := l.run(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, n/slicesPerRun, runs)
+	require.Equal(t, map[string]int{recsys.SliceSucceeded: n}, l.states())
+	require.Len(t, l.trained, n)
+	require.Equal(t, 8, l.top)
+	// About 25 events a slice: two steps and a child, with the workflow tasks between.
+	require.Less(t, 25*slicesPerRun, 10_240, fmt.Sprint("Temporal warns of longer histories"))
+}

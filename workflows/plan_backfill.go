@@ -1,0 +1,25 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/recflow/recflow/activities"
+)
+
+// PlanBackfill is the workflow type that looks at what the slices of a backfill
+// would read. Its argument is an activities.PlanSlicesInput, its result an
+// activities.PlanSlicesResult.
+const PlanBackfill = "PlanBackfill"
+
+func planBackfill(ctx workflow.Context, in activities.PlanSlicesInput) (out activities.PlanSlicesResult, err error) {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		Summary:             "look at the events of the range",
+		StartToCloseTimeout: 30 * time.Second,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 2},
+	})
+	err = workflow.ExecuteActivity(ctx, do.PlanSlices, in).Get(ctx, &out)
+	return out, err
+}
