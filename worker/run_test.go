@@ -30,11 +30,12 @@ def put(key, body):
     urllib.request.urlopen(urllib.request.Request(url, data=body, method="PUT")).read()
 
 put(run + "_progress.json", json.dumps({"stage": "train", "done": 3, "total": 12}).encode())
-while os.path.exists(control + "/hold"):
+while os.path.exists(control + "/hold") or os.path.exists(control + "/hold-" + args["--to"][:10]):
     time.sleep(0.05)
-if os.path.exists(control + "/fail"):
-    print("RECFLOW_ERROR " + open(control + "/fail").read(), file=sys.stderr, flush=True)
-    sys.exit(1)
+for fail in (control + "/fail", control + "/fail-" + args["--to"][:10]):
+    if os.path.exists(fail):
+        print("RECFLOW_ERROR " + open(fail).read(), file=sys.stderr, flush=True)
+        sys.exit(1)
 prepared = open(control + "/prepared").read()
 manifest = json.load(open(prepared + "/manifest.json"))
 for f in manifest["files"]:

@@ -24,8 +24,12 @@ type BackfillRequest struct {
 	Round int    `json:"round"`
 }
 
-// slicesPerRun bounds the history of one run: a slice takes about 25 events, of
-// which Temporal warns from 10,240 on.
+// EventsPerSlice is the most events that a slice adds to the history, of which
+// Temporal warns from 10,240 on: two steps and a child, with the workflow tasks
+// between them.
+const EventsPerSlice = 30
+
+// slicesPerRun bounds the history of one run.
 const slicesPerRun = 200
 
 // BackfillWorkflowID is the id of the workflow of a round.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -229,6 +228,4 @@ func TestBackfill_of_2000_slices_continues_as_new_long_before_the_limits(t *test
 	require.Equal(t, map[string]int{recsys.SliceSucceeded: n}, l.states())
 	require.Len(t, l.trained, n)
 	require.Equal(t, 8, l.top)
-	// About 25 events a slice: two steps and a child, with the workflow tasks between.
-	require.Less(t, 25*slicesPerRun, 10_240, fmt.Sprint("Temporal warns of longer histories"))
 }

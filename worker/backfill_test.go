@@ -1,0 +1,156 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/workflows"
+)
+
+// write writes an as_of backfill of n slices, a day each, down. It does not start it.
+func (s *stage) write(id string, n int) recsys.Backfill {
+	s.t.Helper()
+	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	cut, err := recsys.CutRange(recsys.BackfillAsOf, from, from.AddDate(0, 0, n), 24*time.Hour)
+	require.NoError(s.t, err)
+	request, err := json.Marshal(workflows.DefaultRefresh(from))
+	require.NoError(s.t, err)
+	digest := sha256.Sum256([]byte(id))
+	b, _, err := s.store.CreateBackfill(s.t.Context(), vectorstore.NewBackfill{
+		Backfill: recsys.Backfill{
+			ID: id, Kind: recsys.BackfillAsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: 1, Rerun: recsys.RerunMissing,
+			Request: request, Actor: "test", WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
+		},
+		Parameters: []byte("p"), RequestDigest: digest[:],
+	})
+	require.NoError(s.t, err)
+	return b
+}
+
+// ledger waits until a backfill is as it should be.
+func (s *stage) ledger(id, what string, ok func(recsys.Backfill) bool) (b recsys.Backfill) {
+	s.t.Helper()
+	eventually(s.t, what, func() bool {
+		var err error
+		b, err = s.store.Backfill(s.t.Context(), id)
+		require.NoError(s.t, err)
+		return ok(b)
+	})
+	return b
+}
+
+func over(b recsys.Backfill) bool { return b.Over() }
+
+func (s *stage) retry(id string) {
+	s.t.Helper()
+	b, err := s.store.RetryBackfill(s.t.Context(), id, func(round int) string { return workflows.BackfillWorkflowID(id, round) })
+	require.NoError(s.t, err)
+	require.NoError(s.t, workflows.StartBackfill(s.t.Context(), s.temporal, "recflow", b))
+}
+
+func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	bad := filepath.Join(s.control, "fail-2025-01-03")
+	require.NoError(t, os.WriteFile(bad, []byte("too few events"), 0o600))
+	s.tell("hold-2025-01-02", "")
+	s.tell("hold-2025-01-04", "")
+	b := s.write("b", 3)
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b), "twice is once")
+
+	for i, training := range []string{"hold-2025-01-02", "hold-2025-01-04"} {
+		n := 2 * i
+		// The job has one place: the others wait for it.
+		b = s.ledger("b", "the slice", func(b recsys.Backfill) bool { return b.Slices[n].State == recsys.SliceRunning })
+		eventually(t, "its training", func() bool { return s.trains(b.Slices[n].WorkflowID) })
+		s.worker.kill()
+		s.startWorker()
+		require.NoError(t, os.Remove(filepath.Join(s.control, training)))
+	}
+	b = s.ledger("b", "the end", over)
+	require.Equal(t, recsys.BackfillFailed, b.State, b.Error)
+	require.Equal(t, recsys.SliceCount{Total: 3, Succeeded: 2, Failed: 1}, b.Count)
+	require.Contains(t, b.Slices[1].Error, "too few events")
+	for _, i := range []int{0, 2} {
+		require.NotNil(t, b.Slices[i].Metrics)
+		v, err := s.store.Version(t.Context(), b.Slices[i].Version)
+		require.NoError(t, err)
+		require.True(t, v.Evaluation)
+		require.Equal(t, b.Slices[i].RunID, v.RunID)
+	}
+	require.Equal(t, 3, s.trainings())
+
+	require.NoError(t, os.Remove(bad))
+	release := s.hold()
+	s.retry("b")
+	eventually(t, "the failed slice only", func() bool { return s.trainings() == 4 })
+	require.Equal(t, recsys.SliceCount{Total: 3, Succeeded: 2, Running: 1}, s.ledger("b", "the ledger", func(recsys.Backfill) bool { return true }).Count)
+	b, err := s.store.CancelBackfill(t.Context(), "b")
+	require.NoError(t, err)
+	began := time.Now()
+	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), b.WorkflowID, ""))
+	b = s.ledger("b", "the end of the cancelled", over)
+	require.Less(t, time.Since(began), 30*time.Second)
+	require.Equal(t, recsys.BackfillCancelled, b.State)
+	require.Equal(t, recsys.SliceCount{Total: 3, Succeeded: 2, Cancelled: 1}, b.Count)
+	for run, err := range s.glue.Runs(t.Context()) {
+		require.NoError(t, err)
+		require.True(t, run.State.Over(), "Glue run %s is %s", run.ID, run.State)
+	}
+	release()
+
+	s.retry("b")
+	b = s.ledger("b", "the end", over)
+	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Error)
+	require.Equal(t, []int{1, 3, 1}, []int{b.Slices[0].Attempt, b.Slices[1].Attempt, b.Slices[2].Attempt})
+	require.Equal(t, 5, s.trainings(), "only what failed ran again")
+
+	d, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.BackfillWorkflowID("b", 1), "")
+	require.NoError(t, err)
+	require.LessOrEqual(t, d.WorkflowExecutionInfo.HistoryLength/3, int64(workflows.EventsPerSlice))
+}
+
+// trains reports whether a refresh awaits its training.
+func (s *stage) trains(workflowID string) bool {
+	p, err := workflows.AskProgress(s.t.Context(), s.temporal, workflowID, "")
+	return err == nil && p.Stage == workflows.StageTrain
+}
+
+// trainings counts the runs that the training job ever had.
+func (s *stage) trainings() (n int) {
+	for _, err := range s.glue.Runs(s.t.Context()) {
+		require.NoError(s.t, err)
+		n++
+	}
+	return n
+}
+
+func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.write("orphan", 1) // the API died here
+	b := s.ledger("orphan", "the end", over)
+	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Error)
+
+	release := s.hold()
+	b = s.write("terminated", 2)
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
+	eventually(t, "a training", func() bool { return s.trainings() == 2 })
+	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), b.WorkflowID, "", "the test"))
+	b = s.ledger("terminated", "the end", over)
+	require.Equal(t, recsys.BackfillFailed, b.State)
+	require.Contains(t, b.Error, "its workflow ended without it")
+	require.Zero(t, b.Count.Running+b.Count.Pending)
+	s.write("next", 1) // the range is free again
+	release()
+	s.ledger("next", "the end", over)
+}
