@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/apiclient"
 )
 
 // scope is a kind of thing that a token allows.
@@ -52,6 +55,11 @@ func open[I, O any](s *server, op huma.Operation, handler func(context.Context, 
 }
 
 func register[I, O any](s *server, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = &huma.Response{Description: "It was not done.", Content: map[string]*huma.MediaType{
+		apiclient.ProblemType: {Schema: s.schemaOf(apiclient.Problem{})}}}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -59,6 +67,11 @@ func register[I, O any](s *server, op huma.Operation, handler func(context.Conte
 		}
 		return out, nil
 	})
+}
+
+// schemaOf is the schema of a value of this type.
+func (s *server) schemaOf(v any) *huma.Schema {
+	return s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
 }
 
 // admit lets those through who may call an operation, and sees to it that a

@@ -18,14 +18,29 @@ func (p Page) before() (int64, error) {
 	if p.Cursor == "" {
 		return 0, nil
 	}
-	text, err := base64.RawURLEncoding.DecodeString(p.Cursor)
-	if err == nil {
-		var id int64
-		if id, err = strconv.ParseInt(string(text), 10, 64); err == nil && id > 0 {
-			return id, nil
-		}
+	text, err := decodeCursor(p.Cursor)
+	if err != nil {
+		return 0, err
 	}
-	return 0, fail(http.StatusUnprocessableEntity, "bad_cursor", "the cursor is none of this list", "begin again without a cursor")
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return 0, badCursor()
+	}
+	return id, nil
+}
+
+func encodeCursor(last string) string { return base64.RawURLEncoding.EncodeToString([]byte(last)) }
+
+func decodeCursor(cursor string) (last string, err error) {
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || !readable(string(text)) {
+		return "", badCursor()
+	}
+	return string(text), nil
+}
+
+func badCursor() error {
+	return fail(http.StatusUnprocessableEntity, "bad_cursor", "the cursor is none of this list", "begin again without a cursor")
 }
 
 // cut takes a list that was asked for with one entry too many to a page, and
@@ -35,5 +50,5 @@ func cut[T any](entries []T, limit int, id func(T) int64) (page []T, next string
 		return append([]T{}, entries...), ""
 	}
 	page = entries[:limit]
-	return page, base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(id(page[limit-1]), 10)))
+	return page, encodeCursor(idText(id(page[limit-1])))
 }

@@ -14,6 +14,7 @@ func (s *server) resources() {
 	s.tokenRoutes()
 	s.auditRoutes()
 	s.eventRoutes()
+	s.backfillRoutes()
 }
 
 // handler answers every request: with a resource, or with a problem.

@@ -43,7 +43,7 @@ func (c *Client) Tokens(ctx context.Context, cursor string, limit int) (t Tokens
 
 // RevokeToken ends a token.
 func (c *Client) RevokeToken(ctx context.Context, id int64) (t vectorstore.Token, err error) {
-	_, err = c.Do(ctx, http.MethodDelete, "/tokens/"+strconv.FormatInt(id, 10), nil, nil, nil, &t)
+	_, err = c.Do(ctx, http.MethodDelete, "/tokens/"+number(id), nil, nil, nil, &t)
 	return t, err
 }
 
@@ -58,3 +58,5 @@ func page(cursor string, limit int) url.Values {
 	}
 	return q
 }
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/workflows"
+)
+
+// newBackfill turns a request into what the ledger keeps of it, with its slices
+// cut and nothing decided about them yet.
+func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n vectorstore.NewBackfill, err error) {
+	digest := requestDigest(r)
+	if r.To.IsZero() {
+		// What was sent a moment ago belongs to it.
+		r.To = time.Now().UTC().Truncate(time.Second).Add(time.Second)
+	}
+	step, err := parseDuration("step", r.Step)
+	if err != nil {
+		return n, err
+	}
+	cut, err := recsys.CutRange(r.Kind, r.From, r.To, step)
+	if err != nil {
+		return n, invalid(err)
+	}
+	if r.Promote && r.Kind != recsys.BackfillRefresh {
+		return n, fail(http.StatusUnprocessableEntity, "invalid_request", "promote belongs to kind refresh", "leave it out; a version for evaluation is promoted by POST /versions/{version}/promote with evaluation")
+	}
+	training, err := trainingRequest(r)
+	if err != nil {
+		return n, err
+	}
+	request, err := json.Marshal(training)
+	if err != nil {
+		return n, err
+	}
+	id := strings.ToLower(rand.Text()[:16])
+	parameters := sha256.Sum256(request)
+	return vectorstore.NewBackfill{
+		Backfill: recsys.Backfill{
+			ID: id, Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second), MaxParallel: max(1, r.MaxParallel),
+			Rerun: orDefault(r.Rerun, recsys.RerunMissing), Promote: r.Promote, Request: request, Actor: principalOf(ctx).actor(),
+			WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
+		},
+		Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest,
+	}, nil
+}
+
+// requestDigest stands for a request as it was sent: an end that was left out is
+// not the moment of its coming.
+func requestDigest(r apiclient.NewBackfill) []byte {
+	r.DryRun = false
+	data, _ := json.Marshal(r) //nolint:errchkjson // it came as JSON
+	sum := sha256.Sum256(data)
+	return sum[:]
+}
+
+// trainingRequest is what each training is asked for, without its range.
+func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) {
+	training := workflows.DefaultRefresh(r.To)
+	training.To, training.Promote = time.Time{}, false
+	if t := r.Training; t != nil {
+		override(&training.Rank, t.Rank)
+		override(&training.Iterations, t.Iterations)
+		override(&training.Alpha, t.Alpha)
+		override(&training.Regularization, t.Regularization)
+		if t.Seed != nil {
+			training.Seed = *t.Seed
+		}
+		if t.HalfLife != "" {
+			half, err := parseDuration("half_life", t.HalfLife)
+			if err != nil {
+				return training, err
+			}
+			training.Interest.HalfLifeSeconds = half.Seconds()
+		}
+		if t.Search != "" {
+			training.Search = &recsys.Search{Method: t.Search}
+		}
+		training.AcceptGates = t.AcceptGates
+	}
+	check := training
+	check.To = r.To
+	if err := check.Validate(); err != nil {
+		return training, invalid(err)
+	}
+	return training, nil
+}
+
+func override[T comparable](to *T, with T) {
+	var none T
+	if with != none {
+		*to = with
+	}
+}
+
+func orDefault(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// invalid is the answer to a request with mistakes that errors.Join collected.
+func invalid(err error) error {
+	p := fail(http.StatusUnprocessableEntity, "invalid_request", "the request cannot be done as it is", "see GET /docs for what this operation takes")
+	for text := range strings.SplitSeq(err.Error(), "\n") {
+		p.Errors = append(p.Errors, apiclient.Mistake{Location: "body", Message: text})
+	}
+	return p
+}
+
+// parseDuration reads a duration, also in days; empty and never are none.
+func parseDuration(name, text string) (time.Duration, error) {
+	if text == "" || text == "never" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n float64
+		if n, err = strconv.ParseFloat(days, 64); err == nil && n < 36_500 {
+			d = time.Duration(n * float64(24*time.Hour))
+		}
+	}
+	if err != nil || d <= 0 {
+		return 0, fail(http.StatusUnprocessableEntity, "invalid_request", name+" is not a length of time", "use 7d, 36h or 90m")
+	}
+	return d, nil
+}
+
+// planPatience is how long a plan is waited for.
+const planPatience = 20 * time.Second
+
+// plan decides what becomes of each slice, and asks a worker what the trainings
+// would read. It leaves the decisions in n.
+func (s *server) plan(ctx context.Context, n *vectorstore.NewBackfill) (apiclient.Plan, error) {
+	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Slices: make([]apiclient.PlanSlice, len(n.Slices))}
+	if err := s.store.DecideSlices(ctx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
+		return p, err
+	}
+	sizes, err := s.sizes(ctx, n)
+	if err != nil {
+		return p, err
+	}
+	for i := range n.Slices {
+		slice, size := &n.Slices[i], sizes[i]
+		if slice.State == recsys.SlicePending && size.Rows == 0 {
+			slice.State, slice.Reason = recsys.SliceSkipped, "there are no events before its end"
+		}
+		out := apiclient.PlanSlice{Index: slice.Index, From: slice.From, To: slice.To, Decision: "run", Reason: slice.Reason,
+			Files: size.Files, Bytes: size.Bytes, Rows: size.Rows, Guessed: size.Guessed, Minutes: size.Minutes}
+		if slice.State == recsys.SliceSkipped {
+			out.Decision = "skip"
+			p.Skip++
+		} else {
+			p.Run++
+			p.Minutes += size.Minutes / float64(n.MaxParallel)
+		}
+		p.Slices[i] = out
+	}
+	return p, nil
+}
+
+// sizes asks a worker, which has S3.
+func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) ([]activities.SliceSize, error) {
+	if err := s.temporalAnswers(ctx); err != nil {
+		return nil, err
+	}
+	in := activities.PlanSlicesInput{}
+	for _, slice := range n.Slices {
+		in.Ranges = append(in.Ranges, activities.Range{From: slice.From, To: slice.To})
+	}
+	data, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	ask, cancel := context.WithTimeout(ctx, planPatience)
+	defer cancel()
+	out, err := workflows.AskPlan(ask, s.temporal, s.config.Temporal.TaskQueue, hex.EncodeToString(sum[:8]), in)
+	if err != nil {
+		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
+			slog.WarnContext(ctx, "no plan came", "error", err, "trace_id", callOf(ctx).traceID)
+			return nil, failAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", retrySoon)
+		}
+		return nil, err
+	}
+	return out.Slices, nil
+}

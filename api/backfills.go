@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/workflows"
+)
+
+const (
+	// temporalTimeout bounds the wait for Temporal to take something.
+	temporalTimeout = 5 * time.Second
+	longestPoll     = 60 * time.Second
+	pollEvery       = 250 * time.Millisecond
+)
+
+func (s *server) backfillRoutes() {
+	tags := []string{"Backfills"}
+	route(s, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
+		Summary: "Start a backfill, or say what one would do",
+		Description: "The work is a workflow: the answer says where to follow it. Sent again with the same Idempotency-Key, or without one while the first " +
+			"is at work, the same request starts nothing and gets the same answer. A backfill of the same kind on an overlapping range is refused with 409. " +
+			"With dry_run the answer is 200 and the plan, and nothing is started.",
+		Responses: map[string]*huma.Response{
+			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Plan{})}}},
+			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Backfill{})}}},
+		}},
+		access{scopeOperate, "backfill.start"}, s.startBackfill)
+	route(s, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
+		Summary: "List backfills, newest first"}, access{scope: scopeRead}, s.listBackfills)
+	route(s, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
+		Summary:     "How far a backfill is",
+		Description: "With wait, the answer comes when the ledger has changed since the given revision (or, without one, since the request), or when the time is over."},
+		access{scope: scopeRead}, s.getBackfill)
+	route(s, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
+		Summary:     "Stop a backfill",
+		Description: "Trainings and loads under way stop and are undone; what is finished stays. Repeating it changes nothing."},
+		access{scopeOperate, "backfill.cancel"}, s.cancelBackfill)
+	route(s, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
+		Summary: "Run the slices again that failed or were cancelled"},
+		access{scopeOperate, "backfill.retry"}, s.retryBackfill)
+}
+
+type startBackfillInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"Of your choice: the request is done once, however often it is sent."`
+	Body           apiclient.NewBackfill
+}
+
+// startBackfillOutput is the backfill, or the plan of a dry run.
+type startBackfillOutput struct {
+	Status   int
+	Location string `header:"Location" doc:"Where to follow it."`
+	Body     any
+}
+
+func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*startBackfillOutput, error) {
+	callOf(ctx).target = in.Body.Kind
+	key := in.IdempotencyKey
+	if key != "" {
+		key = principalOf(ctx).actor() + " " + key // of each caller by itself
+	}
+	n, err := newBackfill(ctx, in.Body, key)
+	if err != nil {
+		return nil, err
+	}
+	if !in.Body.DryRun {
+		found, err := s.store.FindBackfill(ctx, key, n.RequestDigest)
+		switch {
+		case err == nil:
+			return s.accepted(found), nil
+		case !errors.Is(err, recsys.ErrNotFound):
+			return nil, backfillRefused(err)
+		}
+	}
+	plan, err := s.plan(ctx, &n)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.DryRun {
+		return &startBackfillOutput{Status: http.StatusOK, Body: plan}, nil
+	}
+	var b recsys.Backfill
+	err = s.change(ctx, n.ID, func(tx *vectorstore.Store) (err error) {
+		var existing bool
+		if b, existing, err = tx.CreateBackfill(ctx, n); existing {
+			return errExisting
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, errExisting):
+		return s.accepted(b), nil
+	case err != nil:
+		return nil, backfillRefused(err)
+	}
+	s.begin(ctx, b)
+	return s.accepted(b), nil
+}
+
+// errExisting ends the transaction of a request that another one was faster
+// with: there is no change, and nothing for the audit.
+var errExisting = errors.New("the same request was faster")
+
+// begin starts the workflow of a backfill that is in the ledger. When that fails
+// a worker does it soon.
+func (s *server) begin(ctx context.Context, b recsys.Backfill) {
+	if b.Over() {
+		return
+	}
+	// The caller may be gone; the backfill is written down all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
+	defer cancel()
+	if err := workflows.StartBackfill(ctx, s.temporal, s.config.Temporal.TaskQueue, b); err != nil {
+		slog.WarnContext(ctx, "a backfill is left for a worker to start", "backfill", b.ID, "error", err)
+	}
+}
+
+func (s *server) accepted(b recsys.Backfill) *startBackfillOutput {
+	return &startBackfillOutput{Status: http.StatusAccepted, Location: "/backfill/" + b.ID, Body: s.describe(b)}
+}
+
+// backfillRefused says why the ledger did not take a backfill.
+func backfillRefused(err error) error {
+	var overlap *vectorstore.OverlapError
+	switch {
+	case errors.As(err, &overlap):
+		return fail(http.StatusConflict, "overlap", "backfill "+overlap.ID+" is at work on a part of the range",
+			"wait for it, cancel it, or take another range: see /backfill/"+overlap.ID)
+	case errors.Is(err, vectorstore.ErrKeyReused):
+		return fail(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key came with another request before", "use a new key for a new request")
+	}
+	return err
+}
+
+type listBackfillsOutput struct{ Body apiclient.Backfills }
+
+func (s *server) listBackfills(ctx context.Context, in *struct{ Page }) (*listBackfillsOutput, error) {
+	var after *recsys.Backfill
+	if in.Cursor != "" {
+		id, err := decodeCursor(in.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		b, err := s.store.Backfill(ctx, id)
+		if err != nil {
+			return nil, badCursor()
+		}
+		after = &b
+	}
+	found, err := s.store.Backfills(ctx, after, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &listBackfillsOutput{apiclient.Backfills{Items: []apiclient.Backfill{}}}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		out.Body.Next = encodeCursor(found[in.Limit-1].ID)
+	}
+	for _, b := range found {
+		out.Body.Items = append(out.Body.Items, s.describe(b))
+	}
+	return out, nil
+}
+
+type getBackfillInput struct {
+	ID    string `path:"id" maxLength:"64" pattern:"^[A-Za-z0-9-]+$"`
+	Wait  string `query:"wait" pattern:"^[0-9]{1,5}(ms|s)$" doc:"Wait at most so long for a change, and never longer than a minute." example:"30s"`
+	Since int64  `query:"since" minimum:"0" doc:"The revision that is known; that of now when left out."`
+}
+type backfillOutput struct{ Body apiclient.Backfill }
+
+func (s *server) getBackfill(ctx context.Context, in *getBackfillInput) (*backfillOutput, error) {
+	if wait, err := time.ParseDuration(in.Wait); err == nil {
+		if err := s.awaitChange(ctx, in.ID, in.Since, wait); err != nil {
+			return nil, err
+		}
+	}
+	b, err := s.store.Backfill(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &backfillOutput{s.describe(b)}
+	s.addProgress(ctx, out.Body.Slices)
+	return out, nil
+}
+
+// awaitChange returns when a backfill has changed or is over, or the time is.
+func (s *server) awaitChange(ctx context.Context, id string, since int64, wait time.Duration) error {
+	b, err := s.store.Backfill(ctx, id)
+	if err != nil || b.Over() {
+		return err
+	}
+	if since == 0 {
+		since = b.Revision
+	}
+	deadline := time.NewTimer(min(wait, longestPoll))
+	defer deadline.Stop()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for revision := b.Revision; revision == since; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.stopping:
+			return nil
+		case <-deadline.C:
+			return nil
+		case <-tick.C:
+		}
+		if revision, err = s.store.BackfillRevision(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type backfillIDInput struct {
+	ID string `path:"id" maxLength:"64" pattern:"^[A-Za-z0-9-]+$"`
+}
+
+func (s *server) cancelBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
+	var b recsys.Backfill
+	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
+		b, err = tx.CancelBackfill(ctx, in.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !b.Over() {
+		if b, err = s.stop(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+	return &backfillOutput{s.describe(b)}, nil
+}
+
+// stop tells the workflow of a backfill that is to be cancelled. When Temporal
+// is away a worker does it soon: what the ledger says stands.
+func (s *server) stop(ctx context.Context, b recsys.Backfill) (recsys.Backfill, error) {
+	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
+	defer cancel()
+	err := s.temporal.CancelWorkflow(ask, b.WorkflowID, "")
+	var unknown *serviceerror.NotFound
+	switch {
+	case errors.As(err, &unknown):
+		return s.store.EndBackfill(ctx, b.ID, b.Round, "")
+	case err != nil:
+		slog.WarnContext(ctx, "a backfill is left for a worker to cancel", "backfill", b.ID, "error", err)
+	}
+	return b, nil
+}
+
+func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
+	if err := s.temporalAnswers(ctx); err != nil {
+		return nil, err
+	}
+	var b recsys.Backfill
+	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
+		b, err = tx.RetryBackfill(ctx, in.ID, func(round int) string { return workflows.BackfillWorkflowID(in.ID, round) })
+		return err
+	})
+	if err != nil {
+		return nil, backfillRefused(err)
+	}
+	s.begin(ctx, b)
+	return &backfillOutput{s.describe(b)}, nil
+}
+
+// temporalAnswers refuses to begin what could not go on.
+func (s *server) temporalAnswers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
+	defer cancel()
+	_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+	if err != nil {
+		slog.WarnContext(ctx, "temporal is away", "error", err, "trace_id", callOf(ctx).traceID)
+		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/localaws/glue"
+	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/temporaltest"
+	"github.com/recflow/recflow/workflows"
+)
+
+// holdingJob waits while a file is there and then fails: what a training makes is
+// the worker's tests' affair.
+const holdingJob = `
+import os, sys, time
+while os.path.exists(os.environ["HOLD"]):
+    time.sleep(0.05)
+print("RECFLOW_ERROR DataInvalid: nothing to train on", file=sys.stderr, flush=True)
+sys.exit(1)
+`
+
+// withWorker runs a worker on a bucket with some delivered events, whose
+// trainings go on while the file at hold is there.
+func (h *harness) withWorker(t *testing.T) (hold string) {
+	t.Helper()
+	s3 := awstest.S3(t)
+	require.NoError(t, s3.Put(t.Context(), "raw/events/dt=2025-01-01/hour=00/x.gz", bytes.NewReader(make([]byte, 1000))))
+	hold = filepath.Join(t.TempDir(), "hold")
+	endpoint := gluetest.New(t, gluetest.Options{Script: holdingJob, Env: []string{"HOLD=" + hold}, Job: glue.Job{MaxConcurrentRuns: 2}})
+	c, err := client.Dial(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	steps := &activities.Activities{Store: h.store, S3: s3, Glue: endpoint.Client(t), Temporal: c, PollEvery: 50 * time.Millisecond, LoadParallel: 1}
+	w := worker.New(c, "recflow", worker.Options{})
+	workflows.Register(w)
+	w.RegisterActivity(steps)
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+	return hold
+}
+
+func (h *harness) backfill(id string) (b apiclient.Backfill) {
+	h.t.Helper()
+	a := h.do("GET", "/backfill/"+id, nil)
+	require.Equal(h.t, http.StatusOK, a.status, string(a.body))
+	a.into(h.t, &b)
+	return b
+}
+
+func (h *harness) overSoon(id string) (b apiclient.Backfill) {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool { b = h.backfill(id); return b.Over() }, 30*time.Second, 50*time.Millisecond, "it is over")
+	return b
+}
+
+const january = `"kind":"as_of","from":"2025-01-01T00:00:00Z","to":"2025-01-04T00:00:00Z","step":"1d"`
+
+func TestBackfills(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, withTemporal)
+	hold := h.withWorker(t)
+	require.NoError(t, os.WriteFile(hold, nil, 0o600))
+
+	var plan apiclient.Plan
+	a := h.do("POST", "/backfill", `{`+january+`,"dry_run":true}`)
+	require.Equal(t, http.StatusOK, a.status, string(a.body))
+	a.into(t, &plan)
+	require.Equal(t, []int{3, 0}, []int{plan.Run, plan.Skip})
+	require.Equal(t, "it never ran", plan.Slices[2].Reason)
+	require.Equal(t, []any{1, int64(1000), int64(11), true}, []any{plan.Slices[0].Files, plan.Slices[0].Bytes, plan.Slices[0].Rows, plan.Slices[0].Guessed})
+	require.Empty(t, h.audited(), "nothing was changed")
+
+	// Fifty at once start one.
+	answers := make([]answer, 50)
+	var group sync.WaitGroup
+	for i := range answers {
+		group.Go(func() { answers[i] = h.do("POST", "/backfill", `{`+january+`,"max_parallel":2}`) })
+	}
+	group.Wait()
+	var first apiclient.Backfill
+	for _, a := range answers {
+		require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+		var b apiclient.Backfill
+		a.into(t, &b)
+		if first.ID == "" {
+			first = b
+		}
+		require.Equal(t, first.ID, b.ID)
+		require.Equal(t, "/backfill/"+b.ID, a.header.Get("Location"))
+	}
+	require.Equal(t, "http://temporal.test/namespaces/"+h.space+"/workflows/backfill-"+first.ID, first.TemporalUI)
+	require.Equal(t, "token:test", first.Actor)
+
+	require.Eventually(t, func() bool {
+		b := h.backfill(first.ID)
+		return b.Count.Running == 2 && b.Slices[0].Progress != nil && b.Slices[0].Progress.Stage == workflows.StageTrain && b.Slices[0].RunID != ""
+	}, 30*time.Second, 50*time.Millisecond, "two slices train and say so")
+
+	overlap := h.do("POST", "/backfill", strings.Replace(`{`+january+`}`, "01-04", "01-05", 1))
+	p := overlap.problem(t)
+	require.Equal(t, []any{http.StatusConflict, "overlap"}, []any{p.Status, p.Code})
+	require.Contains(t, p.Detail, first.ID)
+	disjoint := h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
+	require.Equal(t, http.StatusAccepted, disjoint.status, string(disjoint.body))
+	again := h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
+	require.Equal(t, disjoint.header.Get("Location"), again.header.Get("Location"))
+	require.Equal(t, "key_reused", h.do("POST", "/backfill", `{"kind":"refresh"}`, "Idempotency-Key: k").problem(t).Code)
+	require.Equal(t, "invalid_request", h.do("POST", "/backfill", `{"kind":"as_of","to":"2025-02-02T00:00:00Z"}`).problem(t).Code)
+
+	// A long poll comes back with the change, and not before.
+	b := h.backfill(first.ID)
+	polled := make(chan apiclient.Backfill, 1)
+	go func() {
+		got, err := h.client(h.token).Backfill(t.Context(), first.ID, 20*time.Second, b.Revision)
+		assert.NoError(t, err)
+		polled <- got
+	}()
+	select {
+	case <-polled:
+		require.Fail(t, "nothing has changed")
+	case <-time.After(time.Second):
+	}
+	began := time.Now()
+	require.Equal(t, http.StatusAccepted, h.do("POST", "/backfill/"+first.ID+"/cancel", nil).status)
+	require.Greater(t, (<-polled).Revision, b.Revision)
+	cancelled := h.overSoon(first.ID)
+	require.Less(t, time.Since(began), 30*time.Second)
+	require.Equal(t, recsys.BackfillCancelled, cancelled.State)
+	require.Equal(t, recsys.SliceCount{Total: 3, Cancelled: 3}, cancelled.Count)
+
+	require.NoError(t, os.Remove(hold))
+	require.Equal(t, http.StatusAccepted, h.do("POST", "/backfill/"+first.ID+"/retry", nil).status)
+	failed := h.overSoon(first.ID)
+	require.Equal(t, recsys.BackfillFailed, failed.State)
+	require.Contains(t, failed.Slices[0].Error, "nothing to train on")
+	require.Equal(t, 2, failed.Round)
+	h.overSoon(strings.TrimPrefix(disjoint.header.Get("Location"), "/backfill/"))
+
+	var page apiclient.Backfills
+	h.do("GET", "/backfill?limit=1", nil).into(t, &page)
+	require.Len(t, page.Items, 1)
+	require.Empty(t, page.Items[0].Slices)
+	var last apiclient.Backfills
+	h.do("GET", "/backfill?limit=1&cursor="+page.Next, nil).into(t, &last)
+	require.Equal(t, first.ID, last.Items[0].ID)
+	require.Empty(t, last.Next)
+	require.Equal(t, "not_found", h.do("GET", "/backfill/none", nil).problem(t).Code)
+	require.Equal(t, []string{
+		"done backfill.retry " + first.ID, "done backfill.cancel " + first.ID, "refused backfill.start as_of invalid_request",
+		"refused backfill.start refresh key_reused", "done backfill.start", "refused backfill.start overlap", "done backfill.start",
+	}, withoutIDs(h.audited()))
+}
+
+// withoutIDs leaves out the ids of new backfills.
+func withoutIDs(lines []string) (out []string) {
+	for _, l := range lines {
+		if f := strings.Fields(l); f[1] == "backfill.start" && len(f[2]) == 16 {
+			l = strings.Join(append(f[:2], f[3:]...), " ")
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func TestBackfillsWithoutTemporal(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for _, body := range []string{`{` + january + `}`, `{` + january + `,"dry_run":true}`} {
+		a := h.do("POST", "/backfill", body)
+		require.Equal(t, "temporal_unavailable", a.problem(t).Code)
+		require.Equal(t, "5", a.header.Get("Retry-After"))
+	}
+	found, err := h.store.Backfills(t.Context(), nil, 10)
+	require.NoError(t, err)
+	require.Empty(t, found, "nothing is written down that nobody asked for twice")
+	require.Equal(t, "temporal_unavailable", h.do("POST", "/backfill/x/retry", nil).problem(t).Code)
+	require.Equal(t, http.StatusServiceUnavailable, h.do("GET", "/readyz", nil).status)
+	require.Equal(t, http.StatusOK, h.do("GET", "/healthz", nil).status)
+}
