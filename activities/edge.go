@@ -2,12 +2,14 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
 )
 
 // Edge is what every activity call passes on its way in and out. Errors get
@@ -68,6 +70,9 @@ func (a *Activities) tellFailure(ctx context.Context, err error) {
 	}
 	const most = 500
 	text := err.Error()
+	if app := (*temporal.ApplicationError)(nil); errors.As(err, &app) {
+		text = app.Message()
+	}
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}

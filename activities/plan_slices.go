@@ -45,7 +45,7 @@ type SliceSize struct {
 
 const (
 	// mostFooters are read to count rows; beyond, they follow from the bytes.
-	mostFooters = 2000
+	mostFooters = 10_000
 	footerTail  = 64 << 10
 	// lineBytes is what a delivered event takes, compressed.
 	lineBytes = 90

@@ -204,8 +204,11 @@ func refreshError(err error, version int64) error {
 	if version > 0 && app.Type() == activities.GateRefused {
 		message += fmt.Sprintf("; inspect it with `recflow versions show %d`", version)
 	}
-	if app.Type() != "" {
-		return fmt.Errorf("%s: %s", app.Type(), message)
+	switch app.Type() {
+	case "":
+		return errors.New(message)
+	case activities.GateRefused:
+		return exitError{exitRefused, fmt.Errorf("%s: %s", app.Type(), message)}
 	}
-	return errors.New(message)
+	return fmt.Errorf("%s: %s", app.Type(), message)
 }

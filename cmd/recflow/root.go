@@ -69,6 +69,7 @@ func (a *app) commands() []*cobra.Command {
 		a.logsCommand(),
 		a.doctorCommand(),
 		a.refreshCommand(),
+		a.backfillCommand(),
 		a.versionsCommand(),
 		a.recommendCommand(),
 		a.similarCommand(),

@@ -59,8 +59,12 @@ func versionListing(versions []recsys.Version) listing {
 		json:    versions,
 	}
 	for _, v := range versions {
+		live := mark(v.Live)
+		if v.Evaluation && !v.Live {
+			live = "evaluation"
+		}
 		l.rows = append(l.rows, []string{
-			strconv.FormatInt(v.ID, 10), string(v.State), mark(v.Live), mark(v.Pinned),
+			strconv.FormatInt(v.ID, 10), string(v.State), live, mark(v.Pinned),
 			strconv.FormatInt(v.Items, 10), strconv.FormatInt(v.Users, 10), strconv.Itoa(v.Dimension),
 			v.Search.Method, stamp(v.Coverage.To), stamp(v.CreatedAt), v.RunID,
 		})

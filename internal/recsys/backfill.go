@@ -130,7 +130,7 @@ func CutRange(kind string, from, to time.Time, step time.Duration) ([]Slice, err
 			bad("from is missing: an as_of backfill begins somewhere")
 		case step < MinStep || step%time.Second != 0:
 			bad("step is %s; use whole seconds, one hour or more", step)
-		case to.Sub(from) > MaxSlices*step:
+		case to.Sub(from)/step > MaxSlices:
 			bad("the range holds more than %d steps of %s; use a longer step", MaxSlices, step)
 		}
 	} else if step != 0 {

@@ -23,6 +23,10 @@ func TestCutRange(t *testing.T) {
 	}
 	require.Equal(t, []time.Time{day(5), day(9), day(11)}, ends)
 
+	cut, err = recsys.CutRange(recsys.BackfillAsOf, day(1), day(1).AddDate(6, 0, 0), 800*24*time.Hour)
+	require.NoError(t, err, "a step of years")
+	require.Len(t, cut, 3)
+
 	cut, err = recsys.CutRange(recsys.BackfillRefresh, time.Time{}, day(5), 0)
 	require.NoError(t, err)
 	require.Equal(t, []recsys.Slice{{To: day(5), State: recsys.SlicePending}}, cut)

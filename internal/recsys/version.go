@@ -17,11 +17,11 @@ const (
 
 // Version is one load of embeddings, in a Postgres schema of its own.
 type Version struct {
-	ID        int64     `json:"version"`
-	RunID     string    `json:"run_id"`
-	State     State     `json:"state"`
-	Live      bool      `json:"live"`
-	Pinned    bool      `json:"pinned"`
+	ID     int64  `json:"version"`
+	RunID  string `json:"run_id"`
+	State  State  `json:"state"`
+	Live   bool   `json:"live"`
+	Pinned bool   `json:"pinned"`
 
 	// Evaluation says that the version shows how good a training as of some time
 	// in the past would have been. It goes live only when that is said expressly.
