@@ -41,10 +41,11 @@ type refresh struct {
 // makes it live when its gates allow. When it fails or is cancelled, what it had
 // half made is removed; what it had finished stays.
 func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshResult, error) {
+	info := workflow.GetInfo(ctx)
+	request = request.resolved(info.WorkflowStartTime)
 	if err := request.Validate(); err != nil {
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), InvalidRequest, nil)
 	}
-	info := workflow.GetInfo(ctx)
 	r := &refresh{request: request, progress: Progress{
 		// The original run id outlives a reset, and with it the training run.
 		RunID:   runID(request.To, info.OriginalRunID),

@@ -22,7 +22,11 @@ const RefreshEmbeddings = "RefreshEmbeddings"
 // RefreshRequest says what to train on, how, and what to do with the result.
 type RefreshRequest struct {
 	From time.Time `json:"from,omitzero"` // inclusive; zero for everything before To
-	To   time.Time `json:"to"`            // exclusive; resolved by whoever starts the workflow
+	To   time.Time `json:"to"`            // exclusive; resolved by whoever starts the workflow, or by a scheduled run itself
+
+	// Scheduled says that a schedule asks: To is zero, and becomes the moment when
+	// the run starts.
+	Scheduled bool `json:"scheduled,omitempty"`
 
 	Rank           int             `json:"rank"` // the dimension of the embeddings
 	Iterations     int             `json:"iterations"`
@@ -105,6 +109,15 @@ func (r RefreshRequest) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// resolved is the request of a run that started then: with an end, also when a
+// schedule asks.
+func (r RefreshRequest) resolved(start time.Time) RefreshRequest {
+	if r.Scheduled && r.To.IsZero() {
+		r.To = start.UTC().Truncate(time.Second)
+	}
+	return r
 }
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }

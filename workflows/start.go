@@ -83,6 +83,12 @@ func details(r RefreshRequest) string {
 }
 
 func span(r RefreshRequest) string {
+	if r.To.IsZero() && r.From.IsZero() {
+		return "before its start"
+	}
+	if r.To.IsZero() {
+		return "from " + r.From.UTC().Format(time.RFC3339) + " to its start"
+	}
 	to := r.To.UTC().Format(time.RFC3339)
 	if r.From.IsZero() {
 		return "before " + to
