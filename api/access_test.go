@@ -33,7 +33,7 @@ func TestEveryRouteDeniesByDefault(t *testing.T) {
 			continue
 		}
 		operations++
-		path := strings.NewReplacer(":version", "1", ":user", "u", ":id", "1", ":a", "1", ":b", "2").Replace(r.Path)
+		path := strings.NewReplacer(":version", "1", ":user", "u", ":id", "1", ":other", "2").Replace(r.Path)
 		refused := h.doAs("", r.Method, path, nil)
 		require.Equal(t, http.StatusUnauthorized, refused.status, name)
 		require.Equal(t, "no_token", refused.problem(t).Code, name)

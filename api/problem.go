@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -61,7 +62,8 @@ func classify(ctx context.Context, err error) *apiclient.Problem {
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.is) {
-			return fail(k.status, k.code, err.Error(), k.next)
+			// The sentinel at the end says what the code says.
+			return fail(k.status, k.code, strings.TrimSuffix(err.Error(), ": "+k.is.Error()), k.next)
 		}
 	}
 	switch {

@@ -15,6 +15,7 @@ func (s *server) resources() {
 	s.auditRoutes()
 	s.eventRoutes()
 	s.backfillRoutes()
+	s.versionRoutes()
 }
 
 // handler answers every request: with a resource, or with a problem.

@@ -186,7 +186,13 @@ func (s *Store) VersionByRun(ctx context.Context, runID string) (recsys.Version,
 
 // Versions lists at most limit versions, newest first.
 func (s *Store) Versions(ctx context.Context, limit int) ([]recsys.Version, error) {
-	rows, err := s.db.Query(ctx, selectVersion+"ORDER BY v.id DESC LIMIT $1", limit)
+	return s.VersionsBefore(ctx, 0, limit)
+}
+
+// VersionsBefore lists at most limit versions with a smaller number than before,
+// newest first; 0 begins with the newest.
+func (s *Store) VersionsBefore(ctx context.Context, before int64, limit int) ([]recsys.Version, error) {
+	rows, err := s.db.Query(ctx, selectVersion+"WHERE $1 = 0 OR v.id < $1 ORDER BY v.id DESC LIMIT $2", before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list versions: %w", err)
 	}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// flipsShown is how many changes of the live version GET /live shows.
+const flipsShown = 20
+
+func (s *server) versionRoutes() {
+	tags := []string{"Versions"}
+	const matched = " Send the ETag of the GET as If-Match: 428 without one, 412 when the version or the live one was changed since."
+	route(s, huma.Operation{OperationID: "list-versions", Method: http.MethodGet, Path: "/versions", Tags: tags,
+		Summary: "List versions, newest first"}, access{scope: scopeRead}, s.listVersions)
+	route(s, huma.Operation{OperationID: "get-version", Method: http.MethodGet, Path: "/versions/{version}", Tags: tags,
+		Summary: "What a version was made from, its gates and its metrics"}, access{scope: scopeRead}, s.getVersion)
+	route(s, huma.Operation{OperationID: "diff-versions", Method: http.MethodGet, Path: "/versions/{version}/diff/{other}", Tags: tags,
+		Summary:     "Compare the lists of two versions",
+		Description: "For a sample of users whom both know: the mean overlap of their lists, rank-biased overlap (Webber and others 2010), and how much of the catalogue the lists show."},
+		access{scope: scopeRead}, s.diffVersions)
+	route(s, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
+		Summary: "The version that readers use"}, access{scope: scopeRead}, s.getLive)
+	route(s, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
+		Summary: "Make a ready version live", Description: "One transaction; readers see the one or the other." + matched},
+		access{scopeOperate, "version.promote"}, s.promoteVersion)
+	route(s, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
+		Summary: "Make the version live that was live before", Description: "Repeated, it goes further back." + matched},
+		access{scopeOperate, "version.rollback"}, s.rollback)
+	route(s, huma.Operation{OperationID: "pin-version", Method: http.MethodPut, Path: "/versions/{version}/pin", Tags: tags,
+		Summary: "Keep a version when old ones are removed, or no longer", Description: "A pinned version is never pruned." + matched},
+		access{scopeOperate, "version.pin"}, s.pinVersion)
+	route(s, huma.Operation{OperationID: "delete-version", Method: http.MethodDelete, Path: "/versions/{version}", Tags: tags,
+		Summary: "Remove the data of a version",
+		Description: "What is known about it stays; its data goes with the next clean-up, which waits for those who may still read it. The live version and one that is " +
+			"pinned or loading cannot be deleted, and the one that a rollback would go to only when that is said." + matched},
+		access{scopeOperate, "version.delete"}, s.deleteVersion)
+}
+
+type listVersionsOutput struct{ Body apiclient.Versions }
+
+func (s *server) listVersions(ctx context.Context, in *struct{ Page }) (*listVersionsOutput, error) {
+	before, err := in.before()
+	if err != nil {
+		return nil, err
+	}
+	versions, err := s.store.VersionsBefore(ctx, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	out := &listVersionsOutput{}
+	out.Body.Items, out.Body.Next = cut(versions, in.Limit, func(v recsys.Version) int64 { return v.ID })
+	return out, nil
+}
+
+type versionInput struct {
+	Version int64 `path:"version" minimum:"1"`
+}
+
+type versionReportOutput struct {
+	ETag string `header:"ETag"`
+	Body apiclient.VersionReport
+}
+
+func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionReportOutput, error) {
+	v, revision, err := seeVersion(ctx, s.store, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.store.Manifest(ctx, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	gates, err := s.store.Gates(ctx, v.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
+		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: m.Checks, Gates: gates, Metrics: m.Metrics,
+	}}
+	live, err := s.store.Live(ctx)
+	switch {
+	case err == nil && live.Version.ID != v.ID:
+		out.Body.LiveMetrics = &live.Manifest.Metrics
+	case err != nil && !errors.Is(err, recsys.ErrNoLiveVersion):
+		return nil, err
+	}
+	return out, nil
+}
+
+// seeVersion is a version and the revision of the live pointer.
+func seeVersion(ctx context.Context, store *vectorstore.Store, id int64) (recsys.Version, int64, error) {
+	v, err := store.Version(ctx, id)
+	if err != nil {
+		return v, 0, err
+	}
+	live, err := store.Live(ctx)
+	if errors.Is(err, recsys.ErrNoLiveVersion) {
+		return v, 0, nil
+	}
+	return v, live.Revision, err
+}
+
+// versionTag changes with everything that a decision about a version depends on:
+// its own state, and what is live.
+func versionTag(v recsys.Version, revision int64) string {
+	return fmt.Sprintf(`"%d-%s-%t-%d"`, v.ID, v.State, v.Pinned, revision)
+}
+
+func liveTag(revision int64) string { return fmt.Sprintf(`"live-%d"`, revision) }
+
+type diffInput struct {
+	Version int64 `path:"version" minimum:"1"`
+	Other   int64 `path:"other" minimum:"1"`
+	K       int   `query:"k" minimum:"1" maximum:"100" default:"20" doc:"Length of the lists."`
+	Users   int   `query:"users" minimum:"1" maximum:"1000" default:"200" doc:"Most users to compare."`
+}
+type diffOutput struct{ Body recommend.Diff }
+
+func (s *server) diffVersions(ctx context.Context, in *diffInput) (*diffOutput, error) {
+	d, err := s.reader.Diff(ctx, in.Version, in.Other, in.K, in.Users)
+	if err != nil {
+		return nil, err
+	}
+	return &diffOutput{d}, nil
+}
+
+type liveOutput struct {
+	ETag string `header:"ETag"`
+	Body apiclient.Live
+}
+
+func (s *server) getLive(ctx context.Context, _ *struct{}) (*liveOutput, error) {
+	live, err := s.store.Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return describeLive(ctx, s.store, live)
+}
+
+func describeLive(ctx context.Context, store *vectorstore.Store, live vectorstore.Live) (*liveOutput, error) {
+	flips, err := store.Flips(ctx, flipsShown)
+	if err != nil {
+		return nil, err
+	}
+	return &liveOutput{ETag: liveTag(live.Revision), Body: apiclient.Live{Version: live.Version, Revision: live.Revision, Flips: flips}}, nil
+}
+
+// changeVersion makes a change to a version that is as the caller saw it: the
+// live pointer is locked before it is looked at, so nobody comes in between.
+func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, change func(tx *vectorstore.Store) error) error {
+	return s.change(ctx, idText(id), func(tx *vectorstore.Store) error {
+		held, err := tx.Hold(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := requireMatch(ifMatch, versionTag(held.Version, held.Revision)); err != nil {
+			return err
+		}
+		return change(tx)
+	})
+}
+
+type promoteInput struct {
+	Version int64  `path:"version" minimum:"1"`
+	IfMatch string `header:"If-Match" maxLength:"200"`
+	Body    apiclient.NewFlip
+}
+
+func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liveOutput, err error) {
+	err = s.changeVersion(ctx, in.Version, in.IfMatch, func(tx *vectorstore.Store) error {
+		live, err := tx.Promote(ctx, vectorstore.Promotion{
+			Version: in.Version, Actor: principalOf(ctx).actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
+		})
+		if err != nil {
+			return err
+		}
+		out, err = describeLive(ctx, tx, live)
+		return err
+	})
+	return out, err
+}
+
+type rollbackInput struct {
+	IfMatch string `header:"If-Match" maxLength:"200"`
+	Body    apiclient.NewFlip
+}
+
+func (s *server) rollback(ctx context.Context, in *rollbackInput) (out *liveOutput, err error) {
+	err = s.change(ctx, "live", func(tx *vectorstore.Store) error {
+		held, err := tx.HoldLive(ctx)
+		if err != nil {
+			return err
+		}
+		if err := requireMatch(in.IfMatch, liveTag(held.Revision)); err != nil {
+			return err
+		}
+		live, err := tx.Rollback(ctx, principalOf(ctx).actor(), in.Body.Reason)
+		if err != nil {
+			return err
+		}
+		out, err = describeLive(ctx, tx, live)
+		return err
+	})
+	return out, err
+}
+
+type pinInput struct {
+	Version int64  `path:"version" minimum:"1"`
+	IfMatch string `header:"If-Match" maxLength:"200"`
+	Body    apiclient.Pin
+}
+
+type alteredOutput struct {
+	ETag string `header:"ETag"`
+	Body recsys.Version
+}
+
+func (s *server) pinVersion(ctx context.Context, in *pinInput) (*alteredOutput, error) {
+	return s.alterVersion(ctx, in.Version, in.IfMatch, func(tx *vectorstore.Store) error { return tx.Pin(ctx, in.Version, in.Body.Pinned) })
+}
+
+type deleteVersionInput struct {
+	Version        int64  `path:"version" minimum:"1"`
+	RollbackTarget bool   `query:"rollback_target" doc:"Also when a rollback would go to it."`
+	IfMatch        string `header:"If-Match" maxLength:"200"`
+}
+
+func (s *server) deleteVersion(ctx context.Context, in *deleteVersionInput) (*alteredOutput, error) {
+	return s.alterVersion(ctx, in.Version, in.IfMatch, func(tx *vectorstore.Store) error {
+		return tx.Delete(ctx, vectorstore.Deletion{Version: in.Version, RollbackTarget: in.RollbackTarget})
+	})
+}
+
+// alterVersion changes a version and returns what it is then.
+func (s *server) alterVersion(ctx context.Context, id int64, ifMatch string, change func(*vectorstore.Store) error) (*alteredOutput, error) {
+	out := &alteredOutput{}
+	err := s.changeVersion(ctx, id, ifMatch, func(tx *vectorstore.Store) error {
+		if err := change(tx); err != nil {
+			return err
+		}
+		v, revision, err := seeVersion(ctx, tx, id)
+		out.ETag, out.Body = versionTag(v, revision), v
+		return err
+	})
+	return out, err
+}

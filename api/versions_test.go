@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// build makes n ready versions.
+func (h *harness) build(n int) {
+	for i := range n {
+		vectorstoretest.Build(h.t, h.store, vectorstoretest.Fixture{RunID: fmt.Sprintf("run-%d", i), Seed: uint64(i), Items: 100, Users: 60, Dimension: 8})
+	}
+}
+
+func (h *harness) etag(path string) string {
+	h.t.Helper()
+	a := h.do("GET", path, nil)
+	require.Equal(h.t, http.StatusOK, a.status, string(a.body))
+	require.NotEmpty(h.t, a.header.Get("ETag"))
+	return a.header.Get("ETag")
+}
+
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	require.Equal(t, "no_live_version", h.do("GET", "/live", nil).problem(t).Code)
+	h.build(3)
+
+	promote := func(id int, headers ...string) answer {
+		return h.do("POST", fmt.Sprintf("/versions/%d/promote", id), `{"reason":"because"}`, headers...)
+	}
+	refused := promote(1)
+	require.Equal(t, []any{http.StatusPreconditionRequired, "if_match_required"}, []any{refused.status, refused.problem(t).Code})
+	seen := h.etag("/versions/1")
+	other := h.etag("/versions/2")
+	a := promote(1, "If-Match: "+seen)
+	require.Equal(t, http.StatusOK, a.status, string(a.body))
+	require.Equal(t, h.etag("/live"), a.header.Get("ETag"))
+	var live apiclient.Live
+	a.into(t, &live)
+	require.Equal(t, []any{int64(1), int64(1), "token:test", "because"}, []any{live.Version.ID, live.Revision, live.Flips[0].Actor, live.Flips[0].Reason})
+	stale := promote(2, "If-Match: "+other)
+	require.Equal(t, []any{http.StatusPreconditionFailed, "stale"}, []any{stale.status, stale.problem(t).Code}, "another version went live since")
+	require.Equal(t, http.StatusOK, promote(2, "If-Match: "+h.etag("/versions/2")).status)
+
+	var report apiclient.VersionReport
+	h.do("GET", "/versions/1", nil).into(t, &report)
+	require.Equal(t, int64(100), report.Items)
+	require.NotNil(t, report.LiveMetrics)
+	require.NotNil(t, report.Gates)
+	require.Equal(t, "not_found", h.do("GET", "/versions/9", nil).problem(t).Code)
+
+	rolled := h.do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live"))
+	rolled.into(t, &live)
+	require.Equal(t, int64(1), live.Version.ID)
+	require.Equal(t, "not_found", h.do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live")).problem(t).Code, "there is none before")
+
+	pinned := h.do("PUT", "/versions/3/pin", `{"pinned":true}`, "If-Match: "+h.etag("/versions/3"))
+	require.Equal(t, h.etag("/versions/3"), pinned.header.Get("ETag"))
+	remove := func(id int) answer {
+		path := fmt.Sprintf("/versions/%d", id)
+		return h.do("DELETE", path, nil, "If-Match: "+h.etag(path))
+	}
+	require.Equal(t, "delete version 3: it is pinned: unpin it first", remove(3).problem(t).Detail)
+	require.Equal(t, "delete version 1: it is live: promote another one first", remove(1).problem(t).Detail)
+	require.Equal(t, http.StatusOK, h.do("PUT", "/versions/3/pin", `{"pinned":false}`, "If-Match: "+h.etag("/versions/3")).status)
+	var gone recsys.Version
+	remove(3).into(t, &gone)
+	require.Equal(t, recsys.Dropped, gone.State)
+	require.Equal(t, "not_found", h.do("GET", "/versions/1/diff/3", nil).problem(t).Code)
+
+	var page, last apiclient.Versions
+	h.do("GET", "/versions?limit=2", nil).into(t, &page)
+	require.Len(t, page.Items, 2)
+	h.do("GET", "/versions?limit=2&cursor="+page.Next, nil).into(t, &last)
+	require.Equal(t, int64(1), last.Items[0].ID)
+	require.Empty(t, last.Next)
+}
+
+// TestPromoteAndRollbackRace lets operators decide on the same state at once: one
+// of them wins, the others are told, and the audit has them all.
+func TestPromoteAndRollbackRace(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.build(3)
+	for id := 1; id <= 2; id++ {
+		path := fmt.Sprintf("/versions/%d", id)
+		require.Equal(t, http.StatusOK, h.do("POST", path+"/promote", `{}`, "If-Match: "+h.etag(path)).status)
+	}
+	before := len(h.audited())
+	type try struct{ path, etag string }
+	var tries []try
+	for range 4 {
+		tries = append(tries, try{"/versions/1/promote", h.etag("/versions/1")}, try{"/versions/3/promote", h.etag("/versions/3")}, try{"/live/rollback", h.etag("/live")})
+	}
+	answers := make([]answer, len(tries))
+	var group sync.WaitGroup
+	for i, try := range tries {
+		group.Go(func() { answers[i] = h.do("POST", try.path, `{}`, "If-Match: "+try.etag) })
+	}
+	group.Wait()
+	won := 0
+	for _, a := range answers {
+		if a.status == http.StatusOK {
+			won++
+			continue
+		}
+		require.Contains(t, []int{http.StatusPreconditionFailed, http.StatusConflict}, a.status, string(a.body))
+	}
+	require.Equal(t, 1, won)
+	done := 0
+	lines := h.audited()
+	for _, l := range lines[:len(lines)-before] {
+		if l[:4] == "done" {
+			done++
+		}
+	}
+	require.Equal(t, 1, done)
+	require.Len(t, lines, before+len(tries), "refused attempts are in it")
+}
+
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.build(2)
+	diff := func(path string) (d recommend.Diff) {
+		a := h.do("GET", path, nil)
+		require.Equal(t, http.StatusOK, a.status, string(a.body))
+		a.into(t, &d)
+		return d
+	}
+	same := diff("/versions/1/diff/1")
+	require.Equal(t, []float64{1, 1}, []float64{same.Overlap, same.Same})
+	require.InDelta(t, 1, same.RBO, 1e-9)
+	require.Positive(t, same.Users)
+	for _, m := range same.Metrics {
+		require.Zero(t, m.Delta)
+	}
+	d := diff("/versions/1/diff/2?k=10&users=30")
+	require.Less(t, d.Overlap, 0.9)
+	require.Less(t, d.RBO, 0.9)
+	require.Greater(t, d.Items.CoverageA, 0.1)
+	require.Equal(t, d, diff("/versions/1/diff/2?k=10&users=30"), "the sample is the same")
+}

@@ -1,0 +1,106 @@
+package apiclient
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// Versions is a page of versions, newest first.
+type Versions struct {
+	Items []recsys.Version `json:"items"`
+	Next  string           `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
+}
+
+// VersionReport is all that is known about a version.
+type VersionReport struct {
+	recsys.Version
+	Parameters  recsys.Parameters   `json:"parameters"`
+	Interest    recsys.Interest     `json:"interest"`
+	Input       recsys.Input        `json:"input"`
+	Checks      []recsys.Check      `json:"checks" doc:"What the rules found in the events."`
+	Gates       []recsys.GateResult `json:"gates" doc:"None before they ran."`
+	Metrics     recsys.Metrics      `json:"metrics" doc:"Of the training, on its hold-out, beside popularity."`
+	LiveMetrics *recsys.Metrics     `json:"live_metrics,omitempty" doc:"Those of the live version, on its own hold-out: the gate quality compares both on the same users."`
+}
+
+// Live is the version that readers use.
+type Live struct {
+	Version  recsys.Version     `json:"version"`
+	Revision int64              `json:"revision" doc:"Grows by one with every flip."`
+	Flips    []vectorstore.Flip `json:"flips" doc:"The newest changes of the live version, newest first."`
+}
+
+// NewFlip asks for another live version.
+type NewFlip struct {
+	Reason     string `json:"reason,omitempty" maxLength:"500" doc:"For the audit."`
+	Evaluation bool   `json:"evaluation,omitempty" doc:"Also a version that is for evaluation."`
+}
+
+// Pin asks to keep a version, or no longer.
+type Pin struct {
+	Pinned bool `json:"pinned"`
+}
+
+// Version asks for a version; the ETag is that of what was seen.
+func (c *Client) Version(ctx context.Context, id int64) (v VersionReport, etag string, err error) {
+	resp, err := c.Do(ctx, http.MethodGet, "/versions/"+number(id), nil, nil, nil, &v)
+	return v, etagOf(resp), err
+}
+
+// Live asks for the live version.
+func (c *Client) Live(ctx context.Context) (l Live, etag string, err error) {
+	resp, err := c.Do(ctx, http.MethodGet, "/live", nil, nil, nil, &l)
+	return l, etagOf(resp), err
+}
+
+// Promote makes a version live that is as it was seen.
+func (c *Client) Promote(ctx context.Context, id int64, etag string, f NewFlip) (l Live, err error) {
+	_, err = c.Do(ctx, http.MethodPost, "/versions/"+number(id)+"/promote", nil, match(etag), f, &l)
+	return l, err
+}
+
+// Rollback makes the version live that was live before, while the live one is
+// the one that was seen.
+func (c *Client) Rollback(ctx context.Context, etag string, f NewFlip) (l Live, err error) {
+	_, err = c.Do(ctx, http.MethodPost, "/live/rollback", nil, match(etag), f, &l)
+	return l, err
+}
+
+// Pin keeps a version that is as it was seen, or no longer.
+func (c *Client) Pin(ctx context.Context, id int64, etag string, pinned bool) (v recsys.Version, err error) {
+	_, err = c.Do(ctx, http.MethodPut, "/versions/"+number(id)+"/pin", nil, match(etag), Pin{pinned}, &v)
+	return v, err
+}
+
+// DeleteVersion removes the data of a version that is as it was seen.
+func (c *Client) DeleteVersion(ctx context.Context, id int64, etag string) (v recsys.Version, err error) {
+	_, err = c.Do(ctx, http.MethodDelete, "/versions/"+number(id), nil, match(etag), nil, &v)
+	return v, err
+}
+
+// Diff compares two versions.
+func (c *Client) Diff(ctx context.Context, a, b int64, k, users int) (d recommend.Diff, err error) {
+	q := url.Values{}
+	if k > 0 {
+		q.Set("k", number(int64(k)))
+	}
+	if users > 0 {
+		q.Set("users", number(int64(users)))
+	}
+	_, err = c.Do(ctx, http.MethodGet, "/versions/"+number(a)+"/diff/"+number(b), q, nil, nil, &d)
+	return d, err
+}
+
+func match(etag string) http.Header { return http.Header{"If-Match": {etag}} }
+
+func etagOf(resp *http.Response) string {
+	if resp == nil {
+		return ""
+	}
+	return resp.Header.Get("ETag")
+}
