@@ -34,10 +34,12 @@ const flipsShown = 1000
 
 func (a *app) versionsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "show [VERSION]",
-		Short: "Show a version: what it was made from, its gates and its metrics",
-		Long:  "Shows the live version, or the one given.",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "show [VERSION]",
+		Short:             "Show a version: what it was made from, its gates and its metrics",
+		Long:              "Shows the live version, or the one given.",
+		Example:           "  recflow versions show 7",
+		ValidArgsFunction: a.completeVersions,
+		Args:              cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var id int64
 			if len(args) == 1 {

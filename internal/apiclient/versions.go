@@ -78,8 +78,12 @@ func (c *Client) Pin(ctx context.Context, id int64, etag string, pinned bool) (v
 }
 
 // DeleteVersion removes the data of a version that is as it was seen.
-func (c *Client) DeleteVersion(ctx context.Context, id int64, etag string) (v recsys.Version, err error) {
-	_, err = c.Do(ctx, http.MethodDelete, "/versions/"+number(id), nil, match(etag), nil, &v)
+func (c *Client) DeleteVersion(ctx context.Context, id int64, etag string, rollbackTarget bool) (v recsys.Version, err error) {
+	q := url.Values{}
+	if rollbackTarget {
+		q.Set("rollback_target", "true")
+	}
+	_, err = c.Do(ctx, http.MethodDelete, "/versions/"+number(id), q, match(etag), nil, &v)
 	return v, err
 }
 
