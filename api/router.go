@@ -16,6 +16,7 @@ func (s *server) resources() {
 	s.eventRoutes()
 	s.backfillRoutes()
 	s.versionRoutes()
+	s.scheduleRoutes()
 }
 
 // handler answers every request: with a resource, or with a problem.
