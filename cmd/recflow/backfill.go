@@ -77,6 +77,16 @@ func (a *app) backfillStartCommand() *cobra.Command {
 	flags.BoolVar(&f.request.DryRun, "dry-run", false, "only say what would happen")
 	flags.BoolVar(&f.wait, "wait", false, "follow it to its end")
 	flags.StringVar(&f.key, "key", "", "idempotency key: the same key starts the same backfill once")
+	f.trainingFlags(cmd)
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "wait")
+	_ = cmd.RegisterFlagCompletionFunc("rerun", cobra.FixedCompletions([]string{recsys.RerunMissing, recsys.RerunFailed, recsys.RerunAll}, cobra.ShellCompDirectiveNoFileComp))
+	a.addOutputFlag(cmd)
+	return cmd
+}
+
+// trainingFlags adds the flags that say how to train.
+func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.IntVar(&f.training.Rank, "rank", 0, "dimension of the embeddings (default: 64)")
 	flags.IntVar(&f.training.Iterations, "iterations", 0, "iterations of the training (default: 12)")
 	flags.Float64Var(&f.training.Alpha, "alpha", 0, "how much a unit of interest adds to the confidence (default: 2)")
@@ -87,11 +97,7 @@ func (a *app) backfillStartCommand() *cobra.Command {
 	flags.StringArrayVar(&f.accept, "accept-gate", nil, "accept a refusal by this gate; may be repeated")
 	flags.StringVar(&f.reason, "reason", "", "why the gate is accepted, for the record")
 	cmd.MarkFlagsRequiredTogether("accept-gate", "reason")
-	cmd.MarkFlagsMutuallyExclusive("dry-run", "wait")
-	_ = cmd.RegisterFlagCompletionFunc("rerun", cobra.FixedCompletions([]string{recsys.RerunMissing, recsys.RerunFailed, recsys.RerunAll}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("accept-gate", cobra.FixedCompletions(recsys.GateNames(), cobra.ShellCompDirectiveNoFileComp))
-	a.addOutputFlag(cmd)
-	return cmd
 }
 
 // complete turns the flags into a request. What is wrong with it the API says.

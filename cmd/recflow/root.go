@@ -71,6 +71,7 @@ func (a *app) commands() []*cobra.Command {
 		a.refreshCommand(),
 		a.backfillCommand(),
 		a.versionsCommand(),
+		a.scheduleCommand(),
 		a.recommendCommand(),
 		a.similarCommand(),
 		a.demoCommand(),

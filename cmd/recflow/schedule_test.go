@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+)
+
+// scheduleAPI keeps a schedule as the API does, and notes what each change was
+// decided on.
+type scheduleAPI struct {
+	present *apiclient.Schedule
+	seen    []string
+}
+
+func (s *scheduleAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		s.seen = append(s.seen, r.Method+" "+r.Header.Get("If-Match")+r.Header.Get("If-None-Match"))
+	}
+	switch {
+	case r.Method == http.MethodPut:
+		s.present = &apiclient.Schedule{Next: []time.Time{time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}}
+		if err := json.NewDecoder(r.Body).Decode(&s.present.NewSchedule); err != nil {
+			panic(err)
+		}
+	case s.present == nil:
+		w.Header().Set("Content-Type", apiclient.ProblemType)
+		w.WriteHeader(http.StatusNotFound)
+		_ = json.NewEncoder(w).Encode(apiclient.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: "no refresh is scheduled"})
+		return
+	case r.Method == http.MethodDelete:
+		s.present = nil
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("ETag", `"7"`)
+	_ = json.NewEncoder(w).Encode(s.present)
+}
+
+func TestScheduleCommand(t *testing.T) {
+	api := &scheduleAPI{}
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Setenv("RECFLOW_API_URL", server.URL)
+
+	t.Run("it says how to make one when there is none", func(t *testing.T) {
+		for _, verb := range []string{"show", "pause", "resume", "delete"} {
+			r := recflow(t.Context(), "", "schedule", verb)
+			assert.Equal(t, exitNotFound, r.code, verb)
+			assert.Contains(t, r.err, "recflow schedule set")
+		}
+		require.Empty(t, api.seen)
+	})
+	t.Run("it makes the first one", func(t *testing.T) {
+		r := recflow(t.Context(), "", "schedule", "set", "--cron", "0 3 * * *", "--jitter", "10m", "--rank", "32", "--from", "2026-01-01")
+		require.Equal(t, 0, r.code, r.err)
+		assert.Contains(t, r.out, "cron 0 3 * * * (UTC)")
+		assert.Contains(t, r.out, "2026-01-02T03:00:00Z")
+		require.Equal(t, []string{"PUT *"}, api.seen)
+		assert.True(t, *api.present.Promote)
+		assert.Equal(t, 32, api.present.Training.Rank)
+		assert.Equal(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), api.present.From)
+	})
+	t.Run("it pauses and resumes what was seen, and leaves the rest", func(t *testing.T) {
+		r := recflow(t.Context(), "", "schedule", "pause", "--note", "the shop moves")
+		require.Equal(t, 0, r.code, r.err)
+		assert.Contains(t, r.out, "paused: the shop moves")
+		assert.Equal(t, "0 3 * * *", api.present.Cron)
+		assert.Equal(t, 32, api.present.Training.Rank)
+		r = recflow(t.Context(), "", "schedule", "resume")
+		require.Equal(t, 0, r.code, r.err)
+		assert.False(t, api.present.Paused)
+		assert.Empty(t, api.present.Note)
+		assert.Equal(t, []string{`PUT "7"`, `PUT "7"`}, api.seen[1:])
+	})
+	t.Run("it replaces the whole of it", func(t *testing.T) {
+		r := recflow(t.Context(), "", "schedule", "set", "--every", "6h", "--no-promote")
+		require.Equal(t, 0, r.code, r.err)
+		assert.Empty(t, api.present.Cron)
+		assert.Zero(t, api.present.Training.Rank)
+		assert.False(t, *api.present.Promote)
+		assert.Contains(t, r.out, "left ready")
+	})
+	t.Run("it shows why it is paused, and what came of the runs", func(t *testing.T) {
+		api.present.Paused, api.present.Note = true, "version 7 is refused: gate recall"
+		api.present.Missed = 2
+		api.present.Runs = []apiclient.ScheduledRun{{WorkflowID: "recflow-refresh-x", Outcome: "refused", Detail: "gate recall (value 0.91)"}}
+		r := recflow(t.Context(), "", "schedule", "show")
+		require.Equal(t, 0, r.code, r.err)
+		assert.Contains(t, r.out, "paused: version 7 is refused: gate recall")
+		assert.Contains(t, r.out, "2 missed")
+		assert.Contains(t, r.out, "gate recall (value 0.91)")
+		var s apiclient.Schedule
+		require.NoError(t, json.Unmarshal([]byte(recflow(t.Context(), "", "schedule", "show", "-o", "json").out), &s))
+		assert.Equal(t, "refused", s.Runs[0].Outcome)
+	})
+	t.Run("it deletes it", func(t *testing.T) {
+		r := recflow(t.Context(), "", "schedule", "delete")
+		require.Equal(t, 0, r.code, r.err)
+		assert.Equal(t, `DELETE "7"`, api.seen[len(api.seen)-1])
+		assert.Nil(t, api.present)
+	})
+	t.Run("it refuses wrong usage", func(t *testing.T) {
+		assert.Equal(t, exitUsage, recflow(t.Context(), "", "schedule", "set").code)
+		assert.Equal(t, exitUsage, recflow(t.Context(), "", "schedule", "set", "--cron", "0 3 * * *", "--every", "24h").code)
+		assert.Equal(t, exitUsage, recflow(t.Context(), "", "schedule", "set", "--every", "24h", "--from", "soon").code)
+	})
+}
