@@ -1,0 +1,180 @@
+package vectorstore_test
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// onSeen makes a change while the live pointer is where it was seen.
+func onSeen(t *testing.T, s *vectorstore.Store, version, seen int64, change func(*vectorstore.Store) error) error {
+	return s.Audited(t.Context(), vectorstore.Audit{Actor: "test", Action: "test"}, func(tx *vectorstore.Store) error {
+		held, err := tx.Hold(t.Context(), version)
+		if err != nil {
+			return err
+		}
+		if held.Revision != seen {
+			return recsys.ErrConflict
+		}
+		return change(tx)
+	})
+}
+
+// tally counts who wins. Those who lose are told so.
+type tally struct{ won, lost atomic.Int64 }
+
+func (c *tally) count(err error) error {
+	switch {
+	case err == nil:
+		c.won.Add(1)
+	case errors.Is(err, recsys.ErrConflict):
+		c.lost.Add(1)
+	default:
+		return err
+	}
+	return nil
+}
+
+func TestOfOperatorsWhoSawTheSameOneWins(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	versions := ready(t, s, 4)
+	promote(t, s, versions[0].ID)
+	at := promote(t, s, versions[1].ID)
+	var c tally
+	var group errgroup.Group
+	for i := range 8 {
+		group.Go(func() error {
+			switch i % 4 {
+			case 0:
+				return c.count(onSeen(t, s, versions[1].ID, at.Revision, func(tx *vectorstore.Store) error {
+					_, err := tx.Rollback(t.Context(), "test", "worse")
+					return err
+				}))
+			case 1: // a refresh
+				_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: versions[3].ID, IfRevision: &at.Revision})
+				return c.count(err)
+			default:
+				return c.count(onSeen(t, s, versions[2].ID, at.Revision, func(tx *vectorstore.Store) error {
+					_, err := tx.Promote(t.Context(), vectorstore.Promotion{Version: versions[2].ID})
+					return err
+				}))
+			}
+		})
+	}
+	require.NoError(t, group.Wait())
+	// The two refreshes ask for the same version, which is no conflict between them.
+	live, err := s.Live(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, at.Revision+1, live.Revision, "there was one flip")
+	if live.Version.ID == versions[3].ID {
+		require.EqualValues(t, 2, c.won.Load())
+	} else {
+		require.EqualValues(t, 1, c.won.Load())
+	}
+	require.EqualValues(t, 8, c.won.Load()+c.lost.Load())
+}
+
+func TestRefreshAndRollbackAtOnce(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	versions := ready(t, s, 3)
+	for range 20 {
+		promote(t, s, versions[0].ID) // where a rollback goes
+		at := promote(t, s, versions[1].ID)
+		var c tally
+		var group errgroup.Group
+		group.Go(func() error {
+			_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: versions[2].ID, IfRevision: &at.Revision})
+			return c.count(err)
+		})
+		group.Go(func() error {
+			return c.count(onSeen(t, s, versions[1].ID, at.Revision, func(tx *vectorstore.Store) error {
+				_, err := tx.Rollback(t.Context(), "test", "worse")
+				return err
+			}))
+		})
+		require.NoError(t, group.Wait())
+		require.Equal(t, []int64{1, 1}, []int64{c.won.Load(), c.lost.Load()})
+	}
+}
+
+func TestDeleteKeepsWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	versions := ready(t, s, 4) // 1 and 2 were live, 3 is, 4 never
+	loading := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: "loading", Items: 30, Users: 10, Loading: true})
+	for _, v := range versions[:3] {
+		promote(t, s, v.ID)
+	}
+	remove := func(d vectorstore.Deletion) error { return s.Delete(t.Context(), d) }
+	refused := func(version int64, why string) {
+		t.Helper()
+		err := remove(vectorstore.Deletion{Version: version})
+		require.ErrorIs(t, err, recsys.ErrConflict)
+		require.ErrorContains(t, err, why)
+	}
+	refused(3, "it is live")
+	refused(2, "a rollback would go to it")
+	refused(loading.ID, "it is loading")
+	require.NoError(t, s.Pin(t.Context(), 4, true))
+	refused(4, "it is pinned")
+	require.NoError(t, s.Pin(t.Context(), 4, false))
+	require.ErrorIs(t, remove(vectorstore.Deletion{Version: 99}), recsys.ErrNotFound)
+
+	require.NoError(t, remove(vectorstore.Deletion{Version: 4}))
+	require.NoError(t, remove(vectorstore.Deletion{Version: 4}), "it may be repeated")
+	require.NoError(t, remove(vectorstore.Deletion{Version: 2, RollbackTarget: true}))
+	gone, err := s.Version(t.Context(), 2)
+	require.NoError(t, err)
+	require.Equal(t, recsys.Dropped, gone.State)
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: 2})
+	require.ErrorIs(t, err, recsys.ErrConflict)
+
+	// Who still holds it reads on until the cached pointer has run out.
+	dropped, err := s.Prune(t.Context(), vectorstore.PruneOptions{ReaderTTL: time.Hour})
+	require.NoError(t, err)
+	require.Equal(t, []int64{4}, dropped, "it was never live")
+	_, err = s.User(t.Context(), versions[1], "u00001")
+	require.NoError(t, err)
+	refused(1, "a rollback would go to it")
+	dropped, err = s.Prune(t.Context(), vectorstore.PruneOptions{})
+	require.NoError(t, err)
+	require.Equal(t, []int64{2}, dropped)
+	_, err = s.User(t.Context(), versions[1], "u00001")
+	require.ErrorIs(t, err, recsys.ErrVersionGone)
+
+	live, err := s.Rollback(t.Context(), "test", "worse")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, live.Version.ID, "a rollback goes past what was deleted")
+}
+
+func TestExclusiveLetsOneAtATime(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	turn := func(name string, do func() error) error {
+		return s.Audited(t.Context(), vectorstore.Audit{Actor: "test", Action: "test"}, func(tx *vectorstore.Store) error {
+			if err := tx.Exclusive(t.Context(), name); err != nil {
+				return err
+			}
+			return do()
+		})
+	}
+	err := turn("a", func() error {
+		require.NoError(t, turn("b", func() error { return nil }), "another name is another matter")
+		began := time.Now()
+		err := turn("a", func() error { return errors.New("two at a time") })
+		require.Less(t, time.Since(began), 10*time.Second)
+		return err
+	})
+	require.ErrorIs(t, err, recsys.ErrConflict)
+	require.NoError(t, turn("a", func() error { return nil }), "it is free again")
+}
