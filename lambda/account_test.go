@@ -69,7 +69,7 @@ func (s *soak) account() {
 
 // kept is what Postgres holds of each event.
 func (s *soak) kept() map[string]vectorstore.StoredEvent {
-	states, err := s.store.UserStates(s.t.Context(), recsys.Version{ID: s.versions[0]}, s.allUsers())
+	states, _, err := s.store.UserStates(s.t.Context(), recsys.Version{ID: s.versions[0]}, s.allUsers())
 	require.NoError(s.t, err)
 	out := map[string]vectorstore.StoredEvent{}
 	var sent []vectorstore.StreamEvent

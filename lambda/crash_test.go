@@ -92,7 +92,7 @@ func (b *bundle) outcome(raw [][]byte) outcome {
 	}
 	slices.Sort(o.Verdicts)
 	users = distinct(users)
-	states, err := b.db.UserStates(b.t.Context(), b.version, users)
+	states, _, err := b.db.UserStates(b.t.Context(), b.version, users)
 	require.NoError(b.t, err)
 	for _, s := range states {
 		for _, e := range s.Events {

@@ -167,7 +167,7 @@ func TestPostgresAway(t *testing.T) {
 			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
 			c.end()
 			require.Eventually(t, func() bool { return b.within(10*time.Second, in) == "" }, 60*time.Second, time.Millisecond)
-			states, err := own.UserStates(t.Context(), b.version, []string{"newcomer"})
+			states, _, err := own.UserStates(t.Context(), b.version, []string{"newcomer"})
 			require.NoError(t, err)
 			assert.Len(t, states[0].Events, n+1)
 			assert.Len(t, b.last()["newcomer"].Items, b.ListLength)

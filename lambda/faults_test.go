@@ -67,9 +67,9 @@ func (s faultyStore) Live(ctx context.Context) (out vectorstore.Live, err error)
 	return out, err
 }
 
-func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []vectorstore.UserState, err error) {
-	err = s.faults.around("read", func() error { out, err = s.Store.UserStates(ctx, v, ids); return err })
-	return out, err
+func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []vectorstore.UserState, revision int64, err error) {
+	err = s.faults.around("read", func() error { out, revision, err = s.Store.UserStates(ctx, v, ids); return err })
+	return out, revision, err
 }
 
 func (s faultyStore) ItemVectors(ctx context.Context, v recsys.Version, ids []string) (out map[string][]float32, err error) {

@@ -228,7 +228,7 @@ func TestSameEventIDs(t *testing.T) {
 		require.Empty(t, b.send(other, e))
 		assert.Len(t, b.quarantine(), 2)
 		assert.Equal(t, vectorstore.Folded, b.verdict(e).Verdict)
-		states, err := b.db.UserStates(t.Context(), b.version, []string{e.UserID})
+		states, _, err := b.db.UserStates(t.Context(), b.version, []string{e.UserID})
 		require.NoError(t, err)
 		require.Len(t, states[0].Events, 1)
 		assert.Equal(t, e.ItemID, states[0].Events[0].ItemID)

@@ -51,7 +51,7 @@ func TestEachEventCountsOnce(t *testing.T) {
 	live, err := l.store.Live(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 3, live.Version.ID)
-	states, err := l.store.UserStates(t.Context(), live.Version, l.users())
+	states, _, err := l.store.UserStates(t.Context(), live.Version, l.users())
 	require.NoError(t, err)
 	uncovered := 0
 	for _, s := range states {
@@ -200,7 +200,7 @@ func (l *loop) stored() []recsys.Event {
 	live, err := l.store.Live(ctx)
 	require.NoError(l.t, err)
 	live.Version.Coverage = recsys.Coverage{} // as if it covered nothing
-	states, err := l.store.UserStates(ctx, live.Version, l.users())
+	states, _, err := l.store.UserStates(ctx, live.Version, l.users())
 	require.NoError(l.t, err)
 	var all []recsys.Event
 	for _, s := range states {
@@ -216,7 +216,7 @@ func (l *loop) check() {
 	before := l.stored()
 	live, err := l.store.Live(ctx)
 	require.NoError(l.t, err)
-	states, err := l.store.UserStates(ctx, live.Version, l.users())
+	states, _, err := l.store.UserStates(ctx, live.Version, l.users())
 	require.NoError(l.t, err)
 	after := l.stored()
 	least, most := l.counts(before), l.counts(after)

@@ -47,7 +47,7 @@ func (a *app) similar(ctx context.Context, itemID string, k int, category string
 	}
 	defer store.Close()
 	r := recommend.Recommender{Store: store}
-	list, err := r.Similar(ctx, itemID, k, category, version)
+	list, err := r.Similar(ctx, itemID, recommend.Request{K: k, Category: category, Version: version})
 	if errors.Is(err, recommend.ErrUnknownItem) {
 		return fmt.Errorf("%w%s", err, suggestItem(ctx, &r, version))
 	}

@@ -18,6 +18,7 @@ import (
 type catalogue struct {
 	asked   int // items
 	popular int // calls
+	changes int64
 }
 
 func (c *catalogue) ItemVectors(_ context.Context, v recsys.Version, ids []string) (map[string][]float32, error) {
@@ -41,8 +42,8 @@ func (c *catalogue) Popular(_ context.Context, _ recsys.Version, q vectorstore.Q
 	return hits, nil
 }
 
-func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]vectorstore.UserState, error) {
-	return nil, nil
+func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]vectorstore.UserState, int64, error) {
+	return nil, c.changes, nil
 }
 
 func (c *catalogue) NearestEach(context.Context, recsys.Version, []vectorstore.Query, func(int, []vectorstore.Hit)) error {
@@ -146,10 +147,10 @@ func (failing) ItemVectors(context.Context, recsys.Version, []string) (map[strin
 func TestPopularList(t *testing.T) {
 	t.Parallel()
 	r, data := testReader(1 << 20)
-	now := time.Unix(1000, 0)
-	r.now = func() time.Time { return now }
 	list := func(k int) []string {
 		var out []string
+		_, err := r.Read(t.Context(), nil)
+		require.NoError(t, err)
 		require.NoError(t, r.Search(t.Context(), Request{}, []Ask{{K: k}}, func(_ int, l List) {
 			for _, i := range l.Items {
 				out = append(out, i.ItemID)
@@ -162,9 +163,11 @@ func TestPopularList(t *testing.T) {
 	assert.Equal(t, 1, data.popular, "it serves many lists from one read")
 	assert.Len(t, list(9), 9)
 	assert.Equal(t, 2, data.popular, "it reads a longer one when needed")
-	now = now.Add(popularFor)
+	data.changes++
 	list(5)
-	assert.Equal(t, 3, data.popular, "it reads again when the list is old")
+	assert.Equal(t, 3, data.popular, "it reads again when something was said of an item")
+	require.NoError(t, r.Search(t.Context(), Request{Category: "c"}, []Ask{{K: 5}}, func(int, List) {}))
+	assert.Equal(t, 4, data.popular, "it does not serve the list of other filters")
 }
 
 func TestRecommendationIDs(t *testing.T) {

@@ -24,6 +24,7 @@ func (r *Reader) Lists(ctx context.Context, req Request, ids []string) ([]List, 
 	if err != nil {
 		return nil, err
 	}
+	r.addRecent(users, req.Recent)
 	asks := make([]Ask, 0, len(users))
 	for len(users) > 0 {
 		n, err := r.Load(ctx, users)
@@ -88,7 +89,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 	hashes := map[int]string{}
 	list := func(a Ask, hits []vectorstore.Hit) List {
 		l := List{UserID: a.State.UserID, Version: r.version.ID, Stage: a.State.Stage(), Items: rank(hits)}
-		if l.UserID != "" {
+		if a.State.folded {
 			if _, known := hashes[a.K]; !known {
 				shape := req
 				shape.K = a.K
@@ -106,7 +107,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 	for i, a := range asks {
 		without := a.State.exclude(req)
 		if a.State.Vector == nil {
-			emit(i, list(a, first(r.popular, without, a.K)))
+			emit(i, list(a, first(r.popular.hits, without, a.K)))
 			continue
 		}
 		queries = append(queries, vectorstore.Query{
@@ -127,7 +128,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 	return nil
 }
 
-// readPopular makes sure that the popular list is young enough, and long enough
+// readPopular makes sure that the popular list holds still, and is long enough
 // for all who need it: one list serves every user of the Reader.
 func (r *Reader) readPopular(ctx context.Context, req Request, asks []Ask) error {
 	need := 0
@@ -136,16 +137,16 @@ func (r *Reader) readPopular(ctx context.Context, req Request, asks []Ask) error
 			need = max(need, a.K+len(a.State.exclude(req)))
 		}
 	}
-	now := r.now()
-	fresh := now.Sub(r.readAt) < popularFor
-	if need == 0 || fresh && (need <= len(r.popular) || r.ended) {
+	filters := fmt.Sprintf("%q %q", req.Category, req.Tags)
+	holds := r.popular.filters == filters && r.popular.items == r.items
+	if need == 0 || holds && (need <= len(r.popular.hits) || r.popular.ended) {
 		return nil
 	}
 	hits, err := r.data.Popular(ctx, r.version, vectorstore.Query{K: need, Category: req.Category, Tags: req.Tags})
 	if err != nil {
 		return fmt.Errorf("find popular items: %w", err)
 	}
-	r.popular, r.ended, r.readAt = hits, len(hits) < need, now
+	r.popular = popularList{hits: hits, ended: len(hits) < need, filters: filters, items: r.items}
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -14,7 +13,7 @@ import (
 
 // Data is what a Reader reads. *vectorstore.Store is one.
 type Data interface {
-	UserStates(ctx context.Context, v recsys.Version, userIDs []string) ([]vectorstore.UserState, error)
+	UserStates(ctx context.Context, v recsys.Version, userIDs []string) (states []vectorstore.UserState, itemRevision int64, err error)
 	ItemVectors(ctx context.Context, v recsys.Version, itemIDs []string) (map[string][]float32, error)
 	NearestEach(ctx context.Context, v recsys.Version, queries []vectorstore.Query, emit func(i int, hits []vectorstore.Hit)) error
 	Popular(ctx context.Context, v recsys.Version, q vectorstore.Query) ([]vectorstore.Hit, error)
@@ -23,28 +22,30 @@ type Data interface {
 var _ Data = (*vectorstore.Store)(nil)
 
 // Reader makes lists from one version, and keeps what it reads for the next
-// ones: item vectors within a bound, and the popular list for popularFor. Its
-// lists share one category and one set of tags: the popular list is kept without
-// them. It is not safe for concurrent use, apart from the methods that say so.
+// ones: item vectors within a bound, and the popular list of the filters asked
+// for last, for as long as nothing has been said of an item meanwhile. It is not
+// safe for concurrent use, apart from the methods that say so.
 type Reader struct {
 	data     Data
 	version  recsys.Version
 	manifest *recsys.Manifest
 	folder   *Folder
 
-	popular []vectorstore.Hit // the longest popular list read so far
-	ended   bool              // popular holds every eligible item
-	readAt  time.Time         // when popular was read
-	now     func() time.Time
+	items   int64       // how often items had been changed when Read looked last
+	popular popularList // the longest one read so far
 }
 
-// popularFor is how long the popular list is kept: so long may an item that has
-// become unavailable still be listed there.
-const popularFor = 30 * time.Second
+// popularList is the popular items under some filters.
+type popularList struct {
+	hits    []vectorstore.Hit
+	ended   bool // it holds every eligible item
+	filters string
+	items   int64 // Reader.items when it was read
+}
 
 // NewReader makes a Reader of a version and its manifest, which need not be live.
 func NewReader(data Data, v recsys.Version, m *recsys.Manifest) *Reader {
-	return &Reader{data: data, version: v, manifest: m, folder: NewFolder(data, v, m), now: time.Now}
+	return &Reader{data: data, version: v, manifest: m, folder: NewFolder(data, v, m)}
 }
 
 // Version is the version that is read.
@@ -73,7 +74,9 @@ func (r *Reader) ConfigHash(req Request) string {
 		Tags        []string
 		IncludeSeen bool
 		Search      recsys.Search
-	}{listFormat, req.K, req.Category, slices.Sorted(slices.Values(req.Tags)), req.IncludeSeen, r.version.Search})
+		Exclude     []string `json:",omitempty"`
+	}{listFormat, req.K, req.Category, slices.Sorted(slices.Values(req.Tags)), req.IncludeSeen, r.version.Search,
+		slices.Compact(slices.Sorted(slices.Values(req.Exclude)))})
 	if err != nil {
 		panic(err) // numbers, strings and booleans
 	}

@@ -13,12 +13,17 @@ import (
 // The stages of a list, from what is known best to what is not known at all.
 const (
 	Personalised = "personalised" // a trained user, with or without new events
-	Session      = "session"      // no trained vector; folded in from live events alone
+	Session      = "session"      // no trained vector; folded in from live events and recent items alone
 	Popular      = "popular"      // nothing that counts is known of the user
+	Alike        = "similar"      // of Similar: nearest to an item
 )
 
-// MaxK is the longest list that can be asked for.
-const MaxK = 1000
+// Bounds of a request.
+const (
+	MaxK       = 1000 // the longest list
+	MaxRecent  = 50
+	MaxExclude = 500
+)
 
 // chunk is how many users RecommendMany handles in one set of round trips.
 const chunk = 100
@@ -26,6 +31,7 @@ const chunk = 100
 // Recommender makes lists from a store. It is safe for concurrent use.
 type Recommender struct {
 	Store *vectorstore.Store
+	Keep  *Kept // what is kept for the next call; nil for nothing
 }
 
 // Request asks for one list.
@@ -36,6 +42,13 @@ type Request struct {
 	Tags        []string // an item must have all of them
 	Version     int64    // 0: the live one
 	IncludeSeen bool     // also list items that the user has met
+	Exclude     []string // items to leave out
+
+	// Recent is items that were clicked just now. They are folded into this answer
+	// as if their clicks had come through the stream, and nothing is kept of them.
+	// Items that the version does not know are ignored. Without a UserID the list
+	// is made of them alone.
+	Recent []string
 }
 
 // Check returns the first mistake in the request.
@@ -46,12 +59,18 @@ func (r Request) Check() error {
 	if r.Version < 0 {
 		return fmt.Errorf("version is %d; use the number of a version, or 0 for the live one", r.Version)
 	}
+	if len(r.Recent) > MaxRecent {
+		return fmt.Errorf("%d recent items; give at most %d", len(r.Recent), MaxRecent)
+	}
+	if len(r.Exclude) > MaxExclude {
+		return fmt.Errorf("%d items to leave out; give at most %d", len(r.Exclude), MaxExclude)
+	}
 	return nil
 }
 
 // List is a ranked list and where it comes from.
 type List struct {
-	RecommendationID string       `json:"recommendation_id,omitempty"` // of a user's list: the same for the same state
+	RecommendationID string       `json:"recommendation_id,omitempty"` // the same for the same state
 	UserID           string       `json:"user_id,omitempty"`
 	Item             *recsys.Item `json:"item,omitempty"` // of Similar: what the items resemble
 	Version          int64        `json:"version"`
@@ -89,11 +108,14 @@ func (r *Recommender) RecommendMany(ctx context.Context, req Request, users iter
 	if err != nil {
 		return err
 	}
+	defer func() { r.Keep.give(reader) }()
 	for ids := range chunks(users, chunk) {
 		lists, err := reader.Lists(ctx, req, ids)
 		if errors.Is(err, recsys.ErrVersionGone) && req.Version == 0 {
 			// Dropped since it was resolved: once more, with what is live now.
-			if reader, err = r.resolve(ctx, 0); err == nil {
+			var next *Reader
+			if next, err = r.takeAgain(ctx); err == nil {
+				reader = next
 				lists, err = reader.Lists(ctx, req, ids)
 			}
 		}
@@ -109,12 +131,33 @@ func (r *Recommender) RecommendMany(ctx context.Context, req Request, users iter
 	return nil
 }
 
-// resolve finds the version to read: the live one for 0.
+// with lends a Reader of a version, of the live one for 0. When that is dropped
+// meanwhile, it does so once more with what is live then.
+func (r *Recommender) with(ctx context.Context, version int64, use func(*Reader) error) error {
+	reader, err := r.resolve(ctx, version)
+	if err != nil {
+		return err
+	}
+	err = use(reader)
+	if errors.Is(err, recsys.ErrVersionGone) && version == 0 {
+		if reader, err = r.takeAgain(ctx); err != nil {
+			return err
+		}
+		err = use(reader)
+	}
+	r.Keep.give(reader)
+	return err
+}
+
+// resolve makes a Reader of a version, or takes one that is kept; 0 is the live one.
 func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 	if id == 0 {
-		live, err := r.Store.Live(ctx)
+		live, err := r.Keep.pointer(func() (vectorstore.Live, error) { return r.Store.Live(ctx) })
 		if err != nil {
 			return nil, err
+		}
+		if kept := r.Keep.take(live.Version.ID); kept != nil {
+			return kept, nil
 		}
 		return NewReader(r.Store, live.Version, live.Manifest), nil
 	}
@@ -130,6 +173,12 @@ func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 		return nil, fmt.Errorf("version %d: %w", id, err)
 	}
 	return NewReader(r.Store, v, m), nil
+}
+
+// takeAgain is resolve for what is live after the version that was is gone.
+func (r *Recommender) takeAgain(ctx context.Context) (*Reader, error) {
+	r.Keep.forget()
+	return r.resolve(ctx, 0)
 }
 
 func one(id string) iter.Seq[string] {

@@ -319,19 +319,19 @@ func TestSimilar(t *testing.T) {
 	b := setup(t, vectorstoretest.Fixture{})
 	const item = "i000010"
 	t.Run("it lists the items of the largest inner product, without the item", func(t *testing.T) {
-		list, err := b.Similar(t.Context(), item, 10, "", 0)
+		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10})
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, nil), ids(list))
 		assert.Equal(t, "Item 10", list.Item.Title)
 		assert.Empty(t, list.UserID)
 	})
 	t.Run("it keeps to a category", func(t *testing.T) {
-		list, err := b.Similar(t.Context(), item, 10, "c3", b.version.ID)
+		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10, Category: "c3", Version: b.version.ID})
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, func(i vectorstoretest.ItemRow) bool { return i.Category == "c3" }), ids(list))
 	})
 	t.Run("it says when there is no such item", func(t *testing.T) {
-		_, err := b.Similar(t.Context(), "nothing", 10, "", 0)
+		_, err := b.Similar(t.Context(), "nothing", recommend.Request{K: 10})
 		assert.ErrorIs(t, err, recommend.ErrUnknownItem)
 	})
 }
@@ -341,6 +341,6 @@ func TestWithoutALiveVersion(t *testing.T) {
 	r := recommend.Recommender{Store: vectorstoretest.New(t)}
 	_, err := r.Recommend(t.Context(), recommend.Request{UserID: "u", K: 5})
 	assert.ErrorIs(t, err, recsys.ErrNoLiveVersion)
-	_, err = r.Similar(t.Context(), "i", 5, "", 0)
+	_, err = r.Similar(t.Context(), "i", recommend.Request{K: 5})
 	assert.ErrorIs(t, err, recsys.ErrNoLiveVersion)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -14,35 +15,45 @@ var ErrUnknownItem = errors.New("unknown item")
 
 // Similar lists the items nearest to an item by inner product, the similarity
 // that users and items are compared with too (docs/decisions/0801-similar-items.md).
-// It returns ErrUnknownItem when the version does not know the item.
-func (r *Recommender) Similar(ctx context.Context, itemID string, k int, category string, version int64) (List, error) {
-	if err := (Request{K: k, Version: version}).Check(); err != nil {
+// Users and recent items of the request play no part. It returns ErrUnknownItem
+// when the version does not know the item.
+func (r *Recommender) Similar(ctx context.Context, itemID string, req Request) (list List, err error) {
+	if err := req.Check(); err != nil {
 		return List{}, err
 	}
-	list, err := r.similar(ctx, itemID, k, category, version)
-	if errors.Is(err, recsys.ErrVersionGone) && version == 0 {
-		return r.similar(ctx, itemID, k, category, version)
-	}
+	err = r.with(ctx, req.Version, func(reader *Reader) error {
+		list, err = r.similar(ctx, reader, itemID, req)
+		return err
+	})
 	return list, err
 }
 
-func (r *Recommender) similar(ctx context.Context, itemID string, k int, category string, version int64) (List, error) {
-	reader, err := r.resolve(ctx, version)
+func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string, req Request) (List, error) {
+	item, vector, err := r.item(ctx, reader.version, itemID)
 	if err != nil {
 		return List{}, err
 	}
-	item, vector, err := r.Store.Item(ctx, reader.version, itemID)
-	if errors.Is(err, recsys.ErrNotFound) {
-		return List{}, fmt.Errorf("version %d: %w %q", reader.version.ID, ErrUnknownItem, itemID)
-	}
-	if err != nil {
-		return List{}, fmt.Errorf("read the item: %w", err)
-	}
 	hits, err := r.Store.Nearest(ctx, reader.version, vectorstore.Query{
-		Vector: vector, K: k, Category: category, Exclude: []string{itemID},
+		Vector: vector, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: append(slices.Clone(req.Exclude), itemID),
 	})
 	if err != nil {
 		return List{}, fmt.Errorf("find the nearest items: %w", err)
 	}
-	return List{Item: &item, Version: reader.version.ID, Items: rank(hits)}, nil
+	return List{
+		// The item takes the place of a user, and cannot be mistaken for one.
+		RecommendationID: recsys.RecommendationID("item\x00"+itemID, reader.version.ID, reader.ConfigHash(req), nil),
+		Item:             &item, Version: reader.version.ID, Stage: Alike, Items: rank(hits),
+	}, nil
+}
+
+// item is an item of a version, or ErrUnknownItem.
+func (r *Recommender) item(ctx context.Context, v recsys.Version, itemID string) (recsys.Item, []float32, error) {
+	item, vector, err := r.Store.Item(ctx, v, itemID)
+	if errors.Is(err, recsys.ErrNotFound) {
+		return item, nil, fmt.Errorf("version %d: %w %q", v.ID, ErrUnknownItem, itemID)
+	}
+	if err != nil {
+		return item, nil, fmt.Errorf("read the item: %w", err)
+	}
+	return item, vector, nil
 }

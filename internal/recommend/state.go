@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -17,6 +18,7 @@ type State struct {
 	Vector  []float32      // nil when nothing in the history counts
 	Events  []string       // sorted ids of the events in it
 	trained bool
+	folded  bool // made by Fold: Events says what is in it beside the version's data
 }
 
 // Stage says where a list made from the state comes from.
@@ -39,19 +41,48 @@ func (st State) Met(itemID string) bool {
 // exclude lists the items that must not come back.
 func (st State) exclude(req Request) []string {
 	if req.IncludeSeen {
-		return nil
+		return req.Exclude
 	}
-	return slices.Concat(st.History.Items, st.History.Met)
+	return slices.Concat(st.History.Items, st.History.Met, req.Exclude)
 }
 
 // Read is what the version and the kept events say of each user, in one round
 // trip and in the order of the ids.
 func (r *Reader) Read(ctx context.Context, ids []string) ([]vectorstore.UserState, error) {
-	users, err := r.data.UserStates(ctx, r.version, ids)
+	users, items, err := r.data.UserStates(ctx, r.version, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read the users: %w", err)
 	}
+	r.items = items
 	return users, nil
+}
+
+// recentEvent begins the ids of the clicks that Request.Recent stands for. No
+// event has such an id: ids hold no control character.
+const recentEvent = "recent\x00"
+
+// addRecent adds a click on each of the items to what is known of each user, a
+// moment after everything else, so that it counts in full. Their order plays no
+// part.
+func (r *Reader) addRecent(users []vectorstore.UserState, recent []string) {
+	for i := range users {
+		u := &users[i]
+		now := r.version.Coverage.To
+		for _, e := range u.Events {
+			if e.OccurredAt.After(now) {
+				now = e.OccurredAt
+			}
+		}
+		if u.History.Reference.After(now) {
+			now = u.History.Reference
+		}
+		now = now.Add(time.Microsecond) // as fine as event times are
+		for _, item := range recent {
+			u.Events = append(u.Events, recsys.Event{
+				EventID: recentEvent + item, UserID: u.ID, ItemID: item, EventType: recsys.Click, OccurredAt: now,
+			})
+		}
+	}
 }
 
 // Load reads the items that Knows and Fold will ask for, in at most one round
@@ -93,7 +124,7 @@ func (r *Reader) Knows(itemID string) bool { return r.folder.cache.vector(itemID
 //
 // It is pure and safe beside itself; Load must have seen the user.
 func (r *Reader) Fold(u vectorstore.UserState) (State, error) {
-	st := State{UserID: u.ID, History: u.History, Vector: u.Vector, trained: u.Vector != nil}
+	st := State{UserID: u.ID, History: u.History, Vector: u.Vector, trained: u.Vector != nil, folded: true}
 	fresh := make([]recsys.Event, 0, len(u.Events))
 	for _, e := range u.Events {
 		if e.EventType != recsys.Impression && r.Knows(e.ItemID) {

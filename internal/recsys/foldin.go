@@ -26,12 +26,58 @@ type FoldIn struct {
 // Pairs whose weight is not positive are left out. It returns an error when
 // nothing remains, a dimension is wrong, or the system is not positive definite.
 func (f FoldIn) Vector(items [][]float32, weights []float32) ([]float32, error) {
+	chol, b, err := f.equation(items, weights)
+	if err != nil {
+		return nil, err
+	}
+	var x mat.VecDense
+	if err := chol.SolveVecTo(&x, mat.NewVecDense(f.Dimension, b)); err != nil {
+		return nil, fmt.Errorf("fold-in: solve: %w", err)
+	}
+	out := make([]float32, f.Dimension)
+	for i := range out {
+		out[i] = float32(x.AtVec(i))
+	}
+	return out, nil
+}
+
+// Terms splits the score of an item for the user that Vector solves for into
+// what each of the user's items adds to it: since u = A⁻¹b, the score of item j is
+//
+//	vⱼᵀu = Σ (1 + α·w)·vⱼᵀA⁻¹v
+//
+// (Hu, Koren, Volinsky 2008, section 5, "Explaining recommendations"). A pair
+// whose weight is not positive adds 0. The terms sum to vⱼᵀu up to rounding.
+func (f FoldIn) Terms(items [][]float32, weights []float32, target []float32) ([]float64, error) {
+	k := f.Dimension
+	if len(target) != k {
+		return nil, fmt.Errorf("fold-in: item vector has %d dimensions, want %d", len(target), k)
+	}
+	chol, _, err := f.equation(items, weights)
+	if err != nil {
+		return nil, err
+	}
+	var y mat.VecDense // A⁻¹vⱼ; A is symmetric
+	if err := chol.SolveVecTo(&y, mat.NewVecDense(k, widen(target))); err != nil {
+		return nil, fmt.Errorf("fold-in: solve: %w", err)
+	}
+	terms := make([]float64, len(items))
+	for i, item := range items {
+		if w := float64(weights[i]); w > 0 {
+			terms[i] = (1 + f.Alpha*w) * mat.Dot(&y, mat.NewVecDense(k, widen(item)))
+		}
+	}
+	return terms, nil
+}
+
+// equation is A, factorized, and b.
+func (f FoldIn) equation(items [][]float32, weights []float32) (*mat.Cholesky, []float64, error) {
 	k := f.Dimension
 	if len(f.Gram) != k*k {
-		return nil, fmt.Errorf("fold-in: gram matrix has %d values, want %d×%d", len(f.Gram), k, k)
+		return nil, nil, fmt.Errorf("fold-in: gram matrix has %d values, want %d×%d", len(f.Gram), k, k)
 	}
 	if len(items) != len(weights) {
-		return nil, fmt.Errorf("fold-in: %d vectors but %d weights", len(items), len(weights))
+		return nil, nil, fmt.Errorf("fold-in: %d vectors but %d weights", len(items), len(weights))
 	}
 	a := blas64.Symmetric{N: k, Stride: k, Data: append([]float64(nil), f.Gram...), Uplo: blas.Upper}
 	b := make([]float64, k)
@@ -43,7 +89,7 @@ func (f FoldIn) Vector(items [][]float32, weights []float32) ([]float32, error) 
 			continue
 		}
 		if len(item) != k {
-			return nil, fmt.Errorf("fold-in: item vector has %d dimensions, want %d", len(item), k)
+			return nil, nil, fmt.Errorf("fold-in: item vector has %d dimensions, want %d", len(item), k)
 		}
 		for j, x := range item {
 			v.Data[j] = float64(x)
@@ -53,22 +99,22 @@ func (f FoldIn) Vector(items [][]float32, weights []float32) ([]float32, error) 
 		n++
 	}
 	if n == 0 {
-		return nil, fmt.Errorf("fold-in: no item with a positive weight")
+		return nil, nil, fmt.Errorf("fold-in: no item with a positive weight")
 	}
 	for i := range k {
 		a.Data[i*k+i] += f.Regularization * float64(n)
 	}
 	var chol mat.Cholesky
 	if !chol.Factorize(mat.NewSymDense(k, a.Data)) {
-		return nil, fmt.Errorf("fold-in: the normal equations are not positive definite")
+		return nil, nil, fmt.Errorf("fold-in: the normal equations are not positive definite")
 	}
-	var x mat.VecDense
-	if err := chol.SolveVecTo(&x, mat.NewVecDense(k, b)); err != nil {
-		return nil, fmt.Errorf("fold-in: solve: %w", err)
+	return &chol, b, nil
+}
+
+func widen(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
 	}
-	out := make([]float32, k)
-	for i := range out {
-		out[i] = float32(x.AtVec(i))
-	}
-	return out, nil
+	return out
 }

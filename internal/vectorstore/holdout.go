@@ -94,10 +94,11 @@ func (s *Store) PopularBaseline(ctx context.Context, v recsys.Version, bound rec
 		)
 		SELECT i.item_id
 		FROM %[1]s.items i
+		%[2]s
 		LEFT JOIN held_out h ON h.item_id = i.item_id
-		WHERE %[2]s
+		WHERE coalesce(st.available, i.available)
 		ORDER BY i.popularity - coalesce(h.likes, 0) DESC, i.item_id
-		LIMIT $2 + (SELECT coalesce(max(events), 0) FROM histories)`, schemaOf(v.ID), availableByScan), string(bound), k)
+		LIMIT $2 + (SELECT coalesce(max(events), 0) FROM histories)`, schemaOf(v.ID), withOverrides), string(bound), k)
 	if err != nil {
 		return nil, fmt.Errorf("popular items for the hold-out of version %d: %w", v.ID, translate(err))
 	}

@@ -35,15 +35,12 @@ func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recs
 	var item recsys.Item
 	var vector pgvector.Vector
 	err := s.db.QueryRow(ctx, fmt.Sprintf(`
-		SELECT
-			item_id,
-			coalesce(title, ''),
-			coalesce(category, ''),
-			tags,
-			%s,
-			embedding
+		SELECT %s,
+			coalesce(st.available, i.available),
+			i.embedding
 		FROM %s.items i
-		WHERE item_id = $1`, availableNow, schemaOf(v.ID)), itemID).
+		%s
+		WHERE i.item_id = $1`, itemNow, schemaOf(v.ID), withOverrides), itemID).
 		Scan(&item.ItemID, &item.Title, &item.Category, &item.Tags, &item.Available, &vector)
 	if err != nil {
 		return recsys.Item{}, nil, fmt.Errorf("item in version %d: %w", v.ID, translate(err))
@@ -51,17 +48,28 @@ func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recs
 	return item, vector.Slice(), nil
 }
 
-// SetAvailable says whether an item may be recommended, from now on and in
-// every version.
-func (s *Store) SetAvailable(ctx context.Context, itemID string, available bool) error {
-	_, err := s.db.Exec(ctx, `
-		INSERT INTO recflow.item_state (item_id, available)
-		VALUES ($1, $2)
-		ON CONFLICT (item_id) DO UPDATE SET available = excluded.available, updated_at = now()`, itemID, available)
+// Titles is the titles of those of the items that the version has.
+func (s *Store) Titles(ctx context.Context, v recsys.Version, ids []string) (map[string]string, error) {
+	rows, err := s.db.Query(ctx, fmt.Sprintf(`
+		SELECT
+			i.item_id,
+			coalesce(st.title, i.title, '')
+		FROM %s.items i
+		%s
+		WHERE i.item_id = ANY($1)`, schemaOf(v.ID), withOverrides), ids)
 	if err != nil {
-		return fmt.Errorf("set availability: %w", err)
+		return nil, fmt.Errorf("titles in version %d: %w", v.ID, translate(err))
 	}
-	return nil
+	titles := make(map[string]string, len(ids))
+	var id, title string
+	_, err = pgx.ForEachRow(rows, []any{&id, &title}, func() error {
+		titles[id] = title
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("titles in version %d: %w", v.ID, translate(err))
+	}
+	return titles, nil
 }
 
 // Popular is the K available items with the highest popularity under the
@@ -71,18 +79,15 @@ func (s *Store) Popular(ctx context.Context, v recsys.Version, q Query) ([]Hit, 
 		return nil, nil
 	}
 	var b builder
-	where := b.filters(q, availableNow)
+	where := b.filters(q)
 	sql := fmt.Sprintf(`
-		SELECT
-			i.item_id,
-			coalesce(i.title, ''),
-			coalesce(i.category, ''),
-			i.tags,
+		SELECT %s,
 			i.popularity
 		FROM %s.items i
+		%s
 		WHERE %s
 		ORDER BY i.popularity DESC, i.item_id
-		LIMIT %s`, schemaOf(v.ID), where, b.arg(q.K))
+		LIMIT %s`, itemNow, schemaOf(v.ID), withOverrides, where, b.arg(q.K))
 	rows, err := s.db.Query(ctx, sql, b.args...)
 	if err != nil {
 		return nil, fmt.Errorf("popular items of version %d: %w", v.ID, translate(err))
@@ -92,6 +97,29 @@ func (s *Store) Popular(ctx context.Context, v recsys.Version, q Query) ([]Hit, 
 		return nil, fmt.Errorf("popular items of version %d: %w", v.ID, translate(err))
 	}
 	return hits, nil
+}
+
+// Popularity is how popular an item of the version is, and its place among the
+// available items, from 1. An item that is not available has the place that it
+// would have.
+func (s *Store) Popularity(ctx context.Context, v recsys.Version, itemID string) (popularity float64, rank int64, err error) {
+	err = s.db.QueryRow(ctx, fmt.Sprintf(`
+		SELECT
+			this.popularity,
+			1 + (
+				SELECT count(*)
+				FROM %[1]s.items i
+				%[2]s
+				WHERE coalesce(st.available, i.available)
+				AND i.popularity >= this.popularity
+				AND (i.popularity > this.popularity OR i.item_id < this.item_id)
+			)
+		FROM %[1]s.items this
+		WHERE this.item_id = $1`, schemaOf(v.ID), withOverrides), itemID).Scan(&popularity, &rank)
+	if err != nil {
+		return 0, 0, fmt.Errorf("popularity in version %d: %w", v.ID, translate(err))
+	}
+	return popularity, rank, nil
 }
 
 func scanHit(row pgx.CollectableRow) (h Hit, err error) {

@@ -103,7 +103,7 @@ func TestNearestReturnsWhatIsEligibleAtAnySelectivity(t *testing.T) {
 			})
 			override := map[string]bool{items[1].ItemID: false, items[29].ItemID: true, items[0].ItemID: true}
 			for id, available := range override {
-				require.NoError(t, s.SetAvailable(t.Context(), id, available))
+				say(t, s, id, vectorstore.ItemChange{Available: &available})
 			}
 			r := rand.New(rand.NewPCG(1, 2))
 			var found, queries float64

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/pgvector/pgvector-go"
 
@@ -98,17 +97,6 @@ func (p plan) settings() (string, []any) {
 		[]any{onOff, strconv.Itoa(max(p.ef, 1))}
 }
 
-// Whether an item may be recommended now: item_state overrides what the version
-// was loaded with. The first form looks each row up and suits the walk through
-// the graph, which sees few; the second reads item_state once and suits a scan.
-const (
-	availableNow = `coalesce((SELECT st.available FROM recflow.item_state st WHERE st.item_id = i.item_id), i.available)`
-
-	availableByScan = `(
-		i.available AND i.item_id NOT IN (SELECT st.item_id FROM recflow.item_state st WHERE NOT st.available)
-		OR i.item_id IN (SELECT st.item_id FROM recflow.item_state st WHERE st.available))`
-)
-
 // statement is the search itself. In the exact form, + 0 turns the distance
 // into something that no index offers, each row is measured once, and what the
 // sort carries is narrow: the rest is read for those that are found
@@ -123,20 +111,19 @@ func (p plan) statement(v recsys.Version, q Query) (string, []any) {
 					i.item_id,
 					(i.embedding <#> $1) + 0 AS distance
 				FROM %[1]s.items i
-				WHERE %[2]s
+				%[2]s
+				WHERE %[3]s
 				ORDER BY distance, i.item_id
-				LIMIT %[3]s
+				LIMIT %[4]s
 			)
 			SELECT
-				i.item_id,
-				coalesce(i.title, ''),
-				coalesce(i.category, ''),
-				i.tags,
+				%[5]s,
 				-near.distance
 			FROM near
 			JOIN %[1]s.items i ON i.item_id = near.item_id
+			%[2]s
 			ORDER BY near.distance, near.item_id
-			LIMIT %[3]s`, schema, b.filters(q, availableByScan), b.arg(q.K)), b.args
+			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K), itemNow), b.args
 	}
 	distance := "i.embedding <#> $1"
 	if v.Search.HalfVector {
@@ -156,14 +143,12 @@ func (p plan) statement(v recsys.Version, q Query) (string, []any) {
 			LIMIT %s
 		)
 		SELECT
-			item_id,
-			coalesce(title, ''),
-			coalesce(category, ''),
-			tags,
-			-distance
-		FROM near
-		ORDER BY distance, item_id
-		LIMIT %s`, schema, b.filters(q, availableNow), distance, b.arg(p.candidates), b.arg(q.K)), b.args
+			%s,
+			-i.distance
+		FROM (SELECT * FROM near ORDER BY distance, item_id LIMIT %s) i
+		%s
+		ORDER BY i.distance, i.item_id`,
+		schema, b.walkFilters(q), distance, b.arg(p.candidates), itemNow, b.arg(q.K), withOverrides), b.args
 }
 
 // builder collects the arguments of a statement.
@@ -173,19 +158,4 @@ type builder struct{ args []any }
 func (b *builder) arg(value any) string {
 	b.args = append(b.args, value)
 	return "$" + strconv.Itoa(len(b.args))
-}
-
-// filters is the condition that items i must meet.
-func (b *builder) filters(q Query, available string) string {
-	conditions := []string{available}
-	if q.Category != "" {
-		conditions = append(conditions, "i.category = "+b.arg(q.Category))
-	}
-	if len(q.Tags) > 0 {
-		conditions = append(conditions, "i.tags @> "+b.arg(q.Tags))
-	}
-	if len(q.Exclude) > 0 {
-		conditions = append(conditions, "i.item_id <> ALL ("+b.arg(q.Exclude)+")")
-	}
-	return strings.Join(conditions, " AND ")
 }

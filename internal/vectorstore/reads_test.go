@@ -64,7 +64,8 @@ func TestItemsComeBackAsTheyWereLoaded(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, data.Items[7].Item, item)
 	require.Equal(t, data.Items[7].Vector, vector)
-	require.NoError(t, s.SetAvailable(t.Context(), item.ItemID, false))
+	no := false
+	say(t, s, item.ItemID, vectorstore.ItemChange{Available: &no})
 	item, _, err = s.Item(t.Context(), v, item.ItemID)
 	require.NoError(t, err)
 	require.False(t, item.Available)

@@ -71,7 +71,7 @@ func BenchmarkUserStates(b *testing.B) {
 	for name, ids := range map[string][]string{"100": users[:100], "10000": users, "hot": {"hot"}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				_, err := s.UserStates(b.Context(), v, ids)
+				_, _, err := s.UserStates(b.Context(), v, ids)
 				require.NoError(b, err)
 			}
 		})

@@ -30,7 +30,7 @@ func liveEvent(n int, at time.Time) recsys.Event {
 // states is the state of users under a version that covers nothing.
 func states(t testing.TB, s *vectorstore.Store, v recsys.Version, ids ...string) []vectorstore.UserState {
 	t.Helper()
-	got, err := s.UserStates(t.Context(), v, ids)
+	got, _, err := s.UserStates(t.Context(), v, ids)
 	require.NoError(t, err)
 	require.Len(t, got, len(ids))
 	return got
@@ -167,7 +167,7 @@ func TestStatesHoldWhatTheVersionHasNotCovered(t *testing.T) {
 func TestTheStatesOfAVersionThatIsGone(t *testing.T) {
 	t.Parallel()
 	s := vectorstoretest.New(t)
-	_, err := s.UserStates(t.Context(), recsys.Version{ID: 99}, []string{"u0"})
+	_, _, err := s.UserStates(t.Context(), recsys.Version{ID: 99}, []string{"u0"})
 	require.ErrorIs(t, err, recsys.ErrVersionGone)
 }
 

@@ -41,8 +41,10 @@ const uncoveredEvents = `
 	) e`
 
 // UserStates is the state of each user under the version, in the order asked and
-// in one round trip. The ids are distinct.
-func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) ([]UserState, error) {
+// in one round trip. The ids are distinct. The revision grows with every change
+// that is made to an item beside the versions: a list of items that was read
+// after it was seen to be the same holds.
+func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) (states []UserState, revision int64, err error) {
 	users := make(map[string]*UserState, len(ids))
 	for _, id := range ids {
 		users[id] = &UserState{User: User{ID: id}}
@@ -66,12 +68,13 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		})
 		return err
 	})
+	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, fmt.Errorf("states of users under version %d: %w", v.ID, translate(err))
+		return nil, 0, fmt.Errorf("states of users under version %d: %w", v.ID, translate(err))
 	}
-	out := make([]UserState, len(ids))
+	states = make([]UserState, len(ids))
 	for i, id := range ids {
-		out[i] = *users[id]
+		states[i] = *users[id]
 	}
-	return out, nil
+	return states, revision, nil
 }

@@ -1,0 +1,162 @@
+package recommend
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Explanation says why an item has the place that it has in a user's list.
+type Explanation struct {
+	RecommendationID string      `json:"recommendation_id"` // of the list that the same request gives
+	UserID           string      `json:"user_id"`
+	Item             recsys.Item `json:"item"`
+	Version          int64       `json:"version"`
+	Stage            string      `json:"stage"`
+	Score            float64     `json:"score"`           // that the item has in the list, or would have
+	LeftOut          []string    `json:"left_out"`        // why it is not in the list, however long: see the constants
+	Terms            []Term      `json:"terms"`           // sum to the score; largest first
+	Rule             string      `json:"rule,omitempty"`  // in place of terms, where the list is not the user's own
+	Place            int64       `json:"place,omitempty"` // among all available items, by that rule
+}
+
+// Term is what an item of the user's history adds to the score.
+type Term struct {
+	ItemID string  `json:"item_id"`
+	Title  string  `json:"title,omitempty"`
+	Weight float32 `json:"weight"` // of the user's interest in it
+	Score  float64 `json:"score"`
+}
+
+// Why an item is not in a list.
+const (
+	Unavailable   = "unavailable"
+	AlreadyMet    = "met"      // the user has met it, or it is one of the recent items
+	AskedAway     = "excluded" // the request leaves it out
+	OtherCategory = "category" // the filters of the request leave it out
+	OtherTags     = "tags"
+)
+
+// Explain says where the score of an item for a user comes from. It returns
+// ErrUnknownItem when the version does not know the item.
+func (r *Recommender) Explain(ctx context.Context, req Request, itemID string) (e Explanation, err error) {
+	if err := req.Check(); err != nil {
+		return Explanation{}, err
+	}
+	err = r.with(ctx, req.Version, func(reader *Reader) error {
+		e, err = r.explain(ctx, reader, req, itemID)
+		return err
+	})
+	return e, err
+}
+
+func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, itemID string) (Explanation, error) {
+	item, vector, err := r.item(ctx, reader.version, itemID)
+	if err != nil {
+		return Explanation{}, err
+	}
+	st, err := reader.state(ctx, req)
+	if err != nil {
+		return Explanation{}, err
+	}
+	e := Explanation{
+		RecommendationID: recsys.RecommendationID(st.UserID, reader.version.ID, reader.ConfigHash(req), st.Events),
+		UserID:           st.UserID, Item: item, Version: reader.version.ID, Stage: st.Stage(),
+		LeftOut: st.leftOut(req, item), Terms: []Term{},
+	}
+	if st.Vector == nil {
+		e.Score, e.Place, err = r.Store.Popularity(ctx, reader.version, itemID)
+		e.Rule = fmt.Sprintf("nothing that counts is known of the user: items are listed by popularity, which is %g here, place %d of the available items", e.Score, e.Place)
+		return e, err
+	}
+	for i, x := range vector {
+		e.Score += float64(x) * float64(st.Vector[i])
+	}
+	e.Terms, err = r.terms(ctx, reader, st.History, vector)
+	return e, err
+}
+
+// state is the state of the request's user.
+func (r *Reader) state(ctx context.Context, req Request) (State, error) {
+	users, err := r.Read(ctx, []string{req.UserID})
+	if err != nil {
+		return State{}, err
+	}
+	r.addRecent(users, req.Recent)
+	if _, err := r.Load(ctx, users); err != nil {
+		return State{}, err
+	}
+	return r.Fold(users[0])
+}
+
+// terms splits a score into what the items of a history add to it.
+func (r *Recommender) terms(ctx context.Context, reader *Reader, h recsys.History, target []float32) ([]Term, error) {
+	terms, err := reader.folder.terms(ctx, h, target)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(terms))
+	for i, t := range terms {
+		ids[i] = t.ItemID
+	}
+	titles, err := r.Store.Titles(ctx, reader.version, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range terms {
+		terms[i].Title = titles[terms[i].ItemID]
+	}
+	slices.SortStableFunc(terms, func(a, b Term) int { return cmp.Compare(math.Abs(b.Score), math.Abs(a.Score)) })
+	return terms, nil
+}
+
+// terms is solve for one who wants to know what the score of a vector comes from.
+func (f *Folder) terms(ctx context.Context, h recsys.History, target []float32) ([]Term, error) {
+	f.cache.begin()
+	var missing missing
+	missing.collect(f.cache, slices.Values(h.Items))
+	if err := f.read(ctx, missing.ids); err != nil {
+		return nil, err
+	}
+	terms := make([]Term, 0, len(h.Items))
+	var items [][]float32
+	var weights []float32
+	for i, item := range h.Items {
+		if v := f.cache.vector(item); v != nil && h.Weights[i] > 0 {
+			items, weights = append(items, v), append(weights, h.Weights[i])
+			terms = append(terms, Term{ItemID: item, Weight: h.Weights[i]})
+		}
+	}
+	scores, err := f.foldIn.Terms(items, weights, target)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoSolution, err)
+	}
+	for i := range terms {
+		terms[i].Score = scores[i]
+	}
+	return terms, nil
+}
+
+// leftOut says why an item is not in a list of the state.
+func (st State) leftOut(req Request, item recsys.Item) []string {
+	why := []string{}
+	for _, rule := range []struct {
+		name    string
+		applies bool
+	}{
+		{Unavailable, !item.Available},
+		{AlreadyMet, !req.IncludeSeen && st.Met(item.ItemID)},
+		{AskedAway, slices.Contains(req.Exclude, item.ItemID)},
+		{OtherCategory, req.Category != "" && req.Category != item.Category},
+		{OtherTags, slices.ContainsFunc(req.Tags, func(tag string) bool { return !slices.Contains(item.Tags, tag) })},
+	} {
+		if rule.applies {
+			why = append(why, rule.name)
+		}
+	}
+	return why
+}
