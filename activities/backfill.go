@@ -2,6 +2,9 @@ package activities
 
 import (
 	"context"
+	"errors"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -10,6 +13,7 @@ import (
 type BackfillRound struct {
 	ID    string `json:"id"`
 	Round int    `json:"round"`
+	Most  int    `json:"most"` // slices to be told of
 }
 
 // BackfillSlice is a slice of a backfill, as the ledger should have it.
@@ -25,13 +29,18 @@ type EndBackfillInput struct {
 	Failure string `json:"failure,omitempty"` // of the workflow itself
 }
 
-// StartBackfill notes that a round is at work and returns the ledger's backfill,
-// without what slices that are over have measured. Repeating it changes nothing.
+// StartBackfill notes that a round is at work and returns the ledger's backfill
+// with the first slices that are to be run, and of each only what that takes: a
+// history has no room for thousands. Repeating it changes nothing.
 func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (recsys.Backfill, error) {
-	b, err := a.Store.StartBackfill(ctx, in.ID, in.Round)
-	for i := range b.Slices {
-		b.Slices[i].Metrics, b.Slices[i].Reason, b.Slices[i].Error = nil, "", ""
+	b, err := a.Store.StartBackfill(ctx, in.ID, in.Round, activity.GetInfo(ctx).WorkflowExecution.RunID)
+	var next []recsys.Slice
+	for _, s := range b.Slices {
+		if s.State == recsys.SlicePending && len(next) < in.Most {
+			next = append(next, recsys.Slice{Index: s.Index, From: s.From, To: s.To, State: s.State, Attempt: s.Attempt})
+		}
 	}
+	b.Slices = next
 	return b, err
 }
 
@@ -42,9 +51,19 @@ func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) error {
 }
 
 // EndSlice notes what became of an attempt of a slice, and of its version what it
-// read and how good it is. Repeating it changes nothing.
+// read and how good it is: also of one that its gates refused, which stays.
+// Repeating it changes nothing.
 func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
 	s := in.Slice
+	if s.Version == 0 && s.RunID != "" {
+		v, err := a.Store.VersionByRun(ctx, s.RunID)
+		switch {
+		case err == nil && v.State == recsys.Refused:
+			s.Version = v.ID
+		case err != nil && !errors.Is(err, recsys.ErrNotFound):
+			return err
+		}
+	}
 	if s.Version != 0 {
 		m, err := a.Store.Manifest(ctx, s.Version)
 		if err != nil {

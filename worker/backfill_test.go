@@ -113,6 +113,17 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Error)
 	require.Equal(t, []int{1, 3, 1}, []int{b.Slices[0].Attempt, b.Slices[1].Attempt, b.Slices[2].Attempt})
 	require.Equal(t, 5, s.trainings(), "only what failed ran again")
+	var earlier []string
+	for _, a := range b.Slices[1].Earlier {
+		earlier = append(earlier, a.State)
+	}
+	require.Equal(t, []string{recsys.SliceFailed, recsys.SliceCancelled}, earlier)
+	require.NotEmpty(t, b.Owner)
+	if *record {
+		for round := range 3 {
+			s.record(workflows.BackfillWorkflowID("b", round+1), "") // failed, cancelled, done
+		}
+	}
 
 	d, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.BackfillWorkflowID("b", 1), "")
 	require.NoError(t, err)

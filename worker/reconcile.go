@@ -18,10 +18,10 @@ import (
 
 const (
 	reconcileEvery = 10 * time.Second
-	// unchangedFor is how long a backfill may stay as it is before somebody looks
+	// unseenFor is how long nothing may be seen of a backfill before somebody looks
 	// whether it is still being worked on: longer than starting its workflow takes.
-	unchangedFor = 10 * time.Second
-	mostStale    = 100
+	unseenFor = 10 * time.Second
+	mostStale = 100
 )
 
 // reconcile holds the ledger of backfills against Temporal until ctx ends: it
@@ -44,7 +44,7 @@ func reconcile(ctx context.Context, store *vectorstore.Store, temporal client.Cl
 }
 
 func reconcileOnce(ctx context.Context, store *vectorstore.Store, temporal client.Client, taskQueue string) error {
-	stale, err := store.StaleBackfills(ctx, unchangedFor, mostStale)
+	stale, err := store.StaleBackfills(ctx, unseenFor, mostStale)
 	if err != nil {
 		return err
 	}
@@ -71,15 +71,26 @@ func settle(ctx context.Context, store *vectorstore.Store, temporal client.Clien
 	status := d.GetWorkflowExecutionInfo().GetStatus()
 	switch status {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		if b.State != recsys.BackfillCancelling {
-			return nil
+		run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+		err := store.BackfillAlive(ctx, b.ID, b.Round, run)
+		if b.State == recsys.BackfillCancelling {
+			// Whoever wrote that down may not have come to tell the workflow.
+			err = errors.Join(err, cancelOnce(ctx, temporal, b.WorkflowID))
 		}
-		// Whoever wrote that down may not have come to tell the workflow.
-		return temporal.CancelWorkflow(ctx, b.WorkflowID, "")
+		return err
 	case enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
 		return nil
 	}
 	return end(ctx, store, b, "its workflow ended without it: "+status.String())
+}
+
+// cancelOnce asks a workflow to stop, unless somebody did.
+func cancelOnce(ctx context.Context, temporal client.Client, workflowID string) error {
+	err := temporal.CancelWorkflow(ctx, workflowID, "")
+	if asked := (*serviceerror.CancellationAlreadyRequested)(nil); errors.As(err, &asked) {
+		return nil
+	}
+	return err
 }
 
 func end(ctx context.Context, store *vectorstore.Store, b recsys.Backfill, why string) error {

@@ -66,7 +66,7 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	b := &backfill{BackfillRequest: in}
 	var plan recsys.Backfill
 	start := workflow.WithActivityOptions(ctx, ledgerStep("read the ledger"))
-	if err := workflow.ExecuteActivity(start, do.StartBackfill, activities.BackfillRound(in)).Get(ctx, &plan); err != nil {
+	if err := workflow.ExecuteActivity(start, do.StartBackfill, activities.BackfillRound{ID: in.ID, Round: in.Round, Most: slicesPerRun}).Get(ctx, &plan); err != nil {
 		return b.end(ctx, cause(err, ctx.Err()))
 	}
 	if plan.Over() || plan.Round != in.Round {
@@ -78,16 +78,9 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	if plan.State == recsys.BackfillCancelling {
 		return b.end(ctx, nil)
 	}
-	var pending []recsys.Slice
-	for _, s := range plan.Slices {
-		if s.State == recsys.SlicePending {
-			pending = append(pending, s)
-		}
-	}
-	b.total = len(pending)
-	now := pending[:min(len(pending), slicesPerRun)]
-	b.runSlices(ctx, now, plan.MaxParallel)
-	if ctx.Err() == nil && len(pending) > len(now) {
+	b.total = plan.Count.Pending
+	b.runSlices(ctx, plan.Slices, plan.MaxParallel)
+	if ctx.Err() == nil && plan.Count.Pending > len(plan.Slices) {
 		// The window runs empty here, once in slicesPerRun slices: a child does not
 		// outlive this run (docs/decisions/1001-a-backfill-and-its-history.md).
 		return workflow.NewContinueAsNewError(ctx, Backfill, in)
@@ -103,7 +96,24 @@ func (b *backfill) read(plan recsys.Backfill) error {
 	b.kind, b.actor = plan.Kind, plan.Actor
 	b.request.Promote = plan.Promote && plan.Kind == recsys.BackfillRefresh
 	b.request.Evaluation = plan.Kind == recsys.BackfillAsOf
+	if b.request.Evaluation {
+		b.acceptThePast()
+	}
 	return nil
+}
+
+// acceptThePast accepts what gates say that ask whether a version should be live
+// now: a training as of the past knows less than the live version, and none of the
+// events since. Gates that ask whether a version is sound stay as they are.
+func (b *backfill) acceptThePast() {
+	if b.request.AcceptGates == nil {
+		b.request.AcceptGates = map[string]string{}
+	}
+	for _, gate := range []string{recsys.GateQuality, recsys.GateCoverage, recsys.GateHorizon} {
+		if b.request.AcceptGates[gate] == "" {
+			b.request.AcceptGates[gate] = "it is for evaluation, as of the past"
+		}
+	}
 }
 
 // runSlices runs slices, parallel of them at a time, and returns when all that

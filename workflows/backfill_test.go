@@ -79,13 +79,21 @@ func (l *ledger) run(t *testing.T, during func(*testsuite.TestWorkflowEnvironmen
 
 func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 	locked := func(f func()) { l.mu.Lock(); defer l.mu.Unlock(); f() }
-	env.OnActivity(do.StartBackfill, mock.Anything, mock.Anything).Return(func(context.Context, activities.BackfillRound) (b recsys.Backfill, err error) {
+	env.OnActivity(do.StartBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillRound) (b recsys.Backfill, err error) {
 		locked(func() {
 			if l.b.State == recsys.BackfillPending {
 				l.b.State = recsys.BackfillRunning
 			}
 			b = l.b
-			b.Slices = append([]recsys.Slice(nil), l.b.Slices...)
+			b.Slices = nil
+			for _, s := range l.b.Slices {
+				if s.State != recsys.SlicePending {
+					continue
+				}
+				if b.Count.Pending++; len(b.Slices) < in.Most {
+					b.Slices = append(b.Slices, s)
+				}
+			}
 		})
 		return b, nil
 	})
@@ -151,6 +159,7 @@ func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T)
 	for _, r := range l.requests {
 		require.True(t, r.Evaluation)
 		require.False(t, r.Promote, "it does not go live")
+		require.Equal(t, []string{recsys.GateCoverage, recsys.GateHorizon, recsys.GateQuality}, sortedKeys(r.AcceptGates), "what the past may fail")
 		require.Equal(t, "ops", r.Actor)
 	}
 	require.Equal(t, int64(104), l.b.Slices[4].Version)
@@ -203,6 +212,7 @@ func TestBackfill_of_kind_refresh_promotes(t *testing.T) {
 	require.Equal(t, 1, l.trained["refresh-x-1"])
 	require.True(t, l.requests[0].Promote)
 	require.False(t, l.requests[0].Evaluation)
+	require.Empty(t, l.requests[0].AcceptGates)
 }
 
 func TestBackfill_does_nothing_for_a_round_that_is_over(t *testing.T) {

@@ -64,6 +64,8 @@ type Backfill struct {
 	Actor       string          `json:"actor"`
 	Round       int             `json:"round"` // grows with every retry
 	WorkflowID  string          `json:"workflow_id"`
+	Owner       string          `json:"owner,omitempty"`       // the run of the workflow that is, or was last, at work
+	HeartbeatAt time.Time       `json:"heartbeat_at,omitzero"` // when it was last known to be
 	Error       string          `json:"error,omitempty"`
 	Revision    int64           `json:"revision"` // grows with every change
 	CreatedAt   time.Time       `json:"created_at"`
@@ -94,6 +96,20 @@ type Slice struct {
 	Metrics       *Metrics  `json:"metrics,omitempty"`
 	Error         string    `json:"error,omitempty"`
 	StartedAt     time.Time `json:"started_at,omitzero"`
+	EndedAt       time.Time `json:"ended_at,omitzero"`
+	Earlier       []Attempt `json:"earlier,omitempty"` // attempts before this one, in order
+}
+
+// Attempt is an attempt at a slice that another one followed.
+type Attempt struct {
+	Attempt       int       `json:"attempt"`
+	State         string    `json:"state"`
+	WorkflowID    string    `json:"workflow_id"`
+	WorkflowRunID string    `json:"workflow_run_id,omitempty"`
+	RunID         string    `json:"run_id,omitempty"`
+	Version       int64     `json:"version,omitempty"`
+	Error         string    `json:"error,omitempty"`
+	StartedAt     time.Time `json:"started_at"`
 	EndedAt       time.Time `json:"ended_at,omitzero"`
 }
 

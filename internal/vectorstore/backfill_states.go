@@ -14,9 +14,10 @@ import (
 // touch notes a change of a backfill.
 const touch = "revision = revision + 1, changed_at = clock_timestamp()"
 
-// StartBackfill notes that the workflow of a round is at work, and returns the
-// backfill. One that is over, or in another round, is returned as it is.
-func (s *Store) StartBackfill(ctx context.Context, id string, round int) (recsys.Backfill, error) {
+// StartBackfill notes that the workflow of a round is at work, in the run that
+// owner names, and returns the backfill. One that is over, or in another round,
+// is returned as it is.
+func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner string) (recsys.Backfill, error) {
 	_, err := s.db.Exec(ctx, `
 		UPDATE recflow.backfills
 		SET state = 'running', started_at = coalesce(started_at, clock_timestamp()), `+touch+`
@@ -24,17 +25,39 @@ func (s *Store) StartBackfill(ctx context.Context, id string, round int) (recsys
 	if err != nil {
 		return recsys.Backfill{}, fmt.Errorf("start backfill %s: %w", id, err)
 	}
+	if err := s.BackfillAlive(ctx, id, round, owner); err != nil {
+		return recsys.Backfill{}, err
+	}
 	return s.Backfill(ctx, id)
+}
+
+// BackfillAlive is the heartbeat of a backfill: the run that owner names is at
+// work on the round. It is no change for somebody to wait for.
+func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner string) error {
+	_, err := s.db.Exec(ctx, `
+		UPDATE recflow.backfills
+		SET owner = $3, heartbeat_at = clock_timestamp()
+		WHERE id = $1 AND round = $2 AND state IN `+active, id, round, owner)
+	if err != nil {
+		return fmt.Errorf("heartbeat of backfill %s: %w", id, err)
+	}
+	return nil
 }
 
 // StartSlice notes that an attempt of a slice is under way. Repeating it, or
 // doing so after a later attempt, changes nothing.
 func (s *Store) StartSlice(ctx context.Context, id string, slice recsys.Slice) error {
 	return s.changeSlice(ctx, id, `
+		WITH slice AS (
 		UPDATE recflow.backfill_slices
 		SET state = 'running', attempt = $3, workflow_id = $4, workflow_run_id = '', run_id = '', version_id = 0, rows = 0,
 			metrics = NULL, error = '', started_at = clock_timestamp(), ended_at = NULL
-		WHERE backfill_id = $1 AND index = $2 AND state = 'pending' AND attempt < $3`, slice.Index, slice.Attempt, slice.WorkflowID)
+		WHERE backfill_id = $1 AND index = $2 AND state = 'pending' AND attempt < $3
+		RETURNING *
+		)
+		INSERT INTO recflow.backfill_attempts (backfill_id, index, attempt, state, workflow_id, started_at)
+		SELECT backfill_id, index, attempt, state, workflow_id, started_at
+		FROM slice`, slice.Index, slice.Attempt, slice.WorkflowID)
 }
 
 // EndSlice notes what became of an attempt of a slice: its state, its run ids,
@@ -48,9 +71,16 @@ func (s *Store) EndSlice(ctx context.Context, id string, slice recsys.Slice) err
 		}
 	}
 	return s.changeSlice(ctx, id, `
+		WITH slice AS (
 		UPDATE recflow.backfill_slices
 		SET state = $4, workflow_run_id = $5, run_id = $6, version_id = $7, rows = $8, metrics = $9, error = $10, ended_at = clock_timestamp()
-		WHERE backfill_id = $1 AND index = $2 AND attempt = $3 AND state = 'running'`,
+		WHERE backfill_id = $1 AND index = $2 AND attempt = $3 AND state = 'running'
+		RETURNING *
+		)
+		UPDATE recflow.backfill_attempts a
+		SET state = s.state, workflow_run_id = s.workflow_run_id, run_id = s.run_id, version_id = s.version_id, error = s.error, ended_at = s.ended_at
+		FROM slice s
+		WHERE a.backfill_id = s.backfill_id AND a.index = s.index AND a.attempt = s.attempt`,
 		slice.Index, slice.Attempt, slice.State, slice.WorkflowRunID, slice.RunID, slice.Version, slice.Rows, metrics, slice.Error)
 }
 
@@ -69,8 +99,7 @@ func (s *Store) changeSlice(ctx context.Context, id, statement string, index int
 	return nil
 }
 
-// CancelBackfill asks for the end of a backfill. One whose workflow has not
-// started is over at once; one that is over stays as it is.
+// CancelBackfill asks for the end of a backfill. One that is over stays as it is.
 func (s *Store) CancelBackfill(ctx context.Context, id string) (b recsys.Backfill, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if b, err = lockBackfill(ctx, tx, id); err != nil {
@@ -120,7 +149,9 @@ func (s *Store) RetryBackfill(ctx context.Context, id string, workflowID func(ro
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE recflow.backfills
-			SET state = 'pending', round = round + 1, workflow_id = $2, error = '', ended_at = NULL, `+touch+`
+			SET state = 'pending', round = round + 1, workflow_id = $2, owner = '', heartbeat_at = NULL, error = '', ended_at = NULL,
+				-- The request that brought no key of its own finds it again.
+				idempotency_key = CASE WHEN idempotency_key LIKE 'digest:%' THEN split_part(idempotency_key, '#', 1) ELSE idempotency_key END, `+touch+`
 			WHERE id = $1`, id, workflowID(b.Round+1))
 		if err != nil {
 			return err
@@ -157,6 +188,15 @@ func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure s
 			return err
 		}
 		_, err = tx.Exec(ctx, `
+			UPDATE recflow.backfill_attempts a
+			SET state = s.state, error = s.error, ended_at = s.ended_at
+			FROM recflow.backfill_slices s
+			WHERE a.backfill_id = $1 AND a.state = 'running'
+			AND s.backfill_id = a.backfill_id AND s.index = a.index AND s.attempt = a.attempt`, id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
 			UPDATE recflow.backfills b
 			SET state = CASE
 					WHEN $2 THEN 'cancelled'
@@ -189,14 +229,14 @@ func lockBackfill(ctx context.Context, tx pgx.Tx, id string) (recsys.Backfill, e
 	return backfillByID(ctx, tx, id)
 }
 
-// StaleBackfills lists backfills that hold their range and have not changed for
-// a while, without their slices: whether somebody is still at work on them is
-// for the caller to find out.
+// StaleBackfills lists backfills that hold their range and of which nothing was
+// seen for a while, without their slices, the longest unseen first: whether
+// somebody is still at work on them is for the caller to find out.
 func (s *Store) StaleBackfills(ctx context.Context, unchanged time.Duration, limit int) ([]recsys.Backfill, error) {
 	rows, err := s.db.Query(ctx, selectBackfill+`
 		WHERE b.state IN `+active+`
-		AND b.changed_at < clock_timestamp() - $1::interval
-		ORDER BY b.changed_at
+		AND greatest(b.changed_at, b.heartbeat_at) < clock_timestamp() - $1::interval
+		ORDER BY greatest(b.changed_at, b.heartbeat_at)
 		LIMIT $2`, unchanged, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list stale backfills: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -81,6 +82,9 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b recsys.Bac
 		if err := refuseOverlap(ctx, tx, n.ID, n.Kind, n.From, n.To); err != nil {
 			return err
 		}
+		if err := n.decideAgain(ctx, tx); err != nil {
+			return err
+		}
 		if err := insertBackfill(ctx, tx, n, key); err != nil {
 			return err
 		}
@@ -109,6 +113,12 @@ func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (re
 		return recsys.Backfill{}, fmt.Errorf("find the backfill of a request: %w", translate(err))
 	}
 	return s.Backfill(ctx, id)
+}
+
+// RefuseOverlap returns an OverlapError while a backfill of the kind, other than
+// the one named, is at work on a part of the range.
+func (s *Store) RefuseOverlap(ctx context.Context, id, kind string, from, to time.Time) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error { return refuseOverlap(ctx, tx, id, kind, from, to) })
 }
 
 func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to time.Time) error {
@@ -162,6 +172,22 @@ func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill, key string) e
 	return err
 }
 
+// decideAgain leaves out what another backfill has done since the plan was made:
+// only under the lock is that for sure.
+func (n *NewBackfill) decideAgain(ctx context.Context, tx pgx.Tx) error {
+	decided := slices.Clone(n.Slices)
+	if err := decideSlices(ctx, tx, n.Kind, n.Rerun, n.Parameters, decided); err != nil {
+		return err
+	}
+	for i := range decided {
+		if n.Slices[i].State == recsys.SliceSkipped {
+			decided[i] = n.Slices[i]
+		}
+	}
+	n.Slices = decided
+	return nil
+}
+
 func anyPending(slices []recsys.Slice) bool {
 	for _, s := range slices {
 		if s.State == recsys.SlicePending {
@@ -173,58 +199,73 @@ func anyPending(slices []recsys.Slice) bool {
 
 // DecideSlices marks the slices that need not run under the policy, and says why
 // each of them is as it is, by what earlier backfills of the kind with the same
-// parameters made of the same ranges.
+// parameters made of the same ranges. A refresh is needed again when the version
+// it made is gone; what an as_of measured stays.
 func (s *Store) DecideSlices(ctx context.Context, kind, rerun string, parameters []byte, slices []recsys.Slice) error {
-	rows, err := s.db.Query(ctx, `
+	return decideSlices(ctx, s.db, kind, rerun, parameters, slices)
+}
+
+// earlier is what an earlier backfill made of a slice.
+type earlier struct {
+	state, backfill string
+	version         int64
+	gone            bool // it succeeded, and the version that is wanted of it is no longer there
+}
+
+func decideSlices(ctx context.Context, q querier, kind, rerun string, parameters []byte, slices []recsys.Slice) error {
+	rows, err := q.Query(ctx, `
 		SELECT DISTINCT ON (k.index)
 			k.index,
 			s.state,
 			s.backfill_id,
-			s.version_id
+			s.version_id,
+			b.kind = 'refresh' AND v.state IS DISTINCT FROM 'ready' AS gone
 		FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS k (index, slice_from, slice_to)
 		JOIN recflow.backfill_slices s ON s.slice_to = k.slice_to AND s.slice_from IS NOT DISTINCT FROM k.slice_from
 		JOIN recflow.backfills b ON b.id = s.backfill_id
+		LEFT JOIN recflow.versions v ON v.id = s.version_id
 		WHERE b.kind = $4
 		AND b.parameters = $5
 		AND s.state IN ('succeeded', 'failed', 'cancelled')
-		ORDER BY k.index, s.state = 'succeeded' DESC, s.ended_at DESC`,
+		ORDER BY k.index, s.state = 'succeeded' DESC, gone, s.ended_at DESC`,
 		column(slices, func(s *recsys.Slice) int { return s.Index }),
 		column(slices, func(s *recsys.Slice) *time.Time { return orNull(s.From) }),
 		column(slices, func(s *recsys.Slice) time.Time { return s.To }), kind, parameters)
 	if err != nil {
 		return fmt.Errorf("look for earlier slices: %w", err)
 	}
-	type earlier struct {
-		state, backfill string
-		version         int64
-	}
-	before := map[int]earlier{}
+	before := map[int]*earlier{}
 	var index int
 	var e earlier
-	_, err = pgx.ForEachRow(rows, []any{&index, &e.state, &e.backfill, &e.version}, func() error {
-		before[index] = e
+	_, err = pgx.ForEachRow(rows, []any{&index, &e.state, &e.backfill, &e.version, &e.gone}, func() error {
+		found := e
+		before[index] = &found
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("look for earlier slices: %w", err)
 	}
 	for i := range slices {
-		e, known := before[slices[i].Index]
-		decide(&slices[i], rerun, known, e.state, e.backfill, e.version)
+		decide(&slices[i], rerun, before[slices[i].Index])
 	}
 	return nil
 }
 
-func decide(s *recsys.Slice, rerun string, known bool, state, backfill string, version int64) {
+// decide says whether a slice is to run, and why. before is nil for one that no
+// backfill came to an end with.
+func decide(s *recsys.Slice, rerun string, before *earlier) {
 	s.State = recsys.SlicePending
+	succeeded := before != nil && before.state == recsys.SliceSucceeded
 	switch {
 	case rerun == recsys.RerunAll:
 		s.Reason = "everything is to be run"
-	case known && state == recsys.SliceSucceeded:
-		s.State, s.Version = recsys.SliceSkipped, version
-		s.Reason = fmt.Sprintf("version %d of backfill %s is this training already", version, backfill)
-	case known:
-		s.Reason = fmt.Sprintf("it is %s in backfill %s", state, backfill)
+	case succeeded && before.gone && rerun == recsys.RerunMissing:
+		s.Reason = fmt.Sprintf("version %d of backfill %s is no longer there", before.version, before.backfill)
+	case succeeded:
+		s.State, s.Version = recsys.SliceSkipped, before.version
+		s.Reason = fmt.Sprintf("version %d of backfill %s is this training already", before.version, before.backfill)
+	case before != nil:
+		s.Reason = fmt.Sprintf("it is %s in backfill %s", before.state, before.backfill)
 	case rerun == recsys.RerunFailed:
 		s.State, s.Reason = recsys.SliceSkipped, "it never failed"
 	default:
@@ -246,6 +287,8 @@ const backfillColumns = `
 		b.actor,
 		b.round,
 		b.workflow_id,
+		b.owner,
+		b.heartbeat_at,
 		b.error,
 		b.revision,
 		b.created_at,
@@ -276,13 +319,13 @@ const selectBackfill = "SELECT" + backfillColumns + `
 	`
 
 func scanBackfill(row pgx.CollectableRow) (b recsys.Backfill, err error) {
-	var from, started, ended *time.Time
+	var from, heartbeat, started, ended *time.Time
 	var request []byte
 	err = row.Scan(&b.ID, &b.Kind, &b.State, &from, &b.To, &b.StepSeconds, &b.MaxParallel, &b.Rerun, &b.Promote, &request, &b.Actor,
-		&b.Round, &b.WorkflowID, &b.Error, &b.Revision, &b.CreatedAt, &started, &ended,
+		&b.Round, &b.WorkflowID, &b.Owner, &heartbeat, &b.Error, &b.Revision, &b.CreatedAt, &started, &ended,
 		&b.Count.Total, &b.Count.Pending, &b.Count.Running, &b.Count.Succeeded, &b.Count.Failed, &b.Count.Cancelled, &b.Count.Skipped)
 	b.From, b.StartedAt, b.EndedAt, b.Request = orZero(from).UTC(), orZero(started).UTC(), orZero(ended).UTC(), request
-	b.To, b.CreatedAt = b.To.UTC(), b.CreatedAt.UTC()
+	b.To, b.CreatedAt, b.HeartbeatAt = b.To.UTC(), b.CreatedAt.UTC(), orZero(heartbeat).UTC()
 	return b, err
 }
 
@@ -313,8 +356,35 @@ func backfillByID(ctx context.Context, q querier, id string) (recsys.Backfill, e
 	if err != nil {
 		return b, err
 	}
-	b.Slices, err = pgx.CollectRows(rows, scanSlice)
-	return b, err
+	if b.Slices, err = pgx.CollectRows(rows, scanSlice); err != nil {
+		return b, err
+	}
+	return b, addEarlier(ctx, q, b)
+}
+
+// addEarlier adds to the slices of a backfill, which are in order and without a
+// gap, the attempts that came before the latest.
+func addEarlier(ctx context.Context, q querier, b recsys.Backfill) error {
+	rows, err := q.Query(ctx, `
+		SELECT a.index, a.attempt, a.state, a.workflow_id, a.workflow_run_id, a.run_id, a.version_id, a.error, a.started_at, a.ended_at
+		FROM recflow.backfill_attempts a
+		JOIN recflow.backfill_slices s ON s.backfill_id = a.backfill_id AND s.index = a.index AND a.attempt < s.attempt
+		WHERE a.backfill_id = $1
+		ORDER BY a.index, a.attempt
+		LIMIT 20000`, b.ID)
+	if err != nil {
+		return err
+	}
+	var index int
+	var a recsys.Attempt
+	var ended *time.Time
+	into := []any{&index, &a.Attempt, &a.State, &a.WorkflowID, &a.WorkflowRunID, &a.RunID, &a.Version, &a.Error, &a.StartedAt, &ended}
+	_, err = pgx.ForEachRow(rows, into, func() error {
+		a.StartedAt, a.EndedAt = a.StartedAt.UTC(), orZero(ended).UTC()
+		b.Slices[index].Earlier = append(b.Slices[index].Earlier, a)
+		return nil
+	})
+	return err
 }
 
 func scanSlice(row pgx.CollectableRow) (s recsys.Slice, err error) {

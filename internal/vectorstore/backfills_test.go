@@ -65,6 +65,30 @@ func TestCreateBackfill(t *testing.T) {
 		require.False(t, existing, "the one before is over")
 		_, err = s.EndBackfill(t.Context(), again.ID, 1, "over")
 		require.NoError(t, err)
+
+		retried, err := s.RetryBackfill(t.Context(), again.ID, func(int) string { return "r" })
+		require.NoError(t, err)
+		found, err := s.FindBackfill(t.Context(), "", asOf(t, "", 1, 5).RequestDigest)
+		require.NoError(t, err, "while it is tried again, the same request finds it")
+		require.Equal(t, retried.ID, found.ID)
+		_, err = s.EndBackfill(t.Context(), again.ID, 2, "over")
+		require.NoError(t, err)
+	})
+	t.Run("it leaves out what was done after the plan", func(t *testing.T) {
+		n := asOf(t, "planned", 20, 23)
+		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, n.Rerun, n.Parameters, n.Slices))
+		other, _, err := s.CreateBackfill(t.Context(), asOf(t, "faster", 20, 22))
+		require.NoError(t, err)
+		require.NoError(t, s.StartSlice(t.Context(), other.ID, recsys.Slice{Index: 0, Attempt: 1}))
+		require.NoError(t, s.EndSlice(t.Context(), other.ID, recsys.Slice{Index: 0, Attempt: 1, State: recsys.SliceSucceeded, Version: 9}))
+		_, err = s.EndBackfill(t.Context(), other.ID, 1, "over")
+		require.NoError(t, err)
+		n.Slices[2].State, n.Slices[2].Reason = recsys.SliceSkipped, "there are no events"
+		b, _, err := s.CreateBackfill(t.Context(), n)
+		require.NoError(t, err)
+		require.Equal(t, recsys.SliceCount{Total: 3, Skipped: 2, Pending: 1}, b.Count)
+		require.Equal(t, "version 9 of backfill faster is this training already", b.Slices[0].Reason)
+		require.Equal(t, "there are no events", b.Slices[2].Reason)
 	})
 	t.Run("it keeps a caller's key for good", func(t *testing.T) {
 		n := asOf(t, "keyed", 1, 5)
@@ -104,9 +128,16 @@ func TestBackfillStates(t *testing.T) {
 	s := vectorstoretest.New(t)
 	b, _, err := s.CreateBackfill(t.Context(), asOf(t, "b", 1, 5))
 	require.NoError(t, err)
-	b, err = s.StartBackfill(t.Context(), b.ID, 1)
+	b, err = s.StartBackfill(t.Context(), b.ID, 1, "run1")
 	require.NoError(t, err)
-	require.Equal(t, recsys.BackfillRunning, b.State)
+	require.Equal(t, []any{recsys.BackfillRunning, "run1"}, []any{b.State, b.Owner})
+	beat := b.HeartbeatAt
+	require.False(t, beat.IsZero())
+	require.NoError(t, s.BackfillAlive(t.Context(), b.ID, 1, "run1"))
+	alive, err := s.Backfill(t.Context(), b.ID)
+	require.NoError(t, err)
+	require.Greater(t, alive.HeartbeatAt, beat)
+	require.Equal(t, b.Revision, alive.Revision, "nobody waits for that")
 
 	attempt := func(index, attempt int, state string) {
 		t.Helper()
@@ -141,6 +172,7 @@ func TestBackfillStates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, recsys.BackfillCancelled, b.State)
 	require.Equal(t, recsys.SliceCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
+	require.Empty(t, b.Slices[1].Earlier)
 
 	b, err = s.RetryBackfill(t.Context(), b.ID, func(round int) string { return fmt.Sprint("round ", round) })
 	require.NoError(t, err)
@@ -149,7 +181,7 @@ func TestBackfillStates(t *testing.T) {
 	ended, err := s.EndBackfill(t.Context(), b.ID, 1, "an old round")
 	require.NoError(t, err)
 	require.Equal(t, recsys.BackfillPending, ended.State)
-	b, err = s.StartBackfill(t.Context(), b.ID, 2)
+	b, err = s.StartBackfill(t.Context(), b.ID, 2, "run2")
 	require.NoError(t, err)
 	for _, slice := range b.Slices[1:] {
 		attempt(slice.Index, slice.Attempt+1, recsys.SliceSucceeded)
@@ -158,6 +190,12 @@ func TestBackfillStates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, recsys.BackfillSucceeded, b.State)
 	require.Equal(t, 2, b.Slices[1].Attempt)
+	require.Empty(t, b.Slices[0].Earlier)
+	require.Len(t, b.Slices[1].Earlier, 1)
+	first := b.Slices[1].Earlier[0]
+	require.Equal(t, []any{1, recsys.SliceFailed, "because", "w1-1", int64(7)}, []any{first.Attempt, first.State, first.Error, first.WorkflowID, first.Version})
+	require.False(t, first.EndedAt.IsZero())
+	require.Equal(t, recsys.SliceCancelled, b.Slices[2].Earlier[0].State, "it was running when the backfill ended")
 	_, err = s.RetryBackfill(t.Context(), b.ID, func(int) string { return "" })
 	require.ErrorIs(t, err, recsys.ErrConflict, "there is nothing to retry")
 }
@@ -167,7 +205,7 @@ func TestDecideSlices(t *testing.T) {
 	s := vectorstoretest.New(t)
 	b, _, err := s.CreateBackfill(t.Context(), asOf(t, "first", 1, 4))
 	require.NoError(t, err)
-	_, err = s.StartBackfill(t.Context(), b.ID, 1)
+	_, err = s.StartBackfill(t.Context(), b.ID, 1, "run1")
 	require.NoError(t, err)
 	for i, state := range []string{recsys.SliceSucceeded, recsys.SliceFailed} {
 		at := recsys.Slice{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
@@ -227,6 +265,10 @@ func TestListBackfills(t *testing.T) {
 	stale, err := s.StaleBackfills(t.Context(), 0, 3)
 	require.NoError(t, err)
 	require.Len(t, stale, 3)
+	require.NoError(t, s.BackfillAlive(t.Context(), stale[0].ID, 1, "run"))
+	last, err := s.StaleBackfills(t.Context(), 0, 5)
+	require.NoError(t, err)
+	require.Equal(t, stale[0].ID, last[4].ID, "the longest unseen comes first")
 	stale, err = s.StaleBackfills(t.Context(), time.Hour, 3)
 	require.NoError(t, err)
 	require.Empty(t, stale)
@@ -255,4 +297,33 @@ func TestEvaluationVersions(t *testing.T) {
 	require.Equal(t, []int64{versions[1].ID}, dropped, "the newest two stay")
 	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: versions[2].ID, Evaluation: true})
 	require.NoError(t, err)
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: versions[3].ID, Evaluation: true})
+	require.NoError(t, err)
+	_, err = s.Rollback(t.Context(), "test", "worse")
+	require.ErrorIs(t, err, recsys.ErrConflict, "nor does it come back by accident")
+	require.ErrorContains(t, err, "it is for evaluation")
+}
+
+func TestDecideSlices_runs_a_refresh_again_whose_version_is_gone(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v, err := s.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: vectorstoretest.Manifest(t, vectorstoretest.Fixture{RunID: "run"})})
+	require.NoError(t, err)
+	require.NoError(t, s.MarkReady(t.Context(), v.ID, nil))
+	cut, err := recsys.CutRange(recsys.BackfillRefresh, time.Time{}, day(9), 0)
+	require.NoError(t, err)
+	n := asOf(t, "b", 1, 2)
+	n.Kind, n.From, n.To, n.Slices = recsys.BackfillRefresh, time.Time{}, day(9), cut
+	b, _, err := s.CreateBackfill(t.Context(), n)
+	require.NoError(t, err)
+	require.NoError(t, s.StartSlice(t.Context(), b.ID, recsys.Slice{Attempt: 1}))
+	require.NoError(t, s.EndSlice(t.Context(), b.ID, recsys.Slice{Attempt: 1, State: recsys.SliceSucceeded, Version: v.ID}))
+	decide := func() recsys.Slice {
+		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, recsys.RerunMissing, n.Parameters, cut))
+		return cut[0]
+	}
+	require.Equal(t, recsys.SliceSkipped, decide().State)
+	require.NoError(t, s.MarkRefused(t.Context(), v.ID, nil))
+	require.Equal(t, recsys.SlicePending, decide().State)
+	require.Contains(t, decide().Reason, "is no longer there")
 }

@@ -133,6 +133,10 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live Live, 
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fmt.Errorf("no earlier version is left to go back to: %w", recsys.ErrNotFound)
 		}
+		// It was live because somebody said so expressly; nobody does now.
+		if err := refuseEvaluation(ctx, tx, Promotion{Version: target}); err != nil {
+			return fmt.Errorf("version %d: %w", target, err)
+		}
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,8 @@ CREATE TABLE recflow.backfills (
     actor           text        NOT NULL,
     round           integer     NOT NULL DEFAULT 1,     -- grows with every retry
     workflow_id     text        NOT NULL,
+    owner           text        NOT NULL DEFAULT '',    -- the run of the workflow that is at work
+    heartbeat_at    timestamptz,                        -- when it was last known to be
     error           text        NOT NULL DEFAULT '',
     revision        bigint      NOT NULL DEFAULT 1,     -- grows with every change
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -51,6 +53,23 @@ CREATE TABLE recflow.backfill_slices (
     started_at      timestamptz,
     ended_at        timestamptz,
     PRIMARY KEY (backfill_id, index)
+);
+
+-- Every attempt at a slice; the slice itself tells of the latest one.
+CREATE TABLE recflow.backfill_attempts (
+    backfill_id     text        NOT NULL,
+    index           integer     NOT NULL,
+    attempt         integer     NOT NULL,
+    state           text        NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled')),
+    workflow_id     text        NOT NULL,
+    workflow_run_id text        NOT NULL DEFAULT '',
+    run_id          text        NOT NULL DEFAULT '',
+    version_id      bigint      NOT NULL DEFAULT 0,
+    error           text        NOT NULL DEFAULT '',
+    started_at      timestamptz NOT NULL,
+    ended_at        timestamptz,
+    PRIMARY KEY (backfill_id, index, attempt),
+    FOREIGN KEY (backfill_id, index) REFERENCES recflow.backfill_slices (backfill_id, index)
 );
 
 CREATE INDEX backfill_slices_range ON recflow.backfill_slices (slice_to);
