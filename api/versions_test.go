@@ -142,6 +142,8 @@ func TestDiff(t *testing.T) {
 	require.Equal(t, []float64{1, 1}, []float64{same.Overlap, same.Same})
 	require.InDelta(t, 1, same.RBO, 1e-9)
 	require.Positive(t, same.Users)
+	require.Equal(t, []int64{0, 0}, []int64{same.Items.New, same.Items.Lost})
+	require.True(t, same.SameHoldout)
 	for _, m := range same.Metrics {
 		require.Zero(t, m.Delta)
 	}
@@ -149,5 +151,9 @@ func TestDiff(t *testing.T) {
 	require.Less(t, d.Overlap, 0.9)
 	require.Less(t, d.RBO, 0.9)
 	require.Greater(t, d.Items.CoverageA, 0.1)
+	vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{RunID: "smaller", Items: 70, Users: 60, Dimension: 8})
+	smaller := diff("/versions/1/diff/3")
+	require.Equal(t, []int64{0, 30}, []int64{smaller.Items.New, smaller.Items.Lost})
+	require.Equal(t, []int64{30, 0}, []int64{diff("/versions/3/diff/1").Items.New, diff("/versions/3/diff/1").Items.Lost})
 	require.Equal(t, d, diff("/versions/1/diff/2?k=10&users=30"), "the sample is the same")
 }

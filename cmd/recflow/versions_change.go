@@ -174,7 +174,11 @@ func diffListing(d recommend.Diff) listing {
 		{"rank-biased overlap", "", "", number(d.RBO)},
 		{"users with the same list", "", "", number(d.Same)},
 		{"items", count(d.Items.A), count(d.Items.B), ""},
+		{"items that the other does not have", count(d.Items.Lost), count(d.Items.New), ""},
 		{"items in somebody's list", number(d.Items.CoverageA), number(d.Items.CoverageB), ""},
+	}
+	if len(d.Metrics) > 0 && !d.SameHoldout {
+		l.rows = append(l.rows, []string{"metrics, each on another hold-out", "", "", "says little"})
 	}
 	for _, m := range d.Metrics {
 		l.rows = append(l.rows, []string{m.Name, number(m.A), number(m.B), fmt.Sprintf("%+.4f", m.Delta)})

@@ -25,12 +25,19 @@ type Diff struct {
 	Same    float64      `json:"same"`                // share of users whose lists are equal
 	Items   DiffItems    `json:"items"`
 	Metrics []DiffMetric `json:"metrics"`
+
+	// SameHoldout says that both trainings were measured on the same events of the
+	// same users. Without it a delta of the metrics says little: gate quality
+	// scores both versions on what they share.
+	SameHoldout bool `json:"same_holdout"`
 }
 
 // DiffItems compares the catalogues, and how much of them the lists show.
 type DiffItems struct {
 	A         int64   `json:"a"`
 	B         int64   `json:"b"`
+	New       int64   `json:"new"`        // in B and not in A
+	Lost      int64   `json:"lost"`       // in A and not in B
 	CoverageA float64 `json:"coverage_a"` // share of A's items in somebody's list of the sample
 	CoverageB float64 `json:"coverage_b"`
 }
@@ -85,6 +92,10 @@ func (r *Recommender) Diff(ctx context.Context, a, b int64, k, users int) (Diff,
 	}
 	out.Items = DiffItems{A: left.version.Items, B: right.version.Items,
 		CoverageA: share(len(shownA), left.version.Items), CoverageB: share(len(shownB), right.version.Items)}
+	if out.Items.New, out.Items.Lost, err = r.Store.CompareCatalogues(ctx, left.version, right.version); err != nil {
+		return out, err
+	}
+	out.SameHoldout = left.manifest.HoldoutBound == right.manifest.HoldoutBound && sameSpan(left.manifest.Coverage, right.manifest.Coverage)
 	out.Metrics = diffMetrics(left.manifest.Metrics, right.manifest.Metrics)
 	return out, nil
 }
@@ -168,6 +179,11 @@ func rankBiasedOverlap(a, b []string) float64 {
 		sum += float64(common) / float64(d) * math.Pow(p, float64(d))
 	}
 	return float64(common)/float64(depth)*math.Pow(p, float64(depth)) + (1-p)/p*sum
+}
+
+// sameSpan reports whether two trainings saw the same events.
+func sameSpan(a, b recsys.Coverage) bool {
+	return a.From.Equal(b.From) && a.To.Equal(b.To) && a.StoredTo.Equal(b.StoredTo)
 }
 
 func share(n int, of int64) float64 {
