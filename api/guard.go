@@ -25,7 +25,7 @@ const (
 	tokenFor       = 5 * time.Second // so long a revoked token may go on working
 	mostTokens     = 10_000
 	mostLimiters   = 10_000
-	anonymousRate  = 10 // a second, for each address
+	anonymousRate  = 10
 	anonymousBurst = 50
 )
 
@@ -34,6 +34,9 @@ type guard struct {
 	config config.API
 	tokens tokenStore
 	now    func() time.Time
+
+	anonymousRate  float64 // a second, for each address
+	anonymousBurst int
 
 	mu       sync.Mutex
 	known    map[string]knownToken // by key
@@ -51,7 +54,7 @@ type knownToken struct {
 }
 
 func newGuard(c config.API, tokens tokenStore) *guard {
-	return &guard{config: c, tokens: tokens, now: time.Now, known: map[string]knownToken{}, limiters: map[string]*rate.Limiter{}}
+	return &guard{config: c, tokens: tokens, now: time.Now, anonymousRate: anonymousRate, anonymousBurst: anonymousBurst, known: map[string]knownToken{}, limiters: map[string]*rate.Limiter{}}
 }
 
 // identify says who calls by the Authorization header, and whether they may go
@@ -66,7 +69,7 @@ func (g *guard) identify(ctx context.Context, authorization, remote string) (pri
 	if refused != nil {
 		// Before its problem is told, lest somebody tries tokens by the thousand.
 		host, _, _ := net.SplitHostPort(remote)
-		if l, often := g.limit("address "+host, anonymousRate, anonymousBurst); often != nil {
+		if l, often := g.limit("address "+host, g.anonymousRate, g.anonymousBurst); often != nil {
 			return principal{}, l, often
 		}
 		return principal{}, limits{}, refused

@@ -43,6 +43,7 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 		return nil, fail(http.StatusUnprocessableEntity, "expired", "expires_at is over", "give a later time, or leave it out")
 	}
 	slices.Sort(n.Scopes)
+	n.Scopes = slices.Compact(n.Scopes)
 	text, key, digest := apiclient.MintToken()
 	out := &createTokenOutput{}
 	err := s.change(ctx, n.Name, func(tx *vectorstore.Store) (err error) {

@@ -84,17 +84,39 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	if err != nil {
 		return nil, err
 	}
+	if m.Input.EventTypeShares == nil {
+		m.Input.EventTypeShares = map[string]float64{}
+	}
 	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
-		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: m.Checks, Gates: gates, Metrics: m.Metrics,
+		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
 	}}
 	live, err := s.store.Live(ctx)
 	switch {
 	case err == nil && live.Version.ID != v.ID:
-		out.Body.LiveMetrics = &live.Manifest.Metrics
+		metrics := withMaps(live.Manifest.Metrics)
+		out.Body.LiveMetrics = &metrics
 	case err != nil && !errors.Is(err, recsys.ErrNoLiveVersion):
 		return nil, err
 	}
 	return out, nil
+}
+
+// withMaps is metrics that the document can describe: an empty map for none.
+func withMaps(m recsys.Metrics) recsys.Metrics {
+	if m.Candidate == nil {
+		m.Candidate = map[string]recsys.Metric{}
+	}
+	if m.Popularity == nil {
+		m.Popularity = map[string]recsys.Metric{}
+	}
+	return m
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // seeVersion is a version and the revision of the live pointer.

@@ -13,7 +13,7 @@ import (
 // NewToken asks for a token.
 type NewToken struct {
 	Name      string    `json:"name" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._@-]*$" doc:"Names its holder in the audit. Free again when the token is revoked." example:"shop-frontend"`
-	Scopes    []string  `json:"scopes" minItems:"1" maxItems:"6" uniqueItems:"true" enum:"recommend,events,items,read,operate,admin" doc:"What it allows."`
+	Scopes    []string  `json:"scopes" minItems:"1" maxItems:"6" enum:"recommend,events,items,read,operate,admin" doc:"What it allows."`
 	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When it stops working; never when left out."`
 }
 

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/localaws/kinesistest"
+	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+var update = flag.Bool("update", false, "write openapi.json anew")
+
+// TestContract holds openapi.json to the code. After a change of the contract:
+// go test ./api -run TestContract -update
+func TestContract(t *testing.T) {
+	t.Parallel()
+	const file = "openapi.json"
+	now := document()
+	if *update {
+		require.NoError(t, os.WriteFile(file, now, 0o600))
+	}
+	committed, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(committed), string(now), "the API and openapi.json differ: go test ./api -run TestContract -update")
+}
+
+// TestContractFuzz sends what Schemathesis makes of the document to the API, with
+// a token and without one: nothing answers with a 5xx or with what the document
+// does not say.
+func TestContractFuzz(t *testing.T) {
+	t.Parallel()
+	local, err := config.ReadLocal()
+	require.NoError(t, err)
+	tools, err := toolchain.Installed(local.Cache)
+	require.NoError(t, err)
+	program := filepath.Join(filepath.Dir(tools.Python), "schemathesis")
+	examples := "15"
+	if *vectorstoretest.Soak {
+		examples = "300"
+	}
+	for name, token := range map[string]bool{"with a token": true, "without one": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t, withTemporal)
+			h.withWorker(t)
+			h.stream = kinesistest.New("events", 2).Client(t, "events")
+			h.build(2)
+			h.guard.anonymousRate, h.guard.anonymousBurst = 10_000, 10_000
+			args := []string{"run", h.http.URL + "/openapi.json", "--checks", "all", "--max-examples", examples, "--seed", "1", "--phases", "examples,coverage,fuzzing",
+				"--generation-database", "none", "--no-color",
+				// What the document allows may still be refused, by a rule between two fields or
+				// by the state of things. An empty parameter counts as none, null as left out,
+				// and a bad event is rejected by itself.
+				"--exclude-checks", "positive_data_acceptance,negative_data_rejection,unsupported_method",
+				"--exclude-operation-id", "revoke-token", // it would revoke the token of this very test
+			}
+			if token {
+				args = append(args, "--header", "Authorization: Bearer "+h.token)
+			}
+			cmd := exec.CommandContext(t.Context(), program, args...)
+			cmd.Dir = t.TempDir()
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+		})
+	}
+}
