@@ -18,6 +18,7 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -87,7 +88,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, recsys.ErrGateRefused) || errors.As(err, &failed) && failed.Type() == activities.GateRefused:
 		return exitRefused
-	case errors.Is(err, recsys.ErrNotFound):
+	case errors.Is(err, recsys.ErrNotFound), errors.Is(err, recommend.ErrUnknownItem):
 		return exitNotFound
 	case errors.Is(err, recsys.ErrConflict):
 		return exitConflict

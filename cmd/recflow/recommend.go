@@ -24,6 +24,10 @@ A list names its stage: personalised (a trained user, with or without new
 events), session (a new user, from live events alone) or popular (nothing that
 counts is known).
 
+With --recent the list follows items that were clicked just now, as if their
+clicks had come through the stream; nothing is kept of them. Without a user it is
+made of them alone.
+
 With --watch it stays, and prints the list of one user again whenever it
 changes, with what moved. The id of a list names the state it was made from. With
 -o json each list is one line. Ctrl-C ends it.`
@@ -43,6 +47,7 @@ func (a *app) recommendCommand() *cobra.Command {
 		Long:  recommendLong,
 		Example: "  recflow recommend 1364 -k 5\n" +
 			"  recflow recommend --users users.txt -k 100 -o csv > lists.csv\n" +
+			"  recflow recommend --recent 995242 --recent 1029743\n" +
 			"  recflow recommend 1364 --watch",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(args); err != nil {
@@ -65,13 +70,15 @@ func (a *app) recommendCommand() *cobra.Command {
 	flags.Int64Var(&f.Version, "version", 0, "read this version in place of the live one")
 	flags.BoolVar(&f.watch, "watch", false, "print the list of one user again whenever it changes")
 	flags.BoolVar(&f.IncludeSeen, "include-seen", false, "also list items that the user has met")
+	flags.StringArrayVar(&f.Recent, "recent", nil, "an item clicked just now; may be repeated")
+	flags.StringArrayVar(&f.Exclude, "exclude", nil, "an item to leave out; may be repeated")
 	a.addOutputFlag(cmd)
 	return cmd
 }
 
 func (f recommendFlags) check(args []string) error {
-	if len(args) == 0 && f.file == "" {
-		return fmt.Errorf("name a user, or a file of users with --users")
+	if len(args) == 0 && f.file == "" && len(f.Recent) == 0 {
+		return fmt.Errorf("name a user, or a file of users with --users, or items clicked just now with --recent")
 	}
 	if len(args) > 0 && f.file != "" {
 		return fmt.Errorf("name users or give --users, not both")
@@ -88,6 +95,9 @@ func (f recommendFlags) check(args []string) error {
 }
 
 func (a *app) recommend(ctx context.Context, f recommendFlags, args []string) error {
+	if len(args) == 0 {
+		args = []string{""} // nobody in particular, after what was clicked just now
+	}
 	users, failed := slices.Values(args), func() error { return nil }
 	if f.file != "" {
 		in, err := a.openInput(f.file)

@@ -109,7 +109,11 @@ func (l *tableLists) write(list recommend.List) error {
 			return err
 		}
 	}
-	if _, err := fmt.Fprintf(l.w, "user %s · %s · version %d\n", list.UserID, stageText(list.Stage), list.Version); err != nil {
+	who := "user " + list.UserID
+	if list.UserID == "" {
+		who = "nobody in particular"
+	}
+	if _, err := fmt.Fprintf(l.w, "%s · %s · version %d\n", who, stageText(list.Stage), list.Version); err != nil {
 		return err
 	}
 	if len(list.Items) == 0 {
@@ -127,7 +131,7 @@ func stageText(stage string) string {
 	case recommend.Popular:
 		return "popular (nothing that counts is known of this user)"
 	case recommend.Session:
-		return "session (a new user, from live events alone)"
+		return "session (from live events and recent items alone)"
 	default:
 		return stage
 	}

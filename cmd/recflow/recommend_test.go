@@ -74,7 +74,7 @@ func TestRecommendCommand(t *testing.T) {
 		r := recflow(t.Context(), "", "recommend", "u00005", "--version", "2")
 		assert.Equal(t, 0, r.code, r.err)
 		assert.Contains(t, r.out, "version 2")
-		assert.Equal(t, 1, recflow(t.Context(), "", "recommend", "u00005", "--version", "77").code)
+		assert.Equal(t, exitNotFound, recflow(t.Context(), "", "recommend", "u00005", "--version", "77").code)
 	})
 	for name, args := range map[string][]string{
 		"neither users nor a file": {"recommend"},
@@ -108,7 +108,7 @@ func TestSimilarCommand(t *testing.T) {
 	})
 	t.Run("it suggests an item when there is no such one", func(t *testing.T) {
 		r := recflow(t.Context(), "", "similar", "milk")
-		assert.Equal(t, 1, r.code)
+		assert.Equal(t, exitNotFound, r.code)
 		assert.Contains(t, r.err, `version 1: unknown item "milk"; ids are as imported, try `)
 		assert.Contains(t, r.err, "(Item ")
 	})

@@ -74,6 +74,8 @@ func (a *app) commands() []*cobra.Command {
 		a.scheduleCommand(),
 		a.recommendCommand(),
 		a.similarCommand(),
+		a.explainCommand(),
+		a.itemsCommand(),
 		a.demoCommand(),
 		a.setupCommand(),
 		a.importCommand(),
