@@ -14,6 +14,7 @@ import (
 func TestVersionsCommand(t *testing.T) {
 	s := newSystem(t)
 	withVersions(t, s)
+	withAPI(t)
 
 	t.Run("it lists versions", func(t *testing.T) {
 		r := recflow(t.Context(), "", "versions", "list")
@@ -40,7 +41,7 @@ func TestVersionsCommand(t *testing.T) {
 	})
 	t.Run("it refuses to promote what a gate refused", func(t *testing.T) {
 		r := recflow(t.Context(), "", "versions", "promote", "2")
-		assert.Equal(t, 1, r.code)
+		assert.Equal(t, exitRefused, r.code)
 		assert.Contains(t, r.err, "recall")
 		assert.Contains(t, r.err, "recflow versions show 2")
 	})
@@ -60,7 +61,7 @@ func TestVersionsCommand(t *testing.T) {
 		flips, err := s.Flips(t.Context(), 10)
 		require.NoError(t, err)
 		assert.Equal(t, "newer", flips[1].Reason)
-		assert.Contains(t, flips[1].Actor, "cli")
+		assert.Equal(t, "local", flips[1].Actor)
 	})
 	t.Run("it pins and unpins", func(t *testing.T) {
 		require.Equal(t, 0, recflow(t.Context(), "", "versions", "pin", "3").code)
@@ -72,10 +73,26 @@ func TestVersionsCommand(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, v.Pinned)
 	})
+	t.Run("it compares versions", func(t *testing.T) {
+		r := recflow(t.Context(), "", "versions", "diff", "1", "3", "-k", "10")
+		require.Equal(t, 0, r.code, r.err)
+		assert.Contains(t, r.out, "overlap@10")
+		assert.Contains(t, r.out, "rank-biased overlap")
+	})
+	t.Run("it deletes what nobody needs", func(t *testing.T) {
+		r := recflow(t.Context(), "", "versions", "delete", "1")
+		assert.Equal(t, exitConflict, r.code)
+		assert.Contains(t, r.err, "it is live")
+		r = recflow(t.Context(), "", "versions", "delete", "3")
+		require.Equal(t, 0, r.code, r.err)
+		v, err := s.Version(t.Context(), 3)
+		require.NoError(t, err)
+		assert.Equal(t, recsys.Dropped, v.State)
+	})
 	t.Run("it says when there is no such version", func(t *testing.T) {
 		for _, args := range [][]string{{"versions", "show", "99"}, {"versions", "promote", "99"}, {"versions", "pin", "99"}, {"recommend", "u00001", "--version", "99"}, {"similar", "i00001", "--version", "99"}} {
 			r := recflow(t.Context(), "", args...)
-			assert.Equal(t, 1, r.code, args)
+			assert.Equal(t, exitNotFound, r.code, args)
 			assert.Equal(t, "error: there is no version 99; see `recflow versions list`\n", r.err)
 		}
 		assert.Equal(t, 2, recflow(t.Context(), "", "versions", "show", "newest").code)
