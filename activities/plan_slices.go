@@ -1,7 +1,9 @@
 package activities
 
 import (
+	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +41,7 @@ type SliceSize struct {
 	Files   int     `json:"files"`
 	Bytes   int64   `json:"bytes"`
 	Rows    int64   `json:"rows"`
-	Guessed bool    `json:"guessed,omitempty"` // the rows are worked out from the bytes
+	Guessed bool    `json:"guessed,omitempty"` // some of the rows are worked out from the bytes
 	Minutes float64 `json:"minutes,omitempty"` // 0: nothing like it ran before
 }
 
@@ -47,8 +49,14 @@ const (
 	// mostFooters are read to count rows; beyond, they follow from the bytes.
 	mostFooters = 10_000
 	footerTail  = 64 << 10
-	// lineBytes is what a delivered event takes, compressed.
+	// mostLineBytes of compressed delivered events are read to count their lines;
+	// beyond, they follow from the bytes.
+	mostLineBytes = 32 << 20
+	// mostUnpacked bounds what one object is unpacked to.
+	mostUnpacked = 256 << 20
+	// lineBytes is what a delivered event takes, compressed, where none was counted.
 	lineBytes = 90
+	atOnce    = 16 // requests to S3
 )
 
 // day is what was imported of one day.
@@ -65,14 +73,9 @@ func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSl
 	if err != nil {
 		return PlanSlicesResult{}, err
 	}
-	var streamed SliceSize
-	for o, err := range a.S3.List(ctx, "raw/events/") {
-		if err != nil {
-			return PlanSlicesResult{}, err
-		}
-		streamed.Files++
-		streamed.Bytes += o.Size
-		streamed.Rows += o.Size / lineBytes
+	streamed, err := a.delivered(ctx)
+	if err != nil {
+		return PlanSlicesResult{}, err
 	}
 	past, err := a.Store.PastRuns(ctx, 50)
 	if err != nil {
@@ -82,7 +85,7 @@ func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSl
 	for i, r := range in.Ranges {
 		// Delivered events are read whole: when one occurred is not in its key.
 		s := streamed
-		s.Guessed = guessed || s.Files > 0
+		s.Guessed = s.Guessed || guessed
 		for _, d := range days {
 			if d.start.Before(r.To) && d.start.AddDate(0, 0, 1).After(r.From) {
 				s.Files += d.files
@@ -94,6 +97,84 @@ func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSl
 		out.Slices[i] = s
 	}
 	return out, nil
+}
+
+// delivered is what the stream has delivered: each line is an event.
+func (a *Activities) delivered(ctx context.Context) (all SliceSize, err error) {
+	var counted []awsclient.Object
+	var toRead int64
+	for o, err := range a.S3.List(ctx, "raw/events/") {
+		if err != nil {
+			return all, err
+		}
+		all.Files++
+		all.Bytes += o.Size
+		if toRead+o.Size <= mostLineBytes {
+			counted, toRead = append(counted, o), toRead+o.Size
+		}
+	}
+	lines := make([]int64, len(counted)) // -1: not to be told
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, o := range counted {
+		group.Go(func() (err error) {
+			lines[i], err = a.linesOf(groupCtx, o.Key)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return all, err
+	}
+	var countedBytes int64
+	for i, n := range lines {
+		if n >= 0 {
+			all.Rows += n
+			countedBytes += counted[i].Size
+		}
+	}
+	if rest := all.Bytes - countedBytes; rest > 0 {
+		all.Guessed = true
+		perByte := 1.0 / lineBytes
+		if all.Rows > 0 {
+			perByte = float64(all.Rows) / float64(countedBytes)
+		}
+		all.Rows += int64(float64(rest) * perByte)
+	}
+	return all, nil
+}
+
+// linesOf counts the lines of a compressed object, -1 for one that is broken or
+// unpacks to too much: the training will say what is wrong with it.
+func (a *Activities) linesOf(ctx context.Context, key string) (int64, error) {
+	r, err := a.S3.Open(ctx, key, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return -1, ctx.Err()
+	}
+	defer z.Close()
+	var lines, size int64
+	last := byte('\n')
+	buffer := make([]byte, 64<<10)
+	for size <= mostUnpacked {
+		n, err := z.Read(buffer)
+		if n > 0 {
+			lines += int64(bytes.Count(buffer[:n], []byte{'\n'}))
+			size, last = size+int64(n), buffer[n-1]
+		}
+		switch {
+		case errors.Is(err, io.EOF) && last != '\n':
+			return lines + 1, nil
+		case errors.Is(err, io.EOF):
+			return lines, nil
+		case err != nil:
+			return -1, ctx.Err()
+		}
+	}
+	return -1, nil
 }
 
 // estimate is the minutes of the past run with the most similar number of rows,
@@ -138,7 +219,7 @@ func (a *Activities) importedDays(ctx context.Context) (days []day, guessed bool
 	counted := objects[:min(len(objects), mostFooters)]
 	rows := make([]int64, len(counted))
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(16)
+	group.SetLimit(atOnce)
 	for i, o := range counted {
 		group.Go(func() (err error) {
 			rows[i], err = a.rowsOf(groupCtx, o)

@@ -123,10 +123,14 @@ func (a *Activities) later(why string) error {
 	})
 }
 
+// EvaluationPrefix begins the workflow ids of the refreshes that yield, and of no
+// others.
+const EvaluationPrefix = "evaluate-"
+
 // waitingRefreshes finds refreshes that wait for the training job and yield to
-// nobody: their ids begin so (workflows.RefreshWorkflowID, the schedule's and a
-// backfill's).
-const waitingRefreshes = `WorkflowType = "RefreshEmbeddings" AND ExecutionStatus = "Running" AND RecflowStage = "start" AND WorkflowId STARTS_WITH "refresh-"`
+// nobody, whoever started them: a person, the schedule or a backfill.
+const waitingRefreshes = `WorkflowType = "RefreshEmbeddings" AND ExecutionStatus = "Running" AND RecflowStage = "start"` +
+	` AND WorkflowId NOT STARTS_WITH "` + EvaluationPrefix + `"`
 
 func (a *Activities) refreshWaits(ctx context.Context) (bool, error) {
 	found, err := a.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: waitingRefreshes})

@@ -14,6 +14,8 @@ func (s *server) resources() {
 	s.tokenRoutes()
 	s.auditRoutes()
 	s.eventRoutes()
+	s.recommendationRoutes()
+	s.itemRoutes()
 	s.backfillRoutes()
 	s.versionRoutes()
 	s.scheduleRoutes()

@@ -30,7 +30,7 @@ type server struct {
 func newServer(c config.API, store *vectorstore.Store, temporal client.Client) *server {
 	return &server{
 		config: c, store: store, temporal: temporal,
-		reader:   &recommend.Recommender{Store: store},
+		reader:   &recommend.Recommender{Store: store, Keep: recommend.Keep(liveFor)},
 		metrics:  newMetrics(),
 		guard:    newGuard(c, store),
 		stopping: make(chan struct{}),

@@ -5,18 +5,22 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
 
-// write writes an as_of backfill of n slices, a day each, down. It does not start it.
-func (s *stage) write(id string, n int) recsys.Backfill {
+// write writes an as_of backfill of n slices, a day each, down, parallel of them
+// at a time. It does not start it.
+func (s *stage) write(id string, n, parallel int) recsys.Backfill {
 	s.t.Helper()
 	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	cut, err := recsys.CutRange(recsys.BackfillAsOf, from, from.AddDate(0, 0, n), 24*time.Hour)
@@ -26,7 +30,7 @@ func (s *stage) write(id string, n int) recsys.Backfill {
 	digest := sha256.Sum256([]byte(id))
 	b, _, err := s.store.CreateBackfill(s.t.Context(), vectorstore.NewBackfill{
 		Backfill: recsys.Backfill{
-			ID: id, Kind: recsys.BackfillAsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: 1, Rerun: recsys.RerunMissing,
+			ID: id, Kind: recsys.BackfillAsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: parallel, Rerun: recsys.RerunMissing,
 			Request: request, Actor: "test", WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
 		},
 		Parameters: []byte("p"), RequestDigest: digest[:],
@@ -63,7 +67,7 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, []byte("too few events"), 0o600))
 	s.tell("hold-2025-01-02", "")
 	s.tell("hold-2025-01-04", "")
-	b := s.write("b", 3)
+	b := s.write("b", 3, 1)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b), "twice is once")
 
@@ -145,15 +149,60 @@ func (s *stage) trainings() (n int) {
 	return n
 }
 
+func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	const n = 6
+	for i := range n {
+		s.tell("hold-"+time.Date(2025, 1, 2+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), "")
+	}
+	b := s.write("b", n, n)
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
+	var first recsys.Slice
+	b = s.ledger("b", "one slice to train while the others wait", func(b recsys.Backfill) bool {
+		for _, slice := range b.Slices {
+			if slice.State == recsys.SliceRunning && s.trains(slice.WorkflowID) {
+				first = slice
+			}
+		}
+		return first.WorkflowID != "" && b.Count.Running == n
+	})
+	r := workflows.DefaultRefresh(time.Date(2025, 2, 1, 0, 0, 0, 0, time.UTC))
+	id := workflows.RefreshSchedule + "-2025-02-01T00:00:00Z" // as the schedule names its runs
+	run, err := s.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "recflow"}, workflows.RefreshEmbeddings, r)
+	require.NoError(t, err)
+	eventually(t, "the refresh to be seen to wait", func() bool {
+		found, err := s.temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: `RecflowStage = "start" AND WorkflowId = "` + id + `"`})
+		return err == nil && found.Count == 1
+	})
+	require.NoError(t, os.Remove(filepath.Join(s.control, "hold-"+first.To.Format(time.DateOnly))))
+	s.until(run, "the refresh to train or to be beyond", func(p workflows.Progress) bool { return p.GlueRunID != "" })
+	var owners []string
+	for run, err := range s.glue.Runs(t.Context()) { // the newest first
+		require.NoError(t, err)
+		owners = append(owners, run.Owner)
+	}
+	slices.Reverse(owners)
+	require.GreaterOrEqual(t, len(owners), 2)
+	require.Contains(t, owners[1], id, "it was the last to come")
+	_, err = s.store.CancelBackfill(t.Context(), "b")
+	require.NoError(t, err)
+	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), b.WorkflowID, ""))
+	s.ledger("b", "the end", over)
+	result, err := s.await(run)
+	require.NoError(t, err)
+	require.True(t, result.Live)
+}
+
 func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.write("orphan", 1) // the API died here
+	s.write("orphan", 1, 1) // the API died here
 	b := s.ledger("orphan", "the end", over)
 	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Error)
 
 	release := s.hold()
-	b = s.write("terminated", 2)
+	b = s.write("terminated", 2, 1)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	eventually(t, "a training", func() bool { return s.trainings() == 2 })
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), b.WorkflowID, "", "the test"))
@@ -161,7 +210,7 @@ func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testin
 	require.Equal(t, recsys.BackfillFailed, b.State)
 	require.Contains(t, b.Error, "its workflow ended without it")
 	require.Zero(t, b.Count.Running+b.Count.Pending)
-	s.write("next", 1) // the range is free again
+	s.write("next", 1, 1) // the range is free again
 	release()
 	s.ledger("next", "the end", over)
 }

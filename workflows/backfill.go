@@ -41,12 +41,12 @@ func BackfillWorkflowID(id string, round int) string {
 }
 
 // sliceWorkflowID is the id of the refresh that does an attempt of a slice. By
-// how it begins, activities.StartGlueRun knows who yields.
+// how it begins, activities.StartGlueRun knows who does not wait to go live.
 func sliceWorkflowID(kind, id string, index, attempt int) string {
 	if kind == recsys.BackfillRefresh {
 		return fmt.Sprintf("refresh-%s-%d", id, attempt)
 	}
-	return fmt.Sprintf("evaluate-%s-%d-%d", id, index, attempt)
+	return fmt.Sprintf("%s%s-%d-%d", activities.EvaluationPrefix, id, index, attempt)
 }
 
 // backfill is one run of Backfill.

@@ -57,3 +57,14 @@ func (r *Recommender) item(ctx context.Context, v recsys.Version, itemID string)
 	}
 	return item, vector, nil
 }
+
+// Item is an item of the live version, and that version: also when it does not
+// know the item, which is ErrUnknownItem.
+func (r *Recommender) Item(ctx context.Context, itemID string) (item recsys.Item, version int64, err error) {
+	err = r.with(ctx, 0, func(reader *Reader) error {
+		version = reader.version.ID
+		item, _, err = r.item(ctx, reader.version, itemID)
+		return err
+	})
+	return item, version, err
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+func (s *server) itemRoutes() {
+	tags := []string{"Items"}
+	route(s, huma.Operation{OperationID: "get-item", Method: http.MethodGet, Path: "/items/{id}", Tags: tags,
+		Summary: "An item as it is now"}, access{scope: scopeRecommend}, s.getItem)
+	route(s, huma.Operation{OperationID: "set-item", Method: http.MethodPut, Path: "/items/{id}", Tags: tags,
+		Summary: "Say whether an item is available, and what it is",
+		Description: "Holds from the next answer on, the stream's included, and in every version: an item that is not available is in no list, and filters by " +
+			"category and tag go by what is said here. What is left out stays as it is. The item need not be known yet."},
+		access{scopeItems, "item.set"}, s.setItem)
+	route(s, huma.Operation{OperationID: "similar-items", Method: http.MethodGet, Path: "/items/{id}/similar", Tags: tags,
+		Summary: "The items nearest to an item"}, access{scope: scopeRecommend}, s.similarItems)
+}
+
+// ItemPath names an item. It is exported for the sake of reflection.
+type ItemPath struct {
+	ID string `path:"id" maxLength:"256" example:"sku-42"`
+}
+type itemOutput struct{ Body apiclient.ItemNow }
+
+func (s *server) getItem(ctx context.Context, in *ItemPath) (*itemOutput, error) {
+	if err := checkID("id", in.ID); err != nil {
+		return nil, err
+	}
+	said, err := s.store.ItemState(ctx, in.ID)
+	if errors.Is(err, recsys.ErrNotFound) {
+		return s.itemNow(ctx, in.ID, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.itemNow(ctx, in.ID, &said)
+}
+
+type setItemInput struct {
+	ItemPath
+	Body apiclient.ItemChange
+}
+
+func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, error) {
+	if err := checkID("id", in.ID); err != nil {
+		return nil, err
+	}
+	b := in.Body
+	if b.Available == nil && b.Title == nil && b.Category == nil && b.Tags == nil && len(b.Reset) == 0 {
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "the request changes nothing", "give available, title, category, tags or reset")
+	}
+	if slices.Contains(b.Tags, "") {
+		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "a tag is empty", "leave it out")
+	}
+	var said vectorstore.ItemState
+	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
+		said, err = tx.ChangeItem(ctx, in.ID, vectorstore.ItemChange{Available: b.Available, Title: b.Title, Category: b.Category, Tags: b.Tags, Reset: b.Reset})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.itemNow(ctx, in.ID, &said)
+}
+
+// itemNow is an item of the live version with what is said of it, or that alone.
+func (s *server) itemNow(ctx context.Context, id string, said *vectorstore.ItemState) (*itemOutput, error) {
+	out := &itemOutput{apiclient.ItemNow{Said: said, Known: true}}
+	var err error
+	out.Body.Item, out.Body.Version, err = s.reader.Item(ctx, id)
+	if said == nil || !errors.Is(err, recommend.ErrUnknownItem) && !errors.Is(err, recsys.ErrNoLiveVersion) {
+		return out, unknownItem(err)
+	}
+	out.Body.Known = false
+	out.Body.Item = recsys.Item{ItemID: id, Tags: said.Tags, Available: said.Available == nil || *said.Available}
+	if said.Title != nil {
+		out.Body.Title = *said.Title
+	}
+	if said.Category != nil {
+		out.Body.Category = *said.Category
+	}
+	return out, nil
+}
+
+type similarItemsInput struct {
+	ItemPath
+	ListQuery
+}
+
+func (s *server) similarItems(ctx context.Context, in *similarItemsInput) (*listOutput, error) {
+	r, err := in.request()
+	if err == nil {
+		err = checkID("id", in.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.reader.Similar(ctx, in.ID, r)
+	return &listOutput{list}, unknownItem(err)
+}

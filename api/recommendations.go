@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/recommend"
+)
+
+// liveFor is how long requests go on with a version after a flip. It is less
+// than any pruning leaves to readers, and they follow a version that is gone.
+const liveFor = time.Second
+
+func (s *server) recommendationRoutes() {
+	tags := []string{"Recommendations"}
+	const state = "The same state gives the same list and the same recommendation_id. With filters there are as many items as there are eligible ones, " +
+		"up to k. A change of the live version is followed within a second, what is said of an item at once."
+	route(s, huma.Operation{OperationID: "recommend", Method: http.MethodGet, Path: "/recommendations/{user}", Tags: tags,
+		Summary:     "Recommend items to a user",
+		Description: "The list names its stage: personalised (a trained user), session (a new one, from events and recent items alone) or popular (nothing that counts is known). " + state},
+		access{scope: scopeRecommend}, s.recommend)
+	route(s, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
+		Summary:     "Recommend items to somebody unknown, after what was clicked just now",
+		Description: "Stage session, or popular when the version knows none of the recent items. " + state},
+		access{scope: scopeRecommend}, s.recommendSession)
+	route(s, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
+		Summary: "Say where the score of an item for a user comes from",
+		Description: "The score is a sum with a term for each item of the user's history. A popular list has a rule instead. left_out says why the item is " +
+			"not in the list that the same request gives, whatever its length."},
+		access{scope: scopeRecommend}, s.explain)
+}
+
+// ListQuery is what shapes every list. It is exported for the sake of reflection.
+type ListQuery struct {
+	K        int      `query:"k" minimum:"1" maximum:"1000" default:"10" doc:"Length of the list."`
+	Category string   `query:"category" maxLength:"256" doc:"Only items of this category."`
+	Tags     []string `query:"tag,explode" maxItems:"20" doc:"Only items with all of these tags."`
+	Exclude  []string `query:"exclude,explode" maxItems:"500" doc:"Items to leave out."`
+	Version  int64    `query:"version" minimum:"0" doc:"Read this version in place of the live one."`
+}
+
+func (q ListQuery) request() (recommend.Request, error) {
+	r := recommend.Request{K: q.K, Category: q.Category, Tags: q.Tags, Exclude: q.Exclude, Version: q.Version}
+	return r, checkIDs("exclude", q.Exclude)
+}
+
+// UserQuery is what shapes a user's list beside that.
+type UserQuery struct {
+	User        string   `path:"user" maxLength:"256" example:"u-17"`
+	Recent      []string `query:"recent,explode" maxItems:"50" doc:"Items that were clicked just now: folded into this answer, and not kept. Unknown ones are ignored."`
+	IncludeSeen bool     `query:"include_seen" doc:"Also list items that the user has met."`
+}
+
+func (q UserQuery) add(r *recommend.Request) error {
+	r.UserID, r.Recent, r.IncludeSeen = q.User, q.Recent, q.IncludeSeen
+	if err := checkID("user", q.User); err != nil {
+		return err
+	}
+	return checkIDs("recent", q.Recent)
+}
+
+type recommendInput struct {
+	ListQuery
+	UserQuery
+}
+type listOutput struct{ Body recommend.List }
+
+func (s *server) recommend(ctx context.Context, in *recommendInput) (*listOutput, error) {
+	r, err := in.request()
+	if err == nil {
+		err = in.add(&r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.list(ctx, r)
+}
+
+type recommendSessionInput struct {
+	ListQuery
+	Recent []string `query:"recent,explode" required:"true" minItems:"1" maxItems:"50" doc:"Items that were clicked just now. Unknown ones are ignored."`
+}
+
+func (s *server) recommendSession(ctx context.Context, in *recommendSessionInput) (*listOutput, error) {
+	r, err := in.request()
+	if err == nil {
+		err = checkIDs("recent", in.Recent)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Recent = in.Recent
+	return s.list(ctx, r)
+}
+
+func (s *server) list(ctx context.Context, r recommend.Request) (*listOutput, error) {
+	list, err := s.reader.Recommend(ctx, r)
+	return &listOutput{list}, err
+}
+
+type explainInput struct {
+	ListQuery
+	UserQuery
+	Item string `query:"item" required:"true" minLength:"1" maxLength:"256" example:"sku-42"`
+}
+type explainOutput struct{ Body recommend.Explanation }
+
+func (s *server) explain(ctx context.Context, in *explainInput) (*explainOutput, error) {
+	r, err := in.request()
+	if err == nil {
+		err = errors.Join(in.add(&r), checkID("item", in.Item))
+	}
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.reader.Explain(ctx, r, in.Item)
+	return &explainOutput{e}, unknownItem(err)
+}
+
+// unknownItem answers for an item that a version does not have.
+func unknownItem(err error) error {
+	if errors.Is(err, recommend.ErrUnknownItem) {
+		return fail(http.StatusNotFound, "unknown_item", "the version has no such item", "ids are as imported; a new item is known after the next training with its events")
+	}
+	return err
+}
+
+func checkIDs(name string, ids []string) error {
+	for _, id := range ids {
+		if err := checkID(name, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

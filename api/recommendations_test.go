@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// withLive gives the API a live version.
+func (h *harness) withLive(t *testing.T) (data vectorstoretest.Data) {
+	t.Helper()
+	v := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) { data = *d }})
+	_, err := h.store.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	require.NoError(t, err)
+	return data
+}
+
+func listed(l recommend.List) (ids []string) {
+	for _, i := range l.Items {
+		ids = append(ids, i.ItemID)
+	}
+	return ids
+}
+
+func TestRecommendations(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	require.Equal(t, "no_live_version", h.do("GET", "/recommendations/u00001", nil).problem(t).Code)
+	data := h.withLive(t)
+	user := data.Users[5]
+	get := func(path string) (l recommend.List) {
+		t.Helper()
+		a := h.do("GET", path, nil)
+		require.Equal(t, http.StatusOK, a.status, string(a.body))
+		require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+		a.into(t, &l)
+		require.NotEmpty(t, l.RecommendationID)
+		require.NotEmpty(t, l.Stage)
+		require.NotZero(t, l.Version)
+		return l
+	}
+	plain := recommend.Recommender{Store: h.store}
+	want, err := plain.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
+	require.NoError(t, err)
+	require.Equal(t, want, get("/recommendations/"+user.ID))
+
+	req := recommend.Request{
+		UserID: user.ID, K: 7, Category: "c0", Tags: []string{"even"}, Exclude: []string{"i000002", "i000004"},
+		Recent: []string{"i000010", "tomorrow"}, IncludeSeen: true, Version: 1,
+	}
+	want, err = plain.Recommend(t.Context(), req)
+	require.NoError(t, err)
+	got, err := h.client(h.token).Recommend(t.Context(), req)
+	require.NoError(t, err)
+	require.Equal(t, want, got, "the client asks for what it is asked for")
+	require.NotEmpty(t, got.Items)
+	require.Equal(t, []string{}, append([]string{}, listed(get("/recommendations/"+user.ID+"?tag=even&tag=none"))...), "an item has all of the tags")
+
+	anonymous := get("/recommendations?recent=i000010&recent=i000020")
+	require.Equal(t, recommend.Session, anonymous.Stage)
+	require.NotContains(t, listed(anonymous), "i000010")
+	require.Equal(t, recommend.Session, get("/recommendations/stranger?recent=i000010").Stage)
+	require.Equal(t, recommend.Popular, get("/recommendations/stranger").Stage)
+	require.Equal(t, recommend.Popular, get("/recommendations/"+url.PathEscape("a/b c")).Stage)
+	similar := get("/items/i000010/similar?k=3&category=c1")
+	require.Len(t, similar.Items, 3)
+	require.Equal(t, recommend.Alike, similar.Stage)
+
+	var e recommend.Explanation
+	h.do("GET", "/recommendations/"+user.ID+"/explain?item="+want.Items[0].ItemID, nil).into(t, &e)
+	var sum float64
+	for _, term := range e.Terms {
+		sum += term.Score
+	}
+	require.InDelta(t, e.Score, sum, 1e-5)
+	require.NotEmpty(t, e.RecommendationID)
+
+	for path, code := range map[string]string{
+		"/recommendations":                           "invalid_request",
+		"/recommendations?recent=":                   "invalid_request",
+		"/recommendations/u?k=0":                     "invalid_request",
+		"/recommendations/u?k=1001":                  "invalid_request",
+		"/recommendations/u?kk=1":                    "invalid_request",
+		"/recommendations/u?version=99":              "not_found",
+		"/recommendations/u?exclude=%01":             "invalid_id",
+		"/recommendations/%00":                       "invalid_text",
+		"/recommendations/u/explain":                 "invalid_request",
+		"/recommendations/u/explain?item=nothing":    "unknown_item",
+		"/items/nothing/similar":                     "unknown_item",
+		"/items/nothing":                             "unknown_item",
+		"/recommendations/u?category=%00":            "invalid_text",
+		"/recommendations/u?tag=%ff":                 "invalid_text",
+		"/recommendations?" + manyRecent(51):         "invalid_request",
+		"/recommendations/u/explain?item=i000010%01": "invalid_id",
+	} {
+		require.Equal(t, code, h.do("GET", path, nil).problem(t).Code, path)
+	}
+}
+
+func manyRecent(n int) string {
+	q := url.Values{}
+	for i := range n {
+		q.Add("recent", fmt.Sprintf("i%06d", i))
+	}
+	return q.Encode()
+}
+
+func TestItems(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.withLive(t)
+	api := h.client(h.token)
+	top := func(r recommend.Request) recommend.Ranked {
+		t.Helper()
+		r.K = 5
+		l, err := api.Recommend(t.Context(), r)
+		require.NoError(t, err)
+		require.Len(t, l.Items, 5)
+		return l.Items[0]
+	}
+	no, title, category := false, "A lamp", "lamps"
+	for _, r := range []recommend.Request{{UserID: "nobody"}, {Recent: []string{"i000010"}}, {UserID: "u00003"}} {
+		first := top(r)
+		item, err := api.SetItem(t.Context(), first.ItemID, apiclient.ItemChange{Title: &title, Category: &category, Tags: []string{"bright"}})
+		require.NoError(t, err)
+		require.Equal(t, []any{title, category, true, true}, []any{item.Title, item.Category, item.Known, item.Available})
+		require.Equal(t, title, top(r).Title)
+		r.Category = category
+		l, err := api.Recommend(t.Context(), recommend.Request{UserID: r.UserID, Recent: r.Recent, K: 5, Category: category, Tags: []string{"bright"}})
+		require.NoError(t, err)
+		require.Equal(t, []string{first.ItemID}, listed(l), "filters go by what is said")
+		r.Category = ""
+
+		_, err = api.SetItem(t.Context(), first.ItemID, apiclient.ItemChange{Available: &no})
+		require.NoError(t, err)
+		require.NotEqual(t, first.ItemID, top(r).ItemID, "it is gone at once")
+		item, err = api.SetItem(t.Context(), first.ItemID, apiclient.ItemChange{Reset: []string{"available", "title", "category", "tags"}})
+		require.NoError(t, err)
+		require.Equal(t, first.Item, item.Item)
+		require.Equal(t, first, top(r), "and back")
+	}
+	item, err := api.SetItem(t.Context(), "tomorrow", apiclient.ItemChange{Title: &title})
+	require.NoError(t, err)
+	require.False(t, item.Known)
+	again, err := api.Item(t.Context(), "tomorrow")
+	require.NoError(t, err)
+	require.Equal(t, item, again)
+
+	require.Equal(t, "invalid_request", h.do("PUT", "/items/i", map[string]any{}).problem(t).Code)
+	require.Equal(t, "invalid_request", h.do("PUT", "/items/i", map[string]any{"reset": []string{"id"}}).problem(t).Code)
+	require.Equal(t, "invalid_text", h.do("PUT", "/items/i", `{"title":"a\u0000"}`).problem(t).Code)
+	require.Equal(t, "invalid_id", h.do("PUT", "/items/%07", map[string]any{"available": false}).problem(t).Code)
+	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("reader", scopeRecommend), "PUT", "/items/i", map[string]any{"available": false}).problem(t).Code)
+	lines := h.audited()
+	require.Equal(t, []string{"refused item.set missing_scope", "refused item.set invalid_id", "refused item.set i invalid_text",
+		"refused item.set invalid_request", "refused item.set invalid_request", "done item.set tomorrow"}, lines[:6])
+}
+
+func TestAFlipIsFollowedWithinASecond(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.withLive(t)
+	version := func() int64 {
+		l, err := h.client(h.token).Recommend(t.Context(), recommend.Request{UserID: "u", K: 1})
+		require.NoError(t, err)
+		return l.Version
+	}
+	require.EqualValues(t, 1, version())
+	next := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{RunID: "next"})
+	_, err := h.store.Promote(t.Context(), vectorstore.Promotion{Version: next.ID, Actor: "test"})
+	require.NoError(t, err)
+	began := time.Now()
+	require.Eventually(t, func() bool { return version() == next.ID }, 5*time.Second, 20*time.Millisecond)
+	require.Less(t, time.Since(began), liveFor+time.Second)
+}
