@@ -2,3 +2,4 @@
 # built once into the cache folder; nothing of them is in go.mod.
 GOLANGCI_LINT_VERSION := v2.15.0
 WORKFLOWCHECK_VERSION := v0.6.0
+OASDIFF_VERSION := v1.37.0

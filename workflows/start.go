@@ -17,6 +17,12 @@ import (
 func Register(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(refreshEmbeddings, workflow.RegisterOptions{Name: RefreshEmbeddings})
 	w.RegisterWorkflowWithOptions(sweep, workflow.RegisterOptions{Name: Sweep})
+	RegisterBackfills(w)
+}
+
+// RegisterBackfills makes what runs refreshes known to a worker, and not the
+// refresh itself.
+func RegisterBackfills(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(runBackfill, workflow.RegisterOptions{Name: Backfill})
 	w.RegisterWorkflowWithOptions(planBackfill, workflow.RegisterOptions{Name: PlanBackfill})
 }

@@ -15,15 +15,18 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
+// noTemporal is an address where none answers.
+const noTemporal = "127.0.0.1:1"
+
 // withAPI runs the real API on the database of newSystem, for everybody on this
-// machine and without a Temporal, and lets the commands find it.
-func withAPI(t *testing.T) {
+// machine, and lets the commands find it.
+func withAPI(t *testing.T, temporal string) {
 	t.Helper()
 	port, err := postgres.FreePort()
 	require.NoError(t, err)
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
 	cmd := exec.Command(filepath.Join(buildPrograms(t), "recflow-api"))
-	cmd.Env = append(os.Environ(), "RECFLOW_API_AUTH=none", "RECFLOW_TEMPORAL_ADDRESS=127.0.0.1:1",
+	cmd.Env = append(os.Environ(), "RECFLOW_API_AUTH=none", "RECFLOW_TEMPORAL_ADDRESS="+temporal,
 		fmt.Sprintf("RECFLOW_API_ADDRESS=127.0.0.1:%d", port), "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0")
 	cmd.Stderr = t.Output()
 	require.NoError(t, cmd.Start())

@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -61,10 +65,13 @@ func (a *app) demo(ctx context.Context, data string) (err error) {
 	if data != "" {
 		importArgs = []string{"import", data}
 	}
-	for _, args := range [][]string{{"up"}, importArgs, {"refresh", "--wait"}} {
+	for _, args := range [][]string{{"up"}, importArgs} {
 		if err := a.step(ctx, args...); err != nil {
 			return err
 		}
+	}
+	if err := a.demoBackfill(ctx); err != nil {
+		return err
 	}
 
 	users, items, last, err := a.demoSubjects(ctx)
@@ -91,6 +98,42 @@ func (a *app) demo(ctx context.Context, data string) (err error) {
 	fmt.Fprintf(a.err, "\nDone in %s. The stack is still up; look at the run in the Temporal UI: %s\nStop it with `recflow down`.\n",
 		time.Since(began).Round(time.Second), a.temporalUI())
 	return nil
+}
+
+// demoBackfill trains through the API, as an operator would: started with curl,
+// followed to its end.
+func (a *app) demoBackfill(ctx context.Context) error {
+	c, err := clientConfig()
+	if err != nil {
+		return err
+	}
+	const body = `{"kind": "refresh", "promote": true, "rerun": "all"}`
+	fmt.Fprintf(a.err, "\n$ curl -X POST %s/backfill -H \"Authorization: Bearer $RECFLOW_API_TOKEN\" -H 'Content-Type: application/json' -d '%s'\n", c.API.URL, body)
+	// The token comes on stdin: the arguments of a process can be read by others.
+	curl := exec.CommandContext(ctx, "curl", "-sS", "--fail-with-body", "-X", "POST", c.API.URL+"/backfill",
+		"-H", "@-", "-H", "Content-Type: application/json", "-d", body)
+	curl.Stdin = strings.NewReader("Authorization: Bearer " + c.API.Token + "\n")
+	curl.Stderr = a.err
+	out, err := curl.Output()
+	if errors.Is(err, exec.ErrNotFound) { // nothing that the API would know of
+		api, _ := a.openAPI()
+		var b apiclient.Backfill
+		if b, err = api.StartBackfill(ctx, apiclient.NewBackfill{Kind: recsys.BackfillRefresh, Promote: true, Rerun: recsys.RerunAll}, ""); err == nil {
+			out, err = json.Marshal(b)
+		}
+	}
+	fmt.Fprintf(a.out, "%s\n", out)
+	if err != nil {
+		return fmt.Errorf("start the training: %w", err)
+	}
+	var b apiclient.Backfill
+	if err := json.Unmarshal(out, &b); err != nil {
+		return fmt.Errorf("understand the answer: %w", err)
+	}
+	if err := a.step(ctx, "backfill", "watch", b.ID); err != nil {
+		return err
+	}
+	return a.step(ctx, "versions", "show")
 }
 
 // temporalUI is the address of the UI of the running system.

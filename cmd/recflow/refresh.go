@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/workflows"
@@ -20,8 +22,8 @@ import (
 const refreshLong = `Trains on the events up to now, loads the embeddings as a new version, runs its
 gates and, when none refuses it, makes it live.
 
-The work is a Temporal workflow: it goes on when this command ends. With --wait
-the command follows it; --follow picks up one that was started earlier.`
+It is a backfill of one slice, and goes on when this command ends. With --wait the
+command follows it; --follow picks up one that was started earlier.`
 
 // refreshFlags are the ways to ask for a refresh.
 type refreshFlags struct {
@@ -153,6 +155,10 @@ func parseAge(text string) (time.Duration, error) {
 }
 
 func (a *app) refresh(ctx context.Context, f refreshFlags) error {
+	api, err := a.openAPI()
+	if err != nil {
+		return err
+	}
 	temporal, where, err := a.openTemporal(ctx)
 	if err != nil {
 		return err
@@ -160,8 +166,8 @@ func (a *app) refresh(ctx context.Context, f refreshFlags) error {
 	defer temporal.Close()
 	switch {
 	case f.cancel != "":
-		if err := temporal.CancelWorkflow(ctx, f.cancel, ""); err != nil {
-			return noSuchRefresh(err, f.cancel)
+		if err := cancelRefresh(ctx, api, temporal, f.cancel); err != nil {
+			return err
 		}
 		fmt.Fprintf(a.err, "asked %s to stop; it undoes its work first, follow it with `recflow refresh --follow %s`\n", f.cancel, f.cancel)
 		return nil
@@ -172,12 +178,9 @@ func (a *app) refresh(ctx context.Context, f refreshFlags) error {
 		return a.follow(ctx, temporal, temporal.GetWorkflow(ctx, f.follow, ""))
 	}
 
-	run, running, err := workflows.Start(ctx, temporal, where.TaskQueue, f.request)
+	run, err := startRefresh(ctx, api, temporal, f.request)
 	if err != nil {
-		return err
-	}
-	if running {
-		fmt.Fprintln(a.err, "the same refresh is already under way; this is the one")
+		return explainAPI(err)
 	}
 	link := workflowLink(where, run)
 	if f.wait {
@@ -195,6 +198,50 @@ func (a *app) refresh(ctx context.Context, f refreshFlags) error {
 			"workflow_id": run.GetID(), "workflow_run_id": run.GetRunID(), "temporal_ui": link,
 		},
 	})
+}
+
+// startRefresh starts a backfill of one slice, and waits until a worker has taken
+// it: its slice is the refresh.
+func startRefresh(ctx context.Context, api *apiclient.Client, temporal client.Client, r workflows.RefreshRequest) (client.WorkflowRun, error) {
+	b, err := api.StartBackfill(ctx, backfillOf(r), "")
+	for err == nil {
+		switch slice := b.Slices[0]; {
+		case slice.State == recsys.SliceSkipped:
+			return nil, fmt.Errorf("%s: import some with `recflow import`", slice.Reason)
+		case slice.WorkflowRunID != "" || slice.Progress != nil:
+			return temporal.GetWorkflow(ctx, slice.WorkflowID, slice.WorkflowRunID), nil
+		case b.Over():
+			return nil, backfillError(b)
+		}
+		b, err = api.Backfill(ctx, b.ID, time.Second, b.Revision)
+	}
+	return nil, err
+}
+
+// backfillOf asks for the same training through the API.
+func backfillOf(r workflows.RefreshRequest) apiclient.NewBackfill {
+	t := &apiclient.Training{Rank: r.Rank, Iterations: r.Iterations, Alpha: r.Alpha, Regularization: r.Regularization, Seed: &r.Seed,
+		HalfLife: "never", AcceptGates: r.AcceptGates}
+	if half := time.Duration(r.Interest.HalfLifeSeconds * float64(time.Second)); half > 0 {
+		t.HalfLife = half.String()
+	}
+	if r.Search != nil {
+		t.Search = r.Search.Method
+	}
+	return apiclient.NewBackfill{Kind: recsys.BackfillRefresh, From: r.From, To: r.To, Promote: r.Promote, Rerun: recsys.RerunAll, Training: t}
+}
+
+// ofBackfill finds the backfill in the id of a refresh that is its slice.
+var ofBackfill = regexp.MustCompile(`^refresh-([a-z0-9]{16})-\d+$`)
+
+// cancelRefresh stops a refresh: the backfill that it belongs to, or the run of
+// the schedule.
+func cancelRefresh(ctx context.Context, api *apiclient.Client, temporal client.Client, id string) error {
+	if m := ofBackfill.FindStringSubmatch(id); m != nil {
+		_, err := api.CancelBackfill(ctx, m[1])
+		return explainAPI(err)
+	}
+	return noSuchRefresh(temporal.CancelWorkflow(ctx, id, ""), id)
 }
 
 // workflowLink is the page of a run in the Temporal UI, or empty.

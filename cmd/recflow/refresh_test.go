@@ -21,10 +21,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/progress"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -144,9 +146,9 @@ func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.Refres
 	return workflows.RefreshResult{RunID: "run-a", Version: 1, State: recsys.Ready, Live: true, Detail: "version 1 is live", Gates: gates}, nil
 }
 
-// startTemporal runs a Temporal server with a worker for the stand-in, and lets
-// the commands find it.
-func startTemporal(t *testing.T) client.Client {
+// startTemporal runs a Temporal server with a worker for backfills, whose
+// refreshes are the stand-in, and the API, and lets the commands find them.
+func startTemporal(t *testing.T, store *vectorstore.Store) {
 	t.Helper()
 	local, err := config.ReadLocal()
 	require.NoError(t, err)
@@ -162,16 +164,21 @@ func startTemporal(t *testing.T) client.Client {
 	t.Cleanup(c.Close)
 	w := worker.New(c, "recflow", worker.Options{})
 	w.RegisterWorkflowWithOptions(standIn, workflow.RegisterOptions{Name: workflows.RefreshEmbeddings})
+	workflows.RegisterBackfills(w)
+	s3 := awstest.S3(t)
+	require.NoError(t, s3.Put(t.Context(), "raw/events/dt=2025-01-01/hour=00/x.gz", bytes.NewReader(make([]byte, 1000))))
+	w.RegisterActivity(&activities.Activities{Store: store, S3: s3, Temporal: c})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
+	withAPI(t, server.FrontendHostPort())
 	t.Setenv("RECFLOW_TEMPORAL_ADDRESS", server.FrontendHostPort())
 	t.Setenv("RECFLOW_TEMPORAL_UI", "http://ui.test")
-	return c
 }
 
 func TestRefreshCommand(t *testing.T) {
-	withVersions(t, newSystem(t))
-	startTemporal(t)
+	store := newSystem(t)
+	withVersions(t, store)
+	startTemporal(t, store)
 	seed := func(n int) string { return "--seed=" + string(rune('0'+n)) }
 
 	t.Run("it starts a refresh and prints where to watch it", func(t *testing.T) {
@@ -185,7 +192,7 @@ func TestRefreshCommand(t *testing.T) {
 	t.Run("it waits, shows the stages and prints gates and metrics", func(t *testing.T) {
 		r := recflow(t.Context(), "", "refresh", seed(succeed), "--rank", "32", "--wait")
 		require.Equal(t, 0, r.code, r.err)
-		assert.Contains(t, r.err, "http://ui.test/namespaces/default/workflows/refresh-all-")
+		assert.Contains(t, r.err, "http://ui.test/namespaces/default/workflows/refresh-")
 		assert.Contains(t, r.err, "✓ prepare   nothing left over")
 		assert.Contains(t, r.err, "✓ train     iteration 6 of 12")
 		assert.Contains(t, r.out, "recall@100 0.999 over 300 users")
@@ -194,7 +201,7 @@ func TestRefreshCommand(t *testing.T) {
 	})
 	t.Run("it fails with the gates when one refuses", func(t *testing.T) {
 		r := recflow(t.Context(), "", "refresh", seed(refuse), "--wait")
-		assert.Equal(t, 1, r.code)
+		assert.Equal(t, exitRefused, r.code)
 		assert.Contains(t, r.out, "✗ refused")
 		assert.Contains(t, r.out, "the graph has lost items")
 		assert.Contains(t, r.err, "GateRefused: version 1 is refused by recall; inspect it with `recflow versions show 1`")

@@ -14,7 +14,7 @@ import (
 func TestVersionsCommand(t *testing.T) {
 	s := newSystem(t)
 	withVersions(t, s)
-	withAPI(t)
+	withAPI(t, noTemporal)
 
 	t.Run("it lists versions", func(t *testing.T) {
 		r := recflow(t.Context(), "", "versions", "list")

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/config"
+)
+
+var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestGuide runs every command of docs/guide.md, in one shell and on ports of its
+// own, and looks at what the page promises.
+func TestGuide(t *testing.T) {
+	t.Parallel()
+	local, err := config.ReadLocal()
+	require.NoError(t, err)
+	page, err := os.ReadFile("../../docs/guide.md")
+	require.NoError(t, err)
+	var script strings.Builder
+	script.WriteString("set -eu\n")
+	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
+		// Each block under its own heading in the output, and quiet about progress.
+		script.WriteString("echo '== '" + quoted(block[1]) + "\n" + strings.ReplaceAll(block[1], "recflow up\n", "recflow up --free-ports\n") + "\necho\n")
+	}
+	bin := buildPrograms(t)
+	dir := t.TempDir()
+	home := filepath.Join(dir, ".recflow")
+	t.Cleanup(func() { stopStack(t, bin, local.Cache, home) })
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", script.String())
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "RECFLOW_HOME="+home, "RECFLOW_CACHE="+local.Cache)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	for what, pattern := range map[string]string{
+		"nothing is live":               `"code":"no_live_version"`,
+		"a plan":                        `"run":1,"skip":0`,
+		"started once":                  `(?s)"id":"(\w+)".*?"id":"(\w+)"`,
+		"the gates passed":              `recall +✓`,
+		"a personal list":               `"user_id":"u7","version":1,"stage":"personalised"`,
+		"nothing is known":              `"user_id":"somebody","version":1,"stage":"popular"`,
+		"a session":                     `"stage":"session","items":\[\{"rank":1,"item_id":"bike-`,
+		"the click is in the list":      `"user_id":"somebody","version":1,"stage":"session"`,
+		"compared":                      `rank-biased overlap`,
+		"promoted":                      `"version":2,[^}]*"live":true|"reason":"smaller"`,
+		"refused to who saw it before":  `"code":"stale"`,
+		"what may not be done":          `"code":"missing_scope"`,
+		"refused attempts in the audit": `version.rollback +live +refused +missing_scope|version\.rollback\s+refused\s+missing_scope`,
+	} {
+		require.Regexp(t, pattern, string(out), what)
+	}
+	if testing.Verbose() {
+		t.Logf("%s", out)
+	}
+}
+
+// quoted is a shell word.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
