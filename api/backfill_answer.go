@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,7 +15,7 @@ import (
 
 // describe is what the ledger says of a backfill, with what follows from it.
 func (s *server) describe(b recsys.Backfill) apiclient.Backfill {
-	out := apiclient.Backfill{Backfill: b, TemporalUI: s.workflowLink(b.WorkflowID, ""), ETA: eta(b, time.Now())}
+	out := apiclient.Backfill{Backfill: b, TemporalUI: s.workflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
 	for _, slice := range b.Slices {
 		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.workflowLink(slice.WorkflowID, slice.WorkflowRunID)})
 	}
@@ -36,25 +35,83 @@ func (s *server) workflowLink(id, runID string) string {
 	return link
 }
 
-// eta judges by the median of the slices that succeeded. It is zero for a
-// backfill that is over, and before the first slice is.
-func eta(b recsys.Backfill, now time.Time) time.Time {
+// usual is how long a slice of b takes: the median of those that succeeded, 0
+// before the first one did.
+func usual(b recsys.Backfill) time.Duration {
 	var took []time.Duration
+	for _, s := range b.Slices {
+		if s.State == recsys.SliceSucceeded {
+			took = append(took, s.EndedAt.Sub(s.StartedAt))
+		}
+	}
+	return median(took)
+}
+
+func median(of []time.Duration) time.Duration {
+	if len(of) == 0 {
+		return 0
+	}
+	slices.Sort(of)
+	return of[len(of)/2]
+}
+
+// eta is when a backfill should be over whose slices take so long. It is zero for
+// one that is, and where nothing is known.
+func eta(b recsys.Backfill, usual time.Duration, now time.Time) time.Time {
 	left := 0
 	for _, s := range b.Slices {
-		switch s.State {
-		case recsys.SliceSucceeded:
-			took = append(took, s.EndedAt.Sub(s.StartedAt))
-		case recsys.SlicePending, recsys.SliceRunning:
+		if s.State == recsys.SlicePending || s.State == recsys.SliceRunning {
 			left++
 		}
 	}
-	if b.Over() || len(took) == 0 || left == 0 {
+	if b.Over() || usual <= 0 || left == 0 {
 		return time.Time{}
 	}
-	slices.SortFunc(took, cmp.Compare)
 	rounds := (left + b.MaxParallel - 1) / b.MaxParallel
-	return now.Add(time.Duration(rounds) * took[len(took)/2]).UTC().Truncate(time.Second)
+	return now.Add(time.Duration(rounds) * usual).UTC().Truncate(time.Second)
+}
+
+// pastRuns is how many versions tell how long one takes.
+const pastRuns = 20
+
+// addETA says when the slices under way should be over, and the backfill. Before
+// the first slice is, earlier versions have to tell.
+func (s *server) addETA(ctx context.Context, b *apiclient.Backfill) error {
+	if b.Over() {
+		return nil
+	}
+	ledger := b.Backfill
+	for _, slice := range b.Slices {
+		ledger.Slices = append(ledger.Slices, slice.Slice)
+	}
+	takes := usual(ledger)
+	if takes == 0 {
+		past, err := s.store.PastRuns(ctx, pastRuns)
+		if err != nil {
+			return err
+		}
+		var took []time.Duration
+		for _, p := range past {
+			took = append(took, p.ReadyAt.Sub(p.StoredTo))
+		}
+		takes = median(took)
+	}
+	now := time.Now()
+	b.ETA = eta(ledger, takes, now)
+	for i := range b.Slices {
+		slice := &b.Slices[i]
+		if slice.State == recsys.SliceRunning && takes > 0 {
+			slice.ETA = later(slice.StartedAt.Add(takes), now).UTC().Truncate(time.Second)
+		}
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // askTimeout bounds the wait for a training to say how far it is: the answer is

@@ -73,12 +73,16 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 	if err != nil {
 		return nil, err
 	}
-	if !in.Body.DryRun {
-		found, err := s.store.FindBackfill(ctx, key, n.RequestDigest)
-		switch {
-		case err == nil:
-			return s.accepted(found), nil
-		case !errors.Is(err, recsys.ErrNotFound):
+	found, err := s.store.FindBackfill(ctx, key, n.RequestDigest)
+	switch {
+	case err == nil && !in.Body.DryRun:
+		return s.accepted(found), nil
+	case err != nil && !errors.Is(err, recsys.ErrNotFound):
+		return nil, backfillRefused(err)
+	}
+	if in.Body.DryRun {
+		// For others the ledger does so, together with looking for the very same.
+		if err := s.store.RefuseOverlap(ctx, found.ID, n.Kind, n.From, n.To); err != nil {
 			return nil, backfillRefused(err)
 		}
 	}
@@ -190,6 +194,9 @@ func (s *server) getBackfill(ctx context.Context, in *getBackfillInput) (*backfi
 		return nil, err
 	}
 	out := &backfillOutput{s.describe(b)}
+	if err := s.addETA(ctx, &out.Body); err != nil {
+		return nil, err
+	}
 	s.addProgress(ctx, out.Body.Slices)
 	return out, nil
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -116,6 +118,9 @@ func TestBackfills(t *testing.T) {
 	p := overlap.problem(t)
 	require.Equal(t, []any{http.StatusConflict, "overlap"}, []any{p.Status, p.Code})
 	require.Contains(t, p.Detail, first.ID)
+	require.Equal(t, "overlap", h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-01-02T00:00:00Z","to":"2025-01-03T00:00:00Z","step":"1d","dry_run":true}`).problem(t).Code,
+		"a dry run says so as well")
+	require.Equal(t, http.StatusOK, h.do("POST", "/backfill", `{`+january+`,"max_parallel":2,"dry_run":true}`).status, "it is the very same")
 	disjoint := h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
 	require.Equal(t, http.StatusAccepted, disjoint.status, string(disjoint.body))
 	again := h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
@@ -163,8 +168,42 @@ func TestBackfills(t *testing.T) {
 	require.Equal(t, "not_found", h.do("GET", "/backfill/none", nil).problem(t).Code)
 	require.Equal(t, []string{
 		"done backfill.retry " + first.ID, "done backfill.cancel " + first.ID, "refused backfill.start as_of invalid_request",
-		"refused backfill.start refresh key_reused", "done backfill.start", "refused backfill.start overlap", "done backfill.start",
+		"refused backfill.start refresh key_reused", "done backfill.start", "refused backfill.start as_of overlap", "refused backfill.start overlap", "done backfill.start",
 	}, withoutIDs(h.audited()))
+}
+
+func TestETA(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	now := time.Now()
+	took := func(d time.Duration) recsys.Slice {
+		return recsys.Slice{State: recsys.SliceSucceeded, StartedAt: now.Add(-d), EndedAt: now}
+	}
+	b := recsys.Backfill{State: recsys.BackfillRunning, MaxParallel: 2, Slices: []recsys.Slice{
+		took(time.Minute), took(4 * time.Minute), took(9 * time.Minute),
+		{State: recsys.SliceRunning, StartedAt: now.Add(-time.Minute)},
+		{State: recsys.SliceRunning, StartedAt: now.Add(-time.Hour)},
+		{State: recsys.SlicePending},
+	}}
+	out := h.server.describe(b)
+	require.NoError(t, h.server.addETA(t.Context(), &out))
+	require.WithinDuration(t, now.Add(8*time.Minute), out.ETA, 2*time.Second, "three are left, two at a time, four minutes each")
+	require.WithinDuration(t, now.Add(3*time.Minute), out.Slices[3].ETA, 2*time.Second)
+	require.WithinDuration(t, now, out.Slices[4].ETA, 2*time.Second, "not in the past")
+	require.Zero(t, out.Slices[0].ETA)
+	require.Zero(t, out.Slices[5].ETA)
+
+	b.Slices = b.Slices[3:]
+	out = h.server.describe(b)
+	require.NoError(t, h.server.addETA(t.Context(), &out))
+	require.Zero(t, out.ETA, "nothing ran before")
+	m := vectorstoretest.Manifest(t, vectorstoretest.Fixture{})
+	m.Coverage.StoredTo = now.Add(-10 * time.Minute)
+	v, err := h.store.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: m})
+	require.NoError(t, err)
+	require.NoError(t, h.store.MarkReady(t.Context(), v.ID, nil))
+	require.NoError(t, h.server.addETA(t.Context(), &out))
+	require.WithinDuration(t, now.Add(9*time.Minute), out.Slices[0].ETA, 20*time.Second, "a version took ten minutes")
 }
 
 // withoutIDs leaves out the ids of new backfills.

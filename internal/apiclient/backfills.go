@@ -39,7 +39,7 @@ type Backfill struct {
 	recsys.Backfill
 	Slices     []Slice   `json:"slices,omitempty" doc:"In order of time; none in a list of backfills."`
 	TemporalUI string    `json:"temporal_ui,omitempty" doc:"Where people watch the workflow."`
-	ETA        time.Time `json:"eta,omitzero" doc:"When it should be over, judged by the slices that are."`
+	ETA        time.Time `json:"eta,omitzero" doc:"When it should be over, judged by slices and versions that are."`
 }
 
 // Slice is one training of a backfill, and how far it is.
@@ -47,6 +47,7 @@ type Slice struct {
 	recsys.Slice
 	Progress   *Progress `json:"progress,omitempty" doc:"While it runs."`
 	TemporalUI string    `json:"temporal_ui,omitempty"`
+	ETA        time.Time `json:"eta,omitzero" doc:"While it runs: when it should be over, judged by slices and versions that are."`
 }
 
 // Progress says how far a training and its load are.
