@@ -65,6 +65,7 @@ lint-quick: setup ## gofmt, go vet and ruff
 bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m for a million items)
 	@go run ./bench/loader $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/search $(if $(SIZE),-size $(SIZE))
+	@go run ./bench/api $(if $(SIZE),-size $(SIZE))
 	@if [ -f bench/glue/job.py ]; then "$(PYTHON)" bench/glue/job.py; fi
 
 soak: setup ## the long forms of the fault tests

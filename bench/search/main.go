@@ -9,16 +9,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 
+	"github.com/recflow/recflow/bench/internal/generated"
 	"github.com/recflow/recflow/bench/internal/setup"
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -52,11 +50,16 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		return withGenerated(ctx, o, items, func(store *vectorstore.Store, v recsys.Version) error {
+		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension, M: o.m, EF: o.ef}
+		return generated.With(ctx, shape, func(_ string, store *vectorstore.Store, v recsys.Version) error {
 			return measure(ctx, o, store, v)
 		})
 	}
-	store, err := openLive(ctx)
+	url, err := setup.Live()
+	if err != nil {
+		return err
+	}
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: url, Name: "bench search"})
 	if err != nil {
 		return err
 	}
@@ -66,23 +69,4 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return measure(ctx, o, store, live.Version)
-}
-
-func openLive(ctx context.Context) (*vectorstore.Store, error) {
-	local, err := config.ReadLocal()
-	if err != nil {
-		return nil, err
-	}
-	vars, err := stack.LoadEnv(local.Home)
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.ReadClient(vars)
-	if err != nil {
-		return nil, err
-	}
-	if c.Database.URL == "" {
-		return nil, errors.New("no local stack here and no RECFLOW_DATABASE_URL; start one with `recflow up`, or give -size 100k")
-	}
-	return vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, Name: "bench search"})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/toolchain"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -73,4 +74,24 @@ func Size(text string) (int, error) {
 		return 0, fmt.Errorf("-size %q is not a number of items; use 50k or 1m", text)
 	}
 	return n * factor, nil
+}
+
+// Live is the address of the database of the local stack, or RECFLOW_DATABASE_URL.
+func Live() (string, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return "", err
+	}
+	vars, err := stack.LoadEnv(local.Home)
+	if err != nil {
+		return "", err
+	}
+	c, err := config.ReadClient(vars)
+	if err != nil {
+		return "", err
+	}
+	if c.Database.URL == "" {
+		return "", errors.New("no local stack here and no RECFLOW_DATABASE_URL; start one with `recflow up`, or give -size 100k")
+	}
+	return c.Database.URL, nil
 }

@@ -1,4 +1,6 @@
-package main
+// Package generated makes a version of any size whose vectors look like the
+// factors of a training.
+package generated
 
 import (
 	"context"
@@ -18,9 +20,16 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// withGenerated makes a Postgres with one generated version and calls fn.
-func withGenerated(ctx context.Context, o options, items int, fn func(*vectorstore.Store, recsys.Version) error) (err error) {
-	dir, err := os.MkdirTemp("", "recflow-bench-search-")
+// Options shape a version.
+type Options struct {
+	Items, Users, Dimension int
+	M, EF                   int // of the index; 0 for the default of the size
+}
+
+// With makes a Postgres with one generated version, which is loading, and calls
+// fn with the database's address.
+func With(ctx context.Context, o Options, fn func(url string, store *vectorstore.Store, v recsys.Version) error) (err error) {
+	dir, err := os.MkdirTemp("", "recflow-bench-")
 	if err != nil {
 		return err
 	}
@@ -30,35 +39,35 @@ func withGenerated(ctx context.Context, o options, items int, fn func(*vectorsto
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx), postgres.Immediate)) }()
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(setup.Database), Name: "bench search"})
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(setup.Database), Name: "bench"})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	v, err := build(ctx, o, store, items)
+	v, err := build(ctx, o, store)
 	if err != nil {
 		return err
 	}
-	return fn(store, v)
+	return fn(server.URL(setup.Database), store, v)
 }
 
 // build loads a generated catalogue and indexes it.
-func build(ctx context.Context, o options, store *vectorstore.Store, items int) (recsys.Version, error) {
-	g := newGenerator(o.dimension, items)
-	m := manifest(o, items)
-	search := recsys.ChooseSearch(int64(items), o.dimension)
-	if o.m > 0 && search.Method == recsys.HNSW {
-		search.M = o.m
+func build(ctx context.Context, o Options, store *vectorstore.Store) (recsys.Version, error) {
+	g := newGenerator(o.Dimension, o.Items)
+	m := manifest(o)
+	search := recsys.ChooseSearch(int64(o.Items), o.Dimension)
+	if o.M > 0 && search.Method == recsys.HNSW {
+		search.M = o.M
 	}
-	if o.ef > 0 && search.Method == recsys.HNSW {
-		search.EFSearch = o.ef
+	if o.EF > 0 && search.Method == recsys.HNSW {
+		search.EFSearch = o.EF
 	}
 	v, err := store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m, Search: search})
 	if err != nil {
 		return v, err
 	}
 	began := time.Now()
-	for i, from := range []*source{{left: items, next: g.items}, {left: o.users, next: g.users}} {
+	for i, from := range []*source{{left: o.Items, next: g.items}, {left: o.Users, next: g.users}} {
 		claim, err := store.Claim(ctx, v.ID, m.Files[i].Key)
 		if err != nil {
 			return v, err
@@ -67,7 +76,7 @@ func build(ctx context.Context, o options, store *vectorstore.Store, items int) 
 			return v, err
 		}
 	}
-	fmt.Fprintf(os.Stderr, "loaded %d items in %s\n", items, time.Since(began).Round(100*time.Millisecond))
+	fmt.Fprintf(os.Stderr, "loaded %d items in %s\n", o.Items, time.Since(began).Round(100*time.Millisecond))
 
 	began = time.Now()
 	claim, err := store.Claim(ctx, v.ID, vectorstore.IndexSlot)
@@ -88,7 +97,7 @@ func build(ctx context.Context, o options, store *vectorstore.Store, items int) 
 	return v, nil
 }
 
-func manifest(o options, items int) *recsys.Manifest {
+func manifest(o Options) *recsys.Manifest {
 	file := func(kind string, rows int) recsys.File {
 		return recsys.File{
 			Kind: kind, Key: recsys.RunPrefix("bench") + kind + "/part-00000.parquet",
@@ -96,15 +105,28 @@ func manifest(o options, items int) *recsys.Manifest {
 		}
 	}
 	return &recsys.Manifest{
-		SchemaVersion: recsys.ManifestSchemaVersion, RunID: "bench", Dimension: o.dimension,
-		Parameters:   recsys.Parameters{Trainer: "bench", Rank: o.dimension},
+		SchemaVersion: recsys.ManifestSchemaVersion, RunID: "bench", Dimension: o.Dimension,
+		Parameters:   recsys.Parameters{Trainer: "bench", Rank: o.Dimension, Alpha: 1, Regularization: 0.1},
 		Interest:     recsys.DefaultInterest(),
-		Gram:         make([]float64, o.dimension*o.dimension),
+		Gram:         gram(o),
 		Coverage:     recsys.Coverage{To: time.Now(), StoredTo: time.Now()},
 		HoldoutBound: "0000000000000000",
-		Files:        []recsys.File{file(recsys.ItemsFile, items), file(recsys.UsersFile, o.users)},
+		Files:        []recsys.File{file(recsys.ItemsFile, o.Items), file(recsys.UsersFile, o.Users)},
 	}
 }
+
+// gram is about VᵀV of the items, so that a fold-in has a solution.
+func gram(o Options) []float64 {
+	g := make([]float64, o.Dimension*o.Dimension)
+	for i := range o.Dimension {
+		g[i*o.Dimension+i] = float64(o.Items) * math.Exp(2*lengths*lengths) / float64(o.Dimension)
+	}
+	return g
+}
+
+// lengths is how widely the lengths of item vectors differ: the deviation of
+// their logarithm.
+const lengths = 0.7
 
 // source yields batches until left rows are made.
 type source struct {
@@ -173,7 +195,7 @@ func (g *generator) items(first, n int) embeddings.Batch {
 	}
 	for i := range n {
 		b.IDs = append(b.IDs, itemID(first+i))
-		length := math.Exp(0.7 * g.rng.NormFloat64())
+		length := math.Exp(lengths * g.rng.NormFloat64())
 		b.Available[i], b.Popularity[i] = true, length
 		g.vector(b.Vectors[i*g.dimension:][:g.dimension], 2, 0.8, length)
 	}

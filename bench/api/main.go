@@ -1,0 +1,110 @@
+// Command api measures how fast the API answers with recommendations, and how
+// good its answers are, against an exact scan of the same version.
+//
+//	go run ./bench/api              the live version of the local stack, or of RECFLOW_DATABASE_URL
+//	go run ./bench/api -size 1m     a generated catalogue of 1,000,000 × 64 on a Postgres of its own
+//
+// It runs an API process of its own, without a limit of requests, from the code
+// as it is. Sender, API and Postgres share the machine. Latencies are those of
+// single requests; requests a second are of several callers at once.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/recflow/recflow/bench/internal/generated"
+	"github.com/recflow/recflow/bench/internal/setup"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+type options struct {
+	size                               string
+	dimension, users, k, callers, each int
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.size, "size", "", "generate this many items, for example 50k or 1m; empty: the live version")
+	flag.IntVar(&o.dimension, "dimension", 64, "values in a generated vector")
+	flag.IntVar(&o.users, "users", 300, "users to ask for")
+	flag.IntVar(&o.k, "k", 20, "length of a list")
+	flag.IntVar(&o.callers, "callers", 8, "callers at once, where requests a second are measured")
+	flag.IntVar(&o.each, "each", 900, "requests of each measurement")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "api:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.size != "" {
+		items, err := setup.Size(o.size)
+		if err != nil {
+			return err
+		}
+		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension}
+		return generated.With(ctx, shape, func(url string, store *vectorstore.Store, v recsys.Version) error {
+			if err := promote(ctx, store, v); err != nil {
+				return err
+			}
+			return measureAt(ctx, o, url, store)
+		})
+	}
+	url, err := setup.Live()
+	if err != nil {
+		return err
+	}
+	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: url, Name: "bench api"})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return measureAt(ctx, o, url, store)
+}
+
+func promote(ctx context.Context, store *vectorstore.Store, v recsys.Version) error {
+	if err := store.MarkReady(ctx, v.ID, nil); err != nil {
+		return err
+	}
+	_, err := store.Promote(ctx, vectorstore.Promotion{Version: v.ID, Actor: "bench", Reason: "benchmark"})
+	return err
+}
+
+// measureAt runs an API on the database and measures it.
+func measureAt(ctx context.Context, o options, url string, store *vectorstore.Store) error {
+	live, err := store.Live(ctx)
+	if err != nil {
+		return err
+	}
+	users, err := store.SampleUsers(ctx, live.Version, o.users, "bench api")
+	if err != nil {
+		return err
+	}
+	if len(users) == 0 {
+		return fmt.Errorf("version %d has no user with a vector", live.Version.ID)
+	}
+	api, stop, err := startAPI(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	v := live.Version
+	fmt.Printf("version %d: %d items × %d, %d users, k %d, %d callers, %s\n\n", v.ID, v.Items, v.Dimension, len(users), o.k, o.callers, v.Search.Method)
+	began := time.Now()
+	m := measurement{options: o, api: api, store: store, version: v, users: users}
+	if err := m.run(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("\nmeasured in %s\n", time.Since(began).Round(time.Second))
+	return nil
+}

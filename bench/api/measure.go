@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// measurement asks one API, and the store beside it for the truth.
+type measurement struct {
+	options
+	api     *apiclient.Client
+	store   *vectorstore.Store
+	version recsys.Version
+	users   []vectorstore.User
+}
+
+func (m measurement) run(ctx context.Context) error {
+	fmt.Printf("%-28s %8s %8s %8s  %12s  %s\n", "milliseconds", "p50", "p95", "p99", "requests/s", fmt.Sprintf("recall@%d", m.k))
+	for _, c := range []struct {
+		name string
+		ask  func(u vectorstore.User) recommend.Request
+	}{
+		{"a user", func(u vectorstore.User) recommend.Request { return recommend.Request{UserID: u.ID} }},
+		{"a user after a click", func(u vectorstore.User) recommend.Request {
+			return recommend.Request{UserID: u.ID, Recent: u.History.Items[:min(1, len(u.History.Items))]}
+		}},
+		{"nobody after a click", func(u vectorstore.User) recommend.Request {
+			return recommend.Request{Recent: u.History.Items[:min(1, len(u.History.Items))]}
+		}},
+		{"an unknown user", func(vectorstore.User) recommend.Request { return recommend.Request{UserID: "bench-nobody"} }},
+	} {
+		if err := m.row(ctx, c.name, c.ask); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// row measures one kind of request: one after the other, then several at once.
+// Recall is that of the lists whose truth can be told from the version alone.
+func (m measurement) row(ctx context.Context, name string, ask func(vectorstore.User) recommend.Request) error {
+	one := func(i int) (recommend.List, error) {
+		req := ask(m.users[i%len(m.users)])
+		req.K = m.k
+		return m.api.Recommend(ctx, req)
+	}
+	for i := range min(20, len(m.users)) { // warms what is kept
+		if _, err := one(i); err != nil {
+			return err
+		}
+	}
+	times := make([]time.Duration, m.each)
+	var recalls []float64
+	for i := range times {
+		began := time.Now()
+		list, err := one(i)
+		times[i] = time.Since(began)
+		if err != nil {
+			return err
+		}
+		if i < len(m.users) && list.Stage == recommend.Personalised && len(ask(m.users[i]).Recent) == 0 {
+			recall, err := m.recall(ctx, m.users[i], list)
+			if err != nil {
+				return err
+			}
+			recalls = append(recalls, recall)
+		}
+	}
+	var group errgroup.Group
+	began := time.Now()
+	for c := range m.callers {
+		group.Go(func() error {
+			for i := c; i < m.each; i += m.callers {
+				if _, err := one(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	rate := float64(m.each) / time.Since(began).Seconds()
+	recall := "–"
+	if len(recalls) > 0 {
+		recall = fmt.Sprintf("%.4f (%d lists)", recsys.Mean(recalls), len(recalls))
+	}
+	slices.Sort(times)
+	at := func(p int) float64 {
+		return float64(times[min(len(times)*p/100, len(times)-1)]) / float64(time.Millisecond)
+	}
+	fmt.Printf("%-28s %8.1f %8.1f %8.1f  %12.0f  %s\n", name, at(50), at(95), at(99), rate, recall)
+	return nil
+}
+
+// recall compares a list with what an exact scan finds. A user with events that
+// the version has not counted has another vector there: those count as they are.
+func (m measurement) recall(ctx context.Context, u vectorstore.User, list recommend.List) (float64, error) {
+	hits, err := m.store.Nearest(ctx, m.version, vectorstore.Query{
+		Vector: u.Vector, K: m.k, Exclude: slices.Concat(u.History.Items, u.History.Met), Exact: true,
+	})
+	if err != nil {
+		return 0, err
+	}
+	found, truth := make([]float64, len(list.Items)), make([]float64, len(hits))
+	for i, item := range list.Items {
+		found[i] = item.Score
+	}
+	for i, h := range hits {
+		truth[i] = h.Score
+	}
+	return recsys.SearchRecallAt(m.k, found, truth), nil
+}
