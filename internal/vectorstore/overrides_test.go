@@ -83,7 +83,7 @@ func TestWhatIsSaidOfItemsHolds(t *testing.T) {
 			}
 			now := map[string]recsys.Item{}
 			for _, i := range items {
-				i.Item.Title = titles[i.ItemID]
+				i.Title = titles[i.ItemID]
 				now[i.ItemID] = i.Item
 			}
 			shown := func(hits []vectorstore.Hit) {
