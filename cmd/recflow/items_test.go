@@ -13,7 +13,7 @@ import (
 
 func TestItemsAndExplain(t *testing.T) {
 	withVersions(t, newSystem(t))
-	withAPI(t)
+	withAPI(t, noTemporal)
 	lists := func(args ...string) (l []recommend.List) {
 		t.Helper()
 		r := recflow(t.Context(), "", append([]string{"recommend", "-o", "json"}, args...)...)
