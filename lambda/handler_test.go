@@ -203,6 +203,37 @@ func TestWhatCounts(t *testing.T) {
 
 const unknownItemReason = unknownItem
 
+// TestAnUnavailableItemIsGone sends the batches to one process, which keeps what
+// it has read.
+func TestAnUnavailableItemIsGone(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &vectorstoretest.Fixture{})
+	events := func(n int) []recsys.Event {
+		onlooker := click("onlooker", 3, n)
+		onlooker.EventType = "bookmark"
+		return []recsys.Event{click("newcomer", 10, n), onlooker, click("u00001", 10, n)}
+	}
+	require.Empty(t, b.send(events(1)...))
+	no, stages := false, map[string]bool{}
+	gone := map[string]string{}
+	for user, record := range b.last() {
+		gone[user] = record.Items[0].ItemID
+		stages[record.Stage] = true
+	}
+	require.Len(t, stages, 3)
+	for _, id := range gone {
+		_, err := b.db.ChangeItem(t.Context(), id, vectorstore.ItemChange{Available: &no})
+		require.NoError(t, err)
+	}
+	require.Empty(t, b.send(events(2)...))
+	for user, record := range b.last() {
+		require.Len(t, record.Items, b.ListLength)
+		for _, item := range record.Items {
+			assert.NotEqual(t, gone[user], item.ItemID, record.Stage)
+		}
+	}
+}
+
 func TestSameEventIDs(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &vectorstoretest.Fixture{})
