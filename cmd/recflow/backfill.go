@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -248,7 +248,7 @@ func (a *app) backfillActCommand(name, short string, act func(*apiclient.Client,
 				return a.print(backfillListing([]apiclient.Backfill{b}, b))
 			}
 			err = a.watchBackfill(cmd.Context(), api, b)
-			if name == "cancel" && strings.HasSuffix(fmt.Sprint(err), "was cancelled") {
+			if name == "cancel" && errors.Is(err, errBackfillCancelled) {
 				return nil // as asked for
 			}
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -81,26 +82,26 @@ func (a *app) watchBackfill(ctx context.Context, api *apiclient.Client, b apicli
 	return backfillError(b)
 }
 
+// errBackfillCancelled ends the watching of a backfill that somebody stopped.
+var errBackfillCancelled = errors.New("was cancelled")
+
 // backfillError says how a backfill ended, unless it ended well.
 func backfillError(b apiclient.Backfill) error {
 	switch b.State {
 	case recsys.BackfillSucceeded:
 		return nil
 	case recsys.BackfillCancelled:
-		return fmt.Errorf("backfill %s was cancelled", b.ID)
+		return fmt.Errorf("backfill %s %w", b.ID, errBackfillCancelled)
 	}
 	if b.Error != "" {
 		return fmt.Errorf("backfill %s failed: %s", b.ID, b.Error)
 	}
-	err := errors.New("")
-	for _, s := range b.Slices {
-		if s.State == recsys.SliceFailed {
-			err = fmt.Errorf("%d of %d slices of backfill %s failed, the first: %s; run them again with `recflow backfill retry %s`",
-				b.Count.Failed, b.Count.Total, b.ID, s.Error, b.ID)
-			break
-		}
+	first := slices.IndexFunc(b.Slices, func(s apiclient.Slice) bool { return s.State == recsys.SliceFailed })
+	if first < 0 {
+		return fmt.Errorf("backfill %s failed", b.ID)
 	}
-	return err
+	return fmt.Errorf("%d of %d slices of backfill %s failed, the first: %s; run them again with `recflow backfill retry %s`",
+		b.Count.Failed, b.Count.Total, b.ID, b.Slices[first].Error, b.ID)
 }
 
 // backfillDisplay shows a line for each slice that ends, and one that lives.
@@ -179,10 +180,7 @@ func backfillListing(found []apiclient.Backfill, value any) listing {
 func (a *app) printBackfill(b apiclient.Backfill) error {
 	l := listing{columns: []string{"slice", "up_to", "state", "version", "rows", "ndcg@100", "recall@20", "popularity_ndcg@100", "seconds", "attempt", "note"}, json: b}
 	for _, s := range b.Slices {
-		row := []string{strconv.Itoa(s.Index), stamp(s.To), s.State, "", "", "", "", "", "", strconv.Itoa(s.Attempt), s.Reason}
-		if s.Error != "" {
-			row[10] = s.Error
-		}
+		row := []string{strconv.Itoa(s.Index), stamp(s.To), s.State, "", "", "", "", "", "", strconv.Itoa(s.Attempt), sliceNote(s.Slice)}
 		if s.Version > 0 {
 			row[3] = count(s.Version)
 		}
@@ -198,6 +196,19 @@ func (a *app) printBackfill(b apiclient.Backfill) error {
 		l.rows = append(l.rows, row)
 	}
 	return a.print(l)
+}
+
+// sliceNote is what there is to know of a slice beside its state.
+func sliceNote(s recsys.Slice) string {
+	switch n := len(s.Earlier); {
+	case s.Error != "":
+		return s.Error
+	case s.State == recsys.SlicePending || s.State == recsys.SliceSkipped:
+		return s.Reason
+	case s.State == recsys.SliceRunning && n > 0:
+		return "before: " + s.Earlier[n-1].Error
+	}
+	return ""
 }
 
 func metricText(of map[string]recsys.Metric, name string) string {
