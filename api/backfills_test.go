@@ -185,8 +185,8 @@ func TestETA(t *testing.T) {
 		{State: recsys.SliceRunning, StartedAt: now.Add(-time.Hour)},
 		{State: recsys.SlicePending},
 	}}
-	out := h.server.describe(b)
-	require.NoError(t, h.server.addETA(t.Context(), &out))
+	out := h.describe(b)
+	require.NoError(t, h.addETA(t.Context(), &out))
 	require.WithinDuration(t, now.Add(8*time.Minute), out.ETA, 2*time.Second, "three are left, two at a time, four minutes each")
 	require.WithinDuration(t, now.Add(3*time.Minute), out.Slices[3].ETA, 2*time.Second)
 	require.WithinDuration(t, now, out.Slices[4].ETA, 2*time.Second, "not in the past")
@@ -194,15 +194,15 @@ func TestETA(t *testing.T) {
 	require.Zero(t, out.Slices[5].ETA)
 
 	b.Slices = b.Slices[3:]
-	out = h.server.describe(b)
-	require.NoError(t, h.server.addETA(t.Context(), &out))
+	out = h.describe(b)
+	require.NoError(t, h.addETA(t.Context(), &out))
 	require.Zero(t, out.ETA, "nothing ran before")
 	m := vectorstoretest.Manifest(t, vectorstoretest.Fixture{})
 	m.Coverage.StoredTo = now.Add(-10 * time.Minute)
 	v, err := h.store.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: m})
 	require.NoError(t, err)
 	require.NoError(t, h.store.MarkReady(t.Context(), v.ID, nil))
-	require.NoError(t, h.server.addETA(t.Context(), &out))
+	require.NoError(t, h.addETA(t.Context(), &out))
 	require.WithinDuration(t, now.Add(9*time.Minute), out.Slices[0].ETA, 20*time.Second, "a version took ten minutes")
 }
 

@@ -66,6 +66,6 @@ func traceID(header string) string {
 		return m[1]
 	}
 	var id [16]byte
-	rand.Read(id[:]) //nolint:errcheck // it never fails
+	rand.Read(id[:])
 	return hex.EncodeToString(id[:])
 }

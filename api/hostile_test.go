@@ -95,7 +95,7 @@ func TestLimitsOfARequest(t *testing.T) {
 	server := httpServer(h.handler())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	go server.Serve(l) //nolint:errcheck // it ends with the test
+	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	address := "http://" + l.Addr().String()
 

@@ -39,10 +39,9 @@ func New(o Options) *Client {
 // mostAnswer bounds an answer, in bytes.
 const mostAnswer = 64 << 20
 
-// Do sends a request and decodes its answer. body and answer may be nil. What
-// the API refuses comes back as a *Problem. The body of the response is read and
-// closed: of it only status and headers are of use.
-func (c *Client) Do(ctx context.Context, method, path string, query url.Values, header http.Header, body, answer any) (*http.Response, error) {
+// Do sends a request, decodes its answer and returns the answer's headers. body
+// and answer may be nil. What the API refuses comes back as a *Problem.
+func (c *Client) Do(ctx context.Context, method, path string, query url.Values, header http.Header, body, answer any) (http.Header, error) {
 	address := c.options.URL + path
 	if len(query) > 0 {
 		address += "?" + query.Encode()
@@ -76,18 +75,18 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	if err != nil {
-		return resp, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
+		return resp.Header, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
 	}
 	if resp.StatusCode >= 300 {
-		return resp, problemOf(resp, data)
+		return resp.Header, problemOf(resp, data)
 	}
 	if answer == nil || len(data) == 0 {
-		return resp, nil
+		return resp.Header, nil
 	}
 	if err := json.Unmarshal(data, answer); err != nil {
-		return resp, fmt.Errorf("%s %s: understand the answer: %w", method, path, err)
+		return resp.Header, fmt.Errorf("%s %s: understand the answer: %w", method, path, err)
 	}
-	return resp, nil
+	return resp.Header, nil
 }
 
 // Unreachable says that nothing answers at the address of the API.

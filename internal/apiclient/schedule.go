@@ -47,8 +47,8 @@ type ScheduledRun struct {
 // Schedule asks for the schedule; the ETag is that of what was seen, and stays
 // while only runs come and go.
 func (c *Client) Schedule(ctx context.Context) (s Schedule, etag string, err error) {
-	resp, err := c.Do(ctx, http.MethodGet, "/schedule", nil, nil, nil, &s)
-	return s, etagOf(resp), err
+	answered, err := c.Do(ctx, http.MethodGet, "/schedule", nil, nil, nil, &s)
+	return s, answered.Get("ETag"), err
 }
 
 // PutSchedule replaces the schedule that is as it was seen, or makes the first

@@ -48,14 +48,14 @@ type Pin struct {
 
 // Version asks for a version; the ETag is that of what was seen.
 func (c *Client) Version(ctx context.Context, id int64) (v VersionReport, etag string, err error) {
-	resp, err := c.Do(ctx, http.MethodGet, "/versions/"+number(id), nil, nil, nil, &v)
-	return v, etagOf(resp), err
+	answered, err := c.Do(ctx, http.MethodGet, "/versions/"+number(id), nil, nil, nil, &v)
+	return v, answered.Get("ETag"), err
 }
 
 // Live asks for the live version.
 func (c *Client) Live(ctx context.Context) (l Live, etag string, err error) {
-	resp, err := c.Do(ctx, http.MethodGet, "/live", nil, nil, nil, &l)
-	return l, etagOf(resp), err
+	answered, err := c.Do(ctx, http.MethodGet, "/live", nil, nil, nil, &l)
+	return l, answered.Get("ETag"), err
 }
 
 // Promote makes a version live that is as it was seen.
@@ -101,10 +101,3 @@ func (c *Client) Diff(ctx context.Context, a, b int64, k, users int) (d recommen
 }
 
 func match(etag string) http.Header { return http.Header{"If-Match": {etag}} }
-
-func etagOf(resp *http.Response) string {
-	if resp == nil {
-		return ""
-	}
-	return resp.Header.Get("ETag")
-}
