@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -79,7 +80,7 @@ func reference(o *huma.OpenAPI) []byte {
 		}
 	}
 	slices.SortFunc(operations, func(a, b operation) int {
-		return strings.Compare(a.Tags[0]+a.Path+a.Method, b.Tags[0]+b.Path+b.Method)
+		return cmp.Or(strings.Compare(a.Tags[0], b.Tags[0]), strings.Compare(a.Path, b.Path), strings.Compare(a.Method, b.Method))
 	})
 	t := template.Must(template.New("reference").Funcs(template.FuncMap{
 		"style": func() template.CSS { return template.CSS(referenceStyle) },
