@@ -69,7 +69,8 @@ bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m fo
 	@if [ -f bench/glue/job.py ]; then "$(PYTHON)" bench/glue/job.py; fi
 
 soak: setup ## the long forms of the fault tests
-	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker ./lambda -soak
+	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker ./lambda ./api -soak
+	@go test -timeout 2h -count 1 -v ./cmd/recflow -run Soak -soak
 
 clean: ## remove what a build made; the caches and .recflow stay
 	@rm -rf bin dist spark-warehouse metastore_db derby.log
