@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -132,6 +133,35 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	d, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.BackfillWorkflowID("b", 1), "")
 	require.NoError(t, err)
 	require.LessOrEqual(t, d.WorkflowExecutionInfo.HistoryLength/3, int64(workflows.EventsPerSlice))
+}
+
+func TestBackfill_measures_what_would_be_refused_now_and_refuses_what_is_unsound(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	c, err := pgx.Connect(t.Context(), s.url)
+	require.NoError(t, err)
+	defer c.Close(t.Context())
+	// The stream no longer keeps what came after the slices.
+	_, err = c.Exec(t.Context(), "UPDATE recflow.horizon SET occurred_before = '2025-06-01'")
+	require.NoError(t, err)
+	b := s.write("past", 1, 1)
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
+	b = s.ledger("past", "the end", over)
+	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Slices[0].Error)
+	require.NotNil(t, b.Slices[0].Metrics)
+
+	s.use(small.changed(t, func(m *recsys.Manifest) { m.Parameters.Alpha = 4 }))
+	b = s.write("unsound", 2, 1) // its range holds that of the first, which is over
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
+	b = s.ledger("unsound", "the end", over)
+	require.Equal(t, recsys.BackfillFailed, b.State)
+	require.Equal(t, []string{recsys.SliceSkipped, recsys.SliceFailed}, []string{b.Slices[0].State, b.Slices[1].State})
+	require.Contains(t, b.Slices[1].Error, recsys.GateFoldIn)
+	require.NotContains(t, b.Slices[1].Error, recsys.GateHorizon)
+	require.NotNil(t, b.Slices[1].Metrics, "it stays to be looked at")
+	v, err := s.store.Version(t.Context(), b.Slices[1].Version)
+	require.NoError(t, err)
+	require.Equal(t, recsys.Refused, v.State)
 }
 
 // trains reports whether a refresh awaits its training.
