@@ -95,7 +95,7 @@ func TestQuarantine(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(recflow(t.Context(), "", "quarantine", "show", large.QuarantineID, "-o", "json").out), &q))
 		assert.Len(t, q.Raw, 300<<10)
 		missing := recflow(t.Context(), "", "quarantine", "show", "nothing")
-		assert.Equal(t, 1, missing.code)
+		assert.Equal(t, exitNotFound, missing.code)
 		assert.Contains(t, missing.err, `no record "nothing" in quarantine`)
 	})
 	t.Run("it goes on past an object that is damaged, and says so", func(t *testing.T) {

@@ -175,7 +175,7 @@ func (a *app) refresh(ctx context.Context, f refreshFlags) error {
 		if _, err := temporal.DescribeWorkflowExecution(ctx, f.follow, ""); err != nil {
 			return noSuchRefresh(err, f.follow)
 		}
-		return a.follow(ctx, temporal, temporal.GetWorkflow(ctx, f.follow, ""))
+		return a.followBackfill(ctx, api, temporal, temporal.GetWorkflow(ctx, f.follow, ""))
 	}
 
 	run, err := startRefresh(ctx, api, temporal, f.request)
@@ -188,7 +188,7 @@ func (a *app) refresh(ctx context.Context, f refreshFlags) error {
 		if link != "" {
 			fmt.Fprintf(a.err, "watch it at %s\n", link)
 		}
-		return a.follow(ctx, temporal, run)
+		return a.followBackfill(ctx, api, temporal, run)
 	}
 	fmt.Fprintf(a.err, "follow it with `recflow refresh --follow %s`\n", run.GetID())
 	return a.print(listing{
@@ -233,6 +233,26 @@ func backfillOf(r workflows.RefreshRequest) apiclient.NewBackfill {
 
 // ofBackfill finds the backfill in the id of a refresh that is its slice.
 var ofBackfill = regexp.MustCompile(`^refresh-([a-z0-9]{16})-\d+$`)
+
+// settleTime bounds the wait for the ledger to say what its workflow has done.
+const settleTime = 15 * time.Second
+
+// followBackfill follows a refresh, and then waits until its backfill is over
+// too: the next one on the same range would be refused before.
+func (a *app) followBackfill(ctx context.Context, api *apiclient.Client, temporal client.Client, run client.WorkflowRun) error {
+	err := a.follow(ctx, temporal, run)
+	m := ofBackfill.FindStringSubmatch(run.GetID())
+	if m == nil || ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	b, settled := api.Backfill(ctx, m[1], 0, 0)
+	for settled == nil && !b.Over() {
+		b, settled = api.Backfill(ctx, m[1], time.Second, b.Revision)
+	}
+	return err // what came of the refresh is known; the ledger follows
+}
 
 // cancelRefresh stops a refresh: the backfill that it belongs to, or the run of
 // the schedule.

@@ -210,11 +210,15 @@ func TestRefreshCommand(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
 		errs := newWatched("✓ prepare")
-		code := make(chan int)
+		code := make(chan int, 1)
 		go func() {
 			code <- run(ctx, []string{"refresh", seed(hang), "--wait"}, streams{in: strings.NewReader(""), out: io.Discard, err: errs})
 		}()
-		<-errs.seen
+		select {
+		case <-errs.seen:
+		case early := <-code:
+			require.Fail(t, "it has ended", "with %d: %s", early, errs)
+		}
 		interrupt()
 		require.Equal(t, 130, <-code)
 		assert.NotContains(t, errs.String(), "✗", "nothing has failed")

@@ -47,7 +47,7 @@ func TestWhatIsSaidOfItemsHolds(t *testing.T) {
 	t.Parallel()
 	for _, method := range []recsys.Search{
 		{Method: recsys.Exact},
-		{Method: recsys.HNSW, M: 24, EFConstruction: 64, EFSearch: 200},
+		{Method: recsys.HNSW, M: 48, EFConstruction: 128, EFSearch: 200},
 	} {
 		t.Run(string(method.Method), func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +149,7 @@ func TestFiltersOfEverySelectivity(t *testing.T) {
 	var data *vectorstoretest.Data
 	steps := map[string]int{"all": 1, "tenth": 10, "hundredth": 100, "thousandth": 1000}
 	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{
-		Items: 6000, Users: 100, Dimension: 32, Search: recsys.Search{Method: recsys.HNSW, M: 32, EFConstruction: 96, EFSearch: 200},
+		Items: 6000, Users: 100, Dimension: 8, Search: recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 128, EFSearch: 200},
 		Change: func(d *vectorstoretest.Data) {
 			data = d
 			for i := range d.Items {
