@@ -90,7 +90,6 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 
 // read takes in what the ledger says is to be done.
 func (b *backfill) read(plan recsys.Backfill) error {
-	//workflowcheck:ignore — the same text gives the same request
 	//workflowcheck:ignore — the same text is the same request
 	if err := json.Unmarshal(plan.Request, &b.request); err != nil {
 		return temporal.NewNonRetryableApplicationError("the ledger holds a request that is not understood: "+err.Error(), InvalidRequest, nil)
