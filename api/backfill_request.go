@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -52,7 +53,7 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ve
 	return vectorstore.NewBackfill{
 		Backfill: recsys.Backfill{
 			ID: id, Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second), MaxParallel: max(1, r.MaxParallel),
-			Rerun: orDefault(r.Rerun, recsys.RerunMissing), Promote: r.Promote, Request: request, Actor: principalOf(ctx).actor(),
+			Rerun: cmp.Or(r.Rerun, recsys.RerunMissing), Promote: r.Promote, Request: request, Actor: principalOf(ctx).actor(),
 			WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
 		},
 		Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest,
@@ -73,10 +74,10 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 	training := workflows.DefaultRefresh(r.To)
 	training.To, training.Promote = time.Time{}, false
 	if t := r.Training; t != nil {
-		override(&training.Rank, t.Rank)
-		override(&training.Iterations, t.Iterations)
-		override(&training.Alpha, t.Alpha)
-		override(&training.Regularization, t.Regularization)
+		training.Rank = cmp.Or(t.Rank, training.Rank)
+		training.Iterations = cmp.Or(t.Iterations, training.Iterations)
+		training.Alpha = cmp.Or(t.Alpha, training.Alpha)
+		training.Regularization = cmp.Or(t.Regularization, training.Regularization)
 		if t.Seed != nil {
 			training.Seed = *t.Seed
 		}
@@ -98,20 +99,6 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 		return training, invalid(err)
 	}
 	return training, nil
-}
-
-func override[T comparable](to *T, with T) {
-	var none T
-	if with != none {
-		*to = with
-	}
-}
-
-func orDefault(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 // invalid is the answer to a request with mistakes that errors.Join collected.

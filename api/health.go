@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/telemetry"
 )
 
 // readyTimeout bounds the wait for what the API needs.
@@ -78,5 +79,5 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 type versionOutput struct{ Body apiclient.Build }
 
 func (s *server) version(context.Context, *struct{}) (*versionOutput, error) {
-	return &versionOutput{apiclient.Build{BuildID: build(), API: "1"}}, nil
+	return &versionOutput{apiclient.Build{BuildID: telemetry.BuildID(), API: "1"}}, nil
 }

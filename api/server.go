@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"runtime/debug"
 
 	"github.com/danielgtaylor/huma/v2"
 	"go.temporal.io/sdk/client"
@@ -46,18 +45,4 @@ func (s *server) change(ctx context.Context, target string, change func(*vectors
 	return s.store.Audited(ctx, vectorstore.Audit{
 		Actor: c.principal.actor(), Action: c.action, Target: target, TraceID: c.traceID,
 	}, change)
-}
-
-// build is the commit that the binary was made from, where that is known.
-func build() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
-		}
-	}
-	return "unknown"
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/telemetry"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
@@ -71,7 +72,7 @@ func run(ctx context.Context, c config.Worker) error {
 
 // serve runs the worker itself.
 func serve(ctx context.Context, c config.Worker, temporal client.Client, steps *activities.Activities) error {
-	build := buildID(c.BuildID)
+	build := cmp.Or(c.BuildID, telemetry.BuildID())
 	broken := make(chan error, 1)
 	w := worker.New(temporal, c.Temporal.TaskQueue, worker.Options{
 		// The build is reported and does not route: a change that a run under way
@@ -109,26 +110,4 @@ func serve(ctx context.Context, c config.Worker, temporal client.Client, steps *
 		w.Stop()
 		return fmt.Errorf("the worker broke: %w", err)
 	}
-}
-
-// buildID names the code: what was configured, else the commit it was built
-// from, else "unknown".
-func buildID(configured string) string {
-	if configured != "" {
-		return configured
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	id := "unknown"
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision" && len(s.Value) >= 12:
-			id = s.Value[:12]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			id += "-modified"
-		}
-	}
-	return id
 }

@@ -41,7 +41,6 @@ func TestGuide(t *testing.T) {
 	for what, pattern := range map[string]string{
 		"nothing is live":               `"code":"no_live_version"`,
 		"a plan":                        `"run":1,"skip":0`,
-		"started once":                  `(?s)"id":"(\w+)".*?"id":"(\w+)"`,
 		"the gates passed":              `recall +✓`,
 		"a personal list":               `"user_id":"u7","version":1,"stage":"personalised"`,
 		"nothing is known":              `"user_id":"somebody","version":1,"stage":"popular"`,
@@ -55,6 +54,9 @@ func TestGuide(t *testing.T) {
 	} {
 		require.Regexp(t, pattern, string(out), what)
 	}
+	started := regexp.MustCompile(`"id":"[a-z0-9]{16}","kind":"refresh"`).FindAllString(string(out), 2)
+	require.Len(t, started, 2)
+	require.Equal(t, started[0], started[1], "the same key starts it once")
 	if testing.Verbose() {
 		t.Logf("%s", out)
 	}
