@@ -64,31 +64,34 @@ func Env(t testing.TB) map[string]string {
 
 var (
 	buckets atomic.Int64
-	start   = sync.OnceValues(startEmulator)
+	start   = sync.OnceValues(func() (endpoint string, err error) {
+		endpoint, lifeline, err = startEmulator()
+		return endpoint, err
+	})
 
 	// lifeline is held so that the collector does not close it.
 	lifeline io.Closer //nolint:unused // holding it is its use
 )
 
 // startEmulator starts the emulator on a free port and waits until it answers.
-// Its parent is a shell that ends it when this process is gone, however it ends:
-// a test binary has no hook that runs last.
-func startEmulator() (string, error) {
+// Its parent is a shell that ends it when the lifeline is closed or this process
+// is gone, however it ends: a test binary has no hook that runs last.
+func startEmulator(env ...string) (endpoint string, lifeline io.Closer, err error) {
 	local, err := config.ReadLocal()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	tools, err := toolchain.Installed(local.Cache)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	dir, err := os.MkdirTemp("", "recflow-s3-")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	port, err := freePort()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	// The shell's standard input is a pipe that only this process holds open.
 	const guard = `"$1" >"$2/log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid; rm -rf "$2"`
@@ -98,18 +101,19 @@ func startEmulator() (string, error) {
 		"BIND_HOST=127.0.0.1", "GATEWAY_PORT="+strconv.Itoa(port),
 		"S3_PERSIST=1", "S3_DATA_DIR="+filepath.Join(dir, "s3"),
 		"PERSIST_STATE=1", "STATE_DIR="+filepath.Join(dir, "state"))
+	cmd.Env = append(cmd.Env, env...)
 	if lifeline, err = cmd.StdinPipe(); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	endpoint := "http://127.0.0.1:" + strconv.Itoa(port)
+	endpoint = "http://127.0.0.1:" + strconv.Itoa(port)
 	if err := waitReady(endpoint); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return "", fmt.Errorf("%w; its output:\n%s", err, strings.TrimSpace(string(log)))
+		return "", nil, fmt.Errorf("%w; its output:\n%s", err, strings.TrimSpace(string(log)))
 	}
-	return endpoint, nil
+	return endpoint, lifeline, nil
 }
 
 func waitReady(endpoint string) error {

@@ -154,7 +154,9 @@ func (s *shard) page(run context.Context, iterator *string) (*kinesis.GetRecords
 			s.at = position{kind: types.ShardIteratorTypeAtTimestamp, time: s.at.time}
 		}
 	}
-	out, err := k.GetRecords(run, &kinesis.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(readLimit)}, once)
+	// Named, so that whoever checks permissions need not know whose iterator it is.
+	in := &kinesis.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(readLimit), StreamARN: &s.store.identity.ARN}
+	out, err := k.GetRecords(run, in, once)
 	if err != nil && !throttled(err) {
 		*iterator = "" // expired, or of an endpoint that has restarted
 	}

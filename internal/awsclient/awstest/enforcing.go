@@ -1,0 +1,117 @@
+package awstest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// Account is the emulator's account.
+const Account = "000000000000"
+
+// region of the emulator's clients.
+const region = "us-east-1"
+
+// Root are the credentials that may do anything on an emulator that enforces IAM.
+// The emulator takes them from its own environment.
+var Root = aws.Credentials{AccessKeyID: "root-of-the-emulator", SecretAccessKey: "secret-of-the-emulator"}
+
+// Enforcing starts an emulator, for this test alone, that checks the signature
+// and the permissions of each call (decision 1121), and returns its endpoint.
+func Enforcing(t testing.TB) string {
+	t.Helper()
+	endpoint, lifeline, err := startEmulator("AUTH=true",
+		"AWS_ACCESS_KEY_ID="+Root.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+Root.SecretAccessKey)
+	if err != nil {
+		t.Fatalf("start the emulator: %v", err)
+	}
+	t.Cleanup(func() { lifeline.Close() })
+	return endpoint
+}
+
+// RoleARN is the ARN of a role of the emulator's account.
+func RoleARN(name string) string { return "arn:aws:iam::" + Account + ":role/" + name }
+
+// AssumeRole signs in to a role. The emulator lets root assume a role that trusts
+// a service, which AWS would not: so a test acts as Lambda or Glue would, with
+// the role exactly as Terraform made it.
+func AssumeRole(ctx context.Context, endpoint string, root aws.Credentials, roleARN string) (aws.Credentials, error) {
+	var out struct {
+		Credentials struct {
+			AccessKeyID     string `xml:"AccessKeyId"`
+			SecretAccessKey string
+			SessionToken    string
+		} `xml:"AssumeRoleResult>Credentials"`
+	}
+	data, err := Query(ctx, endpoint, root, "sts", url.Values{
+		"Action": {"AssumeRole"}, "Version": {"2011-06-15"}, "RoleArn": {roleARN}, "RoleSessionName": {"test"},
+	})
+	if err == nil {
+		err = xml.Unmarshal(data, &out)
+	}
+	if err != nil {
+		return aws.Credentials{}, fmt.Errorf("assume %s: %w", roleARN, err)
+	}
+	c := out.Credentials
+	return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
+}
+
+// CredentialEnv is how a process is given credentials.
+func CredentialEnv(c aws.Credentials) map[string]string {
+	return map[string]string{
+		"AWS_ACCESS_KEY_ID":     c.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY": c.SecretAccessKey,
+		"AWS_SESSION_TOKEN":     c.SessionToken,
+	}
+}
+
+// Query makes one call of the Query protocol, which IAM, STS and SNS speak. Tests
+// need three operations of two services; that does not pay for two more clients.
+func Query(ctx context.Context, endpoint string, c aws.Credentials, service string, form url.Values) ([]byte, error) {
+	body := []byte(form.Encode())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	sum := sha256.Sum256(body)
+	if err := v4.NewSigner().SignHTTP(ctx, c, req, hex.EncodeToString(sum[:]), service, region, time.Now()); err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s: %s", form.Get("Action"), resp.Status, data)
+	}
+	return data, err
+}
+
+// MakeRole makes a role that a service may assume, with one policy.
+func MakeRole(ctx context.Context, endpoint string, root aws.Credentials, name, service, policy string) error {
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}]}`
+	for _, form := range []url.Values{
+		{"Action": {"CreateRole"}, "RoleName": {name}, "AssumeRolePolicyDocument": {trust}},
+		{"Action": {"PutRolePolicy"}, "RoleName": {name}, "PolicyName": {name}, "PolicyDocument": {policy}},
+	} {
+		form.Set("Version", "2010-05-08")
+		if _, err := Query(ctx, endpoint, root, "iam", form); err != nil {
+			return fmt.Errorf("make role %s: %w", name, err)
+		}
+	}
+	return nil
+}
