@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -76,8 +77,11 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 	return out, nil
 }
 
+// buildID is what the image says of itself, else what Go says of the binary.
+func (s *server) buildID() string { return cmp.Or(s.config.BuildID, telemetry.BuildID()) }
+
 type versionOutput struct{ Body apiclient.Build }
 
 func (s *server) version(context.Context, *struct{}) (*versionOutput, error) {
-	return &versionOutput{apiclient.Build{BuildID: telemetry.BuildID(), API: "1"}}, nil
+	return &versionOutput{apiclient.Build{BuildID: s.buildID(), API: "1"}}, nil
 }

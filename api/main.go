@@ -6,33 +6,56 @@
 // start on a database that is not migrated. It asks Temporal for everything that
 // takes time, and holds no S3 or Glue client. One file holds one resource with
 // its routes; router.go puts them together, access.go says who may call what.
+// `recflow-api health` asks a running API whether it is well, as the health
+// check of its container.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // an image without a file of its own still trusts the public roots
+
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/health"
 )
 
 func main() {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
-	if len(os.Args) == 2 && os.Args[1] == "openapi" {
-		fmt.Print(string(document()))
-		return
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // from then on a signal has its usual effect
-	c, err := config.ReadAPI()
-	if err == nil {
-		err = run(ctx, c)
-	}
+	failure, err := command(ctx, os.Args[1:])
 	if err != nil {
-		slog.Error("api stopped", "error", err)
+		slog.Error(failure, "error", err)
 		os.Exit(1)
 	}
+}
+
+// command does what the arguments say, and names what went wrong if it did.
+func command(ctx context.Context, args []string) (failure string, err error) {
+	switch {
+	case len(args) == 0:
+		c, err := config.ReadAPI()
+		if err == nil {
+			err = run(ctx, c)
+		}
+		return "api stopped", err
+	case len(args) == 1 && args[0] == "openapi":
+		fmt.Print(string(document()))
+		return "", nil
+	case len(args) == 1 && args[0] == "health":
+		// /healthz, not /readyz: what a restart of this process cannot heal, such as
+		// a database that is away, must not restart it.
+		address, err := config.ReadHealthAddress()
+		if err == nil {
+			err = health.Ask(ctx, address.API)
+		}
+		return "not healthy", err
+	}
+	return "wrong usage", errors.New("give no argument, or one of health and openapi")
 }

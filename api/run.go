@@ -15,7 +15,6 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/telemetry"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -75,7 +74,7 @@ func serve(ctx context.Context, s *server) error {
 	var group errgroup.Group
 	group.Go(func() error { return ended(requests.Serve(listener)) })
 	group.Go(func() error { return ended(scrapes.Serve(metrics)) })
-	slog.Info("api ready", "address", listener.Addr().String(), "metrics", metrics.Addr().String(), "auth", s.config.Auth, "build_id", telemetry.BuildID())
+	slog.Info("api ready", "address", listener.Addr().String(), "metrics", metrics.Addr().String(), "auth", s.config.Auth, "build_id", s.buildID())
 	<-ctx.Done()
 	slog.Info("api draining", "drain_timeout", s.config.DrainTimeout.String())
 	close(s.stopping) // those who wait for a change get an answer now

@@ -28,6 +28,11 @@ const deployment = "recflow-worker"
 // run serves until ctx ends, then drains. Everything it opened is closed when it
 // returns.
 func run(ctx context.Context, c config.Worker) error {
+	p, err := listen(c.HealthAddress)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
 	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: deployment})
 	if err != nil {
 		return err
@@ -55,7 +60,7 @@ func run(ctx context.Context, c config.Worker) error {
 	if err := workflows.EnsureSweep(ctx, temporal, c.Temporal.TaskQueue, c.SweepEvery); err != nil {
 		return err
 	}
-	return serve(ctx, c, temporal, &activities.Activities{
+	return serve(ctx, c, p, temporal, &activities.Activities{
 		Store:        store,
 		S3:           awsclient.NewS3(aws, c.Storage.Bucket),
 		Glue:         awsclient.NewGlue(aws, c.Glue.Job),
@@ -71,7 +76,7 @@ func run(ctx context.Context, c config.Worker) error {
 }
 
 // serve runs the worker itself.
-func serve(ctx context.Context, c config.Worker, temporal client.Client, steps *activities.Activities) error {
+func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Client, steps *activities.Activities) error {
 	build := cmp.Or(c.BuildID, telemetry.BuildID())
 	broken := make(chan error, 1)
 	w := worker.New(temporal, c.Temporal.TaskQueue, worker.Options{
@@ -88,13 +93,14 @@ func serve(ctx context.Context, c config.Worker, temporal client.Client, steps *
 		// cancellation soon.
 		MaxHeartbeatThrottleInterval:     2 * time.Second,
 		DefaultHeartbeatThrottleInterval: 2 * time.Second,
-		OnFatalError:                     func(err error) { broken <- err },
+		OnFatalError:                     func(err error) { p.set(stopped); broken <- err },
 	})
 	workflows.Register(w)
 	w.RegisterActivity(steps)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
+	p.set(polling)
 	looking, stopLooking := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { reconcile(looking, steps.Store, temporal, c.Temporal.TaskQueue) })

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"go.temporal.io/sdk/temporal"
+	_ "golang.org/x/crypto/x509roots/fallback" // an image without a file of its own still trusts the public roots
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/apiclient"

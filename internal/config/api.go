@@ -31,6 +31,9 @@ type API struct {
 	Rate  float64 `env:"RECFLOW_API_RATE" envDefault:"200"`
 	Burst int     `env:"RECFLOW_API_BURST" envDefault:"400"`
 
+	// BuildID names the code that answers. Empty: the VCS revision.
+	BuildID string `env:"RECFLOW_BUILD_ID"`
+
 	// DrainTimeout is how long requests under way get when the process stops.
 	DrainTimeout time.Duration `env:"RECFLOW_API_DRAIN_TIMEOUT" envDefault:"30s"`
 }

@@ -79,6 +79,9 @@ type Worker struct {
 	// BuildID names the code that a workflow task ran on. Empty: the VCS revision.
 	BuildID string `env:"RECFLOW_BUILD_ID"`
 
+	// HealthAddress is a loopback host:port where /healthz answers. Empty: none.
+	HealthAddress string `env:"RECFLOW_WORKER_HEALTH_ADDRESS"`
+
 	// DrainTimeout is how long running activities get when the worker stops.
 	DrainTimeout time.Duration `env:"RECFLOW_DRAIN_TIMEOUT" envDefault:"30s"`
 
@@ -147,7 +150,7 @@ func ReadWorker() (Worker, error) {
 
 // Validate reports every mistake at once and names the variables.
 func (c Worker) Validate() error {
-	errs := []error{c.Database.validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate()}
+	errs := []error{c.Database.validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate(), c.validateHealth()}
 	if c.LoadParallel < 1 || c.LoadParallel > 64 {
 		errs = append(errs, fmt.Errorf("RECFLOW_LOAD_PARALLEL is %d; use 1 to 64", c.LoadParallel))
 	}
