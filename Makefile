@@ -20,7 +20,7 @@ GO_TESTS ?= ./...
 GO_TEST_FLAGS ?= -timeout 30m
 PY_TESTS ?= glue
 
-.PHONY: contract help build package setup demo test test-go test-python lint lint-quick bench soak clean
+.PHONY: contract help build package setup demo test test-go test-python lint lint-quick bench soak diagrams clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,11 @@ bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m fo
 soak: setup ## the long forms of the fault tests
 	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker ./lambda ./api -soak
 	@go test -timeout 2h -count 1 -v ./cmd/recflow -run Soak -soak
+
+diagrams: ## draw docs/diagrams/*.svg from their text (builds the tool the first time)
+	@for d in docs/diagrams/*.d2; do \
+	scripts/go-tool d2 oss.terrastruct.com/d2@$(D2_VERSION) --elk-nodeNodeBetweenLayers 45 $$d $${d%.d2}.svg; \
+	chmod 644 $${d%.d2}.svg; done
 
 clean: ## remove what a build made; the caches and .recflow stay
 	@rm -rf bin dist spark-warehouse metastore_db derby.log
