@@ -1,0 +1,98 @@
+package main
+
+import "math"
+
+// load is what a month asks of the system, and the sizes chosen for it.
+type load struct {
+	name      string
+	events    float64 // a month, each a list
+	requests  float64 // of the API for lists, a month
+	users     float64
+	items     float64
+	pairs     float64 // (user, item) that a training reads
+	trainings float64 // a month
+
+	instance price
+	vcpus    float64 // of the instance
+	zones    float64 // with a copy of the database: 1, or 2 with a standby
+	disk     float64 // GB
+	workers  float64 // of a Glue run, a DPU each
+}
+
+var loads = []load{
+	{
+		name: "small", events: 5e6, requests: 5e6, users: 100_000, items: 20_000, pairs: 3e6, trainings: 30,
+		instance: rdsT4gMedium, vcpus: 2, zones: 1, disk: 50, workers: 2,
+	},
+	{
+		name: "medium", events: 100e6, requests: 100e6, users: 1e6, items: 50_000, pairs: 60e6, trainings: 30,
+		instance: rdsR7gXlarge, vcpus: 4, zones: 2, disk: 200, workers: 5,
+	},
+	{
+		name: "large", events: 500e6, requests: 500e6, users: 10e6, items: 100_000, pairs: 600e6, trainings: 30,
+		instance: rdsR7g4xlarge, vcpus: 16, zones: 2, disk: 1000, workers: 20,
+	},
+}
+
+// What docs/benchmarks.md measured, on a machine with two cores.
+const (
+	listSeconds  = (2.0 + 1.8 + 1.7 + 48 + 2.9) / 1000 // of a list in the function: store, read, fold, search, write
+	eventsACore  = 350.0 / 2                           // a second, with everything else on the same cores
+	requestsCore = 128.0 / 2                           // a second: recommendations for a user, eight callers
+	pairSeconds  = 65.9 * 2 / 843_805                  // of a core: the training job, its start left out
+	millionItems = 60.6 / 15.3                         // time of a search in a million items ÷ in those of the other numbers
+)
+
+// What nobody measured. Each is a guess on the dear side.
+const (
+	hours        = 730.0 // of a month
+	peak         = 3.0   // times the mean
+	batch        = 10.0  // events an invocation
+	memory       = 0.5   // GB of a function, Terraform's default
+	eventBytes   = 300.0
+	listBytes    = 1600.0
+	logBytes     = 1600.0 // an invocation, metrics and Lambda's own lines
+	flowBytes    = 2.0    // an event or a request, of flow logs
+	packed       = 0.25   // of the bytes, after gzip
+	efficiency   = 0.5    // of Spark on several workers, against one machine
+	glueStart    = 120.0  // seconds of all workers
+	monthsOfRaw  = 12.0
+	kept         = 5.0  // trainings whose files are kept
+	endpoints    = 11.0 // interface endpoints of the network module
+	zonesOfVPC   = 2.0
+	alarms       = 16.0
+	metrics      = 40.0
+	secrets      = 2.0
+	imagesGB     = 0.2
+	taskCPU      = 1.0
+	taskMemory   = 2.0   // GB
+	objectsHour  = 60.0  // of a delivery stream: one a buffer of 60 seconds
+	sweepActions = 4000  // of Temporal, a month
+	runActions   = 100.0 // of a refresh, but for the beats
+	beatsMinute  = 30.0
+	gigabyte     = 1e9
+	kilobyte     = 1024.0
+)
+
+// perSecond is a month's mean.
+func perSecond(count float64) float64 { return count / (hours * 3600) }
+
+// databaseCPUs are the vCPUs that the peak asks of the database, if a vCPU does
+// what a core of the benchmark's machine does.
+func (l load) databaseCPUs() float64 {
+	return peak * (perSecond(l.events)/eventsACore + perSecond(l.requests)/requestsCore)
+}
+
+// apiTasks are the tasks of one vCPU each, at least two.
+func (l load) apiTasks() float64 {
+	return max(2, math.Ceil(peak*perSecond(l.requests)/requestsCore))
+}
+
+// glueSeconds is the time of one training.
+func (l load) glueSeconds() float64 {
+	return glueStart + l.pairs*pairSeconds/4/l.workers/efficiency
+}
+
+// embeddingsGB is what one training writes: 64 values of four bytes, twice that
+// with ids, histories and the manifest.
+func (l load) embeddingsGB() float64 { return (l.users + l.items) * 64 * 4 * 2 / gigabyte }
