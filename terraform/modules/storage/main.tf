@@ -1,0 +1,164 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  # A bucket's name is unique in the whole partition.
+  bucket = "${var.name_prefix}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+
+  # How long the objects of a folder are kept, in days. raw/, embeddings/ and
+  # code/ are kept until somebody removes them.
+  kept = {
+    "recommendations/"     = var.recommendations_days
+    "quarantine/"          = var.quarantine_days
+    "quarantine-payloads/" = var.quarantine_days
+    "errors/"              = var.quarantine_days
+    "aws/lambda/"          = var.quarantine_days
+  }
+
+  code = {
+    "code/glue_job.py"      = var.glue_script_path
+    "code/recflow-glue.zip" = var.glue_package_path
+  }
+}
+
+resource "aws_s3_bucket" "this" {
+  bucket        = local.bucket
+  force_destroy = var.force_destroy
+
+  # A destroy begins with the bucket. Where S3 refuses, because there is data in
+  # it, the key stays too: without the key the data would be lost.
+  depends_on = [aws_kms_key.this]
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  rule {
+    bucket_key_enabled = true
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = aws_kms_key.this.arn
+    }
+  }
+}
+
+data "aws_iam_policy_document" "bucket" {
+  statement {
+    sid       = "DenyWithoutTLS"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  bucket = aws_s3_bucket.this.id
+  policy = data.aws_iam_policy_document.bucket.json
+
+  # S3 refuses two changes of a bucket's access at a time.
+  depends_on = [aws_s3_bucket_public_access_block.this]
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  bucket = aws_s3_bucket.this.id
+
+  rule {
+    id     = "noncurrent-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
+  rule {
+    id     = "incomplete-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  dynamic "rule" {
+    for_each = local.kept
+
+    content {
+      id     = replace(trimsuffix(rule.key, "/"), "/", "-")
+      status = "Enabled"
+
+      filter {
+        prefix = rule.key
+      }
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
+  # Noncurrent versions exist only where versions do.
+  depends_on = [aws_s3_bucket_versioning.this]
+}
+
+resource "aws_s3_object" "code" {
+  for_each = local.code
+
+  bucket = aws_s3_bucket.this.id
+  key    = each.key
+  source = each.value
+  # An ETag is no digest of an object that KMS encrypts.
+  source_hash = filesha256(each.value)
+
+  depends_on = [
+    aws_s3_bucket_ownership_controls.this,
+    aws_s3_bucket_server_side_encryption_configuration.this,
+    aws_s3_bucket_versioning.this,
+  ]
+}

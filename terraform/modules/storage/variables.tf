@@ -1,0 +1,68 @@
+variable "name_prefix" {
+  description = "Beginning of every name. 3 to 24 lower-case letters, digits and hyphens."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must be 3 to 24 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen: it is part of a bucket's name."
+  }
+}
+
+variable "force_destroy" {
+  description = "Whether a destroy may delete the bucket with everything in it. Without, S3 refuses as long as there is data."
+  type        = bool
+  default     = false
+}
+
+variable "glue_script_path" {
+  description = "Path of glue_job.py, from `make package`."
+  type        = string
+
+  validation {
+    condition     = endswith(var.glue_script_path, ".py") && fileexists(var.glue_script_path)
+    error_message = "glue_script_path must be a .py file that exists: run `make package`."
+  }
+}
+
+variable "glue_package_path" {
+  description = "Path of recflow-glue.zip, from `make package`."
+  type        = string
+
+  validation {
+    condition     = endswith(var.glue_package_path, ".zip") && fileexists(var.glue_package_path)
+    error_message = "glue_package_path must be a .zip file that exists: run `make package`."
+  }
+}
+
+variable "noncurrent_days" {
+  description = "Days for which a replaced or deleted object can be brought back."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.noncurrent_days >= 1 && var.noncurrent_days == floor(var.noncurrent_days)
+    error_message = "noncurrent_days must be a whole number of days, 1 or more."
+  }
+}
+
+variable "quarantine_days" {
+  description = "Days for which what could not be used is kept: quarantine/, quarantine-payloads/, errors/ and aws/lambda/ (batches that were given up)."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.quarantine_days >= 1 && var.quarantine_days == floor(var.quarantine_days)
+    error_message = "quarantine_days must be a whole number of days, 1 or more."
+  }
+}
+
+variable "recommendations_days" {
+  description = "Days for which delivered lists are kept."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = var.recommendations_days >= 1 && var.recommendations_days == floor(var.recommendations_days)
+    error_message = "recommendations_days must be a whole number of days, 1 or more."
+  }
+}
