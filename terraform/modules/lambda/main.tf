@@ -1,0 +1,113 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  name = "${var.name_prefix}-stream"
+  arn = join(":", [
+    "arn", data.aws_partition.current.partition, "lambda", data.aws_region.current.name,
+    data.aws_caller_identity.current.account_id, "function", local.name,
+  ])
+
+  # Where Lambda puts batches that were given up: aws/lambda/<mapping>/<shard>/….
+  # The mapping's id is not known before the role has to be.
+  failures = "aws/lambda/"
+
+  # Where the function puts records that are too large for a delivery stream:
+  # stream.PayloadPrefix.
+  payloads = "quarantine-payloads/"
+
+  # What internal/config reads (ReadLambda).
+  settings = {
+    RECFLOW_BUCKET                   = var.bucket.name
+    RECFLOW_DATABASE_AUTH            = var.database.auth
+    RECFLOW_DATABASE_MAX_CONNS       = "2"
+    RECFLOW_DATABASE_URL             = var.database.url
+    RECFLOW_FIREHOSE_EVENTS          = var.delivery.names.events
+    RECFLOW_FIREHOSE_QUARANTINE      = var.delivery.names.quarantine
+    RECFLOW_FIREHOSE_RECOMMENDATIONS = var.delivery.names.recommendations
+  }
+}
+
+resource "aws_lambda_function" "this" {
+  function_name    = local.name
+  description      = "Turns events into recommendations"
+  role             = aws_iam_role.this.arn
+  runtime          = "provided.al2023"
+  handler          = "bootstrap"
+  architectures    = [var.architecture]
+  filename         = var.zip_path
+  source_code_hash = filebase64sha256(var.zip_path)
+  kms_key_arn      = var.kms_key_arn
+  memory_size      = var.memory_mb
+  timeout          = var.timeout_seconds
+
+  # Bounds the connections to the database, too: two an environment.
+  reserved_concurrent_executions = var.reserved_concurrency
+
+  environment {
+    variables = merge(var.environment, local.settings)
+  }
+
+  # RECFLOW_LOG_LEVEL decides what the function logs; here nothing is dropped.
+  logging_config {
+    log_format            = "JSON"
+    application_log_level = "TRACE"
+    system_log_level      = "INFO"
+    log_group             = aws_cloudwatch_log_group.this.name
+  }
+
+  vpc_config {
+    subnet_ids         = var.network.subnet_ids
+    security_group_ids = [var.network.security_group_id]
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+
+  lifecycle {
+    precondition {
+      condition     = var.reserved_concurrency >= var.mapping.parallelization
+      error_message = "reserved_concurrency must be at least mapping.parallelization: with less, batches of one shard throttle each other. Use shards × parallelization."
+    }
+  }
+}
+
+# Made before the function: the role may not make groups.
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/lambda/${local.name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+# These settings belong together. AWS's defaults try a poison record until it
+# expires, hold up its shard meanwhile, and then lose it.
+resource "aws_lambda_event_source_mapping" "this" {
+  function_name     = aws_lambda_function.this.arn
+  event_source_arn  = var.stream_arn
+  starting_position = var.mapping.starting_position
+
+  batch_size                         = var.mapping.batch_size
+  maximum_batching_window_in_seconds = var.mapping.window_seconds
+  parallelization_factor             = var.mapping.parallelization
+
+  function_response_types        = ["ReportBatchItemFailures"]
+  bisect_batch_on_function_error = true
+  maximum_retry_attempts         = var.mapping.max_retries
+  maximum_record_age_in_seconds  = var.mapping.max_record_age_seconds
+
+  destination_config {
+    on_failure {
+      destination_arn = var.bucket.arn
+    }
+  }
+
+  # OnFailureDestinationDeliveredEventCount, DroppedEventCount: without them
+  # nobody is told that the bucket holds a batch.
+  metrics_config {
+    metrics = ["EventCount"]
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
