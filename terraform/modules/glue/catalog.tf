@@ -1,0 +1,117 @@
+# The tables of docs/athena/*.sql. The tests of this module hold one against the other.
+locals {
+  tables = {
+    events = {
+      description = "Events that were accepted"
+      folder      = "raw/events"
+      columns = [
+        { name = "event_id", type = "string" },
+        { name = "user_id", type = "string" },
+        { name = "item_id", type = "string" },
+        { name = "event_type", type = "string" },
+        { name = "value", type = "double", comment = "a rating in stars, a purchase in pieces; null for most" },
+        { name = "session_id", type = "string" },
+        { name = "recommendation_id", type = "string", comment = "the list that caused it" },
+        { name = "occurred_at", type = "string", comment = "RFC 3339, UTC" },
+        { name = "stored_at", type = "string", comment = "RFC 3339, UTC; when the database saw it first" },
+      ]
+    }
+
+    quarantine = {
+      description = "Records that can never be used"
+      folder      = "quarantine"
+      columns = [
+        { name = "quarantine_id", type = "string", comment = "of the position in the stream; the same on every retry" },
+        { name = "reason", type = "string", comment = "a code" },
+        { name = "detail", type = "string", comment = "a sentence; never a part of the record" },
+        { name = "event_id", type = "string", comment = "where it could be read" },
+        { name = "raw", type = "string", comment = "the bytes, base64; null where raw_key is given" },
+        { name = "raw_key", type = "string", comment = "key of the object that holds bytes too large for a line" },
+        { name = "raw_bytes", type = "bigint" },
+        { name = "stream", type = "string", comment = "ARN" },
+        { name = "shard", type = "string" },
+        { name = "sequence_number", type = "string", comment = "more digits than a bigint has" },
+        { name = "sub_sequence", type = "int", comment = "position within an aggregated record" },
+        { name = "arrived_at", type = "string", comment = "RFC 3339, UTC" },
+        { name = "quarantined_at", type = "string", comment = "RFC 3339, UTC" },
+      ]
+    }
+
+    recommendations = {
+      description = "Lists as they were delivered"
+      folder      = "recommendations"
+      columns = [
+        { name = "recommendation_id", type = "string", comment = "the same state of the same user gives the same id" },
+        { name = "user_id", type = "string" },
+        { name = "version", type = "bigint" },
+        { name = "config_hash", type = "string" },
+        { name = "stage", type = "string", comment = "personalised, session or popular" },
+        { name = "items", type = "array<struct<item_id:string,rank:int,score:double,stage:string>>", comment = "best first" },
+        { name = "event_id", type = "string", comment = "the event that triggered the list" },
+        { name = "event_occurred_at", type = "string", comment = "RFC 3339, UTC" },
+        { name = "created_at", type = "string", comment = "RFC 3339, UTC" },
+        { name = "latency_ms", type = "bigint", comment = "from the arrival of the event in the stream to created_at" },
+      ]
+    }
+  }
+}
+
+resource "aws_glue_catalog_database" "this" {
+  count = var.catalog ? 1 : 0
+
+  name        = replace(var.name_prefix, "-", "_")
+  description = "What recflow delivers to ${var.bucket.name}"
+}
+
+resource "aws_glue_catalog_table" "this" {
+  for_each = var.catalog ? local.tables : {}
+
+  name          = each.key
+  database_name = aws_glue_catalog_database.this[0].name
+  description   = each.value.description
+  table_type    = "EXTERNAL_TABLE"
+
+  # Partitions follow from the path: no crawler, no repair.
+  parameters = {
+    "EXTERNAL"                    = "TRUE"
+    "projection.enabled"          = "true"
+    "projection.dt.type"          = "date"
+    "projection.dt.format"        = "yyyy-MM-dd"
+    "projection.dt.range"         = "${var.catalog_first_day},NOW"
+    "projection.dt.interval"      = "1"
+    "projection.dt.interval.unit" = "DAYS"
+    "projection.hour.type"        = "integer"
+    "projection.hour.range"       = "0,23"
+    "projection.hour.digits"      = "2"
+    "storage.location.template"   = "s3://${var.bucket.name}/${each.value.folder}/dt=$${dt}/hour=$${hour}/"
+  }
+
+  dynamic "partition_keys" {
+    for_each = ["dt", "hour"]
+
+    content {
+      name = partition_keys.value
+      type = "string"
+    }
+  }
+
+  storage_descriptor {
+    location      = "s3://${var.bucket.name}/${each.value.folder}/"
+    input_format  = "org.apache.hadoop.mapred.TextInputFormat"
+    output_format = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+
+    ser_de_info {
+      serialization_library = "org.openx.data.jsonserde.JsonSerDe"
+    }
+
+    dynamic "columns" {
+      for_each = each.value.columns
+
+      content {
+        name    = columns.value.name
+        type    = columns.value.type
+        comment = try(columns.value.comment, null)
+      }
+    }
+  }
+}
