@@ -1,0 +1,135 @@
+variable "name_prefix" {
+  description = "Start of the name of every resource."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name_prefix))
+    error_message = "name_prefix must be 2 to 20 lower-case letters, digits and dashes, and start with a letter."
+  }
+}
+
+variable "vpc" {
+  description = "A VPC that exists already, or null for a new one. cidr_block is its range. With create_endpoints the module makes its endpoints in it, and then needs the route tables of the private subnets."
+  type = object({
+    vpc_id                  = string
+    cidr_block              = string
+    private_subnet_ids      = list(string)
+    public_subnet_ids       = optional(list(string), [])
+    private_route_table_ids = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = var.vpc == null ? true : startswith(var.vpc.vpc_id, "vpc-")
+    error_message = "vpc.vpc_id must be the id of a VPC, such as vpc-0123456789abcdef0."
+  }
+
+  validation {
+    condition     = var.vpc == null ? true : can(cidrnetmask(var.vpc.cidr_block))
+    error_message = "vpc.cidr_block must be an IPv4 range such as 10.0.0.0/16."
+  }
+
+  validation {
+    condition     = var.vpc == null ? true : length(var.vpc.private_subnet_ids) >= 2
+    error_message = "vpc.private_subnet_ids needs two subnets or more, in different zones: the database asks for it."
+  }
+}
+
+variable "cidr" {
+  description = "IPv4 range of a new VPC, /16 to /24. It is cut into sixteen: private subnets from the start, public ones from the middle."
+  type        = string
+  default     = "10.64.0.0/20"
+
+  validation {
+    condition     = can(cidrnetmask(var.cidr)) && can(regex("/(1[6-9]|2[0-4])$", var.cidr))
+    error_message = "cidr must be an IPv4 range from /16 to /24, such as 10.64.0.0/20."
+  }
+}
+
+variable "availability_zones" {
+  description = "Number of zones that a new VPC spans."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = contains([2, 3, 4, 5, 6], var.availability_zones)
+    error_message = "availability_zones must be 2 to 6: the database and the load balancer want two."
+  }
+}
+
+variable "egress" {
+  description = "How processes leave the VPC: nat (through NAT gateways; Temporal Cloud needs it) or privatelink (not at all; AWS is reached through endpoints)."
+  type        = string
+  default     = "nat"
+
+  validation {
+    condition     = contains(["nat", "privatelink"], var.egress)
+    error_message = "egress must be nat or privatelink."
+  }
+}
+
+variable "nat_per_zone" {
+  description = "A NAT gateway in each zone, rather than one for all. One is cheaper; when its zone fails, nothing reaches the internet."
+  type        = bool
+  default     = false
+}
+
+variable "create_endpoints" {
+  description = "Make interface endpoints for the AWS services in use. They are billed by the hour and the zone; without them calls to AWS leave through NAT."
+  type        = bool
+  default     = true
+
+  validation {
+    condition     = var.create_endpoints || var.egress == "nat" || var.vpc != null
+    error_message = "create_endpoints cannot be false with egress privatelink in a new VPC: nothing could reach AWS. Leave it true, or set egress to nat."
+  }
+
+  validation {
+    condition     = !var.create_endpoints || var.vpc == null ? true : length(var.vpc.private_route_table_ids) > 0
+    error_message = "create_endpoints in a VPC of your own needs vpc.private_route_table_ids, for the S3 endpoint. Set create_endpoints to false when the VPC has its endpoints."
+  }
+}
+
+variable "temporal_port" {
+  description = "TCP port of Temporal's frontend."
+  type        = number
+  default     = 7233
+
+  validation {
+    condition     = var.temporal_port >= 1 && var.temporal_port <= 65535
+    error_message = "temporal_port must be 1 to 65535."
+  }
+}
+
+variable "temporal_cidrs" {
+  description = "Ranges in which Temporal is. Empty: anywhere with egress nat, inside the VPC with privatelink."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for c in var.temporal_cidrs : can(cidrnetmask(c))])
+    error_message = "temporal_cidrs must hold IPv4 ranges such as 10.1.0.0/16."
+  }
+}
+
+variable "flow_log_traffic" {
+  description = "Which flows of a new VPC are logged: ALL, ACCEPT or REJECT."
+  type        = string
+  default     = "ALL"
+
+  validation {
+    condition     = contains(["ALL", "ACCEPT", "REJECT"], var.flow_log_traffic)
+    error_message = "flow_log_traffic must be ALL, ACCEPT or REJECT."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which flow logs are kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a period that CloudWatch Logs knows, such as 7, 14, 30, 90 or 365."
+  }
+}
