@@ -1,0 +1,123 @@
+# RDS for Postgres: private, encrypted, TLS only. The master password belongs to
+# RDS and is in no state file; the components sign in with IAM.
+
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  new = var.existing == null
+
+  host        = local.new ? aws_db_instance.this[0].address : var.existing.host
+  port        = local.new ? 5432 : var.existing.port
+  name        = local.new ? "recflow" : var.existing.name
+  instance_id = local.new ? local.identifier : var.existing.instance_id
+  resource_id = local.new ? aws_db_instance.this[0].resource_id : var.existing.resource_id
+
+  master_secret_arn = local.new ? aws_db_instance.this[0].master_user_secret[0].secret_arn : var.existing.master_secret_arn
+
+  identifier = var.name_prefix
+
+  # Whether users can sign in with IAM. A resource id of RDS's own is known only
+  # after the apply, so it is not asked.
+  iam = local.new || try(var.existing.resource_id, null) != null
+
+  # Of each user: where its process finds the certificates of RDS.
+  ca_paths = {
+    owner   = "/etc/recflow/rds-ca.pem"
+    loader  = "/etc/recflow/rds-ca.pem"
+    stream  = "/var/task/rds-ca.pem"
+    api     = "/etc/recflow/rds-ca.pem"
+    auditor = "/etc/recflow/rds-ca.pem"
+  }
+  url_template = "postgres://%s@${local.host}:${local.port}/${local.name}?sslmode=verify-full&sslrootcert=%s"
+  connect_arns = {
+    for user in ["loader", "stream", "api", "auditor"] :
+    user => local.iam ? "arn:${data.aws_partition.current.partition}:rds-db:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:dbuser:${local.resource_id}/recflow_${user}" : null
+  }
+}
+
+resource "aws_db_subnet_group" "this" {
+  count = local.new ? 1 : 0
+
+  name       = local.identifier
+  subnet_ids = var.subnet_ids
+}
+
+resource "aws_db_instance" "this" {
+  count = local.new ? 1 : 0
+
+  identifier     = local.identifier
+  db_name        = local.name
+  engine         = "postgres"
+  engine_version = var.engine_version
+  instance_class = var.instance_class
+  port           = local.port
+
+  username                            = "recflow_owner"
+  manage_master_user_password         = true
+  master_user_secret_kms_key_id       = var.kms_key_arn
+  iam_database_authentication_enabled = true
+
+  storage_type          = "gp3"
+  allocated_storage     = var.storage_gib
+  max_allocated_storage = var.max_storage_gib
+  storage_encrypted     = true
+  kms_key_id            = var.kms_key_arn
+
+  db_subnet_group_name   = aws_db_subnet_group.this[0].name
+  vpc_security_group_ids = [var.security_group_id]
+  publicly_accessible    = false
+  multi_az               = var.multi_az
+  ca_cert_identifier     = "rds-ca-rsa2048-g1"
+  parameter_group_name   = aws_db_parameter_group.this[0].name
+
+  backup_retention_period    = var.backup_days
+  backup_window              = "02:00-02:45"
+  maintenance_window         = "Tue:03:00-Tue:04:00"
+  auto_minor_version_upgrade = true
+  copy_tags_to_snapshot      = true
+  delete_automated_backups   = false
+  deletion_protection        = var.deletion_protection
+  skip_final_snapshot        = var.skip_final_snapshot
+  final_snapshot_identifier  = var.skip_final_snapshot ? null : "${local.identifier}-final"
+
+  performance_insights_enabled          = true
+  performance_insights_kms_key_id       = var.kms_key_arn
+  performance_insights_retention_period = 7
+  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+
+  lifecycle {
+    # RDS raises the size itself, up to max_storage_gib.
+    ignore_changes = [allocated_storage]
+  }
+}
+
+resource "aws_db_instance" "replica" {
+  count = local.new ? var.replicas : 0
+
+  identifier          = "${local.identifier}-replica-${count.index}"
+  replicate_source_db = aws_db_instance.this[0].identifier
+  instance_class      = var.instance_class
+
+  iam_database_authentication_enabled = true
+
+  storage_type          = "gp3"
+  max_allocated_storage = var.max_storage_gib
+  storage_encrypted     = true # with the key of the first instance
+
+  vpc_security_group_ids = [var.security_group_id]
+  publicly_accessible    = false
+  ca_cert_identifier     = "rds-ca-rsa2048-g1"
+  parameter_group_name   = aws_db_parameter_group.this[0].name
+
+  auto_minor_version_upgrade = true
+  copy_tags_to_snapshot      = true
+  deletion_protection        = var.deletion_protection
+  skip_final_snapshot        = true # of a replica RDS makes none
+
+  performance_insights_enabled          = true
+  performance_insights_kms_key_id       = var.kms_key_arn
+  performance_insights_retention_period = 7
+  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+}

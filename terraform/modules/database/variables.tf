@@ -1,0 +1,175 @@
+variable "name_prefix" {
+  description = "Start of the name of every resource."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name_prefix))
+    error_message = "name_prefix must be 2 to 20 lower-case letters, digits and dashes, and start with a letter."
+  }
+}
+
+variable "existing" {
+  description = "A Postgres that exists already, or null for a new one. resource_id is RDS's DbiResourceId (Aurora: DbClusterResourceId), null where there is no IAM authentication. master_secret_arn is a secret with the keys username and password of a user that may create roles; the migrations sign in with it."
+  type = object({
+    host              = string
+    port              = optional(number, 5432)
+    name              = optional(string, "recflow")
+    resource_id       = optional(string)
+    instance_id       = optional(string)
+    master_secret_arn = string
+  })
+  default = null
+
+  validation {
+    condition     = var.existing == null ? true : can(regex("^[A-Za-z0-9.-]+$", var.existing.host))
+    error_message = "existing.host must be a host name without a scheme or a port."
+  }
+
+  validation {
+    condition     = var.existing == null ? true : var.existing.port >= 1 && var.existing.port <= 65535
+    error_message = "existing.port must be 1 to 65535."
+  }
+
+  validation {
+    condition     = var.existing == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.existing.master_secret_arn))
+    error_message = "existing.master_secret_arn must be the ARN of a secret in Secrets Manager, never the password itself."
+  }
+
+  validation {
+    condition     = try(var.existing.resource_id, null) == null ? true : can(regex("^(db|cluster)-[A-Z0-9]+$", var.existing.resource_id))
+    error_message = "existing.resource_id must be a resource id such as db-ABCDEFGHIJKL01234, not the instance's name."
+  }
+}
+
+variable "instance_class" {
+  description = "Size of the instance. An HNSW index wants its graph in memory; see the scaling guide."
+  type        = string
+  default     = "db.t4g.medium"
+
+  validation {
+    condition     = can(regex("^db\\.[a-z0-9]+\\.[a-z0-9]+$", var.instance_class))
+    error_message = "instance_class must be a class of RDS such as db.r7g.large."
+  }
+}
+
+variable "storage_gib" {
+  description = "Storage at the start, in GiB (gp3)."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.storage_gib >= 20 && var.storage_gib <= 65536
+    error_message = "storage_gib must be 20 to 65536."
+  }
+}
+
+variable "max_storage_gib" {
+  description = "Size up to which the storage grows by itself, in GiB."
+  type        = number
+  default     = 500
+
+  validation {
+    condition     = var.max_storage_gib <= 65536
+    error_message = "max_storage_gib must be 65536 at most."
+  }
+
+  validation {
+    condition     = var.max_storage_gib >= var.storage_gib * 1.1
+    error_message = "max_storage_gib must be a tenth above storage_gib, or RDS does not grow the storage."
+  }
+}
+
+variable "multi_az" {
+  description = "A standby in another zone. It doubles the price, and lets a zone fail without losing the service for longer than a minute or two."
+  type        = bool
+  default     = false
+}
+
+variable "backup_days" {
+  description = "Days for which automatic backups are kept."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.backup_days >= 1 && var.backup_days <= 35
+    error_message = "backup_days must be 1 to 35: recflow does not run without backups."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the instance. Set it to false, and apply, before a destroy."
+  type        = bool
+  default     = true
+}
+
+variable "skip_final_snapshot" {
+  description = "Delete the instance without a last snapshot. For throw-away installations."
+  type        = bool
+  default     = false
+}
+
+variable "engine_version" {
+  description = "Version of Postgres 16: 16 for the newest minor version, which has the newest pgvector, or one such as 16.13. recflow refuses a pgvector below 0.8.2."
+  type        = string
+  default     = "16"
+
+  validation {
+    condition     = can(regex("^16(\\.[0-9]+)?$", var.engine_version))
+    error_message = "engine_version must be 16 or a minor version of it."
+  }
+}
+
+variable "index_build_workers" {
+  description = "Parallel workers of an index build; at most the vCPUs of the instance."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.index_build_workers >= 0 && var.index_build_workers <= 64 && floor(var.index_build_workers) == var.index_build_workers
+    error_message = "index_build_workers must be a whole number from 0 to 64."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Private subnets in two zones or more."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = var.existing != null || length(var.subnet_ids) >= 2
+    error_message = "subnet_ids needs two private subnets or more."
+  }
+}
+
+variable "security_group_id" {
+  description = "Security group of the database, made by the network module."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.existing != null || var.security_group_id != null
+    error_message = "security_group_id is needed for a new database."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Key of the storage, the backups, Performance Insights and the master secret."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.existing != null || var.kms_key_arn != null
+    error_message = "kms_key_arn is needed for a new database: nothing is stored unencrypted."
+  }
+}
+
+variable "replicas" {
+  description = "Read replicas."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = contains([0, 1, 2, 3, 4, 5], var.replicas)
+    error_message = "replicas must be 0 to 5."
+  }
+}
