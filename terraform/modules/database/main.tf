@@ -17,6 +17,7 @@ locals {
   master_secret_arn = local.new ? aws_db_instance.this[0].master_user_secret[0].secret_arn : var.existing.master_secret_arn
 
   identifier = var.name_prefix
+  logs       = ["postgresql", "upgrade"]
 
   # Whether users can sign in with IAM. A resource id of RDS's own is known only
   # after the apply, so it is not asked.
@@ -42,6 +43,15 @@ resource "aws_db_subnet_group" "this" {
 
   name       = local.identifier
   subnet_ids = var.subnet_ids
+}
+
+# Made before RDS makes them, which would keep them for ever.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(local.new ? local.logs : [])
+
+  name              = "/aws/rds/instance/${local.identifier}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_db_instance" "this" {
@@ -85,12 +95,14 @@ resource "aws_db_instance" "this" {
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn
   performance_insights_retention_period = 7
-  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  enabled_cloudwatch_logs_exports       = local.logs
 
   lifecycle {
     # RDS raises the size itself, up to max_storage_gib.
     ignore_changes = [allocated_storage]
   }
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }
 
 resource "aws_db_instance" "replica" {
@@ -119,5 +131,5 @@ resource "aws_db_instance" "replica" {
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn
   performance_insights_retention_period = 7
-  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  enabled_cloudwatch_logs_exports       = local.logs
 }

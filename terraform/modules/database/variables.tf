@@ -1,10 +1,10 @@
 variable "name_prefix" {
-  description = "Start of the name of every resource."
+  description = "Beginning of every name. 3 to 24 lower-case letters, digits and single hyphens."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name_prefix))
-    error_message = "name_prefix must be 2 to 20 lower-case letters, digits and dashes, and start with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name_prefix)) && !strcontains(var.name_prefix, "--")
+    error_message = "name_prefix must be 3 to 24 lower-case letters, digits and single hyphens, begin with a letter and not end with a hyphen."
   }
 }
 
@@ -153,13 +153,18 @@ variable "security_group_id" {
 }
 
 variable "kms_key_arn" {
-  description = "Key of the storage, the backups, Performance Insights and the master secret."
+  description = "Key of the storage, the backups, the logs, Performance Insights and the master secret."
   type        = string
   default     = null
 
   validation {
     condition     = var.existing != null || var.kms_key_arn != null
     error_message = "kms_key_arn is needed for a new database: nothing is stored unencrypted."
+  }
+
+  validation {
+    condition     = var.kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
+    error_message = "kms_key_arn must be the ARN of a KMS key (arn:…:kms:…:key/…), not of an alias."
   }
 }
 
@@ -171,5 +176,16 @@ variable "replicas" {
   validation {
     condition     = contains([0, 1, 2, 3, 4, 5], var.replicas)
     error_message = "replicas must be 0 to 5."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which the log of Postgres is kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a period that CloudWatch Logs knows, such as 7, 14, 30, 90 or 365."
   }
 }

@@ -8,6 +8,7 @@ resource "aws_cloudwatch_log_group" "flow" {
 
   name              = "/${var.name_prefix}/vpc-flow-logs"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 data "aws_iam_policy_document" "flow_trust" {
