@@ -1,0 +1,65 @@
+# The door of the API: TLS, from the given ranges.
+
+resource "aws_vpc_security_group_ingress_rule" "callers" {
+  for_each = toset(var.api_ingress_cidrs)
+
+  description       = "Callers of the API"
+  security_group_id = var.network.security_group_ids.load_balancer
+  cidr_ipv4         = each.key
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+resource "aws_lb" "api" {
+  name               = "${var.name_prefix}-api"
+  load_balancer_type = "application"
+  internal           = var.internal
+  subnets            = var.internal ? var.network.private_subnet_ids : var.network.public_subnet_ids
+  security_groups    = [var.network.security_group_ids.load_balancer]
+
+  drop_invalid_header_fields = true
+  desync_mitigation_mode     = "defensive"
+  enable_deletion_protection = var.deletion_protection
+
+  # GET /backfill/{id}?wait answers after 60 seconds at the latest, and the API
+  # keeps an idle connection for 120: the load balancer closes it first.
+  idle_timeout = 90
+}
+
+resource "aws_lb_target_group" "api" {
+  name        = "${var.name_prefix}-api"
+  vpc_id      = var.network.vpc_id
+  target_type = "ip"
+  protocol    = "HTTP"
+  port        = local.api_port
+
+  # Longer than the longest answer: a task that leaves finishes what it began.
+  deregistration_delay = 75
+
+  # /healthz, not /readyz: while Postgres is away every task would be unready, and
+  # replacing them all heals nothing.
+  health_check {
+    path                = "/healthz"
+    matcher             = "200"
+    interval            = 10
+    timeout             = 5
+    healthy_threshold   = 2
+    unhealthy_threshold = 3
+  }
+}
+
+# There is no listener without TLS, not even one that redirects: a token sent to
+# it would have been sent in the clear.
+resource "aws_lb_listener" "https" {
+  load_balancer_arn = aws_lb.api.arn
+  port              = 443
+  protocol          = "HTTPS"
+  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+  certificate_arn   = var.certificate_arn
+
+  default_action {
+    type             = "forward"
+    target_group_arn = aws_lb_target_group.api.arn
+  }
+}
