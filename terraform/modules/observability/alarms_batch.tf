@@ -1,0 +1,16 @@
+# Trainings. A run that fails is an event (glue.tf).
+
+locals {
+  batch_alarms = {
+    no-promotion = {
+      description = "No version has gone live for long: refreshes fail, are refused by a gate, or are not started."
+      expression  = "age / 86400"
+      metrics     = { age = { namespace = "recflow", name = "live_version_age_seconds", dimensions = {}, stat = "Maximum" } }
+      threshold   = var.thresholds.promotion_days
+      period      = 3600, datapoints = 3, of = 3
+      # The worker writes it every minute. Silence for hours is a worker that does
+      # not run, or an installation in which nothing ever went live.
+      missing = "breaching"
+    }
+  }
+}
