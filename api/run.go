@@ -30,7 +30,16 @@ const (
 // run serves until ctx ends, then drains. Everything it opened is closed when it
 // returns.
 func run(ctx context.Context, c config.API) error {
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: "recflow-api"})
+	var aws awsclient.Config // is only asked for when something on AWS is used
+	if c.Stream.Name != "" || c.Database.Auth == config.DatabaseIAM {
+		var err error
+		if aws, err = awsclient.Load(ctx, awsclient.Options{}); err != nil {
+			return err
+		}
+	}
+	store, err := vectorstore.Open(ctx, vectorstore.Options{
+		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-api",
+	})
 	if err != nil {
 		return err
 	}
@@ -48,10 +57,6 @@ func run(ctx context.Context, c config.API) error {
 	defer temporal.Close()
 	s := newServer(c, store, temporal)
 	if c.Stream.Name != "" {
-		aws, err := awsclient.Load(ctx, awsclient.Options{})
-		if err != nil {
-			return err
-		}
 		s.stream = awsclient.NewKinesis(aws, c.Stream.Name)
 	}
 	return serve(ctx, s)

@@ -45,7 +45,9 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 	}
 	h := &Handler{
 		Open: func(ctx context.Context) (store, error) {
-			return vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: "recflow-lambda"})
+			return vectorstore.Open(ctx, vectorstore.Options{
+				URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-lambda",
+			})
 		},
 		Firehose: awsclient.NewFirehose(aws),
 		Payloads: awsclient.NewS3(aws, c.Storage.Bucket),

@@ -33,16 +33,18 @@ func run(ctx context.Context, c config.Worker) error {
 		return err
 	}
 	defer p.Close()
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: deployment})
+	aws, err := awsclient.Load(ctx, awsclient.Options{})
+	if err != nil {
+		return err
+	}
+	store, err := vectorstore.Open(ctx, vectorstore.Options{
+		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: deployment,
+	})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	if err := store.CheckSchema(ctx); err != nil {
-		return err
-	}
-	aws, err := awsclient.Load(ctx, awsclient.Options{})
-	if err != nil {
 		return err
 	}
 	temporal, err := client.DialContext(ctx, client.Options{

@@ -78,12 +78,31 @@ func (a *app) openStore(ctx context.Context) (*vectorstore.Store, error) {
 	}
 	dial, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	s, err := vectorstore.Open(dial, vectorstore.Options{URL: c.Database.URL, MaxConns: c.Database.MaxConns, Name: "recflow cli"})
+	options, err := databaseOptions(dial, c.Database)
+	if err != nil {
+		return nil, err
+	}
+	s, err := vectorstore.Open(dial, options)
 	var refused *pgconn.ConnectError
 	if errors.As(err, &refused) && ctx.Err() == nil {
 		return nil, fmt.Errorf("the database at %s does not answer; start the local stack with `recflow up`: %w", hostOf(c.Database.URL), errors.Unwrap(refused))
 	}
 	return s, err
+}
+
+// databaseOptions say how a command reaches the database, and as whom.
+func databaseOptions(ctx context.Context, c config.Database) (vectorstore.Options, error) {
+	if err := c.Validate(); err != nil {
+		return vectorstore.Options{}, err
+	}
+	var aws awsclient.Config
+	if c.Auth == config.DatabaseIAM {
+		var err error
+		if aws, err = awsclient.Load(ctx, awsclient.Options{}); err != nil {
+			return vectorstore.Options{}, err
+		}
+	}
+	return vectorstore.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli"}, nil
 }
 
 // hostOf is the part of an address that may be shown.

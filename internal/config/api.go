@@ -55,7 +55,7 @@ func ReadAPI() (API, error) {
 
 // Validate reports every mistake at once and names the variables.
 func (c API) Validate() error {
-	errs := []error{c.Database.validate(), c.Temporal.validate()}
+	errs := []error{c.Database.Validate(), c.Temporal.validate()}
 	for _, a := range []struct{ name, address string }{
 		{"RECFLOW_API_ADDRESS", c.Address}, {"RECFLOW_API_METRICS_ADDRESS", c.MetricsAddress},
 	} {

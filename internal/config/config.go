@@ -7,7 +7,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,15 +30,6 @@ type Local struct {
 
 	// JavaHome is used when it is the Java that Spark needs.
 	JavaHome string `env:"JAVA_HOME"`
-}
-
-// Database is the Postgres that holds the versions.
-type Database struct {
-	// URL is a postgres:// address. It may carry a password and is never logged.
-	URL string `env:"RECFLOW_DATABASE_URL"`
-
-	// MaxConns bounds the pool.
-	MaxConns int32 `env:"RECFLOW_DATABASE_MAX_CONNS" envDefault:"10"`
 }
 
 // Temporal is the service that runs the workflows.
@@ -150,7 +140,7 @@ func ReadWorker() (Worker, error) {
 
 // Validate reports every mistake at once and names the variables.
 func (c Worker) Validate() error {
-	errs := []error{c.Database.validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate(), c.validateHealth()}
+	errs := []error{c.Database.Validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate(), c.validateHealth()}
 	if c.LoadParallel < 1 || c.LoadParallel > 64 {
 		errs = append(errs, fmt.Errorf("RECFLOW_LOAD_PARALLEL is %d; use 1 to 64", c.LoadParallel))
 	}
@@ -206,25 +196,15 @@ func ChildEnv(vars map[string]string) []string {
 // foreign reports whether a variable may name some other Postgres, Temporal,
 // Spark or AWS account than the local stack's.
 func foreign(name string) bool {
+	if name == "RECFLOW_DATABASE_AUTH" || name == "RECFLOW_DATABASE_PASSWORD" {
+		return true
+	}
 	for _, prefix := range []string{"AWS_", "TEMPORAL_", "PG", "SPARK_", "PYSPARK_", "HADOOP_", "PYTHONPATH", "PYTHONHOME"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}
 	return false
-}
-
-func (c Database) validate() error {
-	if c.URL == "" {
-		return errors.New("RECFLOW_DATABASE_URL is not set; give a postgres:// address")
-	}
-	if u, err := url.Parse(c.URL); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return errors.New("RECFLOW_DATABASE_URL is not a postgres:// address")
-	}
-	if c.MaxConns < 2 {
-		return fmt.Errorf("RECFLOW_DATABASE_MAX_CONNS is %d; use 2 or more", c.MaxConns)
-	}
-	return nil
 }
 
 func (c Temporal) validate() error {

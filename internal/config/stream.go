@@ -56,7 +56,7 @@ func ReadLambda() (Lambda, error) {
 
 // Validate reports every mistake at once and names the variables.
 func (c Lambda) Validate() error {
-	errs := []error{c.Database.validate(), c.Storage.validate()}
+	errs := []error{c.Database.Validate(), c.Storage.validate()}
 	for _, d := range []struct{ name, value string }{
 		{"RECFLOW_FIREHOSE_RECOMMENDATIONS", c.Delivery.Recommendations},
 		{"RECFLOW_FIREHOSE_EVENTS", c.Delivery.Events},

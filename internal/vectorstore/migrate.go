@@ -1,6 +1,7 @@
 package vectorstore
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -19,12 +20,12 @@ const migrationLock = 0x7265_6366_6c6f_77
 // Migrate brings the database at url up to date. It may run any number of
 // times, and from several processes at once.
 func Migrate(ctx context.Context, url string) error {
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", redact(err))
-	}
-	configure(config, "recflow-migrate")
-	conn, err := pgx.ConnectConfig(ctx, config)
+	return migrateThen(ctx, Options{URL: url}, func(context.Context, *pgx.Conn) error { return nil })
+}
+
+// migrateThen migrates and then calls next, while nobody else migrates.
+func migrateThen(ctx context.Context, o Options, next func(context.Context, *pgx.Conn) error) error {
+	conn, err := connect(ctx, o)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", redact(err))
 	}
@@ -52,5 +53,18 @@ func Migrate(ctx context.Context, url string) error {
 	if err := m.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	return nil
+	return next(ctx, conn)
+}
+
+// connect makes a connection that is not one of a pool.
+func connect(ctx context.Context, o Options) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	configure(config, cmp.Or(o.Name, "recflow-migrate"))
+	if err := o.signIn(ctx, config); err != nil {
+		return nil, err
+	}
+	return pgx.ConnectConfig(ctx, config)
 }

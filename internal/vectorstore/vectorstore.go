@@ -14,7 +14,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +37,10 @@ type Options struct {
 	URL      string // postgres:// address
 	MaxConns int32  // of the pool; 0 for the driver's default
 	Name     string // application_name, shown in pg_stat_activity
+
+	// Secret is asked for what each new connection signs in with, in place of a
+	// password in URL. endpoint is host:port. It may be nil.
+	Secret func(ctx context.Context, endpoint, user string) (string, error)
 }
 
 // Store is a pool of connections to one recflow database. It is safe for
@@ -65,6 +71,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		config.MaxConns = o.MaxConns
 	}
 	configure(config.ConnConfig, o.Name)
+	config.BeforeConnect = o.signIn
 	config.AfterConnect = registerTypes
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -76,6 +83,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	return s, nil
+}
+
+// signIn gives a connection that is about to be made its password.
+func (o Options) signIn(ctx context.Context, c *pgx.ConnConfig) error {
+	if o.Secret == nil {
+		return nil
+	}
+	secret, err := o.Secret(ctx, net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), c.User)
+	if err != nil {
+		return fmt.Errorf("sign in to the database as %s: %w", c.User, err)
+	}
+	c.Password = secret
+	return nil
 }
 
 // Close closes the connections. It waits for those in use.
@@ -187,10 +207,15 @@ func hasCode(err error, codes ...string) bool {
 	return false
 }
 
-// redact keeps the address, which may carry a password, out of an error.
+// redact keeps the address, which may carry a password, out of an error. A file
+// that it names and that cannot be read is said.
 func redact(err error) error {
 	var parse *pgconn.ParseConfigError
+	var file *fs.PathError
 	if errors.As(err, &parse) {
+		if errors.As(err, &file) {
+			return fmt.Errorf("the database address names a file: %w", file)
+		}
 		return errors.New("the database address is not understood")
 	}
 	return err
