@@ -1,0 +1,61 @@
+package callrecorder
+
+import (
+	"os"
+	"sync"
+
+	"github.com/recflow/recflow/internal/localaws/iam"
+)
+
+// Log keeps what recorders record, each call once, in a file of JSON lines that
+// several processes may append to. The zero Log keeps it in memory alone.
+type Log struct {
+	mu    sync.Mutex
+	file  *os.File
+	err   error
+	seen  map[string]bool
+	calls []iam.Call
+}
+
+// OpenLog appends to a file.
+func OpenLog(path string) (*Log, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	return &Log{file: f}, err
+}
+
+// Record keeps a call.
+func (l *Log) Record(c iam.Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		l.seen = map[string]bool{}
+	}
+	if l.seen[c.String()] {
+		return
+	}
+	l.seen[c.String()] = true
+	l.calls = append(l.calls, c)
+	if l.file != nil && l.err == nil {
+		l.err = iam.WriteCalls(l.file, []iam.Call{c})
+	}
+}
+
+// Calls returns what was recorded, sorted.
+func (l *Log) Calls() []iam.Call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return iam.Distinct(l.calls)
+}
+
+// Close ends the file, and tells what went wrong with it.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	if err := l.file.Close(); l.err == nil {
+		l.err = err
+	}
+	return l.err
+}
