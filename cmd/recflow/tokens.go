@@ -17,7 +17,7 @@ func (a *app) tokensCommand() *cobra.Command {
 		Use:   "tokens",
 		Short: "Create, list and revoke the API's access tokens",
 	}
-	cmd.AddCommand(a.tokensCreateCommand(), a.tokensListCommand(), a.tokensRevokeCommand())
+	cmd.AddCommand(a.tokensCreateCommand(), a.tokensListCommand(), a.tokensRevokeCommand(), a.tokensMintCommand(), a.tokensAdmitCommand())
 	return cmd
 }
 

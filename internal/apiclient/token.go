@@ -39,3 +39,20 @@ func SplitToken(text string) (key string, digest [sha256.Size]byte, ok bool) {
 	}
 	return rest[:keyLength], sha256.Sum256([]byte(rest[keyLength:])), true
 }
+
+// Fingerprint is what may be known of a token: its key and the digest of its
+// secret. Whoever has it can let the token in, and cannot use it.
+func Fingerprint(key string, digest [sha256.Size]byte) string {
+	return key + "." + base64.RawURLEncoding.EncodeToString(digest[:])
+}
+
+// SplitFingerprint takes a fingerprint apart; ok is false for what cannot be one.
+func SplitFingerprint(text string) (key string, digest [sha256.Size]byte, ok bool) {
+	key, rest, _ := strings.Cut(text, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(key)
+	sum, sumErr := base64.RawURLEncoding.DecodeString(rest)
+	if err != nil || sumErr != nil || len(raw) != keyBytes || len(sum) != sha256.Size {
+		return "", digest, false
+	}
+	return key, [sha256.Size]byte(sum), true
+}
