@@ -30,8 +30,9 @@ var recflow = []component{
 	{"RDS storage and backups", "disk × zones + as much again of backups", func(l load) float64 {
 		return l.disk * (rdsStorage.dollar*l.zones + rdsBackup.dollar)
 	}},
-	{"Fargate", "(API tasks + 1 worker) × (1 vCPU + 2 GB)", func(l load) float64 {
-		return hours * (l.apiTasks() + 1) * (taskCPU*fargateCPU.dollar + taskMemory*fargateMemory.dollar)
+	{"Fargate", "API tasks × (0.5 vCPU + 1 GB) + a worker of 1 vCPU and 4 GB", func(l load) float64 {
+		tasks := l.apiTasks()
+		return hours * ((tasks*taskCPU+workerCPU)*fargateCPU.dollar + (tasks*taskMemory+workerMemory)*fargateMemory.dollar)
 	}},
 	{"Load balancer", "hours + the larger of a unit a GB and a unit an hour", func(l load) float64 {
 		gb := (l.requests*listBytes + l.events*eventBytes) / gigabyte
@@ -47,9 +48,9 @@ var recflow = []component{
 	{"KMS", "1 key + 2 requests an object (the streams and the bucket reuse their data keys)", func(load) float64 {
 		return keyMonth.dollar + 2*3*objectsHour*hours*keyUse.dollar
 	}},
-	{"CloudWatch", "40 metrics, 16 alarms, a dashboard; logs of 1.6 KB an invocation and 2 bytes of flow log an event or request", func(l load) float64 {
+	{"CloudWatch", "50 metrics, 33 metrics with an alarm, a dashboard; logs of 1.6 KB an invocation and 2 bytes of flow log an event or request", func(l load) float64 {
 		gb := (l.events/batch*logBytes + (l.events+l.requests)*flowBytes) / gigabyte
-		return metrics*metric.dollar + alarms*alarm.dollar + dashboard.dollar + gb*logs.dollar
+		return metrics*metric.dollar + alarmMetrics*alarm.dollar + dashboard.dollar + gb*logs.dollar
 	}},
 	{"S3", "a year of lists and raw events, gzip, 5 trainings; an object a minute and stream", func(l load) float64 {
 		gb := l.events*(eventBytes+listBytes)*packed*monthsOfRaw/gigabyte + kept*l.embeddingsGB()

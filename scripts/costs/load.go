@@ -60,12 +60,15 @@ const (
 	kept         = 5.0  // trainings whose files are kept
 	endpoints    = 11.0 // interface endpoints of the network module
 	zonesOfVPC   = 2.0
-	alarms       = 16.0
-	metrics      = 40.0
+	alarmMetrics = 33.0 // an alarm over several metrics is billed for each
+	metrics      = 50.0 // the function's, the worker's, Container Insights'
+
 	secrets      = 2.0
 	imagesGB     = 0.2
-	taskCPU      = 1.0
-	taskMemory   = 2.0   // GB
+	taskCPU      = 0.5 // of the API
+	taskMemory   = 1.0 // GB
+	workerCPU    = 1.0
+	workerMemory = 4.0   // GB
 	objectsHour  = 60.0  // of a delivery stream: one a buffer of 60 seconds
 	sweepActions = 4000  // of Temporal, a month
 	runActions   = 100.0 // of a refresh, but for the beats
@@ -83,9 +86,10 @@ func (l load) databaseCPUs() float64 {
 	return peak * (perSecond(l.events)/eventsACore + perSecond(l.requests)/requestsCore)
 }
 
-// apiTasks are the tasks of one vCPU each, at least two.
+// apiTasks are the API's tasks, at least two, if a request costs a task what it
+// cost API, Postgres and sender together: too many.
 func (l load) apiTasks() float64 {
-	return max(2, math.Ceil(peak*perSecond(l.requests)/requestsCore))
+	return max(2, math.Ceil(peak*perSecond(l.requests)/requestsCore/taskCPU))
 }
 
 // glueSeconds is the time of one training.

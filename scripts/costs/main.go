@@ -72,7 +72,7 @@ func loadTable(w io.Writer) {
 	line("Glue workers", func(l load) string { return count(l.workers) })
 	line("vCPUs that the database needs", func(l load) string { return fmt.Sprintf("%.1f", l.databaseCPUs()) })
 	line("its instance", func(l load) string { return instanceName(l) + map[bool]string{true: ", Multi-AZ"}[l.zones > 1] })
-	line("API tasks of 1 vCPU", func(l load) string { return count(l.apiTasks()) })
+	line("API tasks of half a vCPU", func(l load) string { return count(l.apiTasks()) })
 }
 
 // instanceName is the class out of the name of its price.

@@ -66,7 +66,7 @@ var (
 	keyMonth       = price{"KMS key", 1, "month", unverified, "aws.amazon.com/kms/pricing", ""}
 	keyUse         = price{"KMS requests", 0.03 / 10_000, "request", unverified, "aws.amazon.com/kms/pricing", ""}
 	metric         = price{"CloudWatch custom metric", 0.30, "month", secondary, "signoz.io/guides/cloudwatch-pricing", "February 2026"}
-	alarm          = price{"CloudWatch alarm", 0.10, "month", unverified, cloudwatchPage, ""}
+	alarm          = price{"CloudWatch alarm, a metric of it", 0.10, "month", unverified, cloudwatchPage, ""}
 	dashboard      = price{"CloudWatch dashboard", 3, "month", secondary, "factualminds.com/blog/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards", "June 2026"}
 	logs           = price{"CloudWatch logs, in", 0.50, "GB", secondary, "factualminds.com/blog/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards", "June 2026"}
 	s3Storage      = price{"S3 standard", 0.023, "GB-month", unverified, s3Page, ""}
