@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	consoleBlock = regexp.MustCompile("(?s)```console\n(.*?)```")
+	inlineCode   = regexp.MustCompile("`([^`\n]+)`")
+	pageLink     = regexp.MustCompile(`\]\(([^)#\s]+)(?:#([^)\s]+))?\)`)
+	heading      = regexp.MustCompile(`(?m)^#+ (.*)$`)
+)
+
+// docPages are the pages of the repository that people read.
+func docPages(t *testing.T) map[string]string {
+	t.Helper()
+	pages := map[string]string{}
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md", "../../terraform/*.md", "../../terraform/*/*/*.md"} {
+		names, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			pages[name] = string(text)
+		}
+	}
+	require.Greater(t, len(pages), 20)
+	return pages
+}
+
+// TestDocs_name_commands_that_exist holds what the pages say to type against the
+// commands and their flags. `admin` is recflow inside the VPC.
+func TestDocs_name_commands_that_exist(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for name, text := range docPages(t) {
+		for _, line := range typed(text) {
+			words := strings.Fields(line)
+			if coming := strings.Contains(line, "database migrate") || strings.Contains(line, "doctor --aws"); coming { // written beside these pages
+				continue
+			}
+			if len(words) < 2 || words[0] != "recflow" && words[0] != "admin" && words[0] != "bin/recflow" {
+				continue
+			}
+			seen++
+			assert.NoError(t, understood(words[1:]), "%s: %s", name, line)
+		}
+	}
+	require.Greater(t, seen, 50)
+}
+
+// typed are the commands of a page, without what follows in a pipe or a comment.
+func typed(text string) []string {
+	var out []string
+	for _, block := range consoleBlock.FindAllStringSubmatch(text, -1) {
+		for line := range strings.Lines(block[1]) {
+			if command, ok := strings.CutPrefix(line, "$ "); ok {
+				out = append(out, command)
+			}
+		}
+	}
+	for _, code := range inlineCode.FindAllStringSubmatch(consoleBlock.ReplaceAllString(text, ""), -1) {
+		out = append(out, code[1])
+	}
+	for i, command := range out {
+		command, _, _ = strings.Cut(command, " #")
+		command, _, _ = strings.Cut(command, " > ")
+		out[i] = strings.TrimSpace(command)
+	}
+	return out
+}
+
+// understood finds the command and looks at its flags; it runs nothing. Of a choice
+// (up | down) the first stands for all.
+func understood(words []string) error {
+	if i := slices.Index(words, "|"); i >= 0 {
+		words = words[:i]
+	}
+	root, _ := newRootCommand(streams{})
+	root.InitDefaultCompletionCmd(words...)
+	cmd, rest, err := root.Find(words)
+	if err != nil {
+		return err
+	}
+	if cmd.HasSubCommands() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		return unknownCommand(cmd, rest)
+	}
+	for _, word := range rest {
+		name, found := strings.CutPrefix(word, "--")
+		name, _, _ = strings.Cut(name, "=")
+		if found && name != "" && name != "help" && cmd.Flags().Lookup(name) == nil && cmd.InheritedFlags().Lookup(name) == nil {
+			return fmt.Errorf("%s has no flag --%s", cmd.CommandPath(), name)
+		}
+	}
+	return nil
+}
+
+// TestDocs_link_to_pages_that_exist follows every link within the repository, to
+// its heading where it names one.
+func TestDocs_link_to_pages_that_exist(t *testing.T) {
+	t.Parallel()
+	for name, text := range docPages(t) {
+		for _, link := range pageLink.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(link[1], "://") {
+				continue
+			}
+			target, err := os.ReadFile(filepath.Join(filepath.Dir(name), link[1]))
+			if link[2] == "" {
+				_, err = os.Stat(filepath.Join(filepath.Dir(name), link[1]))
+			}
+			if !assert.NoError(t, err, "%s links to %s", name, link[1]) {
+				continue
+			}
+			if link[2] != "" {
+				assert.Contains(t, anchors(string(target)), link[2], "%s links to %s", name, link[0])
+			}
+		}
+	}
+}
+
+// anchors are the names of a page's headings, as links write them.
+func anchors(text string) []string {
+	var out []string
+	for _, h := range heading.FindAllStringSubmatch(text, -1) {
+		name := strings.ToLower(strings.TrimSpace(h[1]))
+		name = regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(name, "")
+		out = append(out, strings.ReplaceAll(name, " ", "-"))
+	}
+	return out
+}
+
+var alarmKey = regexp.MustCompile(`\]\(([a-z-]+)\.md\)`)
+
+// TestDocs_have_a_runbook_for_each_alarm_and_list_it compares the folder with its
+// index.
+func TestDocs_have_a_runbook_for_each_alarm_and_list_it(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile("../../docs/runbooks/README.md")
+	require.NoError(t, err)
+	listed := map[string]bool{}
+	for _, m := range alarmKey.FindAllStringSubmatch(string(index), -1) {
+		listed[m[1]+".md"] = true
+	}
+	pages, err := os.ReadDir("../../docs/runbooks")
+	require.NoError(t, err)
+	for _, p := range pages {
+		require.True(t, p.Name() == "README.md" || listed[p.Name()], "%s is not in the index", p.Name())
+		delete(listed, p.Name())
+		if p.Name() == "README.md" {
+			continue
+		}
+		text, err := os.ReadFile("../../docs/runbooks/" + p.Name())
+		require.NoError(t, err)
+		for _, part := range []string{"What it means for users", "Look at first", "It is over when", "Do not"} {
+			require.Contains(t, string(text), "\n## "+part+"\n", p.Name())
+		}
+	}
+	require.Empty(t, listed, "in the index, and no page")
+}
