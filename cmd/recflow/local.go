@@ -58,6 +58,11 @@ func (a *app) localGlueCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			_, settings, err := localSettings()
+			if err != nil {
+				return err
+			}
+			vars := settings.PartEnv(local.Home, "glue")
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			server, err := glue.New(glue.Options{
 				Addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
@@ -65,7 +70,7 @@ func (a *app) localGlueCommand() *cobra.Command {
 				Python:   tools.Python,
 				Script:   filepath.Join(jobDir, "glue_job.py"),
 				Env:      stack.SparkEnv(tools),
-				Job:      glue.Job{Name: stack.GlueJob, MaxConcurrentRuns: 1, Timeout: glueTimeout},
+				Job:      glue.Job{Name: vars["RECFLOW_GLUE_JOB"], MaxConcurrentRuns: 1, Timeout: glueTimeout},
 				Log:      log,
 			})
 			if err != nil {

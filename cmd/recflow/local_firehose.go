@@ -26,16 +26,27 @@ func (a *app) localFirehoseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			aws, err := awsclient.Load(cmd.Context(), awsclient.OptionsFrom(settings.Env(home)))
+			vars := settings.PartEnv(home, "firehose")
+			aws, err := awsclient.Load(cmd.Context(), awsclient.OptionsFrom(vars))
 			if err != nil {
 				return err
+			}
+			streams := deliveryStreams()
+			if settings.Deployed != nil {
+				account, err := operatorConfig(cmd.Context(), home, settings)
+				if err != nil {
+					return err
+				}
+				if streams, err = deployedStreams(cmd.Context(), account, vars); err != nil {
+					return err
+				}
 			}
 			log := slog.New(slog.NewTextHandler(a.err, nil))
 			server, err := firehose.New(firehose.Options{
 				Addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
 				StateDir: filepath.Join(home, "firehose"),
-				Streams:  deliveryStreams(),
-				Bucket:   awsclient.NewS3(aws, settings.Bucket),
+				Streams:  streams,
+				Bucket:   awsclient.NewS3(aws, vars["RECFLOW_BUCKET"]),
 				Log:      log,
 			})
 			if err != nil {

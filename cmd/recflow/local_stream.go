@@ -52,20 +52,11 @@ func (a *app) localStreamCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			vars := settings.Env(home)
-			maps.Copy(vars, map[string]string{"RECFLOW_DATABASE_MAX_CONNS": "2"})
-			host, err := lambda.New(lambda.Options{
-				Name: stack.Function, Command: []string{function}, Env: vars, Timeout: functionTimeout,
-				MaxEnvironments: environments, MemoryMB: functionMemory, Log: a.err,
-			})
+			mapping, host, err := a.newStream(cmd.Context(), home, settings, function)
 			if err != nil {
 				return err
 			}
 			defer host.Close()
-			mapping, err := newMapping(cmd.Context(), a, host, vars, settings.Bucket, filepath.Join(home, "stream"))
-			if err != nil {
-				return err
-			}
 			return runMapping(cmd.Context(), mapping, port)
 		},
 	}
@@ -74,23 +65,50 @@ func (a *app) localStreamCommand() *cobra.Command {
 	return cmd
 }
 
-func newMapping(ctx context.Context, a *app, host *lambda.Host, vars map[string]string, bucket, dir string) (*eventsource.Mapping, error) {
-	aws, err := awsclient.Load(ctx, awsclient.OptionsFrom(vars))
+// newStream makes the host of the function and the mapping that invokes it. Where
+// Terraform made them, it gives them the settings that they have there.
+func (a *app) newStream(ctx context.Context, home string, settings stack.Settings, function string) (*eventsource.Mapping, *lambda.Host, error) {
+	vars := settings.PartEnv(home, "stream")
+	maps.Copy(vars, map[string]string{"RECFLOW_DATABASE_MAX_CONNS": "2"})
+	role, err := awsclient.Load(ctx, awsclient.OptionsFrom(vars))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return eventsource.New(eventsource.Options{
-		Kinesis:     awsclient.NewKinesis(aws, stack.StreamName).API(),
-		Stream:      stack.StreamName,
-		Function:    host.Invoke,
-		FunctionARN: host.ARN(),
+	f := lambda.Options{
+		Name: stack.Function, Command: []string{function}, Env: vars, Timeout: functionTimeout,
+		MaxEnvironments: environments, MemoryMB: functionMemory, Log: a.err,
+	}
+	m := eventsource.Options{
+		Kinesis: awsclient.NewKinesis(role, vars["RECFLOW_STREAM"]).API(),
+		Stream:  vars["RECFLOW_STREAM"],
 
 		BatchSize: streamBatch, BatchWindow: streamWindow, Parallelization: parallelBatches, PollEvery: streamPoll,
 		ReportBatchItemFailures: true, BisectOnError: true, MaxRecordAge: recordAge,
-		OnFailure:     &eventsource.Destination{Bucket: awsclient.NewS3(aws, bucket), Prefix: "failed-batches/" + stack.Function},
-		CheckpointDir: dir,
+		OnFailure:     &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
+		CheckpointDir: filepath.Join(home, "stream"),
 		Log:           slog.New(slog.NewTextHandler(a.err, nil)),
-	})
+	}
+	if settings.Deployed != nil {
+		account, err := operatorConfig(ctx, home, settings)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := errors.Join(deployedFunction(ctx, account, settings.Deployed.Function, &f),
+			deployedMapping(ctx, account, role, settings.Deployed.Function, &m)); err != nil {
+			return nil, nil, err
+		}
+	}
+	host, err := lambda.New(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.Function, m.FunctionARN = host.Invoke, host.ARN()
+	mapping, err := eventsource.New(m)
+	if err != nil {
+		host.Close()
+		return nil, nil, err
+	}
+	return mapping, host, nil
 }
 
 // runMapping runs the mapping and tells on a port how far it is.

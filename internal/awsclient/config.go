@@ -34,10 +34,12 @@ type Options struct {
 	Region           string // e.g. eu-central-1
 	AccessKeyID      string // used with SecretAccessKey, or not at all
 	SecretAccessKey  string
+	SessionToken     string // of credentials that end; may be empty
 	S3Endpoint       string // URL; implies path-style addressing
 	GlueEndpoint     string // URL
 	KinesisEndpoint  string // URL
 	FirehoseEndpoint string // URL
+	LambdaEndpoint   string // URL, of the control plane
 }
 
 // OptionsFrom picks the overrides out of variables with the standard AWS names,
@@ -47,10 +49,12 @@ func OptionsFrom(vars map[string]string) Options {
 		Region:           vars["AWS_REGION"],
 		AccessKeyID:      vars["AWS_ACCESS_KEY_ID"],
 		SecretAccessKey:  vars["AWS_SECRET_ACCESS_KEY"],
+		SessionToken:     vars["AWS_SESSION_TOKEN"],
 		S3Endpoint:       vars["AWS_ENDPOINT_URL_S3"],
 		GlueEndpoint:     vars["AWS_ENDPOINT_URL_GLUE"],
 		KinesisEndpoint:  vars["AWS_ENDPOINT_URL_KINESIS"],
 		FirehoseEndpoint: vars["AWS_ENDPOINT_URL_FIREHOSE"],
+		LambdaEndpoint:   vars["AWS_ENDPOINT_URL_LAMBDA"],
 	}
 }
 
@@ -77,7 +81,7 @@ func Load(ctx context.Context, o Options) (Config, error) {
 	}
 	if o.AccessKeyID != "" {
 		load = append(load, config.WithCredentialsProvider(
-			credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey, "")))
+			credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey, o.SessionToken)))
 	}
 	c, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {

@@ -43,7 +43,7 @@ var SearchAttributes = map[string]string{
 // and the AWS SDKs read.
 func (s Settings) Env(home string) map[string]string {
 	loopback := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-	return map[string]string{
+	vars := map[string]string{
 		"RECFLOW_HOME":               home,
 		"RECFLOW_DATABASE_URL":       postgresServer(Options{Home: home, Settings: s}).URL(databaseName),
 		"RECFLOW_TEMPORAL_ADDRESS":   loopback(s.Ports.Temporal),
@@ -76,6 +76,19 @@ func (s Settings) Env(home string) map[string]string {
 		"AWS_ENDPOINT_URL_FIREHOSE": "http://" + loopback(s.Ports.Firehose),
 		"AWS_EC2_METADATA_DISABLED": "true",
 	}
+	if s.Deployed != nil {
+		maps.Copy(vars, s.Deployed.Vars)
+	}
+	return vars
+}
+
+// PartEnv is Env for one part of the stack, by its name.
+func (s Settings) PartEnv(home, part string) map[string]string {
+	vars := s.Env(home)
+	if s.Deployed != nil {
+		maps.Copy(vars, s.Deployed.Parts[part])
+	}
+	return vars
 }
 
 // writeEnv keeps the variables where LoadEnv and a shell find them.

@@ -29,7 +29,7 @@ func newAPI(o Options) Part {
 	port, metrics := o.Settings.Ports.API, o.Settings.Ports.APIMetrics
 	p := &apiPart{program{
 		process: process{
-			name: "api", home: o.Home, vars: o.Settings.Env(o.Home),
+			name: "api", home: o.Home, vars: o.Settings.PartEnv(o.Home, "api"),
 			args:  []string{o.Programs.API},
 			grace: 45 * time.Second, // longer than its own drain time-out
 		},

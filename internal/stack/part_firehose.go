@@ -12,7 +12,7 @@ func newFirehose(o Options) Part {
 	port := o.Settings.Ports.Firehose
 	return &program{
 		process: process{
-			name: "firehose", home: o.Home, grace: 30 * time.Second, vars: o.Settings.Env(o.Home),
+			name: "firehose", home: o.Home, grace: 30 * time.Second, vars: o.Settings.PartEnv(o.Home, "firehose"),
 			args: []string{o.Programs.Recflow, "local", "firehose", "--port", fmt.Sprint(port)},
 		},
 		ports:   []int{port},

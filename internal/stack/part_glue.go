@@ -10,7 +10,7 @@ import (
 // newGlue is our own Glue endpoint, run by a hidden command of this binary.
 func newGlue(o Options) Part {
 	port := o.Settings.Ports.Glue
-	vars := o.Settings.Env(o.Home)
+	vars := o.Settings.PartEnv(o.Home, "glue")
 	maps.Copy(vars, map[string]string{"RECFLOW_CACHE": o.Programs.Cache})
 	return &program{
 		process: process{

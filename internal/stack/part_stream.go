@@ -15,12 +15,12 @@ func newStream(o Options) Part {
 	port := o.Settings.Ports.Stream
 	return &program{
 		process: process{
-			name: "stream", home: o.Home, grace: 45 * time.Second, vars: o.Settings.Env(o.Home),
+			name: "stream", home: o.Home, grace: 45 * time.Second, vars: o.Settings.PartEnv(o.Home, "stream"),
 			args: []string{o.Programs.Recflow, "local", "stream", "--port", fmt.Sprint(port), "--function", o.Programs.Lambda},
 			uses: []string{o.Programs.Lambda},
 		},
 		ports:   []int{port},
-		address: "Kinesis stream " + StreamName,
+		address: "Kinesis stream " + o.Settings.Env(o.Home)["RECFLOW_STREAM"],
 		ready:   func(ctx context.Context) error { return streamRuns(ctx, port) },
 	}
 }

@@ -19,7 +19,7 @@ type workerPart struct {
 func newWorker(o Options) Part {
 	w := &workerPart{program{
 		process: process{
-			name: "worker", home: o.Home, vars: o.Settings.Env(o.Home),
+			name: "worker", home: o.Home, vars: o.Settings.PartEnv(o.Home, "worker"),
 			args:  []string{o.Programs.Worker},
 			grace: 45 * time.Second, // longer than its own drain time-out
 		},

@@ -11,8 +11,12 @@ import (
 // parts lists what the stack runs, in stages: the parts of a stage start side
 // by side and need only those of earlier ones.
 func parts(o Options) [][]Part {
+	first := []Part{newPostgres(o), newS3(o), newTemporal(o)}
+	if o.Settings.Deployed != nil {
+		first = []Part{newPostgres(o), newTemporal(o)}
+	}
 	return [][]Part{
-		{newPostgres(o), newS3(o), newTemporal(o)},
+		first,
 		{newGlue(o), newWorker(o), newFirehose(o), newAPI(o)},
 		{newStream(o)},
 	}

@@ -70,6 +70,9 @@ type Settings struct {
 	Password string `json:"postgres_password"`
 	Bucket   string `json:"bucket"`
 	APIToken string `json:"api_token"` // of the person who started the stack; allows everything
+
+	// Deployed is nil but where the stack runs on what Terraform made.
+	Deployed *Deployed `json:"deployed,omitempty"`
 }
 
 // NewSettings are those of a new home.
