@@ -12,109 +12,85 @@ variable "name_prefix" {
 # What `make package` and `make images` built.
 
 variable "packages" {
-  description = "Folder of the packages (dist/ of `make package`)."
+  description = "Folder of the packages: dist/ of `make package`."
   type        = string
 }
 
 variable "image_tag" {
-  description = "Tag of the images of worker, API and admin in the repositories that this makes, as pushed by `make images`."
+  description = "Tag of the images in the repositories that are made here. Tags cannot be moved: a release has a new one. Null: give images."
   type        = string
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag must be a tag that stays what it is, such as a version; latest does not."
-  }
+  default     = null
 }
 
 variable "images" {
-  description = "Images by another address than that of the repositories made here; null to use those."
-  type = object({
-    worker = string
-    api    = string
-    admin  = string
-  })
-  default = null
+  description = "Images by an address of your own, with a tag or a digest. Null: those of the repositories that are made here."
+  type        = object({ worker = string, api = string, admin = string })
+  default     = null
+}
+
+variable "running" {
+  description = "Whether worker and API run. False for the first apply: push the images and run the migrations, then set it to true."
+  type        = bool
+  default     = true
+}
+
+variable "architecture" {
+  description = "Processor of the function and the services: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
 }
 
 # The network.
 
 variable "vpc" {
-  description = "A VPC of your own; null to make one. The private subnets need a way to the AWS services, and to Temporal."
+  description = "A VPC of your own; null to make one. With endpoints made in it, the route tables of the private subnets are needed."
   type = object({
-    vpc_id             = string
-    private_subnet_ids = list(string)
-    public_subnet_ids  = optional(list(string), [])
+    vpc_id                  = string
+    cidr_block              = string
+    private_subnet_ids      = list(string)
+    public_subnet_ids       = optional(list(string), [])
+    private_route_table_ids = optional(list(string), [])
   })
   default = null
 }
 
-variable "cidr" {
-  description = "Address range of the VPC that is made."
-  type        = string
-  default     = "10.42.0.0/16"
-
-  validation {
-    condition     = can(cidrsubnet(var.cidr, 4, 0))
-    error_message = "cidr must be an address range such as 10.42.0.0/16."
-  }
-}
-
-variable "availability_zones" {
-  description = "Number of zones to use."
-  type        = number
-  default     = 2
-
-  validation {
-    condition     = var.availability_zones >= 2 && var.availability_zones <= 4
-    error_message = "availability_zones must be 2 to 4: a database and a load balancer need two."
-  }
-}
-
-variable "egress" {
-  description = "How the private subnets reach what is outside: nat (a NAT gateway), or privatelink (endpoints of AWS only, so Temporal must be reached inside the VPC)."
-  type        = string
-  default     = "nat"
-
-  validation {
-    condition     = contains(["nat", "privatelink"], var.egress)
-    error_message = "egress must be nat or privatelink."
-  }
+variable "network" {
+  description = <<-EOT
+    cidr and zones of the VPC that is made. egress: nat (through NAT gateways; Temporal Cloud needs it) or privatelink (not at all; AWS is reached through endpoints).
+    endpoints: make endpoints of the AWS services in use. temporal_cidrs: where your own Temporal is.
+  EOT
+  type = object({
+    cidr           = optional(string, "10.64.0.0/20")
+    zones          = optional(number, 2)
+    egress         = optional(string, "nat")
+    nat_per_zone   = optional(bool, false)
+    endpoints      = optional(bool, true)
+    temporal_cidrs = optional(list(string), [])
+  })
+  default = {}
 }
 
 # Temporal, which is brought.
 
 variable "temporal" {
-  description = "The Temporal service: Temporal Cloud by API key or by certificate (secrets by ARN, their whole value), or your own."
+  description = "The Temporal service: Temporal Cloud by API key or by certificate, or your own. Secrets are ARNs in Secrets Manager, never the secrets themselves."
   type = object({
     address             = string
     namespace           = optional(string, "default")
+    task_queue          = optional(string, "recflow")
     ui                  = optional(string, "")
-    cloud               = optional(bool, false)
     tls                 = optional(bool, false)
     api_key_secret_arn  = optional(string)
     tls_cert_secret_arn = optional(string)
     tls_key_secret_arn  = optional(string)
+    tls_ca_secret_arn   = optional(string)
   })
+}
 
-  validation {
-    condition     = can(regex("^[A-Za-z0-9.-]+:[0-9]{2,5}$", var.temporal.address))
-    error_message = "temporal.address must be host:port."
-  }
-
-  validation {
-    condition     = (var.temporal.tls_cert_secret_arn == null) == (var.temporal.tls_key_secret_arn == null)
-    error_message = "temporal.tls_cert_secret_arn and temporal.tls_key_secret_arn belong together."
-  }
-
-  validation {
-    condition     = var.temporal.api_key_secret_arn == null || var.temporal.tls_cert_secret_arn == null
-    error_message = "Temporal takes an API key or a certificate, not both."
-  }
-
-  validation {
-    condition     = !var.temporal.cloud || var.temporal.api_key_secret_arn != null || var.temporal.tls_cert_secret_arn != null
-    error_message = "Temporal Cloud needs temporal.api_key_secret_arn, or a certificate and its key."
-  }
+variable "secrets_kms_key_arns" {
+  description = "Keys of yours that encrypt the given secrets."
+  type        = list(string)
+  default     = []
 }
 
 # The stream.
@@ -130,10 +106,10 @@ variable "stream" {
 }
 
 variable "mapping" {
-  description = "How Lambda reads the stream. Records are given up to the failure destination after max_retries or max_record_age_seconds, whichever comes first."
+  description = "How Lambda reads the stream. What is tried more often than max_retries, or is older than max_record_age_seconds, goes to the bucket under aws/lambda/."
   type = object({
-    batch_size             = optional(number, 200)
-    window_seconds         = optional(number, 0)
+    batch_size             = optional(number, 500)
+    window_seconds         = optional(number, 1)
     parallelization        = optional(number, 2)
     starting_position      = optional(string, "TRIM_HORIZON")
     max_retries            = optional(number, 100)
@@ -143,34 +119,29 @@ variable "mapping" {
 }
 
 variable "function" {
-  description = "The Lambda function. Reserved concurrency should be shards × parallelization: each environment holds up to two database connections."
+  description = "The Lambda function. reserved_concurrency should be shards × parallelization: each environment holds two connections to the database."
   type = object({
-    architecture         = optional(string, "arm64")
     memory_mb            = optional(number, 512)
     timeout_seconds      = optional(number, 30)
     reserved_concurrency = optional(number, 8)
+    environment          = optional(map(string), {})
   })
   default = {}
 }
 
 variable "delivery" {
-  description = "How long and how much Firehose collects before it writes an object."
+  description = "How long, and how much, Firehose collects before it writes an object."
   type = object({
     buffer_seconds = optional(number, 60)
-    buffer_mib     = optional(number, 5)
+    buffer_mib     = optional(number, 64)
   })
   default = {}
 }
 
-variable "stored_margin_minutes" {
-  description = "What a training leaves out at the end: events that were stored this long before it at most. It must be longer than the longest delivery delay."
+variable "stored_margin_seconds" {
+  description = "Longest accepted delay of a delivery to S3. A training leaves out what was stored later than that before its start."
   type        = number
-  default     = 60
-
-  validation {
-    condition     = var.stored_margin_minutes >= 5 && var.stored_margin_minutes <= 1440
-    error_message = "stored_margin_minutes must be 5 to 1440."
-  }
+  default     = 3600
 }
 
 # Training, database, services.
@@ -178,92 +149,112 @@ variable "stored_margin_minutes" {
 variable "training" {
   description = "The Glue job."
   type = object({
-    workers         = optional(number, 2)
-    worker_type     = optional(string, "G.1X")
-    timeout_minutes = optional(number, 120)
+    workers             = optional(number, 2)
+    worker_type         = optional(string, "G.1X")
+    timeout_minutes     = optional(number, 120)
+    max_concurrent_runs = optional(number, 8)
+  })
+  default = {}
+}
+
+variable "catalog" {
+  description = "Tables for Athena, and the day of the first object."
+  type = object({
+    create    = optional(bool, true)
+    first_day = optional(string, "2025-01-01")
   })
   default = {}
 }
 
 variable "database" {
-  description = "The RDS instance that is made, or existing: a Postgres 16 of your own with pgvector and IAM authentication."
+  description = "The RDS instance that is made; or existing, a Postgres 16 of yours with pgvector, which must accept the security groups of the components."
   type = object({
     existing = optional(object({
       host              = string
       port              = optional(number, 5432)
       name              = optional(string, "recflow")
       resource_id       = string
+      instance_id       = optional(string)
       master_secret_arn = string
-      security_group_id = string
     }))
     instance_class      = optional(string, "db.t4g.medium")
     storage_gib         = optional(number, 50)
-    max_storage_gib     = optional(number, 200)
-    multi_az            = optional(bool, true)
+    max_storage_gib     = optional(number, 500)
+    multi_az            = optional(bool, false)
     backup_days         = optional(number, 7)
-    engine_version      = optional(string, "16.9")
+    engine_version      = optional(string, "16")
+    index_build_workers = optional(number, 2)
     replicas            = optional(number, 0)
-    deletion_protection = optional(bool, true)
+  })
+  default = {}
+}
+
+variable "worker" {
+  description = "Size and number of worker tasks; min equal to max: a fixed number."
+  type = object({
+    cpu           = optional(number, 1024)
+    memory        = optional(number, 4096)
+    scratch_gib   = optional(number, 30)
+    min           = optional(number, 1)
+    max           = optional(number, 4)
+    drain_seconds = optional(number, 90)
+    environment   = optional(map(string), {})
   })
   default = {}
 }
 
 variable "api" {
-  description = "The API: who reaches its load balancer, by which certificate, and its tasks. internal keeps it inside the VPC."
+  description = "The API: its certificate, who reaches its load balancer (internal: inside the VPC only), and its tasks; min equal to max: a fixed number."
   type = object({
-    certificate_arn = string
-    ingress_cidrs   = list(string)
-    internal        = optional(bool, true)
-    cpu             = optional(number, 512)
-    memory_mb       = optional(number, 1024)
-    min_tasks       = optional(number, 2)
-    max_tasks       = optional(number, 4)
+    certificate_arn   = string
+    domain            = optional(string)
+    ingress_cidrs     = list(string)
+    internal          = optional(bool, true)
+    cpu               = optional(number, 512)
+    memory            = optional(number, 1024)
+    min               = optional(number, 2)
+    max               = optional(number, 8)
+    requests_per_task = optional(number, 6000)
+    environment       = optional(map(string), {})
   })
-
-  validation {
-    condition     = length(var.api.ingress_cidrs) > 0 && alltrue([for c in var.api.ingress_cidrs : can(cidrhost(c, 0)) && !endswith(c, "/0")])
-    error_message = "api.ingress_cidrs must be address ranges, and not the whole internet."
-  }
-}
-
-variable "worker" {
-  description = "The worker's tasks."
-  type = object({
-    cpu       = optional(number, 1024)
-    memory_mb = optional(number, 2048)
-    min_tasks = optional(number, 1)
-    max_tasks = optional(number, 2)
-  })
-  default = {}
 }
 
 # Looking after it.
 
 variable "alarm_emails" {
-  description = "Who is told of alarms and of what became of refreshes."
+  description = "Who is told of alarms and of what became of refreshes. Each address has to confirm once."
   type        = list(string)
   default     = []
+}
+
+variable "thresholds" {
+  description = "When alarms go off, by the names of modules/observability."
+  type        = map(number)
+  default     = {}
 
   validation {
-    condition     = alltrue([for a in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", a))])
-    error_message = "alarm_emails must be e-mail addresses."
+    condition = alltrue([for name in keys(var.thresholds) : contains([
+      "iterator_age_seconds", "lambda_error_share", "lambda_duration_share", "firehose_margin_share", "database_storage_gib",
+      "database_connections", "database_cpu_share", "api_error_share", "api_latency_seconds", "api_least_requests",
+      "promotion_days", "popular_share", "popular_least_of_lists",
+    ], name)])
+    error_message = "thresholds has a name that modules/observability does not know."
   }
 }
 
-variable "promotion_days" {
-  description = "After how many days without a promoted version there is an alarm."
-  type        = number
-  default     = 7
-}
-
-variable "log_retention_days" {
-  description = "How long logs are kept."
-  type        = number
-  default     = 30
+variable "keep" {
+  description = "Days for which things are kept: replaced objects, what could not be used, delivered lists, logs."
+  type = object({
+    noncurrent_days      = optional(number, 30)
+    quarantine_days      = optional(number, 90)
+    recommendations_days = optional(number, 365)
+    log_days             = optional(number, 30)
+  })
+  default = {}
 }
 
 variable "protect" {
-  description = "Protect the bucket, the database and the load balancer against destroy. Turn it off, apply, and only then destroy."
+  description = "Protect the bucket's data, the database and the load balancer against a destroy. Set it to false, and apply, before you destroy."
   type        = bool
   default     = true
 }

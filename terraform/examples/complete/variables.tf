@@ -1,0 +1,76 @@
+variable "region" {
+  description = "AWS region."
+  type        = string
+}
+
+variable "name_prefix" {
+  description = "What the name of every resource starts with."
+  type        = string
+  default     = "recflow"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,20}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must be 3 to 22 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen."
+  }
+}
+
+variable "packages" {
+  description = "Folder of the packages: dist/ of `make package`."
+  type        = string
+  default     = "../../../dist"
+}
+
+variable "image_tag" {
+  description = "Tag of the images in the repositories that are made here. Tags cannot be moved: a release has a new one. Null: give images."
+  type        = string
+  default     = null
+}
+
+variable "running" {
+  description = "Whether worker and API run. False for the first apply: push the images and run the migrations, then set it to true."
+  type        = bool
+  default     = true
+}
+
+variable "temporal" {
+  description = "The Temporal service: Temporal Cloud by API key or by certificate, or your own. Secrets are ARNs in Secrets Manager, never the secrets themselves."
+  type = object({
+    address             = string
+    namespace           = optional(string, "default")
+    task_queue          = optional(string, "recflow")
+    ui                  = optional(string, "")
+    tls                 = optional(bool, false)
+    api_key_secret_arn  = optional(string)
+    tls_cert_secret_arn = optional(string)
+    tls_key_secret_arn  = optional(string)
+    tls_ca_secret_arn   = optional(string)
+  })
+}
+
+variable "certificate_arn" {
+  description = "ACM certificate of the API."
+  type        = string
+}
+
+variable "api_domain" {
+  description = "Name of the certificate, which is to point at the load balancer. Null: its own name, which no certificate covers."
+  type        = string
+  default     = null
+}
+
+variable "api_ingress_cidrs" {
+  description = "IPv4 ranges that may reach the API."
+  type        = list(string)
+}
+
+variable "alarm_emails" {
+  description = "Who is told of alarms and of what became of refreshes. Each address has to confirm once."
+  type        = list(string)
+  default     = []
+}
+
+variable "protect" {
+  description = "Protect the bucket's data, the database and the load balancer against a destroy. Set it to false, and apply, before you destroy."
+  type        = bool
+  default     = true
+}

@@ -1,0 +1,22 @@
+# Rules across modules. Those of one module are beside its variables.
+
+resource "terraform_data" "rules" {
+  lifecycle {
+    precondition {
+      condition     = var.mapping.max_record_age_seconds < var.stream.retention_hours * 3600
+      error_message = "mapping.max_record_age_seconds must be shorter than stream.retention_hours: a record that expires in the stream is lost, one that is given up is kept in the bucket."
+    }
+    precondition {
+      condition     = var.stored_margin_seconds >= 10 * var.delivery.buffer_seconds
+      error_message = "stored_margin_seconds must be ten times delivery.buffer_seconds or more: a training must find every event that is older than the margin, and Firehose tries again for a while."
+    }
+    precondition {
+      condition     = var.stream.mode != "PROVISIONED" || try(var.function.reserved_concurrency >= var.stream.shards * var.mapping.parallelization, true)
+      error_message = "function.reserved_concurrency must be stream.shards × mapping.parallelization or more: otherwise shards wait for each other, and throttled batches use up their retries."
+    }
+    precondition {
+      condition     = var.network.egress != "privatelink" || var.vpc != null || var.temporal.address != "" && !can(regex("(tmprl\\.cloud|api\\.temporal\\.io):", var.temporal.address))
+      error_message = "Temporal Cloud is on the internet: set network.egress to nat."
+    }
+  }
+}
