@@ -81,7 +81,7 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # Alarms publish to an encrypted topic.
+  # Alarms, and the event of a failed training, are published to an encrypted topic.
   statement {
     sid       = "NoResourceLevelAlarms"
     resources = ["*"]
@@ -89,7 +89,7 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
     }
 
     condition {
