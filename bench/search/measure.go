@@ -39,6 +39,18 @@ func measure(ctx context.Context, o options, store *vectorstore.Store, v recsys.
 		}
 		row.print(c.name)
 	}
+	return printSize(ctx, store, v)
+}
+
+// printSize prints what the version takes on disk, and of that each item.
+func printSize(ctx context.Context, store *vectorstore.Store, v recsys.Version) error {
+	size, err := store.Size(ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	const mib = 1 << 20
+	fmt.Printf("\non disk: items %d MiB (%d bytes each), their graph %d MiB (%d bytes each), users %d MiB, hold-out %d MiB\n",
+		size.Items/mib, size.Items/max(1, v.Items), size.Graph/mib, size.Graph/max(1, v.Items), size.Users/mib, size.Holdout/mib)
 	return nil
 }
 
