@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -58,13 +59,13 @@ func TestDocs_name_commands_that_exist(t *testing.T) {
 	require.Greater(t, seen, 50)
 }
 
-// typed are the commands of a page, without what follows in a pipe or a comment.
+// typed are the commands of a page, without comments and where output goes.
 func typed(text string) []string {
 	var out []string
 	for _, block := range consoleBlock.FindAllStringSubmatch(text, -1) {
 		for line := range strings.Lines(block[1]) {
 			if command, ok := strings.CutPrefix(line, "$ "); ok {
-				out = append(out, command)
+				out = append(out, strings.Split(command, " | ")...)
 			}
 		}
 	}
@@ -140,9 +141,9 @@ func anchors(text string) []string {
 
 var alarmKey = regexp.MustCompile(`\]\(([a-z-]+)\.md\)`)
 
-// TestDocs_have_a_runbook_for_each_alarm_and_list_it compares the folder with its
-// index.
-func TestDocs_have_a_runbook_for_each_alarm_and_list_it(t *testing.T) {
+// TestDocs_list_every_runbook compares the folder with its index, and looks for
+// what each page has to say.
+func TestDocs_list_every_runbook(t *testing.T) {
 	t.Parallel()
 	index, err := os.ReadFile("../../docs/runbooks/README.md")
 	require.NoError(t, err)
@@ -165,4 +166,29 @@ func TestDocs_have_a_runbook_for_each_alarm_and_list_it(t *testing.T) {
 		}
 	}
 	require.Empty(t, listed, "in the index, and no page")
+}
+
+var alarmInTerraform = regexp.MustCompile(`(?m)^    ([a-z]+-[a-z]+) = \{$|-(glue-failures)"`)
+
+// TestDocs_have_a_runbook_for_what_Terraform_raises compares both ways: an alarm
+// names its page, and a page has its alarm.
+func TestDocs_have_a_runbook_for_what_Terraform_raises(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../terraform/modules/observability/*.tf")
+	require.NoError(t, err)
+	raised := map[string]bool{}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, m := range alarmInTerraform.FindAllStringSubmatch(string(text), -1) {
+			raised[m[1]+m[2]+".md"] = true
+		}
+	}
+	pages, err := filepath.Glob("../../docs/runbooks/*-*.md")
+	require.NoError(t, err)
+	var written []string
+	for _, p := range pages {
+		written = append(written, filepath.Base(p))
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(raised)), written)
 }

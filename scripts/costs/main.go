@@ -126,7 +126,7 @@ a database and some containers of its own). For Personalize: a second campaign f
 trainings that take longer than ours; its training hours here are those of *our* job, the least that could be. It needs no trainings every day, either: with
 one a week its bill hardly changes, because requests are nearly all of it. Neither side has traffic out of AWS.
 
-What lowers recflow's floor: no interface endpoints with a NAT gateway instead (` + "`create_endpoints = false`" + `), a provisioned stream of one shard, or a Temporal that runs already.
+What lowers recflow's floor: no interface endpoints with a NAT gateway instead (` + "`network.endpoints = false`" + `), a provisioned stream of one shard, or a Temporal that runs already.
 `
 
 // idle is what the sizes of a load cost when nothing happens.
