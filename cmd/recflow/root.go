@@ -84,6 +84,7 @@ func (a *app) commands() []*cobra.Command {
 		a.quarantineCommand(),
 		a.tokensCommand(),
 		a.auditCommand(),
+		a.databaseCommand(),
 		a.localCommand(),
 	}
 }

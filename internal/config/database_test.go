@@ -47,7 +47,9 @@ func TestDatabaseValidates(t *testing.T) {
 }
 
 func TestDatabaseSignsInAsItIsTold(t *testing.T) {
-	token := func(_ context.Context, endpoint, user string) (string, error) { return "token for " + user + " at " + endpoint, nil }
+	token := func(_ context.Context, endpoint, user string) (string, error) {
+		return "token for " + user + " at " + endpoint, nil
+	}
 	require.Nil(t, config.Database{Auth: "password"}.SignIn(token))
 
 	secret, err := config.Database{Auth: "password", Password: "p"}.SignIn(token)(t.Context(), "db:5432", "loader")

@@ -101,7 +101,7 @@ func (s *Store) Delete(ctx context.Context, d Deletion) error {
 		if state == recsys.Failed {
 			return nil // it has no data
 		}
-		_, err = tx.Exec(ctx, "UPDATE recflow.versions SET state = 'dropped' WHERE id = $1", d.Version)
+		_, err = tx.Exec(ctx, "SELECT recflow.drop_version($1)", d.Version)
 		return err
 	})
 	if err != nil {

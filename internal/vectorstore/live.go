@@ -88,8 +88,11 @@ func (s *Store) Promote(ctx context.Context, p Promotion) (live Live, err error)
 			if err := refuseEvaluation(ctx, tx, p); err != nil {
 				return err
 			}
-			f := Flip{Version: p.Version, Kind: "promote", Actor: p.Actor, Reason: p.Reason}
-			if err := flip(ctx, tx, at, f, nullable(at.revision)); err != nil {
+			if err := mayGoLive(ctx, tx, p.Version); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "SELECT recflow.promote($1, $2, $3, $4, $5)", p.Version, at.revision, p.Evaluation, p.Actor, p.Reason)
+			if err != nil {
 				return err
 			}
 		}
@@ -140,7 +143,10 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live Live, 
 		if err != nil {
 			return err
 		}
-		if err := flip(ctx, tx, at, Flip{Version: target, Kind: "rollback", Actor: actor, Reason: reason}, below); err != nil {
+		if err := mayGoLive(ctx, tx, target); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "SELECT recflow.roll_back($1, $2, $3)", at.revision, actor, reason); err != nil {
 			return err
 		}
 		live, err = readLive(ctx, tx)
@@ -153,22 +159,7 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live Live, 
 }
 
 // previousLive is the version that a rollback goes to, and the flip under it.
-const previousLive = `
-	WITH RECURSIVE stack AS (
-		SELECT f.version_id, f.below, 0 AS depth
-		FROM recflow.live l
-		JOIN recflow.flips f ON f.revision = l.revision
-		UNION ALL
-		SELECT f.version_id, f.below, stack.depth + 1
-		FROM stack
-		JOIN recflow.flips f ON f.revision = stack.below
-	)
-	SELECT stack.version_id, stack.below
-	FROM stack
-	JOIN recflow.versions v ON v.id = stack.version_id AND v.state = 'ready'
-	WHERE stack.version_id <> (SELECT version_id FROM recflow.live)
-	ORDER BY stack.depth
-	LIMIT 1`
+const previousLive = "SELECT version_id, below FROM recflow.previous_live()"
 
 // pointer is where the live pointer is; version is 0 when none is live.
 type pointer struct{ version, revision int64 }
@@ -180,30 +171,6 @@ func lockLive(ctx context.Context, tx pgx.Tx) (at pointer, err error) {
 	}
 	err = tx.QueryRow(ctx, "SELECT coalesce(version_id, 0), revision FROM recflow.live FOR UPDATE").Scan(&at.version, &at.revision)
 	return at, err
-}
-
-// flip moves the locked live pointer after checking that it may.
-func flip(ctx context.Context, tx pgx.Tx, at pointer, f Flip, below *int64) error {
-	if err := mayGoLive(ctx, tx, f.Version); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `
-		INSERT INTO recflow.flips (revision, version_id, from_version, below, kind, actor, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		at.revision+1, f.Version, nullable(at.version), below, f.Kind, f.Actor, f.Reason)
-	if err != nil {
-		return err
-	}
-	// Not now(), which is when the transaction began: it may have waited since.
-	_, err = tx.Exec(ctx, `
-		UPDATE recflow.versions
-		SET left_live_at = CASE WHEN id = $1 THEN clock_timestamp() END
-		WHERE id IN ($1, $2)`, at.version, f.Version)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, "UPDATE recflow.live SET version_id = $1, revision = $2", f.Version, at.revision+1)
-	return err
 }
 
 // mayGoLive locks a version and says why it may not go live, if so.
@@ -258,12 +225,4 @@ func (s *Store) Flips(ctx context.Context, limit int) ([]Flip, error) {
 		return nil, fmt.Errorf("list flips: %w", err)
 	}
 	return flips, nil
-}
-
-// nullable stores 0 as null.
-func nullable(n int64) *int64 {
-	if n == 0 {
-		return nil
-	}
-	return &n
 }

@@ -14,7 +14,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	case err != nil:
 		return err
 	case h.SchemaVersion < h.SchemaWanted:
-		return fmt.Errorf("the database is at schema version %d and this binary needs %d: migrate it first (`recflow up` does)", h.SchemaVersion, h.SchemaWanted)
+		return fmt.Errorf("the database is at schema version %d and this binary needs %d: migrate it first with `recflow database migrate` (`recflow up` does it too)", h.SchemaVersion, h.SchemaWanted)
 	case h.SchemaVersion > h.SchemaWanted:
 		return fmt.Errorf("the database is at schema version %d and this binary knows %d: use a newer binary", h.SchemaVersion, h.SchemaWanted)
 	}

@@ -148,6 +148,7 @@ func createTables(ctx context.Context, tx pgx.Tx, version int64, dimension int) 
 		)`,
 		`ALTER TABLE %[1]s.items ALTER COLUMN embedding SET STORAGE PLAIN`,
 		`ALTER TABLE %[1]s.users ALTER COLUMN embedding SET STORAGE PLAIN`,
+		`SELECT recflow.open_version('%[1]s')`,
 	} {
 		if _, err := tx.Exec(ctx, fmt.Sprintf(statement, schema, dimension)); err != nil {
 			return fmt.Errorf("create the tables of version %d: %w", version, err)

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+func TestDatabase(t *testing.T) {
+	address := vectorstoretest.EmptyURL(t)
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	password, _ := u.User.Password()
+	u.User = url.User(u.User.Username())
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Setenv("RECFLOW_DATABASE_URL", u.String())
+	t.Setenv("RECFLOW_DATABASE_PASSWORD", password)
+
+	t.Run("status says that nothing is there yet", func(t *testing.T) {
+		got := recflow(t.Context(), "", "database", "status")
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.err, "migrations first")
+	})
+
+	t.Run("migrate makes the schema and the users, and again changes nothing", func(t *testing.T) {
+		var first string
+		for range 2 {
+			got := recflow(t.Context(), "", "database", "migrate", "-o", "json")
+			require.Zero(t, got.code, got.err)
+			require.NotContains(t, got.out+got.err, password)
+			var status struct {
+				SchemaVersion int `json:"schema_version"`
+				SchemaWanted  int `json:"schema_wanted"`
+				Users         []vectorstore.RoleState
+			}
+			require.NoError(t, json.Unmarshal([]byte(got.out), &status))
+			require.Equal(t, status.SchemaWanted, status.SchemaVersion)
+			require.Len(t, status.Users, 4)
+			for _, user := range status.Users {
+				require.Equal(t, vectorstore.RoleState{Role: user.Role, Exists: true, Admitted: true}, user)
+			}
+			if first == "" {
+				first = got.out
+			}
+			require.Equal(t, first, got.out)
+		}
+		got := recflow(t.Context(), "", "database", "status")
+		require.Zero(t, got.code, got.err)
+		require.Contains(t, got.out, "signs in with a password")
+	})
+
+	t.Run("status says what a database of one user lacks", func(t *testing.T) {
+		t.Setenv("RECFLOW_DATABASE_PASSWORD", "")
+		t.Setenv("RECFLOW_DATABASE_URL", vectorstoretest.URL(t))
+		got := recflow(t.Context(), "", "database", "status")
+		require.Zero(t, got.code, got.err)
+		require.Contains(t, got.out, "run `recflow database migrate`")
+	})
+
+	t.Run("a token is not sent over a connection that nobody has verified", func(t *testing.T) {
+		t.Setenv("RECFLOW_DATABASE_PASSWORD", "")
+		t.Setenv("RECFLOW_DATABASE_AUTH", "iam")
+		t.Setenv("RECFLOW_DATABASE_URL", "postgres://recflow_owner@db.example.com:5432/recflow")
+		got := recflow(t.Context(), "", "database", "migrate")
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.err, "sslmode=verify-full")
+	})
+}

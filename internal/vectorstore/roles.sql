@@ -1,0 +1,74 @@
+-- Who may do what in this database. All of it may be said again at any time; the
+-- roles are there (roles.go makes them), and everything here belongs to whoever
+-- says it. What is not granted is not allowed: no user of a component owns
+-- anything in the schema recflow, and none may make tables there.
+
+-- The database is recflow's own.
+DO $$
+BEGIN
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO recflow_loader, recflow_stream, recflow_api, recflow_auditor', current_database());
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO recflow_loader', current_database()); -- versions are schemas
+END $$;
+
+REVOKE ALL ON SCHEMA recflow FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA recflow FROM PUBLIC, recflow_loader, recflow_stream, recflow_api, recflow_auditor;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA recflow FROM PUBLIC, recflow_loader, recflow_stream, recflow_api, recflow_auditor;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA recflow FROM PUBLIC, recflow_loader, recflow_stream, recflow_api, recflow_auditor;
+
+GRANT USAGE ON SCHEMA recflow TO recflow_loader, recflow_stream, recflow_api, recflow_auditor;
+GRANT SELECT ON recflow.schema_version TO recflow_loader, recflow_stream, recflow_api, recflow_auditor;
+
+-- The worker. It makes, fills, judges and drops versions, and says how backfills
+-- go; it reads what was streamed and drops what every version has counted.
+GRANT SELECT ON
+    recflow.versions, recflow.gates, recflow.claims, recflow.live, recflow.flips, recflow.horizon, recflow.item_state, recflow.item_changes,
+    recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts
+    TO recflow_loader;
+GRANT INSERT ON recflow.versions TO recflow_loader;
+GRANT UPDATE (state, failure, ready_at, workflow_id, workflow_run_id) ON recflow.versions TO recflow_loader;
+GRANT INSERT, DELETE ON recflow.gates TO recflow_loader;
+GRANT INSERT, UPDATE ON recflow.claims TO recflow_loader;
+GRANT USAGE ON SEQUENCE recflow.fencing_token TO recflow_loader;
+GRANT UPDATE (stored_before, occurred_before, dropped, hash) ON recflow.horizon TO recflow_loader;
+GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations TO recflow_loader;
+GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, idempotency_key, revision, changed_at) ON recflow.backfills TO recflow_loader;
+GRANT UPDATE (state, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at)
+    ON recflow.backfill_slices TO recflow_loader;
+GRANT INSERT ON recflow.backfill_attempts TO recflow_loader;
+GRANT UPDATE (state, workflow_run_id, run_id, version_id, error, ended_at) ON recflow.backfill_attempts TO recflow_loader;
+GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text), recflow.open_version(name) TO recflow_loader;
+
+-- The stream. It keeps events and what became of them, and changes neither: the
+-- database's clock says when.
+GRANT SELECT ON recflow.versions, recflow.live, recflow.item_state, recflow.item_changes, recflow.live_events, recflow.event_verdicts TO recflow_stream;
+GRANT INSERT (event_id, user_id, item_id, event_type, value, session_id, recommendation_id, occurred_at, digest) ON recflow.live_events TO recflow_stream;
+GRANT INSERT (event_id, digest, verdict, reason, stage, version_id, arrived_at) ON recflow.event_verdicts TO recflow_stream;
+GRANT INSERT (event_id, version_id, live_stage, stale_stage, live_rank, stale_rank), SELECT (event_id) ON recflow.evaluations TO recflow_stream;
+
+-- The API. It writes what people ask for, and moves the live pointer and drops
+-- versions through functions only. What happened cannot be written otherwise:
+-- the audit takes new entries and nothing else.
+GRANT SELECT ON
+    recflow.versions, recflow.gates, recflow.live, recflow.flips, recflow.horizon, recflow.item_state, recflow.item_changes,
+    recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts,
+    recflow.tokens, recflow.audit
+    TO recflow_api;
+GRANT INSERT (actor, action, target, outcome, code, detail, trace_id) ON recflow.audit TO recflow_api;
+GRANT INSERT (key, name, digest, scopes, created_by, expires_at), UPDATE (used_at, revoked_at) ON recflow.tokens TO recflow_api;
+GRANT UPDATE (pinned) ON recflow.versions TO recflow_api;
+GRANT INSERT (item_id, available, title, category, tags), UPDATE (available, title, category, tags, updated_at) ON recflow.item_state TO recflow_api;
+GRANT INSERT ON recflow.backfills, recflow.backfill_slices TO recflow_api;
+GRANT UPDATE (state, round, workflow_id, owner, heartbeat_at, error, idempotency_key, ended_at, revision, changed_at) ON recflow.backfills TO recflow_api;
+GRANT UPDATE (state, reason, error, ended_at) ON recflow.backfill_slices TO recflow_api;
+GRANT UPDATE (state, error, ended_at) ON recflow.backfill_attempts TO recflow_api;
+GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text),
+    recflow.roll_back(bigint, text, text), recflow.drop_version(bigint) TO recflow_api;
+
+-- A row is locked by those who may change a column of it. These columns can only
+-- be true, so whoever may change one can lock and nothing more.
+GRANT UPDATE (one) ON recflow.live TO recflow_loader, recflow_api;
+GRANT UPDATE (one) ON recflow.horizon TO recflow_api;
+
+-- The auditor. Who asked for what, what came of it, and nothing of any user.
+GRANT SELECT ON recflow.audit, recflow.flips, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts TO recflow_auditor;
