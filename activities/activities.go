@@ -9,6 +9,7 @@
 package activities
 
 import (
+	"io"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -24,7 +25,9 @@ type Activities struct {
 	S3       *awsclient.S3
 	Glue     *awsclient.Glue
 	Gates    *gates.Checker
-	Temporal client.Client // tells a workflow about progress, and whether an owner still runs
+	Temporal client.Client  // tells a workflow about progress, and whether an owner still runs
+	Outcomes *awsclient.SNS // where outcomes are published; nil: nowhere
+	Metrics  io.Writer      // where metrics are written; nil: nowhere
 
 	// StoredMargin is subtracted from the start of a refresh to get stored_to.
 	StoredMargin time.Duration
@@ -36,6 +39,8 @@ type Activities struct {
 	ReaderTTL time.Duration
 	// EventRetention is how long the stream may still deliver an event again.
 	EventRetention time.Duration
+	// TemporalUI is the address of the Temporal UI, for links; empty: no links.
+	TemporalUI string
 	// TempDir holds downloads; empty for the system's.
 	TempDir string
 }

@@ -18,6 +18,7 @@ const (
 	DataInvalid     = "DataInvalid"     // the events cannot be trained on as they are
 	Conflict        = "Conflict"        // somebody else changed what the step was about to change
 	VersionGone     = "VersionGone"     // the version was dropped under the step
+	OutcomeUntold   = "OutcomeUntold"   // the topic does not take a message, for example for want of a permission
 )
 
 // Types of errors that are retried, but deserve a name.

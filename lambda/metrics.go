@@ -27,7 +27,7 @@ func (h *Handler) measure(b *batch) {
 
 func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	line := telemetry.Line{
-		Namespace:  "recflow",
+		Namespace:  telemetry.Namespace,
 		Dimensions: []telemetry.Dimension{{Name: "Function", Value: h.Function}},
 		At:         now,
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -62,7 +63,7 @@ func run(ctx context.Context, c config.Worker) error {
 	if err := workflows.EnsureSweep(ctx, temporal, c.Temporal.TaskQueue, c.SweepEvery); err != nil {
 		return err
 	}
-	return serve(ctx, c, p, temporal, &activities.Activities{
+	steps := &activities.Activities{
 		Store:        store,
 		S3:           awsclient.NewS3(aws, c.Storage.Bucket),
 		Glue:         awsclient.NewGlue(aws, c.Glue.Job),
@@ -74,7 +75,15 @@ func run(ctx context.Context, c config.Worker) error {
 		ReaderTTL:    c.ReaderCacheTTL,
 
 		EventRetention: c.EventRetention,
-	})
+		TemporalUI:     c.Temporal.UI,
+	}
+	if c.Signals.OutcomesTopic != "" {
+		steps.Outcomes = awsclient.NewSNS(aws, c.Signals.OutcomesTopic)
+	}
+	if c.Signals.Metrics == config.MetricsEMF {
+		steps.Metrics = os.Stdout
+	}
+	return serve(ctx, c, p, temporal, steps)
 }
 
 // serve runs the worker itself.
@@ -106,6 +115,9 @@ func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Clien
 	looking, stopLooking := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { reconcile(looking, steps.Store, temporal, c.Temporal.TaskQueue) })
+	if steps.Metrics != nil {
+		group.Go(func() { measure(looking, steps.Store, temporal, steps.Metrics) })
+	}
 	defer func() { stopLooking(); group.Wait() }()
 	slog.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)
 	select {

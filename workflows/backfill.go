@@ -198,6 +198,7 @@ func (b *backfill) end(ctx workflow.Context, failed error) error {
 	if err := workflow.ExecuteActivity(step, do.EndBackfill, in).Get(ctx, &ended); err != nil {
 		return errors.Join(failed, err)
 	}
+	b.tell(ctx, ended)
 	if ended.State == recsys.BackfillCancelled {
 		return temporal.NewCanceledError()
 	}

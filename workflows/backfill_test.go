@@ -30,6 +30,7 @@ type ledger struct {
 	take     time.Duration
 	fails    func(index int) bool
 	requests []RefreshRequest
+	told     []activities.TellOutcomeInput
 }
 
 func newLedger(kind string, n, parallel int) *ledger {
@@ -96,6 +97,10 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 			}
 		})
 		return b, nil
+	})
+	env.OnActivity(do.TellOutcome, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.TellOutcomeInput) error {
+		locked(func() { l.told = append(l.told, in) })
+		return nil
 	})
 	env.OnActivity(do.StartSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) error {
 		locked(func() {

@@ -58,7 +58,9 @@ func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshRe
 	if err != nil {
 		r.compensate(ctx, err)
 	}
-	return r.finish(ctx, err)
+	result, ended := r.finish(ctx, err)
+	r.tell(ctx, err)
+	return result, ended
 }
 
 // run is the whole story.

@@ -125,11 +125,15 @@ func (r *refresh) failure(err error) error {
 	if errors.As(err, &app) && app.Type() == activities.GateRefused && app.HasDetails() {
 		return err // made by verify, with the gates as details
 	}
-	kind := errorType(err)
-	if kind == "" {
-		kind = "Failed"
+	return temporal.NewNonRetryableApplicationError(r.progress.Stage+": "+reason(err), kindOf(err), nil)
+}
+
+// kindOf is errorType, with a name for an error that has none.
+func kindOf(err error) string {
+	if kind := errorType(err); kind != "" {
+		return kind
 	}
-	return temporal.NewNonRetryableApplicationError(r.progress.Stage+": "+reason(err), kind, nil)
+	return "Failed"
 }
 
 // errorType is the Temporal type of an activity's error, "" when it has none.

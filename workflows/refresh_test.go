@@ -32,6 +32,7 @@ type system struct {
 
 	verified activities.VerifyVersionResult
 	files    int
+	told     []activities.TellOutcomeInput
 }
 
 var passed = []recsys.GateResult{{Gate: recsys.GateRows, Passed: true, Reason: "as many as the manifest says"}}
@@ -100,6 +101,13 @@ func (s *system) mock() {
 	})
 	s.env.OnActivity(do.CleanUp, any1).Return(func(context.Context) (activities.CleanUpResult, error) {
 		return activities.CleanUpResult{StoppedRuns: []string{"jr_0"}}, s.step("CleanUp")
+	})
+	s.env.OnActivity(do.TellOutcome, any1, any1).Return(func(_ context.Context, in activities.TellOutcomeInput) error {
+		s.told = append(s.told, in)
+		if on := s.on["TellOutcome"]; on != nil {
+			return on()
+		}
+		return nil
 	})
 	s.env.OnActivity(do.StopGlueRun, any1, any1).Return(func(context.Context, activities.StopGlueRunInput) (activities.StopGlueRunResult, error) {
 		return activities.StopGlueRunResult{GlueRunID: "jr_1"}, s.step("StopGlueRun")

@@ -47,6 +47,16 @@ func sweep(ctx workflow.Context) (SweepResult, error) {
 	return out, err
 }
 
+// FirstStart is when the first worker of this deployment started: the moment when
+// it made the schedule of the sweep.
+func FirstStart(ctx context.Context, c client.Client) (time.Time, error) {
+	d, err := c.ScheduleClient().GetHandle(ctx, SweepSchedule).Describe(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look at the schedule %s: %w", SweepSchedule, err)
+	}
+	return d.Info.CreatedAt, nil
+}
+
 // EnsureSweep makes the schedule of the sweep, or gives the one that exists the
 // period. Any number of workers may do so at the same time.
 func EnsureSweep(ctx context.Context, c client.Client, taskQueue string, every time.Duration) error {

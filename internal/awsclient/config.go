@@ -40,6 +40,7 @@ type Options struct {
 	KinesisEndpoint  string // URL
 	FirehoseEndpoint string // URL
 	LambdaEndpoint   string // URL, of the control plane
+	SNSEndpoint      string // URL
 }
 
 // OptionsFrom picks the overrides out of variables with the standard AWS names,
@@ -55,6 +56,7 @@ func OptionsFrom(vars map[string]string) Options {
 		KinesisEndpoint:  vars["AWS_ENDPOINT_URL_KINESIS"],
 		FirehoseEndpoint: vars["AWS_ENDPOINT_URL_FIREHOSE"],
 		LambdaEndpoint:   vars["AWS_ENDPOINT_URL_LAMBDA"],
+		SNSEndpoint:      vars["AWS_ENDPOINT_URL_SNS"],
 	}
 }
 

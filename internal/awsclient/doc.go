@@ -1,8 +1,8 @@
 // Package awsclient is the only place that builds AWS clients and that knows
 // AWS request shapes: S3 for raw events and embeddings (s3.go, reader.go), Kinesis
-// for events on their way in (kinesis.go, kinesis_put.go), Glue
-// for the training job (glue.go), RDS for what a database user signs in with
-// (rds.go). Callers see keys, bytes and run states.
+// for events on their way in (kinesis.go, kinesis_put.go), Glue for the training
+// job (glue.go), SNS for what people are told (sns.go), RDS for what a database
+// user signs in with (rds.go). Callers see keys, bytes and run states.
 //
 // Clients are built from what every AWS SDK reads: AWS_REGION, AWS_PROFILE,
 // AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_GLUE and so on. The

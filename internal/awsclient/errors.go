@@ -25,6 +25,7 @@ var (
 		"AccessDenied", "AccessDeniedException", "InvalidBucketName", "InvalidRange",
 		"InvalidAccessKeyId", "SignatureDoesNotMatch", "UnrecognizedClientException",
 		"UnknownOperationException", "KeyTooLongError",
+		"AuthorizationError", "InvalidParameter", // SNS
 	}
 	// preconditionCodes: the object exists already, or changed under a reader.
 	preconditionCodes = []string{"PreconditionFailed"}

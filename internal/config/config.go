@@ -65,6 +65,7 @@ type Worker struct {
 	Temporal Temporal
 	Storage  Storage
 	Glue     Glue
+	Signals  Signals
 
 	// BuildID names the code that a workflow task ran on. Empty: the VCS revision.
 	BuildID string `env:"RECFLOW_BUILD_ID"`
@@ -140,7 +141,7 @@ func ReadWorker() (Worker, error) {
 
 // Validate reports every mistake at once and names the variables.
 func (c Worker) Validate() error {
-	errs := []error{c.Database.Validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate(), c.validateHealth()}
+	errs := []error{c.Database.Validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate(), c.Signals.validate(), c.validateHealth()}
 	if c.LoadParallel < 1 || c.LoadParallel > 64 {
 		errs = append(errs, fmt.Errorf("RECFLOW_LOAD_PARALLEL is %d; use 1 to 64", c.LoadParallel))
 	}

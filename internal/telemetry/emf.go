@@ -10,10 +10,14 @@ import (
 	"time"
 )
 
+// Namespace is CloudWatch's namespace of everything that recflow measures.
+const Namespace = "recflow"
+
 // Units of metrics, by CloudWatch's names.
 const (
 	Count        = "Count"
 	Milliseconds = "Milliseconds"
+	Seconds      = "Seconds"
 )
 
 // Metric is one measured value.

@@ -70,6 +70,23 @@ func readLive(ctx context.Context, q querier) (Live, error) {
 	return live, err
 }
 
+// LiveSince is when the live version was promoted last, or
+// recsys.ErrNoLiveVersion. A rollback does not make a version younger.
+func (s *Store) LiveSince(ctx context.Context) (time.Time, error) {
+	var at *time.Time
+	err := s.db.QueryRow(ctx, `
+		SELECT max(f.at)
+		FROM recflow.live l
+		JOIN recflow.flips f ON f.version_id = l.version_id AND f.kind = 'promote'`).Scan(&at)
+	if err == nil && at == nil {
+		err = recsys.ErrNoLiveVersion
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("promotion of the live version: %w", err)
+	}
+	return *at, nil
+}
+
 // Promote makes a ready version live. Repeating it is harmless: the version
 // that is live already stays so. It returns recsys.ErrConflict when the pointer
 // has moved on from IfRevision or the version is not ready, and

@@ -131,6 +131,26 @@ func TestRollbackGoesBackAndNeverForward(t *testing.T) {
 	require.EqualValues(t, 0, flips[4].FromVersion)
 }
 
+func TestLiveSince_is_the_promotion_of_the_version_that_is_live_now(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	_, err := s.LiveSince(t.Context())
+	require.ErrorIs(t, err, recsys.ErrNoLiveVersion)
+	for _, v := range ready(t, s, 2) {
+		promote(t, s, v.ID)
+	}
+	newest, err := s.LiveSince(t.Context())
+	require.NoError(t, err)
+	_, err = s.Rollback(t.Context(), "test", "worse")
+	require.NoError(t, err)
+	flips, err := s.Flips(t.Context(), 3)
+	require.NoError(t, err)
+	require.Equal(t, flips[1].At.UTC(), newest.UTC())
+	older, err := s.LiveSince(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, flips[2].At.UTC(), older.UTC(), "a rollback does not make it younger")
+}
+
 func TestReadersSeeOneWholeVersionDuringFlips(t *testing.T) {
 	t.Parallel()
 	reads, flips := int64(500), 10

@@ -59,6 +59,7 @@ func Env(t testing.TB) map[string]string {
 		"AWS_ACCESS_KEY_ID":     "test",
 		"AWS_SECRET_ACCESS_KEY": "test",
 		"AWS_ENDPOINT_URL_S3":   endpoint,
+		"AWS_ENDPOINT_URL_SNS":  endpoint,
 	}
 }
 

@@ -1,0 +1,138 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/telemetry"
+)
+
+// Kinds of work whose outcome is told.
+const (
+	RefreshKind  = "refresh"
+	BackfillKind = "backfill"
+)
+
+// outcomeSchema is the version of an Outcome's JSON. Fields may be added under it.
+const outcomeSchema = 1
+
+// TellOutcomeInput says how a refresh or a backfill ended.
+type TellOutcomeInput struct {
+	Kind       string  `json:"kind"`                  // RefreshKind or BackfillKind
+	Outcome    string  `json:"outcome"`               // workflows.Outcome…, or the state of a backfill
+	RunID      string  `json:"run_id,omitempty"`      // of the training
+	BackfillID string  `json:"backfill_id,omitempty"` // of a backfill
+	Version    int64   `json:"version,omitempty"`
+	Seconds    float64 `json:"duration_seconds"`
+
+	// Of one that did not end well: the type of its error and the stage it
+	// happened in. The words of an error may quote data, so they stay in Temporal.
+	Error string `json:"error,omitempty"`
+	Stage string `json:"stage,omitempty"`
+
+	Refused []RefusedGate      `json:"refused_gates,omitempty"`
+	Slices  *recsys.SliceCount `json:"slices,omitempty"` // of a backfill
+}
+
+// RefusedGate is a gate that keeps a version from going live, and why.
+type RefusedGate struct {
+	Gate      string  `json:"gate"`
+	Value     float64 `json:"value"`
+	Threshold float64 `json:"threshold"`
+	Reason    string  `json:"reason"`
+}
+
+// Outcome is the message that subscribers of the topic get. It names no user
+// and repeats no text of an error.
+type Outcome struct {
+	Schema        int    `json:"schema"`
+	WorkflowID    string `json:"workflow_id"`
+	WorkflowRunID string `json:"workflow_run_id"`
+	TellOutcomeInput
+	EndedAt time.Time `json:"ended_at"`
+	Link    string    `json:"link,omitempty"` // to the Temporal UI
+}
+
+// TellOutcome publishes how the work of its workflow ended, and counts it. Without
+// a topic nothing is published. Repeating it publishes again: subscribers tell
+// messages apart by workflow_run_id. It is counted by the first attempt only.
+func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error {
+	info := activity.GetInfo(ctx)
+	if info.Attempt == 1 && in.Kind == RefreshKind && a.Metrics != nil {
+		if err := outcomeLine(in.Outcome, time.Now()).Write(a.Metrics); err != nil {
+			activity.GetLogger(ctx).Warn("the metrics are lost", "error", err)
+		}
+	}
+	if a.Outcomes == nil {
+		return nil
+	}
+	o := Outcome{
+		Schema: outcomeSchema, WorkflowID: info.WorkflowExecution.ID, WorkflowRunID: info.WorkflowExecution.RunID,
+		TellOutcomeInput: in, EndedAt: info.ScheduledTime.UTC().Truncate(time.Millisecond),
+	}
+	if a.TemporalUI != "" {
+		o.Link = fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s", strings.TrimSuffix(a.TemporalUI, "/"), info.WorkflowNamespace, o.WorkflowID, o.WorkflowRunID)
+	}
+	body, err := json.MarshalIndent(o, "", "  ") // people read it in mails
+	if err != nil {
+		return fmt.Errorf("encode the outcome of %s: %w", o.WorkflowID, err)
+	}
+	err = a.Outcomes.Publish(ctx, awsclient.Notice{
+		Subject: in.subject(), Body: string(body),
+		Attributes: map[string]string{"kind": in.Kind, "outcome": in.Outcome},
+	})
+	if err != nil && ctx.Err() == nil && !awsclient.Retryable(err) {
+		return temporal.NewNonRetryableApplicationError(err.Error(), OutcomeUntold, nil)
+	}
+	return err
+}
+
+// subject is the line that a mail is recognised by.
+func (in TellOutcomeInput) subject() string {
+	s := fmt.Sprintf("recflow: %s %s", in.Kind, in.Outcome)
+	var gates []string
+	for _, g := range in.Refused {
+		gates = append(gates, g.Gate)
+	}
+	switch {
+	case len(gates) > 0:
+		s += fmt.Sprintf(", version %d by %s", in.Version, strings.Join(gates, ", "))
+	case in.Error != "" && in.Stage != "":
+		s += fmt.Sprintf(", %s in stage %s", in.Error, in.Stage)
+	case in.Version != 0:
+		s += fmt.Sprintf(", version %d", in.Version)
+	case in.BackfillID != "":
+		s += ", " + in.BackfillID
+	}
+	return s[:min(len(s), awsclient.MaxSubject)]
+}
+
+// counters are the metrics of refreshes that ended, and the outcome that each
+// counts (workflows.Outcome…).
+var counters = []struct{ name, outcome string }{
+	{"refresh_promoted", "live"},
+	{"refresh_refused", "refused"},
+	{"refresh_failed", "failed"},
+}
+
+// outcomeLine counts a refresh that ended. Every counter is written, so that an
+// alarm finds zeros where nothing happened.
+func outcomeLine(outcome string, at time.Time) telemetry.Line {
+	l := telemetry.Line{Namespace: telemetry.Namespace, At: at}
+	for _, c := range counters {
+		m := telemetry.Metric{Name: c.name, Unit: telemetry.Count}
+		if c.outcome == outcome {
+			m.Value = 1
+		}
+		l.Metrics = append(l.Metrics, m)
+	}
+	return l
+}

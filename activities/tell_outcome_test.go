@@ -1,0 +1,63 @@
+package activities
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+)
+
+func TestTellOutcome_counts_each_outcome(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	for _, outcome := range []string{"live", "refused", "failed", "superseded"} {
+		require.NoError(t, outcomeLine(outcome, time.UnixMilli(1_764_000_000_123)).Write(&out))
+	}
+	want, err := os.ReadFile("testdata/metrics.golden.json")
+	require.NoError(t, err)
+	require.Equal(t, string(want), out.String())
+}
+
+func TestTellOutcome_is_final_when_the_topic_does_not_take_it(t *testing.T) {
+	t.Parallel()
+	a, _, env := setup(t, gluetest.Options{})
+	var out bytes.Buffer
+	a.Metrics = &out
+	in := TellOutcomeInput{Kind: RefreshKind, Outcome: "live"}
+	_, err := env.ExecuteActivity(a.TellOutcome, in)
+	require.NoError(t, err, "without a topic there is nothing to do")
+
+	a.Outcomes = awsclient.NewSNS(awstest.Config(t), "arn:aws:sns:us-east-1:000000000000:nowhere")
+	_, err = env.ExecuteActivity(a.TellOutcome, in)
+	requireType(t, err, OutcomeUntold, true)
+	require.Equal(t, 2, strings.Count(out.String(), `"refresh_promoted":1`), "it is counted all the same")
+
+	_, err = env.ExecuteActivity(a.TellOutcome, TellOutcomeInput{Kind: BackfillKind, Outcome: "failed"})
+	require.Error(t, err)
+	require.Equal(t, 2, strings.Count(out.String(), "\n"), "a backfill is no refresh")
+}
+
+func TestSubject_is_one_line_that_SNS_takes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		in   TellOutcomeInput
+		want string
+	}{
+		{TellOutcomeInput{Kind: RefreshKind, Outcome: "live", Version: 7}, "recflow: refresh live, version 7"},
+		{TellOutcomeInput{Kind: RefreshKind, Outcome: "failed", Error: "GlueFailed", Stage: "train"}, "recflow: refresh failed, GlueFailed in stage train"},
+		{TellOutcomeInput{Kind: RefreshKind, Outcome: "refused", Version: 7, Refused: []RefusedGate{{Gate: "rows"}, {Gate: "recall"}}}, "recflow: refresh refused, version 7 by rows, recall"},
+		{TellOutcomeInput{Kind: BackfillKind, Outcome: "failed", BackfillID: "abc"}, "recflow: backfill failed, abc"},
+		{TellOutcomeInput{Kind: RefreshKind, Outcome: "cancelled", Stage: "train"}, "recflow: refresh cancelled"},
+	} {
+		require.Equal(t, c.want, c.in.subject())
+	}
+	long := TellOutcomeInput{Kind: BackfillKind, Outcome: "failed", BackfillID: strings.Repeat("x", 200)}
+	require.Len(t, long.subject(), awsclient.MaxSubject)
+}

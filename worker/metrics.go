@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/telemetry"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/workflows"
+)
+
+const measureEvery = time.Minute
+
+// measure writes how old the live version is, at once and every minute until ctx
+// ends. Several workers write the same: an alarm looks at the largest.
+func measure(ctx context.Context, store *vectorstore.Store, temporal client.Client, out io.Writer) {
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	for {
+		since, err := liveSince(ctx, store, temporal)
+		if err == nil {
+			err = ageLine(since, time.Now()).Write(out)
+		}
+		if err != nil && ctx.Err() == nil {
+			slog.WarnContext(ctx, "the age of the live version is not measured", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// liveSince is when the live version was promoted. As long as none ever was, it
+// is the deployment's first start: one that never gets a version live must raise
+// the same alarm as one that stopped to.
+func liveSince(ctx context.Context, store *vectorstore.Store, temporal client.Client) (time.Time, error) {
+	since, err := store.LiveSince(ctx)
+	if errors.Is(err, recsys.ErrNoLiveVersion) {
+		return workflows.FirstStart(ctx, temporal)
+	}
+	return since, err
+}
+
+func ageLine(since, now time.Time) telemetry.Line {
+	age := max(0, now.Sub(since)) // the clocks are not the same
+	return telemetry.Line{Namespace: telemetry.Namespace, At: now, Metrics: []telemetry.Metric{
+		{Name: "live_version_age_seconds", Unit: telemetry.Seconds, Value: age.Truncate(time.Second).Seconds()},
+	}}
+}

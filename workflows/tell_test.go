@@ -1,0 +1,99 @@
+package workflows
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+func TestRefresh_tells_its_outcome_once(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		prepare func(*system)
+		want    activities.TellOutcomeInput
+	}{
+		{name: "live", want: activities.TellOutcomeInput{Outcome: OutcomeLive}},
+		{name: "refused", prepare: func(s *system) {
+			s.verified.Refused = true
+			s.verified.Gates = []recsys.GateResult{passed[0],
+				{Gate: recsys.GateRecall, Accepted: "known"},
+				{Gate: recsys.GateQuality, Value: 0.18, Threshold: 0.2, Reason: "below popularity"}}
+		}, want: activities.TellOutcomeInput{
+			Outcome: OutcomeRefused, Error: activities.GateRefused, Stage: StageVerify,
+			Refused: []activities.RefusedGate{{Gate: recsys.GateQuality, Value: 0.18, Threshold: 0.2, Reason: "below popularity"}},
+		}},
+		{name: "failed", prepare: func(s *system) { s.on["AwaitGlueRun"] = fails(activities.DataInvalid, "user u1 has no events") },
+			want: activities.TellOutcomeInput{Outcome: OutcomeFailed, Error: activities.DataInvalid, Stage: StageTrain}},
+		{name: "superseded", prepare: func(s *system) { s.verified.LiveRevision, s.verified.LiveTo = 8, day(10) },
+			want: activities.TellOutcomeInput{Outcome: OutcomeSuperseded}},
+		{name: "cancelled", prepare: func(s *system) {
+			s.on["ReadManifest"] = func() error { s.env.CancelWorkflow(); return errors.New("away") }
+		}, want: activities.TellOutcomeInput{Outcome: OutcomeCancelled, Stage: StageRead}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSystem(t)
+			if c.prepare != nil {
+				c.prepare(s)
+			}
+			_, _ = s.refresh(t, DefaultRefresh(day(9)))
+			require.Len(t, s.told, 1)
+			got := s.told[0]
+			require.NotEmpty(t, got.RunID)
+			require.Equal(t, s.progress(t).RunID, got.RunID)
+			require.Equal(t, s.progress(t).Version, got.Version)
+			c.want.Kind, c.want.RunID, c.want.Version, c.want.Seconds = activities.RefreshKind, got.RunID, got.Version, got.Seconds
+			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+func TestRefresh_does_not_fail_when_nobody_can_be_told(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		errors.New("no such host"),
+		temporal.NewNonRetryableApplicationError("not allowed", activities.OutcomeUntold, nil),
+	} {
+		s := newSystem(t)
+		s.on["TellOutcome"] = func() error { return err }
+		result, failed := s.refresh(t, DefaultRefresh(day(9)))
+		require.NoError(t, failed)
+		require.Equal(t, OutcomeLive, result.Outcome)
+		var app *temporal.ApplicationError
+		require.Equal(t, errors.As(err, &app), len(s.told) == 1, "what can be repeated is")
+	}
+}
+
+func TestRefresh_for_evaluation_leaves_the_telling_to_its_backfill(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	r := DefaultRefresh(day(9))
+	r.Promote, r.Evaluation = false, true
+	_, err := s.refresh(t, r)
+	require.NoError(t, err)
+	require.Empty(t, s.told)
+}
+
+func TestBackfill_tells_its_outcome_once_a_round(t *testing.T) {
+	t.Parallel()
+	l := newLedger(recsys.BackfillAsOf, 4, 2)
+	l.fails = func(i int) bool { return i == 2 }
+	_, err := l.run(t, nil)
+	require.NoError(t, err)
+	require.Len(t, l.told, 1)
+	require.Equal(t, activities.BackfillKind, l.told[0].Kind)
+	require.Equal(t, recsys.BackfillFailed, l.told[0].Outcome)
+	require.Equal(t, "x", l.told[0].BackfillID)
+	require.NotNil(t, l.told[0].Slices)
+
+	l = newLedger(recsys.BackfillRefresh, 1, 1)
+	_, err = l.run(t, nil)
+	require.NoError(t, err)
+	require.Empty(t, l.told, "its refresh has told it")
+}
