@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -78,6 +79,29 @@ func typed(text string) []string {
 		out[i] = strings.TrimSpace(command)
 	}
 	return out
+}
+
+// TestDocs_type_what_a_shell_understands parses every block of commands: lines with
+// $ begin one and those with > go on with it; others are output.
+func TestDocs_type_what_a_shell_understands(t *testing.T) {
+	t.Parallel()
+	for name, text := range docPages(t) {
+		for _, block := range consoleBlock.FindAllStringSubmatch(text, -1) {
+			var script strings.Builder
+			for line := range strings.Lines(block[1]) {
+				if command, ok := strings.CutPrefix(line, "$ "); ok {
+					script.WriteString(command)
+				} else if more, ok := strings.CutPrefix(line, "> "); ok {
+					script.WriteString(more)
+				}
+			}
+			cmd := exec.Command("bash", "-n")
+			cmd.Stdin = strings.NewReader(script.String())
+			out, err := cmd.CombinedOutput()
+			assert.NoError(t, err, "%s: %s\n%s", name, out, script.String())
+			assert.Empty(t, string(out), name) // a warning, of a document without an end
+		}
+	}
 }
 
 // understood finds the command and looks at its flags; it runs nothing. Of a choice
