@@ -15,6 +15,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/config/temporalconfig"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -47,10 +48,12 @@ func run(ctx context.Context, c config.API) error {
 	if err := store.CheckSchema(ctx); err != nil {
 		return err
 	}
+	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(slog.Default()))
+	if err != nil {
+		return err
+	}
 	// Lazy: recommendations are answered while Temporal is away.
-	temporal, err := client.NewLazyClient(client.Options{
-		HostPort: c.Temporal.Address, Namespace: c.Temporal.Namespace, Logger: sdklog.NewStructuredLogger(slog.Default()),
-	})
+	temporal, err := client.NewLazyClient(options)
 	if err != nil {
 		return fmt.Errorf("prepare for Temporal at %s: %w", c.Temporal.Address, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/config/temporalconfig"
 	"github.com/recflow/recflow/internal/gates"
 	"github.com/recflow/recflow/internal/telemetry"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -48,11 +49,11 @@ func run(ctx context.Context, c config.Worker) error {
 	if err := store.CheckSchema(ctx); err != nil {
 		return err
 	}
-	temporal, err := client.DialContext(ctx, client.Options{
-		HostPort:  c.Temporal.Address,
-		Namespace: c.Temporal.Namespace,
-		Logger:    sdklog.NewStructuredLogger(slog.Default()),
-	})
+	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(slog.Default()))
+	if err != nil {
+		return err
+	}
+	temporal, err := client.DialContext(ctx, options)
 	if err != nil {
 		return fmt.Errorf("reach Temporal at %s: %w", c.Temporal.Address, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os/user"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/config/temporalconfig"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -123,17 +123,27 @@ func (a *app) openTemporal(ctx context.Context) (client.Client, config.Temporal,
 	if c.Temporal.Address == "" {
 		return nil, c.Temporal, errors.New("there is no local stack here; start it with `recflow up`, or set RECFLOW_TEMPORAL_ADDRESS")
 	}
+	options, err := temporalOptions(c.Temporal)
+	if err != nil {
+		return nil, c.Temporal, err
+	}
 	dial, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	t, err := client.DialContext(dial, client.Options{
-		HostPort:  c.Temporal.Address,
-		Namespace: c.Temporal.Namespace,
-		Logger:    tlog.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), // its errors come back to us
-	})
+	t, err := client.DialContext(dial, options)
 	if err != nil && ctx.Err() == nil {
 		return nil, c.Temporal, fmt.Errorf("Temporal at %s does not answer; start the local stack with `recflow up`: %w", c.Temporal.Address, err)
 	}
 	return t, c.Temporal, err
+}
+
+// temporalOptions say how a command reaches Temporal. What a person's environment
+// says of another Temporal is not for the local stack's.
+func temporalOptions(c config.Temporal) (client.Options, error) {
+	quiet := tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)) // its errors come back to us
+	if own, err := config.ReadClient(nil); err == nil && own.Temporal.Address == "" {
+		return temporalconfig.Plain(c, quiet), nil
+	}
+	return temporalconfig.Options(c, quiet)
 }
 
 // actor names who runs this command, for the audit of promotions.
