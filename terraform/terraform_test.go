@@ -1,0 +1,73 @@
+// Package terraform_test runs Terraform's own checks and tests of this folder.
+// The apply to an emulator is in cmd/recflow, beside the other scenarios.
+package terraform_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/terraformtest"
+)
+
+// passed is the last line of `terraform test`.
+var passed = regexp.MustCompile(`Success! ([0-9]+) passed, 0 failed\.`)
+
+// TestModules runs `terraform validate` and `terraform test` in the root and in
+// each module.
+func TestModules(t *testing.T) {
+	t.Parallel()
+	copied := terraformtest.Copy(t, ".")
+	modules, err := filepath.Glob(filepath.Join(copied, "modules", "*"))
+	require.NoError(t, err)
+	require.Len(t, modules, 9)
+	for _, dir := range append(modules, copied) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			tf := terraformtest.New(t, dir, "AWS_REGION=eu-central-1")
+			tf.Init()
+			tf.Must("validate", "-no-color")
+			require.Regexp(t, passed, tf.Must("test", "-no-color"))
+		})
+	}
+	t.Run("example", func(t *testing.T) {
+		tf := terraformtest.New(t, filepath.Join(copied, "examples", "complete"))
+		tf.Init()
+		tf.Must("validate", "-no-color")
+	})
+}
+
+func TestFilesAreFormatted(t *testing.T) {
+	t.Parallel()
+	tf := terraformtest.New(t, ".")
+	out, err := tf.Run("fmt", "-check", "-recursive", "-diff")
+	require.NoError(t, err, "run terraform fmt -recursive terraform\n"+out)
+}
+
+// TestNothingOfOneAccount looks for what belongs to an account, a region or a
+// partition and must come from variables and data.
+func TestNothingOfOneAccount(t *testing.T) {
+	t.Parallel()
+	fixed := regexp.MustCompile(`arn:aws(-[a-z]+)*:|\b(us|eu|ap|sa|ca|me|af|il)-(gov-)?(north|south|east|west|central)+[a-z]*-[0-9]\b|\b[0-9]{12}\b`)
+	var looked int
+	for _, pattern := range []string{"*.tf", "modules/*/*.tf", "examples/*/*.tf"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for n, line := range strings.Split(string(text), "\n") {
+				code, _, _ := strings.Cut(line, "#")
+				if strings.Contains(code, "description") || strings.Contains(code, "error_message") {
+					continue
+				}
+				require.NotRegexp(t, fixed, code, "%s:%d", file, n+1)
+			}
+			looked++
+		}
+	}
+	require.Greater(t, looked, 40)
+}

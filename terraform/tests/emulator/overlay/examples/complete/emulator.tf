@@ -1,0 +1,4 @@
+variable "architecture" {
+  description = "Processor of this machine: the function runs here."
+  type        = string
+}

@@ -1,0 +1,1 @@
+# Stands for glue_job.py in the tests of the module.
