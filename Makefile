@@ -20,7 +20,7 @@ GO_TESTS ?= ./...
 GO_TEST_FLAGS ?= -timeout 30m
 PY_TESTS ?= glue
 
-.PHONY: contract help build package setup demo test test-go test-python lint lint-quick bench soak diagrams clean
+.PHONY: contract help build package images setup demo test test-go test-python lint lint-quick bench soak diagrams clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,8 +32,14 @@ build: ## build bin/recflow, bin/recflow-worker, bin/recflow-api and bin/recflow
 	@go build -o bin/recflow-api ./api
 	@CGO_ENABLED=0 go build -tags lambda.norpc -o bin/recflow-lambda ./lambda
 
-package: ## dist/recflow-lambda-{arm64,amd64}.zip for AWS, the same bytes everywhere
-	@go run ./scripts/package
+PACKAGE = echo "building the packager" >&2; go run ./scripts/package $(if $(RDS_CA),-rds-ca "$(RDS_CA)") $(if $(ARCH),-arch "$(ARCH)") \
+	$(if $(REVISION),-revision "$(REVISION)") $(if $(PUSH),-push "$(PUSH)") $(if $(TAG),-tag "$(TAG)")
+
+package: ## dist/: what AWS runs, zips and images, the same bytes everywhere (RDS_CA=global-bundle.pem)
+	@$(PACKAGE)
+
+images: ## only the images of worker, API and admin (PUSH=registry/recflow/ pushes them, TAG=v1)
+	@$(PACKAGE) -images
 
 setup: build ## install the local tools into RECFLOW_CACHE, once
 	@bin/recflow setup

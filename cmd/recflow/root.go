@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/telemetry"
 )
 
 // streams are the process's standard streams, passed in so that tests can
@@ -30,6 +34,7 @@ func newRootCommand(s streams) (*cobra.Command, *app) {
 		Use:           "recflow",
 		Short:         "Recommendations as a pipeline you run yourself",
 		Long:          "recflow trains embeddings from user–item events, loads them as gated, versioned,\ninstantly reversible indexes into your own Postgres, and serves recommendations from them.",
+		Version:       cmp.Or(config.BuildID(), telemetry.BuildID()),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

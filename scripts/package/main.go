@@ -1,145 +1,129 @@
-// Command package builds what AWS Lambda runs: for each architecture a zip of
-// the stream's function as bootstrap, for the runtime provided.al2023. The same
+// Command package builds everything that AWS runs, into dist/: the Lambda's zip
+// for each architecture, the training job's zip and script for Glue, and OCI
+// images of the worker, the API and the command line, without Docker. The same
 // sources and the same Go give the same bytes, wherever and whenever, so a digest
-// says what is deployed. `make package` runs it.
+// says what is deployed. `make package` and `make images` run it.
+//
+// One file holds one kind of artifact; compile.go and write.go are what they
+// share.
 package main
 
 import (
-	"archive/zip"
-	"compress/flate"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
+	"strings"
 	"time"
 
-	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/progress"
 )
 
-// maxZip is what Lambda takes in a direct upload, in bytes.
-const maxZip = 50 << 20
-
-// architectures of Lambda, by Go's names.
+// architectures that AWS has, by Go's names.
 var architectures = []string{"arm64", "amd64"}
 
 // made is the time of every packed file: the first that a zip can express.
 var made = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// options is what the command line says.
+type options struct {
+	source        string // folder of the checkout
+	out           string // folder of the artifacts
+	images        bool   // only these
+	architectures []string
+	ca            string // file of the RDS certificate bundle, or empty
+	revision      string // for a label of the images, or empty
+	push          string // repository prefix, or empty
+	tag           string // of pushed images, or empty
+	output        string // table or json
+	quiet         bool
+}
+
 func main() {
-	out := flag.String("out", "dist", "folder of the zips")
-	source := flag.String("C", ".", "folder of the checkout")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	for _, arch := range architectures {
-		a, err := build(ctx, *source, *out, arch)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			os.Exit(1)
-		}
-		fmt.Printf("%s  %s  %.1f MB\n", a.digest, a.path, float64(a.bytes)/1e6)
+	o, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
 	}
-}
-
-// artifact is a finished zip.
-type artifact struct {
-	path   string
-	bytes  int
-	digest string // SHA-256 in hex
-}
-
-// build compiles and packs the function for one architecture.
-func build(ctx context.Context, source, out, arch string) (artifact, error) {
-	dir, err := os.MkdirTemp("", "recflow-package-")
+	if err == nil {
+		err = run(ctx, o)
+	}
 	if err != nil {
-		return artifact{}, err
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
 	}
-	defer os.RemoveAll(dir)
-	bootstrap := filepath.Join(dir, "bootstrap")
-	if err := compile(ctx, source, bootstrap, arch); err != nil {
-		return artifact{}, fmt.Errorf("compile the function for %s: %w", arch, err)
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return artifact{}, err
-	}
-	a := artifact{path: filepath.Join(out, "recflow-lambda-"+arch+".zip")}
-	if a.bytes, a.digest, err = pack(bootstrap, a.path); err != nil {
-		return artifact{}, fmt.Errorf("pack %s: %w", a.path, err)
-	}
-	return a, nil
 }
 
-// compile makes a static binary that holds nothing of where, when and by which
-// checkout it was built. Every variable that changes code is set here, so that
-// one of the caller's does not.
-func compile(ctx context.Context, source, to, arch string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
-		"-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", to, "./lambda")
-	cmd.Dir = source
-	cmd.Env = config.ChildEnv(map[string]string{
-		"GOOS": "linux", "GOARCH": arch, "GOARM64": "v8.0", "GOAMD64": "v1", "CGO_ENABLED": "0",
-		"GOFLAGS": "", "GOEXPERIMENT": "", "GOFIPS140": "off", "GOWORK": "off",
-	})
-	if printed, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, printed)
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("package", flag.ContinueOnError)
+	flags.StringVar(&o.source, "C", ".", "folder of the checkout")
+	flags.StringVar(&o.out, "out", "dist", "folder of the artifacts")
+	flags.BoolVar(&o.images, "images", false, "build the images only")
+	only := flags.String("arch", strings.Join(architectures, ","), "architectures, with commas")
+	flags.StringVar(&o.ca, "rds-ca", "", "certificate bundle of RDS (PEM), to be packed")
+	flags.StringVar(&o.revision, "revision", "", "commit, for the images' label org.opencontainers.image.revision")
+	flags.StringVar(&o.push, "push", "", "push the images to the repositories with this prefix, such as registry.example/recflow-")
+	flags.StringVar(&o.tag, "tag", "", "tag of the pushed images; by default the beginning of their digest")
+	flags.StringVar(&o.output, "o", "table", "output format: table or json")
+	flags.BoolVar(&o.quiet, "q", false, "no progress on stderr")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is not a flag; see -help", flags.Arg(0))
+	}
+	o.architectures = strings.Split(*only, ",")
+	return o, o.validate()
+}
+
+func (o options) validate() error {
+	for _, arch := range o.architectures {
+		if arch != "arm64" && arch != "amd64" {
+			return fmt.Errorf("the architecture %q is not one of AWS; use arm64 or amd64", arch)
+		}
+	}
+	if o.output != "table" && o.output != "json" {
+		return fmt.Errorf("the output format %q does not exist; use table or json", o.output)
+	}
+	if o.push != "" && !strings.HasSuffix(o.push, "/") && !strings.HasSuffix(o.push, "-") {
+		return fmt.Errorf("the repository prefix %q must end with / or -: the names worker, api and admin are put behind it", o.push)
 	}
 	return nil
 }
 
-// pack writes a zip with the program alone, replacing an older one in one step.
-func pack(program, to string) (size int, digest string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(to), ".package-")
-	if err != nil {
-		return 0, "", err
+// run builds, writes, and pushes when asked to.
+func run(ctx context.Context, o options) error {
+	p := progress.New(os.Stderr)
+	if o.quiet {
+		p = progress.Discard()
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	hash, counted := sha256.New(), &counter{}
-	if err := writeZip(io.MultiWriter(f, hash, counted), program); err != nil {
-		return 0, "", err
-	}
-	if counted.n > maxZip {
-		return 0, "", fmt.Errorf("it has %d bytes; Lambda takes %d", counted.n, maxZip)
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Close(), os.Rename(f.Name(), to)); err != nil {
-		return 0, "", err
-	}
-	return counted.n, hex.EncodeToString(hash.Sum(nil)), nil
-}
-
-func writeZip(w io.Writer, program string) error {
-	in, err := os.Open(program)
+	b, err := newBuilder(o, p)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	z := zip.NewWriter(w)
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {
-		return flate.NewWriter(w, flate.BestCompression)
-	})
-	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: made}
-	header.SetMode(0o755)
-	entry, err := z.CreateHeader(header)
+	defer b.Close()
+	var all []artifact
+	for _, arch := range o.architectures {
+		more, err := b.all(ctx, arch)
+		if err != nil {
+			return err
+		}
+		all = append(all, more...)
+	}
+	if !o.images {
+		more, err := b.glue()
+		if err != nil {
+			return err
+		}
+		all = append(all, more...)
+	}
+	pushed, err := b.pushAll(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(entry, in); err != nil {
-		return err
-	}
-	return z.Close()
-}
-
-// counter counts the bytes written to it.
-type counter struct{ n int }
-
-func (c *counter) Write(p []byte) (int, error) {
-	c.n += len(p)
-	return len(p), nil
+	return print(os.Stdout, o.output, report{Artifacts: all, Pushed: pushed})
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/recflow/recflow/internal/progress"
+)
+
+// builder makes the artifacts of one call.
+type builder struct {
+	options
+	progress *progress.Printer
+	bundle   []byte                // the RDS certificate bundle, or nil
+	work     string                // folder of what is only needed meanwhile
+	built    map[string][]v1.Image // images, by component
+}
+
+func newBuilder(o options, p *progress.Printer) (*builder, error) {
+	bundle, err := readBundle(o.ca)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of the artifacts: %w", err)
+	}
+	work, err := os.MkdirTemp("", "recflow-package-")
+	if err != nil {
+		return nil, err
+	}
+	return &builder{options: o, progress: p, bundle: bundle, work: work, built: map[string][]v1.Image{}}, nil
+}
+
+// Close removes what was only needed meanwhile.
+func (b *builder) Close() error { return os.RemoveAll(b.work) }
+
+// all makes what belongs to one architecture.
+func (b *builder) all(ctx context.Context, arch string) ([]artifact, error) {
+	var out []artifact
+	if !b.images {
+		a, err := b.lambda(ctx, arch)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	for _, c := range components {
+		a, err := b.image(ctx, c, arch)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// step shows what takes its time, and how it ended.
+func (b *builder) step(name, text string, work func(*progress.Task) (artifact, error)) (artifact, error) {
+	task := b.progress.Start(name, text)
+	a, err := work(task)
+	if err != nil {
+		task.Fail()
+		return a, fmt.Errorf("%s: %w", name, err)
+	}
+	task.Done("%s, %s", a.Path, megabytes(a.Bytes))
+	return a, nil
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/progress"
+	"github.com/recflow/recflow/internal/toolchain"
+)
+
+// TestSparkImportsTheZip uses what is packed as Glue does, far from the checkout.
+func TestSparkImportsTheZip(t *testing.T) {
+	local, err := config.ReadLocal()
+	require.NoError(t, err)
+	tools, err := toolchain.Installed(local.Cache)
+	require.NoError(t, err)
+	out := t.TempDir()
+	b, err := newBuilder(options{source: filepath.Join("..", ".."), out: out}, progress.Discard())
+	require.NoError(t, err)
+	_, err = b.glue()
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	zipped := filepath.Join(out, "recflow-glue.zip")
+	script, err := filepath.Abs(filepath.Join("testdata", "import_package.py"))
+	require.NoError(t, err)
+	python := func(env map[string]string, args ...string) (string, error) {
+		cmd := exec.Command(tools.Python, args...)
+		cmd.Dir = t.TempDir()
+		cmd.Env = config.ChildEnv(env)
+		said, err := cmd.CombinedOutput()
+		return string(said), err
+	}
+
+	said, err := python(map[string]string{"JAVA_HOME": tools.JavaHome, "PYSPARK_PYTHON": tools.Python, "SPARK_LOCAL_IP": "127.0.0.1"}, script, zipped)
+	require.NoError(t, err, said)
+	assert.Regexp(t, `driver .*/recflow-glue\.zip/recflow_glue/job\.py\n`, said)
+	assert.Regexp(t, `worker .*/recflow-glue\.zip/recflow_glue/foldin\.py\n`, said)
+
+	// The script beside the zip finds the package there and nowhere else.
+	job := filepath.Join(out, "glue_job.py")
+	said, err = python(nil, job, "--help")
+	require.Error(t, err)
+	assert.Contains(t, said, "No module named 'recflow_glue'")
+	said, err = python(map[string]string{"PYTHONPATH": zipped}, job, "--help")
+	require.NoError(t, err, said)
+	assert.Contains(t, said, "--run_id")
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// report is what was made.
+type report struct {
+	Artifacts []artifact `json:"artifacts"`
+	Pushed    []pushed   `json:"pushed,omitempty"`
+}
+
+// print writes a report for people or for programs.
+func print(w io.Writer, format string, r report) error {
+	if format == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, a := range r.Artifacts {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", a.SHA256, a.Path, megabytes(a.Bytes))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, p := range r.Pushed {
+		fmt.Fprintf(w, "pushed %s (tag %s)\n", p.URI, p.Tag)
+	}
+	return nil
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
