@@ -112,6 +112,7 @@ func understood(words []string) error {
 	}
 	root, _ := newRootCommand(streams{})
 	root.InitDefaultCompletionCmd(words...)
+	root.InitDefaultVersionFlag()
 	cmd, rest, err := root.Find(words)
 	if err != nil {
 		return err
