@@ -66,7 +66,7 @@ func (b *bundle) restart() {
 		Firehose:   b.out,
 		Payloads:   b.bucket,
 		Deliveries: Deliveries{Recommendations: "lists", Events: "events", Quarantine: "quarantine"},
-		ListLength: 10, EvaluateShare: 0.5,
+		ListLength: 10, EvaluateShare: 0.5, SearchMemory: 64 << 20,
 		Log: slog.New(slog.NewTextHandler(testLog{b.t}, nil)), Metrics: io.Discard, Now: time.Now,
 	}
 }

@@ -81,6 +81,7 @@ func TestHungPostgres(t *testing.T) {
 	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{})
 	b.promote(b.version)
 	b.restart()
+	b.SearchMemory = 0
 	require.Empty(t, b.send(click("u00001", 1, 1)))
 	for n, step := range []string{"store", "read", "search", "verdicts"} {
 		t.Run("it answers in time when the server hangs before the step "+step, func(t *testing.T) {
@@ -103,6 +104,27 @@ func TestHungPostgres(t *testing.T) {
 			assert.Equal(t, b.list("newcomer").RecommendationID, b.last()["newcomer"].RecommendationID)
 		})
 	}
+	t.Run("it answers in time that all is done when the server hangs while it hands out the items", func(t *testing.T) {
+		b.SearchMemory = 64 << 20
+		var stopped []int
+		b.faults.before = func(s string) error {
+			if s == "hold" && stopped == nil {
+				stopped = signal(t, server.PID(), syscall.SIGSTOP)
+			}
+			return nil
+		}
+		assert.Empty(t, b.within(2*time.Second, b.batch(click("u00001", 30, 30))))
+		require.NotEmpty(t, stopped)
+		for _, pid := range stopped {
+			require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+		}
+		require.Eventually(t, func() bool { return b.within(20*time.Second, b.batch(click("u00001", 31, 31))) == "" }, 60*time.Second, time.Millisecond)
+		assert.Zero(t, b.reader.Held(), "it does not try again at once")
+		later := time.Now().Add(holdAgain)
+		b.Now = func() time.Time { return later }
+		require.Empty(t, b.within(20*time.Second, b.batch(click("u00001", 32, 32))))
+		assert.Equal(t, 400, b.reader.Held())
+	})
 }
 
 // A database that is away, in whatever way, costs nothing but time.

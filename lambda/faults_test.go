@@ -82,6 +82,15 @@ func (s faultyStore) Popular(ctx context.Context, v recsys.Version, q vectorstor
 	return out, err
 }
 
+func (s faultyStore) EachItem(ctx context.Context, v recsys.Version, emit func(string, []float32, bool) error) error {
+	return s.faults.around("hold", func() error { return s.Store.EachItem(ctx, v, emit) })
+}
+
+func (s faultyStore) Availability(ctx context.Context) (out map[string]bool, revision int64, err error) {
+	err = s.faults.around("availability", func() error { out, revision, err = s.Store.Availability(ctx); return err })
+	return out, revision, err
+}
+
 func (s faultyStore) NearestEach(ctx context.Context, v recsys.Version, queries []vectorstore.Query, emit func(int, []vectorstore.Hit)) error {
 	return s.faults.around("search", func() error {
 		n := 0

@@ -43,6 +43,7 @@ type Handler struct {
 
 	ListLength    int     // items of a list
 	EvaluateShare float64 // of the events, on which lists are evaluated
+	SearchMemory  int64   // bytes for the items of the live version; a larger catalogue is searched in Postgres
 	Function      string  // names the metrics
 	Log           *slog.Logger
 	Metrics       io.Writer // a line of metrics a batch
@@ -53,6 +54,7 @@ type Handler struct {
 	reader     *recommend.Reader // of the version that was live in the last batch
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
+	holdFrom   time.Time         // when to try to hold the reader's items again
 
 	times times // of the present batch
 
@@ -91,6 +93,7 @@ func (h *Handler) process(d deadlines, b *batch) {
 		b.retryAll()
 		return
 	}
+	known := h.reader
 	reader, err := h.accept(d.compute, b)
 	if err != nil {
 		h.report("accept the events", err)
@@ -105,7 +108,11 @@ func (h *Handler) process(d deadlines, b *batch) {
 	}
 	begin := time.Now()
 	h.write(d, b)
-	lap(&h.times.write, begin)
+	begin = lap(&h.times.write, begin)
+	if known != nil && h.reader == known {
+		h.hold(d.answer, known)
+		lap(&h.times.hold, begin)
+	}
 }
 
 // open connects to the database unless that is done.
@@ -150,8 +157,35 @@ func (h *Handler) resolve(ctx context.Context) (*recommend.Reader, error) {
 		return nil, err
 	}
 	h.reader, h.revision = recommend.NewReader(h.store, live.Version, live.Manifest), live.Revision
+	h.holdFrom = time.Time{}
 	h.configHash = h.reader.ConfigHash(recommend.Request{K: h.ListLength})
 	return h.reader, nil
+}
+
+// Reading the items into memory may take half of what is left of a batch, and is
+// not tried again for a while when it fails.
+const (
+	holdShare = 2
+	holdAgain = time.Minute
+)
+
+// hold reads the items of a reader into memory, when everything else of a batch
+// is done. The first batches of a version are searched in Postgres: so a flip
+// costs none of them time, and the first one, which has to find out what is live,
+// no further round trip.
+func (h *Handler) hold(ctx context.Context, r *recommend.Reader) {
+	if h.SearchMemory <= 0 || h.Now().Before(h.holdFrom) {
+		return
+	}
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/holdShare)
+		defer cancel()
+	}
+	if err := r.Hold(ctx, h.SearchMemory); err != nil {
+		h.holdFrom = h.Now().Add(holdAgain)
+		h.Log.Warn("the items stay in Postgres for now", "error", err.Error())
+	}
 }
 
 // recommend makes the lists; if the version is dropped meanwhile, once more with

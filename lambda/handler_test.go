@@ -214,22 +214,23 @@ func TestAnUnavailableItemIsGone(t *testing.T) {
 		return []recsys.Event{click("newcomer", 10, n), onlooker, click("u00001", 10, n)}
 	}
 	require.Empty(t, b.send(events(1)...))
-	no, stages := false, map[string]bool{}
-	gone := map[string]string{}
-	for user, record := range b.last() {
-		gone[user] = record.Items[0].ItemID
-		stages[record.Stage] = true
-	}
-	require.Len(t, stages, 3)
-	for _, id := range gone {
-		_, err := b.db.ChangeItem(t.Context(), id, vectorstore.ItemChange{Available: &no})
-		require.NoError(t, err)
-	}
-	require.Empty(t, b.send(events(2)...))
-	for user, record := range b.last() {
-		require.Len(t, record.Items, b.ListLength)
-		for _, item := range record.Items {
-			assert.NotEqual(t, gone[user], item.ItemID, record.Stage)
+	for round := range 4 { // the last two from memory
+		stages, gone := map[string]bool{}, map[string]string{}
+		for user, record := range b.last() {
+			gone[user] = record.Items[0].ItemID
+			stages[record.Stage] = true
+		}
+		require.Len(t, stages, 3)
+		for _, id := range gone {
+			say(b, id, false)
+		}
+		require.Equal(t, round >= 1, b.reader.Held() > 0)
+		require.Empty(t, b.send(events(2+round)...))
+		for user, record := range b.last() {
+			require.Len(t, record.Items, b.ListLength)
+			for _, item := range record.Items {
+				assert.NotEqual(t, gone[user], item.ItemID, record.Stage)
+			}
 		}
 	}
 }

@@ -56,6 +56,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 		},
 		ListLength:    c.ListLength,
 		EvaluateShare: c.EvaluateShare,
+		SearchMemory:  c.SearchMemory << 20,
 		Function:      c.Function,
 		Log:           log,
 		Metrics:       os.Stdout,

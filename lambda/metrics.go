@@ -9,7 +9,7 @@ import (
 )
 
 // times is where the time of a batch goes.
-type times struct{ store, read, fold, search, write time.Duration }
+type times struct{ store, read, fold, search, write, hold time.Duration }
 
 // lap adds the time since begin and returns the present one.
 func lap(d *time.Duration, begin time.Time) time.Time {
@@ -55,15 +55,25 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	hits, misses := h.cacheUse()
 	count("ItemCacheHits", hits)
 	count("ItemCacheMisses", misses)
+	count("ItemsInMemory", h.itemsHeld())
 	span("StoreTime", h.times.store)
 	span("ReadTime", h.times.read)
 	span("FoldTime", h.times.fold)
 	span("SearchTime", h.times.search)
 	span("WriteTime", h.times.write)
+	span("HoldTime", h.times.hold)
 	if n := len(b.records); n > 0 {
 		span("IteratorAge", now.Sub(b.records[n-1].ArrivedAt))
 	}
 	return line
+}
+
+// itemsHeld counts the items that are searched in memory; 0: in Postgres.
+func (h *Handler) itemsHeld() int64 {
+	if h.reader == nil {
+		return 0
+	}
+	return int64(h.reader.Held())
 }
 
 // cacheUse counts the items asked for since it was called last.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,14 +17,24 @@ func TestVersionsWhileWarm(t *testing.T) {
 	b := setup(t, &vectorstoretest.Fixture{})
 	n := 0
 	// served sends an event and returns the version that the next list is of,
-	// which is the list that anybody would be shown.
-	served := func(t *testing.T) int64 {
-		n++
-		require.Empty(t, b.send(click("u00002", 50+n, n), click("newcomer", 50+n, n)))
-		for _, user := range []string{"u00002", "newcomer"} {
-			require.Equal(t, b.list(user).RecommendationID, b.last()[user].RecommendationID)
+	// which is the list that anybody would be shown: searched in Postgres at first,
+	// and then in memory.
+	served := func(t *testing.T) (version int64) {
+		for batch := range 3 {
+			held := b.reader != nil && b.reader.Held() > 0
+			n++
+			require.Empty(t, b.send(click("u00002", 50+n, n), click("newcomer", 50+n, n)))
+			if batch == 2 {
+				require.Equal(t, b.SearchMemory > 0, held)
+			}
+			for _, user := range []string{"u00002", "newcomer"} {
+				want, got := b.list(user), b.last()[user]
+				require.Equal(t, want.RecommendationID, got.RecommendationID)
+				require.Equal(t, items(&want), got.Items)
+			}
+			version = b.last()["u00002"].Version
 		}
-		return b.last()["u00002"].Version
+		return version
 	}
 	first := b.version
 	require.Equal(t, first.ID, served(t))
@@ -46,12 +57,17 @@ func TestVersionsWhileWarm(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, first.ID, served(t))
 	})
-	for _, step := range []string{"read", "items", "search"} {
-		t.Run("it goes on with the live version when its own is dropped before the step "+step, func(t *testing.T) {
-			mine := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "mine-" + step})
+	for _, name := range []string{"read", "items", "search", "read-from-memory"} {
+		t.Run("it goes on with the live version when its own is dropped before the step "+name, func(t *testing.T) {
+			step, inMemory := strings.CutSuffix(name, "-from-memory")
+			b.SearchMemory = 0
+			if inMemory {
+				b.SearchMemory = 64 << 20
+			}
+			mine := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "mine-" + name})
 			b.promote(mine)
 			require.Equal(t, mine.ID, served(t))
-			after := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "after-" + step, Seed: 9})
+			after := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "after-" + name, Seed: 9})
 			done := false
 			b.faults.before = func(s string) error {
 				if s == step && !done {

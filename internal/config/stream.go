@@ -38,6 +38,11 @@ type Lambda struct {
 	// are folded, 0 to 1.
 	EvaluateShare float64 `env:"RECFLOW_EVALUATE_SHARE" envDefault:"0.1"`
 
+	// SearchMemory is how many MiB the items of the live version may take in the
+	// function's memory to be searched there: about 80 bytes an item and 4 a
+	// dimension. A larger catalogue is searched in Postgres, and with 0 every one.
+	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"64"`
+
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"RECFLOW_LOG_LEVEL" envDefault:"info"`
 
@@ -72,5 +77,11 @@ func (c Lambda) Validate() error {
 	if !(c.EvaluateShare >= 0 && c.EvaluateShare <= 1) {
 		errs = append(errs, fmt.Errorf("RECFLOW_EVALUATE_SHARE is %v; use 0 to 1", c.EvaluateShare))
 	}
+	if c.SearchMemory < 0 || c.SearchMemory > maxSearchMemory {
+		errs = append(errs, fmt.Errorf("RECFLOW_SEARCH_MEMORY is %d; use 0 to %d MiB", c.SearchMemory, maxSearchMemory))
+	}
 	return errors.Join(errs...)
 }
+
+// maxSearchMemory is a little less than what the largest function has.
+const maxSearchMemory = 8192

@@ -19,12 +19,14 @@ func TestReadLambda(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 20, c.ListLength)
 	require.InDelta(t, 0.1, c.EvaluateShare, 0)
+	require.EqualValues(t, 64, c.SearchMemory)
 
 	t.Setenv("RECFLOW_FIREHOSE_EVENTS", "")
 	t.Setenv("RECFLOW_LIST_LENGTH", "0")
 	t.Setenv("RECFLOW_EVALUATE_SHARE", "NaN")
+	t.Setenv("RECFLOW_SEARCH_MEMORY", "-1")
 	_, err = config.ReadLambda()
-	for _, name := range []string{"RECFLOW_FIREHOSE_EVENTS", "RECFLOW_LIST_LENGTH", "RECFLOW_EVALUATE_SHARE"} {
+	for _, name := range []string{"RECFLOW_FIREHOSE_EVENTS", "RECFLOW_LIST_LENGTH", "RECFLOW_EVALUATE_SHARE", "RECFLOW_SEARCH_MEMORY"} {
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -79,6 +79,9 @@ func (c *itemCache) put(ids []string, vectors map[string][]float32) {
 	}
 }
 
+// clear forgets everything but how it was used.
+func (c *itemCache) clear() { c.entries, c.size = map[string]*cachedItem{}, 0 }
+
 // vector is the item's vector, nil when the version has none. It does not
 // change the cache and is safe beside itself.
 func (c *itemCache) vector(id string) []float32 {

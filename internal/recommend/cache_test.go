@@ -46,6 +46,14 @@ func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]vec
 	return nil, c.changes, nil
 }
 
+func (c *catalogue) EachItem(context.Context, recsys.Version, func(string, []float32, bool) error) error {
+	return nil
+}
+
+func (c *catalogue) Availability(context.Context) (map[string]bool, int64, error) {
+	return nil, c.changes, nil
+}
+
 func (c *catalogue) NearestEach(context.Context, recsys.Version, []vectorstore.Query, func(int, []vectorstore.Hit)) error {
 	return nil
 }

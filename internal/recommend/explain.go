@@ -73,9 +73,7 @@ func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, 
 		e.Rule = fmt.Sprintf("nothing that counts is known of the user: items are listed by popularity, which is %g here, place %d of the available items", e.Score, e.Place)
 		return e, err
 	}
-	for i, x := range vector {
-		e.Score += float64(x) * float64(st.Vector[i])
-	}
+	e.Score = recsys.Score(st.Vector, vector)
 	e.Terms, err = r.terms(ctx, reader, st.History, vector)
 	return e, err
 }
@@ -118,7 +116,7 @@ func (r *Recommender) terms(ctx context.Context, reader *Reader, h recsys.Histor
 func (f *Folder) terms(ctx context.Context, h recsys.History, target []float32) ([]Term, error) {
 	f.cache.begin()
 	var missing missing
-	missing.collect(f.cache, slices.Values(h.Items))
+	f.collect(&missing, slices.Values(h.Items))
 	if err := f.read(ctx, missing.ids); err != nil {
 		return nil, err
 	}
@@ -126,7 +124,7 @@ func (f *Folder) terms(ctx context.Context, h recsys.History, target []float32) 
 	var items [][]float32
 	var weights []float32
 	for i, item := range h.Items {
-		if v := f.cache.vector(item); v != nil && h.Weights[i] > 0 {
+		if v := f.vector(item); v != nil && h.Weights[i] > 0 {
 			items, weights = append(items, v), append(weights, h.Weights[i])
 			terms = append(terms, Term{ItemID: item, Weight: h.Weights[i]})
 		}

@@ -25,6 +25,7 @@ type Folder struct {
 	version recsys.Version
 	foldIn  recsys.FoldIn
 	cache   *itemCache
+	held    *matrix // every item, in place of the cache; nil: they are read when they are needed
 }
 
 // NewFolder makes a Folder of a version and its manifest.
@@ -38,7 +39,7 @@ func (f *Folder) Vectors(ctx context.Context, histories []recsys.History) ([][]f
 	f.cache.begin()
 	var missing missing
 	for _, h := range histories {
-		missing.collect(f.cache, slices.Values(h.Items))
+		f.collect(&missing, slices.Values(h.Items))
 	}
 	if err := f.read(ctx, missing.ids); err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (f *Folder) solve(h recsys.History) ([]float32, error) {
 	var items [][]float32
 	var weights []float32
 	for i, item := range h.Items {
-		if v := f.cache.vector(item); v != nil && h.Weights[i] > 0 {
+		if v := f.vector(item); v != nil && h.Weights[i] > 0 {
 			items, weights = append(items, v), append(weights, h.Weights[i])
 		}
 	}
@@ -73,6 +74,22 @@ func (f *Folder) solve(h recsys.History) ([]float32, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoSolution, err)
 	}
 	return v, nil
+}
+
+// vector is the vector of an item that has been read, nil when the version has
+// none. It is safe beside itself.
+func (f *Folder) vector(id string) []float32 {
+	if f.held != nil {
+		return f.held.vector(id)
+	}
+	return f.cache.vector(id)
+}
+
+// collect adds the items that have to be read.
+func (f *Folder) collect(m *missing, items iter.Seq[string]) {
+	if f.held == nil {
+		m.collect(f.cache, items)
+	}
 }
 
 // read fills the cache with items that it lacks.

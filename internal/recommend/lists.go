@@ -118,7 +118,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 	if len(queries) == 0 {
 		return nil
 	}
-	err := r.data.NearestEach(ctx, r.version, queries, func(n int, hits []vectorstore.Hit) {
+	err := r.nearest(ctx, req, queries, func(n int, hits []vectorstore.Hit) {
 		i := asked[n]
 		emit(i, list(asks[i], hits))
 	})

@@ -17,12 +17,14 @@ type Data interface {
 	ItemVectors(ctx context.Context, v recsys.Version, itemIDs []string) (map[string][]float32, error)
 	NearestEach(ctx context.Context, v recsys.Version, queries []vectorstore.Query, emit func(i int, hits []vectorstore.Hit)) error
 	Popular(ctx context.Context, v recsys.Version, q vectorstore.Query) ([]vectorstore.Hit, error)
+	EachItem(ctx context.Context, v recsys.Version, emit func(itemID string, vector []float32, available bool) error) error
+	Availability(ctx context.Context) (said map[string]bool, revision int64, err error)
 }
 
 var _ Data = (*vectorstore.Store)(nil)
 
 // Reader makes lists from one version, and keeps what it reads for the next
-// ones: item vectors within a bound, and the popular list of the filters asked
+// ones: item vectors within a bound (all of them after Hold), and the popular list of the filters asked
 // for last, for as long as nothing has been said of an item meanwhile. It is not
 // safe for concurrent use, apart from the methods that say so.
 type Reader struct {
@@ -30,6 +32,8 @@ type Reader struct {
 	version  recsys.Version
 	manifest *recsys.Manifest
 	folder   *Folder
+
+	tooLarge bool // Hold has seen that the items do not fit
 
 	items   int64       // how often items had been changed when Read looked last
 	popular popularList // the longest one read so far
@@ -62,7 +66,7 @@ func (r *Reader) CacheUse() (hits, misses int64) {
 
 // listFormat is part of every configuration hash; raise it when the same state
 // begins to give another list.
-const listFormat = 1
+const listFormat = 2
 
 // ConfigHash identifies what shapes a list besides the user's state and the
 // version's data: 16 hex digits.

@@ -99,12 +99,12 @@ func (r *Reader) Load(ctx context.Context, users []vectorstore.UserState) (int, 
 		counts := false
 		for _, e := range users[n].Events {
 			if e.EventType != recsys.Impression {
-				missing.collect(cache, one(e.ItemID))
+				r.folder.collect(&missing, one(e.ItemID))
 				counts = counts || r.counts(e)
 			}
 		}
 		if counts {
-			missing.collect(cache, slices.Values(users[n].History.Items))
+			r.folder.collect(&missing, slices.Values(users[n].History.Items))
 		}
 		if n > 0 && cache.full() {
 			missing.ids = missing.ids[:before]
@@ -115,7 +115,7 @@ func (r *Reader) Load(ctx context.Context, users []vectorstore.UserState) (int, 
 }
 
 // Knows reports whether the version has the item. Load must have seen it.
-func (r *Reader) Knows(itemID string) bool { return r.folder.cache.vector(itemID) != nil }
+func (r *Reader) Knows(itemID string) bool { return r.folder.vector(itemID) != nil }
 
 // Fold makes the state of a user. Impressions, and events on items that the
 // version does not know, are no part of it. Without an event that counts, the

@@ -1,15 +1,18 @@
 package vectorstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
 
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Hit is an item found, with its inner product (or, from Popular, its popularity).
+// Hit is an item found, with its score (from Popular, its popularity).
 type Hit struct {
 	recsys.Item
 	Score float64
@@ -25,7 +28,7 @@ type Query struct {
 	Exact    bool     // compare with every eligible item, without the index
 }
 
-// Nearest is the K available items with the largest inner product with the
+// Nearest is the K available items with the largest recsys.Score with the
 // query's vector under its filters, best first, ties by item id. There are
 // min(K, eligible) of them whatever the filters leave. From an index the
 // result is approximate, as the recall gate measured it.
@@ -98,7 +101,7 @@ func (s *Store) search(ctx context.Context, v recsys.Version, queries []Query, p
 		}
 		sql, args := p.statement(v, q)
 		batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
-			hits, err := pgx.CollectRows(rows, scanHit)
+			hits, err := scoreHits(rows, q)
 			if err == nil {
 				emit(i, hits)
 			}
@@ -112,4 +115,37 @@ func (s *Store) search(ctx context.Context, v recsys.Version, queries []Query, p
 		return fmt.Errorf("nearest items of version %d: %w", v.ID, translate(err))
 	}
 	return nil
+}
+
+// Spare is how many candidates a search takes beyond those asked for. Which are
+// the nearest it sees in float32, whose last digits depend on the order in which
+// a processor adds; recsys.Score, which does not, ranks the candidates. Where
+// scores differ at all, more than this many of them would have to be equal in
+// float32 for the list to depend on who searches.
+const Spare = 16
+
+// scoreHits ranks the candidates of a search and keeps the best.
+func scoreHits(rows pgx.Rows, q Query) ([]Hit, error) {
+	hits, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Hit, error) {
+		h := Hit{Item: recsys.Item{Available: true}}
+		var vector pgvector.Vector
+		err := row.Scan(&h.ItemID, &h.Title, &h.Category, &h.Tags, &vector)
+		if err == nil {
+			h.Score = recsys.Score(q.Vector, vector.Slice())
+		}
+		return h, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return Best(hits, q.K), nil
+}
+
+// Best is the k hits with the highest scores, best first, ties by item id. It
+// reorders hits.
+func Best(hits []Hit, k int) []Hit {
+	slices.SortFunc(hits, func(a, b Hit) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.ItemID, b.ItemID))
+	})
+	return hits[:min(k, len(hits))]
 }

@@ -97,10 +97,10 @@ func (p plan) settings() (string, []any) {
 		[]any{onOff, strconv.Itoa(max(p.ef, 1))}
 }
 
-// statement is the search itself. In the exact form, + 0 turns the distance
-// into something that no index offers, each row is measured once, and what the
-// sort carries is narrow: the rest is read for those that are found
-// (docs/decisions/0303-the-exact-scan.md).
+// statement is the search for the candidates itself; scoreHits ranks them. In
+// the exact form, + 0 turns the distance into something that no index offers,
+// each row is measured once, and what the sort carries is narrow: the rest is
+// read for those that are found (docs/decisions/0303-the-exact-scan.md).
 func (p plan) statement(v recsys.Version, q Query) (string, []any) {
 	b := builder{args: []any{pgvector.NewVector(q.Vector)}}
 	schema := schemaOf(v.ID)
@@ -118,12 +118,12 @@ func (p plan) statement(v recsys.Version, q Query) (string, []any) {
 			)
 			SELECT
 				%[5]s,
-				-near.distance
+				i.embedding
 			FROM near
 			JOIN %[1]s.items i ON i.item_id = near.item_id
 			%[2]s
 			ORDER BY near.distance, near.item_id
-			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K), itemNow), b.args
+			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K+Spare), itemNow), b.args
 	}
 	distance := "i.embedding <#> $1"
 	if v.Search.HalfVector {
@@ -136,6 +136,7 @@ func (p plan) statement(v recsys.Version, q Query) (string, []any) {
 				i.title,
 				i.category,
 				i.tags,
+				i.embedding,
 				i.embedding <#> $1 AS distance
 			FROM %s.items i
 			WHERE %s
@@ -144,11 +145,11 @@ func (p plan) statement(v recsys.Version, q Query) (string, []any) {
 		)
 		SELECT
 			%s,
-			-i.distance
+			i.embedding
 		FROM (SELECT * FROM near ORDER BY distance, item_id LIMIT %s) i
 		%s
 		ORDER BY i.distance, i.item_id`,
-		schema, b.walkFilters(q), distance, b.arg(p.candidates), itemNow, b.arg(q.K), withOverrides), b.args
+		schema, b.walkFilters(q), distance, b.arg(p.candidates), itemNow, b.arg(q.K+Spare), withOverrides), b.args
 }
 
 // builder collects the arguments of a statement.
