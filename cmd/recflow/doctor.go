@@ -11,13 +11,25 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
+	var where deployed
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check what the local stack needs and say how to mend it",
-		Args:  cobra.NoArgs,
+		Short: "Check the local stack, or a deployment on AWS, and say how to mend it",
+		Long: `Check what the local stack needs and what it is made of. Nothing is changed.
+
+With --aws or --terraform, check a deployment on AWS instead: who you are, bucket, stream, deliveries, function and mapping, training job,
+services, alarms, permissions, and through the API the database, pgvector, Temporal and the live version. It reads only; what you may not
+read is said with the permission to add. RECFLOW_API_TOKEN lets it see the live version. It exits with 1 when a check fails.`,
+		Example: `  recflow doctor
+  terraform output -json | recflow doctor --aws -
+  recflow doctor --terraform terraform/examples/complete -o json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.checkOutput(); err != nil {
 				return err
+			}
+			if where.named() {
+				return a.doctorAWS(cmd.Context(), where)
 			}
 			local, err := config.ReadLocal()
 			if err != nil {
@@ -46,6 +58,9 @@ func (a *app) doctorCommand() *cobra.Command {
 			return stack.Healthy(checks)
 		},
 	}
+	cmd.Flags().StringVar(&where.outputs, "aws", "", "check the deployment that this output of `terraform output -json` describes; - for standard input")
+	cmd.Flags().StringVar(&where.dir, "terraform", "", "check the deployment that was applied in this folder")
+	cmd.MarkFlagsMutuallyExclusive("aws", "terraform")
 	a.addOutputFlag(cmd)
 	return cmd
 }

@@ -1,5 +1,10 @@
 package apiclient
 
+import (
+	"context"
+	"net/http"
+)
+
 // Health is the answer of a process that runs.
 type Health struct {
 	Status string `json:"status" enum:"ok"`
@@ -16,4 +21,11 @@ type Ready struct {
 type Build struct {
 	BuildID string `json:"build_id" doc:"The commit that the process was built from." example:"98453df0c2a1"`
 	API     string `json:"api" doc:"The version of the contract." example:"1"`
+}
+
+// Ready asks whether requests can be answered. A *Problem with the code not_ready
+// names what is missing.
+func (c *Client) Ready(ctx context.Context) (r Ready, err error) {
+	_, err = c.Do(ctx, http.MethodGet, "/readyz", nil, nil, nil, &r)
+	return r, err
 }

@@ -95,6 +95,10 @@ func Load(ctx context.Context, o Options) (Config, error) {
 	return Config{aws: c, options: o}, nil
 }
 
+// SDK is the SDK's own configuration, for a client of a service that recflow only
+// looks at (internal/awsdoctor). Endpoints are those of the environment.
+func (c Config) SDK() aws.Config { return c.aws }
+
 // debugLog takes what the SDK would print on stderr. Its errors come back from the
 // calls; the rest is of no use to a person (such as a body it could not discard,
 // after every HEAD answered by an emulator).

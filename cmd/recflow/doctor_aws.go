@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsdoctor"
+	"github.com/recflow/recflow/internal/config"
+)
+
+// deployed says where Terraform's outputs are.
+type deployed struct {
+	outputs string // a file, or - for standard input
+	dir     string // where Terraform was applied
+}
+
+func (d deployed) named() bool { return d.outputs != "" || d.dir != "" }
+
+// doctorAWS checks a deployment.
+func (a *app) doctorAWS(ctx context.Context, where deployed) error {
+	data, err := where.read(ctx, a.in)
+	if err != nil {
+		return err
+	}
+	deployment, err := awsdoctor.ReadDeployment(data)
+	if err != nil {
+		return err
+	}
+	c, err := config.ReadClient(nil) // the local stack has nothing to do with it
+	if err != nil {
+		return err
+	}
+	aws, own, err := awsSettings(ctx, deployment.Region)
+	if err != nil {
+		return err
+	}
+	doctor := awsdoctor.New(aws.SDK(), deployment)
+	doctor.Region = own
+	doctor.Token = c.API.Token != ""
+	doctor.API = apiclient.New(apiclient.Options{URL: deployment.APIURL, Token: c.API.Token})
+	checks := doctor.Examine(ctx)
+	if err := a.printChecks(checks); err != nil {
+		return err
+	}
+	return awsdoctor.Healthy(checks)
+}
+
+// awsSettings is the caller's AWS environment, and the region that it names. Where
+// it names none, the deployment's region serves.
+func awsSettings(ctx context.Context, region string) (c awsclient.Config, own string, err error) {
+	if c, err = awsclient.Load(ctx, awsclient.Options{}); err == nil {
+		return c, c.SDK().Region, nil
+	}
+	c, err = awsclient.Load(ctx, awsclient.Options{Region: region})
+	return c, "", err
+}
+
+// read gets the outputs.
+func (d deployed) read(ctx context.Context, in io.Reader) ([]byte, error) {
+	switch d.outputs {
+	case "":
+	case "-":
+		return io.ReadAll(in)
+	default:
+		return os.ReadFile(d.outputs)
+	}
+	out, err := exec.CommandContext(ctx, "terraform", "-chdir="+d.dir, "output", "-json").Output()
+	var failed *exec.ExitError
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, errors.New("terraform is not installed here; run `terraform output -json` where it is, and give the result to --aws")
+	case errors.As(err, &failed):
+		return nil, fmt.Errorf("terraform output in %s: %w: %s", d.dir, err, strings.TrimSpace(string(failed.Stderr)))
+	}
+	return out, err
+}
+
+// printChecks prints a line for each check, and below it what to do.
+func (a *app) printChecks(checks []awsdoctor.Check) error {
+	if a.output != "table" {
+		l := listing{columns: []string{"check", "state", "detail", "fix"}, json: checks}
+		for _, c := range checks {
+			l.rows = append(l.rows, []string{c.Name, c.State, c.Detail, c.Fix})
+		}
+		return a.print(l)
+	}
+	marks := map[string]string{awsdoctor.OK: "✓", awsdoctor.Fail: "✗", awsdoctor.Skip: "–"}
+	for _, c := range checks {
+		fmt.Fprintf(a.out, "%s %-26s %s\n", marks[c.State], c.Name, escaped(c.Detail))
+		if c.Fix != "" {
+			fmt.Fprintf(a.out, "  %-26s → %s\n", "", c.Fix)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package awsdoctor
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// Doctor looks at a deployment. All fields are needed.
+type Doctor struct {
+	Deployment Deployment
+	Region     string // that the caller's own settings name; empty: none
+	Token      bool   // the API knows the caller
+
+	STS        identities
+	S3         buckets
+	Kinesis    streams
+	Firehose   deliveries
+	Lambda     functions
+	Glue       jobs
+	ECS        services
+	CloudWatch alarms
+	SNS        topics
+	IAM        policies
+	API        api
+}
+
+// New is a Doctor with AWS's own clients. The API is the caller's to add.
+func New(c aws.Config, d Deployment) *Doctor {
+	own := c.Region
+	c.Region = d.Region
+	return &Doctor{
+		Deployment: d, Region: own,
+		STS: sts.NewFromConfig(c),
+		S3: s3.NewFromConfig(c, func(o *s3.Options) {
+			o.UsePathStyle = o.BaseEndpoint != nil // an endpoint of one's own has no name per bucket
+		}),
+		Kinesis: kinesis.NewFromConfig(c), Firehose: firehose.NewFromConfig(c), Lambda: lambda.NewFromConfig(c),
+		Glue: glue.NewFromConfig(c), ECS: ecs.NewFromConfig(c), CloudWatch: cloudwatch.NewFromConfig(c),
+		SNS: sns.NewFromConfig(c), IAM: iam.NewFromConfig(c),
+	}
+}
+
+// Examine looks at everything. Whoever is not known to AWS sees only the API.
+func (d *Doctor) Examine(ctx context.Context) []Check {
+	checks, known := d.identity(ctx)
+	if known {
+		for _, look := range []func(context.Context) []Check{
+			d.bucket, d.stream, d.deliveryStreams, d.function, d.mapping, d.job, d.ecsServices, d.alarms, d.topic, d.permissions,
+		} {
+			checks = append(checks, look(ctx)...)
+		}
+	}
+	return append(checks, d.api(ctx)...)
+}

@@ -1,0 +1,124 @@
+package awsdoctor
+
+import (
+	"archive/zip"
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/glue"
+	gluetypes "github.com/aws/aws-sdk-go-v2/service/glue/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFunction_and_its_mapping(t *testing.T) {
+	t.Parallel()
+	d, _ := newDoctor(t)
+	ctx := t.Context()
+	require.Equal(t, map[string]string{"function": "it does not exist"}, failed(d.function(ctx)))
+	require.Equal(t, map[string]string{"mapping": "it does not exist"}, failed(d.mapping(ctx)))
+	bucket := makeBucket(t, d)
+	makeStream(t, d)
+
+	var code bytes.Buffer
+	z := zip.NewWriter(&code)
+	w, err := z.Create("bootstrap")
+	require.NoError(t, err)
+	_, err = w.Write([]byte("#!/bin/sh\n"))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	api := d.Lambda.(*lambda.Client)
+	_, err = api.CreateFunction(ctx, &lambda.CreateFunctionInput{
+		FunctionName: &d.Deployment.Function, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
+		Role: aws.String(d.Deployment.Roles["lambda"]), Code: &types.FunctionCode{ZipFile: code.Bytes()},
+	})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(failed(d.function(ctx))) == 0 }, patience, 50e6)
+	made, err := api.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{
+		FunctionName: &d.Deployment.Function, EventSourceArn: &d.Deployment.StreamARN, StartingPosition: types.EventSourcePositionLatest,
+		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures}, BisectBatchOnFunctionError: aws.Bool(true),
+		MaximumRetryAttempts: aws.Int32(5), MaximumRecordAgeInSeconds: aws.Int32(3600),
+		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(d.Deployment.bucketARN())}},
+	})
+	require.NoError(t, err)
+	d.Deployment.MappingUUID = *made.UUID
+	require.Eventually(t, func() bool { return len(failed(d.mapping(ctx))) == 0 }, patience, 50e6)
+
+	update := func(in lambda.UpdateEventSourceMappingInput) func() error {
+		return func() error {
+			in.UUID = made.UUID
+			_, err := api.UpdateEventSourceMapping(ctx, &in)
+			return err
+		}
+	}
+	breaks(t, d.mapping, []step{
+		{"does not bisect", update(lambda.UpdateEventSourceMappingInput{BisectBatchOnFunctionError: aws.Bool(false)}), "mapping settings", "not bisected"},
+		{"retries for ever", update(lambda.UpdateEventSourceMappingInput{MaximumRetryAttempts: aws.Int32(-1)}), "mapping settings", "retries are not bounded"},
+		{"keeps a record for ever", update(lambda.UpdateEventSourceMappingInput{MaximumRecordAgeInSeconds: aws.Int32(-1)}), "mapping settings", "age of a record"},
+		{"reports no items", update(lambda.UpdateEventSourceMappingInput{FunctionResponseTypes: []types.FunctionResponseType{}}), "mapping settings", "ReportBatchItemFailures"},
+		{"loses what is given up", update(lambda.UpdateEventSourceMappingInput{DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:s3:::other")}}}),
+			"mapping settings", "given up do not go to the bucket"},
+		{"gives a batch up", func() error {
+			_, err := bucket.PutObject(ctx, &s3.PutObjectInput{Bucket: &d.Deployment.Bucket, Key: aws.String(d.Deployment.failures() + "shard/2026/11/25/x"), Body: strings.NewReader("{}")})
+			return err
+		}, "failure destination", "1 batches were given up"},
+		{"disables it", update(lambda.UpdateEventSourceMappingInput{Enabled: aws.Bool(false)}), "mapping", "Disabl"},
+	})
+}
+
+func TestFunction_says_what_it_is_doing(t *testing.T) {
+	t.Parallel()
+	d := &Doctor{Deployment: newDeployment()}
+	for says, f := range map[string]*lambda.GetFunctionConfigurationOutput{
+		"it is Failed: no code":               {State: types.StateFailed, StateReason: aws.String("no code")},
+		"its last update is Failed: no image": {State: types.StateActive, LastUpdateStatus: types.LastUpdateStatusFailed, LastUpdateStatusReason: aws.String("no image")},
+	} {
+		d.Lambda = &fakeLambda{f: f}
+		require.Equal(t, map[string]string{"function": says}, failed(d.function(t.Context())))
+	}
+}
+
+func TestJob(t *testing.T) {
+	t.Parallel()
+	d, _ := newDoctor(t)
+	ctx := t.Context()
+	require.Equal(t, map[string]string{"training job": "it does not exist"}, failed(d.job(ctx)))
+	bucket := makeBucket(t, d)
+	for _, key := range []string{"code/glue_job.py", "code/recflow-glue.zip"} {
+		_, err := bucket.PutObject(ctx, &s3.PutObjectInput{Bucket: &d.Deployment.Bucket, Key: &key, Body: strings.NewReader("x")})
+		require.NoError(t, err)
+	}
+	uri := "s3://" + d.Deployment.Bucket + "/code/"
+	api := d.Glue.(*glue.Client)
+	_, err := api.CreateJob(ctx, &glue.CreateJobInput{
+		Name: &d.Deployment.GlueJob, Role: aws.String(d.Deployment.Roles["glue"]), Timeout: aws.Int32(60), MaxRetries: 0,
+		Command: &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String(uri + "glue_job.py")}, DefaultArguments: map[string]string{"--extra-py-files": uri + "recflow-glue.zip"},
+	})
+	require.NoError(t, err)
+	update := func(in gluetypes.JobUpdate) func() error {
+		return func() error {
+			_, err := api.UpdateJob(ctx, &glue.UpdateJobInput{JobName: &d.Deployment.GlueJob, JobUpdate: &in})
+			return err
+		}
+	}
+	command := &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String(uri + "glue_job.py")}
+	files := map[string]string{"--extra-py-files": uri + "recflow-glue.zip"}
+	remove := func(key string) func() error {
+		return func() error {
+			_, err := bucket.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.Deployment.Bucket, Key: &key})
+			return err
+		}
+	}
+	breaks(t, d.job, []step{
+		{"retries", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(60), Command: command, DefaultArguments: files}), "training job", "retries 2 times"},
+		{"never ends", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: command, DefaultArguments: files}), "training job", "no time-out"},
+		{"has no script", remove("code/glue_job.py"), "training script", "does not exist"},
+		{"has no package", remove("code/recflow-glue.zip"), "training package", "does not exist"},
+		{"runs the script of another bucket", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String("s3://other/x.py")}, DefaultArguments: files}),
+			"training script", "not in the bucket"},
+	})
+}
