@@ -8,8 +8,8 @@ locals {
       metrics     = { age = { namespace = "recflow", name = "live_version_age_seconds", dimensions = {}, stat = "Maximum" } }
       threshold   = var.thresholds.promotion_days
       period      = 3600, datapoints = 3, of = 3
-      # The worker writes it every minute. Silence for hours is a worker that does
-      # not run, or an installation in which nothing ever went live.
+      # The worker writes it every minute, before the first version too: silence for
+      # hours is a worker that does not run.
       missing = "breaching"
     }
   }

@@ -77,6 +77,9 @@ resource "aws_ecs_service" "worker" {
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
 
+  # A step that is moved to another worker begins again.
+  availability_zone_rebalancing = "DISABLED"
+
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200
 
@@ -105,6 +108,9 @@ resource "aws_ecs_service" "api" {
   desired_count   = local.counts.api.min
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
+
+  # Tasks move back to a zone that was away.
+  availability_zone_rebalancing = "ENABLED"
 
   deployment_minimum_healthy_percent = 100
   deployment_maximum_percent         = 200

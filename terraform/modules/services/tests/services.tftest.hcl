@@ -427,6 +427,10 @@ run "a_deploy_keeps_serving_lets_tasks_drain_and_is_taken_back_when_it_fails" {
     error_message = "tasks are killed some time after they should have drained"
   }
   assert {
+    condition     = aws_ecs_service.api.availability_zone_rebalancing == "ENABLED" && aws_ecs_service.worker.availability_zone_rebalancing == "DISABLED"
+    error_message = "the API goes back to a zone that was away, workers are not moved"
+  }
+  assert {
     condition     = aws_lb_target_group.api.deregistration_delay == "75" && aws_lb.api.idle_timeout == 90
     error_message = "an answer that takes a minute is waited for"
   }
