@@ -88,6 +88,7 @@ func (s Settings) PartEnv(home, part string) map[string]string {
 	if s.Deployed != nil {
 		maps.Copy(vars, s.Deployed.Parts[part])
 	}
+	maps.Copy(vars, s.Overrides[part])
 	return vars
 }
 

@@ -49,6 +49,22 @@ func TestLoadEnv(t *testing.T) {
 	})
 }
 
+func TestPartEnv(t *testing.T) {
+	t.Parallel()
+	s := NewSettings(DefaultPorts(0))
+	s.Overrides = map[string]map[string]string{"worker": {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}, "s3": {"AUTH": "true"}}
+	dir := t.TempDir()
+	require.NoError(t, s.write(dir))
+	s, err := ReadSettings(dir)
+	require.NoError(t, err)
+	require.Equal(t, s.Env(dir), s.PartEnv(dir, "api"), "other parts are left alone")
+
+	o := Options{Home: dir, Settings: s}
+	require.Equal(t, "http://127.0.0.1:1", newWorker(o).Proc().vars["AWS_ENDPOINT_URL_S3"])
+	emulator := newS3(o).Proc().vars
+	require.Equal(t, []string{"true", "14566"}, []string{emulator["AUTH"], emulator["GATEWAY_PORT"]})
+}
+
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	t.Run("come back with their ports and password", func(t *testing.T) {

@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -15,19 +16,20 @@ const shards = 2
 // newS3 is the emulator of S3 and Kinesis.
 func newS3(o Options) Part {
 	port := o.Settings.Ports.S3
+	vars := map[string]string{
+		"BIND_HOST":        "127.0.0.1",
+		"GATEWAY_PORT":     fmt.Sprint(port),
+		"S3_PERSIST":       "1",
+		"S3_DATA_DIR":      filepath.Join(o.Home, "s3", "objects"),
+		"PERSIST_STATE":    "1",
+		"STATE_DIR":        filepath.Join(o.Home, "s3", "state"),
+		"PYTHONUNBUFFERED": "1",
+	}
+	maps.Copy(vars, o.Settings.Overrides["s3"])
 	return &program{
 		process: process{
-			name: "s3", home: o.Home, grace: 10 * time.Second,
+			name: "s3", home: o.Home, grace: 10 * time.Second, vars: vars,
 			args: []string{o.Tools.Python, o.Tools.MiniStack},
-			vars: map[string]string{
-				"BIND_HOST":        "127.0.0.1",
-				"GATEWAY_PORT":     fmt.Sprint(port),
-				"S3_PERSIST":       "1",
-				"S3_DATA_DIR":      filepath.Join(o.Home, "s3", "objects"),
-				"PERSIST_STATE":    "1",
-				"STATE_DIR":        filepath.Join(o.Home, "s3", "state"),
-				"PYTHONUNBUFFERED": "1",
-			},
 		},
 		ports:   []int{port},
 		address: "http://" + loopback(port),

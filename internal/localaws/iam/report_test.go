@@ -21,7 +21,7 @@ var (
 		{Component: "worker", Request: Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/embeddings/run=1/x"}},
 		{Component: "worker", Request: Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/raw/x"}},
 	}
-	signIn = Exemption{"rds-db:connect", "*", "signing in to Postgres is no HTTP call"}
+	signInHere = Exemption{"rds-db:connect", "*", "signing in to Postgres is no HTTP call"}
 )
 
 func TestCompare(t *testing.T) {
@@ -29,19 +29,19 @@ func TestCompare(t *testing.T) {
 	policies := one(t, worker)
 	t.Run("it finds no difference where there is none", func(t *testing.T) {
 		t.Parallel()
-		require.NoError(t, Compare("worker", policies, workerCalls, []Exemption{signIn}).Err())
+		require.NoError(t, Compare("worker", policies, workerCalls, []Exemption{signInHere}).Err())
 	})
 	t.Run("it names a call that no statement allows", func(t *testing.T) {
 		t.Parallel()
 		stop := Call{Component: "worker", Request: Request{Action: "glue:BatchStopJobRun", Resource: "arn:aws:glue:r:1:job/train"}}
-		err := Compare("worker", policies, append(workerCalls[:4:4], stop), []Exemption{signIn}).Err()
+		err := Compare("worker", policies, append(workerCalls[:4:4], stop), []Exemption{signInHere}).Err()
 		require.EqualError(t, err, "the permissions of worker differ from what it does:\n"+
 			"  missing: worker: glue:BatchStopJobRun on arn:aws:glue:r:1:job/train is not allowed by any statement; allow it or stop calling it")
 	})
 	t.Run("it names a call that a statement denies", func(t *testing.T) {
 		t.Parallel()
 		secret := Call{Component: "worker", Request: Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/embeddings/secret"}}
-		err := Compare("worker", policies, append(workerCalls[:4:4], secret), []Exemption{signIn}).Err()
+		err := Compare("worker", policies, append(workerCalls[:4:4], secret), []Exemption{signInHere}).Err()
 		require.ErrorContains(t, err, `denied by statement "never" of policy p`)
 	})
 	t.Run("it names each permission that no call needs", func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestCompare(t *testing.T) {
 	t.Run("it does not pass over a call that it cannot understand", func(t *testing.T) {
 		t.Parallel()
 		odd := Call{Component: "worker", Problem: "POST /: what is this"}
-		require.ErrorContains(t, Compare("worker", policies, append(workerCalls[:4:4], odd), []Exemption{signIn}).Err(), "unknown: worker: POST /: what is this")
+		require.ErrorContains(t, Compare("worker", policies, append(workerCalls[:4:4], odd), []Exemption{signInHere}).Err(), "unknown: worker: POST /: what is this")
 	})
 }
 

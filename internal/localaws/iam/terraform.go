@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // tfModule is a module in what `terraform show -json` prints.
@@ -35,27 +36,11 @@ type tfModule struct {
 // policies are all known, and returns the policies of each role by its name. It
 // fails on a policy that it cannot see, such as one that AWS manages.
 func RolePolicies(show []byte) (map[string][]Policy, error) {
-	var doc struct {
-		Values *struct {
-			RootModule tfModule `json:"root_module"`
-		} `json:"values"`
-		Planned *struct {
-			RootModule tfModule `json:"root_module"`
-		} `json:"planned_values"`
-	}
-	if err := json.Unmarshal(show, &doc); err != nil {
-		return nil, fmt.Errorf("read the output of terraform show -json: %w", err)
+	root, err := rootModule(show)
+	if err != nil {
+		return nil, err
 	}
 	r := tfRoles{roles: map[string][]Policy{}, managed: map[string]Policy{}}
-	var root tfModule
-	switch {
-	case doc.Values != nil:
-		root = doc.Values.RootModule
-	case doc.Planned != nil:
-		root = doc.Planned.RootModule
-	default:
-		return nil, fmt.Errorf("terraform show -json printed neither a state nor a plan")
-	}
 	// An attachment may stand before the policy that it attaches.
 	for _, read := range []func(tfModule) error{r.policies, r.attachments} {
 		if err := walk(root, read); err != nil {
@@ -63,6 +48,65 @@ func RolePolicies(show []byte) (map[string][]Policy, error) {
 		}
 	}
 	return r.roles, nil
+}
+
+// NamesOf reads from the same output what an installation calls the resources
+// that components ask for.
+func NamesOf(show []byte) (Names, error) {
+	root, err := rootModule(show)
+	if err != nil {
+		return nil, err
+	}
+	names := Names{Failures: "aws/lambda/"} // where Lambda itself puts failed batches
+	err = walk(root, func(m tfModule) error {
+		for _, res := range m.Resources {
+			name, ok := tfNames[res.Type]
+			if res.Type == "aws_kinesis_firehose_delivery_stream" {
+				_, kind, _ := cutLast(res.Values.Name, "-")
+				name, ok = "${"+kind+"}", true
+			}
+			if res.Mode != "managed" || !ok {
+				continue
+			}
+			if names[name] != "" || res.Values.ARN == "" {
+				return fmt.Errorf("%s: there are two of this kind, or its ARN is not known yet", res.Address)
+			}
+			names[name] = res.Values.ARN
+		}
+		return nil
+	})
+	return names, err
+}
+
+var tfNames = map[string]string{
+	"aws_s3_bucket": Bucket, "aws_kinesis_stream": Stream, "aws_glue_job": GlueJob, "aws_sns_topic": Topic, "aws_kms_key": Key,
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+func rootModule(show []byte) (tfModule, error) {
+	type values struct {
+		RootModule tfModule `json:"root_module"`
+	}
+	var doc struct {
+		Values  *values `json:"values"`
+		Planned *values `json:"planned_values"`
+	}
+	if err := json.Unmarshal(show, &doc); err != nil {
+		return tfModule{}, fmt.Errorf("read the output of terraform show -json: %w", err)
+	}
+	switch {
+	case doc.Values != nil:
+		return doc.Values.RootModule, nil
+	case doc.Planned != nil:
+		return doc.Planned.RootModule, nil
+	}
+	return tfModule{}, errors.New("terraform show -json printed neither a state nor a plan")
 }
 
 func walk(m tfModule, read func(tfModule) error) error {
@@ -152,5 +196,5 @@ func (r *tfRoles) attachments(m tfModule) error {
 	return nil
 }
 
-// Roles lists the names of roles in order.
-func Roles(policies map[string][]Policy) []string { return slices.Sorted(maps.Keys(policies)) }
+// RoleNames lists the names of roles in order.
+func RoleNames(policies map[string][]Policy) []string { return slices.Sorted(maps.Keys(policies)) }

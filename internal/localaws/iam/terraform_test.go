@@ -28,7 +28,7 @@ func TestRolePolicies(t *testing.T) {
 		t.Parallel()
 		got, err := RolePolicies([]byte(state))
 		require.NoError(t, err)
-		assert.Equal(t, []string{"idle", "worker"}, Roles(got))
+		assert.Equal(t, []string{"idle", "worker"}, RoleNames(got))
 		assert.Empty(t, got["idle"])
 		require.Len(t, got["worker"], 2)
 		assert.Equal(t, []string{"own", "shared"}, []string{got["worker"][0].Name, got["worker"][1].Name})

@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "ReadInput"
     actions   = ["s3:GetObject"]
-    resources = [for folder in ["code", "control", "raw"] : "${var.bucket.arn}/${folder}/*"]
+    resources = [for folder in ["code", "raw"] : "${var.bucket.arn}/${folder}/*"]
   }
 
   # Delete: Spark's committer, and what an attempt that failed leaves behind.
@@ -52,7 +52,7 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "StringLikeIfExists"
       variable = "s3:prefix"
-      values   = flatten([for folder in ["code", "control", "embeddings", "raw"] : [folder, "${folder}/*"]])
+      values   = flatten([for folder in ["code", "embeddings", "raw"] : [folder, "${folder}/*"]])
     }
   }
 

@@ -163,7 +163,7 @@ run "reads_its_input_and_writes_embeddings_only" {
     condition = toset(flatten([
       for s in data.aws_iam_policy_document.this.statement : tolist(s.resources) if contains(s.actions, "s3:GetObject")
       ])) == toset([
-      "arn:aws:s3:::b/raw/*", "arn:aws:s3:::b/control/*", "arn:aws:s3:::b/code/*",
+      "arn:aws:s3:::b/raw/*", "arn:aws:s3:::b/code/*",
       "arn:aws:s3:::b/embeddings/*", "arn:aws:s3:::b/embeddings_$folder$",
     ])
     error_message = "it reads something else"
@@ -185,7 +185,7 @@ run "lists_neither_recommendations_nor_quarantine" {
     condition = [
       for s in data.aws_iam_policy_document.this.statement : [for c in s.condition : "${c.variable} ${join(",", sort(c.values))}"]
       if contains(s.actions, "s3:ListBucket")
-    ] == [["s3:prefix code,code/*,control,control/*,embeddings,embeddings/*,raw,raw/*"]]
+    ] == [["s3:prefix code,code/*,embeddings,embeddings/*,raw,raw/*"]]
     error_message = "it lists something else"
   }
 }
