@@ -47,9 +47,6 @@ func TestDocs_name_commands_that_exist(t *testing.T) {
 	for name, text := range docPages(t) {
 		for _, line := range typed(text) {
 			words := strings.Fields(line)
-			if coming := strings.Contains(line, "doctor --aws"); coming { // written beside these pages
-				continue
-			}
 			if len(words) < 2 || words[0] != "recflow" && words[0] != "admin" && words[0] != "bin/recflow" {
 				continue
 			}
