@@ -261,8 +261,11 @@ variable "worker" {
   default = {}
 
   validation {
-    condition     = try(contains(range(2, 9), var.worker.memory / var.worker.cpu), false) && contains([256, 512, 1024, 2048, 4096], var.worker.cpu)
-    error_message = "worker.cpu must be 256, 512, 1024, 2048 or 4096, and worker.memory 2 to 8 times as much (7 at 4096)."
+    condition = contains([256, 512, 1024, 2048, 4096], var.worker.cpu) && (
+      var.worker.memory == 512 && var.worker.cpu == 256 ||
+      var.worker.memory % 1024 == 0 && var.worker.memory >= 2 * var.worker.cpu && var.worker.memory <= min(8 * var.worker.cpu, 30720)
+    )
+    error_message = "worker.cpu must be 256, 512, 1024, 2048 or 4096, and worker.memory 2 to 8 times as much in whole GiB, 30720 at most (or 512 at 256)."
   }
 
   validation {
@@ -300,8 +303,11 @@ variable "api" {
   default = {}
 
   validation {
-    condition     = try(contains(range(2, 9), var.api.memory / var.api.cpu), false) && contains([256, 512, 1024, 2048, 4096], var.api.cpu)
-    error_message = "api.cpu must be 256, 512, 1024, 2048 or 4096, and api.memory 2 to 8 times as much (7 at 4096)."
+    condition = contains([256, 512, 1024, 2048, 4096], var.api.cpu) && (
+      var.api.memory == 512 && var.api.cpu == 256 ||
+      var.api.memory % 1024 == 0 && var.api.memory >= 2 * var.api.cpu && var.api.memory <= min(8 * var.api.cpu, 30720)
+    )
+    error_message = "api.cpu must be 256, 512, 1024, 2048 or 4096, and api.memory 2 to 8 times as much in whole GiB, 30720 at most (or 512 at 256)."
   }
 
   validation {

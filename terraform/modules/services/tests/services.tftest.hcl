@@ -918,3 +918,29 @@ run "rejects_a_retention_that_cloudwatch_does_not_know" {
   variables { log_retention_days = 10 }
   expect_failures = [var.log_retention_days]
 }
+
+run "rejects_a_worker_larger_than_fargate_has" {
+  command = plan
+  variables { worker = { cpu = 4096, memory = 32768 } }
+  expect_failures = [var.worker]
+}
+
+run "rejects_an_api_of_half_a_gibibyte_more" {
+  command = plan
+  variables { api = { cpu = 512, memory = 1536 } }
+  expect_failures = [var.api]
+}
+
+run "takes_the_smallest_and_the_largest_task" {
+  command = plan
+
+  variables {
+    worker = { cpu = 4096, memory = 30720 }
+    api    = { cpu = 256, memory = 512 }
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.worker.memory == "30720" && aws_ecs_task_definition.api.memory == "512"
+    error_message = "sizes are as given"
+  }
+}
