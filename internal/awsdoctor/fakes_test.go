@@ -56,9 +56,13 @@ func (f fakeCloudWatch) DescribeAlarms(_ context.Context, in *cloudwatch.Describ
 	if len(in.AlarmNames) > alarmsAtOnce {
 		return nil, &smithy.GenericAPIError{Code: "ValidationError", Message: "too many names"}
 	}
+	most := 50 // AWS's own default
+	if in.MaxRecords != nil {
+		most = int(*in.MaxRecords)
+	}
 	out := &cloudwatch.DescribeAlarmsOutput{}
 	for _, name := range in.AlarmNames {
-		if state, exists := f[name]; exists {
+		if state, exists := f[name]; exists && len(out.MetricAlarms) < most {
 			out.MetricAlarms = append(out.MetricAlarms, cwtypes.MetricAlarm{AlarmName: &name, StateValue: state})
 		}
 	}

@@ -66,6 +66,7 @@ func TestFunction_and_its_mapping(t *testing.T) {
 			_, err := bucket.PutObject(ctx, &s3.PutObjectInput{Bucket: &d.Deployment.Bucket, Key: aws.String(d.Deployment.failures() + "shard/2026/11/25/x"), Body: strings.NewReader("{}")})
 			return err
 		}, "failure destination", "1 batches were given up"},
+		{"reads another stream", func() error { d.Deployment.StreamARN += "-2"; return nil }, "mapping", "it is Enabled, from "},
 		{"disables it", update(lambda.UpdateEventSourceMappingInput{Enabled: aws.Bool(false)}), "mapping", "Disabl"},
 	})
 }
