@@ -79,7 +79,7 @@ func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error
 		TellOutcomeInput: in, EndedAt: info.ScheduledTime.UTC().Truncate(time.Millisecond),
 	}
 	if a.TemporalUI != "" {
-		o.Link = fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s", strings.TrimSuffix(a.TemporalUI, "/"), info.WorkflowNamespace, o.WorkflowID, o.WorkflowRunID)
+		o.Link = fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s", strings.TrimSuffix(a.TemporalUI, "/"), info.Namespace, o.WorkflowID, o.WorkflowRunID)
 	}
 	body, err := json.MarshalIndent(o, "", "  ") // people read it in mails
 	if err != nil {
