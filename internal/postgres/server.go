@@ -139,10 +139,13 @@ func (s *Server) PID() int {
 }
 
 // URL is the address of a database on the server. It carries the password.
-func (s *Server) URL(database string) string {
+func (s *Server) URL(database string) string { return s.URLAs(User, s.Password, database) }
+
+// URLAs is URL for another user.
+func (s *Server) URLAs(user, password, database string) string {
 	u := url.URL{
 		Scheme:   "postgres",
-		User:     url.UserPassword(User, s.Password),
+		User:     url.UserPassword(user, password),
 		Host:     s.address(),
 		Path:     "/" + database,
 		RawQuery: "sslmode=disable",

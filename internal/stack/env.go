@@ -45,7 +45,7 @@ func (s Settings) Env(home string) map[string]string {
 	loopback := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 	vars := map[string]string{
 		"RECFLOW_HOME":               home,
-		"RECFLOW_DATABASE_URL":       postgresServer(Options{Home: home, Settings: s}).URL(databaseName),
+		"RECFLOW_DATABASE_URL":       s.databaseURL(home, ""),
 		"RECFLOW_TEMPORAL_ADDRESS":   loopback(s.Ports.Temporal),
 		"RECFLOW_TEMPORAL_NAMESPACE": Namespace,
 		"RECFLOW_TEMPORAL_UI":        "http://" + loopback(s.Ports.TemporalUI),
@@ -85,6 +85,7 @@ func (s Settings) Env(home string) map[string]string {
 // PartEnv is Env for one part of the stack, by its name.
 func (s Settings) PartEnv(home, part string) map[string]string {
 	vars := s.Env(home)
+	vars["RECFLOW_DATABASE_URL"] = s.databaseURL(home, part)
 	if s.Deployed != nil {
 		maps.Copy(vars, s.Deployed.Parts[part])
 	}

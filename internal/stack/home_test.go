@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,4 +173,18 @@ func TestSparkEnv(t *testing.T) {
 	require.Contains(t, env, "RECFLOW_SPARK_JARS=/a.jar,/b.jar")
 	require.Contains(t, env, "JAVA_HOME=/java")
 	require.Contains(t, env, "PATH=/venv/bin:/java/bin:/usr/local/bin:/usr/bin:/bin")
+}
+
+func TestEachPartSignsInAsAUserOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := NewSettings(DefaultPorts(0))
+	seen := map[string]bool{s.Password: true}
+	for part, role := range map[string]string{"worker": "recflow_loader", "stream": "recflow_stream", "api": "recflow_api"} {
+		u, err := url.Parse(s.PartEnv("home", part)["RECFLOW_DATABASE_URL"])
+		require.NoError(t, err)
+		require.Equal(t, role, u.User.Username())
+		password, _ := u.User.Password()
+		require.False(t, seen[password], "a password of its own")
+		seen[password] = true
+	}
 }

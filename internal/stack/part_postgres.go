@@ -2,6 +2,9 @@ package stack
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,7 +26,8 @@ const databaseName = "recflow"
 // Postgres's own pg_ctl, so it differs from a plain program.
 type postgresPart struct {
 	process
-	server *postgres.Server
+	server   *postgres.Server
+	settings Settings
 }
 
 func newPostgres(o Options) Part {
@@ -34,7 +38,8 @@ func newPostgres(o Options) Part {
 			args: []string{filepath.Join(server.Bin, "postgres")},
 			vars: map[string]string{"port": fmt.Sprint(server.Port), "data": server.Data},
 		},
-		server: server,
+		server:   server,
+		settings: o.Settings,
 	}
 }
 
@@ -90,7 +95,33 @@ func (p *postgresPart) Ready(ctx context.Context) error {
 	return conn.Ping(ctx)
 }
 
-// Prepare makes the database and brings its schema up to date.
+// partRoles are the parts that sign in to the database as a user of their own.
+// People, and the commands that they type, are its superuser.
+var partRoles = map[string]string{
+	"worker": vectorstore.RoleLoader,
+	"stream": vectorstore.RoleStream,
+	"api":    vectorstore.RoleAPI,
+}
+
+// databaseURL is the database as a part sees it.
+func (s Settings) databaseURL(home, part string) string {
+	server := postgresServer(Options{Home: home, Settings: s})
+	role, own := partRoles[part]
+	if !own {
+		return server.URL(databaseName)
+	}
+	return server.URLAs(role, s.rolePassword(role), databaseName)
+}
+
+// rolePassword follows from the one that is kept.
+func (s Settings) rolePassword(role string) string {
+	mac := hmac.New(sha256.New, []byte(s.Password))
+	mac.Write([]byte(role))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// Prepare makes the database, brings its schema up to date, and lets the users
+// of the parts in.
 func (p *postgresPart) Prepare(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.server.Bin, "createdb"),
 		"--host=127.0.0.1", fmt.Sprintf("--port=%d", p.server.Port), "--username="+postgres.User, databaseName)
@@ -98,7 +129,16 @@ func (p *postgresPart) Prepare(ctx context.Context) error {
 	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "already exists") {
 		return fmt.Errorf("create the database: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	return vectorstore.Migrate(ctx, p.server.URL(databaseName))
+	o := vectorstore.Options{URL: p.server.URL(databaseName)}
+	if err := vectorstore.MigrateAndGrant(ctx, o); err != nil {
+		return err
+	}
+	for _, role := range partRoles {
+		if err := vectorstore.SetPassword(ctx, o, role, p.settings.rolePassword(role)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stop disconnects the clients and writes everything out.

@@ -33,7 +33,11 @@ var grants string
 // with tokens.
 func MigrateAndGrant(ctx context.Context, o Options) error {
 	return migrateThen(ctx, o, func(ctx context.Context, conn *pgx.Conn) error {
-		if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantAll(ctx, tx) }); err != nil {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantAll(ctx, tx) })
+		for try := 1; try < grantTries && hasCode(err, lockNotAvailable, deadlockDetected, concurrentUpdate); try++ {
+			err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantAll(ctx, tx) })
+		}
+		if err != nil {
 			return fmt.Errorf("grant the users their rights: %w", err)
 		}
 		if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantTokens(ctx, tx) }); err != nil {
@@ -42,6 +46,13 @@ func MigrateAndGrant(ctx context.Context, o Options) error {
 		return nil
 	})
 }
+
+// A system that is at work changes the same entries of the catalogue now and
+// then, a vacuum for example.
+const (
+	grantTries       = 5
+	concurrentUpdate = "XX000" // "tuple concurrently updated"
+)
 
 // SetPassword gives a user of a component a password, where users have one.
 func SetPassword(ctx context.Context, o Options, user, password string) error {
