@@ -21,21 +21,28 @@ func TestGuide(t *testing.T) {
 	t.Parallel()
 	local, err := config.ReadLocal()
 	require.NoError(t, err)
+	bin := buildPrograms(t)
+	dir := t.TempDir()
+	home := filepath.Join(dir, ".recflow")
+	t.Cleanup(func() { stopStack(t, bin, local.Cache, home) })
+	walk(t, bin, home, "recflow up --free-ports")
+}
+
+// walk runs every command of docs/guide.md, in one shell beside the home, with up
+// as the command that starts the stack.
+func walk(t *testing.T, bin, home, up string) {
+	t.Helper()
 	page, err := os.ReadFile("../../docs/guide.md")
 	require.NoError(t, err)
 	var script strings.Builder
 	script.WriteString("set -eu\n")
 	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
 		// Each block under its own heading in the output, and quiet about progress.
-		script.WriteString("echo '== '" + quoted(block[1]) + "\n" + strings.ReplaceAll(block[1], "recflow up\n", "recflow up --free-ports\n") + "\necho\n")
+		script.WriteString("echo '== '" + quoted(block[1]) + "\n" + strings.ReplaceAll(block[1], "recflow up\n", up+"\n") + "\necho\n")
 	}
-	bin := buildPrograms(t)
-	dir := t.TempDir()
-	home := filepath.Join(dir, ".recflow")
-	t.Cleanup(func() { stopStack(t, bin, local.Cache, home) })
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", script.String())
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "RECFLOW_HOME="+home, "RECFLOW_CACHE="+local.Cache)
+	cmd.Dir = filepath.Dir(home)
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "RECFLOW_HOME="+home)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	for what, pattern := range map[string]string{

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,20 @@ func CredentialEnv(c aws.Credentials) map[string]string {
 		"AWS_SECRET_ACCESS_KEY": c.SecretAccessKey,
 		"AWS_SESSION_TOKEN":     c.SessionToken,
 	}
+}
+
+// SignIn is AssumeRole for a role whose trust policy asks for more than a service,
+// such as the account that the service acts for: root has itself trusted first.
+// What the role may do stays as it is.
+func SignIn(ctx context.Context, endpoint string, root aws.Credentials, roleARN string) (aws.Credentials, error) {
+	_, name, _ := strings.Cut(roleARN, ":role/")
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + Account + `:root"},"Action":"sts:AssumeRole"}]}`
+	if _, err := Query(ctx, endpoint, root, "iam", url.Values{
+		"Action": {"UpdateAssumeRolePolicy"}, "Version": {"2010-05-08"}, "RoleName": {name}, "PolicyDocument": {trust},
+	}); err != nil {
+		return aws.Credentials{}, fmt.Errorf("have role %s trust root: %w", name, err)
+	}
+	return AssumeRole(ctx, endpoint, root, roleARN)
 }
 
 // Query makes one call of the Query protocol, which IAM, STS and SNS speak. Tests
