@@ -37,6 +37,16 @@ func (f facets) estimate(q Query) int64 {
 type facetCache struct {
 	mu        sync.Mutex
 	byVersion map[int64]facets
+	latest    int64 // the version that users were read of last
+}
+
+// first reports whether a version is another one than the last time.
+func (c *facetCache) first(version int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := c.latest != version
+	c.latest = version
+	return first
 }
 
 // cachedVersions bounds the cache; a reader uses one or two versions at a time.

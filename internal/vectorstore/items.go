@@ -12,8 +12,7 @@ import (
 
 // ItemVectors is the vectors of those of the items that the version has.
 func (s *Store) ItemVectors(ctx context.Context, v recsys.Version, ids []string) (map[string][]float32, error) {
-	rows, err := s.db.Query(ctx, fmt.Sprintf(
-		"SELECT item_id, embedding FROM %s.items WHERE item_id = ANY($1)", schemaOf(v.ID)), ids)
+	rows, err := s.db.Query(ctx, selectItemVectors(v), ids)
 	if err != nil {
 		return nil, fmt.Errorf("item vectors of version %d: %w", v.ID, translate(err))
 	}
@@ -28,6 +27,10 @@ func (s *Store) ItemVectors(ctx context.Context, v recsys.Version, ids []string)
 		return nil, fmt.Errorf("item vectors of version %d: %w", v.ID, translate(err))
 	}
 	return vectors, nil
+}
+
+func selectItemVectors(v recsys.Version) string {
+	return fmt.Sprintf("SELECT item_id, embedding FROM %s.items WHERE item_id = ANY($1)", schemaOf(v.ID))
 }
 
 // Item is an item of a version and its vector, or recsys.ErrNotFound.
@@ -78,17 +81,8 @@ func (s *Store) Popular(ctx context.Context, v recsys.Version, q Query) ([]Hit, 
 	if q.K <= 0 {
 		return nil, nil
 	}
-	var b builder
-	where := b.filters(q)
-	sql := fmt.Sprintf(`
-		SELECT %s,
-			i.popularity
-		FROM %s.items i
-		%s
-		WHERE %s
-		ORDER BY i.popularity DESC, i.item_id
-		LIMIT %s`, itemNow, schemaOf(v.ID), withOverrides, where, b.arg(q.K))
-	rows, err := s.db.Query(ctx, sql, b.args...)
+	sql, args := selectPopular(v, q)
+	rows, err := s.db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("popular items of version %d: %w", v.ID, translate(err))
 	}
@@ -97,6 +91,19 @@ func (s *Store) Popular(ctx context.Context, v recsys.Version, q Query) ([]Hit, 
 		return nil, fmt.Errorf("popular items of version %d: %w", v.ID, translate(err))
 	}
 	return hits, nil
+}
+
+func selectPopular(v recsys.Version, q Query) (string, []any) {
+	var b builder
+	where := b.filters(q)
+	return fmt.Sprintf(`
+		SELECT %s,
+			i.popularity
+		FROM %s.items i
+		%s
+		WHERE %s
+		ORDER BY i.popularity DESC, i.item_id
+		LIMIT %s`, itemNow, schemaOf(v.ID), withOverrides, where, b.arg(q.K)), b.args
 }
 
 // Popularity is how popular an item of the version is, and its place among the

@@ -69,6 +69,9 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		return err
 	})
 	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
+	if s.cache.first(v.ID) {
+		foresee(batch, v)
+	}
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, 0, fmt.Errorf("states of users under version %d: %w", v.ID, translate(err))
 	}
@@ -77,4 +80,21 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		states[i] = *users[id]
 	}
 	return states, revision, nil
+}
+
+// foresee adds to the first read of a version the statements that its lists will
+// send, with nothing to find. The driver asks once for the types of a statement,
+// and for those of all in a pipeline at the same time: so a batch after a flip
+// waits once for them and not four times.
+func foresee(batch *pgx.Batch, v recsys.Version) {
+	none := Query{Vector: make([]float32, v.Dimension), K: -Spare, Exclude: []string{""}}
+	batch.Queue(selectItemVectors(v), []string{})
+	sql, args := selectPopular(v, Query{})
+	batch.Queue(sql, args...)
+	sql, args = plan{exact: true}.statement(v, none)
+	batch.Queue(sql, args...)
+	if v.Search.Method == recsys.HNSW {
+		sql, args = plan{}.statement(v, none)
+		batch.Queue(sql, args...)
+	}
 }

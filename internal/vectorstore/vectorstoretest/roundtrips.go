@@ -1,6 +1,7 @@
 package vectorstoretest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -10,7 +11,8 @@ import (
 )
 
 // RoundTrips stands between a client and Postgres and counts how often the
-// client waits for an answer: a Sync, or a simple query.
+// client waits for an answer: a Sync, or a simple query. That a pool looks
+// whether a connection that was idle for a second still stands is not counted.
 type RoundTrips struct {
 	atomic.Int64
 	URL string // of the database, through the counter
@@ -63,13 +65,15 @@ func (r *RoundTrips) serve(client net.Conn, address string) {
 		if _, err := io.ReadFull(client, head[:at+4]); err != nil {
 			return
 		}
-		if started && (head[0] == 'S' || head[0] == 'Q') {
-			r.Add(1)
-		}
-		if _, err := server.Write(head[:at+4]); err != nil {
+		body := make([]byte, int64(binary.BigEndian.Uint32(head[at:at+4]))-4)
+		if _, err := io.ReadFull(client, body); err != nil {
 			return
 		}
-		if _, err := io.CopyN(server, client, int64(binary.BigEndian.Uint32(head[at:at+4]))-4); err != nil {
+		ping := bytes.HasPrefix(body, []byte("-- ping"))
+		if started && (head[0] == 'S' || head[0] == 'Q' && !ping) {
+			r.Add(1)
+		}
+		if _, err := server.Write(append(head[:at+4:at+4], body...)); err != nil {
 			return
 		}
 	}
