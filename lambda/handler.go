@@ -182,7 +182,7 @@ func (h *Handler) hold(ctx context.Context, r *recommend.Reader) {
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/holdShare)
 		defer cancel()
 	}
-	if err := r.Hold(ctx, h.SearchMemory); err != nil {
+	if err := r.HoldItems(ctx, h.SearchMemory); err != nil {
 		h.holdFrom = h.Now().Add(holdAgain)
 		h.Log.Warn("the items stay in Postgres for now", "error", err.Error())
 	}

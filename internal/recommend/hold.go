@@ -8,13 +8,13 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// Hold reads every item of the version into memory, in one round trip, unless
+// HoldItems reads every item of the version into memory, in one round trip, unless
 // they are there or take more than limit bytes. From then on no item vector is
 // read, and without filters the items of a list are found there: those that an
 // exact search finds, with ids and scores, and without titles, categories and
 // tags (docs/decisions/0911-search-in-memory.md). After an error the Reader is
 // what it was.
-func (r *Reader) Hold(ctx context.Context, limit int64) error {
+func (r *Reader) HoldItems(ctx context.Context, limit int64) error {
 	if r.folder.held != nil || r.tooLarge {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (r *Reader) Hold(ctx context.Context, limit int64) error {
 	return nil
 }
 
-// Held is how many items Hold has read.
+// Held is how many items HoldItems has read.
 func (r *Reader) Held() int {
 	if r.folder.held == nil {
 		return 0

@@ -92,7 +92,7 @@ func TestAListFromMemory(t *testing.T) {
 			m, err := b.store.Manifest(t.Context(), b.version.ID)
 			require.NoError(t, err)
 			stored, held := recommend.NewReader(b.store, b.version, m), recommend.NewReader(b.store, b.version, m)
-			require.NoError(t, held.Hold(t.Context(), 1<<30))
+			require.NoError(t, held.HoldItems(t.Context(), 1<<30))
 			require.Equal(t, test.items, held.Held())
 			for round := range test.rounds {
 				asks := asksOf(r, b.data.Items, test.dimension)
@@ -125,7 +125,7 @@ func (b *bundle) say(t *testing.T, r *rand.Rand) {
 	require.NoError(t, err)
 }
 
-func TestHold(t *testing.T) {
+func TestHoldItems(t *testing.T) {
 	b := setup(t, vectorstoretest.Fixture{})
 	m, err := b.store.Manifest(t.Context(), b.version.ID)
 	require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestHold(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
 		_, err := r.Lists(t.Context(), request, users[:1]) // what was kept before is let go
 		require.NoError(t, err)
-		require.NoError(t, r.Hold(t.Context(), 1<<20))
+		require.NoError(t, r.HoldItems(t.Context(), 1<<20))
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
 		assert.Equal(t, want, bare(got))
@@ -161,7 +161,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("it leaves a catalogue in Postgres that does not fit", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
-		require.NoError(t, r.Hold(t.Context(), 400*16*4))
+		require.NoError(t, r.HoldItems(t.Context(), 400*16*4))
 		assert.Zero(t, r.Held())
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("it finds filtered items in Postgres", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
-		require.NoError(t, r.Hold(t.Context(), 1<<20))
+		require.NoError(t, r.HoldItems(t.Context(), 1<<20))
 		lists, err := r.Lists(t.Context(), recommend.Request{K: 10, Category: "c1"}, users[:1])
 		require.NoError(t, err)
 		require.Len(t, lists[0].Items, 10)
@@ -179,7 +179,7 @@ func TestHold(t *testing.T) {
 	})
 	t.Run("it stays as it was when the version is gone", func(t *testing.T) {
 		r := recommend.NewReader(b.store, recsys.Version{ID: 999, Dimension: 16}, m)
-		require.ErrorIs(t, r.Hold(t.Context(), 1<<20), recsys.ErrVersionGone)
+		require.ErrorIs(t, r.HoldItems(t.Context(), 1<<20), recsys.ErrVersionGone)
 		assert.Zero(t, r.Held())
 	})
 }

@@ -24,7 +24,7 @@ type Data interface {
 var _ Data = (*vectorstore.Store)(nil)
 
 // Reader makes lists from one version, and keeps what it reads for the next
-// ones: item vectors within a bound (all of them after Hold), and the popular list of the filters asked
+// ones: item vectors within a bound (all of them after HoldItems), and the popular list of the filters asked
 // for last, for as long as nothing has been said of an item meanwhile. It is not
 // safe for concurrent use, apart from the methods that say so.
 type Reader struct {
@@ -33,7 +33,7 @@ type Reader struct {
 	manifest *recsys.Manifest
 	folder   *Folder
 
-	tooLarge bool // Hold has seen that the items do not fit
+	tooLarge bool // HoldItems has seen that the items do not fit
 
 	items   int64       // how often items had been changed when Read looked last
 	popular popularList // the longest one read so far

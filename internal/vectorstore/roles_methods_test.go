@@ -102,6 +102,10 @@ var methods = map[string]storeCall{
 	"Audited": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return s.Audited(t.Context(), vectorstore.Audit{Actor: "a", Action: "a"}, func(*vectorstore.Store) error { return nil })
 	},
+	"Availability": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
+		_, _, err := s.Availability(t.Context())
+		return err
+	},
 	"Backfill": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return second(s.Backfill(t.Context(), b.failed(t).ID))
 	},
@@ -191,6 +195,9 @@ var methods = map[string]storeCall{
 	"DropVerdicts": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		require.NoError(t, b.owner.WriteVerdicts(t.Context(), []vectorstore.Verdict{{EventID: b.name(), Verdict: vectorstore.Folded}}, nil))
 		return second(s.DropVerdicts(t.Context(), time.Now().Add(time.Hour)))
+	},
+	"EachItem": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
+		return s.EachItem(t.Context(), b.live, func(string, []float32, bool) error { return nil })
 	},
 	"EndBackfill": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		running, _ := b.running(t)
