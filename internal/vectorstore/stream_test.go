@@ -341,3 +341,12 @@ func TestLookingUpManyIsQuick(t *testing.T) {
 		require.NotContains(t, plan, "Seq Scan", name)
 	}
 }
+
+func TestUserStatesNeedOnlyTheIDOfAVersion(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 40, Users: 10})
+	states, _, err := s.UserStates(t.Context(), recsys.Version{ID: v.ID}, []string{"u00001"})
+	require.NoError(t, err)
+	require.NotNil(t, states[0].Vector)
+}

@@ -69,7 +69,7 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		return err
 	})
 	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
-	if s.cache.first(v.ID) {
+	if v.Dimension > 0 && s.cache.first(v.ID) { // else only its users can be read
 		foresee(batch, v)
 	}
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
