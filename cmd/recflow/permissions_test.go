@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -28,11 +29,15 @@ import (
 
 // TestPermissions does everything that calls AWS, with a recorder in front of
 // each component, and looks whether the calls are still those that
-// internal/localaws/iam has on record, which the policies are held against.
+// internal/localaws/iam has on record, which the policies are held against. The
+// emulator lets each component do what is on record and nothing else.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t)
 	log := l.record()
+	if !*updateGolden {
+		l.signIn()
+	}
 	l.recflow("up", "--quiet")
 	l.importEvents()
 	l.connect()
@@ -104,6 +109,48 @@ func (l *loop) record() *callrecorder.Log {
 	settings.Overrides["worker"]["RECFLOW_OUTCOMES_TOPIC"] = l.names()[iam.Topic]
 	l.write(settings)
 	return log
+}
+
+// signIn gives each part a role that allows what is on record for its component,
+// and an emulator that enforces it.
+func (l *loop) signIn() {
+	settings, err := stack.ReadSettings(l.home)
+	require.NoError(l.t, err)
+	root := aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"} // what the stack's own clients have
+	settings.Overrides["s3"] = awstest.CredentialEnv(root)
+	settings.Overrides["s3"]["AUTH"] = "true"
+	l.write(settings)
+	l.recflow("up", "--quiet", "--without", "glue,worker,firehose,api,stream")
+	emulator := fmt.Sprintf("http://127.0.0.1:%d", settings.Ports.S3)
+	recorded, err := iam.Recorded()
+	require.NoError(l.t, err)
+	for part, component := range components {
+		policy := document(l.t, l.names().Concrete(iam.Of(recorded, component)))
+		require.NoError(l.t, awstest.MakeRole(l.t.Context(), emulator, root, component, "lambda.amazonaws.com", policy))
+		role, err := awstest.AssumeRole(l.t.Context(), emulator, root, awstest.RoleARN(component))
+		require.NoError(l.t, err)
+		maps.Copy(settings.Overrides[part], awstest.CredentialEnv(role))
+	}
+	l.write(settings)
+}
+
+// document is a policy that allows calls.
+func document(t *testing.T, calls []iam.Call) string {
+	t.Helper()
+	var statements []map[string]any
+	for _, c := range calls {
+		if c.Action == "s3:ListBucket" && c.Context == nil {
+			continue // needed for an answer of 404, which the emulator gives anyway
+		}
+		statement := map[string]any{"Effect": "Allow", "Action": c.Action, "Resource": c.Resource}
+		if c.Context != nil {
+			statement["Condition"] = map[string]any{"StringLike": c.Context}
+		}
+		statements = append(statements, statement)
+	}
+	data, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+	require.NoError(t, err)
+	return string(data)
 }
 
 func (l *loop) write(settings stack.Settings) {
