@@ -195,7 +195,7 @@ func codeOf(t *testing.T, conn *pgx.Conn, statement string) string {
 	t.Helper()
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
-	defer tx.Rollback(t.Context()) //nolint:errcheck // it is over
+	defer tx.Rollback(t.Context())
 	_, err = tx.Exec(t.Context(), statement)
 	var pg *pgconn.PgError
 	if err == nil {
