@@ -65,6 +65,6 @@ func (b *builder) step(name, text string, work func(*progress.Task) (artifact, e
 		task.Fail()
 		return a, fmt.Errorf("%s: %w", name, err)
 	}
-	task.Done("%s, %s", a.Path, megabytes(a.Bytes))
+	task.Done("%s, %s", a.Path, size(a.Bytes))
 	return a, nil
 }

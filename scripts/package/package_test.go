@@ -210,12 +210,15 @@ func TestCommandLine(t *testing.T) {
 
 func TestPrint(t *testing.T) {
 	r := report{
-		Artifacts: []artifact{{Name: "glue", Path: "dist/recflow-glue.zip", Bytes: 2_500_000, SHA256: "ab"}},
-		Pushed:    []pushed{{Name: "api", Tag: "1", URI: "registry.example/recflow-api@sha256:cd"}},
+		Artifacts: []artifact{
+			{Name: "lambda-arm64", Path: "dist/recflow-lambda-arm64.zip", Bytes: 6_340_000, SHA256: "ab"},
+			{Name: "glue", Path: "dist/recflow-glue.zip", Bytes: 25_960, SHA256: "ef"},
+		},
+		Pushed: []pushed{{Name: "api", Tag: "1", URI: "registry.example/recflow-api@sha256:cd"}},
 	}
 	var table, programs strings.Builder
 	require.NoError(t, print(&table, "table", r))
-	assert.Equal(t, "ab  dist/recflow-glue.zip  2.5 MB\npushed registry.example/recflow-api@sha256:cd (tag 1)\n", table.String())
+	assert.Equal(t, "ab  dist/recflow-lambda-arm64.zip  6.3 MB\nef  dist/recflow-glue.zip          26.0 kB\npushed registry.example/recflow-api@sha256:cd (tag 1)\n", table.String())
 	require.NoError(t, print(&programs, "json", r))
 	assert.Contains(t, programs.String(), `"sha256": "ab"`)
 }

@@ -22,7 +22,7 @@ func print(w io.Writer, format string, r report) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, a := range r.Artifacts {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", a.SHA256, a.Path, megabytes(a.Bytes))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", a.SHA256, a.Path, size(a.Bytes))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -33,4 +33,10 @@ func print(w io.Writer, format string, r report) error {
 	return nil
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+// size is a number of bytes for people.
+func size(n int64) string {
+	if n < 1e6 {
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
