@@ -93,9 +93,9 @@ func (a *app) printChecks(checks []awsdoctor.Check) error {
 	}
 	marks := map[string]string{awsdoctor.OK: "✓", awsdoctor.Fail: "✗", awsdoctor.Skip: "–"}
 	for _, c := range checks {
-		fmt.Fprintf(a.out, "%s %-26s %s\n", marks[c.State], c.Name, escaped(c.Detail))
+		fmt.Fprintf(a.out, "%s %-27s %s\n", marks[c.State], c.Name, escaped(c.Detail))
 		if c.Fix != "" {
-			fmt.Fprintf(a.out, "  %-26s → %s\n", "", c.Fix)
+			fmt.Fprintf(a.out, "  %-27s → %s\n", "", c.Fix)
 		}
 	}
 	return nil

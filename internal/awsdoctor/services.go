@@ -41,7 +41,7 @@ func serviceCheck(name string, s types.Service) Check {
 	case aws.ToString(s.Status) != "ACTIVE":
 		return bad(name, apply, "it is %s", aws.ToString(s.Status))
 	case s.DesiredCount == 0:
-		return bad(name, apply, "it is set to run no task")
+		return bad(name, "push the images and migrate the database, then set running = true and `terraform apply`", "it is set to run no task")
 	case s.RunningCount != s.DesiredCount:
 		return bad(name, logs, "%d of %d tasks run%s", s.RunningCount, s.DesiredCount, lastEvent(s))
 	case i >= 0 && s.Deployments[i].RolloutState != types.DeploymentRolloutStateCompleted:
