@@ -246,6 +246,9 @@ var methods = map[string]storeCall{
 		return second(s.ItemVectors(t.Context(), b.live, []string{"x"}))
 	},
 	"Live": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error { return second(s.Live(t.Context())) },
+	"LiveSince": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
+		return second(s.LiveSince(t.Context()))
+	},
 	"Manifest": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return second(s.Manifest(t.Context(), b.live.ID))
 	},
