@@ -19,7 +19,7 @@ type Ready struct {
 
 // Build says which code answers.
 type Build struct {
-	BuildID string `json:"build_id" doc:"The commit that the process was built from." example:"98453df0c2a1"`
+	BuildID string `json:"build_id" doc:"The commit that the process was built from; in an image, the beginning of the SHA-256 of its program." example:"98453df0c2a1"`
 	API     string `json:"api" doc:"The version of the contract." example:"1"`
 }
 
