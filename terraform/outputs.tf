@@ -130,7 +130,7 @@ output "next_steps" {
     1. Migrate the database:     terraform output -raw migrate_task | sh
     2. Check the installation:   terraform output -json | recflow doctor --aws -
     3. Make a token:             docs/deploy.md, "The first token"; then export RECFLOW_API_URL=${module.services.api_url} RECFLOW_API_TOKEN=rf_…
-    4. Send a first event:       echo '{"user_id":"me","item_id":"1","event_type":"click"}' | recflow events send - --wait
+    4. Send a first event:       curl -X POST ${module.services.api_url}/events -H "Authorization: Bearer $RECFLOW_API_TOKEN" -d '{"events":[{"user_id":"me","item_id":"1","event_type":"click"}]}'
     5. Start a first backfill:   recflow backfill start refresh --promote --wait
     Dashboard:                   ${module.observability.dashboard_url}
     Temporal UI:                 ${var.temporal.ui == "" ? "temporal.ui is not set" : var.temporal.ui}

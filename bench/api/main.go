@@ -47,6 +47,11 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	binary, remove, err := buildAPI(ctx)
+	if err != nil {
+		return err
+	}
+	defer remove()
 	if o.size != "" {
 		items, err := setup.Size(o.size)
 		if err != nil {
@@ -57,7 +62,7 @@ func run(ctx context.Context, o options) error {
 			if err := promote(ctx, store, v); err != nil {
 				return err
 			}
-			return measureAt(ctx, o, url, store)
+			return measureAt(ctx, o, binary, url, store)
 		})
 	}
 	url, err := setup.Live()
@@ -69,7 +74,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer store.Close()
-	return measureAt(ctx, o, url, store)
+	return measureAt(ctx, o, binary, url, store)
 }
 
 func promote(ctx context.Context, store *vectorstore.Store, v recsys.Version) error {
@@ -81,7 +86,7 @@ func promote(ctx context.Context, store *vectorstore.Store, v recsys.Version) er
 }
 
 // measureAt runs an API on the database and measures it.
-func measureAt(ctx context.Context, o options, url string, store *vectorstore.Store) error {
+func measureAt(ctx context.Context, o options, binary, url string, store *vectorstore.Store) error {
 	live, err := store.Live(ctx)
 	if err != nil {
 		return err
@@ -93,7 +98,7 @@ func measureAt(ctx context.Context, o options, url string, store *vectorstore.St
 	if len(users) == 0 {
 		return fmt.Errorf("version %d has no user with a vector", live.Version.ID)
 	}
-	api, stop, err := startAPI(ctx, url)
+	api, stop, err := startAPI(ctx, binary, url)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,21 +14,29 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-// startAPI builds the API, runs it on a database and waits until it answers.
-func startAPI(ctx context.Context, database string) (api *apiclient.Client, stop func(), err error) {
+// buildAPI builds the API, before anything that takes long, and returns the binary
+// and what removes it.
+func buildAPI(ctx context.Context) (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "recflow-bench-api-")
 	if err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
-	binary := filepath.Join(dir, "recflow-api")
+	remove = func() { _ = os.RemoveAll(dir) }
+	binary = filepath.Join(dir, "recflow-api")
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./api")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("build the API: %w", err), os.RemoveAll(dir))
+		remove()
+		return "", nil, fmt.Errorf("build the API: %w", err)
 	}
+	return binary, remove, nil
+}
+
+// startAPI runs the API on a database and waits until it answers.
+func startAPI(ctx context.Context, binary, database string) (api *apiclient.Client, stop func(), err error) {
 	port, err := postgres.FreePort()
 	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, nil, err
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	process := exec.Command(binary)
@@ -37,12 +44,11 @@ func startAPI(ctx context.Context, database string) (api *apiclient.Client, stop
 		"RECFLOW_API_AUTH=none", "RECFLOW_API_RATE=1000000", "RECFLOW_API_BURST=1000000", "RECFLOW_STREAM=", "RECFLOW_TEMPORAL_ADDRESS=127.0.0.1:1"}
 	process.Stderr = os.Stderr
 	if err := process.Start(); err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, nil, err
 	}
 	stop = func() {
 		_ = process.Process.Signal(syscall.SIGTERM)
 		_ = process.Wait()
-		_ = os.RemoveAll(dir)
 	}
 	if err := answers(ctx, "http://"+address+"/healthz"); err != nil {
 		stop()

@@ -10,9 +10,7 @@ type Deployed struct {
 	Function string `json:"function"`
 
 	// Vars replace variables of every program: RECFLOW_BUCKET, RECFLOW_STREAM,
-	// AWS_ENDPOINT_URL_S3, …
+	// AWS_ENDPOINT_URL_S3, … What differs from part to part, such as credentials,
+	// is in Settings.Overrides.
 	Vars map[string]string `json:"vars"`
-
-	// Parts replace variables of one part by its name, credentials for example.
-	Parts map[string]map[string]string `json:"parts"`
 }

@@ -86,9 +86,6 @@ func (s Settings) Env(home string) map[string]string {
 func (s Settings) PartEnv(home, part string) map[string]string {
 	vars := s.Env(home)
 	vars["RECFLOW_DATABASE_URL"] = s.databaseURL(home, part)
-	if s.Deployed != nil {
-		maps.Copy(vars, s.Deployed.Parts[part])
-	}
 	maps.Copy(vars, s.Overrides[part])
 	return vars
 }

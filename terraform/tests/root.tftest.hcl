@@ -139,7 +139,7 @@ run "says_what_to_type_next" {
   command = plan
 
   assert {
-    condition     = strcontains(output.next_steps, "recflow events send") && strcontains(output.next_steps, "recflow doctor --aws") && strcontains(output.next_steps, "recflow backfill start")
+    condition     = strcontains(output.next_steps, "/events") && strcontains(output.next_steps, "recflow doctor --aws") && strcontains(output.next_steps, "recflow backfill start")
     error_message = output.next_steps
   }
 }

@@ -34,5 +34,6 @@ module "recflow" {
     certificate_arn = var.certificate_arn
     domain          = var.api_domain
     ingress_cidrs   = var.api_ingress_cidrs
+    internal        = var.api_internal
   }
 }

@@ -63,6 +63,12 @@ variable "api_ingress_cidrs" {
   type        = list(string)
 }
 
+variable "api_internal" {
+  description = "Keep the API inside the VPC. False puts its load balancer into the public subnets; api_ingress_cidrs still decides who reaches it."
+  type        = bool
+  default     = true
+}
+
 variable "alarm_emails" {
   description = "Who is told of alarms and of what became of refreshes. Each address has to confirm once."
   type        = list(string)
