@@ -20,7 +20,7 @@ GO_TESTS ?= ./...
 GO_TEST_FLAGS ?= -timeout 30m
 PY_TESTS ?= glue
 
-.PHONY: contract help build package images setup demo test test-go test-python lint lint-quick bench soak diagrams clean
+.PHONY: checkov contract help build package images setup demo test test-go test-python lint lint-quick bench soak diagrams clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -55,12 +55,15 @@ test-go: setup
 test-python: setup
 	@if [ -d glue/tests ]; then "$(PYTHON)" -m pytest -q $(PY_TESTS); fi
 
-lint: lint-quick contract ## every linter (builds them the first time)
+lint: lint-quick contract checkov ## every linter (builds them the first time)
 	@scripts/go-tool workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION) ./workflows/...
 	@scripts/go-tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
 
 contract: ## that the API's contract only grows since the last release
 	@scripts/go-tool oasdiff github.com/oasdiff/oasdiff@$(OASDIFF_VERSION) breaking --fail-on WARN api/testdata/released.json api/openapi.json
+
+checkov: setup ## that checkov finds nothing in terraform/ (installs it the first time)
+	@scripts/checkov "$(PYTHON)" $(CHECKOV_VERSION)
 
 lint-quick: setup ## gofmt, go vet and ruff
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \

@@ -55,6 +55,7 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_db_instance" "this" {
+  #checkov:skip=CKV_AWS_133:backup_days is 7 and validated to be 1 at least; checkov cannot follow it through the object of the root
   count = local.new ? 1 : 0
 
   identifier     = local.identifier

@@ -2,9 +2,6 @@
 
 locals {
   parameters = {
-    # A connection without TLS is refused.
-    "rds.force_ssl" = { value = "1" }
-
     # An index build asks for its own memory (up to 4 GiB); this is for VACUUM and
     # the small indexes. In kB.
     "maintenance_work_mem"             = { value = tostring(256 * 1024) }
@@ -37,6 +34,13 @@ resource "aws_db_parameter_group" "this" {
   name_prefix = "${var.name_prefix}-"
   description = "recflow: TLS only, index builds, no statements in the log"
   family      = "postgres16"
+
+  # A connection without TLS is refused. Beside the others, so that checkov sees it.
+  parameter {
+    name         = "rds.force_ssl"
+    value        = "1"
+    apply_method = "immediate"
+  }
 
   dynamic "parameter" {
     for_each = local.parameters

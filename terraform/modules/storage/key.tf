@@ -20,6 +20,10 @@ resource "aws_kms_alias" "this" {
 
 # In the policy of a key the resource `*` is this key and nothing else.
 data "aws_iam_policy_document" "key" {
+  #checkov:skip=CKV_AWS_109:the account must be able to manage its key, or nobody could
+  #checkov:skip=CKV_AWS_111:the resource of a key's policy is that key
+  #checkov:skip=CKV_AWS_356:the resource of a key's policy is that key
+
   # The account decides by IAM: each role has its own statement about the key.
   statement {
     sid       = "NoResourceLevelAccountThroughIAM"
