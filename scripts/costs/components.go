@@ -15,7 +15,7 @@ var recflow = []component{
 		gb := l.events * kilobyte / gigabyte
 		return hours*kinesisHour.dollar + gb*(kinesisIn.dollar+kinesisOut.dollar)
 	}},
-	{"Lambda", "events × 56.4 ms × 0.5 GB + events ÷ 10 requests", func(l load) float64 {
+	{"Lambda", "events × 13.9 ms × 0.5 GB + events ÷ 10 requests", func(l load) float64 {
 		return l.events*listSeconds*memory*lambdaTime.dollar + l.events/batch*lambdaRequest.dollar
 	}},
 	{"Firehose", "events × (5 KB event + 5 KB list)", func(l load) float64 {

@@ -152,9 +152,8 @@ func verdicts() string {
 const formulasIntroduction = `
 ## Formulas
 
-Measured, from [benchmarks](benchmarks.md), on a machine that is not AWS's: 56.4 ms of a list in the function, 350 events and 128 requests a second on two cores with everything on
-them, 156 µs of a core for each pair of a training. The first two are from before the function searched in its
-own memory ([decision 0911](decisions/0911-search-in-memory.md)): the stream costs less now. That a vCPU does what one of those cores does is an assumption,
+Measured, from [benchmarks](benchmarks.md), on a machine that is not AWS's: 13.9 ms of a list in the function, 613 events and 128 requests a second on two cores with everything on
+them, 156 µs of a core for each pair of a training. That a vCPU does what one of those cores does is an assumption,
 and so are the three-fold peak, ten events an invocation, and the bytes of an event (300), a list (1,600) and a log line; ` + "`scripts/costs/load.go`" + ` has them all. Searching a million items takes %.1f times as long as searching the 63,417 of
 those numbers: so large a catalogue needs as much more of the database.
 
