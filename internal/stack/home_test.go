@@ -58,7 +58,7 @@ func TestPartEnv(t *testing.T) {
 	require.NoError(t, s.write(dir))
 	s, err := ReadSettings(dir)
 	require.NoError(t, err)
-	require.Equal(t, s.Env(dir), s.PartEnv(dir, "api"), "other parts are left alone")
+	require.Equal(t, s.Env(dir), s.PartEnv(dir, "glue"), "other parts are left alone")
 
 	o := Options{Home: dir, Settings: s}
 	require.Equal(t, "http://127.0.0.1:1", newWorker(o).Proc().vars["AWS_ENDPOINT_URL_S3"])
