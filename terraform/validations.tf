@@ -14,9 +14,5 @@ resource "terraform_data" "rules" {
       condition     = var.stream.mode != "PROVISIONED" || try(var.function.reserved_concurrency >= var.stream.shards * var.mapping.parallelization, true)
       error_message = "function.reserved_concurrency must be stream.shards × mapping.parallelization or more: otherwise shards wait for each other, and throttled batches use up their retries."
     }
-    precondition {
-      condition     = var.network.egress != "privatelink" || var.vpc != null || var.temporal.address != "" && !can(regex("(tmprl\\.cloud|api\\.temporal\\.io):", var.temporal.address))
-      error_message = "Temporal Cloud is on the internet: set network.egress to nat."
-    }
   }
 }

@@ -58,7 +58,7 @@ func (a *app) localGlueCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, settings, err := localSettings()
+			settings, err := stack.ReadSettings(local.Home)
 			if err != nil {
 				return err
 			}
