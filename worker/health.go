@@ -49,7 +49,7 @@ func listen(address string) (*pulse, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+health.Path, p.answer)
-	p.server = &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	p.server = &http.Server{Addr: listener.Addr().String(), Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			slog.Error("health checks get no answer any more", "error", err)

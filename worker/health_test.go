@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,16 +11,13 @@ import (
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	_, err = listen(address)
-	require.ErrorContains(t, err, "RECFLOW_WORKER_HEALTH_ADDRESS", "a port in use stops the start")
-	l.Close()
-
-	p, err := listen(address)
+	p, err := listen("127.0.0.1:0")
 	require.NoError(t, err)
 	defer p.Close()
+	address := p.server.Addr
+	_, err = listen(address)
+	require.ErrorContains(t, err, "RECFLOW_WORKER_HEALTH_ADDRESS", "a port in use stops the start")
+
 	require.ErrorContains(t, health.Ask(t.Context(), address), "503", "it does not poll yet")
 	p.set(polling)
 	require.NoError(t, health.Ask(t.Context(), address))
