@@ -2,6 +2,9 @@ package main
 
 import (
 	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,5 +72,22 @@ func TestContractFuzz(t *testing.T) {
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 		})
+	}
+}
+
+func TestHeadIsGetWithoutItsBody(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	server := httptest.NewServer(h.handler())
+	t.Cleanup(server.Close)
+	for path, status := range map[string]int{"/healthz": 200, "/tokens": 401, "/backfill/x/cancel": 405, "/nowhere": 404} {
+		resp, err := http.Head(server.URL + path)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		require.NoError(t, err)
+		require.Equal(t, status, resp.StatusCode, path)
+		require.Empty(t, body)
+		require.Positive(t, resp.ContentLength, path)
 	}
 }

@@ -39,7 +39,19 @@ func (s *server) handler() http.Handler {
 	s.api = humagin.New(engine, s.contract())
 	s.resources()
 	s.documentRoutes(engine)
-	return engine
+	return headAsGet(engine)
+}
+
+// headAsGet answers HEAD as GET, wherever there is GET (RFC 9110, section 9.3.2).
+// The server that calls it knows what was asked, and leaves the body out.
+func headAsGet(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			r = r.WithContext(r.Context())
+			r.Method = http.MethodGet
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // contract describes the API apart from its operations.
