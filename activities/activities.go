@@ -16,6 +16,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/telemetry"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -29,6 +30,8 @@ type Activities struct {
 	Outcomes *awsclient.SNS // where outcomes are published; nil: nowhere
 	Metrics  io.Writer      // where metrics are written; nil: nowhere
 
+	// Dimensions tell the metrics of this installation from those of others.
+	Dimensions []telemetry.Dimension
 	// StoredMargin is subtracted from the start of a refresh to get stored_to.
 	StoredMargin time.Duration
 	// PollEvery is the time between two looks at a Glue run.

@@ -67,7 +67,7 @@ type Outcome struct {
 func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error {
 	info := activity.GetInfo(ctx)
 	if info.Attempt == 1 && in.Kind == RefreshKind && a.Metrics != nil {
-		if err := outcomeLine(in.Outcome, time.Now()).Write(a.Metrics); err != nil {
+		if err := outcomeLine(in.Outcome, time.Now(), a.Dimensions).Write(a.Metrics); err != nil {
 			activity.GetLogger(ctx).Warn("the metrics are lost", "error", err)
 		}
 	}
@@ -125,8 +125,8 @@ var counters = []struct{ name, outcome string }{
 
 // outcomeLine counts a refresh that ended. Every counter is written, so that an
 // alarm finds zeros where nothing happened.
-func outcomeLine(outcome string, at time.Time) telemetry.Line {
-	l := telemetry.Line{Namespace: telemetry.Namespace, At: at}
+func outcomeLine(outcome string, at time.Time, dimensions []telemetry.Dimension) telemetry.Line {
+	l := telemetry.Line{Namespace: telemetry.Namespace, Dimensions: dimensions, At: at}
 	for _, c := range counters {
 		m := telemetry.Metric{Name: c.name, Unit: telemetry.Count}
 		if c.outcome == outcome {

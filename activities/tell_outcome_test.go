@@ -12,14 +12,17 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/telemetry"
 )
 
 func TestTellOutcome_counts_each_outcome(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
+	at := time.UnixMilli(1_764_000_000_123)
 	for _, outcome := range []string{"live", "refused", "failed", "superseded"} {
-		require.NoError(t, outcomeLine(outcome, time.UnixMilli(1_764_000_000_123)).Write(&out))
+		require.NoError(t, outcomeLine(outcome, at, nil).Write(&out))
 	}
+	require.NoError(t, outcomeLine("live", at, []telemetry.Dimension{{Name: "installation", Value: "shop"}}).Write(&out))
 	want, err := os.ReadFile("testdata/metrics.golden.json")
 	require.NoError(t, err)
 	require.Equal(t, string(want), out.String())

@@ -19,13 +19,13 @@ const measureEvery = time.Minute
 
 // measure writes how old the live version is, at once and every minute until ctx
 // ends. Several workers write the same: an alarm looks at the largest.
-func measure(ctx context.Context, store *vectorstore.Store, temporal client.Client, out io.Writer) {
+func measure(ctx context.Context, store *vectorstore.Store, temporal client.Client, out io.Writer, dimensions []telemetry.Dimension) {
 	tick := time.NewTicker(measureEvery)
 	defer tick.Stop()
 	for {
 		since, err := liveSince(ctx, store, temporal)
 		if err == nil {
-			err = ageLine(since, time.Now()).Write(out)
+			err = ageLine(since, time.Now(), dimensions).Write(out)
 		}
 		if err != nil && ctx.Err() == nil {
 			slog.WarnContext(ctx, "the age of the live version is not measured", "error", err)
@@ -49,9 +49,18 @@ func liveSince(ctx context.Context, store *vectorstore.Store, temporal client.Cl
 	return since, err
 }
 
-func ageLine(since, now time.Time) telemetry.Line {
+// dimensionsOf are those of all metrics of the worker: none when the installation
+// has no name.
+func dimensionsOf(installation string) []telemetry.Dimension {
+	if installation == "" {
+		return nil
+	}
+	return []telemetry.Dimension{{Name: "installation", Value: installation}}
+}
+
+func ageLine(since, now time.Time, dimensions []telemetry.Dimension) telemetry.Line {
 	age := max(0, now.Sub(since)) // the clocks are not the same
-	return telemetry.Line{Namespace: telemetry.Namespace, At: now, Metrics: []telemetry.Metric{
+	return telemetry.Line{Namespace: telemetry.Namespace, Dimensions: dimensions, At: now, Metrics: []telemetry.Metric{
 		{Name: "live_version_age_seconds", Unit: telemetry.Seconds, Value: age.Truncate(time.Second).Seconds()},
 	}}
 }

@@ -39,8 +39,11 @@ func (s *stage) nextOutcome(topic *awstest.Topic) (m awstest.Message, o activiti
 func TestOutcomes_are_told(t *testing.T) {
 	t.Parallel()
 	topic := awstest.NewTopic(t)
-	s := newStage(t, setenv("RECFLOW_OUTCOMES_TOPIC", topic.ARN), setenv("RECFLOW_METRICS", "emf"), setenv("RECFLOW_TEMPORAL_UI", "http://ui.test/"))
-	eventually(t, "an age before any version is live", func() bool { return strings.Contains(s.worker.log(), `"live_version_age_seconds":`) })
+	s := newStage(t, setenv("RECFLOW_OUTCOMES_TOPIC", topic.ARN), setenv("RECFLOW_METRICS", "emf"), setenv("RECFLOW_INSTALLATION", "shop"),
+		setenv("RECFLOW_TEMPORAL_UI", "http://ui.test/"))
+	eventually(t, "an age before any version is live", func() bool {
+		return strings.Contains(s.worker.log(), `"installation":"shop","live_version_age_seconds":`)
+	})
 
 	live := s.goesLive()
 	m, o := s.nextOutcome(topic)
@@ -53,7 +56,7 @@ func TestOutcomes_are_told(t *testing.T) {
 	require.WithinDuration(t, time.Now(), o.EndedAt, time.Minute)
 	require.Contains(t, m.Subject, "refresh live, version ")
 	require.Equal(t, workflows.OutcomeLive, m.MessageAttributes["outcome"].Value)
-	require.Contains(t, s.worker.log(), `"refresh_failed":0,"refresh_promoted":1,"refresh_refused":0`)
+	require.Contains(t, s.worker.log(), `"installation":"shop","refresh_failed":0,"refresh_promoted":1,"refresh_refused":0`)
 
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Parameters.Alpha = 4 }))
 	s.failsAs(s.request(), activities.GateRefused)
@@ -87,8 +90,8 @@ func TestAgeLine(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_764_000_000_123)
 	var out bytes.Buffer
-	require.NoError(t, ageLine(now.Add(-90*time.Minute-400*time.Millisecond), now).Write(&out))
-	require.NoError(t, ageLine(now.Add(time.Second), now).Write(&out))
+	require.NoError(t, ageLine(now.Add(-90*time.Minute-400*time.Millisecond), now, dimensionsOf("shop")).Write(&out))
+	require.NoError(t, ageLine(now.Add(time.Second), now, dimensionsOf("")).Write(&out))
 	want, err := os.ReadFile("testdata/metrics.golden.json")
 	require.NoError(t, err)
 	require.Equal(t, string(want), out.String())

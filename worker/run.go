@@ -83,6 +83,7 @@ func run(ctx context.Context, c config.Worker) error {
 	}
 	if c.Signals.Metrics == config.MetricsEMF {
 		steps.Metrics = os.Stdout
+		steps.Dimensions = dimensionsOf(c.Signals.Installation)
 	}
 	return serve(ctx, c, p, temporal, steps)
 }
@@ -117,7 +118,7 @@ func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Clien
 	var group sync.WaitGroup
 	group.Go(func() { reconcile(looking, steps.Store, temporal, c.Temporal.TaskQueue) })
 	if steps.Metrics != nil {
-		group.Go(func() { measure(looking, steps.Store, temporal, steps.Metrics) })
+		group.Go(func() { measure(looking, steps.Store, temporal, steps.Metrics, steps.Dimensions) })
 	}
 	defer func() { stopLooking(); group.Wait() }()
 	slog.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)

@@ -22,7 +22,14 @@ type Signals struct {
 
 	// Metrics is none or emf.
 	Metrics string `env:"RECFLOW_METRICS" envDefault:"none"`
+
+	// Installation is the dimension of all metrics: it keeps those of two
+	// installations in one account and region apart. Empty: no dimension.
+	Installation string `env:"RECFLOW_INSTALLATION"`
 }
+
+// maxInstallation is the longest name, well below what CloudWatch takes.
+const maxInstallation = 255
 
 func (c Signals) validate() error {
 	var errs []error
@@ -38,5 +45,18 @@ func (c Signals) validate() error {
 	if c.Metrics != MetricsNone && c.Metrics != MetricsEMF {
 		errs = append(errs, fmt.Errorf("RECFLOW_METRICS is %q; use %s or %s", c.Metrics, MetricsNone, MetricsEMF))
 	}
+	if !validInstallation(c.Installation) {
+		errs = append(errs, fmt.Errorf("RECFLOW_INSTALLATION is %q; give at most %d printable ASCII characters, not only spaces, or nothing", c.Installation, maxInstallation))
+	}
 	return errors.Join(errs...)
+}
+
+// validInstallation reports whether CloudWatch takes the name as the value of a
+// dimension: the worker would not hear that its metrics are refused.
+func validInstallation(name string) bool {
+	if name == "" {
+		return true
+	}
+	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+	return len(name) <= maxInstallation && strings.Trim(name, " ") != "" && !strings.ContainsFunc(name, unprintable)
 }

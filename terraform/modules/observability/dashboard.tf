@@ -10,6 +10,7 @@ resource "aws_cloudwatch_dashboard" "this" {
   # Decoded and encoded again, so that a mistake in the template fails the plan.
   dashboard_body = jsonencode(jsondecode(templatefile("${path.module}/dashboard.json.tftpl", {
     region        = data.aws_region.current.name
+    installation  = local.worker_dimensions.installation
     function_name = var.function_name
     mapping_uuid  = var.mapping_uuid
     stream_name   = var.stream_name

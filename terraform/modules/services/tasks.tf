@@ -37,6 +37,7 @@ locals {
       RECFLOW_EVENT_RETENTION       = "${var.event_retention_hours}h"
       RECFLOW_GLUE_JOB              = var.glue_job.name
       RECFLOW_GLUE_POLL             = "15s"
+      RECFLOW_INSTALLATION          = var.name_prefix # by which the alarm no-promotion finds its metric
       RECFLOW_METRICS               = "emf"
       RECFLOW_OUTCOMES_TOPIC        = var.outcomes_topic_arn == null ? "" : var.outcomes_topic_arn
       RECFLOW_STORED_MARGIN         = "${var.stored_margin_seconds}s"

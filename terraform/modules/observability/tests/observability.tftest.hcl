@@ -160,7 +160,10 @@ run "the_stream_is_watched_from_kinesis_to_s3" {
 run "the_batch_side_is_watched_by_its_events_and_the_age_of_the_live_version" {
   command = plan
 
-  variables { thresholds = { promotion_days = 3 } }
+  variables {
+    name_prefix = "shop"
+    thresholds  = { promotion_days = 3 }
+  }
 
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.glue.event_pattern) == {
@@ -181,6 +184,14 @@ run "the_batch_side_is_watched_by_its_events_and_the_age_of_the_live_version" {
   assert {
     condition     = [for q in aws_cloudwatch_metric_alarm.this["no-promotion"].metric_query : "${one(q.metric[*].namespace)} ${one(q.metric[*].metric_name)}" if !q.return_data] == ["recflow live_version_age_seconds"]
     error_message = "the worker writes the age"
+  }
+  assert {
+    condition     = [for q in aws_cloudwatch_metric_alarm.this["no-promotion"].metric_query : one(q.metric[*].dimensions) if !q.return_data] == [tomap({ installation = "shop" })]
+    error_message = "the age is that of this installation"
+  }
+  assert {
+    condition     = strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "[\"recflow\",\"live_version_age_seconds\",\"installation\",\"shop\",")
+    error_message = "the dashboard shows the age of this installation"
   }
 }
 

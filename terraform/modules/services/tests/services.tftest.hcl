@@ -116,6 +116,7 @@ run "the_worker_reads_its_settings_from_the_environment" {
   command = plan
 
   variables {
+    name_prefix           = "shop"
     stored_margin_seconds = 1800
     worker                = { environment = { RECFLOW_LOAD_PARALLEL = "4", RECFLOW_METRICS = "none" } }
   }
@@ -130,6 +131,7 @@ run "the_worker_reads_its_settings_from_the_environment" {
       RECFLOW_EVENT_RETENTION       = "25h"
       RECFLOW_GLUE_JOB              = "recflow-train"
       RECFLOW_GLUE_POLL             = "15s"
+      RECFLOW_INSTALLATION          = "shop"
       RECFLOW_LOAD_PARALLEL         = "4"
       RECFLOW_METRICS               = "emf"
       RECFLOW_OUTCOMES_TOPIC        = "arn:aws:sns:eu-central-1:123456789012:recflow-alarms"
@@ -142,6 +144,16 @@ run "the_worker_reads_its_settings_from_the_environment" {
       TEMPORAL_TLS                  = "false"
     })
     error_message = "the worker gets what internal/config reads; what the module sets goes before what is added"
+  }
+  assert {
+    condition = length(setsubtract(
+      [for e in jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].environment : e.name if startswith(e.name, "RECFLOW_")],
+      flatten([
+        for path in fileset("../../../internal/config", "*.go") :
+        regexall("env:\"(RECFLOW_[A-Z_]+)\"", file("../../../internal/config/${path}"))
+      ]),
+    )) == 0
+    error_message = "internal/config reads each of them"
   }
   assert {
     condition     = jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].secrets == []
