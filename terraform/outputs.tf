@@ -98,6 +98,11 @@ output "alarm_names" {
   value       = module.observability.alarm_names
 }
 
+output "rule_names" {
+  description = "Name of each rule of EventBridge that tells the topic of an event, by its key. It has a runbook, too."
+  value       = module.observability.rule_names
+}
+
 output "roles" {
   description = "ARN of each component's role."
   value = {
@@ -130,7 +135,7 @@ output "next_steps" {
     1. Migrate the database:     terraform output -raw migrate_task | sh
     2. Check the installation:   terraform output -json | recflow doctor --aws -
     3. Make a token:             docs/deploy.md, "The first token"; then export RECFLOW_API_URL=${module.services.api_url} RECFLOW_API_TOKEN=rf_…
-    4. Send a first event:       curl -X POST ${module.services.api_url}/events -H "Authorization: Bearer $RECFLOW_API_TOKEN" -d '{"events":[{"user_id":"me","item_id":"1","event_type":"click"}]}'
+    4. Send a first event:       curl -X POST ${module.services.api_url}/events -H "Authorization: Bearer $RECFLOW_API_TOKEN" -H 'Content-Type: application/json' -d '{"events":[{"user_id":"me","item_id":"1","event_type":"click"}]}'
     5. Start a first backfill:   recflow backfill start refresh --promote --wait
     Dashboard:                   ${module.observability.dashboard_url}
     Temporal UI:                 ${var.temporal.ui == "" ? "temporal.ui is not set" : var.temporal.ui}

@@ -24,7 +24,7 @@ func outputs(t *testing.T, api string) string {
 		"region": "us-east-1", "bucket": "nothing", "stream": "nothing", "stream_arn": "arn:aws:kinesis:us-east-1:" + awstest.Account + ":stream/nothing",
 		"delivery_streams": map[string]string{"events": "nothing"}, "function": "nothing", "mapping_uuid": "nothing", "glue_job": "nothing", "cluster": "nothing",
 		"services": map[string]string{"api": "nothing"}, "api_url": api, "topic_arn": "arn:aws:sns:us-east-1:" + awstest.Account + ":nothing",
-		"alarm_names": map[string]string{"iterator-age": "nothing"}, "roles": map[string]string{"api": awstest.RoleARN("nothing")},
+		"alarm_names": map[string]string{"iterator-age": "nothing"}, "rule_names": map[string]string{"glue-failures": "nothing"}, "roles": map[string]string{"api": awstest.RoleARN("nothing")},
 	} {
 		values[name] = map[string]any{"value": value}
 	}

@@ -26,6 +26,7 @@ type Deployment struct {
 	APIURL          string
 	TopicARN        string
 	AlarmNames      map[string]string // by key, which names the runbook, too
+	RuleNames       map[string]string // of EventBridge, by key as well
 	Roles           map[string]string // ARNs by component
 
 	account, partition string
@@ -52,7 +53,7 @@ func ReadDeployment(data []byte) (Deployment, error) {
 		{"region", &d.Region}, {"bucket", &d.Bucket}, {"stream", &d.Stream}, {"stream_arn", &d.StreamARN},
 		{"delivery_streams", &d.DeliveryStreams}, {"function", &d.Function}, {"mapping_uuid", &d.MappingUUID},
 		{"glue_job", &d.GlueJob}, {"cluster", &d.Cluster}, {"services", &d.Services}, {"api_url", &d.APIURL},
-		{"topic_arn", &d.TopicARN}, {"alarm_names", &d.AlarmNames}, {"roles", &d.Roles},
+		{"topic_arn", &d.TopicARN}, {"alarm_names", &d.AlarmNames}, {"rule_names", &d.RuleNames}, {"roles", &d.Roles},
 	} {
 		value := outputs[o.name].Value
 		if len(value) == 0 || bytes.Equal(value, []byte("null")) || bytes.Equal(value, []byte(`""`)) || bytes.Equal(value, []byte("{}")) {

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -30,6 +31,7 @@ type Doctor struct {
 	Glue       jobs
 	ECS        services
 	CloudWatch alarms
+	Events     rules
 	SNS        topics
 	IAM        policies
 	API        api
@@ -47,7 +49,7 @@ func New(c aws.Config, d Deployment) *Doctor {
 		}),
 		Kinesis: kinesis.NewFromConfig(c), Firehose: firehose.NewFromConfig(c), Lambda: lambda.NewFromConfig(c),
 		Glue: glue.NewFromConfig(c), ECS: ecs.NewFromConfig(c), CloudWatch: cloudwatch.NewFromConfig(c),
-		SNS: sns.NewFromConfig(c), IAM: iam.NewFromConfig(c),
+		Events: eventbridge.NewFromConfig(c), SNS: sns.NewFromConfig(c), IAM: iam.NewFromConfig(c),
 	}
 }
 
@@ -56,7 +58,7 @@ func (d *Doctor) Examine(ctx context.Context) []Check {
 	checks, known := d.identity(ctx)
 	if known {
 		for _, look := range []func(context.Context) []Check{
-			d.bucket, d.stream, d.deliveryStreams, d.function, d.mapping, d.job, d.ecsServices, d.alarms, d.topic, d.permissions,
+			d.bucket, d.stream, d.deliveryStreams, d.function, d.mapping, d.job, d.ecsServices, d.alarms, d.rules, d.topic, d.permissions,
 		} {
 			checks = append(checks, look(ctx)...)
 		}

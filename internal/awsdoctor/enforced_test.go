@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/glue/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -17,9 +18,9 @@ import (
 )
 
 // reads are the actions that a caller needs, beside cloudwatch:DescribeAlarms,
-// which the emulator cannot be asked for. docs/architecture.md names them.
+// which the emulator does not check. Decision 1132 names them.
 var reads = []string{
-	"ecs:DescribeServices", "firehose:DescribeDeliveryStream", "glue:GetJob",
+	"ecs:DescribeServices", "events:DescribeRule", "events:ListTargetsByRule", "firehose:DescribeDeliveryStream", "glue:GetJob",
 	"iam:SimulatePrincipalPolicy", "kinesis:DescribeStreamSummary", "lambda:GetEventSourceMapping", "lambda:GetFunctionConfiguration",
 	"s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration",
 	"s3:GetObject", "s3:ListBucket", "sns:ListSubscriptionsByTopic",
@@ -35,7 +36,7 @@ func TestExamine_by_somebody_with_few_permissions(t *testing.T) {
 		c := c.Copy()
 		c.Credentials = credentials.NewStaticCredentialsProvider(access.AccessKeyID, access.SecretAccessKey, access.SessionToken)
 		d := New(c, newDeployment())
-		d.API, d.CloudWatch = &fakeAPI{}, fakeCloudWatch{}
+		d.API = &fakeAPI{}
 		return d
 	}
 	signIn := func(name string, actions []string) *Doctor {
@@ -65,8 +66,11 @@ func TestExamine_by_somebody_with_few_permissions(t *testing.T) {
 		Command: &types.JobCommand{ScriptLocation: aws.String("s3://" + *bucket + "/code/glue_job.py")},
 	})
 	require.NoError(t, err)
+	_, err = root.Events.(*eventbridge.Client).PutRule(t.Context(), &eventbridge.PutRuleInput{
+		Name: aws.String(root.Deployment.RuleNames["glue-failures"]), EventPattern: aws.String(`{"source":["aws.glue"]}`)})
+	require.NoError(t, err)
 
-	gates := []string{"s3:ListBucket", "glue:GetJob"} // without these, nothing that depends on them is asked
+	gates := []string{"s3:ListBucket", "glue:GetJob", "events:DescribeRule"} // without these, nothing that depends on them is asked
 	d := signIn("nobody", gates)
 	d.Deployment = root.Deployment
 	require.Equal(t, slices.DeleteFunc(slices.Clone(reads), func(a string) bool { return slices.Contains(gates, a) }), denials(d))

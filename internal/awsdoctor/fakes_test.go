@@ -48,8 +48,7 @@ func (f *fakeLambda) GetEventSourceMapping(context.Context, *lambda.GetEventSour
 	return f.m, nil
 }
 
-// fakeCloudWatch has alarms by name. The emulator answers the SDK's protocol only
-// where a library is installed that the local tools do without.
+// fakeCloudWatch has alarms by name, in any state, and AWS's limits of a call.
 type fakeCloudWatch map[string]cwtypes.StateValue
 
 func (f fakeCloudWatch) DescribeAlarms(_ context.Context, in *cloudwatch.DescribeAlarmsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error) {

@@ -28,6 +28,7 @@ func newDeployment() Deployment {
 		Function:        p + "-stream", MappingUUID: "no-such-mapping", GlueJob: p + "-train", Cluster: p,
 		Services: map[string]string{"worker": p + "-worker", "api": p + "-api"}, APIURL: "https://api.test",
 		AlarmNames: map[string]string{"iterator-age": p + "-iterator-age", "lambda-errors": p + "-lambda-errors"},
+		RuleNames:  map[string]string{"glue-failures": p + "-glue-failures"},
 		Roles:      map[string]string{}, account: awstest.Account, partition: "aws",
 	}
 	for _, role := range []string{"lambda", "worker", "api", "glue", "firehose"} {
@@ -42,7 +43,7 @@ func newDoctor(t *testing.T) (*Doctor, aws.Config) {
 	t.Helper()
 	c := awstest.SDK(t)
 	d := New(c, newDeployment())
-	d.API, d.Token, d.CloudWatch = &fakeAPI{}, true, fakeCloudWatch{}
+	d.API, d.Token = &fakeAPI{}, true
 	return d, c
 }
 
@@ -106,7 +107,7 @@ func outputsOf(t *testing.T, d Deployment) map[string]any {
 	for name, value := range map[string]any{
 		"region": d.Region, "bucket": d.Bucket, "stream": d.Stream, "stream_arn": d.StreamARN, "delivery_streams": d.DeliveryStreams,
 		"function": d.Function, "mapping_uuid": d.MappingUUID, "glue_job": d.GlueJob, "cluster": d.Cluster, "services": d.Services,
-		"api_url": d.APIURL, "topic_arn": d.TopicARN, "alarm_names": d.AlarmNames, "roles": d.Roles, "next_steps": "some text",
+		"api_url": d.APIURL, "topic_arn": d.TopicARN, "alarm_names": d.AlarmNames, "rule_names": d.RuleNames, "roles": d.Roles, "next_steps": "some text",
 	} {
 		outputs[name] = map[string]any{"sensitive": false, "value": value}
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventstypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/stretchr/testify/require"
@@ -64,6 +66,22 @@ func TestAlarms(t *testing.T) {
 		{"rings too", func() error { f["199"] = cwtypes.StateValueAlarm; return nil }, "alarm 199", "rings"},
 	})
 	require.Equal(t, "see docs/runbooks/199.md", d.alarms(t.Context())[0].Fix)
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	d, c := newDoctor(t)
+	require.Equal(t, map[string]string{"rule glue-failures": "it does not exist"}, failed(d.rules(t.Context())))
+	api, name := eventbridge.NewFromConfig(c), aws.String(d.Deployment.RuleNames["glue-failures"])
+	_, err := api.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: name, EventPattern: aws.String(`{"source":["aws.glue"]}`)})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"rule glue-failures": "it does not tell the topic: nobody hears of it"}, failed(d.rules(t.Context())))
+	_, err = api.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: name, Targets: []eventstypes.Target{{Id: aws.String("topic"), Arn: &d.Deployment.TopicARN}}})
+	require.NoError(t, err)
+	breaks(t, d.rules, []step{{"is switched off", func() error {
+		_, err := api.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: name})
+		return err
+	}, "rule glue-failures", "DISABLED"}})
 }
 
 func TestTopic(t *testing.T) {

@@ -98,6 +98,11 @@ output "alarm_names" {
   value       = module.recflow.alarm_names
 }
 
+output "rule_names" {
+  description = "Name of each rule of EventBridge that tells the topic of an event, by its key. It has a runbook, too."
+  value       = module.recflow.rule_names
+}
+
 output "roles" {
   description = "ARN of each component's role."
   value       = module.recflow.roles

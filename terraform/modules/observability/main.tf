@@ -4,10 +4,8 @@
 locals {
   alarms = merge(local.stream_alarms, local.batch_alarms, local.database_alarms, local.api_alarms)
 
-  alarm_names = merge(
-    { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.alarm_name },
-    { glue-failures = aws_cloudwatch_event_rule.glue.name },
-  )
+  alarm_names = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.alarm_name }
+  rule_names  = { glue-failures = aws_cloudwatch_event_rule.glue.name }
 }
 
 # An alarm is one expression over some metrics, compared with a threshold.

@@ -14,6 +14,11 @@ output "dashboard_url" {
 }
 
 output "alarm_names" {
-  description = "Name of each alarm by its key. The runbook of a key is docs/runbooks/KEY.md. glue-failures is a rule, the others are alarms."
+  description = "Name of each alarm by its key. The runbook of a key is docs/runbooks/KEY.md."
   value       = local.alarm_names
+}
+
+output "rule_names" {
+  description = "Name of each rule of EventBridge that tells the topic of an event, as alarms do of metrics, by its key. It has a runbook, too."
+  value       = local.rule_names
 }

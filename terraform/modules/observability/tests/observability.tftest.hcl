@@ -45,7 +45,7 @@ run "there_is_an_alarm_for_each_key_and_a_runbook_for_each_alarm" {
   command = plan
 
   assert {
-    condition = sort(keys(output.alarm_names)) == tolist([
+    condition = sort(keys(merge(output.alarm_names, output.rule_names))) == tolist([
       "api-errors", "api-latency", "database-connections", "database-cpu", "database-storage", "failure-destination",
       "firehose-failed", "firehose-freshness", "glue-failures", "iterator-age", "kinesis-throttles", "lambda-duration",
       "lambda-errors", "lambda-throttles", "no-promotion", "popular-share",
@@ -53,7 +53,7 @@ run "there_is_an_alarm_for_each_key_and_a_runbook_for_each_alarm" {
     error_message = "the keys are those of docs/runbooks"
   }
   assert {
-    condition     = alltrue([for key, name in output.alarm_names : name == "recflow-${key}"])
+    condition     = alltrue([for key, name in merge(output.alarm_names, output.rule_names) : name == "recflow-${key}"])
     error_message = "an alarm is called after its key"
   }
   assert {
