@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pyspark
 from botocore.exceptions import ClientError
+from py4j.protocol import Py4JJavaError
 
 from recflow_glue import evaluate, manifest, prepare, results, session, train
 from recflow_glue.arguments import Config
@@ -35,6 +36,9 @@ def run(config: Config) -> str:
         if not bucket.put_if_absent(key, body):
             print(f"run {config.run_id} was finished by another attempt; its result stands", flush=True)
             discard(r)
+    except Py4JJavaError as failure:
+        discard(r)
+        raise session.SparkFailed(failure) from failure
     except BaseException:
         discard(r)
         raise

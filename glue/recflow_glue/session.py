@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 COMMON = {
@@ -35,6 +36,19 @@ S3A = {
     "spark.hadoop.fs.s3a.bucket.probe": "0",
     "spark.hadoop.fs.s3a.change.detection.mode": "none",
 }
+
+
+class SparkFailed(Exception):
+    """Something failed inside Spark. The text is what failed first, in one line:
+    the rest, which wraps it in what failed for it, is in the log."""
+
+    def __init__(self, failure: Py4JJavaError):
+        cause = failure.java_exception
+        while cause.getCause() is not None:
+            cause = cause.getCause()
+        lines = [line for line in cause.toString().splitlines() if line.strip()]
+        # Of Python's traceback the last line says it, of a Java exception the first.
+        super().__init__(lines[-1] if "Traceback (most recent call last)" in lines[0] else lines[0])
 
 
 def is_local() -> bool:
