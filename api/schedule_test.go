@@ -39,6 +39,7 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	require.Equal(t, "30d", s.Training.HalfLife)
 	require.NotEmpty(t, s.Next)
 	require.False(t, s.Overdue)
+	require.WithinDuration(t, time.Now(), s.ChangedAt, time.Minute)
 
 	// What is read can be put as it is.
 	a = h.do("PUT", "/schedule", s.NewSchedule, "If-Match: "+a.header.Get("ETag"))

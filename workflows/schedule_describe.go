@@ -66,7 +66,7 @@ func DescribeSchedule(ctx context.Context, c client.Client) (ScheduleState, erro
 		Overdue:  overdue(s, d.Info.NextActionTimes, time.Now()),
 		Changed:  d.Info.LastUpdateAt,
 	}
-	if out.Changed.IsZero() {
+	if out.Changed.Unix() <= 0 { // the SDK makes the epoch of no time
 		out.Changed = d.Info.CreatedAt
 	}
 	if s.Paused {
