@@ -17,7 +17,7 @@ endif
 export RECFLOW_CACHE
 PYTHON = $(shell sed -n 's/.*"python": *"\([^"]*\)".*/\1/p' "$(RECFLOW_CACHE)/toolchain.json" 2>/dev/null)
 GO_TESTS ?= ./...
-GO_TEST_FLAGS ?= -timeout 30m
+GO_TEST_FLAGS ?= -timeout 45m
 PY_TESTS ?= glue
 
 .PHONY: checkov contract help build package images setup demo test test-go test-python lint lint-quick bench soak diagrams clean

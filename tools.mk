@@ -5,5 +5,7 @@ WORKFLOWCHECK_VERSION := v0.6.0
 OASDIFF_VERSION := v1.37.0
 D2_VERSION := v0.7.2
 
-# Of PyPI, for `make checkov`, in a virtual environment of its own.
+# Of PyPI, each in a virtual environment of its own: for `make checkov`, and for the
+# test that types the deployment guide.
 CHECKOV_VERSION := 3.3.30
+AWSCLI_VERSION := 1.46.3
