@@ -12,10 +12,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -31,18 +29,33 @@ import (
 	"github.com/recflow/recflow/internal/terraformtest"
 )
 
-// TestDeployed applies terraform/examples/complete to an emulator that enforces
-// IAM, walks docs/guide.md through the stream, the bucket and the roles that
-// Terraform made, and destroys them.
+// TestDeployed types docs/deploy.md into a shell, from a clean clone to an account
+// that is empty again: an emulator that enforces IAM. On the way, where everything
+// is applied, it holds what was applied against what it has to be, and walks
+// docs/guide.md through the stream, the bucket and the roles that Terraform made.
 func TestDeployed(t *testing.T) {
 	t.Parallel()
-	d := deploy(t)
+	g := newDeployGuide(t)
+	part := func(name string, run func(*testing.T)) {
+		if !t.Run(name, run) {
+			t.FailNow() // what follows builds on it
+		}
+	}
+	part("the guide applies", func(t *testing.T) { g.until(t, "export RECFLOW_REGISTRY_PASSWORD") })
+	d := g.deployment(t)
 	t.Run("drift is known", d.drift)
 	t.Run("policies name what they allow", d.policies)
 	t.Run("nothing is open or in the clear", d.closed)
 	t.Run("permissions are what calls need", d.permissions)
-	t.Run("the guide walks through it", d.walk)
-	t.Run("destroy leaves nothing", d.destroy)
+	t.Run("the other guide walks through it", d.walk)
+	part("the guide comes to the first recommendation", func(t *testing.T) { g.through(t, "The first backfill") })
+	t.Run("nobody tells a secret", g.keepsSecrets)
+	part("the guide upgrades", func(t *testing.T) {
+		g.through(t, "Upgrade")
+		g.account.runs(t, "recflow-worker:2", "recflow-api:2")
+	})
+	part("the guide destroys", func(t *testing.T) { g.through(t, "Destroy") })
+	require.Empty(t, strings.TrimSpace(d.tf.Must("state", "list")), "destroy leaves nothing")
 }
 
 // deployment is an installation in an emulator.
@@ -53,27 +66,10 @@ type deployment struct {
 	show     string // terraform show -json
 }
 
-// deploy packs what a deployment needs, and applies.
-func deploy(t *testing.T) *deployment {
-	copied := terraformtest.Copy(t, "../../terraform", "../../terraform/tests/emulator/overlay")
-	dir := filepath.Join(copied, "examples", "complete")
-	d := &deployment{endpoint: awstest.Enforcing(t)}
-	d.tf = terraformtest.New(t, dir, "AWS_ENDPOINT_URL="+d.endpoint, "AWS_REGION=us-east-1",
-		"AWS_ACCESS_KEY_ID="+awstest.Root.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+awstest.Root.SecretAccessKey)
-	packages := filepath.Join(t.TempDir(), "dist")
-	out, err := exec.CommandContext(t.Context(), "go", "run", "../../scripts/package", "-C", "../..", "-out", packages, "-arch", runtime.GOARCH, "-q").CombinedOutput()
-	require.NoError(t, err, string(out))
-	vars, err := json.Marshal(map[string]any{
-		"region": "us-east-1", "packages": packages, "image_tag": "test", "running": false,
-		"architecture":      map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH],
-		"temporal":          map[string]string{"address": "temporal.internal:7233"},
-		"certificate_arn":   "arn:aws:acm:us-east-1:" + awstest.Account + ":certificate/1",
-		"api_ingress_cidrs": []string{"10.0.0.0/16"}, "alarm_emails": []string{"oncall@example.com"}, "protect": false,
-	})
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "test.auto.tfvars.json"), vars, 0o600))
-	d.tf.Init()
-	d.tf.Must("apply", "-auto-approve", "-input=false", "-no-color", "-parallelism=20")
+// deployment is what the guide has applied.
+func (g *deployGuide) deployment(t *testing.T) *deployment {
+	t.Helper()
+	d := &deployment{endpoint: g.account.emulator, tf: terraformtest.New(t, g.example(), g.vars...)}
 	d.show = d.tf.Must("show", "-json")
 	var outputs map[string]struct{ Value any }
 	require.NoError(t, json.Unmarshal([]byte(d.tf.Must("output", "-json")), &outputs))
@@ -93,7 +89,7 @@ func (d *deployment) outputOf(name, key string) string {
 // drift plans right after the apply and compares with the list of what the
 // emulator forgets.
 func (d *deployment) drift(t *testing.T) {
-	d.tf.Must("plan", "-input=false", "-no-color", "-out=drift.plan", "-parallelism=20")
+	d.tf.Must("plan", "-input=false", "-no-color", "-out=drift.plan", "-parallelism=20", "-var", "running=false")
 	var plan struct {
 		Changes []struct {
 			Type   string
@@ -300,6 +296,24 @@ func (d *deployment) walk(t *testing.T) {
 	walk(t, bin, home, "recflow up")
 	require.NotEmpty(t, calls.Calls())
 	d.keepsSecrets(t, home, settings)
+	d.emptyBucket(t, settings.Env(home))
+}
+
+// emptyBucket takes away what a walk has stored: its database is gone, and who
+// comes next begins with an empty one.
+func (d *deployment) emptyBucket(t *testing.T, env map[string]string) {
+	aws, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(env))
+	require.NoError(t, err)
+	bucket := awsclient.NewS3(aws, d.output("bucket"))
+	var keys []string
+	for o, err := range bucket.List(t.Context(), "") {
+		require.NoError(t, err)
+		if !strings.HasPrefix(o.Key, "code/") {
+			keys = append(keys, o.Key)
+		}
+	}
+	require.NotEmpty(t, keys)
+	require.NoError(t, bucket.Delete(t.Context(), keys...))
 }
 
 // keepsSecrets looks for what nobody may read in logs, workflow histories, the
@@ -365,9 +379,8 @@ func skip(e fs.DirEntry) error {
 	return nil
 }
 
-// settings gives each part of a stack the names and the role that Terraform made
-// for it, behind a recorder.
-func (d *deployment) settings(t *testing.T, s *stack.Settings, calls *callrecorder.Log) {
+// vars are the names that Terraform made, for every program.
+func (d *deployment) vars() map[string]string {
 	vars := awstest.CredentialEnv(awstest.Root)
 	maps.Copy(vars, map[string]string{
 		"RECFLOW_DATABASE_AUTH":            "password", // of the stack's own Postgres
@@ -381,7 +394,13 @@ func (d *deployment) settings(t *testing.T, s *stack.Settings, calls *callrecord
 	for _, service := range []string{"S3", "KINESIS", "SNS", "LAMBDA"} {
 		vars["AWS_ENDPOINT_URL_"+service] = d.endpoint
 	}
-	s.Deployed = &stack.Deployed{Function: d.output("function"), Vars: vars}
+	return vars
+}
+
+// settings gives each part of a stack the names and the role that Terraform made
+// for it, behind a recorder.
+func (d *deployment) settings(t *testing.T, s *stack.Settings, calls *callrecorder.Log) {
+	s.Deployed = &stack.Deployed{Function: d.output("function"), Vars: d.vars()}
 	s.Overrides = map[string]map[string]string{operator: {"AWS_ENDPOINT_URL_FIREHOSE": d.endpoint}}
 	for part, role := range map[string]string{"worker": "worker", "api": "api", "stream": "lambda", "glue": "glue", "firehose": "firehose"} {
 		credentials, err := awstest.SignIn(t.Context(), d.endpoint, awstest.Root, d.outputOf("roles", role))
@@ -423,10 +442,4 @@ func (w unencrypted) WriteHeader(status int) {
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)
-}
-
-// destroy takes everything away again.
-func (d *deployment) destroy(t *testing.T) {
-	d.tf.Must("destroy", "-auto-approve", "-input=false", "-no-color", "-parallelism=20")
-	require.Empty(t, strings.TrimSpace(d.tf.Must("state", "list")))
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,9 @@ func New(t testing.TB, dir string, vars ...string) *Runner {
 		}
 	}
 	r.env = append(r.env, "TF_CLI_CONFIG_FILE="+os.DevNull, "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1")
+	if r.mirror != "" {
+		r.env = append(r.env, "TF_CLI_ARGS_init=-no-color -plugin-dir="+r.mirror)
+	}
 	r.env = append(r.env, vars...)
 	return r
 }
@@ -55,12 +59,11 @@ func New(t testing.TB, dir string, vars ...string) *Runner {
 // Init gets the modules and the provider.
 func (r *Runner) Init() {
 	r.t.Helper()
-	args := []string{"init", "-backend=false", "-input=false", "-no-color"}
-	if r.mirror != "" {
-		args = append(args, "-plugin-dir="+r.mirror)
-	}
-	r.Must(args...)
+	r.Must("init", "-backend=false", "-input=false")
 }
+
+// Env is the environment of the runs, for a shell that types the commands itself.
+func (r *Runner) Env() []string { return slices.Clone(r.env) }
 
 // Must runs a command and returns what it printed; the test ends where it fails.
 func (r *Runner) Must(args ...string) string {

@@ -1,0 +1,373 @@
+package ecs
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+)
+
+// startTimeout bounds what happens before the process runs: pulling its image and
+// reading its secrets.
+const startTimeout = time.Minute
+
+// task is one process. What it is made of is there when started is closed, exit
+// and why when done is.
+type task struct {
+	id        string
+	arn       string
+	container types.ContainerDefinition
+	entry     []string
+	vars      map[string]string
+	log       string // path
+	cmd       *exec.Cmd
+	began     time.Time
+
+	started chan struct{} // closed when it runs, or will not
+	done    chan struct{}
+	exit    int
+	why     string // it did not start
+}
+
+func newTask(id, arn string) *task {
+	return &task{id: id, arn: arn, started: make(chan struct{}), done: make(chan struct{})}
+}
+
+// runTask starts the task that the emulator has just recorded.
+func (h *Host) runTask(request, answer []byte) error {
+	var in struct {
+		Overrides struct {
+			ContainerOverrides []struct{ Command []string }
+		}
+	}
+	var out struct {
+		Tasks []struct{ TaskArn, TaskDefinitionArn string }
+	}
+	if err := errors.Join(json.Unmarshal(request, &in), json.Unmarshal(answer, &out)); err != nil {
+		return err
+	}
+	var command []string
+	if o := in.Overrides.ContainerOverrides; len(o) > 0 {
+		command = o[0].Command
+	}
+	for _, recorded := range out.Tasks {
+		t := newTask(path.Base(recorded.TaskArn), recorded.TaskArn)
+		h.mu.Lock()
+		h.tasks[t.arn] = t
+		h.mu.Unlock()
+		h.running.Go(func() {
+			if err := h.start(t, recorded.TaskDefinitionArn, command); err != nil {
+				h.options.Log.Error("a task did not start", "task", t.id, "error", err)
+				t.why = err.Error()
+				close(t.done)
+			}
+		})
+	}
+	return nil
+}
+
+// describeTask writes into a task of the emulator's how it is.
+func (h *Host) describeTask(shown map[string]any) {
+	arn, _ := shown["taskArn"].(string)
+	h.mu.Lock()
+	t := h.tasks[arn]
+	h.mu.Unlock()
+	if t == nil {
+		return
+	}
+	container := map[string]any{"taskArn": arn, "lastStatus": "RUNNING"}
+	shown["lastStatus"], shown["desiredStatus"] = "RUNNING", "RUNNING"
+	select {
+	case <-t.done:
+		shown["lastStatus"], shown["desiredStatus"], shown["stoppedReason"] = "STOPPED", "STOPPED", "Essential container in task exited"
+		container["lastStatus"] = "STOPPED"
+		if t.why != "" {
+			shown["stoppedReason"] = t.why
+		} else {
+			container["exitCode"] = t.exit
+		}
+		container["name"] = aws.ToString(t.container.Name)
+	default:
+	}
+	shown["containers"] = []any{container}
+}
+
+// start runs a task definition's container. It returns when the process runs.
+func (h *Host) start(t *task, definition string, command []string) error {
+	defer close(t.started)
+	ctx, cancel := context.WithTimeout(h.ctx, startTimeout)
+	defer cancel()
+	out, err := h.client.DescribeTaskDefinition(ctx, &awsecs.DescribeTaskDefinitionInput{TaskDefinition: &definition})
+	if err != nil {
+		return fmt.Errorf("read the task definition: %w", err)
+	}
+	about := out.TaskDefinition
+	if n := len(about.ContainerDefinitions); n != 1 {
+		return fmt.Errorf("%s has %d containers; only one is imitated", definition, n)
+	}
+	t.container = about.ContainerDefinitions[0]
+	name := aws.ToString(t.container.Name)
+
+	image, err := h.options.Pull(ctx, aws.ToString(t.container.Image))
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", aws.ToString(t.container.Image), err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(h.options.Dir, name+"-"+t.id)
+	files := mutate.Extract(image)
+	defer files.Close()
+	if err := extract(files, root); err != nil {
+		return fmt.Errorf("unpack %s: %w", aws.ToString(t.container.Image), err)
+	}
+
+	t.vars = map[string]string{}
+	for _, v := range config.Config.Env {
+		name, value, _ := strings.Cut(v, "=")
+		t.vars[name] = value
+	}
+	t.vars["HOME"], t.vars["TMPDIR"] = filepath.Join(root, "tmp"), filepath.Join(root, "tmp")
+	for _, v := range t.container.Environment {
+		t.vars[aws.ToString(v.Name)] = aws.ToString(v.Value)
+	}
+	agent, err := h.options.SignIn(ctx, aws.ToString(about.ExecutionRoleArn))
+	if err != nil {
+		return err
+	}
+	secrets := secretsmanager.NewFromConfig(h.as(agent))
+	for _, s := range t.container.Secrets {
+		value, err := secret(ctx, secrets, aws.ToString(s.ValueFrom))
+		if err != nil {
+			return fmt.Errorf("secret %s: %w", aws.ToString(s.Name), err)
+		}
+		t.vars[aws.ToString(s.Name)] = value
+	}
+	own, err := h.options.SignIn(ctx, aws.ToString(about.TaskRoleArn))
+	if err != nil {
+		return err
+	}
+	maps.Copy(t.vars, map[string]string{
+		"AWS_ACCESS_KEY_ID": own.AccessKeyID, "AWS_SECRET_ACCESS_KEY": own.SecretAccessKey, "AWS_SESSION_TOKEN": own.SessionToken,
+	})
+	if err := h.options.Place(name, root, t.vars); err != nil {
+		return err
+	}
+
+	entry := config.Config.Entrypoint
+	switch {
+	case command != nil:
+		entry = append(entry[:len(entry):len(entry)], command...)
+	case len(t.container.Command) > 0:
+		entry = append(entry[:len(entry):len(entry)], t.container.Command...)
+	default:
+		entry = append(entry[:len(entry):len(entry)], config.Config.Cmd...)
+	}
+	entry[0] = filepath.Join(root, entry[0])
+	t.entry, t.log = entry, root+".log"
+	log, err := os.OpenFile(t.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	cmd := t.command(t.entry...)
+	cmd.Stdout, cmd.Stderr = log, log
+	t.began = time.Now()
+	err = cmd.Start()
+	log.Close()
+	if err != nil {
+		return err
+	}
+	t.cmd = cmd
+	h.running.Go(func() {
+		_ = cmd.Wait() // the status says it
+		t.exit = cmd.ProcessState.ExitCode()
+		if err := h.keepLog(t); err != nil {
+			h.options.Log.Error("a log could not be kept", "task", t.id, "error", err)
+		}
+		close(t.done)
+	})
+	return nil
+}
+
+// command is a process of the task's image.
+func (t *task) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = t.vars["TMPDIR"]
+	cmd.Env = []string{}
+	for name, value := range t.vars {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// stop asks the task to end, and ends it when it has not within its stopTimeout.
+func (t *task) stop() {
+	<-t.started
+	if t.cmd == nil {
+		return
+	}
+	_ = t.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	select {
+	case <-t.done:
+	case <-time.After(time.Duration(aws.ToInt32(t.container.StopTimeout)) * time.Second):
+		_ = syscall.Kill(-t.cmd.Process.Pid, syscall.SIGKILL)
+		<-t.done
+	}
+}
+
+// healthy waits until the health check of the container passes, as often as the
+// definition lets it fail.
+func (t *task) healthy(ctx context.Context) error {
+	check := t.container.HealthCheck
+	if check == nil || len(check.Command) < 2 || check.Command[0] != "CMD" {
+		return nil
+	}
+	args := append([]string{filepath.Join(filepath.Dir(t.vars["TMPDIR"]), check.Command[1])}, check.Command[2:]...)
+	patience := time.Duration(aws.ToInt32(check.StartPeriod)+aws.ToInt32(check.Interval)*aws.ToInt32(check.Retries)) * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		out, err := t.command(args...).CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-t.done:
+			return fmt.Errorf("it ended with status %d", t.exit)
+		case <-ctx.Done():
+			return fmt.Errorf("its health check did not pass in %s: %s", patience, out)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// secret reads the value that a container's valueFrom names: all of a secret, or
+// what its JSON has under the key after the ARN.
+func secret(ctx context.Context, c *secretsmanager.Client, from string) (string, error) {
+	parts := strings.Split(from, ":")
+	if len(parts) < 7 {
+		return "", fmt.Errorf("%q is not the ARN of a secret", from)
+	}
+	id := strings.Join(parts[:7], ":")
+	out, err := c.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id})
+	if err != nil {
+		return "", err
+	}
+	if len(parts) < 8 || parts[7] == "" {
+		return aws.ToString(out.SecretString), nil
+	}
+	var keys map[string]string
+	if err := json.Unmarshal([]byte(aws.ToString(out.SecretString)), &keys); err != nil {
+		return "", errors.New("it is not a JSON object of texts")
+	}
+	value, ok := keys[parts[7]]
+	if !ok {
+		return "", fmt.Errorf("it has no key %q", parts[7])
+	}
+	return value, nil
+}
+
+// keepLog writes what the task printed to its log group.
+func (h *Host) keepLog(t *task) error {
+	about := t.container.LogConfiguration
+	if about == nil || about.LogDriver != types.LogDriverAwslogs {
+		return nil
+	}
+	f, err := os.Open(t.log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	group := about.Options["awslogs-group"]
+	stream := path.Join(about.Options["awslogs-stream-prefix"], aws.ToString(t.container.Name), t.id)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	// As root, not as the execution role: the emulator holds these calls against the
+	// group's ARN as it is, where a policy of AWS names it with :* behind.
+	logs := cloudwatchlogs.NewFromConfig(h.as(h.options.Root))
+	if _, err := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream}); err != nil {
+		return err
+	}
+	var events []logstypes.InputLogEvent
+	put := func() error {
+		if len(events) == 0 {
+			return nil
+		}
+		_, err := logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: &group, LogStreamName: &stream, LogEvents: events})
+		events = events[:0]
+		return err
+	}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 256<<10)
+	for at := t.began.UnixMilli(); lines.Scan(); {
+		if lines.Text() == "" {
+			continue
+		}
+		if events = append(events, logstypes.InputLogEvent{Message: aws.String(lines.Text()), Timestamp: &at}); len(events) == 1000 {
+			if err := put(); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(lines.Err(), put())
+}
+
+// extract writes an image's files below dir.
+func extract(r io.Reader, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	files := tar.NewReader(r)
+	for {
+		h, err := files.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+		switch h.Typeflag {
+		case tar.TypeDir:
+			if err := root.MkdirAll(name, 0o755); err != nil {
+				return err
+			}
+		case tar.TypeReg:
+			f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fs.FileMode(h.Mode)&fs.ModePerm)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(f, files)
+			if err := errors.Join(err, f.Close()); err != nil {
+				return err
+			}
+		}
+	}
+}
