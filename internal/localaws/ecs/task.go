@@ -1,19 +1,16 @@
 package ecs
 
 import (
-	"archive/tar"
 	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,7 +21,7 @@ import (
 	awsecs "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // startTimeout bounds what happens before the process runs: pulling its image and
@@ -37,7 +34,7 @@ type task struct {
 	id        string
 	arn       string
 	container types.ContainerDefinition
-	entry     []string
+	root      string // folder of the image
 	vars      map[string]string
 	log       string // path
 	cmd       *exec.Cmd
@@ -126,76 +123,24 @@ func (h *Host) start(t *task, definition string, command []string) error {
 		return fmt.Errorf("%s has %d containers; only one is imitated", definition, n)
 	}
 	t.container = about.ContainerDefinitions[0]
-	name := aws.ToString(t.container.Name)
-
-	image, err := h.options.Pull(ctx, aws.ToString(t.container.Image))
-	if err != nil {
-		return fmt.Errorf("pull %s: %w", aws.ToString(t.container.Image), err)
-	}
-	config, err := image.ConfigFile()
+	t.root = filepath.Join(h.options.Dir, aws.ToString(t.container.Name)+"-"+t.id)
+	image, err := h.unpack(ctx, aws.ToString(t.container.Image), t.root)
 	if err != nil {
 		return err
 	}
-	root := filepath.Join(h.options.Dir, name+"-"+t.id)
-	files := mutate.Extract(image)
-	defer files.Close()
-	if err := extract(files, root); err != nil {
-		return fmt.Errorf("unpack %s: %w", aws.ToString(t.container.Image), err)
-	}
-
-	t.vars = map[string]string{}
-	for _, v := range config.Config.Env {
-		name, value, _ := strings.Cut(v, "=")
-		t.vars[name] = value
-	}
-	t.vars["HOME"], t.vars["TMPDIR"] = filepath.Join(root, "tmp"), filepath.Join(root, "tmp")
-	for _, v := range t.container.Environment {
-		t.vars[aws.ToString(v.Name)] = aws.ToString(v.Value)
-	}
-	agent, err := h.options.SignIn(ctx, aws.ToString(about.ExecutionRoleArn))
-	if err != nil {
+	if t.vars, err = h.variables(ctx, about, image, t.root); err != nil {
 		return err
 	}
-	secrets := secretsmanager.NewFromConfig(h.as(agent))
-	for _, s := range t.container.Secrets {
-		value, err := secret(ctx, secrets, aws.ToString(s.ValueFrom))
-		if err != nil {
-			return fmt.Errorf("secret %s: %w", aws.ToString(s.Name), err)
-		}
-		t.vars[aws.ToString(s.Name)] = value
-	}
-	own, err := h.options.SignIn(ctx, aws.ToString(about.TaskRoleArn))
-	if err != nil {
-		return err
-	}
-	maps.Copy(t.vars, map[string]string{
-		"AWS_ACCESS_KEY_ID": own.AccessKeyID, "AWS_SECRET_ACCESS_KEY": own.SecretAccessKey, "AWS_SESSION_TOKEN": own.SessionToken,
-	})
-	if err := h.options.Place(name, root, t.vars); err != nil {
-		return err
-	}
-
-	entry := config.Config.Entrypoint
-	switch {
-	case command != nil:
-		entry = append(entry[:len(entry):len(entry)], command...)
-	case len(t.container.Command) > 0:
-		entry = append(entry[:len(entry):len(entry)], t.container.Command...)
-	default:
-		entry = append(entry[:len(entry):len(entry)], config.Config.Cmd...)
-	}
-	entry[0] = filepath.Join(root, entry[0])
-	t.entry, t.log = entry, root+".log"
+	t.log = t.root + ".log"
 	log, err := os.OpenFile(t.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	cmd := t.command(t.entry...)
+	defer log.Close()
+	cmd := t.command(append(slices.Clone(image.Entrypoint), arguments(image, t.container, command)...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	t.began = time.Now()
-	err = cmd.Start()
-	log.Close()
-	if err != nil {
+	if err := cmd.Start(); err != nil {
 		return err
 	}
 	t.cmd = cmd
@@ -210,15 +155,47 @@ func (h *Host) start(t *task, definition string, command []string) error {
 	return nil
 }
 
-// command is a process of the task's image.
+// variables are those of the image, of the definition, its secrets and the
+// credentials of its role, in their place on this machine.
+func (h *Host) variables(ctx context.Context, about *types.TaskDefinition, image v1.Config, root string) (map[string]string, error) {
+	container := about.ContainerDefinitions[0]
+	vars := map[string]string{}
+	for _, v := range image.Env {
+		name, value, _ := strings.Cut(v, "=")
+		vars[name] = value
+	}
+	vars["HOME"], vars["TMPDIR"] = filepath.Join(root, "tmp"), filepath.Join(root, "tmp")
+	for _, v := range container.Environment {
+		vars[aws.ToString(v.Name)] = aws.ToString(v.Value)
+	}
+	agent, err := h.options.SignIn(ctx, aws.ToString(about.ExecutionRoleArn))
+	if err != nil {
+		return nil, err
+	}
+	secrets := secretsmanager.NewFromConfig(h.as(agent))
+	for _, s := range container.Secrets {
+		value, err := secret(ctx, secrets, aws.ToString(s.ValueFrom))
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", aws.ToString(s.Name), err)
+		}
+		vars[aws.ToString(s.Name)] = value
+	}
+	own, err := h.options.SignIn(ctx, aws.ToString(about.TaskRoleArn))
+	if err != nil {
+		return nil, err
+	}
+	vars["AWS_ACCESS_KEY_ID"], vars["AWS_SECRET_ACCESS_KEY"], vars["AWS_SESSION_TOKEN"] = own.AccessKeyID, own.SecretAccessKey, own.SessionToken
+	return vars, h.options.Place(aws.ToString(container.Name), root, vars)
+}
+
+// command is a process of the task's image. It ends with this one.
 func (t *task) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = t.vars["TMPDIR"]
+	cmd := exec.Command(filepath.Join(t.root, args[0]), args[1:]...)
+	cmd.Dir, cmd.SysProcAttr = t.vars["TMPDIR"], endsWithUs()
 	cmd.Env = []string{}
 	for name, value := range t.vars {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }
 
@@ -232,7 +209,7 @@ func (t *task) stop() {
 	select {
 	case <-t.done:
 	case <-time.After(time.Duration(aws.ToInt32(t.container.StopTimeout)) * time.Second):
-		_ = syscall.Kill(-t.cmd.Process.Pid, syscall.SIGKILL)
+		_ = t.cmd.Process.Kill()
 		<-t.done
 	}
 }
@@ -244,12 +221,11 @@ func (t *task) healthy(ctx context.Context) error {
 	if check == nil || len(check.Command) < 2 || check.Command[0] != "CMD" {
 		return nil
 	}
-	args := append([]string{filepath.Join(filepath.Dir(t.vars["TMPDIR"]), check.Command[1])}, check.Command[2:]...)
 	patience := time.Duration(aws.ToInt32(check.StartPeriod)+aws.ToInt32(check.Interval)*aws.ToInt32(check.Retries)) * time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		out, err := t.command(args...).CombinedOutput()
+		out, err := t.command(check.Command[1:]...).CombinedOutput()
 		if err == nil {
 			return nil
 		}
@@ -332,42 +308,4 @@ func (h *Host) keepLog(t *task) error {
 		}
 	}
 	return errors.Join(lines.Err(), put())
-}
-
-// extract writes an image's files below dir.
-func extract(r io.Reader, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	files := tar.NewReader(r)
-	for {
-		h, err := files.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
-		switch h.Typeflag {
-		case tar.TypeDir:
-			if err := root.MkdirAll(name, 0o755); err != nil {
-				return err
-			}
-		case tar.TypeReg:
-			f, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fs.FileMode(h.Mode)&fs.ModePerm)
-			if err != nil {
-				return err
-			}
-			_, err = io.Copy(f, files)
-			if err := errors.Join(err, f.Close()); err != nil {
-				return err
-			}
-		}
-	}
 }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package ecs
+
+import "syscall"
+
+func endsWithUs() *syscall.SysProcAttr { return nil }
