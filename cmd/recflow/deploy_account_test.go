@@ -71,8 +71,8 @@ type account struct {
 	authority *outside.Authority
 	postgres  *postgres.Server
 	front     *rds.Front
-	password  string // of the database's owner
-	ports     stack.Ports
+	password  string      // of the database's owner
+	ports     stack.Ports // none before startServices
 	temporal  http.Handler
 	stop      func()
 
@@ -85,8 +85,6 @@ func newAccount(t *testing.T) *account {
 	a := &account{t: t, emulator: awstest.Enforcing(t), dir: t.TempDir(), log: &lockedBuffer{}, users: map[string]string{}, stop: func() {}}
 	var err error
 	a.authority, err = outside.NewAuthority()
-	require.NoError(t, err)
-	a.ports, err = stack.FreePorts()
 	require.NoError(t, err)
 
 	tasks := filepath.Join(a.dir, "tasks")
@@ -262,6 +260,8 @@ func (a *account) startServices(t *testing.T, d *deployment) {
 	require.NoError(t, err)
 	bin := buildPrograms(t)
 	home := filepath.Join(a.dir, ".recflow")
+	a.ports, err = stack.FreePorts()
+	require.NoError(t, err)
 	settings := stack.NewSettings(a.ports)
 	settings.Deployed = &stack.Deployed{Function: d.output("function"), Vars: d.vars(), Without: []string{"postgres", "worker", "api"}}
 	settings.Overrides = map[string]map[string]string{operator: {"AWS_ENDPOINT_URL_FIREHOSE": a.url}}
