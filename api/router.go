@@ -22,7 +22,10 @@ func (s *server) resources() {
 }
 
 // handler answers every request: with a resource, or with a problem.
-func (s *server) handler() http.Handler {
+func (s *server) handler() http.Handler { return headAsGet(s.routes()) }
+
+// routes are all that is answered.
+func (s *server) routes() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
@@ -39,7 +42,7 @@ func (s *server) handler() http.Handler {
 	s.api = humagin.New(engine, s.contract())
 	s.resources()
 	s.documentRoutes(engine)
-	return headAsGet(engine)
+	return engine
 }
 
 // headAsGet answers HEAD as GET, wherever there is GET (RFC 9110, section 9.3.2).
