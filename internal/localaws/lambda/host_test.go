@@ -112,7 +112,8 @@ func TestInvoke(t *testing.T) {
 	for _, v := range first.Env {
 		require.NotContains(t, v, "HOME=", "nothing of this process's environment")
 	}
-	require.Contains(t, log.String(), "a line for the log\n")
+	// What it prints comes by a pipe, in its own time.
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "a line for the log\n") }, 10*time.Second, 5*time.Millisecond)
 	require.Contains(t, log.String(), "START RequestId: "+first.Request)
 	require.Equal(t, 1, strings.Count(log.String(), "Init Duration"))
 }
