@@ -25,7 +25,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -74,7 +73,7 @@ type account struct {
 	password  string      // of the database's owner
 	ports     stack.Ports // none before startServices
 	temporal  http.Handler
-	stop      func()
+	stop      func() // what startServices has started
 
 	mu    sync.Mutex
 	users map[string]string // database user by the access key that may sign in as it
@@ -158,14 +157,14 @@ func (a *account) signIn(ctx context.Context, roleARN string) (aws.Credentials, 
 	return c, err
 }
 
-// pull gets an image out of the account's registry, which lets in whoever has its
-// password.
+// pull gets an image out of the emulator's registry, which asks nobody for a
+// password: what the packager was given is not checked.
 func (a *account) pull(ctx context.Context, image string) (v1.Image, error) {
 	ref, err := name.ParseReference(strings.Replace(image, registryHost, strings.TrimPrefix(a.emulator, "http://"), 1), name.Insecure)
 	if err != nil {
 		return nil, err
 	}
-	return remote.Image(ref, remote.WithContext(ctx), remote.WithAuth(&authn.Basic{Username: "AWS", Password: "any"}))
+	return remote.Image(ref, remote.WithContext(ctx))
 }
 
 // place is what differs between a task in the VPC and a process of this machine.
@@ -322,12 +321,8 @@ func (a *account) runs(t *testing.T, definitions ...string) {
 	}
 }
 
-// stopServices stops them again.
-func (a *account) stopServices() { a.stop() }
-
 // said is what the account has to say when something has failed.
-func (a *account) said(t *testing.T) string {
-	t.Helper()
+func (a *account) said() string {
 	var b strings.Builder
 	b.WriteString("\n-- the account:\n" + lastLines(a.log.String(), 30))
 	logs, _ := filepath.Glob(filepath.Join(a.dir, "tasks", "*.log"))

@@ -22,7 +22,7 @@ import (
 )
 
 // deployGuide types docs/deploy.md into one shell, in a clean clone. Nothing of
-// the page is left out; what a reader has to fill in is filled in (edits), and
+// the page is left out; what a reader has to fill in is filled in (edited), and
 // where the page says to wait, the command is typed again (promises).
 type deployGuide struct {
 	account  *account
@@ -159,8 +159,9 @@ func (g *deployGuide) do(t *testing.T, c typedCommand) {
 	if testing.Verbose() {
 		t.Logf("%s (%s)\n$ %s%s", c.section, time.Since(began).Round(10*time.Millisecond), command, lastLines(output, 12))
 	}
-	require.Zero(t, code, "%s: $ %s%s%s", c.section, command, output, g.account.said(t))
-	require.True(t, promise.kept(output), "%s: $ %swant %s in\n%s%s", c.section, command, promise.want, output, g.account.said(t))
+	if code != 0 || !promise.kept(output) {
+		t.Fatalf("%s: $ %sended with %d, and has to print %v; it printed\n%s%s", c.section, command, code, promise.want, output, g.account.said())
+	}
 	if strings.HasPrefix(c.text, "aws secretsmanager create-secret") {
 		g.key = strings.TrimSpace(output)
 	}
@@ -208,7 +209,7 @@ func (g *deployGuide) arrangements() []arrangement {
 		// "In the checkout of the new release".
 		{"Upgrade", "export RECFLOW_REGISTRY_PASSWORD", g.toTheRoot},
 		{"Upgrade", "make package", g.toTheRoot},
-		{"Destroy", "terraform destroy", func(*testing.T) { g.account.stopServices() }},
+		{"Destroy", "terraform destroy", func(*testing.T) { g.account.stop() }},
 	}
 }
 

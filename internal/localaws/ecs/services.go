@@ -4,7 +4,6 @@ import (
 	"path"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/uuid"
 )
 
@@ -128,16 +127,8 @@ func (h *Host) describeService(shown map[string]any) {
 	shown["runningCount"] = running
 	deployments, _ := shown["deployments"].([]any)
 	for _, d := range deployments {
-		if m, ok := d.(map[string]any); ok && aws.ToString(text(m["status"])) == "PRIMARY" {
+		if m, ok := d.(map[string]any); ok && m["status"] == "PRIMARY" {
 			m["runningCount"] = running
 		}
 	}
-}
-
-func text(v any) *string {
-	s, ok := v.(string)
-	if !ok {
-		return nil
-	}
-	return &s
 }
