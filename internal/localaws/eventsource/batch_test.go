@@ -58,7 +58,7 @@ func TestMapping_does_not_wait_for_a_window_when_the_shard_has_ended(t *testing.
 func TestMapping_keeps_payloads_within_6_MB(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
-	f.options.BatchSize, f.options.BatchWindow = MaxBatchSize, 200*time.Millisecond
+	f.options.BatchSize, f.options.BatchWindow = MaxBatchSize, MaxBatchWindow
 	var largest int
 	f.options.Function = func(_ context.Context, payload []byte) ([]byte, string, error) {
 		f.mu.Lock()
@@ -72,6 +72,7 @@ func TestMapping_keeps_payloads_within_6_MB(t *testing.T) {
 			Records: []types.PutRecordsRequestEntry{{PartitionKey: aws.String("k"), Data: data}}})
 		require.NoError(t, err)
 	}
+	require.NoError(t, f.server.Split(streamName, f.server.Shards(streamName, true)[0])) // the last batch is not full
 	f.start()
 	f.done(15)
 	require.LessOrEqual(t, largest, MaxPayload)
