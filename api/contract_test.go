@@ -12,9 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/localaws/kinesistest"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
@@ -39,10 +38,7 @@ func TestContract(t *testing.T) {
 // does not say.
 func TestContractFuzz(t *testing.T) {
 	t.Parallel()
-	local, err := config.ReadLocal()
-	require.NoError(t, err)
-	tools, err := toolchain.Installed(local.Cache)
-	require.NoError(t, err)
+	tools := toolchaintest.Tools(t)
 	program := filepath.Join(filepath.Dir(tools.Python), "schemathesis")
 	examples := "15"
 	if *vectorstoretest.Soak {

@@ -38,8 +38,7 @@ type harnessOption func(*harness)
 // withTemporal gives the API a Temporal namespace of its own, where no worker
 // is unless the test runs one.
 func withTemporal(h *harness) {
-	server, err := temporaltest.Shared()
-	require.NoError(h.t, err)
+	server := temporaltest.Shared(h.t)
 	h.address, h.space = server.Address, server.Namespace(h.t)
 }
 

@@ -17,11 +17,37 @@ import (
 // passed is the last line of `terraform test`.
 var passed = regexp.MustCompile(`Success! ([0-9]+) passed, 0 failed\.`)
 
-// TestModules runs `terraform validate` and `terraform test` in the root and in
-// each module.
+// TestModulesAreValid runs `terraform validate` in the root, in each module and in
+// the example.
+func TestModulesAreValid(t *testing.T) {
+	t.Parallel()
+	copied, modules := copyModules(t)
+	for _, dir := range append(modules, copied, filepath.Join(copied, "examples", "complete")) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			tf := terraformtest.New(t, dir)
+			tf.Init()
+			tf.Must("validate", "-no-color")
+		})
+	}
+}
+
+// TestModules runs `terraform test` in the root and in each module.
 func TestModules(t *testing.T) {
 	t.Parallel()
-	copied := terraformtest.Copy(t, ".")
+	copied, modules := copyModules(t)
+	for _, dir := range append(modules, copied) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			tf := terraformtest.New(t, dir, "AWS_REGION=eu-central-1")
+			tf.Init()
+			require.Regexp(t, passed, tf.Must("test", "-no-color"))
+		})
+	}
+}
+
+// copyModules returns a copy of the root, and its modules.
+func copyModules(t *testing.T) (copied string, modules []string) {
+	t.Helper()
+	copied = terraformtest.Copy(t, ".")
 	// Tests of modules compare with what they must agree with elsewhere.
 	for _, beside := range []string{"docs", "glue", "internal"} {
 		target, err := filepath.Abs(filepath.Join("..", beside))
@@ -31,19 +57,7 @@ func TestModules(t *testing.T) {
 	modules, err := filepath.Glob(filepath.Join(copied, "modules", "*"))
 	require.NoError(t, err)
 	require.Len(t, modules, 9)
-	for _, dir := range append(modules, copied) {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			tf := terraformtest.New(t, dir, "AWS_REGION=eu-central-1")
-			tf.Init()
-			tf.Must("validate", "-no-color")
-			require.Regexp(t, passed, tf.Must("test", "-no-color"))
-		})
-	}
-	t.Run("example", func(t *testing.T) {
-		tf := terraformtest.New(t, filepath.Join(copied, "examples", "complete"))
-		tf.Init()
-		tf.Must("validate", "-no-color")
-	})
+	return copied, modules
 }
 
 func TestFilesAreFormatted(t *testing.T) {

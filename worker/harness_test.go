@@ -70,9 +70,7 @@ func newStage(t *testing.T, options ...stageOption) *stage {
 		o(s)
 	}
 	if s.server == nil {
-		server, err := temporaltest.Shared()
-		require.NoError(t, err)
-		s.server = server
+		s.server = temporaltest.Shared(t)
 	}
 	if s.url == "" {
 		s.url = vectorstoretest.URL(t)

@@ -24,8 +24,7 @@ func always(*workflows.Schedule) error { return nil }
 func scheduling(t *testing.T) client.Client {
 	t.Helper()
 	t.Parallel()
-	server, err := temporaltest.Shared()
-	require.NoError(t, err)
+	server := temporaltest.Shared(t)
 	c, err := client.Dial(client.Options{HostPort: server.Address, Namespace: server.Namespace(t), Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

@@ -18,7 +18,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/terraformtest"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // deployGuide types docs/deploy.md into one shell, in a clean clone. Nothing of
@@ -52,9 +52,8 @@ func newDeployGuide(t *testing.T) *deployGuide {
 	require.Greater(t, len(g.commands), 40)
 	require.NoError(t, os.CopyFS(filepath.Join(g.clone, "terraform"), os.DirFS("../../terraform/tests/emulator/overlay")))
 
+	tools := toolchaintest.Tools(t)
 	local, err := config.ReadLocal()
-	require.NoError(t, err)
-	tools, err := toolchain.Installed(local.Cache)
 	require.NoError(t, err)
 	g.account = newAccount(t)
 	bin := t.TempDir()

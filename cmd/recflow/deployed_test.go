@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"compress/gzip"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -29,12 +30,22 @@ import (
 	"github.com/recflow/recflow/internal/terraformtest"
 )
 
+var deploy = flag.Bool("deploy", false, "type the deployment guide")
+
 // TestDeployed types docs/deploy.md into a shell, from a clean clone to an account
 // that is empty again: an emulator that enforces IAM. On the way, where everything
 // is applied, it holds what was applied against what it has to be, and walks
 // docs/guide.md through the stream, the bucket and the roles that Terraform made.
 func TestDeployed(t *testing.T) {
+	if !*deploy {
+		t.Skip("takes 12 minutes: run it with `make test-deploy`")
+	}
 	t.Parallel()
+	t.Cleanup(func() {
+		if t.Skipped() {
+			t.Error("the deployment guide was not typed") // .ci/deploy.sum must not say that it was
+		}
+	})
 	g := newDeployGuide(t)
 	part := func(name string, run func(*testing.T)) {
 		if !t.Run(name, run) {

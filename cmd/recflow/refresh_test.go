@@ -22,10 +22,9 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/progress"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
@@ -150,10 +149,7 @@ func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.Refres
 // refreshes are the stand-in, and the API, and lets the commands find them.
 func startTemporal(t *testing.T, store *vectorstore.Store) {
 	t.Helper()
-	local, err := config.ReadLocal()
-	require.NoError(t, err)
-	tools, err := toolchain.Installed(local.Cache)
-	require.NoError(t, err)
+	tools := toolchaintest.Tools(t)
 	quiet := slog.New(slog.DiscardHandler)
 	server, err := testsuite.StartDevServer(t.Context(), testsuite.DevServerOptions{
 		ExistingPath: tools.Temporal, ClientOptions: &client.Options{Logger: quiet}, Stdout: io.Discard, Stderr: io.Discard,

@@ -14,16 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // TestScripts runs command lines of the real binaries, as a person types them,
 // with a real local stack. Each script has a home and ports of its own.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	tools := toolchaintest.Tools(t)
 	local, err := config.ReadLocal()
-	require.NoError(t, err)
-	tools, err := toolchain.Installed(local.Cache)
 	require.NoError(t, err)
 	bin := buildPrograms(t)
 	testscript.Run(t, testscript.Params{
@@ -67,6 +66,7 @@ func TestMain(m *testing.M) {
 // the training job. It returns the folder of the binaries.
 func buildPrograms(t *testing.T) string {
 	t.Helper()
+	toolchaintest.SkipShort(t)
 	require.NoError(t, build())
 	return filepath.Join(programs, "bin")
 }

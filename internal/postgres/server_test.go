@@ -9,17 +9,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 func newServer(t *testing.T) *postgres.Server {
 	t.Helper()
-	local, err := config.ReadLocal()
-	require.NoError(t, err)
-	paths, err := toolchain.Installed(local.Cache)
-	require.NoError(t, err)
+	paths := toolchaintest.Tools(t)
 	port, err := postgres.FreePort()
 	require.NoError(t, err)
 	dir := t.TempDir()

@@ -21,9 +21,8 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -41,9 +40,17 @@ type Server struct {
 // everywhere in it.
 const testNamespaces = 60
 
-// Shared is the server of this test binary. Every test has a namespace
-// of its own there, because the sweep's schedule is one a namespace.
-var Shared = sync.OnceValues(func() (*Server, error) {
+// Shared returns the server of this test binary. Every test has a namespace of
+// its own there, because the sweep's schedule is one a namespace.
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	toolchaintest.SkipShort(t)
+	server, err := shared()
+	require.NoError(t, err)
+	return server
+}
+
+var shared = sync.OnceValues(func() (*Server, error) {
 	dir, err := Scratch()
 	if err != nil {
 		return nil, err
@@ -61,11 +68,7 @@ var Scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "
 
 // New starts a server whose database is in dir.
 func New(dir string, flags ...string) (*Server, error) {
-	local, err := config.ReadLocal()
-	if err != nil {
-		return nil, err
-	}
-	tools, err := toolchain.Installed(local.Cache)
+	tools, err := toolchaintest.Installed()
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // provider is the only one that recflow uses.
@@ -35,6 +37,7 @@ type Runner struct {
 // person's own AWS and Terraform settings, but vars.
 func New(t testing.TB, dir string, vars ...string) *Runner {
 	t.Helper()
+	toolchaintest.SkipShort(t)
 	command, err := exec.LookPath("terraform")
 	if err != nil {
 		t.Skip("terraform is not on PATH: what needs it is not tested here")

@@ -10,15 +10,12 @@ import (
 
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/progress"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // TestSparkImportsTheZip uses what is packed as Glue does, far from the checkout.
 func TestSparkImportsTheZip(t *testing.T) {
-	local, err := config.ReadLocal()
-	require.NoError(t, err)
-	tools, err := toolchain.Installed(local.Cache)
-	require.NoError(t, err)
+	tools := toolchaintest.Tools(t)
 	out := t.TempDir()
 	b, err := newBuilder(options{source: filepath.Join("..", ".."), out: out}, progress.Discard())
 	require.NoError(t, err)

@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/progress"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // packages are everything that a call makes for this machine's architecture.
@@ -54,6 +55,7 @@ var built = sync.OnceValues(func() (packages, error) { return build(filepath.Joi
 
 func shared(t testing.TB) packages {
 	t.Helper()
+	toolchaintest.SkipShort(t)
 	p, err := built()
 	require.NoError(t, err)
 	return p

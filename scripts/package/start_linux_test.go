@@ -88,8 +88,7 @@ func TestTheAPIImageServes(t *testing.T) {
 func TestTheWorkerImageServes(t *testing.T) {
 	a := shared(t).get(t, "worker")
 	j := newJail(t, a.Path)
-	server, err := temporaltest.Shared()
-	require.NoError(t, err)
+	server := temporaltest.Shared(t)
 	port, err := postgres.FreePort()
 	require.NoError(t, err)
 	env := map[string]string{

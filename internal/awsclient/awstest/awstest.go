@@ -20,8 +20,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 const startTimeout = 30 * time.Second
@@ -50,6 +49,7 @@ func Config(t testing.TB) awsclient.Config {
 // Env returns what a child process needs in its environment to use the emulator.
 func Env(t testing.TB) map[string]string {
 	t.Helper()
+	toolchaintest.SkipShort(t)
 	endpoint, err := start()
 	if err != nil {
 		t.Fatalf("start the S3 emulator: %v", err)
@@ -78,11 +78,7 @@ var (
 // Its parent is a shell that ends it when the lifeline is closed or this process
 // is gone, however it ends: a test binary has no hook that runs last.
 func startEmulator(env ...string) (endpoint string, lifeline io.Closer, err error) {
-	local, err := config.ReadLocal()
-	if err != nil {
-		return "", nil, err
-	}
-	tools, err := toolchain.Installed(local.Cache)
+	tools, err := toolchaintest.Installed()
 	if err != nil {
 		return "", nil, err
 	}

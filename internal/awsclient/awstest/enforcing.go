@@ -16,6 +16,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // Account is the emulator's account.
@@ -32,6 +34,7 @@ var Root = aws.Credentials{AccessKeyID: "root-of-the-emulator", SecretAccessKey:
 // and the permissions of each call (decision 1121), and returns its endpoint.
 func Enforcing(t testing.TB) string {
 	t.Helper()
+	toolchaintest.SkipShort(t)
 	endpoint, lifeline, err := startEmulator("AUTH=true",
 		"AWS_ACCESS_KEY_ID="+Root.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+Root.SecretAccessKey)
 	if err != nil {

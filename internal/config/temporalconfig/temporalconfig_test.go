@@ -79,8 +79,7 @@ type front struct {
 
 func newFront(t *testing.T, clients bool) *front {
 	t.Helper()
-	server, err := temporaltest.Shared()
-	require.NoError(t, err)
+	server := temporaltest.Shared(t)
 	f := &front{namespace: server.Namespace(t), authority: newAuthority(t)}
 	behind := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {

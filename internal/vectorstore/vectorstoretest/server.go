@@ -16,9 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -76,6 +75,7 @@ func EmptyURL(t testing.TB) string {
 
 func sharedServer(t testing.TB) *postgres.Server {
 	t.Helper()
+	toolchaintest.SkipShort(t)
 	server, err := shared()
 	if err != nil {
 		t.Fatalf("start postgres for the tests: %v", err)
@@ -111,6 +111,7 @@ func empty(url string) error {
 // "postgres" is not migrated.
 func Server(t testing.TB) *postgres.Server {
 	t.Helper()
+	toolchaintest.SkipShort(t)
 	dir := t.TempDir()
 	s, err := start(dir)
 	if err != nil {
@@ -150,11 +151,7 @@ var shared = sync.OnceValues(func() (*postgres.Server, error) {
 })
 
 func start(dir string) (*postgres.Server, error) {
-	local, err := config.ReadLocal()
-	if err != nil {
-		return nil, err
-	}
-	paths, err := toolchain.Installed(local.Cache)
+	paths, err := toolchaintest.Installed()
 	if err != nil {
 		return nil, err
 	}
