@@ -15,12 +15,21 @@ RECFLOW_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/recflow
 endif
 endif
 export RECFLOW_CACHE
+# The Python that make setup has prepared, for tests and benchmarks.
 PYTHON = $(shell sed -n 's/.*"python": *"\([^"]*\)".*/\1/p' "$(RECFLOW_CACHE)/toolchain.json" 2>/dev/null)
-GO_TESTS ?= ./...
-GO_TEST_FLAGS ?= -timeout 45m
-PY_TESTS ?= glue
+# The Python on PATH, for linters, each of which has an environment of its own.
+HOST_PYTHON = $(or $(shell command -v python3.11 || command -v python3),python3)
+RUFF = scripts/python-tool "$(HOST_PYTHON)" ruff $(shell sed -n 's/^ruff==//p' glue/requirements-dev.txt) ruff
 
-.PHONY: checkov contract help build package images setup demo test test-go test-python lint lint-quick bench soak diagrams clean
+GO_TESTS ?= ./...
+GO_TEST_FLAGS ?= -timeout 20m
+PY_TESTS ?= glue
+# Packages whose tests need Postgres and share data between goroutines: test-race
+# runs all of their tests, and the unit tests of every other package.
+RACE_TESTS ?= ./activities ./api ./internal/gates ./internal/recommend ./internal/vectorstore ./lambda
+
+.PHONY: help build package images setup demo check check-deploy test test-go test-python test-unit test-race test-deploy \
+	lint lint-go lint-python lint-terraform contract checkov vulncheck fmt tidy bench soak diagrams clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -47,35 +56,71 @@ setup: build ## install the local tools into RECFLOW_CACHE, once
 demo: build ## the whole system on a real data set (DATA=path for another one)
 	@bin/recflow demo $(if $(DATA),--data "$(DATA)")
 
+check: lint test test-race check-deploy ## what CI runs
+
 test: test-go test-python ## all tests, Go and Python
 
 test-go: setup
-	@go test $(GO_TEST_FLAGS) $(GO_TESTS)
+	@scripts/gotest $(GO_TEST_FLAGS) $(GO_TESTS)
 
 test-python: setup
-	@if [ -d glue/tests ]; then "$(PYTHON)" -m pytest -q $(PY_TESTS); fi
+	@"$(PYTHON)" -m pytest -q $(PY_TESTS)
 
-lint: lint-quick contract checkov ## every linter (builds them the first time)
+test-unit: ## the Go tests that need no set-up, in a minute
+	@scripts/gotest -short $(GO_TESTS)
+
+test-race: setup ## unit and Postgres tests with the race detector
+	@scripts/gotest -race -short $(filter-out $(shell go list $(RACE_TESTS)),$(shell go list ./...))
+	@scripts/gotest -race $(GO_TEST_FLAGS) $(RACE_TESTS)
+
+test-deploy: setup ## type the deployment guide into an emulator (needs terraform, curl and jq)
+	@scripts/gotest -count 1 -timeout 45m -run '^TestDeployed$$' ./cmd/recflow -deploy
+	@scripts/deploy-digest > .ci/deploy.sum
+
+check-deploy: ## test-deploy, when one of its inputs has changed or CI_FULL=1
+	@if [ -z "$(CI_FULL)" ] && [ "$$(scripts/deploy-digest)" = "$$(cat .ci/deploy.sum)" ]; then \
+	echo "the inputs of make test-deploy have not changed since it last passed (.ci/deploy.sum)" >&2; \
+	else $(MAKE) --no-print-directory test-deploy; fi
+
+lint: lint-go lint-python lint-terraform contract checkov vulncheck ## every linter (builds them the first time)
+
+lint-go:
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run make fmt):"; echo "$$unformatted"; exit 1; fi
+	@go vet ./...
 	@scripts/go-tool workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION) ./workflows/...
 	@scripts/go-tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
+
+lint-python:
+	@$(RUFF) check -q glue
+	@$(RUFF) format -q --check glue
+
+lint-terraform:
+	@scripts/gotest -run 'TestFilesAreFormatted|TestModulesAreValid' ./terraform
 
 contract: ## that the API's contract only grows since the last release
 	@scripts/go-tool oasdiff github.com/oasdiff/oasdiff@$(OASDIFF_VERSION) breaking --fail-on WARN api/testdata/released.json api/openapi.json
 
-checkov: setup ## that checkov finds nothing in terraform/ (installs it the first time)
-	@scripts/checkov "$(PYTHON)" $(CHECKOV_VERSION)
+checkov: ## that checkov finds nothing in terraform/ (installs it the first time)
+	@scripts/checkov "$(HOST_PYTHON)" $(CHECKOV_VERSION)
 
-lint-quick: setup ## gofmt, go vet and ruff
-	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
-	if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
-	@go vet ./...
-	@if [ -d glue ]; then "$(PYTHON)" -m ruff check -q glue && "$(PYTHON)" -m ruff format -q --check glue; fi
+vulncheck: ## that no known vulnerability is called (VULNCHECK=required fails without the database)
+	@VULNCHECK="$(VULNCHECK)" scripts/vulncheck golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+fmt: ## format Go, Python and Terraform
+	@gofmt -w $$(git ls-files -co --exclude-standard '*.go')
+	@$(RUFF) check -q --fix glue
+	@$(RUFF) format -q glue
+	@terraform fmt -recursive terraform
+
+tidy: ## make go.mod and go.sum hold what the code needs
+	@go mod tidy
 
 bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m for a million items)
 	@go run ./bench/loader $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/search $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/api $(if $(SIZE),-size $(SIZE))
-	@if [ -f bench/glue/job.py ]; then "$(PYTHON)" bench/glue/job.py; fi
+	@"$(PYTHON)" bench/glue/job.py
 
 soak: setup ## the long forms of the fault tests
 	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker ./lambda ./api -soak

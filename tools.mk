@@ -3,6 +3,8 @@
 GOLANGCI_LINT_VERSION := v2.15.0
 WORKFLOWCHECK_VERSION := v0.6.0
 OASDIFF_VERSION := v1.37.0
+GOTESTSUM_VERSION := v1.13.0
+GOVULNCHECK_VERSION := v1.9.0
 D2_VERSION := v0.7.2
 
 # Of PyPI, each in a virtual environment of its own: for `make checkov`, and for the
