@@ -1,0 +1,86 @@
+package recommend_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// catalog is a Data in memory. In recflow that is a *vectorstore.Store; the
+// embedded interface stands for the methods that the example does not reach.
+type catalog struct {
+	recommend.Data
+	vectors map[string][]float32
+}
+
+// UserStates finds no user: neither a trained vector nor streamed events.
+func (c catalog) UserStates(_ context.Context, _ recsys.Version, ids []string) ([]vectorstore.UserState, int64, error) {
+	states := make([]vectorstore.UserState, len(ids))
+	for i, id := range ids {
+		states[i].ID = id
+	}
+	return states, 0, nil
+}
+
+func (c catalog) ItemVectors(_ context.Context, _ recsys.Version, ids []string) (map[string][]float32, error) {
+	found := map[string][]float32{}
+	for _, id := range ids {
+		if v, ok := c.vectors[id]; ok {
+			found[id] = v
+		}
+	}
+	return found, nil
+}
+
+// NearestEach compares every item with every query.
+func (c catalog) NearestEach(_ context.Context, _ recsys.Version, queries []vectorstore.Query, emit func(int, []vectorstore.Hit)) error {
+	for i, q := range queries {
+		var hits []vectorstore.Hit
+		for id, v := range c.vectors {
+			if !slices.Contains(q.Exclude, id) {
+				hits = append(hits, vectorstore.Hit{Item: recsys.Item{ItemID: id, Available: true}, Score: recsys.Score(q.Vector, v)})
+			}
+		}
+		slices.SortFunc(hits, func(a, b vectorstore.Hit) int { return cmp.Compare(b.Score, a.Score) })
+		emit(i, hits[:min(q.K, len(hits))])
+	}
+	return nil
+}
+
+// A visitor of whom nothing is known has just looked at an espresso. The click
+// is folded in for this answer alone, and the item that was clicked is left out.
+func ExampleReader_Lists() {
+	data := catalog{vectors: map[string][]float32{
+		"espresso": {1.0, 0.1}, "cappuccino": {0.9, 0.3}, "green tea": {0.1, 1.0},
+	}}
+
+	// A version and its manifest come from a training; this is what a list needs.
+	version := recsys.Version{ID: 7, Dimension: 2, Coverage: recsys.Coverage{To: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	manifest := &recsys.Manifest{
+		Dimension:  2,
+		Gram:       []float64{1.82, 0.47, 0.47, 1.10}, // sum of v·vᵀ over the catalog, row by row
+		Parameters: recsys.Parameters{Rank: 2, Alpha: 5, Regularization: 0.1},
+		Interest:   recsys.DefaultInterest(),
+	}
+
+	reader := recommend.NewReader(data, version, manifest)
+	lists, err := reader.Lists(context.Background(), recommend.Request{K: 2, Recent: []string{"espresso"}}, []string{"visitor"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("stage %s, version %d\n", lists[0].Stage, lists[0].Version)
+	for _, item := range lists[0].Items {
+		fmt.Printf("%d. %s (%.2f)\n", item.Rank, item.ItemID, item.Score)
+	}
+	// Output:
+	// stage session, version 7
+	// 1. cappuccino (0.74)
+	// 2. green tea (-0.13)
+}
