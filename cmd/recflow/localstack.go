@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -98,6 +99,7 @@ func (a *app) stackOptions(local config.Local, settings stack.Settings, tools to
 	if err != nil {
 		return stack.Options{}, err
 	}
+	tools.PostgresBin = cmp.Or(local.PostgresBin, tools.PostgresBin)
 	return stack.Options{Home: local.Home, Settings: settings, Tools: tools, Programs: programs, Progress: a.progress()}, nil
 }
 

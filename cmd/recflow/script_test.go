@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("RECFLOW_CACHE", local.Cache)
 			e.Setenv("RECFLOW_HOME", home)
+			e.Setenv("RECFLOW_POSTGRES_BIN", local.PostgresBin)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			e.Setenv("PYTHON", tools.Python)
 			e.Setenv("HOME", e.WorkDir)

@@ -30,6 +30,10 @@ type Local struct {
 
 	// JavaHome is used when it is the Java that Spark needs.
 	JavaHome string `env:"JAVA_HOME"`
+
+	// PostgresBin is a folder of Postgres's programs, with pgvector installed, to
+	// use instead of the Postgres of the set-up. Empty means that one.
+	PostgresBin string `env:"RECFLOW_POSTGRES_BIN"`
 }
 
 // Temporal is the service that runs the workflows.
@@ -127,7 +131,24 @@ func ReadLocal() (Local, error) {
 	if c.Cache, err = filepath.Abs(c.Cache); err != nil {
 		return Local{}, err
 	}
+	if c.PostgresBin, err = postgresBin(c.PostgresBin); err != nil {
+		return Local{}, err
+	}
 	return c, nil
+}
+
+// postgresBin makes dir absolute and checks that it holds what runs a server. An
+// empty dir stays empty.
+func postgresBin(dir string) (string, error) {
+	if dir == "" {
+		return "", nil
+	}
+	for _, program := range []string{"initdb", "pg_ctl", "postgres"} {
+		if _, err := os.Stat(filepath.Join(dir, program)); err != nil {
+			return "", fmt.Errorf("RECFLOW_POSTGRES_BIN is %s; give the folder of initdb, pg_ctl and postgres, such as /usr/lib/postgresql/17/bin: %w", dir, err)
+		}
+	}
+	return filepath.Abs(dir)
 }
 
 // ReadWorker reads and validates Worker.

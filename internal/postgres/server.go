@@ -42,10 +42,11 @@ type Server struct {
 	Unsafe bool
 }
 
-// Init creates the data folder unless there is one already.
+// Init creates the data folder unless there is one already. It returns an error
+// when that one belongs to another major version of Postgres than Bin.
 func (s *Server) Init(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(s.Data, "PG_VERSION")); err == nil {
-		return nil
+	if data, err := os.ReadFile(filepath.Join(s.Data, versionFile)); err == nil {
+		return s.checkVersion(ctx, strings.TrimSpace(string(data)))
 	}
 	if s.Password == "" {
 		return errors.New("initialise postgres: a password is required")

@@ -15,12 +15,14 @@ import (
 
 func newServer(t *testing.T) *postgres.Server {
 	t.Helper()
-	paths := toolchaintest.Tools(t)
+	toolchaintest.SkipShort(t)
+	bin, err := toolchaintest.PostgresBin()
+	require.NoError(t, err)
 	port, err := postgres.FreePort()
 	require.NoError(t, err)
 	dir := t.TempDir()
 	s := &postgres.Server{
-		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
+		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
 		Port: port, Password: "a 'quoted' p@ss/word", Unsafe: true,
 	}
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background(), postgres.Immediate)) })

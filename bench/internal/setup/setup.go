@@ -29,7 +29,7 @@ func Postgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, e
 	if err != nil {
 		return nil, err
 	}
-	paths, err := toolchain.Installed(local.Cache)
+	bin, err := toolchain.PostgresBin(local.Cache, local.PostgresBin)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func Postgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, e
 		return nil, err
 	}
 	s := &postgres.Server{
-		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
+		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
 		Port: port, Password: "for-the-benchmark-only", Unsafe: unsafe,
 	}
 	if err := s.Init(ctx); err != nil {

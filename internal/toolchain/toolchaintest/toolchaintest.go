@@ -32,6 +32,16 @@ func Installed() (toolchain.Paths, error) {
 	return toolchain.Installed(local.Cache)
 }
 
+// PostgresBin returns the folder of the Postgres programs that tests run:
+// RECFLOW_POSTGRES_BIN, or that of the installed tools.
+func PostgresBin() (string, error) {
+	local, err := config.ReadLocal()
+	if err != nil {
+		return "", err
+	}
+	return toolchain.PostgresBin(local.Cache, local.PostgresBin)
+}
+
 // SkipShort skips a test that needs the local tools, or minutes, with -short.
 func SkipShort(t testing.TB) {
 	t.Helper()

@@ -151,7 +151,7 @@ var shared = sync.OnceValues(func() (*postgres.Server, error) {
 })
 
 func start(dir string) (*postgres.Server, error) {
-	paths, err := toolchaintest.Installed()
+	bin, err := toolchaintest.PostgresBin()
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func start(dir string) (*postgres.Server, error) {
 		return nil, err
 	}
 	s := &postgres.Server{
-		Bin: paths.PostgresBin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
+		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
 		Port: port, Password: password, Unsafe: true,
 	}
 	ctx := context.Background()

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/toolchain"
+)
+
+func TestStackOptions_takes_the_Postgres_that_the_user_names(t *testing.T) {
+	t.Parallel()
+	a := &app{quiet: true}
+	tools := toolchain.Paths{PostgresBin: "/cache/postgres/bin"}
+
+	o, err := a.stackOptions(config.Local{}, stack.Settings{}, tools)
+	require.NoError(t, err)
+	require.Equal(t, "/cache/postgres/bin", o.Tools.PostgresBin)
+
+	o, err = a.stackOptions(config.Local{PostgresBin: "/usr/lib/postgresql/17/bin"}, stack.Settings{}, tools)
+	require.NoError(t, err)
+	require.Equal(t, "/usr/lib/postgresql/17/bin", o.Tools.PostgresBin)
+}
