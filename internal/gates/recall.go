@@ -7,7 +7,7 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// What the index must find of the true nearest items (docs/decisions/0003-nearest-items.md).
+// What the index must find of the true nearest items (docs/benchmarks.md has measured values).
 const (
 	recallUsers  = 300
 	leastAt100   = 0.98 // mean recall@100

@@ -56,7 +56,7 @@ const (
 // ChooseSearch is the default for a catalogue of items vectors of dimension k.
 // Up to 10,000 items an exact scan is faster than it needs to be and has no
 // recall ceiling. Above, a graph with m = 48 is needed to reach every item
-// under the inner product (docs/decisions/0003-nearest-items.md).
+// under the inner product.
 func ChooseSearch(items int64, k int) Search {
 	if items <= 10_000 {
 		return Search{Method: Exact}
