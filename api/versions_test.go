@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -156,4 +157,35 @@ func TestDiff(t *testing.T) {
 	require.Equal(t, []int64{0, 30}, []int64{smaller.Items.New, smaller.Items.Lost})
 	require.Equal(t, []int64{30, 0}, []int64{diff("/versions/3/diff/1").Items.New, diff("/versions/3/diff/1").Items.Lost})
 	require.Equal(t, d, diff("/versions/1/diff/2?k=10&users=30"), "the sample is the same")
+}
+
+// TestARollbackThatTheDatabaseBreaksOff has the rollback wait for a lock on the
+// history of flips.
+func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.build(2)
+	for _, v := range []string{"1", "2"} {
+		require.Equal(t, http.StatusOK, h.do("POST", "/versions/"+v+"/promote", `{"reason":"because"}`, "If-Match: "+h.etag("/versions/"+v)).status)
+	}
+	match := "If-Match: " + h.etag("/live")
+	holder, watch := vectorstoretest.Conn(t, h.store), vectorstoretest.Conn(t, h.store)
+	tx, err := holder.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.flips IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+
+	busy := h.do("POST", "/live/rollback", `{}`, match).problem(t)
+	require.Equal(t, []any{http.StatusConflict, "conflict"}, []any{busy.Status, busy.Code}, "another change takes long")
+
+	answered := make(chan answer, 1)
+	go func() { answered <- h.do("POST", "/live/rollback", `{}`, match) }()
+	require.Eventually(t, func() bool {
+		tag, err := watch.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%previous_live%'")
+		return err == nil && tag.RowsAffected() > 0
+	}, 10*time.Second, 2*time.Millisecond, "it waits")
+	away := (<-answered).problem(t)
+	require.Equal(t, []any{http.StatusServiceUnavailable, "database_unavailable"}, []any{away.Status, away.Code})
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.Equal(t, http.StatusOK, h.do("POST", "/live/rollback", `{}`, match).status, "nothing had changed")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -177,4 +178,74 @@ func TestExclusiveLetsOneAtATime(t *testing.T) {
 	})
 	require.ErrorIs(t, err, recsys.ErrConflict)
 	require.NoError(t, turn("a", func() error { return nil }), "it is free again")
+}
+
+// blocked runs fn, which has to wait for a lock on the history of flips, and
+// calls then with its backend once it waits.
+func blocked(t *testing.T, s *vectorstore.Store, fn func() error, then func(watch *pgx.Conn, pid int32)) error {
+	t.Helper()
+	conn := vectorstoretest.Conn(t, s)
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.flips IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	watch := vectorstoretest.Conn(t, s)
+	var pid int32
+	require.Eventually(t, func() bool {
+		return watch.QueryRow(t.Context(), "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%previous_live%'").Scan(&pid) == nil
+	}, 10*time.Second, 2*time.Millisecond, "it waits")
+	then(watch, pid)
+	err = <-done
+	require.NoError(t, tx.Rollback(t.Context()))
+	return err
+}
+
+func TestRollbackAndDeleteSayWhyTheyFailed(t *testing.T) {
+	t.Parallel()
+	signal := func(call string) func(*pgx.Conn, int32) {
+		return func(watch *pgx.Conn, pid int32) {
+			_, err := watch.Exec(t.Context(), "SELECT "+call+"($1)", pid)
+			require.NoError(t, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		then  func(watch *pgx.Conn, pid int32)
+		check func(t *testing.T, err error)
+	}{
+		"the lock is not granted": {
+			func(*pgx.Conn, int32) {},
+			func(t *testing.T, err error) { require.ErrorIs(t, err, recsys.ErrConflict) },
+		},
+		"the backend is terminated": {
+			signal("pg_terminate_backend"),
+			func(t *testing.T, err error) { require.True(t, vectorstore.Away(err), err.Error()) },
+		},
+		"the statement is cancelled": {
+			signal("pg_cancel_backend"),
+			func(t *testing.T, err error) { require.ErrorContains(t, err, "SQLSTATE 57014") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := vectorstoretest.New(t)
+			for _, v := range ready(t, s, 3) {
+				promote(t, s, v.ID)
+			}
+			for doing, fn := range map[string]func() error{
+				"roll back":        func() error { _, err := s.Rollback(t.Context(), "test", "worse"); return err },
+				"delete version 1": func() error { return s.Delete(t.Context(), vectorstore.Deletion{Version: 1}) },
+			} {
+				err := blocked(t, s, fn, c.then)
+				c.check(t, err)
+				require.ErrorContains(t, err, doing+": ")
+				require.NotContains(t, err.Error(), "version 0")
+				require.NotContains(t, err.Error(), "aborted")
+			}
+			live, err := s.Live(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 3, live.Version.ID)
+		})
+	}
 }

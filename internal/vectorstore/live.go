@@ -137,7 +137,8 @@ func refuseEvaluation(ctx context.Context, tx pgx.Tx, p Promotion) error {
 
 // Rollback makes the version live that was live before the present one, if it
 // is still ready. Repeated, it goes further back. It returns recsys.ErrNotFound
-// when there is none.
+// when there is none, and recsys.ErrConflict when another change holds the locks
+// that it needs for longer than a lock is waited for.
 func (s *Store) Rollback(ctx context.Context, actor, reason string) (live Live, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		at, err := lockLive(ctx, tx)
@@ -153,12 +154,12 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live Live, 
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fmt.Errorf("no earlier version is left to go back to: %w", recsys.ErrNotFound)
 		}
+		if err != nil {
+			return err
+		}
 		// It was live because somebody said so expressly; nobody does now.
 		if err := refuseEvaluation(ctx, tx, Promotion{Version: target}); err != nil {
 			return fmt.Errorf("version %d: %w", target, err)
-		}
-		if err != nil {
-			return err
 		}
 		if err := mayGoLive(ctx, tx, target); err != nil {
 			return err
@@ -170,7 +171,7 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live Live, 
 		return err
 	})
 	if err != nil {
-		return Live{}, fmt.Errorf("roll back: %w", err)
+		return Live{}, fmt.Errorf("roll back: %w", busy(err))
 	}
 	return live, nil
 }
