@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/recflow/recflow/internal/panics"
 )
 
 // Edge is what every activity call passes on its way in and out. Errors get
@@ -54,6 +56,9 @@ func (e *edgeInbound) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 		}
 	}()
 	result, err := e.Next.ExecuteActivity(ctx, in)
+	if stack := panics.LogAttributes(err); stack != nil { // translate leaves only the text
+		activity.GetLogger(ctx).Error("recovered from a panic", append([]any{"error", err}, stack...)...)
+	}
 	err = translate(ctx, err)
 	if err != nil && !final(ctx, err) {
 		e.edge.activities.tellFailure(ctx, err)

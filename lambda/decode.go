@@ -6,18 +6,24 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/stream"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // decode is the first step: what the records say, and which of it is unusable.
 // Of every event_id and digest there is one event, with all units that carry it.
-func decode(in events.KinesisEvent) *batch {
+func (h *Handler) decode(in events.KinesisEvent) *batch {
 	b := &batch{records: make([]record, len(in.Records))}
 	known := map[vectorstore.VerdictKey]int{}
 	for i, r := range in.Records {
 		b.records[i].Record = recordOf(r)
-		for _, d := range safeDecode(b.records[i].Record, stream.Decode) {
+		decoded, err := safeDecode(b.records[i].Record, stream.Decode)
+		if err != nil {
+			h.Log.Error("the decoder panicked, the record is quarantined",
+				append([]any{"sequence_number", b.records[i].SequenceNumber, "error", err.Error()}, panics.LogAttributes(err)...)...)
+		}
+		for _, d := range decoded {
 			u := unit{Decoded: d, record: i, event: -1}
 			if d.Fault == nil {
 				u.event = b.add(known, d, b.records[i].ArrivedAt)
@@ -64,10 +70,12 @@ func recordOf(r events.KinesisEventRecord) stream.Record {
 }
 
 // safeDecode decodes a record, whatever it does to the decoder: a record that
-// breaks it once will break it every time.
-func safeDecode(r stream.Record, decode func(stream.Record) []stream.Decoded) (out []stream.Decoded) {
+// breaks it once will break it every time. err is the panic, of which out has the
+// record as unusable.
+func safeDecode(r stream.Record, decode func(stream.Record) []stream.Decoded) (out []stream.Decoded, err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			err = panics.New(p)
 			out = []stream.Decoded{{
 				Raw:    r.Data,
 				Digest: stream.RawDigest(r.Data),
@@ -75,5 +83,5 @@ func safeDecode(r stream.Record, decode func(stream.Record) []stream.Decoded) (o
 			}}
 		}
 	}()
-	return decode(r)
+	return decode(r), nil
 }

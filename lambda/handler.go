@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -72,7 +72,7 @@ type Deliveries struct{ Recommendations, Events, Quarantine string }
 func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out events.KinesisEventResponse, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.report("handle a batch", fmt.Errorf("panic: %v", p))
+			h.report("handle a batch", panics.New(p))
 			h.reader = nil // it may have been left half-way
 			out = failFirst(in)
 		}
@@ -80,7 +80,7 @@ func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out event
 	d, cancel := h.deadlines(ctx)
 	defer cancel()
 	h.times = times{}
-	b := decode(in)
+	b := h.decode(in)
 	h.process(d, b)
 	h.measure(b)
 	return b.answer(), nil
@@ -228,10 +228,10 @@ func (h *Handler) deadlines(ctx context.Context) (deadlines, context.CancelFunc)
 	return deadlines{compute: compute, put: put, answer: answer}, func() { cancel3(); cancel2(); cancel1() }
 }
 
-// report logs why something has to come again. Neither records nor users are in
-// these errors.
+// report logs why something has to come again, with the stack of a panic. Neither
+// records nor users are in these errors.
 func (h *Handler) report(what string, err error) {
-	h.Log.Error("part of a batch has to come again", "step", what, "error", err.Error())
+	h.Log.Error("part of a batch has to come again", append([]any{"step", what, "error", err.Error()}, panics.LogAttributes(err)...)...)
 }
 
 // failFirst is the answer when nothing is known of any record.

@@ -36,7 +36,7 @@ func TestMetrics(t *testing.T) {
 
 	d, cancel := b.deadlines(t.Context())
 	defer cancel()
-	batch := decode(in)
+	batch := b.decode(in)
 	b.process(d, batch)
 	b.times = times{store: 1500 * time.Microsecond, read: 2 * time.Millisecond, fold: 3 * time.Millisecond, search: 40 * time.Millisecond, write: 5 * time.Millisecond}
 	require.NoError(t, b.line(batch, b.Now()).Write(&out))

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 	"github.com/recflow/recflow/internal/stream/streamtest"
@@ -93,8 +94,10 @@ func TestAggregatedRecords(t *testing.T) {
 // A decoder that breaks on a record must not take the others with it.
 func TestDecoderPanics(t *testing.T) {
 	t.Parallel()
-	out := safeDecode(stream.Record{Data: []byte("x")}, func(stream.Record) []stream.Decoded { panic("broken") })
+	out, err := safeDecode(stream.Record{Data: []byte("x")}, func(stream.Record) []stream.Decoded { panic("broken") })
 	require.Len(t, out, 1)
 	assert.Equal(t, stream.Undecodable, out[0].Fault.Reason)
 	assert.Equal(t, []byte("x"), out[0].Raw)
+	require.EqualError(t, err, "panic: broken")
+	require.Contains(t, panics.LogAttributes(err)[1], "TestDecoderPanics")
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/panics"
 )
 
 // TestFootersThatClaimTooMuchAreRefused has footers of a few bytes for which
@@ -109,4 +111,11 @@ func TestColumnChunksThatClaimTooMuchAreRefused(t *testing.T) {
 		change(&bad)
 		require.ErrorContains(t, checkChunk(in, size, &bad, bad.NumValues, false), strings.TrimSpace(says))
 	}
+}
+
+func TestAPanicOfTheDecoderKeepsItsStack(t *testing.T) {
+	t.Parallel()
+	err := guard(func() error { panic("no such page") })
+	require.EqualError(t, err, "the Parquet data is malformed: panic: no such page")
+	require.Contains(t, panics.LogAttributes(err)[1], "TestAPanicOfTheDecoderKeepsItsStack")
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -235,12 +236,12 @@ func (r *Reader) invalid(err error) error {
 	return fmt.Errorf("%w: %s: %w", recsys.ErrManifestInvalid, r.file.Key, err)
 }
 
-// guard turns a panic of the decoder into an error: it is input, not a bug of
-// ours, that makes parquet-go panic.
+// guard turns a panic of the decoder into an error that keeps the stack: it is
+// input, not a bug of ours, that makes parquet-go panic.
 func guard(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the Parquet data is malformed: %v", p)
+			err = fmt.Errorf("the Parquet data is malformed: %w", panics.New(p))
 		}
 	}()
 	return fn()

@@ -11,6 +11,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/recflow/recflow/internal/panics"
 )
 
 // parquetSource reads the bound columns of a Parquet file and no others, page by
@@ -40,7 +42,7 @@ func openParquet(in *input) (_ *parquetSource, err error) {
 // recovered turns a panic of the Parquet library into an error.
 func recovered(err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("the Parquet file is damaged: %v", p)
+		*err = fmt.Errorf("the Parquet file is damaged: %w", panics.New(p))
 	}
 }
 
