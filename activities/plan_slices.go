@@ -6,13 +6,10 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/awsclient"
@@ -32,23 +29,35 @@ type Range struct {
 
 // PlanSlicesResult says of each range what its training would read.
 type PlanSlicesResult struct {
-	Slices []SliceSize `json:"slices"`
+	Slices         []SliceSize      `json:"slices"`
+	Unreadable     []UnreadableFile `json:"unreadable,omitempty"`      // of all ranges, in order of keys, at most mostUnreadable
+	UnreadableMore int              `json:"unreadable_more,omitempty"` // how many beyond those
+}
+
+// UnreadableFile is an object whose rows cannot be counted, such as a damaged one.
+type UnreadableFile struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
 }
 
 // SliceSize is what a training would read, and how long it may take. What was
 // imported is counted by whole days.
 type SliceSize struct {
-	Files   int     `json:"files"`
-	Bytes   int64   `json:"bytes"`
-	Rows    int64   `json:"rows"`
-	Guessed bool    `json:"guessed,omitempty"` // some of the rows are worked out from the bytes
-	Minutes float64 `json:"minutes,omitempty"` // 0: nothing like it ran before
+	Files      int     `json:"files"`
+	Unreadable int     `json:"unreadable,omitempty"` // of the files
+	Bytes      int64   `json:"bytes"`
+	Rows       int64   `json:"rows"`
+	Guessed    bool    `json:"guessed,omitempty"` // some of the rows are worked out from the bytes
+	Minutes    float64 `json:"minutes,omitempty"` // 0: nothing like it ran before
 }
 
 const (
 	// mostFooters are read to count rows; beyond, they follow from the bytes.
 	mostFooters = 10_000
-	footerTail  = 64 << 10
+	// footerTail is read of each object at first: nearly all footers are shorter.
+	footerTail = 64 << 10
+	// mostUnreadable objects that cannot be read are named: a result is to stay small.
+	mostUnreadable = 20
 	// mostLineBytes of compressed delivered events are read to count their lines;
 	// beyond, they follow from the bytes.
 	mostLineBytes = 32 << 20
@@ -59,17 +68,11 @@ const (
 	atOnce    = 16 // requests to S3
 )
 
-// day is what was imported of one day.
-type day struct {
-	start       time.Time
-	files       int
-	bytes, rows int64
-}
-
 // PlanSlices looks at the objects that trainings on the ranges would read. It
-// changes nothing.
+// changes nothing. An object that is damaged is named in the result and fails
+// nothing: the training that reads it says what is wrong.
 func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSlicesResult, error) {
-	days, guessed, err := a.importedDays(ctx)
+	days, err := a.importedDays(ctx)
 	if err != nil {
 		return PlanSlicesResult{}, err
 	}
@@ -85,18 +88,31 @@ func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSl
 	for i, r := range in.Ranges {
 		// Delivered events are read whole: when one occurred is not in its key.
 		s := streamed
-		s.Guessed = s.Guessed || guessed
 		for _, d := range days {
-			if d.start.Before(r.To) && d.start.AddDate(0, 0, 1).After(r.From) {
+			if d.within(r) {
 				s.Files += d.files
+				s.Unreadable += len(d.unreadable)
 				s.Bytes += d.bytes
 				s.Rows += d.rows
+				s.Guessed = s.Guessed || d.guessed
 			}
 		}
 		s.Minutes = estimate(past, a.StoredMargin, s.Rows)
 		out.Slices[i] = s
 	}
+	for _, d := range days {
+		if slices.ContainsFunc(in.Ranges, d.within) {
+			out.name(d.unreadable)
+		}
+	}
 	return out, nil
+}
+
+// name adds objects that cannot be read.
+func (r *PlanSlicesResult) name(files []UnreadableFile) {
+	n := min(len(files), mostUnreadable-len(r.Unreadable))
+	r.Unreadable = append(r.Unreadable, files[:n]...)
+	r.UnreadableMore += len(files) - n
 }
 
 // delivered is what the stream has delivered: each line is an event.
@@ -190,114 +206,4 @@ func estimate(past []vectorstore.PastRun, margin time.Duration, rows int64) floa
 		minutes *= max(1, float64(rows)/float64(near.Rows))
 	}
 	return max(0, minutes)
-}
-
-// importedDays lists what was imported, by day. guessed says that not all rows
-// were counted.
-func (a *Activities) importedDays(ctx context.Context) (days []day, guessed bool, err error) {
-	byDay := map[string]*day{}
-	var objects []awsclient.Object
-	for o, err := range a.S3.List(ctx, "raw/interactions/") {
-		if err != nil {
-			return nil, false, err
-		}
-		text, ok := dayOf(o.Key)
-		if !ok {
-			continue
-		}
-		if byDay[text] == nil {
-			start, err := time.Parse(time.DateOnly, text)
-			if err != nil {
-				continue // the training reports it
-			}
-			byDay[text] = &day{start: start}
-		}
-		byDay[text].files++
-		byDay[text].bytes += o.Size
-		objects = append(objects, o)
-	}
-	counted := objects[:min(len(objects), mostFooters)]
-	rows := make([]int64, len(counted))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for i, o := range counted {
-		group.Go(func() (err error) {
-			rows[i], err = a.rowsOf(groupCtx, o)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, false, err
-	}
-	var totalRows, totalBytes int64
-	for i, o := range counted {
-		text, _ := dayOf(o.Key)
-		byDay[text].rows += rows[i]
-		totalRows, totalBytes = totalRows+rows[i], totalBytes+o.Size
-	}
-	for _, o := range objects[len(counted):] {
-		text, _ := dayOf(o.Key)
-		byDay[text].rows += int64(float64(o.Size) * float64(totalRows) / float64(max(1, totalBytes)))
-	}
-	for _, d := range byDay {
-		days = append(days, *d)
-	}
-	return days, len(objects) > len(counted), nil
-}
-
-func dayOf(key string) (string, bool) {
-	text, ok := strings.CutPrefix(key, "raw/interactions/dt=")
-	if !ok || !strings.HasSuffix(key, ".parquet") {
-		return "", false
-	}
-	text, _, ok = strings.Cut(text, "/")
-	return text, ok
-}
-
-// rowsOf counts the rows of a Parquet object by its footer; one that cannot be
-// read has none: the training will say what is wrong with it.
-func (a *Activities) rowsOf(ctx context.Context, o awsclient.Object) (rows int64, err error) {
-	defer func() {
-		if recover() != nil {
-			rows = 0
-		}
-	}()
-	tail, err := a.readAt(ctx, o.Key, max(0, o.Size-footerTail))
-	if err != nil {
-		return 0, err
-	}
-	f, err := parquet.OpenFile(&footer{size: o.Size, tail: tail}, o.Size, parquet.SkipMagicBytes(true), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return 0, nil //nolint:nilerr // see above
-	}
-	return f.NumRows(), nil
-}
-
-func (a *Activities) readAt(ctx context.Context, key string, offset int64) ([]byte, error) {
-	r, err := a.S3.Open(ctx, key, offset)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(io.LimitReader(r, footerTail))
-}
-
-// footer is an object of which only the end is known.
-type footer struct {
-	size int64
-	tail []byte
-}
-
-var errBeyond = errors.New("not in the tail")
-
-func (f *footer) ReadAt(p []byte, off int64) (int, error) {
-	at := off - (f.size - int64(len(f.tail)))
-	if at < 0 || at > int64(len(f.tail)) {
-		return 0, fmt.Errorf("%w: offset %d", errBeyond, off)
-	}
-	n := copy(p, f.tail[at:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
 }

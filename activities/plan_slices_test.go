@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -68,6 +69,83 @@ func TestPlanSlices_counts_what_the_trainings_would_read(t *testing.T) {
 	require.Greater(t, plan()[0].Rows, int64(1002))
 	put("raw/interactions/dt=2025-01-04/part-0.parquet", []byte("PAR1 broken"))
 	require.Equal(t, 6, plan()[2].Files, "the fourth day is beyond its end")
+}
+
+// planned is a plan of one training on all that was imported.
+func planned(t *testing.T, files map[string][]byte) PlanSlicesResult {
+	t.Helper()
+	a, _, env := setup(t, gluetest.Options{})
+	for key, content := range files {
+		require.NoError(t, a.S3.Put(t.Context(), "raw/interactions/"+key, bytes.NewReader(content)))
+	}
+	value, err := env.ExecuteActivity(a.PlanSlices, PlanSlicesInput{Ranges: []Range{{To: time.Date(2025, 1, 4, 0, 0, 0, 0, time.UTC)}}})
+	require.NoError(t, err)
+	var out PlanSlicesResult
+	require.NoError(t, value.Get(&out))
+	return out
+}
+
+func rowsFile(t *testing.T, rows int, options ...parquet.WriterOption) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, parquet.Write(&b, make([]struct{ N int64 }, rows), options...))
+	return b.Bytes()
+}
+
+func TestPlanSlices_counts_rows_by_a_footer_of_any_length(t *testing.T) {
+	t.Parallel()
+	files := map[string][]byte{}
+	for i, length := range []int{0, footerTail - 400, footerTail, 3 * footerTail, 5 << 20} {
+		files[fmt.Sprintf("dt=2025-01-01/part-%d.parquet", i)] = rowsFile(t, 10, parquet.KeyValueMetadata("pandas", strings.Repeat("x", length)))
+	}
+	out := planned(t, files)
+	require.Empty(t, out.Unreadable)
+	require.Equal(t, []any{5, int64(50), false}, []any{out.Slices[0].Files, out.Slices[0].Rows, out.Slices[0].Guessed})
+}
+
+func TestPlanSlices_names_what_it_cannot_read(t *testing.T) {
+	t.Parallel()
+	good := rowsFile(t, 1000)
+	out := planned(t, map[string][]byte{
+		"dt=2025-01-01/good.parquet":  good,
+		"dt=2025-01-02/cut.parquet":   good[:len(good)-1],
+		"dt=2025-01-03/empty.parquet": nil,
+		"dt=2025-01-04/later.parquet": []byte("of no range"),
+	})
+	require.Equal(t, []UnreadableFile{
+		{Key: "raw/interactions/dt=2025-01-02/cut.parquet", Reason: "it does not begin and end as a Parquet file, or is encrypted"},
+		{Key: "raw/interactions/dt=2025-01-03/empty.parquet", Reason: "0 bytes are too few for a Parquet file"},
+	}, out.Unreadable)
+	require.Zero(t, out.UnreadableMore)
+	s := out.Slices[0]
+	require.Equal(t, []any{3, 2, true}, []any{s.Files, s.Unreadable, s.Guessed})
+	require.InDelta(t, 2000, s.Rows, 10, "the cut file holds about as many as the other")
+}
+
+func TestPlanSlices_survives_crafted_footers(t *testing.T) {
+	t.Parallel()
+	files := map[string][]byte{}
+	for name, content := range embeddingstest.CraftedFooters() {
+		files["dt=2025-01-01/"+name+".parquet"] = content
+	}
+	out := planned(t, files)
+	require.Len(t, out.Unreadable, len(files))
+	for _, f := range out.Unreadable {
+		require.Contains(t, f.Reason, "malformed")
+	}
+	require.Equal(t, []any{len(files), int64(0), true}, []any{out.Slices[0].Unreadable, out.Slices[0].Rows, out.Slices[0].Guessed})
+}
+
+func TestPlanSlices_stays_small_when_everything_is_damaged(t *testing.T) {
+	t.Parallel()
+	files := map[string][]byte{}
+	for i := range mostUnreadable + 7 {
+		files[fmt.Sprintf("dt=2025-01-0%d/part-%02d.parquet", 1+i%3, i)] = []byte("no Parquet at all")
+	}
+	out := planned(t, files)
+	require.Len(t, out.Unreadable, mostUnreadable)
+	require.Equal(t, 7, out.UnreadableMore)
+	require.Equal(t, len(files), out.Slices[0].Unreadable)
 }
 
 func TestEstimate_follows_the_run_most_like_it(t *testing.T) {

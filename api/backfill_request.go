@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -142,13 +143,15 @@ func (s *server) plan(ctx context.Context, n *vectorstore.NewBackfill) (apiclien
 	if err != nil {
 		return p, err
 	}
+	p.Warnings = planWarnings(sizes)
 	for i := range n.Slices {
-		slice, size := &n.Slices[i], sizes[i]
-		if slice.State == recsys.SlicePending && size.Rows == 0 {
+		slice, size := &n.Slices[i], sizes.Slices[i]
+		// A file that cannot be counted may hold events: the training finds out.
+		if slice.State == recsys.SlicePending && size.Rows == 0 && size.Unreadable == 0 {
 			slice.State, slice.Reason = recsys.SliceSkipped, "there are no events before its end"
 		}
 		out := apiclient.PlanSlice{Index: slice.Index, From: slice.From, To: slice.To, Decision: "run", Reason: slice.Reason,
-			Files: size.Files, Bytes: size.Bytes, Rows: size.Rows, Guessed: size.Guessed, Minutes: size.Minutes}
+			Files: size.Files, Bytes: size.Bytes, Rows: size.Rows, Guessed: size.Guessed, Unreadable: size.Unreadable, Minutes: size.Minutes}
 		if slice.State == recsys.SliceSkipped {
 			out.Decision = "skip"
 			p.Skip++
@@ -161,10 +164,21 @@ func (s *server) plan(ctx context.Context, n *vectorstore.NewBackfill) (apiclien
 	return p, nil
 }
 
+// planWarnings names the files that could not be counted.
+func planWarnings(sizes activities.PlanSlicesResult) (warnings []apiclient.PlanWarning) {
+	for _, f := range sizes.Unreadable {
+		warnings = append(warnings, apiclient.PlanWarning{File: f.Key, Message: "its rows cannot be counted: " + f.Reason})
+	}
+	if n := sizes.UnreadableMore; n > 0 {
+		warnings = append(warnings, apiclient.PlanWarning{Message: fmt.Sprintf("the rows of %d more files cannot be counted", n)})
+	}
+	return warnings
+}
+
 // sizes asks a worker, which has S3.
-func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) ([]activities.SliceSize, error) {
+func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) (out activities.PlanSlicesResult, err error) {
 	if err := s.temporalAnswers(ctx); err != nil {
-		return nil, err
+		return out, err
 	}
 	in := activities.PlanSlicesInput{}
 	for _, slice := range n.Slices {
@@ -172,18 +186,18 @@ func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) ([]activ
 	}
 	data, err := json.Marshal(in)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	sum := sha256.Sum256(data)
 	ask, cancel := context.WithTimeout(ctx, planPatience)
 	defer cancel()
-	out, err := workflows.AskPlan(ask, s.temporal, s.config.Temporal.TaskQueue, hex.EncodeToString(sum[:8]), in)
+	out, err = workflows.AskPlan(ask, s.temporal, s.config.Temporal.TaskQueue, hex.EncodeToString(sum[:8]), in)
 	if err != nil {
 		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
 			slog.WarnContext(ctx, "no plan came", "error", err, "trace_id", callOf(ctx).traceID)
-			return nil, failAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", retrySoon)
+			return out, failAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", retrySoon)
 		}
-		return nil, err
+		return out, err
 	}
-	return out.Slices, nil
+	return out, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/localaws/glue"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
@@ -43,6 +44,12 @@ func (h *harness) withWorker(t *testing.T) (hold string) {
 	t.Helper()
 	s3 := awstest.S3(t)
 	require.NoError(t, s3.Put(t.Context(), "raw/events/dt=2025-01-01/hour=00/x.gz", bytes.NewReader(make([]byte, 1000))))
+	return h.withWorkerOn(t, s3)
+}
+
+// withWorkerOn is withWorker on a bucket of the test's.
+func (h *harness) withWorkerOn(t *testing.T, s3 *awsclient.S3) (hold string) {
+	t.Helper()
 	hold = filepath.Join(t.TempDir(), "hold")
 	endpoint := gluetest.New(t, gluetest.Options{Script: holdingJob, Env: []string{"HOLD=" + hold}, Job: glue.Job{MaxConcurrentRuns: 2}})
 	c, err := client.Dial(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
@@ -231,4 +238,27 @@ func TestBackfillsWithoutTemporal(t *testing.T) {
 	require.Equal(t, "temporal_unavailable", h.do("POST", "/backfill/x/retry", nil).problem(t).Code)
 	require.Equal(t, http.StatusServiceUnavailable, h.do("GET", "/readyz", nil).status)
 	require.Equal(t, http.StatusOK, h.do("GET", "/healthz", nil).status)
+}
+
+func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, withTemporal)
+	s3 := awstest.S3(t)
+	const key = "raw/interactions/dt=2025-01-02/part-0.parquet"
+	require.NoError(t, s3.Put(t.Context(), key, strings.NewReader("PAR1 and then nothing")))
+	h.withWorkerOn(t, s3)
+
+	var plan apiclient.Plan
+	h.do("POST", "/backfill", `{`+january+`,"dry_run":true}`).into(t, &plan)
+	require.Equal(t, []int{2, 1}, []int{plan.Run, plan.Skip})
+	require.Equal(t, []string{"skip", "run", "run"}, []string{plan.Slices[0].Decision, plan.Slices[1].Decision, plan.Slices[2].Decision})
+	require.Equal(t, "there are no events before its end", plan.Slices[0].Reason)
+	require.Equal(t, []any{1, 1, int64(0), true}, []any{plan.Slices[1].Files, plan.Slices[1].Unreadable, plan.Slices[1].Rows, plan.Slices[1].Guessed})
+	require.Equal(t, []apiclient.PlanWarning{{File: key, Message: "its rows cannot be counted: it does not begin and end as a Parquet file, or is encrypted"}}, plan.Warnings)
+
+	started := h.do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, http.StatusAccepted, started.status, string(started.body))
+	var b apiclient.Backfill
+	started.into(t, &b)
+	require.Equal(t, []int{1, 2}, []int{b.Count.Skipped, b.Count.Pending + b.Count.Running + b.Count.Failed})
 }

@@ -239,5 +239,12 @@ func (a *app) printPlan(p apiclient.Plan) error {
 		}
 		fmt.Fprintln(a.err, text+"; nothing was started")
 	}
+	for _, w := range p.Warnings {
+		about := ""
+		if w.File != "" {
+			about = w.File + ": "
+		}
+		fmt.Fprintln(a.err, "warning: "+about+w.Message)
+	}
 	return a.print(l)
 }

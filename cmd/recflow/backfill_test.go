@@ -117,7 +117,12 @@ func TestPrintPlan(t *testing.T) {
 	require.NoError(t, a.printPlan(apiclient.Plan{Kind: recsys.BackfillAsOf, Run: 1, Skip: 1, Minutes: 3, Slices: []apiclient.PlanSlice{
 		{To: time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC), Decision: "skip", Reason: "version 7 of backfill curve is this training already", Files: 3, Bytes: 12345, Rows: 1000},
 		{Index: 1, To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC), Decision: "run", Reason: "it never ran", Files: 4, Bytes: 22345, Rows: 2000, Guessed: true, Minutes: 3},
+	}, Warnings: []apiclient.PlanWarning{
+		{File: "raw/interactions/dt=2025-01-02/part-0.parquet", Message: "its rows cannot be counted: 3 bytes are too few for a Parquet file"},
+		{Message: "the rows of 7 more files cannot be counted"},
 	}}))
 	golden(t, "backfill_plan", out.String())
-	assert.Equal(t, "1 slices would run, 1 would not; about 3 minutes; nothing was started\n", errs.String())
+	assert.Equal(t, "1 slices would run, 1 would not; about 3 minutes; nothing was started\n"+
+		"warning: raw/interactions/dt=2025-01-02/part-0.parquet: its rows cannot be counted: 3 bytes are too few for a Parquet file\n"+
+		"warning: the rows of 7 more files cannot be counted\n", errs.String())
 }

@@ -64,28 +64,36 @@ type Progress struct {
 
 // Plan says what a backfill would do.
 type Plan struct {
-	Kind    string      `json:"kind"`
-	From    time.Time   `json:"from,omitzero"`
-	To      time.Time   `json:"to"`
-	Run     int         `json:"run" doc:"How many slices would run."`
-	Skip    int         `json:"skip" doc:"How many would not."`
-	Minutes float64     `json:"minutes,omitempty" doc:"How long it may take, judged by past runs; left out when there are none."`
-	Slices  []PlanSlice `json:"slices"`
+	Kind     string        `json:"kind"`
+	From     time.Time     `json:"from,omitzero"`
+	To       time.Time     `json:"to"`
+	Run      int           `json:"run" doc:"How many slices would run."`
+	Skip     int           `json:"skip" doc:"How many would not."`
+	Minutes  float64       `json:"minutes,omitempty" doc:"How long it may take, judged by past runs; left out when there are none."`
+	Slices   []PlanSlice   `json:"slices"`
+	Warnings []PlanWarning `json:"warnings,omitempty" doc:"What keeps the plan from being exact, at most 21 entries. It does not keep a backfill from starting."`
+}
+
+// PlanWarning is something that a plan could not take into account.
+type PlanWarning struct {
+	File    string `json:"file,omitempty" doc:"The key of the object that the warning is about." example:"raw/interactions/dt=2025-01-09/part-0.parquet"`
+	Message string `json:"message"`
 }
 
 // PlanSlice says what would become of a slice, and what its training would read.
 // What was imported is counted by whole days.
 type PlanSlice struct {
-	Index    int       `json:"index"`
-	From     time.Time `json:"from,omitzero"`
-	To       time.Time `json:"to"`
-	Decision string    `json:"decision" enum:"run,skip"`
-	Reason   string    `json:"reason"`
-	Files    int       `json:"files"`
-	Bytes    int64     `json:"bytes"`
-	Rows     int64     `json:"rows"`
-	Guessed  bool      `json:"rows_guessed,omitempty" doc:"The rows are worked out from the bytes."`
-	Minutes  float64   `json:"minutes,omitempty"`
+	Index      int       `json:"index"`
+	From       time.Time `json:"from,omitzero"`
+	To         time.Time `json:"to"`
+	Decision   string    `json:"decision" enum:"run,skip"`
+	Reason     string    `json:"reason"`
+	Files      int       `json:"files"`
+	Bytes      int64     `json:"bytes"`
+	Rows       int64     `json:"rows"`
+	Guessed    bool      `json:"rows_guessed,omitempty" doc:"The rows are worked out from the bytes."`
+	Unreadable int       `json:"files_unreadable,omitempty" doc:"How many of the files cannot be read, such as damaged ones: their rows are worked out from the bytes, and the training reports them."`
+	Minutes    float64   `json:"minutes,omitempty"`
 }
 
 // Backfills is a page of backfills, newest first.

@@ -5,7 +5,7 @@ package embeddings
 // writes stays far below them.
 const (
 	maxFooterBytes   = 16 << 20 // of the Parquet footer
-	maxFooterItems   = 1 << 18  // list elements in the footer, of at most about 600 bytes each once decoded
+	maxFooterItems   = 1 << 18  // list elements in the footer
 	maxHeaderBytes   = 64 << 10 // of a page header; the statistics in it are bounded by the writer
 	maxPageBytes     = 64 << 20 // of a page, compressed or not; Spark writes 1 MiB
 	maxPageValues    = 16 << 20 // values in a page, nulls included

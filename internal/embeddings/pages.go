@@ -10,42 +10,6 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// checkFooter looks at the ends of the file and at the shape of its footer, so
-// that parquet-go can decode it without being lied to about sizes.
-func checkFooter(r io.ReaderAt, size int64) error {
-	const least = 4 + 4 + 4 // magic, length of the footer, magic
-	if size < least {
-		return fmt.Errorf("%d bytes are too few for a Parquet file", size)
-	}
-	var head [4]byte
-	if err := readFull(r, head[:], 0); err != nil {
-		return err
-	}
-	var tail [8]byte
-	if err := readFull(r, tail[:], size-8); err != nil {
-		return err
-	}
-	if string(head[:]) != "PAR1" || string(tail[4:]) != "PAR1" {
-		return errors.New("it does not begin and end as a Parquet file, or is encrypted")
-	}
-	n := int64(binary.LittleEndian.Uint32(tail[:]))
-	if n > size-least || n > maxFooterBytes {
-		return fmt.Errorf("the footer claims %d bytes", n)
-	}
-	footer := make([]byte, n)
-	if err := readFull(r, footer, size-8-n); err != nil {
-		return err
-	}
-	used, err := thriftSize(footer, maxFooterItems)
-	if err != nil {
-		return fmt.Errorf("the footer is malformed: %w", err)
-	}
-	if used != len(footer) {
-		return errors.New("the footer is malformed: it has trailing bytes")
-	}
-	return nil
-}
-
 // checkChunk walks the page headers of one column chunk and compares what they
 // claim with each other, with the chunk and with the limits. Only the pages'
 // headers are read, not their data.

@@ -60,7 +60,7 @@ func (r *Reader) open(in io.ReaderAt, size int64) error {
 	if size != r.file.Bytes {
 		return fmt.Errorf("it is %d bytes long and the manifest says %d", size, r.file.Bytes)
 	}
-	if err := checkFooter(in, size); err != nil {
+	if err := checkFooter(in, size, trainedLimits); err != nil {
 		return err
 	}
 	file, err := parquet.OpenFile(in, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBuffer))

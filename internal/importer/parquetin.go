@@ -12,12 +12,14 @@ import (
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/recflow/recflow/internal/embeddings"
 	"github.com/recflow/recflow/internal/panics"
 )
 
 // parquetSource reads the bound columns of a Parquet file and no others, page by
-// page. The file is untrusted: the library panics on some malformed ones, and
-// columns may hold different numbers of rows; both end as errors.
+// page. The file is untrusted: the library panics on some malformed ones, its
+// footer may claim more than there is memory, and columns may hold different
+// numbers of rows; all of them end as errors.
 type parquetSource struct {
 	in    *input
 	file  *parquet.File
@@ -28,6 +30,9 @@ type parquetSource struct {
 
 func openParquet(in *input) (_ *parquetSource, err error) {
 	defer recovered(&err)
+	if err := embeddings.CheckFooter(in.file, in.bytes); err != nil {
+		return nil, fmt.Errorf("%s: open Parquet: %w", in.name, err)
+	}
 	file, err := parquet.OpenFile(in.file, in.bytes, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return nil, fmt.Errorf("%s: open Parquet: %w", in.name, err)

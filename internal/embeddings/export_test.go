@@ -1,4 +1,0 @@
-package embeddings
-
-// CheckFooter is exported for the fuzz test.
-var CheckFooter = checkFooter

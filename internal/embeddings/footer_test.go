@@ -1,0 +1,92 @@
+package embeddings_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// footerRows is what FooterRows says of a file.
+func footerRows(file []byte) (int64, error) {
+	n, err := embeddings.FooterLength(file, int64(len(file)))
+	if err != nil {
+		return 0, err
+	}
+	end := len(file) - embeddings.FooterTail
+	return embeddings.FooterRows(file[end-int(n) : end])
+}
+
+func TestFootersThatClaimTooMuchAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, file := range embeddingstest.CraftedFooters() {
+		t.Run(name, func(t *testing.T) {
+			size := int64(len(file))
+			require.ErrorContains(t, embeddings.CheckFooter(bytes.NewReader(file), size), "malformed")
+			_, err := footerRows(file)
+			require.ErrorContains(t, err, "malformed")
+			_, err = embeddings.Open(bytes.NewReader(file), size, recsys.File{Kind: recsys.ItemsFile, Bytes: size}, 4)
+			require.ErrorContains(t, err, "malformed")
+		})
+	}
+}
+
+func TestWhatIsNoParquetFileIsRefused(t *testing.T) {
+	t.Parallel()
+	for content, says := range map[string]string{
+		"":                             "0 bytes are too few",
+		"PAR1PAR1":                     "8 bytes are too few",
+		"PAR1\xff\xff\xff\xffPAR1":     "the footer claims 4294967295 bytes",
+		"PAR1\x01\x00\x00\x00PAR1":     "the footer claims 1 bytes",
+		"PARE....\x00\x00\x00\x00PARE": "is encrypted",
+		"user_id,item_id,when\n1,2,3":  "does not begin and end as a Parquet file",
+	} {
+		require.ErrorContains(t, embeddings.CheckFooter(strings.NewReader(content), int64(len(content))), says)
+		_, err := footerRows([]byte(content))
+		require.ErrorContains(t, err, says)
+	}
+}
+
+func TestFooterRowsCountsEveryRowGroup(t *testing.T) {
+	t.Parallel()
+	type row struct{ X int64 }
+	for _, rows := range []int{0, 1, 2500} {
+		var b bytes.Buffer
+		require.NoError(t, parquet.Write(&b, make([]row, rows), parquet.MaxRowsPerRowGroup(1000),
+			parquet.KeyValueMetadata("long", strings.Repeat("x", 1<<20))))
+		got, err := footerRows(b.Bytes())
+		require.NoError(t, err)
+		require.EqualValues(t, rows, got)
+	}
+}
+
+func TestFootersThatContradictThemselvesAreRefused(t *testing.T) {
+	t.Parallel()
+	groups := func(rows ...int64) (out []format.RowGroup) {
+		for _, n := range rows {
+			out = append(out, format.RowGroup{NumRows: n})
+		}
+		return out
+	}
+	for says, of := range map[string]format.FileMetaData{
+		"a row group has 11 of 10 rows":   {NumRows: 10, RowGroups: groups(11)},
+		"a row group has -1 of 10 rows":   {NumRows: 10, RowGroups: groups(11, -1)[1:]},
+		"its row groups have 9 of 10 row": {NumRows: 10, RowGroups: groups(4, 5)},
+		"its row groups have 0 of -1 row": {NumRows: -1},
+	} {
+		footer, err := thrift.Marshal(new(thrift.CompactProtocol), of)
+		require.NoError(t, err)
+		_, err = footerRows(embeddingstest.WithFooter(footer))
+		require.ErrorContains(t, err, says)
+	}
+	_, err := footerRows(embeddingstest.WithFooter([]byte{0x15, 0x02, 0x00})) // a version and no rows
+	require.ErrorContains(t, err, "malformed")
+}
