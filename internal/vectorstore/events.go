@@ -63,18 +63,14 @@ func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.Even
 	return recsys.EventSet{Count: count, Hash: fmt.Sprintf("%016x", uint64(hash))}, nil
 }
 
-// dropChunk is how many rows are dropped in one transaction: a drop that is cut
-// short keeps what it has done, and a flip waits for one of these and no longer.
-var dropChunk int64 = 20_000
-
 // DropCoveredEvents removes the events that were stored before olderThan and
 // that every version which may go live has counted, moves the horizon, and
 // returns how many it removed, also when it ends with an error. olderThan must
 // lie far enough back that the stream cannot deliver such an event again.
 func (s *Store) DropCoveredEvents(ctx context.Context, olderThan time.Time) (n int64, err error) {
-	n, err = inChunks(func() (gone int64, err error) {
+	n, err = s.inChunks(func() (gone int64, err error) {
 		err = s.inTx(ctx, func(tx pgx.Tx) error {
-			gone, err = dropSomeEvents(ctx, tx, olderThan)
+			gone, err = dropSomeEvents(ctx, tx, olderThan, s.tuning.DropChunk)
 			return err
 		})
 		return gone, err
@@ -86,13 +82,13 @@ func (s *Store) DropCoveredEvents(ctx context.Context, olderThan time.Time) (n i
 }
 
 // inChunks calls drop until it finds less than a chunk.
-func inChunks(drop func() (int64, error)) (n int64, err error) {
+func (s *Store) inChunks(drop func() (int64, error)) (n int64, err error) {
 	for {
 		gone, err := drop()
 		if err != nil {
 			return n, err
 		}
-		if n += gone; gone < dropChunk {
+		if n += gone; gone < s.tuning.DropChunk {
 			return n, nil
 		}
 	}
@@ -100,7 +96,7 @@ func inChunks(drop func() (int64, error)) (n int64, err error) {
 
 // dropSomeEvents removes a chunk of the oldest ones. The lock of the horizon keeps
 // every version where it is meanwhile.
-func dropSomeEvents(ctx context.Context, tx pgx.Tx, olderThan time.Time) (n int64, err error) {
+func dropSomeEvents(ctx context.Context, tx pgx.Tx, olderThan time.Time, chunk int64) (n int64, err error) {
 	if _, err := readHorizon(ctx, tx, "FOR UPDATE"); err != nil {
 		return 0, err
 	}
@@ -136,6 +132,6 @@ func dropSomeEvents(ctx context.Context, tx pgx.Tx, olderThan time.Time) (n int6
 			stored_before = greatest(h.stored_before, sums.stored),
 			occurred_before = greatest(h.occurred_before, sums.occurred)
 		FROM sums
-		RETURNING sums.count`, to, storedTo, dropChunk).Scan(&n)
+		RETURNING sums.count`, to, storedTo, chunk).Scan(&n)
 	return n, err
 }

@@ -7,18 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/recflow/recflow/internal/recsys"
 )
-
-func init() {
-	holdoutPage = 40
-	progressEvery = 5 * time.Millisecond
-	dropChunk = 3
-}
 
 // Complete completes a claim in a transaction of its own, for the tests.
 func Complete(ctx context.Context, s *Store, c Claim, rows int64) error {

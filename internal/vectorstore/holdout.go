@@ -9,10 +9,6 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// holdoutPage is about how many events HoldoutUsers reads at once. A variable
-// only so that tests need few.
-var holdoutPage = 5000
-
 // HoldoutUsers calls fn for every hold-out user of a version, ordered by user
 // id, with the user's events in (occurred_at, event_id) order. It reads whole
 // users, a page of them at a time, and holds no connection while fn runs: fn
@@ -64,7 +60,7 @@ func (s *Store) holdoutAfter(ctx context.Context, v recsys.Version, after string
 		AND user_id <= (
 			SELECT max(user_id)
 			FROM (SELECT user_id FROM %[1]s.holdout WHERE user_id > $1 ORDER BY user_id LIMIT $2) page)
-		ORDER BY user_id, occurred_at, event_id`, schemaOf(v.ID)), after, holdoutPage)
+		ORDER BY user_id, occurred_at, event_id`, schemaOf(v.ID)), after, s.tuning.HoldoutPage)
 	if err != nil {
 		return nil, err
 	}

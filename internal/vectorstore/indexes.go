@@ -27,14 +27,10 @@ const (
 	maxGraphMemory = 4 << 30   // bytes; a graph beyond it is built slower, through the disk
 )
 
-// progressEvery is how often a running step is looked at and reported. A
-// variable only so that tests need not wait.
-var progressEvery = time.Second
-
 // BuildIndexes freezes the loaded tables, counts their facets, builds every
 // index and completes the claim. It may be stopped at any point and called
 // again: what is finished is kept, what is not is built anew. It reports
-// progress about once a second; progress may be nil.
+// progress about once a second (Tuning.ProgressEvery); progress may be nil.
 func (s *Store) BuildIndexes(ctx context.Context, c Claim, progress func(IndexProgress)) error {
 	if c.Done {
 		return nil
@@ -128,7 +124,7 @@ func wrapStep(name string, err error) error {
 
 // watch reports on the step that the backend pid works on until ctx ends.
 func (b *indexBuild) watch(ctx context.Context, name string, pid uint32) {
-	ticker := time.NewTicker(progressEvery)
+	ticker := time.NewTicker(b.store.tuning.ProgressEvery)
 	defer ticker.Stop()
 	for {
 		select {

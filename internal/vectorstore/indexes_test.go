@@ -60,7 +60,7 @@ var allIndexes = []string{"holdout_user", "items_category", "items_embedding", "
 
 func TestBuildIndexesReportsProgressAndIsDoneOnce(t *testing.T) {
 	t.Parallel()
-	s := vectorstoretest.New(t)
+	s := vectorstoretest.OpenTuned(t, vectorstoretest.URL(t), vectorstore.Tuning{ProgressEvery: 5 * time.Millisecond})
 	v := slow(t, s)
 	var mu sync.Mutex
 	steps := map[string]float64{}

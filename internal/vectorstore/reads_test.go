@@ -79,7 +79,9 @@ func TestItemsComeBackAsTheyWereLoaded(t *testing.T) {
 
 func TestTheHoldoutComesBackByUserAndTime(t *testing.T) {
 	t.Parallel()
-	s := vectorstoretest.New(t)
+	pages := vectorstore.Tuning{HoldoutPage: 40}
+	url := vectorstoretest.URL(t)
+	s := vectorstoretest.OpenTuned(t, url, pages)
 	var data *vectorstoretest.Data
 	rating := 2.5
 	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 100, Users: 60, Change: func(d *vectorstoretest.Data) {
@@ -121,7 +123,7 @@ func TestTheHoldoutComesBackByUserAndTime(t *testing.T) {
 	require.Equal(t, want, got)
 	require.Equal(t, 1, values)
 
-	one, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: vectorstoretest.Conn(t, s).Config().ConnString(), MaxConns: 1})
+	one, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: url, MaxConns: 1, Tuning: pages})
 	require.NoError(t, err)
 	defer one.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

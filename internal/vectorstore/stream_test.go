@@ -279,7 +279,7 @@ func TestBatchesTakeOneRoundTrip(t *testing.T) {
 func TestDroppingGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	address := vectorstoretest.URL(t)
-	s := vectorstoretest.Open(t, address)
+	s := vectorstoretest.OpenTuned(t, address, vectorstore.Tuning{DropChunk: 3})
 	soon := time.Now().Add(time.Hour).Truncate(time.Microsecond)
 	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march.Add(time.Hour), StoredTo: soon}})
 	conn, err := pgx.Connect(t.Context(), address)
@@ -302,7 +302,7 @@ func TestDroppingGoesOnWhereItStopped(t *testing.T) {
 			CREATE TRIGGER keep_e7 BEFORE DELETE ON recflow.`+table+` FOR EACH ROW EXECUTE FUNCTION public.keep_e7()`)
 		require.NoError(t, err)
 	}
-	for _, want := range []int64{6, 4} { // three at a time; see export_test.go
+	for _, want := range []int64{6, 4} { // three at a time
 		n, err := s.DropCoveredEvents(t.Context(), soon)
 		require.EqualValues(t, want, n)
 		verdicts, verdictsErr := s.DropVerdicts(t.Context(), soon)

@@ -41,6 +41,8 @@ type Options struct {
 	// Secret is asked for what each new connection signs in with, in place of a
 	// password in URL. endpoint is host:port. It may be nil.
 	Secret func(ctx context.Context, endpoint, user string) (string, error)
+
+	Tuning Tuning
 }
 
 // Store is a pool of connections to one recflow database. It is safe for
@@ -49,6 +51,8 @@ type Store struct {
 	pool  *pgxpool.Pool
 	db    database // the pool, or the transaction of Audited
 	cache *facetCache
+
+	tuning Tuning // without zero fields
 }
 
 // database is what a pool and a transaction have in common.
@@ -77,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", redact(err))
 	}
-	s := &Store{pool: pool, db: pool, cache: &facetCache{}}
+	s := &Store{pool: pool, db: pool, cache: &facetCache{}, tuning: o.Tuning.withDefaults()}
 	if err := s.checkExtension(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the store: %w", err)

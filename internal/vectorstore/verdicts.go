@@ -179,7 +179,7 @@ func (s *Store) DropVerdicts(ctx context.Context, olderThan time.Time) (n int64,
 
 // dropOlder removes the rows of a table that were written before a time.
 func (s *Store) dropOlder(ctx context.Context, table string, olderThan time.Time) (int64, error) {
-	return inChunks(func() (int64, error) {
+	return s.inChunks(func() (int64, error) {
 		tag, err := s.db.Exec(ctx, `
 			DELETE FROM `+table+`
 			WHERE ctid = ANY (ARRAY(
@@ -187,7 +187,7 @@ func (s *Store) dropOlder(ctx context.Context, table string, olderThan time.Time
 				FROM `+table+`
 				WHERE at < $1
 				ORDER BY at
-				LIMIT $2))`, olderThan, dropChunk)
+				LIMIT $2))`, olderThan, s.tuning.DropChunk)
 		return tag.RowsAffected(), err
 	})
 }

@@ -32,7 +32,13 @@ func New(t testing.TB) *vectorstore.Store {
 // Open opens the database at url for the length of the test.
 func Open(t testing.TB, url string) *vectorstore.Store {
 	t.Helper()
-	s, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: url, MaxConns: 8, Name: "test"})
+	return OpenTuned(t, url, vectorstore.Tuning{})
+}
+
+// OpenTuned is Open with steps of other sizes than the store's own.
+func OpenTuned(t testing.TB, url string, tuning vectorstore.Tuning) *vectorstore.Store {
+	t.Helper()
+	s, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: url, MaxConns: 8, Name: "test", Tuning: tuning})
 	if err != nil {
 		t.Fatal(err)
 	}
