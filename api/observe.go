@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -48,6 +49,23 @@ func (s *server) recovered(c *gin.Context) {
 		}
 	}()
 	c.Next()
+}
+
+// pathValues decodes the values in the path. Gin's own decoding reads a plus as a
+// space, which is right in a query and wrong in a path. Without a RawPath gin
+// matched the path that net/url has decoded.
+func pathValues(c *gin.Context) {
+	if c.Request.URL.RawPath == "" {
+		return
+	}
+	for i, p := range c.Params {
+		value, err := url.PathUnescape(p.Value)
+		if err != nil { // net/url has decoded the same text before
+			writeProblem(c, fail(http.StatusBadRequest, "invalid_text", "the path is not percent-encoded as RFC 3986 says", "encode a percent sign as %25"))
+			return
+		}
+		c.Params[i].Value = value
+	}
 }
 
 // plainText refuses an address that no text can hold: ids are text.

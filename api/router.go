@@ -30,9 +30,10 @@ func (s *server) routes() *gin.Engine {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	engine.UseRawPath = true // an id may hold a slash, as %2F
+	engine.UseRawPath = true          // an id may hold a slash, as %2F
+	engine.UnescapePathValues = false // see pathValues
 	engine.ForwardedByClientIP = false
-	engine.Use(s.observe, s.recovered, plainText)
+	engine.Use(s.observe, s.recovered, plainText, pathValues)
 	engine.NoRoute(func(c *gin.Context) {
 		writeProblem(c, fail(http.StatusNotFound, "no_such_route", "there is nothing at this address", "see GET /docs for what there is"))
 	})
@@ -68,7 +69,9 @@ func (s *server) contract() huma.Config {
 				Version: "1",
 				Description: "The control plane of recflow: backfills, versions, events and recommendations.\n\n" +
 					"Within a version of this API changes only add. What is refused is answered with a problem " +
-					"(RFC 9457) that says what happened and what to do next.",
+					"(RFC 9457) that says what happened and what to do next.\n\n" +
+					"An id in a path may hold any printable character, percent-encoded as RFC 3986 says: a slash is %2F and a space %20. " +
+					"A plus stands for itself.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 			Components: &huma.Components{

@@ -47,6 +47,15 @@ func TestItemsAndExplain(t *testing.T) {
 		assert.Equal(t, exitNotFound, recflow(t.Context(), "", "items", "show", "milk").code)
 		assert.Equal(t, exitUsage, recflow(t.Context(), "", "items", "set", first.ItemID).code)
 	})
+	t.Run("it changes the item that is named, whatever its id holds", func(t *testing.T) {
+		for _, id := range []string{"q+5/ab", "/O85Y/W+TnjakcLb", "..", "a%2Fb", "100% é?#&="} {
+			var item apiclient.ItemNow
+			r := recflow(t.Context(), "", "items", "set", id, "--title", "T "+id, "-o", "json")
+			require.Equal(t, 0, r.code, r.err)
+			require.NoError(t, json.Unmarshal([]byte(r.out), &item))
+			assert.Equal(t, []string{id, "T " + id}, []string{item.ItemID, item.Title})
+		}
+	})
 	t.Run("it follows what was clicked just now", func(t *testing.T) {
 		anonymous := lists("--recent", "i000010")[0]
 		assert.Equal(t, recommend.Session, anonymous.Stage)

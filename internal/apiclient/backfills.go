@@ -128,7 +128,7 @@ func (c *Client) Backfill(ctx context.Context, id string, wait time.Duration, si
 		q.Set("wait", number(wait.Milliseconds())+"ms")
 		q.Set("since", number(since))
 	}
-	_, err = c.Do(ctx, http.MethodGet, "/backfill/"+url.PathEscape(id), q, nil, nil, &b)
+	_, err = c.Do(ctx, http.MethodGet, "/backfill/"+segment(id), q, nil, nil, &b)
 	return b, err
 }
 
@@ -140,12 +140,12 @@ func (c *Client) Backfills(ctx context.Context, cursor string, limit int) (b Bac
 
 // CancelBackfill asks for the end of a backfill.
 func (c *Client) CancelBackfill(ctx context.Context, id string) (b Backfill, err error) {
-	_, err = c.Do(ctx, http.MethodPost, "/backfill/"+url.PathEscape(id)+"/cancel", nil, nil, nil, &b)
+	_, err = c.Do(ctx, http.MethodPost, "/backfill/"+segment(id)+"/cancel", nil, nil, nil, &b)
 	return b, err
 }
 
 // RetryBackfill runs the slices again that failed or were cancelled.
 func (c *Client) RetryBackfill(ctx context.Context, id string) (b Backfill, err error) {
-	_, err = c.Do(ctx, http.MethodPost, "/backfill/"+url.PathEscape(id)+"/retry", nil, nil, nil, &b)
+	_, err = c.Do(ctx, http.MethodPost, "/backfill/"+segment(id)+"/retry", nil, nil, nil, &b)
 	return b, err
 }

@@ -89,6 +89,15 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	return resp.Header, nil
 }
 
+// segment is an id as one segment of a path. The dot segments are escaped, because
+// proxies remove them (RFC 3986, section 5.2.4).
+func segment(id string) string {
+	if id == "." || id == ".." {
+		return strings.ReplaceAll(id, ".", "%2E")
+	}
+	return url.PathEscape(id)
+}
+
 // Unreachable says that nothing answers at the address of the API.
 type Unreachable struct {
 	URL string

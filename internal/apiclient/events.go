@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"reflect"
 	"time"
 
@@ -73,6 +72,6 @@ func (c *Client) SendEvents(ctx context.Context, events []NewEvent) (s Sent, err
 
 // Event asks what became of an event.
 func (c *Client) Event(ctx context.Context, id string) (e EventOutcome, err error) {
-	_, err = c.Do(ctx, http.MethodGet, "/events/"+url.PathEscape(id), nil, nil, nil, &e)
+	_, err = c.Do(ctx, http.MethodGet, "/events/"+segment(id), nil, nil, nil, &e)
 	return e, err
 }

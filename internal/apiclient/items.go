@@ -3,7 +3,6 @@ package apiclient
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
@@ -30,18 +29,18 @@ type ItemChange struct {
 
 // Item asks for an item.
 func (c *Client) Item(ctx context.Context, id string) (i ItemNow, err error) {
-	_, err = c.Do(ctx, http.MethodGet, "/items/"+url.PathEscape(id), nil, nil, nil, &i)
+	_, err = c.Do(ctx, http.MethodGet, "/items/"+segment(id), nil, nil, nil, &i)
 	return i, err
 }
 
 // SetItem changes what is said of an item.
 func (c *Client) SetItem(ctx context.Context, id string, change ItemChange) (i ItemNow, err error) {
-	_, err = c.Do(ctx, http.MethodPut, "/items/"+url.PathEscape(id), nil, nil, change, &i)
+	_, err = c.Do(ctx, http.MethodPut, "/items/"+segment(id), nil, nil, change, &i)
 	return i, err
 }
 
 // Similar asks for the items nearest to an item.
 func (c *Client) Similar(ctx context.Context, id string, r recommend.Request) (l recommend.List, err error) {
-	_, err = c.Do(ctx, http.MethodGet, "/items/"+url.PathEscape(id)+"/similar", listValues(r), nil, nil, &l)
+	_, err = c.Do(ctx, http.MethodGet, "/items/"+segment(id)+"/similar", listValues(r), nil, nil, &l)
 	return l, err
 }

@@ -34,7 +34,7 @@ func listValues(r recommend.Request) url.Values {
 func (c *Client) Recommend(ctx context.Context, r recommend.Request) (l recommend.List, err error) {
 	path := "/recommendations"
 	if r.UserID != "" {
-		path += "/" + url.PathEscape(r.UserID)
+		path += "/" + segment(r.UserID)
 	}
 	_, err = c.Do(ctx, http.MethodGet, path, listValues(r), nil, nil, &l)
 	return l, err
@@ -44,6 +44,6 @@ func (c *Client) Recommend(ctx context.Context, r recommend.Request) (l recommen
 func (c *Client) Explain(ctx context.Context, r recommend.Request, itemID string) (e recommend.Explanation, err error) {
 	q := listValues(r)
 	q.Set("item", itemID)
-	_, err = c.Do(ctx, http.MethodGet, "/recommendations/"+url.PathEscape(r.UserID)+"/explain", q, nil, nil, &e)
+	_, err = c.Do(ctx, http.MethodGet, "/recommendations/"+segment(r.UserID)+"/explain", q, nil, nil, &e)
 	return e, err
 }
