@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 
@@ -25,7 +24,7 @@ func (d deployed) named() bool { return d.outputs != "" || d.dir != "" }
 
 // doctorAWS checks a deployment.
 func (a *app) doctorAWS(ctx context.Context, where deployed) error {
-	data, err := where.read(ctx, a.in)
+	data, err := a.readOutputs(ctx, where)
 	if err != nil {
 		return err
 	}
@@ -62,14 +61,15 @@ func awsSettings(ctx context.Context, region string) (c awsclient.Config, own st
 	return c, "", err
 }
 
-// read gets the outputs.
-func (d deployed) read(ctx context.Context, in io.Reader) ([]byte, error) {
-	switch d.outputs {
-	case "":
-	case "-":
+// readOutputs reads Terraform's outputs.
+func (a *app) readOutputs(ctx context.Context, d deployed) ([]byte, error) {
+	if d.outputs != "" {
+		in, err := a.openInput(d.outputs)
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
 		return io.ReadAll(in)
-	default:
-		return os.ReadFile(d.outputs)
 	}
 	out, err := exec.CommandContext(ctx, "terraform", "-chdir="+d.dir, "output", "-json").Output()
 	var failed *exec.ExitError

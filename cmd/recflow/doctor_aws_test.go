@@ -53,7 +53,7 @@ func TestDoctorAWS(t *testing.T) {
 	text := outputs(t, api.URL)
 
 	t.Run("it prints a line for each check, and the fix below", func(t *testing.T) {
-		r := recflow(t.Context(), text, "doctor", "--aws", "-")
+		r := recflow(t.Context(), "\ufeff"+text, "doctor", "--aws", "-") // as Windows programs write a text
 		assert.Equal(t, 1, r.code)
 		assert.Contains(t, r.out, "✓ region                      us-east-1\n")
 		assert.Contains(t, r.out, "✗ bucket                      it does not exist\n                              → run `terraform plan`")

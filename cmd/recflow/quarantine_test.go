@@ -135,6 +135,8 @@ func TestQuarantine(t *testing.T) {
 		require.Zero(t, r.code, r.err)
 		assert.Regexp(t, `bad_id +user +\d+ +usable +yes`, r.out)
 		assert.Len(t, s.Records("events"), before+1)
+		r = recflow(t.Context(), "\ufeff"+good+"\r\n", "quarantine", "replay", old.QuarantineID, "--with", "-", "--dry-run")
+		require.Zero(t, r.code, "some editors write a byte order mark: "+r.err)
 	})
 	t.Run("it knows that a conflict stays one under the same id", func(t *testing.T) {
 		withID := conflict

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/importer"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -105,7 +107,7 @@ func (a *app) recommend(ctx context.Context, f recommendFlags, args []string) er
 			return err
 		}
 		defer in.Close()
-		users, failed = lines(in)
+		users, failed = ids(in)
 	}
 	store, err := a.openStore(ctx)
 	if err != nil {
@@ -145,24 +147,53 @@ func (a *app) recommend(ctx context.Context, f recommendFlags, args []string) er
 	return buffered.Flush()
 }
 
-// openInput opens a file of users; - is standard input.
-func (a *app) openInput(name string) (io.ReadCloser, error) {
-	if name == "-" {
-		return io.NopCloser(a.in), nil
-	}
-	return os.Open(name)
+// input is a text file that was opened, or standard input.
+type input struct {
+	io.Reader
+	io.Closer
+	name string // for messages
 }
 
-// lines yields the lines of r that are not blank. The second result is the error
-// that ended them early, if any.
-func lines(r io.Reader) (iter.Seq[string], func() error) {
-	scanner := bufio.NewScanner(r)
+// openInput opens a text file; - is standard input. A byte order mark before the
+// text is left out.
+func (a *app) openInput(path string) (in input, err error) {
+	in = input{Reader: a.in, Closer: io.NopCloser(nil), name: "standard input"}
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return in, err
+		}
+		in = input{f, f, path}
+	}
+	if in.Reader, err = importer.Text(in.Reader); err != nil {
+		in.Close()
+		return in, fmt.Errorf("%s: %w", in.name, err)
+	}
+	return in, nil
+}
+
+// ids yields the id on each line of in that is not blank. The second result is the
+// error that ended them early, if any.
+func ids(in input) (iter.Seq[string], func() error) {
+	var err error
 	seq := func(yield func(string) bool) {
-		for scanner.Scan() {
-			if id := strings.TrimSpace(scanner.Text()); id != "" && !yield(id) {
+		scanner := bufio.NewScanner(in)
+		n := 1
+		for ; scanner.Scan(); n++ {
+			id := strings.TrimSpace(scanner.Text())
+			if id == "" {
+				continue
+			}
+			if err = recsys.CheckID("user", id); err != nil {
+				break
+			}
+			if !yield(id) {
 				return
 			}
 		}
+		if err = cmp.Or(err, scanner.Err()); err != nil {
+			err = fmt.Errorf("%s, line %d: %w", in.name, n, err)
+		}
 	}
-	return seq, scanner.Err
+	return seq, func() error { return err }
 }

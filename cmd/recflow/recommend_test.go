@@ -52,6 +52,22 @@ func TestRecommendCommand(t *testing.T) {
 		assert.NotEmpty(t, lists[1].Items[0].Title)
 		assert.Empty(t, r.err)
 	})
+	t.Run("it reads past a byte order mark, and refuses what is not UTF-8", func(t *testing.T) {
+		r := recflow(t.Context(), "\ufeffu00007\r\nu00008\r\n", "recommend", "--users", "-", "-k", "1", "-o", "json", "--quiet")
+		require.Equal(t, 0, r.code, r.err)
+		var lists []recommend.List
+		require.NoError(t, json.Unmarshal([]byte(r.out), &lists))
+		require.Len(t, lists, 2)
+		assert.Equal(t, []string{"u00007", recommend.Personalised}, []string{lists[0].UserID, lists[0].Stage})
+
+		r = recflow(t.Context(), "\xff\xfeu\x001\x00\n\x00", "recommend", "--users", "-")
+		assert.Equal(t, 1, r.code)
+		assert.Contains(t, r.err, "standard input: is not UTF-8 text (UTF-16, or binary)")
+		r = recflow(t.Context(), "u00007\n\nu\x001\x00\n", "recommend", "--users", "-")
+		assert.Equal(t, 1, r.code)
+		assert.Contains(t, r.err, "standard input, line 3: user contains a control character")
+		assert.Empty(t, recflow(t.Context(), "\ufeff", "recommend", "--users", "-", "-o", "csv", "-q").err)
+	})
 	t.Run("it prints whole JSON and a CSV head for no users", func(t *testing.T) {
 		assert.Equal(t, "[]\n", recflow(t.Context(), "", "recommend", "--users", "-", "-o", "json").out)
 		assert.Equal(t, "user_id,item_id,rank,score,stage,version\n", recflow(t.Context(), "", "recommend", "--users", "-", "-o", "csv").out)

@@ -151,7 +151,7 @@ func (f *EventFile) JSONLines() (bool, error) {
 	if len(head) == 0 && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
 	return bytes.HasPrefix(head, []byte("{")), nil
 }
 
@@ -181,8 +181,8 @@ func (f *EventFile) Lines(ctx context.Context, each func(row, line int64, text [
 		return err
 	}
 	defer text.Close()
-	if head, _ := text.Peek(3); string(head) == "\xef\xbb\xbf" {
-		_, _ = text.Discard(3) // was peeked
+	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+		_, _ = text.Discard(len(byteOrderMark)) // was peeked
 	}
 	w := newWindow(text)
 	for row := int64(0); ; {

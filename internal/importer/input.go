@@ -204,18 +204,43 @@ func (n named) Read(p []byte) (int, error) {
 	return k, fmt.Errorf("the %s stream is damaged: %w", n.kind, err)
 }
 
+// byteOrderMark is what Windows programs write before a text in UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
+
+var errNotUTF8 = errors.New("is not UTF-8 text (UTF-16, or binary); convert it, for example with iconv -f UTF-16 -t UTF-8")
+
+// Text reads a text without the byte order mark that may stand before it. It
+// refuses UTF-16 that begins with its own mark. It waits for no more than the
+// bytes it needs, so that somebody may type the text.
+func Text(r io.Reader) (io.Reader, error) {
+	text := bufio.NewReader(r)
+	first, err := text.Peek(1)
+	switch {
+	case len(first) == 0 && !errors.Is(err, io.EOF):
+		return nil, err
+	case len(first) == 0:
+	case first[0] >= 0xfe: // in no UTF-8 text
+		return nil, errNotUTF8
+	case first[0] == byteOrderMark[0]:
+		if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+			_, _ = text.Discard(len(byteOrderMark)) // was peeked
+		}
+	}
+	return text, nil
+}
+
 // openText looks at the beginning of a text and chooses its reader.
 func openText(text textStream, format string) (source, string, error) {
 	head, err := text.Peek(4096)
 	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
 		return nil, "", err
 	}
-	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
-		_, _ = text.Discard(3) // was peeked
-		head = head[3:]
+	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
+		_, _ = text.Discard(len(byteOrderMark)) // was peeked
+		head = head[len(byteOrderMark):]
 	}
 	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) || bytes.IndexByte(head, 0) >= 0 {
-		return nil, "", errors.New("is not UTF-8 text (UTF-16, or binary); convert it, for example with iconv -f UTF-16 -t UTF-8")
+		return nil, "", errNotUTF8
 	}
 	if bytes.HasPrefix(head, []byte("PAR1")) {
 		return nil, "", errors.New("is a Parquet file inside gzip or zstd; unpack it first")
