@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,9 +30,11 @@ func (s *server) scheduleRoutes() {
 		Description: "The ETag changes with the schedule, not with its runs: a failure that pauses it changes it."},
 		access{scope: scopeRead}, s.getSchedule)
 	route(s, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
-		Summary: "Make the schedule of the refresh, or replace the whole of it",
-		Description: "Runs do not overlap: one that is due while another is under way is skipped. A run that fails pauses the schedule and says why in its note. " +
-			"Send If-None-Match: * to make the first one, and the ETag of the GET as If-Match to replace it: 428 without either, 412 when it was changed since."},
+		Summary: "Create or change the schedule of the refresh",
+		Description: "What is left out keeps its value, inside training too: a paused schedule stays paused until paused is false. Of the first schedule it is the " +
+			"default. cron takes the place of every, and every that of cron. " +
+			"Runs do not overlap: one that is due while another is under way is skipped. A run that fails pauses the schedule and says why in its note. " +
+			"Send If-None-Match: * to make the first one, and the ETag of the GET as If-Match to change it: 428 without either, 412 when it was changed since."},
 		access{scopeOperate, "schedule.put"}, s.putSchedule)
 	route(s, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary:     "End the schedule of the refresh",
@@ -60,27 +63,20 @@ func (s *server) getSchedule(ctx context.Context, _ *struct{}) (*scheduleOutput,
 type putScheduleInput struct {
 	IfMatch     string `header:"If-Match" maxLength:"200"`
 	IfNoneMatch string `header:"If-None-Match" maxLength:"200" doc:"* to make the first one."`
-	Body        apiclient.NewSchedule
+	Body        apiclient.ScheduleChange
 }
 
 func (s *server) putSchedule(ctx context.Context, in *putScheduleInput) (*scheduleOutput, error) {
-	wanted, err := newSchedule(ctx, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	err = s.changeSchedule(ctx, func(ctx context.Context) error {
-		return workflows.PutSchedule(ctx, s.temporal, s.config.Temporal.TaskQueue, wanted, func(present *workflows.Schedule) error {
-			switch {
-			case present == nil && in.IfNoneMatch == "*":
-				return nil
-			case present == nil && in.IfMatch == "":
-				return fail(http.StatusPreconditionRequired, "if_match_required", "the request does not say which state it was decided on", "there is no schedule: send If-None-Match: *")
-			case present == nil:
-				return fail(http.StatusPreconditionFailed, "stale", "the schedule was deleted since you looked", "look again and decide again")
-			case in.IfNoneMatch == "*":
-				return fail(http.StatusPreconditionFailed, "stale", "there is a schedule already", "look at GET /schedule and decide again")
+	err := s.changeSchedule(ctx, func(ctx context.Context) error {
+		return workflows.PutSchedule(ctx, s.temporal, s.config.Temporal.TaskQueue, func(present *workflows.Schedule) (workflows.Schedule, error) {
+			if err := in.check(present); err != nil {
+				return workflows.Schedule{}, err
 			}
-			return requireMatch(in.IfMatch, scheduleTag(*present))
+			var settings apiclient.NewSchedule
+			if present != nil {
+				settings = settingsOf(*present)
+			}
+			return newSchedule(ctx, changed(settings, in.Body))
 		})
 	})
 	if wrong := (*serviceerror.InvalidArgument)(nil); errors.As(err, &wrong) {
@@ -90,6 +86,21 @@ func (s *server) putSchedule(ctx context.Context, in *putScheduleInput) (*schedu
 		return nil, err
 	}
 	return s.getSchedule(ctx, nil)
+}
+
+// check refuses a change that was decided on another state than the present one.
+func (in *putScheduleInput) check(present *workflows.Schedule) error {
+	switch {
+	case present == nil && in.IfNoneMatch == "*":
+		return nil
+	case present == nil && in.IfMatch == "":
+		return fail(http.StatusPreconditionRequired, "if_match_required", "the request does not say which state it was decided on", "there is no schedule: send If-None-Match: *")
+	case present == nil:
+		return fail(http.StatusPreconditionFailed, "stale", "the schedule was deleted since you looked", "look again and decide again")
+	case in.IfNoneMatch == "*":
+		return fail(http.StatusPreconditionFailed, "stale", "there is a schedule already", "look at GET /schedule and decide again")
+	}
+	return requireMatch(in.IfMatch, scheduleTag(*present))
 }
 
 type deleteScheduleInput struct {
@@ -136,9 +147,63 @@ func scheduleTag(s workflows.Schedule) string {
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
-// newSchedule turns a request into a schedule.
+// changed is what a change makes of settings. Empty settings are the defaults.
+func changed(n apiclient.NewSchedule, c apiclient.ScheduleChange) apiclient.NewSchedule {
+	for _, name := range c.Reset {
+		switch name {
+		case "jitter":
+			n.Jitter = ""
+		case "catch_up":
+			n.CatchUp = ""
+		case "from":
+			n.From = time.Time{}
+		case "promote":
+			n.Promote = nil
+		case "note":
+			n.Note = ""
+		case "training":
+			n.Training = nil
+		}
+	}
+	if c.Cron != "" || c.Every != "" {
+		n.Cron, n.Every = c.Cron, c.Every
+	}
+	n.Jitter = cmp.Or(c.Jitter, n.Jitter)
+	n.CatchUp = cmp.Or(c.CatchUp, n.CatchUp)
+	if !c.From.IsZero() {
+		n.From = c.From
+	}
+	n.Promote = cmp.Or(c.Promote, n.Promote)
+	if c.Paused != nil && !*c.Paused {
+		n.Note = ""
+	}
+	n.Paused = cmp.Or(c.Paused, n.Paused)
+	n.Note = cmp.Or(c.Note, n.Note)
+	n.Training = changedTraining(n.Training, c.Training)
+	return n
+}
+
+func changedTraining(t, c *apiclient.Training) *apiclient.Training {
+	if t == nil || c == nil {
+		return cmp.Or(c, t)
+	}
+	out := apiclient.Training{
+		Rank: cmp.Or(c.Rank, t.Rank), Iterations: cmp.Or(c.Iterations, t.Iterations), Alpha: cmp.Or(c.Alpha, t.Alpha),
+		Regularization: cmp.Or(c.Regularization, t.Regularization), Seed: cmp.Or(c.Seed, t.Seed),
+		HalfLife: cmp.Or(c.HalfLife, t.HalfLife), Search: cmp.Or(c.Search, t.Search), AcceptGates: t.AcceptGates,
+	}
+	if c.AcceptGates != nil {
+		out.AcceptGates = c.AcceptGates
+	}
+	return &out
+}
+
+// newSchedule turns settings into a schedule.
 func newSchedule(ctx context.Context, n apiclient.NewSchedule) (s workflows.Schedule, err error) {
-	s = workflows.Schedule{Cron: n.Cron, CatchUp: workflows.DefaultCatchUp, Paused: n.Paused, Note: n.Note}
+	s = workflows.Schedule{Cron: n.Cron, CatchUp: workflows.DefaultCatchUp, Paused: n.Paused != nil && *n.Paused, Note: n.Note}
+	if zero, err := time.ParseDuration(n.Jitter); err == nil && zero == 0 {
+		n.Jitter = ""
+	}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Duration
@@ -162,15 +227,20 @@ func newSchedule(ctx context.Context, n apiclient.NewSchedule) (s workflows.Sche
 	return s, nil
 }
 
+// settingsOf is what newSchedule makes a schedule of.
+func settingsOf(s workflows.Schedule) apiclient.NewSchedule {
+	r := s.Refresh
+	return apiclient.NewSchedule{
+		Cron: s.Cron, Every: durationText(s.Every), Jitter: durationText(s.Jitter), CatchUp: durationText(s.CatchUp),
+		From: r.From, Promote: &r.Promote, Paused: &s.Paused, Note: s.Note, Training: trainingOf(r),
+	}
+}
+
 // describeSchedule is what callers see of a schedule.
 func (s *server) describeSchedule(state workflows.ScheduleState) apiclient.Schedule {
-	r := state.Refresh
 	out := apiclient.Schedule{
-		NewSchedule: apiclient.NewSchedule{
-			Cron: state.Cron, Every: durationText(state.Every), Jitter: durationText(state.Jitter), CatchUp: durationText(state.CatchUp),
-			From: r.From, Promote: &r.Promote, Paused: state.Paused, Note: state.Note, Training: trainingOf(r),
-		},
-		Runs: []apiclient.ScheduledRun{}, Next: []time.Time{},
+		NewSchedule: settingsOf(state.Schedule),
+		Runs:        []apiclient.ScheduledRun{}, Next: []time.Time{},
 		Started: state.Started, Missed: state.Missed, Skipped: state.Skipped, Overdue: state.Overdue, ChangedAt: state.Changed.UTC(),
 	}
 	for _, run := range state.Runs {

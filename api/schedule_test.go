@@ -53,7 +53,7 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	require.Empty(t, s.Cron)
 	require.Equal(t, "6h", s.Every)
 	require.False(t, *s.Promote)
-	require.Equal(t, 64, s.Training.Rank, "what is left out is the default")
+	require.Equal(t, 32, s.Training.Rank, "what is left out is kept")
 	require.Empty(t, s.Next, "it is paused")
 
 	require.Equal(t, "stale", h.do("PUT", "/schedule", nightly, "If-Match: "+first).problem(t).Code)
@@ -80,6 +80,47 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	}, log)
 }
 
+func TestSchedulePutKeepsWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, withTemporal)
+	put := func(body string) (s apiclient.NewSchedule) {
+		t.Helper()
+		present := h.do("GET", "/schedule", nil)
+		precondition := "If-None-Match: *"
+		if present.status == http.StatusOK {
+			precondition = "If-Match: " + present.header.Get("ETag")
+		}
+		a := h.do("PUT", "/schedule", body, precondition)
+		require.Equal(t, http.StatusOK, a.status, string(a.body))
+		a.into(t, &s)
+		return s
+	}
+	want := put(`{"cron": "0 3 * * *", "jitter": "10m", "catch_up": "6h", "from": "2026-01-01T00:00:00Z", "promote": false,
+		"training": {"rank": 128, "seed": 7, "half_life": "never", "search": "exact", "accept_gates": {"quality": "a new shop"}}}`)
+	want.Paused, want.Note = new(true), "the catalog moves"
+	require.Equal(t, want, put(`{"paused": true, "note": "the catalog moves"}`))
+
+	want.Cron = "0 4 * * *"
+	require.Equal(t, want, put(`{"cron": "0 4 * * *"}`), "it stays paused, with its note and its settings")
+	want.Training.Iterations = 20
+	require.Equal(t, want, put(`{"training": {"iterations": 20}}`))
+	want.Cron, want.Every, want.Jitter = "", "6h", ""
+	require.Equal(t, want, put(`{"every": "6h", "jitter": "0s"}`), "an interval takes the place of the cron fields")
+	require.Equal(t, want, put(`{}`))
+
+	want.CatchUp, want.Promote, want.From = "12h", new(true), time.Time{}
+	require.Equal(t, want, put(`{"reset": ["jitter", "catch_up", "from", "promote"]}`))
+	got := put(`{"reset": ["training", "note"], "training": {"alpha": 3}}`)
+	require.Equal(t, []any{64, 12, 3.0, "90d", "", ""}, []any{got.Training.Rank, got.Training.Iterations, got.Training.Alpha, got.Training.HalfLife, got.Training.Search, got.Note})
+	require.Empty(t, got.Training.AcceptGates)
+	require.True(t, *got.Paused)
+
+	require.Equal(t, "why", put(`{"note": "why"}`).Note)
+	got = put(`{"paused": false}`)
+	require.False(t, *got.Paused)
+	require.Empty(t, got.Note, "it said why the schedule was paused")
+}
+
 func TestOfSchedulesPutAtOnceOneWins(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, withTemporal)
@@ -88,7 +129,9 @@ func TestOfSchedulesPutAtOnceOneWins(t *testing.T) {
 	var group sync.WaitGroup
 	answers := make([]answer, 4)
 	for i, every := range []string{"1h", "2h", "3h", "4h"} {
-		group.Go(func() { answers[i] = h.do("PUT", "/schedule", apiclient.NewSchedule{Every: every}, "If-Match: "+etag) })
+		group.Go(func() {
+			answers[i] = h.do("PUT", "/schedule", apiclient.ScheduleChange{NewSchedule: apiclient.NewSchedule{Every: every}}, "If-Match: "+etag)
+		})
 	}
 	group.Wait()
 	var won []string
@@ -118,7 +161,7 @@ func TestScheduleThatAFailurePausedSaysWhy(t *testing.T) {
 	var s apiclient.Schedule
 	require.Eventually(t, func() bool {
 		h.do("GET", "/schedule", nil).into(t, &s)
-		return s.Paused
+		return *s.Paused
 	}, time.Minute, 100*time.Millisecond)
 	require.Contains(t, s.Note, "nothing to train on")
 	require.Equal(t, workflows.OutcomeFailed, s.Runs[0].Outcome)
@@ -142,6 +185,7 @@ func TestScheduleRefusals(t *testing.T) {
 		"window":      `{"every": "1h", "catch_up": "1s"}`,
 		"gate":        `{"every": "1h", "training": {"accept_gates": {"none": "why"}}}`,
 		"future":      `{"every": "1h", "from": "2999-01-01T00:00:00Z"}`,
+		"reset":       `{"every": "1h", "reset": ["cron"]}`,
 		"not a field": `{"every": "1h", "overlap": "allow"}`,
 	} {
 		a := h.do("PUT", "/schedule", body, "If-None-Match: *")

@@ -93,33 +93,40 @@ func (s Schedule) temporal(taskQueue string) client.Schedule {
 	}
 }
 
-// PutSchedule makes the schedule of the refresh, or replaces the whole of it. may
-// is asked before with the present one, nil when there is none, and its error
-// comes back. Temporal does not compare before it replaces: callers that may
-// meet take a lock.
-func PutSchedule(ctx context.Context, c client.Client, taskQueue string, s Schedule, may func(present *Schedule) error) error {
-	if err := s.Validate(); err != nil {
-		return err
+// PutSchedule makes the schedule of the refresh, or replaces the whole of it, with
+// what change returns. change gets the present one, nil when there is none, and
+// its error comes back. Temporal does not compare before it replaces: callers
+// that may meet take a lock.
+func PutSchedule(ctx context.Context, c client.Client, taskQueue string, change func(present *Schedule) (Schedule, error)) error {
+	changed := func(present *Schedule) (Schedule, error) {
+		s, err := change(present)
+		if err == nil {
+			err = s.Validate()
+		}
+		return s, err
 	}
-	wanted := s.temporal(taskQueue)
 	err := c.ScheduleClient().GetHandle(ctx, RefreshSchedule).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			present, err := scheduleOf(in.Description.Schedule)
 			if err != nil {
 				return nil, err
 			}
-			if err := may(&present); err != nil {
+			s, err := changed(&present)
+			if err != nil {
 				return nil, err
 			}
+			wanted := s.temporal(taskQueue)
 			return &client.ScheduleUpdate{Schedule: &wanted}, nil
 		},
 	})
 	if missing := (*serviceerror.NotFound)(nil); !errors.As(err, &missing) {
 		return err
 	}
-	if err := may(nil); err != nil {
+	s, err := changed(nil)
+	if err != nil {
 		return err
 	}
+	wanted := s.temporal(taskQueue)
 	_, err = c.ScheduleClient().Create(ctx, client.ScheduleOptions{
 		ID:             RefreshSchedule,
 		Spec:           *wanted.Spec,
@@ -137,7 +144,7 @@ func PutSchedule(ctx context.Context, c client.Client, taskQueue string, s Sched
 }
 
 // DeleteSchedule ends the schedule of the refresh. A run that is under way goes
-// on. may is asked as PutSchedule asks it; without a schedule the error is
+// on. may is asked before with the present one, and its error comes back; without a schedule the error is
 // recsys.ErrNotFound.
 func DeleteSchedule(ctx context.Context, c client.Client, may func(present *Schedule) error) error {
 	handle := c.ScheduleClient().GetHandle(ctx, RefreshSchedule)

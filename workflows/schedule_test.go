@@ -19,6 +19,11 @@ import (
 
 func always(*workflows.Schedule) error { return nil }
 
+// to replaces whatever is there.
+func to(s workflows.Schedule) func(*workflows.Schedule) (workflows.Schedule, error) {
+	return func(*workflows.Schedule) (workflows.Schedule, error) { return s, nil }
+}
+
 // scheduling is a Temporal whose worker ends every refresh at once: well, or with
 // a refusal when its seed is 13.
 func scheduling(t *testing.T) client.Client {
@@ -63,9 +68,9 @@ func TestSchedule_is_read_as_it_was_put(t *testing.T) {
 	_, err := workflows.DescribeSchedule(t.Context(), c)
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 	want := nightly()
-	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", want, func(present *workflows.Schedule) error {
+	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", func(present *workflows.Schedule) (workflows.Schedule, error) {
 		require.Nil(t, present)
-		return nil
+		return want, nil
 	}))
 	s, err := workflows.DescribeSchedule(t.Context(), c)
 	require.NoError(t, err)
@@ -80,9 +85,9 @@ func TestSchedule_is_read_as_it_was_put(t *testing.T) {
 	other := nightly()
 	other.Cron, other.Every, other.Jitter, other.Paused, other.Note = "", 6*time.Hour, 0, true, "the shop moves"
 	other.Refresh.Promote, other.Refresh.Rank = false, 32
-	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", other, func(present *workflows.Schedule) error {
+	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", func(present *workflows.Schedule) (workflows.Schedule, error) {
 		require.Equal(t, want, *present)
-		return nil
+		return other, nil
 	}))
 	s, err = workflows.DescribeSchedule(t.Context(), c)
 	require.NoError(t, err)
@@ -92,7 +97,10 @@ func TestSchedule_is_read_as_it_was_put(t *testing.T) {
 	// Who may not changes nothing.
 	no := errors.New("not now")
 	deny := func(*workflows.Schedule) error { return no }
-	require.ErrorIs(t, workflows.PutSchedule(t.Context(), c, "recflow", want, deny), no)
+	require.ErrorIs(t, workflows.PutSchedule(t.Context(), c, "recflow", func(*workflows.Schedule) (workflows.Schedule, error) { return want, no }), no)
+	wrong := want
+	wrong.Cron = "@daily"
+	require.ErrorContains(t, workflows.PutSchedule(t.Context(), c, "recflow", to(wrong)), "five fields")
 	require.ErrorIs(t, workflows.DeleteSchedule(t.Context(), c, deny), no)
 	s, err = workflows.DescribeSchedule(t.Context(), c)
 	require.NoError(t, err)
@@ -102,13 +110,13 @@ func TestSchedule_is_read_as_it_was_put(t *testing.T) {
 	_, err = workflows.DescribeSchedule(t.Context(), c)
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 	require.ErrorIs(t, workflows.DeleteSchedule(t.Context(), c, always), recsys.ErrNotFound)
-	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", want, always), "it may come back")
+	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", to(want)), "it may come back")
 }
 
 func TestSchedule_shows_runs_and_pauses_with_the_reason_of_a_failure(t *testing.T) {
 	c := scheduling(t)
 	s := nightly()
-	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", s, always))
+	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", to(s)))
 	state := trigger(t, c, func(s workflows.ScheduleState) bool {
 		return len(s.Runs) == 1 && s.Runs[0].Outcome != workflows.OutcomeRunning
 	})
@@ -118,7 +126,7 @@ func TestSchedule_shows_runs_and_pauses_with_the_reason_of_a_failure(t *testing.
 	require.False(t, state.Paused)
 
 	s.Refresh.Seed = 13
-	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", s, always))
+	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", to(s)))
 	state = trigger(t, c, func(s workflows.ScheduleState) bool { return s.Paused })
 	require.Contains(t, state.Note, "version 7 is refused: gate recall")
 	require.Len(t, state.Runs, 2)
@@ -127,7 +135,7 @@ func TestSchedule_shows_runs_and_pauses_with_the_reason_of_a_failure(t *testing.
 
 	// Putting it again lets it go on.
 	s.Refresh.Seed = 42
-	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", s, always))
+	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", to(s)))
 	state, err := workflows.DescribeSchedule(t.Context(), c)
 	require.NoError(t, err)
 	require.False(t, state.Paused)

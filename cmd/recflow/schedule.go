@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -47,15 +49,17 @@ func (a *app) scheduleShowCommand() *cobra.Command {
 }
 
 func (a *app) scheduleSetCommand() *cobra.Command {
-	var n apiclient.NewSchedule
+	var c apiclient.ScheduleChange
 	var training backfillFlags
 	var noPromote bool
 	cmd := &cobra.Command{
 		Use:   "set --cron FIELDS|--every TIME",
-		Short: "Make the schedule, or replace the whole of it",
-		Long:  scheduleLong + "\n\nWhat is not given is the default, not what was before.",
+		Short: "Create or change the schedule",
+		Long: scheduleLong + "\n\nWhat is not named keeps its value, and a paused schedule stays paused until it is\n" +
+			"resumed; --reset gives a setting its default again. The first schedule needs --cron\nor --every.",
 		Example: "  recflow schedule set --cron \"0 3 * * *\" --jitter 10m\n" +
-			"  recflow schedule set --every 24h --catch-up 12h --rank 128 --no-promote",
+			"  recflow schedule set --every 24h --catch-up 12h --rank 128 --no-promote\n" +
+			"  recflow schedule set --reset training,promote",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.checkOutput(); err != nil {
@@ -64,38 +68,56 @@ func (a *app) scheduleSetCommand() *cobra.Command {
 			if err := training.complete(cmd); err != nil {
 				return exitError{exitUsage, err}
 			}
-			n.From, n.Training = training.request.From, training.request.Training
-			promote := !noPromote
-			n.Promote = &promote
-			return a.setSchedule(cmd.Context(), n)
+			c.From = training.request.From
+			if !reflect.ValueOf(training.training).IsZero() {
+				c.Training = &training.training
+			}
+			if cmd.Flags().Changed("no-promote") {
+				promote := !noPromote
+				c.Promote = &promote
+			}
+			if reflect.ValueOf(c).IsZero() {
+				return exitError{exitUsage, errors.New("say what to set: --cron or --every, or another setting of the present schedule")}
+			}
+			return a.setSchedule(cmd.Context(), c)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&n.Cron, "cron", "", "minute, hour, day of the month, month, day of the week, in UTC")
-	flags.StringVar(&n.Every, "every", "", "so often: 24h, 7d")
-	flags.StringVar(&n.Jitter, "jitter", "", "start each run up to so much later")
-	flags.StringVar(&n.CatchUp, "catch-up", "", "make up for a run that was prevented within this time (default: 12h)")
+	flags.StringVar(&c.Cron, "cron", "", "minute, hour, day of the month, month, day of the week, in UTC")
+	flags.StringVar(&c.Every, "every", "", "so often: 24h, 7d")
+	flags.StringVar(&c.Jitter, "jitter", "", "start each run up to so much later; 0s for no jitter")
+	flags.StringVar(&c.CatchUp, "catch-up", "", "make up for a run that was prevented within this time (default: 12h)")
 	flags.StringVar(&training.from, "from", "", "train on events from this time (2006-01-02 or RFC 3339)")
 	flags.BoolVar(&noPromote, "no-promote", false, "leave the versions ready, not live")
+	flags.StringSliceVar(&c.Reset, "reset", nil, "settings that take their defaults again: "+strings.Join(scheduleSettings, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("reset", cobra.FixedCompletions(scheduleSettings, cobra.ShellCompDirectiveNoFileComp))
 	training.trainingFlags(cmd)
-	cmd.MarkFlagsOneRequired("cron", "every")
 	cmd.MarkFlagsMutuallyExclusive("cron", "every")
 	a.addOutputFlag(cmd)
 	return cmd
 }
 
-func (a *app) setSchedule(ctx context.Context, n apiclient.NewSchedule) error {
+// scheduleSettings are those that --reset knows.
+var scheduleSettings = []string{"jitter", "catch_up", "from", "promote", "note", "training"}
+
+func (a *app) setSchedule(ctx context.Context, c apiclient.ScheduleChange) error {
 	api, err := a.openAPI()
 	if err != nil {
 		return err
 	}
 	_, etag, err := api.Schedule(ctx)
-	if err != nil && exitCode(err) != exitNotFound {
+	switch {
+	case exitCode(err) == exitNotFound && c.Cron == "" && c.Every == "":
+		return exitError{exitUsage, errors.New("there is no schedule yet; give --cron or --every")}
+	case err != nil && exitCode(err) != exitNotFound:
 		return explainAPI(err)
 	}
-	s, err := api.PutSchedule(ctx, etag, n)
+	s, err := api.PutSchedule(ctx, etag, c)
 	if err != nil {
 		return explainAPI(err)
+	}
+	if s.Paused != nil && *s.Paused && !a.quiet {
+		fmt.Fprintln(a.err, "the schedule is still paused; go on with `recflow schedule resume`")
 	}
 	return a.printSchedule(s)
 }
@@ -108,7 +130,8 @@ func (a *app) schedulePauseCommand() *cobra.Command {
 		Example: "  recflow schedule pause --note \"the catalogue moves\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.alterSchedule(cmd.Context(), func(n *apiclient.NewSchedule) { n.Paused, n.Note = true, note })
+			paused := true
+			return a.alterSchedule(cmd.Context(), apiclient.NewSchedule{Paused: &paused, Note: note})
 		},
 	}
 	cmd.Flags().StringVar(&note, "note", "", "why, for whoever looks")
@@ -123,7 +146,8 @@ func (a *app) scheduleResumeCommand() *cobra.Command {
 		Example: "  recflow schedule resume",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.alterSchedule(cmd.Context(), func(n *apiclient.NewSchedule) { n.Paused, n.Note = false, "" })
+			paused := false
+			return a.alterSchedule(cmd.Context(), apiclient.NewSchedule{Paused: &paused})
 		},
 	}
 	a.addOutputFlag(cmd)
@@ -150,11 +174,10 @@ func (a *app) scheduleDeleteCommand() *cobra.Command {
 	}
 }
 
-// alterSchedule changes a part of the schedule.
-func (a *app) alterSchedule(ctx context.Context, change func(*apiclient.NewSchedule)) error {
-	return a.withSchedule(ctx, func(api *apiclient.Client, s apiclient.Schedule, etag string) error {
-		change(&s.NewSchedule)
-		s, err := api.PutSchedule(ctx, etag, s.NewSchedule)
+// alterSchedule changes what n names of the present schedule.
+func (a *app) alterSchedule(ctx context.Context, n apiclient.NewSchedule) error {
+	return a.withSchedule(ctx, func(api *apiclient.Client, _ apiclient.Schedule, etag string) error {
+		s, err := api.PutSchedule(ctx, etag, apiclient.ScheduleChange{NewSchedule: n})
 		if err != nil {
 			return explainAPI(err)
 		}
@@ -208,10 +231,11 @@ func scheduleFacts(s apiclient.Schedule) [][]string {
 		when = "cron " + s.Cron + " (UTC)"
 	}
 	state := "on"
+	paused := s.Paused != nil && *s.Paused
 	switch {
-	case s.Paused && s.Note != "":
+	case paused && s.Note != "":
 		state = "paused: " + s.Note
-	case s.Paused:
+	case paused:
 		state = "paused"
 	case s.Overdue:
 		state = "overdue: a run should have started; look at `recflow status`"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,11 +14,12 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 )
 
-// scheduleAPI keeps a schedule as the API does, and notes what each change was
-// decided on.
+// scheduleAPI keeps what a change names of a schedule, and notes what each change
+// was decided on and what it says.
 type scheduleAPI struct {
 	present *apiclient.Schedule
 	seen    []string
+	last    string // body of the last PUT
 }
 
 func (s *scheduleAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -26,8 +28,15 @@ func (s *scheduleAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.Method == http.MethodPut:
-		s.present = &apiclient.Schedule{Next: []time.Time{time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}}
-		if err := json.NewDecoder(r.Body).Decode(&s.present.NewSchedule); err != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(err)
+		}
+		s.last = string(body)
+		if s.present == nil {
+			s.present = &apiclient.Schedule{Next: []time.Time{time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}}
+		}
+		if err := json.Unmarshal(body, &s.present.NewSchedule); err != nil {
 			panic(err)
 		}
 	case s.present == nil:
@@ -65,32 +74,40 @@ func TestScheduleCommand(t *testing.T) {
 		assert.Contains(t, r.out, "cron 0 3 * * * (UTC)")
 		assert.Contains(t, r.out, "2026-01-02T03:00:00Z")
 		require.Equal(t, []string{"PUT *"}, api.seen)
-		assert.True(t, *api.present.Promote)
+		assert.JSONEq(t, `{"cron": "0 3 * * *", "jitter": "10m", "from": "2026-01-01T00:00:00Z", "training": {"rank": 32}}`, api.last)
 		assert.Equal(t, 32, api.present.Training.Rank)
 		assert.Equal(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), api.present.From)
 	})
-	t.Run("it pauses and resumes what was seen, and leaves the rest", func(t *testing.T) {
-		r := recflow(t.Context(), "", "schedule", "pause", "--note", "the shop moves")
+	t.Run("it says only what is named", func(t *testing.T) {
+		for _, c := range []struct {
+			args []string
+			body string
+		}{
+			{[]string{"pause", "--note", "the shop moves"}, `{"paused": true, "note": "the shop moves"}`},
+			{[]string{"set", "--cron", "0 4 * * *"}, `{"cron": "0 4 * * *"}`},
+			{[]string{"set", "--alpha", "3", "--seed", "0"}, `{"training": {"alpha": 3, "seed": 0}}`},
+			{[]string{"set", "--no-promote"}, `{"promote": false}`},
+			{[]string{"set", "--no-promote=false", "--jitter", "0s"}, `{"promote": true, "jitter": "0s"}`},
+			{[]string{"set", "--reset", "training,from"}, `{"reset": ["training", "from"]}`},
+			{[]string{"pause"}, `{"paused": true}`},
+		} {
+			r := recflow(t.Context(), "", append([]string{"schedule"}, c.args...)...)
+			require.Equal(t, 0, r.code, r.err)
+			assert.JSONEq(t, c.body, api.last, c.args)
+			assert.Equal(t, `PUT "7"`, api.seen[len(api.seen)-1])
+			assert.Contains(t, r.out, "paused: the shop moves")
+			if c.args[0] == "set" {
+				assert.Contains(t, r.err, "recflow schedule resume")
+			}
+		}
+		r := recflow(t.Context(), "", "schedule", "resume")
 		require.Equal(t, 0, r.code, r.err)
-		assert.Contains(t, r.out, "paused: the shop moves")
-		assert.Equal(t, "0 3 * * *", api.present.Cron)
-		assert.Equal(t, 32, api.present.Training.Rank)
-		r = recflow(t.Context(), "", "schedule", "resume")
-		require.Equal(t, 0, r.code, r.err)
-		assert.False(t, api.present.Paused)
-		assert.Empty(t, api.present.Note)
-		assert.Equal(t, []string{`PUT "7"`, `PUT "7"`}, api.seen[1:])
-	})
-	t.Run("it replaces the whole of it", func(t *testing.T) {
-		r := recflow(t.Context(), "", "schedule", "set", "--every", "6h", "--no-promote")
-		require.Equal(t, 0, r.code, r.err)
-		assert.Empty(t, api.present.Cron)
-		assert.Zero(t, api.present.Training.Rank)
-		assert.False(t, *api.present.Promote)
-		assert.Contains(t, r.out, "left ready")
+		assert.JSONEq(t, `{"paused": false}`, api.last)
+		assert.NotContains(t, r.out, "paused")
+		assert.Empty(t, recflow(t.Context(), "", "schedule", "set", "--jitter", "5m").err)
 	})
 	t.Run("it shows why it is paused, and what came of the runs", func(t *testing.T) {
-		api.present.Paused, api.present.Note = true, "version 7 is refused: gate recall"
+		api.present.Paused, api.present.Note = new(true), "version 7 is refused: gate recall"
 		api.present.Missed = 2
 		api.present.Runs = []apiclient.ScheduledRun{{WorkflowID: "recflow-refresh-x", Outcome: "refused", Detail: "gate recall (value 0.91)"}}
 		r := recflow(t.Context(), "", "schedule", "show")
@@ -110,6 +127,9 @@ func TestScheduleCommand(t *testing.T) {
 	})
 	t.Run("it refuses wrong usage", func(t *testing.T) {
 		assert.Equal(t, exitUsage, recflow(t.Context(), "", "schedule", "set").code)
+		r := recflow(t.Context(), "", "schedule", "set", "--jitter", "10m")
+		assert.Equal(t, exitUsage, r.code)
+		assert.Contains(t, r.err, "there is no schedule yet; give --cron or --every")
 		assert.Equal(t, exitUsage, recflow(t.Context(), "", "schedule", "set", "--cron", "0 3 * * *", "--every", "24h").code)
 		assert.Equal(t, exitUsage, recflow(t.Context(), "", "schedule", "set", "--every", "24h", "--from", "soon").code)
 	})

@@ -6,18 +6,24 @@ import (
 	"time"
 )
 
-// NewSchedule says when to refresh, and how. It is the whole of the schedule:
-// what is left out is the default, not what was before.
+// NewSchedule says when to refresh, and how.
 type NewSchedule struct {
 	Cron     string    `json:"cron,omitempty" maxLength:"100" doc:"Five fields in UTC: minute, hour, day of the month, month, day of the week. Either this or every." example:"0 3 * * *"`
 	Every    string    `json:"every,omitempty" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" doc:"So often, counted from midnight UTC of 1 January 1970: 24h, 7d."`
-	Jitter   string    `json:"jitter,omitempty" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" doc:"Each run starts up to so much later." example:"10m"`
-	CatchUp  string    `json:"catch_up,omitempty" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" default:"12h" doc:"A run that was prevented is made up for within this time; after it the run is missed." example:"12h"`
-	From     time.Time `json:"from,omitzero" doc:"Train on events from this time; on all of them when left out. The end is when a run starts."`
-	Promote  *bool     `json:"promote,omitempty" default:"true" doc:"Make a version live when no gate refuses it."`
-	Paused   bool      `json:"paused,omitempty" doc:"Start nothing for now. It is paused by itself when a run fails."`
-	Note     string    `json:"note,omitempty" maxLength:"500" doc:"Why it is paused. A run that fails writes its reason here."`
-	Training *Training `json:"training,omitempty" doc:"How to train; the defaults when left out."`
+	Jitter   string    `json:"jitter,omitempty" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" doc:"Each run starts up to so much later; 0s for no jitter, which is the default." example:"10m"`
+	CatchUp  string    `json:"catch_up,omitempty" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" doc:"A run that was prevented is made up for within this time; after it the run is missed. The default is 12h." example:"12h"`
+	From     time.Time `json:"from,omitzero" doc:"Train on events from this time; the default is all of them. The end is when a run starts."`
+	Promote  *bool     `json:"promote,omitempty" doc:"Make a version live when no gate refuses it, which is the default."`
+	Paused   *bool     `json:"paused,omitempty" doc:"Start nothing for now; the default is false. The schedule is paused when a run fails."`
+	Note     string    `json:"note,omitempty" maxLength:"500" doc:"Why it is paused. A run that fails writes its reason here, and paused: false removes it."`
+	Training *Training `json:"training,omitempty" doc:"How to train."`
+}
+
+// ScheduleChange changes the schedule, or makes the first one. What is left out
+// keeps its value, inside training too; of the first one it is the default.
+type ScheduleChange struct {
+	NewSchedule
+	Reset []string `json:"reset,omitempty" maxItems:"6" enum:"jitter,catch_up,from,promote,note,training" doc:"Settings that take their defaults again, before the others are applied."`
 }
 
 // Schedule is the schedule of the refresh and what has come of it.
@@ -51,14 +57,14 @@ func (c *Client) Schedule(ctx context.Context) (s Schedule, etag string, err err
 	return s, answered.Get("ETag"), err
 }
 
-// PutSchedule replaces the schedule that is as it was seen, or makes the first
-// one when etag is empty.
-func (c *Client) PutSchedule(ctx context.Context, etag string, n NewSchedule) (s Schedule, err error) {
+// PutSchedule changes the schedule that is as it was seen, or makes the first one
+// when etag is empty.
+func (c *Client) PutSchedule(ctx context.Context, etag string, change ScheduleChange) (s Schedule, err error) {
 	header := match(etag)
 	if etag == "" {
 		header = http.Header{"If-None-Match": {"*"}}
 	}
-	_, err = c.Do(ctx, http.MethodPut, "/schedule", nil, header, n, &s)
+	_, err = c.Do(ctx, http.MethodPut, "/schedule", nil, header, change, &s)
 	return s, err
 }
 
