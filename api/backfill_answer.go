@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,7 +21,24 @@ func (s *server) describe(b recsys.Backfill) apiclient.Backfill {
 		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.workflowLink(slice.WorkflowID, slice.WorkflowRunID)})
 	}
 	out.Backfill.Slices = nil
+	out.Request = parametersOf(b.Request)
 	return out
+}
+
+// parametersOf is what each training is asked for, as callers see it: its end is
+// that of its slice. The ledger keeps the bytes with their zero end, because their
+// digest finds earlier backfills with the same parameters.
+func parametersOf(request json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(request, &fields) != nil {
+		return request
+	}
+	delete(fields, "to")
+	shown, err := json.Marshal(fields)
+	if err != nil {
+		return request
+	}
+	return shown
 }
 
 // workflowLink is the page of a workflow in the Temporal UI, or empty.

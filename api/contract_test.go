@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,6 +32,31 @@ func TestContract(t *testing.T) {
 	committed, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, string(committed), string(now), "the API and openapi.json differ: go test ./api -run TestContract -update")
+}
+
+// TestTimesInAnswersAreKnown: a time that may be unknown is left out of an answer,
+// so its field is not required. The required ones are always known.
+func TestTimesInAnswersAreKnown(t *testing.T) {
+	t.Parallel()
+	known := []string{
+		"Audit.at", "Flip.at", // when it was written
+		"Backfill.created_at", "Backfill.to", "Slice.to", "Plan.to", "PlanSlice.to", // an end that is left out is resolved at once
+		"Attempt.started_at",                // only an attempt that was made is followed by another
+		"Coverage.stored_to", "Coverage.to", // a training has an end
+		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",
+		"Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
+	}
+	h := newServer(config.API{}, nil, nil)
+	h.handler()
+	var required []string
+	for name, schema := range h.api.OpenAPI().Components.Schemas.Map() {
+		for property, s := range schema.Properties {
+			if s.Format == "date-time" && slices.Contains(schema.Required, property) {
+				required = append(required, name+"."+property)
+			}
+		}
+	}
+	require.ElementsMatch(t, known, required)
 }
 
 // TestContractFuzz sends what Schemathesis makes of the document to the API, with

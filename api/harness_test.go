@@ -146,6 +146,7 @@ func (h *harness) doAs(token, method, path string, body any, headers ...string) 
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	require.NoError(h.t, err)
+	require.NotContains(h.t, string(data), `"0001-01-01T`, "a time that is not known is left out")
 	return answer{resp.StatusCode, resp.Header, data}
 }
 

@@ -10,9 +10,9 @@ import (
 // Coverage is what a version has already counted. Training reads exactly the
 // covered events; fold-in adds exactly the others.
 type Coverage struct {
-	From     time.Time `json:"from"`      // inclusive; zero for no lower end
-	To       time.Time `json:"to"`        // exclusive
-	StoredTo time.Time `json:"stored_to"` // exclusive; the time the input was read minus a margin for late delivery
+	From     time.Time `json:"from,omitzero"` // inclusive; zero for no lower end
+	To       time.Time `json:"to"`            // exclusive
+	StoredTo time.Time `json:"stored_to"`     // exclusive; the time the input was read minus a margin for late delivery
 }
 
 // Covers reports whether the version has counted e:
