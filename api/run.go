@@ -77,13 +77,20 @@ func serve(ctx context.Context, s *server) error {
 		return fmt.Errorf("listen for Prometheus (RECFLOW_API_METRICS_ADDRESS): %w", err)
 	}
 	defer metrics.Close()
+	return serveOn(ctx, s, listener, metrics)
+}
+
+// serveOn serves on two listeners until ctx ends or one of them fails, and then
+// drains: without either of them the process is of no use to whoever watches it,
+// and only a restart brings a listener back.
+func serveOn(ctx context.Context, s *server, listener, metrics net.Listener) error {
 	requests := httpServer(s.handler())
 	scrapes := httpServer(s.metrics.handler())
-	var group errgroup.Group
-	group.Go(func() error { return ended(requests.Serve(listener)) })
-	group.Go(func() error { return ended(scrapes.Serve(metrics)) })
+	group, serving := errgroup.WithContext(ctx)
+	group.Go(func() error { return ended("serve requests", requests.Serve(listener)) })
+	group.Go(func() error { return ended("serve metrics", scrapes.Serve(metrics)) })
 	slog.Info("api ready", "address", listener.Addr().String(), "metrics", metrics.Addr().String(), "auth", s.config.Auth, "build_id", s.buildID())
-	<-ctx.Done()
+	<-serving.Done()
 	slog.Info("api draining", "drain_timeout", s.config.DrainTimeout.String())
 	close(s.stopping) // those who wait for a change get an answer now
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
@@ -93,7 +100,7 @@ func serve(ctx context.Context, s *server) error {
 		slog.Warn("requests were cut off", "error", err)
 	}
 	scrapes.Close()
-	err = group.Wait()
+	err := group.Wait()
 	slog.Info("api drained")
 	return err
 }
@@ -110,10 +117,10 @@ func httpServer(h http.Handler) *http.Server {
 	}
 }
 
-// ended forgets that a server was told to stop.
-func ended(err error) error {
+// ended says why a server ended, unless it was told to.
+func ended(what string, err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	return err
+	return fmt.Errorf("%s: %w", what, err)
 }

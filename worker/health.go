@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -24,6 +23,7 @@ import (
 type pulse struct {
 	server *http.Server
 	state  atomic.Value // of condition
+	failed chan error   // gets why nothing answers any longer
 }
 
 // condition is what the worker does.
@@ -38,7 +38,7 @@ const (
 // listen answers health checks on address from now on, or nowhere when it is
 // empty.
 func listen(address string) (*pulse, error) {
-	p := &pulse{}
+	p := &pulse{failed: make(chan error, 1)}
 	p.set(starting)
 	if address == "" {
 		return p, nil
@@ -47,15 +47,20 @@ func listen(address string) (*pulse, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for health checks (RECFLOW_WORKER_HEALTH_ADDRESS): %w", err)
 	}
+	p.serve(listener)
+	return p, nil
+}
+
+// serve answers on listener until Close.
+func (p *pulse) serve(listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+health.Path, p.answer)
 	p.server = &http.Server{Addr: listener.Addr().String(), Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			slog.Error("health checks get no answer any more", "error", err)
+			p.failed <- fmt.Errorf("answer health checks: %w", err)
 		}
 	}()
-	return p, nil
 }
 
 func (p *pulse) set(c condition) { p.state.Store(c) }

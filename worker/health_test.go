@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/health"
+	"github.com/recflow/recflow/internal/temporaltest"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestHealth(t *testing.T) {
@@ -36,5 +43,38 @@ func TestHealthIsAskedOnLoopbackOnly(t *testing.T) {
 	for _, address := range []string{"", "127.0.0.1:14580", "[::1]:14580"} {
 		err := config.Worker{HealthAddress: address}.Validate()
 		require.NotContains(t, err.Error(), "RECFLOW_WORKER_HEALTH_ADDRESS", address)
+	}
+}
+
+func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) {
+	t.Parallel()
+	server, err := temporaltest.Shared()
+	require.NoError(t, err)
+	temporal, err := client.Dial(client.Options{HostPort: server.Address, Namespace: server.Namespace(t), Logger: temporaltest.Quiet})
+	require.NoError(t, err)
+	t.Cleanup(temporal.Close)
+	store := vectorstoretest.New(t)
+
+	p, err := listen("")
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p.serve(listener)
+	defer p.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	over := make(chan error, 1)
+	go func() {
+		c := config.Worker{Temporal: config.Temporal{TaskQueue: "recflow"}, DrainTimeout: time.Second}
+		over <- serve(ctx, c, p, temporal, &activities.Activities{Store: store, Temporal: temporal})
+	}()
+	require.Eventually(t, func() bool { return health.Ask(ctx, p.server.Addr) == nil }, patience, 10*time.Millisecond)
+	require.NoError(t, listener.Close())
+	select {
+	case err := <-over:
+		require.ErrorContains(t, err, "answer health checks")
+		require.ErrorIs(t, err, net.ErrClosed)
+	case <-time.After(20 * time.Second):
+		t.Fatal("it goes on without answering health checks")
 	}
 }

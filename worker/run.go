@@ -110,7 +110,8 @@ func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Clien
 	})
 	workflows.Register(w)
 	w.RegisterActivity(steps)
-	if err := w.Start(); err != nil {
+	err := w.Start()
+	if err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
 	p.set(polling)
@@ -124,12 +125,16 @@ func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Clien
 	slog.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)
 	select {
 	case <-ctx.Done():
-		slog.Info("worker draining", "drain_timeout", c.DrainTimeout.String())
-		w.Stop()
-		slog.Info("worker drained")
-		return nil
+	case err = <-p.failed:
+		// A listener does not come back, and whoever checks the health would soon kill
+		// a worker that does not answer. It ends by itself, as if it were told to, and
+		// the error says why.
 	case err := <-broken:
 		w.Stop()
 		return fmt.Errorf("the worker broke: %w", err)
 	}
+	slog.Info("worker draining", "drain_timeout", c.DrainTimeout.String())
+	w.Stop()
+	slog.Info("worker drained")
+	return err
 }
