@@ -48,8 +48,7 @@ func TestHealthIsAskedOnLoopbackOnly(t *testing.T) {
 
 func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) {
 	t.Parallel()
-	server, err := temporaltest.Shared()
-	require.NoError(t, err)
+	server := temporaltest.Shared(t)
 	temporal, err := client.Dial(client.Options{HostPort: server.Address, Namespace: server.Namespace(t), Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
