@@ -63,7 +63,7 @@ func register[I, O any](s *server, op huma.Operation, handler func(context.Conte
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
-			return nil, problemOf(ctx, err)
+			return nil, problemOf(ctx, s.log, err)
 		}
 		return out, nil
 	})
@@ -88,7 +88,7 @@ func (s *server) admit(a access) func(huma.Context, func(huma.Context)) {
 				"ask for a token with it: recflow tokens create --scope "+string(a.scope))
 		}
 		if refused != nil {
-			writeHumaProblem(s.api, ctx, refused)
+			s.writeHumaProblem(ctx, refused)
 		} else {
 			next(ctx)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -57,7 +56,7 @@ func (s *server) recordRefusal(ctx context.Context, c *call) {
 		Code: c.problem.Code, Detail: c.problem.Detail, TraceID: c.traceID,
 	})
 	if err != nil {
-		slog.ErrorContext(ctx, "a refusal is not in the audit", "action", c.action, "code", c.problem.Code, "error", err, "trace_id", c.traceID)
+		s.log.ErrorContext(ctx, "a refusal is not in the audit", "action", c.action, "code", c.problem.Code, "error", err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -194,7 +193,7 @@ func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) (out act
 	out, err = workflows.AskPlan(ask, s.temporal, s.config.Temporal.TaskQueue, hex.EncodeToString(sum[:8]), in)
 	if err != nil {
 		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
-			slog.WarnContext(ctx, "no plan came", "error", err, "trace_id", callOf(ctx).traceID)
+			s.log.WarnContext(ctx, "no plan came", "error", err)
 			return out, failAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", retrySoon)
 		}
 		return out, err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -125,7 +124,7 @@ func (s *server) begin(ctx context.Context, b recsys.Backfill) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
 	defer cancel()
 	if err := workflows.StartBackfill(ctx, s.temporal, s.config.Temporal.TaskQueue, b); err != nil {
-		slog.WarnContext(ctx, "a backfill is left for a worker to start", "backfill", b.ID, "error", err)
+		s.log.WarnContext(ctx, "a backfill is left for a worker to start", "backfill", b.ID, "error", err)
 	}
 }
 
@@ -263,7 +262,7 @@ func (s *server) stop(ctx context.Context, b recsys.Backfill) (recsys.Backfill, 
 	case errors.As(err, &unknown):
 		return s.store.EndBackfill(ctx, b.ID, b.Round, "")
 	case err != nil:
-		slog.WarnContext(ctx, "a backfill is left for a worker to cancel", "backfill", b.ID, "error", err)
+		s.log.WarnContext(ctx, "a backfill is left for a worker to cancel", "backfill", b.ID, "error", err)
 	}
 	return b, nil
 }
@@ -290,7 +289,7 @@ func (s *server) temporalAnswers(ctx context.Context) error {
 	defer cancel()
 	_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 	if err != nil {
-		slog.WarnContext(ctx, "temporal is away", "error", err, "trace_id", callOf(ctx).traceID)
+		s.log.WarnContext(ctx, "temporal is away", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
 	}
 	return nil

@@ -17,6 +17,7 @@ type call struct {
 	action    string // in the audit; empty when nothing changes
 	target    string // what the action is done to, once that is known
 	problem   *apiclient.Problem
+	failure   error // inside huma, for the log
 }
 
 type callKey struct{}

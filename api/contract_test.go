@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -47,7 +48,7 @@ func TestTimesInAnswersAreKnown(t *testing.T) {
 		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",
 		"Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
 	}
-	h := newServer(config.API{}, nil, nil)
+	h := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)
 	h.handler()
 	var required []string
 	for name, schema := range h.api.OpenAPI().Components.Schemas.Map() {

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ var referenceStyle string
 
 // document is the OpenAPI document of the API, as it is committed.
 func document() []byte {
-	s := newServer(config.API{}, nil, nil)
+	s := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)
 	s.handler()
 	return documentOf(s.api)
 }

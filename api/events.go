@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -72,13 +71,13 @@ func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEven
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return nil, notAllPut(ctx, out.Body, from, results, err)
+	return nil, s.notAllPut(ctx, out.Body, from, results, err)
 }
 
 // notAllPut says which events are not known to be in the stream.
-func notAllPut(ctx context.Context, sent apiclient.Sent, from []int, results []awsclient.PutResult, err error) error {
+func (s *server) notAllPut(ctx context.Context, sent apiclient.Sent, from []int, results []awsclient.PutResult, err error) error {
 	var p *apiclient.Problem
-	slog.WarnContext(ctx, "events were not taken by the stream", "error", err, "trace_id", callOf(ctx).traceID)
+	s.log.WarnContext(ctx, "events were not taken by the stream", "error", err)
 	if awsclient.Throttled(err) {
 		p = failAfter(http.StatusTooManyRequests, "stream_throttled", "", "send the same request again later; add shards when it happens often", retrySoon)
 	} else {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -32,6 +33,7 @@ const (
 // guard knows who calls and how often. It is safe for concurrent use.
 type guard struct {
 	config config.API
+	log    *slog.Logger
 	tokens tokenStore
 	now    func() time.Time
 
@@ -53,8 +55,8 @@ type knownToken struct {
 	read   time.Time
 }
 
-func newGuard(c config.API, tokens tokenStore) *guard {
-	return &guard{config: c, tokens: tokens, now: time.Now, anonymousRate: anonymousRate, anonymousBurst: anonymousBurst, known: map[string]knownToken{}, limiters: map[string]*rate.Limiter{}}
+func newGuard(c config.API, log *slog.Logger, tokens tokenStore) *guard {
+	return &guard{config: c, log: log, tokens: tokens, now: time.Now, anonymousRate: anonymousRate, anonymousBurst: anonymousBurst, known: map[string]knownToken{}, limiters: map[string]*rate.Limiter{}}
 }
 
 // identify says who calls by the Authorization header, and whether they may go
@@ -93,7 +95,7 @@ func (g *guard) authenticate(ctx context.Context, authorization string) (princip
 		return principal{}, bad
 	}
 	if err != nil {
-		return principal{}, classify(ctx, err)
+		return principal{}, classify(ctx, g.log, err)
 	}
 	if subtle.ConstantTimeCompare(sum[:], digest) != 1 || !t.Valid(g.now()) {
 		return principal{}, bad

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -31,6 +30,7 @@ type harness struct {
 	settings config.API
 	address  string // of Temporal
 	space    string
+	logger   *slog.Logger
 }
 
 type harnessOption func(*harness)
@@ -49,7 +49,7 @@ func withSettings(change func(*config.API)) harnessOption {
 
 func newHarness(t *testing.T, options ...harnessOption) *harness {
 	t.Helper()
-	h := &harness{t: t, settings: config.API{Auth: config.AuthToken, Rate: 10_000, Burst: 10_000}, address: "127.0.0.1:1", space: "none"}
+	h := &harness{t: t, settings: config.API{Auth: config.AuthToken, Rate: 10_000, Burst: 10_000}, address: "127.0.0.1:1", space: "none", logger: slog.New(slog.DiscardHandler)}
 	for _, o := range options {
 		o(h)
 	}
@@ -57,7 +57,7 @@ func newHarness(t *testing.T, options ...harnessOption) *harness {
 	temporal, err := client.NewLazyClient(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	h.server = newServer(h.settings, vectorstoretest.New(t), temporal)
+	h.server = newServer(h.settings, h.logger, vectorstoretest.New(t), temporal)
 	h.http = httptest.NewServer(h.handler())
 	t.Cleanup(h.http.Close)
 	h.token = h.tokenWith("test", scopes()...)
@@ -159,9 +159,4 @@ func (h *harness) audited() (lines []string) {
 		lines = append(lines, strings.Join(strings.Fields(e.Outcome+" "+e.Action+" "+e.Target+" "+e.Code), " "))
 	}
 	return lines
-}
-
-func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // tests look at answers
-	os.Exit(m.Run())
 }

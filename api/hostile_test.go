@@ -92,7 +92,7 @@ func TestHostileRequests(t *testing.T) {
 func TestLimitsOfARequest(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	server := httpServer(h.handler())
+	server := httpServer(h.handler(), h.log)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	go server.Serve(l)

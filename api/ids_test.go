@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -58,7 +59,7 @@ var encodings = map[string]func(id string) string{
 // handler as it is, next to any other id.
 func TestPathIDs(t *testing.T) {
 	t.Parallel()
-	engine := newServer(config.API{}, nil, nil).routes()
+	engine := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil).routes()
 	var got []string
 	engine.GET("/ids/:a/and/:b", func(c *gin.Context) { got = []string{c.Param("a"), c.Param("b"), c.FullPath()} })
 	check := func(t interface {
@@ -110,14 +111,11 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 	return ids
 }
 
-// TestIDsOnEveryRoute asks every route with an id in its path for each hard id,
-// and compares the answer with that of the library below it.
-func TestIDsOnEveryRoute(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t)
-	ids := h.withHardIDs(t)
+// textRoutes are the routes whose ids are the shop's own: each asks at path for id
+// and compares the answer with that of the library below the API.
+func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
 	plain := recommend.Recommender{Store: h.store}
-	texts := map[string]func(t *testing.T, id, path string){
+	return map[string]func(t *testing.T, id, path string){
 		"GET /items/:id": func(t *testing.T, id, path string) {
 			var got apiclient.ItemNow
 			h.ask(t, "GET", path, nil, &got)
@@ -162,20 +160,28 @@ func TestIDsOnEveryRoute(t *testing.T) {
 			require.Equal(t, id, got.EventID)
 		},
 	}
-	// Ids that recflow makes: a handler that gets them as they are says that there
-	// is no such thing, or asks for an If-Match.
-	made := map[string]string{
-		"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "temporal_unavailable",
-		"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
-		"POST /versions/:version/promote": "not_found", "PUT /versions/:version/pin": "not_found", "GET /versions/:version/diff/:other": "not_found",
-	}
+}
+
+// madeRoutes are the routes whose ids recflow makes, with the code of a handler
+// that gets an id of nothing as it is.
+var madeRoutes = map[string]string{
+	"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "temporal_unavailable",
+	"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
+	"POST /versions/:version/promote": "not_found", "PUT /versions/:version/pin": "not_found", "GET /versions/:version/diff/:other": "not_found",
+}
+
+// TestIDsOnEveryRoute asks every route with an id in its path for each hard id.
+func TestIDsOnEveryRoute(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	ids, texts := h.withHardIDs(t), h.textRoutes()
 	for _, r := range h.routes().Routes() {
 		name := r.Method + " " + r.Path
 		if !strings.Contains(r.Path, ":") {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			if code, ok := made[name]; ok {
+			if code, ok := madeRoutes[name]; ok {
 				path := strings.NewReplacer(":version", "%39%39", ":other", "%39%38", ":id", "%39%39").Replace(r.Path)
 				var body any
 				if r.Method == "POST" || r.Method == "PUT" {

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/recflow/recflow/internal/telemetry"
 )
 
 // observe gives the request a trace id, the answer its common headers, and the
@@ -17,7 +19,7 @@ import (
 func (s *server) observe(c *gin.Context) {
 	began := time.Now()
 	k := &call{traceID: traceID(c.GetHeader("Traceparent"))}
-	c.Request = c.Request.WithContext(withCall(c.Request.Context(), k))
+	c.Request = c.Request.WithContext(telemetry.WithTrace(withCall(c.Request.Context(), k), k.traceID))
 	h := c.Writer.Header()
 	h.Set("Trace-Id", k.traceID)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -30,19 +32,23 @@ func (s *server) observe(c *gin.Context) {
 	}
 	took := time.Since(began)
 	s.metrics.request(c.Request.Method, route, c.Writer.Status(), took)
+	ctx := c.Request.Context()
+	if k.failure != nil {
+		s.log.ErrorContext(ctx, "request failed", "error", k.failure)
+	}
 	level := slog.LevelDebug
 	if k.action != "" {
 		level = slog.LevelInfo
 	}
-	slog.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(),
-		"duration_ms", took.Milliseconds(), "actor", k.principal.actor(), "trace_id", k.traceID)
+	s.log.Log(ctx, level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(),
+		"duration_ms", took.Milliseconds(), "actor", k.principal.actor())
 }
 
 // recovered answers when a handler panics.
 func (s *server) recovered(c *gin.Context) {
 	defer func() {
 		if p := recover(); p != nil {
-			slog.ErrorContext(c.Request.Context(), "a handler panicked", "panic", p, "trace_id", callOf(c.Request.Context()).traceID, "stack", string(debug.Stack()))
+			s.log.ErrorContext(c.Request.Context(), "a handler panicked", "panic", p, "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
 				writeProblem(c, fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow"))
 			}

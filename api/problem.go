@@ -49,13 +49,13 @@ var kinds = []struct {
 }
 
 // problemOf turns what a handler returned into an answer.
-func problemOf(ctx context.Context, err error) *apiclient.Problem {
-	p := classify(ctx, err)
+func problemOf(ctx context.Context, log *slog.Logger, err error) *apiclient.Problem {
+	p := classify(ctx, log, err)
 	complete(ctx, p)
 	return p
 }
 
-func classify(ctx context.Context, err error) *apiclient.Problem {
+func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Problem {
 	var p *apiclient.Problem
 	if errors.As(err, &p) {
 		return p
@@ -68,17 +68,17 @@ func classify(ctx context.Context, err error) *apiclient.Problem {
 	}
 	switch {
 	case temporalAway(err):
-		slog.WarnContext(ctx, "temporal is away", "error", err, "trace_id", callOf(ctx).traceID)
+		log.WarnContext(ctx, "temporal is away", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
 	case vectorstore.Refused(err):
 		return fail(http.StatusUnprocessableEntity, "invalid_text", "a text holds a character that cannot be kept", "leave out zero characters")
 	case vectorstore.Away(err):
-		slog.WarnContext(ctx, "the database is away", "error", err, "trace_id", callOf(ctx).traceID)
+		log.WarnContext(ctx, "the database is away", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer", "try again", retrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return failAfter(http.StatusServiceUnavailable, "out_of_time", "the answer took too long", "try again", retrySoon)
 	}
-	slog.ErrorContext(ctx, "request failed", "error", err, "trace_id", callOf(ctx).traceID)
+	log.ErrorContext(ctx, "request failed", "error", err)
 	return fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow")
 }
 
@@ -130,7 +130,7 @@ func init() {
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		if status == http.StatusInternalServerError {
-			slog.ErrorContext(ctx.Context(), "request failed", "error", fmt.Errorf("%s: %w", msg, errors.Join(errs...)), "trace_id", callOf(ctx.Context()).traceID)
+			callOf(ctx.Context()).failure = fmt.Errorf("%s: %w", msg, errors.Join(errs...)) // observe logs it
 			msg, errs = "something went wrong inside", nil
 		}
 		p, _ := huma.NewError(status, msg, errs...).(*apiclient.Problem)
@@ -150,7 +150,7 @@ func writeProblem(c *gin.Context, p *apiclient.Problem) {
 }
 
 // writeHumaProblem answers before an operation runs.
-func writeHumaProblem(api huma.API, ctx huma.Context, p *apiclient.Problem) {
+func (s *server) writeHumaProblem(ctx huma.Context, p *apiclient.Problem) {
 	complete(ctx.Context(), p)
 	for name, values := range p.GetHeaders() {
 		ctx.SetHeader(name, values[0])
@@ -160,7 +160,7 @@ func writeHumaProblem(api huma.API, ctx huma.Context, p *apiclient.Problem) {
 	}
 	ctx.SetHeader("Content-Type", apiclient.ProblemType)
 	ctx.SetStatus(p.Status)
-	if err := api.Marshal(ctx.BodyWriter(), "application/json", p); err != nil {
-		slog.DebugContext(ctx.Context(), "the answer was not taken", "error", err)
+	if err := s.api.Marshal(ctx.BodyWriter(), "application/json", p); err != nil {
+		s.log.DebugContext(ctx.Context(), "the answer was not taken", "error", err)
 	}
 }

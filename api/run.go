@@ -30,16 +30,16 @@ const (
 
 // run serves until ctx ends, then drains. Everything it opened is closed when it
 // returns.
-func run(ctx context.Context, c config.API) error {
+func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	var aws awsclient.Config // is only asked for when something on AWS is used
 	if c.Stream.Name != "" || c.Database.Auth == config.DatabaseIAM {
 		var err error
-		if aws, err = awsclient.Load(ctx, awsclient.Options{}); err != nil {
+		if aws, err = awsclient.Load(ctx, awsclient.Options{Log: log}); err != nil {
 			return err
 		}
 	}
 	store, err := vectorstore.Open(ctx, vectorstore.Options{
-		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-api",
+		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-api", Log: log,
 	})
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func run(ctx context.Context, c config.API) error {
 	if err := store.CheckSchema(ctx); err != nil {
 		return err
 	}
-	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(slog.Default()))
+	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(log))
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func run(ctx context.Context, c config.API) error {
 		return fmt.Errorf("prepare for Temporal at %s: %w", c.Temporal.Address, err)
 	}
 	defer temporal.Close()
-	s := newServer(c, store, temporal)
+	s := newServer(c, log, store, temporal)
 	if c.Stream.Name != "" {
 		s.stream = awsclient.NewKinesis(aws, c.Stream.Name)
 	}
@@ -84,28 +84,28 @@ func serve(ctx context.Context, s *server) error {
 // drains: without either of them the process is of no use to whoever watches it,
 // and only a restart brings a listener back.
 func serveOn(ctx context.Context, s *server, listener, metrics net.Listener) error {
-	requests := httpServer(s.handler())
-	scrapes := httpServer(s.metrics.handler())
+	requests := httpServer(s.handler(), s.log)
+	scrapes := httpServer(s.metrics.handler(), s.log)
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended("serve requests", requests.Serve(listener)) })
 	group.Go(func() error { return ended("serve metrics", scrapes.Serve(metrics)) })
-	slog.Info("api ready", "address", listener.Addr().String(), "metrics", metrics.Addr().String(), "auth", s.config.Auth, "build_id", s.buildID())
+	s.log.Info("api ready", "address", listener.Addr().String(), "metrics", metrics.Addr().String(), "auth", s.config.Auth, "build_id", s.buildID())
 	<-serving.Done()
-	slog.Info("api draining", "drain_timeout", s.config.DrainTimeout.String())
+	s.log.Info("api draining", "drain_timeout", s.config.DrainTimeout.String())
 	close(s.stopping) // those who wait for a change get an answer now
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
 	defer cancel()
 	if err := requests.Shutdown(drain); err != nil {
 		requests.Close()
-		slog.Warn("requests were cut off", "error", err)
+		s.log.Warn("requests were cut off", "error", err)
 	}
 	scrapes.Close()
 	err := group.Wait()
-	slog.Info("api drained")
+	s.log.Info("api drained")
 	return err
 }
 
-func httpServer(h http.Handler) *http.Server {
+func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
@@ -113,7 +113,7 @@ func httpServer(h http.Handler) *http.Server {
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    mostHeader,
-		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -133,7 +132,7 @@ func (s *server) changeSchedule(ctx context.Context, change func(context.Context
 		defer cancel()
 		err := change(ctx)
 		if temporalAway(err) || ctx.Err() != nil {
-			slog.WarnContext(ctx, "temporal went away during a change", "error", err, "trace_id", callOf(ctx).traceID)
+			s.log.WarnContext(ctx, "temporal went away during a change", "error", err)
 			return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal did not answer in time; whether the schedule was changed is not known", "look at GET /schedule", retrySoon)
 		}
 		return err

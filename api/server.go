@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/danielgtaylor/huma/v2"
 	"go.temporal.io/sdk/client"
@@ -15,6 +16,7 @@ import (
 // server is what handlers need. There is one in a process.
 type server struct {
 	config   config.API
+	log      *slog.Logger
 	store    *vectorstore.Store
 	temporal client.Client      // connects when first used: Temporal may be away
 	stream   *awsclient.Kinesis // nil where no stream is configured
@@ -26,12 +28,12 @@ type server struct {
 	stopping chan struct{} // closed when the process drains
 }
 
-func newServer(c config.API, store *vectorstore.Store, temporal client.Client) *server {
+func newServer(c config.API, log *slog.Logger, store *vectorstore.Store, temporal client.Client) *server {
 	return &server{
-		config: c, store: store, temporal: temporal,
+		config: c, log: log, store: store, temporal: temporal,
 		reader:   &recommend.Recommender{Store: store, Keep: recommend.Keep(liveFor)},
 		metrics:  newMetrics(),
-		guard:    newGuard(c, store),
+		guard:    newGuard(c, log, store),
 		stopping: make(chan struct{}),
 	}
 }

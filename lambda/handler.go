@@ -184,7 +184,7 @@ func (h *Handler) hold(ctx context.Context, r *recommend.Reader) {
 	}
 	if err := r.HoldItems(ctx, h.SearchMemory); err != nil {
 		h.holdFrom = h.Now().Add(holdAgain)
-		h.Log.Warn("the items stay in Postgres for now", "error", err.Error())
+		h.Log.Warn("the items stay in Postgres for now", "error", err)
 	}
 }
 
@@ -231,7 +231,7 @@ func (h *Handler) deadlines(ctx context.Context) (deadlines, context.CancelFunc)
 // report logs why something has to come again, with the stack of a panic. Neither
 // records nor users are in these errors.
 func (h *Handler) report(what string, err error) {
-	h.Log.Error("part of a batch has to come again", append([]any{"step", what, "error", err.Error()}, panics.LogAttributes(err)...)...)
+	h.Log.Error("part of a batch has to come again", append([]any{"step", what, "error", err}, panics.LogAttributes(err)...)...)
 }
 
 // failFirst is the answer when nothing is known of any record.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/telemetry"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -23,11 +24,11 @@ const openWithin = 3 * time.Second
 
 func main() {
 	level := new(slog.LevelVar)
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	slog.SetDefault(log)
+	log := telemetry.NewLogger(os.Stderr, level)
+	slog.SetDefault(log) // for libraries; our own code is given the logger
 	h, err := newHandler(context.Background(), log, level)
 	if err != nil {
-		log.Error("the function cannot start", "error", err.Error())
+		log.Error("the function cannot start", "error", err)
 		os.Exit(1) // before the first batch: nothing is lost
 	}
 	lambda.Start(h.Handle)
@@ -39,14 +40,14 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 		return nil, err
 	}
 	level.Set(c.LogLevel)
-	aws, err := awsclient.Load(ctx, awsclient.Options{})
+	aws, err := awsclient.Load(ctx, awsclient.Options{Log: log})
 	if err != nil {
 		return nil, err
 	}
 	h := &Handler{
 		Open: func(ctx context.Context) (store, error) {
 			return vectorstore.Open(ctx, vectorstore.Options{
-				URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-lambda",
+				URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-lambda", Log: log,
 			})
 		},
 		Firehose: awsclient.NewFirehose(aws),
@@ -65,7 +66,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 	first, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	if err := h.open(first); err != nil {
-		log.Warn("the database is away; the batches will open it", "error", err.Error())
+		log.Warn("the database is away; the batches will open it", "error", err)
 	}
 	return h, nil
 }

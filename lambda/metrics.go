@@ -21,7 +21,7 @@ func lap(d *time.Duration, begin time.Time) time.Time {
 // measure writes a line of metrics about a batch that is over.
 func (h *Handler) measure(b *batch) {
 	if err := h.line(b, h.Now()).Write(h.Metrics); err != nil {
-		h.Log.Error("the metrics are lost", "error", err.Error())
+		h.Log.Error("the metrics are lost", "error", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) 
 	over := make(chan error, 1)
 	go func() {
 		c := config.Worker{Temporal: config.Temporal{TaskQueue: "recflow"}, DrainTimeout: time.Second}
-		over <- serve(ctx, c, p, temporal, &activities.Activities{Store: store, Temporal: temporal})
+		over <- serve(ctx, slog.New(slog.DiscardHandler), c, p, temporal, &activities.Activities{Store: store, Temporal: temporal})
 	}()
 	require.Eventually(t, func() bool { return health.Ask(ctx, p.server.Addr) == nil }, patience, 10*time.Millisecond)
 	require.NoError(t, listener.Close())

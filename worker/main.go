@@ -27,26 +27,28 @@ import (
 
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/health"
+	"github.com/recflow/recflow/internal/telemetry"
 )
 
 func main() {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	log := telemetry.NewLogger(os.Stderr, slog.LevelInfo)
+	slog.SetDefault(log) // for libraries; our own code is given the logger
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // from then on a signal has its usual effect
-	failure, err := command(ctx, os.Args[1:])
+	failure, err := command(ctx, log, os.Args[1:])
 	if err != nil {
-		slog.Error(failure, "error", err)
+		log.Error(failure, "error", err)
 		os.Exit(1)
 	}
 }
 
 // command does what the arguments say, and names what went wrong if it did.
-func command(ctx context.Context, args []string) (failure string, err error) {
+func command(ctx context.Context, log *slog.Logger, args []string) (failure string, err error) {
 	switch {
 	case len(args) == 0:
 		c, err := config.ReadWorker()
 		if err == nil {
-			err = run(ctx, c)
+			err = run(ctx, log, c)
 		}
 		return "worker stopped", err
 	case len(args) == 1 && args[0] == "health":

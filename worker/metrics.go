@@ -19,7 +19,7 @@ const measureEvery = time.Minute
 
 // measure writes how old the live version is, at once and every minute until ctx
 // ends. Several workers write the same: an alarm looks at the largest.
-func measure(ctx context.Context, store *vectorstore.Store, temporal client.Client, out io.Writer, dimensions []telemetry.Dimension) {
+func measure(ctx context.Context, log *slog.Logger, store *vectorstore.Store, temporal client.Client, out io.Writer, dimensions []telemetry.Dimension) {
 	tick := time.NewTicker(measureEvery)
 	defer tick.Stop()
 	for {
@@ -28,7 +28,7 @@ func measure(ctx context.Context, store *vectorstore.Store, temporal client.Clie
 			err = ageLine(since, time.Now(), dimensions).Write(out)
 		}
 		if err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "the age of the live version is not measured", "error", err)
+			log.WarnContext(ctx, "the age of the live version is not measured", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -24,11 +24,19 @@ const (
 	mostStale = 100
 )
 
-// reconcile holds the ledger of backfills against Temporal until ctx ends: it
-// starts what was written down and never started, because the API died in
-// between, and ends what nobody works on any more, so that it frees its range.
-// Any number of workers may do so at the same time.
-func reconcile(ctx context.Context, store *vectorstore.Store, temporal client.Client, taskQueue string) {
+// reconciler holds the ledger of backfills against Temporal: it starts what was
+// written down and never started, because the API died in between, and ends what
+// nobody works on any more, so that it frees its range. Any number of workers may
+// do so at the same time.
+type reconciler struct {
+	log       *slog.Logger
+	store     *vectorstore.Store
+	temporal  client.Client
+	taskQueue string
+}
+
+// run reconciles every few seconds until ctx ends.
+func (r reconciler) run(ctx context.Context) {
 	tick := time.NewTicker(reconcileEvery)
 	defer tick.Stop()
 	for {
@@ -37,34 +45,34 @@ func reconcile(ctx context.Context, store *vectorstore.Store, temporal client.Cl
 			return
 		case <-tick.C:
 		}
-		if err := reconcileOnce(ctx, store, temporal, taskQueue); err != nil && ctx.Err() == nil {
-			slog.WarnContext(ctx, "backfills are not reconciled", "error", err)
+		if err := r.once(ctx); err != nil && ctx.Err() == nil {
+			r.log.WarnContext(ctx, "backfills are not reconciled", "error", err)
 		}
 	}
 }
 
-func reconcileOnce(ctx context.Context, store *vectorstore.Store, temporal client.Client, taskQueue string) error {
-	stale, err := store.StaleBackfills(ctx, unseenFor, mostStale)
+func (r reconciler) once(ctx context.Context) error {
+	stale, err := r.store.StaleBackfills(ctx, unseenFor, mostStale)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, b := range stale {
-		errs = append(errs, settle(ctx, store, temporal, taskQueue, b))
+		errs = append(errs, r.settle(ctx, b))
 	}
 	return errors.Join(errs...)
 }
 
 // settle does for one backfill what nobody else did.
-func settle(ctx context.Context, store *vectorstore.Store, temporal client.Client, taskQueue string, b recsys.Backfill) error {
-	d, err := temporal.DescribeWorkflowExecution(ctx, b.WorkflowID, "")
+func (r reconciler) settle(ctx context.Context, b recsys.Backfill) error {
+	d, err := r.temporal.DescribeWorkflowExecution(ctx, b.WorkflowID, "")
 	var unknown *serviceerror.NotFound
 	switch {
 	case errors.As(err, &unknown) && b.State == recsys.BackfillPending:
-		slog.InfoContext(ctx, "starting a backfill that was written down and not started", "backfill", b.ID)
-		return workflows.StartBackfill(ctx, temporal, taskQueue, b)
+		r.log.InfoContext(ctx, "starting a backfill that was written down and not started", "backfill", b.ID)
+		return workflows.StartBackfill(ctx, r.temporal, r.taskQueue, b)
 	case errors.As(err, &unknown):
-		return end(ctx, store, b, "its workflow is unknown to Temporal")
+		return r.end(ctx, b, "its workflow is unknown to Temporal")
 	case err != nil:
 		return fmt.Errorf("look at workflow %s: %w", b.WorkflowID, err)
 	}
@@ -72,16 +80,16 @@ func settle(ctx context.Context, store *vectorstore.Store, temporal client.Clien
 	switch status {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-		err := store.BackfillAlive(ctx, b.ID, b.Round, run)
+		err := r.store.BackfillAlive(ctx, b.ID, b.Round, run)
 		if b.State == recsys.BackfillCancelling {
 			// Whoever wrote that down may not have come to tell the workflow.
-			err = errors.Join(err, cancelOnce(ctx, temporal, b.WorkflowID))
+			err = errors.Join(err, cancelOnce(ctx, r.temporal, b.WorkflowID))
 		}
 		return err
 	case enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
 		return nil
 	}
-	return end(ctx, store, b, "its workflow ended without it: "+status.String())
+	return r.end(ctx, b, "its workflow ended without it: "+status.String())
 }
 
 // cancelOnce asks a workflow to stop, unless somebody did.
@@ -93,8 +101,8 @@ func cancelOnce(ctx context.Context, temporal client.Client, workflowID string) 
 	return err
 }
 
-func end(ctx context.Context, store *vectorstore.Store, b recsys.Backfill, why string) error {
-	slog.WarnContext(ctx, "ending a backfill that nobody works on", "backfill", b.ID, "reason", why)
-	_, err := store.EndBackfill(ctx, b.ID, b.Round, why)
+func (r reconciler) end(ctx context.Context, b recsys.Backfill, why string) error {
+	r.log.WarnContext(ctx, "ending a backfill that nobody works on", "backfill", b.ID, "reason", why)
+	_, err := r.store.EndBackfill(ctx, b.ID, b.Round, why)
 	return err
 }

@@ -29,18 +29,18 @@ const deployment = "recflow-worker"
 
 // run serves until ctx ends, then drains. Everything it opened is closed when it
 // returns.
-func run(ctx context.Context, c config.Worker) error {
+func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 	p, err := listen(c.HealthAddress)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	aws, err := awsclient.Load(ctx, awsclient.Options{})
+	aws, err := awsclient.Load(ctx, awsclient.Options{Log: log})
 	if err != nil {
 		return err
 	}
 	store, err := vectorstore.Open(ctx, vectorstore.Options{
-		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: deployment,
+		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: deployment, Log: log,
 	})
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func run(ctx context.Context, c config.Worker) error {
 	if err := store.CheckSchema(ctx); err != nil {
 		return err
 	}
-	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(slog.Default()))
+	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(log))
 	if err != nil {
 		return err
 	}
@@ -85,11 +85,11 @@ func run(ctx context.Context, c config.Worker) error {
 		steps.Metrics = os.Stdout
 		steps.Dimensions = dimensionsOf(c.Signals.Installation)
 	}
-	return serve(ctx, c, p, temporal, steps)
+	return serve(ctx, log, c, p, temporal, steps)
 }
 
 // serve runs the worker itself.
-func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Client, steps *activities.Activities) error {
+func serve(ctx context.Context, log *slog.Logger, c config.Worker, p *pulse, temporal client.Client, steps *activities.Activities) error {
 	build := cmp.Or(c.BuildID, telemetry.BuildID())
 	broken := make(chan error, 1)
 	w := worker.New(temporal, c.Temporal.TaskQueue, worker.Options{
@@ -117,12 +117,13 @@ func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Clien
 	p.set(polling)
 	looking, stopLooking := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	group.Go(func() { reconcile(looking, steps.Store, temporal, c.Temporal.TaskQueue) })
+	r := reconciler{log: log, store: steps.Store, temporal: temporal, taskQueue: c.Temporal.TaskQueue}
+	group.Go(func() { r.run(looking) })
 	if steps.Metrics != nil {
-		group.Go(func() { measure(looking, steps.Store, temporal, steps.Metrics, steps.Dimensions) })
+		group.Go(func() { measure(looking, log, steps.Store, temporal, steps.Metrics, steps.Dimensions) })
 	}
 	defer func() { stopLooking(); group.Wait() }()
-	slog.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)
+	log.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)
 	select {
 	case <-ctx.Done():
 	case err = <-p.failed:
@@ -133,8 +134,8 @@ func serve(ctx context.Context, c config.Worker, p *pulse, temporal client.Clien
 		w.Stop()
 		return fmt.Errorf("the worker broke: %w", err)
 	}
-	slog.Info("worker draining", "drain_timeout", c.DrainTimeout.String())
+	log.Info("worker draining", "drain_timeout", c.DrainTimeout.String())
 	w.Stop()
-	slog.Info("worker drained")
+	log.Info("worker drained")
 	return err
 }

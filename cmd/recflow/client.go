@@ -78,7 +78,7 @@ func (a *app) openStore(ctx context.Context) (*vectorstore.Store, error) {
 	}
 	dial, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	options, err := databaseOptions(dial, c.Database)
+	options, err := a.databaseOptions(dial, c.Database)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (a *app) openStore(ctx context.Context) (*vectorstore.Store, error) {
 }
 
 // databaseOptions say how a command reaches the database, and as whom.
-func databaseOptions(ctx context.Context, c config.Database) (vectorstore.Options, error) {
+func (a *app) databaseOptions(ctx context.Context, c config.Database) (vectorstore.Options, error) {
 	if err := c.Validate(); err != nil {
 		return vectorstore.Options{}, err
 	}
@@ -102,7 +102,8 @@ func databaseOptions(ctx context.Context, c config.Database) (vectorstore.Option
 			return vectorstore.Options{}, err
 		}
 	}
-	return vectorstore.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli"}, nil
+	log := slog.New(slog.NewTextHandler(a.err, nil))
+	return vectorstore.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli", Log: log}, nil
 }
 
 // hostOf is the part of an address that may be shown.

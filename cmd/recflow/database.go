@@ -80,7 +80,7 @@ func (a *app) databaseAddress(ctx context.Context) (vectorstore.Options, error) 
 	if c.Database.URL == "" {
 		return vectorstore.Options{}, errors.New("there is no local stack here; start it with `recflow up`, or set RECFLOW_DATABASE_URL")
 	}
-	return databaseOptions(ctx, c.Database)
+	return a.databaseOptions(ctx, c.Database)
 }
 
 // printDatabase prints how the database is, and returns an error when no

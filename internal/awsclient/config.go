@@ -41,6 +41,8 @@ type Options struct {
 	FirehoseEndpoint string // URL
 	LambdaEndpoint   string // URL, of the control plane
 	SNSEndpoint      string // URL
+
+	Log *slog.Logger // gets what the SDK would print on stderr, as debug records; nil discards it
 }
 
 // OptionsFrom picks the overrides out of variables with the standard AWS names,
@@ -72,7 +74,7 @@ type Config struct {
 func Load(ctx context.Context, o Options) (Config, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithRetryer(newRetryer),
-		config.WithLogger(logging.LoggerFunc(debugLog)),
+		config.WithLogger(debugLog(o.Log)),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConnsPerHost = idleConns
 			t.ResponseHeaderTimeout = headerTimeout
@@ -102,8 +104,13 @@ func (c Config) SDK() aws.Config { return c.aws }
 // debugLog takes what the SDK would print on stderr. Its errors come back from the
 // calls; the rest is of no use to a person (such as a body it could not discard,
 // after every HEAD answered by an emulator).
-func debugLog(kind logging.Classification, format string, v ...any) {
-	slog.Debug("aws sdk", "kind", string(kind), "message", fmt.Sprintf(format, v...))
+func debugLog(log *slog.Logger) logging.Logger {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return logging.LoggerFunc(func(kind logging.Classification, format string, v ...any) {
+		log.Debug("aws sdk", "kind", string(kind), "message", fmt.Sprintf(format, v...))
+	})
 }
 
 func newRetryer() aws.Retryer {

@@ -1,4 +1,4 @@
-// Package telemetry writes down what is measured. Metrics are lines of
+// Package telemetry writes down what is measured and logged. Metrics are lines of
 // CloudWatch's embedded metric format on standard output: where nobody reads
 // them they cost a line of text. What is measured belongs to whoever measures.
 package telemetry

@@ -39,7 +39,7 @@ const (
 func (s *Store) Audited(ctx context.Context, a Audit, change func(*Store) error) error {
 	a.Outcome = Done
 	return s.inTx(ctx, func(tx pgx.Tx) error {
-		if err := change(&Store{pool: s.pool, db: tx, cache: s.cache, tuning: s.tuning}); err != nil {
+		if err := change(&Store{pool: s.pool, db: tx, cache: s.cache, tuning: s.tuning, log: s.log}); err != nil {
 			return err
 		}
 		return insertAudit(ctx, tx, a)

@@ -3,7 +3,6 @@ package vectorstore
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,7 +47,7 @@ func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err
 		gone, err := s.pruneOne(ctx, version, o)
 		switch {
 		case hasCode(err, lockNotAvailable, deadlockDetected):
-			slog.InfoContext(ctx, "version is in use; it is pruned next time", "version", version)
+			s.log.InfoContext(ctx, "version is in use; it is pruned next time", "version", version)
 		case err != nil:
 			return dropped, fmt.Errorf("prune version %d: %w", version, err)
 		case gone:

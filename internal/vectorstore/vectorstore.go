@@ -43,6 +43,8 @@ type Options struct {
 	Secret func(ctx context.Context, endpoint, user string) (string, error)
 
 	Tuning Tuning
+
+	Log *slog.Logger // nil discards it
 }
 
 // Store is a pool of connections to one recflow database. It is safe for
@@ -51,6 +53,7 @@ type Store struct {
 	pool  *pgxpool.Pool
 	db    database // the pool, or the transaction of Audited
 	cache *facetCache
+	log   *slog.Logger
 
 	tuning Tuning // without zero fields
 }
@@ -81,7 +84,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", redact(err))
 	}
-	s := &Store{pool: pool, db: pool, cache: &facetCache{}, tuning: o.Tuning.withDefaults()}
+	s := &Store{pool: pool, db: pool, cache: &facetCache{}, log: o.Log, tuning: o.Tuning.withDefaults()}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	if err := s.checkExtension(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the store: %w", err)
@@ -138,10 +144,10 @@ func (s *Store) checkExtension(ctx context.Context) error {
 	if err != nil {
 		return redact(err)
 	}
-	return acceptExtension(ctx, extension)
+	return acceptExtension(ctx, s.log, extension)
 }
 
-func acceptExtension(ctx context.Context, extension string) error {
+func acceptExtension(ctx context.Context, log *slog.Logger, extension string) error {
 	var got [3]int
 	for i, part := range strings.SplitN(extension, ".", 3) {
 		n, err := strconv.Atoi(part)
@@ -154,7 +160,7 @@ func acceptExtension(ctx context.Context, extension string) error {
 	case older(got, refusedBelow):
 		return fmt.Errorf("pgvector %s is refused: a parallel index build can read and write out of bounds (CVE-2026-3172); update the extension to 0.8.4 or later", extension)
 	case older(got, warnedBelow):
-		slog.WarnContext(ctx, "pgvector is old; update it to 0.8.4 or later", "extversion", extension)
+		log.WarnContext(ctx, "pgvector is old; update it to 0.8.4 or later", "extversion", extension)
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package vectorstore
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,8 +14,10 @@ func TestItRefusesAnExtensionWithKnownMemoryErrors(t *testing.T) {
 	for version, accepted := range map[string]bool{
 		"0.7.4": false, "0.8.0": false, "0.8.1": false, "0.8.2": true, "0.8.3": true, "0.8.5": true, "0.10.0": true, "1.0": true, "new": false,
 	} {
-		err := acceptExtension(t.Context(), version)
+		var out bytes.Buffer
+		err := acceptExtension(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), version)
 		require.Equal(t, accepted, err == nil, "%s: %v", version, err)
+		require.Equal(t, version == "0.8.2" || version == "0.8.3", strings.Contains(out.String(), "pgvector is old"), version)
 	}
 }
 

@@ -199,7 +199,7 @@ func (m *Mapping) trouble(doing string, err error) {
 	if errors.Is(err, context.Canceled) {
 		return // of a stop
 	}
-	m.options.Log.Warn("trouble, trying again", "doing", doing, "error", err.Error())
+	m.options.Log.Warn("trouble, trying again", "doing", doing, "error", err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastErr, m.errAt = doing+": "+err.Error(), time.Now().UTC()
