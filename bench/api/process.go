@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +13,6 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/postgres"
 )
 
 // buildAPI builds the API, before anything that takes long, and returns the binary
@@ -32,48 +33,51 @@ func buildAPI(ctx context.Context) (binary string, remove func(), err error) {
 	return binary, remove, nil
 }
 
-// startAPI runs the API on a database and waits until it answers.
+const readyTimeout = 20 * time.Second
+
+// startAPI runs the API on a database and waits until it serves.
 func startAPI(ctx context.Context, binary, database string) (api *apiclient.Client, stop func(), err error) {
-	port, err := postgres.FreePort()
+	process := exec.CommandContext(ctx, binary)
+	process.Env = []string{"RECFLOW_DATABASE_URL=" + database, "RECFLOW_API_ADDRESS=127.0.0.1:0", "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0",
+		"RECFLOW_API_AUTH=none", "RECFLOW_API_RATE=1000000", "RECFLOW_API_BURST=1000000", "RECFLOW_STREAM=", "RECFLOW_TEMPORAL_ADDRESS=127.0.0.1:1"}
+	log, err := process.StderrPipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	process := exec.Command(binary)
-	process.Env = []string{"RECFLOW_DATABASE_URL=" + database, "RECFLOW_API_ADDRESS=" + address, "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0",
-		"RECFLOW_API_AUTH=none", "RECFLOW_API_RATE=1000000", "RECFLOW_API_BURST=1000000", "RECFLOW_STREAM=", "RECFLOW_TEMPORAL_ADDRESS=127.0.0.1:1"}
-	process.Stderr = os.Stderr
 	if err := process.Start(); err != nil {
 		return nil, nil, err
 	}
+	giveUp := time.AfterFunc(readyTimeout, func() { _ = process.Process.Kill() })
+	defer giveUp.Stop()
+	copied := make(chan struct{})
 	stop = func() {
 		_ = process.Process.Signal(syscall.SIGTERM)
+		<-copied // Wait closes the pipe
 		_ = process.Wait()
 	}
-	if err := answers(ctx, "http://"+address+"/healthz"); err != nil {
+	lines := bufio.NewScanner(log)
+	address, err := readyAddress(lines)
+	go func() {
+		defer close(copied)
+		for lines.Scan() {
+			fmt.Fprintln(os.Stderr, lines.Text())
+		}
+	}()
+	if err != nil {
 		stop()
 		return nil, nil, err
 	}
 	return apiclient.New(apiclient.Options{URL: "http://" + address}), stop, nil
 }
 
-func answers(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err == nil {
-			resp.Body.Close()
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the API does not answer: %w", err)
-		case <-time.After(20 * time.Millisecond):
+// readyAddress passes the API's log on until the line that says where it listens.
+func readyAddress(lines *bufio.Scanner) (string, error) {
+	for lines.Scan() {
+		fmt.Fprintln(os.Stderr, lines.Text())
+		var line struct{ Msg, Address string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "api ready" {
+			return line.Address, nil
 		}
 	}
+	return "", errors.Join(errors.New("the API ended before it was ready"), lines.Err())
 }

@@ -39,6 +39,7 @@ import (
 	"github.com/recflow/recflow/internal/localaws/ecs"
 	"github.com/recflow/recflow/internal/localaws/outside"
 	"github.com/recflow/recflow/internal/localaws/rds"
+	"github.com/recflow/recflow/internal/localport"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/temporaltest"
@@ -173,7 +174,7 @@ func (a *account) place(container, root string, vars map[string]string) error {
 	vars["AWS_ENDPOINT_URL_GLUE"] = fmt.Sprintf("http://127.0.0.1:%d", a.ports.Glue)
 	vars["RECFLOW_DATABASE_URL"] = a.databaseURL(vars["RECFLOW_DATABASE_URL"], root)
 	for _, name := range map[string][]string{"worker": {"RECFLOW_WORKER_HEALTH_ADDRESS"}, "api": {"RECFLOW_API_ADDRESS", "RECFLOW_API_METRICS_ADDRESS"}}[container] {
-		port, err := postgres.FreePort()
+		port, err := localport.Reserve()
 		if err != nil {
 			return err
 		}
@@ -259,7 +260,7 @@ func (a *account) startServices(t *testing.T, d *deployment) {
 	require.NoError(t, err)
 	bin := buildPrograms(t)
 	home := filepath.Join(a.dir, ".recflow")
-	a.ports, err = stack.FreePorts()
+	a.ports, err = stack.ReservePorts()
 	require.NoError(t, err)
 	settings := stack.NewSettings(a.ports)
 	settings.Deployed = &stack.Deployed{Function: d.output("function"), Vars: d.vars(), Without: []string{"postgres", "worker", "api"}}

@@ -295,7 +295,7 @@ func (d *deployment) walk(t *testing.T) {
 	bin := buildPrograms(t)
 	home := filepath.Join(t.TempDir(), ".recflow")
 	t.Cleanup(func() { stopStack(t, bin, local.Cache, home) })
-	ports, err := stack.FreePorts()
+	ports, err := stack.ReservePorts()
 	require.NoError(t, err)
 	settings := stack.NewSettings(ports)
 	calls := &callrecorder.Log{}

@@ -52,7 +52,7 @@ func (f *portFlags) settings(cmd *cobra.Command, local config.Local) (stack.Sett
 	}
 	switch {
 	case f.free && !known:
-		ports, err := stack.FreePorts()
+		ports, err := stack.ReservePorts()
 		if err != nil {
 			return stack.Settings{}, err
 		}

@@ -98,7 +98,7 @@ var components = map[string]string{
 
 // record prepares a home whose parts call AWS through recorders.
 func (l *loop) record() *callrecorder.Log {
-	ports, err := stack.FreePorts()
+	ports, err := stack.ReservePorts()
 	require.NoError(l.t, err)
 	settings := stack.NewSettings(ports)
 	settings.Overrides = map[string]map[string]string{}

@@ -28,10 +28,24 @@ def toolchain() -> dict:
     return json.loads(file.read_text()) if file.exists() else {}
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+reserved: list[socket.socket] = []
+
+
+def reserve_port() -> int:
+    """A port that the kernel assigns to nobody else until this process ends: a socket is bound to it and does not listen.
+
+    The option is set after binding. It lets the emulator, which sets it too, listen on the port. That holds on Linux;
+    elsewhere the port is only free now (see internal/localport).
+    """
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    port = s.getsockname()[1]
+    if sys.platform == "linux":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.append(s)
+    else:
+        s.close()
+    return port
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +59,13 @@ def endpoint(tmp_path_factory):
 
 @contextmanager
 def emulator(folder: Path) -> Iterator[str]:
-    """Run the S3 emulator on a free port and set the environment that the job reads."""
+    """Run the S3 emulator on a reserved port and set the environment that the job reads."""
     tools = toolchain()
     command = tools.get("ministack") or shutil.which("ministack", path=str(Path(sys.executable).parent))
     jars = os.environ.get("RECFLOW_SPARK_JARS") or ",".join(tools.get("spark_jars") or [])
     if not jars:
         raise RuntimeError("no Spark jars for s3://; run `make setup` or set RECFLOW_SPARK_JARS")
-    port = free_port()
+    port = reserve_port()
     env = os.environ | {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "S3_PERSIST": "0", "PERSIST_STATE": "0"}
     log = folder / "log"
     with log.open("wb") as out:

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/localport"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
@@ -18,7 +19,7 @@ func newServer(t *testing.T) *postgres.Server {
 	toolchaintest.SkipShort(t)
 	bin, err := toolchaintest.PostgresBin()
 	require.NoError(t, err)
-	port, err := postgres.FreePort()
+	port, err := localport.Reserve()
 	require.NoError(t, err)
 	dir := t.TempDir()
 	s := &postgres.Server{

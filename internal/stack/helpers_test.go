@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/progress"
 )
 
@@ -53,13 +52,6 @@ const serve = "echo ready; exec sleep 300"
 func stackOf(t *testing.T, home string, stages ...[]Part) *Stack {
 	t.Helper()
 	return &Stack{home: home, settings: NewSettings(DefaultPorts(0)), stages: stages, progress: progress.Discard()}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	port, err := postgres.FreePort()
-	require.NoError(t, err)
-	return port
 }
 
 func running(p Part) bool {

@@ -101,6 +101,9 @@ func TestSettings(t *testing.T) {
 		require.ErrorContains(t, err, "70000")
 		require.ErrorContains(t, err, "port 0 of glue")
 		require.NoError(t, DefaultPorts(0).Validate())
+		reserved, err := ReservePorts()
+		require.NoError(t, err)
+		require.NoError(t, reserved.Validate())
 	})
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/localport"
 )
 
 func TestProcess(t *testing.T) {
@@ -98,7 +100,8 @@ func TestProcess(t *testing.T) {
 
 func TestPortHolder(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port, err := localport.Reserve()
+	require.NoError(t, err)
 	p := shell(t, home(t), "a", fmt.Sprintf("exec python3 -m http.server --bind 127.0.0.1 %d", port))
 	require.NoError(t, p.start())
 	eventually(t, "it listens", func() bool { return accepts(t.Context(), port) == nil })

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/localport"
 )
 
 // settingsFile marks a folder as the home of a stack.
@@ -45,19 +45,15 @@ func DefaultPorts(offset int) Ports {
 	}
 }
 
-// FreePorts are ports that nobody listens on now.
-func FreePorts() (Ports, error) {
+// ReservePorts returns free ports, reserved until this process ends: the parts
+// have started by then.
+func ReservePorts() (Ports, error) {
 	var p Ports
-	taken := map[int]bool{0: true}
 	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue, &p.Firehose, &p.Stream, &p.API, &p.APIMetrics} {
-		for taken[*port] {
-			n, err := postgres.FreePort()
-			if err != nil {
-				return Ports{}, fmt.Errorf("find free ports: %w", err)
-			}
-			*port = n
+		var err error
+		if *port, err = localport.Reserve(); err != nil {
+			return Ports{}, err
 		}
-		taken[*port] = true
 	}
 	return p, nil
 }

@@ -3,6 +3,7 @@
 package temporaltest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,7 +22,8 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/localport"
 	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 	"github.com/recflow/recflow/workflows"
 )
@@ -72,14 +74,20 @@ func New(dir string, flags ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := postgres.FreePort()
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), log: filepath.Join(dir, "log")}
-	s.args = []string{tools.Temporal, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", strconv.Itoa(port),
+	s := &Server{log: filepath.Join(dir, "log")}
+	s.args = []string{tools.Temporal, "server", "start-dev", "--headless", "--ip", "127.0.0.1",
 		"--db-filename", filepath.Join(dir, "db"), "--log-level", "error", "--disable-config-file", "--disable-config-env"}
 	s.args = append(s.args, flags...)
+	// No flag sets the ports of the inner services. The CLI takes them from the kernel
+	// and keeps each from being assigned again by a connection in TIME_WAIT.
+	for _, flag := range []string{"--metrics-port", "--http-port", "--port"} {
+		port, err := localport.Reserve()
+		if err != nil {
+			return nil, err
+		}
+		s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) // that of the last, where clients connect
+		s.args = append(s.args, flag, strconv.Itoa(port))
+	}
 	for i := range testNamespaces {
 		s.args = append(s.args, "--namespace", namespaceName(i))
 	}
@@ -109,12 +117,17 @@ func (s *Server) Start() error {
 	if err := s.guard.Start(); err != nil {
 		return err
 	}
-	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(50 * time.Millisecond) {
-		c, err := client.Dial(client.Options{HostPort: s.Address, Namespace: namespaceName(testNamespaces - 1), Logger: Quiet})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err = harnesstest.Poll(ctx, 50*time.Millisecond, func() bool {
+		c, err := client.DialContext(ctx, client.Options{HostPort: s.Address, Namespace: namespaceName(testNamespaces - 1), Logger: Quiet})
 		if err == nil {
 			c.Close()
-			return nil
 		}
+		return err == nil
+	})
+	if err == nil {
+		return nil
 	}
 	output, _ := os.ReadFile(s.log)
 	return fmt.Errorf("temporal does not answer:\n%s", output)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/localport"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -59,7 +59,8 @@ func TestTheAdminImageIsTheCommand(t *testing.T) {
 func TestTheAPIImageServes(t *testing.T) {
 	a := shared(t).get(t, "api")
 	j := newJail(t, a.Path)
-	port, err := postgres.FreePort()
+	// The health check, a process of its own, has to know the port beforehand.
+	port, err := localport.Reserve()
 	require.NoError(t, err)
 	env := map[string]string{
 		"RECFLOW_DATABASE_URL": vectorstoretest.URL(t), "RECFLOW_API_ADDRESS": fmt.Sprintf("0.0.0.0:%d", port),
@@ -89,7 +90,7 @@ func TestTheWorkerImageServes(t *testing.T) {
 	a := shared(t).get(t, "worker")
 	j := newJail(t, a.Path)
 	server := temporaltest.Shared(t)
-	port, err := postgres.FreePort()
+	port, err := localport.Reserve()
 	require.NoError(t, err)
 	env := map[string]string{
 		"RECFLOW_DATABASE_URL": vectorstoretest.URL(t), "RECFLOW_BUCKET": "bucket", "AWS_REGION": "eu-central-1",

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/localport"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/toolchain"
@@ -33,7 +34,7 @@ func Postgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, e
 	if err != nil {
 		return nil, err
 	}
-	port, err := postgres.FreePort()
+	port, err := localport.Reserve()
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/localport"
 	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
@@ -74,7 +75,7 @@ var (
 	lifeline io.Closer //nolint:unused // holding it is its use
 )
 
-// startEmulator starts the emulator on a free port and waits until it answers.
+// startEmulator starts the emulator on a reserved port and waits until it answers.
 // Its parent is a shell that ends it when the lifeline is closed or this process
 // is gone, however it ends: a test binary has no hook that runs last.
 func startEmulator(env ...string) (endpoint string, lifeline io.Closer, err error) {
@@ -86,7 +87,7 @@ func startEmulator(env ...string) (endpoint string, lifeline io.Closer, err erro
 	if err != nil {
 		return "", nil, err
 	}
-	port, err := freePort()
+	port, err := localport.Reserve()
 	if err != nil {
 		return "", nil, err
 	}
@@ -117,30 +118,20 @@ func waitReady(endpoint string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/_ministack/health", nil)
-		if err != nil {
-			return err
-		}
-		if res, err := client.Do(req); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not ready after %s", startTimeout)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/_ministack/health", nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	err = harnesstest.Poll(ctx, 20*time.Millisecond, func() bool {
+		res, err := client.Do(req)
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+	if err != nil {
+		return fmt.Errorf("not ready after %s", startTimeout)
+	}
+	return nil
 }

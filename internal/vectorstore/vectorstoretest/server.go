@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/recflow/recflow/internal/localport"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -161,7 +162,7 @@ func start(dir string) (*postgres.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := postgres.FreePort()
+	port, err := localport.Reserve()
 	if err != nil {
 		return nil, err
 	}
