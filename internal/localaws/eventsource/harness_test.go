@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/kinesistest"
 )
 
@@ -109,6 +110,7 @@ type fixture struct {
 
 	mu      sync.Mutex
 	calls   []batch
+	faults  *harnesstest.Faults // nil in a test that promises none
 	replies func(n int, b batch) (result []byte, functionError string, err error)
 
 	cancel func() // begins to stop
@@ -141,7 +143,43 @@ func (f *fixture) function(_ context.Context, payload []byte) ([]byte, string, e
 	if replies == nil {
 		return nil, "", nil
 	}
-	return replies(n, b)
+	return f.counted(replies(n, b))
+}
+
+// counted counts an answer of the function that is a fault, and returns it.
+func (f *fixture) counted(result []byte, functionError string, err error) ([]byte, string, error) {
+	switch {
+	case f.faults == nil:
+	case err != nil:
+		f.faults.Inject(throttle)
+	case functionError != "":
+		f.faults.Inject(failInvocation)
+	case len(result) > 0:
+		f.faults.Inject(failPart)
+	}
+	return result, functionError, err
+}
+
+// Faults of the function and of the destination.
+const (
+	throttle       = "function throttled"
+	failInvocation = "invocation failed"
+	failPart       = "part of the batch failed"
+	failPut        = "destination failed"
+)
+
+// injects counts the faults of a test, which must inject some of each kind.
+func (f *fixture) injects(kinds ...string) {
+	f.faults = harnesstest.CountFaults(f.t, kinds...)
+	f.server.CountFaults(f.faults)
+}
+
+// fail makes the next calls of an operation of Kinesis fail, in a test that injects.
+func (f *fixture) fail(operation string, codes ...string) {
+	for _, code := range codes {
+		f.faults.Promise(kinesistest.Fault(operation, code))
+	}
+	f.server.Fail(operation, codes...)
 }
 
 // destination sets an on-failure destination.
@@ -210,12 +248,13 @@ func (f *fixture) done(n int64) {
 
 func (f *fixture) eventually(condition func() bool, format string, args ...any) {
 	f.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !condition(); time.Sleep(200 * time.Microsecond) {
-		if time.Now().After(end) {
+	defer func() {
+		if f.t.Failed() {
 			s, _ := json.Marshal(f.Mapping.Status())
-			require.FailNow(f.t, "not in time: "+fmt.Sprintf(format, args...), "seen %v\nstatus %s", f.seen(), s)
+			f.t.Logf("seen %v\nstatus %s", f.seen(), s)
 		}
-	}
+	}()
+	harnesstest.Eventually(f.t, fmt.Sprintf(format, args...), condition)
 }
 
 // ids returns key/from … key/to-1.

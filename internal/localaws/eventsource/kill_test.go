@@ -1,7 +1,6 @@
 package eventsource
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 )
 
 // childDir makes the test binary a mapping that works in that folder until it is
@@ -62,30 +62,35 @@ func TestMapping_survives_kills_of_its_process(t *testing.T) {
 		return all
 	}
 	total := 0
+	put := func(n int) {
+		for range n {
+			f.put(fmt.Sprintf("%c/%05d", 'a'+total%7, total))
+			total++
+		}
+	}
+	faults := harnesstest.CountFaults(t, "kill amid records")
 	for round := range 5 {
 		child := exec.Command(os.Args[0], "-test.run=^$")
 		child.Env = append(child.Environ(), childDir+"="+dir)
 		for name, value := range env {
 			child.Env = append(child.Env, name+"="+value)
 		}
-		var stderr bytes.Buffer
-		child.Stderr = &stderr
+		child.Stderr = t.Output()
 		require.NoError(t, child.Start())
-		for i := range 300 {
-			f.put(fmt.Sprintf("%c/%05d", 'a'+i%7, total+i))
-		}
-		total += 300
-		// Killed in the midst of it, but for the last.
-		want := total - 200
+		t.Cleanup(func() { _ = child.Process.Kill() }) // when the test ends early
+		put(300)
 		if round == 4 {
-			want = total
-		}
-		for end := time.Now().Add(20 * time.Second); len(distinct()) < want && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
+			f.eventually(func() bool { return len(distinct()) == total }, "the last records")
+		} else {
+			want := total - 200
+			f.eventually(func() bool { return len(distinct()) >= want }, "%d records seen", want)
+			put(100) // there is always something left to do
 		}
 		require.NoError(t, child.Process.Kill())
 		require.Error(t, child.Wait())
-		require.GreaterOrEqual(t, len(distinct()), want, stderr.String())
+		if len(distinct()) < total {
+			faults.Inject("kill amid records")
+		}
 		if round == 1 {
 			require.NoError(t, f.server.Split(streamName, f.server.Shards(streamName, true)[0]))
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/kinesistest"
 )
 
@@ -44,7 +45,7 @@ func (w *world) brokenf(format string, args ...any) {
 
 // lifeOf returns the function of a life: after its kill it can do nothing more.
 func (w *world) lifeOf(life int) Function {
-	return func(_ context.Context, payload []byte) ([]byte, string, error) {
+	return func(ctx context.Context, payload []byte) ([]byte, string, error) {
 		b := readBatch(payload)
 		w.mu.Lock()
 		if life != w.life {
@@ -56,7 +57,7 @@ func (w *world) lifeOf(life int) Function {
 		at := w.rnd.IntN(len(b.ids))
 		w.mu.Unlock()
 		if reply < 0.1 {
-			time.Sleep(time.Duration(reply * float64(5*time.Millisecond)))
+			harnesstest.Pause(ctx, time.Duration(reply*float64(5*time.Millisecond))) // a slow function
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -64,7 +65,7 @@ func (w *world) lifeOf(life int) Function {
 		if life != w.life {
 			return nil, "", errors.New("killed")
 		}
-		return w.reply(b, at)
+		return w.counted(w.reply(b, at))
 	}
 }
 
@@ -154,6 +155,7 @@ func (w *world) startLife() {
 				return errors.New("killed")
 			}
 			if w.rnd.Float64() < w.trouble/2 {
+				w.faults.Inject(failPut)
 				return errors.New("slow down")
 			}
 			return nil
@@ -242,8 +244,14 @@ func (w *world) reshard(t *rapid.T) {
 // all ways it can.
 func TestMapping_loses_nothing_and_keeps_the_order(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t)
+	if !testing.Short() { // which makes a fifth of the runs
+		faults.Promise("kill", "restart", "iterator expired", throttle, failInvocation, failPart, failPut)
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(rt, t)
+		w.faults = faults
+		w.server.CountFaults(faults)
 		w.startLife()
 		defer func() { w.stop() }()
 		for range rapid.IntRange(1, 8).Draw(rt, "steps") {
@@ -253,15 +261,19 @@ func TestMapping_loses_nothing_and_keeps_the_order(t *testing.T) {
 			case "reshard":
 				w.reshard(rt)
 			case "expire":
+				seen := w.server.Calls("GetRecords") // or the steps are over before it has an iterator
+				w.eventually(func() bool { return w.server.Calls("GetRecords") > seen }, "a read")
 				w.server.ExpireIterators()
 			case "fault":
 				operation := rapid.SampledFrom([]string{"GetRecords", "GetShardIterator", "ListShards", "DescribeStreamSummary"}).Draw(rt, "operation")
 				w.server.Fail(operation, throttleOr(rt))
 			case "restart":
+				faults.Inject("restart")
 				w.stop()
 				w.again = true // behind the checkpoint, with parallel batches
 				w.startLife()
 			case "kill":
+				faults.Inject("kill")
 				w.kill()
 			}
 		}

@@ -156,6 +156,7 @@ func TestMapping_retries_splits_and_gives_up_as_documented(t *testing.T) {
 			f := newFixture(t, 1)
 			f.destination()
 			c.set(&f.options)
+			f.injects()
 			f.replies = c.reply
 			f.put(ids("k", 0, 4)...)
 			f.start()
@@ -173,6 +174,7 @@ func TestMapping_retries_without_limit_by_default(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.destination()
+	f.injects(failInvocation)
 	f.replies = func(n int, _ batch) ([]byte, string, error) {
 		if n <= 50 {
 			return nil, "Unhandled", nil
@@ -191,6 +193,7 @@ func TestMapping_writes_failure_records_in_the_form_of_AWS(t *testing.T) {
 	f := newFixture(t, 1)
 	f.destination()
 	f.options.MaxRetries = 1
+	f.injects(failInvocation)
 	f.replies = func(int, batch) ([]byte, string, error) { return nil, "Unhandled", nil }
 	f.put("k/1", "k/2")
 	f.start()
@@ -218,6 +221,7 @@ func TestMapping_gives_up_records_that_are_too_old(t *testing.T) {
 	f := newFixture(t, 1)
 	f.destination()
 	f.options.MaxRecordAge = 2 * time.Second
+	f.injects(throttle)
 	f.replies = func(_ int, b batch) ([]byte, string, error) {
 		if b.ids[0] == "k/old" {
 			return nil, "", errors.New("throttled")
@@ -240,10 +244,12 @@ func TestMapping_waits_for_a_destination_that_fails(t *testing.T) {
 	f := newFixture(t, 1)
 	f.destination()
 	f.options.MaxRetries = NoRetries
+	f.injects(failInvocation, failPut)
 	var broken atomic.Bool
 	broken.Store(true)
 	f.bucket.fail = func() error {
 		if broken.Load() {
+			f.faults.Inject(failPut)
 			return errors.New("no such bucket")
 		}
 		return nil

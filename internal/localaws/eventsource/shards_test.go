@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/recflow/recflow/internal/localaws/kinesistest"
 )
 
 func TestMain(m *testing.M) {
@@ -95,7 +97,7 @@ func TestMapping_starts_at_LATEST_and_skips_nothing_from_then_on(t *testing.T) {
 	roots := f.server.Shards(streamName, true)
 	require.NoError(t, f.server.Split(streamName, roots[0]))
 	f.put("a/old", "b/old", "c/old")
-	time.Sleep(2 * time.Millisecond) // beyond the resolution of arrival times
+	f.server.Backdate(streamName, time.Minute)
 	f.start()
 	f.eventually(func() bool { return f.server.Calls("GetRecords") > 6 }, "reads")
 	f.put("a/1")
@@ -117,9 +119,8 @@ func TestMapping_starts_at_a_timestamp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.put("a/old")
-	time.Sleep(2 * time.Millisecond)
-	f.options.StartingPosition, f.options.StartingTime = AtTimestamp, time.Now()
-	time.Sleep(2 * time.Millisecond)
+	f.server.Backdate(streamName, time.Minute)
+	f.options.StartingPosition, f.options.StartingTime = AtTimestamp, time.Now().Add(-time.Second)
 	f.put("a/new")
 	f.start()
 	f.done(1)
@@ -165,6 +166,7 @@ func TestMapping_reads_again_rather_than_skip_when_checkpoints_are_damaged(t *te
 	t.Parallel()
 	for _, name := range []string{"shardId-000000000000.json", originName} {
 		f := newFixture(t, 1)
+		f.injects("checkpoint damaged")
 		f.options.StartingPosition = Latest
 		f.start()
 		f.eventually(func() bool { return f.server.Calls("GetRecords") > 2 }, "reads")
@@ -175,6 +177,7 @@ func TestMapping_reads_again_rather_than_skip_when_checkpoints_are_damaged(t *te
 		require.NoError(t, err)
 		require.Len(t, files, 1)
 		require.NoError(t, os.WriteFile(files[0], []byte("{"), 0o600))
+		f.faults.Inject("checkpoint damaged")
 		f.put("a/1")
 		f.start()
 		f.done(1)
@@ -185,10 +188,11 @@ func TestMapping_reads_again_rather_than_skip_when_checkpoints_are_damaged(t *te
 func TestMapping_gets_over_trouble_with_Kinesis(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
-	f.server.Fail("DescribeStreamSummary", "LimitExceededException", "ResourceNotFoundException")
-	f.server.Fail("ListShards", "LimitExceededException", "InternalFailure")
-	f.server.Fail("GetShardIterator", "InternalFailure", "ProvisionedThroughputExceededException", "ResourceNotFoundException")
-	f.server.Fail("GetRecords", "ProvisionedThroughputExceededException", "ExpiredIteratorException", "InternalFailure", "ResourceNotFoundException")
+	f.injects("iterator expired")
+	f.fail("DescribeStreamSummary", "LimitExceededException", "ResourceNotFoundException")
+	f.fail("ListShards", "LimitExceededException", "InternalFailure")
+	f.fail("GetShardIterator", "InternalFailure", "ProvisionedThroughputExceededException", "ResourceNotFoundException")
+	f.fail("GetRecords", "ProvisionedThroughputExceededException", "ExpiredIteratorException", "InternalFailure", "ResourceNotFoundException")
 	f.put("a/0", "b/0", "c/0", "d/0")
 	f.start()
 	f.done(4)
@@ -203,6 +207,7 @@ func TestMapping_gets_over_trouble_with_Kinesis(t *testing.T) {
 func TestMapping_does_not_skip_at_LATEST_when_its_first_iterator_expires(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
+	f.injects(kinesistest.Fault("GetRecords", "ExpiredIteratorException"))
 	f.options.StartingPosition = Latest
 	f.start()
 	f.eventually(func() bool { return f.server.Calls("GetRecords") > 2 }, "reads")
@@ -226,6 +231,8 @@ func TestMapping_does_not_skip_at_LATEST_when_its_first_iterator_expires(t *test
 func TestMapping_leaves_shards_that_retention_has_removed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
+	unreadable := kinesistest.Fault("GetRecords", "InternalFailure")
+	f.injects(unreadable)
 	var down atomic.Bool
 	f.server.OnCall(func(operation string) string {
 		if operation == "GetRecords" && down.Load() {
@@ -237,10 +244,10 @@ func TestMapping_leaves_shards_that_retention_has_removed(t *testing.T) {
 	f.start()
 	f.done(1)
 	down.Store(true)
+	f.eventually(func() bool { return f.faults.Injected(unreadable) > 0 }, "a read that fails")
 	f.put("a/lost")
 	require.NoError(t, f.server.Split(streamName, f.server.Shards(streamName, true)[0]))
-	time.Sleep(2 * time.Millisecond)
-	f.server.Trim(streamName, time.Now())
+	f.server.Trim(streamName, time.Now().Add(time.Second)) // all of them
 	f.put("a/1")
 	down.Store(false)
 	f.done(2)

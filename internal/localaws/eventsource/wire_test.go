@@ -17,7 +17,8 @@ import (
 func TestMapping_reads_what_the_client_puts(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 3)
-	f.server.Fail("GetRecords", "ProvisionedThroughputExceededException", "InternalFailure")
+	f.injects("iterator expired")
+	f.fail("GetRecords", "ProvisionedThroughputExceededException", "InternalFailure")
 	through(t, f, f.server.Client(t, streamName))
 	for _, id := range f.server.Shards(streamName, true) {
 		require.NoError(t, f.server.Split(streamName, id))

@@ -19,10 +19,11 @@
 //
 // Faults: any call can fail with any code, before or after it was carried out
 // (lost answers, over HTTP); any record of a PutRecords call can be refused.
+// CountFaults counts those that took effect.
 //
 // # What it leaves out
 //
 // Throughput limits by themselves (use faults), retention (Trim drops records by
-// hand), states other than ACTIVE, enhanced fan-out, encryption, consumers, tags,
-// shard filters, on-demand mode, authentication and signatures.
+// hand, Backdate ages them), states other than ACTIVE, enhanced fan-out, encryption,
+// consumers, tags, shard filters, on-demand mode, authentication and signatures.
 package kinesistest

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/kinesistest"
 )
 
@@ -54,8 +55,8 @@ func TestServer_reads_from_every_kind_of_position(t *testing.T) {
 	t.Parallel()
 	s, k := setup(t, 1)
 	put(t, k, 5)
-	time.Sleep(2 * time.Millisecond)
-	middle := time.Now()
+	s.Backdate(name, time.Minute)
+	middle := time.Now().Add(-time.Second)
 	put(t, k, 3)
 	stored, shard := s.Records(name), aws.String("shardId-000000000000")
 	for kind, c := range map[types.ShardIteratorType]struct {
@@ -124,6 +125,8 @@ func TestServer_closes_parents_and_covers_their_range_with_children(t *testing.T
 func TestServer_fails_as_a_test_says(t *testing.T) {
 	t.Parallel()
 	s, k := setup(t, 1)
+	s.CountFaults(harnesstest.CountFaults(t, "iterator expired", kinesistest.Fault("ListShards", "LimitExceededException"),
+		kinesistest.Fault("ListShards", "InternalFailure"), kinesistest.Fault("PutRecords", "answer lost")))
 	put(t, k, 1)
 	in := kinesis.GetShardIteratorInput{StreamName: aws.String(name), ShardId: aws.String("shardId-000000000000"), ShardIteratorType: types.ShardIteratorTypeTrimHorizon}
 	it, err := k.API().GetShardIterator(t.Context(), &in)

@@ -59,6 +59,7 @@ func (s *Server) put(st *stream, entry types.PutRecordsRequestEntry) types.PutRe
 		code = s.onPut(sh.id, *entry.PartitionKey)
 	}
 	if code != "" {
+		s.inject(Fault("record", code))
 		return types.PutRecordsResultEntry{ErrorCode: &code, ErrorMessage: aws.String("a fault of the test")}
 	}
 	r := types.Record{
@@ -145,7 +146,10 @@ func (s *Server) GetRecords(_ context.Context, in *kinesis.GetRecordsInput, _ ..
 		switch {
 		case sh == nil, st.made.UnixMilli() != it.Made:
 			return nil, failure("ResourceNotFoundException", "the shard %s is gone", it.Shard)
-		case it.Epoch != s.epoch, time.Since(time.UnixMilli(it.Issued)) > iteratorLife:
+		case it.Epoch != s.epoch:
+			s.inject("iterator expired")
+			return nil, failure("ExpiredIteratorException", "the iterator has expired")
+		case time.Since(time.UnixMilli(it.Issued)) > iteratorLife:
 			return nil, failure("ExpiredIteratorException", "the iterator has expired")
 		}
 		return s.read(st, sh, it.After, int(aws.ToInt32(in.Limit))), nil

@@ -7,8 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
+
+	"github.com/recflow/recflow/internal/harnesstest"
 )
 
 // account is part of the ARN of every stream.
@@ -27,6 +30,7 @@ type Server struct {
 	onCall    func(operation string) (code string)
 	onPut     func(shard, partitionKey string) (code string)
 	putFaults []string // codes of the next records
+	faults    *harnesstest.Faults
 }
 
 // New returns a server with one stream of that many shards.
@@ -37,6 +41,25 @@ func New(name string, shards int) *Server {
 	}
 	s.create(name, shards)
 	return s
+}
+
+// CountFaults has every fault counted in f when it takes effect: one of Fault, or
+// "iterator expired".
+func (s *Server) CountFaults(f *harnesstest.Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = f
+}
+
+// Fault is the kind under which a failed call, a refused record ("record") or a lost
+// answer (code "answer lost") is counted.
+func Fault(operation, code string) string { return operation + ": " + code }
+
+// inject counts a fault. The caller holds s.mu.
+func (s *Server) inject(kind string) {
+	if s.faults != nil {
+		s.faults.Inject(kind)
+	}
 }
 
 // Fail makes the next calls of an operation fail, one for each code, without
@@ -150,6 +173,18 @@ func (s *Server) Trim(name string, before time.Time) {
 	})
 }
 
+// Backdate makes the records that a stream has taken so far arrive earlier by age,
+// so that a test need not wait for the clock to tell them from later ones.
+func (s *Server) Backdate(name string, age time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sh := range s.streams[name].shards {
+		for i := range sh.records {
+			sh.records[i].ApproximateArrivalTimestamp = aws.Time(sh.records[i].ApproximateArrivalTimestamp.Add(-age))
+		}
+	}
+}
+
 // begin counts a call and returns the error that a test wants it to have.
 func (s *Server) begin(operation string) error {
 	s.mu.Lock()
@@ -165,6 +200,9 @@ func (s *Server) begin(operation string) error {
 	if code == "" {
 		return nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inject(Fault(operation, code))
 	return failure(code, "a fault of the test")
 }
 
@@ -176,6 +214,7 @@ func (s *Server) losesAnswer(operation string) bool {
 		return false
 	}
 	s.lost[operation]--
+	s.inject(Fault(operation, "answer lost"))
 	return true
 }
 
