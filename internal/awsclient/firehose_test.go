@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/firehose"
 	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
 	"github.com/recflow/recflow/internal/recsys"
@@ -32,6 +33,11 @@ type delivery struct {
 	mu    sync.Mutex
 	fault firehose.Fault // nil: nothing goes wrong
 	calls [][][]byte
+}
+
+// fail has the server fail as fault says. The test fails when it never does.
+func (d *delivery) fail(t *testing.T, kind string, fault firehose.Fault) {
+	d.fault = firehosetest.Counted(harnesstest.CountFaults(t, kind), fault)
 }
 
 // newDelivery serves a delivery stream, through wrap where it is not nil.
@@ -97,7 +103,7 @@ func TestFirehose_sends_only_what_failed_again(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
 	first := map[string]bool{}
-	d.fault = func(_ string, call [][]byte) (string, map[int]string) {
+	d.fail(t, firehosetest.RecordRefused, func(_ string, call [][]byte) (string, map[int]string) {
 		failed := map[int]string{}
 		for i, r := range call {
 			if fresh := !first[string(r)]; fresh && bytes.HasSuffix(r, []byte("7\n")) {
@@ -106,7 +112,7 @@ func TestFirehose_sends_only_what_failed_again(t *testing.T) {
 			first[string(r)] = true
 		}
 		return "", failed
-	}
+	})
 	records, texts := numbered(1200)
 	failed, err := d.client.Put(t.Context(), "s", records)
 	require.NoError(t, err)
@@ -127,7 +133,7 @@ func TestFirehose_sends_only_what_failed_again(t *testing.T) {
 func TestFirehose_names_what_keeps_failing_before_the_deadline(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
-	d.fault = func(_ string, call [][]byte) (string, map[int]string) {
+	d.fail(t, firehosetest.RecordRefused, func(_ string, call [][]byte) (string, map[int]string) {
 		failed := map[int]string{}
 		for i, r := range call {
 			if bytes.HasSuffix(r, []byte("7\n")) {
@@ -135,7 +141,7 @@ func TestFirehose_names_what_keeps_failing_before_the_deadline(t *testing.T) {
 			}
 		}
 		return "", failed
-	}
+	})
 	records, _ := numbered(30)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
@@ -155,12 +161,12 @@ func TestFirehose_names_what_keeps_failing_before_the_deadline(t *testing.T) {
 func TestFirehose_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
-	d.fault = func(string, [][]byte) (string, map[int]string) {
+	d.fail(t, firehosetest.CallRefused, func(string, [][]byte) (string, map[int]string) {
 		if len(d.calls) <= 2 {
 			return unavailable, nil
 		}
 		return "", nil
-	}
+	})
 	records, texts := numbered(2)
 	failed, err := d.client.Put(t.Context(), "s", records)
 	require.NoError(t, err, "throttling passes")
@@ -168,7 +174,7 @@ func TestFirehose_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
 	require.Len(t, d.calls, 3)
 	require.Equal(t, texts, d.delivered(t, 2))
 
-	d.fault = func(string, [][]byte) (string, map[int]string) { return unavailable, nil }
+	d.fail(t, firehosetest.CallRefused, func(string, [][]byte) (string, map[int]string) { return unavailable, nil })
 	records, _ = numbered(501)
 	failed, err = d.client.Put(t.Context(), "s", records)
 	require.ErrorContains(t, err, unavailable)
@@ -188,9 +194,10 @@ func TestFirehose_says_that_there_is_no_such_stream(t *testing.T) {
 func TestFirehose_counts_a_lost_answer_as_a_failure_and_loses_nothing(t *testing.T) {
 	t.Parallel()
 	var lost sync.Once
+	faults := harnesstest.CountFaults(t, "answer lost")
 	d := newDelivery(t, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-			h.ServeHTTP(&forgetful{w, &lost}, req)
+			h.ServeHTTP(&forgetful{w, &lost, faults}, req)
 		})
 	})
 	records, texts := numbered(3)
@@ -203,11 +210,15 @@ func TestFirehose_counts_a_lost_answer_as_a_failure_and_loses_nothing(t *testing
 // forgetful loses the first answer after the work is done.
 type forgetful struct {
 	http.ResponseWriter
-	once *sync.Once
+	once   *sync.Once
+	faults *harnesstest.Faults
 }
 
 func (f *forgetful) WriteHeader(status int) {
-	f.once.Do(func() { panic(http.ErrAbortHandler) })
+	f.once.Do(func() {
+		f.faults.Inject("answer lost")
+		panic(http.ErrAbortHandler)
+	})
 	f.ResponseWriter.WriteHeader(status)
 }
 
@@ -257,9 +268,10 @@ func TestFirehose_loses_nothing_whatever_fails(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
 	next := 0
+	counts := harnesstest.CountFaults(t, firehosetest.RecordRefused)
 	rapid.Check(t, func(rt *rapid.T) {
 		faults := rapid.SliceOfN(rapid.SliceOfN(rapid.Bool(), 1, 5), 0, 3).Draw(rt, "faults")
-		d.fault = func(_ string, call [][]byte) (string, map[int]string) {
+		d.fault = firehosetest.Counted(counts, func(_ string, call [][]byte) (string, map[int]string) {
 			failed := map[int]string{}
 			if len(faults) > 0 {
 				for i := range call {
@@ -270,7 +282,7 @@ func TestFirehose_loses_nothing_whatever_fails(t *testing.T) {
 				faults = faults[1:]
 			}
 			return "", failed
-		}
+		})
 		n := rapid.IntRange(1, 40).Draw(rt, "n")
 		var records [][]byte
 		for range n {

@@ -3,11 +3,11 @@ package awsclient_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/glue"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
 	"github.com/recflow/recflow/internal/recsys"
@@ -66,11 +66,11 @@ func TestGlue_finds_the_run_that_counts(t *testing.T) {
 	}
 	fail := func() string {
 		id := run(map[string]string{"--run_id": "r"})
-		require.Eventually(t, func() bool {
+		harnesstest.Eventually(t, "the run to end", func() bool {
 			r, err := c.Get(ctx, id)
 			require.NoError(t, err)
 			return r.State.Over()
-		}, 10*time.Second, 5*time.Millisecond)
+		})
 		return id
 	}
 	fail()

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/kinesistest"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -38,6 +39,7 @@ func TestKinesis_sends_only_failed_records_again_and_keeps_the_order_of_a_key(t 
 	t.Parallel()
 	s := kinesistest.New("events", 2)
 	k := s.Client(t, "events")
+	s.CountFaults(harnesstest.CountFaults(t, kinesistest.Fault("record", "InternalFailure"), kinesistest.Fault("record", throttled)))
 	s.FailRecords("", "InternalFailure", throttled) // a is put, b and c are not
 
 	results, err := k.Put(t.Context(), records("a", "b", "a", "c", "b"))
@@ -55,12 +57,13 @@ func TestKinesis_keeps_the_order_of_every_key_whatever_fails(t *testing.T) {
 	s := kinesistest.New("events", 3)
 	config, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(s.Env(t)))
 	require.NoError(t, err)
+	s.CountFaults(harnesstest.CountFaults(t, kinesistest.Fault("record", throttled)))
 	rapid.Check(t, func(t *rapid.T) {
 		name := fmt.Sprintf("s%d", len(s.Streams()))
 		k := awsclient.NewKinesis(config, name)
 		require.NoError(t, k.EnsureStream(context.Background(), 2))
 		keys := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 1, 20).Draw(t, "keys")
-		s.FailRecords(rapid.SliceOfN(rapid.SampledFrom([]string{"", "", throttled}), 0, 3).Draw(t, "faults")...)
+		s.FailRecords(rapid.SliceOfN(rapid.SampledFrom([]string{throttled, ""}), 1, 3).Draw(t, "faults")...)
 		_, err := k.Put(context.Background(), records(keys...))
 		require.NoError(t, err)
 		got := map[string][]int{}
@@ -81,6 +84,7 @@ func TestKinesis_says_which_records_were_not_put_when_the_time_is_over(t *testin
 	t.Parallel()
 	s := kinesistest.New("events", 1)
 	k := s.Client(t, "events")
+	s.CountFaults(harnesstest.CountFaults(t, kinesistest.Fault("record", throttled)))
 	s.OnPut(func(_, key string) string {
 		if key == "bad" {
 			return throttled
@@ -102,6 +106,8 @@ func TestKinesis_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
 	t.Parallel()
 	s := kinesistest.New("events", 1)
 	k := s.Client(t, "events")
+	s.CountFaults(harnesstest.CountFaults(t, kinesistest.Fault("PutRecords", throttled), kinesistest.Fault("PutRecords", "InternalFailure"),
+		kinesistest.Fault("PutRecords", "InvalidArgumentException")))
 	s.Fail("PutRecords", throttled, "InternalFailure")
 	_, err := k.Put(t.Context(), records("a"))
 	require.NoError(t, err)

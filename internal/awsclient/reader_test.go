@@ -16,6 +16,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -101,12 +102,14 @@ func breakingProxy(t *testing.T, bucket string, n int64, keep int) (*awsclient.S
 	proxy := httputil.NewSingleHostReverseProxy(upstream)
 	proxy.Transport = transport
 	var cuts atomic.Int64
+	faults := harnesstest.CountFaults(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method != http.MethodGet || cuts.Load() >= n {
 			proxy.ServeHTTP(w, req)
 			return
 		}
 		cuts.Add(1)
+		faults.Inject("download cut")
 		out := req.Clone(req.Context())
 		out.URL.Scheme, out.URL.Host, out.RequestURI = upstream.Scheme, upstream.Host, ""
 		res, err := transport.RoundTrip(out)

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/firehose"
 	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
 )
@@ -33,6 +34,7 @@ type world struct {
 	server   *firehose.Server
 	endpoint *httptest.Server
 
+	faults *harnesstest.Faults
 	call   string // the fault of the next put
 	failed map[int]string
 
@@ -72,6 +74,7 @@ func (w *world) put(n int) {
 func (w *world) end(kill bool) {
 	w.endpoint.Close()
 	if kill {
+		w.faults.Inject("crash")
 		require.NoError(w.t, w.server.Kill())
 		return
 	}
@@ -90,6 +93,9 @@ func (w *world) tear(tail []byte) {
 	require.NoError(w.t, err)
 	_, err = f.Write(tail)
 	require.NoError(w.t, errors.Join(err, f.Close()))
+	if len(tail) > 0 {
+		w.faults.Inject("torn write")
+	}
 }
 
 // check holds the bucket against what the client was told.
@@ -118,12 +124,15 @@ func (w *world) check(rt *rapid.T) {
 
 func TestEveryAcknowledgedRecordIsDeliveredWhateverHappens(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t, "crash", "torn write", firehosetest.BucketAway, firehosetest.BucketAnswerLost,
+		firehosetest.CallRefused, firehosetest.RecordRefused)
 	rapid.Check(t, func(rt *rapid.T) {
-		w := &world{t: t, bucket: firehosetest.NewBucket()}
+		w := &world{t: t, bucket: firehosetest.NewBucket(), faults: faults}
+		w.bucket.CountFaults(faults)
 		w.options = firehosetest.Options(t, w.bucket)
 		w.options.Streams[0].BufferBytes = int64(rapid.IntRange(1, 600).Draw(rt, "buffer"))
 		w.options.Streams[0].BufferEvery = rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Hour}).Draw(rt, "every")
-		w.options.Fault = func(string, [][]byte) (string, map[int]string) { return w.call, w.failed }
+		w.options.Fault = firehosetest.Counted(faults, func(string, [][]byte) (string, map[int]string) { return w.call, w.failed })
 		w.start()
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": func(rt *rapid.T) {
@@ -154,7 +163,7 @@ func TestEveryAcknowledgedRecordIsDeliveredWhateverHappens(t *testing.T) {
 
 func TestWhatCannotBeReadIsSetAside(t *testing.T) {
 	t.Parallel()
-	w := &world{t: t, bucket: firehosetest.NewBucket()}
+	w := &world{t: t, bucket: firehosetest.NewBucket(), faults: harnesstest.CountFaults(t, "crash", "torn write")}
 	w.options = firehosetest.Options(t, w.bucket)
 	w.bucket.Set(firehosetest.Away)
 	w.start()
@@ -210,6 +219,7 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 	var mu sync.Mutex
 	acknowledged := map[string]bool{}
 	sent := 0
+	faults := harnesstest.CountFaults(t, "kill")
 	for round := range 4 {
 		child := exec.Command(os.Args[0], "-test.run=^$")
 		child.Env = append(child.Environ(), childDir+"="+dir)
@@ -245,7 +255,8 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		require.Error(t, child.Wait())
+		require.ErrorContains(t, child.Wait(), "killed")
+		faults.Inject("kill")
 	}
 	require.Greater(t, len(acknowledged), 10_000)
 	last := firehosetest.NewBucket()

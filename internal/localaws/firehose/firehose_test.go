@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/firehose"
 	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
 )
@@ -200,11 +201,12 @@ func TestInjectedFaultsArriveAsAWSSendsThem(t *testing.T) {
 	o := firehosetest.Options(t, b)
 	var mu sync.Mutex
 	call, failed := "", map[int]string{}
-	o.Fault = func(stream string, records [][]byte) (string, map[int]string) {
+	faults := harnesstest.CountFaults(t, firehosetest.CallRefused, firehosetest.RecordRefused)
+	o.Fault = firehosetest.Counted(faults, func(string, [][]byte) (string, map[int]string) {
 		mu.Lock()
 		defer mu.Unlock()
 		return call, failed
-	}
+	})
 	_, c := serve(t, o)
 	failed = map[int]string{1: "ServiceUnavailableException", 2: "InternalFailure"}
 	out, err := c.PutRecordBatch(t.Context(), batch(lines(0, 4)...))
@@ -228,6 +230,7 @@ func TestABucketThatIsAwayIsWaitedFor(t *testing.T) {
 	o := firehosetest.Options(t, b)
 	o.MaxBacklog = 10_000
 	s, c := serve(t, o)
+	b.CountFaults(harnesstest.CountFaults(t, firehosetest.BucketAway))
 	b.Set(firehosetest.Away)
 	var accepted [][]byte
 	refused := func() bool {

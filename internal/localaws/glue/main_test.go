@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/glue"
 )
 
@@ -101,7 +102,7 @@ const patience = 20 * time.Second
 func await(t *testing.T, c *awsclient.Glue, id string, states ...glue.State) awsclient.GlueRun {
 	t.Helper()
 	var r awsclient.GlueRun
-	require.Eventually(t, func() bool {
+	harnesstest.Eventually(t, fmt.Sprintf("run %s in one of the states %v", id, states), func() bool {
 		var err error
 		r, err = c.Get(t.Context(), id)
 		require.NoError(t, err)
@@ -112,8 +113,15 @@ func await(t *testing.T, c *awsclient.Glue, id string, states ...glue.State) aws
 		}
 		require.False(t, r.State.Over(), "%s: %s", r.State, r.Message)
 		return false
-	}, patience, 5*time.Millisecond)
+	})
 	return r
+}
+
+// kill is kill -9, counted. The process must be there.
+func kill(t *testing.T, faults *harnesstest.Faults, what string, pid int) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), what)
+	faults.Inject("kill the " + what)
 }
 
 // awaitOver waits until the run has ended.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/glue"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
 )
@@ -55,6 +56,7 @@ func TestRestart_stops_runs_when_the_endpoint_is_asked_to_end(t *testing.T) {
 
 func TestRestart_takes_up_runs_after_kill_9(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t, "kill the endpoint", "kill the job")
 	file := filepath.Join(t.TempDir(), "go")
 	o := gluetest.Complete(t, gluetest.Options{Script: script, Job: glue.Job{MaxConcurrentRuns: 5}})
 	endpoint, c := serveInProcessOfItsOwn(t, o)
@@ -67,7 +69,7 @@ func TestRestart_takes_up_runs_after_kill_9(t *testing.T) {
 	good := start(map[string]string{"--do": "until", "--file": file, "--status": "0"})
 	bad := start(map[string]string{"--do": "until", "--file": file, "--status": "7"})
 	stopped, killed := start(do("wait")), start(do("wait"))
-	require.NoError(t, endpoint.Process.Kill())
+	kill(t, faults, "endpoint", endpoint.Process.Pid)
 	endpoint.Wait()
 
 	c = serveInProcess(t, o)
@@ -91,7 +93,7 @@ func TestRestart_takes_up_runs_after_kill_9(t *testing.T) {
 	require.NoError(t, c.Stop(t.Context(), stopped))
 	require.EqualValues(t, glue.Stopped, awaitOver(t, c, stopped).State)
 
-	require.NoError(t, syscall.Kill(awaitPid(t, o, killed, "running"), syscall.SIGKILL))
+	kill(t, faults, "job", awaitPid(t, o, killed, "running"))
 	r = awaitOver(t, c, killed)
 	require.EqualValues(t, glue.Failed, r.State)
 	require.Contains(t, r.Message, "signal 9 (killed)")
@@ -99,6 +101,7 @@ func TestRestart_takes_up_runs_after_kill_9(t *testing.T) {
 
 func TestRestart_works_out_what_ended_meanwhile(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t, "kill the endpoint", "kill the job's group")
 	file := filepath.Join(t.TempDir(), "go")
 	o := gluetest.Complete(t, gluetest.Options{Script: script, Job: glue.Job{MaxConcurrentRuns: 2}})
 	endpoint, c := serveInProcessOfItsOwn(t, o)
@@ -110,10 +113,10 @@ func TestRestart_works_out_what_ended_meanwhile(t *testing.T) {
 	awaitPid(t, o, good, "running")
 	awaitPid(t, o, lost, "running")
 
-	require.NoError(t, endpoint.Process.Kill())
+	kill(t, faults, "endpoint", endpoint.Process.Pid)
 	endpoint.Wait()
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	require.NoError(t, syscall.Kill(-shells[1], syscall.SIGKILL)) // as a machine that goes down
+	kill(t, faults, "job's group", -shells[1]) // as a machine that goes down
 	requireGone(t, shells[0])
 	requireGone(t, shells[1])
 

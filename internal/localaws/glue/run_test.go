@@ -7,13 +7,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/glue"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
 	"github.com/recflow/recflow/internal/recsys"
@@ -121,7 +121,7 @@ func TestRun_fails_when_the_job_is_killed(t *testing.T) {
 	require.NoError(t, err)
 	job, child := awaitPid(t, e.Options, id, "running"), awaitPid(t, e.Options, id, "child")
 
-	require.NoError(t, syscall.Kill(job, syscall.SIGKILL))
+	kill(t, harnesstest.CountFaults(t), "job", job)
 	r := awaitOver(t, c, id)
 	require.EqualValues(t, glue.Failed, r.State)
 	require.Contains(t, r.Message, "signal 9 (killed)")
@@ -136,7 +136,7 @@ func TestRun_never_succeeds_without_an_exit_status(t *testing.T) {
 	require.NoError(t, err)
 	job, shell := awaitPid(t, e.Options, id, "running"), awaitPid(t, e.Options, id, "pid")
 
-	require.NoError(t, syscall.Kill(shell, syscall.SIGKILL)) // the one that would write it
+	kill(t, harnesstest.CountFaults(t), "shell", shell) // the one that would write it
 	r := awaitOver(t, c, id)
 	require.EqualValues(t, glue.Failed, r.State)
 	require.Contains(t, r.Message, "left no exit status")

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/lambda"
 )
 
@@ -44,27 +45,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func host(t testing.TB, change func(*lambda.Options)) (*lambda.Host, *lockedBuffer) {
+func host(t testing.TB, change func(*lambda.Options)) (*lambda.Host, *harnesstest.Buffer) {
 	t.Helper()
-	log := &lockedBuffer{}
+	log := &harnesstest.Buffer{}
 	o := lambda.Options{Name: "f", Command: []string{bootstrap}, Timeout: 20 * time.Second, Log: log}
 	if change != nil {
 		change(&o)
@@ -249,7 +232,9 @@ func TestAnIdleEnvironmentThatDiesIsReplaced(t *testing.T) {
 	result, _ := call(t, h, map[string]any{"Do": "echo"})
 	var first echo
 	require.NoError(t, json.Unmarshal([]byte(result), &first))
+	faults := harnesstest.CountFaults(t)
 	require.NoError(t, syscall.Kill(first.PID, syscall.SIGKILL))
+	faults.Inject("kill an idle environment")
 	require.Eventually(t, func() bool { return h.Environments() == 0 }, 10*time.Second, time.Millisecond)
 	result, failed := call(t, h, map[string]any{"Do": "echo"})
 	require.Empty(t, failed, "nothing ran, so nothing failed")

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/firehose"
 )
 
@@ -37,6 +38,7 @@ type Bucket struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	state   State
+	faults  *harnesstest.Faults
 }
 
 // NewBucket returns an empty bucket.
@@ -47,6 +49,36 @@ func (b *Bucket) Set(s State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.state = s
+}
+
+// Kinds of faults.
+const (
+	BucketAway       = "bucket away"
+	BucketAnswerLost = "bucket's answer lost"
+	CallRefused      = "call refused"
+	RecordRefused    = "record refused"
+)
+
+// CountFaults has every failed Put counted in f.
+func (b *Bucket) CountFaults(f *harnesstest.Faults) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = f
+}
+
+// Counted is fault with the calls and records that it has refused counted in f.
+func Counted(f *harnesstest.Faults, fault firehose.Fault) firehose.Fault {
+	return func(stream string, records [][]byte) (string, map[int]string) {
+		call, failed := fault(stream, records)
+		if call != "" {
+			f.Inject(CallRefused)
+			return call, failed
+		}
+		for range failed {
+			f.Inject(RecordRefused)
+		}
+		return call, failed
+	}
 }
 
 // Put stores an object.
@@ -60,10 +92,13 @@ func (b *Bucket) Put(_ context.Context, key string, body io.ReadSeeker) error {
 	if b.state != Away {
 		b.objects[key] = data
 	}
-	if b.state != Here {
-		return ErrAway
+	if b.state == Here {
+		return nil
 	}
-	return nil
+	if b.faults != nil {
+		b.faults.Inject(map[State]string{Away: BucketAway, AnswerLost: BucketAnswerLost}[b.state])
+	}
+	return ErrAway
 }
 
 // Objects is the text of the objects whose keys begin with prefix, by key.

@@ -6,14 +6,19 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"testing"
+
+	"github.com/recflow/recflow/internal/harnesstest"
 )
 
-// Faults makes calls go wrong between the client and the endpoint. The zero value
-// lets everything through.
+// Faults makes calls go wrong between the client and the endpoint. The test logs how
+// many did, and fails when a fault that it asked for never came about.
 type Faults struct {
+	t      testing.TB
 	mu     sync.Mutex
 	calls  map[string]int
 	faults []*fault
+	counts *harnesstest.Faults // nil until a fault is asked for
 }
 
 // fault applies to one call, the one that brings left to zero.
@@ -23,6 +28,14 @@ type fault struct {
 	lose      bool   // carry the call out, then drop the connection
 	status    int    // answer with this and kind, without carrying it out
 	kind      string // e.g. ThrottlingException
+}
+
+// String is the kind under which the fault is counted.
+func (f *fault) String() string {
+	if f.lose {
+		return f.operation + ": answer lost"
+	}
+	return f.operation + ": " + f.kind
 }
 
 // LoseAnswer makes the nth call of an operation from now (1: the next) happen
@@ -48,6 +61,10 @@ func (f *Faults) add(one *fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.faults = append(f.faults, one)
+	if f.counts == nil {
+		f.counts = harnesstest.CountFaults(f.t)
+	}
+	f.counts.Promise(one.String())
 }
 
 // next counts a call and returns the fault that applies to it, if any.
@@ -65,6 +82,7 @@ func (f *Faults) next(operation string) *fault {
 		}
 		if one.left--; one.left == 0 && due == nil {
 			due = one
+			f.counts.Inject(one.String())
 		}
 	}
 	return due

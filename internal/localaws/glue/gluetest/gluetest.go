@@ -49,7 +49,7 @@ type Endpoint struct {
 // New starts an endpoint that stops with its jobs when the test ends.
 func New(t testing.TB, o Options) *Endpoint {
 	t.Helper()
-	e := &Endpoint{Faults: &Faults{}, Options: Complete(t, o)}
+	e := &Endpoint{Faults: &Faults{t: t}, Options: Complete(t, o)}
 	e.open(t)
 	e.http = httptest.NewServer(e.Faults.wrap(e))
 	t.Cleanup(func() {

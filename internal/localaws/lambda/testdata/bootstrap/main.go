@@ -51,7 +51,7 @@ func main() {
 			fmt.Fprintln(os.Stderr, "last words")
 			os.Exit(r.N)
 		case "sleep":
-			time.Sleep(time.Duration(r.N) * time.Millisecond)
+			<-time.After(time.Duration(r.N) * time.Millisecond) // busy, whatever its deadline
 		case "child":
 			child := exec.Command("sleep", "1000")
 			if err := child.Start(); err != nil {
