@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
@@ -34,6 +35,7 @@ type bundle struct {
 	version recsys.Version
 	data    vectorstoretest.Data
 	faults  *faults
+	counts  *harnesstest.Faults // of the faults, of every restart
 	out     *firehose
 	bucket  *bucket
 	next    int // sequence number
@@ -55,7 +57,7 @@ func setup(t testing.TB, f *vectorstoretest.Fixture) *bundle {
 
 // restart is a new environment: nothing is remembered but what is stored.
 func (b *bundle) restart() {
-	b.faults = &faults{}
+	b.faults = &faults{counts: b.counts}
 	if b.out == nil {
 		b.out, b.bucket = &firehose{lines: map[string][][]byte{}}, &bucket{objects: map[string][]byte{}}
 	}
@@ -69,6 +71,13 @@ func (b *bundle) restart() {
 		ListLength: 10, EvaluateShare: 0.5, SearchMemory: 64 << 20,
 		Log: slog.New(slog.NewTextHandler(testLog{b.t}, nil)), Metrics: io.Discard, Now: time.Now,
 	}
+}
+
+// injects counts the faults of the test from now on, which must inject some of each
+// kind.
+func (b *bundle) injects(t testing.TB, kinds ...string) {
+	b.counts = harnesstest.CountFaults(t, kinds...)
+	b.faults.counts = b.counts
 }
 
 func (b *bundle) promote(v recsys.Version) {
@@ -175,6 +184,7 @@ type firehose struct {
 
 func (f *firehose) Put(ctx context.Context, name string, records [][]byte) (failed []int, err error) {
 	if f.hang {
+		f.faults.inject("delivery stream hangs")
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -183,6 +193,7 @@ func (f *firehose) Put(ctx context.Context, name string, records [][]byte) (fail
 		defer f.mu.Unlock()
 		for i, r := range records {
 			if f.refuse != nil && f.refuse(name, r) {
+				f.faults.inject("record refused")
 				failed = append(failed, i)
 				continue
 			}

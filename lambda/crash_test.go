@@ -137,7 +137,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 			}
 			t.Run(mode+" "+step, func(t *testing.T) {
 				b.reset(t)
-				b.inject(step, mode)
+				b.inject(t, step, mode)
 				in := b.raw(raw...)
 				answer := b.tryHandle(in)
 				if strings.HasPrefix(mode, "kill") {
@@ -158,13 +158,15 @@ func TestFailureAtEveryStep(t *testing.T) {
 }
 
 // inject makes a step fail once.
-func (b *bundle) inject(step, mode string) {
+func (b *bundle) inject(t *testing.T, step, mode string) {
 	how, when, _ := strings.Cut(mode, " ")
+	b.injects(t, how)
 	fail := func(s string) error {
 		switch {
 		case s != step:
 			return nil
 		case how == "panic":
+			b.faults.inject("panic")
 			panic("injected")
 		case how == "kill":
 			return errKilled
@@ -200,6 +202,7 @@ func (b *bundle) reset(t *testing.T) {
 func TestTransientFailureAtEachRecord(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &vectorstoretest.Fixture{})
+	b.injects(t, "error", "record refused")
 	const n = 12
 	sent := make([]recsys.Event, n)
 	for i := range sent {

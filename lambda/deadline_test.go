@@ -45,8 +45,10 @@ func TestDeadline(t *testing.T) {
 	}
 	t.Run("it delivers the lists that were found in time, and has the rest sent again", func(t *testing.T) {
 		in := b.batch(sent...)
+		b.injects(t, "slow search")
 		b.faults.before = func(step string) error {
 			if step == "search 8" {
+				b.faults.inject("slow search")
 				<-time.After(limit * 7 / 10) // a search that takes longer than there is time
 			}
 			return nil
@@ -64,12 +66,15 @@ func TestDeadline(t *testing.T) {
 	})
 	t.Run("it does not wait for a delivery stream that hangs", func(t *testing.T) {
 		in := b.batch(click("u00100", 3, 50))
+		b.injects(t, "delivery stream hangs")
 		b.out.hang = true
 		assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(limit, in))
 		b.out.hang = false
 		assert.Empty(t, b.within(limit, in))
 	})
 }
+
+const postgresHangs = "Postgres hangs"
 
 // A server that is stopped in the middle of a step neither closes a connection
 // nor answers.
@@ -86,9 +91,11 @@ func TestHungPostgres(t *testing.T) {
 	for n, step := range []string{"store", "read", "search", "verdicts"} {
 		t.Run("it answers in time when the server hangs before the step "+step, func(t *testing.T) {
 			var stopped []int
+			b.injects(t, postgresHangs)
 			b.faults.before = func(s string) error {
 				if s == step && stopped == nil {
 					stopped = signal(t, server.PID(), syscall.SIGSTOP)
+					b.faults.inject(postgresHangs)
 				}
 				return nil
 			}
@@ -107,9 +114,11 @@ func TestHungPostgres(t *testing.T) {
 	t.Run("it answers in time that all is done when the server hangs while it hands out the items", func(t *testing.T) {
 		b.SearchMemory = 64 << 20
 		var stopped []int
+		b.injects(t, postgresHangs)
 		b.faults.before = func(s string) error {
 			if s == "hold" && stopped == nil {
 				stopped = signal(t, server.PID(), syscall.SIGSTOP)
+				b.faults.inject(postgresHangs)
 			}
 			return nil
 		}
@@ -183,7 +192,10 @@ func TestPostgresAway(t *testing.T) {
 	} {
 		t.Run("it keeps the records while the database is "+c.name, func(t *testing.T) {
 			b.t = t
+			kind := "Postgres " + c.name
+			b.injects(t, kind)
 			c.begin()
+			b.faults.inject(kind)
 			in := b.batch(click("u00001", 10+n, 10+n), click("newcomer", 10+n, 10+n))
 			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
 			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))

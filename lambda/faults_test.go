@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -17,6 +18,7 @@ type faults struct {
 	seen   []string // the steps taken
 	before func(step string) error
 	after  func(step string) error
+	counts *harnesstest.Faults // nil in a test that promises none
 }
 
 var (
@@ -48,7 +50,20 @@ func (f *faults) check(step string, hook func(string) error, record bool) error 
 	}
 	err := hook(step)
 	f.dead = errors.Is(err, errKilled)
+	switch {
+	case f.dead:
+		f.inject("kill")
+	case err != nil:
+		f.inject("error")
+	}
 	return err
+}
+
+// inject counts a fault. A hook that does not return an error calls it itself.
+func (f *faults) inject(kind string) {
+	if f.counts != nil {
+		f.counts.Inject(kind)
+	}
 }
 
 // faultyStore is a store whose steps can fail.

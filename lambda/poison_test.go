@@ -70,6 +70,7 @@ func TestAggregatedRecords(t *testing.T) {
 	in := b.raw(aggregate, stream.EncodeEvent(three))
 
 	t.Run("it has the whole record sent again for one of its events", func(t *testing.T) {
+		b.injects(t, "record refused")
 		id := fmt.Sprintf("%q", two.UserID)
 		b.out.refuse = func(name string, record []byte) bool { return name == "lists" && bytes.Contains(record, []byte(id)) }
 		assert.Equal(t, sequence(1), b.handle(in))

@@ -18,8 +18,10 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/eventsource"
 	localfirehose "github.com/recflow/recflow/internal/localaws/firehose"
+	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
 	"github.com/recflow/recflow/internal/localaws/kinesistest"
 	"github.com/recflow/recflow/internal/localaws/lambda"
 	"github.com/recflow/recflow/internal/postgres"
@@ -27,7 +29,10 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
-const rigStream = "events"
+const (
+	rigStream  = "events"
+	putTrouble = "ProvisionedThroughputExceededException" // with which the stream refuses records
+)
 
 // rig is the whole path: a stream, the mapping, the real bootstrap in its
 // environments, Postgres, Firehose and S3. Everything but the stream is what the
@@ -42,6 +47,7 @@ type rig struct {
 	producer *awsclient.Kinesis
 	bucket   *awsclient.S3
 	trouble  *trouble
+	faults   *harnesstest.Faults
 	host     *lambda.Host
 	firehose *localfirehose.Server
 	dir      string // of checkpoints
@@ -72,10 +78,12 @@ func (t *trouble) set(share *float64, to float64) {
 type faultyBucket struct {
 	bucket  *awsclient.S3
 	trouble *trouble
+	faults  *harnesstest.Faults
 }
 
 func (b faultyBucket) Put(ctx context.Context, key string, body io.ReadSeeker) error {
 	if b.trouble.strikes(&b.trouble.delivers) {
+		b.faults.Inject(firehosetest.BucketAway)
 		return errors.New("injected: the bucket is away")
 	}
 	return b.bucket.Put(ctx, key, body)
@@ -85,6 +93,7 @@ func (b faultyBucket) Put(ctx context.Context, key string, body io.ReadSeeker) e
 // one live.
 func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 	r := &rig{t: t, dir: t.TempDir(), log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	r.faults = harnesstest.CountFaults(t)
 	r.trouble = &trouble{random: rand.New(rand.NewPCG(seed, 1))}
 	r.server = vectorstoretest.Server(t)
 	address := r.server.URL("postgres")
@@ -96,10 +105,11 @@ func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 	}
 	r.promote(0)
 	r.kinesis = kinesistest.New(rigStream, 2)
+	r.kinesis.CountFaults(r.faults)
 	r.producer = r.kinesis.Client(t, rigStream)
 	r.kinesis.OnPut(func(string, string) string {
 		if r.trouble.strikes(&r.trouble.put) {
-			return "ProvisionedThroughputExceededException"
+			return putTrouble
 		}
 		return ""
 	})
@@ -113,14 +123,14 @@ func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 
 func (r *rig) startFirehose() {
 	s, err := localfirehose.New(localfirehose.Options{
-		StateDir: r.t.TempDir(), Bucket: faultyBucket{r.bucket, r.trouble}, Log: r.log,
+		StateDir: r.t.TempDir(), Bucket: faultyBucket{r.bucket, r.trouble, r.faults}, Log: r.log,
 		RetryFirst: 10 * time.Millisecond, RetryMost: 200 * time.Millisecond,
 		Streams: []localfirehose.Stream{
 			{Name: "lists", Prefix: "recommendations/", BufferBytes: 1 << 20, BufferEvery: time.Second},
 			{Name: "events", Prefix: "raw/events/", BufferBytes: 1 << 20, BufferEvery: time.Second},
 			{Name: "quarantine", Prefix: "quarantine/", BufferBytes: 1 << 20, BufferEvery: time.Second},
 		},
-		Fault: func(_ string, records [][]byte) (call string, failed map[int]string) {
+		Fault: firehosetest.Counted(r.faults, func(_ string, records [][]byte) (call string, failed map[int]string) {
 			if r.trouble.strikes(&r.trouble.delivery) {
 				return "ServiceUnavailableException", nil
 			}
@@ -131,7 +141,7 @@ func (r *rig) startFirehose() {
 				}
 			}
 			return "", failed
-		},
+		}),
 	})
 	require.NoError(r.t, err)
 	r.firehose = s

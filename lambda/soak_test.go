@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
+	"github.com/recflow/recflow/internal/localaws/kinesistest"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
@@ -46,12 +51,13 @@ func TestSoak(t *testing.T) {
 		}
 	}()
 	s := &soak{rig: newRig(t, seed, logFile), random: rand.New(rand.NewPCG(seed, 2))}
-	ctx, cancel := context.WithTimeout(t.Context(), length)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var group sync.WaitGroup
 	group.Go(func() { s.produce(ctx) })
 	group.Go(func() { s.watch(ctx) })
-	s.torment(ctx)
+	s.torment(ctx, length)
+	cancel()
 	group.Wait()
 	s.settle()
 	s.account()
@@ -65,7 +71,6 @@ type soak struct {
 	accepted [][]byte // the data of records that are in the stream, in order of their puts
 	users    map[string]bool
 	samples  []sample
-	faults   map[string]int
 }
 
 // produce sends about 200 records a second: of known and new users, some of them
@@ -126,60 +131,72 @@ func (s *soak) event(random *rand.Rand, n int) recsys.Event {
 	return e
 }
 
-// torment makes one part fail after the other.
-func (s *soak) torment(ctx context.Context) {
-	s.faults = map[string]int{}
-	for {
-		kinds := []struct {
-			name string
-			do   func()
-		}{
-			{"kill the function", s.killFunction},
-			{"restart the mapping", func() { s.stop(); s.start() }},
-			{"restart Postgres", s.restartPostgres},
-			{"hang Postgres", s.hangPostgres},
-			{"flip", func() { s.promote(s.random.IntN(2)) }},
-			{"reshard", s.reshard},
-			{"fail Kinesis", func() {
-				s.kinesis.Fail("GetRecords", "ProvisionedThroughputExceededException", "InternalFailure", "ExpiredIteratorException")
-				s.kinesis.ExpireIterators()
-			}},
-			{"refuse puts", func() { s.during(ctx, &s.trouble.put, 0.3) }},
-			{"refuse deliveries", func() { s.during(ctx, &s.trouble.delivery, 0.2) }},
-			{"lose Firehose", func() { s.during(ctx, &s.trouble.delivery, 1) }},
-			{"lose the bucket", func() { s.during(ctx, &s.trouble.delivers, 0.8) }},
+// kinds of faults that the parts of the rig count.
+const (
+	functionKilled   = "function killed"
+	postgresCrashed  = "Postgres crashed"
+	mappingRestarted = "mapping restarted"
+)
+
+// torment makes one part fail after the other, each at least once, for at least
+// that long.
+func (s *soak) torment(ctx context.Context, length time.Duration) {
+	readFailed, putRefused := kinesistest.Fault("GetRecords", "InternalFailure"), kinesistest.Fault("record", putTrouble)
+	kinds := []struct {
+		fault string // empty: a change, not a fault
+		do    func()
+	}{
+		{functionKilled, func() { s.killFunction(ctx) }},
+		{mappingRestarted, func() { s.stop(); s.start(); s.faults.Inject(mappingRestarted) }},
+		{postgresCrashed, s.restartPostgres},
+		{postgresHangs, func() { s.hangPostgres(ctx) }},
+		{"", func() { s.promote(s.random.IntN(2)) }},
+		{"", s.reshard},
+		{readFailed, func() {
+			s.kinesis.Fail("GetRecords", "ProvisionedThroughputExceededException", "InternalFailure", "ExpiredIteratorException")
+			s.kinesis.ExpireIterators()
+		}},
+		{putRefused, func() { s.during(ctx, &s.trouble.put, 0.3, putRefused) }},
+		{firehosetest.RecordRefused, func() { s.during(ctx, &s.trouble.delivery, 0.2, firehosetest.RecordRefused) }},
+		{firehosetest.CallRefused, func() { s.during(ctx, &s.trouble.delivery, 1, firehosetest.CallRefused) }},
+		{firehosetest.BucketAway, func() { s.during(ctx, &s.trouble.delivers, 0.8, firehosetest.BucketAway) }},
+	}
+	for _, k := range kinds {
+		if k.fault != "" {
+			s.faults.Promise(k.fault)
 		}
-		k := kinds[s.random.IntN(len(kinds))]
-		s.faults[k.name]++
-		k.do()
-		if !s.pause(ctx, time.Duration(s.random.IntN(2000))*time.Millisecond) {
-			s.t.Logf("faults: %v", s.faults)
-			return
+	}
+	began := time.Now()
+	for round := 0; ; round++ {
+		for _, i := range s.random.Perm(len(kinds)) {
+			if round > 0 && time.Since(began) > length {
+				return
+			}
+			kinds[i].do()
+			harnesstest.Pause(ctx, time.Duration(s.random.IntN(2000))*time.Millisecond) // another part at any moment
 		}
 	}
 }
 
-func (s *soak) pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
-
-// during lets a share of calls fail for a while.
-func (s *soak) during(ctx context.Context, what *float64, share float64) {
+// during lets a share of calls fail for a while, until at least one has.
+func (s *soak) during(ctx context.Context, what *float64, share float64, fault string) {
+	before := s.faults.Injected(fault)
 	s.trouble.set(what, share)
-	s.pause(ctx, time.Duration(500+s.random.IntN(1500))*time.Millisecond)
+	harnesstest.Pause(ctx, time.Duration(500+s.random.IntN(1500))*time.Millisecond)
+	harnesstest.Eventually(s.t, fault, func() bool { return s.faults.Injected(fault) > before })
 	s.trouble.set(what, 0)
 }
 
 // killFunction kills one of the function's processes, whatever it is doing.
-func (s *soak) killFunction() {
-	if pids := s.functions(); len(pids) > 0 {
-		_ = syscall.Kill(pids[s.random.IntN(len(pids))], syscall.SIGKILL) // it may be gone by itself
-	}
+func (s *soak) killFunction(ctx context.Context) {
+	_ = harnesstest.Poll(ctx, 10*time.Millisecond, func() bool {
+		pids := s.functions()
+		if len(pids) == 0 || syscall.Kill(pids[s.random.IntN(len(pids))], syscall.SIGKILL) != nil { // it may be gone by itself
+			return false
+		}
+		s.faults.Inject(functionKilled)
+		return true
+	})
 }
 
 // functions are the processes of the function.
@@ -195,17 +212,21 @@ func (s *soak) functions() (pids []int) {
 func (s *soak) restartPostgres() {
 	ctx := context.WithoutCancel(s.t.Context())
 	require.NoError(s.t, s.server.Stop(ctx, postgres.Immediate))
+	s.faults.Inject(postgresCrashed)
 	require.NoError(s.t, s.server.Start(ctx))
 }
 
-func (s *soak) hangPostgres() {
+func (s *soak) hangPostgres(ctx context.Context) {
 	var stopped []int
 	for _, pid := range append([]int{s.server.PID()}, children(s.t, s.server.PID())...) {
 		if syscall.Kill(pid, syscall.SIGSTOP) == nil {
 			stopped = append(stopped, pid)
 		}
 	}
-	time.Sleep(time.Duration(s.random.IntN(3000)) * time.Millisecond)
+	if len(stopped) > 0 {
+		s.faults.Inject(postgresHangs)
+	}
+	harnesstest.Pause(ctx, time.Duration(s.random.IntN(3000))*time.Millisecond)
 	for _, pid := range stopped {
 		_ = syscall.Kill(pid, syscall.SIGCONT) // it may have been on its way out
 	}
@@ -258,21 +279,21 @@ func (s *soak) await(data [][]byte) {
 		}
 	}
 	began := time.Now()
-	for len(keys) > 0 {
-		ask := make([]vectorstore.VerdictKey, 0, len(keys))
-		for k := range keys {
-			ask = append(ask, k)
-		}
-		got, err := s.store.Verdicts(s.t.Context(), ask)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
+	var ask []vectorstore.VerdictKey
+	err := harnesstest.Poll(ctx, 50*time.Millisecond, func() bool {
+		ask = slices.Collect(maps.Keys(keys))
+		got, err := s.store.Verdicts(ctx, ask)
 		if err == nil {
 			for k := range got {
 				delete(keys, k)
 			}
 		}
-		if time.Since(began) > 2*time.Minute {
-			require.FailNow(s.t, "no verdict", "%d of %d events have none, such as %v; the mapping: %+v", len(keys), len(data), ask[0], s.mapping.Status())
-		}
-		time.Sleep(50 * time.Millisecond)
+		return len(keys) == 0
+	})
+	if err != nil {
+		require.FailNow(s.t, "no verdict", "%d of %d events have none, such as %v; the mapping: %+v", len(keys), len(data), ask[0], s.mapping.Status())
 	}
 	s.t.Logf("%d records settled %s after the end", len(data), time.Since(began).Round(time.Millisecond))
 }
@@ -286,7 +307,7 @@ type sample struct {
 
 // watch takes samples.
 func (s *soak) watch(ctx context.Context) {
-	for s.pause(ctx, time.Second) {
+	for harnesstest.Pause(ctx, time.Second) {
 		var now sample
 		for _, pid := range s.functions() {
 			now.rss = max(now.rss, resident(pid))

@@ -12,6 +12,8 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
+const versionDropped = "version dropped"
+
 func TestVersionsWhileWarm(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &vectorstoretest.Fixture{})
@@ -69,11 +71,13 @@ func TestVersionsWhileWarm(t *testing.T) {
 			require.Equal(t, mine.ID, served(t))
 			after := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "after-" + name, Seed: 9})
 			done := false
+			b.injects(t, versionDropped)
 			b.faults.before = func(s string) error {
 				if s == step && !done {
 					done = true
 					b.promote(after)
 					_, err := b.conn.Exec(t.Context(), fmt.Sprintf("DROP SCHEMA v%d CASCADE", mine.ID))
+					b.faults.inject(versionDropped)
 					return err
 				}
 				return nil
