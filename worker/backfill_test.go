@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
@@ -43,7 +44,7 @@ func (s *stage) write(id string, n, parallel int) recsys.Backfill {
 // ledger waits until a backfill is as it should be.
 func (s *stage) ledger(id, what string, ok func(recsys.Backfill) bool) (b recsys.Backfill) {
 	s.t.Helper()
-	eventually(s.t, what, func() bool {
+	harnesstest.Eventually(s.t, what, func() bool {
 		var err error
 		b, err = s.store.Backfill(s.t.Context(), id)
 		require.NoError(s.t, err)
@@ -63,6 +64,7 @@ func (s *stage) retry(id string) {
 
 func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t, workerKilled)
 	s := newStage(t)
 	bad := filepath.Join(s.control, "fail-2025-01-03")
 	require.NoError(t, os.WriteFile(bad, []byte("too few events"), 0o600))
@@ -76,9 +78,8 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 		n := 2 * i
 		// The job has one place: the others wait for it.
 		b = s.ledger("b", "the slice", func(b recsys.Backfill) bool { return b.Slices[n].State == recsys.SliceRunning })
-		eventually(t, "its training", func() bool { return s.trains(b.Slices[n].WorkflowID) })
-		s.worker.kill()
-		s.startWorker()
+		harnesstest.Eventually(t, "its training", func() bool { return s.trains(b.Slices[n].WorkflowID) })
+		s.killWorker(faults)
 		require.NoError(t, os.Remove(filepath.Join(s.control, training)))
 	}
 	b = s.ledger("b", "the end", over)
@@ -97,7 +98,7 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	require.NoError(t, os.Remove(bad))
 	release := s.hold()
 	s.retry("b")
-	eventually(t, "the failed slice only", func() bool { return s.trainings() == 4 })
+	harnesstest.Eventually(t, "the failed slice only", func() bool { return s.trainings() == 4 })
 	require.Equal(t, recsys.SliceCount{Total: 3, Succeeded: 2, Running: 1}, s.ledger("b", "the ledger", func(recsys.Backfill) bool { return true }).Count)
 	b, err := s.store.CancelBackfill(t.Context(), "b")
 	require.NoError(t, err)
@@ -201,7 +202,7 @@ func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
 	id := workflows.RefreshSchedule + "-2025-02-01T00:00:00Z" // as the schedule names its runs
 	run, err := s.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "recflow"}, workflows.RefreshEmbeddings, r)
 	require.NoError(t, err)
-	eventually(t, "the refresh to be seen to wait", func() bool {
+	harnesstest.Eventually(t, "the refresh to be seen to wait", func() bool {
 		found, err := s.temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: `RecflowStage = "start" AND WorkflowId = "` + id + `"`})
 		return err == nil && found.Count == 1
 	})
@@ -226,6 +227,7 @@ func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
 
 func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t, workflowTerminated)
 	s := newStage(t)
 	s.write("orphan", 1, 1) // the API died here
 	b := s.ledger("orphan", "the end", over)
@@ -234,8 +236,9 @@ func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testin
 	release := s.hold()
 	b = s.write("terminated", 2, 1)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
-	eventually(t, "a training", func() bool { return s.trainings() == 2 })
+	harnesstest.Eventually(t, "a training", func() bool { return s.trainings() == 2 })
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), b.WorkflowID, "", "the test"))
+	faults.Inject(workflowTerminated)
 	b = s.ledger("terminated", "the end", over)
 	require.Equal(t, recsys.BackfillFailed, b.State)
 	require.Contains(t, b.Error, "its workflow ended without it")

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -68,7 +69,7 @@ func (s *stage) occupyJob() func() {
 	require.NoError(s.t, err)
 	return func() {
 		release()
-		eventually(s.t, "end of the other run", func() bool {
+		harnesstest.Eventually(s.t, "end of the other run", func() bool {
 			run, err := s.glue.FindRun(context.Background(), "of-somebody-else")
 			return err == nil && run.State.Over()
 		})
@@ -98,7 +99,7 @@ func (s *stage) inTheMiddle(stage string) {
 	conn, err := pgx.Connect(s.t.Context(), s.url)
 	require.NoError(s.t, err)
 	defer conn.Close(s.t.Context())
-	eventually(s.t, "the middle of "+stage, func() bool {
+	harnesstest.Eventually(s.t, "the middle of "+stage, func() bool {
 		switch {
 		case stage == workflows.StageTrain:
 			for run := range s.glue.Runs(s.t.Context()) {
@@ -123,7 +124,7 @@ func (s *stage) buildsGraph() {
 	conn, err := pgx.Connect(s.t.Context(), s.url)
 	require.NoError(s.t, err)
 	defer conn.Close(s.t.Context())
-	eventually(s.t, "the graph", func() bool {
+	harnesstest.Eventually(s.t, "the graph", func() bool {
 		var building bool
 		err := conn.QueryRow(s.t.Context(), `
 			SELECT EXISTS (

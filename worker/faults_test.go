@@ -15,6 +15,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
@@ -25,6 +26,7 @@ import (
 
 func TestLoad_survives_killed_workers(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t, workerKilled)
 	s := newStage(t)
 	first := s.goesLive()
 	stopReading := s.read(first.Version)
@@ -39,9 +41,8 @@ func TestLoad_survives_killed_workers(t *testing.T) {
 		done := s.until(run, "the load", func(p workflows.Progress) bool { return p.Stage == workflows.StageLoad }).FilesDone
 		done += rand.IntN(4)
 		s.until(run, "some files", func(p workflows.Progress) bool { return p.FilesDone >= done })
-		time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) // any point of a file
-		s.worker.kill()
-		s.startWorker()
+		harnesstest.Pause(t.Context(), time.Duration(rand.IntN(30))*time.Millisecond) // any point of a file
+		s.killWorker(faults)
 	}
 	result, err := s.await(run)
 	require.NoError(t, err)
@@ -67,6 +68,7 @@ func TestLoad_survives_a_database_restart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			faults := harnesstest.CountFaults(t)
 			server := vectorstoretest.Server(t)
 			require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
 			s := newStage(t, onDatabase(server.URL("postgres")))
@@ -75,6 +77,7 @@ func TestLoad_survives_a_database_restart(t *testing.T) {
 			run := s.refresh(s.request())
 			c.middle(s, run)
 			require.NoError(t, server.Stop(t.Context(), postgres.Immediate))
+			faults.Inject("Postgres crashed")
 			release()
 			require.NoError(t, server.Start(t.Context()))
 			result, err := s.await(run)
@@ -106,12 +109,14 @@ func TestTerminated_runs_are_cleaned_up(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			faults := harnesstest.CountFaults(t)
 			s := newStage(t)
 			release := c.block(s)
 			run := s.refresh(s.request())
 			s.until(run, c.stage, func(p workflows.Progress) bool { return p.Stage == c.stage })
 			s.inTheMiddle(c.stage)
 			require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), run.GetID(), run.GetRunID(), "the test"))
+			faults.Inject(workflowTerminated)
 			c.after(s) // leave checks that nothing is left
 			if c.name != "by_the_next_refresh" {
 				release()
@@ -126,7 +131,7 @@ func (s *stage) sweep() {
 	schedule := s.temporal.ScheduleClient().GetHandle(s.t.Context(), workflows.SweepSchedule)
 	require.NoError(s.t, schedule.Trigger(s.t.Context(), client.ScheduleTriggerOptions{}))
 	var id string
-	eventually(s.t, "the sweep", func() bool {
+	harnesstest.Eventually(s.t, "the sweep", func() bool {
 		d, err := schedule.Describe(s.t.Context())
 		require.NoError(s.t, err)
 		if len(d.Info.RecentActions) == 0 {
@@ -143,6 +148,7 @@ func (s *stage) sweep() {
 
 func TestRefresh_survives_a_restart_of_Temporal(t *testing.T) {
 	t.Parallel()
+	faults := harnesstest.CountFaults(t)
 	// Without the search attributes: the worker registers them.
 	server, err := temporaltest.New(t.TempDir())
 	require.NoError(t, err)
@@ -152,6 +158,7 @@ func TestRefresh_survives_a_restart_of_Temporal(t *testing.T) {
 	run := s.refresh(s.request())
 	s.until(run, "the training", func(p workflows.Progress) bool { return p.TrainTotal > 0 })
 	server.Stop(t)
+	faults.Inject("Temporal stopped")
 	require.NoError(t, server.Start())
 	release()
 	result, err := s.await(run)
@@ -175,7 +182,7 @@ func TestRefresh_waits_for_another_one(t *testing.T) {
 	second := s.refresh(s.request())
 	// The job has one place: one of them trains, the other says that it waits.
 	waiting := func(p workflows.Progress) bool { return strings.Contains(p.Detail, "waiting for one to end") }
-	eventually(t, "one waits", func() bool {
+	harnesstest.Eventually(t, "one waits", func() bool {
 		a, _ := workflows.AskProgress(t.Context(), s.temporal, first.GetID(), "")
 		b, _ := workflows.AskProgress(t.Context(), s.temporal, second.GetID(), "")
 		return waiting(a) || waiting(b)
@@ -244,7 +251,7 @@ func (s *stage) read(first int64) (stop func(last int64)) {
 			} else {
 				failure = err
 			}
-			time.Sleep(5 * time.Millisecond) // a reader, not a load test
+			harnesstest.Pause(ctx, 5*time.Millisecond) // a reader, not a load test
 		}
 	})
 	return func(last int64) {

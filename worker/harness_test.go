@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/glue"
 	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
 	"github.com/recflow/recflow/internal/temporaltest"
@@ -174,7 +174,7 @@ func (s *stage) goesLive() workflows.RefreshResult {
 func (s *stage) until(run client.WorkflowRun, what string, ok func(workflows.Progress) bool) workflows.Progress {
 	s.t.Helper()
 	var p workflows.Progress
-	eventually(s.t, what, func() bool {
+	harnesstest.Eventually(s.t, what, func() bool {
 		var err error
 		p, err = workflows.AskProgress(s.t.Context(), s.temporal, run.GetID(), run.GetRunID())
 		require.Empty(s.t, p.Outcome, "ended before %s: %s", what, p.Detail)
@@ -205,7 +205,7 @@ func (s *stage) leave() {
 	require.NoError(s.t, err)
 	defer conn.Close(ctx)
 	empty := func(what, query string) {
-		eventually(s.t, "no "+what, func() bool {
+		harnesstest.Eventually(s.t, "no "+what, func() bool {
 			rows, err := conn.Query(ctx, query)
 			require.NoError(s.t, err)
 			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -226,7 +226,7 @@ func (s *stage) leave() {
 // child is a worker process.
 type child struct {
 	cmd    *exec.Cmd
-	output *buffer
+	output *harnesstest.Buffer
 	ended  chan struct{}
 	stdin  io.Closer
 }
@@ -234,7 +234,7 @@ type child struct {
 // startWorker starts another worker process in place of the last one.
 func (s *stage) startWorker() {
 	s.t.Helper()
-	c := &child{cmd: exec.Command(os.Args[0]), output: &buffer{}, ended: make(chan struct{})}
+	c := &child{cmd: exec.Command(os.Args[0]), output: &harnesstest.Buffer{}, ended: make(chan struct{})}
 	if s.worker != nil {
 		c.output = s.worker.output
 	}
@@ -250,7 +250,7 @@ func (s *stage) startWorker() {
 		close(c.ended)
 	}()
 	s.worker = c
-	eventually(s.t, "worker ready", func() bool {
+	harnesstest.Eventually(s.t, "worker ready", func() bool {
 		select {
 		case <-c.ended:
 			s.t.Fatalf("the worker ended:\n%s", c.log())
@@ -262,10 +262,20 @@ func (s *stage) startWorker() {
 
 func (c *child) log() string { return c.output.String() }
 
-// kill is kill -9.
-func (c *child) kill() {
-	_ = c.cmd.Process.Kill()
+// Faults that the tests inject.
+const (
+	workerKilled       = "worker killed"
+	workflowTerminated = "workflow terminated"
+)
+
+// killWorker ends the worker with kill -9 and starts another one.
+func (s *stage) killWorker(faults *harnesstest.Faults) {
+	s.t.Helper()
+	c := s.worker
+	require.NoError(s.t, c.cmd.Process.Kill(), "the worker had ended:\n%s", c.log())
 	<-c.ended
+	faults.Inject(workerKilled)
+	s.startWorker()
 }
 
 // stop asks the worker to drain and waits for it.
@@ -332,34 +342,4 @@ func (g *gate) holding() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.holds
-}
-
-// buffer is what a child has written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-// eventually waits until ok, looking often, and fails the test when it takes
-// too long.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for began := time.Now(); time.Since(began) < patience; time.Sleep(10 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("waited %s in vain for: %s", patience, what)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/workflows"
 )
@@ -24,7 +25,7 @@ func setenv(name, value string) stageOption {
 // nextOutcome waits for the next message of the topic.
 func (s *stage) nextOutcome(topic *awstest.Topic) (m awstest.Message, o activities.Outcome) {
 	s.t.Helper()
-	eventually(s.t, "an outcome", func() bool {
+	harnesstest.Eventually(s.t, "an outcome", func() bool {
 		got := topic.Receive(s.t)
 		require.LessOrEqual(s.t, len(got), 1)
 		if len(got) == 1 {
@@ -41,7 +42,7 @@ func TestOutcomes_are_told(t *testing.T) {
 	topic := awstest.NewTopic(t)
 	s := newStage(t, setenv("RECFLOW_OUTCOMES_TOPIC", topic.ARN), setenv("RECFLOW_METRICS", "emf"), setenv("RECFLOW_INSTALLATION", "shop"),
 		setenv("RECFLOW_TEMPORAL_UI", "http://ui.test/"))
-	eventually(t, "an age before any version is live", func() bool {
+	harnesstest.Eventually(t, "an age before any version is live", func() bool {
 		return strings.Contains(s.worker.log(), `"installation":"shop","live_version_age_seconds":`)
 	})
 

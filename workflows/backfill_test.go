@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -173,7 +174,13 @@ func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T)
 func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testing.T) {
 	t.Parallel()
 	l := newLedger(recsys.BackfillAsOf, 5, 2)
-	l.fails = func(i int) bool { return i == 2 }
+	faults := harnesstest.CountFaults(t)
+	l.fails = func(i int) bool {
+		if i == 2 {
+			faults.Inject("training failed")
+		}
+		return i == 2
+	}
 	_, err := l.run(t, nil)
 	require.NoError(t, err, "what became of it is in the ledger")
 	require.Equal(t, recsys.BackfillFailed, l.b.State)

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -64,6 +65,20 @@ func (s *system) step(name string) error {
 		return on()
 	}
 	return nil
+}
+
+// fail has a step do what on says, and counts the errors that it returns. The test
+// fails when it returns none.
+func (s *system) fail(t *testing.T, step string, on func() error) {
+	kind := step + " failed"
+	faults := harnesstest.CountFaults(t, kind)
+	s.on[step] = func() error {
+		err := on()
+		if err != nil {
+			faults.Inject(kind)
+		}
+		return err
+	}
 }
 
 func (s *system) mock() {
@@ -232,7 +247,7 @@ func TestRefresh_undoes_what_is_half_made(t *testing.T) {
 		t.Run(c.step+"_failed", func(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
-			s.on[c.step] = fails(c.kind, "what went wrong")
+			s.fail(t, c.step, fails(c.kind, "what went wrong"))
 			require.Contains(t, s.failsAs(t, c.kind).Message(), "what went wrong")
 			require.Equal(t, c.undone, s.undone())
 		})
@@ -240,9 +255,10 @@ func TestRefresh_undoes_what_is_half_made(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
 			var once sync.Once
-			s.on[c.step] = func() error { once.Do(s.env.CancelWorkflow); return context.Canceled }
 			if c.step == "Promote" {
 				s.on[c.step] = func() error { once.Do(s.env.CancelWorkflow); return nil }
+			} else {
+				s.fail(t, c.step, func() error { once.Do(s.env.CancelWorkflow); return context.Canceled })
 			}
 			result, err := s.refresh(t, DefaultRefresh(day(9)))
 			require.Equal(t, c.undone, s.undone())
@@ -280,8 +296,8 @@ func (s *system) undone() (calls []string) {
 func TestRefresh_fails_with_its_reason_when_the_compensation_fails(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.on["LoadFile"] = fails(activities.ManifestInvalid, "row 3")
-	s.on["DropVersion"] = fails("Broken", "no database")
+	s.fail(t, "LoadFile", fails(activities.ManifestInvalid, "row 3"))
+	s.fail(t, "DropVersion", fails("Broken", "no database"))
 	require.Contains(t, s.failsAs(t, activities.ManifestInvalid).Message(), "load: row 3")
 }
 
@@ -289,12 +305,12 @@ func TestRefresh_compares_again_when_another_version_went_live(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	promotions := 0
-	s.on["Promote"] = func() error {
+	s.fail(t, "Promote", func() error {
 		if promotions++; promotions == 1 {
 			return temporal.NewNonRetryableApplicationError("moved", activities.Conflict, nil)
 		}
 		return nil
-	}
+	})
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
 	require.NoError(t, err)
 	require.True(t, result.Live)
@@ -304,7 +320,7 @@ func TestRefresh_compares_again_when_another_version_went_live(t *testing.T) {
 func TestRefresh_gives_up_when_others_keep_going_live(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.on["Promote"] = fails(activities.Conflict, "moved")
+	s.fail(t, "Promote", fails(activities.Conflict, "moved"))
 	s.failsAs(t, activities.Conflict)
 	require.Empty(t, s.undone(), "the version is ready, and stays")
 }
@@ -333,7 +349,7 @@ func TestRefresh_goes_back_in_time_when_asked_to(t *testing.T) {
 func TestRefresh_leaves_a_failed_prune_to_the_sweep(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.on["Prune"] = fails("Broken", "in use")
+	s.fail(t, "Prune", fails("Broken", "in use"))
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
 	require.NoError(t, err)
 	require.True(t, result.Live)

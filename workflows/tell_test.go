@@ -15,11 +15,11 @@ func TestRefresh_tells_its_outcome_once(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		prepare func(*system)
+		prepare func(*testing.T, *system)
 		want    activities.TellOutcomeInput
 	}{
 		{name: "live", want: activities.TellOutcomeInput{Outcome: OutcomeLive}},
-		{name: "refused", prepare: func(s *system) {
+		{name: "refused", prepare: func(t *testing.T, s *system) {
 			s.verified.Refused = true
 			s.verified.Gates = []recsys.GateResult{passed[0],
 				{Gate: recsys.GateRecall, Accepted: "known"},
@@ -28,19 +28,21 @@ func TestRefresh_tells_its_outcome_once(t *testing.T) {
 			Outcome: OutcomeRefused, Error: activities.GateRefused, Stage: StageVerify,
 			Refused: []activities.RefusedGate{{Gate: recsys.GateQuality, Value: 0.18, Threshold: 0.2, Reason: "below popularity"}},
 		}},
-		{name: "failed", prepare: func(s *system) { s.on["AwaitGlueRun"] = fails(activities.DataInvalid, "user u1 has no events") },
+		{name: "failed", prepare: func(t *testing.T, s *system) {
+			s.fail(t, "AwaitGlueRun", fails(activities.DataInvalid, "user u1 has no events"))
+		},
 			want: activities.TellOutcomeInput{Outcome: OutcomeFailed, Error: activities.DataInvalid, Stage: StageTrain}},
-		{name: "superseded", prepare: func(s *system) { s.verified.LiveRevision, s.verified.LiveTo = 8, day(10) },
+		{name: "superseded", prepare: func(t *testing.T, s *system) { s.verified.LiveRevision, s.verified.LiveTo = 8, day(10) },
 			want: activities.TellOutcomeInput{Outcome: OutcomeSuperseded}},
-		{name: "cancelled", prepare: func(s *system) {
-			s.on["ReadManifest"] = func() error { s.env.CancelWorkflow(); return errors.New("away") }
+		{name: "cancelled", prepare: func(t *testing.T, s *system) {
+			s.fail(t, "ReadManifest", func() error { s.env.CancelWorkflow(); return errors.New("away") })
 		}, want: activities.TellOutcomeInput{Outcome: OutcomeCancelled, Stage: StageRead}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
 			if c.prepare != nil {
-				c.prepare(s)
+				c.prepare(t, s)
 			}
 			_, _ = s.refresh(t, DefaultRefresh(day(9)))
 			require.Len(t, s.told, 1)
@@ -61,7 +63,7 @@ func TestRefresh_does_not_fail_when_nobody_can_be_told(t *testing.T) {
 		temporal.NewNonRetryableApplicationError("not allowed", activities.OutcomeUntold, nil),
 	} {
 		s := newSystem(t)
-		s.on["TellOutcome"] = func() error { return err }
+		s.fail(t, "TellOutcome", func() error { return err })
 		result, failed := s.refresh(t, DefaultRefresh(day(9)))
 		require.NoError(t, failed)
 		require.Equal(t, OutcomeLive, result.Outcome)

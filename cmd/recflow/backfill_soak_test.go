@@ -10,6 +10,7 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -22,6 +23,7 @@ func TestBackfillSoak(t *testing.T) {
 	if !*vectorstoretest.Soak {
 		t.Skip("twelve trainings take a quarter of an hour; make soak runs it")
 	}
+	faults := harnesstest.CountFaults(t, "worker killed", "training stopped")
 	l := newLoop(t)
 	l.recflow("up", "--free-ports", "--quiet")
 	l.recflow("import", "completejourney", "--until", demoUntil, "--quiet")
@@ -52,18 +54,18 @@ func TestBackfillSoak(t *testing.T) {
 	for n := range 2 {
 		until("some slices", succeeded(1+n))
 		require.NoError(t, syscall.Kill(l.pid("worker"), syscall.SIGKILL))
+		faults.Inject("worker killed")
 		l.recflow("up", "--quiet")
 	}
 	until("a training", succeeded(3))
-	stopped := ""
 	for run, err := range glue.Runs(t.Context()) {
 		require.NoError(t, err)
 		if !run.State.Over() {
 			require.NoError(t, glue.Stop(t.Context(), run.ID))
-			stopped = run.RunID
+			faults.Inject("training stopped")
 		}
 	}
-	require.NotEmpty(t, stopped)
+	require.Positive(t, faults.Injected("training stopped"))
 	until("a failed slice", func(b apiclient.Backfill) bool { return b.Count.Failed == 1 })
 	until("more slices", succeeded(5))
 	began := time.Now()

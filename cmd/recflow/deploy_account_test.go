@@ -36,6 +36,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/ecs"
 	"github.com/recflow/recflow/internal/localaws/outside"
 	"github.com/recflow/recflow/internal/localaws/rds"
@@ -65,7 +66,7 @@ type account struct {
 	proxy    string     // URL
 	trusted  string     // file of authorities
 	dir      string
-	log      *lockedBuffer
+	log      *harnesstest.Buffer
 
 	tasks     *ecs.Host
 	authority *outside.Authority
@@ -82,7 +83,7 @@ type account struct {
 
 func newAccount(t *testing.T) *account {
 	t.Helper()
-	a := &account{t: t, emulator: awstest.Enforcing(t), dir: t.TempDir(), log: &lockedBuffer{}, users: map[string]string{}, stop: func() {}}
+	a := &account{t: t, emulator: awstest.Enforcing(t), dir: t.TempDir(), log: &harnesstest.Buffer{}, users: map[string]string{}, stop: func() {}}
 	var err error
 	a.authority, err = outside.NewAuthority()
 	require.NoError(t, err)
@@ -333,22 +334,4 @@ func (a *account) said() string {
 		b.WriteString("-- " + filepath.Base(path) + ":\n" + lastLines(string(data), 15))
 	}
 	return b.String()
-}
-
-// lockedBuffer is a log that several write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/terraformtest"
 	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
@@ -147,14 +149,15 @@ func (g *deployGuide) do(t *testing.T, c typedCommand) {
 	}
 	command := g.edited(c.text)
 	began := time.Now()
-	output, code := g.console.typed(command)
 	promise := promised(c)
-	if promise.wait > 0 {
-		for !promise.kept(output) && time.Since(began) < promise.wait {
-			time.Sleep(time.Second)
-			output, code = g.console.typed(command)
-		}
-	}
+	ctx, cancel := context.WithTimeout(t.Context(), promise.wait) // of nothing: it is typed once
+	defer cancel()
+	var output string
+	var code int
+	_ = harnesstest.Poll(ctx, time.Second, func() bool { // what was printed last is judged below
+		output, code = g.console.typed(command)
+		return promise.kept(output)
+	})
 	if testing.Verbose() {
 		t.Logf("%s (%s)\n$ %s%s", c.section, time.Since(began).Round(10*time.Millisecond), command, lastLines(output, 12))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/stream"
@@ -63,7 +64,9 @@ func TestEachEventCountsOnce(t *testing.T) {
 	require.Positive(t, live.Manifest.Input.Streamed.Count)
 	require.EqualValues(t, len(l.sent), int(live.Manifest.Input.Streamed.Count)+uncovered)
 
+	faults := harnesstest.CountFaults(t)
 	l.loseAnObject()
+	faults.Inject("object lost")
 	out, err := l.command(train...).CombinedOutput()
 	require.Error(t, err, "a training that misses events is refused")
 	require.Regexp(t, `coverage +✗`, string(out))
@@ -188,9 +191,9 @@ func (l *loop) produce(ctx context.Context) {
 }
 
 func (l *loop) watch(ctx context.Context) {
-	for ctx.Err() == nil && !l.t.Failed() {
+	// The pauses leave the cores to the trainings.
+	for harnesstest.Pause(ctx, 150*time.Millisecond) && !l.t.Failed() {
 		l.check()
-		time.Sleep(150 * time.Millisecond) // leave the cores to the trainings
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/progress"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
@@ -78,7 +78,7 @@ func TestRefreshFlags(t *testing.T) {
 
 func TestStageDisplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out watched
+		var out harnesstest.Buffer
 		d := &stageDisplay{printer: progress.New(&out).Calm(lineEvery)}
 		d.update(workflows.Progress{}) // no worker has answered yet
 		p := workflows.Progress{
@@ -86,7 +86,7 @@ func TestStageDisplay(t *testing.T) {
 			Stages: []workflows.StageProgress{{Stage: workflows.StagePrepare}, {Stage: workflows.StageTrain, Detail: "fit 1 of 12"}},
 		}
 		d.update(p)
-		time.Sleep(lineEvery + time.Second)
+		time.Sleep(lineEvery + time.Second) //nolint:forbidigo // on the fake clock of synctest
 		p.Stages[1].Detail = "trained"
 		p.Stages = append(p.Stages, workflows.StageProgress{Stage: workflows.StageLoad, Detail: "9 of 9 files, 90 of 90 rows"})
 		d.update(p)
@@ -205,16 +205,19 @@ func TestRefreshCommand(t *testing.T) {
 	t.Run("it leaves the refresh going when interrupted, and cancels it on request", func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
-		errs := newWatched("✓ prepare")
+		var errs harnesstest.Buffer
 		code := make(chan int, 1)
 		go func() {
-			code <- run(ctx, []string{"refresh", seed(hang), "--wait"}, streams{in: strings.NewReader(""), out: io.Discard, err: errs})
+			code <- run(ctx, []string{"refresh", seed(hang), "--wait"}, streams{in: strings.NewReader(""), out: io.Discard, err: &errs})
 		}()
-		select {
-		case <-errs.seen:
-		case early := <-code:
-			require.Fail(t, "it has ended", "with %d: %s", early, errs)
-		}
+		harnesstest.Eventually(t, "the stage after prepare", func() bool {
+			select {
+			case early := <-code:
+				require.Fail(t, "it has ended", "with %d: %s", early, errs.String())
+			default:
+			}
+			return strings.Contains(errs.String(), "✓ prepare")
+		})
 		interrupt()
 		require.Equal(t, 130, <-code)
 		assert.NotContains(t, errs.String(), "✗", "nothing has failed")
@@ -235,31 +238,4 @@ func TestRefreshCommand(t *testing.T) {
 			assert.Contains(t, r.err, "no refresh refresh-of-nothing is known")
 		}
 	})
-}
-
-// watched is a writer that says when a text has been written.
-type watched struct {
-	mu   sync.Mutex
-	b    bytes.Buffer
-	text string
-	seen chan struct{}
-}
-
-func newWatched(text string) *watched { return &watched{text: text, seen: make(chan struct{})} }
-
-func (w *watched) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	before := strings.Contains(w.b.String(), w.text)
-	w.b.Write(p)
-	if !before && strings.Contains(w.b.String(), w.text) {
-		close(w.seen)
-	}
-	return len(p), nil
-}
-
-func (w *watched) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.b.String()
 }

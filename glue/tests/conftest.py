@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -135,6 +136,15 @@ def scratch(bucket):
     s = Scratch(bucket, "scratch/", local=True)
     yield s
     s.remove()
+
+
+@pytest.fixture
+def faults():
+    """Counts the faults that a test injects, by kind; a test that asks for it must inject one."""
+    counts = Counter()
+    yield counts
+    print("injected faults:", dict(counts))
+    assert counts.total() > 0, "the test injected no fault"
 
 
 def at(seconds: float) -> datetime:

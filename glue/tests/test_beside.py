@@ -24,14 +24,18 @@ def it_runs_a_job_of_its_own_while_another_runs(spark):
     assert sc.getLocalProperty(group) == "main"
 
 
-def it_hands_over_the_error(spark):
-    with beside(spark.sparkContext, lambda: 1 / 0) as side:
+def it_hands_over_the_error(spark, faults):
+    def fail():
+        faults["job failed"] += 1
+        raise ZeroDivisionError
+
+    with beside(spark.sparkContext, fail) as side:
         pass
     with pytest.raises(ZeroDivisionError):
         side.result()
 
 
-def it_stops_the_other_job_when_the_block_fails(spark, tmp_path):
+def it_stops_the_other_job_when_the_block_fails(spark, tmp_path, faults):
     """Its tasks wait for a file that never comes; without cancelling them the test would not end."""
     sc, started, wanted = spark.sparkContext, str(tmp_path / "started"), str(tmp_path / "wanted")
 
@@ -47,6 +51,7 @@ def it_stops_the_other_job_when_the_block_fails(spark, tmp_path):
     def fail():
         while not (tmp_path / "started").exists():
             threading.Event().wait(0.02)
+        faults["block failed"] += 1
         raise KeyError("main")
 
     with pytest.raises(KeyError, match="main"), beside(sc, lambda: sc.range(1).mapPartitions(endless).count()) as side:

@@ -164,7 +164,7 @@ def it_does_nothing_when_the_run_has_its_manifest(trained):
     assert [(o.key, o.size) for o in bucket.objects("embeddings/")] == before
 
 
-def it_leaves_the_other_attempt_alone_when_it_finishes_second(filled, monkeypatch):
+def it_leaves_the_other_attempt_alone_when_it_finishes_second(filled, monkeypatch, faults):
     """Two jobs with one run id: the other one's manifest appears while this one trains."""
     real = job.attempt_run
     other = json.dumps({"run_id": "r1"}).encode()
@@ -173,6 +173,7 @@ def it_leaves_the_other_attempt_alone_when_it_finishes_second(filled, monkeypatc
         body = real(r)
         assert r.bucket.put_if_absent("embeddings/run=r1/manifest.json", other)
         r.bucket.put("embeddings/run=r1/items/attempt=other/part-0.parquet", b"theirs")
+        faults["overtaken"] += 1
         return body
 
     monkeypatch.setattr(job, "attempt_run", slow)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -7,12 +9,15 @@ from pyspark import TaskContext
 from recflow_glue import output
 
 
-def it_lists_only_what_was_committed_when_a_task_is_retried_after_a_partial_write(spark, bucket):
+def it_lists_only_what_was_committed_when_a_task_is_retried_after_a_partial_write(spark, bucket, tmp_path, faults):
     """The first attempt of one task dies after it has handed rows to the writer."""
+    deaths = str(tmp_path / "deaths")
 
     def fragile(rows):
         for n, r in enumerate(rows):
             if n == 500 and TaskContext.get().partitionId() == 0 and TaskContext.get().attemptNumber() == 0:
+                with open(deaths, "a") as f:  # in a process of its own
+                    f.write("1\n")
                 raise RuntimeError("the executor is gone")
             yield r
 
@@ -20,6 +25,7 @@ def it_lists_only_what_was_committed_when_a_task_is_retried_after_a_partial_writ
     df = spark.createDataFrame(rdd, "item_id string")
     folder = "embeddings/run=r/items/attempt=a/"
     df.write.parquet(bucket.uri(folder))
+    faults["task died"] = len(Path(deaths).read_text().splitlines())
     bucket.put(folder + "_temporary/0/part-0-left.parquet", b"left behind")
     files = output.expect_rows(output.committed(bucket, folder, "items"), 2000)
     got = bucket.read_parquet([f.key for f in files], ["item_id"])["item_id"].to_pylist()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/recflow/recflow/internal/embeddings"
 	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -20,6 +21,7 @@ import (
 type object struct {
 	content []byte
 	chunk   int // 0: in one body
+	faults  *harnesstest.Faults
 	opened  []int64
 }
 
@@ -29,20 +31,24 @@ func (o *object) open(_ context.Context, offset int64) (io.ReadCloser, error) {
 	if o.chunk == 0 || len(rest) <= o.chunk {
 		return io.NopCloser(bytes.NewReader(rest)), nil
 	}
-	return io.NopCloser(io.MultiReader(bytes.NewReader(rest[:o.chunk]), failing{})), nil
+	return io.NopCloser(io.MultiReader(bytes.NewReader(rest[:o.chunk]), failing{o.faults})), nil
 }
 
-type failing struct{}
+type failing struct{ faults *harnesstest.Faults }
 
-func (failing) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+func (f failing) Read([]byte) (int, error) {
+	f.faults.Inject("connection reset")
+	return 0, errors.New("connection reset")
+}
 
 func TestFetchGivesTheContent(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 100_000)
 	f := embeddingstest.Entry(recsys.ItemsFile, content, 1)
+	faults := harnesstest.CountFaults(t)
 	for _, chunk := range []int{0, 300_000} {
 		dir := t.TempDir()
-		o := &object{content: content, chunk: chunk}
+		o := &object{content: content, chunk: chunk, faults: faults}
 		file, err := embeddings.Fetch(t.Context(), o.open, f, dir)
 		require.NoError(t, err)
 		got, err := io.ReadAll(file)
@@ -83,10 +89,10 @@ func TestFetchGivesUpOnABodyThatNeverComes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	f := embeddingstest.Entry(recsys.ItemsFile, []byte("content"), 1)
-	opened := 0
+	opened, faults := 0, harnesstest.CountFaults(t)
 	_, err := embeddings.Fetch(t.Context(), func(context.Context, int64) (io.ReadCloser, error) {
 		opened++
-		return io.NopCloser(failing{}), nil
+		return io.NopCloser(failing{faults}), nil
 	}, f, dir)
 	require.ErrorContains(t, err, "connection reset")
 	require.NotErrorIs(t, err, recsys.ErrManifestInvalid)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/recflow/recflow/internal/embeddings"
 	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -170,12 +171,14 @@ func TestReaderStopsWhenItIsClosed(t *testing.T) {
 // brokenStorage fails where the pages are.
 type brokenStorage struct {
 	*bytes.Reader
-	err error
-	at  int64
+	err    error
+	at     int64
+	faults *harnesstest.Faults
 }
 
 func (b *brokenStorage) ReadAt(p []byte, off int64) (int, error) {
 	if b.err != nil && off+int64(len(p)) > b.at {
+		b.faults.Inject("read failed")
 		return 0, b.err
 	}
 	return b.Reader.ReadAt(p, off)
@@ -185,7 +188,7 @@ func TestReaderDoesNotBlameTheFileForItsStorage(t *testing.T) {
 	t.Parallel()
 	content, f := embeddingstest.File(t, recsys.ItemsFile, embeddingstest.Items(0, 30_000, 64))
 	broken := errors.New("input/output error")
-	in := &brokenStorage{bytes.NewReader(content), nil, 4 << 20}
+	in := &brokenStorage{bytes.NewReader(content), nil, 4 << 20, harnesstest.CountFaults(t)}
 	r, err := embeddings.Open(in, f.Bytes, f, 64)
 	require.NoError(t, err)
 	defer r.Close()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/harnesstest"
 )
 
 // days is a CSV with an event every six hours, in no order of time.
@@ -152,8 +154,10 @@ func TestAnInterruptedReplacementLeavesNothingBehind(t *testing.T) {
 		m, want := newMemory(), newMemory()
 		_, err := Import(t.Context(), m, path, by("seen"))
 		require.NoError(t, err)
+		faults := harnesstest.CountFaults(t)
 		m.fail = func(key string) error {
 			if strings.Contains(key, "2017-12-06") {
+				faults.Inject("bucket away")
 				return errors.New("bucket away")
 			}
 			return nil

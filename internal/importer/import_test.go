@@ -15,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -367,8 +368,10 @@ func TestAnInterruptedImportStopsAndCanBeRepeated(t *testing.T) {
 	path := file(t, "in.csv", days(20))
 	m := newMemory()
 	broken := errors.New("bucket away")
+	faults := harnesstest.CountFaults(t)
 	m.fail = func(string) error {
 		if m.puts == 7 {
+			faults.Inject("bucket away")
 			return broken
 		}
 		return nil

@@ -2,50 +2,33 @@ package progress
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/harnesstest"
 )
-
-// buffer is a writer that several goroutines may use.
-type buffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
 
 func TestPrinter(t *testing.T) {
 	t.Run("prints plain lines without escape codes elsewhere", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var out buffer
+			var out harnesstest.Buffer
 			p := New(&out)
 			task := p.Start("s3", "starting")
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) //nolint:forbidigo // on the fake clock of synctest
 			task.Done("ready on %s", "127.0.0.1:1")
 			require.Equal(t, "… s3: starting\n✓ s3        ready on 127.0.0.1:1\n", out.String())
 		})
 	})
 	t.Run("is never silent for more than two seconds", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var out buffer
+			var out harnesstest.Buffer
 			task := New(&out).Start("temporal", "compiling")
 			for seen := 0; seen < 5; seen++ {
 				before := out.String()
-				time.Sleep(2 * time.Second)
+				time.Sleep(2 * time.Second) //nolint:forbidigo // on the fake clock of synctest
 				require.NotEqual(t, before, out.String())
 			}
 			require.Contains(t, out.String(), "compiling · 8s")
@@ -55,7 +38,7 @@ func TestPrinter(t *testing.T) {
 	})
 	t.Run("redraws in place on a terminal and leaves the finished lines", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var out buffer
+			var out harnesstest.Buffer
 			p := &Printer{w: &out, fancy: true, width: func() int { return 30 }}
 			a, b := p.Start("a", "first"), p.Start("b", strings.Repeat("long ", 20))
 			a.Done("good")

@@ -69,8 +69,3 @@ func alive(text string) bool {
 	}
 	return false
 }
-
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	require.Eventually(t, condition, 10*time.Second, 5*time.Millisecond, what)
-}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localport"
 )
 
@@ -24,7 +25,7 @@ func TestProcess(t *testing.T) {
 		require.True(t, ok)
 		require.True(t, again.current())
 		require.NotEqual(t, os.Getpid(), r.PID)
-		eventually(t, "its output is in the log", func() bool { return len(again.lastOutput()) == 1 })
+		harnesstest.Eventually(t, "its output is in the log", func() bool { return len(again.lastOutput()) == 1 })
 		require.NoError(t, again.stop(t.Context()))
 		require.NoFileExists(t, again.recordPath())
 	})
@@ -34,16 +35,16 @@ func TestProcess(t *testing.T) {
 		child := fmt.Sprintf("sleep 3000.%d", os.Getpid()) // told from those of other runs
 		p := shell(t, dir, "a", child+" & echo ready; wait")
 		require.NoError(t, p.start())
-		eventually(t, "the child runs", func() bool { return alive(child) })
+		harnesstest.Eventually(t, "the child runs", func() bool { return alive(child) })
 		require.NoError(t, p.stop(t.Context()))
-		eventually(t, "the child is gone", func() bool { return !alive(child) })
+		harnesstest.Eventually(t, "the child is gone", func() bool { return !alive(child) })
 	})
 	t.Run("is killed when it ignores the polite signal", func(t *testing.T) {
 		t.Parallel()
 		p := shell(t, home(t), "a", `trap "" TERM; echo ready; while :; do sleep 300; done`)
 		p.grace = 50 * time.Millisecond
 		require.NoError(t, p.start())
-		eventually(t, "it ignores signals", func() bool { return len(p.lastOutput()) == 1 })
+		harnesstest.Eventually(t, "it ignores signals", func() bool { return len(p.lastOutput()) == 1 })
 		require.NoError(t, p.stop(t.Context()))
 		_, ok := p.find()
 		require.False(t, ok)
@@ -71,7 +72,7 @@ func TestProcess(t *testing.T) {
 		t.Parallel()
 		child := exec.Command("true")
 		require.NoError(t, child.Start())
-		eventually(t, "a zombie has no identity", func() bool {
+		harnesstest.Eventually(t, "a zombie has no identity", func() bool {
 			_, err := identity(child.Process.Pid)
 			return err != nil
 		})
@@ -104,7 +105,7 @@ func TestPortHolder(t *testing.T) {
 	require.NoError(t, err)
 	p := shell(t, home(t), "a", fmt.Sprintf("exec python3 -m http.server --bind 127.0.0.1 %d", port))
 	require.NoError(t, p.start())
-	eventually(t, "it listens", func() bool { return accepts(t.Context(), port) == nil })
+	harnesstest.Eventually(t, "it listens", func() bool { return accepts(t.Context(), port) == nil })
 	pid, command := portHolder(port)
 	r, _ := p.find()
 	require.Equal(t, r.PID, pid)

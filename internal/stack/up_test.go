@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/harnesstest"
 )
 
 func TestUp(t *testing.T) {
@@ -82,7 +84,9 @@ func TestUp(t *testing.T) {
 		require.NoError(t, s.Up(t.Context(), UpOptions{}))
 		before, _ := a.find()
 		dead, _ := b.find()
+		faults := harnesstest.CountFaults(t)
 		require.NoError(t, syscall.Kill(dead.PID, syscall.SIGKILL))
+		faults.Inject("part killed")
 		<-b.exited
 		require.Equal(t, Dead, s.Status(t.Context())[1].State)
 
@@ -140,6 +144,8 @@ func TestWatch(t *testing.T) {
 	s := stackOf(t, dir, []Part{a})
 	require.NoError(t, s.Up(t.Context(), UpOptions{}))
 	r, _ := a.find()
+	faults := harnesstest.CountFaults(t)
 	require.NoError(t, syscall.Kill(r.PID, syscall.SIGKILL))
+	faults.Inject("part killed")
 	require.ErrorContains(t, s.Watch(t.Context()), "a: it was running and has ended")
 }

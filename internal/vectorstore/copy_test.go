@@ -18,6 +18,7 @@ import (
 
 	"github.com/recflow/recflow/internal/embeddings"
 	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -299,9 +300,11 @@ func TestCopyFileReturnsTheErrorOfItsSource(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	broken := errors.New("input/output error")
+	faults := harnesstest.CountFaults(t)
 	for _, at := range []int{1, 3} {
 		_, err := b.CopyFile(t.Context(), b.claim(t, "a"), &hooked{endless{}, func(batch int) error {
 			if batch == at {
+				faults.Inject("source failed")
 				return broken
 			}
 			return nil

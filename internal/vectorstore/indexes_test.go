@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -126,6 +127,8 @@ func TestABuildThatIsCancelledOrCutOffLeavesNoBackend(t *testing.T) {
 	claim := claimIndexes(t, s, v.ID)
 	go func() { stopped <- s.BuildIndexes(ctx, claim, nil) }()
 	waitForGraph(t, conn)
+	faults := harnesstest.CountFaults(t, "build cancelled", "connection cut")
+	faults.Inject("build cancelled")
 	cancel()
 	require.ErrorIs(t, <-stopped, context.Canceled)
 	requireNoBuild(t, conn)
@@ -139,6 +142,7 @@ func TestABuildThatIsCancelledOrCutOffLeavesNoBackend(t *testing.T) {
 	waitForGraph(t, conn)
 	cut()
 	require.Error(t, <-stopped)
+	faults.Inject("connection cut")
 	requireNoBuild(t, conn)
 }
 
@@ -204,8 +208,10 @@ func TestBuildIndexesResumesAfterAnImmediateRestart(t *testing.T) {
 	broken := make(chan error, 1)
 	go func() { broken <- s.BuildIndexes(t.Context(), claim, nil) }()
 	waitForGraph(t, vectorstoretest.Conn(t, s))
+	faults := harnesstest.CountFaults(t)
 	require.NoError(t, server.Stop(t.Context(), postgres.Immediate))
 	require.Error(t, <-broken)
+	faults.Inject("Postgres crashed")
 	require.NoError(t, server.Start(t.Context()))
 
 	require.Eventually(t, func() bool { // the pool may first hand out connections that died

@@ -3,18 +3,20 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/harnesstest"
 )
 
 // patience is how long a test waits for something that must happen.
@@ -118,13 +120,13 @@ func (j *jail) run(env map[string]string, args ...string) (out, errs string, cod
 type process struct {
 	t     *testing.T
 	cmd   *exec.Cmd
-	log   *buffer
+	log   *harnesstest.Buffer
 	ended chan struct{}
 }
 
 func (j *jail) start(env map[string]string) *process {
 	j.t.Helper()
-	p := &process{t: j.t, cmd: j.command(env), log: &buffer{}, ended: make(chan struct{})}
+	p := &process{t: j.t, cmd: j.command(env), log: &harnesstest.Buffer{}, ended: make(chan struct{})}
 	p.cmd.Stderr = p.log
 	require.NoError(j.t, p.cmd.Start())
 	go func() {
@@ -134,6 +136,9 @@ func (j *jail) start(env map[string]string) *process {
 	j.t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
+		if j.t.Failed() {
+			j.t.Logf("the log of %s:\n%s", j.path, p.log.String())
+		}
 	})
 	return p
 }
@@ -141,17 +146,17 @@ func (j *jail) start(env map[string]string) *process {
 // logs waits until the process has said something.
 func (p *process) logs(text string) {
 	p.t.Helper()
-	for began := time.Now(); time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
-		if bytes.Contains(p.log.bytes(), []byte(text)) {
-			return
+	harnesstest.Eventually(p.t, fmt.Sprintf("the log line %q", text), func() bool {
+		if strings.Contains(p.log.String(), text) {
+			return true
 		}
 		select {
 		case <-p.ended:
-			p.t.Fatalf("the process ended:\n%s", p.log.bytes())
+			p.t.Fatal("the process ended")
 		default:
 		}
-	}
-	p.t.Fatalf("it never said %q:\n%s", text, p.log.bytes())
+		return false
+	})
 }
 
 // stop ends the process as ECS does, and returns its exit code.
@@ -161,7 +166,7 @@ func (p *process) stop() int {
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
-		p.t.Fatalf("it does not end:\n%s", p.log.bytes())
+		p.t.Fatalf("it does not end:\n%s", p.log.String())
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -180,22 +185,4 @@ func (j *jail) paths() (all []string) {
 		return err
 	}))
 	return all
-}
-
-// buffer is a log that is read while it is written.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.buf.Bytes())
 }

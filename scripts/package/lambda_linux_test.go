@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/localaws/lambda"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -45,7 +46,7 @@ var initDuration = regexp.MustCompile(`Init Duration: ([0-9.]+) ms`)
 // returns the Init Duration that its report has.
 func coldStart(t testing.TB, bootstrap, database string) time.Duration {
 	t.Helper()
-	log := &buffer{}
+	log := &harnesstest.Buffer{}
 	host, err := lambda.New(lambda.Options{
 		Name: "recflow-stream", Command: []string{bootstrap}, Timeout: 30 * time.Second, Log: log,
 		Env: map[string]string{
@@ -57,11 +58,11 @@ func coldStart(t testing.TB, bootstrap, database string) time.Duration {
 	defer host.Close()
 	_, failed, err := host.Invoke(t.Context(), []byte(`{"Records":[]}`))
 	require.NoError(t, err)
-	require.Empty(t, failed, "%s", log.bytes())
+	require.Empty(t, failed, "%s", log.String())
 	host.Close()
-	found := initDuration.FindSubmatch(log.bytes())
-	require.NotNil(t, found, "%s", log.bytes())
-	ms, err := strconv.ParseFloat(string(found[1]), 64)
+	found := initDuration.FindStringSubmatch(log.String())
+	require.NotNil(t, found, "%s", log.String())
+	ms, err := strconv.ParseFloat(found[1], 64)
 	require.NoError(t, err)
 	return time.Duration(ms * float64(time.Millisecond))
 }

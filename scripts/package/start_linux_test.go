@@ -80,7 +80,7 @@ func TestTheAPIImageServes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(body), a.BuildID)
 
-	assert.Zero(t, p.stop(), "%s", p.log.bytes())
+	assert.Zero(t, p.stop(), "%s", p.log.String())
 	_, _, code = j.run(env, "health")
 	assert.Equal(t, 1, code)
 	j.untouched()
@@ -99,10 +99,10 @@ func TestTheWorkerImageServes(t *testing.T) {
 	}
 	p := j.start(env)
 	p.logs("worker ready")
-	assert.Contains(t, string(p.log.bytes()), a.BuildID)
+	assert.Contains(t, p.log.String(), a.BuildID)
 	_, errs, code := j.run(env, "health")
 	assert.Zero(t, code, errs)
-	assert.Zero(t, p.stop(), "%s", p.log.bytes())
+	assert.Zero(t, p.stop(), "%s", p.log.String())
 	_, _, code = j.run(env, "health")
 	assert.Equal(t, 1, code)
 	j.untouched()
