@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -166,9 +166,9 @@ func TestPostgresAway(t *testing.T) {
 		name       string
 		begin, end func()
 	}{
-		{"stopped", func() { require.NoError(t, server.Stop(t.Context(), postgres.Fast)) },
+		{"stopped", func() { require.NoError(t, server.Stop(t.Context(), pgserver.Fast)) },
 			func() { require.NoError(t, server.Start(t.Context())) }},
-		{"crashed and restarted", func() { require.NoError(t, server.Stop(t.Context(), postgres.Immediate)) },
+		{"crashed and restarted", func() { require.NoError(t, server.Stop(t.Context(), pgserver.Immediate)) },
 			func() { require.NoError(t, server.Start(t.Context())) }},
 		{"read-only", func() {
 			execute("ALTER DATABASE postgres SET default_transaction_read_only = on", leave)

@@ -35,7 +35,7 @@ func TestAPanicIsLoggedWithItsStackAndWithoutTheUser(t *testing.T) {
 			b.restart()
 			var log bytes.Buffer
 			b.Log = slog.New(slog.NewJSONHandler(&log, nil))
-			b.inject(step, "panic before")
+			b.inject(t, step, "panic before")
 			require.NotEmpty(t, b.send(click(user, 1, 1)), "it is sent again")
 
 			var found []entry

@@ -18,13 +18,13 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/eventsource"
-	localfirehose "github.com/recflow/recflow/internal/localaws/firehose"
-	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
-	"github.com/recflow/recflow/internal/localaws/kinesistest"
-	"github.com/recflow/recflow/internal/localaws/lambda"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
+	localfirehose "github.com/recflow/recflow/internal/local/aws/firehose"
+	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
+	"github.com/recflow/recflow/internal/local/aws/lambda"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -40,7 +40,7 @@ const (
 type rig struct {
 	t        *testing.T
 	log      *slog.Logger
-	server   *postgres.Server
+	server   *pgserver.Server
 	store    *vectorstore.Store
 	versions []int64
 	kinesis  *kinesistest.Server

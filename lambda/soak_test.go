@@ -19,10 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
-	"github.com/recflow/recflow/internal/localaws/kinesistest"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 	"github.com/recflow/recflow/internal/stream/streamtest"
@@ -211,7 +211,7 @@ func (s *soak) functions() (pids []int) {
 
 func (s *soak) restartPostgres() {
 	ctx := context.WithoutCancel(s.t.Context())
-	require.NoError(s.t, s.server.Stop(ctx, postgres.Immediate))
+	require.NoError(s.t, s.server.Stop(ctx, pgserver.Immediate))
 	s.faults.Inject(postgresCrashed)
 	require.NoError(s.t, s.server.Start(ctx))
 }
