@@ -1,5 +1,5 @@
 # Everything runs on Go and Python 3.11 alone; `make setup` fetches the rest into
-# RECFLOW_CACHE once (see internal/toolchain).
+# RECFLOW_CACHE once (see internal/local/toolchain).
 include tools.mk
 
 SHELL := /bin/bash

@@ -22,7 +22,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"

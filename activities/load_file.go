@@ -8,8 +8,8 @@ import (
 	"path"
 	"strconv"
 
-	"github.com/recflow/recflow/internal/embeddings"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -49,14 +49,14 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 	f := m.Files[in.File]
 	beat.set(Note{Detail: "download " + path.Base(f.Key), File: in.File + 1})
 
-	file, err := embeddings.Fetch(ctx, func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	file, err := trainingrun.Fetch(ctx, func(ctx context.Context, offset int64) (io.ReadCloser, error) {
 		return a.S3.Open(ctx, f.Key, offset)
 	}, f, a.TempDir)
 	if err != nil {
 		return LoadFileResult{}, missing(f, err)
 	}
 	defer file.Close()
-	reader, err := embeddings.Open(file, f.Bytes, f, m.Dimension)
+	reader, err := trainingrun.Open(file, f.Bytes, f, m.Dimension)
 	if err != nil {
 		return LoadFileResult{}, err
 	}

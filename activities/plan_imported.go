@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/trainingrun"
 )
 
 // day is what was imported of one day.
@@ -109,7 +109,7 @@ func dayOf(key string) (string, bool) {
 func (a *Activities) countRows(ctx context.Context, objects []*imported) error {
 	// Only footers beyond the first look take of the room: together they stay in memory
 	// that a single one may need.
-	room := semaphore.NewWeighted(embeddings.MaxFooterBytes)
+	room := semaphore.NewWeighted(trainingrun.MaxFooterBytes)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, o := range objects {
@@ -125,22 +125,22 @@ func (a *Activities) countRowsOf(ctx context.Context, o *imported, room *semapho
 	if err != nil {
 		return err
 	}
-	length, damage := embeddings.FooterLength(tail, o.Size)
+	length, damage := trainingrun.FooterLength(tail, o.Size)
 	if damage != nil {
 		o.damage = damage.Error()
 		return nil
 	}
-	if length+embeddings.FooterTail > int64(len(tail)) {
+	if length+trainingrun.FooterTail > int64(len(tail)) {
 		if err := room.Acquire(ctx, length); err != nil {
 			return err
 		}
 		defer room.Release(length)
-		if tail, err = a.readEnd(ctx, o.Object, length+embeddings.FooterTail); err != nil {
+		if tail, err = a.readEnd(ctx, o.Object, length+trainingrun.FooterTail); err != nil {
 			return err
 		}
 	}
-	end := int64(len(tail)) - embeddings.FooterTail
-	rows, damage := embeddings.FooterRows(tail[end-length : end])
+	end := int64(len(tail)) - trainingrun.FooterTail
+	rows, damage := trainingrun.FooterRows(tail[end-length : end])
 	if damage != nil {
 		o.damage = damage.Error()
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
-	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -125,7 +125,7 @@ func TestPlanSlices_names_what_it_cannot_read(t *testing.T) {
 func TestPlanSlices_survives_crafted_footers(t *testing.T) {
 	t.Parallel()
 	files := map[string][]byte{}
-	for name, content := range embeddingstest.CraftedFooters() {
+	for name, content := range trainingruntest.CraftedFooters() {
 		files["dt=2025-01-01/"+name+".parquet"] = content
 	}
 	out := planned(t, files)

@@ -14,9 +14,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/localaws/kinesistest"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 

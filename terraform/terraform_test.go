@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/terraformtest"
+	"github.com/recflow/recflow/internal/e2e/terraform"
 )
 
 // passed is the last line of `terraform test`.
@@ -24,7 +24,7 @@ func TestModulesAreValid(t *testing.T) {
 	copied, modules := copyModules(t)
 	for _, dir := range append(modules, copied, filepath.Join(copied, "examples", "complete")) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			tf := terraformtest.New(t, dir)
+			tf := terraform.New(t, dir)
 			tf.Init()
 			tf.Must("validate", "-no-color")
 		})
@@ -37,7 +37,7 @@ func TestModules(t *testing.T) {
 	copied, modules := copyModules(t)
 	for _, dir := range append(modules, copied) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			tf := terraformtest.New(t, dir, "AWS_REGION=eu-central-1")
+			tf := terraform.New(t, dir, "AWS_REGION=eu-central-1")
 			tf.Init()
 			require.Regexp(t, passed, tf.Must("test", "-no-color"))
 		})
@@ -47,7 +47,7 @@ func TestModules(t *testing.T) {
 // copyModules returns a copy of the root, and its modules.
 func copyModules(t *testing.T) (copied string, modules []string) {
 	t.Helper()
-	copied = terraformtest.Copy(t, ".")
+	copied = terraform.Copy(t, ".")
 	// Tests of modules compare with what they must agree with elsewhere.
 	for _, beside := range []string{"docs", "glue", "internal"} {
 		target, err := filepath.Abs(filepath.Join("..", beside))
@@ -62,7 +62,7 @@ func copyModules(t *testing.T) (copied string, modules []string) {
 
 func TestFilesAreFormatted(t *testing.T) {
 	t.Parallel()
-	tf := terraformtest.New(t, ".")
+	tf := terraform.New(t, ".")
 	out, err := tf.Run("fmt", "-check", "-recursive", "-diff")
 	require.NoError(t, err, "run terraform fmt -recursive terraform\n"+out)
 }

@@ -16,7 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -76,7 +76,7 @@ func TestLoad_survives_a_database_restart(t *testing.T) {
 			release := c.block(s)
 			run := s.refresh(s.request())
 			c.middle(s, run)
-			require.NoError(t, server.Stop(t.Context(), postgres.Immediate))
+			require.NoError(t, server.Stop(t.Context(), pgserver.Immediate))
 			faults.Inject("Postgres crashed")
 			release()
 			require.NoError(t, server.Start(t.Context()))

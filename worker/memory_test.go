@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
@@ -53,7 +53,7 @@ func manyItems(t *testing.T, n int) string {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, recsys.ItemsFile), 0o700))
 	const files = 4
 	for i := range files {
-		content, f := embeddingstest.File(t, recsys.ItemsFile, embeddingstest.Items(i*n/files, n/files, 64))
+		content, f := trainingruntest.File(t, recsys.ItemsFile, trainingruntest.Items(i*n/files, n/files, 64))
 		f.Key = fmt.Sprintf("items/part-%05d.parquet", i)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, f.Key), content, 0o600))
 		m.Files = append(m.Files, f)

@@ -11,9 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
@@ -95,7 +95,7 @@ func addFiles[T any](t *testing.T, dir string, m *recsys.Manifest, kind string, 
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, kind), 0o700))
 	for i := range n {
-		content, f := embeddingstest.File(t, kind, rows[i*len(rows)/n:(i+1)*len(rows)/n])
+		content, f := trainingruntest.File(t, kind, rows[i*len(rows)/n:(i+1)*len(rows)/n])
 		f.Key = fmt.Sprintf("%s/part-%05d.parquet", kind, i)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, f.Key), content, 0o600))
 		m.Files = append(m.Files, f)
@@ -123,9 +123,9 @@ func (p preparedRun) changed(t *testing.T, change func(*recsys.Manifest)) string
 	return dir
 }
 
-func items(d *vectorstoretest.Data) (rows []embeddingstest.Item) {
+func items(d *vectorstoretest.Data) (rows []trainingruntest.Item) {
 	for _, i := range d.Items {
-		rows = append(rows, embeddingstest.Item{
+		rows = append(rows, trainingruntest.Item{
 			ItemID: i.ItemID, Embedding: i.Vector, Title: i.Title, Category: i.Category, Tags: i.Tags,
 			Available: &i.Available, Popularity: &i.Popularity,
 		})
@@ -133,9 +133,9 @@ func items(d *vectorstoretest.Data) (rows []embeddingstest.Item) {
 	return rows
 }
 
-func users(d *vectorstoretest.Data) (rows []embeddingstest.User) {
+func users(d *vectorstoretest.Data) (rows []trainingruntest.User) {
 	for _, u := range d.Users {
-		rows = append(rows, embeddingstest.User{
+		rows = append(rows, trainingruntest.User{
 			UserID: u.ID, Embedding: u.Vector, HistoryItems: u.History.Items, HistoryWeights: u.History.Weights,
 			ReferenceTime: u.History.Reference, MetItems: u.History.Met,
 		})
@@ -143,9 +143,9 @@ func users(d *vectorstoretest.Data) (rows []embeddingstest.User) {
 	return rows
 }
 
-func holdout(d *vectorstoretest.Data) (rows []embeddingstest.Event) {
+func holdout(d *vectorstoretest.Data) (rows []trainingruntest.Event) {
 	for _, h := range d.Holdout {
-		rows = append(rows, embeddingstest.Event{
+		rows = append(rows, trainingruntest.Event{
 			UserID: h.UserID, EventID: h.EventID, ItemID: h.ItemID, EventType: h.EventType, Value: h.Value,
 			OccurredAt: h.OccurredAt.Truncate(time.Microsecond), Answer: &h.Answer,
 		})

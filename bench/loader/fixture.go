@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -53,9 +53,9 @@ func writeFile(path string, first, last, dimension int) (recsys.File, error) {
 	}
 	defer file.Close()
 	sum := sha256.New()
-	w := embeddingstest.Writer[embeddingstest.Item](io.MultiWriter(file, sum))
+	w := trainingruntest.Writer[trainingruntest.Item](io.MultiWriter(file, sum))
 	for at := first; at < last; at += 10_000 {
-		if _, err := w.Write(embeddingstest.Items(at, min(10_000, last-at), dimension)); err != nil {
+		if _, err := w.Write(trainingruntest.Items(at, min(10_000, last-at), dimension)); err != nil {
 			return recsys.File{}, err
 		}
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/recflow/recflow/bench/internal/setup"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -83,7 +83,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer server.Stop(context.Background(), postgres.Immediate)
+	defer server.Stop(context.Background(), pgserver.Immediate)
 	set, err := writeFiles(dir, rows, o.dimension, o.files)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/trainingrun"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -62,7 +62,7 @@ func (b *bench) measure(ctx context.Context, kind string, streams int) (r result
 
 // load is the loader: decode, check, pack, COPY, complete the claim.
 func (b *bench) load(ctx context.Context, version int64, i int) error {
-	return b.withReader(i, func(r *embeddings.Reader) error { return b.copyFile(ctx, version, i, r) })
+	return b.withReader(i, func(r *trainingrun.Reader) error { return b.copyFile(ctx, version, i, r) })
 }
 
 func (b *bench) copyFile(ctx context.Context, version int64, i int, src vectorstore.BatchSource) error {
@@ -76,7 +76,7 @@ func (b *bench) copyFile(ctx context.Context, version int64, i int, src vectorst
 
 // decodeOnly decodes and checks, and throws the batches away.
 func (b *bench) decodeOnly(_ context.Context, _ int64, i int) error {
-	return b.withReader(i, func(r *embeddings.Reader) error {
+	return b.withReader(i, func(r *trainingrun.Reader) error {
 		for {
 			if _, err := r.Next(); errors.Is(err, io.EOF) {
 				return nil
@@ -87,13 +87,13 @@ func (b *bench) decodeOnly(_ context.Context, _ int64, i int) error {
 	})
 }
 
-func (b *bench) withReader(i int, fn func(*embeddings.Reader) error) error {
+func (b *bench) withReader(i int, fn func(*trainingrun.Reader) error) error {
 	file, err := os.Open(b.set.paths[i])
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	r, err := embeddings.Open(file, b.set.entries[i].Bytes, b.set.entries[i], b.set.dimension)
+	r, err := trainingrun.Open(file, b.set.entries[i].Bytes, b.set.entries[i], b.set.dimension)
 	if err != nil {
 		return err
 	}
@@ -192,12 +192,12 @@ func (b *bench) fetchAndLoad(ctx context.Context, version int64, i int) error {
 		}
 		return file, err
 	}
-	file, err := embeddings.Fetch(ctx, open, b.set.entries[i], b.dir)
+	file, err := trainingrun.Fetch(ctx, open, b.set.entries[i], b.dir)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	r, err := embeddings.Open(file, b.set.entries[i].Bytes, b.set.entries[i], b.set.dimension)
+	r, err := trainingrun.Open(file, b.set.entries[i].Bytes, b.set.entries[i], b.set.dimension)
 	if err != nil {
 		return err
 	}

@@ -10,17 +10,17 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/recflow/recflow/internal/embeddings"
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
 // rowSource is the obvious loader, for comparison: parquet-go's generic reader
 // into a slice of structs, then the same checks, packing and COPY.
 type rowSource struct {
-	reader *parquet.GenericReader[embeddingstest.Item]
-	rows   []embeddingstest.Item
-	batch  embeddings.Items
+	reader *parquet.GenericReader[trainingruntest.Item]
+	rows   []trainingruntest.Item
+	batch  trainingrun.Items
 }
 
 func (b *bench) loadByRow(ctx context.Context, version int64, i int) error {
@@ -29,13 +29,13 @@ func (b *bench) loadByRow(ctx context.Context, version int64, i int) error {
 		return err
 	}
 	defer file.Close()
-	reader := parquet.NewGenericReader[embeddingstest.Item](file)
+	reader := parquet.NewGenericReader[trainingruntest.Item](file)
 	defer reader.Close()
-	return b.copyFile(ctx, version, i, &rowSource{reader: reader, rows: make([]embeddingstest.Item, 4096)})
+	return b.copyFile(ctx, version, i, &rowSource{reader: reader, rows: make([]trainingruntest.Item, 4096)})
 }
 
 // Next implements vectorstore.BatchSource.
-func (s *rowSource) Next() (embeddings.Batch, error) {
+func (s *rowSource) Next() (trainingrun.Batch, error) {
 	n, err := s.reader.Read(s.rows)
 	if n == 0 {
 		return nil, err
@@ -44,7 +44,7 @@ func (s *rowSource) Next() (embeddings.Batch, error) {
 		return nil, err
 	}
 	b := &s.batch
-	*b = embeddings.Items{
+	*b = trainingrun.Items{
 		IDs: b.IDs[:0], Vectors: b.Vectors[:0], Titles: b.Titles[:0], Categories: b.Categories[:0],
 		Tags: b.Tags[:0], Available: b.Available[:0], Popularity: b.Popularity[:0],
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/local/stack"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 

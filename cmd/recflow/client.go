@@ -16,8 +16,8 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/config/temporalconfig"
+	"github.com/recflow/recflow/internal/local/stack"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/local/stack"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/stack"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 

@@ -36,13 +36,13 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/e2e/ecs"
+	"github.com/recflow/recflow/internal/e2e/rds"
+	"github.com/recflow/recflow/internal/e2e/tlsproxy"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/ecs"
-	"github.com/recflow/recflow/internal/localaws/outside"
-	"github.com/recflow/recflow/internal/localaws/rds"
-	"github.com/recflow/recflow/internal/localport"
-	"github.com/recflow/recflow/internal/postgres"
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/localport"
+	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/stack"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -69,8 +69,8 @@ type account struct {
 	log      *harnesstest.Buffer
 
 	tasks     *ecs.Host
-	authority *outside.Authority
-	postgres  *postgres.Server
+	authority *tlsproxy.Authority
+	postgres  *pgserver.Server
 	front     *rds.Front
 	password  string      // of the database's owner
 	ports     stack.Ports // none before startServices
@@ -85,7 +85,7 @@ func newAccount(t *testing.T) *account {
 	t.Helper()
 	a := &account{t: t, emulator: awstest.Enforcing(t), dir: t.TempDir(), log: &harnesstest.Buffer{}, users: map[string]string{}, stop: func() {}}
 	var err error
-	a.authority, err = outside.NewAuthority()
+	a.authority, err = tlsproxy.NewAuthority()
 	require.NoError(t, err)
 
 	tasks := filepath.Join(a.dir, "tasks")
@@ -101,7 +101,7 @@ func newAccount(t *testing.T) *account {
 	a.url = s.URL
 
 	a.temporal = http.NotFoundHandler()
-	proxy := outside.New(a.authority, map[string]http.Handler{
+	proxy := tlsproxy.New(a.authority, map[string]http.Handler{
 		"truststore.pki.rds.amazonaws.com": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(a.authority.PEM) }),
 		"rds.amazonaws.com":                a.tasks, // where version 1 of the AWS command line looks for RDS
 		registryHost:                       a.to(func() string { return a.emulator }, nil),

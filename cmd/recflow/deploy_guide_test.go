@@ -18,9 +18,9 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/e2e/terraform"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/terraformtest"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
 // deployGuide types docs/deploy.md into one shell, in a clean clone. Nothing of
@@ -74,7 +74,7 @@ func newDeployGuide(t *testing.T) *deployGuide {
 	for name, value := range vars {
 		g.vars = append(g.vars, name+"="+value)
 	}
-	g.console = newConsole(t, g.clone, terraformtest.New(t, g.example(), g.vars...).Env())
+	g.console = newConsole(t, g.clone, terraform.New(t, g.example(), g.vars...).Env())
 	return g
 }
 

@@ -24,10 +24,10 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/localaws/callrecorder"
-	"github.com/recflow/recflow/internal/localaws/iam"
-	"github.com/recflow/recflow/internal/stack"
-	"github.com/recflow/recflow/internal/terraformtest"
+	"github.com/recflow/recflow/internal/e2e/callrecorder"
+	"github.com/recflow/recflow/internal/e2e/iam"
+	"github.com/recflow/recflow/internal/e2e/terraform"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 var deploy = flag.Bool("deploy", false, "type the deployment guide")
@@ -72,7 +72,7 @@ func TestDeployed(t *testing.T) {
 // deployment is an installation in an emulator.
 type deployment struct {
 	endpoint string
-	tf       *terraformtest.Runner
+	tf       *terraform.Runner
 	outputs  map[string]any
 	show     string // terraform show -json
 }
@@ -80,7 +80,7 @@ type deployment struct {
 // deployment is what the guide has applied.
 func (g *deployGuide) deployment(t *testing.T) *deployment {
 	t.Helper()
-	d := &deployment{endpoint: g.account.emulator, tf: terraformtest.New(t, g.example(), g.vars...)}
+	d := &deployment{endpoint: g.account.emulator, tf: terraform.New(t, g.example(), g.vars...)}
 	d.show = d.tf.Must("show", "-json")
 	var outputs map[string]struct{ Value any }
 	require.NoError(t, json.Unmarshal([]byte(d.tf.Must("output", "-json")), &outputs))

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/stack"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 func (a *app) doctorCommand() *cobra.Command {

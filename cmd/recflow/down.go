@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 func (a *app) downCommand() *cobra.Command {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/localaws/kinesistest"
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 	"github.com/recflow/recflow/internal/vectorstore"

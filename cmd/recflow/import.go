@@ -12,7 +12,7 @@ import (
 
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/importer"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 const importLong = `import takes a file or a folder to events and items in the bucket, under

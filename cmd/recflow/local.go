@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/localaws/glue"
-	"github.com/recflow/recflow/internal/stack"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/aws/glue"
+	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 // glueTimeout ends a training run on a laptop that hangs.

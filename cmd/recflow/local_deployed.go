@@ -10,10 +10,10 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/localaws/eventsource"
-	"github.com/recflow/recflow/internal/localaws/firehose"
-	"github.com/recflow/recflow/internal/localaws/lambda"
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
+	"github.com/recflow/recflow/internal/local/aws/firehose"
+	"github.com/recflow/recflow/internal/local/aws/lambda"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 // operator is the part of a deployed stack whose credentials may describe what

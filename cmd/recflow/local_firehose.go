@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/localaws/firehose"
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/aws/firehose"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 func (a *app) localFirehoseCommand() *cobra.Command {

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/localaws/eventsource"
-	"github.com/recflow/recflow/internal/localaws/lambda"
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
+	"github.com/recflow/recflow/internal/local/aws/lambda"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 // What the local stack gives the function and its mapping. A batch that fails is

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/stack"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 // portFlags are the ways to choose where the parts listen.

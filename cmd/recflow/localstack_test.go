@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/stack"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 func TestStackOptions_takes_the_Postgres_that_the_user_names(t *testing.T) {

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 func (a *app) logsCommand() *cobra.Command {

@@ -20,16 +20,16 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/localaws/callrecorder"
-	"github.com/recflow/recflow/internal/localaws/eventsource"
-	"github.com/recflow/recflow/internal/localaws/iam"
+	"github.com/recflow/recflow/internal/e2e/callrecorder"
+	"github.com/recflow/recflow/internal/e2e/iam"
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
+	"github.com/recflow/recflow/internal/local/stack"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/stack"
 )
 
 // TestPermissions does everything that calls AWS, with a recorder in front of
 // each component, and looks whether the calls are still those that
-// internal/localaws/iam has on record, which the policies are held against. The
+// internal/e2e/iam has on record, which the policies are held against. The
 // emulator lets each component do what is on record and nothing else.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
@@ -74,7 +74,7 @@ func TestPermissions(t *testing.T) {
 	if *updateGolden {
 		var text bytes.Buffer
 		require.NoError(t, iam.WriteCalls(&text, iam.Distinct(got)))
-		require.NoError(t, os.WriteFile("../../internal/localaws/iam/calls.jsonl", text.Bytes(), 0o644))
+		require.NoError(t, os.WriteFile("../../internal/e2e/iam/calls.jsonl", text.Bytes(), 0o644))
 		return // what is embedded here is the old one
 	}
 	want, err := iam.Recorded()

@@ -22,9 +22,9 @@ import (
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/progress"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/local/toolchain"
 	"github.com/recflow/recflow/internal/progress"
-	"github.com/recflow/recflow/internal/toolchain"
 )
 
 func (a *app) setupCommand() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 func (a *app) statusCommand() *cobra.Command {

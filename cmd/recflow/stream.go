@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/recflow/recflow/internal/localaws/eventsource"
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 

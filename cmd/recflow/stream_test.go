@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/localaws/eventsource"
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 

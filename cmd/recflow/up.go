@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/stack"
+	"github.com/recflow/recflow/internal/local/stack"
 )
 
 func (a *app) upCommand() *cobra.Command {

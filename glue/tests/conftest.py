@@ -36,7 +36,7 @@ def reserve_port() -> int:
     """A port that the kernel assigns to nobody else until this process ends: a socket is bound to it and does not listen.
 
     The option is set after binding. It lets the emulator, which sets it too, listen on the port. That holds on Linux;
-    elsewhere the port is only free now (see internal/localport).
+    elsewhere the port is only free now (see internal/local/localport).
     """
     s = socket.socket()
     s.bind(("127.0.0.1", 0))

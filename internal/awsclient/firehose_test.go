@@ -17,8 +17,8 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/firehose"
-	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
+	"github.com/recflow/recflow/internal/local/aws/firehose"
+	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 

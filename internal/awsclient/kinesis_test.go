@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/kinesistest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 
-	"github.com/recflow/recflow/internal/embeddings"
 	"github.com/recflow/recflow/internal/panics"
+	"github.com/recflow/recflow/internal/trainingrun"
 )
 
 // parquetSource reads the bound columns of a Parquet file and no others, page by
@@ -30,7 +30,7 @@ type parquetSource struct {
 
 func openParquet(in *input) (_ *parquetSource, err error) {
 	defer recovered(&err)
-	if err := embeddings.CheckFooter(in.file, in.bytes); err != nil {
+	if err := trainingrun.CheckFooter(in.file, in.bytes); err != nil {
 		return nil, fmt.Errorf("%s: open Parquet: %w", in.name, err)
 	}
 	file, err := parquet.OpenFile(in.file, in.bytes, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))

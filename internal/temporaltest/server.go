@@ -23,8 +23,8 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localport"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/localport"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/workflows"
 )
 

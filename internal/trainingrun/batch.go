@@ -1,4 +1,4 @@
-// Package embeddings reads the files of a training run: it downloads one and
+// Package trainingrun reads the files of a training run: it downloads one and
 // checks it against the manifest, and decodes its Parquet into batches of
 // columns. It knows nothing of Postgres; internal/vectorstore copies the batches.
 //
@@ -7,7 +7,7 @@
 // before it is handed on. Whatever is wrong with a file comes back as an error
 // that wraps recsys.ErrManifestInvalid and names the file and, where there is
 // one, the row.
-package embeddings
+package trainingrun
 
 import "time"
 

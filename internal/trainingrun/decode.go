@@ -1,4 +1,4 @@
-package embeddings
+package trainingrun
 
 // The three functions below decode the next n rows of every column into the
 // memory of an old batch, or of a new one when old is nil.

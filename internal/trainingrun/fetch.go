@@ -1,4 +1,4 @@
-package embeddings
+package trainingrun
 
 import (
 	"context"

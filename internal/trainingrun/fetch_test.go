@@ -1,4 +1,4 @@
-package embeddings_test
+package trainingrun_test
 
 import (
 	"bytes"
@@ -11,10 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings"
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
 // object serves content in bodies that break off after chunk bytes.
@@ -44,12 +44,12 @@ func (f failing) Read([]byte) (int, error) {
 func TestFetchGivesTheContent(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 100_000)
-	f := embeddingstest.Entry(recsys.ItemsFile, content, 1)
+	f := trainingruntest.Entry(recsys.ItemsFile, content, 1)
 	faults := harnesstest.CountFaults(t)
 	for _, chunk := range []int{0, 300_000} {
 		dir := t.TempDir()
 		o := &object{content: content, chunk: chunk, faults: faults}
-		file, err := embeddings.Fetch(t.Context(), o.open, f, dir)
+		file, err := trainingrun.Fetch(t.Context(), o.open, f, dir)
 		require.NoError(t, err)
 		got, err := io.ReadAll(file)
 		require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestFetchGivesTheContent(t *testing.T) {
 func TestFetchRefusesWhatTheManifestDoesNotSay(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 100_000)
-	good := embeddingstest.Entry(recsys.ItemsFile, content, 1)
+	good := trainingruntest.Entry(recsys.ItemsFile, content, 1)
 	flipped := bytes.Clone(content)
 	flipped[777_777] ^= 1
 	for name, served := range map[string][]byte{
@@ -77,7 +77,7 @@ func TestFetchRefusesWhatTheManifestDoesNotSay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			_, err := embeddings.Fetch(t.Context(), (&object{content: served}).open, good, dir)
+			_, err := trainingrun.Fetch(t.Context(), (&object{content: served}).open, good, dir)
 			require.ErrorIs(t, err, recsys.ErrManifestInvalid)
 			require.ErrorContains(t, err, good.Key)
 			requireEmpty(t, dir)
@@ -88,9 +88,9 @@ func TestFetchRefusesWhatTheManifestDoesNotSay(t *testing.T) {
 func TestFetchGivesUpOnABodyThatNeverComes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f := embeddingstest.Entry(recsys.ItemsFile, []byte("content"), 1)
+	f := trainingruntest.Entry(recsys.ItemsFile, []byte("content"), 1)
 	opened, faults := 0, harnesstest.CountFaults(t)
-	_, err := embeddings.Fetch(t.Context(), func(context.Context, int64) (io.ReadCloser, error) {
+	_, err := trainingrun.Fetch(t.Context(), func(context.Context, int64) (io.ReadCloser, error) {
 		opened++
 		return io.NopCloser(failing{faults}), nil
 	}, f, dir)
@@ -103,9 +103,9 @@ func TestFetchGivesUpOnABodyThatNeverComes(t *testing.T) {
 func TestFetchStopsWhenItIsCancelled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f := embeddingstest.Entry(recsys.ItemsFile, bytes.Repeat([]byte("x"), 10<<20), 1)
+	f := trainingruntest.Entry(recsys.ItemsFile, bytes.Repeat([]byte("x"), 10<<20), 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := embeddings.Fetch(ctx, func(context.Context, int64) (io.ReadCloser, error) {
+	_, err := trainingrun.Fetch(ctx, func(context.Context, int64) (io.ReadCloser, error) {
 		cancel()
 		return io.NopCloser(strings.NewReader(strings.Repeat("x", 10<<20))), nil
 	}, f, dir)

@@ -1,4 +1,4 @@
-package embeddings_test
+package trainingrun_test
 
 import (
 	"bytes"
@@ -10,30 +10,30 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings"
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
 // footerRows is what FooterRows says of a file.
 func footerRows(file []byte) (int64, error) {
-	n, err := embeddings.FooterLength(file, int64(len(file)))
+	n, err := trainingrun.FooterLength(file, int64(len(file)))
 	if err != nil {
 		return 0, err
 	}
-	end := len(file) - embeddings.FooterTail
-	return embeddings.FooterRows(file[end-int(n) : end])
+	end := len(file) - trainingrun.FooterTail
+	return trainingrun.FooterRows(file[end-int(n) : end])
 }
 
 func TestFootersThatClaimTooMuchAreRefused(t *testing.T) {
 	t.Parallel()
-	for name, file := range embeddingstest.CraftedFooters() {
+	for name, file := range trainingruntest.CraftedFooters() {
 		t.Run(name, func(t *testing.T) {
 			size := int64(len(file))
-			require.ErrorContains(t, embeddings.CheckFooter(bytes.NewReader(file), size), "malformed")
+			require.ErrorContains(t, trainingrun.CheckFooter(bytes.NewReader(file), size), "malformed")
 			_, err := footerRows(file)
 			require.ErrorContains(t, err, "malformed")
-			_, err = embeddings.Open(bytes.NewReader(file), size, recsys.File{Kind: recsys.ItemsFile, Bytes: size}, 4)
+			_, err = trainingrun.Open(bytes.NewReader(file), size, recsys.File{Kind: recsys.ItemsFile, Bytes: size}, 4)
 			require.ErrorContains(t, err, "malformed")
 		})
 	}
@@ -49,7 +49,7 @@ func TestWhatIsNoParquetFileIsRefused(t *testing.T) {
 		"PARE....\x00\x00\x00\x00PARE": "is encrypted",
 		"user_id,item_id,when\n1,2,3":  "does not begin and end as a Parquet file",
 	} {
-		require.ErrorContains(t, embeddings.CheckFooter(strings.NewReader(content), int64(len(content))), says)
+		require.ErrorContains(t, trainingrun.CheckFooter(strings.NewReader(content), int64(len(content))), says)
 		_, err := footerRows([]byte(content))
 		require.ErrorContains(t, err, says)
 	}
@@ -84,9 +84,9 @@ func TestFootersThatContradictThemselvesAreRefused(t *testing.T) {
 	} {
 		footer, err := thrift.Marshal(new(thrift.CompactProtocol), of)
 		require.NoError(t, err)
-		_, err = footerRows(embeddingstest.WithFooter(footer))
+		_, err = footerRows(trainingruntest.WithFooter(footer))
 		require.ErrorContains(t, err, says)
 	}
-	_, err := footerRows(embeddingstest.WithFooter([]byte{0x15, 0x02, 0x00})) // a version and no rows
+	_, err := footerRows(trainingruntest.WithFooter([]byte{0x15, 0x02, 0x00})) // a version and no rows
 	require.ErrorContains(t, err, "malformed")
 }

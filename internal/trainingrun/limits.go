@@ -1,4 +1,4 @@
-package embeddings
+package trainingrun
 
 // Limits on a file, beside those that recsys sets on its size and rows. They
 // bound what a hostile file can make the reader allocate; a file that Spark

@@ -1,4 +1,4 @@
-package embeddings_test
+package trainingrun_test
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings"
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
 // A corpus case is a file and what the error says of it.
@@ -24,37 +24,37 @@ type malformed struct {
 }
 
 // breakItem makes items of which the one in row 7 is changed.
-func breakItem(t *testing.T, says string, change func(*embeddingstest.Item)) malformed {
-	items := embeddingstest.Items(0, 20, k)
+func breakItem(t *testing.T, says string, change func(*trainingruntest.Item)) malformed {
+	items := trainingruntest.Items(0, 20, k)
 	change(&items[6])
-	content, f := embeddingstest.File(t, recsys.ItemsFile, items)
+	content, f := trainingruntest.File(t, recsys.ItemsFile, items)
 	return malformed{content, f, says}
 }
 
-func breakUser(t *testing.T, says string, change func(*embeddingstest.User)) malformed {
-	users := embeddingstest.Users(0, 20, k, 100)
-	users[6] = embeddingstest.User{
-		UserID: "u", Embedding: embeddingstest.Items(0, 1, k)[0].Embedding, HistoryItems: []string{"a", "b"},
+func breakUser(t *testing.T, says string, change func(*trainingruntest.User)) malformed {
+	users := trainingruntest.Users(0, 20, k, 100)
+	users[6] = trainingruntest.User{
+		UserID: "u", Embedding: trainingruntest.Items(0, 1, k)[0].Embedding, HistoryItems: []string{"a", "b"},
 		HistoryWeights: []float32{1, 2}, ReferenceTime: time.Unix(1.6e9, 0), MetItems: []string{"c"},
 	}
 	change(&users[6])
-	content, f := embeddingstest.File(t, recsys.UsersFile, users)
+	content, f := trainingruntest.File(t, recsys.UsersFile, users)
 	return malformed{content, f, says}
 }
 
-func breakEvent(t *testing.T, says string, change func(*embeddingstest.Event)) malformed {
-	events := embeddingstest.Events(20)
+func breakEvent(t *testing.T, says string, change func(*trainingruntest.Event)) malformed {
+	events := trainingruntest.Events(20)
 	change(&events[6])
-	content, f := embeddingstest.File(t, recsys.HoldoutFile, events)
+	content, f := trainingruntest.File(t, recsys.HoldoutFile, events)
 	return malformed{content, f, says}
 }
 
 func corpus(t *testing.T) map[string]malformed {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	wide := math.Inf(-1)
-	type item = embeddingstest.Item
-	type user = embeddingstest.User
-	type event = embeddingstest.Event
+	type item = trainingruntest.Item
+	type user = trainingruntest.User
+	type event = trainingruntest.Event
 	cases := map[string]malformed{
 		"an item without id":          breakItem(t, "row 7: item_id: it is null", func(i *item) { i.ItemID = "" }),
 		"an id of 10 kB":              breakItem(t, "row 7: item_id: it is 10000 bytes long", func(i *item) { i.ItemID = strings.Repeat("x", 10_000) }),
@@ -180,7 +180,7 @@ func wrongSchemas(t *testing.T) map[string]malformed {
 }
 
 func fileOf[T any](t *testing.T, says string, rows ...T) malformed {
-	content, f := embeddingstest.File(t, recsys.ItemsFile, rows)
+	content, f := trainingruntest.File(t, recsys.ItemsFile, rows)
 	return malformed{content, f, says}
 }
 
@@ -189,7 +189,7 @@ func TestReaderRefusesMalformedFiles(t *testing.T) {
 	for name, c := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := readAll(c.content, c.file, k, func(embeddings.Batch) {})
+			err := readAll(c.content, c.file, k, func(trainingrun.Batch) {})
 			require.ErrorIs(t, err, recsys.ErrManifestInvalid)
 			require.ErrorContains(t, err, c.says)
 			require.ErrorContains(t, err, c.file.Key)
@@ -202,12 +202,12 @@ func TestReaderRefusesMalformedFiles(t *testing.T) {
 // eat the memory.
 func TestReaderSurvivesDamage(t *testing.T) {
 	t.Parallel()
-	items := embeddingstest.Items(0, 300, k)
-	content, f := embeddingstest.File(t, recsys.ItemsFile, items, parquet.PageBufferSize(4096))
-	users, g := embeddingstest.File(t, recsys.UsersFile, embeddingstest.Users(0, 100, k, 100), parquet.PageBufferSize(4096))
+	items := trainingruntest.Items(0, 300, k)
+	content, f := trainingruntest.File(t, recsys.ItemsFile, items, parquet.PageBufferSize(4096))
+	users, g := trainingruntest.File(t, recsys.UsersFile, trainingruntest.Users(0, 100, k, 100), parquet.PageBufferSize(4096))
 	try := func(content []byte, f recsys.File) error {
 		f.Bytes = int64(len(content)) // a file whose damage the manifest knows
-		return readAll(content, f, k, func(embeddings.Batch) {})
+		return readAll(content, f, k, func(trainingrun.Batch) {})
 	}
 	require.NoError(t, try(content, f))
 	require.NoError(t, try(users, g))

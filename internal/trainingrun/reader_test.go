@@ -1,4 +1,4 @@
-package embeddings_test
+package trainingrun_test
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/recflow/recflow/internal/embeddings"
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const k = 16
 
 // readAll decodes a file and calls fn with every batch.
-func readAll(content []byte, f recsys.File, dimension int, fn func(embeddings.Batch)) error {
-	r, err := embeddings.Open(bytes.NewReader(content), int64(len(content)), f, dimension)
+func readAll(content []byte, f recsys.File, dimension int, fn func(trainingrun.Batch)) error {
+	r, err := trainingrun.Open(bytes.NewReader(content), int64(len(content)), f, dimension)
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,11 @@ func TestReaderGivesTheItemsBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want := embeddingstest.Items(0, 10_000, k)
-			content, f := embeddingstest.File(t, recsys.ItemsFile, want, options...)
+			want := trainingruntest.Items(0, 10_000, k)
+			content, f := trainingruntest.File(t, recsys.ItemsFile, want, options...)
 			row := 0
-			err := readAll(content, f, k, func(batch embeddings.Batch) {
-				b := batch.(*embeddings.Items)
+			err := readAll(content, f, k, func(batch trainingrun.Batch) {
+				b := batch.(*trainingrun.Items)
 				for i := range b.Rows() {
 					w := want[row]
 					require.Equal(t, w.ItemID, b.IDs[i])
@@ -84,16 +84,16 @@ func TestReaderGivesTheUsersBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			want := embeddingstest.Users(0, 5000, k, 1000)
+			want := trainingruntest.Users(0, 5000, k, 1000)
 			// A history longer than a batch of elements, among short ones.
 			long := &want[3000]
 			long.HistoryItems = slices.Repeat([]string{"item-0000001", "item-0000002"}, 120_000)
 			long.HistoryWeights = slices.Repeat([]float32{1.5}, 240_000)
 			long.ReferenceTime = long.ReferenceTime.AddDate(2017, 0, 0)
-			content, f := embeddingstest.File(t, recsys.UsersFile, want, options...)
+			content, f := trainingruntest.File(t, recsys.UsersFile, want, options...)
 			row := 0
-			err := readAll(content, f, k, func(batch embeddings.Batch) {
-				b := batch.(*embeddings.Users)
+			err := readAll(content, f, k, func(batch trainingrun.Batch) {
+				b := batch.(*trainingrun.Users)
 				elements := 0
 				for _, items := range b.HistoryItems {
 					elements += len(items)
@@ -121,11 +121,11 @@ func TestReaderGivesTheUsersBack(t *testing.T) {
 
 func TestReaderGivesTheHoldoutBack(t *testing.T) {
 	t.Parallel()
-	want := embeddingstest.Events(10_000)
-	content, f := embeddingstest.File(t, recsys.HoldoutFile, want)
+	want := trainingruntest.Events(10_000)
+	content, f := trainingruntest.File(t, recsys.HoldoutFile, want)
 	row := 0
-	err := readAll(content, f, k, func(batch embeddings.Batch) {
-		b := batch.(*embeddings.Holdout)
+	err := readAll(content, f, k, func(batch trainingrun.Batch) {
+		b := batch.(*trainingrun.Holdout)
 		for i := range b.Rows() {
 			w := want[row]
 			require.Equal(t, []string{w.UserID, w.EventID, w.ItemID, w.EventType},
@@ -145,15 +145,15 @@ func TestReaderGivesTheHoldoutBack(t *testing.T) {
 
 func TestReaderAcceptsAFileWithoutRows(t *testing.T) {
 	t.Parallel()
-	content, f := embeddingstest.File(t, recsys.HoldoutFile, []embeddingstest.Event{})
-	require.NoError(t, readAll(content, f, k, func(embeddings.Batch) { t.Error("it has a batch") }))
+	content, f := trainingruntest.File(t, recsys.HoldoutFile, []trainingruntest.Event{})
+	require.NoError(t, readAll(content, f, k, func(trainingrun.Batch) { t.Error("it has a batch") }))
 }
 
 func TestReaderStopsWhenItIsClosed(t *testing.T) {
 	t.Parallel()
-	content, f := embeddingstest.File(t, recsys.ItemsFile, embeddingstest.Items(0, 30_000, k))
+	content, f := trainingruntest.File(t, recsys.ItemsFile, trainingruntest.Items(0, 30_000, k))
 	for _, batches := range []int{0, 1, 3} {
-		r, err := embeddings.Open(bytes.NewReader(content), int64(len(content)), f, k)
+		r, err := trainingrun.Open(bytes.NewReader(content), int64(len(content)), f, k)
 		require.NoError(t, err)
 		for range batches {
 			_, err := r.Next()
@@ -186,10 +186,10 @@ func (b *brokenStorage) ReadAt(p []byte, off int64) (int, error) {
 
 func TestReaderDoesNotBlameTheFileForItsStorage(t *testing.T) {
 	t.Parallel()
-	content, f := embeddingstest.File(t, recsys.ItemsFile, embeddingstest.Items(0, 30_000, 64))
+	content, f := trainingruntest.File(t, recsys.ItemsFile, trainingruntest.Items(0, 30_000, 64))
 	broken := errors.New("input/output error")
 	in := &brokenStorage{bytes.NewReader(content), nil, 4 << 20, harnesstest.CountFaults(t)}
-	r, err := embeddings.Open(in, f.Bytes, f, 64)
+	r, err := trainingrun.Open(in, f.Bytes, f, 64)
 	require.NoError(t, err)
 	defer r.Close()
 	in.err = broken
@@ -209,23 +209,23 @@ func TestReaderAcceptsWhatSparkWrites(t *testing.T) {
 		content, err := os.ReadFile(filepath.Join("testdata", "spark-3.5.9", kind+".parquet"))
 		require.NoError(t, err)
 		got := int64(0)
-		err = readAll(content, embeddingstest.Entry(kind, content, rows), k, func(batch embeddings.Batch) {
+		err = readAll(content, trainingruntest.Entry(kind, content, rows), k, func(batch trainingrun.Batch) {
 			got += int64(batch.Rows())
 			switch b := batch.(type) {
-			case *embeddings.Items:
+			case *trainingrun.Items:
 				require.Equal(t, []string{"", "Title é 1"}, b.Titles[:2])
 				require.Equal(t, []string{"", "cat1"}, b.Categories[:2])
 				require.Equal(t, [][]string{nil, nil, {"t0"}, {"t0", "t1"}, nil}, b.Tags[:5])
 				require.Equal(t, []bool{false, true}, b.Available[:2])
 				require.Equal(t, []float64{0, 1, 2}, b.Popularity[:3])
-			case *embeddings.Users:
+			case *trainingrun.Users:
 				require.Equal(t, []bool{false, true}, b.HasVector[:2])
 				require.Len(t, b.HistoryItems[3], 4)
 				require.Equal(t, []float32{1, 2, 3, 4}, b.HistoryWeights[3])
 				require.True(t, b.ReferenceTimes[0].IsZero())
 				require.Equal(t, time.Date(2020, 1, 1, 0, 0, 1, 234567000, time.UTC), b.ReferenceTimes[1])
 				require.Equal(t, []string{"item-00000", "item-00001"}, b.MetItems[2])
-			case *embeddings.Holdout:
+			case *trainingrun.Holdout:
 				require.Equal(t, "user-1", b.UserIDs[10])
 				require.Equal(t, []bool{true, false, true}, b.HasValue[:3])
 				require.Equal(t, []float64{0, 0, 2}, b.Values[:3])

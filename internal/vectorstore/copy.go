@@ -9,14 +9,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/trainingrun"
 )
 
-// BatchSource yields the batches of one file and then io.EOF; embeddings.Reader
+// BatchSource yields the batches of one file and then io.EOF; trainingrun.Reader
 // is one. A batch is used until the next call. Next must come back in bounded
 // time, because CopyFile waits for it even when it is cancelled.
 type BatchSource interface {
-	Next() (embeddings.Batch, error)
+	Next() (trainingrun.Batch, error)
 }
 
 // CopyOption changes how CopyFile works.

@@ -5,16 +5,16 @@ import (
 	"io"
 	"testing"
 
-	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/trainingrun"
 )
 
 // repeated yields one batch n times.
 type repeated struct {
-	batch embeddings.Batch
+	batch trainingrun.Batch
 	n     int
 }
 
-func (r *repeated) Next() (embeddings.Batch, error) {
+func (r *repeated) Next() (trainingrun.Batch, error) {
 	if r.n == 0 {
 		return nil, io.EOF
 	}
@@ -24,7 +24,7 @@ func (r *repeated) Next() (embeddings.Batch, error) {
 
 func BenchmarkPackItems(b *testing.B) {
 	const rows, k = 4096, 64
-	items := &embeddings.Items{}
+	items := &trainingrun.Items{}
 	for range rows {
 		items.IDs = append(items.IDs, "item-0123456")
 		items.Titles = append(items.Titles, "Title of item 123456")

@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/recflow/recflow/internal/embeddings"
+	"github.com/recflow/recflow/internal/trainingrun"
 )
 
 // packer writes the rows of a batch in the binary format of COPY: the number of
@@ -20,20 +20,20 @@ type packer interface {
 	pack(dst []byte, row int) []byte // appends at most size(row) bytes, which fit
 }
 
-func packerOf(batch embeddings.Batch) (packer, error) {
+func packerOf(batch trainingrun.Batch) (packer, error) {
 	switch b := batch.(type) {
-	case *embeddings.Items:
+	case *trainingrun.Items:
 		return itemsPacker{b, len(b.Vectors) / b.Rows()}, nil
-	case *embeddings.Users:
+	case *trainingrun.Users:
 		return usersPacker{b, len(b.Vectors) / b.Rows()}, nil
-	case *embeddings.Holdout:
+	case *trainingrun.Holdout:
 		return holdoutPacker{b}, nil
 	}
 	return nil, fmt.Errorf("a batch of type %T cannot be copied", batch)
 }
 
 type itemsPacker struct {
-	*embeddings.Items
+	*trainingrun.Items
 	dimension int
 }
 
@@ -64,7 +64,7 @@ func (p itemsPacker) pack(dst []byte, i int) []byte {
 }
 
 type usersPacker struct {
-	*embeddings.Users
+	*trainingrun.Users
 	dimension int
 }
 
@@ -97,7 +97,7 @@ func (p usersPacker) pack(dst []byte, i int) []byte {
 	return packTexts(dst, p.MetItems[i])
 }
 
-type holdoutPacker struct{ *embeddings.Holdout }
+type holdoutPacker struct{ *trainingrun.Holdout }
 
 func (p holdoutPacker) count() int { return p.Rows() }
 

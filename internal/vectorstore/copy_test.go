@@ -16,10 +16,10 @@ import (
 	"github.com/pgvector/pgvector-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings"
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -66,10 +66,10 @@ func (b copyBundle) rows(t *testing.T, table string) (n int) {
 }
 
 // source opens Parquet with these rows.
-func source[T any](t *testing.T, kind string, rows []T) *embeddings.Reader {
+func source[T any](t *testing.T, kind string, rows []T) *trainingrun.Reader {
 	t.Helper()
-	content, f := embeddingstest.File(t, kind, rows)
-	r, err := embeddings.Open(bytes.NewReader(content), f.Bytes, f, copyDimension)
+	content, f := trainingruntest.File(t, kind, rows)
+	r, err := trainingrun.Open(bytes.NewReader(content), f.Bytes, f, copyDimension)
 	require.NoError(t, err)
 	t.Cleanup(func() { r.Close() })
 	return r
@@ -78,7 +78,7 @@ func source[T any](t *testing.T, kind string, rows []T) *embeddings.Reader {
 func TestCopyFileStoresItems(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	want := embeddingstest.Items(0, 5_000, copyDimension)
+	want := trainingruntest.Items(0, 5_000, copyDimension)
 	want[4].Title, want[5].ItemID, want[6].Tags = "日本 \"quoted\" \\ tab\tnew\nline", "идентификатор", nil
 	var progress []int64
 	n, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.ItemsFile, want),
@@ -88,8 +88,8 @@ func TestCopyFileStoresItems(t *testing.T) {
 	require.True(t, slices.IsSorted(progress))
 	require.EqualValues(t, len(want), progress[len(progress)-1])
 
-	slices.SortFunc(want, func(a, b embeddingstest.Item) int { return strings.Compare(a.ItemID, b.ItemID) })
-	var got embeddingstest.Item
+	slices.SortFunc(want, func(a, b trainingruntest.Item) int { return strings.Compare(a.ItemID, b.ItemID) })
+	var got trainingruntest.Item
 	var vector pgvector.Vector
 	i := 0
 	rows, err := b.conn.Query(t.Context(), fmt.Sprintf(`
@@ -116,7 +116,7 @@ func TestCopyFileStoresItems(t *testing.T) {
 func TestCopyFileStoresUsers(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	want := embeddingstest.Users(0, 3000, copyDimension, 100)
+	want := trainingruntest.Users(0, 3000, copyDimension, 100)
 	// A row larger than what the driver sends at once.
 	for i := range 30_000 {
 		want[77].HistoryItems = append(want[77].HistoryItems, fmt.Sprintf("item-%07d", i))
@@ -130,7 +130,7 @@ func TestCopyFileStoresUsers(t *testing.T) {
 	rows, err := b.conn.Query(t.Context(), fmt.Sprintf(`
 		SELECT user_id, embedding, history_items, history_weights, reference_time, met_items FROM v%d.users ORDER BY user_id`, b.version.ID))
 	require.NoError(t, err)
-	var got embeddingstest.User
+	var got trainingruntest.User
 	var vector *pgvector.Vector
 	var reference *time.Time
 	i := 0
@@ -156,14 +156,14 @@ func TestCopyFileStoresUsers(t *testing.T) {
 func TestCopyFileStoresTheHoldout(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	want := embeddingstest.Events(3000)
+	want := trainingruntest.Events(3000)
 	n, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.HoldoutFile, want))
 	require.NoError(t, err)
 	require.EqualValues(t, len(want), n)
 	rows, err := b.conn.Query(t.Context(), fmt.Sprintf(`
 		SELECT user_id, event_id, item_id, event_type, value, occurred_at, answer FROM v%d.holdout ORDER BY event_id`, b.version.ID))
 	require.NoError(t, err)
-	got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[embeddingstest.Event])
+	got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[trainingruntest.Event])
 	require.NoError(t, err)
 	for i := range got {
 		got[i].OccurredAt = got[i].OccurredAt.UTC()
@@ -174,7 +174,7 @@ func TestCopyFileStoresTheHoldout(t *testing.T) {
 func TestCopyFileAcceptsAFileWithoutRows(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	n, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.HoldoutFile, []embeddingstest.Event{}))
+	n, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.HoldoutFile, []trainingruntest.Event{}))
 	require.NoError(t, err)
 	require.Zero(t, n)
 	require.True(t, b.claim(t, "a").Done)
@@ -183,7 +183,7 @@ func TestCopyFileAcceptsAFileWithoutRows(t *testing.T) {
 func TestCopyFileDoesNothingForADoneClaim(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	rows := embeddingstest.Events(50)
+	rows := trainingruntest.Events(50)
 	_, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.HoldoutFile, rows))
 	require.NoError(t, err)
 	n, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.HoldoutFile, rows))
@@ -197,7 +197,7 @@ func TestCopyFileDoesNothingForADoneClaim(t *testing.T) {
 func TestCopyFileRefusesABadRow(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	items := embeddingstest.Items(0, 5_000, copyDimension)
+	items := trainingruntest.Items(0, 5_000, copyDimension)
 	items[4998].Embedding[3] = float32(math.NaN())
 	_, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.ItemsFile, items))
 	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
@@ -210,7 +210,7 @@ func TestCopyFileRefusesABadRow(t *testing.T) {
 func TestCopyFileLeavesDuplicatesToTheKey(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	items := embeddingstest.Items(0, 100, copyDimension)
+	items := trainingruntest.Items(0, 100, copyDimension)
 	items[99].ItemID = items[0].ItemID
 	_, err := b.CopyFile(t.Context(), b.claim(t, "a"), source(t, recsys.ItemsFile, items))
 	require.NoError(t, err)
@@ -221,8 +221,8 @@ func TestCopyFileLeavesDuplicatesToTheKey(t *testing.T) {
 func TestCopyFileRefusesAnotherDimension(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	content, f := embeddingstest.File(t, recsys.ItemsFile, embeddingstest.Items(0, 100, 8))
-	r, err := embeddings.Open(bytes.NewReader(content), f.Bytes, f, 8)
+	content, f := trainingruntest.File(t, recsys.ItemsFile, trainingruntest.Items(0, 100, 8))
+	r, err := trainingrun.Open(bytes.NewReader(content), f.Bytes, f, 8)
 	require.NoError(t, err)
 	defer r.Close()
 	_, err = b.CopyFile(t.Context(), b.claim(t, "a"), r)
@@ -237,7 +237,7 @@ type hooked struct {
 	batch  int
 }
 
-func (h *hooked) Next() (embeddings.Batch, error) {
+func (h *hooked) Next() (trainingrun.Batch, error) {
 	h.batch++
 	if err := h.before(h.batch); err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func (h *hooked) Next() (embeddings.Batch, error) {
 func TestCopyFileIsFenced(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
-	items := embeddingstest.Items(0, 5_000, copyDimension)
+	items := trainingruntest.Items(0, 5_000, copyDimension)
 
 	early := b.claim(t, "early")
 	b.claim(t, "early")
@@ -276,7 +276,7 @@ func TestCopyFileStopsWhenItsVersionHasFailed(t *testing.T) {
 	b := newCopyBundle(t)
 	c := b.claim(t, "a")
 	require.NoError(t, b.Fail(t.Context(), b.version.ID, "for the test"))
-	_, err := b.CopyFile(t.Context(), c, source(t, recsys.ItemsFile, embeddingstest.Items(0, 10, copyDimension)))
+	_, err := b.CopyFile(t.Context(), c, source(t, recsys.ItemsFile, trainingruntest.Items(0, 10, copyDimension)))
 	require.ErrorIs(t, err, recsys.ErrFenced)
 }
 
@@ -318,8 +318,8 @@ func TestCopyFileReturnsTheErrorOfItsSource(t *testing.T) {
 // endless yields items for ever.
 type endless struct{}
 
-func (endless) Next() (embeddings.Batch, error) {
-	items := &embeddings.Items{}
+func (endless) Next() (trainingrun.Batch, error) {
+	items := &trainingrun.Items{}
 	for i := range 1000 {
 		items.IDs = append(items.IDs, fmt.Sprint(i))
 		items.Vectors = append(items.Vectors, make([]float32, copyDimension)...)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -209,7 +209,7 @@ func TestBuildIndexesResumesAfterAnImmediateRestart(t *testing.T) {
 	go func() { broken <- s.BuildIndexes(t.Context(), claim, nil) }()
 	waitForGraph(t, vectorstoretest.Conn(t, s))
 	faults := harnesstest.CountFaults(t)
-	require.NoError(t, server.Stop(t.Context(), postgres.Immediate))
+	require.NoError(t, server.Stop(t.Context(), pgserver.Immediate))
 	require.Error(t, <-broken)
 	faults.Inject("Postgres crashed")
 	require.NoError(t, server.Start(t.Context()))

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/embeddings/embeddingstest"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -156,7 +156,7 @@ var methods = map[string]storeCall{
 		if err != nil {
 			return err
 		}
-		return second(s.CopyFile(t.Context(), c, source(t, recsys.ItemsFile, embeddingstest.Items(1000, 5, copyDimension))))
+		return second(s.CopyFile(t.Context(), c, source(t, recsys.ItemsFile, trainingruntest.Items(1000, 5, copyDimension))))
 	},
 	"CountRows": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		_, _, _, err := s.CountRows(t.Context(), b.live)

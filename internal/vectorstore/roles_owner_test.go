@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -19,7 +19,7 @@ import (
 // owned is a server on which recflow_owner is no superuser and owns a database,
 // as the master user of RDS does.
 type owned struct {
-	server *postgres.Server
+	server *pgserver.Server
 	super  *pgx.Conn
 	url    string // of the database, as the owner
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/progress"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // TestSparkImportsTheZip uses what is packed as Glue does, far from the checkout.

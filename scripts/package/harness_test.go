@@ -25,8 +25,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/progress"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
 )
 
 // packages are everything that a call makes for this machine's architecture.

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/lambda"
+	"github.com/recflow/recflow/internal/local/aws/lambda"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/localport"
+	"github.com/recflow/recflow/internal/local/localport"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/bench/internal/setup"
-	"github.com/recflow/recflow/internal/embeddings"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/trainingrun"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -38,7 +38,7 @@ func With(ctx context.Context, o Options, fn func(url string, store *vectorstore
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx), postgres.Immediate)) }()
+	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx), pgserver.Immediate)) }()
 	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(setup.Database), Name: "bench"})
 	if err != nil {
 		return err
@@ -131,12 +131,12 @@ const lengths = 0.7
 // source yields batches until left rows are made.
 type source struct {
 	left, done int
-	next       func(first, n int) embeddings.Batch
+	next       func(first, n int) trainingrun.Batch
 }
 
 const batchRows = 4096
 
-func (s *source) Next() (embeddings.Batch, error) {
+func (s *source) Next() (trainingrun.Batch, error) {
 	n := min(batchRows, s.left)
 	if n == 0 {
 		return nil, io.EOF
@@ -188,8 +188,8 @@ func (g *generator) vector(out []float32, topics int, noise, length float64) {
 	}
 }
 
-func (g *generator) items(first, n int) embeddings.Batch {
-	b := &embeddings.Items{
+func (g *generator) items(first, n int) trainingrun.Batch {
+	b := &trainingrun.Items{
 		Vectors: make([]float32, n*g.dimension), Titles: make([]string, n), Categories: make([]string, n),
 		Tags: make([][]string, n), Available: make([]bool, n), Popularity: make([]float64, n),
 	}
@@ -202,8 +202,8 @@ func (g *generator) items(first, n int) embeddings.Batch {
 	return b
 }
 
-func (g *generator) users(first, n int) embeddings.Batch {
-	b := &embeddings.Users{
+func (g *generator) users(first, n int) trainingrun.Batch {
+	b := &trainingrun.Users{
 		Vectors: make([]float32, n*g.dimension), HasVector: make([]bool, n),
 		HistoryItems: make([][]string, n), HistoryWeights: make([][]float32, n),
 		ReferenceTimes: make([]time.Time, n), MetItems: make([][]string, n),

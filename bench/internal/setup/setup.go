@@ -13,10 +13,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/localport"
-	"github.com/recflow/recflow/internal/postgres"
-	"github.com/recflow/recflow/internal/stack"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/localport"
+	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/local/toolchain"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -25,7 +25,7 @@ const Database = "bench"
 
 // Postgres starts a server with its data in dir. unsafe keeps it from waiting
 // for the disk.
-func Postgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, error) {
+func Postgres(ctx context.Context, dir string, unsafe bool) (*pgserver.Server, error) {
 	local, err := config.ReadLocal()
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func Postgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, e
 	if err != nil {
 		return nil, err
 	}
-	s := &postgres.Server{
+	s := &pgserver.Server{
 		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
 		Port: port, Password: "for-the-benchmark-only", Unsafe: unsafe,
 	}
@@ -57,7 +57,7 @@ func Postgres(ctx context.Context, dir string, unsafe bool) (*postgres.Server, e
 		err = vectorstore.Migrate(ctx, s.URL(Database))
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx), postgres.Immediate))
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx), pgserver.Immediate))
 	}
 	return s, nil
 }

@@ -20,8 +20,8 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localport"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/localport"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
 const startTimeout = 30 * time.Second

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
 // Account is the emulator's account.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/recflow/recflow/internal/localaws/iam"
+	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
 // call is one request, and what it asks for.

@@ -4,7 +4,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/recflow/recflow/internal/localaws/iam"
+	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
 // Log keeps what recorders record, each call once, in a file of JSON lines that

@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/recflow/recflow/internal/localaws/iam"
+	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
 // maxBody bounds what is read of a call to find its resource: Kinesis takes 10 MiB

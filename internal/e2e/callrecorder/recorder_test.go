@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/localaws/callrecorder"
-	"github.com/recflow/recflow/internal/localaws/iam"
+	"github.com/recflow/recflow/internal/e2e/callrecorder"
+	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
 // record starts a recorder of a component before an endpoint.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/recflow/recflow/internal/localaws/iam"
+	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
 // s3Plain are query parameters that do not change which operation it is.

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/localaws/ecs"
+	"github.com/recflow/recflow/internal/e2e/ecs"
 )
 
 // program is what is in the image: it says what it was given, and does as told.

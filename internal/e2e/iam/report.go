@@ -109,7 +109,7 @@ func (r Report) Err() error {
 		lines = append(lines, fmt.Sprintf("missing: %s is %s; allow it or stop calling it", d.Call, d.Decision))
 	}
 	for _, c := range r.Unknown {
-		lines = append(lines, fmt.Sprintf("unknown: %s; teach internal/localaws/callrecorder", c))
+		lines = append(lines, fmt.Sprintf("unknown: %s; teach internal/e2e/callrecorder", c))
 	}
 	for _, p := range r.Unused {
 		lines = append(lines, fmt.Sprintf("unused: %s; remove it, or exempt it with a reason", p))

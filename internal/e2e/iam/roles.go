@@ -106,7 +106,7 @@ func Check(show []byte, calls []Call) error {
 		seen[suffix] = true
 		switch {
 		case suffix == "" && len(policies[name]) > 0:
-			errs = append(errs, fmt.Errorf("role %s is none that internal/localaws/iam knows; say there whose it is", name))
+			errs = append(errs, fmt.Errorf("role %s is none that internal/e2e/iam knows; say there whose it is", name))
 		case suffix != "" && reason == "":
 			errs = append(errs, roleOf(suffix).check(name, policies[name], calls, names))
 		}

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/outside"
+	"github.com/recflow/recflow/internal/e2e/tlsproxy"
 )
 
 // Of Postgres's protocol, version 3: the first message of a connection that wants
@@ -107,7 +107,7 @@ func (f *Front) serve(conn net.Conn) {
 		return
 	}
 	_ = conn.SetDeadline(time.Time{})
-	outside.Join(client, onward)
+	tlsproxy.Join(client, onward)
 }
 
 // letIn begins TLS, and asks for a token where the user needs one. It returns the

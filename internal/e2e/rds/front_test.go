@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/localaws/outside"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/e2e/tlsproxy"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
@@ -31,7 +31,7 @@ func newFront(t *testing.T) (f *Front, url, authorities string) {
 	_, err = conn.Exec(t.Context(), "SELECT pg_reload_conf()")
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
-	a, err := outside.NewAuthority()
+	a, err := tlsproxy.NewAuthority()
 	require.NoError(t, err)
 	authorities = filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(authorities, a.PEM, 0o600))
@@ -39,12 +39,12 @@ func newFront(t *testing.T) (f *Front, url, authorities string) {
 	require.NoError(t, err)
 	f, err = New(Options{
 		Certificate: *certificate, Postgres: net.JoinHostPort("127.0.0.1", fmt.Sprint(server.Port)),
-		Tokens: func(string) bool { return true }, Allowed: func(key, user string) bool { return key == "AKIAGOOD" && user == postgres.User },
+		Tokens: func(string) bool { return true }, Allowed: func(key, user string) bool { return key == "AKIAGOOD" && user == pgserver.User },
 		Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	t.Cleanup(f.Close)
-	return f, "postgres://" + postgres.User + "@" + f.Address + "/postgres", authorities
+	return f, "postgres://" + pgserver.User + "@" + f.Address + "/postgres", authorities
 }
 
 func token(t *testing.T, endpoint, user, key string) string {
@@ -58,13 +58,13 @@ func TestATokenOpensTheDoorOverTLSAlone(t *testing.T) {
 	t.Parallel()
 	f, url, authorities := newFront(t)
 	verified := url + "?sslmode=verify-full&sslrootcert=" + authorities
-	good := token(t, f.Address, postgres.User, "AKIAGOOD")
+	good := token(t, f.Address, pgserver.User, "AKIAGOOD")
 	for name, c := range map[string]struct{ url, password, refused string }{
 		"its own":             {verified, good, ""},
 		"without TLS":         {url + "?sslmode=disable", good, "no encryption"},
 		"of another user":     {verified, token(t, f.Address, "other", "AKIAGOOD"), "PAM authentication failed"},
-		"of another key":      {verified, token(t, f.Address, postgres.User, "AKIABAD"), "PAM authentication failed"},
-		"for another address": {verified, token(t, "db.example.com:5432", postgres.User, "AKIAGOOD"), "PAM authentication failed"},
+		"of another key":      {verified, token(t, f.Address, pgserver.User, "AKIABAD"), "PAM authentication failed"},
+		"for another address": {verified, token(t, "db.example.com:5432", pgserver.User, "AKIAGOOD"), "PAM authentication failed"},
 		"a password":          {verified, "secret", "PAM authentication failed"},
 	} {
 		config, err := pgx.ParseConfig(c.url)

@@ -1,7 +1,7 @@
-// Package terraformtest runs Terraform for tests: on copies of terraform/, so
+// Package terraform runs Terraform for tests: on copies of terraform/, so
 // that nothing is left in the checkout, and without a network where the provider
 // lies in a filesystem mirror.
-package terraformtest
+package terraform
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
 // provider is the only one that recflow uses.

@@ -1,4 +1,4 @@
-package outside
+package tlsproxy
 
 import (
 	"crypto/ecdsa"

@@ -1,4 +1,4 @@
-// Package outside stands in for the internet between a walk through the deployment
+// Package tlsproxy stands in for the internet between a walk through the deployment
 // guide and the names in it: a registry, a load balancer, Temporal Cloud, AWS's
 // own downloads. It is an HTTPS proxy (HTTPS_PROXY) with an authority of its own
 // (SSL_CERT_FILE): a name that it has a handler for is answered by that, with a
@@ -6,4 +6,4 @@
 //
 // Clients are the unmodified ones: they look the name up at the proxy, check the
 // certificate, and speak HTTP/1.1, HTTP/2 or gRPC.
-package outside
+package tlsproxy

@@ -1,4 +1,4 @@
-package outside_test
+package tlsproxy_test
 
 import (
 	"crypto/tls"
@@ -11,17 +11,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/localaws/outside"
+	"github.com/recflow/recflow/internal/e2e/tlsproxy"
 )
 
 func TestAProxyAnswersForTheNamesThatItKnows(t *testing.T) {
 	t.Parallel()
-	authority, err := outside.NewAuthority()
+	authority, err := tlsproxy.NewAuthority()
 	require.NoError(t, err)
 	says := func(text string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text+" "+r.Host+" "+r.Proto) })
 	}
-	proxy := outside.New(authority, map[string]http.Handler{"one.example.com": says("one"), "two.example.com": says("two")})
+	proxy := tlsproxy.New(authority, map[string]http.Handler{"one.example.com": says("one"), "two.example.com": says("two")})
 	t.Cleanup(proxy.Close)
 	front := httptest.NewServer(proxy)
 	t.Cleanup(front.Close)

@@ -1,7 +1,7 @@
-// Package postgres drives a local Postgres server: the local stack's, and the
+// Package pgserver drives a local Postgres server: the local stack's, and the
 // ones that tests start. It knows nothing of recflow's tables; every SQL
 // statement belongs in internal/vectorstore.
-package postgres
+package pgserver
 
 import (
 	"context"

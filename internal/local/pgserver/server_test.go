@@ -1,4 +1,4 @@
-package postgres_test
+package pgserver_test
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/localport"
-	"github.com/recflow/recflow/internal/postgres"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/localport"
+	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
-func newServer(t *testing.T) *postgres.Server {
+func newServer(t *testing.T) *pgserver.Server {
 	t.Helper()
 	toolchaintest.SkipShort(t)
 	bin, err := toolchaintest.PostgresBin()
@@ -22,11 +22,11 @@ func newServer(t *testing.T) *postgres.Server {
 	port, err := localport.Reserve()
 	require.NoError(t, err)
 	dir := t.TempDir()
-	s := &postgres.Server{
+	s := &pgserver.Server{
 		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
 		Port: port, Password: "a 'quoted' p@ss/word", Unsafe: true,
 	}
-	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background(), postgres.Immediate)) })
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background(), pgserver.Immediate)) })
 	return s
 }
 
@@ -53,9 +53,9 @@ func TestItStartsKeepsItsDataAndStops(t *testing.T) {
 	_, err = conn.Exec(ctx, "CREATE TABLE kept AS SELECT 42 AS answer")
 	require.NoError(t, err)
 
-	require.NoError(t, s.Stop(ctx, postgres.Immediate))
+	require.NoError(t, s.Stop(ctx, pgserver.Immediate))
 	require.False(t, s.Running(ctx))
-	require.NoError(t, s.Stop(ctx, postgres.Fast), "stopping a stopped server does nothing")
+	require.NoError(t, s.Stop(ctx, pgserver.Fast), "stopping a stopped server does nothing")
 
 	require.NoError(t, s.Init(ctx), "a second Init keeps the data")
 	require.NoError(t, s.Start(ctx))

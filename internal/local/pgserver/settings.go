@@ -1,4 +1,4 @@
-package postgres
+package pgserver
 
 // settings is appended to postgresql.conf by Init. It is meant for a laptop
 // with two cores that also runs everything else of the stack; an RDS instance

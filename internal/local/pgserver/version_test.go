@@ -1,4 +1,4 @@
-package postgres_test
+package pgserver_test
 
 import (
 	"os"
@@ -7,14 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 )
 
 // another is a server whose data folder is of Postgres 16 and whose programs
 // say that they are the given one.
-func another(t *testing.T, version string) *postgres.Server {
+func another(t *testing.T, version string) *pgserver.Server {
 	t.Helper()
-	s := &postgres.Server{Bin: t.TempDir(), Data: t.TempDir(), Password: "for-tests-only"}
+	s := &pgserver.Server{Bin: t.TempDir(), Data: t.TempDir(), Password: "for-tests-only"}
 	require.NoError(t, os.WriteFile(filepath.Join(s.Data, "PG_VERSION"), []byte("16\n"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(s.Bin, "postgres"), []byte("#!/bin/sh\necho '"+version+"'\n"), 0o755))
 	return s

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/toolchain"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -26,7 +26,7 @@ const databaseName = "recflow"
 // Postgres's own pg_ctl, so it differs from a plain program.
 type postgresPart struct {
 	process
-	server   *postgres.Server
+	server   *pgserver.Server
 	settings Settings
 }
 
@@ -43,8 +43,8 @@ func newPostgres(o Options) Part {
 	}
 }
 
-func postgresServer(o Options) *postgres.Server {
-	return &postgres.Server{
+func postgresServer(o Options) *pgserver.Server {
+	return &pgserver.Server{
 		Bin:      o.Tools.PostgresBin,
 		Data:     filepath.Join(o.Home, "postgres"),
 		Port:     o.Settings.Ports.Postgres,
@@ -124,7 +124,7 @@ func (s Settings) rolePassword(role string) string {
 // of the parts in.
 func (p *postgresPart) Prepare(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.server.Bin, "createdb"),
-		"--host=127.0.0.1", fmt.Sprintf("--port=%d", p.server.Port), "--username="+postgres.User, databaseName)
+		"--host=127.0.0.1", fmt.Sprintf("--port=%d", p.server.Port), "--username="+pgserver.User, databaseName)
 	cmd.Env = config.ChildEnv(map[string]string{"PGPASSWORD": p.server.Password, "LC_ALL": "C"})
 	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "already exists") {
 		return fmt.Errorf("create the database: %w: %s", err, strings.TrimSpace(string(out)))
@@ -151,7 +151,7 @@ func (p *postgresPart) Stop(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.grace)
 	defer cancel()
-	if err := p.server.Stop(ctx, postgres.Fast); err != nil {
+	if err := p.server.Stop(ctx, pgserver.Fast); err != nil {
 		return err
 	}
 	return p.forget()

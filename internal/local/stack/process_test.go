@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localport"
+	"github.com/recflow/recflow/internal/local/localport"
 )
 
 func TestProcess(t *testing.T) {

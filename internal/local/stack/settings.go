@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/localport"
+	"github.com/recflow/recflow/internal/local/localport"
 )
 
 // settingsFile marks a folder as the home of a stack.

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 // SparkEnv returns what Glue sets up around the training job: the interpreter,

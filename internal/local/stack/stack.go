@@ -4,8 +4,8 @@
 // Stop; a Stack runs them in stages and stops them in reverse.
 //
 // What a part is for, and what stands in for what, is in docs/architecture.md.
-// Installing the programs belongs to internal/toolchain, imitating AWS to
-// internal/localaws.
+// Installing the programs belongs to internal/local/toolchain, imitating AWS to
+// internal/local/aws.
 package stack
 
 import (
@@ -18,8 +18,8 @@ import (
 	"strings"
 
 	"github.com/recflow/recflow/internal/filelock"
+	"github.com/recflow/recflow/internal/local/toolchain"
 	"github.com/recflow/recflow/internal/progress"
-	"github.com/recflow/recflow/internal/toolchain"
 )
 
 // Part is one piece of the local stack.

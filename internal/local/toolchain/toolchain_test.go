@@ -232,7 +232,7 @@ func TestRequirements(t *testing.T) {
 	})
 	t.Run("hold what the training job asks for, in the same versions", func(t *testing.T) {
 		t.Parallel()
-		files, err := filepath.Glob("../../glue/requirements*.txt")
+		files, err := filepath.Glob("../../../glue/requirements*.txt")
 		require.NoError(t, err)
 		for _, file := range files {
 			data, err := os.ReadFile(file)

@@ -1,4 +1,4 @@
-package embeddingstest
+package trainingruntest
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
-// Package embeddingstest writes the files of a training run as Spark 3.5 writes
+// Package trainingruntest writes the files of a training run as Spark 3.5 writes
 // them: snappy, version 1 data pages, every column optional, lists of three
 // levels. Tests and the loader's benchmark read them back.
-package embeddingstest
+package trainingruntest
 
 import (
 	"bytes"

@@ -16,9 +16,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/recflow/recflow/internal/localport"
-	"github.com/recflow/recflow/internal/postgres"
-	"github.com/recflow/recflow/internal/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/local/localport"
+	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -80,7 +80,7 @@ func EmptyURL(t testing.TB) string {
 	return server.URL(create(t, server))
 }
 
-func sharedServer(t testing.TB) *postgres.Server {
+func sharedServer(t testing.TB) *pgserver.Server {
 	t.Helper()
 	toolchaintest.SkipShort(t)
 	server, err := shared()
@@ -90,7 +90,7 @@ func sharedServer(t testing.TB) *postgres.Server {
 	return server
 }
 
-func create(t testing.TB, server *postgres.Server) (name string) {
+func create(t testing.TB, server *pgserver.Server) (name string) {
 	t.Helper()
 	name = fmt.Sprintf("test_%d", databases.Add(1))
 	// Through the log, the default, it takes three times as long.
@@ -116,7 +116,7 @@ func empty(url string) error {
 
 // Server is a private, running server for tests that break it. Its database
 // "postgres" is not migrated.
-func Server(t testing.TB) *postgres.Server {
+func Server(t testing.TB) *pgserver.Server {
 	t.Helper()
 	toolchaintest.SkipShort(t)
 	dir := t.TempDir()
@@ -125,7 +125,7 @@ func Server(t testing.TB) *postgres.Server {
 		t.Fatalf("start postgres for the test: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := s.Stop(context.Background(), postgres.Immediate); err != nil {
+		if err := s.Stop(context.Background(), pgserver.Immediate); err != nil {
 			t.Error(err)
 		}
 	})
@@ -144,7 +144,7 @@ func execute(url, statement string) error {
 }
 
 // shared is the server of this test binary.
-var shared = sync.OnceValues(func() (*postgres.Server, error) {
+var shared = sync.OnceValues(func() (*pgserver.Server, error) {
 	dir, err := os.MkdirTemp("", "recflow-test-postgres-")
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ var shared = sync.OnceValues(func() (*postgres.Server, error) {
 	return s, stopAfterThisProcess(s, dir)
 })
 
-func start(dir string) (*postgres.Server, error) {
+func start(dir string) (*pgserver.Server, error) {
 	bin, err := toolchaintest.PostgresBin()
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func start(dir string) (*postgres.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &postgres.Server{
+	s := &pgserver.Server{
 		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
 		Port: port, Password: password, Unsafe: true,
 	}
@@ -180,7 +180,7 @@ func start(dir string) (*postgres.Server, error) {
 // stopAfterThisProcess leaves a watcher behind that stops the server and removes
 // its folder as soon as this process is gone, however it went: a test binary
 // has no hook for its end that also works when it panics or is killed.
-func stopAfterThisProcess(s *postgres.Server, dir string) error {
+func stopAfterThisProcess(s *pgserver.Server, dir string) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-# What internal/postgres/settings.go is on a laptop.
+# What internal/local/pgserver/settings.go is on a laptop.
 
 locals {
   parameters = {

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/kinesistest"
 )
 
 // world is what the property test knows: what was put in which order, what became

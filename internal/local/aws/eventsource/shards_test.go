@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/recflow/recflow/internal/localaws/kinesistest"
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 )
 
 func TestMain(m *testing.M) {

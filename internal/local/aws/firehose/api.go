@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 // Names of errors, as AWS documents them.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
+	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 )
 
 // BenchmarkPutRecordBatch: 16 callers, 10 records of 1 KiB a call, every call

@@ -21,8 +21,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/firehose"
-	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
+	"github.com/recflow/recflow/internal/local/aws/firehose"
+	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 )
 
 // world is a delivery stream through several lives of its server, and what its

@@ -21,8 +21,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/firehose"
-	"github.com/recflow/recflow/internal/localaws/firehose/firehosetest"
+	"github.com/recflow/recflow/internal/local/aws/firehose"
+	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 )
 
 func TestMain(m *testing.M) {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 // Limits of AWS, as its documents state them.

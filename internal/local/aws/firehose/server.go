@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 // flushTimeout bounds the deliveries that a shutdown waits for. What is left

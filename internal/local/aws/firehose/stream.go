@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 // queue is one delivery stream at work: a writer that makes records safe, many

@@ -3,7 +3,7 @@ package glue
 import (
 	"net/http"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 // Names of errors, as AWS documents them.

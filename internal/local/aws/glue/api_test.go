@@ -16,8 +16,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/localaws/glue"
-	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/local/aws/glue"
+	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 )
 
 func sdk(e *gluetest.Endpoint) *awsglue.Client {

@@ -18,7 +18,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/glue"
+	"github.com/recflow/recflow/internal/local/aws/glue"
 )
 
 // endpointVariable makes this test binary an endpoint: its options, as JSON.

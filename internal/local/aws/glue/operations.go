@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 // maxTimeout is AWS's limit on a job's time-out.

@@ -17,8 +17,8 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/glue"
-	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/local/aws/glue"
+	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 )
 
 func TestRestart_keeps_the_records(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/glue"
-	"github.com/recflow/recflow/internal/localaws/glue/gluetest"
+	"github.com/recflow/recflow/internal/local/aws/glue"
+	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/recflow/recflow/internal/localaws/awsjson"
+	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
 const keepRuns = 500 // records that survive a start of the endpoint

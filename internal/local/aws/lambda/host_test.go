@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/lambda"
+	"github.com/recflow/recflow/internal/local/aws/lambda"
 )
 
 // bootstrap is a real function on the real runtime library.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 // Tools returns the installed tools. It skips the test with -short, and fails it

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/localaws/firehose"
+	"github.com/recflow/recflow/internal/local/aws/firehose"
 )
 
 // ErrAway is the error of a bucket that is away.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/localaws/glue"
-	"github.com/recflow/recflow/internal/toolchain"
+	"github.com/recflow/recflow/internal/local/aws/glue"
+	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
 // JobName is the job's name unless the options say otherwise.
