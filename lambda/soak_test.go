@@ -54,7 +54,7 @@ func TestSoak(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var group sync.WaitGroup
-	group.Go(func() { s.produce(ctx) })
+	group.Go(func() { s.produce(ctx, rand.New(rand.NewPCG(seed, 3))) })
 	group.Go(func() { s.watch(ctx) })
 	s.torment(ctx, length)
 	cancel()
@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 
 type soak struct {
 	*rig
-	random *rand.Rand // of the torment
+	random *rand.Rand // of the torment; produce has its own, because both run at the same time
 
 	accepted [][]byte // the data of records that are in the stream, in order of their puts
 	users    map[string]bool
@@ -75,8 +75,7 @@ type soak struct {
 
 // produce sends about 200 records a second: of known and new users, some of them
 // again, in conflict, from the future, on unknown items, or broken.
-func (s *soak) produce(ctx context.Context) {
-	random := rand.New(rand.NewPCG(s.random.Uint64(), 3))
+func (s *soak) produce(ctx context.Context, random *rand.Rand) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	malformed := streamtest.Malformed()
