@@ -21,6 +21,9 @@ type batch struct {
 	trials  []trial
 
 	version int64 // the one that was live when the events were stored; 0: none
+
+	times                  times
+	cacheHits, cacheMisses int64 // of the items in the reader's cache
 }
 
 // record is one record of the stream. It is done unless something says that it

@@ -32,12 +32,13 @@ func BenchmarkBatch(b *testing.B) {
 					n++
 					evs[i] = click(s.data.Users[(n*7)%users].ID, r.IntN(items), n)
 				}
-				require.Empty(b, s.send(evs...))
-				sum.store += s.times.store
-				sum.read += s.times.read
-				sum.fold += s.times.fold
-				sum.search += s.times.search
-				sum.write += s.times.write
+				done := s.process(b.Context(), s.batch(evs...))
+				require.Empty(b, done.answer().BatchItemFailures)
+				sum.store += done.times.store
+				sum.read += done.times.read
+				sum.fold += done.times.fold
+				sum.search += done.times.search
+				sum.write += done.times.write
 			}
 			each := func(d float64) float64 { return d / 1e6 / float64(size*b.N) }
 			b.ReportMetric(each(float64(sum.store)), "store-ms/event")

@@ -30,18 +30,21 @@ func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) er
 	if err != nil {
 		return err
 	}
+	hits, misses := r.CacheUse()
 	loaded, err := r.Load(ctx, states)
+	b.cacheHits, b.cacheMisses = r.CacheUse()
+	b.cacheHits, b.cacheMisses = b.cacheHits-hits, b.cacheMisses-misses
 	if err != nil {
 		return err
 	}
 	todo = todo[:loaded] // what does not fit into memory together comes again
-	begin = lap(&h.times.read, begin)
+	begin = lap(&b.times.read, begin)
 
 	folded := h.fold(r, b, todo, states)
-	begin = lap(&h.times.fold, begin)
+	begin = lap(&b.times.fold, begin)
 
 	err = h.search(ctx, r, b, folded)
-	lap(&h.times.search, begin)
+	lap(&b.times.search, begin)
 	return err
 }
 

@@ -55,20 +55,14 @@ type Handler struct {
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
 	holdFrom   time.Time         // when to try to hold the reader's items again
-
-	times times // of the present batch
-
-	counted      *recommend.Reader // whose cache these were read from
-	hits, misses int64             // of its cache, when the last batch was measured
 }
 
 // Deliveries names the delivery streams.
 type Deliveries struct{ Recommendations, Events, Quarantine string }
 
-// Handle is the Lambda function: decode, group, compute, write. Its answer names
-// the lowest sequence number that has to come again, and nothing when all are
-// done or in quarantine. It returns no error: that would be the same as failing
-// the first record, with less said.
+// Handle is the Lambda function. Its response names the lowest sequence number to
+// retry, and none when every record is done or in quarantine. It returns no error:
+// that would be the same as failing the first record, with less said.
 func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out events.KinesisEventResponse, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -77,42 +71,42 @@ func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out event
 			out = failFirst(in)
 		}
 	}()
-	d, cancel := h.deadlines(ctx)
-	defer cancel()
-	h.times = times{}
-	b := h.decode(in)
-	h.process(d, b)
+	b := h.process(ctx, in)
 	h.measure(b)
 	return b.answer(), nil
 }
 
-// process decides over every record of the batch.
-func (h *Handler) process(d deadlines, b *batch) {
-	if err := h.open(d.compute); err != nil {
+// process takes a batch through its steps and decides over every record of it.
+func (h *Handler) process(ctx context.Context, in events.KinesisEvent) *batch {
+	computeCtx, putCtx, answerCtx, cancel := deadlines(ctx)
+	defer cancel()
+	b := h.decode(in)
+	if err := h.open(computeCtx); err != nil {
 		h.report("open the store", err)
 		b.retryAll()
-		return
+		return b
 	}
 	known := h.reader
-	reader, err := h.accept(d.compute, b)
+	reader, err := h.accept(computeCtx, b)
 	if err != nil {
 		h.report("accept the events", err)
 		b.retryAll()
-		return
+		return b
 	}
 	if reader != nil {
 		b.group()
-		if err := h.recommend(d.compute, reader, b); err != nil {
+		if err := h.recommend(computeCtx, reader, b); err != nil {
 			h.report("make the lists", err) // those made so far are delivered
 		}
 	}
 	begin := time.Now()
-	h.write(d, b)
-	begin = lap(&h.times.write, begin)
+	h.write(putCtx, answerCtx, b)
+	begin = lap(&b.times.write, begin)
 	if known != nil && h.reader == known {
-		h.hold(d.answer, known)
-		lap(&h.times.hold, begin)
+		h.hold(answerCtx, known)
+		lap(&b.times.hold, begin)
 	}
+	return b
 }
 
 // open connects to the database unless that is done.
@@ -135,7 +129,7 @@ func (h *Handler) accept(ctx context.Context, b *batch) (*recommend.Reader, erro
 	}
 	begin := time.Now()
 	stored, err := b.keep(ctx, h.store)
-	lap(&h.times.store, begin)
+	lap(&b.times.store, begin)
 	if err != nil {
 		return nil, err
 	}
@@ -199,22 +193,22 @@ func (h *Handler) recommend(ctx context.Context, r *recommend.Reader, b *batch) 
 		b.users[i].list = nil
 	}
 	b.trials = nil
+	b.cacheHits, b.cacheMisses = 0, 0
 	if r, err = h.resolve(ctx); err != nil {
 		return err
 	}
 	return h.compute(ctx, r, b)
 }
 
-// deadlines are the ends of the steps of one batch. Each leaves time for the
-// steps after it.
-type deadlines struct{ compute, put, answer context.Context }
-
 const (
 	answerMargin = time.Second      // kept for the answer, or a tenth when that is less
 	noDeadline   = 60 * time.Second // for a caller that sets none
 )
 
-func (h *Handler) deadlines(ctx context.Context) (deadlines, context.CancelFunc) {
+// deadlines returns the contexts of the steps of one batch: of storing and
+// computing, of delivering, and of everything before the answer. Each ends early
+// enough to leave time for the steps after it.
+func deadlines(ctx context.Context) (compute, put, answer context.Context, cancel context.CancelFunc) {
 	now := time.Now()
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -225,7 +219,7 @@ func (h *Handler) deadlines(ctx context.Context) (deadlines, context.CancelFunc)
 	answer, cancel1 := context.WithDeadline(ctx, now.Add(left))
 	put, cancel2 := context.WithDeadline(ctx, now.Add(left*9/10))
 	compute, cancel3 := context.WithDeadline(ctx, now.Add(left*7/10))
-	return deadlines{compute: compute, put: put, answer: answer}, func() { cancel3(); cancel2(); cancel1() }
+	return compute, put, answer, func() { cancel3(); cancel2(); cancel1() }
 }
 
 // report logs why something has to come again, with the stack of a panic. Neither

@@ -50,8 +50,9 @@ func TestRoundTrips(t *testing.T) {
 		}
 		trips.Store(0)
 		begin := time.Now()
-		require.Empty(t, b.send(evs...))
-		t.Logf("%d events, %d lists so far, %d items in memory: %d round trips, %s: %+v", n, len(b.lists()), b.reader.Held(), trips.Load(), time.Since(begin), b.times)
+		done := b.process(t.Context(), b.batch(evs...))
+		require.Empty(t, done.answer().BatchItemFailures)
+		t.Logf("%d events, %d lists so far, %d items in memory: %d round trips, %s: %+v", n, len(b.lists()), b.reader.Held(), trips.Load(), time.Since(begin), done.times)
 		assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 	}
 	b.promote(vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "next"}))

@@ -52,16 +52,15 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	count("ListsPersonalised", t.lists[recommend.Personalised])
 	count("ListsSession", t.lists[recommend.Session])
 	count("ListsPopular", t.lists[recommend.Popular])
-	hits, misses := h.cacheUse()
-	count("ItemCacheHits", hits)
-	count("ItemCacheMisses", misses)
+	count("ItemCacheHits", b.cacheHits)
+	count("ItemCacheMisses", b.cacheMisses)
 	count("ItemsInMemory", h.itemsHeld())
-	span("StoreTime", h.times.store)
-	span("ReadTime", h.times.read)
-	span("FoldTime", h.times.fold)
-	span("SearchTime", h.times.search)
-	span("WriteTime", h.times.write)
-	span("HoldTime", h.times.hold)
+	span("StoreTime", b.times.store)
+	span("ReadTime", b.times.read)
+	span("FoldTime", b.times.fold)
+	span("SearchTime", b.times.search)
+	span("WriteTime", b.times.write)
+	span("HoldTime", b.times.hold)
 	if n := len(b.records); n > 0 {
 		span("IteratorAge", now.Sub(b.records[n-1].ArrivedAt))
 	}
@@ -74,20 +73,6 @@ func (h *Handler) itemsHeld() int64 {
 		return 0
 	}
 	return int64(h.reader.Held())
-}
-
-// cacheUse counts the items asked for since it was called last.
-func (h *Handler) cacheUse() (hits, misses int64) {
-	if h.reader == nil {
-		return 0, 0
-	}
-	hits, misses = h.reader.CacheUse()
-	if h.counted != h.reader { // a new reader counts from zero
-		h.counted, h.hits, h.misses = h.reader, 0, 0
-	}
-	hits, h.hits = hits-h.hits, hits
-	misses, h.misses = misses-h.misses, misses
-	return hits, misses
 }
 
 // tally is what became of a batch.

@@ -34,11 +34,8 @@ func TestMetrics(t *testing.T) {
 	in := b.raw(append(raw, []byte("{"))...)
 	b.Now = func() time.Time { return arrival.Add(3 * time.Second) }
 
-	d, cancel := b.deadlines(t.Context())
-	defer cancel()
-	batch := b.decode(in)
-	b.process(d, batch)
-	b.times = times{store: 1500 * time.Microsecond, read: 2 * time.Millisecond, fold: 3 * time.Millisecond, search: 40 * time.Millisecond, write: 5 * time.Millisecond}
+	batch := b.process(t.Context(), in)
+	batch.times = times{store: 1500 * time.Microsecond, read: 2 * time.Millisecond, fold: 3 * time.Millisecond, search: 40 * time.Millisecond, write: 5 * time.Millisecond}
 	require.NoError(t, b.line(batch, b.Now()).Write(&out))
 	want, err := os.ReadFile("testdata/metrics.golden.json")
 	require.NoError(t, err)

@@ -28,14 +28,14 @@ func (d *delivery) add(of int, record []byte) {
 // write is the last step: it delivers the events, the lists and what is
 // quarantined, and records the verdicts of what has been delivered. Whatever of
 // it fails has to come again.
-func (h *Handler) write(ctx deadlines, b *batch) {
-	quarantine, lost := h.quarantined(ctx.put, b)
+func (h *Handler) write(putCtx, answerCtx context.Context, b *batch) {
+	quarantine, lost := h.quarantined(putCtx, b)
 	lists := h.lists(b)
 	deliveries := []*delivery{h.accepted(b), lists, quarantine}
 	failed := make([]map[int]bool, len(deliveries))
 	var group sync.WaitGroup
 	for i, d := range deliveries {
-		group.Go(func() { failed[i] = h.deliver(ctx.put, d) })
+		group.Go(func() { failed[i] = h.deliver(putCtx, d) })
 	}
 	group.Wait()
 
@@ -57,7 +57,7 @@ func (h *Handler) write(ctx deadlines, b *batch) {
 	for i := range noQuarantine {
 		b.records[b.units[i].record].retry = true
 	}
-	h.record(ctx.answer, b, noEvent, noList, noQuarantine)
+	h.record(answerCtx, b, noEvent, noList, noQuarantine)
 }
 
 // deliver puts records and returns whose did not arrive.
