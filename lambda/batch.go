@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -11,103 +13,100 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// batch is what becomes of one invocation's records on their way through the
-// four steps. The slices point into each other by index.
+// batch is what one invocation received, on its way through the four steps.
 type batch struct {
-	records []record
-	units   []unit
-	events  []event
-	users   []user // in the order of their first record
-	trials  []trial
-
-	version int64 // the one that was live when the events were stored; 0: none
+	records []*record
+	events  []*event // each event_id and digest once, in the order of their first records
+	users   []*user  // whose lists may have changed, in the order of their first records
+	version int64    // live when the events were stored; 0: none
 
 	times                  times
-	cacheHits, cacheMisses int64 // of the items in the reader's cache
+	cacheHits, cacheMisses int64 // of the reader's item cache
 }
 
-// record is one record of the stream. It is done unless something says that it
-// has to come again.
+// record is a record of the stream.
 type record struct {
 	stream.Record
-	retry bool
+	parts []*part // empty until the record is decoded
 }
 
-// unit is one user record: a whole record, or one of those that a producer
-// aggregated into it.
-type unit struct {
+// part is one user record: a whole record, or one of those that a producer
+// aggregated into it. It has either an event or a fault.
+type part struct {
 	stream.Decoded
-	record int
-	event  int // -1 when there is none
+	event   *event
+	outcome outcome // of quarantining it; the outcome of a usable part is its event's
 }
 
-// event is a good event. Several units may carry it: each event_id and digest is
-// in the batch once.
+// event is a usable event.
 type event struct {
 	vectorstore.StreamEvent // with occurred_at and stored_at as they are stored
-	arrived                 time.Time
-	units                   []int
-	conflict                bool // another event with its id is stored
-	done                    bool // its verdict is: everything of it has been delivered before
-	user                    int  // -1 when it asks for no list
-	folded                  bool
-	reason                  string // why it is not folded
-	recorded                bool   // its verdict has been written now
+
+	parts     []*part   // that carry it
+	arrivedAt time.Time // when the first of them arrived
+	repeated  bool      // an earlier batch delivered it and wrote its verdict
+	user      *user     // nil: it changes no list
+	folded    bool
+	reason    string // why it is not folded
+	outcome   outcome
 }
 
-// user is someone whose list may have changed.
+// user is somebody whose list may have changed.
 type user struct {
 	id      string
-	events  []int // accepted ones, without impressions
-	trigger int   // the latest of them
+	events  []*event // without impressions
+	trigger *event   // the latest of events
 	state   recommend.State
 	list    *recommend.List // nil until it is made
+	trial   *trial          // nil: none of the events is evaluated
+	outcome outcome         // of delivering the list
 }
 
-// trial is an event on which the list before it is tried: would it have shown
-// the item?
-type trial struct {
-	event                 int
-	liveStage, staleStage string
-	liveRank, staleRank   int
-	liveKnown, staleKnown bool
-	liveState, staleState recommend.State
+// outcome is what has become of an event, a list or a part with a fault. Only
+// the last step changes it, so everything is retried when a batch fails before.
+type outcome int
+
+const (
+	pending   outcome = iota // not delivered, or not known to be
+	delivered                // its delivery stream has it
+	recorded                 // its verdict is written too, if it has one
+)
+
+// done reports whether nothing is left to do for the event.
+func (e *event) done() bool {
+	return e.outcome == recorded && (e.user == nil || e.user.outcome == delivered)
 }
 
-// retryEvent says that the records of an event have to come again.
-func (b *batch) retryEvent(i int) {
-	for _, u := range b.events[i].units {
-		b.records[b.units[u].record].retry = true
+// done reports whether nothing is left to do for the part.
+func (p *part) done() bool {
+	if p.event != nil {
+		return p.event.done()
 	}
+	return p.outcome == recorded
 }
 
-// retryUser says that the records of a user's events have to come again.
-func (b *batch) retryUser(i int) {
-	for _, e := range b.users[i].events {
-		b.retryEvent(e)
-	}
+// retry reports whether the record has to be retried: as a whole, even when only
+// one of its parts is not done.
+func (r *record) retry() bool {
+	return len(r.parts) == 0 || slices.ContainsFunc(r.parts, func(p *part) bool { return !p.done() })
 }
 
-// retryAll says that every record has to come again.
-func (b *batch) retryAll() {
-	for i := range b.records {
-		b.records[i].retry = true
-	}
-}
-
-// lowestRetry is the lowest sequence number that has to come again, if any.
-// Everything from there on does.
-func (b *batch) lowestRetry() (sequence string, found bool) {
-	for _, r := range b.records {
-		if r.retry && (!found || compareSequence(r.SequenceNumber, sequence) < 0) {
-			sequence, found = r.SequenceNumber, true
+// faulty yields the parts that can never be processed, each with its record.
+func (b *batch) faulty() iter.Seq2[*record, *part] {
+	return func(yield func(*record, *part) bool) {
+		for _, r := range b.records {
+			for _, p := range r.parts {
+				if p.Fault != nil && !yield(r, p) {
+					return
+				}
+			}
 		}
 	}
-	return sequence, found
 }
 
-// answer names the lowest sequence number that has to come again.
-func (b *batch) answer() events.KinesisEventResponse {
+// response names the lowest sequence number to retry: Kinesis sends everything
+// from there on again.
+func (b *batch) response() events.KinesisEventResponse {
 	out := events.KinesisEventResponse{BatchItemFailures: []events.KinesisBatchItemFailure{}}
 	if lowest, found := b.lowestRetry(); found {
 		out.BatchItemFailures = append(out.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: lowest})
@@ -115,23 +114,21 @@ func (b *batch) answer() events.KinesisEventResponse {
 	return out
 }
 
+func (b *batch) lowestRetry() (sequence string, found bool) {
+	for _, r := range b.records {
+		if r.retry() && (!found || compareSequence(r.SequenceNumber, sequence) < 0) {
+			sequence, found = r.SequenceNumber, true
+		}
+	}
+	return sequence, found
+}
+
 // compareSequence orders sequence numbers: decimal integers of up to 128 bits.
 func compareSequence(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
-// later orders events by (occurred_at, event_id).
-func later(a, b event) int {
+// byTime orders events by (occurred_at, event_id).
+func byTime(a, b *event) int {
 	return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.EventID, b.EventID))
-}
-
-// waiting lists the users whose lists are not made yet.
-func (b *batch) waiting() []int {
-	var out []int
-	for i := range b.users {
-		if b.users[i].list == nil {
-			out = append(out, i)
-		}
-	}
-	return out
 }

@@ -33,7 +33,7 @@ func BenchmarkBatch(b *testing.B) {
 					evs[i] = click(s.data.Users[(n*7)%users].ID, r.IntN(items), n)
 				}
 				done := s.process(b.Context(), s.batch(evs...))
-				require.Empty(b, done.answer().BatchItemFailures)
+				require.Empty(b, done.response().BatchItemFailures)
 				sum.store += done.times.store
 				sum.read += done.times.read
 				sum.fold += done.times.fold

@@ -10,21 +10,19 @@ import (
 
 	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recommend"
-	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// compute is the third step: it makes the lists of all users that have none yet,
-// in the order of their records. What is made before an error stays made.
+// compute is the third step: it makes the lists of the users, in the order of
+// their records. What is made before an error stays made.
 func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) error {
-	todo := b.waiting()
-	if len(todo) == 0 {
+	if len(b.users) == 0 {
 		return nil
 	}
 	begin := time.Now()
-	ids := make([]string, len(todo))
-	for i, n := range todo {
-		ids[i] = b.users[n].id
+	ids := make([]string, len(b.users))
+	for i, u := range b.users {
+		ids[i] = u.id
 	}
 	states, err := r.Read(ctx, ids)
 	if err != nil {
@@ -37,72 +35,64 @@ func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) er
 	if err != nil {
 		return err
 	}
-	todo = todo[:loaded] // what does not fit into memory together comes again
 	begin = lap(&b.times.read, begin)
 
-	folded := h.fold(r, b, todo, states)
+	// The items of the other users do not fit into memory with these.
+	folded := h.fold(r, b.users[:loaded], states)
 	begin = lap(&b.times.fold, begin)
 
-	err = h.search(ctx, r, b, folded)
+	err = h.search(ctx, r, folded)
 	lap(&b.times.search, begin)
 	return err
 }
 
-// fold makes the states of the users, on all cores, judges their events, and
+// fold makes the states of the users, on all cores, classifies their events, and
 // returns the users whose states are made. It reads nothing.
-func (h *Handler) fold(r *recommend.Reader, b *batch, todo []int, states []vectorstore.UserState) []int {
-	trials := make([]*trial, len(todo))
-	errs := parallel(len(todo), func(i int) error {
-		u := &b.users[todo[i]]
-		state, err := r.Fold(states[i])
+func (h *Handler) fold(r *recommend.Reader, users []*user, states []vectorstore.UserState) []*user {
+	errs := parallel(len(users), func(i int) (err error) {
+		u := users[i]
+		u.state, err = r.Fold(states[i])
 		unsolved := errors.Is(err, recommend.ErrNoSolution)
 		if err != nil && !unsolved {
 			return err
 		}
-		u.state = state
 		for _, e := range u.events {
-			b.events[e].judge(r, unsolved)
+			e.classify(r, unsolved)
 		}
-		trials[i] = h.try(r, b, u, states[i])
+		u.trial = h.newTrial(r, u, states[i])
 		return nil
 	})
-	var folded []int
-	for i, n := range todo {
+	var folded []*user
+	for i, u := range users {
 		if errs[i] != nil {
 			h.report("fold in a user", errs[i])
 			continue
 		}
-		folded = append(folded, n)
-		if trials[i] != nil {
-			b.trials = append(b.trials, *trials[i])
-		}
+		folded = append(folded, u)
 	}
 	return folded
 }
 
 // search finds the items of the lists, and after them those of the trials.
-func (h *Handler) search(ctx context.Context, r *recommend.Reader, b *batch, folded []int) error {
-	asks := make([]recommend.Ask, 0, len(folded)+2*len(b.trials))
-	for _, n := range folded {
-		asks = append(asks, recommend.Ask{State: b.users[n].state, K: h.ListLength})
+func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user) error {
+	var asks []recommend.Ask
+	var found []func(recommend.List) // takes the list of each
+	for _, u := range users {
+		asks = append(asks, recommend.Ask{State: u.state, K: h.ListLength})
+		found = append(found, func(l recommend.List) { u.list = &l })
 	}
-	for _, t := range b.trials {
-		asks = append(asks, recommend.Ask{State: t.liveState, K: trialDepth}, recommend.Ask{State: t.staleState, K: trialDepth})
+	for _, u := range users {
+		if u.trial == nil {
+			continue
+		}
+		for _, side := range []*trialList{&u.trial.live, &u.trial.stale} {
+			asks = append(asks, recommend.Ask{State: side.state, K: trialDepth})
+			found = append(found, func(l recommend.List) {
+				side.stage, side.rank, side.known = l.Stage, rankOf(l, u.trial.event.ItemID), true
+			})
+		}
 	}
-	return r.Search(ctx, recommend.Request{K: h.ListLength}, asks, func(i int, l recommend.List) {
-		if i < len(folded) {
-			b.users[folded[i]].list = &l
-			return
-		}
-		i -= len(folded)
-		t := &b.trials[i/2]
-		at := rankOf(l, b.events[t.event].ItemID)
-		if i%2 == 0 {
-			t.liveStage, t.liveRank, t.liveKnown = l.Stage, at, true
-		} else {
-			t.staleStage, t.staleRank, t.staleKnown = l.Stage, at, true
-		}
-	})
+	return r.Search(ctx, recommend.Request{K: h.ListLength}, asks, func(i int, l recommend.List) { found[i](l) })
 }
 
 // Why an accepted event is not folded.
@@ -116,14 +106,13 @@ const (
 	noSolution    = "no_solution"
 )
 
-// judge says what the version makes of an event of a user it has loaded.
-func (e *event) judge(r *recommend.Reader, unsolved bool) {
+// classify decides whether an event shapes the list of its user, whose state has
+// been folded.
+func (e *event) classify(r *recommend.Reader, unsolved bool) {
 	e.folded, e.reason = false, ""
 	interest := r.Interest()
 	_, declared := interest.Weights[e.EventType]
 	switch {
-	case e.EventType == recsys.Impression:
-		e.reason = impression
 	case r.Version().Coverage.Covers(e.Event):
 		e.reason = covered
 	case !r.Knows(e.ItemID):

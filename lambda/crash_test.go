@@ -41,9 +41,9 @@ func mixture(b *bundle) [][]byte {
 	return out
 }
 
-// outcome is everything that a batch leaves behind and that must not depend on
+// effects is everything that a batch leaves behind and that must not depend on
 // what failed on the way.
-type outcome struct {
+type effects struct {
 	Lists    map[string]string // user → recommendation_id of the last list
 	Events   []string          // distinct ids delivered, sorted
 	StoredAt map[string]int    // distinct stored_at an event was delivered with
@@ -53,9 +53,9 @@ type outcome struct {
 	States   map[string][]string // user → ids of the events in the state
 }
 
-func (b *bundle) outcome(raw [][]byte) outcome {
+func (b *bundle) outcome(raw [][]byte) effects {
 	b.t.Helper()
-	o := outcome{Lists: map[string]string{}, StoredAt: map[string]int{}, States: map[string][]string{}, Payloads: len(b.bucket.objects)}
+	o := effects{Lists: map[string]string{}, StoredAt: map[string]int{}, States: map[string][]string{}, Payloads: len(b.bucket.objects)}
 	for user, l := range b.last() {
 		o.Lists[user] = l.RecommendationID
 		require.Equal(b.t, b.list(user).RecommendationID, l.RecommendationID, "the last list is of the final state")
@@ -256,11 +256,11 @@ func TestSequenceNumbers(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, compareSequence(c.a, c.b))
 	}
-	b := &batch{records: make([]record, 3)}
-	for i, s := range []string{"1000", "999", "998"} {
-		b.records[i].SequenceNumber = s
-		b.records[i].retry = i < 2
+	b := &batch{}
+	for _, s := range []string{"1000", "999", "998"} {
+		b.records = append(b.records, &record{Record: stream.Record{SequenceNumber: s}})
 	}
+	b.records[2].parts = []*part{{outcome: recorded}}
 	lowest, found := b.lowestRetry()
 	assert.True(t, found)
 	assert.Equal(t, "999", lowest, "it compares numbers, not text")

@@ -11,48 +11,51 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// decode is the first step: what the records say, and which of it is unusable.
-// Of every event_id and digest there is one event, with all units that carry it.
-func (h *Handler) decode(in events.KinesisEvent) *batch {
-	b := &batch{records: make([]record, len(in.Records))}
-	known := map[vectorstore.VerdictKey]int{}
+// newBatch makes a batch of records that are not decoded.
+func newBatch(in events.KinesisEvent) *batch {
+	b := &batch{records: make([]*record, len(in.Records))}
 	for i, r := range in.Records {
-		b.records[i].Record = recordOf(r)
-		decoded, err := safeDecode(b.records[i].Record, stream.Decode)
+		b.records[i] = &record{Record: recordOf(r)}
+	}
+	return b
+}
+
+// decode is the first step: it finds the events in the records, and which parts
+// of them cannot be used.
+func (h *Handler) decode(in events.KinesisEvent) *batch {
+	b := newBatch(in)
+	known := map[vectorstore.VerdictKey]*event{}
+	for _, r := range b.records {
+		decoded, err := safeDecode(r.Record, stream.Decode)
 		if err != nil {
 			h.Log.Error("the decoder panicked, the record is quarantined",
-				append([]any{"sequence_number", b.records[i].SequenceNumber, "error", err.Error()}, panics.LogAttributes(err)...)...)
+				append([]any{"sequence_number", r.SequenceNumber, "error", err.Error()}, panics.LogAttributes(err)...)...)
 		}
 		for _, d := range decoded {
-			u := unit{Decoded: d, record: i, event: -1}
-			if d.Fault == nil {
-				u.event = b.add(known, d, b.records[i].ArrivedAt)
+			p := &part{Decoded: d}
+			r.parts = append(r.parts, p)
+			if p.Fault == nil {
+				b.addEvent(known, p, r.ArrivedAt)
 			}
-			b.units = append(b.units, u)
 		}
 	}
 	return b
 }
 
-// add finds or makes the event of the next unit.
-func (b *batch) add(known map[vectorstore.VerdictKey]int, d stream.Decoded, arrived time.Time) int {
-	key := vectorstore.VerdictKey{EventID: d.Event.EventID, Digest: d.Digest}
-	i, there := known[key]
-	if !there {
-		i = len(b.events)
-		known[key] = i
-		b.events = append(b.events, event{
-			StreamEvent: vectorstore.StreamEvent{Event: d.Event, Digest: d.Digest},
-			arrived:     arrived,
-			user:        -1,
-		})
+// addEvent finds or makes the event of a usable part.
+func (b *batch) addEvent(known map[vectorstore.VerdictKey]*event, p *part, arrivedAt time.Time) {
+	key := vectorstore.VerdictKey{EventID: p.EventID, Digest: p.Digest}
+	e := known[key]
+	if e == nil {
+		e = &event{StreamEvent: vectorstore.StreamEvent{Event: p.Event, Digest: p.Digest}, arrivedAt: arrivedAt}
+		known[key] = e
+		b.events = append(b.events, e)
 	}
-	e := &b.events[i]
-	e.units = append(e.units, len(b.units))
-	if arrived.Before(e.arrived) {
-		e.arrived = arrived
+	p.event = e
+	e.parts = append(e.parts, p)
+	if arrivedAt.Before(e.arrivedAt) {
+		e.arrivedAt = arrivedAt
 	}
-	return i
 }
 
 // recordOf translates a record of the invocation.

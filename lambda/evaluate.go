@@ -12,25 +12,37 @@ import (
 // trialDepth is how far down a list an item is looked for.
 const trialDepth = 100
 
-// try prepares the trial of the first of a user's events in the batch, by time,
-// that was drawn for it, weighs something, and is on an item the user has never
-// met: the list before the batch against the one of the version alone. It
-// returns nil when there is none.
-func (h *Handler) try(r *recommend.Reader, b *batch, u *user, s vectorstore.UserState) *trial {
-	var drawn []int
+// trial compares two lists made without an event: would they have shown its item?
+type trial struct {
+	event *event
+	live  trialList // with the user's earlier events
+	stale trialList // of the version alone
+}
+
+type trialList struct {
+	state recommend.State
+	stage string
+	rank  int  // of the event's item; 0: not in the list
+	known bool // the list has been found
+}
+
+// known reports whether both lists have been found.
+func (t *trial) known() bool { return t != nil && t.live.known && t.stale.known }
+
+// newTrial prepares the trial of the first of a user's events in the batch, by
+// time, that was drawn for it, is folded, and is on an item that the user had not
+// seen. It returns nil when there is none.
+func (h *Handler) newTrial(r *recommend.Reader, u *user, s vectorstore.UserState) *trial {
+	var drawn []*event
+	ours := make(map[string]bool, len(u.events))
 	for _, e := range u.events {
-		if ev := b.events[e]; ev.folded && !ev.done && h.draws(ev.EventID) {
+		ours[e.EventID] = true
+		if e.folded && !e.repeated && h.draws(e.EventID) {
 			drawn = append(drawn, e)
 		}
 	}
 	if len(drawn) == 0 {
 		return nil
-	}
-	slices.SortFunc(drawn, func(x, y int) int { return later(b.events[x], b.events[y]) })
-
-	ours := make(map[string]bool, len(u.events))
-	for _, e := range u.events {
-		ours[b.events[e].EventID] = true
 	}
 	before := s
 	before.Events = slices.DeleteFunc(slices.Clone(s.Events), func(e recsys.Event) bool { return ours[e.EventID] })
@@ -38,18 +50,17 @@ func (h *Handler) try(r *recommend.Reader, b *batch, u *user, s vectorstore.User
 	if err != nil {
 		return nil
 	}
-	for _, e := range drawn {
-		if live.Met(b.events[e].ItemID) {
-			continue
-		}
-		before.Events = nil
-		stale, err := r.Fold(before)
-		if err != nil {
-			return nil
-		}
-		return &trial{event: e, liveState: live, staleState: stale}
+	slices.SortFunc(drawn, byTime)
+	i := slices.IndexFunc(drawn, func(e *event) bool { return !live.Met(e.ItemID) })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	before.Events = nil
+	stale, err := r.Fold(before)
+	if err != nil {
+		return nil
+	}
+	return &trial{event: drawn[i], live: trialList{state: live}, stale: trialList{state: stale}}
 }
 
 // draws reports whether an event belongs to the sample that is tried: the same

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
@@ -15,9 +16,10 @@ var conflict = stream.Fault{
 	Detail: "an event with the same event_id and other content was accepted before",
 }
 
-// keep stores the events, each event_id once, and takes over what is stored. The
-// answer says which version is live.
-func (b *batch) keep(ctx context.Context, s store) (vectorstore.StoredBatch, error) {
+// storeEvents stores the events, each event_id once, and takes over what is
+// stored. Events in conflict with it become faults. The answer says which version
+// is live.
+func (b *batch) storeEvents(ctx context.Context, s store) (vectorstore.StoredBatch, error) {
 	first := map[string]int{} // event_id → position in send
 	var send []vectorstore.StreamEvent
 	for _, e := range b.events {
@@ -30,43 +32,45 @@ func (b *batch) keep(ctx context.Context, s store) (vectorstore.StoredBatch, err
 	if err != nil {
 		return stored, fmt.Errorf("store the events: %w", err)
 	}
-	for i := range b.events {
-		e := &b.events[i]
-		s := stored.Events[first[e.EventID]]
-		if s.Digest != ([16]byte{}) && s.Digest != e.Digest {
-			e.conflict = true
-			for _, u := range e.units {
-				b.units[u].Fault, b.units[u].EventID = &conflict, e.EventID
-			}
-			continue
-		}
-		e.OccurredAt, e.StoredAt = s.OccurredAt, s.At
-		e.done = s.Done && s.Digest == e.Digest
-	}
 	b.version = stored.Version
+	b.events = slices.DeleteFunc(b.events, func(e *event) bool {
+		return !e.accept(stored.Events[first[e.EventID]])
+	})
 	return stored, nil
 }
 
-// group finds the users whose lists may have changed: those with an accepted
-// event that is more than an impression, in the order of their first records.
-func (b *batch) group() {
-	byID := map[string]int{}
-	for i := range b.events {
-		e := &b.events[i]
-		if e.conflict || e.EventType == recsys.Impression {
+// accept takes over what is stored under the event's id, unless that is another
+// event.
+func (e *event) accept(s vectorstore.StoredEvent) bool {
+	if s.Digest != ([16]byte{}) && s.Digest != e.Digest {
+		for _, p := range e.parts {
+			p.event, p.Fault = nil, &conflict
+		}
+		return false
+	}
+	e.OccurredAt, e.StoredAt = s.OccurredAt, s.At
+	e.repeated = s.Done && s.Digest == e.Digest
+	return true
+}
+
+// groupByUser finds the users whose lists may have changed: those with an event
+// that is more than an impression.
+func (b *batch) groupByUser() {
+	byID := map[string]*user{}
+	for _, e := range b.events {
+		if e.EventType == recsys.Impression {
 			continue
 		}
-		n, there := byID[e.UserID]
-		if !there {
-			n = len(b.users)
-			byID[e.UserID] = n
-			b.users = append(b.users, user{id: e.UserID, trigger: i})
+		u := byID[e.UserID]
+		if u == nil {
+			u = &user{id: e.UserID, trigger: e}
+			byID[e.UserID] = u
+			b.users = append(b.users, u)
 		}
-		u := &b.users[n]
-		e.user = n
-		u.events = append(u.events, i)
-		if later(*e, b.events[u.trigger]) > 0 {
-			u.trigger = i
+		e.user = u
+		u.events = append(u.events, e)
+		if byTime(e, u.trigger) > 0 {
+			u.trigger = e
 		}
 	}
 }

@@ -73,28 +73,26 @@ func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out event
 	}()
 	b := h.process(ctx, in)
 	h.measure(b)
-	return b.answer(), nil
+	return b.response(), nil
 }
 
-// process takes a batch through its steps and decides over every record of it.
+// process takes a batch through its steps. What it does not come to is retried.
 func (h *Handler) process(ctx context.Context, in events.KinesisEvent) *batch {
 	computeCtx, putCtx, answerCtx, cancel := deadlines(ctx)
 	defer cancel()
 	b := h.decode(in)
 	if err := h.open(computeCtx); err != nil {
 		h.report("open the store", err)
-		b.retryAll()
 		return b
 	}
 	known := h.reader
 	reader, err := h.accept(computeCtx, b)
 	if err != nil {
 		h.report("accept the events", err)
-		b.retryAll()
 		return b
 	}
 	if reader != nil {
-		b.group()
+		b.groupByUser()
 		if err := h.recommend(computeCtx, reader, b); err != nil {
 			h.report("make the lists", err) // those made so far are delivered
 		}
@@ -128,7 +126,7 @@ func (h *Handler) accept(ctx context.Context, b *batch) (*recommend.Reader, erro
 		return nil, nil
 	}
 	begin := time.Now()
-	stored, err := b.keep(ctx, h.store)
+	stored, err := b.storeEvents(ctx, h.store)
 	lap(&b.times.store, begin)
 	if err != nil {
 		return nil, err
@@ -189,10 +187,9 @@ func (h *Handler) recommend(ctx context.Context, r *recommend.Reader, b *batch) 
 	if !errors.Is(err, recsys.ErrVersionGone) {
 		return err
 	}
-	for i := range b.users { // all from one version
-		b.users[i].list = nil
+	for _, u := range b.users { // all from one version
+		u.list, u.trial = nil, nil
 	}
-	b.trials = nil
 	b.cacheHits, b.cacheMisses = 0, 0
 	if r, err = h.resolve(ctx); err != nil {
 		return err
@@ -230,10 +227,5 @@ func (h *Handler) report(what string, err error) {
 
 // failFirst is the answer when nothing is known of any record.
 func failFirst(in events.KinesisEvent) events.KinesisEventResponse {
-	b := &batch{records: make([]record, len(in.Records))}
-	for i, r := range in.Records {
-		b.records[i].SequenceNumber = r.Kinesis.SequenceNumber
-		b.records[i].retry = true
-	}
-	return b.answer()
+	return newBatch(in).response()
 }

@@ -51,7 +51,7 @@ func TestRoundTrips(t *testing.T) {
 		trips.Store(0)
 		begin := time.Now()
 		done := b.process(t.Context(), b.batch(evs...))
-		require.Empty(t, done.answer().BatchItemFailures)
+		require.Empty(t, done.response().BatchItemFailures)
 		t.Logf("%d events, %d lists so far, %d items in memory: %d round trips, %s: %+v", n, len(b.lists()), b.reader.Held(), trips.Load(), time.Since(begin), done.times)
 		assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 	}

@@ -86,24 +86,24 @@ type tally struct {
 func (b *batch) tally() tally {
 	t := tally{lists: map[string]int64{}}
 	for _, r := range b.records {
-		if r.retry {
+		if r.retry() {
 			t.retried++
 		}
-	}
-	for _, u := range b.units {
-		switch {
-		case u.Fault == nil && u.Clamped:
-			t.clamped++
-		case u.Fault != nil:
-			t.quarantined++
-			if u.Fault.Reason == stream.Conflict {
-				t.conflicts++
+		for _, p := range r.parts {
+			if p.Fault == nil && p.Clamped {
+				t.clamped++
 			}
+		}
+	}
+	for _, p := range b.faulty() {
+		t.quarantined++
+		if p.Fault.Reason == stream.Conflict {
+			t.conflicts++
 		}
 	}
 	for _, e := range b.events {
 		switch {
-		case !e.recorded:
+		case e.outcome != recorded || e.repeated:
 		case e.folded:
 			t.folded++
 		default:
@@ -120,9 +120,7 @@ func (b *batch) tally() tally {
 		if u.list != nil {
 			t.lists[u.list.Stage]++
 		}
-	}
-	for _, x := range b.trials {
-		if x.liveKnown && x.staleKnown {
+		if u.trial.known() {
 			t.evaluated++
 		}
 	}

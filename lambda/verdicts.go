@@ -2,57 +2,68 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // record writes the verdicts, last of all: of an event that has one, everything
-// has been delivered. What cannot be recorded has to come again.
-func (h *Handler) record(ctx context.Context, b *batch, noEvent, noList, noQuarantine map[int]bool) {
+// has been delivered.
+func (h *Handler) record(ctx context.Context, b *batch) {
 	var verdicts []vectorstore.Verdict
-	complete := make(map[int]bool, len(b.events))
-	for i, e := range b.events {
-		if e.conflict || e.done || noEvent[i] || e.user >= 0 && noList[e.user] {
-			continue
+	var evaluations []vectorstore.Evaluation
+	var outcomes []*outcome // that the verdicts complete
+	for _, e := range b.events {
+		if e.outcome == delivered && (e.user == nil || e.user.outcome == delivered) {
+			verdicts = append(verdicts, e.verdict(b.version))
+			outcomes = append(outcomes, &e.outcome)
 		}
-		complete[i] = true
-		verdicts = append(verdicts, b.verdict(e))
 	}
-	verdicts = append(verdicts, b.refused(noQuarantine)...)
+	for _, u := range b.users {
+		if u.trial.known() && u.outcome == delivered && u.trial.event.outcome == delivered {
+			evaluations = append(evaluations, u.trial.evaluation(u.list.Version))
+		}
+	}
+	seen := map[vectorstore.VerdictKey]bool{}
+	for r, p := range b.faulty() {
+		key := vectorstore.VerdictKey{EventID: p.EventID, Digest: p.Digest}
+		switch {
+		case p.outcome != delivered:
+			continue
+		case p.EventID == "": // there is nothing to record it under
+			p.outcome = recorded
+			continue
+		case !seen[key]:
+			seen[key] = true
+			verdicts = append(verdicts, p.verdict(r.ArrivedAt))
+		}
+		outcomes = append(outcomes, &p.outcome)
+	}
 	if len(verdicts) == 0 {
 		return
 	}
-	err := safely(func() error { return h.store.WriteVerdicts(ctx, verdicts, b.evaluations(complete)) })
-	if err == nil {
-		for i := range complete {
-			b.events[i].recorded = true
-		}
+	err := safely(func() error { return h.store.WriteVerdicts(ctx, verdicts, evaluations) })
+	if err != nil {
+		h.report("record the verdicts", err)
 		return
 	}
-	h.report("record the verdicts", err)
-	for i := range complete {
-		b.retryEvent(i)
-	}
-	for _, u := range b.units {
-		if u.Fault != nil && u.EventID != "" {
-			b.records[u.record].retry = true
-		}
+	for _, o := range outcomes {
+		*o = recorded
 	}
 }
 
-// verdict is what became of an accepted event.
-func (b *batch) verdict(e event) vectorstore.Verdict {
+// verdict is what became of a usable event in a batch for which version was live.
+func (e *event) verdict(version int64) vectorstore.Verdict {
 	v := vectorstore.Verdict{
-		EventID: e.EventID, Digest: e.Digest, Verdict: vectorstore.Ignored, Reason: e.reason, ArrivedAt: e.arrived,
+		EventID: e.EventID, Digest: e.Digest, Verdict: vectorstore.Ignored, Reason: e.reason, ArrivedAt: e.arrivedAt,
 	}
 	switch {
-	case b.version == 0:
+	case version == 0:
 		v.Reason = noLiveVersion
-	case e.user < 0:
-		v.Reason, v.Version = impression, b.version
+	case e.user == nil:
+		v.Reason, v.Version = impression, version
 	default:
-		list := b.users[e.user].list
-		v.Stage, v.Version = list.Stage, list.Version
+		v.Stage, v.Version = e.user.list.Stage, e.user.list.Version
 		if e.folded {
 			v.Verdict = vectorstore.Folded
 		}
@@ -60,37 +71,16 @@ func (b *batch) verdict(e event) vectorstore.Verdict {
 	return v
 }
 
-// refused is the verdicts of what is quarantined and has a readable event_id,
-// each once.
-func (b *batch) refused(noQuarantine map[int]bool) []vectorstore.Verdict {
-	var out []vectorstore.Verdict
-	seen := map[vectorstore.VerdictKey]bool{}
-	for i, u := range b.units {
-		key := vectorstore.VerdictKey{EventID: u.EventID, Digest: u.Digest}
-		if u.Fault == nil || u.EventID == "" || noQuarantine[i] || seen[key] {
-			continue
-		}
-		seen[key] = true
-		out = append(out, vectorstore.Verdict{
-			EventID: u.EventID, Digest: u.Digest, Verdict: vectorstore.QuarantinedVerdict,
-			Reason: u.Fault.Reason, ArrivedAt: b.records[u.record].ArrivedAt,
-		})
+// verdict is what became of a part with a fault and a readable event_id.
+func (p *part) verdict(arrivedAt time.Time) vectorstore.Verdict {
+	return vectorstore.Verdict{
+		EventID: p.EventID, Digest: p.Digest, Verdict: vectorstore.QuarantinedVerdict, Reason: p.Fault.Reason, ArrivedAt: arrivedAt,
 	}
-	return out
 }
 
-// evaluations is the trials of complete events of which both ranks are known.
-func (b *batch) evaluations(complete map[int]bool) []vectorstore.Evaluation {
-	var out []vectorstore.Evaluation
-	for _, t := range b.trials {
-		e := b.events[t.event]
-		if !complete[t.event] || !t.liveKnown || !t.staleKnown {
-			continue
-		}
-		out = append(out, vectorstore.Evaluation{
-			EventID: e.EventID, Version: b.users[e.user].list.Version,
-			LiveStage: t.liveStage, StaleStage: t.staleStage, LiveRank: t.liveRank, StaleRank: t.staleRank,
-		})
+func (t *trial) evaluation(version int64) vectorstore.Evaluation {
+	return vectorstore.Evaluation{
+		EventID: t.event.EventID, Version: version,
+		LiveStage: t.live.stage, StaleStage: t.stale.stage, LiveRank: t.live.rank, StaleRank: t.stale.rank,
 	}
-	return out
 }

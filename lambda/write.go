@@ -13,58 +13,34 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// delivery is what goes to one delivery stream, and whose it is.
+// delivery is what goes to one delivery stream.
 type delivery struct {
-	stream  string
-	records [][]byte
-	of      []int // index of the event, the user or the unit
+	stream   string
+	records  [][]byte
+	outcomes []*outcome // of each record
 }
 
 // add ends the record's line: what is delivered is concatenated as it is.
-func (d *delivery) add(of int, record []byte) {
-	d.records, d.of = append(d.records, append(record, '\n')), append(d.of, of)
+func (d *delivery) add(record []byte, of *outcome) {
+	d.records, d.outcomes = append(d.records, append(record, '\n')), append(d.outcomes, of)
 }
 
 // write is the last step: it delivers the events, the lists and what is
-// quarantined, and records the verdicts of what has been delivered. Whatever of
-// it fails has to come again.
+// quarantined, and then records the verdicts of what has been delivered.
 func (h *Handler) write(putCtx, answerCtx context.Context, b *batch) {
-	quarantine, lost := h.quarantined(putCtx, b)
-	lists := h.lists(b)
-	deliveries := []*delivery{h.accepted(b), lists, quarantine}
-	failed := make([]map[int]bool, len(deliveries))
+	quarantine, lists := h.quarantine(putCtx, b), h.lists(b)
 	var group sync.WaitGroup
-	for i, d := range deliveries {
-		group.Go(func() { failed[i] = h.deliver(putCtx, d) })
+	for _, d := range []*delivery{h.accepted(b), lists, quarantine} {
+		group.Go(func() { h.deliver(putCtx, d) })
 	}
 	group.Wait()
-
-	noEvent, noList, noQuarantine := failed[0], failed[1], failed[2]
-	for i := range lost {
-		noQuarantine[i] = true
-	}
-	for i := range b.users {
-		if b.users[i].list == nil {
-			noList[i] = true
-		}
-	}
-	for i := range noEvent {
-		b.retryEvent(i)
-	}
-	for i := range noList {
-		b.retryUser(i)
-	}
-	for i := range noQuarantine {
-		b.records[b.units[i].record].retry = true
-	}
-	h.record(answerCtx, b, noEvent, noList, noQuarantine)
+	h.record(answerCtx, b)
 }
 
-// deliver puts records and returns whose did not arrive.
-func (h *Handler) deliver(ctx context.Context, d *delivery) map[int]bool {
-	out := map[int]bool{}
+// deliver puts records and sets the outcomes of those that arrived.
+func (h *Handler) deliver(ctx context.Context, d *delivery) {
 	if len(d.records) == 0 {
-		return out
+		return
 	}
 	var failed []int
 	err := safely(func() (err error) {
@@ -75,22 +51,26 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) map[int]bool {
 		h.report("deliver", err)
 	}
 	if err != nil && len(failed) == 0 { // of none is it known that it arrived
-		failed = all(len(d.records))
+		return
+	}
+	for _, o := range d.outcomes {
+		*o = delivered
 	}
 	for _, i := range failed {
-		out[d.of[i]] = true
+		*d.outcomes[i] = pending
 	}
-	return out
 }
 
 // accepted is the events that the next training reads: all that have not been
 // delivered before, even where the list of their user failed.
 func (h *Handler) accepted(b *batch) *delivery {
 	d := &delivery{stream: h.Deliveries.Events}
-	for i, e := range b.events {
-		if !e.conflict && !e.done {
-			d.add(i, stream.EncodeEvent(e.Event))
+	for _, e := range b.events {
+		if e.repeated {
+			e.outcome = recorded
+			continue
 		}
+		d.add(stream.EncodeEvent(e.Event), &e.outcome)
 	}
 	return d
 }
@@ -99,11 +79,10 @@ func (h *Handler) accepted(b *batch) *delivery {
 func (h *Handler) lists(b *batch) *delivery {
 	d := &delivery{stream: h.Deliveries.Recommendations}
 	now := h.Now().UTC().Truncate(time.Microsecond)
-	for i, u := range b.users {
+	for _, u := range b.users {
 		if u.list == nil {
 			continue
 		}
-		trigger := b.events[u.trigger]
 		line, err := encode(stream.Recommendation{
 			RecommendationID: u.list.RecommendationID,
 			UserID:           u.id,
@@ -111,17 +90,17 @@ func (h *Handler) lists(b *batch) *delivery {
 			ConfigHash:       h.configHash,
 			Stage:            u.list.Stage,
 			Items:            items(u.list),
-			EventID:          trigger.EventID,
-			EventOccurredAt:  trigger.OccurredAt.UTC(),
+			EventID:          u.trigger.EventID,
+			EventOccurredAt:  u.trigger.OccurredAt.UTC(),
 			CreatedAt:        now,
-			LatencyMS:        now.Sub(trigger.arrived).Milliseconds(),
+			LatencyMS:        now.Sub(u.trigger.arrivedAt).Milliseconds(),
 		})
 		if err != nil { // an infinite score
 			h.report("encode a list", err)
-			b.users[i].list = nil
+			u.list = nil
 			continue
 		}
-		d.add(i, line)
+		d.add(line, &u.outcome)
 	}
 	return d
 }
@@ -144,44 +123,32 @@ func items(l *recommend.List) []stream.Item {
 	return out
 }
 
-func all(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
-}
-
 // maxDelivered is the largest line that a delivery stream takes, without the
 // newline that ends it.
 const maxDelivered = awsclient.MaxDeliveryRecord - 1
 
-// quarantined is the records that can never succeed. The bytes of one that is
+// quarantine is the parts that can never be processed. The bytes of one that is
 // too large for a delivery record go to the bucket, under a key that is the same
-// on every retry; those whose bytes could not be written are lost for now.
-func (h *Handler) quarantined(ctx context.Context, b *batch) (d *delivery, lost map[int]bool) {
-	d, lost = &delivery{stream: h.Deliveries.Quarantine}, map[int]bool{}
+// on every retry; a part whose bytes could not be written stays pending.
+func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
+	d := &delivery{stream: h.Deliveries.Quarantine}
 	now := h.Now().UTC().Truncate(time.Microsecond)
-	for i, u := range b.units {
-		if u.Fault == nil {
-			continue
-		}
-		q := stream.Quarantine(b.records[u.record].Record, u.Decoded, now)
+	for r, p := range b.faulty() {
+		q := stream.Quarantine(r.Record, p.Decoded, now)
 		line, err := encode(q)
 		if err == nil && len(line) > maxDelivered {
 			q.RawKey, q.Raw = stream.PayloadPrefix+q.QuarantineID, nil
 			if line, err = encode(q); err == nil {
-				err = h.keepPayload(ctx, q.RawKey, u.Raw)
+				err = h.keepPayload(ctx, q.RawKey, p.Raw)
 			}
 		}
 		if err != nil {
 			h.report("quarantine a record", err)
-			lost[i] = true
 			continue
 		}
-		d.add(i, line)
+		d.add(line, &p.outcome)
 	}
-	return d, lost
+	return d
 }
 
 func (h *Handler) keepPayload(ctx context.Context, key string, raw []byte) error {
