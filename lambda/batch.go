@@ -51,7 +51,7 @@ type event struct {
 	outcome   outcome
 }
 
-// user is somebody whose list may have changed.
+// user is a user whose list may have changed.
 type user struct {
 	id      string
 	events  []*event // without impressions
@@ -62,8 +62,8 @@ type user struct {
 	outcome outcome         // of delivering the list
 }
 
-// outcome is what has become of an event, a list or a part with a fault. Only
-// the last step changes it, so everything is retried when a batch fails before.
+// outcome is what has become of an event, a list or a part with a fault. Only the
+// last step sets it, so a batch that ends before then is retried as a whole.
 type outcome int
 
 const (
@@ -72,10 +72,12 @@ const (
 	recorded                 // its verdict is written too, if it has one
 )
 
+// listDelivered reports whether the list that the event changes, if any, has been
+// delivered.
+func (e *event) listDelivered() bool { return e.user == nil || e.user.outcome == delivered }
+
 // done reports whether nothing is left to do for the event.
-func (e *event) done() bool {
-	return e.outcome == recorded && (e.user == nil || e.user.outcome == delivered)
-}
+func (e *event) done() bool { return e.outcome == recorded && e.listDelivered() }
 
 // done reports whether nothing is left to do for the part.
 func (p *part) done() bool {
@@ -85,8 +87,8 @@ func (p *part) done() bool {
 	return p.outcome == recorded
 }
 
-// retry reports whether the record has to be retried: as a whole, even when only
-// one of its parts is not done.
+// retry reports whether the record has to be retried: it is not decoded, or one
+// of its parts is not done.
 func (r *record) retry() bool {
 	return len(r.parts) == 0 || slices.ContainsFunc(r.parts, func(p *part) bool { return !p.done() })
 }
@@ -114,6 +116,7 @@ func (b *batch) response() events.KinesisEventResponse {
 	return out
 }
 
+// lowestRetry returns the lowest sequence number to retry, if there is any.
 func (b *batch) lowestRetry() (sequence string, found bool) {
 	for _, r := range b.records {
 		if r.retry() && (!found || compareSequence(r.SequenceNumber, sequence) < 0) {

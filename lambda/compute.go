@@ -10,12 +10,53 @@ import (
 
 	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// compute is the third step: it makes the lists of the users, in the order of
-// their records. What is made before an error stays made.
+// compute is the third step: it makes the lists of the users. If the version is
+// dropped meanwhile, it makes all of them from the one that is live then. What is
+// made before another error stays made.
 func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) error {
+	b.groupByUser()
+	err := h.makeLists(ctx, r, b)
+	if !errors.Is(err, recsys.ErrVersionGone) {
+		return err
+	}
+	for _, u := range b.users {
+		u.list, u.trial = nil, nil
+	}
+	b.cacheHits, b.cacheMisses = 0, 0
+	if r, err = h.newReader(ctx); err != nil {
+		return err
+	}
+	return h.makeLists(ctx, r, b)
+}
+
+// groupByUser finds the users whose lists may have changed: those with an event
+// that is more than an impression.
+func (b *batch) groupByUser() {
+	byID := map[string]*user{}
+	for _, e := range b.events {
+		if e.EventType == recsys.Impression {
+			continue
+		}
+		u := byID[e.UserID]
+		if u == nil {
+			u = &user{id: e.UserID, trigger: e}
+			byID[e.UserID] = u
+			b.users = append(b.users, u)
+		}
+		e.user = u
+		u.events = append(u.events, e)
+		if byTime(e, u.trigger) > 0 {
+			u.trigger = e
+		}
+	}
+}
+
+// makeLists makes the lists in the order of the users' records.
+func (h *Handler) makeLists(ctx context.Context, r *recommend.Reader, b *batch) error {
 	if len(b.users) == 0 {
 		return nil
 	}
@@ -37,7 +78,7 @@ func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) er
 	}
 	begin = lap(&b.times.read, begin)
 
-	// The items of the other users do not fit into memory with these.
+	// The items of the other users do not fit into memory as well: they are retried.
 	folded := h.fold(r, b.users[:loaded], states)
 	begin = lap(&b.times.fold, begin)
 
@@ -47,7 +88,7 @@ func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) er
 }
 
 // fold makes the states of the users, on all cores, classifies their events, and
-// returns the users whose states are made. It reads nothing.
+// returns the users whose states are made. It does no I/O.
 func (h *Handler) fold(r *recommend.Reader, users []*user, states []vectorstore.UserState) []*user {
 	errs := parallel(len(users), func(i int) (err error) {
 		u := users[i]
@@ -76,10 +117,10 @@ func (h *Handler) fold(r *recommend.Reader, users []*user, states []vectorstore.
 // search finds the items of the lists, and after them those of the trials.
 func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user) error {
 	var asks []recommend.Ask
-	var found []func(recommend.List) // takes the list of each
+	var receive []func(recommend.List) // the list of each
 	for _, u := range users {
 		asks = append(asks, recommend.Ask{State: u.state, K: h.ListLength})
-		found = append(found, func(l recommend.List) { u.list = &l })
+		receive = append(receive, func(l recommend.List) { u.list = &l })
 	}
 	for _, u := range users {
 		if u.trial == nil {
@@ -87,12 +128,12 @@ func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user
 		}
 		for _, side := range []*trialList{&u.trial.live, &u.trial.stale} {
 			asks = append(asks, recommend.Ask{State: side.state, K: trialDepth})
-			found = append(found, func(l recommend.List) {
+			receive = append(receive, func(l recommend.List) {
 				side.stage, side.rank, side.known = l.Stage, rankOf(l, u.trial.event.ItemID), true
 			})
 		}
 	}
-	return r.Search(ctx, recommend.Request{K: h.ListLength}, asks, func(i int, l recommend.List) { found[i](l) })
+	return r.Search(ctx, recommend.Request{K: h.ListLength}, asks, func(i int, l recommend.List) { receive[i](l) })
 }
 
 // Why an accepted event is not folded.

@@ -19,6 +19,7 @@ type trial struct {
 	stale trialList // of the version alone
 }
 
+// trialList is one of the lists of a trial.
 type trialList struct {
 	state recommend.State
 	stage string
@@ -29,20 +30,22 @@ type trialList struct {
 // known reports whether both lists have been found.
 func (t *trial) known() bool { return t != nil && t.live.known && t.stale.known }
 
-// newTrial prepares the trial of the first of a user's events in the batch, by
-// time, that was drawn for it, is folded, and is on an item that the user had not
-// seen. It returns nil when there is none.
+// newTrial prepares a trial of the earliest of a user's events in the batch that
+// is in the sample, is folded, and is on an item that the user had not seen. It
+// returns nil when there is none.
 func (h *Handler) newTrial(r *recommend.Reader, u *user, s vectorstore.UserState) *trial {
-	var drawn []*event
+	var sample []*event
+	for _, e := range u.events {
+		if e.folded && !e.repeated && h.draws(e.EventID) {
+			sample = append(sample, e)
+		}
+	}
+	if len(sample) == 0 {
+		return nil
+	}
 	ours := make(map[string]bool, len(u.events))
 	for _, e := range u.events {
 		ours[e.EventID] = true
-		if e.folded && !e.repeated && h.draws(e.EventID) {
-			drawn = append(drawn, e)
-		}
-	}
-	if len(drawn) == 0 {
-		return nil
 	}
 	before := s
 	before.Events = slices.DeleteFunc(slices.Clone(s.Events), func(e recsys.Event) bool { return ours[e.EventID] })
@@ -50,8 +53,8 @@ func (h *Handler) newTrial(r *recommend.Reader, u *user, s vectorstore.UserState
 	if err != nil {
 		return nil
 	}
-	slices.SortFunc(drawn, byTime)
-	i := slices.IndexFunc(drawn, func(e *event) bool { return !live.Met(e.ItemID) })
+	slices.SortFunc(sample, byTime)
+	i := slices.IndexFunc(sample, func(e *event) bool { return !live.Met(e.ItemID) })
 	if i < 0 {
 		return nil
 	}
@@ -60,7 +63,7 @@ func (h *Handler) newTrial(r *recommend.Reader, u *user, s vectorstore.UserState
 	if err != nil {
 		return nil
 	}
-	return &trial{event: drawn[i], live: trialList{state: live}, stale: trialList{state: stale}}
+	return &trial{event: sample[i], live: trialList{state: live}, stale: trialList{state: stale}}
 }
 
 // draws reports whether an event belongs to the sample that is tried: the same

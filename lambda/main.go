@@ -1,7 +1,7 @@
 // Command lambda is the function behind the stream: it takes batches of events
 // and turns them into recommendations. A batch goes through four steps: decode
-// (decode.go), group by user (group.go), compute (compute.go), write (write.go,
-// verdicts.go).
+// (decode.go), store (store.go, reader.go), compute (compute.go, evaluate.go) and
+// write (write.go, verdicts.go). handler.go has them in order.
 package main
 
 import (

@@ -18,8 +18,8 @@ func lap(d *time.Duration, begin time.Time) time.Time {
 	return now
 }
 
-// measure writes a line of metrics about a batch that is over.
-func (h *Handler) measure(b *batch) {
+// writeMetrics writes a line of metrics about a finished batch.
+func (h *Handler) writeMetrics(b *batch) {
 	if err := h.line(b, h.Now()).Write(h.Metrics); err != nil {
 		h.Log.Error("the metrics are lost", "error", err)
 	}

@@ -7,20 +7,20 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// record writes the verdicts, last of all: of an event that has one, everything
-// has been delivered.
-func (h *Handler) record(ctx context.Context, b *batch) {
+// recordVerdicts writes the verdicts, last of all: everything of an event that has
+// one has been delivered.
+func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 	var verdicts []vectorstore.Verdict
 	var evaluations []vectorstore.Evaluation
 	var outcomes []*outcome // that the verdicts complete
 	for _, e := range b.events {
-		if e.outcome == delivered && (e.user == nil || e.user.outcome == delivered) {
+		if e.outcome == delivered && e.listDelivered() {
 			verdicts = append(verdicts, e.verdict(b.version))
 			outcomes = append(outcomes, &e.outcome)
 		}
 	}
 	for _, u := range b.users {
-		if u.trial.known() && u.outcome == delivered && u.trial.event.outcome == delivered {
+		if u.trial.known() && u.trial.event.outcome == delivered && u.outcome == delivered {
 			evaluations = append(evaluations, u.trial.evaluation(u.list.Version))
 		}
 	}
@@ -52,7 +52,7 @@ func (h *Handler) record(ctx context.Context, b *batch) {
 	}
 }
 
-// verdict is what became of a usable event in a batch for which version was live.
+// verdict is what became of a usable event when version was live, 0 for none.
 func (e *event) verdict(version int64) vectorstore.Verdict {
 	v := vectorstore.Verdict{
 		EventID: e.EventID, Digest: e.Digest, Verdict: vectorstore.Ignored, Reason: e.reason, ArrivedAt: e.arrivedAt,

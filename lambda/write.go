@@ -28,13 +28,14 @@ func (d *delivery) add(record []byte, of *outcome) {
 // write is the last step: it delivers the events, the lists and what is
 // quarantined, and then records the verdicts of what has been delivered.
 func (h *Handler) write(putCtx, answerCtx context.Context, b *batch) {
+	defer lap(&b.times.write, time.Now())
 	quarantine, lists := h.quarantine(putCtx, b), h.lists(b)
 	var group sync.WaitGroup
 	for _, d := range []*delivery{h.accepted(b), lists, quarantine} {
 		group.Go(func() { h.deliver(putCtx, d) })
 	}
 	group.Wait()
-	h.record(answerCtx, b)
+	h.recordVerdicts(answerCtx, b)
 }
 
 // deliver puts records and sets the outcomes of those that arrived.
@@ -50,7 +51,7 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) {
 	if err != nil {
 		h.report("deliver", err)
 	}
-	if err != nil && len(failed) == 0 { // of none is it known that it arrived
+	if err != nil && len(failed) == 0 { // it is not known which of them arrived
 		return
 	}
 	for _, o := range d.outcomes {
@@ -61,8 +62,8 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) {
 	}
 }
 
-// accepted is the events that the next training reads: all that have not been
-// delivered before, even where the list of their user failed.
+// accepted returns the delivery of the events that the next training reads: all
+// that have not been delivered before, even where the list of their user failed.
 func (h *Handler) accepted(b *batch) *delivery {
 	d := &delivery{stream: h.Deliveries.Events}
 	for _, e := range b.events {
@@ -75,7 +76,7 @@ func (h *Handler) accepted(b *batch) *delivery {
 	return d
 }
 
-// lists is the recommendations.
+// lists returns the delivery of the recommendations.
 func (h *Handler) lists(b *batch) *delivery {
 	d := &delivery{stream: h.Deliveries.Recommendations}
 	now := h.Now().UTC().Truncate(time.Microsecond)
@@ -127,7 +128,7 @@ func items(l *recommend.List) []stream.Item {
 // newline that ends it.
 const maxDelivered = awsclient.MaxDeliveryRecord - 1
 
-// quarantine is the parts that can never be processed. The bytes of one that is
+// quarantine returns the delivery of the faulty parts. The bytes of one that is
 // too large for a delivery record go to the bucket, under a key that is the same
 // on every retry; a part whose bytes could not be written stays pending.
 func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
@@ -139,7 +140,7 @@ func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
 		if err == nil && len(line) > maxDelivered {
 			q.RawKey, q.Raw = stream.PayloadPrefix+q.QuarantineID, nil
 			if line, err = encode(q); err == nil {
-				err = h.keepPayload(ctx, q.RawKey, p.Raw)
+				err = h.putPayload(ctx, q.RawKey, p.Raw)
 			}
 		}
 		if err != nil {
@@ -151,7 +152,7 @@ func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
 	return d
 }
 
-func (h *Handler) keepPayload(ctx context.Context, key string, raw []byte) error {
+func (h *Handler) putPayload(ctx context.Context, key string, raw []byte) error {
 	return safely(func() error {
 		if err := h.Payloads.Put(ctx, key, bytes.NewReader(raw)); err != nil {
 			return fmt.Errorf("keep the payload of a quarantined record: %w", err)

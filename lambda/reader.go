@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/recflow/recflow/internal/recommend"
+)
+
+// liveReader returns the reader of the version that is live at a revision of the
+// live pointer: that of the last batch, unless the pointer has changed since.
+func (h *Handler) liveReader(ctx context.Context, revision int64) (*recommend.Reader, error) {
+	if h.reader != nil && h.revision == revision {
+		return h.reader, nil
+	}
+	return h.newReader(ctx)
+}
+
+// newReader makes a reader of the version that is live now.
+func (h *Handler) newReader(ctx context.Context) (*recommend.Reader, error) {
+	h.reader = nil
+	live, err := h.store.Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.reader, h.revision = recommend.NewReader(h.store, live.Version, live.Manifest), live.Revision
+	h.holdFrom = time.Time{}
+	h.configHash = h.reader.ConfigHash(recommend.Request{K: h.ListLength})
+	return h.reader, nil
+}
+
+// Reading the items into memory may take half of what is left of a batch, and is
+// not tried again for a while when it fails.
+const (
+	holdShare = 2
+	holdAgain = time.Minute
+)
+
+// holdItems reads the items of the reader into memory, after everything else of a
+// batch is done. The first batch of a version, which has to read the version
+// itself, is searched in Postgres, so a promotion delays no list.
+func (h *Handler) holdItems(ctx context.Context, b *batch) {
+	defer lap(&b.times.hold, time.Now())
+	if h.SearchMemory <= 0 || h.Now().Before(h.holdFrom) {
+		return
+	}
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/holdShare)
+		defer cancel()
+	}
+	if err := h.reader.HoldItems(ctx, h.SearchMemory); err != nil {
+		h.holdFrom = h.Now().Add(holdAgain)
+		h.Log.Warn("the items stay in Postgres for now", "error", err)
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// open connects to the database, unless an earlier call has.
+func (h *Handler) open(ctx context.Context) error {
+	if h.store != nil {
+		return nil
+	}
+	s, err := h.Open(ctx)
+	if err == nil {
+		h.store = s
+	}
+	return err
+}
+
+// storeEvents is the second step: it stores the events, takes over what is stored
+// under their ids, and returns the reader of the live version, nil when none is.
+func (h *Handler) storeEvents(ctx context.Context, b *batch) (*recommend.Reader, error) {
+	if len(b.events) == 0 {
+		return nil, nil
+	}
+	begin := time.Now()
+	sent, position := b.distinctEvents()
+	stored, err := h.store.StoreEvents(ctx, sent)
+	lap(&b.times.store, begin)
+	if err != nil {
+		return nil, fmt.Errorf("store the events: %w", err)
+	}
+	b.version = stored.Version
+	b.events = slices.DeleteFunc(b.events, func(e *event) bool { return !e.accept(stored.Events[position[e.EventID]]) })
+	if stored.Version == 0 {
+		h.reader = nil
+		return nil, nil
+	}
+	return h.liveReader(ctx, stored.Revision)
+}
+
+// distinctEvents returns the first event of each event_id, and the positions of
+// the event_ids in out.
+func (b *batch) distinctEvents() (out []vectorstore.StreamEvent, position map[string]int) {
+	position = map[string]int{}
+	for _, e := range b.events {
+		if _, there := position[e.EventID]; !there {
+			position[e.EventID] = len(out)
+			out = append(out, e.StreamEvent)
+		}
+	}
+	return out, position
+}
+
+// conflict is the fault of an event whose id belongs to another event.
+var conflict = stream.Fault{
+	Reason: stream.Conflict,
+	Detail: "an event with the same event_id and other content was accepted before",
+}
+
+// accept takes over what is stored under the event's id. It returns false, and
+// makes the event's parts faulty, when that is another event.
+func (e *event) accept(s vectorstore.StoredEvent) bool {
+	if s.Digest != ([16]byte{}) && s.Digest != e.Digest {
+		for _, p := range e.parts {
+			p.event, p.Fault = nil, &conflict
+		}
+		return false
+	}
+	e.OccurredAt, e.StoredAt = s.OccurredAt, s.At
+	e.repeated = s.Done && s.Digest == e.Digest
+	return true
+}
