@@ -29,7 +29,7 @@ func (h *Handler) decode(in events.KinesisEvent) *batch {
 		decoded, err := safeDecode(r.Record, stream.Decode)
 		if err != nil {
 			h.Log.Error("the decoder panicked, the record is quarantined",
-				append([]any{"sequence_number", r.SequenceNumber, "error", err.Error()}, panics.LogAttributes(err)...)...)
+				append([]any{"sequence_number", r.SequenceNumber, "error", err}, panics.LogAttributes(err)...)...)
 		}
 		for _, d := range decoded {
 			p := &part{Decoded: d}
