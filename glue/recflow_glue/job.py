@@ -65,6 +65,7 @@ def attempt_run(r: Attempt) -> bytes:
         found = prepare.validate(r, reading)
     with r.progress.stage("prepare"):
         pairs = train.keep(train.pairs(found.users, found.items), r.scratch, "pairs")
+    r.spark.sparkContext.setCheckpointDir(r.scratch.uri("checkpoints"))  # goes with the scratch space
     with (
         r.progress.stage("train", r.config.iterations),
         beside(r.spark.sparkContext, lambda: results.hold_out(r, found)) as side,

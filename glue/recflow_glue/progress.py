@@ -15,8 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pyspark import SparkContext
 
 from recflow_glue.storage import Bucket
+from recflow_glue.train import CHECKPOINT_EVERY
 
 PERIOD = 1.0  # seconds between two looks
+PREPARING = 3  # jobs of a training before its first iteration
 
 
 class Progress:
@@ -79,9 +81,17 @@ class Progress:
         return done, total
 
     def _iterations(self) -> tuple[int, int]:
-        """Implicit ALS computes VᵀV or UᵀU in a job of its own before each half iteration."""
         tracker, finished = self.sc.statusTracker(), 0
         for job in tracker.getJobIdsForGroup(self.name):
             info = tracker.getJobInfo(job)
             finished += bool(info and info.status == "SUCCEEDED")
-        return min(self.iterations, max(0, finished - 1) // 2), self.iterations
+        return min(self.iterations, iteration_at(finished)), self.iterations
+
+
+def iteration_at(jobs: int) -> int:
+    """The iteration at work after so many finished jobs of a training. Implicit ALS computes
+    VᵀV or UᵀU in a job of its own before each half iteration, and a checkpoint is one more."""
+    if jobs < PREPARING:
+        return 0
+    rounds, rest = divmod(jobs - PREPARING, 2 * CHECKPOINT_EVERY + 1)
+    return rounds * CHECKPOINT_EVERY + min(rest // 2 + 1, CHECKPOINT_EVERY)

@@ -79,6 +79,9 @@ def local_settings() -> dict[str, str]:
     settings = S3A | {
         "spark.hadoop.fs.s3a.endpoint": endpoint,
         "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
+        # Four times Java's default. Checkpoints keep lineages short (train.CHECKPOINT_EVERY);
+        # this is a margin, for tasks run in the driver here. Glue sets its JVMs' options itself.
+        "spark.driver.extraJavaOptions": "-Xss4m",
         "spark.driver.memory": os.environ.get("RECFLOW_SPARK_MEMORY", "4g"),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",

@@ -15,6 +15,11 @@ from recflow_glue.storage import Scratch
 ROW_BITS = 33  # monotonically_increasing_id: partition above, row in it below
 MOST_IDS = 2**31 - 1
 
+# Iterations between two checkpoints. Each iteration makes the lineage of the factors
+# longer, every task carries all of it, and Java reads it recursively: after about 15
+# iterations a stack of 1 MB, which is Java's default, overflows and the JVM ends.
+CHECKPOINT_EVERY = 5
+
 
 def keep(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
     """Write a DataFrame to the scratch space and read it back."""
@@ -58,7 +63,8 @@ def item_counts(users: DataFrame) -> DataFrame:
 
 
 def fit(pairs: DataFrame, config: Config) -> ALSModel:
-    """Implicit ALS: confidence 1 + α·w, preference 1 for w > 0, regularisation λ·n."""
+    """Implicit ALS: confidence 1 + α·w, preference 1 for w > 0, regularisation λ·n.
+    More than about 15 iterations need a checkpoint directory, which the caller sets and removes."""
     blocks = blocks_for(pairs)
     als = ALS(
         rank=config.rank,
@@ -67,6 +73,7 @@ def fit(pairs: DataFrame, config: Config) -> ALSModel:
         alpha=config.alpha,
         implicitPrefs=True,
         seed=config.seed,
+        checkpointInterval=CHECKPOINT_EVERY,
         numUserBlocks=blocks,
         numItemBlocks=blocks,
         userCol="user",

@@ -56,3 +56,19 @@ def it_trains_users_that_are_exactly_folded_in_from_items(users, scratch):
             np.array([vectors[number[i]] for i in r["history_items"]]), np.array(r["history_weights"], np.float32)
         )
         assert np.linalg.norm(got - trained[r["user"]]) / np.linalg.norm(trained[r["user"]]) < 1e-5
+
+
+def it_trains_with_as_many_iterations_as_are_accepted(users, scratch, monkeypatch):
+    """One block makes iterations quick; the lineage that they add is the same."""
+    items, _ = train.numbered(train.item_counts(users), scratch, "items", "item_id", "item")
+    pairs = train.keep(train.pairs(users, items), scratch, "pairs")
+    monkeypatch.setattr(train, "blocks_for", lambda _: 1)
+    config = Config("b", "r", None, at(0), at(0), rank=2, iterations=100)
+    config.validate()
+    sc = pairs.sparkSession.sparkContext
+    sc.setCheckpointDir(scratch.uri("checkpoints"))
+    sc.setJobGroup("hundred", "")
+    model = train.fit(pairs, config)
+    assert len(sc.statusTracker().getJobIdsForGroup("hundred")) == 3 + 2 * 100 + 20 + 2, "what Progress counts on"
+    assert model.userFactors.count() == 36
+    assert len(list((scratch.folder / "checkpoints").glob("*/rdd-*"))) == 1  # the last one; ALS deletes the others
