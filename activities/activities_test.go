@@ -124,12 +124,16 @@ func TestStartGlueRun_does_not_repeat_what_Glue_forbids(t *testing.T) {
 
 func TestAwaitGlueRun_tells_bad_data_from_a_bad_run(t *testing.T) {
 	t.Parallel()
-	for message, kind := range map[string]string{"DataInvalid: no users": DataInvalid, "out of memory": GlueFailed} {
+	for message, kind := range map[string]string{
+		"DataInvalid: no users": DataInvalid, "out of memory": GlueFailed, "SparkDied: the Spark JVM died": SparkDied,
+	} {
 		a, _, env := setup(t, gluetest.Options{Script: fmt.Sprintf("import sys\nprint('RECFLOW_ERROR %s', file=sys.stderr)\nsys.exit(1)", message)})
 		id, err := a.Glue.Start(t.Context(), map[string]string{"--run_id": "run-1"})
 		require.NoError(t, err)
 		_, err = env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: id})
-		requireType(t, err, kind, true)
+		app := requireType(t, err, kind, true)
+		require.Equal(t, kind != DataInvalid, strings.HasPrefix(app.Message(), "Glue run "+id+" ended as FAILED: "), app.Message())
+		require.NotContains(t, app.Message(), kind+": ", "the type says it")
 	}
 	a, _, env := setup(t, gluetest.Options{})
 	_, err := env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: "jr_unknown"})

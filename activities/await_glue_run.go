@@ -25,8 +25,12 @@ type AwaitGlueRunResult struct {
 	Seconds int32 `json:"seconds"` // execution time, as Glue counts it
 }
 
-// dataInvalidPrefix begins the message of a run that refused its input.
-const dataInvalidPrefix = "DataInvalid: "
+// Beginnings of the messages of runs that failed for a reason with a name: the
+// job's exceptions (glue/recflow_glue/checks.py, failure.py).
+const (
+	dataInvalidPrefix = DataInvalid + ": "
+	sparkDiedPrefix   = SparkDied + ": "
+)
 
 // progressKey is the object that the job overwrites while it runs.
 const (
@@ -71,10 +75,14 @@ func glueFailure(id, state, message string) error {
 	if reason, ok := strings.CutPrefix(message, dataInvalidPrefix); ok {
 		return temporal.NewNonRetryableApplicationError(reason, DataInvalid, nil)
 	}
+	kind := GlueFailed
+	if reason, ok := strings.CutPrefix(message, sparkDiedPrefix); ok {
+		kind, message = SparkDied, reason
+	}
 	if message == "" {
 		message = "Glue gives no reason"
 	}
-	return temporal.NewNonRetryableApplicationError(fmt.Sprintf("Glue run %s ended as %s: %s", id, state, message), GlueFailed, nil)
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf("Glue run %s ended as %s: %s", id, state, message), kind, nil)
 }
 
 // trainingNote is the state of the run, or better what it says itself.

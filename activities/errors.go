@@ -15,6 +15,7 @@ const (
 	ManifestInvalid = "ManifestInvalid" // a manifest, or a file it names, is not what it claims to be
 	GateRefused     = "GateRefused"     // a gate keeps the version from going live
 	GlueFailed      = "GlueFailed"      // the training ended badly, or cannot be started
+	SparkDied       = "SparkDied"       // the JVM of the training is gone; the same training would end the same way
 	DataInvalid     = "DataInvalid"     // the events cannot be trained on as they are
 	Conflict        = "Conflict"        // somebody else changed what the step was about to change
 	VersionGone     = "VersionGone"     // the version was dropped under the step

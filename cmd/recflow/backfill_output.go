@@ -100,7 +100,7 @@ func backfillError(b apiclient.Backfill) error {
 	if first < 0 {
 		return fmt.Errorf("backfill %s failed", b.ID)
 	}
-	return fmt.Errorf("%d of %d slices of backfill %s failed, the first: %s; run them again with `recflow backfill retry %s`",
+	return fmt.Errorf("%d of %d slices of backfill %s failed, the first: %s; fix the cause, then run them again with `recflow backfill retry %s`",
 		b.Count.Failed, b.Count.Total, b.ID, b.Slices[first].Error, b.ID)
 }
 

@@ -113,6 +113,10 @@ func TestOutcome(t *testing.T) {
 	} {
 		assert.Equal(t, want, outcomeText(r), "it says what became of the version, once")
 	}
+	t.Run("it names a dead Spark, with the log", func(t *testing.T) {
+		err := temporal.NewNonRetryableApplicationError("train: Glue run jr_1 ended as FAILED: the Spark JVM died. Log: /runs/jr_1/output.log", activities.SparkDied, nil)
+		assert.EqualError(t, refreshError(err, 0), "SparkDied: train: Glue run jr_1 ended as FAILED: the Spark JVM died. Log: /runs/jr_1/output.log")
+	})
 	t.Run("it gives every failed rule a line", func(t *testing.T) {
 		err := temporal.NewNonRetryableApplicationError("train: rule nulls: 2 rows; drop them; rule time_range: 3 rows; mend them", activities.DataInvalid, nil)
 		assert.EqualError(t, refreshError(err, 0), "DataInvalid: train:\n  rule nulls: 2 rows; drop them\n  rule time_range: 3 rows; mend them")

@@ -4,9 +4,10 @@ stages, and the driver while it plans a query."""
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from py4j.protocol import Py4JError
 from pyspark import SparkContext
 
 T = TypeVar("T")
@@ -29,5 +30,6 @@ def beside(sc: SparkContext, work: Callable[[], T]) -> Iterator["Future[T]"]:
         try:
             yield future
         except BaseException:
-            sc.cancelJobGroup(group)
+            with suppress(Py4JError, OSError):  # Spark may be what failed
+                sc.cancelJobGroup(group)
             raise

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pyspark
 from botocore.exceptions import ClientError
-from py4j.protocol import Py4JJavaError
 
 from recflow_glue import evaluate, manifest, prepare, results, session, train
 from recflow_glue.arguments import Config
 from recflow_glue.attempt import Attempt
 from recflow_glue.beside import beside
+from recflow_glue.failure import reported
 from recflow_glue.foldin import FoldIn, gram
 from recflow_glue.progress import Progress
 from recflow_glue.storage import Bucket, Scratch
@@ -36,9 +36,12 @@ def run(config: Config) -> str:
         if not bucket.put_if_absent(key, body):
             print(f"run {config.run_id} was finished by another attempt; its result stands", flush=True)
             discard(r)
-    except Py4JJavaError as failure:
+    except Exception as failure:
         discard(r)
-        raise session.SparkFailed(failure) from failure
+        error = reported(failure, spark, progress.name)
+        if error is failure:
+            raise
+        raise error from failure
     except BaseException:
         discard(r)
         raise

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
+from py4j.protocol import Py4JError
 from pyspark import SparkContext
 
 from recflow_glue.storage import Bucket
@@ -50,8 +51,10 @@ class Progress:
         self.thread.join(timeout=5)
 
     def _watch(self) -> None:
-        while not self.stop.wait(PERIOD):
-            self._report()
+        # Without Spark there is nothing to report: the main thread says why it is gone.
+        with suppress(Py4JError, OSError):
+            while not self.stop.wait(PERIOD):
+                self._report()
 
     def _report(self) -> None:
         with self.lock:

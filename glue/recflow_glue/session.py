@@ -9,7 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 COMMON = {
@@ -38,21 +37,14 @@ S3A = {
 }
 
 
-class SparkFailed(Exception):
-    """Something failed inside Spark. The text is what failed first, in one line:
-    the rest, which wraps it in what failed for it, is in the log."""
-
-    def __init__(self, failure: Py4JJavaError):
-        cause = failure.java_exception
-        while cause.getCause() is not None:
-            cause = cause.getCause()
-        lines = [line for line in cause.toString().splitlines() if line.strip()]
-        # Of Python's traceback the last line says it, of a Java exception the first.
-        super().__init__(lines[-1] if "Traceback (most recent call last)" in lines[0] else lines[0])
-
-
 def is_local() -> bool:
     return bool(os.environ.get("AWS_ENDPOINT_URL_S3"))
+
+
+def log_path() -> Path | None:
+    """Where the output of this process goes, when the local Glue endpoint keeps it."""
+    path = os.environ.get("RECFLOW_JOB_LOG")
+    return Path(path) if path else None
 
 
 def open_session(name: str) -> SparkSession:

@@ -19,7 +19,8 @@
 // STOPPED whatever its status.
 //
 // The job sees what Glue gives it: `--JOB_NAME`, `--JOB_RUN_ID` and the job's
-// default arguments overridden by the run's, as `--name value`. StartJobRun has
+// default arguments overridden by the run's, as `--name value`. In place of a log
+// stream it has RECFLOW_JOB_LOG, the path of its output. StartJobRun has
 // no idempotency token, as on AWS: sent twice, it starts two runs, unless
 // MaxConcurrentRuns forbids the second (ConcurrentRunsExceededException). Runs in
 // STARTING, RUNNING and STOPPING count.

@@ -78,6 +78,9 @@ if do == "fail":
     print("RECFLOW_ERROR DataInvalid: 3 rows without a user", file=sys.stderr, flush=True)
     print("later noise", flush=True)
     sys.exit(1)
+if do == "die":
+    print("RECFLOW_ERROR SparkDied: the Spark JVM died. Log: " + os.environ["RECFLOW_JOB_LOG"], file=sys.stderr, flush=True)
+    sys.exit(1)
 if do == "crash":
     raise ValueError("no such column")
 if do == "huge":

@@ -61,8 +61,9 @@ func spawn(dir string, argv, env []string) (*process, error) {
 	cmd.ExtraFiles = []*os.File{lock} // descriptor 3
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	// PWD follows Dir. The scratch files of Python, Spark and its JVM stay in the
-	// run's folder, which is cleared even when the job is killed.
-	cmd.Env = append(cmd.Environ(), "PYTHONUNBUFFERED=1",
+	// run's folder, which is cleared even when the job is killed. The job names its log
+	// in errors that only the log explains.
+	cmd.Env = append(cmd.Environ(), "PYTHONUNBUFFERED=1", "RECFLOW_JOB_LOG="+output.Name(),
 		"TMPDIR="+temp, "SPARK_LOCAL_DIRS="+temp, `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=`+temp+`"`)
 	cmd.Env = append(cmd.Env, env...)
 	if err := cmd.Start(); err != nil {

@@ -1,7 +1,9 @@
 package glue_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +75,23 @@ func TestRun_fails_with_what_the_job_says(t *testing.T) {
 			require.Regexp(t, message, r.Message)
 		})
 	}
+}
+
+func TestRun_says_where_the_log_of_a_failed_job_is(t *testing.T) {
+	t.Parallel()
+	var printed syncBuffer
+	o := gluetest.Complete(t, gluetest.Options{Script: script})
+	o.Log = slog.New(slog.NewTextHandler(&printed, nil))
+	c := serveInProcess(t, o)
+	id, err := c.Start(t.Context(), do("die"))
+	require.NoError(t, err)
+	r := awaitOver(t, c, id)
+
+	log := filepath.Join(o.StateDir, "runs", id, "output.log")
+	require.FileExists(t, log)
+	require.Equal(t, "SparkDied: the Spark JVM died. Log: "+log, r.Message, "the job knows its log")
+	require.Eventually(t, func() bool { return strings.Contains(printed.String(), "job run failed") }, patience, 5*time.Millisecond)
+	require.Regexp(t, `level=ERROR msg="job run failed" glue_run_id=`+id+` state=FAILED reason="SparkDied: the Spark JVM died. Log: .*" log=`+log, printed.String())
 }
 
 func TestRun_fails_when_the_interpreter_is_missing(t *testing.T) {
@@ -244,4 +263,22 @@ func TestStart_refuses_an_unknown_job(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 	require.ErrorContains(t, err, "EntityNotFoundException")
 	require.False(t, awsclient.Retryable(err))
+}
+
+// syncBuffer is a buffer that is safe for concurrent use.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

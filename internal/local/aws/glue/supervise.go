@@ -168,6 +168,9 @@ func (s *Server) update(r *run, change func()) {
 	change()
 	s.keep(r)
 	s.options.Log.Info("a run changed", "glue_run_id", r.ID, "state", string(r.State))
+	if r.State == Failed || r.State == TimedOut {
+		s.options.Log.Error("job run failed", "glue_run_id", r.ID, "state", string(r.State), "reason", r.Message, "log", filepath.Join(r.dir, outputFile))
+	}
 }
 
 // keep writes the record. Where it cannot, memory stays right and a later
