@@ -74,7 +74,7 @@ test-race: setup ## unit and Postgres tests with the race detector
 	@scripts/gotest -race $(GO_TEST_FLAGS) $(RACE_TESTS)
 
 test-deploy: setup ## type the deployment guide into an emulator (needs terraform, curl and jq)
-	@scripts/gotest -count 1 -timeout 45m -run '^TestDeployed$$' ./cmd/recflow -deploy
+	@scripts/gotest -count 1 -timeout 45m -run '^TestDeployed$$' ./internal/e2e -deploy
 	@scripts/deploy-digest > .ci/deploy.sum
 
 check-deploy: ## test-deploy, when one of its inputs has changed or CI_FULL=1
@@ -124,7 +124,7 @@ bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m fo
 
 soak: setup ## the long forms of the fault tests
 	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker ./lambda ./api -soak
-	@go test -timeout 2h -count 1 -v ./cmd/recflow -run Soak -soak
+	@go test -timeout 2h -count 1 -v ./internal/e2e -run Soak -soak
 
 diagrams: ## draw docs/diagrams/*.svg from their text (builds the tool the first time)
 	@for d in docs/diagrams/*.d2; do \

@@ -1,5 +1,5 @@
 // Package terraform_test runs Terraform's own checks and tests of this folder.
-// The apply to an emulator is in cmd/recflow, beside the other scenarios.
+// The apply to an emulator is in internal/e2e, beside the other scenarios.
 package terraform_test
 
 import (

@@ -34,7 +34,7 @@ type component struct {
 var components = []component{
 	{name: "worker", program: "recflow-worker", pkg: "./worker"},
 	{name: "api", program: "recflow-api", pkg: "./api", port: "14570/tcp"},
-	{name: "admin", program: "recflow", pkg: "./cmd/recflow"},
+	{name: "admin", program: "recflow-admin", pkg: "./cmd/recflow-admin"},
 }
 
 // image makes a component's image for one architecture and writes it as a

@@ -45,10 +45,10 @@ func TestTheAdminImageIsTheCommand(t *testing.T) {
 	j := newJail(t, a.Path)
 	out, errs, code := j.run(nil, "--version")
 	assert.Zero(t, code, errs)
-	assert.Equal(t, "recflow version "+a.BuildID+"\n", out)
+	assert.Equal(t, "recflow-admin version "+a.BuildID+"\n", out)
 	out, errs, code = j.run(nil, "--help")
 	assert.Zero(t, code, errs)
-	assert.Contains(t, out, "recflow trains embeddings")
+	assert.Contains(t, out, "recflow-admin runs in the admin image")
 
 	out, errs, code = j.run(map[string]string{"RECFLOW_DATABASE_URL": vectorstoretest.EmptyURL(t)}, "database", "migrate")
 	assert.Zero(t, code, errs)

@@ -84,7 +84,7 @@ var unrecorded = map[string]string{
 var recorded []byte
 
 // Recorded returns the calls that the components make in an end-to-end run, with
-// names instead of ARNs. A test of cmd/recflow keeps them true.
+// names instead of ARNs. A test of internal/e2e keeps them true.
 func Recorded() ([]Call, error) { return ReadCalls(bytes.NewReader(recorded)) }
 
 // Check holds recorded calls against every role in the output of

@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/database"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// The first token of a deployment cannot come from the API, which asks for one.
+// It is minted where its holder is, and let in where the database is: what
+// travels in between, and may end up in a log, is its fingerprint.
+
+const tokensMintLong = `Makes a token without asking anybody, writes it to FILE, which only you may
+read, and prints its fingerprint. The token works when somebody who reaches the
+database has let it in with ` + "`recflow tokens admit`" + `. A deployment's first token
+is made this way; afterwards use ` + "`recflow tokens create`" + `.`
+
+func newTokensMintCommand(a *app.App) *cobra.Command {
+	return &cobra.Command{
+		Use:     "mint FILE",
+		Short:   "Make a token for a deployment that has none, and print its fingerprint",
+		Long:    tokensMintLong,
+		Example: "  fingerprint=$(recflow tokens mint admin.token)",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, key, digest := apiclient.MintToken()
+			file, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+			if errors.Is(err, os.ErrExist) {
+				return fmt.Errorf("%s exists; a token is never written over something: name another file", args[0])
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(file, text)
+			if err = errors.Join(err, file.Close()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.Out, apiclient.Fingerprint(key, digest))
+			return err
+		},
+	}
+}
+
+const tokensAdmitLong = `Lets in a token that was made with ` + "`recflow tokens mint`" + `. It writes to the
+database itself (RECFLOW_DATABASE_URL), and into the audit. Repeating it changes
+nothing.`
+
+func newTokensAdmitCommand(a *app.App) *cobra.Command {
+	var fingerprint string
+	var scopes []string
+	cmd := &cobra.Command{
+		Use:     "admit NAME --scope SCOPE --fingerprint FINGERPRINT",
+		Short:   "Let in a token by its fingerprint, in the database itself",
+		Long:    tokensAdmitLong,
+		Example: `  recflow tokens admit first-admin --scope admin --fingerprint "$fingerprint"`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, s := range scopes {
+				if !slices.Contains(tokenScopes, s) {
+					return app.UsageError(fmt.Errorf("%q is no scope; use one of %v", s, tokenScopes))
+				}
+			}
+			key, digest, ok := apiclient.SplitFingerprint(fingerprint)
+			if !ok {
+				return app.UsageError(errors.New("--fingerprint is not what `recflow tokens mint` prints"))
+			}
+			return admitToken(cmd.Context(), a, vectorstore.NewToken{
+				Token: vectorstore.Token{Name: args[0], Scopes: scopes, CreatedBy: app.Actor()}, Key: key, Digest: digest,
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "what it allows; may be repeated")
+	cmd.Flags().StringVar(&fingerprint, "fingerprint", "", "of the token")
+	_ = cmd.MarkFlagRequired("scope")
+	_ = cmd.MarkFlagRequired("fingerprint")
+	return cmd
+}
+
+// tokenScopes is what a token can allow.
+var tokenScopes = []string{"recommend", "events", "items", "read", "operate", "admin"}
+
+func admitToken(ctx context.Context, a *app.App, n vectorstore.NewToken) error {
+	store, err := database.Open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	known, _, err := store.TokenByKey(ctx, n.Key)
+	switch {
+	case err == nil && known.Name == n.Name && known.Valid(time.Now()):
+		_, err = fmt.Fprintf(a.Out, "%s was let in before\n", n.Name)
+		return err
+	case err == nil:
+		return fmt.Errorf("this token was let in before, as %s, and may be revoked; mint another one", known.Name)
+	case !errors.Is(err, recsys.ErrNotFound):
+		return app.Explain(err)
+	}
+	slices.Sort(n.Scopes)
+	n.Scopes = slices.Compact(n.Scopes)
+	entry := vectorstore.Audit{Actor: n.CreatedBy, Action: "token.admit", Target: n.Name}
+	err = store.Audited(ctx, entry, func(tx *vectorstore.Store) error {
+		_, err := tx.CreateToken(ctx, n)
+		return err
+	})
+	if err != nil {
+		return app.Explain(err)
+	}
+	_, err = fmt.Fprintf(a.Out, "%s is let in: %v\n", n.Name, n.Scopes)
+	return err
+}

@@ -1,0 +1,42 @@
+// Package admincli is the command line recflow-admin: the commands of recflow that
+// have to run where the database is. It links nothing of the local stack.
+package admincli
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/cli/admin"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/streams"
+	"github.com/recflow/recflow/internal/cli/versions"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/telemetry"
+)
+
+// Run executes one command line and returns the exit code.
+func Run(ctx context.Context, args []string, s app.Streams) int {
+	a := &app.App{Streams: s}
+	return a.Execute(ctx, NewRootCommand(a), args)
+}
+
+// NewRootCommand returns the command recflow-admin with all others below it.
+func NewRootCommand(a *app.App) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "recflow-admin",
+		Short: "Administer recflow from inside the VPC",
+		Long: "recflow-admin runs in the admin image, where the database is: it migrates the database, admits\n" +
+			"the first access token, and reads versions and the state of the stream without the API.",
+		Version: cmp.Or(config.BuildID(), telemetry.BuildID()),
+	}
+	root.AddCommand(
+		versions.NewCommand(a),
+		streams.NewCommand(a),
+		admin.NewTokensCommand(a),
+		admin.NewDatabaseCommand(a),
+	)
+	a.Prepare(root)
+	return root
+}

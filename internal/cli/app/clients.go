@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"os/user"
+	"time"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/config"
+)
+
+// ConnectTimeout bounds the wait for a service that may not be there.
+const ConnectTimeout = 10 * time.Second
+
+// ClientConfig reads where the running system is: from the environment, else
+// from the local stack.
+func (a *App) ClientConfig() (config.Client, error) {
+	vars, err := a.localVariables()
+	if err != nil {
+		return config.Client{}, err
+	}
+	return config.ReadClient(vars)
+}
+
+// localVariables are what the local stack hands to its clients.
+func (a *App) localVariables() (map[string]string, error) {
+	if a.LocalEnv == nil {
+		return nil, nil
+	}
+	local, err := config.ReadLocal()
+	if err != nil {
+		return nil, err
+	}
+	return a.LocalEnv(local.Home)
+}
+
+// NotConfigured is the error of a command that lacks a resource which variables
+// name, such as RECFLOW_DATABASE_URL.
+func (a *App) NotConfigured(variables string) error {
+	if a.LocalEnv == nil {
+		return errors.New("set " + variables)
+	}
+	return errors.New("there is no local stack here; start it with `recflow up`, or set " + variables)
+}
+
+// OpenAWS returns where the running system is and how to reach its resources on
+// AWS. named is the one that is needed, set by a variable: when the environment
+// does not name it, it is the local stack's, and then so are endpoints and
+// credentials.
+func (a *App) OpenAWS(ctx context.Context, named func(config.Client) string, variable string) (config.Client, awsclient.Config, error) {
+	vars, err := a.localVariables()
+	if err != nil {
+		return config.Client{}, awsclient.Config{}, err
+	}
+	c, err := config.ReadClient(vars)
+	if err != nil {
+		return config.Client{}, awsclient.Config{}, err
+	}
+	if named(c) == "" {
+		return c, awsclient.Config{}, a.NotConfigured(variable)
+	}
+	var options awsclient.Options
+	if own, err := config.ReadClient(nil); err == nil && named(own) == "" {
+		options = awsclient.OptionsFrom(vars)
+	}
+	aws, err := awsclient.Load(ctx, options)
+	return c, aws, err
+}
+
+// OpenAPI returns a client of the running system's API. It connects when it is
+// first used.
+func (a *App) OpenAPI() (*apiclient.Client, error) {
+	c, err := a.ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	if c.API.URL == "" {
+		return nil, a.NotConfigured("RECFLOW_API_URL and RECFLOW_API_TOKEN")
+	}
+	return apiclient.New(apiclient.Options{URL: c.API.URL, Token: c.API.Token}), nil
+}
+
+// Actor names who runs this command, for the audit of promotions.
+func Actor() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return "cli:" + u.Username
+	}
+	return "cli"
+}
+
+// OpenStream returns the stream of the running system.
+func (a *App) OpenStream(ctx context.Context) (*awsclient.Kinesis, error) {
+	c, aws, err := a.OpenAWS(ctx, func(c config.Client) string { return c.Stream.Name }, "RECFLOW_STREAM")
+	if err != nil {
+		return nil, err
+	}
+	return awsclient.NewKinesis(aws, c.Stream.Name), nil
+}
+
+// OpenBucket returns the bucket of the running system.
+func (a *App) OpenBucket(ctx context.Context) (*awsclient.S3, error) {
+	c, aws, err := a.OpenAWS(ctx, func(c config.Client) string { return c.Storage.Bucket }, "RECFLOW_BUCKET")
+	if err != nil {
+		return nil, err
+	}
+	return awsclient.NewS3(aws, c.Storage.Bucket), nil
+}

@@ -1,0 +1,43 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// ExplainAPI adds to an error of the API what a person can do about it here.
+func ExplainAPI(err error) error {
+	var gone *apiclient.Unreachable
+	if errors.As(err, &gone) {
+		return fmt.Errorf("%w; see `recflow status`, start the local stack with `recflow up`", err)
+	}
+	return err
+}
+
+// ExplainVersion is Explain for a command that was given a version, or 0.
+func ExplainVersion(err error, version int64) error {
+	if version > 0 && errors.Is(err, recsys.ErrNotFound) {
+		return NoSuchVersion(version)
+	}
+	return Explain(err)
+}
+
+// Explain adds to an error what a person can do about it.
+func Explain(err error) error {
+	switch {
+	case errors.Is(err, recsys.ErrNoLiveVersion):
+		return fmt.Errorf("%w; train one with `recflow refresh --wait`", recsys.ErrNoLiveVersion)
+	case errors.Is(err, recsys.ErrVersionGone):
+		return fmt.Errorf("%w; see `recflow versions list`", err)
+	}
+	return err
+}
+
+// NoSuchVersion is the error of a command that was given the number of a version
+// that does not exist.
+func NoSuchVersion(id int64) error {
+	return ExitError{Code: ExitNotFound, Err: fmt.Errorf("there is no version %d; see `recflow versions list`", id)}
+}

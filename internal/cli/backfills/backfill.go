@@ -1,0 +1,265 @@
+// Package backfills has the commands that train: backfill, refresh and schedule.
+package backfills
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+const backfillLong = `Embeds again over a range of time.
+
+A refresh trains once on the range and makes one version; it goes live only with
+--promote. An as_of trains once for each step of the range, each time on what came
+before, and shows how good the embeddings would have been: its versions are for
+evaluation and do not go live.
+
+The work goes on when a command ends.`
+
+// NewCommand returns the command backfill.
+func NewCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backfill",
+		Short: "Start, follow, stop and retry backfills",
+		Long:  backfillLong,
+	}
+	cmd.AddCommand(newStartCommand(a), newListCommand(a), newShowCommand(a), newWatchCommand(a),
+		newActCommand(a, "cancel", "Stop a backfill; what is finished stays", (*apiclient.Client).CancelBackfill),
+		newActCommand(a, "retry", "Run the slices again that failed or were cancelled", (*apiclient.Client).RetryBackfill))
+	return cmd
+}
+
+// backfillFlags are the ways to ask for a backfill.
+type backfillFlags struct {
+	request  apiclient.NewBackfill
+	training apiclient.Training
+	from, to string
+	seed     int64
+	accept   []string
+	reason   string
+	key      string
+	wait     bool
+}
+
+func newStartCommand(a *app.App) *cobra.Command {
+	var f backfillFlags
+	cmd := &cobra.Command{
+		Use:   "start refresh|as_of",
+		Short: "Start a backfill, or say what one would do",
+		Long:  backfillLong,
+		Example: "  recflow backfill start as_of --from 2017-07-01 --to 2017-12-01 --step 30d --dry-run\n" +
+			"  recflow backfill start as_of --from 2017-07-01 --to 2017-12-01 --step 30d --parallel 2 --wait\n" +
+			"  recflow backfill start refresh --from 2017-06-01 --rank 128 --promote",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{recsys.BackfillRefresh, recsys.BackfillAsOf},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.CheckOutput(); err != nil {
+				return err
+			}
+			f.request.Kind = args[0]
+			if err := f.complete(cmd); err != nil {
+				return app.UsageError(err)
+			}
+			return startBackfill(cmd.Context(), a, f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.from, "from", "", "begin of the range (2006-01-02 or RFC 3339); a refresh may go without")
+	flags.StringVar(&f.to, "to", "", "end of the range, exclusive (default: now)")
+	flags.StringVar(&f.request.Step, "step", "", "of an as_of: one training for each of these, such as 7d or 36h")
+	flags.BoolVar(&f.request.Promote, "promote", false, "of a refresh: make the version live when no gate refuses it")
+	flags.StringVar(&f.request.Rerun, "rerun", recsys.RerunMissing, "what to run of what was run before: missing, failed or all")
+	flags.IntVar(&f.request.MaxParallel, "parallel", 1, "trainings at a time, 1 to 8")
+	flags.BoolVar(&f.request.DryRun, "dry-run", false, "only say what would happen")
+	flags.BoolVar(&f.wait, "wait", false, "follow it to its end")
+	flags.StringVar(&f.key, "key", "", "idempotency key: the same key starts the same backfill once")
+	f.trainingFlags(cmd)
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "wait")
+	_ = cmd.RegisterFlagCompletionFunc("rerun", cobra.FixedCompletions([]string{recsys.RerunMissing, recsys.RerunFailed, recsys.RerunAll}, cobra.ShellCompDirectiveNoFileComp))
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+// trainingFlags adds the flags that say how to train.
+func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.IntVar(&f.training.Rank, "rank", 0, "dimension of the embeddings (default: 64)")
+	flags.IntVar(&f.training.Iterations, "iterations", 0, "iterations of the training (default: 12)")
+	flags.Float64Var(&f.training.Alpha, "alpha", 0, "how much a unit of interest adds to the confidence (default: 2)")
+	flags.Float64Var(&f.training.Regularization, "reg", 0, "regularisation, for each item of a user (default: 0.1)")
+	flags.Int64Var(&f.seed, "seed", 42, "seed of the training")
+	flags.StringVar(&f.training.HalfLife, "half-life", "", "age at which an event counts half: never, 90d or 36h (default: 90d)")
+	flags.StringVar(&f.training.Search, "search", "", "search the version by exact or hnsw (default: its size decides)")
+	flags.StringArrayVar(&f.accept, "accept-gate", nil, "accept a refusal by this gate; may be repeated")
+	flags.StringVar(&f.reason, "reason", "", "why the gate is accepted, for the record")
+	cmd.MarkFlagsRequiredTogether("accept-gate", "reason")
+	_ = cmd.RegisterFlagCompletionFunc("accept-gate", cobra.FixedCompletions(recsys.GateNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// complete turns the flags into a request. What is wrong with it the API says.
+func (f *backfillFlags) complete(cmd *cobra.Command) (err error) {
+	if f.from != "" {
+		if f.request.From, err = app.ParseTime("from", f.from); err != nil {
+			return err
+		}
+	}
+	if f.to != "" {
+		if f.request.To, err = app.ParseTime("to", f.to); err != nil {
+			return err
+		}
+	}
+	if cmd.Flags().Changed("seed") {
+		f.training.Seed = &f.seed
+	}
+	for _, gate := range f.accept {
+		if f.training.AcceptGates == nil {
+			f.training.AcceptGates = map[string]string{}
+		}
+		f.training.AcceptGates[gate] = f.reason
+	}
+	f.request.Training = &f.training
+	return nil
+}
+
+func startBackfill(ctx context.Context, a *app.App, f backfillFlags) error {
+	api, err := a.OpenAPI()
+	if err != nil {
+		return err
+	}
+	if f.request.DryRun {
+		plan, err := api.PlanBackfill(ctx, f.request)
+		if err != nil {
+			return app.ExplainAPI(err)
+		}
+		return printPlan(a, plan)
+	}
+	b, err := api.StartBackfill(ctx, f.request, f.key)
+	if err != nil {
+		return app.ExplainAPI(err)
+	}
+	if b.TemporalUI != "" && !a.Quiet {
+		fmt.Fprintf(a.Err, "backfill %s; watch it at %s\n", b.ID, b.TemporalUI)
+	}
+	if f.wait {
+		return watchBackfill(ctx, a, api, b)
+	}
+	if !a.Quiet && !b.Over() {
+		fmt.Fprintf(a.Err, "follow it with `recflow backfill watch %[1]s`, stop it with `recflow backfill cancel %[1]s`\n", b.ID)
+	}
+	return a.Print(backfillListing([]apiclient.Backfill{b}, b))
+}
+
+func newListCommand(a *app.App) *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List backfills, newest first",
+		Example: "  recflow backfill list",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := a.OpenAPI()
+			if err != nil {
+				return err
+			}
+			found := []apiclient.Backfill{}
+			for cursor := ""; len(found) < limit; {
+				page, err := api.Backfills(cmd.Context(), cursor, min(200, limit-len(found)))
+				if err != nil {
+					return app.ExplainAPI(err)
+				}
+				found = append(found, page.Items...)
+				if cursor = page.Next; cursor == "" {
+					break
+				}
+			}
+			return a.Print(backfillListing(found, found))
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 20, "most backfills to list")
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+// completeBackfills completes the ids of backfills.
+func completeBackfills(a *app.App) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		api, err := a.OpenAPI()
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+		defer cancel()
+		page, err := api.Backfills(ctx, "", 20)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []string
+		for _, b := range page.Items {
+			ids = append(ids, cobra.CompletionWithDesc(b.ID, b.Kind+", "+b.State))
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func newShowCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "show ID",
+		Short:             "Show the slices of a backfill, and its curve",
+		Example:           "  recflow backfill show ID",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeBackfills(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := a.OpenAPI()
+			if err != nil {
+				return err
+			}
+			b, err := api.Backfill(cmd.Context(), args[0], 0, 0)
+			if err != nil {
+				return app.ExplainAPI(err)
+			}
+			return printBackfill(a, b)
+		},
+	}
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+// newActCommand asks the API to do something to a backfill.
+func newActCommand(a *app.App, name, short string, act func(*apiclient.Client, context.Context, string) (apiclient.Backfill, error)) *cobra.Command {
+	var wait bool
+	cmd := &cobra.Command{
+		Use:               name + " ID",
+		Short:             short,
+		Example:           "  recflow backfill " + name + " ID --wait",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeBackfills(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := a.OpenAPI()
+			if err != nil {
+				return err
+			}
+			b, err := act(api, cmd.Context(), args[0])
+			if err != nil {
+				return app.ExplainAPI(err)
+			}
+			if !wait {
+				return a.Print(backfillListing([]apiclient.Backfill{b}, b))
+			}
+			err = watchBackfill(cmd.Context(), a, api, b)
+			if name == "cancel" && errors.Is(err, errBackfillCancelled) {
+				return nil // as asked for
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
+	a.AddOutputFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,118 @@
+package backfills_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/backfills"
+	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// withBackfills writes two backfills down: a curve of which one point failed,
+// and one that nobody has started yet.
+func withBackfills(t *testing.T, s *vectorstore.Store) {
+	t.Helper()
+	day := func(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
+	write := func(id string, from, to int) {
+		cut, err := recsys.CutRange(recsys.BackfillAsOf, day(from), day(to), 24*time.Hour)
+		require.NoError(t, err)
+		_, _, err = s.CreateBackfill(t.Context(), vectorstore.NewBackfill{
+			Backfill: recsys.Backfill{
+				ID: id, Kind: recsys.BackfillAsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 1, Rerun: recsys.RerunMissing,
+				Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-" + id, Slices: cut,
+			},
+			Parameters: []byte("p"), RequestDigest: []byte(id),
+		})
+		require.NoError(t, err)
+	}
+	write("curve", 1, 4)
+	_, err := s.StartBackfill(t.Context(), "curve", 1, "run")
+	require.NoError(t, err)
+	for i, ndcg := range []float64{0.21, 0, 0.24} {
+		at := recsys.Slice{Index: i, Attempt: 1, WorkflowID: "w", State: recsys.SliceFailed, Error: "DataInvalid: too few events"}
+		require.NoError(t, s.StartSlice(t.Context(), "curve", at))
+		if ndcg > 0 {
+			at.State, at.Error, at.Version, at.Rows = recsys.SliceSucceeded, "", int64(7+i), int64(1000*(i+1))
+			at.Metrics = &recsys.Metrics{Users: 240,
+				Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: ndcg}, "recall@20": {Value: ndcg / 2}},
+				Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.14}}}
+		}
+		require.NoError(t, s.EndSlice(t.Context(), "curve", at))
+	}
+	_, err = s.EndBackfill(t.Context(), "curve", 1, "")
+	require.NoError(t, err)
+	write("waiting", 10, 12)
+}
+
+func TestBackfillCommand(t *testing.T) {
+	s := clitest.NewSystem(t)
+	withBackfills(t, s)
+	clitest.StartAPI(t, clitest.NoTemporal)
+
+	t.Run("it lists backfills", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "backfill", "list")
+		require.Equal(t, 0, r.Code, r.Err)
+		clitest.Golden(t, "backfill_list", r.Out)
+	})
+	t.Run("it prints the curve of one that is over, and says what to do about it", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "backfill", "watch", "curve")
+		require.Equal(t, 1, r.Code, r.Err)
+		clitest.Golden(t, "backfill_curve", r.Out)
+		assert.Contains(t, r.Err, "1 of 3 slices of backfill curve failed, the first: DataInvalid: too few events")
+		assert.Contains(t, r.Err, "recflow backfill retry curve")
+		var b apiclient.Backfill
+		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "backfill", "show", "curve", "-o", "json").Out), &b))
+		assert.Equal(t, 0.24, b.Slices[2].Metrics.Candidate["ndcg@100"].Value)
+	})
+	t.Run("its exit codes tell what went wrong", func(t *testing.T) {
+		for _, c := range []struct {
+			code int
+			says string
+			args []string
+		}{
+			{app.ExitNotFound, "none", []string{"show", "none"}},
+			{app.ExitUsage, "from", []string{"start", "as_of", "--from", "yesterday"}},
+			{app.ExitUsage, "replay", []string{"start", "replay"}},
+			{app.ExitConflict, "waiting", []string{"start", "as_of", "--from", "2025-01-11", "--to", "2025-01-15", "--step", "1d", "--dry-run"}},
+			{1, "Temporal", []string{"start", "as_of", "--from", "2025-02-11", "--to", "2025-02-15", "--step", "1d"}},
+		} {
+			r := clitest.Run(t.Context(), "", append([]string{"backfill"}, c.args...)...)
+			assert.Equal(t, c.code, r.Code, "%v: %s", c.args, r.Err)
+			assert.Contains(t, r.Err, c.says, c.args)
+		}
+	})
+	t.Run("it asks for the end of one, also while Temporal is away", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "backfill", "cancel", "waiting", "-o", "json")
+		require.Equal(t, 0, r.Code, r.Err)
+		b, err := s.Backfill(t.Context(), "waiting")
+		require.NoError(t, err)
+		assert.Equal(t, recsys.BackfillCancelling, b.State)
+	})
+}
+
+func TestPrintPlan(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	a := &app.App{Streams: app.Streams{Out: &out, Err: &errs}}
+	a.Output = "table"
+	require.NoError(t, backfills.PrintPlan(a, apiclient.Plan{Kind: recsys.BackfillAsOf, Run: 1, Skip: 1, Minutes: 3, Slices: []apiclient.PlanSlice{
+		{To: time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC), Decision: "skip", Reason: "version 7 of backfill curve is this training already", Files: 3, Bytes: 12345, Rows: 1000},
+		{Index: 1, To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC), Decision: "run", Reason: "it never ran", Files: 4, Bytes: 22345, Rows: 2000, Guessed: true, Minutes: 3},
+	}, Warnings: []apiclient.PlanWarning{
+		{File: "raw/interactions/dt=2025-01-02/part-0.parquet", Message: "its rows cannot be counted: 3 bytes are too few for a Parquet file"},
+		{Message: "the rows of 7 more files cannot be counted"},
+	}}))
+	clitest.Golden(t, "backfill_plan", out.String())
+	assert.Equal(t, "1 slices would run, 1 would not; about 3 minutes; nothing was started\n"+
+		"warning: raw/interactions/dt=2025-01-02/part-0.parquet: its rows cannot be counted: 3 bytes are too few for a Parquet file\n"+
+		"warning: the rows of 7 more files cannot be counted\n", errs.String())
+}

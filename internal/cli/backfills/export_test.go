@@ -1,0 +1,4 @@
+package backfills
+
+// PrintPlan is printPlan.
+var PrintPlan = printPlan

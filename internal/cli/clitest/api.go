@@ -1,0 +1,43 @@
+package clitest
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/harnesstest"
+)
+
+// NoTemporal is an address where none answers.
+const NoTemporal = "127.0.0.1:1"
+
+// apiReady is the line with which the API says where it listens.
+var apiReady = regexp.MustCompile(`"msg":"api ready","address":"([^"]+)"`)
+
+// StartAPI runs the real API on the database of NewSystem, for everybody on this
+// machine, and lets the commands find it.
+func StartAPI(t *testing.T, temporal string) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(buildPrograms(t, "recflow-api"), "recflow-api"))
+	cmd.Env = append(os.Environ(), "RECFLOW_API_AUTH=none", "RECFLOW_TEMPORAL_ADDRESS="+temporal,
+		"RECFLOW_API_ADDRESS=127.0.0.1:0", "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0")
+	var log harnesstest.Buffer
+	cmd.Stderr = io.MultiWriter(t.Output(), &log)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, cmd.Wait())
+	})
+	var address []string
+	harnesstest.Eventually(t, "the API is ready", func() bool {
+		address = apiReady.FindStringSubmatch(log.String())
+		return address != nil
+	})
+	t.Setenv("RECFLOW_API_URL", "http://"+address[1])
+}

@@ -1,0 +1,103 @@
+// Package clitest runs command lines in a test, against a database or an API of
+// its own.
+package clitest
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/cli"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// UpdateGolden is set to write the files that outputs are compared with.
+var UpdateGolden = flag.Bool("update-golden", false, "write testdata/*.golden from what the commands print")
+
+// Result is what a command line did.
+type Result struct {
+	Code     int
+	Out, Err string
+}
+
+// Run runs a command line in this process.
+func Run(ctx context.Context, stdin string, args ...string) Result {
+	var out, errs bytes.Buffer
+	code := cli.Run(ctx, args, app.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs})
+	return Result{code, out.String(), errs.String()}
+}
+
+// NewSystem is a database that the commands find in their environment, and
+// nothing else.
+func NewSystem(t *testing.T) *vectorstore.Store {
+	t.Helper()
+	url := vectorstoretest.URL(t)
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Setenv("RECFLOW_DATABASE_URL", url)
+	t.Setenv("RECFLOW_TEMPORAL_ADDRESS", "")
+	return vectorstoretest.Open(t, url)
+}
+
+// WithVersions adds a live version and one that a gate refused.
+func WithVersions(t *testing.T, s *vectorstore.Store) {
+	t.Helper()
+	metrics := func(m *recsys.Manifest) {
+		m.Metrics = recsys.Metrics{
+			Users:      240,
+			Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: 0.3541, Low: 0.33, High: 0.377}, "recall@20": {Value: 0.331, Low: 0.3, High: 0.36}},
+			Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.2, Low: 0.19, High: 0.21}, "recall@20": {Value: 0.175, Low: 0.16, High: 0.19}},
+		}
+		m.Checks = []recsys.Check{
+			{Rule: "null_ids", Severity: "error", Passed: true, Message: "every event has its ids"},
+			{Rule: "unknown_items", Severity: "warning", Count: 12, Message: "12 events name an item that is not in raw/items"},
+		}
+	}
+	first := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: "run-a", ChangeManifest: metrics, Loading: true})
+	require.NoError(t, s.MarkReady(t.Context(), first.ID, []recsys.GateResult{
+		{Gate: recsys.GateRows, Passed: true, Value: 400, Threshold: 400, Reason: "400 items as the manifest says"},
+		{Gate: recsys.GateQuality, Value: 0.19, Threshold: 0.2, Reason: "no better than popularity", Accepted: "a first look"},
+	}))
+	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: first.ID, Actor: "test", Reason: "first"})
+	require.NoError(t, err)
+	second := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: "run-b", Loading: true})
+	require.NoError(t, s.MarkRefused(t.Context(), second.ID, []recsys.GateResult{
+		{Gate: recsys.GateRecall, Value: 0.91, Threshold: 0.98, Reason: "mean recall@100 is 0.91; raise m"},
+	}))
+}
+
+var instant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+
+// Golden compares a command's output with testdata/NAME.golden. What changes
+// from day to day is replaced first.
+func Golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = instant.ReplaceAllStringFunc(got, func(at string) string {
+		if strings.HasPrefix(at, "2025-") || strings.HasPrefix(at, "0001-") { // of the fixture
+			return at
+		}
+		return "<a recent instant>  "[:len("2025-01-01T00:00:00Z")]
+	})
+	lines := strings.Split(got, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	got = strings.Join(lines, "\n")
+	file := filepath.Join("testdata", name+".golden")
+	if *UpdateGolden {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got, "%s; run with -update-golden when the change is meant", file)
+}

@@ -1,0 +1,23 @@
+package clitest
+
+import (
+	"os"
+	"testing"
+
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
+)
+
+// NewStream is a stream that the commands find in their environment, with no
+// bucket and no database unless those are set already.
+func NewStream(t *testing.T) *kinesistest.Server {
+	t.Helper()
+	s := kinesistest.New("events", 2)
+	for k, v := range s.Env(t) {
+		t.Setenv(k, v)
+	}
+	t.Setenv("RECFLOW_STREAM", "events")
+	if os.Getenv("RECFLOW_DATABASE_URL") == "" {
+		t.Setenv("RECFLOW_HOME", t.TempDir())
+	}
+	return s
+}

@@ -1,0 +1,65 @@
+// Package database connects commands to Postgres.
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// Open connects to the database of the running system.
+func Open(ctx context.Context, a *app.App) (*vectorstore.Store, error) {
+	c, err := a.ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	if c.Database.URL == "" {
+		return nil, a.NotConfigured("RECFLOW_DATABASE_URL")
+	}
+	dial, cancel := context.WithTimeout(ctx, app.ConnectTimeout)
+	defer cancel()
+	options, err := Options(dial, a, c.Database)
+	if err != nil {
+		return nil, err
+	}
+	s, err := vectorstore.Open(dial, options)
+	var refused *pgconn.ConnectError
+	if errors.As(err, &refused) && ctx.Err() == nil {
+		return nil, fmt.Errorf("the database at %s does not answer; start the local stack with `recflow up`: %w", hostOf(c.Database.URL), errors.Unwrap(refused))
+	}
+	return s, err
+}
+
+// Options say how a command reaches the database, and as whom.
+func Options(ctx context.Context, a *app.App, c config.Database) (vectorstore.Options, error) {
+	if err := c.Validate(); err != nil {
+		return vectorstore.Options{}, err
+	}
+	var aws awsclient.Config
+	if c.Auth == config.DatabaseIAM {
+		var err error
+		if aws, err = awsclient.Load(ctx, awsclient.Options{}); err != nil {
+			return vectorstore.Options{}, err
+		}
+	}
+	log := slog.New(slog.NewTextHandler(a.Err, nil))
+	return vectorstore.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli", Log: log}, nil
+}
+
+// hostOf is the part of an address that may be shown.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "RECFLOW_DATABASE_URL"
+	}
+	return u.Host
+}

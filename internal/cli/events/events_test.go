@@ -1,0 +1,265 @@
+package events_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/awsclient/kinesistest"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/cli/events"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// onStream is what a stream holds, by user in the order of each.
+func onStream(t *testing.T, s *kinesistest.Server) map[string][]recsys.Event {
+	t.Helper()
+	out := map[string][]recsys.Event{}
+	for _, r := range s.Records("events") {
+		for _, d := range stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp}) {
+			require.Nil(t, d.Fault)
+			require.Equal(t, *r.PartitionKey, d.Event.UserID)
+			out[d.Event.UserID] = append(out[d.Event.UserID], d.Event)
+		}
+	}
+	return out
+}
+
+const twoClicks = `{"user_id":"u","item_id":"i","occurred_at":"2026-01-02T03:04:05Z"}
+{"user_id":"u","item_id":"j","occurred_at":"2026-01-02T03:04:06.5+01:00","event_type":"view","event_id":null,"extra":[1]}
+`
+
+func TestEventsSend(t *testing.T) {
+	t.Run("it sends lines of JSON, with the same ids each time", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		for range 2 {
+			r := clitest.Run(t.Context(), twoClicks, "events", "send", "-", "-q", "-o", "json")
+			require.Zero(t, r.Code, r.Err)
+			var report events.SendReport
+			require.NoError(t, json.Unmarshal([]byte(r.Out), &report))
+			assert.EqualValues(t, 2, report.Sent)
+		}
+		sent := onStream(t, s)["u"]
+		require.Len(t, sent, 4)
+		assert.Equal(t, sent[:2], sent[2:])
+		assert.Equal(t, []string{"click", "view"}, []string{sent[0].EventType, sent[1].EventType})
+		assert.Len(t, sent[0].EventID, 32)
+		assert.NotEqual(t, sent[0].EventID, sent[1].EventID)
+		assert.Equal(t, time.Date(2026, 1, 2, 2, 4, 6, 5e8, time.UTC), sent[1].OccurredAt)
+	})
+	t.Run("it sends CSV as import reads it, and names what it cannot send", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		csv := "who,what,when\nu,i,2026-01-02\n,j,2026-01-02\nv,k,never\nu,l,2026-01-01\n"
+		r := clitest.Run(t.Context(), csv, "events", "send", "-", "--user-column", "who", "--item-column", "what", "--time-column", "when")
+		assert.Equal(t, 1, r.Code)
+		assert.Contains(t, r.Err, "standard input:3: user_id is empty")
+		assert.Contains(t, r.Err, `standard input:4: the time "never" is not a time`)
+		assert.Contains(t, r.Err, "of 4 events 2 cannot be sent")
+		sent := onStream(t, s)
+		require.Len(t, sent["u"], 2)
+		assert.Equal(t, "l", sent["u"][1].ItemID)
+	})
+	t.Run("it names a line and why the stream would refuse it", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		r := clitest.Run(t.Context(), twoClicks+"[]\n{\"user_id\":\"u\",\"user_id\":\"v\",\"item_id\":\"i\",\"occurred_at\":\"2026-01-02T03:04:05Z\"}\n",
+			"events", "send", "-", "--format", "jsonl", "-q")
+		assert.Equal(t, 1, r.Code)
+		assert.Contains(t, r.Err, "standard input:3: not_json: the event is not a JSON object")
+		assert.Contains(t, r.Err, "standard input:4: duplicate_field: a field occurs twice")
+		assert.Len(t, onStream(t, s)["u"], 2)
+	})
+	t.Run("it sends anything when told to", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		r := clitest.Run(t.Context(), "{\"user_id\":\"u\"}\n\xff{\n", "events", "send", "-", "--raw", "-q")
+		require.Zero(t, r.Code, r.Err)
+		records := s.Records("events")
+		require.Len(t, records, 2)
+		byKey := map[string]string{}
+		for _, r := range records {
+			byKey[*r.PartitionKey] = string(r.Data)
+		}
+		assert.Equal(t, `{"user_id":"u"}`, byKey["u"])
+	})
+	t.Run("it sends only failed records again and keeps the order of a user", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		s.FailRecords("ProvisionedThroughputExceededException", "", "InternalFailure")
+		var lines strings.Builder
+		for i := range 12 {
+			e := recsys.Event{EventID: recsys.RowEventID("x", int64(i)), UserID: string(rune('a' + i%3)), ItemID: "i", EventType: "click", OccurredAt: time.Unix(int64(i), 0)}
+			lines.Write(append(stream.EncodeEvent(e), '\n'))
+		}
+		r := clitest.Run(t.Context(), lines.String(), "events", "send", "-", "-q")
+		require.Zero(t, r.Code, r.Err)
+		for _, events := range onStream(t, s) {
+			require.Len(t, events, 4)
+			for i := 1; i < 4; i++ {
+				require.True(t, events[i-1].OccurredAt.Before(events[i].OccurredAt))
+			}
+		}
+	})
+	t.Run("it says what may not have been put", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		s.OnCall(func(string) string { return "AccessDeniedException" })
+		r := clitest.Run(t.Context(), twoClicks, "events", "send", "-", "-q")
+		assert.Equal(t, 1, r.Code)
+		assert.Contains(t, r.Err, "AccessDeniedException")
+		assert.Contains(t, r.Err, "of 2 events 2 may not have been put")
+		assert.Contains(t, r.Out, "unsent")
+	})
+	t.Run("it keeps to a rate", func(t *testing.T) {
+		clitest.NewStream(t)
+		var lines strings.Builder
+		for range 41 {
+			lines.WriteString(`{"user_id":"u","item_id":"i","occurred_at":"2026-01-02T03:04:05Z"}` + "\n")
+		}
+		r := clitest.Run(t.Context(), lines.String(), "events", "send", "-", "-q", "-o", "json", "--rate", "100")
+		require.Zero(t, r.Code, r.Err)
+		var report events.SendReport
+		require.NoError(t, json.Unmarshal([]byte(r.Out), &report))
+		assert.InDelta(t, 0.4, report.Seconds, 0.15)
+	})
+	t.Run("it says how to get a stream", func(t *testing.T) {
+		t.Setenv("RECFLOW_HOME", t.TempDir())
+		t.Setenv("RECFLOW_STREAM", "")
+		assert.Contains(t, clitest.Run(t.Context(), twoClicks, "events", "send", "-").Err, "recflow up")
+	})
+}
+
+func TestEventsSendTwiceWithoutATime(t *testing.T) {
+	bucket := awstest.S3(t)
+	t.Setenv("AWS_ENDPOINT_URL_S3", awstest.Env(t)["AWS_ENDPOINT_URL_S3"])
+	t.Setenv("RECFLOW_BUCKET", bucket.Bucket())
+	s := clitest.NewStream(t)
+	for range 2 {
+		for _, text := range []string{`{"user_id":"u","item_id":"i"}`, "user,item\nv,i\n"} {
+			require.Zero(t, clitest.Run(t.Context(), text, "events", "send", "-").Code)
+		}
+	}
+	for user, events := range onStream(t, s) {
+		require.Len(t, events, 2, user)
+		assert.Equal(t, events[0].Digest(), events[1].Digest(), "sent again it is no conflict")
+		assert.WithinDuration(t, time.Now(), events[0].OccurredAt, time.Minute)
+	}
+}
+
+// judge writes the verdict of whatever is put on the stream.
+func judge(t *testing.T, s *kinesistest.Server, store *vectorstore.Store, verdict func(stream.Decoded) vectorstore.Verdict) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	t.Cleanup(func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		judged := 0
+		for ctx.Err() == nil {
+			records := s.Records("events")
+			if len(records) == judged {
+				_ = app.SleepUntil(ctx, time.Now().Add(5*time.Millisecond))
+				continue
+			}
+			judged = len(records)
+			var verdicts []vectorstore.Verdict
+			for _, r := range records {
+				d := stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp})[0]
+				v := verdict(d)
+				if v.EventID, v.Digest, v.ArrivedAt = d.EventID, d.Digest, *r.ApproximateArrivalTimestamp; v.Verdict != "" {
+					verdicts = append(verdicts, v)
+				}
+			}
+			assert.NoError(t, store.WriteVerdicts(ctx, verdicts, nil))
+		}
+	}()
+}
+
+func TestEventsSendWait(t *testing.T) {
+	store := clitest.NewSystem(t)
+	s := clitest.NewStream(t)
+	judge(t, s, store, func(d stream.Decoded) vectorstore.Verdict {
+		switch {
+		case d.Fault != nil:
+			return vectorstore.Verdict{Verdict: vectorstore.QuarantinedVerdict, Reason: d.Fault.Reason}
+		case d.Event.EventType == "view":
+			return vectorstore.Verdict{Verdict: vectorstore.Ignored, Reason: "unknown_item"}
+		case d.Event.EventType == "lost":
+			return vectorstore.Verdict{}
+		}
+		return vectorstore.Verdict{Verdict: vectorstore.Folded, Stage: "session"}
+	})
+	report := func(r clitest.Result) (out events.SendReport) {
+		require.NoError(t, json.Unmarshal([]byte(r.Out), &out), r.Err)
+		return out
+	}
+	t.Run("it prints what became of each and how long that took", func(t *testing.T) {
+		r := clitest.Run(t.Context(), twoClicks, "events", "send", "-", "--wait", "-o", "json")
+		require.Zero(t, r.Code, r.Err)
+		got := report(r)
+		require.Len(t, got.Verdicts, 2)
+		assert.Equal(t, vectorstore.VerdictCount{Verdict: "folded", Events: 1}, got.Verdicts[0].VerdictCount)
+		assert.Equal(t, "unknown_item", got.Verdicts[1].Reason)
+		require.NotNil(t, got.Latency)
+		assert.Greater(t, got.Latency.P99, 0.0)
+		assert.Zero(t, got.Missing+got.Earlier)
+	})
+	t.Run("it does not count the time of an event sent before", func(t *testing.T) {
+		got := report(clitest.Run(t.Context(), twoClicks, "events", "send", "-", "--wait", "-o", "json"))
+		assert.Equal(t, 2, got.Earlier)
+		assert.Nil(t, got.Latency)
+	})
+	t.Run("it fails when one has no verdict in time", func(t *testing.T) {
+		r := clitest.Run(t.Context(), twoClicks+`{"user_id":"u","item_id":"i","event_type":"lost","occurred_at":"2026-01-02T03:04:05Z"}`,
+			"events", "send", "-", "--wait", "--timeout", "250ms", "-q")
+		assert.Equal(t, 1, r.Code)
+		assert.Contains(t, r.Err, "of 3 events 1 have no verdict")
+		assert.Contains(t, r.Out, "missing")
+	})
+	t.Run("it fails when one went to quarantine", func(t *testing.T) {
+		r := clitest.Run(t.Context(), `{"event_id":"e1","user_id":"u"}`+"\nnonsense\n", "events", "send", "-", "--wait", "--raw", "-q")
+		assert.Equal(t, 1, r.Code)
+		assert.Contains(t, r.Err, "1 went to quarantine (see `recflow quarantine list`), 1 can have no verdict")
+		assert.Contains(t, r.Out, "missing_field")
+	})
+}
+
+func TestEventsGenerate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log.csv")
+	require.NoError(t, os.WriteFile(path, []byte("user,item,ts\nu,c,2017-12-03T00:00:00.3\nu,a,2017-12-01\nu,b,2017-12-03\nv,d,2017-12-03T00:00:00.1\n"), 0o600))
+	t.Run("it sends the later events, oldest first, with the ids of an import", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		r := clitest.Run(t.Context(), "", "events", "generate", path, "--from", "2017-12-02", "--speed", "1", "-o", "json", "-q")
+		require.Zero(t, r.Code, r.Err)
+		sent := onStream(t, s)
+		require.Len(t, sent["u"], 2)
+		assert.Equal(t, []string{"b", "c"}, []string{sent["u"][0].ItemID, sent["u"][1].ItemID})
+		var report events.SendReport
+		require.NoError(t, json.Unmarshal([]byte(r.Out), &report))
+		assert.InDelta(t, 0.3, report.Seconds, 0.15, "as far apart as in truth")
+
+		code, imported, _ := clitest.Import(t, "", path, "--dry-run")
+		require.Zero(t, code)
+		assert.Equal(t, imported.Files[0].SampleEvents[2].EventID, sent["u"][0].EventID)
+	})
+	t.Run("it writes them to a file that can be sent", func(t *testing.T) {
+		s := clitest.NewStream(t)
+		out := filepath.Join(t.TempDir(), "later.jsonl")
+		r := clitest.Run(t.Context(), "", "events", "generate", path, "--from", "2017-12-02", "--limit", "2", "--out", out)
+		require.Zero(t, r.Code, r.Err)
+		require.Empty(t, s.Records("events"))
+		require.Zero(t, clitest.Run(t.Context(), "", "events", "send", out).Code)
+		assert.Equal(t, "d", onStream(t, s)["v"][0].ItemID)
+		assert.Len(t, onStream(t, s)["u"], 1)
+	})
+	t.Run("it asks where to begin when nothing says so", func(t *testing.T) {
+		clitest.NewStream(t)
+		assert.Contains(t, clitest.Run(t.Context(), "", "events", "generate", path).Err, "say with --from where to begin")
+	})
+}

@@ -1,0 +1,4 @@
+package events
+
+// SendReport is what send prints with -o json.
+type SendReport = sendReport

@@ -1,0 +1,167 @@
+package events
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+const (
+	lookEvery = 100 * time.Millisecond // for verdicts
+	lookAt    = 2000                   // events in one query
+	lookMost  = 6000                   // events in one look, so that it does not take the stream's database for itself
+)
+
+// waitFlags say whether and how long to wait for verdicts.
+type waitFlags struct {
+	wait    bool
+	timeout time.Duration
+}
+
+func (f *waitFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.wait, "wait", false, "wait until each event has its verdict")
+	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "with --wait: longest time from the last event sent to its verdict")
+}
+
+// fate is what can become of an event.
+type fate struct{ verdict, reason string }
+
+// waiter looks for the verdicts of events while more are sent.
+type waiter struct {
+	look func(context.Context, []vectorstore.VerdictKey) (map[vectorstore.VerdictKey]vectorstore.Verdict, error)
+
+	mu       sync.Mutex
+	sent     map[vectorstore.VerdictKey]time.Time // without a verdict so far
+	queue    []vectorstore.VerdictKey             // the same; the next to look for comes first
+	latency  map[fate][]time.Duration             // from sending to verdict
+	earlier  int                                  // had their verdict before they were sent this time
+	repeated int                                  // were sent again while they had none
+	found    int
+	trouble  error // the last look failed
+}
+
+func newWaiter(store *vectorstore.Store) *waiter {
+	return &waiter{look: store.Verdicts, sent: map[vectorstore.VerdictKey]time.Time{}, latency: map[fate][]time.Duration{}}
+}
+
+// expect waits for the verdict of an event that was sent at a time.
+func (w *waiter) expect(key vectorstore.VerdictKey, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, again := w.sent[key]; again {
+		w.repeated++
+		return
+	}
+	w.sent[key] = at
+	w.queue = append(w.queue, key)
+}
+
+// done is how many events have their verdict.
+func (w *waiter) done() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.found
+}
+
+// missing is how many have none.
+func (w *waiter) missing() (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.sent), w.trouble
+}
+
+// run looks until ctx ends, or finish is closed and nothing is missing or the
+// timeout has passed since. That the store is away for a while is no reason to
+// stop: so are its verdicts.
+func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.Duration, show func()) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	var end <-chan time.Time
+	for {
+		w.lookOnce(ctx, lookMost)
+		if n, _ := w.missing(); n == 0 && end != nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-finish:
+			finish, end = nil, time.After(timeout)
+		case <-end:
+			w.lookOnce(ctx, math.MaxInt)
+			return nil
+		case <-ticker.C:
+			if end != nil {
+				show()
+			}
+		}
+	}
+}
+
+// lookOnce looks once for up to so many of the events that have no verdict yet.
+func (w *waiter) lookOnce(ctx context.Context, most int) {
+	w.mu.Lock()
+	left := min(len(w.queue), most)
+	w.mu.Unlock()
+	for left > 0 && ctx.Err() == nil {
+		w.mu.Lock()
+		n := min(left, lookAt)
+		keys := slices.Clone(w.queue[:n])
+		w.mu.Unlock()
+		left -= n
+		found, err := w.look(ctx, keys)
+		w.mu.Lock()
+		if w.trouble = err; err == nil {
+			w.settle(keys, found)
+		}
+		w.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// settle counts what was found, and puts the rest at the end of the queue.
+func (w *waiter) settle(keys []vectorstore.VerdictKey, found map[vectorstore.VerdictKey]vectorstore.Verdict) {
+	w.queue = w.queue[len(keys):]
+	for _, key := range keys {
+		v, ok := found[key]
+		if !ok {
+			w.queue = append(w.queue, key)
+			continue
+		}
+		f := fate{v.Verdict, v.Reason}
+		took := v.At.Sub(w.sent[key])
+		delete(w.sent, key)
+		w.found++
+		if _, known := w.latency[f]; !known {
+			w.latency[f] = nil
+		}
+		if took < 0 {
+			w.earlier++
+			w.latency[f] = append(w.latency[f], -1)
+			continue
+		}
+		w.latency[f] = append(w.latency[f], took)
+	}
+}
+
+// quantiles are the p50, p95 and p99 of durations, by nearest rank. Negative ones
+// are left out; ok is false when nothing is left.
+func quantiles(all []time.Duration) (q [3]time.Duration, ok bool) {
+	sorted := slices.DeleteFunc(slices.Clone(all), func(d time.Duration) bool { return d < 0 })
+	if len(sorted) == 0 {
+		return q, false
+	}
+	slices.Sort(sorted)
+	for i, p := range []float64{0.5, 0.95, 0.99} {
+		q[i] = sorted[int(math.Ceil(p*float64(len(sorted))))-1]
+	}
+	return q, true
+}

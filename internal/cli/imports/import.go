@@ -1,0 +1,133 @@
+// Package imports has the command import.
+package imports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/sources"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/importer"
+)
+
+const importLong = `import takes a file or a folder to events and items in the bucket, under
+raw/interactions/ and raw/items/.
+
+PATH is a CSV, JSON lines or Parquet file (plain, gzip or zstd), a folder of
+them, a MovieLens folder (ratings.csv and movies.csv), or - for standard input.
+The name completejourney fetches and imports a demonstration data set.
+
+A file needs a column for the user and one for the item; they are recognised by
+name (user, user_id, userId, customer_id, …; item, item_id, movieId, product_id,
+…). Other columns are optional: the time (ISO 8601, or seconds, milliseconds or
+microseconds since 1970), the event type, a value, an event id. Without a type
+an event is a click, or a rating when there is a rating column. Without a time
+it gets the time of the file's first import. A file without a user column but
+with a title, category, tags or text is taken as items.
+
+A row that cannot be an event goes to a file of rejects with the reason. The
+others are imported; the exit code is 1 past --max-rejects.
+
+Importing a file again changes nothing. Importing it with another mapping of its
+columns replaces what it gave before.`
+
+// importFlags are the flags of the import command as they were given.
+type importFlags struct {
+	options    importer.Options
+	until      string
+	maxRejects int64
+}
+
+// NewCommand returns the command import.
+func NewCommand(a *app.App) *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import PATH|completejourney",
+		Short: "Import events and items from a file, a folder or a data set",
+		Long:  importLong,
+		Example: "  recflow import completejourney --until 2017-12-10\n" +
+			"  recflow import events.csv.gz --dry-run\n" +
+			"  recflow import log.csv --user-column visitor --time-column ts --event-type view",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.maxRejects < 0 && cmd.Flags().Changed("max-rejects") {
+				return app.UsageError(fmt.Errorf("--max-rejects is %d; use 0 or more", f.maxRejects))
+			}
+			return runImport(cmd.Context(), a, args[0], f)
+		},
+	}
+	flags := cmd.Flags()
+	sources.AddColumnFlags(flags, &f.options, "auto, movielens, csv, jsonl or parquet")
+	flags.StringVar(&f.until, "until", "", "only events before this time (a date means its beginning, UTC)")
+	flags.BoolVar(&f.options.DryRun, "dry-run", false, "read and check everything, write nothing")
+	flags.BoolVar(&f.options.Items, "items", false, "the file holds items, whatever its columns")
+	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "rejected rows that are tolerated (default 100, or 1 % of the rows if that is more)")
+	flags.StringVar(&f.options.RejectsFile, "rejects", "", "file for rejected rows (default: one a file, in the home's rejects/)")
+	flags.Lookup("max-rejects").DefValue = "0" // not shown: said in words above
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+func runImport(ctx context.Context, a *app.App, path string, f importFlags) error {
+	if err := a.CheckOutput(); err != nil {
+		return err
+	}
+	if err := f.options.Check(); err != nil {
+		return app.UsageError(err)
+	}
+	if err := sources.CheckNamed(path, f.options); err != nil {
+		return err
+	}
+	local, err := config.ReadLocal()
+	if err != nil {
+		return err
+	}
+	o := f.options
+	o.MaxRejects = f.maxRejects
+	o.Stdin = a.In
+	o.RejectsDir = filepath.Join(local.Home, "rejects")
+	if _, err := os.Stat(local.Home); err == nil {
+		o.TempDir = filepath.Join(local.Home, "tmp") // where there is room for data
+	}
+	if f.until != "" {
+		if o.Until, err = importer.ParseTime(f.until); err != nil {
+			return app.UsageError(fmt.Errorf("--until %w", err))
+		}
+	}
+	store, err := sources.OpenStore(ctx, a, o.DryRun)
+	if err != nil {
+		return err
+	}
+	show := newImportProgress(a)
+	o.Progress = show.update
+	r, err := importInto(ctx, a, store, path, local, o)
+	var many importer.TooManyRejects
+	if err != nil && !errors.As(err, &many) {
+		show.fail()
+		return err
+	}
+	show.done(r)
+	explainImport(a, r)
+	if e := a.Print(importListing(r)); e != nil {
+		return e
+	}
+	return err
+}
+
+// importInto imports a path, or the data set of that name.
+func importInto(ctx context.Context, a *app.App, store importer.Store, path string, local config.Local, o importer.Options) (importer.Result, error) {
+	if path != importer.CompleteJourney {
+		return importer.Import(ctx, store, path, o)
+	}
+	folder, err := sources.FetchCompleteJourney(ctx, a, local)
+	if err != nil {
+		return importer.Result{}, err
+	}
+	return importer.ImportCompleteJourney(ctx, store, folder, o)
+}

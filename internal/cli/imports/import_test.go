@@ -1,0 +1,66 @@
+package imports_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/cli/clitest"
+)
+
+func TestImportDryRunNeedsNoStack(t *testing.T) {
+	t.Setenv("RECFLOW_HOME", filepath.Join(t.TempDir(), "none"))
+	code, r, stderr := clitest.Import(t, "userId,movieId,rating\n1,2,4.5\n,3,1\n", "-", "--dry-run")
+	require.Zero(t, code, stderr)
+	require.EqualValues(t, 1, r.Events)
+	require.Contains(t, stderr, "standard input:3: user_id is empty")
+	require.Contains(t, stderr, "item=movieId, user=userId, value=rating, event type rating")
+	require.NoDirExists(t, os.Getenv("RECFLOW_HOME"))
+}
+
+func TestImportSaysWhatIsMissing(t *testing.T) {
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Setenv("RECFLOW_BUCKET", "")
+	code, _, stderr := clitest.Import(t, "", "somewhere.csv")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "recflow up")
+	code, _, stderr = clitest.Import(t, "who,what\n1,2\n", "-", "--dry-run")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, `the columns are "who", "what"; name it with --user-column`)
+	code, _, stderr = clitest.Import(t, "", "completejourney", "--format", "csv")
+	require.Equal(t, 2, code, stderr)
+}
+
+func TestImportIntoABucketTwice(t *testing.T) {
+	bucket := awstest.S3(t)
+	for k, v := range awstest.Env(t) {
+		t.Setenv(k, v)
+	}
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Setenv("RECFLOW_BUCKET", bucket.Bucket())
+	path := filepath.Join(t.TempDir(), "events.csv")
+	require.NoError(t, os.WriteFile(path, []byte("user,item,ts\nu,i,2017-12-01\nv,j,2017-12-02\nbad,k,never\n"), 0o600))
+
+	code, r, stderr := clitest.Import(t, "", path, "-q")
+	require.Zero(t, code, stderr)
+	require.Equal(t, 2, r.Files[0].Objects.Written)
+	require.FileExists(t, r.Rejects)
+
+	code, r, stderr = clitest.Import(t, "", path, "--max-rejects", "0")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "more than the 0 of --max-rejects")
+	require.Zero(t, r.Files[0].Objects.Written)
+	require.Equal(t, 2, r.Files[0].Objects.Unchanged)
+
+	var keys []string
+	for o, err := range bucket.List(t.Context(), "") {
+		require.NoError(t, err)
+		keys = append(keys, o.Key)
+	}
+	require.Len(t, keys, 3)
+	require.Regexp(t, `^raw/imports/[0-9a-f]{64}\.json$`, keys[0])
+	require.Regexp(t, `^raw/interactions/dt=2017-12-01/[0-9a-f]{16}-00000\.parquet$`, keys[1])
+}

@@ -1,0 +1,54 @@
+// Package output draws results: tables, and how times, counts and text are written
+// for people.
+package output
+
+import (
+	"strings"
+
+	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
+)
+
+// Listing is a result that can be printed in every output format.
+type Listing struct {
+	Columns []string   // names as CSV and the table's head show them
+	Rows    [][]string // one cell a column
+	JSON    any        // what -o json and -o yaml print; nil prints the rows as objects
+}
+
+// Value is what programs read.
+func (l Listing) Value() any {
+	if l.JSON != nil {
+		return l.JSON
+	}
+	objects := make([]map[string]string, len(l.Rows))
+	for i, row := range l.Rows {
+		objects[i] = make(map[string]string, len(row))
+		for j, cell := range row {
+			objects[i][l.Columns[j]] = cell
+		}
+	}
+	return objects
+}
+
+// Table draws rows under a head, without vertical lines.
+func Table(columns []string, rows [][]string) string {
+	heads := make([]string, len(columns))
+	for i, c := range columns {
+		heads[i] = strings.ToUpper(strings.ReplaceAll(c, "_", " "))
+	}
+	return table.New().
+		Border(lipgloss.HiddenBorder()).
+		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderHeader(false).BorderColumn(false).
+		StyleFunc(func(row, _ int) lipgloss.Style {
+			s := lipgloss.NewStyle().PaddingRight(2)
+			if row == table.HeaderRow {
+				return s.Bold(true)
+			}
+			return s
+		}).
+		Headers(heads...).
+		Rows(rows...).
+		String()
+}

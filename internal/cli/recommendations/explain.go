@@ -1,0 +1,81 @@
+package recommendations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/database"
+	"github.com/recflow/recflow/internal/cli/output"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// NewExplainCommand returns the command explain.
+func NewExplainCommand(a *app.App) *cobra.Command {
+	req := recommend.Request{K: 10}
+	cmd := &cobra.Command{
+		Use:   "explain USER ITEM",
+		Short: "Say where the score of an item for a user comes from",
+		Long: "Splits the score of an item for a user into what each item of the user's history adds to\n" +
+			"it. The terms sum to the score. Says also when the item is not in the user's list, and why.",
+		Example: "  recflow explain 1364 995242",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.CheckOutput(); err != nil {
+				return err
+			}
+			for i, kind := range []string{"user", "item"} {
+				if err := recsys.CheckID(kind, args[i]); err != nil {
+					return app.UsageError(err)
+				}
+			}
+			if err := req.Check(); err != nil {
+				return app.UsageError(err)
+			}
+			req.UserID = args[0]
+			return printExplanation(cmd.Context(), a, req, args[1])
+		},
+	}
+	cmd.Flags().Int64Var(&req.Version, "version", 0, "read this version in place of the live one")
+	cmd.Flags().StringArrayVar(&req.Recent, "recent", nil, "an item clicked just now; may be repeated")
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+func printExplanation(ctx context.Context, a *app.App, req recommend.Request, itemID string) error {
+	store, err := database.Open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	r := recommend.Recommender{Store: store}
+	e, err := r.Explain(ctx, req, itemID)
+	if errors.Is(err, recommend.ErrUnknownItem) {
+		return app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("%w%s", err, suggestItem(ctx, &r, req.Version))}
+	}
+	if err != nil {
+		return app.ExplainVersion(err, req.Version)
+	}
+	if a.Output == "table" {
+		fmt.Fprintf(a.Out, "%s for user %s · %s · version %d · score %s\n",
+			strings.TrimSpace(itemID+" "+e.Item.Title), e.UserID, e.Stage, e.Version, output.Number(e.Score))
+		if len(e.LeftOut) > 0 {
+			fmt.Fprintf(a.Out, "not in the list: %s\n", strings.Join(e.LeftOut, ", "))
+		}
+		if e.Rule != "" {
+			fmt.Fprintln(a.Out, e.Rule)
+			return nil
+		}
+	}
+	l := output.Listing{Columns: []string{"item", "title", "weight", "adds"}, JSON: e}
+	for _, t := range e.Terms {
+		l.Rows = append(l.Rows, []string{t.ItemID, t.Title, output.Number(float64(t.Weight)), strconv.FormatFloat(t.Score, 'f', 6, 64)})
+	}
+	return a.Print(l)
+}

@@ -1,0 +1,23 @@
+package recommendations
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	list := func(ids ...string) (l recommend.List) {
+		for i, id := range ids {
+			l.Items = append(l.Items, recommend.Ranked{Rank: i + 1, Item: recsys.Item{ItemID: id}})
+		}
+		return l
+	}
+	moves, gone := moved(list("a", "b", "c", "d"), list("d", "a", "x", "c"))
+	assert.Equal(t, []string{"↑3", "↓1", "new", "↓1"}, moves)
+	assert.Equal(t, []string{"b"}, gone)
+}

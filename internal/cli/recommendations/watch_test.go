@@ -1,0 +1,82 @@
+package recommendations_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/cli"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+// watching runs a watch and returns its output line by line; end presses Ctrl-C
+// and returns the exit code.
+func watching(t *testing.T, args ...string) (lines *bufio.Scanner, end func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- cli.Run(ctx, append([]string{"recommend", "--watch"}, args...), app.Streams{In: strings.NewReader(""), Out: w, Err: io.Discard})
+		w.Close()
+	}()
+	lines = bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	return lines, func() int {
+		cancel()
+		for lines.Scan() {
+		}
+		return <-code
+	}
+}
+
+func TestRecommendWatch(t *testing.T) {
+	store := clitest.NewSystem(t)
+	clitest.WithVersions(t, store)
+	click := func(id, item string) recsys.Event {
+		return recsys.Event{EventID: id, UserID: "nobody", ItemID: item, EventType: "click", OccurredAt: time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)}
+	}
+	t.Run("it prints a line of JSON for each change, and ends well", func(t *testing.T) {
+		lines, end := watching(t, "nobody", "-k", "5", "-o", "json")
+		next := func() (l recommend.List) {
+			require.True(t, lines.Scan())
+			require.NoError(t, json.Unmarshal(lines.Bytes(), &l))
+			return l
+		}
+		first := next()
+		assert.Equal(t, recommend.Popular, first.Stage)
+		vectorstoretest.Stream(t, store, click("e1", "i000010"))
+		second := next()
+		assert.Equal(t, recommend.Session, second.Stage)
+		assert.NotEqual(t, first.RecommendationID, second.RecommendationID)
+		assert.Zero(t, end())
+	})
+	t.Run("it shows what moved", func(t *testing.T) {
+		lines, end := watching(t, "nobody", "-k", "5")
+		require.True(t, lines.Scan())
+		assert.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3} · user nobody · session .* · version 1 · list [0-9a-f]{32}$`, lines.Text())
+		require.True(t, lines.Scan())
+		assert.NotContains(t, lines.Text(), "MOVED")
+		vectorstoretest.Stream(t, store, click("e2", "i000200"), click("e3", "i000201"))
+		for lines.Scan() && !strings.Contains(lines.Text(), "MOVED") {
+		}
+		assert.Contains(t, lines.Text(), "RANK")
+		assert.Zero(t, end())
+	})
+	for name, args := range map[string][]string{"two users": {"a", "b"}, "CSV": {"a", "-o", "csv"}} {
+		t.Run("it is not for "+name, func(t *testing.T) {
+			assert.Equal(t, 2, clitest.Run(t.Context(), "", append([]string{"recommend", "--watch"}, args...)...).Code)
+		})
+	}
+}

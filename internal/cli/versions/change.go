@@ -1,0 +1,249 @@
+package versions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/database"
+	"github.com/recflow/recflow/internal/cli/output"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// These commands change what is live through the API. Each looks first and says
+// what it saw, so that it does not undo what somebody else did meanwhile.
+
+func newPromoteCommand(a *app.App) *cobra.Command {
+	var flip apiclient.NewFlip
+	cmd := &cobra.Command{
+		Use:               "promote VERSION",
+		Short:             "Make a ready version live",
+		Example:           "  recflow versions promote 7 --reason \"better on the hold-out\"",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeVersions(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
+				v, etag, err := api.Version(cmd.Context(), id)
+				if err != nil {
+					return versionProblem(err, id)
+				}
+				if v.Live {
+					live, _, err := api.Live(cmd.Context())
+					if err != nil {
+						return err
+					}
+					return printLive(a, live) // as it was asked for
+				}
+				live, err := api.Promote(cmd.Context(), id, etag, flip)
+				if err != nil {
+					return fmt.Errorf("%w; see `recflow versions show %d`", err, id)
+				}
+				return printLive(a, live)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&flip.Reason, "reason", "", "why, for the audit")
+	cmd.Flags().BoolVar(&flip.Evaluation, "evaluation", false, "also a version that is for evaluation")
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+func newRollbackCommand(a *app.App) *cobra.Command {
+	var flip apiclient.NewFlip
+	cmd := &cobra.Command{
+		Use:     "rollback",
+		Short:   "Make the version live that was live before",
+		Example: "  recflow versions rollback --reason \"strange lists\"",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.CheckOutput(); err != nil {
+				return err
+			}
+			api, err := a.OpenAPI()
+			if err != nil {
+				return err
+			}
+			_, etag, err := api.Live(cmd.Context())
+			if err != nil {
+				return app.ExplainAPI(err)
+			}
+			live, err := api.Rollback(cmd.Context(), etag, flip)
+			if err != nil {
+				return app.ExplainAPI(err)
+			}
+			return printLive(a, live)
+		},
+	}
+	cmd.Flags().StringVar(&flip.Reason, "reason", "", "why, for the audit")
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+func newPinCommand(a *app.App, name, short string, pinned bool) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               name + " VERSION",
+		Short:             short,
+		Example:           "  recflow versions " + name + " 7",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeVersions(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
+				_, etag, err := api.Version(cmd.Context(), id)
+				if err != nil {
+					return versionProblem(err, id)
+				}
+				v, err := api.Pin(cmd.Context(), id, etag, pinned)
+				if err != nil {
+					return err
+				}
+				return a.Print(versionListing([]recsys.Version{v}))
+			})
+		},
+	}
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+func newDeleteCommand(a *app.App) *cobra.Command {
+	var target bool
+	cmd := &cobra.Command{
+		Use:               "delete VERSION",
+		Short:             "Remove the data of a version for good",
+		Long:              "Removes the data of a version for good; what is known about it stays. Not the live\nversion, one that is pinned or loading, nor the one that a rollback would go to.",
+		Example:           "  recflow versions delete 7",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeVersions(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
+				_, etag, err := api.Version(cmd.Context(), id)
+				if err != nil {
+					return versionProblem(err, id)
+				}
+				v, err := api.DeleteVersion(cmd.Context(), id, etag, target)
+				if err != nil {
+					return err
+				}
+				return a.Print(versionListing([]recsys.Version{v}))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&target, "rollback-target", false, "also the one that a rollback would go to")
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+func newDiffCommand(a *app.App) *cobra.Command {
+	var k, users int
+	cmd := &cobra.Command{
+		Use:               "diff VERSION OTHER",
+		Short:             "Compare the lists and the metrics of two versions",
+		Long:              "Compares the lists of a sample of users whom both versions know, what of the catalogue\nthey show, and the metrics of both trainings, each on its own hold-out.",
+		Example:           "  recflow versions diff 6 7 --users 500",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeVersions(a),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			other, err := versionArgument(args[1])
+			if err != nil {
+				return err
+			}
+			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
+				d, err := api.Diff(cmd.Context(), id, other, k, users)
+				if err != nil {
+					return app.ExplainAPI(err)
+				}
+				return a.Print(diffListing(d))
+			})
+		},
+	}
+	cmd.Flags().IntVarP(&k, "length", "k", 20, "length of the lists")
+	cmd.Flags().IntVar(&users, "users", 200, "most users to compare")
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+func diffListing(d recommend.Diff) output.Listing {
+	number := func(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
+	l := output.Listing{Columns: []string{"what", strconv.FormatInt(d.A, 10), strconv.FormatInt(d.B, 10), "both"}, JSON: d}
+	l.Rows = [][]string{
+		{fmt.Sprintf("overlap@%d, mean of %d users", d.K, d.Users), "", "", number(d.Overlap)},
+		{"rank-biased overlap", "", "", number(d.RBO)},
+		{"users with the same list", "", "", number(d.Same)},
+		{"items", output.Count(d.Items.A), output.Count(d.Items.B), ""},
+		{"items that the other does not have", output.Count(d.Items.Lost), output.Count(d.Items.New), ""},
+		{"items in somebody's list", number(d.Items.CoverageA), number(d.Items.CoverageB), ""},
+	}
+	if len(d.Metrics) > 0 && !d.SameHoldout {
+		l.Rows = append(l.Rows, []string{"metrics, each on another hold-out", "", "", "says little"})
+	}
+	for _, m := range d.Metrics {
+		l.Rows = append(l.Rows, []string{m.Name, number(m.A), number(m.B), fmt.Sprintf("%+.4f", m.Delta)})
+	}
+	return l
+}
+
+// changeVersion runs change with the API and the number of a version.
+func changeVersion(a *app.App, argument string, change func(*apiclient.Client, int64) error) error {
+	if err := a.CheckOutput(); err != nil {
+		return err
+	}
+	id, err := versionArgument(argument)
+	if err != nil {
+		return err
+	}
+	api, err := a.OpenAPI()
+	if err != nil {
+		return err
+	}
+	return app.ExplainAPI(change(api, id))
+}
+
+// versionProblem names a version that does not exist.
+func versionProblem(err error, id int64) error {
+	var p *apiclient.Problem
+	if errors.As(err, &p) && p.Status == http.StatusNotFound {
+		return app.NoSuchVersion(id)
+	}
+	return err
+}
+
+// printLive says which version is live now.
+func printLive(a *app.App, live apiclient.Live) error {
+	v := live.Version
+	return a.Print(output.Listing{
+		Columns: []string{"live", "revision", "run_id", "items", "users", "covers_to"},
+		Rows: [][]string{{
+			output.Count(v.ID), output.Count(live.Revision), v.RunID, output.Count(v.Items), output.Count(v.Users), output.Timestamp(v.Coverage.To),
+		}},
+		JSON: live,
+	})
+}
+
+// completeVersions completes the numbers of versions.
+func completeVersions(a *app.App) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+		defer cancel()
+		store, err := database.Open(ctx, a)
+		if err != nil || len(args) > 1 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer store.Close()
+		versions, err := store.Versions(ctx, 20)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []string
+		for _, v := range versions {
+			ids = append(ids, cobra.CompletionWithDesc(strconv.FormatInt(v.ID, 10), string(v.State)))
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}

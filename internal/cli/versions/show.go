@@ -1,0 +1,199 @@
+package versions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/output"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// versionReport is all that is known about a version, as -o json prints it.
+type versionReport struct {
+	recsys.Version
+	Parameters recsys.Parameters   `json:"parameters"`
+	Interest   recsys.Interest     `json:"interest"`
+	Input      recsys.Input        `json:"input"`
+	Checks     []recsys.Check      `json:"checks"`
+	Gates      []recsys.GateResult `json:"gates"`
+	Metrics    recsys.Metrics      `json:"metrics"`
+	Flips      []vectorstore.Flip  `json:"flips"` // newest first; those that made it live
+}
+
+// flipsShown is how far back the audit is searched for a version's flips.
+const flipsShown = 1000
+
+func newShowCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "show [VERSION]",
+		Short:             "Show a version: what it was made from, its gates and its metrics",
+		Long:              "Shows the live version, or the one given.",
+		Example:           "  recflow versions show 7",
+		ValidArgsFunction: completeVersions(a),
+		Args:              cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var id int64
+			if len(args) == 1 {
+				var err error
+				if id, err = versionArgument(args[0]); err != nil {
+					return err
+				}
+			}
+			return withStore(cmd.Context(), a, func(store *vectorstore.Store) error {
+				report, err := reportOf(cmd.Context(), store, id)
+				if err != nil {
+					return app.Explain(err)
+				}
+				return printReport(a, report)
+			})
+		},
+	}
+	a.AddOutputFlag(cmd)
+	return cmd
+}
+
+// reportOf collects the report of a version, the live one for 0.
+func reportOf(ctx context.Context, store *vectorstore.Store, id int64) (versionReport, error) {
+	if id == 0 {
+		live, err := store.Live(ctx)
+		if err != nil {
+			return versionReport{}, err
+		}
+		id = live.Version.ID
+	}
+	v, err := store.Version(ctx, id)
+	if errors.Is(err, recsys.ErrNotFound) {
+		return versionReport{}, app.NoSuchVersion(id)
+	}
+	if err != nil {
+		return versionReport{}, err
+	}
+	m, err := store.Manifest(ctx, id)
+	if err != nil {
+		return versionReport{}, err
+	}
+	r := versionReport{Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: m.Checks, Metrics: m.Metrics}
+	if r.Gates, err = store.Gates(ctx, id); err != nil {
+		return versionReport{}, err
+	}
+	flips, err := store.Flips(ctx, flipsShown)
+	if err != nil {
+		return versionReport{}, err
+	}
+	r.Flips = slices.DeleteFunc(flips, func(f vectorstore.Flip) bool { return f.Version != id })
+	return r, nil
+}
+
+func printReport(a *app.App, r versionReport) error {
+	if a.Output == "json" || a.Output == "csv" {
+		return a.Print(output.Listing{Columns: []string{"fact", "value"}, Rows: r.facts(), JSON: r})
+	}
+	sections := []struct {
+		title string
+		l     output.Listing
+	}{
+		{fmt.Sprintf("version %d", r.ID), output.Listing{Columns: []string{"fact", "value"}, Rows: r.facts()}},
+		{"checks of the data that did not pass", checkListing(r.Checks)},
+		{"gates", output.Gates(r.Gates)},
+		{fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", r.Metrics.Users), output.Metrics(r.Metrics)},
+		{"promotions", flipListing(r.Flips)},
+	}
+	for i, s := range sections {
+		if i > 0 && len(s.l.Rows) > 0 {
+			fmt.Fprintln(a.Out)
+		}
+		a.PrintSection(s.title, s.l)
+	}
+	return nil
+}
+
+// facts are the lines of the report that are one value each.
+func (r versionReport) facts() [][]string {
+	state := string(r.State)
+	if r.Live {
+		state += ", live"
+	}
+	if r.Pinned {
+		state += ", pinned"
+	}
+	from := "the beginning"
+	if !r.Coverage.From.IsZero() {
+		from = output.Timestamp(r.Coverage.From)
+	}
+	p := r.Parameters
+	rows := [][]string{
+		{"state", state},
+		{"run", r.RunID},
+		{"created", output.Timestamp(r.CreatedAt)},
+		{"covers", from + " to " + output.Timestamp(r.Coverage.To) + ", stored before " + output.Timestamp(r.Coverage.StoredTo)},
+		{"input", fmt.Sprintf("%d events of %d users and %d items; %d rows in %d files", r.Input.Events, r.Input.Users, r.Input.Items, r.Input.Rows, r.Input.Files)},
+		{"streamed", strconv.FormatInt(r.Input.Streamed.Count, 10) + " events"},
+		{"size", fmt.Sprintf("%d items, %d users, %d dimensions", r.Items, r.Users, r.Dimension)},
+		{"search", searchText(r.Search)},
+		{"training", fmt.Sprintf("%s: rank %d, %d iterations, alpha %g, regularization %g, seed %d", p.Trainer, p.Rank, p.Iterations, p.Alpha, p.Regularization, p.Seed)},
+		{"interest", interestText(r.Interest)},
+	}
+	if r.Failure != "" {
+		rows = append(rows, []string{"failure", r.Failure})
+	}
+	return rows
+}
+
+func searchText(s recsys.Search) string {
+	if s.Method != recsys.HNSW {
+		return s.Method
+	}
+	text := fmt.Sprintf("hnsw: m %d, ef_construction %d, ef_search %d", s.M, s.EFConstruction, s.EFSearch)
+	if s.HalfVector {
+		text += ", half precision"
+	}
+	return text
+}
+
+func interestText(in recsys.Interest) string {
+	var parts []string
+	for _, t := range slices.Sorted(maps.Keys(in.Weights)) {
+		parts = append(parts, fmt.Sprintf("%s %g", t, in.Weights[t]))
+	}
+	text := strings.Join(parts, ", ")
+	if in.HalfLifeSeconds == 0 {
+		return text + "; no half-life"
+	}
+	age := time.Duration(in.HalfLifeSeconds * float64(time.Second))
+	if days := age.Hours() / 24; days >= 1 {
+		return fmt.Sprintf("%s; half-life %.4g days", text, days)
+	}
+	return text + "; half-life " + age.String()
+}
+
+func checkListing(checks []recsys.Check) output.Listing {
+	l := output.Listing{Columns: []string{"rule", "severity", "count", "message"}}
+	for _, c := range checks {
+		if !c.Passed {
+			l.Rows = append(l.Rows, []string{c.Rule, c.Severity, strconv.FormatInt(c.Count, 10), c.Message})
+		}
+	}
+	return l
+}
+
+func flipListing(flips []vectorstore.Flip) output.Listing {
+	l := output.Listing{Columns: []string{"revision", "at", "kind", "instead_of", "actor", "reason"}, JSON: flips}
+	for _, f := range flips {
+		from := ""
+		if f.FromVersion > 0 {
+			from = strconv.FormatInt(f.FromVersion, 10)
+		}
+		l.Rows = append(l.Rows, []string{strconv.FormatInt(f.Revision, 10), output.Timestamp(f.At), f.Kind, from, f.Actor, f.Reason})
+	}
+	return l
+}

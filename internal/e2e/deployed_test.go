@@ -1,0 +1,458 @@
+package e2e_test
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/cli/localstack"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/e2e/callrecorder"
+	"github.com/recflow/recflow/internal/e2e/iam"
+	"github.com/recflow/recflow/internal/e2e/terraform"
+	"github.com/recflow/recflow/internal/local/stack"
+)
+
+var deploy = flag.Bool("deploy", false, "type the deployment guide")
+
+// TestDeployed types docs/deploy.md into a shell, from a clean clone to an account
+// that is empty again: an emulator that enforces IAM. On the way, where everything
+// is applied, it holds what was applied against what it has to be, and walks
+// docs/guide.md through the stream, the bucket and the roles that Terraform made.
+func TestDeployed(t *testing.T) {
+	if !*deploy {
+		t.Skip("takes 12 minutes: run it with `make test-deploy`")
+	}
+	t.Parallel()
+	t.Cleanup(func() {
+		if t.Skipped() {
+			t.Error("the deployment guide was not typed") // .ci/deploy.sum must not say that it was
+		}
+	})
+	g := newDeployGuide(t)
+	part := func(name string, run func(*testing.T)) {
+		if !t.Run(name, run) {
+			t.FailNow() // what follows builds on it
+		}
+	}
+	part("the guide applies", func(t *testing.T) { g.until(t, "export RECFLOW_REGISTRY_PASSWORD") })
+	d := g.deployment(t)
+	t.Run("drift is known", d.drift)
+	t.Run("policies name what they allow", d.policies)
+	t.Run("nothing is open or in the clear", d.closed)
+	t.Run("permissions are what calls need", d.permissions)
+	t.Run("the other guide walks through it", d.walk)
+	part("the guide comes to the first recommendation", func(t *testing.T) { g.through(t, "The first backfill") })
+	t.Run("nobody tells a secret", g.keepsSecrets)
+	part("the guide upgrades", func(t *testing.T) {
+		g.through(t, "Upgrade")
+		g.account.runs(t, "recflow-worker:2", "recflow-api:2")
+	})
+	part("the guide destroys", func(t *testing.T) { g.through(t, "Destroy") })
+	require.Empty(t, strings.TrimSpace(d.tf.Must("state", "list")), "destroy leaves nothing")
+}
+
+// deployment is an installation in an emulator.
+type deployment struct {
+	endpoint string
+	tf       *terraform.Runner
+	outputs  map[string]any
+	show     string // terraform show -json
+}
+
+// deployment is what the guide has applied.
+func (g *deployGuide) deployment(t *testing.T) *deployment {
+	t.Helper()
+	d := &deployment{endpoint: g.account.emulator, tf: terraform.New(t, g.example(), g.vars...)}
+	d.show = d.tf.Must("show", "-json")
+	var outputs map[string]struct{ Value any }
+	require.NoError(t, json.Unmarshal([]byte(d.tf.Must("output", "-json")), &outputs))
+	d.outputs = map[string]any{}
+	for name, o := range outputs {
+		d.outputs[name] = o.Value
+	}
+	return d
+}
+
+func (d *deployment) output(name string) string { return d.outputs[name].(string) }
+
+func (d *deployment) outputOf(name, key string) string {
+	return d.outputs[name].(map[string]any)[key].(string)
+}
+
+// drift plans right after the apply and compares with the list of what the
+// emulator forgets.
+func (d *deployment) drift(t *testing.T) {
+	d.tf.Must("plan", "-input=false", "-no-color", "-out=drift.plan", "-parallelism=20", "-var", "running=false")
+	var plan struct {
+		Changes []struct {
+			Type   string
+			Change struct {
+				Actions       []string
+				Before, After map[string]any
+				Unknown       map[string]any `json:"after_unknown"`
+			}
+		} `json:"resource_changes"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(d.tf.Must("show", "-json", "drift.plan")), &plan))
+	found := map[string]map[string]bool{}
+	for _, r := range plan.Changes {
+		actions := strings.Join(r.Change.Actions, ",")
+		if actions == "no-op" || actions == "read" {
+			continue
+		}
+		key := r.Type + " " + actions
+		if found[key] == nil {
+			found[key] = map[string]bool{}
+		}
+		differences("", r.Change.Before, r.Change.After, r.Change.Unknown, found[key])
+	}
+	var lines []string
+	for key, attributes := range found {
+		lines = append(lines, key+" "+strings.Join(slices.Sorted(maps.Keys(attributes)), " "))
+	}
+	slices.Sort(lines)
+	text, err := os.ReadFile("../../terraform/tests/emulator/drift.txt")
+	require.NoError(t, err)
+	var known []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			known = append(known, line)
+		}
+	}
+	slices.Sort(known)
+	require.Equal(t, known, lines)
+}
+
+// differences collects the names of the attributes that a plan changes.
+func differences(path string, before, after, unknown any, into map[string]bool) {
+	if unknown == true {
+		into[path] = true
+		return
+	}
+	switch a := after.(type) {
+	case map[string]any:
+		b, _ := before.(map[string]any)
+		u, _ := unknown.(map[string]any)
+		names := map[string]bool{}
+		for _, m := range []map[string]any{a, b, u} {
+			for name := range m {
+				names[name] = true
+			}
+		}
+		for name := range names {
+			differences(strings.TrimPrefix(path+"."+name, "."), b[name], a[name], u[name], into)
+		}
+	case []any:
+		b, _ := before.([]any)
+		u, _ := unknown.([]any)
+		if len(a) != len(b) {
+			into[path] = true
+			return
+		}
+		for i := range a {
+			var ui any
+			if i < len(u) {
+				ui = u[i]
+			}
+			differences(path, b[i], a[i], ui, into)
+		}
+	default:
+		if fmt.Sprint(before) != fmt.Sprint(after) {
+			into[path] = true
+		}
+	}
+}
+
+// noResourceLevel are the actions for which AWS knows no resource, the only ones
+// that may be allowed on *.
+var noResourceLevel = regexp.MustCompile(`^(ec2:(CreateNetworkInterface|DescribeNetworkInterfaces|DescribeSubnets|DescribeSecurityGroups|DescribeVpcs|DeleteNetworkInterface|(Una|A)ssignPrivateIpAddresses)|ecr:GetAuthorizationToken|cloudwatch:PutMetricData)$`)
+
+// policies looks through what the roles may do.
+func (d *deployment) policies(t *testing.T) {
+	roles, err := iam.RolePolicies([]byte(d.show))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(roles), 7)
+	for role, policies := range roles {
+		for _, p := range policies {
+			for _, s := range p.Statements {
+				for _, action := range s.Actions {
+					require.NotContains(t, action, "*", "%s %s: an action", role, s.Sid)
+					require.NotEqual(t, "iam:PassRole", action, role)
+				}
+				if !s.Deny && slices.Contains(s.Resources, "*") {
+					require.True(t, strings.HasPrefix(s.Sid, "NoResourceLevel"), "%s: the statement %q is for every resource", role, s.Sid)
+					for _, action := range s.Actions {
+						require.Regexp(t, noResourceLevel, action, role)
+					}
+				}
+			}
+		}
+	}
+}
+
+// closed looks at what was applied for ways in and for what is not encrypted.
+func (d *deployment) closed(t *testing.T) {
+	looked := map[string]int{}
+	for _, r := range d.resources(t) {
+		looked[r.Type]++
+		v := r.Values
+		switch r.Type {
+		case "aws_vpc_security_group_ingress_rule":
+			require.NotEqual(t, "0.0.0.0/0", v["cidr_ipv4"], r.Address)
+			require.NotEqual(t, "::/0", v["cidr_ipv6"], r.Address)
+		case "aws_security_group", "aws_default_security_group":
+			require.NotContains(t, fmt.Sprint(v["ingress"]), "0.0.0.0/0", r.Address)
+		case "aws_db_instance":
+			require.Equal(t, []any{false, true, true}, []any{v["publicly_accessible"], v["storage_encrypted"], v["iam_database_authentication_enabled"]}, r.Address)
+		case "aws_kinesis_stream":
+			require.Equal(t, "KMS", v["encryption_type"], r.Address)
+		case "aws_cloudwatch_log_group":
+			require.NotEmpty(t, v["kms_key_id"], r.Address)
+		case "aws_sns_topic":
+			require.NotEmpty(t, v["kms_master_key_id"], r.Address)
+		case "aws_s3_bucket_policy":
+			require.Regexp(t, `(?s)"Deny".*"aws:SecureTransport" *: *"false"|"aws:SecureTransport" *: *"false".*"Deny"`, v["policy"], r.Address)
+		case "aws_lb_listener":
+			require.Equal(t, "HTTPS", v["protocol"], r.Address)
+		case "aws_lambda_event_source_mapping":
+			require.Equal(t, []any{"ReportBatchItemFailures"}, v["function_response_types"])
+			require.Equal(t, true, v["bisect_batch_on_function_error"])
+			require.Positive(t, v["maximum_retry_attempts"])
+			require.Positive(t, v["maximum_record_age_in_seconds"])
+			require.Contains(t, fmt.Sprint(v["destination_config"]), "arn:aws:s3:::")
+		}
+	}
+	for _, kind := range []string{
+		"aws_vpc_security_group_ingress_rule", "aws_security_group", "aws_default_security_group", "aws_db_instance", "aws_kinesis_stream", "aws_cloudwatch_log_group",
+		"aws_sns_topic", "aws_s3_bucket_policy", "aws_lb_listener", "aws_lambda_event_source_mapping",
+	} {
+		require.Positive(t, looked[kind], kind)
+	}
+}
+
+// resource is one of the state.
+type resource struct {
+	Type, Address string
+	Values        map[string]any
+}
+
+// resources are all of the state.
+func (d *deployment) resources(t *testing.T) (all []resource) {
+	type module struct {
+		Resources []resource
+		Children  []module `json:"child_modules"`
+	}
+	var state struct {
+		Values struct {
+			Root module `json:"root_module"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(d.show), &state))
+	for modules := []module{state.Values.Root}; len(modules) > 0; modules = modules[1:] {
+		all = append(all, modules[0].Resources...)
+		modules = append(modules, modules[0].Children...)
+	}
+	return all
+}
+
+// permissions holds the calls on record against what the roles may do, both ways.
+func (d *deployment) permissions(t *testing.T) {
+	calls, err := iam.Recorded()
+	require.NoError(t, err)
+	require.NoError(t, iam.Check([]byte(d.show), calls))
+
+	unused := slices.DeleteFunc(slices.Clone(calls), func(c iam.Call) bool { return c.Action == "glue:BatchStopJobRun" })
+	require.ErrorContains(t, iam.Check([]byte(d.show), unused), "glue:BatchStopJobRun", "a permission that no call needs")
+	missing := slices.Clone(calls)
+	i := slices.IndexFunc(missing, func(c iam.Call) bool { return c.Component == "api" })
+	missing[i].Action = "kinesis:DeleteStream"
+	require.ErrorContains(t, iam.Check([]byte(d.show), missing), "kinesis:DeleteStream", "a call that is not allowed")
+}
+
+// walk starts a local stack whose AWS is the deployment, and does what the guide
+// does.
+func (d *deployment) walk(t *testing.T) {
+	local, err := config.ReadLocal()
+	require.NoError(t, err)
+	bin := clitest.Programs(t)
+	home := filepath.Join(t.TempDir(), ".recflow")
+	t.Cleanup(func() { stopStack(t, bin, local.Cache, home) })
+	ports, err := stack.ReservePorts()
+	require.NoError(t, err)
+	settings := stack.NewSettings(ports)
+	calls := &callrecorder.Log{}
+	d.settings(t, &settings, calls)
+	data, err := json.Marshal(settings)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(home, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(home, "stack.json"), data, 0o600))
+	walk(t, bin, home, "recflow up")
+	require.NotEmpty(t, calls.Calls())
+	d.keepsSecrets(t, home, settings)
+	d.emptyBucket(t, settings.Env(home))
+}
+
+// emptyBucket takes away what a walk has stored: its database is gone, and who
+// comes next begins with an empty one.
+func (d *deployment) emptyBucket(t *testing.T, env map[string]string) {
+	aws, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(env))
+	require.NoError(t, err)
+	bucket := awsclient.NewS3(aws, d.output("bucket"))
+	var keys []string
+	for o, err := range bucket.List(t.Context(), "") {
+		require.NoError(t, err)
+		if !strings.HasPrefix(o.Key, "code/") {
+			keys = append(keys, o.Key)
+		}
+	}
+	require.NotEmpty(t, keys)
+	require.NoError(t, bucket.Delete(t.Context(), keys...))
+}
+
+// keepsSecrets looks for what nobody may read in logs, workflow histories, the
+// stand-ins' files, Terraform's state and every object.
+func (d *deployment) keepsSecrets(t *testing.T, home string, s stack.Settings) {
+	secrets := map[string]string{"the database's password": s.Password, "the API token": s.APIToken, "root's key": awstest.Root.SecretAccessKey}
+	for part, vars := range s.Overrides {
+		if vars["AWS_SECRET_ACCESS_KEY"] != "" {
+			secrets["the key of "+part] = vars["AWS_SECRET_ACCESS_KEY"]
+			secrets["the session of "+part] = vars["AWS_SESSION_TOKEN"]
+		}
+	}
+	looked := map[string]int{}
+	look := func(kind, name string, data []byte) {
+		looked[kind]++
+		for what, secret := range secrets {
+			require.NotEmpty(t, secret, what)
+			require.False(t, bytes.Contains(data, []byte(secret)), "%s is in %s", what, name)
+		}
+	}
+	hidden := []string{"stack.json", "env", "postgres"} // where they belong, for their owner only
+	require.NoError(t, filepath.WalkDir(home, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || slices.Contains(hidden, filepath.Base(path)) && filepath.Dir(path) == home {
+			return cmp.Or(err, skip(e))
+		}
+		if !e.Type().IsRegular() {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err == nil {
+			kind, _, _ := strings.Cut(strings.TrimPrefix(path, home+"/"), "/")
+			look(kind, path, data)
+		}
+		return err
+	}))
+	look("state", "the state of Terraform", []byte(d.show))
+	aws, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(s.Env(home)))
+	require.NoError(t, err)
+	bucket := awsclient.NewS3(aws, d.output("bucket"))
+	for o, err := range bucket.List(t.Context(), "") {
+		require.NoError(t, err)
+		if strings.HasPrefix(o.Key, "code/") {
+			continue
+		}
+		data, err := bucket.Get(t.Context(), o.Key, 64<<20)
+		require.NoError(t, err)
+		if z, err := gzip.NewReader(bytes.NewReader(data)); err == nil {
+			data, err = io.ReadAll(z)
+			require.NoError(t, err)
+		}
+		look("objects", o.Key, data)
+	}
+	for _, kind := range []string{"logs", "temporal.db", "glue", "objects", "state"} {
+		require.Positive(t, looked[kind], "%s are looked at: %v", kind, looked)
+	}
+}
+
+// skip leaves out a file, or a folder with all that is in it.
+func skip(e fs.DirEntry) error {
+	if e.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// vars are the names that Terraform made, for every program.
+func (d *deployment) vars() map[string]string {
+	vars := awstest.CredentialEnv(awstest.Root)
+	maps.Copy(vars, map[string]string{
+		"RECFLOW_DATABASE_AUTH":            "password", // of the stack's own Postgres
+		"RECFLOW_BUCKET":                   d.output("bucket"),
+		"RECFLOW_STREAM":                   d.output("stream"),
+		"RECFLOW_GLUE_JOB":                 d.output("glue_job"),
+		"RECFLOW_FIREHOSE_RECOMMENDATIONS": d.outputOf("delivery_streams", "recommendations"),
+		"RECFLOW_FIREHOSE_EVENTS":          d.outputOf("delivery_streams", "events"),
+		"RECFLOW_FIREHOSE_QUARANTINE":      d.outputOf("delivery_streams", "quarantine"),
+	})
+	for _, service := range []string{"S3", "KINESIS", "SNS", "LAMBDA"} {
+		vars["AWS_ENDPOINT_URL_"+service] = d.endpoint
+	}
+	return vars
+}
+
+// settings gives each part of a stack the names and the role that Terraform made
+// for it, behind a recorder.
+func (d *deployment) settings(t *testing.T, s *stack.Settings, calls *callrecorder.Log) {
+	s.Deployed = &stack.Deployed{Function: d.output("function"), Vars: d.vars()}
+	s.Overrides = map[string]map[string]string{localstack.Operator: {"AWS_ENDPOINT_URL_FIREHOSE": d.endpoint}}
+	for part, role := range map[string]string{"worker": "worker", "api": "api", "stream": "lambda", "glue": "glue", "firehose": "firehose"} {
+		credentials, err := awstest.SignIn(t.Context(), d.endpoint, awstest.Root, d.outputOf("roles", role))
+		require.NoError(t, err)
+		s.Overrides[part] = awstest.CredentialEnv(credentials)
+		maps.Copy(s.Overrides[part], endpoints(d.recorder(t, calls, role, s.Ports)))
+	}
+	s.Overrides["worker"]["RECFLOW_OUTCOMES_TOPIC"] = d.output("topic_arn")
+}
+
+// recorder stands before everything that a component calls, and ends its TLS.
+func (d *deployment) recorder(t *testing.T, calls *callrecorder.Log, component string, ports stack.Ports) (url string) {
+	recorder := callrecorder.New(callrecorder.Options{
+		Component: component, Account: awstest.Account, Record: calls.Record,
+		Upstream: func(service string) (string, error) {
+			if port := map[string]int{"glue": ports.Glue, "firehose": ports.Firehose}[service]; port != 0 {
+				return fmt.Sprintf("http://127.0.0.1:%d", port), nil
+			}
+			return d.endpoint, nil
+		},
+	})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recorder.ServeHTTP(unencrypted{w}, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// unencrypted answers without naming the bucket's key: Spark's S3A asks for the
+// same key when it copies an object, and then refuses to do so without TLS.
+type unencrypted struct{ http.ResponseWriter }
+
+func (w unencrypted) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w unencrypted) WriteHeader(status int) {
+	for name := range w.Header() {
+		if strings.HasPrefix(name, "X-Amz-Server-Side-Encryption") {
+			w.Header().Del(name)
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}

@@ -1,0 +1,268 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/stream"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+// TestEachEventCountsOnce sends events through the stream while trainings run,
+// late ones and copies among them, and looks all the time at what is known of
+// the users: every event that is stored counts once, be it in the version's
+// history or on top of it. Then it loses an object of the next training's input.
+func TestEachEventCountsOnce(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t)
+	l.recflow("up", "--free-ports", "--quiet")
+	l.importEvents()
+	train := []string{"refresh", "--wait", "--rank", "8", "--iterations", "5", "--half-life", "never"}
+	l.recflow(train...)
+	l.connect()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var group sync.WaitGroup
+	group.Go(func() { l.produce(ctx) })
+	group.Go(func() { l.watch(ctx) })
+	l.recflow(train...)
+	l.recflow(train...)
+	cancel()
+	group.Wait()
+
+	require.Eventually(t, func() bool { return len(l.stored()) == len(l.sent) }, time.Minute, 50*time.Millisecond, "all events are stored")
+	l.check()
+	live, err := l.store.Live(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 3, live.Version.ID)
+	states, _, err := l.store.UserStates(t.Context(), live.Version, l.users())
+	require.NoError(t, err)
+	uncovered := 0
+	for _, s := range states {
+		uncovered += len(s.Events)
+	}
+	t.Logf("%d checks; of %d streamed events version 3 covers %d, and %d are folded in on top",
+		l.checks, len(l.sent), live.Manifest.Input.Streamed.Count, uncovered)
+	require.Positive(t, uncovered)
+	require.Positive(t, live.Manifest.Input.Streamed.Count)
+	require.EqualValues(t, len(l.sent), int(live.Manifest.Input.Streamed.Count)+uncovered)
+
+	faults := harnesstest.CountFaults(t)
+	l.loseAnObject()
+	faults.Inject("object lost")
+	out, err := l.command(train...).CombinedOutput()
+	require.Error(t, err, "a training that misses events is refused")
+	require.Regexp(t, `coverage +✗`, string(out))
+	require.Contains(t, string(out), "GateRefused")
+}
+
+// loop is a local stack and what was sent to it.
+type loop struct {
+	t         *testing.T
+	bin, home string
+	imported  map[string]map[string]int // events by user and item
+
+	store   *vectorstore.Store
+	bucket  *awsclient.S3
+	kinesis *awsclient.Kinesis
+
+	mu     sync.Mutex
+	sent   map[string]recsys.Event // by event id
+	checks int
+}
+
+func newLoop(t *testing.T) *loop {
+	local, err := config.ReadLocal()
+	require.NoError(t, err)
+	l := &loop{t: t, bin: clitest.Programs(t), home: filepath.Join(t.TempDir(), "home"), imported: map[string]map[string]int{}, sent: map[string]recsys.Event{}}
+	t.Cleanup(func() { stopStack(t, l.bin, local.Cache, l.home) })
+	return l
+}
+
+func (l *loop) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(l.bin, "recflow"), args...)
+	cmd.Env = append(os.Environ(), "RECFLOW_HOME="+l.home)
+	return cmd
+}
+
+func (l *loop) recflow(args ...string) {
+	l.t.Helper()
+	out, err := l.command(args...).CombinedOutput()
+	require.NoError(l.t, err, "recflow %v: %s", args, out)
+}
+
+// importEvents imports 240 users in 4 groups; each takes 20 of the 60 items of
+// its group.
+func (l *loop) importEvents() {
+	path := filepath.Join(l.t.TempDir(), "events.csv")
+	f, err := os.Create(path)
+	require.NoError(l.t, err)
+	w := csv.NewWriter(f)
+	w.Write([]string{"user", "item", "timestamp", "event_type"})
+	random := rand.New(rand.NewPCG(1, 1))
+	for u := range 240 {
+		user := fmt.Sprintf("u%d", u)
+		l.imported[user] = map[string]int{}
+		for n, i := range random.Perm(60)[:20] {
+			item := itemOf(u, i)
+			l.imported[user][item]++
+			w.Write([]string{user, item, fmt.Sprintf("2026-0%d-%02dT10:00:00Z", 1+n%9, 1+i%28), "click"})
+		}
+	}
+	w.Flush()
+	require.NoError(l.t, errors.Join(w.Error(), f.Close()))
+	l.recflow("import", path, "--quiet")
+}
+
+func itemOf(user, i int) string { return fmt.Sprintf("g%d-%d", user%4, i) }
+
+const receivers = 40 // users who get events
+
+func (l *loop) users() (ids []string) {
+	for u := range receivers {
+		ids = append(ids, fmt.Sprintf("u%d", u))
+	}
+	return ids
+}
+
+func (l *loop) connect() {
+	vars, err := stack.LoadEnv(l.home)
+	require.NoError(l.t, err)
+	l.store, err = vectorstore.Open(l.t.Context(), vectorstore.Options{URL: vars["RECFLOW_DATABASE_URL"], MaxConns: 2})
+	require.NoError(l.t, err)
+	l.t.Cleanup(l.store.Close)
+	aws, err := awsclient.Load(l.t.Context(), awsclient.OptionsFrom(vars))
+	require.NoError(l.t, err)
+	l.bucket, l.kinesis = awsclient.NewS3(aws, vars["RECFLOW_BUCKET"]), awsclient.NewKinesis(aws, vars["RECFLOW_STREAM"])
+}
+
+// produce sends about 50 events a second, up to two days old, one in ten twice.
+func (l *loop) produce(ctx context.Context) {
+	random := rand.New(rand.NewPCG(2, 2))
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for n := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var records []awsclient.StreamRecord
+		l.mu.Lock()
+		for range 10 {
+			u := random.IntN(receivers)
+			e := recsys.Event{
+				EventID: fmt.Sprintf("e%d", n), UserID: fmt.Sprintf("u%d", u), ItemID: itemOf(u, random.IntN(60)), EventType: recsys.Click,
+				OccurredAt: time.Now().Add(-time.Duration(random.IntN(48*3600)) * time.Second).UTC().Truncate(time.Microsecond),
+			}
+			if again := fmt.Sprintf("e%d", random.IntN(n+1)); n > 0 && random.IntN(10) == 0 {
+				e = l.sent[again]
+			} else {
+				n++
+			}
+			if e.EventID == "" {
+				continue
+			}
+			l.sent[e.EventID] = e
+			records = append(records, awsclient.StreamRecord{PartitionKey: e.UserID, Data: stream.EncodeEvent(e)})
+		}
+		l.mu.Unlock()
+		if _, err := l.kinesis.Put(context.WithoutCancel(ctx), records); err != nil {
+			l.t.Error("put events:", err)
+		}
+	}
+}
+
+func (l *loop) watch(ctx context.Context) {
+	// The pauses leave the cores to the trainings.
+	for harnesstest.Pause(ctx, 150*time.Millisecond) && !l.t.Failed() {
+		l.check()
+	}
+}
+
+// stored is every streamed event of the users.
+func (l *loop) stored() []recsys.Event {
+	ctx := context.WithoutCancel(l.t.Context())
+	live, err := l.store.Live(ctx)
+	require.NoError(l.t, err)
+	live.Version.Coverage = recsys.Coverage{} // as if it covered nothing
+	states, _, err := l.store.UserStates(ctx, live.Version, l.users())
+	require.NoError(l.t, err)
+	var all []recsys.Event
+	for _, s := range states {
+		all = append(all, s.Events...)
+	}
+	return all
+}
+
+// check holds the users' state under the live version against what is stored
+// before and after it is read.
+func (l *loop) check() {
+	ctx := context.WithoutCancel(l.t.Context())
+	before := l.stored()
+	live, err := l.store.Live(ctx)
+	require.NoError(l.t, err)
+	states, _, err := l.store.UserStates(ctx, live.Version, l.users())
+	require.NoError(l.t, err)
+	after := l.stored()
+	least, most := l.counts(before), l.counts(after)
+	for _, s := range states {
+		h := live.Manifest.Interest.Extend(s.History, s.Events)
+		got := map[string]int{}
+		for i, item := range h.Items {
+			got[item] = int(h.Weights[i])
+		}
+		for item, n := range most[s.ID] {
+			if got[item] < least[s.ID][item] || got[item] > n {
+				l.t.Errorf("version %d counts %d events of %s on %s; between %d and %d are stored",
+					live.Version.ID, got[item], s.ID, item, least[s.ID][item], n)
+			}
+		}
+		require.LessOrEqual(l.t, len(got), len(most[s.ID]))
+	}
+	l.checks++
+}
+
+// counts is how often each user's items must count, after the import and the
+// streamed events.
+func (l *loop) counts(streamed []recsys.Event) map[string]map[string]int {
+	out := map[string]map[string]int{}
+	for _, user := range l.users() {
+		out[user] = map[string]int{}
+		for item, n := range l.imported[user] {
+			out[user][item] = n
+		}
+	}
+	for _, e := range streamed {
+		out[e.UserID][e.ItemID]++
+	}
+	return out
+}
+
+// loseAnObject removes one object of streamed events.
+func (l *loop) loseAnObject() {
+	for o, err := range l.bucket.List(l.t.Context(), "raw/events/") {
+		require.NoError(l.t, err)
+		require.NoError(l.t, l.bucket.Delete(l.t.Context(), o.Key))
+		return
+	}
+	require.Fail(l.t, "there is no object of streamed events")
+}

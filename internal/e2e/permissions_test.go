@@ -1,0 +1,262 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/e2e/callrecorder"
+	"github.com/recflow/recflow/internal/e2e/iam"
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
+	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// TestPermissions does everything that calls AWS, with a recorder in front of
+// each component, and looks whether the calls are still those that
+// internal/e2e/iam has on record, which the policies are held against. The
+// emulator lets each component do what is on record and nothing else.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	l := newLoop(t)
+	log := l.record()
+	if !*clitest.UpdateGolden {
+		l.signIn()
+	}
+	l.recflow("up", "--quiet")
+	l.importEvents()
+	l.connect()
+	vars, err := stack.LoadEnv(l.home)
+	require.NoError(t, err)
+	api := apiclient.New(apiclient.Options{URL: vars["RECFLOW_API_URL"], Token: vars["RECFLOW_API_TOKEN"]})
+	_, err = awstest.Query(t.Context(), vars["AWS_ENDPOINT_URL_S3"], aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, "sns",
+		url.Values{"Action": {"CreateTopic"}, "Name": {"outcomes"}, "Version": {"2010-03-31"}})
+	require.NoError(t, err)
+	click := func() {
+		_, err := api.SendEvents(t.Context(), []apiclient.NewEvent{{UserID: "u1", ItemID: itemOf(1, 1), EventType: recsys.Click}})
+		require.NoError(t, err)
+	}
+
+	// An event that the training reads, one that cannot be decoded, and one that
+	// cannot be delivered as it is.
+	click()
+	_, err = l.kinesis.Put(t.Context(), []awsclient.StreamRecord{
+		{PartitionKey: "a", Data: []byte("not an event")},
+		{PartitionKey: "b", Data: bytes.Repeat([]byte{'x'}, 900<<10)},
+	})
+	require.NoError(t, err)
+	l.awaitObjects("raw/events/", "quarantine/", "quarantine-payloads/")
+	l.giveUp()
+
+	l.recflow("refresh", "--wait", "--rank", "8", "--iterations", "2", "--half-life", "never")
+	click()
+	l.awaitObjects("recommendations/")
+	l.recflow("backfill", "start", "as_of", "--from", "2026-03-01", "--to", "2026-05-01", "--step", "30d", "--dry-run", "--quiet")
+	l.cancelTraining(api)
+	l.recflow("down", "--quiet")
+
+	got := l.names().Abstract(iam.Generalise(log.Calls()))
+	if *clitest.UpdateGolden {
+		var text bytes.Buffer
+		require.NoError(t, iam.WriteCalls(&text, iam.Distinct(got)))
+		require.NoError(t, os.WriteFile("iam/calls.jsonl", text.Bytes(), 0o644))
+		return // what is embedded here is the old one
+	}
+	want, err := iam.Recorded()
+	require.NoError(t, err)
+	require.Equal(t, describe(want), describe(got), "the calls on record; where the code changed on purpose, run this test with -update-golden and look at the difference")
+}
+
+func describe(calls []iam.Call) string {
+	var lines strings.Builder
+	for _, c := range iam.Distinct(calls) {
+		lines.WriteString(c.String() + "\n")
+	}
+	return lines.String()
+}
+
+// components are whom the calls of a part belong to. The mapping reads and writes
+// as the function's role, as Lambda's poller does.
+var components = map[string]string{
+	"worker": "worker", "api": "api", "glue": "glue", "firehose": "firehose", "stream": "lambda",
+}
+
+// record prepares a home whose parts call AWS through recorders.
+func (l *loop) record() *callrecorder.Log {
+	ports, err := stack.ReservePorts()
+	require.NoError(l.t, err)
+	settings := stack.NewSettings(ports)
+	settings.Overrides = map[string]map[string]string{}
+	log := &callrecorder.Log{}
+	for part, component := range components {
+		settings.Overrides[part] = endpoints(l.recorder(log, component, ports))
+	}
+	settings.Overrides["worker"]["RECFLOW_OUTCOMES_TOPIC"] = l.names()[iam.Topic]
+	l.write(settings)
+	return log
+}
+
+// signIn gives each part a role that allows what is on record for its component,
+// and an emulator that enforces it.
+func (l *loop) signIn() {
+	settings, err := stack.ReadSettings(l.home)
+	require.NoError(l.t, err)
+	root := aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"} // what the stack's own clients have
+	settings.Overrides["s3"] = awstest.CredentialEnv(root)
+	settings.Overrides["s3"]["AUTH"] = "true"
+	l.write(settings)
+	l.recflow("up", "--quiet", "--without", "glue,worker,firehose,api,stream")
+	emulator := fmt.Sprintf("http://127.0.0.1:%d", settings.Ports.S3)
+	recorded, err := iam.Recorded()
+	require.NoError(l.t, err)
+	for part, component := range components {
+		policy := document(l.t, l.names().Concrete(iam.Of(recorded, component)))
+		require.NoError(l.t, awstest.MakeRole(l.t.Context(), emulator, root, component, "lambda.amazonaws.com", policy))
+		role, err := awstest.AssumeRole(l.t.Context(), emulator, root, awstest.RoleARN(component))
+		require.NoError(l.t, err)
+		maps.Copy(settings.Overrides[part], awstest.CredentialEnv(role))
+	}
+	l.write(settings)
+}
+
+// document is a policy that allows calls.
+func document(t *testing.T, calls []iam.Call) string {
+	t.Helper()
+	var statements []map[string]any
+	for _, c := range calls {
+		if c.Action == "s3:ListBucket" && c.Context == nil {
+			continue // needed for an answer of 404, which the emulator gives anyway
+		}
+		statement := map[string]any{"Effect": "Allow", "Action": c.Action, "Resource": c.Resource}
+		if c.Context != nil {
+			statement["Condition"] = map[string]any{"StringLike": c.Context}
+		}
+		statements = append(statements, statement)
+	}
+	data, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+	require.NoError(t, err)
+	return string(data)
+}
+
+func (l *loop) write(settings stack.Settings) {
+	data, err := json.Marshal(settings)
+	require.NoError(l.t, err)
+	require.NoError(l.t, os.MkdirAll(l.home, 0o700))
+	require.NoError(l.t, os.WriteFile(filepath.Join(l.home, "stack.json"), data, 0o600))
+}
+
+// recorder stands before everything that a component calls.
+func (l *loop) recorder(log *callrecorder.Log, component string, ports stack.Ports) string {
+	s := httptest.NewServer(callrecorder.New(callrecorder.Options{
+		Component: component, Account: awstest.Account, Record: log.Record,
+		Upstream: func(service string) (string, error) {
+			port := map[string]int{"glue": ports.Glue, "firehose": ports.Firehose}[service]
+			if port == 0 {
+				port = ports.S3 // the emulator, which plays all the rest
+			}
+			return fmt.Sprintf("http://127.0.0.1:%d", port), nil
+		},
+	}))
+	l.t.Cleanup(s.Close)
+	return s.URL
+}
+
+func endpoints(url string) map[string]string {
+	vars := map[string]string{"AWS_ENDPOINT_URL": url}
+	for _, service := range []string{"S3", "GLUE", "KINESIS", "FIREHOSE", "SNS"} {
+		vars["AWS_ENDPOINT_URL_"+service] = url
+	}
+	return vars
+}
+
+// names of the local stack's resources.
+func (l *loop) names() iam.Names {
+	arn := func(service, resource string) string {
+		return "arn:aws:" + service + ":us-east-1:" + awstest.Account + ":" + resource
+	}
+	return iam.Names{
+		iam.Bucket: "arn:aws:s3:::recflow", iam.Stream: arn("kinesis", "stream/"+stack.StreamName), iam.GlueJob: arn("glue", "job/"+stack.GlueJob),
+		iam.Topic:           arn("sns", "outcomes"),
+		iam.Recommendations: arn("firehose", "deliverystream/"+stack.Recommendations),
+		iam.Events:          arn("firehose", "deliverystream/"+stack.Events),
+		iam.Quarantine:      arn("firehose", "deliverystream/"+stack.Quarantine),
+		iam.Failures:        "failed-batches/" + stack.Function + "/",
+	}
+}
+
+// awaitObjects waits until something was delivered under each prefix.
+func (l *loop) awaitObjects(prefixes ...string) {
+	l.t.Helper()
+	for _, prefix := range prefixes {
+		require.Eventually(l.t, func() bool {
+			for _, err := range l.bucket.List(l.t.Context(), prefix) {
+				return err == nil
+			}
+			return false
+		}, 5*time.Minute, 200*time.Millisecond, "an object under "+prefix)
+	}
+}
+
+// giveUp runs the mapping with a function that always fails, as far as the batch
+// that it gives up.
+func (l *loop) giveUp() {
+	settings, err := stack.ReadSettings(l.home)
+	require.NoError(l.t, err)
+	vars := settings.PartEnv(l.home, "stream")
+	client, err := awsclient.Load(l.t.Context(), awsclient.OptionsFrom(vars))
+	require.NoError(l.t, err)
+	mapping, err := eventsource.New(eventsource.Options{
+		Kinesis: awsclient.NewKinesis(client, stack.StreamName).API(), Stream: stack.StreamName,
+		Function:   func(context.Context, []byte) ([]byte, string, error) { return []byte(`{}`), "Unhandled", nil },
+		OnFailure:  &eventsource.Destination{Bucket: awsclient.NewS3(client, settings.Bucket), Prefix: "failed-batches/" + stack.Function},
+		MaxRetries: eventsource.NoRetries, CheckpointDir: l.t.TempDir(),
+	})
+	require.NoError(l.t, err)
+	ctx, stop := context.WithCancel(l.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- mapping.Run(ctx) }()
+	l.awaitObjects("failed-batches/")
+	stop()
+	require.NoError(l.t, <-done)
+}
+
+// cancelTraining starts a training and stops it while it runs.
+func (l *loop) cancelTraining(api *apiclient.Client) {
+	l.recflow("backfill", "start", "refresh", "--iterations", "30", "--quiet")
+	page, err := api.Backfills(l.t.Context(), "", 1)
+	require.NoError(l.t, err)
+	id := page.Items[0].ID
+	vars, err := stack.LoadEnv(l.home)
+	require.NoError(l.t, err)
+	client, err := awsclient.Load(l.t.Context(), awsclient.OptionsFrom(vars))
+	require.NoError(l.t, err)
+	glue := awsclient.NewGlue(client, vars["RECFLOW_GLUE_JOB"])
+	require.Eventually(l.t, func() bool {
+		for run, err := range glue.Runs(l.t.Context()) {
+			return err == nil && run.State == "RUNNING"
+		}
+		return false
+	}, 5*time.Minute, 50*time.Millisecond, "a training runs")
+	_, err = api.CancelBackfill(l.t.Context(), id)
+	require.NoError(l.t, err)
+	require.Eventually(l.t, func() bool {
+		b, err := api.Backfill(l.t.Context(), id, 0, 0)
+		return err == nil && b.State == recsys.BackfillCancelled
+	}, 5*time.Minute, 200*time.Millisecond, "it is cancelled")
+}
