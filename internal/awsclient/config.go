@@ -39,7 +39,6 @@ type Options struct {
 	GlueEndpoint     string // URL
 	KinesisEndpoint  string // URL
 	FirehoseEndpoint string // URL
-	LambdaEndpoint   string // URL, of the control plane
 	SNSEndpoint      string // URL
 
 	Log *slog.Logger // gets what the SDK would print on stderr, as debug records; nil discards it
@@ -57,7 +56,6 @@ func OptionsFrom(vars map[string]string) Options {
 		GlueEndpoint:     vars["AWS_ENDPOINT_URL_GLUE"],
 		KinesisEndpoint:  vars["AWS_ENDPOINT_URL_KINESIS"],
 		FirehoseEndpoint: vars["AWS_ENDPOINT_URL_FIREHOSE"],
-		LambdaEndpoint:   vars["AWS_ENDPOINT_URL_LAMBDA"],
 		SNSEndpoint:      vars["AWS_ENDPOINT_URL_SNS"],
 	}
 }

@@ -131,6 +131,3 @@ func sorted(indexes []int) []int {
 	slices.Sort(out)
 	return out
 }
-
-// API is the SDK's client, for what this package does not wrap.
-func (f *Firehose) API() *firehose.Client { return f.client }

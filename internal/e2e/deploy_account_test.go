@@ -36,7 +36,6 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/cli/clitest"
-	"github.com/recflow/recflow/internal/cli/localstack"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/e2e/ecs"
 	"github.com/recflow/recflow/internal/e2e/rds"
@@ -74,8 +73,8 @@ type account struct {
 	authority *tlsproxy.Authority
 	postgres  *pgserver.Server
 	front     *rds.Front
-	password  string      // of the database's owner
-	ports     stack.Ports // none before startServices
+	password  string // of the database's owner
+	glue      string // URL; none before startServices
 	temporal  http.Handler
 	stop      func() // what startServices has started
 
@@ -174,7 +173,7 @@ func (a *account) pull(ctx context.Context, image string) (v1.Image, error) {
 // place is what differs between a task in the VPC and a process of this machine.
 func (a *account) place(container, root string, vars map[string]string) error {
 	maps.Copy(vars, a.network())
-	vars["AWS_ENDPOINT_URL_GLUE"] = fmt.Sprintf("http://127.0.0.1:%d", a.ports.Glue)
+	vars["AWS_ENDPOINT_URL_GLUE"] = a.glue
 	vars["RECFLOW_DATABASE_URL"] = a.databaseURL(vars["RECFLOW_DATABASE_URL"], root)
 	for _, name := range map[string][]string{"worker": {"RECFLOW_WORKER_HEALTH_ADDRESS"}, "api": {"RECFLOW_API_ADDRESS", "RECFLOW_API_METRICS_ADDRESS"}}[container] {
 		port, err := localport.Reserve()
@@ -263,36 +262,37 @@ func (a *account) startServices(t *testing.T, d *deployment) {
 	require.NoError(t, err)
 	bin := clitest.Programs(t)
 	home := filepath.Join(a.dir, ".recflow")
-	a.ports, err = stack.ReservePorts()
+	ports, err := stack.ReservePorts()
 	require.NoError(t, err)
-	settings := stack.NewSettings(a.ports)
-	settings.Deployed = &stack.Deployed{Function: d.output("function"), Vars: d.vars(), Without: []string{"postgres", "worker", "api"}}
-	settings.Overrides = map[string]map[string]string{localstack.Operator: {"AWS_ENDPOINT_URL_FIREHOSE": a.url}}
+	settings := stack.NewSettings(ports)
+	writeSettings(t, home, settings)
+	s := newServices(a.t, home)
+	parts := map[string]map[string]string{}
 	for part, role := range map[string]string{"stream": "lambda", "glue": "glue", "firehose": "firehose"} {
 		c, err := a.signIn(t.Context(), d.outputOf("roles", role))
 		require.NoError(t, err)
-		settings.Overrides[part] = awstest.CredentialEnv(c)
-		for _, service := range []string{"S3", "KINESIS", "SNS", "LAMBDA"} {
-			settings.Overrides[part]["AWS_ENDPOINT_URL_"+service] = a.url
-		}
+		parts[part] = d.part(settings, s, part, awstest.CredentialEnv(c), map[string]string{
+			"AWS_ENDPOINT_URL_S3": a.url, "AWS_ENDPOINT_URL_KINESIS": a.url, "AWS_ENDPOINT_URL_SNS": a.url,
+		})
 	}
 	spark := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.tasks.ServeHTTP(unencrypted{w}, r) }))
 	a.t.Cleanup(spark.Close)
-	settings.Overrides["glue"]["AWS_ENDPOINT_URL_S3"] = spark.URL
-	maps.Copy(settings.Overrides["stream"], map[string]string{
+	parts["glue"]["AWS_ENDPOINT_URL_S3"] = spark.URL
+	maps.Copy(parts["stream"], map[string]string{
 		"RECFLOW_DATABASE_AUTH": "iam", "RECFLOW_DATABASE_URL": a.databaseURL("postgres://recflow_stream@rds:5432/recflow?sslmode=verify-full&sslrootcert=authorities.pem", a.dir),
 	})
-	data, err := json.Marshal(settings)
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(home, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(home, "stack.json"), data, 0o600))
-	a.stop = sync.OnceFunc(func() { stopStack(a.t, bin, local.Cache, home) })
-	up := exec.CommandContext(t.Context(), filepath.Join(bin, "recflow"), "up")
+	a.stop = sync.OnceFunc(func() {
+		s.stop()
+		stopStack(a.t, bin, local.Cache, home)
+	})
+	d.start(t, s, bin, parts)
+	a.glue = s.glue
+	up := exec.CommandContext(t.Context(), filepath.Join(bin, "recflow"), "up", "--without", "postgres,worker,api,"+elsewhere)
 	up.Env = append(os.Environ(), "RECFLOW_HOME="+home)
 	out, err := up.CombinedOutput()
 	require.NoError(t, err, string(out))
 
-	address := fmt.Sprintf("127.0.0.1:%d", a.ports.Temporal)
+	address := fmt.Sprintf("127.0.0.1:%d", ports.Temporal)
 	c, err := client.NewNamespaceClient(client.Options{HostPort: address, Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	defer c.Close()

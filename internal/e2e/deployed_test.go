@@ -1,19 +1,11 @@
 package e2e_test
 
 import (
-	"bytes"
-	"cmp"
-	"compress/gzip"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,15 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/cli/clitest"
-	"github.com/recflow/recflow/internal/cli/localstack"
-	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/e2e/callrecorder"
 	"github.com/recflow/recflow/internal/e2e/iam"
 	"github.com/recflow/recflow/internal/e2e/terraform"
-	"github.com/recflow/recflow/internal/local/stack"
 )
 
 var deploy = flag.Bool("deploy", false, "type the deployment guide")
@@ -287,172 +272,4 @@ func (d *deployment) permissions(t *testing.T) {
 	i := slices.IndexFunc(missing, func(c iam.Call) bool { return c.Component == "api" })
 	missing[i].Action = "kinesis:DeleteStream"
 	require.ErrorContains(t, iam.Check([]byte(d.show), missing), "kinesis:DeleteStream", "a call that is not allowed")
-}
-
-// walk starts a local stack whose AWS is the deployment, and does what the guide
-// does.
-func (d *deployment) walk(t *testing.T) {
-	local, err := config.ReadLocal()
-	require.NoError(t, err)
-	bin := clitest.Programs(t)
-	home := filepath.Join(t.TempDir(), ".recflow")
-	t.Cleanup(func() { stopStack(t, bin, local.Cache, home) })
-	ports, err := stack.ReservePorts()
-	require.NoError(t, err)
-	settings := stack.NewSettings(ports)
-	calls := &callrecorder.Log{}
-	d.settings(t, &settings, calls)
-	data, err := json.Marshal(settings)
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(home, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(home, "stack.json"), data, 0o600))
-	walk(t, bin, home, "recflow up")
-	require.NotEmpty(t, calls.Calls())
-	d.keepsSecrets(t, home, settings)
-	d.emptyBucket(t, settings.Env(home))
-}
-
-// emptyBucket takes away what a walk has stored: its database is gone, and who
-// comes next begins with an empty one.
-func (d *deployment) emptyBucket(t *testing.T, env map[string]string) {
-	aws, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(env))
-	require.NoError(t, err)
-	bucket := awsclient.NewS3(aws, d.output("bucket"))
-	var keys []string
-	for o, err := range bucket.List(t.Context(), "") {
-		require.NoError(t, err)
-		if !strings.HasPrefix(o.Key, "code/") {
-			keys = append(keys, o.Key)
-		}
-	}
-	require.NotEmpty(t, keys)
-	require.NoError(t, bucket.Delete(t.Context(), keys...))
-}
-
-// keepsSecrets looks for what nobody may read in logs, workflow histories, the
-// stand-ins' files, Terraform's state and every object.
-func (d *deployment) keepsSecrets(t *testing.T, home string, s stack.Settings) {
-	secrets := map[string]string{"the database's password": s.Password, "the API token": s.APIToken, "root's key": awstest.Root.SecretAccessKey}
-	for part, vars := range s.Overrides {
-		if vars["AWS_SECRET_ACCESS_KEY"] != "" {
-			secrets["the key of "+part] = vars["AWS_SECRET_ACCESS_KEY"]
-			secrets["the session of "+part] = vars["AWS_SESSION_TOKEN"]
-		}
-	}
-	looked := map[string]int{}
-	look := func(kind, name string, data []byte) {
-		looked[kind]++
-		for what, secret := range secrets {
-			require.NotEmpty(t, secret, what)
-			require.False(t, bytes.Contains(data, []byte(secret)), "%s is in %s", what, name)
-		}
-	}
-	hidden := []string{"stack.json", "env", "postgres"} // where they belong, for their owner only
-	require.NoError(t, filepath.WalkDir(home, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || slices.Contains(hidden, filepath.Base(path)) && filepath.Dir(path) == home {
-			return cmp.Or(err, skip(e))
-		}
-		if !e.Type().IsRegular() {
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		if err == nil {
-			kind, _, _ := strings.Cut(strings.TrimPrefix(path, home+"/"), "/")
-			look(kind, path, data)
-		}
-		return err
-	}))
-	look("state", "the state of Terraform", []byte(d.show))
-	aws, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(s.Env(home)))
-	require.NoError(t, err)
-	bucket := awsclient.NewS3(aws, d.output("bucket"))
-	for o, err := range bucket.List(t.Context(), "") {
-		require.NoError(t, err)
-		if strings.HasPrefix(o.Key, "code/") {
-			continue
-		}
-		data, err := bucket.Get(t.Context(), o.Key, 64<<20)
-		require.NoError(t, err)
-		if z, err := gzip.NewReader(bytes.NewReader(data)); err == nil {
-			data, err = io.ReadAll(z)
-			require.NoError(t, err)
-		}
-		look("objects", o.Key, data)
-	}
-	for _, kind := range []string{"logs", "temporal.db", "glue", "objects", "state"} {
-		require.Positive(t, looked[kind], "%s are looked at: %v", kind, looked)
-	}
-}
-
-// skip leaves out a file, or a folder with all that is in it.
-func skip(e fs.DirEntry) error {
-	if e.IsDir() {
-		return fs.SkipDir
-	}
-	return nil
-}
-
-// vars are the names that Terraform made, for every program.
-func (d *deployment) vars() map[string]string {
-	vars := awstest.CredentialEnv(awstest.Root)
-	maps.Copy(vars, map[string]string{
-		"RECFLOW_DATABASE_AUTH":            "password", // of the stack's own Postgres
-		"RECFLOW_BUCKET":                   d.output("bucket"),
-		"RECFLOW_STREAM":                   d.output("stream"),
-		"RECFLOW_GLUE_JOB":                 d.output("glue_job"),
-		"RECFLOW_FIREHOSE_RECOMMENDATIONS": d.outputOf("delivery_streams", "recommendations"),
-		"RECFLOW_FIREHOSE_EVENTS":          d.outputOf("delivery_streams", "events"),
-		"RECFLOW_FIREHOSE_QUARANTINE":      d.outputOf("delivery_streams", "quarantine"),
-	})
-	for _, service := range []string{"S3", "KINESIS", "SNS", "LAMBDA"} {
-		vars["AWS_ENDPOINT_URL_"+service] = d.endpoint
-	}
-	return vars
-}
-
-// settings gives each part of a stack the names and the role that Terraform made
-// for it, behind a recorder.
-func (d *deployment) settings(t *testing.T, s *stack.Settings, calls *callrecorder.Log) {
-	s.Deployed = &stack.Deployed{Function: d.output("function"), Vars: d.vars()}
-	s.Overrides = map[string]map[string]string{localstack.Operator: {"AWS_ENDPOINT_URL_FIREHOSE": d.endpoint}}
-	for part, role := range map[string]string{"worker": "worker", "api": "api", "stream": "lambda", "glue": "glue", "firehose": "firehose"} {
-		credentials, err := awstest.SignIn(t.Context(), d.endpoint, awstest.Root, d.outputOf("roles", role))
-		require.NoError(t, err)
-		s.Overrides[part] = awstest.CredentialEnv(credentials)
-		maps.Copy(s.Overrides[part], endpoints(d.recorder(t, calls, role, s.Ports)))
-	}
-	s.Overrides["worker"]["RECFLOW_OUTCOMES_TOPIC"] = d.output("topic_arn")
-}
-
-// recorder stands before everything that a component calls, and ends its TLS.
-func (d *deployment) recorder(t *testing.T, calls *callrecorder.Log, component string, ports stack.Ports) (url string) {
-	recorder := callrecorder.New(callrecorder.Options{
-		Component: component, Account: awstest.Account, Record: calls.Record,
-		Upstream: func(service string) (string, error) {
-			if port := map[string]int{"glue": ports.Glue, "firehose": ports.Firehose}[service]; port != 0 {
-				return fmt.Sprintf("http://127.0.0.1:%d", port), nil
-			}
-			return d.endpoint, nil
-		},
-	})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		recorder.ServeHTTP(unencrypted{w}, r)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL
-}
-
-// unencrypted answers without naming the bucket's key: Spark's S3A asks for the
-// same key when it copies an object, and then refuses to do so without TLS.
-type unencrypted struct{ http.ResponseWriter }
-
-func (w unencrypted) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w unencrypted) WriteHeader(status int) {
-	for name := range w.Header() {
-		if strings.HasPrefix(name, "X-Amz-Server-Side-Encryption") {
-			w.Header().Del(name)
-		}
-	}
-	w.ResponseWriter.WriteHeader(status)
 }

@@ -84,6 +84,11 @@ type loop struct {
 	bucket  *awsclient.S3
 	kinesis *awsclient.Kinesis
 
+	// Of a stack whose AWS is an emulator that enforces IAM.
+	emulator string // URL
+	services *services
+	parts    map[string]map[string]string // variables by part
+
 	mu     sync.Mutex
 	sent   map[string]recsys.Event // by event id
 	checks int

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
 	"net/http/httptest"
 	"net/url"
@@ -24,6 +24,8 @@ import (
 	"github.com/recflow/recflow/internal/e2e/callrecorder"
 	"github.com/recflow/recflow/internal/e2e/iam"
 	"github.com/recflow/recflow/internal/local/aws/eventsource"
+	"github.com/recflow/recflow/internal/local/aws/firehose"
+	"github.com/recflow/recflow/internal/local/aws/lambda"
 	"github.com/recflow/recflow/internal/local/stack"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -36,16 +38,12 @@ func TestPermissions(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t)
 	log := l.record()
-	if !*clitest.UpdateGolden {
-		l.signIn()
-	}
-	l.recflow("up", "--quiet")
 	l.importEvents()
 	l.connect()
 	vars, err := stack.LoadEnv(l.home)
 	require.NoError(t, err)
 	api := apiclient.New(apiclient.Options{URL: vars["RECFLOW_API_URL"], Token: vars["RECFLOW_API_TOKEN"]})
-	_, err = awstest.Query(t.Context(), vars["AWS_ENDPOINT_URL_S3"], aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, "sns",
+	_, err = awstest.Query(t.Context(), l.emulator, awstest.Root, "sns",
 		url.Values{"Action": {"CreateTopic"}, "Name": {"outcomes"}, "Version": {"2010-03-31"}})
 	require.NoError(t, err)
 	click := func() {
@@ -97,42 +95,76 @@ var components = map[string]string{
 	"worker": "worker", "api": "api", "glue": "glue", "firehose": "firehose", "stream": "lambda",
 }
 
-// record prepares a home whose parts call AWS through recorders.
+// record prepares a home whose parts call AWS through recorders: an emulator that
+// enforces IAM, where each part has a role that allows what is on record for its
+// component. With -update-golden everything is allowed.
 func (l *loop) record() *callrecorder.Log {
+	l.emulator = awstest.Enforcing(l.t)
 	ports, err := stack.ReservePorts()
 	require.NoError(l.t, err)
 	settings := stack.NewSettings(ports)
-	settings.Overrides = map[string]map[string]string{}
+	writeSettings(l.t, l.home, settings)
+	l.services = newServices(l.t, l.home)
 	log := &callrecorder.Log{}
+	l.parts = map[string]map[string]string{}
 	for part, component := range components {
-		settings.Overrides[part] = endpoints(l.recorder(log, component, ports))
+		vars := settings.PartEnv(l.home, part)
+		maps.Copy(vars, awstest.CredentialEnv(l.role(component)))
+		maps.Copy(vars, endpoints(l.recorder(log, component)))
+		l.parts[part] = vars
 	}
-	settings.Overrides["worker"]["RECFLOW_OUTCOMES_TOPIC"] = l.names()[iam.Topic]
-	l.write(settings)
+	l.parts["worker"]["RECFLOW_OUTCOMES_TOPIC"] = l.names()[iam.Topic]
+	root := awstest.CredentialEnv(awstest.Root)
+	maps.Copy(root, endpoints(l.emulator))
+	account := settings.Env(l.home)
+	maps.Copy(account, root)
+	require.NoError(l.t, awsclient.NewS3(configOf(l.t, account), settings.Bucket).EnsureBucket(l.t.Context()))
+	require.NoError(l.t, awsclient.NewKinesis(configOf(l.t, account), stack.StreamName).EnsureStream(l.t.Context(), 2))
+	l.startServices()
+	root["AWS_ENDPOINT_URL_GLUE"], root["AWS_ENDPOINT_URL_FIREHOSE"] = l.services.glue, l.services.firehose
+	l.bin = wrapPrograms(l.t, l.bin, map[string]map[string]string{"recflow-worker": l.parts["worker"], "recflow-api": l.parts["api"]})
+	l.recflow("up", "--quiet", "--without", elsewhere)
+	env, err := os.OpenFile(filepath.Join(l.home, "env"), os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(l.t, err)
+	_, err = env.WriteString(shellVariables(root, ""))
+	require.NoError(l.t, errors.Join(err, env.Close()))
 	return log
 }
 
-// signIn gives each part a role that allows what is on record for its component,
-// and an emulator that enforces it.
-func (l *loop) signIn() {
-	settings, err := stack.ReadSettings(l.home)
-	require.NoError(l.t, err)
-	root := aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"} // what the stack's own clients have
-	settings.Overrides["s3"] = awstest.CredentialEnv(root)
-	settings.Overrides["s3"]["AUTH"] = "true"
-	l.write(settings)
-	l.recflow("up", "--quiet", "--without", "glue,worker,firehose,api,stream")
-	emulator := fmt.Sprintf("http://127.0.0.1:%d", settings.Ports.S3)
+// startServices starts what AWS runs, with the settings of the local stack.
+func (l *loop) startServices() {
+	vars := l.parts["stream"]
+	role := configOf(l.t, vars)
+	l.services.startGlue(l.parts["glue"])
+	var streams []firehose.Stream
+	for name, prefix := range map[string]string{stack.Recommendations: "recommendations/", stack.Events: "raw/events/", stack.Quarantine: "quarantine/"} {
+		hour := "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
+		streams = append(streams, firehose.Stream{
+			Name: name, Prefix: prefix + hour, ErrorPrefix: "errors/" + name + "/!{firehose:error-output-type}/" + hour, BufferBytes: 5 << 20, BufferEvery: time.Second,
+		})
+	}
+	l.services.startFirehose(l.parts["firehose"], streams)
+	l.services.startStream(
+		lambda.Options{Name: stack.Function, Command: []string{filepath.Join(l.bin, "recflow-lambda")}, Env: vars, Timeout: 30 * time.Second, MaxEnvironments: 4},
+		eventsource.Options{
+			Kinesis: awsclient.NewKinesis(role, stack.StreamName).API(), Stream: stack.StreamName,
+			BatchSize: 500, BatchWindow: 100 * time.Millisecond, Parallelization: 2, ReportBatchItemFailures: true, BisectOnError: true, MaxRecordAge: 24 * time.Hour,
+			OnFailure: &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
+		})
+}
+
+// role signs in as a component whose role allows what is on record for it.
+func (l *loop) role(component string) aws.Credentials {
+	if *clitest.UpdateGolden {
+		return awstest.Root
+	}
 	recorded, err := iam.Recorded()
 	require.NoError(l.t, err)
-	for part, component := range components {
-		policy := document(l.t, l.names().Concrete(iam.Of(recorded, component)))
-		require.NoError(l.t, awstest.MakeRole(l.t.Context(), emulator, root, component, "lambda.amazonaws.com", policy))
-		role, err := awstest.AssumeRole(l.t.Context(), emulator, root, awstest.RoleARN(component))
-		require.NoError(l.t, err)
-		maps.Copy(settings.Overrides[part], awstest.CredentialEnv(role))
-	}
-	l.write(settings)
+	policy := document(l.t, l.names().Concrete(iam.Of(recorded, component)))
+	require.NoError(l.t, awstest.MakeRole(l.t.Context(), l.emulator, awstest.Root, component, "lambda.amazonaws.com", policy))
+	role, err := awstest.AssumeRole(l.t.Context(), l.emulator, awstest.Root, awstest.RoleARN(component))
+	require.NoError(l.t, err)
+	return role
 }
 
 // document is a policy that allows calls.
@@ -154,23 +186,15 @@ func document(t *testing.T, calls []iam.Call) string {
 	return string(data)
 }
 
-func (l *loop) write(settings stack.Settings) {
-	data, err := json.Marshal(settings)
-	require.NoError(l.t, err)
-	require.NoError(l.t, os.MkdirAll(l.home, 0o700))
-	require.NoError(l.t, os.WriteFile(filepath.Join(l.home, "stack.json"), data, 0o600))
-}
-
 // recorder stands before everything that a component calls.
-func (l *loop) recorder(log *callrecorder.Log, component string, ports stack.Ports) string {
+func (l *loop) recorder(log *callrecorder.Log, component string) string {
 	s := httptest.NewServer(callrecorder.New(callrecorder.Options{
 		Component: component, Account: awstest.Account, Record: log.Record,
 		Upstream: func(service string) (string, error) {
-			port := map[string]int{"glue": ports.Glue, "firehose": ports.Firehose}[service]
-			if port == 0 {
-				port = ports.S3 // the emulator, which plays all the rest
+			if own := map[string]string{"glue": l.services.glue, "firehose": l.services.firehose}[service]; own != "" {
+				return own, nil
 			}
-			return fmt.Sprintf("http://127.0.0.1:%d", port), nil
+			return l.emulator, nil
 		},
 	}))
 	l.t.Cleanup(s.Close)
@@ -216,15 +240,11 @@ func (l *loop) awaitObjects(prefixes ...string) {
 // giveUp runs the mapping with a function that always fails, as far as the batch
 // that it gives up.
 func (l *loop) giveUp() {
-	settings, err := stack.ReadSettings(l.home)
-	require.NoError(l.t, err)
-	vars := settings.PartEnv(l.home, "stream")
-	client, err := awsclient.Load(l.t.Context(), awsclient.OptionsFrom(vars))
-	require.NoError(l.t, err)
+	client := configOf(l.t, l.parts["stream"])
 	mapping, err := eventsource.New(eventsource.Options{
 		Kinesis: awsclient.NewKinesis(client, stack.StreamName).API(), Stream: stack.StreamName,
 		Function:   func(context.Context, []byte) ([]byte, string, error) { return []byte(`{}`), "Unhandled", nil },
-		OnFailure:  &eventsource.Destination{Bucket: awsclient.NewS3(client, settings.Bucket), Prefix: "failed-batches/" + stack.Function},
+		OnFailure:  &eventsource.Destination{Bucket: awsclient.NewS3(client, l.parts["stream"]["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
 		MaxRetries: eventsource.NoRetries, CheckpointDir: l.t.TempDir(),
 	})
 	require.NoError(l.t, err)

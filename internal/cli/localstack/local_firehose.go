@@ -32,21 +32,11 @@ func newFirehoseCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			streams := deliveryStreams()
-			if settings.Deployed != nil {
-				account, err := operatorConfig(cmd.Context(), home, settings)
-				if err != nil {
-					return err
-				}
-				if streams, err = deployedStreams(cmd.Context(), account, vars); err != nil {
-					return err
-				}
-			}
 			log := slog.New(slog.NewTextHandler(a.Err, nil))
 			server, err := firehose.New(firehose.Options{
 				Addr:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
 				StateDir: filepath.Join(home, "firehose"),
-				Streams:  streams,
+				Streams:  deliveryStreams(),
 				Bucket:   awsclient.NewS3(aws, vars["RECFLOW_BUCKET"]),
 				Log:      log,
 			})

@@ -66,8 +66,7 @@ func newStreamCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// newStream makes the host of the function and the mapping that invokes it. Where
-// Terraform made them, it gives them the settings that they have there.
+// newStream makes the host of the function and the mapping that invokes it.
 func newStream(ctx context.Context, a *app.App, home string, settings stack.Settings, function string) (*eventsource.Mapping, *lambda.Host, error) {
 	vars := settings.PartEnv(home, "stream")
 	maps.Copy(vars, map[string]string{"RECFLOW_DATABASE_MAX_CONNS": "2"})
@@ -88,16 +87,6 @@ func newStream(ctx context.Context, a *app.App, home string, settings stack.Sett
 		OnFailure:     &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
 		CheckpointDir: filepath.Join(home, "stream"),
 		Log:           slog.New(slog.NewTextHandler(a.Err, nil)),
-	}
-	if settings.Deployed != nil {
-		account, err := operatorConfig(ctx, home, settings)
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := errors.Join(deployedFunction(ctx, account, settings.Deployed.Function, &f),
-			deployedMapping(ctx, account, role, settings.Deployed.Function, &m)); err != nil {
-			return nil, nil, err
-		}
 	}
 	host, err := lambda.New(f)
 	if err != nil {

@@ -43,7 +43,7 @@ var SearchAttributes = map[string]string{
 // and the AWS SDKs read.
 func (s Settings) Env(home string) map[string]string {
 	loopback := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-	vars := map[string]string{
+	return map[string]string{
 		"RECFLOW_HOME":               home,
 		"RECFLOW_DATABASE_URL":       s.databaseURL(home, ""),
 		"RECFLOW_TEMPORAL_ADDRESS":   loopback(s.Ports.Temporal),
@@ -76,17 +76,12 @@ func (s Settings) Env(home string) map[string]string {
 		"AWS_ENDPOINT_URL_FIREHOSE": "http://" + loopback(s.Ports.Firehose),
 		"AWS_EC2_METADATA_DISABLED": "true",
 	}
-	if s.Deployed != nil {
-		maps.Copy(vars, s.Deployed.Vars)
-	}
-	return vars
 }
 
 // PartEnv is Env for one part of the stack, by its name.
 func (s Settings) PartEnv(home, part string) map[string]string {
 	vars := s.Env(home)
 	vars["RECFLOW_DATABASE_URL"] = s.databaseURL(home, part)
-	maps.Copy(vars, s.Overrides[part])
 	return vars
 }
 

@@ -50,20 +50,17 @@ func TestLoadEnv(t *testing.T) {
 	})
 }
 
-func TestPartEnv(t *testing.T) {
+func TestPartEnv_signs_in_as_a_user_of_its_own(t *testing.T) {
 	t.Parallel()
 	s := NewSettings(DefaultPorts(0))
-	s.Overrides = map[string]map[string]string{"worker": {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}, "s3": {"AUTH": "true"}}
 	dir := t.TempDir()
-	require.NoError(t, s.write(dir))
-	s, err := ReadSettings(dir)
+	all, worker := s.Env(dir), s.PartEnv(dir, "worker")
+	require.Equal(t, all, s.PartEnv(dir, "glue"), "a part that has no user")
+	u, err := url.Parse(worker["RECFLOW_DATABASE_URL"])
 	require.NoError(t, err)
-	require.Equal(t, s.Env(dir), s.PartEnv(dir, "glue"), "other parts are left alone")
-
-	o := Options{Home: dir, Settings: s}
-	require.Equal(t, "http://127.0.0.1:1", newWorker(o).Proc().vars["AWS_ENDPOINT_URL_S3"])
-	emulator := newS3(o).Proc().vars
-	require.Equal(t, []string{"true", "14566"}, []string{emulator["AUTH"], emulator["GATEWAY_PORT"]})
+	require.Equal(t, "recflow_loader", u.User.Username())
+	worker["RECFLOW_DATABASE_URL"] = all["RECFLOW_DATABASE_URL"]
+	require.Equal(t, all, worker)
 }
 
 func TestSettings(t *testing.T) {

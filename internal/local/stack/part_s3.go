@@ -3,7 +3,6 @@ package stack
 import (
 	"context"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"time"
 
@@ -25,7 +24,6 @@ func newS3(o Options) Part {
 		"STATE_DIR":        filepath.Join(o.Home, "s3", "state"),
 		"PYTHONUNBUFFERED": "1",
 	}
-	maps.Copy(vars, o.Settings.Overrides["s3"])
 	return &program{
 		process: process{
 			name: "s3", home: o.Home, grace: 10 * time.Second, vars: vars,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -12,17 +11,11 @@ import (
 // parts lists what the stack runs, in stages: the parts of a stage start side
 // by side and need only those of earlier ones.
 func parts(o Options) [][]Part {
-	stages := [][]Part{
+	return [][]Part{
 		{newPostgres(o), newS3(o), newTemporal(o)},
 		{newGlue(o), newWorker(o), newFirehose(o), newAPI(o)},
 		{newStream(o)},
 	}
-	if d := o.Settings.Deployed; d != nil {
-		for i := range stages {
-			stages[i] = slices.DeleteFunc(stages[i], func(p Part) bool { return p.Name() == "s3" || slices.Contains(d.Without, p.Name()) })
-		}
-	}
-	return stages
 }
 
 // program is a part that is one process and nothing special.

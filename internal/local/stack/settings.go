@@ -66,13 +66,6 @@ type Settings struct {
 	Password string `json:"postgres_password"`
 	Bucket   string `json:"bucket"`
 	APIToken string `json:"api_token"` // of the person who started the stack; allows everything
-
-	// Overrides are variables of single parts, by the part's name, over all others:
-	// tests put a recorder between a part and what it calls.
-	Overrides map[string]map[string]string `json:"overrides,omitempty"`
-
-	// Deployed is nil but where the stack runs on what Terraform made.
-	Deployed *Deployed `json:"deployed,omitempty"`
 }
 
 // NewSettings are those of a new home.

@@ -1,4 +1,4 @@
-package eventsource
+package applied
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
 )
 
 type mappings []types.EventSourceMappingConfiguration
@@ -19,7 +21,7 @@ func (m mappings) ListEventSourceMappings(context.Context, *lambda.ListEventSour
 
 func TestReadTakesWhatAWSKeeps(t *testing.T) {
 	t.Parallel()
-	a, err := Read(t.Context(), mappings{{
+	a, err := ReadMapping(t.Context(), mappings{{
 		UUID: aws.String("id"), EventSourceArn: aws.String("arn:aws:kinesis:eu-west-1:1:stream/clicks"),
 		FunctionArn: aws.String("arn:aws:lambda:eu-west-1:1:function:f"),
 		BatchSize:   aws.Int32(200), MaximumBatchingWindowInSeconds: aws.Int32(1), ParallelizationFactor: aws.Int32(2),
@@ -29,10 +31,10 @@ func TestReadTakesWhatAWSKeeps(t *testing.T) {
 		DestinationConfig:     &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:s3:::b")}},
 	}}, "f")
 	require.NoError(t, err)
-	require.Equal(t, Applied{
-		Options: Options{
+	require.Equal(t, Mapping{
+		Options: eventsource.Options{
 			Stream: "clicks", FunctionARN: "arn:aws:lambda:eu-west-1:1:function:f",
-			BatchSize: 200, BatchWindow: time.Second, Parallelization: 2, StartingPosition: TrimHorizon,
+			BatchSize: 200, BatchWindow: time.Second, Parallelization: 2, StartingPosition: eventsource.TrimHorizon,
 			ReportBatchItemFailures: true, BisectOnError: true, MaxRetries: 5, MaxRecordAge: time.Hour,
 		},
 		FailureBucket: "b", FailurePrefix: "aws/lambda/id",
@@ -41,8 +43,8 @@ func TestReadTakesWhatAWSKeeps(t *testing.T) {
 
 func TestReadKnowsAWSsWordsForAlwaysAndNever(t *testing.T) {
 	t.Parallel()
-	for aws32, want := range map[int32]int{-1: 0, 0: NoRetries, 7: 7} {
-		a, err := read(types.EventSourceMappingConfiguration{
+	for aws32, want := range map[int32]int{-1: 0, 0: eventsource.NoRetries, 7: 7} {
+		a, err := mappingOf(types.EventSourceMappingConfiguration{
 			EventSourceArn:       aws.String("arn:aws:kinesis:eu-west-1:1:stream/clicks"),
 			MaximumRetryAttempts: &aws32, MaximumRecordAgeInSeconds: aws.Int32(-1),
 		})
@@ -55,8 +57,8 @@ func TestReadKnowsAWSsWordsForAlwaysAndNever(t *testing.T) {
 
 func TestReadRefusesAMappingThatIsNotOurs(t *testing.T) {
 	t.Parallel()
-	_, err := Read(t.Context(), mappings{}, "f")
+	_, err := ReadMapping(t.Context(), mappings{}, "f")
 	require.ErrorContains(t, err, "has 0 event source mappings")
-	_, err = Read(t.Context(), mappings{{EventSourceArn: aws.String("arn:aws:sqs:eu-west-1:1:q")}}, "f")
+	_, err = ReadMapping(t.Context(), mappings{{EventSourceArn: aws.String("arn:aws:sqs:eu-west-1:1:q")}}, "f")
 	require.ErrorContains(t, err, "no Kinesis stream")
 }

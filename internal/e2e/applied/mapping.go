@@ -1,4 +1,4 @@
-package eventsource
+package applied
 
 import (
 	"context"
@@ -12,48 +12,50 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/recflow/recflow/internal/local/aws/eventsource"
 )
 
-// Applied is a mapping as it was made in an account.
-type Applied struct {
+// Mapping is an event source mapping as it was made in an account.
+type Mapping struct {
 	// Options holds the settings that AWS keeps; clients, folders and pauses are
 	// the caller's.
-	Options Options
+	Options eventsource.Options
 
 	// FailureBucket is the name of the bucket for batches that are given up, and
 	// FailurePrefix where AWS puts them there; empty where they are discarded.
 	FailureBucket, FailurePrefix string
 }
 
-// Mappings is what Read needs of Lambda.
+// Mappings is what ReadMapping needs of Lambda.
 type Mappings interface {
 	ListEventSourceMappings(context.Context, *lambda.ListEventSourceMappingsInput, ...func(*lambda.Options)) (*lambda.ListEventSourceMappingsOutput, error)
 }
 
-// Read returns the one mapping from a Kinesis stream to a function.
-func Read(ctx context.Context, client Mappings, function string) (Applied, error) {
+// ReadMapping returns the one mapping from a Kinesis stream to a function.
+func ReadMapping(ctx context.Context, client Mappings, function string) (Mapping, error) {
 	out, err := client.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{FunctionName: &function})
 	if err != nil {
-		return Applied{}, fmt.Errorf("list the event source mappings of %s: %w", function, err)
+		return Mapping{}, fmt.Errorf("list the event source mappings of %s: %w", function, err)
 	}
 	if len(out.EventSourceMappings) != 1 {
-		return Applied{}, fmt.Errorf("function %s has %d event source mappings; it needs one", function, len(out.EventSourceMappings))
+		return Mapping{}, fmt.Errorf("function %s has %d event source mappings; it needs one", function, len(out.EventSourceMappings))
 	}
-	return read(out.EventSourceMappings[0])
+	return mappingOf(out.EventSourceMappings[0])
 }
 
-func read(m types.EventSourceMappingConfiguration) (Applied, error) {
+func mappingOf(m types.EventSourceMappingConfiguration) (Mapping, error) {
 	stream, err := arn.Parse(aws.ToString(m.EventSourceArn))
 	if err != nil || stream.Service != "kinesis" {
-		return Applied{}, fmt.Errorf("the mapping reads %q, which is no Kinesis stream", aws.ToString(m.EventSourceArn))
+		return Mapping{}, fmt.Errorf("the mapping reads %q, which is no Kinesis stream", aws.ToString(m.EventSourceArn))
 	}
-	a := Applied{Options: Options{
+	a := Mapping{Options: eventsource.Options{
 		Stream:           strings.TrimPrefix(stream.Resource, "stream/"),
 		FunctionARN:      aws.ToString(m.FunctionArn),
 		BatchSize:        int(aws.ToInt32(m.BatchSize)),
 		BatchWindow:      seconds(m.MaximumBatchingWindowInSeconds),
 		Parallelization:  int(aws.ToInt32(m.ParallelizationFactor)),
-		StartingPosition: StartingPosition(m.StartingPosition),
+		StartingPosition: eventsource.StartingPosition(m.StartingPosition),
 		StartingTime:     aws.ToTime(m.StartingPositionTimestamp),
 
 		ReportBatchItemFailures: slices.Contains(m.FunctionResponseTypes, types.FunctionResponseTypeReportBatchItemFailures),
@@ -64,7 +66,7 @@ func read(m types.EventSourceMappingConfiguration) (Applied, error) {
 	if d := m.DestinationConfig; d != nil && d.OnFailure != nil && d.OnFailure.Destination != nil {
 		bucket, err := arn.Parse(*d.OnFailure.Destination)
 		if err != nil || bucket.Service != "s3" {
-			return Applied{}, fmt.Errorf("the mapping's failure destination %q is no bucket", *d.OnFailure.Destination)
+			return Mapping{}, fmt.Errorf("the mapping's failure destination %q is no bucket", *d.OnFailure.Destination)
 		}
 		a.FailureBucket, a.FailurePrefix = bucket.Resource, path.Join("aws", "lambda", aws.ToString(m.UUID))
 	}
@@ -80,7 +82,7 @@ func retries(n *int32) int {
 	case n == nil || *n < 0:
 		return 0
 	case *n == 0:
-		return NoRetries
+		return eventsource.NoRetries
 	}
 	return int(*n)
 }

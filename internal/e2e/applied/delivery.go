@@ -1,4 +1,4 @@
-package firehose
+package applied
 
 import (
 	"context"
@@ -8,33 +8,35 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+
+	local "github.com/recflow/recflow/internal/local/aws/firehose"
 )
 
-// Deliveries is what Read needs of Firehose.
+// Deliveries is what ReadDelivery needs of Firehose.
 type Deliveries interface {
 	DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error)
 }
 
-// Read returns a delivery stream as it was made in an account. What this endpoint
-// does not do (another compression than gzip, a processor, another destination
+// ReadDelivery returns a delivery stream as it was made in an account. What the local
+// endpoint does not do (another compression than gzip, a processor, another destination
 // than S3) is an error.
-func Read(ctx context.Context, client Deliveries, name string) (Stream, error) {
+func ReadDelivery(ctx context.Context, client Deliveries, name string) (local.Stream, error) {
 	out, err := client.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &name})
 	if err != nil {
-		return Stream{}, fmt.Errorf("describe delivery stream %s: %w", name, err)
+		return local.Stream{}, fmt.Errorf("describe delivery stream %s: %w", name, err)
 	}
 	destinations := out.DeliveryStreamDescription.Destinations
 	if len(destinations) != 1 || destinations[0].ExtendedS3DestinationDescription == nil {
-		return Stream{}, fmt.Errorf("delivery stream %s does not deliver to one S3 bucket", name)
+		return local.Stream{}, fmt.Errorf("delivery stream %s does not deliver to one S3 bucket", name)
 	}
 	d := destinations[0].ExtendedS3DestinationDescription
 	if d.CompressionFormat != types.CompressionFormatGzip {
-		return Stream{}, fmt.Errorf("delivery stream %s compresses by %q, not GZIP", name, d.CompressionFormat)
+		return local.Stream{}, fmt.Errorf("delivery stream %s compresses by %q, not GZIP", name, d.CompressionFormat)
 	}
 	if p := d.ProcessingConfiguration; p != nil && aws.ToBool(p.Enabled) {
-		return Stream{}, fmt.Errorf("delivery stream %s has a processor", name)
+		return local.Stream{}, fmt.Errorf("delivery stream %s has a processor", name)
 	}
-	s := Stream{Name: name, Prefix: aws.ToString(d.Prefix), ErrorPrefix: aws.ToString(d.ErrorOutputPrefix)}
+	s := local.Stream{Name: name, Prefix: aws.ToString(d.Prefix), ErrorPrefix: aws.ToString(d.ErrorOutputPrefix)}
 	if h := d.BufferingHints; h != nil {
 		s.BufferBytes = int64(aws.ToInt32(h.SizeInMBs)) << 20
 		s.BufferEvery = time.Duration(aws.ToInt32(h.IntervalInSeconds)) * time.Second

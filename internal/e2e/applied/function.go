@@ -1,0 +1,42 @@
+// Package applied reads back what Terraform has applied in an emulator, as settings
+// of the stand-ins that play it.
+package applied
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	local "github.com/recflow/recflow/internal/local/aws/lambda"
+)
+
+// Functions is what ReadFunction needs of Lambda.
+type Functions interface {
+	GetFunction(context.Context, *lambda.GetFunctionInput, ...func(*lambda.Options)) (*lambda.GetFunctionOutput, error)
+}
+
+// ReadFunction gives o the settings of a function. The variables that o has stay:
+// they say where Postgres and the endpoints are.
+func ReadFunction(ctx context.Context, client Functions, name string, o *local.Options) error {
+	out, err := client.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &name})
+	if err != nil {
+		return fmt.Errorf("read function %s: %w", name, err)
+	}
+	f := out.Configuration
+	o.Name = name
+	o.Timeout = time.Duration(aws.ToInt32(f.Timeout)) * time.Second
+	o.MemoryMB = int(aws.ToInt32(f.MemorySize))
+	if out.Concurrency != nil && out.Concurrency.ReservedConcurrentExecutions != nil {
+		o.MaxEnvironments = int(*out.Concurrency.ReservedConcurrentExecutions)
+	}
+	if f.Environment != nil {
+		vars := maps.Clone(f.Environment.Variables)
+		maps.Copy(vars, o.Env)
+		o.Env = vars
+	}
+	return nil
+}
