@@ -16,6 +16,7 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/rawdata"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
@@ -181,7 +182,7 @@ func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) (out act
 	}
 	in := activities.PlanSlicesInput{}
 	for _, slice := range n.Slices {
-		in.Ranges = append(in.Ranges, activities.Range{From: slice.From, To: slice.To})
+		in.Ranges = append(in.Ranges, rawdata.Range{From: slice.From, To: slice.To})
 	}
 	data, err := json.Marshal(in)
 	if err != nil {

@@ -1,0 +1,27 @@
+package rawdata
+
+import (
+	"cmp"
+	"slices"
+)
+
+// PastRun is how long one training and load took.
+type PastRun struct {
+	Rows    int64 // that were read
+	Minutes float64
+}
+
+// Estimate is the minutes of the past run with the most similar number of rows,
+// or longer in proportion where there are more rows. It is 0 without a past run.
+func Estimate(past []PastRun, rows int64) float64 {
+	if len(past) == 0 {
+		return 0
+	}
+	distance := func(p PastRun) int64 { return max(p.Rows-rows, rows-p.Rows) }
+	near := slices.MinFunc(past, func(a, b PastRun) int { return cmp.Compare(distance(a), distance(b)) })
+	minutes := near.Minutes
+	if near.Rows > 0 {
+		minutes *= max(1, float64(rows)/float64(near.Rows))
+	}
+	return max(0, minutes)
+}
