@@ -6,6 +6,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -18,8 +19,8 @@ type BackfillRound struct {
 
 // BackfillSlice is a slice of a backfill, as the ledger should have it.
 type BackfillSlice struct {
-	ID    string       `json:"id"`
-	Slice recsys.Slice `json:"slice"`
+	ID    string         `json:"id"`
+	Slice backfill.Slice `json:"slice"`
 }
 
 // EndBackfillInput says how a round ended.
@@ -32,12 +33,12 @@ type EndBackfillInput struct {
 // StartBackfill notes that a round is at work and returns the ledger's backfill
 // with the first slices that are to be run, and of each only what that takes: a
 // history has no room for thousands. Repeating it changes nothing.
-func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (recsys.Backfill, error) {
+func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (backfill.Backfill, error) {
 	b, err := a.Store.StartBackfill(ctx, in.ID, in.Round, activity.GetInfo(ctx).WorkflowExecution.RunID)
-	var next []recsys.Slice
+	var next []backfill.Slice
 	for _, s := range b.Slices {
-		if s.State == recsys.SlicePending && len(next) < in.Most {
-			next = append(next, recsys.Slice{Index: s.Index, From: s.From, To: s.To, State: s.State, Attempt: s.Attempt})
+		if s.State == backfill.Pending && len(next) < in.Most {
+			next = append(next, backfill.Slice{Index: s.Index, From: s.From, To: s.To, State: s.State, Attempt: s.Attempt})
 		}
 	}
 	b.Slices = next
@@ -76,7 +77,7 @@ func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
 
 // EndBackfill notes that a round is over, and returns the backfill without its
 // slices. Repeating it changes nothing.
-func (a *Activities) EndBackfill(ctx context.Context, in EndBackfillInput) (recsys.Backfill, error) {
+func (a *Activities) EndBackfill(ctx context.Context, in EndBackfillInput) (backfill.Backfill, error) {
 	b, err := a.Store.EndBackfill(ctx, in.ID, in.Round, in.Failure)
 	b.Slices = nil
 	return b, err

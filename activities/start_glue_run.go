@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -123,14 +124,10 @@ func (a *Activities) later(why string) error {
 	})
 }
 
-// EvaluationPrefix begins the workflow ids of the refreshes that yield, and of no
-// others.
-const EvaluationPrefix = "evaluate-"
-
 // waitingRefreshes finds refreshes that wait for the training job and yield to
 // nobody, whoever started them: a person, the schedule or a backfill.
-const waitingRefreshes = `WorkflowType = "RefreshEmbeddings" AND ExecutionStatus = "Running" AND RecflowStage = "start"` +
-	` AND WorkflowId NOT STARTS_WITH "` + EvaluationPrefix + `"`
+const waitingRefreshes = `WorkflowType = "` + backfill.RefreshWorkflow + `" AND ExecutionStatus = "Running"` +
+	` AND ` + backfill.StageAttribute + ` = "` + backfill.StageStart + `" AND WorkflowId NOT STARTS_WITH "` + backfill.EvaluationPrefix + `"`
 
 func (a *Activities) refreshWaits(ctx context.Context) (bool, error) {
 	found, err := a.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: waitingRefreshes})

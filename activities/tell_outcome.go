@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
@@ -27,7 +27,7 @@ const outcomeSchema = 1
 // TellOutcomeInput says how a refresh or a backfill ended.
 type TellOutcomeInput struct {
 	Kind       string  `json:"kind"`                  // RefreshKind or BackfillKind
-	Outcome    string  `json:"outcome"`               // workflows.Outcome…, or the state of a backfill
+	Outcome    string  `json:"outcome"`               // backfill.Outcome…, or the state of a backfill
 	RunID      string  `json:"run_id,omitempty"`      // of the training
 	BackfillID string  `json:"backfill_id,omitempty"` // of a backfill
 	Version    int64   `json:"version,omitempty"`
@@ -38,8 +38,8 @@ type TellOutcomeInput struct {
 	Error string `json:"error,omitempty"`
 	Stage string `json:"stage,omitempty"`
 
-	Refused []RefusedGate      `json:"refused_gates,omitempty"`
-	Slices  *recsys.SliceCount `json:"slices,omitempty"` // of a backfill
+	Refused []RefusedGate        `json:"refused_gates,omitempty"`
+	Slices  *backfill.SliceCount `json:"slices,omitempty"` // of a backfill
 }
 
 // RefusedGate is a gate that keeps a version from going live, and why.
@@ -116,11 +116,11 @@ func (in TellOutcomeInput) subject() string {
 }
 
 // counters are the metrics of refreshes that ended, and the outcome that each
-// counts (workflows.Outcome…).
+// counts.
 var counters = []struct{ name, outcome string }{
-	{"refresh_promoted", "live"},
-	{"refresh_refused", "refused"},
-	{"refresh_failed", "failed"},
+	{"refresh_promoted", backfill.OutcomeLive},
+	{"refresh_refused", backfill.OutcomeRefused},
+	{"refresh_failed", backfill.OutcomeFailed},
 }
 
 // outcomeLine counts a refresh that ended. Every counter is written, so that an

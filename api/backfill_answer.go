@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/workflows"
 )
 
 // describe is what the ledger says of a backfill, with what follows from it.
-func (s *server) describe(b recsys.Backfill) apiclient.Backfill {
+func (s *server) describe(b backfill.Backfill) apiclient.Backfill {
 	out := apiclient.Backfill{Backfill: b, TemporalUI: s.workflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
 	for _, slice := range b.Slices {
 		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.workflowLink(slice.WorkflowID, slice.WorkflowRunID)})
@@ -55,10 +55,10 @@ func (s *server) workflowLink(id, runID string) string {
 
 // usual is how long a slice of b takes: the median of those that succeeded, 0
 // before the first one did.
-func usual(b recsys.Backfill) time.Duration {
+func usual(b backfill.Backfill) time.Duration {
 	var took []time.Duration
 	for _, s := range b.Slices {
-		if s.State == recsys.SliceSucceeded {
+		if s.State == backfill.Succeeded {
 			took = append(took, s.EndedAt.Sub(s.StartedAt))
 		}
 	}
@@ -75,10 +75,10 @@ func median(of []time.Duration) time.Duration {
 
 // eta is when a backfill should be over whose slices take so long. It is zero for
 // one that is, and where nothing is known.
-func eta(b recsys.Backfill, usual time.Duration, now time.Time) time.Time {
+func eta(b backfill.Backfill, usual time.Duration, now time.Time) time.Time {
 	left := 0
 	for _, s := range b.Slices {
-		if s.State == recsys.SlicePending || s.State == recsys.SliceRunning {
+		if s.State == backfill.Pending || s.State == backfill.Running {
 			left++
 		}
 	}
@@ -118,7 +118,7 @@ func (s *server) addETA(ctx context.Context, b *apiclient.Backfill) error {
 	b.ETA = eta(ledger, takes, now)
 	for i := range b.Slices {
 		slice := &b.Slices[i]
-		if slice.State == recsys.SliceRunning && takes > 0 {
+		if slice.State == backfill.Running && takes > 0 {
 			slice.ETA = later(slice.StartedAt.Add(takes), now).UTC().Truncate(time.Second)
 		}
 	}
@@ -142,7 +142,7 @@ func (s *server) addProgress(ctx context.Context, of []apiclient.Slice) {
 	defer cancel()
 	var group sync.WaitGroup
 	for i := range of {
-		if of[i].State != recsys.SliceRunning {
+		if of[i].State != backfill.Running {
 			continue
 		}
 		group.Go(func() {

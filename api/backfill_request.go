@@ -16,6 +16,7 @@ import (
 
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/rawdata"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -34,11 +35,11 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ve
 	if err != nil {
 		return n, err
 	}
-	cut, err := recsys.CutRange(r.Kind, r.From, r.To, step)
+	cut, err := backfill.Cut(r.Kind, r.From, r.To, step)
 	if err != nil {
 		return n, invalid(err)
 	}
-	if r.Promote && r.Kind != recsys.BackfillRefresh {
+	if r.Promote && r.Kind != backfill.Refresh {
 		return n, fail(http.StatusUnprocessableEntity, "invalid_request", "promote belongs to kind refresh", "leave it out; a version for evaluation is promoted by POST /versions/{version}/promote with evaluation")
 	}
 	training, err := trainingRequest(r)
@@ -52,9 +53,9 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ve
 	id := strings.ToLower(rand.Text()[:16])
 	parameters := sha256.Sum256(request)
 	return vectorstore.NewBackfill{
-		Backfill: recsys.Backfill{
+		Backfill: backfill.Backfill{
 			ID: id, Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second), MaxParallel: max(1, r.MaxParallel),
-			Rerun: cmp.Or(r.Rerun, recsys.RerunMissing), Promote: r.Promote, Request: request, Actor: principalOf(ctx).actor(),
+			Rerun: cmp.Or(r.Rerun, backfill.RerunMissing), Promote: r.Promote, Request: request, Actor: principalOf(ctx).actor(),
 			WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
 		},
 		Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest,
@@ -147,12 +148,12 @@ func (s *server) plan(ctx context.Context, n *vectorstore.NewBackfill) (apiclien
 	for i := range n.Slices {
 		slice, size := &n.Slices[i], sizes.Slices[i]
 		// A file that cannot be counted may hold events: the training finds out.
-		if slice.State == recsys.SlicePending && size.Rows == 0 && size.Unreadable == 0 {
-			slice.State, slice.Reason = recsys.SliceSkipped, "there are no events before its end"
+		if slice.State == backfill.Pending && size.Rows == 0 && size.Unreadable == 0 {
+			slice.State, slice.Reason = backfill.Skipped, "there are no events before its end"
 		}
 		out := apiclient.PlanSlice{Index: slice.Index, From: slice.From, To: slice.To, Decision: "run", Reason: slice.Reason,
 			Files: size.Files, Bytes: size.Bytes, Rows: size.Rows, Guessed: size.Guessed, Unreadable: size.Unreadable, Minutes: size.Minutes}
-		if slice.State == recsys.SliceSkipped {
+		if slice.State == backfill.Skipped {
 			out.Decision = "skip"
 			p.Skip++
 		} else {

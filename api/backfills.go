@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
@@ -92,7 +93,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 	if in.Body.DryRun {
 		return &startBackfillOutput{Status: http.StatusOK, Body: plan}, nil
 	}
-	var b recsys.Backfill
+	var b backfill.Backfill
 	err = s.change(ctx, n.ID, func(tx *vectorstore.Store) (err error) {
 		var existing bool
 		if b, existing, err = tx.CreateBackfill(ctx, n); existing {
@@ -116,7 +117,7 @@ var errExisting = errors.New("the same request was faster")
 
 // begin starts the workflow of a backfill that is in the ledger. When that fails
 // a worker does it soon.
-func (s *server) begin(ctx context.Context, b recsys.Backfill) {
+func (s *server) begin(ctx context.Context, b backfill.Backfill) {
 	if b.Over() {
 		return
 	}
@@ -128,7 +129,7 @@ func (s *server) begin(ctx context.Context, b recsys.Backfill) {
 	}
 }
 
-func (s *server) accepted(b recsys.Backfill) *startBackfillOutput {
+func (s *server) accepted(b backfill.Backfill) *startBackfillOutput {
 	return &startBackfillOutput{Status: http.StatusAccepted, Location: "/backfill/" + b.ID, Body: s.describe(b)}
 }
 
@@ -148,7 +149,7 @@ func backfillRefused(err error) error {
 type listBackfillsOutput struct{ Body apiclient.Backfills }
 
 func (s *server) listBackfills(ctx context.Context, in *struct{ Page }) (*listBackfillsOutput, error) {
-	var after *recsys.Backfill
+	var after *backfill.Backfill
 	if in.Cursor != "" {
 		id, err := decodeCursor(in.Cursor)
 		if err != nil {
@@ -235,7 +236,7 @@ type backfillIDInput struct {
 }
 
 func (s *server) cancelBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
-	var b recsys.Backfill
+	var b backfill.Backfill
 	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
 		b, err = tx.CancelBackfill(ctx, in.ID)
 		return err
@@ -253,7 +254,7 @@ func (s *server) cancelBackfill(ctx context.Context, in *backfillIDInput) (*back
 
 // stop tells the workflow of a backfill that is to be cancelled. When Temporal
 // is away a worker does it soon: what the ledger says stands.
-func (s *server) stop(ctx context.Context, b recsys.Backfill) (recsys.Backfill, error) {
+func (s *server) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfill, error) {
 	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
 	defer cancel()
 	err := s.temporal.CancelWorkflow(ask, b.WorkflowID, "")
@@ -271,7 +272,7 @@ func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backf
 	if err := s.temporalAnswers(ctx); err != nil {
 		return nil, err
 	}
-	var b recsys.Backfill
+	var b backfill.Backfill
 	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
 		b, err = tx.RetryBackfill(ctx, in.ID, func(round int) string { return workflows.BackfillWorkflowID(in.ID, round) })
 		return err

@@ -19,9 +19,9 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/local/aws/glue"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
-	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -153,13 +153,13 @@ func TestBackfills(t *testing.T) {
 	require.Greater(t, (<-polled).Revision, b.Revision)
 	cancelled := h.overSoon(first.ID)
 	require.Less(t, time.Since(began), 30*time.Second)
-	require.Equal(t, recsys.BackfillCancelled, cancelled.State)
-	require.Equal(t, recsys.SliceCount{Total: 3, Cancelled: 3}, cancelled.Count)
+	require.Equal(t, backfill.Cancelled, cancelled.State)
+	require.Equal(t, backfill.SliceCount{Total: 3, Cancelled: 3}, cancelled.Count)
 
 	require.NoError(t, os.Remove(hold))
 	require.Equal(t, http.StatusAccepted, h.do("POST", "/backfill/"+first.ID+"/retry", nil).status)
 	failed := h.overSoon(first.ID)
-	require.Equal(t, recsys.BackfillFailed, failed.State)
+	require.Equal(t, backfill.Failed, failed.State)
 	require.Contains(t, failed.Slices[0].Error, "nothing to train on")
 	require.Equal(t, 2, failed.Round)
 	h.overSoon(strings.TrimPrefix(disjoint.header.Get("Location"), "/backfill/"))
@@ -183,14 +183,14 @@ func TestETA(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	now := time.Now()
-	took := func(d time.Duration) recsys.Slice {
-		return recsys.Slice{State: recsys.SliceSucceeded, StartedAt: now.Add(-d), EndedAt: now}
+	took := func(d time.Duration) backfill.Slice {
+		return backfill.Slice{State: backfill.Succeeded, StartedAt: now.Add(-d), EndedAt: now}
 	}
-	b := recsys.Backfill{State: recsys.BackfillRunning, MaxParallel: 2, Slices: []recsys.Slice{
+	b := backfill.Backfill{State: backfill.Running, MaxParallel: 2, Slices: []backfill.Slice{
 		took(time.Minute), took(4 * time.Minute), took(9 * time.Minute),
-		{State: recsys.SliceRunning, StartedAt: now.Add(-time.Minute)},
-		{State: recsys.SliceRunning, StartedAt: now.Add(-time.Hour)},
-		{State: recsys.SlicePending},
+		{State: backfill.Running, StartedAt: now.Add(-time.Minute)},
+		{State: backfill.Running, StartedAt: now.Add(-time.Hour)},
+		{State: backfill.Pending},
 	}}
 	out := h.describe(b)
 	require.NoError(t, h.addETA(t.Context(), &out))

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
@@ -63,7 +63,7 @@ func TestLogsCarryTheTrace(t *testing.T) {
 	t.Parallel()
 	var out lockedBuffer
 	h := newHarness(t, func(h *harness) { h.logger = telemetry.NewLogger(&out, slog.LevelInfo) }) // its Temporal does not answer
-	n, err := newBackfill(t.Context(), apiclient.NewBackfill{Kind: recsys.BackfillRefresh}, "")
+	n, err := newBackfill(t.Context(), apiclient.NewBackfill{Kind: backfill.Refresh}, "")
 	require.NoError(t, err)
 	created, _, err := h.store.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)

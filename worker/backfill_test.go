@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -22,17 +23,17 @@ import (
 
 // write writes an as_of backfill of n slices, a day each, down, parallel of them
 // at a time. It does not start it.
-func (s *stage) write(id string, n, parallel int) recsys.Backfill {
+func (s *stage) write(id string, n, parallel int) backfill.Backfill {
 	s.t.Helper()
 	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-	cut, err := recsys.CutRange(recsys.BackfillAsOf, from, from.AddDate(0, 0, n), 24*time.Hour)
+	cut, err := backfill.Cut(backfill.AsOf, from, from.AddDate(0, 0, n), 24*time.Hour)
 	require.NoError(s.t, err)
 	request, err := json.Marshal(workflows.DefaultRefresh(from))
 	require.NoError(s.t, err)
 	digest := sha256.Sum256([]byte(id))
 	b, _, err := s.store.CreateBackfill(s.t.Context(), vectorstore.NewBackfill{
-		Backfill: recsys.Backfill{
-			ID: id, Kind: recsys.BackfillAsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: parallel, Rerun: recsys.RerunMissing,
+		Backfill: backfill.Backfill{
+			ID: id, Kind: backfill.AsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: parallel, Rerun: backfill.RerunMissing,
 			Request: request, Actor: "test", WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
 		},
 		Parameters: []byte("p"), RequestDigest: digest[:],
@@ -42,7 +43,7 @@ func (s *stage) write(id string, n, parallel int) recsys.Backfill {
 }
 
 // ledger waits until a backfill is as it should be.
-func (s *stage) ledger(id, what string, ok func(recsys.Backfill) bool) (b recsys.Backfill) {
+func (s *stage) ledger(id, what string, ok func(backfill.Backfill) bool) (b backfill.Backfill) {
 	s.t.Helper()
 	harnesstest.Eventually(s.t, what, func() bool {
 		var err error
@@ -53,7 +54,7 @@ func (s *stage) ledger(id, what string, ok func(recsys.Backfill) bool) (b recsys
 	return b
 }
 
-func over(b recsys.Backfill) bool { return b.Over() }
+func over(b backfill.Backfill) bool { return b.Over() }
 
 func (s *stage) retry(id string) {
 	s.t.Helper()
@@ -77,14 +78,14 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	for i, training := range []string{"hold-2025-01-02", "hold-2025-01-04"} {
 		n := 2 * i
 		// The job has one place: the others wait for it.
-		b = s.ledger("b", "the slice", func(b recsys.Backfill) bool { return b.Slices[n].State == recsys.SliceRunning })
+		b = s.ledger("b", "the slice", func(b backfill.Backfill) bool { return b.Slices[n].State == backfill.Running })
 		harnesstest.Eventually(t, "its training", func() bool { return s.trains(b.Slices[n].WorkflowID) })
 		s.killWorker(faults)
 		require.NoError(t, os.Remove(filepath.Join(s.control, training)))
 	}
 	b = s.ledger("b", "the end", over)
-	require.Equal(t, recsys.BackfillFailed, b.State, b.Error)
-	require.Equal(t, recsys.SliceCount{Total: 3, Succeeded: 2, Failed: 1}, b.Count)
+	require.Equal(t, backfill.Failed, b.State, b.Error)
+	require.Equal(t, backfill.SliceCount{Total: 3, Succeeded: 2, Failed: 1}, b.Count)
 	require.Contains(t, b.Slices[1].Error, "too few events")
 	for _, i := range []int{0, 2} {
 		require.NotNil(t, b.Slices[i].Metrics)
@@ -99,15 +100,15 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	release := s.hold()
 	s.retry("b")
 	harnesstest.Eventually(t, "the failed slice only", func() bool { return s.trainings() == 4 })
-	require.Equal(t, recsys.SliceCount{Total: 3, Succeeded: 2, Running: 1}, s.ledger("b", "the ledger", func(recsys.Backfill) bool { return true }).Count)
+	require.Equal(t, backfill.SliceCount{Total: 3, Succeeded: 2, Running: 1}, s.ledger("b", "the ledger", func(backfill.Backfill) bool { return true }).Count)
 	b, err := s.store.CancelBackfill(t.Context(), "b")
 	require.NoError(t, err)
 	began := time.Now()
 	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), b.WorkflowID, ""))
 	b = s.ledger("b", "the end of the cancelled", over)
 	require.Less(t, time.Since(began), 30*time.Second)
-	require.Equal(t, recsys.BackfillCancelled, b.State)
-	require.Equal(t, recsys.SliceCount{Total: 3, Succeeded: 2, Cancelled: 1}, b.Count)
+	require.Equal(t, backfill.Cancelled, b.State)
+	require.Equal(t, backfill.SliceCount{Total: 3, Succeeded: 2, Cancelled: 1}, b.Count)
 	for run, err := range s.glue.Runs(t.Context()) {
 		require.NoError(t, err)
 		require.True(t, run.State.Over(), "Glue run %s is %s", run.ID, run.State)
@@ -116,14 +117,14 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 
 	s.retry("b")
 	b = s.ledger("b", "the end", over)
-	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Error)
+	require.Equal(t, backfill.Succeeded, b.State, b.Error)
 	require.Equal(t, []int{1, 3, 1}, []int{b.Slices[0].Attempt, b.Slices[1].Attempt, b.Slices[2].Attempt})
 	require.Equal(t, 5, s.trainings(), "only what failed ran again")
 	var earlier []string
 	for _, a := range b.Slices[1].Earlier {
 		earlier = append(earlier, a.State)
 	}
-	require.Equal(t, []string{recsys.SliceFailed, recsys.SliceCancelled}, earlier)
+	require.Equal(t, []string{backfill.Failed, backfill.Cancelled}, earlier)
 	require.NotEmpty(t, b.Owner)
 	if *record {
 		for round := range 3 {
@@ -148,15 +149,15 @@ func TestBackfill_measures_what_would_be_refused_now_and_refuses_what_is_unsound
 	b := s.write("past", 1, 1)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	b = s.ledger("past", "the end", over)
-	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Slices[0].Error)
+	require.Equal(t, backfill.Succeeded, b.State, b.Slices[0].Error)
 	require.NotNil(t, b.Slices[0].Metrics)
 
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Parameters.Alpha = 4 }))
 	b = s.write("unsound", 2, 1) // its range holds that of the first, which is over
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	b = s.ledger("unsound", "the end", over)
-	require.Equal(t, recsys.BackfillFailed, b.State)
-	require.Equal(t, []string{recsys.SliceSkipped, recsys.SliceFailed}, []string{b.Slices[0].State, b.Slices[1].State})
+	require.Equal(t, backfill.Failed, b.State)
+	require.Equal(t, []string{backfill.Skipped, backfill.Failed}, []string{b.Slices[0].State, b.Slices[1].State})
 	require.Contains(t, b.Slices[1].Error, recsys.GateFoldIn)
 	require.NotContains(t, b.Slices[1].Error, recsys.GateHorizon)
 	require.NotNil(t, b.Slices[1].Metrics, "it stays to be looked at")
@@ -189,10 +190,10 @@ func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
 	}
 	b := s.write("b", n, n)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
-	var first recsys.Slice
-	b = s.ledger("b", "one slice to train while the others wait", func(b recsys.Backfill) bool {
+	var first backfill.Slice
+	b = s.ledger("b", "one slice to train while the others wait", func(b backfill.Backfill) bool {
 		for _, slice := range b.Slices {
-			if slice.State == recsys.SliceRunning && s.trains(slice.WorkflowID) {
+			if slice.State == backfill.Running && s.trains(slice.WorkflowID) {
 				first = slice
 			}
 		}
@@ -231,7 +232,7 @@ func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testin
 	s := newStage(t)
 	s.write("orphan", 1, 1) // the API died here
 	b := s.ledger("orphan", "the end", over)
-	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Error)
+	require.Equal(t, backfill.Succeeded, b.State, b.Error)
 
 	release := s.hold()
 	b = s.write("terminated", 2, 1)
@@ -240,7 +241,7 @@ func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testin
 	require.NoError(t, s.temporal.TerminateWorkflow(t.Context(), b.WorkflowID, "", "the test"))
 	faults.Inject(workflowTerminated)
 	b = s.ledger("terminated", "the end", over)
-	require.Equal(t, recsys.BackfillFailed, b.State)
+	require.Equal(t, backfill.Failed, b.State)
 	require.Contains(t, b.Error, "its workflow ended without it")
 	require.Zero(t, b.Count.Running+b.Count.Pending)
 	s.write("next", 1, 1) // the range is free again

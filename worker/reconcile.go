@@ -11,7 +11,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
@@ -64,11 +64,11 @@ func (r reconciler) once(ctx context.Context) error {
 }
 
 // settle does for one backfill what nobody else did.
-func (r reconciler) settle(ctx context.Context, b recsys.Backfill) error {
+func (r reconciler) settle(ctx context.Context, b backfill.Backfill) error {
 	d, err := r.temporal.DescribeWorkflowExecution(ctx, b.WorkflowID, "")
 	var unknown *serviceerror.NotFound
 	switch {
-	case errors.As(err, &unknown) && b.State == recsys.BackfillPending:
+	case errors.As(err, &unknown) && b.State == backfill.Pending:
 		r.log.InfoContext(ctx, "starting a backfill that was written down and not started", "backfill", b.ID)
 		return workflows.StartBackfill(ctx, r.temporal, r.taskQueue, b)
 	case errors.As(err, &unknown):
@@ -81,7 +81,7 @@ func (r reconciler) settle(ctx context.Context, b recsys.Backfill) error {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 		err := r.store.BackfillAlive(ctx, b.ID, b.Round, run)
-		if b.State == recsys.BackfillCancelling {
+		if b.State == backfill.Cancelling {
 			// Whoever wrote that down may not have come to tell the workflow.
 			err = errors.Join(err, cancelOnce(ctx, r.temporal, b.WorkflowID))
 		}
@@ -101,7 +101,7 @@ func cancelOnce(ctx context.Context, temporal client.Client, workflowID string) 
 	return err
 }
 
-func (r reconciler) end(ctx context.Context, b recsys.Backfill, why string) error {
+func (r reconciler) end(ctx context.Context, b backfill.Backfill, why string) error {
 	r.log.WarnContext(ctx, "ending a backfill that nobody works on", "backfill", b.ID, "reason", why)
 	_, err := r.store.EndBackfill(ctx, b.ID, b.Round, why)
 	return err

@@ -1,13 +1,17 @@
 package workflows
 
-import "go.temporal.io/sdk/temporal"
+import (
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/recflow/recflow/internal/backfill"
+)
 
 // Search attributes of a refresh. They carry no user ids.
 var (
-	StageAttribute   = temporal.NewSearchAttributeKeyKeyword("RecflowStage")
-	RunIDAttribute   = temporal.NewSearchAttributeKeyKeyword("RecflowRunId")
-	VersionAttribute = temporal.NewSearchAttributeKeyInt64("RecflowVersion")
-	OutcomeAttribute = temporal.NewSearchAttributeKeyKeyword("RecflowOutcome")
+	StageAttribute   = temporal.NewSearchAttributeKeyKeyword(backfill.StageAttribute)
+	RunIDAttribute   = temporal.NewSearchAttributeKeyKeyword(backfill.RunIDAttribute)
+	VersionAttribute = temporal.NewSearchAttributeKeyInt64(backfill.VersionAttribute)
+	OutcomeAttribute = temporal.NewSearchAttributeKeyKeyword(backfill.OutcomeAttribute)
 )
 
 // SearchAttributes lists the search attributes that a namespace must know

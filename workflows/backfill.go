@@ -11,12 +11,13 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
 // Backfill is the workflow type that runs the slices of a backfill. Its argument
 // is a BackfillRequest. It has no result: what became of it is in the ledger.
-const Backfill = "Backfill"
+const Backfill = backfill.Workflow
 
 // BackfillRequest names a round of a backfill in the ledger.
 type BackfillRequest struct {
@@ -43,14 +44,14 @@ func BackfillWorkflowID(id string, round int) string {
 // sliceWorkflowID is the id of the refresh that does an attempt of a slice. By
 // how it begins, activities.StartGlueRun knows who does not wait to go live.
 func sliceWorkflowID(kind, id string, index, attempt int) string {
-	if kind == recsys.BackfillRefresh {
+	if kind == backfill.Refresh {
 		return fmt.Sprintf("refresh-%s-%d", id, attempt)
 	}
-	return fmt.Sprintf("%s%s-%d-%d", activities.EvaluationPrefix, id, index, attempt)
+	return fmt.Sprintf("%s%s-%d-%d", backfill.EvaluationPrefix, id, index, attempt)
 }
 
-// backfill is one run of Backfill.
-type backfill struct {
+// backfillRun is one run of Backfill.
+type backfillRun struct {
 	BackfillRequest
 	kind    string
 	request RefreshRequest // of each training, without its range
@@ -63,8 +64,8 @@ type backfill struct {
 // slice that fails does not stop the others. When it is cancelled the slices
 // under way undo their work first.
 func runBackfill(ctx workflow.Context, in BackfillRequest) error {
-	b := &backfill{BackfillRequest: in}
-	var plan recsys.Backfill
+	b := &backfillRun{BackfillRequest: in}
+	var plan backfill.Backfill
 	start := workflow.WithActivityOptions(ctx, ledgerStep("read the ledger"))
 	if err := workflow.ExecuteActivity(start, do.StartBackfill, activities.BackfillRound{ID: in.ID, Round: in.Round, Most: slicesPerRun}).Get(ctx, &plan); err != nil {
 		return b.end(ctx, cause(err, ctx.Err()))
@@ -75,7 +76,7 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	if err := b.read(plan); err != nil {
 		return b.end(ctx, err)
 	}
-	if plan.State == recsys.BackfillCancelling {
+	if plan.State == backfill.Cancelling {
 		return b.end(ctx, nil)
 	}
 	b.total = plan.Count.Pending
@@ -89,14 +90,14 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 }
 
 // read takes in what the ledger says is to be done.
-func (b *backfill) read(plan recsys.Backfill) error {
+func (b *backfillRun) read(plan backfill.Backfill) error {
 	//workflowcheck:ignore — the same text is the same request
 	if err := json.Unmarshal(plan.Request, &b.request); err != nil {
 		return temporal.NewNonRetryableApplicationError("the ledger holds a request that is not understood: "+err.Error(), InvalidRequest, nil)
 	}
 	b.kind, b.actor = plan.Kind, plan.Actor
-	b.request.Promote = plan.Promote && plan.Kind == recsys.BackfillRefresh
-	b.request.Evaluation = plan.Kind == recsys.BackfillAsOf
+	b.request.Promote = plan.Promote && plan.Kind == backfill.Refresh
+	b.request.Evaluation = plan.Kind == backfill.AsOf
 	if b.request.Evaluation {
 		b.acceptThePast()
 	}
@@ -106,7 +107,7 @@ func (b *backfill) read(plan recsys.Backfill) error {
 // acceptThePast accepts what gates say that ask whether a version should be live
 // now: a training as of the past knows less than the live version, and none of the
 // events since. Gates that ask whether a version is sound stay as they are.
-func (b *backfill) acceptThePast() {
+func (b *backfillRun) acceptThePast() {
 	if b.request.AcceptGates == nil {
 		b.request.AcceptGates = map[string]string{}
 	}
@@ -119,7 +120,7 @@ func (b *backfill) acceptThePast() {
 
 // runSlices runs slices, parallel of them at a time, and returns when all that
 // were started have ended. A place that becomes free is taken at once.
-func (b *backfill) runSlices(ctx workflow.Context, slices []recsys.Slice, parallel int) {
+func (b *backfillRun) runSlices(ctx workflow.Context, slices []backfill.Slice, parallel int) {
 	places := workflow.NewSemaphore(ctx, int64(max(1, parallel)))
 	group := workflow.NewWaitGroup(ctx)
 	for _, s := range slices {
@@ -139,7 +140,7 @@ func (b *backfill) runSlices(ctx workflow.Context, slices []recsys.Slice, parall
 }
 
 // runSlice does one slice and writes down what became of it.
-func (b *backfill) runSlice(ctx workflow.Context, s recsys.Slice) {
+func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	s.Attempt++
 	s.WorkflowID = sliceWorkflowID(b.kind, b.ID, s.Index, s.Attempt)
 	at := activities.BackfillSlice{ID: b.ID, Slice: s}
@@ -169,11 +170,11 @@ func (b *backfill) runSlice(ctx workflow.Context, s recsys.Slice) {
 	at.Slice.Version = result.Version
 	switch {
 	case err == nil:
-		at.Slice.State = recsys.SliceSucceeded
+		at.Slice.State = backfill.Succeeded
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
-		at.Slice.State, at.Slice.Error = recsys.SliceCancelled, "it was cancelled"
+		at.Slice.State, at.Slice.Error = backfill.Cancelled, "it was cancelled"
 	default:
-		at.Slice.State, at.Slice.Error = recsys.SliceFailed, reason(err)
+		at.Slice.State, at.Slice.Error = backfill.Failed, reason(err)
 	}
 	// Whatever happens to the rest, this is what became of the slice.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
@@ -186,7 +187,7 @@ func (b *backfill) runSlice(ctx workflow.Context, s recsys.Slice) {
 
 // end writes down that the round is over. The workflow then ends well, unless
 // its own doing failed: what became of the slices is for the ledger to say.
-func (b *backfill) end(ctx workflow.Context, failed error) error {
+func (b *backfillRun) end(ctx workflow.Context, failed error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	in := activities.EndBackfillInput{ID: b.ID, Round: b.Round}
@@ -194,12 +195,12 @@ func (b *backfill) end(ctx workflow.Context, failed error) error {
 		in.Failure = reason(failed)
 	}
 	step := workflow.WithActivityOptions(ctx, ledgerStep("write down how it ended"))
-	var ended recsys.Backfill
+	var ended backfill.Backfill
 	if err := workflow.ExecuteActivity(step, do.EndBackfill, in).Get(ctx, &ended); err != nil {
 		return errors.Join(failed, err)
 	}
 	b.tell(ctx, ended)
-	if ended.State == recsys.BackfillCancelled {
+	if ended.State == backfill.Cancelled {
 		return temporal.NewCanceledError()
 	}
 	return failed

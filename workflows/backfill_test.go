@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -25,7 +26,7 @@ import (
 // slices take as long as a test says.
 type ledger struct {
 	mu       sync.Mutex
-	b        recsys.Backfill
+	b        backfill.Backfill
 	trained  map[string]int // workflow ids of refreshes
 	now, top int            // refreshes under way, and most at a time
 	take     time.Duration
@@ -37,9 +38,9 @@ type ledger struct {
 func newLedger(kind string, n, parallel int) *ledger {
 	request, _ := json.Marshal(DefaultRefresh(day(9)))
 	l := &ledger{trained: map[string]int{}, take: time.Hour, fails: func(int) bool { return false }}
-	l.b = recsys.Backfill{ID: "x", Kind: kind, State: recsys.BackfillPending, Round: 1, MaxParallel: parallel, Request: request, Promote: true, Actor: "ops"}
+	l.b = backfill.Backfill{ID: "x", Kind: kind, State: backfill.Pending, Round: 1, MaxParallel: parallel, Request: request, Promote: true, Actor: "ops"}
 	for i := range n {
-		l.b.Slices = append(l.b.Slices, recsys.Slice{Index: i, To: day(1).Add(time.Duration(i) * time.Hour), State: recsys.SlicePending})
+		l.b.Slices = append(l.b.Slices, backfill.Slice{Index: i, To: day(1).Add(time.Duration(i) * time.Hour), State: backfill.Pending})
 	}
 	return l
 }
@@ -81,15 +82,15 @@ func (l *ledger) run(t *testing.T, during func(*testsuite.TestWorkflowEnvironmen
 
 func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 	locked := func(f func()) { l.mu.Lock(); defer l.mu.Unlock(); f() }
-	env.OnActivity(do.StartBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillRound) (b recsys.Backfill, err error) {
+	env.OnActivity(do.StartBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillRound) (b backfill.Backfill, err error) {
 		locked(func() {
-			if l.b.State == recsys.BackfillPending {
-				l.b.State = recsys.BackfillRunning
+			if l.b.State == backfill.Pending {
+				l.b.State = backfill.Running
 			}
 			b = l.b
 			b.Slices = nil
 			for _, s := range l.b.Slices {
-				if s.State != recsys.SlicePending {
+				if s.State != backfill.Pending {
 					continue
 				}
 				if b.Count.Pending++; len(b.Slices) < in.Most {
@@ -106,7 +107,7 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 	env.OnActivity(do.StartSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) error {
 		locked(func() {
 			s := &l.b.Slices[in.Slice.Index]
-			s.State, s.Attempt, s.WorkflowID = recsys.SliceRunning, in.Slice.Attempt, in.Slice.WorkflowID
+			s.State, s.Attempt, s.WorkflowID = backfill.Running, in.Slice.Attempt, in.Slice.WorkflowID
 		})
 		return nil
 	})
@@ -114,16 +115,16 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 		locked(func() { l.b.Slices[in.Slice.Index] = in.Slice })
 		return nil
 	})
-	env.OnActivity(do.EndBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.EndBackfillInput) (b recsys.Backfill, err error) {
+	env.OnActivity(do.EndBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.EndBackfillInput) (b backfill.Backfill, err error) {
 		locked(func() {
 			states := l.states()
 			switch {
-			case l.b.State == recsys.BackfillCancelling:
-				l.b.State = recsys.BackfillCancelled
-			case in.Failure != "" || states[recsys.SliceFailed] > 0:
-				l.b.State = recsys.BackfillFailed
+			case l.b.State == backfill.Cancelling:
+				l.b.State = backfill.Cancelled
+			case in.Failure != "" || states[backfill.Failed] > 0:
+				l.b.State = backfill.Failed
 			default:
-				l.b.State = recsys.BackfillSucceeded
+				l.b.State = backfill.Succeeded
 			}
 			b = l.b
 			b.Slices = nil
@@ -153,13 +154,13 @@ func (l *ledger) refresh(ctx workflow.Context, r RefreshRequest) (*RefreshResult
 
 func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T) {
 	t.Parallel()
-	l := newLedger(recsys.BackfillAsOf, 12, 3)
+	l := newLedger(backfill.AsOf, 12, 3)
 	runs, err := l.run(t, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, runs)
 	require.Equal(t, 3, l.top)
-	require.Equal(t, map[string]int{recsys.SliceSucceeded: 12}, l.states())
-	require.Equal(t, recsys.BackfillSucceeded, l.b.State)
+	require.Equal(t, map[string]int{backfill.Succeeded: 12}, l.states())
+	require.Equal(t, backfill.Succeeded, l.b.State)
 	require.Len(t, l.trained, 12)
 	require.Equal(t, 1, l.trained["evaluate-x-11-1"])
 	for _, r := range l.requests {
@@ -173,7 +174,7 @@ func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T)
 
 func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testing.T) {
 	t.Parallel()
-	l := newLedger(recsys.BackfillAsOf, 5, 2)
+	l := newLedger(backfill.AsOf, 5, 2)
 	faults := harnesstest.CountFaults(t)
 	l.fails = func(i int) bool {
 		if i == 2 {
@@ -183,15 +184,15 @@ func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testin
 	}
 	_, err := l.run(t, nil)
 	require.NoError(t, err, "what became of it is in the ledger")
-	require.Equal(t, recsys.BackfillFailed, l.b.State)
-	require.Equal(t, map[string]int{recsys.SliceSucceeded: 4, recsys.SliceFailed: 1}, l.states())
+	require.Equal(t, backfill.Failed, l.b.State)
+	require.Equal(t, map[string]int{backfill.Succeeded: 4, backfill.Failed: 1}, l.states())
 	require.Equal(t, "no events", l.b.Slices[2].Error)
 
 	l.fails = func(int) bool { return false }
-	l.b.State, l.b.Round, l.b.Slices[2].State = recsys.BackfillPending, 2, recsys.SlicePending // as RetryBackfill
+	l.b.State, l.b.Round, l.b.Slices[2].State = backfill.Pending, 2, backfill.Pending // as RetryBackfill
 	_, err = l.run(t, nil)
 	require.NoError(t, err)
-	require.Equal(t, recsys.BackfillSucceeded, l.b.State)
+	require.Equal(t, backfill.Succeeded, l.b.State)
 	require.Len(t, l.trained, 6)
 	require.Equal(t, 1, l.trained["evaluate-x-2-2"])
 	for id, n := range l.trained {
@@ -201,24 +202,24 @@ func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testin
 
 func TestBackfill_stops_when_it_is_cancelled(t *testing.T) {
 	t.Parallel()
-	l := newLedger(recsys.BackfillAsOf, 9, 3)
+	l := newLedger(backfill.AsOf, 9, 3)
 	_, err := l.run(t, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() {
 			l.mu.Lock()
-			l.b.State = recsys.BackfillCancelling
+			l.b.State = backfill.Cancelling
 			l.mu.Unlock()
 			env.CancelWorkflow()
 		}, 90*time.Minute)
 	})
 	require.True(t, temporal.IsCanceledError(err), err)
-	require.Equal(t, map[string]int{recsys.SliceSucceeded: 3, recsys.SliceCancelled: 3, recsys.SlicePending: 3}, l.states())
-	require.Equal(t, recsys.BackfillCancelled, l.b.State)
+	require.Equal(t, map[string]int{backfill.Succeeded: 3, backfill.Cancelled: 3, backfill.Pending: 3}, l.states())
+	require.Equal(t, backfill.Cancelled, l.b.State)
 	require.Zero(t, l.now)
 }
 
 func TestBackfill_of_kind_refresh_promotes(t *testing.T) {
 	t.Parallel()
-	l := newLedger(recsys.BackfillRefresh, 1, 1)
+	l := newLedger(backfill.Refresh, 1, 1)
 	_, err := l.run(t, nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, l.trained["refresh-x-1"])
@@ -230,10 +231,10 @@ func TestBackfill_of_kind_refresh_promotes(t *testing.T) {
 func TestBackfill_does_nothing_for_a_round_that_is_over(t *testing.T) {
 	t.Parallel()
 	for _, change := range []func(*ledger){
-		func(l *ledger) { l.b.State = recsys.BackfillFailed },
-		func(l *ledger) { l.b.State = recsys.BackfillCancelling },
+		func(l *ledger) { l.b.State = backfill.Failed },
+		func(l *ledger) { l.b.State = backfill.Cancelling },
 	} {
-		l := newLedger(recsys.BackfillAsOf, 3, 1)
+		l := newLedger(backfill.AsOf, 3, 1)
 		change(l)
 		_, _ = l.run(t, nil)
 		require.Empty(t, l.trained)
@@ -243,11 +244,11 @@ func TestBackfill_does_nothing_for_a_round_that_is_over(t *testing.T) {
 func TestBackfill_of_2000_slices_continues_as_new_long_before_the_limits(t *testing.T) {
 	t.Parallel()
 	const n = 2000
-	l := newLedger(recsys.BackfillAsOf, n, 8)
+	l := newLedger(backfill.AsOf, n, 8)
 	runs, err := l.run(t, nil)
 	require.NoError(t, err)
 	require.Equal(t, n/slicesPerRun, runs)
-	require.Equal(t, map[string]int{recsys.SliceSucceeded: n}, l.states())
+	require.Equal(t, map[string]int{backfill.Succeeded: n}, l.states())
 	require.Len(t, l.trained, n)
 	require.Equal(t, 8, l.top)
 }

@@ -7,12 +7,13 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/backfill"
 )
 
 // PlanBackfill is the workflow type that looks at what the slices of a backfill
 // would read. Its argument is an activities.PlanSlicesInput, its result an
 // activities.PlanSlicesResult.
-const PlanBackfill = "PlanBackfill"
+const PlanBackfill = backfill.PlanWorkflow
 
 func planBackfill(ctx workflow.Context, in activities.PlanSlicesInput) (out activities.PlanSlicesResult, err error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{

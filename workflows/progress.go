@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -11,17 +12,17 @@ const ProgressQuery = "progress"
 
 // The stages of a refresh, in order. Done is entered however it ends.
 const (
-	StagePrepare = "prepare"
-	StageStart   = "start"
-	StageTrain   = "train"
-	StageRead    = "read"
-	StageCreate  = "create"
-	StageLoad    = "load"
-	StageIndex   = "index"
-	StageVerify  = "verify"
-	StagePromote = "promote"
-	StagePrune   = "prune"
-	StageDone    = "done"
+	StagePrepare = backfill.StagePrepare
+	StageStart   = backfill.StageStart
+	StageTrain   = backfill.StageTrain
+	StageRead    = backfill.StageRead
+	StageCreate  = backfill.StageCreate
+	StageLoad    = backfill.StageLoad
+	StageIndex   = backfill.StageIndex
+	StageVerify  = backfill.StageVerify
+	StagePromote = backfill.StagePromote
+	StagePrune   = backfill.StagePrune
+	StageDone    = backfill.StageDone
 )
 
 // Stages lists the stages of a refresh in order, without StageDone.
@@ -32,12 +33,12 @@ func Stages() []string {
 
 // How a refresh ends.
 const (
-	OutcomeLive       = "live"       // the version serves
-	OutcomeReady      = "ready"      // the version passed its gates; promotion was not asked for
-	OutcomeSuperseded = "superseded" // ready, but a version with later events went live meanwhile
-	OutcomeRefused    = "refused"    // a gate refused the version, which stays inspectable
-	OutcomeFailed     = "failed"
-	OutcomeCancelled  = "cancelled"
+	OutcomeLive       = backfill.OutcomeLive       // the version serves
+	OutcomeReady      = backfill.OutcomeReady      // the version passed its gates; promotion was not asked for
+	OutcomeSuperseded = backfill.OutcomeSuperseded // ready, but a version with later events went live meanwhile
+	OutcomeRefused    = backfill.OutcomeRefused    // a gate refused the version, which stays inspectable
+	OutcomeFailed     = backfill.OutcomeFailed
+	OutcomeCancelled  = backfill.OutcomeCancelled
 )
 
 // Progress is how far a refresh is: the answer to ProgressQuery.

@@ -11,13 +11,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
 // RefreshEmbeddings is the workflow type that trains on events and makes a
 // version of the result. Its argument is a RefreshRequest, its result a
 // RefreshResult.
-const RefreshEmbeddings = "RefreshEmbeddings"
+const RefreshEmbeddings = backfill.RefreshWorkflow
 
 // RefreshRequest says what to train on, how, and what to do with the result.
 type RefreshRequest struct {

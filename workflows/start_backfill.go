@@ -11,12 +11,12 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/activities"
-	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/backfill"
 )
 
 // StartBackfill starts the workflow of the present round of a backfill. Each
 // round has one, once: starting it again changes nothing.
-func StartBackfill(ctx context.Context, c client.Client, taskQueue string, b recsys.Backfill) error {
+func StartBackfill(ctx context.Context, c client.Client, taskQueue string, b backfill.Backfill) error {
 	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                    b.WorkflowID,
 		TaskQueue:             taskQueue,

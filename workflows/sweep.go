@@ -12,11 +12,12 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/backfill"
 )
 
 // Sweep is the workflow type that cleans up after runs that were terminated,
 // and drops versions that nobody needs. It takes no argument.
-const Sweep = "Sweep"
+const Sweep = backfill.SweepWorkflow
 
 // SweepSchedule is the id of the schedule that starts it, and the beginning of
 // the ids of its runs.

@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
-	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/backfill"
 )
 
 // tellChange is the change since which a run tells its outcome. One that ended
@@ -41,8 +41,8 @@ func (r *refresh) tell(ctx workflow.Context, err error) {
 
 // tell lets the world know how the backfill ended. One of kind refresh has been
 // told of by its only slice.
-func (b *backfill) tell(ctx workflow.Context, ended recsys.Backfill) {
-	if ended.Kind != recsys.BackfillAsOf || !ended.Over() || ended.Round != b.Round {
+func (b *backfillRun) tell(ctx workflow.Context, ended backfill.Backfill) {
+	if ended.Kind != backfill.AsOf || !ended.Over() || ended.Round != b.Round {
 		return
 	}
 	in := activities.TellOutcomeInput{

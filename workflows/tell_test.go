@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -84,17 +85,17 @@ func TestRefresh_for_evaluation_leaves_the_telling_to_its_backfill(t *testing.T)
 
 func TestBackfill_tells_its_outcome_once_a_round(t *testing.T) {
 	t.Parallel()
-	l := newLedger(recsys.BackfillAsOf, 4, 2)
+	l := newLedger(backfill.AsOf, 4, 2)
 	l.fails = func(i int) bool { return i == 2 }
 	_, err := l.run(t, nil)
 	require.NoError(t, err)
 	require.Len(t, l.told, 1)
 	require.Equal(t, activities.BackfillKind, l.told[0].Kind)
-	require.Equal(t, recsys.BackfillFailed, l.told[0].Outcome)
+	require.Equal(t, backfill.Failed, l.told[0].Outcome)
 	require.Equal(t, "x", l.told[0].BackfillID)
 	require.NotNil(t, l.told[0].Slices)
 
-	l = newLedger(recsys.BackfillRefresh, 1, 1)
+	l = newLedger(backfill.Refresh, 1, 1)
 	_, err = l.run(t, nil)
 	require.NoError(t, err)
 	require.Empty(t, l.told, "its refresh has told it")

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/backfill"
 )
 
 // NewBackfill asks for a backfill.
@@ -36,7 +36,7 @@ type Training struct {
 
 // Backfill is a backfill and what can be said of it now.
 type Backfill struct {
-	recsys.Backfill
+	backfill.Backfill
 	Slices     []Slice   `json:"slices,omitempty" doc:"In order of time; none in a list of backfills."`
 	TemporalUI string    `json:"temporal_ui,omitempty" doc:"Where people watch the workflow."`
 	ETA        time.Time `json:"eta,omitzero" doc:"When it should be over, judged by slices and versions that are."`
@@ -44,7 +44,7 @@ type Backfill struct {
 
 // Slice is one training of a backfill, and how far it is.
 type Slice struct {
-	recsys.Slice
+	backfill.Slice
 	Progress   *Progress `json:"progress,omitempty" doc:"While it runs."`
 	TemporalUI string    `json:"temporal_ui,omitempty"`
 	ETA        time.Time `json:"eta,omitzero" doc:"While it runs: when it should be over, judged by slices and versions that are."`

@@ -10,10 +10,10 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/sources"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/stack"
-	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
@@ -72,12 +72,12 @@ func TestBackfillSoak(t *testing.T) {
 	began := time.Now()
 	_, err = api.CancelBackfill(t.Context(), id)
 	require.NoError(t, err)
-	until("cancelled", func(b apiclient.Backfill) bool { return b.State == recsys.BackfillCancelled })
+	until("cancelled", func(b apiclient.Backfill) bool { return b.State == backfill.Cancelled })
 	require.Less(t, time.Since(began), 30*time.Second)
 	_, err = api.RetryBackfill(t.Context(), id)
 	require.NoError(t, err)
 	b := until("the end", func(b apiclient.Backfill) bool { return b.Over() })
-	require.Equal(t, recsys.BackfillSucceeded, b.State, b.Error)
+	require.Equal(t, backfill.Succeeded, b.State, b.Error)
 	require.Equal(t, 12, b.Count.Succeeded)
 
 	trained := map[string]bool{}

@@ -20,6 +20,7 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/clitest"
 	"github.com/recflow/recflow/internal/e2e/callrecorder"
 	"github.com/recflow/recflow/internal/e2e/iam"
@@ -277,6 +278,6 @@ func (l *loop) cancelTraining(api *apiclient.Client) {
 	require.NoError(l.t, err)
 	require.Eventually(l.t, func() bool {
 		b, err := api.Backfill(l.t.Context(), id, 0, 0)
-		return err == nil && b.State == recsys.BackfillCancelled
+		return err == nil && b.State == backfill.Cancelled
 	}, 5*time.Minute, 200*time.Millisecond, "it is cancelled")
 }

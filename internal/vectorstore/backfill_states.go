@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -17,16 +18,16 @@ const touch = "revision = revision + 1, changed_at = clock_timestamp()"
 // StartBackfill notes that the workflow of a round is at work, in the run that
 // owner names, and returns the backfill. One that is over, or in another round,
 // is returned as it is.
-func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner string) (recsys.Backfill, error) {
+func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner string) (backfill.Backfill, error) {
 	_, err := s.db.Exec(ctx, `
 		UPDATE recflow.backfills
 		SET state = 'running', started_at = coalesce(started_at, clock_timestamp()), `+touch+`
 		WHERE id = $1 AND round = $2 AND state = 'pending'`, id, round)
 	if err != nil {
-		return recsys.Backfill{}, fmt.Errorf("start backfill %s: %w", id, err)
+		return backfill.Backfill{}, fmt.Errorf("start backfill %s: %w", id, err)
 	}
 	if err := s.BackfillAlive(ctx, id, round, owner); err != nil {
-		return recsys.Backfill{}, err
+		return backfill.Backfill{}, err
 	}
 	return s.Backfill(ctx, id)
 }
@@ -46,7 +47,7 @@ func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner s
 
 // StartSlice notes that an attempt of a slice is under way. Repeating it, or
 // doing so after a later attempt, changes nothing.
-func (s *Store) StartSlice(ctx context.Context, id string, slice recsys.Slice) error {
+func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice) error {
 	return s.changeSlice(ctx, id, `
 		WITH slice AS (
 		UPDATE recflow.backfill_slices
@@ -62,7 +63,7 @@ func (s *Store) StartSlice(ctx context.Context, id string, slice recsys.Slice) e
 
 // EndSlice notes what became of an attempt of a slice: its state, its run ids,
 // version, rows, metrics and error. What became of it first stands.
-func (s *Store) EndSlice(ctx context.Context, id string, slice recsys.Slice) error {
+func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) error {
 	var metrics []byte
 	if slice.Metrics != nil {
 		var err error
@@ -100,12 +101,12 @@ func (s *Store) changeSlice(ctx context.Context, id, statement string, index int
 }
 
 // CancelBackfill asks for the end of a backfill. One that is over stays as it is.
-func (s *Store) CancelBackfill(ctx context.Context, id string) (b recsys.Backfill, err error) {
+func (s *Store) CancelBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if b, err = lockBackfill(ctx, tx, id); err != nil {
 			return err
 		}
-		if b.Over() || b.State == recsys.BackfillCancelling {
+		if b.Over() || b.State == backfill.Cancelling {
 			return nil
 		}
 		if _, err := tx.Exec(ctx, "UPDATE recflow.backfills SET state = 'cancelling', "+touch+" WHERE id = $1", id); err != nil {
@@ -123,7 +124,7 @@ func (s *Store) CancelBackfill(ctx context.Context, id string) (b recsys.Backfil
 // RetryBackfill makes the failed and cancelled slices of a backfill that is over
 // wait for another round. It returns recsys.ErrConflict when there is nothing to
 // retry, and an OverlapError while another backfill has taken the range.
-func (s *Store) RetryBackfill(ctx context.Context, id string, workflowID func(round int) string) (b recsys.Backfill, err error) {
+func (s *Store) RetryBackfill(ctx context.Context, id string, workflowID func(round int) string) (b backfill.Backfill, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
 			return err
@@ -169,7 +170,7 @@ func (s *Store) RetryBackfill(ctx context.Context, id string, workflowID func(ro
 // for the reason given, or were cancelled where that was asked for; slices that
 // never ran were cancelled. It frees the range, and changes nothing when the
 // round is over already. failure is empty for a workflow that did its work.
-func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure string) (b recsys.Backfill, err error) {
+func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure string) (b backfill.Backfill, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if b, err = lockBackfill(ctx, tx, id); err != nil {
 			return err
@@ -177,7 +178,7 @@ func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure s
 		if b.Over() || b.Round != round {
 			return nil
 		}
-		cancelled := b.State == recsys.BackfillCancelling
+		cancelled := b.State == backfill.Cancelling
 		_, err := tx.Exec(ctx, `
 			UPDATE recflow.backfill_slices
 			SET state = CASE WHEN state = 'running' AND NOT $2 THEN 'failed' ELSE 'cancelled' END,
@@ -222,9 +223,9 @@ func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure s
 	return b, nil
 }
 
-func lockBackfill(ctx context.Context, tx pgx.Tx, id string) (recsys.Backfill, error) {
+func lockBackfill(ctx context.Context, tx pgx.Tx, id string) (backfill.Backfill, error) {
 	if _, err := tx.Exec(ctx, "SELECT FROM recflow.backfills WHERE id = $1 FOR UPDATE", id); err != nil {
-		return recsys.Backfill{}, err
+		return backfill.Backfill{}, err
 	}
 	return backfillByID(ctx, tx, id)
 }
@@ -232,7 +233,7 @@ func lockBackfill(ctx context.Context, tx pgx.Tx, id string) (recsys.Backfill, e
 // StaleBackfills lists backfills that hold their range and of which nothing was
 // seen for a while, without their slices, the longest unseen first: whether
 // somebody is still at work on them is for the caller to find out.
-func (s *Store) StaleBackfills(ctx context.Context, unchanged time.Duration, limit int) ([]recsys.Backfill, error) {
+func (s *Store) StaleBackfills(ctx context.Context, unchanged time.Duration, limit int) ([]backfill.Backfill, error) {
 	rows, err := s.db.Query(ctx, selectBackfill+`
 		WHERE b.state IN `+active+`
 		AND greatest(b.changed_at, b.heartbeat_at) < clock_timestamp() - $1::interval

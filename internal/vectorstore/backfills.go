@@ -10,12 +10,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
 // NewBackfill is a backfill to be written down, with its slices cut.
 type NewBackfill struct {
-	recsys.Backfill
+	backfill.Backfill
 	Parameters     []byte // digest of what shapes a training beside its range
 	IdempotencyKey string // of the caller; empty: the digest of the request
 	RequestDigest  []byte
@@ -57,7 +58,7 @@ func ownKey(digest []byte) string { return fmt.Sprintf("digest:%x", digest) }
 // made: then existing is true. It returns ErrKeyReused when the key came with
 // another request before, and an OverlapError while another backfill of the
 // kind is at work on a part of the range.
-func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b recsys.Backfill, existing bool, err error) {
+func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.Backfill, existing bool, err error) {
 	key := n.IdempotencyKey
 	if key == "" {
 		key = ownKey(n.RequestDigest)
@@ -92,14 +93,14 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b recsys.Bac
 		return err
 	})
 	if err != nil {
-		return recsys.Backfill{}, false, fmt.Errorf("create a backfill: %w", err)
+		return backfill.Backfill{}, false, fmt.Errorf("create a backfill: %w", err)
 	}
 	return b, existing, nil
 }
 
 // FindBackfill is the backfill that the same request made before, or
 // recsys.ErrNotFound, or ErrKeyReused.
-func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (recsys.Backfill, error) {
+func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (backfill.Backfill, error) {
 	if key == "" {
 		key = ownKey(digest)
 	}
@@ -110,7 +111,7 @@ func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (re
 		err = ErrKeyReused
 	}
 	if err != nil {
-		return recsys.Backfill{}, fmt.Errorf("find the backfill of a request: %w", translate(err))
+		return backfill.Backfill{}, fmt.Errorf("find the backfill of a request: %w", translate(err))
 	}
 	return s.Backfill(ctx, id)
 }
@@ -144,9 +145,9 @@ func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to tim
 }
 
 func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill, key string) error {
-	state, ended := recsys.BackfillPending, "NULL"
+	state, ended := backfill.Pending, "NULL"
 	if !anyPending(n.Slices) { // there is nothing to do
-		state, ended = recsys.BackfillSucceeded, "clock_timestamp()"
+		state, ended = backfill.Succeeded, "clock_timestamp()"
 		if n.IdempotencyKey == "" {
 			key += "#" + n.ID
 		}
@@ -163,12 +164,12 @@ func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill, key string) e
 	_, err = tx.Exec(ctx, `
 		INSERT INTO recflow.backfill_slices (backfill_id, index, slice_from, slice_to, state, reason, version_id)
 		SELECT $1, * FROM unnest($2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[])`, n.ID,
-		column(n.Slices, func(s *recsys.Slice) int { return s.Index }),
-		column(n.Slices, func(s *recsys.Slice) *time.Time { return orNull(s.From) }),
-		column(n.Slices, func(s *recsys.Slice) time.Time { return s.To }),
-		column(n.Slices, func(s *recsys.Slice) string { return s.State }),
-		column(n.Slices, func(s *recsys.Slice) string { return s.Reason }),
-		column(n.Slices, func(s *recsys.Slice) int64 { return s.Version }))
+		column(n.Slices, func(s *backfill.Slice) int { return s.Index }),
+		column(n.Slices, func(s *backfill.Slice) *time.Time { return orNull(s.From) }),
+		column(n.Slices, func(s *backfill.Slice) time.Time { return s.To }),
+		column(n.Slices, func(s *backfill.Slice) string { return s.State }),
+		column(n.Slices, func(s *backfill.Slice) string { return s.Reason }),
+		column(n.Slices, func(s *backfill.Slice) int64 { return s.Version }))
 	return err
 }
 
@@ -180,7 +181,7 @@ func (n *NewBackfill) decideAgain(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	for i := range decided {
-		if n.Slices[i].State == recsys.SliceSkipped {
+		if n.Slices[i].State == backfill.Skipped {
 			decided[i] = n.Slices[i]
 		}
 	}
@@ -188,9 +189,9 @@ func (n *NewBackfill) decideAgain(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func anyPending(slices []recsys.Slice) bool {
+func anyPending(slices []backfill.Slice) bool {
 	for _, s := range slices {
-		if s.State == recsys.SlicePending {
+		if s.State == backfill.Pending {
 			return true
 		}
 	}
@@ -201,18 +202,11 @@ func anyPending(slices []recsys.Slice) bool {
 // each of them is as it is, by what earlier backfills of the kind with the same
 // parameters made of the same ranges. A refresh is needed again when the version
 // it made is gone; what an as_of measured stays.
-func (s *Store) DecideSlices(ctx context.Context, kind, rerun string, parameters []byte, slices []recsys.Slice) error {
+func (s *Store) DecideSlices(ctx context.Context, kind, rerun string, parameters []byte, slices []backfill.Slice) error {
 	return decideSlices(ctx, s.db, kind, rerun, parameters, slices)
 }
 
-// earlier is what an earlier backfill made of a slice.
-type earlier struct {
-	state, backfill string
-	version         int64
-	gone            bool // it succeeded, and the version that is wanted of it is no longer there
-}
-
-func decideSlices(ctx context.Context, q querier, kind, rerun string, parameters []byte, slices []recsys.Slice) error {
+func decideSlices(ctx context.Context, q querier, kind, rerun string, parameters []byte, slices []backfill.Slice) error {
 	rows, err := q.Query(ctx, `
 		SELECT DISTINCT ON (k.index)
 			k.index,
@@ -228,16 +222,16 @@ func decideSlices(ctx context.Context, q querier, kind, rerun string, parameters
 		AND b.parameters = $5
 		AND s.state IN ('succeeded', 'failed', 'cancelled')
 		ORDER BY k.index, s.state = 'succeeded' DESC, gone, s.ended_at DESC`,
-		column(slices, func(s *recsys.Slice) int { return s.Index }),
-		column(slices, func(s *recsys.Slice) *time.Time { return orNull(s.From) }),
-		column(slices, func(s *recsys.Slice) time.Time { return s.To }), kind, parameters)
+		column(slices, func(s *backfill.Slice) int { return s.Index }),
+		column(slices, func(s *backfill.Slice) *time.Time { return orNull(s.From) }),
+		column(slices, func(s *backfill.Slice) time.Time { return s.To }), kind, parameters)
 	if err != nil {
 		return fmt.Errorf("look for earlier slices: %w", err)
 	}
-	before := map[int]*earlier{}
+	before := map[int]*backfill.Earlier{}
 	var index int
-	var e earlier
-	_, err = pgx.ForEachRow(rows, []any{&index, &e.state, &e.backfill, &e.version, &e.gone}, func() error {
+	var e backfill.Earlier
+	_, err = pgx.ForEachRow(rows, []any{&index, &e.State, &e.Backfill, &e.Version, &e.Gone}, func() error {
 		found := e
 		before[index] = &found
 		return nil
@@ -246,31 +240,9 @@ func decideSlices(ctx context.Context, q querier, kind, rerun string, parameters
 		return fmt.Errorf("look for earlier slices: %w", err)
 	}
 	for i := range slices {
-		decide(&slices[i], rerun, before[slices[i].Index])
+		slices[i].Decide(rerun, before[slices[i].Index])
 	}
 	return nil
-}
-
-// decide says whether a slice is to run, and why. before is nil for one that no
-// backfill came to an end with.
-func decide(s *recsys.Slice, rerun string, before *earlier) {
-	s.State = recsys.SlicePending
-	succeeded := before != nil && before.state == recsys.SliceSucceeded
-	switch {
-	case rerun == recsys.RerunAll:
-		s.Reason = "everything is to be run"
-	case succeeded && before.gone && rerun == recsys.RerunMissing:
-		s.Reason = fmt.Sprintf("version %d of backfill %s is no longer there", before.version, before.backfill)
-	case succeeded:
-		s.State, s.Version = recsys.SliceSkipped, before.version
-		s.Reason = fmt.Sprintf("version %d of backfill %s is this training already", before.version, before.backfill)
-	case before != nil:
-		s.Reason = fmt.Sprintf("it is %s in backfill %s", before.state, before.backfill)
-	case rerun == recsys.RerunFailed:
-		s.State, s.Reason = recsys.SliceSkipped, "it never failed"
-	default:
-		s.Reason = "it never ran"
-	}
 }
 
 const backfillColumns = `
@@ -318,7 +290,7 @@ const selectBackfill = "SELECT" + backfillColumns + `
 	) c
 	`
 
-func scanBackfill(row pgx.CollectableRow) (b recsys.Backfill, err error) {
+func scanBackfill(row pgx.CollectableRow) (b backfill.Backfill, err error) {
 	var from, heartbeat, started, ended *time.Time
 	var request []byte
 	err = row.Scan(&b.ID, &b.Kind, &b.State, &from, &b.To, &b.StepSeconds, &b.MaxParallel, &b.Rerun, &b.Promote, &request, &b.Actor,
@@ -330,18 +302,18 @@ func scanBackfill(row pgx.CollectableRow) (b recsys.Backfill, err error) {
 }
 
 // Backfill is a backfill with its slices, or recsys.ErrNotFound.
-func (s *Store) Backfill(ctx context.Context, id string) (recsys.Backfill, error) {
+func (s *Store) Backfill(ctx context.Context, id string) (backfill.Backfill, error) {
 	b, err := backfillByID(ctx, s.db, id)
 	if err != nil {
-		return recsys.Backfill{}, fmt.Errorf("backfill %s: %w", id, err)
+		return backfill.Backfill{}, fmt.Errorf("backfill %s: %w", id, err)
 	}
 	return b, nil
 }
 
-func backfillByID(ctx context.Context, q querier, id string) (recsys.Backfill, error) {
+func backfillByID(ctx context.Context, q querier, id string) (backfill.Backfill, error) {
 	rows, err := q.Query(ctx, selectBackfill+"WHERE b.id = $1", id)
 	if err != nil {
-		return recsys.Backfill{}, err
+		return backfill.Backfill{}, err
 	}
 	b, err := pgx.CollectExactlyOneRow(rows, scanBackfill)
 	if err != nil {
@@ -364,7 +336,7 @@ func backfillByID(ctx context.Context, q querier, id string) (recsys.Backfill, e
 
 // addEarlier adds to the slices of a backfill, which are in order and without a
 // gap, the attempts that came before the latest.
-func addEarlier(ctx context.Context, q querier, b recsys.Backfill) error {
+func addEarlier(ctx context.Context, q querier, b backfill.Backfill) error {
 	rows, err := q.Query(ctx, `
 		SELECT a.index, a.attempt, a.state, a.workflow_id, a.workflow_run_id, a.run_id, a.version_id, a.error, a.started_at, a.ended_at
 		FROM recflow.backfill_attempts a
@@ -376,7 +348,7 @@ func addEarlier(ctx context.Context, q querier, b recsys.Backfill) error {
 		return err
 	}
 	var index int
-	var a recsys.Attempt
+	var a backfill.Attempt
 	var ended *time.Time
 	into := []any{&index, &a.Attempt, &a.State, &a.WorkflowID, &a.WorkflowRunID, &a.RunID, &a.Version, &a.Error, &a.StartedAt, &ended}
 	_, err = pgx.ForEachRow(rows, into, func() error {
@@ -387,7 +359,7 @@ func addEarlier(ctx context.Context, q querier, b recsys.Backfill) error {
 	return err
 }
 
-func scanSlice(row pgx.CollectableRow) (s recsys.Slice, err error) {
+func scanSlice(row pgx.CollectableRow) (s backfill.Slice, err error) {
 	var from, started, ended *time.Time
 	var metrics []byte
 	err = row.Scan(&s.Index, &from, &s.To, &s.State, &s.Reason, &s.Attempt, &s.WorkflowID, &s.WorkflowRunID, &s.RunID, &s.Version,
@@ -401,7 +373,7 @@ func scanSlice(row pgx.CollectableRow) (s recsys.Slice, err error) {
 
 // Backfills lists at most limit backfills without their slices, newest first;
 // after is the last of the page before, or nil.
-func (s *Store) Backfills(ctx context.Context, after *recsys.Backfill, limit int) ([]recsys.Backfill, error) {
+func (s *Store) Backfills(ctx context.Context, after *backfill.Backfill, limit int) ([]backfill.Backfill, error) {
 	where, args := "", []any{limit}
 	if after != nil {
 		where, args = "WHERE (b.created_at, b.id) < ($2, $3) ", append(args, after.CreatedAt, after.ID)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -20,12 +21,12 @@ func day(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
 // asOf is a backfill over days of January, a slice a day.
 func asOf(t *testing.T, id string, from, to int) vectorstore.NewBackfill {
 	t.Helper()
-	cut, err := recsys.CutRange(recsys.BackfillAsOf, day(from), day(to), 24*time.Hour)
+	cut, err := backfill.Cut(backfill.AsOf, day(from), day(to), 24*time.Hour)
 	require.NoError(t, err)
 	digest := sha256.Sum256(fmt.Appendf(nil, "%d %d", from, to))
 	return vectorstore.NewBackfill{
-		Backfill: recsys.Backfill{
-			ID: id, Kind: recsys.BackfillAsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 2, Rerun: recsys.RerunMissing,
+		Backfill: backfill.Backfill{
+			ID: id, Kind: backfill.AsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 2, Rerun: backfill.RerunMissing,
 			Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-" + id, Slices: cut,
 		},
 		Parameters: []byte("p"), RequestDigest: digest[:],
@@ -54,8 +55,8 @@ func TestCreateBackfill(t *testing.T) {
 		}
 		b, err := s.Backfill(t.Context(), ids[0])
 		require.NoError(t, err)
-		require.Equal(t, recsys.BackfillPending, b.State)
-		require.Equal(t, recsys.SliceCount{Total: 4, Pending: 4}, b.Count)
+		require.Equal(t, backfill.Pending, b.State)
+		require.Equal(t, backfill.SliceCount{Total: 4, Pending: 4}, b.Count)
 		require.Equal(t, day(2), b.Slices[0].To)
 		require.True(t, b.Slices[0].From.IsZero())
 		_, err = s.EndBackfill(t.Context(), b.ID, 1, "over")
@@ -79,14 +80,14 @@ func TestCreateBackfill(t *testing.T) {
 		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, n.Rerun, n.Parameters, n.Slices))
 		other, _, err := s.CreateBackfill(t.Context(), asOf(t, "faster", 20, 22))
 		require.NoError(t, err)
-		require.NoError(t, s.StartSlice(t.Context(), other.ID, recsys.Slice{Index: 0, Attempt: 1}))
-		require.NoError(t, s.EndSlice(t.Context(), other.ID, recsys.Slice{Index: 0, Attempt: 1, State: recsys.SliceSucceeded, Version: 9}))
+		require.NoError(t, s.StartSlice(t.Context(), other.ID, backfill.Slice{Index: 0, Attempt: 1}))
+		require.NoError(t, s.EndSlice(t.Context(), other.ID, backfill.Slice{Index: 0, Attempt: 1, State: backfill.Succeeded, Version: 9}))
 		_, err = s.EndBackfill(t.Context(), other.ID, 1, "over")
 		require.NoError(t, err)
-		n.Slices[2].State, n.Slices[2].Reason = recsys.SliceSkipped, "there are no events"
+		n.Slices[2].State, n.Slices[2].Reason = backfill.Skipped, "there are no events"
 		b, _, err := s.CreateBackfill(t.Context(), n)
 		require.NoError(t, err)
-		require.Equal(t, recsys.SliceCount{Total: 3, Skipped: 2, Pending: 1}, b.Count)
+		require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 2, Pending: 1}, b.Count)
 		require.Equal(t, "version 9 of backfill faster is this training already", b.Slices[0].Reason)
 		require.Equal(t, "there are no events", b.Slices[2].Reason)
 	})
@@ -130,7 +131,7 @@ func TestBackfillStates(t *testing.T) {
 	require.NoError(t, err)
 	b, err = s.StartBackfill(t.Context(), b.ID, 1, "run1")
 	require.NoError(t, err)
-	require.Equal(t, []any{recsys.BackfillRunning, "run1"}, []any{b.State, b.Owner})
+	require.Equal(t, []any{backfill.Running, "run1"}, []any{b.State, b.Owner})
 	beat := b.HeartbeatAt
 	require.False(t, beat.IsZero())
 	require.NoError(t, s.BackfillAlive(t.Context(), b.ID, 1, "run1"))
@@ -141,7 +142,7 @@ func TestBackfillStates(t *testing.T) {
 
 	attempt := func(index, attempt int, state string) {
 		t.Helper()
-		at := recsys.Slice{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
+		at := backfill.Slice{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
 		require.NoError(t, s.StartSlice(t.Context(), b.ID, at))
 		require.NoError(t, s.StartSlice(t.Context(), b.ID, at), "repeated, it changes nothing")
 		if state == "" {
@@ -150,52 +151,52 @@ func TestBackfillStates(t *testing.T) {
 		at.State, at.Version, at.Rows, at.Error = state, 7, 100, "because"
 		at.Metrics = &recsys.Metrics{Users: 3, Candidate: map[string]recsys.Metric{"ndcg@100": {Value: 0.5}}}
 		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
-		at.State = recsys.SliceFailed
+		at.State = backfill.Failed
 		require.NoError(t, s.EndSlice(t.Context(), b.ID, at), "what became of it first stands")
 	}
-	attempt(0, 1, recsys.SliceSucceeded)
-	attempt(1, 1, recsys.SliceFailed)
+	attempt(0, 1, backfill.Succeeded)
+	attempt(1, 1, backfill.Failed)
 	attempt(2, 1, "")
 	before := b.Revision
 	b, err = s.Backfill(t.Context(), b.ID)
 	require.NoError(t, err)
 	require.Equal(t, before+5, b.Revision, "a revision a change")
-	require.Equal(t, recsys.SliceCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
+	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
 	require.Equal(t, 0.5, b.Slices[0].Metrics.Candidate["ndcg@100"].Value)
 
 	_, err = s.RetryBackfill(t.Context(), b.ID, func(int) string { return "" })
 	require.ErrorIs(t, err, recsys.ErrConflict, "it is at work")
 	b, err = s.CancelBackfill(t.Context(), b.ID)
 	require.NoError(t, err)
-	require.Equal(t, recsys.BackfillCancelling, b.State)
+	require.Equal(t, backfill.Cancelling, b.State)
 	b, err = s.EndBackfill(t.Context(), b.ID, 1, "")
 	require.NoError(t, err)
-	require.Equal(t, recsys.BackfillCancelled, b.State)
-	require.Equal(t, recsys.SliceCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
+	require.Equal(t, backfill.Cancelled, b.State)
+	require.Equal(t, backfill.SliceCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
 	require.Empty(t, b.Slices[1].Earlier)
 
 	b, err = s.RetryBackfill(t.Context(), b.ID, func(round int) string { return fmt.Sprint("round ", round) })
 	require.NoError(t, err)
-	require.Equal(t, []any{recsys.BackfillPending, 2, "round 2"}, []any{b.State, b.Round, b.WorkflowID})
-	require.Equal(t, recsys.SliceCount{Total: 4, Pending: 3, Succeeded: 1}, b.Count)
+	require.Equal(t, []any{backfill.Pending, 2, "round 2"}, []any{b.State, b.Round, b.WorkflowID})
+	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 3, Succeeded: 1}, b.Count)
 	ended, err := s.EndBackfill(t.Context(), b.ID, 1, "an old round")
 	require.NoError(t, err)
-	require.Equal(t, recsys.BackfillPending, ended.State)
+	require.Equal(t, backfill.Pending, ended.State)
 	b, err = s.StartBackfill(t.Context(), b.ID, 2, "run2")
 	require.NoError(t, err)
 	for _, slice := range b.Slices[1:] {
-		attempt(slice.Index, slice.Attempt+1, recsys.SliceSucceeded)
+		attempt(slice.Index, slice.Attempt+1, backfill.Succeeded)
 	}
 	b, err = s.EndBackfill(t.Context(), b.ID, 2, "")
 	require.NoError(t, err)
-	require.Equal(t, recsys.BackfillSucceeded, b.State)
+	require.Equal(t, backfill.Succeeded, b.State)
 	require.Equal(t, 2, b.Slices[1].Attempt)
 	require.Empty(t, b.Slices[0].Earlier)
 	require.Len(t, b.Slices[1].Earlier, 1)
 	first := b.Slices[1].Earlier[0]
-	require.Equal(t, []any{1, recsys.SliceFailed, "because", "w1-1", int64(7)}, []any{first.Attempt, first.State, first.Error, first.WorkflowID, first.Version})
+	require.Equal(t, []any{1, backfill.Failed, "because", "w1-1", int64(7)}, []any{first.Attempt, first.State, first.Error, first.WorkflowID, first.Version})
 	require.False(t, first.EndedAt.IsZero())
-	require.Equal(t, recsys.SliceCancelled, b.Slices[2].Earlier[0].State, "it was running when the backfill ended")
+	require.Equal(t, backfill.Cancelled, b.Slices[2].Earlier[0].State, "it was running when the backfill ended")
 	_, err = s.RetryBackfill(t.Context(), b.ID, func(int) string { return "" })
 	require.ErrorIs(t, err, recsys.ErrConflict, "there is nothing to retry")
 }
@@ -207,12 +208,12 @@ func TestDecideSlices(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.StartBackfill(t.Context(), b.ID, 1, "run1")
 	require.NoError(t, err)
-	for i, state := range []string{recsys.SliceSucceeded, recsys.SliceFailed} {
-		at := recsys.Slice{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
+	for i, state := range []string{backfill.Succeeded, backfill.Failed} {
+		at := backfill.Slice{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
 		require.NoError(t, s.StartSlice(t.Context(), b.ID, at))
 		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
 	}
-	decide := func(rerun, parameters string) (states []string, slices []recsys.Slice) {
+	decide := func(rerun, parameters string) (states []string, slices []backfill.Slice) {
 		n := asOf(t, "next", 1, 4)
 		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, rerun, []byte(parameters), n.Slices))
 		for _, slice := range n.Slices {
@@ -220,25 +221,25 @@ func TestDecideSlices(t *testing.T) {
 		}
 		return states, n.Slices
 	}
-	states, slices := decide(recsys.RerunMissing, "p")
+	states, slices := decide(backfill.RerunMissing, "p")
 	require.Equal(t, []string{"skipped", "pending", "pending"}, states)
 	require.Equal(t, "version 40 of backfill first is this training already", slices[0].Reason)
 	require.Equal(t, "it is failed in backfill first", slices[1].Reason)
 	require.Equal(t, "it never ran", slices[2].Reason)
-	states, _ = decide(recsys.RerunFailed, "p")
+	states, _ = decide(backfill.RerunFailed, "p")
 	require.Equal(t, []string{"skipped", "pending", "skipped"}, states)
-	states, _ = decide(recsys.RerunAll, "p")
+	states, _ = decide(backfill.RerunAll, "p")
 	require.Equal(t, []string{"pending", "pending", "pending"}, states)
-	states, _ = decide(recsys.RerunMissing, "other parameters")
+	states, _ = decide(backfill.RerunMissing, "other parameters")
 	require.Equal(t, []string{"pending", "pending", "pending"}, states)
 
 	_, err = s.EndBackfill(t.Context(), b.ID, 1, "gone")
 	require.NoError(t, err)
 	n := asOf(t, "none", 1, 2)
-	require.NoError(t, s.DecideSlices(t.Context(), n.Kind, recsys.RerunMissing, n.Parameters, n.Slices))
+	require.NoError(t, s.DecideSlices(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, n.Slices))
 	done, _, err := s.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)
-	require.Equal(t, recsys.BackfillSucceeded, done.State, "there is nothing to do")
+	require.Equal(t, backfill.Succeeded, done.State, "there is nothing to do")
 }
 
 func TestListBackfills(t *testing.T) {
@@ -249,7 +250,7 @@ func TestListBackfills(t *testing.T) {
 		require.NoError(t, err)
 	}
 	var ids []string
-	var after *recsys.Backfill
+	var after *backfill.Backfill
 	for {
 		page, err := s.Backfills(t.Context(), after, 2)
 		require.NoError(t, err)
@@ -310,20 +311,20 @@ func TestDecideSlices_runs_a_refresh_again_whose_version_is_gone(t *testing.T) {
 	v, err := s.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: vectorstoretest.Manifest(t, vectorstoretest.Fixture{RunID: "run"})})
 	require.NoError(t, err)
 	require.NoError(t, s.MarkReady(t.Context(), v.ID, nil))
-	cut, err := recsys.CutRange(recsys.BackfillRefresh, time.Time{}, day(9), 0)
+	cut, err := backfill.Cut(backfill.Refresh, time.Time{}, day(9), 0)
 	require.NoError(t, err)
 	n := asOf(t, "b", 1, 2)
-	n.Kind, n.From, n.To, n.Slices = recsys.BackfillRefresh, time.Time{}, day(9), cut
+	n.Kind, n.From, n.To, n.Slices = backfill.Refresh, time.Time{}, day(9), cut
 	b, _, err := s.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)
-	require.NoError(t, s.StartSlice(t.Context(), b.ID, recsys.Slice{Attempt: 1}))
-	require.NoError(t, s.EndSlice(t.Context(), b.ID, recsys.Slice{Attempt: 1, State: recsys.SliceSucceeded, Version: v.ID}))
-	decide := func() recsys.Slice {
-		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, recsys.RerunMissing, n.Parameters, cut))
+	require.NoError(t, s.StartSlice(t.Context(), b.ID, backfill.Slice{Attempt: 1}))
+	require.NoError(t, s.EndSlice(t.Context(), b.ID, backfill.Slice{Attempt: 1, State: backfill.Succeeded, Version: v.ID}))
+	decide := func() backfill.Slice {
+		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, cut))
 		return cut[0]
 	}
-	require.Equal(t, recsys.SliceSkipped, decide().State)
+	require.Equal(t, backfill.Skipped, decide().State)
 	require.NoError(t, s.MarkRefused(t.Context(), v.ID, nil))
-	require.Equal(t, recsys.SlicePending, decide().State)
+	require.Equal(t, backfill.Pending, decide().State)
 	require.Contains(t, decide().Reason, "is no longer there")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -47,7 +48,7 @@ func (b *rolesBundle) another(t *testing.T, loading bool) recsys.Version {
 }
 
 // backfill is a pending backfill of one slice.
-func (b *rolesBundle) backfill(t *testing.T) recsys.Backfill {
+func (b *rolesBundle) backfill(t *testing.T) backfill.Backfill {
 	t.Helper()
 	b.n++
 	n := asOf(t, b.name(), b.n, b.n+1)
@@ -58,7 +59,7 @@ func (b *rolesBundle) backfill(t *testing.T) recsys.Backfill {
 }
 
 // running is a backfill whose slice runs.
-func (b *rolesBundle) running(t *testing.T) (recsys.Backfill, recsys.Slice) {
+func (b *rolesBundle) running(t *testing.T) (backfill.Backfill, backfill.Slice) {
 	t.Helper()
 	made := b.backfill(t)
 	_, err := b.owner.StartBackfill(t.Context(), made.ID, 1, "run")
@@ -69,7 +70,7 @@ func (b *rolesBundle) running(t *testing.T) (recsys.Backfill, recsys.Slice) {
 	return made, slice
 }
 
-func (b *rolesBundle) failed(t *testing.T) recsys.Backfill {
+func (b *rolesBundle) failed(t *testing.T) backfill.Backfill {
 	t.Helper()
 	made, _ := b.running(t)
 	_, err := b.owner.EndBackfill(t.Context(), made.ID, 1, "it broke")
@@ -181,7 +182,7 @@ var methods = map[string]storeCall{
 		return nil
 	},
 	"DecideSlices": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
-		return s.DecideSlices(t.Context(), recsys.BackfillAsOf, recsys.RerunMissing, []byte("p"), b.failed(t).Slices)
+		return s.DecideSlices(t.Context(), backfill.AsOf, backfill.RerunMissing, []byte("p"), b.failed(t).Slices)
 	},
 	"Delete": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return s.Delete(t.Context(), vectorstore.Deletion{Version: b.another(t, false).ID})
@@ -205,7 +206,7 @@ var methods = map[string]storeCall{
 	},
 	"EndSlice": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		running, slice := b.running(t)
-		slice.State = recsys.SliceSucceeded
+		slice.State = backfill.Succeeded
 		return s.EndSlice(t.Context(), running.ID, slice)
 	},
 	"EvaluationStats": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
@@ -301,7 +302,7 @@ var methods = map[string]storeCall{
 		return s.Record(t.Context(), vectorstore.Audit{Actor: "a", Action: "a", Outcome: vectorstore.NotDone})
 	},
 	"RefuseOverlap": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
-		return s.RefuseOverlap(t.Context(), "x", recsys.BackfillAsOf, day(1), day(2))
+		return s.RefuseOverlap(t.Context(), "x", backfill.AsOf, day(1), day(2))
 	},
 	"RetryBackfill": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return second(s.RetryBackfill(t.Context(), b.failed(t).ID, func(int) string { return "w2" }))

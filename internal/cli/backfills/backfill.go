@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -58,7 +59,7 @@ func newStartCommand(a *app.App) *cobra.Command {
 			"  recflow backfill start as_of --from 2017-07-01 --to 2017-12-01 --step 30d --parallel 2 --wait\n" +
 			"  recflow backfill start refresh --from 2017-06-01 --rank 128 --promote",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{recsys.BackfillRefresh, recsys.BackfillAsOf},
+		ValidArgs: []string{backfill.Refresh, backfill.AsOf},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.CheckOutput(); err != nil {
 				return err
@@ -75,14 +76,14 @@ func newStartCommand(a *app.App) *cobra.Command {
 	flags.StringVar(&f.to, "to", "", "end of the range, exclusive (default: now)")
 	flags.StringVar(&f.request.Step, "step", "", "of an as_of: one training for each of these, such as 7d or 36h")
 	flags.BoolVar(&f.request.Promote, "promote", false, "of a refresh: make the version live when no gate refuses it")
-	flags.StringVar(&f.request.Rerun, "rerun", recsys.RerunMissing, "what to run of what was run before: missing, failed or all")
+	flags.StringVar(&f.request.Rerun, "rerun", backfill.RerunMissing, "what to run of what was run before: missing, failed or all")
 	flags.IntVar(&f.request.MaxParallel, "parallel", 1, "trainings at a time, 1 to 8")
 	flags.BoolVar(&f.request.DryRun, "dry-run", false, "only say what would happen")
 	flags.BoolVar(&f.wait, "wait", false, "follow it to its end")
 	flags.StringVar(&f.key, "key", "", "idempotency key: the same key starts the same backfill once")
 	f.trainingFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "wait")
-	_ = cmd.RegisterFlagCompletionFunc("rerun", cobra.FixedCompletions([]string{recsys.RerunMissing, recsys.RerunFailed, recsys.RerunAll}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("rerun", cobra.FixedCompletions([]string{backfill.RerunMissing, backfill.RerunFailed, backfill.RerunAll}, cobra.ShellCompDirectiveNoFileComp))
 	a.AddOutputFlag(cmd)
 	return cmd
 }

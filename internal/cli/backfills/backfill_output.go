@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/progress"
@@ -90,15 +91,15 @@ var errBackfillCancelled = errors.New("was cancelled")
 // backfillError says how a backfill ended, unless it ended well.
 func backfillError(b apiclient.Backfill) error {
 	switch b.State {
-	case recsys.BackfillSucceeded:
+	case backfill.Succeeded:
 		return nil
-	case recsys.BackfillCancelled:
+	case backfill.Cancelled:
 		return fmt.Errorf("backfill %s %w", b.ID, errBackfillCancelled)
 	}
 	if b.Error != "" {
 		return fmt.Errorf("backfill %s failed: %s", b.ID, b.Error)
 	}
-	first := slices.IndexFunc(b.Slices, func(s apiclient.Slice) bool { return s.State == recsys.SliceFailed })
+	first := slices.IndexFunc(b.Slices, func(s apiclient.Slice) bool { return s.State == backfill.Failed })
 	if first < 0 {
 		return fmt.Errorf("backfill %s failed", b.ID)
 	}
@@ -128,7 +129,7 @@ func (d *backfillDisplay) update(b apiclient.Backfill) {
 }
 
 func (d *backfillDisplay) finish(b apiclient.Backfill) {
-	if b.State == recsys.BackfillSucceeded {
+	if b.State == backfill.Succeeded {
 		d.task.Done("%s", backfillLine(b))
 		return
 	}
@@ -139,7 +140,7 @@ func (d *backfillDisplay) finish(b apiclient.Backfill) {
 func sliceLine(s apiclient.Slice) string {
 	text := fmt.Sprintf("slice %d, up to %s: %s", s.Index, s.To.Format(time.DateOnly), s.State)
 	switch {
-	case s.State == recsys.SliceSucceeded:
+	case s.State == backfill.Succeeded:
 		text += fmt.Sprintf(", version %d in %s", s.Version, s.EndedAt.Sub(s.StartedAt).Round(time.Second))
 	case s.Error != "":
 		text += ": " + s.Error
@@ -152,7 +153,7 @@ func backfillLine(b apiclient.Backfill) string {
 	ended := b.Count.Total - b.Count.Pending - b.Count.Running
 	text := fmt.Sprintf("%d of %d slices", ended, b.Count.Total)
 	for _, s := range b.Slices {
-		if s.State != recsys.SliceRunning {
+		if s.State != backfill.Running {
 			continue
 		}
 		text += fmt.Sprintf("; slice %d", s.Index)
@@ -201,13 +202,13 @@ func printBackfill(a *app.App, b apiclient.Backfill) error {
 }
 
 // sliceNote is what there is to know of a slice beside its state.
-func sliceNote(s recsys.Slice) string {
+func sliceNote(s backfill.Slice) string {
 	switch n := len(s.Earlier); {
 	case s.Error != "":
 		return s.Error
-	case s.State == recsys.SlicePending || s.State == recsys.SliceSkipped:
+	case s.State == backfill.Pending || s.State == backfill.Skipped:
 		return s.Reason
-	case s.State == recsys.SliceRunning && n > 0:
+	case s.State == backfill.Running && n > 0:
 		return "before: " + s.Earlier[n-1].Error
 	}
 	return ""

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/backfills"
 	"github.com/recflow/recflow/internal/cli/clitest"
@@ -23,11 +24,11 @@ func withBackfills(t *testing.T, s *vectorstore.Store) {
 	t.Helper()
 	day := func(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
 	write := func(id string, from, to int) {
-		cut, err := recsys.CutRange(recsys.BackfillAsOf, day(from), day(to), 24*time.Hour)
+		cut, err := backfill.Cut(backfill.AsOf, day(from), day(to), 24*time.Hour)
 		require.NoError(t, err)
 		_, _, err = s.CreateBackfill(t.Context(), vectorstore.NewBackfill{
-			Backfill: recsys.Backfill{
-				ID: id, Kind: recsys.BackfillAsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 1, Rerun: recsys.RerunMissing,
+			Backfill: backfill.Backfill{
+				ID: id, Kind: backfill.AsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 1, Rerun: backfill.RerunMissing,
 				Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-" + id, Slices: cut,
 			},
 			Parameters: []byte("p"), RequestDigest: []byte(id),
@@ -38,10 +39,10 @@ func withBackfills(t *testing.T, s *vectorstore.Store) {
 	_, err := s.StartBackfill(t.Context(), "curve", 1, "run")
 	require.NoError(t, err)
 	for i, ndcg := range []float64{0.21, 0, 0.24} {
-		at := recsys.Slice{Index: i, Attempt: 1, WorkflowID: "w", State: recsys.SliceFailed, Error: "DataInvalid: too few events"}
+		at := backfill.Slice{Index: i, Attempt: 1, WorkflowID: "w", State: backfill.Failed, Error: "DataInvalid: too few events"}
 		require.NoError(t, s.StartSlice(t.Context(), "curve", at))
 		if ndcg > 0 {
-			at.State, at.Error, at.Version, at.Rows = recsys.SliceSucceeded, "", int64(7+i), int64(1000*(i+1))
+			at.State, at.Error, at.Version, at.Rows = backfill.Succeeded, "", int64(7+i), int64(1000*(i+1))
 			at.Metrics = &recsys.Metrics{Users: 240,
 				Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: ndcg}, "recall@20": {Value: ndcg / 2}},
 				Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.14}}}
@@ -95,7 +96,7 @@ func TestBackfillCommand(t *testing.T) {
 		require.Equal(t, 0, r.Code, r.Err)
 		b, err := s.Backfill(t.Context(), "waiting")
 		require.NoError(t, err)
-		assert.Equal(t, recsys.BackfillCancelling, b.State)
+		assert.Equal(t, backfill.Cancelling, b.State)
 	})
 }
 
@@ -104,7 +105,7 @@ func TestPrintPlan(t *testing.T) {
 	var out, errs bytes.Buffer
 	a := &app.App{Streams: app.Streams{Out: &out, Err: &errs}}
 	a.Output = "table"
-	require.NoError(t, backfills.PrintPlan(a, apiclient.Plan{Kind: recsys.BackfillAsOf, Run: 1, Skip: 1, Minutes: 3, Slices: []apiclient.PlanSlice{
+	require.NoError(t, backfills.PrintPlan(a, apiclient.Plan{Kind: backfill.AsOf, Run: 1, Skip: 1, Minutes: 3, Slices: []apiclient.PlanSlice{
 		{To: time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC), Decision: "skip", Reason: "version 7 of backfill curve is this training already", Files: 3, Bytes: 12345, Rows: 1000},
 		{Index: 1, To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC), Decision: "run", Reason: "it never ran", Files: 4, Bytes: 22345, Rows: 2000, Guessed: true, Minutes: 3},
 	}, Warnings: []apiclient.PlanWarning{

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/config"
@@ -181,7 +182,7 @@ func startRefresh(ctx context.Context, api *apiclient.Client, temporal client.Cl
 	b, err := api.StartBackfill(ctx, backfillOf(r), "")
 	for err == nil {
 		switch slice := b.Slices[0]; {
-		case slice.State == recsys.SliceSkipped:
+		case slice.State == backfill.Skipped:
 			return nil, fmt.Errorf("%s: import some with `recflow import`", slice.Reason)
 		case slice.WorkflowRunID != "" || slice.Progress != nil:
 			return temporal.GetWorkflow(ctx, slice.WorkflowID, slice.WorkflowRunID), nil
@@ -203,7 +204,7 @@ func backfillOf(r workflows.RefreshRequest) apiclient.NewBackfill {
 	if r.Search != nil {
 		t.Search = r.Search.Method
 	}
-	return apiclient.NewBackfill{Kind: recsys.BackfillRefresh, From: r.From, To: r.To, Promote: r.Promote, Rerun: recsys.RerunAll, Training: t}
+	return apiclient.NewBackfill{Kind: backfill.Refresh, From: r.From, To: r.To, Promote: r.Promote, Rerun: backfill.RerunAll, Training: t}
 }
 
 // ofBackfill finds the backfill in the id of a refresh that is its slice.

@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/sources"
-	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -126,7 +126,7 @@ func (d *demo) backfill(ctx context.Context) error {
 	if errors.Is(err, exec.ErrNotFound) { // nothing that the API would know of
 		api, _ := d.OpenAPI()
 		var b apiclient.Backfill
-		if b, err = api.StartBackfill(ctx, apiclient.NewBackfill{Kind: recsys.BackfillRefresh, Promote: true, Rerun: recsys.RerunAll}, ""); err == nil {
+		if b, err = api.StartBackfill(ctx, apiclient.NewBackfill{Kind: backfill.Refresh, Promote: true, Rerun: backfill.RerunAll}, ""); err == nil {
 			out, err = json.Marshal(b)
 		}
 	}

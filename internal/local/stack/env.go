@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/recflow/recflow/internal/backfill"
 )
 
 // envFile is made for both programs and people: `set -a; . .recflow/env`.
@@ -33,10 +35,10 @@ const (
 
 // SearchAttributes are the ones that the workflows set, with their types.
 var SearchAttributes = map[string]string{
-	"RecflowStage":   "Keyword",
-	"RecflowRunId":   "Keyword",
-	"RecflowVersion": "Int",
-	"RecflowOutcome": "Keyword",
+	backfill.StageAttribute:   "Keyword",
+	backfill.RunIDAttribute:   "Keyword",
+	backfill.VersionAttribute: "Int",
+	backfill.OutcomeAttribute: "Keyword",
 }
 
 // Env is the environment of programs that use the stack: what internal/config

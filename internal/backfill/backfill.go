@@ -1,4 +1,7 @@
-package recsys
+// Package backfill holds what a backfill is: a range of time cut into windows,
+// the decision to run or skip each, the names of the workflows that do the work,
+// and the names that workflows and activities share. It is pure: no I/O.
+package backfill
 
 import (
 	"encoding/json"
@@ -6,32 +9,25 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // The kinds of backfill.
 const (
-	BackfillRefresh = "refresh" // one training on the range; its version may go live
-	BackfillAsOf    = "as_of"   // one training a step, each on what came before; their versions are for evaluation
+	Refresh = "refresh" // one training on the range; its version may go live
+	AsOf    = "as_of"   // one training a step, each on what came before; their versions are for evaluation
 )
 
-// The states of a backfill. The last three are ends.
+// The states of a backfill and of its slices.
 const (
-	BackfillPending    = "pending" // written down, not yet started
-	BackfillRunning    = "running"
-	BackfillCancelling = "cancelling"
-	BackfillSucceeded  = "succeeded"
-	BackfillFailed     = "failed" // at least one slice failed
-	BackfillCancelled  = "cancelled"
-)
-
-// The states of a slice.
-const (
-	SlicePending   = "pending"
-	SliceRunning   = "running"
-	SliceSucceeded = "succeeded"
-	SliceFailed    = "failed"
-	SliceCancelled = "cancelled"
-	SliceSkipped   = "skipped" // there was no need, as its reason says
+	Pending    = "pending" // written down, not yet started
+	Running    = "running"
+	Cancelling = "cancelling" // of a backfill
+	Succeeded  = "succeeded"
+	Failed     = "failed" // of a backfill: at least one slice failed
+	Cancelled  = "cancelled"
+	Skipped    = "skipped" // of a slice: there was no need, as its reason says
 )
 
 // What is run again of what an earlier backfill did.
@@ -43,9 +39,9 @@ const (
 
 // Limits of a backfill.
 const (
-	MaxSlices        = 2000
-	MaxBackfillAtOne = 8 // trainings at a time
-	MinStep          = time.Hour
+	MaxSlices   = 2000
+	MaxParallel = 8 // trainings at a time
+	MinStep     = time.Hour
 )
 
 // Backfill is a piece of work over a range of time, cut into slices. The ledger
@@ -77,27 +73,27 @@ type Backfill struct {
 
 // Over reports whether nothing more will happen by itself.
 func (b Backfill) Over() bool {
-	return b.State == BackfillSucceeded || b.State == BackfillFailed || b.State == BackfillCancelled
+	return b.State == Succeeded || b.State == Failed || b.State == Cancelled
 }
 
 // Slice is one training of a backfill.
 type Slice struct {
-	Index         int       `json:"index"`         // from 0, in order of time
-	From          time.Time `json:"from,omitzero"` // zero: from the first event
-	To            time.Time `json:"to"`
-	State         string    `json:"state"`
-	Reason        string    `json:"reason,omitempty"` // of the decision to run or skip it
-	Attempt       int       `json:"attempt,omitempty"`
-	WorkflowID    string    `json:"workflow_id,omitempty"`
-	WorkflowRunID string    `json:"workflow_run_id,omitempty"`
-	RunID         string    `json:"run_id,omitempty"`
-	Version       int64     `json:"version,omitempty"`
-	Rows          int64     `json:"rows,omitempty"` // that the training read
-	Metrics       *Metrics  `json:"metrics,omitempty"`
-	Error         string    `json:"error,omitempty"`
-	StartedAt     time.Time `json:"started_at,omitzero"`
-	EndedAt       time.Time `json:"ended_at,omitzero"`
-	Earlier       []Attempt `json:"earlier,omitempty"` // attempts before this one, in order
+	Index         int             `json:"index"`         // from 0, in order of time
+	From          time.Time       `json:"from,omitzero"` // zero: from the first event
+	To            time.Time       `json:"to"`
+	State         string          `json:"state"`
+	Reason        string          `json:"reason,omitempty"` // of the decision to run or skip it
+	Attempt       int             `json:"attempt,omitempty"`
+	WorkflowID    string          `json:"workflow_id,omitempty"`
+	WorkflowRunID string          `json:"workflow_run_id,omitempty"`
+	RunID         string          `json:"run_id,omitempty"`
+	Version       int64           `json:"version,omitempty"`
+	Rows          int64           `json:"rows,omitempty"` // that the training read
+	Metrics       *recsys.Metrics `json:"metrics,omitempty"`
+	Error         string          `json:"error,omitempty"`
+	StartedAt     time.Time       `json:"started_at,omitzero"`
+	EndedAt       time.Time       `json:"ended_at,omitzero"`
+	Earlier       []Attempt       `json:"earlier,omitempty"` // attempts before this one, in order
 }
 
 // Attempt is an attempt at a slice that another one followed.
@@ -124,15 +120,15 @@ type SliceCount struct {
 	Skipped   int `json:"skipped"`
 }
 
-// CutRange cuts the half-open range of a backfill into slices, in order of time.
+// Cut cuts the half-open range of a backfill into slices, in order of time.
 // A refresh is one slice. Each slice of an as_of ends a step after the one
 // before, and the last at to; all of them begin with the first event, so that
 // each sees everything that came before its end, and nothing else.
-func CutRange(kind string, from, to time.Time, step time.Duration) ([]Slice, error) {
+func Cut(kind string, from, to time.Time, step time.Duration) ([]Slice, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if !slices.Contains([]string{BackfillRefresh, BackfillAsOf}, kind) {
-		bad("kind is not %s or %s", BackfillRefresh, BackfillAsOf)
+	if !slices.Contains([]string{Refresh, AsOf}, kind) {
+		bad("kind is not %s or %s", Refresh, AsOf)
 	}
 	if to.IsZero() {
 		bad("to is missing")
@@ -140,7 +136,7 @@ func CutRange(kind string, from, to time.Time, step time.Duration) ([]Slice, err
 	if !from.IsZero() && !from.Before(to) {
 		bad("from %s is not before to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))
 	}
-	if kind == BackfillAsOf {
+	if kind == AsOf {
 		switch {
 		case from.IsZero():
 			bad("from is missing: an as_of backfill begins somewhere")
@@ -150,20 +146,20 @@ func CutRange(kind string, from, to time.Time, step time.Duration) ([]Slice, err
 			bad("the range holds more than %d steps of %s; use a longer step", MaxSlices, step)
 		}
 	} else if step != 0 {
-		bad("step belongs to %s", BackfillAsOf)
+		bad("step belongs to %s", AsOf)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if kind == BackfillRefresh {
-		return []Slice{{From: from.UTC(), To: to.UTC(), State: SlicePending}}, nil
+	if kind == Refresh {
+		return []Slice{{From: from.UTC(), To: to.UTC(), State: Pending}}, nil
 	}
 	var cut []Slice
 	for end := from.Add(step); ; end = end.Add(step) {
 		if end.After(to) {
 			end = to
 		}
-		cut = append(cut, Slice{Index: len(cut), To: end.UTC(), State: SlicePending})
+		cut = append(cut, Slice{Index: len(cut), To: end.UTC(), State: Pending})
 		if !end.Before(to) {
 			return cut, nil
 		}
