@@ -150,9 +150,7 @@ func (s *Store) RetryBackfill(ctx context.Context, id string, workflowID func(ro
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE recflow.backfills
-			SET state = 'pending', round = round + 1, workflow_id = $2, owner = '', heartbeat_at = NULL, error = '', ended_at = NULL,
-				-- The request that brought no key of its own finds it again.
-				idempotency_key = CASE WHEN idempotency_key LIKE 'digest:%' THEN split_part(idempotency_key, '#', 1) ELSE idempotency_key END, `+touch+`
+			SET state = 'pending', round = round + 1, workflow_id = $2, owner = '', heartbeat_at = NULL, error = '', ended_at = NULL, `+touch+`
 			WHERE id = $1`, id, workflowID(b.Round+1))
 		if err != nil {
 			return err
@@ -206,9 +204,6 @@ func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure s
 					ELSE 'succeeded'
 				END,
 				error = $3,
-				-- A request that brought no key of its own may be made again.
-				idempotency_key = CASE WHEN idempotency_key LIKE 'digest:%' AND strpos(idempotency_key, '#') = 0
-					THEN idempotency_key || '#' || id ELSE idempotency_key END,
 				ended_at = clock_timestamp(), `+touch+`
 			WHERE id = $1`, id, cancelled, failure)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,8 +19,8 @@ import (
 type NewBackfill struct {
 	backfill.Backfill
 	Parameters     []byte // digest of what shapes a training beside its range
-	IdempotencyKey string // of the caller; empty: the digest of the request
-	RequestDigest  []byte
+	IdempotencyKey string // of the caller; may be empty
+	RequestDigest  []byte // finds the same request while it is at work, where there is no key
 }
 
 // OverlapError says that another backfill of the same kind is at work on a part
@@ -51,33 +52,22 @@ const backfillLock = 0x7265_6366_6c6f_7762
 // active are the states in which a backfill holds its range.
 const active = "('pending', 'running', 'cancelling')"
 
-// ownKey is the idempotency key of a request that brought none.
-func ownKey(digest []byte) string { return fmt.Sprintf("digest:%x", digest) }
-
 // CreateBackfill writes a backfill down, or finds the one that the same request
 // made: then existing is true. It returns ErrKeyReused when the key came with
 // another request before, and an OverlapError while another backfill of the
 // kind is at work on a part of the range.
 func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.Backfill, existing bool, err error) {
-	key := n.IdempotencyKey
-	if key == "" {
-		key = ownKey(n.RequestDigest)
-	}
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
 			return err
 		}
-		var id string
-		var digest []byte
-		err := tx.QueryRow(ctx, "SELECT id, request_digest FROM recflow.backfills WHERE idempotency_key = $1", key).Scan(&id, &digest)
+		id, err := findRequest(ctx, tx, n.IdempotencyKey, n.RequestDigest)
 		switch {
-		case err == nil && !bytes.Equal(digest, n.RequestDigest):
-			return ErrKeyReused
 		case err == nil:
 			existing = true
 			b, err = backfillByID(ctx, tx, id)
 			return err
-		case translate(err) != recsys.ErrNotFound: //nolint:errorlint // the very error
+		case !errors.Is(err, recsys.ErrNotFound):
 			return err
 		}
 		if err := refuseOverlap(ctx, tx, n.ID, n.Kind, n.From, n.To); err != nil {
@@ -86,7 +76,7 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 		if err := n.decideAgain(ctx, tx); err != nil {
 			return err
 		}
-		if err := insertBackfill(ctx, tx, n, key); err != nil {
+		if err := insertBackfill(ctx, tx, n); err != nil {
 			return err
 		}
 		b, err = backfillByID(ctx, tx, n.ID)
@@ -101,19 +91,31 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 // FindBackfill is the backfill that the same request made before, or
 // recsys.ErrNotFound, or ErrKeyReused.
 func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (backfill.Backfill, error) {
-	if key == "" {
-		key = ownKey(digest)
-	}
-	var id string
-	var found []byte
-	err := s.db.QueryRow(ctx, "SELECT id, request_digest FROM recflow.backfills WHERE idempotency_key = $1", key).Scan(&id, &found)
-	if err == nil && !bytes.Equal(found, digest) {
-		err = ErrKeyReused
-	}
+	id, err := findRequest(ctx, s.db, key, digest)
 	if err != nil {
-		return backfill.Backfill{}, fmt.Errorf("find the backfill of a request: %w", translate(err))
+		return backfill.Backfill{}, fmt.Errorf("find the backfill of a request: %w", err)
 	}
 	return s.Backfill(ctx, id)
+}
+
+// findRequest finds a request by its key or, without one, the same request that
+// is at work.
+func findRequest(ctx context.Context, q querier, key string, digest []byte) (id string, err error) {
+	if key == "" {
+		err = q.QueryRow(ctx, `
+			SELECT id
+			FROM recflow.backfills
+			WHERE request_digest = $1
+			AND idempotency_key IS NULL
+			AND state IN `+active, digest).Scan(&id)
+		return id, translate(err)
+	}
+	var found []byte
+	err = q.QueryRow(ctx, "SELECT id, request_digest FROM recflow.backfills WHERE idempotency_key = $1", key).Scan(&id, &found)
+	if err == nil && !bytes.Equal(found, digest) {
+		return "", ErrKeyReused
+	}
+	return id, translate(err)
 }
 
 // RefuseOverlap returns an OverlapError while a backfill of the kind, other than
@@ -138,26 +140,23 @@ func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to tim
 		other.From = orZero(otherFrom)
 		return &other
 	}
-	if translate(err) == recsys.ErrNotFound { //nolint:errorlint // the very error
+	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
 	return err
 }
 
-func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill, key string) error {
+func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
 	state, ended := backfill.Pending, "NULL"
 	if !anyPending(n.Slices) { // there is nothing to do
 		state, ended = backfill.Succeeded, "clock_timestamp()"
-		if n.IdempotencyKey == "" {
-			key += "#" + n.ID
-		}
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO recflow.backfills (id, kind, state, range_from, range_to, step_seconds, max_parallel, rerun, promote,
 			request, parameters, idempotency_key, request_digest, actor, workflow_id, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, `+ended+")",
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, ''), $13, $14, $15, `+ended+")",
 		n.ID, n.Kind, state, orNull(n.From), n.To, n.StepSeconds, n.MaxParallel, n.Rerun, n.Promote,
-		n.Request, n.Parameters, key, n.RequestDigest, n.Actor, n.WorkflowID)
+		n.Request, n.Parameters, n.IdempotencyKey, n.RequestDigest, n.Actor, n.WorkflowID)
 	if err != nil {
 		return err
 	}

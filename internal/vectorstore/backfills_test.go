@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/backfill"
@@ -93,7 +94,7 @@ func TestCreateBackfill(t *testing.T) {
 	})
 	t.Run("it keeps a caller's key for good", func(t *testing.T) {
 		n := asOf(t, "keyed", 1, 5)
-		n.IdempotencyKey = "key"
+		n.IdempotencyKey = "digest:of the caller's choice"
 		first, _, err := s.CreateBackfill(t.Context(), n)
 		require.NoError(t, err)
 		_, err = s.EndBackfill(t.Context(), first.ID, 1, "over")
@@ -122,6 +123,38 @@ func TestCreateBackfill(t *testing.T) {
 		_, _, err = s.CreateBackfill(t.Context(), asOf(t, "left again", 2, 4))
 		require.NoError(t, err, "what is over frees its range")
 	})
+}
+
+func TestBackfills_of_one_request_are_kept_apart_by_the_database(t *testing.T) {
+	t.Parallel()
+	url := vectorstoretest.URL(t)
+	s := vectorstoretest.Open(t, url)
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(t.Context()) })
+	// copied writes a backfill down once more, past the store.
+	copied := func(id, as string) error {
+		_, err := conn.Exec(t.Context(), `
+			INSERT INTO recflow.backfills (id, kind, state, range_to, max_parallel, rerun, promote, request, parameters, idempotency_key, request_digest, actor, workflow_id)
+			SELECT $2, kind, 'pending', range_to, max_parallel, rerun, promote, request, parameters, idempotency_key, request_digest, actor, $2
+			FROM recflow.backfills
+			WHERE id = $1`, id, as)
+		return err
+	}
+	_, _, err = s.CreateBackfill(t.Context(), asOf(t, "own", 1, 2))
+	require.NoError(t, err)
+	require.ErrorContains(t, copied("own", "second"), "backfills_request_active")
+	_, err = s.EndBackfill(t.Context(), "own", 1, "over")
+	require.NoError(t, err)
+	require.NoError(t, copied("own", "second"), "the one before is over")
+
+	n := asOf(t, "keyed", 3, 4)
+	n.IdempotencyKey = "key"
+	_, _, err = s.CreateBackfill(t.Context(), n)
+	require.NoError(t, err)
+	_, err = s.EndBackfill(t.Context(), "keyed", 1, "over")
+	require.NoError(t, err)
+	require.ErrorContains(t, copied("keyed", "third"), "backfills_idempotency_key")
 }
 
 func TestBackfillStates(t *testing.T) {

@@ -32,7 +32,7 @@ GRANT INSERT, UPDATE ON recflow.claims TO recflow_loader;
 GRANT USAGE ON SEQUENCE recflow.fencing_token TO recflow_loader;
 GRANT UPDATE (stored_before, occurred_before, dropped, hash) ON recflow.horizon TO recflow_loader;
 GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations TO recflow_loader;
-GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, idempotency_key, revision, changed_at) ON recflow.backfills TO recflow_loader;
+GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, revision, changed_at) ON recflow.backfills TO recflow_loader;
 GRANT UPDATE (state, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at)
     ON recflow.backfill_slices TO recflow_loader;
 GRANT INSERT ON recflow.backfill_attempts TO recflow_loader;
@@ -59,7 +59,7 @@ GRANT INSERT (key, name, digest, scopes, created_by, expires_at), UPDATE (used_a
 GRANT UPDATE (pinned) ON recflow.versions TO recflow_api;
 GRANT INSERT (item_id, available, title, category, tags), UPDATE (available, title, category, tags, updated_at) ON recflow.item_state TO recflow_api;
 GRANT INSERT ON recflow.backfills, recflow.backfill_slices TO recflow_api;
-GRANT UPDATE (state, round, workflow_id, owner, heartbeat_at, error, idempotency_key, ended_at, revision, changed_at) ON recflow.backfills TO recflow_api;
+GRANT UPDATE (state, round, workflow_id, owner, heartbeat_at, error, ended_at, revision, changed_at) ON recflow.backfills TO recflow_api;
 GRANT UPDATE (state, reason, error, ended_at) ON recflow.backfill_slices TO recflow_api;
 GRANT UPDATE (state, error, ended_at) ON recflow.backfill_attempts TO recflow_api;
 GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text),

@@ -252,6 +252,7 @@ const selectVersion = "SELECT" + versionColumns + `
 // querier is a pool, a connection or a transaction.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 func versionByID(ctx context.Context, q querier, id int64) (recsys.Version, error) {
