@@ -6,7 +6,9 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/rawdata"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -45,10 +47,29 @@ func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (backf
 	return b, err
 }
 
-// StartSlice notes that an attempt of a slice begins. Repeating it changes
+// StartSliceResult is what the ledger says of a slice.
+type StartSliceResult struct {
+	State string `json:"state"` // running, or what became of the slice meanwhile
+}
+
+// StartSlice notes that an attempt of a slice begins or, when no object in the
+// bucket may hold events of its range, that it is skipped. Repeating it changes
 // nothing.
-func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) error {
-	return a.Store.StartSlice(ctx, in.ID, in.Slice)
+func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) (out StartSliceResult, err error) {
+	empty, err := rawdata.Empty(ctx, a.S3, rawdata.Range{From: in.Slice.From, To: in.Slice.To})
+	if err != nil {
+		if ctx.Err() != nil || awsclient.Retryable(err) {
+			return out, err
+		}
+		// The training reports what is wrong with the bucket.
+		activity.GetLogger(ctx).Warn("could not look for events of a slice", "backfill", in.ID, "slice", in.Slice.Index, "error", err)
+	}
+	if err == nil && empty {
+		out.State, err = a.Store.SkipSlice(ctx, in.ID, in.Slice.Index, backfill.NoEvents)
+		return out, err
+	}
+	out.State, err = a.Store.StartSlice(ctx, in.ID, in.Slice)
+	return out, err
 }
 
 // EndSlice notes what became of an attempt of a slice, and of its version what it

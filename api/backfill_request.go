@@ -133,8 +133,8 @@ func parseDuration(name, text string) (time.Duration, error) {
 // planPatience is how long a plan is waited for.
 const planPatience = 20 * time.Second
 
-// plan decides what becomes of each slice, and asks a worker what the trainings
-// would read. It leaves the decisions in n.
+// plan says what would become of each slice, for which it asks a worker what the
+// trainings would read.
 func (s *server) plan(ctx context.Context, n *vectorstore.NewBackfill) (apiclient.Plan, error) {
 	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Slices: make([]apiclient.PlanSlice, len(n.Slices))}
 	if err := s.store.DecideSlices(ctx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
@@ -147,9 +147,10 @@ func (s *server) plan(ctx context.Context, n *vectorstore.NewBackfill) (apiclien
 	p.Warnings = planWarnings(sizes)
 	for i := range n.Slices {
 		slice, size := &n.Slices[i], sizes.Slices[i]
-		// A file that cannot be counted may hold events: the training finds out.
-		if slice.State == backfill.Pending && size.Rows == 0 && size.Unreadable == 0 {
-			slice.State, slice.Reason = backfill.Skipped, "there are no events before its end"
+		// The worker decides by the same when the slice's turn comes: a file that cannot
+		// be counted may hold events.
+		if slice.State == backfill.Pending && size.Files == 0 {
+			slice.State, slice.Reason = backfill.Skipped, backfill.NoEvents
 		}
 		out := apiclient.PlanSlice{Index: slice.Index, From: slice.From, To: slice.To, Decision: "run", Reason: slice.Reason,
 			Files: size.Files, Bytes: size.Bytes, Rows: size.Rows, Guessed: size.Guessed, Unreadable: size.Unreadable, Minutes: size.Minutes}

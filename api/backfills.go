@@ -28,9 +28,10 @@ func (s *server) backfillRoutes() {
 	tags := []string{"Backfills"}
 	route(s, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Start a backfill, or say what one would do",
-		Description: "The work is a workflow: the answer says where to follow it. Sent again with the same Idempotency-Key, or without one while the first " +
+		Description: "The backfill is written to the ledger, and its workflow starts at once or, when Temporal or the workers are unreachable, as soon as " +
+			"a worker runs: the answer says where to follow it. A slice is skipped when, as its turn comes, there are no events before its end. Sent again with the same Idempotency-Key, or without one while the first " +
 			"is at work, the same request starts nothing and gets the same answer. A backfill of the same kind on an overlapping range is refused with 409. " +
-			"With dry_run the answer is 200 and the plan, and nothing is started.",
+			"With dry_run the answer is 200 and the plan, and nothing is started; the plan needs a worker, so it is refused with 503 when none answers.",
 		Responses: map[string]*huma.Response{
 			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Plan{})}}},
 			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Backfill{})}}},
@@ -85,12 +86,10 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 		if err := s.store.RefuseOverlap(ctx, found.ID, n.Kind, n.From, n.To); err != nil {
 			return nil, backfillRefused(err)
 		}
-	}
-	plan, err := s.plan(ctx, &n)
-	if err != nil {
-		return nil, err
-	}
-	if in.Body.DryRun {
+		plan, err := s.plan(ctx, &n)
+		if err != nil {
+			return nil, err
+		}
 		return &startBackfillOutput{Status: http.StatusOK, Body: plan}, nil
 	}
 	var b backfill.Backfill
@@ -269,9 +268,6 @@ func (s *server) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfi
 }
 
 func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
-	if err := s.temporalAnswers(ctx); err != nil {
-		return nil, err
-	}
 	var b backfill.Backfill
 	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
 		b, err = tx.RetryBackfill(ctx, in.ID, func(round int) string { return workflows.BackfillWorkflowID(in.ID, round) })
@@ -284,7 +280,7 @@ func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backf
 	return &backfillOutput{s.describe(b)}, nil
 }
 
-// temporalAnswers refuses to begin what could not go on.
+// temporalAnswers refuses to ask for a plan that could not come.
 func (s *server) temporalAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
 	defer cancel()

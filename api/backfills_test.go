@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/aws/glue"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 	"github.com/recflow/recflow/internal/temporaltest"
@@ -227,17 +229,51 @@ func withoutIDs(lines []string) (out []string) {
 func TestBackfillsWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	for _, body := range []string{`{` + january + `}`, `{` + january + `,"dry_run":true}`} {
-		a := h.do("POST", "/backfill", body)
-		require.Equal(t, "temporal_unavailable", a.problem(t).Code)
-		require.Equal(t, "5", a.header.Get("Retry-After"))
-	}
-	found, err := h.store.Backfills(t.Context(), nil, 10)
+	plan := h.do("POST", "/backfill", `{`+january+`,"dry_run":true}`)
+	require.Equal(t, "temporal_unavailable", plan.problem(t).Code, "only a worker can look at the events")
+	require.Equal(t, "5", plan.header.Get("Retry-After"))
+
+	a := h.do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+	var b apiclient.Backfill
+	a.into(t, &b)
+	require.Equal(t, backfill.Pending, b.State, "it is left for a worker to start")
+	again := h.do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, a.header.Get("Location"), again.header.Get("Location"))
+	_, err := h.store.EndBackfill(t.Context(), b.ID, 1, "over")
 	require.NoError(t, err)
-	require.Empty(t, found, "nothing is written down that nobody asked for twice")
-	require.Equal(t, "temporal_unavailable", h.do("POST", "/backfill/x/retry", nil).problem(t).Code)
+	retried := h.do("POST", "/backfill/"+b.ID+"/retry", nil)
+	require.Equal(t, http.StatusAccepted, retried.status, string(retried.body))
+	require.Equal(t, backfill.Pending, h.backfill(b.ID).State)
 	require.Equal(t, http.StatusServiceUnavailable, h.do("GET", "/readyz", nil).status)
 	require.Equal(t, http.StatusOK, h.do("GET", "/healthz", nil).status)
+}
+
+func TestBackfillsWithoutAWorker(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, withTemporal)
+	a := h.do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+	var b apiclient.Backfill
+	a.into(t, &b)
+	require.Equal(t, []any{backfill.Pending, 3}, []any{b.State, b.Count.Pending})
+
+	s3 := awstest.S3(t)
+	require.NoError(t, s3.Put(t.Context(), "raw/interactions/dt=2025-01-02/part-0.parquet", strings.NewReader("PAR1 and then nothing")))
+	h.withWorkerOn(t, s3)
+	over := h.overSoon(b.ID)
+	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Failed: 2}, over.Count, "a worker has started it")
+	require.Equal(t, []any{backfill.Skipped, "there are no events before its end"}, []any{over.Slices[0].State, over.Slices[0].Reason})
+	c, err := client.Dial(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
+	require.NoError(t, err)
+	defer c.Close()
+	harnesstest.Eventually(t, "the workflows to be visible", func() bool {
+		found, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: `WorkflowType = "Backfill"`})
+		return err == nil && found.Count == 1
+	})
+	plans, err := c.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: `WorkflowType = "PlanBackfill"`})
+	require.NoError(t, err)
+	require.Zero(t, plans.Count, "sizes are planned in a dry run only")
 }
 
 func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
@@ -260,5 +296,5 @@ func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, started.status, string(started.body))
 	var b apiclient.Backfill
 	started.into(t, &b)
-	require.Equal(t, []int{1, 2}, []int{b.Count.Skipped, b.Count.Pending + b.Count.Running + b.Count.Failed})
+	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Failed: 2}, h.overSoon(b.ID).Count, "only its own window is without events")
 }

@@ -165,7 +165,7 @@ func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
 // madeRoutes are the routes whose ids recflow makes, with the code of a handler
 // that gets an id of nothing as it is.
 var madeRoutes = map[string]string{
-	"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "temporal_unavailable",
+	"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "not_found",
 	"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
 	"POST /versions/:version/promote": "not_found", "PUT /versions/:version/pin": "not_found", "GET /versions/:version/diff/:other": "not_found",
 }

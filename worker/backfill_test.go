@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,6 +165,20 @@ func TestBackfill_measures_what_would_be_refused_now_and_refuses_what_is_unsound
 	v, err := s.store.Version(t.Context(), b.Slices[1].Version)
 	require.NoError(t, err)
 	require.Equal(t, recsys.Refused, v.State)
+}
+
+func TestBackfill_skips_slices_without_events(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	require.NoError(t, s.s3.Delete(t.Context(), someEvents))
+	require.NoError(t, s.s3.Put(t.Context(), "raw/interactions/dt=2025-01-03/part-0.parquet", strings.NewReader("damaged")))
+	b := s.write("b", 3, 3)
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
+	b = s.ledger("b", "the end", over)
+	require.Equal(t, backfill.Succeeded, b.State, b.Error)
+	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 2, Succeeded: 1}, b.Count)
+	require.Equal(t, []string{backfill.NoEvents, backfill.NoEvents}, []string{b.Slices[0].Reason, b.Slices[1].Reason})
+	require.Equal(t, 1, s.trainings(), "a damaged file may hold events: its training reports it")
 }
 
 // trains reports whether a refresh awaits its training.

@@ -61,6 +61,10 @@ type stageOption func(*stage)
 func onServer(s *temporaltest.Server) stageOption { return func(st *stage) { st.server = s } }
 func onDatabase(url string) stageOption           { return func(st *stage) { st.url = url } }
 
+// someEvents is the key of an object that keeps slices of backfills from being
+// skipped for want of events.
+const someEvents = "raw/events/dt=2025-01-01/hour=00/some.gz"
+
 // newStage sets the stage and starts the worker. When the test ends it stops
 // the worker and checks that nothing is left.
 func newStage(t *testing.T, options ...stageOption) *stage {
@@ -85,6 +89,7 @@ func newStage(t *testing.T, options ...stageOption) *stage {
 		Job:    glue.Job{MaxConcurrentRuns: 1},
 	})
 	s.glue = s.endpoint.Client(t)
+	require.NoError(t, s.s3.Put(t.Context(), someEvents, strings.NewReader("what the fake job does not read")))
 	s.reads = newGate(t, env["AWS_ENDPOINT_URL_S3"])
 	env["AWS_ENDPOINT_URL_S3"] = s.reads.url
 	env["AWS_ENDPOINT_URL_GLUE"] = s.endpoint.URL()

@@ -25,9 +25,9 @@ const (
 )
 
 // reconciler holds the ledger of backfills against Temporal: it starts what was
-// written down and never started, because the API died in between, and ends what
-// nobody works on any more, so that it frees its range. Any number of workers may
-// do so at the same time.
+// written down and never started, because Temporal was unreachable or the API died
+// in between, and ends what nobody works on any more, so that it frees its range.
+// Any number of workers may do so at the same time.
 type reconciler struct {
 	log       *slog.Logger
 	store     *vectorstore.Store

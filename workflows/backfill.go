@@ -145,9 +145,13 @@ func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	s.WorkflowID = sliceWorkflowID(b.kind, b.ID, s.Index, s.Attempt)
 	at := activities.BackfillSlice{ID: b.ID, Slice: s}
 	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("slice %d begins", s.Index)))
-	if err := workflow.ExecuteActivity(step, do.StartSlice, at).Get(ctx, nil); err != nil {
+	var began activities.StartSliceResult
+	if err := workflow.ExecuteActivity(step, do.StartSlice, at).Get(ctx, &began); err != nil {
 		workflow.GetLogger(ctx).Error("a slice could not be begun", "slice", s.Index, "error", err)
 		return // it stays pending; end says what becomes of it
+	}
+	if began.State != backfill.Running {
+		return // it has nothing to train on, or somebody ended it
 	}
 	request := b.request
 	request.From, request.To, request.Actor = s.From, s.To, b.actor

@@ -31,13 +31,14 @@ type ledger struct {
 	now, top int            // refreshes under way, and most at a time
 	take     time.Duration
 	fails    func(index int) bool
+	empty    func(index int) bool // nothing to train on
 	requests []RefreshRequest
 	told     []activities.TellOutcomeInput
 }
 
 func newLedger(kind string, n, parallel int) *ledger {
 	request, _ := json.Marshal(DefaultRefresh(day(9)))
-	l := &ledger{trained: map[string]int{}, take: time.Hour, fails: func(int) bool { return false }}
+	l := &ledger{trained: map[string]int{}, take: time.Hour, fails: func(int) bool { return false }, empty: func(int) bool { return false }}
 	l.b = backfill.Backfill{ID: "x", Kind: kind, State: backfill.Pending, Round: 1, MaxParallel: parallel, Request: request, Promote: true, Actor: "ops"}
 	for i := range n {
 		l.b.Slices = append(l.b.Slices, backfill.Slice{Index: i, To: day(1).Add(time.Duration(i) * time.Hour), State: backfill.Pending})
@@ -104,12 +105,15 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 		locked(func() { l.told = append(l.told, in) })
 		return nil
 	})
-	env.OnActivity(do.StartSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) error {
+	env.OnActivity(do.StartSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) (out activities.StartSliceResult, err error) {
 		locked(func() {
 			s := &l.b.Slices[in.Slice.Index]
-			s.State, s.Attempt, s.WorkflowID = backfill.Running, in.Slice.Attempt, in.Slice.WorkflowID
+			if s.State = backfill.Skipped; !l.empty(s.Index) {
+				s.State, s.Attempt, s.WorkflowID = backfill.Running, in.Slice.Attempt, in.Slice.WorkflowID
+			}
+			out.State = s.State
 		})
-		return nil
+		return out, nil
 	})
 	env.OnActivity(do.EndSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) error {
 		locked(func() { l.b.Slices[in.Slice.Index] = in.Slice })
@@ -170,6 +174,17 @@ func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T)
 		require.Equal(t, "ops", r.Actor)
 	}
 	require.Equal(t, int64(104), l.b.Slices[4].Version)
+}
+
+func TestBackfill_skips_slices_without_events(t *testing.T) {
+	t.Parallel()
+	l := newLedger(backfill.AsOf, 5, 2)
+	l.empty = func(i int) bool { return i < 3 }
+	_, err := l.run(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, backfill.Succeeded, l.b.State)
+	require.Equal(t, map[string]int{backfill.Skipped: 3, backfill.Succeeded: 2}, l.states())
+	require.Len(t, l.trained, 2)
 }
 
 func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testing.T) {

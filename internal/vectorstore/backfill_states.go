@@ -45,9 +45,9 @@ func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner s
 	return nil
 }
 
-// StartSlice notes that an attempt of a slice is under way. Repeating it, or
-// doing so after a later attempt, changes nothing.
-func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice) error {
+// StartSlice notes that an attempt of a slice is under way, and returns the
+// slice's state. Repeating it, or doing so after a later attempt, changes nothing.
+func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice) (state string, err error) {
 	return s.changeSlice(ctx, id, `
 		WITH slice AS (
 		UPDATE recflow.backfill_slices
@@ -61,6 +61,15 @@ func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice)
 		FROM slice`, slice.Index, slice.Attempt, slice.WorkflowID)
 }
 
+// SkipSlice skips a slice that waits, for the reason given, and returns its state.
+// One that does not wait stays as it is.
+func (s *Store) SkipSlice(ctx context.Context, id string, index int, reason string) (state string, err error) {
+	return s.changeSlice(ctx, id, `
+		UPDATE recflow.backfill_slices
+		SET state = 'skipped', reason = $3, error = ''
+		WHERE backfill_id = $1 AND index = $2 AND state = 'pending'`, index, reason)
+}
+
 // EndSlice notes what became of an attempt of a slice: its state, its run ids,
 // version, rows, metrics and error. What became of it first stands.
 func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) error {
@@ -71,7 +80,7 @@ func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) e
 			return err
 		}
 	}
-	return s.changeSlice(ctx, id, `
+	_, err := s.changeSlice(ctx, id, `
 		WITH slice AS (
 		UPDATE recflow.backfill_slices
 		SET state = $4, workflow_run_id = $5, run_id = $6, version_id = $7, rows = $8, metrics = $9, error = $10, ended_at = clock_timestamp()
@@ -83,21 +92,29 @@ func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) e
 		FROM slice s
 		WHERE a.backfill_id = s.backfill_id AND a.index = s.index AND a.attempt = s.attempt`,
 		slice.Index, slice.Attempt, slice.State, slice.WorkflowRunID, slice.RunID, slice.Version, slice.Rows, metrics, slice.Error)
+	return err
 }
 
-func (s *Store) changeSlice(ctx context.Context, id, statement string, index int, args ...any) error {
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+// changeSlice executes a statement on a slice, notes the change when there is one,
+// and returns the slice's state.
+func (s *Store) changeSlice(ctx context.Context, id, statement string, index int, args ...any) (state string, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, statement, append([]any{id, index}, args...)...)
-		if err != nil || tag.RowsAffected() == 0 {
+		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE recflow.backfills SET "+touch+" WHERE id = $1", id)
-		return err
+		if tag.RowsAffected() > 0 {
+			if _, err := tx.Exec(ctx, "UPDATE recflow.backfills SET "+touch+" WHERE id = $1", id); err != nil {
+				return err
+			}
+		}
+		err = tx.QueryRow(ctx, "SELECT state FROM recflow.backfill_slices WHERE backfill_id = $1 AND index = $2", id, index).Scan(&state)
+		return translate(err)
 	})
 	if err != nil {
-		return fmt.Errorf("slice %d of backfill %s: %w", index, id, err)
+		return "", fmt.Errorf("slice %d of backfill %s: %w", index, id, err)
 	}
-	return nil
+	return state, nil
 }
 
 // CancelBackfill asks for the end of a backfill. One that is over stays as it is.

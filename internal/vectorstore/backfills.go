@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,8 +51,8 @@ const backfillLock = 0x7265_6366_6c6f_7762
 // active are the states in which a backfill holds its range.
 const active = "('pending', 'running', 'cancelling')"
 
-// CreateBackfill writes a backfill down, or finds the one that the same request
-// made: then existing is true. It returns ErrKeyReused when the key came with
+// CreateBackfill decides about the slices of a backfill and writes it down, or
+// finds the one that the same request made: then existing is true. It returns ErrKeyReused when the key came with
 // another request before, and an OverlapError while another backfill of the
 // kind is at work on a part of the range.
 func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.Backfill, existing bool, err error) {
@@ -73,7 +72,9 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 		if err := refuseOverlap(ctx, tx, n.ID, n.Kind, n.From, n.To); err != nil {
 			return err
 		}
-		if err := n.decideAgain(ctx, tx); err != nil {
+		// Another backfill may have ended a moment ago: only under the lock is that
+		// for sure.
+		if err := decideSlices(ctx, tx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
 			return err
 		}
 		if err := insertBackfill(ctx, tx, n); err != nil {
@@ -170,22 +171,6 @@ func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
 		column(n.Slices, func(s *backfill.Slice) string { return s.Reason }),
 		column(n.Slices, func(s *backfill.Slice) int64 { return s.Version }))
 	return err
-}
-
-// decideAgain leaves out what another backfill has done since the plan was made:
-// only under the lock is that for sure.
-func (n *NewBackfill) decideAgain(ctx context.Context, tx pgx.Tx) error {
-	decided := slices.Clone(n.Slices)
-	if err := decideSlices(ctx, tx, n.Kind, n.Rerun, n.Parameters, decided); err != nil {
-		return err
-	}
-	for i := range decided {
-		if n.Slices[i].State == backfill.Skipped {
-			decided[i] = n.Slices[i]
-		}
-	}
-	n.Slices = decided
-	return nil
 }
 
 func anyPending(slices []backfill.Slice) bool {

@@ -34,6 +34,13 @@ func asOf(t *testing.T, id string, from, to int) vectorstore.NewBackfill {
 	}
 }
 
+func startSlice(t *testing.T, s *vectorstore.Store, id string, slice backfill.Slice) {
+	t.Helper()
+	state, err := s.StartSlice(t.Context(), id, slice)
+	require.NoError(t, err)
+	require.Equal(t, backfill.Running, state)
+}
+
 func TestCreateBackfill(t *testing.T) {
 	t.Parallel()
 	s := vectorstoretest.New(t)
@@ -76,21 +83,19 @@ func TestCreateBackfill(t *testing.T) {
 		_, err = s.EndBackfill(t.Context(), again.ID, 2, "over")
 		require.NoError(t, err)
 	})
-	t.Run("it leaves out what was done after the plan", func(t *testing.T) {
+	t.Run("it leaves out what was done before", func(t *testing.T) {
 		n := asOf(t, "planned", 20, 23)
-		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, n.Rerun, n.Parameters, n.Slices))
 		other, _, err := s.CreateBackfill(t.Context(), asOf(t, "faster", 20, 22))
 		require.NoError(t, err)
-		require.NoError(t, s.StartSlice(t.Context(), other.ID, backfill.Slice{Index: 0, Attempt: 1}))
+		startSlice(t, s, other.ID, backfill.Slice{Index: 0, Attempt: 1})
 		require.NoError(t, s.EndSlice(t.Context(), other.ID, backfill.Slice{Index: 0, Attempt: 1, State: backfill.Succeeded, Version: 9}))
 		_, err = s.EndBackfill(t.Context(), other.ID, 1, "over")
 		require.NoError(t, err)
-		n.Slices[2].State, n.Slices[2].Reason = backfill.Skipped, "there are no events"
 		b, _, err := s.CreateBackfill(t.Context(), n)
 		require.NoError(t, err)
-		require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 2, Pending: 1}, b.Count)
+		require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Pending: 2}, b.Count)
 		require.Equal(t, "version 9 of backfill faster is this training already", b.Slices[0].Reason)
-		require.Equal(t, "there are no events", b.Slices[2].Reason)
+		require.Equal(t, "it never ran", b.Slices[2].Reason)
 	})
 	t.Run("it keeps a caller's key for good", func(t *testing.T) {
 		n := asOf(t, "keyed", 1, 5)
@@ -176,8 +181,8 @@ func TestBackfillStates(t *testing.T) {
 	attempt := func(index, attempt int, state string) {
 		t.Helper()
 		at := backfill.Slice{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
-		require.NoError(t, s.StartSlice(t.Context(), b.ID, at))
-		require.NoError(t, s.StartSlice(t.Context(), b.ID, at), "repeated, it changes nothing")
+		startSlice(t, s, b.ID, at)
+		startSlice(t, s, b.ID, at) // repeated, it changes nothing
 		if state == "" {
 			return
 		}
@@ -234,6 +239,34 @@ func TestBackfillStates(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrConflict, "there is nothing to retry")
 }
 
+func TestSkipSlice(t *testing.T) {
+	t.Parallel()
+	s := vectorstoretest.New(t)
+	b, _, err := s.CreateBackfill(t.Context(), asOf(t, "b", 1, 3))
+	require.NoError(t, err)
+	_, err = s.StartBackfill(t.Context(), b.ID, 1, "run")
+	require.NoError(t, err)
+	skip := func(index int, reason string) string {
+		t.Helper()
+		state, err := s.SkipSlice(t.Context(), b.ID, index, reason)
+		require.NoError(t, err)
+		return state
+	}
+	startSlice(t, s, b.ID, backfill.Slice{Index: 1, Attempt: 1})
+	require.Equal(t, backfill.Running, skip(1, "too late"))
+	require.Equal(t, backfill.Skipped, skip(0, backfill.NoEvents))
+	require.Equal(t, backfill.Skipped, skip(0, "again"))
+	state, err := s.StartSlice(t.Context(), b.ID, backfill.Slice{Index: 0, Attempt: 1})
+	require.NoError(t, err)
+	require.Equal(t, backfill.Skipped, state)
+	require.NoError(t, s.EndSlice(t.Context(), b.ID, backfill.Slice{Index: 1, Attempt: 1, State: backfill.Succeeded}))
+	b, err = s.EndBackfill(t.Context(), b.ID, 1, "")
+	require.NoError(t, err)
+	require.Equal(t, backfill.Succeeded, b.State)
+	require.Equal(t, backfill.SliceCount{Total: 2, Succeeded: 1, Skipped: 1}, b.Count)
+	require.Equal(t, []any{backfill.NoEvents, 0}, []any{b.Slices[0].Reason, b.Slices[0].Attempt})
+}
+
 func TestDecideSlices(t *testing.T) {
 	t.Parallel()
 	s := vectorstoretest.New(t)
@@ -243,7 +276,7 @@ func TestDecideSlices(t *testing.T) {
 	require.NoError(t, err)
 	for i, state := range []string{backfill.Succeeded, backfill.Failed} {
 		at := backfill.Slice{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
-		require.NoError(t, s.StartSlice(t.Context(), b.ID, at))
+		startSlice(t, s, b.ID, at)
 		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
 	}
 	decide := func(rerun, parameters string) (states []string, slices []backfill.Slice) {
@@ -350,7 +383,7 @@ func TestDecideSlices_runs_a_refresh_again_whose_version_is_gone(t *testing.T) {
 	n.Kind, n.From, n.To, n.Slices = backfill.Refresh, time.Time{}, day(9), cut
 	b, _, err := s.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)
-	require.NoError(t, s.StartSlice(t.Context(), b.ID, backfill.Slice{Attempt: 1}))
+	startSlice(t, s, b.ID, backfill.Slice{Attempt: 1})
 	require.NoError(t, s.EndSlice(t.Context(), b.ID, backfill.Slice{Attempt: 1, State: backfill.Succeeded, Version: v.ID}))
 	decide := func() backfill.Slice {
 		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, cut))

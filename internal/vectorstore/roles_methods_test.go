@@ -66,7 +66,7 @@ func (b *rolesBundle) running(t *testing.T) (backfill.Backfill, backfill.Slice) 
 	require.NoError(t, err)
 	slice := made.Slices[0]
 	slice.Attempt, slice.WorkflowID = 1, "w"
-	require.NoError(t, b.owner.StartSlice(t.Context(), made.ID, slice))
+	startSlice(t, b.owner, made.ID, slice)
 	return made, slice
 }
 
@@ -318,6 +318,9 @@ var methods = map[string]storeCall{
 	"SampleUsers": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return second(s.SampleUsers(t.Context(), b.live, 3, ""))
 	},
+	"SkipSlice": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
+		return second(s.SkipSlice(t.Context(), b.backfill(t).ID, 0, backfill.NoEvents))
+	},
 	"StaleBackfills": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return second(s.StaleBackfills(t.Context(), time.Hour, 10))
 	},
@@ -328,7 +331,7 @@ var methods = map[string]storeCall{
 		made := b.backfill(t)
 		slice := made.Slices[0]
 		slice.Attempt, slice.WorkflowID = 1, "w"
-		return s.StartSlice(t.Context(), made.ID, slice)
+		return second(s.StartSlice(t.Context(), made.ID, slice))
 	},
 	"StoreEvents": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		e := b.event()

@@ -40,7 +40,8 @@ func withBackfills(t *testing.T, s *vectorstore.Store) {
 	require.NoError(t, err)
 	for i, ndcg := range []float64{0.21, 0, 0.24} {
 		at := backfill.Slice{Index: i, Attempt: 1, WorkflowID: "w", State: backfill.Failed, Error: "DataInvalid: too few events"}
-		require.NoError(t, s.StartSlice(t.Context(), "curve", at))
+		_, err := s.StartSlice(t.Context(), "curve", at)
+		require.NoError(t, err)
 		if ndcg > 0 {
 			at.State, at.Error, at.Version, at.Rows = backfill.Succeeded, "", int64(7+i), int64(1000*(i+1))
 			at.Metrics = &recsys.Metrics{Users: 240,
@@ -84,7 +85,8 @@ func TestBackfillCommand(t *testing.T) {
 			{app.ExitUsage, "from", []string{"start", "as_of", "--from", "yesterday"}},
 			{app.ExitUsage, "replay", []string{"start", "replay"}},
 			{app.ExitConflict, "waiting", []string{"start", "as_of", "--from", "2025-01-11", "--to", "2025-01-15", "--step", "1d", "--dry-run"}},
-			{1, "Temporal", []string{"start", "as_of", "--from", "2025-02-11", "--to", "2025-02-15", "--step", "1d"}},
+			{1, "Temporal", []string{"start", "as_of", "--from", "2025-02-11", "--to", "2025-02-15", "--step", "1d", "--dry-run"}},
+			{0, "follow it", []string{"start", "as_of", "--from", "2025-02-11", "--to", "2025-02-15", "--step", "1d"}},
 		} {
 			r := clitest.Run(t.Context(), "", append([]string{"backfill"}, c.args...)...)
 			assert.Equal(t, c.code, r.Code, "%v: %s", c.args, r.Err)

@@ -1,0 +1,48 @@
+package activities
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/vectorstore"
+)
+
+func TestStartSlice_skips_what_has_no_events_and_nothing_else(t *testing.T) {
+	t.Parallel()
+	a, _, env := setup(t, gluetest.Options{})
+	at := func(day int) time.Time { return time.Date(2025, 1, day, 0, 0, 0, 0, time.UTC) }
+	cut, err := backfill.Cut(backfill.AsOf, at(1), at(4), 24*time.Hour)
+	require.NoError(t, err)
+	_, _, err = a.Store.CreateBackfill(t.Context(), vectorstore.NewBackfill{
+		Backfill: backfill.Backfill{ID: "b", Kind: backfill.AsOf, From: at(1), To: at(4), MaxParallel: 1, Rerun: backfill.RerunMissing,
+			Request: []byte("{}"), Actor: "test", WorkflowID: "w", Slices: cut},
+		Parameters: []byte("p"), RequestDigest: []byte("d"),
+	})
+	require.NoError(t, err)
+	require.NoError(t, a.S3.Put(t.Context(), "raw/interactions/dt=2025-01-02/part-0.parquet", strings.NewReader("damaged")))
+	start := func(index int) string {
+		t.Helper()
+		slice := cut[index]
+		slice.Attempt = 1
+		value, err := env.ExecuteActivity(a.StartSlice, BackfillSlice{ID: "b", Slice: slice})
+		require.NoError(t, err)
+		var out StartSliceResult
+		require.NoError(t, value.Get(&out))
+		return out.State
+	}
+	require.Equal(t, backfill.Skipped, start(0))
+	require.Equal(t, backfill.Running, start(1), "a damaged file may hold events")
+
+	require.NoError(t, a.S3.Put(t.Context(), "raw/interactions/dt=2025-01-01/part-0.parquet", strings.NewReader("late")))
+	require.Equal(t, backfill.Skipped, start(0), "another attempt of the step hears what the first one did")
+
+	a.S3 = awsclient.NewS3(awstest.Config(t), "no-such-bucket")
+	require.Equal(t, backfill.Running, start(2), "what no retry can help the training reports")
+}
