@@ -50,16 +50,14 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ve
 	if err != nil {
 		return n, err
 	}
-	id := strings.ToLower(rand.Text()[:16])
 	parameters := sha256.Sum256(request)
-	return vectorstore.NewBackfill{
-		Backfill: backfill.Backfill{
-			ID: id, Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second), MaxParallel: max(1, r.MaxParallel),
-			Rerun: cmp.Or(r.Rerun, backfill.RerunMissing), Promote: r.Promote, Request: request, Actor: principalOf(ctx).actor(),
-			WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
-		},
-		Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest,
-	}, nil
+	b := backfill.Backfill{
+		ID: strings.ToLower(rand.Text()[:backfill.IDLength]), Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second),
+		MaxParallel: max(1, r.MaxParallel), Rerun: cmp.Or(r.Rerun, backfill.RerunMissing), Promote: r.Promote, Request: request,
+		Actor: principalOf(ctx).actor(), Slices: cut,
+	}
+	b.WorkflowID = backfill.WorkflowID(b, 1)
+	return vectorstore.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
 }
 
 // requestDigest stands for a request as it was sent: an end that was left out is
@@ -193,7 +191,7 @@ func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) (out act
 	sum := sha256.Sum256(data)
 	ask, cancel := context.WithTimeout(ctx, planPatience)
 	defer cancel()
-	out, err = workflows.AskPlan(ask, s.temporal, s.config.Temporal.TaskQueue, hex.EncodeToString(sum[:8]), in)
+	out, err = workflows.AskPlan(ask, s.temporal, s.config.Temporal.TaskQueue, n.Kind+"-"+backfill.Span(n.From, n.To)+"-"+hex.EncodeToString(sum[:4]), in)
 	if err != nil {
 		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
 			s.log.WarnContext(ctx, "no plan came", "error", err)

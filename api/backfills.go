@@ -270,7 +270,7 @@ func (s *server) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfi
 func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
 	var b backfill.Backfill
 	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
-		b, err = tx.RetryBackfill(ctx, in.ID, func(round int) string { return workflows.BackfillWorkflowID(in.ID, round) })
+		b, err = tx.RetryBackfill(ctx, in.ID)
 		return err
 	})
 	if err != nil {

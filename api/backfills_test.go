@@ -115,7 +115,7 @@ func TestBackfills(t *testing.T) {
 		require.Equal(t, first.ID, b.ID)
 		require.Equal(t, "/backfill/"+b.ID, a.header.Get("Location"))
 	}
-	require.Equal(t, "http://temporal.test/namespaces/"+h.space+"/workflows/backfill-"+first.ID, first.TemporalUI)
+	require.Equal(t, "http://temporal.test/namespaces/"+h.space+"/workflows/backfill-as_of-20250101-20250104-"+first.ID, first.TemporalUI)
 	require.Equal(t, "token:test", first.Actor)
 
 	require.Eventually(t, func() bool {
@@ -218,7 +218,7 @@ func TestETA(t *testing.T) {
 // withoutIDs leaves out the ids of new backfills.
 func withoutIDs(lines []string) (out []string) {
 	for _, l := range lines {
-		if f := strings.Fields(l); f[1] == "backfill.start" && len(f[2]) == 16 {
+		if f := strings.Fields(l); f[1] == "backfill.start" && len(f[2]) == backfill.IDLength {
 			l = strings.Join(append(f[:2], f[3:]...), " ")
 		}
 		out = append(out, l)

@@ -32,13 +32,12 @@ func (s *stage) write(id string, n, parallel int) backfill.Backfill {
 	request, err := json.Marshal(workflows.DefaultRefresh(from))
 	require.NoError(s.t, err)
 	digest := sha256.Sum256([]byte(id))
-	b, _, err := s.store.CreateBackfill(s.t.Context(), vectorstore.NewBackfill{
-		Backfill: backfill.Backfill{
-			ID: id, Kind: backfill.AsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: parallel, Rerun: backfill.RerunMissing,
-			Request: request, Actor: "test", WorkflowID: workflows.BackfillWorkflowID(id, 1), Slices: cut,
-		},
-		Parameters: []byte("p"), RequestDigest: digest[:],
-	})
+	b := backfill.Backfill{
+		ID: id, Kind: backfill.AsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: parallel, Rerun: backfill.RerunMissing,
+		Request: request, Actor: "test", Slices: cut,
+	}
+	b.WorkflowID = backfill.WorkflowID(b, 1)
+	b, _, err = s.store.CreateBackfill(s.t.Context(), vectorstore.NewBackfill{Backfill: b, Parameters: []byte("p"), RequestDigest: digest[:]})
 	require.NoError(s.t, err)
 	return b
 }
@@ -59,7 +58,7 @@ func over(b backfill.Backfill) bool { return b.Over() }
 
 func (s *stage) retry(id string) {
 	s.t.Helper()
-	b, err := s.store.RetryBackfill(s.t.Context(), id, func(round int) string { return workflows.BackfillWorkflowID(id, round) })
+	b, err := s.store.RetryBackfill(s.t.Context(), id)
 	require.NoError(s.t, err)
 	require.NoError(s.t, workflows.StartBackfill(s.t.Context(), s.temporal, "recflow", b))
 }
@@ -129,11 +128,11 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	require.NotEmpty(t, b.Owner)
 	if *record {
 		for round := range 3 {
-			s.record(workflows.BackfillWorkflowID("b", round+1), "") // failed, cancelled, done
+			s.record(backfill.WorkflowID(b, round+1), "") // failed, cancelled, done
 		}
 	}
 
-	d, err := s.temporal.DescribeWorkflowExecution(t.Context(), workflows.BackfillWorkflowID("b", 1), "")
+	d, err := s.temporal.DescribeWorkflowExecution(t.Context(), backfill.WorkflowID(b, 1), "")
 	require.NoError(t, err)
 	require.LessOrEqual(t, d.WorkflowExecutionInfo.HistoryLength/3, int64(workflows.EventsPerSlice))
 }

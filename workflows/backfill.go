@@ -33,23 +33,6 @@ const EventsPerSlice = 30
 // slicesPerRun bounds the history of one run.
 const slicesPerRun = 200
 
-// BackfillWorkflowID is the id of the workflow of a round.
-func BackfillWorkflowID(id string, round int) string {
-	if round == 1 {
-		return "backfill-" + id
-	}
-	return fmt.Sprintf("backfill-%s-%d", id, round)
-}
-
-// sliceWorkflowID is the id of the refresh that does an attempt of a slice. By
-// how it begins, activities.StartGlueRun knows who does not wait to go live.
-func sliceWorkflowID(kind, id string, index, attempt int) string {
-	if kind == backfill.Refresh {
-		return fmt.Sprintf("refresh-%s-%d", id, attempt)
-	}
-	return fmt.Sprintf("%s%s-%d-%d", backfill.EvaluationPrefix, id, index, attempt)
-}
-
 // backfillRun is one run of Backfill.
 type backfillRun struct {
 	BackfillRequest
@@ -142,7 +125,7 @@ func (b *backfillRun) runSlices(ctx workflow.Context, slices []backfill.Slice, p
 // runSlice does one slice and writes down what became of it.
 func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	s.Attempt++
-	s.WorkflowID = sliceWorkflowID(b.kind, b.ID, s.Index, s.Attempt)
+	s.WorkflowID = backfill.SliceWorkflowID(b.kind, b.ID, s)
 	at := activities.BackfillSlice{ID: b.ID, Slice: s}
 	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("slice %d begins", s.Index)))
 	var began activities.StartSliceResult

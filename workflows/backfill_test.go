@@ -166,7 +166,7 @@ func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T)
 	require.Equal(t, map[string]int{backfill.Succeeded: 12}, l.states())
 	require.Equal(t, backfill.Succeeded, l.b.State)
 	require.Len(t, l.trained, 12)
-	require.Equal(t, 1, l.trained["evaluate-x-11-1"])
+	require.Equal(t, 1, l.trained["evaluate-20250101T1100Z-x"])
 	for _, r := range l.requests {
 		require.True(t, r.Evaluation)
 		require.False(t, r.Promote, "it does not go live")
@@ -209,7 +209,7 @@ func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testin
 	require.NoError(t, err)
 	require.Equal(t, backfill.Succeeded, l.b.State)
 	require.Len(t, l.trained, 6)
-	require.Equal(t, 1, l.trained["evaluate-x-2-2"])
+	require.Equal(t, 1, l.trained["evaluate-20250101T0200Z-x-a2"])
 	for id, n := range l.trained {
 		require.Equal(t, 1, n, id)
 	}
@@ -237,7 +237,7 @@ func TestBackfill_of_kind_refresh_promotes(t *testing.T) {
 	l := newLedger(backfill.Refresh, 1, 1)
 	_, err := l.run(t, nil)
 	require.NoError(t, err)
-	require.Equal(t, 1, l.trained["refresh-x-1"])
+	require.Equal(t, 1, l.trained["refresh-all-20250101-x"])
 	require.True(t, l.requests[0].Promote)
 	require.False(t, l.requests[0].Evaluation)
 	require.Empty(t, l.requests[0].AcceptGates)

@@ -129,17 +129,13 @@ const idTime = "20060102T150405Z"
 // RefreshWorkflowID is the id of the workflow that does r: readable, and the
 // same for the same request, so that asking twice starts one.
 func RefreshWorkflowID(r RefreshRequest) string {
-	from := "all"
-	if !r.From.IsZero() {
-		from = r.From.UTC().Format(idTime)
-	}
 	r.Actor = ""
 	r.From, r.To = r.From.UTC(), r.To.UTC()
 	// Marshalling a struct of numbers, strings and string maps cannot fail, and
 	// writes the keys of a map in order.
 	data, _ := json.Marshal(r)
 	sum := sha256.Sum256(data)
-	return "refresh-" + from + "-" + r.To.Format(idTime) + "-" + hex.EncodeToString(sum[:4])
+	return "refresh-" + backfill.Span(r.From, r.To) + "-" + hex.EncodeToString(sum[:4])
 }
 
 // runID is the id of the training run of a workflow run: the end of its events,

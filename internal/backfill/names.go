@@ -8,10 +8,6 @@ const (
 	SweepWorkflow   = "Sweep"
 )
 
-// EvaluationPrefix begins the workflow ids of the refreshes that let others train
-// first, and of no others.
-const EvaluationPrefix = "evaluate-"
-
 // Search attributes of a refresh. They carry no user ids.
 const (
 	StageAttribute   = "RecflowStage"   // keyword

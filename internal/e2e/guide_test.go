@@ -62,7 +62,7 @@ func walk(t *testing.T, bin, home, up string) {
 	} {
 		require.Regexp(t, pattern, string(out), what)
 	}
-	started := regexp.MustCompile(`"id":"[a-z0-9]{16}","kind":"refresh"`).FindAllString(string(out), 2)
+	started := regexp.MustCompile(`"id":"[a-z2-7]{8}","kind":"refresh"`).FindAllString(string(out), 2)
 	require.Len(t, started, 2)
 	require.Equal(t, started[0], started[1], "the same key starts it once")
 	if testing.Verbose() {

@@ -141,7 +141,7 @@ func (s *Store) CancelBackfill(ctx context.Context, id string) (b backfill.Backf
 // RetryBackfill makes the failed and cancelled slices of a backfill that is over
 // wait for another round. It returns recsys.ErrConflict when there is nothing to
 // retry, and an OverlapError while another backfill has taken the range.
-func (s *Store) RetryBackfill(ctx context.Context, id string, workflowID func(round int) string) (b backfill.Backfill, err error) {
+func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (s *Store) RetryBackfill(ctx context.Context, id string, workflowID func(ro
 		_, err = tx.Exec(ctx, `
 			UPDATE recflow.backfills
 			SET state = 'pending', round = round + 1, workflow_id = $2, owner = '', heartbeat_at = NULL, error = '', ended_at = NULL, `+touch+`
-			WHERE id = $1`, id, workflowID(b.Round+1))
+			WHERE id = $1`, id, backfill.WorkflowID(b, b.Round+1))
 		if err != nil {
 			return err
 		}

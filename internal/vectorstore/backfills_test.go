@@ -75,7 +75,7 @@ func TestCreateBackfill(t *testing.T) {
 		_, err = s.EndBackfill(t.Context(), again.ID, 1, "over")
 		require.NoError(t, err)
 
-		retried, err := s.RetryBackfill(t.Context(), again.ID, func(int) string { return "r" })
+		retried, err := s.RetryBackfill(t.Context(), again.ID)
 		require.NoError(t, err)
 		found, err := s.FindBackfill(t.Context(), "", asOf(t, "", 1, 5).RequestDigest)
 		require.NoError(t, err, "while it is tried again, the same request finds it")
@@ -202,7 +202,7 @@ func TestBackfillStates(t *testing.T) {
 	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
 	require.Equal(t, 0.5, b.Slices[0].Metrics.Candidate["ndcg@100"].Value)
 
-	_, err = s.RetryBackfill(t.Context(), b.ID, func(int) string { return "" })
+	_, err = s.RetryBackfill(t.Context(), b.ID)
 	require.ErrorIs(t, err, recsys.ErrConflict, "it is at work")
 	b, err = s.CancelBackfill(t.Context(), b.ID)
 	require.NoError(t, err)
@@ -213,9 +213,9 @@ func TestBackfillStates(t *testing.T) {
 	require.Equal(t, backfill.SliceCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
 	require.Empty(t, b.Slices[1].Earlier)
 
-	b, err = s.RetryBackfill(t.Context(), b.ID, func(round int) string { return fmt.Sprint("round ", round) })
+	b, err = s.RetryBackfill(t.Context(), b.ID)
 	require.NoError(t, err)
-	require.Equal(t, []any{backfill.Pending, 2, "round 2"}, []any{b.State, b.Round, b.WorkflowID})
+	require.Equal(t, []any{backfill.Pending, 2, backfill.WorkflowID(b, 2)}, []any{b.State, b.Round, b.WorkflowID})
 	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 3, Succeeded: 1}, b.Count)
 	ended, err := s.EndBackfill(t.Context(), b.ID, 1, "an old round")
 	require.NoError(t, err)
@@ -235,7 +235,7 @@ func TestBackfillStates(t *testing.T) {
 	require.Equal(t, []any{1, backfill.Failed, "because", "w1-1", int64(7)}, []any{first.Attempt, first.State, first.Error, first.WorkflowID, first.Version})
 	require.False(t, first.EndedAt.IsZero())
 	require.Equal(t, backfill.Cancelled, b.Slices[2].Earlier[0].State, "it was running when the backfill ended")
-	_, err = s.RetryBackfill(t.Context(), b.ID, func(int) string { return "" })
+	_, err = s.RetryBackfill(t.Context(), b.ID)
 	require.ErrorIs(t, err, recsys.ErrConflict, "there is nothing to retry")
 }
 

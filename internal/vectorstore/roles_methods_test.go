@@ -305,7 +305,7 @@ var methods = map[string]storeCall{
 		return s.RefuseOverlap(t.Context(), "x", backfill.AsOf, day(1), day(2))
 	},
 	"RetryBackfill": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
-		return second(s.RetryBackfill(t.Context(), b.failed(t).ID, func(int) string { return "w2" }))
+		return second(s.RetryBackfill(t.Context(), b.failed(t).ID))
 	},
 	"RevokeToken": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		made, _ := b.token(t)

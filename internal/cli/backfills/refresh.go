@@ -208,7 +208,7 @@ func backfillOf(r workflows.RefreshRequest) apiclient.NewBackfill {
 }
 
 // ofBackfill finds the backfill in the id of a refresh that is its slice.
-var ofBackfill = regexp.MustCompile(`^refresh-([a-z0-9]{16})-\d+$`)
+var ofBackfill = regexp.MustCompile(`^refresh-.+-([a-z2-7]{8})(?:-a\d+)?$`)
 
 // settleTime bounds the wait for the ledger to say what its workflow has done.
 const settleTime = 15 * time.Second
