@@ -12,6 +12,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
@@ -78,9 +79,7 @@ func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error
 		Schema: outcomeSchema, WorkflowID: info.WorkflowExecution.ID, WorkflowRunID: info.WorkflowExecution.RunID,
 		TellOutcomeInput: in, EndedAt: info.ScheduledTime.UTC().Truncate(time.Millisecond),
 	}
-	if a.TemporalUI != "" {
-		o.Link = fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s", strings.TrimSuffix(a.TemporalUI, "/"), info.Namespace, o.WorkflowID, o.WorkflowRunID)
-	}
+	o.Link = config.Temporal{UI: a.TemporalUI, Namespace: info.Namespace}.WorkflowLink(o.WorkflowID, o.WorkflowRunID)
 	body, err := json.MarshalIndent(o, "", "  ") // people read it in mails
 	if err != nil {
 		return fmt.Errorf("encode the outcome of %s: %w", o.WorkflowID, err)

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,9 +14,9 @@ import (
 
 // describe is what the ledger says of a backfill, with what follows from it.
 func (s *server) describe(b backfill.Backfill) apiclient.Backfill {
-	out := apiclient.Backfill{Backfill: b, TemporalUI: s.workflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
+	out := apiclient.Backfill{Backfill: b, TemporalUI: s.config.Temporal.WorkflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
 	for _, slice := range b.Slices {
-		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.workflowLink(slice.WorkflowID, slice.WorkflowRunID)})
+		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.config.Temporal.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)})
 	}
 	out.Backfill.Slices = nil
 	out.Request = parametersOf(b.Request)
@@ -39,18 +37,6 @@ func parametersOf(request json.RawMessage) json.RawMessage {
 		return request
 	}
 	return shown
-}
-
-// workflowLink is the page of a workflow in the Temporal UI, or empty.
-func (s *server) workflowLink(id, runID string) string {
-	if id == "" || s.config.Temporal.UI == "" {
-		return ""
-	}
-	link := fmt.Sprintf("%s/namespaces/%s/workflows/%s", strings.TrimSuffix(s.config.Temporal.UI, "/"), s.config.Temporal.Namespace, id)
-	if runID != "" {
-		link += "/" + runID
-	}
-	return link
 }
 
 // usual is how long a slice of b takes: the median of those that succeeded, 0

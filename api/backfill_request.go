@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -115,13 +114,7 @@ func parseDuration(name, text string) (time.Duration, error) {
 	if text == "" || text == "never" {
 		return 0, nil
 	}
-	d, err := time.ParseDuration(text)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n float64
-		if n, err = strconv.ParseFloat(days, 64); err == nil && n < 36_500 {
-			d = time.Duration(n * float64(24*time.Hour))
-		}
-	}
+	d, err := recsys.ParseDuration(text)
 	if err != nil || d <= 0 {
 		return 0, fail(http.StatusUnprocessableEntity, "invalid_request", name+" is not a length of time", "use 7d, 36h or 90m")
 	}

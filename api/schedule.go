@@ -244,7 +244,7 @@ func (s *server) describeSchedule(state workflows.ScheduleState) apiclient.Sched
 	}
 	for _, run := range state.Runs {
 		out.Runs = append(out.Runs, apiclient.ScheduledRun{
-			WorkflowID: run.WorkflowID, RunID: run.RunID, TemporalUI: s.workflowLink(run.WorkflowID, run.RunID),
+			WorkflowID: run.WorkflowID, RunID: run.RunID, TemporalUI: s.config.Temporal.WorkflowLink(run.WorkflowID, run.RunID),
 			DueAt: run.Due.UTC(), StartedAt: run.Started.UTC(), Outcome: run.Outcome, Detail: run.Detail, Version: run.Version,
 		})
 	}

@@ -7,6 +7,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,20 @@ type Temporal struct {
 
 	// UI is the address of the Temporal UI, only used to print links.
 	UI string `env:"RECFLOW_TEMPORAL_UI"`
+}
+
+// WorkflowLink returns the address of a workflow's page in the Temporal UI. With a
+// run id it is the page of that run. It is empty when there is no workflow id or no
+// UI.
+func (c Temporal) WorkflowLink(workflowID, runID string) string {
+	if c.UI == "" || workflowID == "" {
+		return ""
+	}
+	link := fmt.Sprintf("%s/namespaces/%s/workflows/%s", strings.TrimSuffix(c.UI, "/"), url.PathEscape(c.Namespace), url.PathEscape(workflowID))
+	if runID != "" {
+		link += "/" + url.PathEscape(runID)
+	}
+	return link
 }
 
 // Storage is the bucket of raw events, items and embeddings.
