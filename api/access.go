@@ -11,39 +11,22 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 )
 
-// scope is a kind of thing that a token allows.
-type scope string
-
-// The scopes, from the narrowest to the widest. One does not contain another.
-const (
-	scopeRecommend scope = "recommend" // read recommendations, similar items and explanations
-	scopeEvents    scope = "events"    // send events and ask what became of them
-	scopeItems     scope = "items"     // change items
-	scopeRead      scope = "read"      // look at versions, backfills and the schedule
-	scopeOperate   scope = "operate"   // backfill, promote, roll back, schedule
-	scopeAdmin     scope = "admin"     // tokens and the audit
-)
-
-func scopes() []scope {
-	return []scope{scopeRecommend, scopeEvents, scopeItems, scopeRead, scopeOperate, scopeAdmin}
-}
-
 // tokenScheme is the name of the tokens in the OpenAPI document.
 const tokenScheme = "token"
 
 // access says who may call an operation, and what it is called in the audit.
 type access struct {
-	scope  scope
+	scope  string // one of apiclient.Scopes
 	action string // empty for operations that change nothing
 }
 
 // route registers an operation. There is no way to register one without a scope
 // but open, whose users are listed in access_test.go.
 func route[I, O any](s *server, op huma.Operation, a access, handler func(context.Context, *I) (*O, error)) {
-	if !slices.Contains(scopes(), a.scope) {
+	if !slices.Contains(apiclient.Scopes(), a.scope) {
 		panic("operation " + op.OperationID + " has no scope")
 	}
-	op.Security = []map[string][]string{{tokenScheme: {string(a.scope)}}}
+	op.Security = []map[string][]string{{tokenScheme: {a.scope}}}
 	op.Middlewares = append(op.Middlewares, s.admit(a))
 	register(s, op, handler)
 }
@@ -84,8 +67,8 @@ func (s *server) admit(a access) func(huma.Context, func(huma.Context)) {
 		c.principal = p
 		limits.write(ctx.SetHeader)
 		if refused == nil && !p.may(a.scope) {
-			refused = fail(http.StatusForbidden, "missing_scope", "the token does not have the scope "+string(a.scope),
-				"ask for a token with it: recflow tokens create --scope "+string(a.scope))
+			refused = fail(http.StatusForbidden, "missing_scope", "the token does not have the scope "+a.scope,
+				"ask for a token with it: recflow tokens create --scope "+a.scope)
 		}
 		if refused != nil {
 			s.writeHumaProblem(ctx, refused)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -40,7 +41,7 @@ func TestEveryRouteDeniesByDefault(t *testing.T) {
 		wanted := h.operation(r.Method, r.Path)
 		require.NotNil(t, wanted, name)
 		require.Len(t, wanted.Security, 1, name)
-		others := slices.DeleteFunc(scopes(), func(s scope) bool { return string(s) == wanted.Security[0][tokenScheme][0] })
+		others := slices.DeleteFunc(apiclient.Scopes(), func(s string) bool { return s == wanted.Security[0][tokenScheme][0] })
 		refused = h.doAs(h.tokenWith("without "+name, others...), r.Method, path, nil)
 		require.Equal(t, http.StatusForbidden, refused.status, name)
 		require.Equal(t, "missing_scope", refused.problem(t).Code, name)
@@ -57,6 +58,21 @@ func (h *harness) operation(method, path string) *huma.Operation {
 		return map[string]*huma.Operation{"GET": item.Get, "PUT": item.Put, "POST": item.Post, "DELETE": item.Delete}[method]
 	}
 	return nil
+}
+
+// TestScopesInContract compares the one list of scopes with the struct tag that
+// documents it, which cannot refer to the list.
+func TestScopesInContract(t *testing.T) {
+	t.Parallel()
+	h := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)
+	h.handler()
+	field := h.api.OpenAPI().Components.Schemas.Map()["NewToken"].Properties["scopes"]
+	var documented []string
+	for _, s := range field.Items.Enum {
+		documented = append(documented, s.(string))
+	}
+	require.Equal(t, apiclient.Scopes(), documented)
+	require.Equal(t, len(documented), *field.MaxItems)
 }
 
 func TestTokens(t *testing.T) {
@@ -116,7 +132,7 @@ func TestRateLimits(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 90, after, 10, "a token comes every hundred seconds")
 	require.Empty(t, h.audited(), "who comes too often does not fill the audit")
-	require.Equal(t, http.StatusOK, h.doAs(h.tokenWith("other", scopeAdmin), "GET", "/tokens", nil).status, "others are not held up")
+	require.Equal(t, http.StatusOK, h.doAs(h.tokenWith("other", apiclient.ScopeAdmin), "GET", "/tokens", nil).status, "others are not held up")
 	passed := 0
 	for status := http.StatusUnauthorized; status != http.StatusTooManyRequests; passed++ {
 		require.Equal(t, http.StatusUnauthorized, status)

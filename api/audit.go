@@ -16,7 +16,7 @@ func (s *server) auditRoutes() {
 	route(s, huma.Operation{OperationID: "list-audit", Method: http.MethodGet, Path: "/audit", Tags: []string{"Audit"},
 		Summary:     "List who asked for which change, newest first",
 		Description: "Holds every change, and every attempt that was refused, but for those that came too often. Nothing in it can be changed or removed."},
-		access{scope: scopeAdmin}, s.listAudit)
+		access{scope: apiclient.ScopeAdmin}, s.listAudit)
 }
 
 type listAuditInput struct {

@@ -36,20 +36,20 @@ func (s *server) backfillRoutes() {
 			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Plan{})}}},
 			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Backfill{})}}},
 		}},
-		access{scopeOperate, "backfill.start"}, s.startBackfill)
+		access{apiclient.ScopeOperate, "backfill.start"}, s.startBackfill)
 	route(s, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
-		Summary: "List backfills, newest first"}, access{scope: scopeRead}, s.listBackfills)
+		Summary: "List backfills, newest first"}, access{scope: apiclient.ScopeRead}, s.listBackfills)
 	route(s, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
 		Summary:     "How far a backfill is",
 		Description: "With wait, the answer comes when the ledger has changed since the given revision (or, without one, since the request), or when the time is over."},
-		access{scope: scopeRead}, s.getBackfill)
+		access{scope: apiclient.ScopeRead}, s.getBackfill)
 	route(s, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary:     "Stop a backfill",
 		Description: "Trainings and loads under way stop and are undone; what is finished stays. Repeating it changes nothing."},
-		access{scopeOperate, "backfill.cancel"}, s.cancelBackfill)
+		access{apiclient.ScopeOperate, "backfill.cancel"}, s.cancelBackfill)
 	route(s, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Run the slices again that failed or were cancelled"},
-		access{scopeOperate, "backfill.retry"}, s.retryBackfill)
+		access{apiclient.ScopeOperate, "backfill.retry"}, s.retryBackfill)
 }
 
 type startBackfillInput struct {

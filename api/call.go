@@ -56,7 +56,7 @@ func (p principal) actor() string {
 	return "token:" + p.name
 }
 
-func (p principal) may(s scope) bool { return p.all || slices.Contains(p.scopes, string(s)) }
+func (p principal) may(scope string) bool { return p.all || slices.Contains(p.scopes, scope) }
 
 // traceparent is a W3C trace context, of which the trace id is kept.
 var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$`)

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
 )
 
@@ -88,7 +89,7 @@ func reference(o *huma.OpenAPI) []byte {
 		"kind":  func(s *huma.Schema) string { return kind(o, s) },
 	}).Parse(referencePage))
 	var out bytes.Buffer
-	if err := t.Execute(&out, map[string]any{"Info": o.Info, "Operations": operations, "Scopes": scopes()}); err != nil {
+	if err := t.Execute(&out, map[string]any{"Info": o.Info, "Operations": operations, "Scopes": apiclient.Scopes()}); err != nil {
 		panic(err) // the page and the document are our own
 	}
 	return out.Bytes()

@@ -34,9 +34,9 @@ func (s *server) eventRoutes() {
 		Description: "Each event is accepted or rejected by itself; those of one user keep their order. " +
 			"When the stream does not take all of the good ones, the answer is 429 or 503 and names those that are not in it: " +
 			"send the same request again later, events with the same event_id count once."},
-		access{scope: scopeEvents}, s.sendEvents)
+		access{scope: apiclient.ScopeEvents}, s.sendEvents)
 	route(s, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
-		Summary: "What became of an event"}, access{scope: scopeEvents}, s.getEvent)
+		Summary: "What became of an event"}, access{scope: apiclient.ScopeEvents}, s.getEvent)
 }
 
 type sendEventsInput struct{ Body apiclient.NewEvents }

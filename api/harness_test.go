@@ -60,18 +60,15 @@ func newHarness(t *testing.T, options ...harnessOption) *harness {
 	h.server = newServer(h.settings, h.logger, vectorstoretest.New(t), temporal)
 	h.http = httptest.NewServer(h.handler())
 	t.Cleanup(h.http.Close)
-	h.token = h.tokenWith("test", scopes()...)
+	h.token = h.tokenWith("test", apiclient.Scopes()...)
 	return h
 }
 
 // tokenWith is a new token with these scopes.
-func (h *harness) tokenWith(name string, allowed ...scope) string {
+func (h *harness) tokenWith(name string, allowed ...string) string {
 	h.t.Helper()
 	text, key, digest := apiclient.MintToken()
-	n := vectorstore.NewToken{Token: vectorstore.Token{Name: name, CreatedBy: "test"}, Key: key, Digest: digest}
-	for _, s := range allowed {
-		n.Scopes = append(n.Scopes, string(s))
-	}
+	n := vectorstore.NewToken{Token: vectorstore.Token{Name: name, Scopes: allowed, CreatedBy: "test"}, Key: key, Digest: digest}
 	_, err := h.store.CreateToken(h.t.Context(), n)
 	require.NoError(h.t, err)
 	return text

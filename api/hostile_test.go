@@ -24,7 +24,7 @@ func TestHostileRequests(t *testing.T) {
 	_, err := h.store.CreateToken(t.Context(), vectorstore.NewToken{Key: key, Digest: digest,
 		Token: vectorstore.Token{Name: "expired", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Hour)}})
 	require.NoError(t, err)
-	narrow := h.tokenWith("narrow", scopeRead)
+	narrow := h.tokenWith("narrow", apiclient.ScopeRead)
 	const token = `{"name":"x","scopes":["read"]}`
 	for _, c := range []struct {
 		name, token, method, path, body, header string

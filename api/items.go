@@ -17,14 +17,14 @@ import (
 func (s *server) itemRoutes() {
 	tags := []string{"Items"}
 	route(s, huma.Operation{OperationID: "get-item", Method: http.MethodGet, Path: "/items/{id}", Tags: tags,
-		Summary: "An item as it is now"}, access{scope: scopeRecommend}, s.getItem)
+		Summary: "An item as it is now"}, access{scope: apiclient.ScopeRecommend}, s.getItem)
 	route(s, huma.Operation{OperationID: "set-item", Method: http.MethodPut, Path: "/items/{id}", Tags: tags,
 		Summary: "Say whether an item is available, and what it is",
 		Description: "Holds from the next answer on, the stream's included, and in every version: an item that is not available is in no list, and filters by " +
 			"category and tag go by what is said here. What is left out stays as it is. The item need not be known yet."},
-		access{scopeItems, "item.set"}, s.setItem)
+		access{apiclient.ScopeItems, "item.set"}, s.setItem)
 	route(s, huma.Operation{OperationID: "similar-items", Method: http.MethodGet, Path: "/items/{id}/similar", Tags: tags,
-		Summary: "The items nearest to an item"}, access{scope: scopeRecommend}, s.similarItems)
+		Summary: "The items nearest to an item"}, access{scope: apiclient.ScopeRecommend}, s.similarItems)
 }
 
 // ItemPath names an item. It is exported for the sake of reflection.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/recommend"
 )
 
@@ -22,16 +23,16 @@ func (s *server) recommendationRoutes() {
 	route(s, huma.Operation{OperationID: "recommend", Method: http.MethodGet, Path: "/recommendations/{user}", Tags: tags,
 		Summary:     "Recommend items to a user",
 		Description: "The list names its stage: personalised (a trained user), session (a new one, from events and recent items alone) or popular (nothing that counts is known). " + state},
-		access{scope: scopeRecommend}, s.recommend)
+		access{scope: apiclient.ScopeRecommend}, s.recommend)
 	route(s, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
 		Summary:     "Recommend items to somebody unknown, after what was clicked just now",
 		Description: "Stage session, or popular when the version knows none of the recent items. " + state},
-		access{scope: scopeRecommend}, s.recommendSession)
+		access{scope: apiclient.ScopeRecommend}, s.recommendSession)
 	route(s, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
 		Summary: "Say where the score of an item for a user comes from",
 		Description: "The score is a sum with a term for each item of the user's history. A popular list has a rule instead. left_out says why the item is " +
 			"not in the list that the same request gives, whatever its length."},
-		access{scope: scopeRecommend}, s.explain)
+		access{scope: apiclient.ScopeRecommend}, s.explain)
 }
 
 // ListQuery is what shapes every list. It is exported for the sake of reflection.

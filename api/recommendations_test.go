@@ -159,7 +159,7 @@ func TestItems(t *testing.T) {
 	require.Equal(t, "invalid_request", h.do("PUT", "/items/i", map[string]any{"reset": []string{"id"}}).problem(t).Code)
 	require.Equal(t, "invalid_text", h.do("PUT", "/items/i", `{"title":"a\u0000"}`).problem(t).Code)
 	require.Equal(t, "invalid_id", h.do("PUT", "/items/%07", map[string]any{"available": false}).problem(t).Code)
-	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("reader", scopeRecommend), "PUT", "/items/i", map[string]any{"available": false}).problem(t).Code)
+	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("reader", apiclient.ScopeRecommend), "PUT", "/items/i", map[string]any{"available": false}).problem(t).Code)
 	lines := h.audited()
 	require.Equal(t, []string{"refused item.set missing_scope", "refused item.set invalid_id", "refused item.set i invalid_text",
 		"refused item.set invalid_request", "refused item.set invalid_request", "done item.set tomorrow"}, lines[:6])

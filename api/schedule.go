@@ -27,18 +27,18 @@ func (s *server) scheduleRoutes() {
 	route(s, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
 		Summary:     "The schedule of the refresh, and what came of its runs",
 		Description: "The ETag changes with the schedule, not with its runs: a failure that pauses it changes it."},
-		access{scope: scopeRead}, s.getSchedule)
+		access{scope: apiclient.ScopeRead}, s.getSchedule)
 	route(s, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
 		Summary: "Create or change the schedule of the refresh",
 		Description: "What is left out keeps its value, inside training too: a paused schedule stays paused until paused is false. Of the first schedule it is the " +
 			"default. cron takes the place of every, and every that of cron. " +
 			"Runs do not overlap: one that is due while another is under way is skipped. A run that fails pauses the schedule and says why in its note. " +
 			"Send If-None-Match: * to make the first one, and the ETag of the GET as If-Match to change it: 428 without either, 412 when it was changed since."},
-		access{scopeOperate, "schedule.put"}, s.putSchedule)
+		access{apiclient.ScopeOperate, "schedule.put"}, s.putSchedule)
 	route(s, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary:     "End the schedule of the refresh",
 		Description: "A run that is under way goes on. Send the ETag of the GET as If-Match: 428 without one, 412 when it was changed since."},
-		access{scopeOperate, "schedule.delete"}, s.deleteSchedule)
+		access{apiclient.ScopeOperate, "schedule.delete"}, s.deleteSchedule)
 }
 
 type scheduleOutput struct {

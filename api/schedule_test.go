@@ -194,7 +194,7 @@ func TestScheduleRefusals(t *testing.T) {
 	}
 	require.Equal(t, http.StatusNotFound, h.do("GET", "/schedule", nil).status)
 
-	reader := h.tokenWith("reader", scopeRead)
+	reader := h.tokenWith("reader", apiclient.ScopeRead)
 	require.Equal(t, http.StatusForbidden, h.doAs(reader, "PUT", "/schedule", nightly, "If-None-Match: *").status)
 	require.Equal(t, http.StatusNotFound, h.doAs(reader, "GET", "/schedule", nil).status)
 }

@@ -19,13 +19,13 @@ func (s *server) tokenRoutes() {
 	route(s, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: "/tokens", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary:     "Create a token",
 		Description: "The answer is the only one that shows it. Nobody can hand out a scope that they do not have."},
-		access{scopeAdmin, "token.create"}, s.createToken)
+		access{apiclient.ScopeAdmin, "token.create"}, s.createToken)
 	route(s, huma.Operation{OperationID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tags: tags,
-		Summary: "List tokens, newest first"}, access{scope: scopeAdmin}, s.listTokens)
+		Summary: "List tokens, newest first"}, access{scope: apiclient.ScopeAdmin}, s.listTokens)
 	route(s, huma.Operation{OperationID: "revoke-token", Method: http.MethodDelete, Path: "/tokens/{id}", Tags: tags,
 		Summary:     "Revoke a token",
 		Description: "For good, and everywhere within five seconds. Repeating it changes nothing."},
-		access{scopeAdmin, "token.revoke"}, s.revokeToken)
+		access{apiclient.ScopeAdmin, "token.revoke"}, s.revokeToken)
 }
 
 type createTokenInput struct{ Body apiclient.NewToken }
@@ -35,7 +35,7 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 	n := in.Body
 	p := principalOf(ctx)
 	for _, wanted := range n.Scopes {
-		if !p.may(scope(wanted)) {
+		if !p.may(wanted) {
 			return nil, fail(http.StatusForbidden, "missing_scope", "your own token does not have the scope "+wanted, "ask somebody who has it")
 		}
 	}

@@ -21,29 +21,29 @@ func (s *server) versionRoutes() {
 	tags := []string{"Versions"}
 	const matched = " Send the ETag of the GET as If-Match: 428 without one, 412 when the version or the live one was changed since."
 	route(s, huma.Operation{OperationID: "list-versions", Method: http.MethodGet, Path: "/versions", Tags: tags,
-		Summary: "List versions, newest first"}, access{scope: scopeRead}, s.listVersions)
+		Summary: "List versions, newest first"}, access{scope: apiclient.ScopeRead}, s.listVersions)
 	route(s, huma.Operation{OperationID: "get-version", Method: http.MethodGet, Path: "/versions/{version}", Tags: tags,
-		Summary: "What a version was made from, its gates and its metrics"}, access{scope: scopeRead}, s.getVersion)
+		Summary: "What a version was made from, its gates and its metrics"}, access{scope: apiclient.ScopeRead}, s.getVersion)
 	route(s, huma.Operation{OperationID: "diff-versions", Method: http.MethodGet, Path: "/versions/{version}/diff/{other}", Tags: tags,
 		Summary:     "Compare the lists of two versions",
 		Description: "For a sample of users whom both know: the mean overlap of their lists, rank-biased overlap (Webber and others 2010), and how much of the catalogue the lists show."},
-		access{scope: scopeRead}, s.diffVersions)
+		access{scope: apiclient.ScopeRead}, s.diffVersions)
 	route(s, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
-		Summary: "The version that readers use"}, access{scope: scopeRead}, s.getLive)
+		Summary: "The version that readers use"}, access{scope: apiclient.ScopeRead}, s.getLive)
 	route(s, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
 		Summary: "Make a ready version live", Description: "One transaction; readers see the one or the other." + matched},
-		access{scopeOperate, "version.promote"}, s.promoteVersion)
+		access{apiclient.ScopeOperate, "version.promote"}, s.promoteVersion)
 	route(s, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
 		Summary: "Make the version live that was live before", Description: "Repeated, it goes further back." + matched},
-		access{scopeOperate, "version.rollback"}, s.rollback)
+		access{apiclient.ScopeOperate, "version.rollback"}, s.rollback)
 	route(s, huma.Operation{OperationID: "pin-version", Method: http.MethodPut, Path: "/versions/{version}/pin", Tags: tags,
 		Summary: "Keep a version when old ones are removed, or no longer", Description: "A pinned version is never pruned." + matched},
-		access{scopeOperate, "version.pin"}, s.pinVersion)
+		access{apiclient.ScopeOperate, "version.pin"}, s.pinVersion)
 	route(s, huma.Operation{OperationID: "delete-version", Method: http.MethodDelete, Path: "/versions/{version}", Tags: tags,
 		Summary: "Remove the data of a version",
 		Description: "What is known about it stays; its data goes with the next clean-up, which waits for those who may still read it. The live version and one that is " +
 			"pinned or loading cannot be deleted, and the one that a rollback would go to only when that is said." + matched},
-		access{scopeOperate, "version.delete"}, s.deleteVersion)
+		access{apiclient.ScopeOperate, "version.delete"}, s.deleteVersion)
 }
 
 type listVersionsOutput struct{ Body apiclient.Versions }

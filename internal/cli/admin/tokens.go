@@ -65,7 +65,7 @@ func newTokensCreateCommand(a *app.App) *cobra.Command {
 	cmd.Flags().StringSliceVar(&n.Scopes, "scope", nil, "what it allows; may be repeated")
 	cmd.Flags().StringVar(&expires, "expires", "", "stop working after this time, such as 90d (default: never)")
 	_ = cmd.MarkFlagRequired("scope")
-	_ = cmd.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions([]string{"recommend", "events", "items", "read", "operate", "admin"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions(apiclient.Scopes(), cobra.ShellCompDirectiveNoFileComp))
 	a.AddOutputFlag(cmd)
 	return cmd
 }

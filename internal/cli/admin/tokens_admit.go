@@ -67,8 +67,8 @@ func newTokensAdmitCommand(a *app.App) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, s := range scopes {
-				if !slices.Contains(tokenScopes, s) {
-					return app.UsageError(fmt.Errorf("%q is no scope; use one of %v", s, tokenScopes))
+				if !slices.Contains(apiclient.Scopes(), s) {
+					return app.UsageError(fmt.Errorf("%q is no scope; use one of %v", s, apiclient.Scopes()))
 				}
 			}
 			key, digest, ok := apiclient.SplitFingerprint(fingerprint)
@@ -86,9 +86,6 @@ func newTokensAdmitCommand(a *app.App) *cobra.Command {
 	_ = cmd.MarkFlagRequired("fingerprint")
 	return cmd
 }
-
-// tokenScopes is what a token can allow.
-var tokenScopes = []string{"recommend", "events", "items", "read", "operate", "admin"}
 
 func admitToken(ctx context.Context, a *app.App, n vectorstore.NewToken) error {
 	store, err := database.Open(ctx, a)

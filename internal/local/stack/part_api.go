@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/recflow/recflow/internal/apiclient"
@@ -18,12 +19,8 @@ type apiPart struct {
 	token, database string
 }
 
-// ownToken is what the stack's token is called, and may do.
+// ownToken is what the stack's token is called. It may do everything.
 const ownToken = "local-stack"
-
-func ownScopes() []string {
-	return []string{"admin", "events", "items", "operate", "read", "recommend"}
-}
 
 func newAPI(o Options) Part {
 	port, metrics := o.Settings.Ports.API, o.Settings.Ports.APIMetrics
@@ -77,7 +74,7 @@ func (p *apiPart) admitOwner(ctx context.Context) error {
 		return err
 	}
 	_, err = store.CreateToken(ctx, vectorstore.NewToken{
-		Token: vectorstore.Token{Name: ownToken + "-" + key[:4], Scopes: ownScopes(), CreatedBy: "recflow up"},
+		Token: vectorstore.Token{Name: ownToken + "-" + key[:4], Scopes: slices.Sorted(slices.Values(apiclient.Scopes())), CreatedBy: "recflow up"},
 		Key:   key, Digest: digest,
 	})
 	return err
