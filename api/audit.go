@@ -40,8 +40,14 @@ func (s *server) listAudit(ctx context.Context, in *listAuditInput) (*listAuditO
 		return nil, err
 	}
 	out := &listAuditOutput{}
-	out.Body.Items, out.Body.Next = cut(entries, in.Limit, func(a vectorstore.Audit) int64 { return a.ID })
+	page, next := cut(entries, in.Limit, func(a vectorstore.Audit) int64 { return a.ID })
+	out.Body.Items, out.Body.Next = mapEach(page, auditOf), next
 	return out, nil
+}
+
+// auditOf maps an entry of the audit to its public form.
+func auditOf(a vectorstore.Audit) apiclient.Audit {
+	return apiclient.Audit{ID: a.ID, At: a.At, Actor: a.Actor, Action: a.Action, Target: a.Target, Outcome: a.Outcome, Code: a.Code, Detail: a.Detail, TraceID: a.TraceID}
 }
 
 // recordTimeout bounds the writing of a refusal, which nobody waits for.

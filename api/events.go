@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -39,7 +40,21 @@ func (s *server) eventRoutes() {
 		Summary: "What became of an event"}, access{scope: apiclient.ScopeEvents}, s.getEvent)
 }
 
-type sendEventsInput struct{ Body apiclient.NewEvents }
+// newEvents is the body of a request that sends events.
+type newEvents struct {
+	Events []anyEvent `json:"events" minItems:"1" maxItems:"500"`
+}
+
+// anyEvent is an event that has not been checked: an invalid one does not keep the
+// others of its request from being accepted.
+type anyEvent struct{ json.RawMessage }
+
+var newEventType = reflect.TypeFor[apiclient.NewEvent]()
+
+// Schema returns that of apiclient.NewEvent.
+func (anyEvent) Schema(r huma.Registry) *huma.Schema { return huma.SchemaFromType(r, newEventType) }
+
+type sendEventsInput struct{ Body newEvents }
 type sendEventsOutput struct{ Body apiclient.Sent }
 
 func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEventsOutput, error) {

@@ -76,7 +76,7 @@ func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, er
 
 // itemNow is an item of the live version with what is said of it, or that alone.
 func (s *server) itemNow(ctx context.Context, id string, said *vectorstore.ItemState) (*itemOutput, error) {
-	out := &itemOutput{apiclient.ItemNow{Said: said, Known: true}}
+	out := &itemOutput{apiclient.ItemNow{Said: itemStateOf(said), Known: true}}
 	var err error
 	out.Body.Item, out.Body.Version, err = s.reader.Item(ctx, id)
 	if said == nil || !errors.Is(err, recommend.ErrUnknownItem) && !errors.Is(err, recsys.ErrNoLiveVersion) {
@@ -93,6 +93,14 @@ func (s *server) itemNow(ctx context.Context, id string, said *vectorstore.ItemS
 	return out, nil
 }
 
+// itemStateOf maps the overrides of an item to their public form; nil stays nil.
+func itemStateOf(st *vectorstore.ItemState) *apiclient.ItemState {
+	if st == nil {
+		return nil
+	}
+	return &apiclient.ItemState{Available: st.Available, Title: st.Title, Category: st.Category, Tags: st.Tags, UpdatedAt: st.UpdatedAt}
+}
+
 type similarItemsInput struct {
 	ItemPath
 	ListQuery
@@ -107,5 +115,5 @@ func (s *server) similarItems(ctx context.Context, in *similarItemsInput) (*list
 		return nil, err
 	}
 	list, err := s.reader.Similar(ctx, in.ID, r)
-	return &listOutput{list}, unknownItem(err)
+	return &listOutput{listOf(list)}, unknownItem(err)
 }

@@ -43,6 +43,15 @@ func badCursor() error {
 	return fail(http.StatusUnprocessableEntity, "bad_cursor", "the cursor is none of this list", "begin again without a cursor")
 }
 
+// mapEach maps each entry to another form. No entries give an empty list, not nil.
+func mapEach[T, U any](entries []T, to func(T) U) []U {
+	out := make([]U, len(entries))
+	for i, e := range entries {
+		out[i] = to(e)
+	}
+	return out
+}
+
 // cut takes a list that was asked for with one entry too many to a page, and
 // makes the cursor of the next.
 func cut[T any](entries []T, limit int, id func(T) int64) (page []T, next string) {

@@ -68,7 +68,17 @@ type recommendInput struct {
 	ListQuery
 	UserQuery
 }
-type listOutput struct{ Body recommend.List }
+type listOutput struct{ Body apiclient.List }
+
+// listOf maps a list to its public form.
+func listOf(l recommend.List) apiclient.List {
+	return apiclient.List{
+		RecommendationID: l.RecommendationID, UserID: l.UserID, Item: l.Item, Version: l.Version, Stage: l.Stage,
+		Items: mapEach(l.Items, func(r recommend.Ranked) apiclient.Ranked {
+			return apiclient.Ranked{Rank: r.Rank, Item: r.Item, Score: r.Score}
+		}),
+	}
+}
 
 func (s *server) recommend(ctx context.Context, in *recommendInput) (*listOutput, error) {
 	r, err := in.request()
@@ -100,7 +110,7 @@ func (s *server) recommendSession(ctx context.Context, in *recommendSessionInput
 
 func (s *server) list(ctx context.Context, r recommend.Request) (*listOutput, error) {
 	list, err := s.reader.Recommend(ctx, r)
-	return &listOutput{list}, err
+	return &listOutput{listOf(list)}, err
 }
 
 type explainInput struct {
@@ -108,7 +118,18 @@ type explainInput struct {
 	UserQuery
 	Item string `query:"item" required:"true" minLength:"1" maxLength:"256" example:"sku-42"`
 }
-type explainOutput struct{ Body recommend.Explanation }
+type explainOutput struct{ Body apiclient.Explanation }
+
+// explanationOf maps an explanation to its public form.
+func explanationOf(e recommend.Explanation) apiclient.Explanation {
+	return apiclient.Explanation{
+		RecommendationID: e.RecommendationID, UserID: e.UserID, Item: e.Item, Version: e.Version, Stage: e.Stage,
+		Score: e.Score, LeftOut: orEmpty(e.LeftOut), Rule: e.Rule, Place: e.Place,
+		Terms: mapEach(e.Terms, func(t recommend.Term) apiclient.Term {
+			return apiclient.Term{ItemID: t.ItemID, Title: t.Title, Weight: t.Weight, Score: t.Score}
+		}),
+	}
+}
 
 func (s *server) explain(ctx context.Context, in *explainInput) (*explainOutput, error) {
 	r, err := in.request()
@@ -119,7 +140,7 @@ func (s *server) explain(ctx context.Context, in *explainInput) (*explainOutput,
 		return nil, err
 	}
 	e, err := s.reader.Explain(ctx, r, in.Item)
-	return &explainOutput{e}, unknownItem(err)
+	return &explainOutput{explanationOf(e)}, unknownItem(err)
 }
 
 // unknownItem answers for an item that a version does not have.

@@ -46,11 +46,12 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 	n.Scopes = slices.Compact(n.Scopes)
 	text, key, digest := apiclient.MintToken()
 	out := &createTokenOutput{}
-	err := s.change(ctx, n.Name, func(tx *vectorstore.Store) (err error) {
-		out.Body.Token, err = tx.CreateToken(ctx, vectorstore.NewToken{
+	err := s.change(ctx, n.Name, func(tx *vectorstore.Store) error {
+		created, err := tx.CreateToken(ctx, vectorstore.NewToken{
 			Token: vectorstore.Token{Name: n.Name, Scopes: n.Scopes, CreatedBy: p.actor(), ExpiresAt: n.ExpiresAt},
 			Key:   key, Digest: digest,
 		})
+		out.Body.Token = tokenOf(created)
 		return err
 	})
 	if errors.Is(err, recsys.ErrConflict) {
@@ -72,19 +73,27 @@ func (s *server) listTokens(ctx context.Context, in *struct{ Page }) (*listToken
 		return nil, err
 	}
 	out := &listTokensOutput{}
-	out.Body.Items, out.Body.Next = cut(tokens, in.Limit, func(t vectorstore.Token) int64 { return t.ID })
+	page, next := cut(tokens, in.Limit, func(t vectorstore.Token) int64 { return t.ID })
+	out.Body.Items, out.Body.Next = mapEach(page, tokenOf), next
 	return out, nil
+}
+
+// tokenOf maps a token to its public form, without its key and its digest.
+func tokenOf(t vectorstore.Token) apiclient.Token {
+	return apiclient.Token{ID: t.ID, Name: t.Name, Scopes: t.Scopes, CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt,
+		ExpiresAt: t.ExpiresAt, UsedAt: t.UsedAt, RevokedAt: t.RevokedAt}
 }
 
 type revokeTokenInput struct {
 	ID int64 `path:"id" minimum:"1"`
 }
-type revokeTokenOutput struct{ Body vectorstore.Token }
+type revokeTokenOutput struct{ Body apiclient.Token }
 
 func (s *server) revokeToken(ctx context.Context, in *revokeTokenInput) (*revokeTokenOutput, error) {
 	out := &revokeTokenOutput{}
-	err := s.change(ctx, idText(in.ID), func(tx *vectorstore.Store) (err error) {
-		out.Body, err = tx.RevokeToken(ctx, in.ID)
+	err := s.change(ctx, idText(in.ID), func(tx *vectorstore.Store) error {
+		revoked, err := tx.RevokeToken(ctx, in.ID)
+		out.Body = tokenOf(revoked)
 		return err
 	})
 	return out, err

@@ -146,14 +146,27 @@ type diffInput struct {
 	K       int   `query:"k" minimum:"1" maximum:"100" default:"20" doc:"Length of the lists."`
 	Users   int   `query:"users" minimum:"1" maximum:"1000" default:"200" doc:"Most users to compare."`
 }
-type diffOutput struct{ Body recommend.Diff }
+type diffOutput struct{ Body apiclient.Diff }
 
 func (s *server) diffVersions(ctx context.Context, in *diffInput) (*diffOutput, error) {
 	d, err := s.reader.Diff(ctx, in.Version, in.Other, in.K, in.Users)
 	if err != nil {
 		return nil, err
 	}
-	return &diffOutput{d}, nil
+	return &diffOutput{diffOf(d)}, nil
+}
+
+// diffOf maps a comparison of two versions to its public form.
+func diffOf(d recommend.Diff) apiclient.Diff {
+	return apiclient.Diff{
+		A: d.A, B: d.B, K: d.K, Users: d.Users, Overlap: d.Overlap, RBO: d.RBO, Same: d.Same,
+		Items: apiclient.DiffItems{A: d.Items.A, B: d.Items.B, New: d.Items.New, Lost: d.Items.Lost,
+			CoverageA: d.Items.CoverageA, CoverageB: d.Items.CoverageB},
+		Metrics: mapEach(d.Metrics, func(m recommend.DiffMetric) apiclient.DiffMetric {
+			return apiclient.DiffMetric{Name: m.Name, A: m.A, B: m.B, Delta: m.Delta}
+		}),
+		SameHoldout: d.SameHoldout,
+	}
 }
 
 type liveOutput struct {
@@ -174,7 +187,12 @@ func describeLive(ctx context.Context, store *vectorstore.Store, live vectorstor
 	if err != nil {
 		return nil, err
 	}
-	return &liveOutput{ETag: liveTag(live.Revision), Body: apiclient.Live{Version: live.Version, Revision: live.Revision, Flips: flips}}, nil
+	return &liveOutput{ETag: liveTag(live.Revision), Body: apiclient.Live{Version: live.Version, Revision: live.Revision, Flips: mapEach(flips, flipOf)}}, nil
+}
+
+// flipOf maps a change of the live version to its public form.
+func flipOf(f vectorstore.Flip) apiclient.Flip {
+	return apiclient.Flip{Revision: f.Revision, Version: f.Version, FromVersion: f.FromVersion, Kind: f.Kind, Actor: f.Actor, Reason: f.Reason, At: f.At}
 }
 
 // changeVersion makes a change to a version that is as the caller saw it: the

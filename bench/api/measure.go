@@ -27,16 +27,16 @@ func (m measurement) run(ctx context.Context) error {
 	fmt.Printf("%-28s %8s %8s %8s  %12s  %s\n", "milliseconds", "p50", "p95", "p99", "requests/s", fmt.Sprintf("recall@%d", m.k))
 	for _, c := range []struct {
 		name string
-		ask  func(u vectorstore.User) recommend.Request
+		ask  func(u vectorstore.User) apiclient.ListRequest
 	}{
-		{"a user", func(u vectorstore.User) recommend.Request { return recommend.Request{UserID: u.ID} }},
-		{"a user after a click", func(u vectorstore.User) recommend.Request {
-			return recommend.Request{UserID: u.ID, Recent: u.History.Items[:min(1, len(u.History.Items))]}
+		{"a user", func(u vectorstore.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: u.ID} }},
+		{"a user after a click", func(u vectorstore.User) apiclient.ListRequest {
+			return apiclient.ListRequest{UserID: u.ID, Recent: u.History.Items[:min(1, len(u.History.Items))]}
 		}},
-		{"nobody after a click", func(u vectorstore.User) recommend.Request {
-			return recommend.Request{Recent: u.History.Items[:min(1, len(u.History.Items))]}
+		{"nobody after a click", func(u vectorstore.User) apiclient.ListRequest {
+			return apiclient.ListRequest{Recent: u.History.Items[:min(1, len(u.History.Items))]}
 		}},
-		{"an unknown user", func(vectorstore.User) recommend.Request { return recommend.Request{UserID: "bench-nobody"} }},
+		{"an unknown user", func(vectorstore.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: "bench-nobody"} }},
 	} {
 		if err := m.row(ctx, c.name, c.ask); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
@@ -47,8 +47,8 @@ func (m measurement) run(ctx context.Context) error {
 
 // row measures one kind of request: one after the other, then several at once.
 // Recall is that of the lists whose truth can be told from the version alone.
-func (m measurement) row(ctx context.Context, name string, ask func(vectorstore.User) recommend.Request) error {
-	one := func(i int) (recommend.List, error) {
+func (m measurement) row(ctx context.Context, name string, ask func(vectorstore.User) apiclient.ListRequest) error {
+	one := func(i int) (apiclient.List, error) {
 		req := ask(m.users[i%len(m.users)])
 		req.K = m.k
 		return m.api.Recommend(ctx, req)
@@ -105,7 +105,7 @@ func (m measurement) row(ctx context.Context, name string, ask func(vectorstore.
 
 // recall compares a list with what an exact scan finds. A user with events that
 // the version has not counted has another vector there: those count as they are.
-func (m measurement) recall(ctx context.Context, u vectorstore.User, list recommend.List) (float64, error) {
+func (m measurement) recall(ctx context.Context, u vectorstore.User, list apiclient.List) (float64, error) {
 	hits, err := m.store.Nearest(ctx, m.version, vectorstore.Query{
 		Vector: u.Vector, K: m.k, Exclude: slices.Concat(u.History.Items, u.History.Met), Exact: true,
 	})

@@ -4,14 +4,25 @@ import (
 	"context"
 	"net/http"
 	"time"
-
-	"github.com/recflow/recflow/internal/vectorstore"
 )
+
+// Audit is an entry of the audit: who asked for what, and what came of it.
+type Audit struct {
+	ID      int64     `json:"id"`
+	At      time.Time `json:"at"`
+	Actor   string    `json:"actor"`              // "token:NAME", "local" or "anonymous"
+	Action  string    `json:"action"`             // for example version.promote
+	Target  string    `json:"target,omitempty"`   // what it was asked of
+	Outcome string    `json:"outcome"`            // done or refused
+	Code    string    `json:"code,omitempty"`     // of the refusal
+	Detail  string    `json:"detail,omitempty"`   // one sentence for people
+	TraceID string    `json:"trace_id,omitempty"` // of the request
+}
 
 // AuditLog is a page of the audit, newest first.
 type AuditLog struct {
-	Items []vectorstore.Audit `json:"items"`
-	Next  string              `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
+	Items []Audit `json:"items"`
+	Next  string  `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
 }
 
 // AuditQuery selects entries of the audit; its zero value selects all.

@@ -2,12 +2,8 @@ package apiclient
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"reflect"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 )
 
 // NewEvent is one thing that a user did with an item.
@@ -20,20 +16,6 @@ type NewEvent struct {
 	SessionID        string    `json:"session_id,omitempty" maxLength:"256"`
 	RecommendationID string    `json:"recommendation_id,omitempty" maxLength:"256" doc:"The list that caused it."`
 	OccurredAt       time.Time `json:"occurred_at,omitzero" doc:"Now when left out. More than a minute in the future it is taken to be the arrival."`
-}
-
-var newEventType = reflect.TypeFor[NewEvent]()
-
-// AnyEvent is an event that has not been looked at: a bad one does not take its
-// neighbours with it.
-type AnyEvent struct{ json.RawMessage }
-
-// Schema is that of NewEvent.
-func (AnyEvent) Schema(r huma.Registry) *huma.Schema { return huma.SchemaFromType(r, newEventType) }
-
-// NewEvents sends events.
-type NewEvents struct {
-	Events []AnyEvent `json:"events" minItems:"1" maxItems:"500"`
 }
 
 // Sent says what became of events: those of one user keep their order.

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/recommend"
 )
 
 // A client needs the address of the API and a token with the scope recommend.
@@ -34,7 +33,7 @@ func ExampleClient() {
 	ctx := context.Background()
 	client := apiclient.New(apiclient.Options{URL: server.URL, Token: "rf_example"})
 
-	list, err := client.Recommend(ctx, recommend.Request{UserID: "42", K: 2})
+	list, err := client.Recommend(ctx, apiclient.ListRequest{UserID: "42", K: 2})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -43,7 +42,7 @@ func ExampleClient() {
 		fmt.Printf("%d. %s (%.2f)\n", item.Rank, item.ItemID, item.Score)
 	}
 
-	_, err = client.Recommend(ctx, recommend.Request{UserID: "42", K: 2, Version: 99})
+	_, err = client.Recommend(ctx, apiclient.ListRequest{UserID: "42", K: 2, Version: 99})
 	var problem *apiclient.Problem
 	if errors.As(err, &problem) {
 		fmt.Printf("%d %s\n", problem.Status, problem.Code)

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strconv"
 	"time"
-
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // NewToken asks for a token.
@@ -17,16 +15,33 @@ type NewToken struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When it stops working; never when left out."`
 }
 
+// Token is a token without its secret.
+type Token struct {
+	ID        int64     `json:"id"`
+	Name      string    `json:"name"`
+	Scopes    []string  `json:"scopes"`
+	CreatedBy string    `json:"created_by"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
+	UsedAt    time.Time `json:"used_at,omitzero"`    // to the minute; zero: never
+	RevokedAt time.Time `json:"revoked_at,omitzero"` // zero: not revoked
+}
+
+// Valid reports whether the token may be used at a time.
+func (t Token) Valid(at time.Time) bool {
+	return t.RevokedAt.IsZero() && (t.ExpiresAt.IsZero() || at.Before(t.ExpiresAt))
+}
+
 // CreatedToken is a new token, the only time that it is shown.
 type CreatedToken struct {
-	vectorstore.Token
+	Token
 	Secret string `json:"token" doc:"Send it as Authorization: Bearer. It is not kept and cannot be shown again." example:"rf_…"`
 }
 
 // Tokens is a page of tokens, newest first.
 type Tokens struct {
-	Items []vectorstore.Token `json:"items"`
-	Next  string              `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
+	Items []Token `json:"items"`
+	Next  string  `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
 }
 
 // CreateToken makes a token.
@@ -42,7 +57,7 @@ func (c *Client) Tokens(ctx context.Context, cursor string, limit int) (t Tokens
 }
 
 // RevokeToken ends a token.
-func (c *Client) RevokeToken(ctx context.Context, id int64) (t vectorstore.Token, err error) {
+func (c *Client) RevokeToken(ctx context.Context, id int64) (t Token, err error) {
 	_, err = c.Do(ctx, http.MethodDelete, "/tokens/"+number(id), nil, nil, nil, &t)
 	return t, err
 }

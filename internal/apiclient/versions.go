@@ -4,10 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
-	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // Versions is a page of versions, newest first.
@@ -30,9 +29,55 @@ type VersionReport struct {
 
 // Live is the version that readers use.
 type Live struct {
-	Version  recsys.Version     `json:"version"`
-	Revision int64              `json:"revision" doc:"Grows by one with every flip."`
-	Flips    []vectorstore.Flip `json:"flips" doc:"The newest changes of the live version, newest first."`
+	Version  recsys.Version `json:"version"`
+	Revision int64          `json:"revision" doc:"Grows by one with every flip."`
+	Flips    []Flip         `json:"flips" doc:"The newest changes of the live version, newest first."`
+}
+
+// Flip is a change of the live version.
+type Flip struct {
+	Revision    int64     `json:"revision"`
+	Version     int64     `json:"version"`
+	FromVersion int64     `json:"from_version,omitempty"` // 0: none was live
+	Kind        string    `json:"kind"`                   // promote or rollback
+	Actor       string    `json:"actor"`
+	Reason      string    `json:"reason"`
+	At          time.Time `json:"at"`
+}
+
+// Diff compares the lists that two versions make for the same users.
+type Diff struct {
+	A       int64        `json:"a"`
+	B       int64        `json:"b"`
+	K       int          `json:"k"`                   // length of the lists
+	Users   int          `json:"users"`               // compared: a sample of those that both know
+	Overlap float64      `json:"overlap"`             // mean share of a list's items that are in the other's
+	RBO     float64      `json:"rank_biased_overlap"` // mean; 1 for equal lists, 0 for disjoint ones
+	Same    float64      `json:"same"`                // share of users whose lists are equal
+	Items   DiffItems    `json:"items"`
+	Metrics []DiffMetric `json:"metrics"`
+
+	// SameHoldout reports whether both trainings were measured on the same events of
+	// the same users. Without it a delta of the metrics says little.
+	SameHoldout bool `json:"same_holdout"`
+}
+
+// DiffItems compares the catalogs, and how much of them the lists show.
+type DiffItems struct {
+	A         int64   `json:"a"`
+	B         int64   `json:"b"`
+	New       int64   `json:"new"`        // in B and not in A
+	Lost      int64   `json:"lost"`       // in A and not in B
+	CoverageA float64 `json:"coverage_a"` // share of A's items in at least one list of the sample
+	CoverageB float64 `json:"coverage_b"`
+}
+
+// DiffMetric is a metric of both trainings, each on its own hold-out.
+type DiffMetric struct {
+	Name  string  `json:"name"`
+	A     float64 `json:"a"`
+	B     float64 `json:"b"`
+	Delta float64 `json:"delta"` // b - a
 }
 
 // NewFlip asks for another live version.
@@ -88,7 +133,7 @@ func (c *Client) DeleteVersion(ctx context.Context, id int64, etag string, rollb
 }
 
 // Diff compares two versions.
-func (c *Client) Diff(ctx context.Context, a, b int64, k, users int) (d recommend.Diff, err error) {
+func (c *Client) Diff(ctx context.Context, a, b int64, k, users int) (d Diff, err error) {
 	q := url.Values{}
 	if k > 0 {
 		q.Set("k", number(int64(k)))

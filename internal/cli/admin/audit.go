@@ -10,7 +10,6 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // NewAuditCommand returns the command audit.
@@ -34,7 +33,7 @@ func NewAuditCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			wanted, entries := q.Limit, []vectorstore.Audit{}
+			wanted, entries := q.Limit, []apiclient.Audit{}
 			for len(entries) < wanted {
 				q.Limit = min(200, wanted-len(entries))
 				page, err := api.Audit(cmd.Context(), q)
@@ -60,7 +59,7 @@ func NewAuditCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-func auditListing(entries []vectorstore.Audit) output.Listing {
+func auditListing(entries []apiclient.Audit) output.Listing {
 	l := output.Listing{Columns: []string{"id", "at", "actor", "action", "target", "outcome", "code", "detail", "trace_id"}, JSON: entries}
 	for _, e := range entries {
 		l.Rows = append(l.Rows, []string{strconv.FormatInt(e.ID, 10), output.Timestamp(e.At), e.Actor, e.Action, e.Target, e.Outcome, e.Code, e.Detail, e.TraceID})

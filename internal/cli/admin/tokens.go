@@ -11,7 +11,6 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // NewTokensCommand returns the command tokens.
@@ -81,7 +80,7 @@ func newTokensListCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tokens := []vectorstore.Token{}
+			tokens := []apiclient.Token{}
 			for cursor := ""; ; {
 				page, err := api.Tokens(cmd.Context(), cursor, 200)
 				if err != nil {
@@ -98,7 +97,7 @@ func newTokensListCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-func tokenListing(tokens []vectorstore.Token) output.Listing {
+func tokenListing(tokens []apiclient.Token) output.Listing {
 	l := output.Listing{Columns: []string{"id", "name", "state", "scopes", "created_at", "created_by", "expires_at", "used_at"}, JSON: tokens}
 	for _, t := range tokens {
 		state := "works"
@@ -134,7 +133,7 @@ func newTokensRevokeCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return app.ExplainAPI(err)
 			}
-			return a.Print(tokenListing([]vectorstore.Token{t}))
+			return a.Print(tokenListing([]apiclient.Token{t}))
 		},
 	}
 	a.AddOutputFlag(cmd)

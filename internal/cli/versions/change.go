@@ -14,7 +14,6 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -169,7 +168,7 @@ func newDiffCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-func diffListing(d recommend.Diff) output.Listing {
+func diffListing(d apiclient.Diff) output.Listing {
 	number := func(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 	l := output.Listing{Columns: []string{"what", strconv.FormatInt(d.A, 10), strconv.FormatInt(d.B, 10), "both"}, JSON: d}
 	l.Rows = [][]string{
