@@ -47,6 +47,7 @@ func TestTimesInAnswersAreKnown(t *testing.T) {
 		"Coverage.stored_to", "Coverage.to", // a training has an end
 		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",
 		"Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
+		"StreamStatus.since",
 	}
 	h := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)
 	h.handler()

@@ -19,6 +19,7 @@ func (s *server) resources() {
 	s.backfillRoutes()
 	s.versionRoutes()
 	s.scheduleRoutes()
+	s.streamRoutes()
 }
 
 // handler answers every request: with a resource, or with a problem.
