@@ -25,8 +25,8 @@ func (s *server) recommendationRoutes() {
 		Description: "The list names its stage: personalised (a trained user), session (a new one, from events and recent items alone) or popular (nothing that counts is known). " + state},
 		access{scope: apiclient.ScopeRecommend}, s.recommend)
 	route(s, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
-		Summary:     "Recommend items to somebody unknown, after what was clicked just now",
-		Description: "Stage session, or popular when the version knows none of the recent items. " + state},
+		Summary:     "Recommend items to an anonymous user, after what was clicked just now",
+		Description: "Stage session, or popular without recent items that the version knows. " + state},
 		access{scope: apiclient.ScopeRecommend}, s.recommendSession)
 	route(s, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
 		Summary: "Say where the score of an item for a user comes from",
@@ -93,7 +93,7 @@ func (s *server) recommend(ctx context.Context, in *recommendInput) (*listOutput
 
 type recommendSessionInput struct {
 	ListQuery
-	Recent []string `query:"recent,explode" required:"true" minItems:"1" maxItems:"50" doc:"Items that were clicked just now. Unknown ones are ignored."`
+	Recent []string `query:"recent,explode" maxItems:"50" doc:"Items that were clicked just now. Unknown ones are ignored."`
 }
 
 func (s *server) recommendSession(ctx context.Context, in *recommendSessionInput) (*listOutput, error) {

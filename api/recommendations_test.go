@@ -73,6 +73,9 @@ func TestRecommendations(t *testing.T) {
 	require.Equal(t, recommend.Session, get("/recommendations/stranger?recent=i000010").Stage)
 	require.Equal(t, recommend.Popular, get("/recommendations/stranger").Stage)
 	require.Equal(t, recommend.Popular, get("/recommendations/"+url.PathEscape("a/b c")).Stage)
+	popular := get("/recommendations?k=3")
+	require.Equal(t, recommend.Popular, popular.Stage, "without recent items")
+	require.Len(t, popular.Items, 3)
 	similar := get("/items/i000010/similar?k=3&category=c1")
 	require.Len(t, similar.Items, 3)
 	require.Equal(t, recommend.Alike, similar.Stage)
@@ -87,8 +90,6 @@ func TestRecommendations(t *testing.T) {
 	require.NotEmpty(t, e.RecommendationID)
 
 	for path, code := range map[string]string{
-		"/recommendations":                           "invalid_request",
-		"/recommendations?recent=":                   "invalid_request",
 		"/recommendations/u?k=0":                     "invalid_request",
 		"/recommendations/u?k=1001":                  "invalid_request",
 		"/recommendations/u?kk=1":                    "invalid_request",

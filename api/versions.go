@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// flipsShown is how many changes of the live version GET /live shows.
+// flipsShown is how many changes of the live version an answer shows.
 const flipsShown = 20
 
 func (s *server) versionRoutes() {
@@ -28,6 +28,10 @@ func (s *server) versionRoutes() {
 		Summary:     "Compare the lists of two versions",
 		Description: "For a sample of users whom both know: the mean overlap of their lists, rank-biased overlap (Webber and others 2010), and how much of the catalogue the lists show."},
 		access{scope: apiclient.ScopeRead}, s.diffVersions)
+	route(s, huma.Operation{OperationID: "sample-version-users", Method: http.MethodGet, Path: "/versions/{version}/users", Tags: tags,
+		Summary:     "Sample users of a version",
+		Description: "Users that the version has a vector for, in an order that looks random: the same request returns the same users."},
+		access{scope: apiclient.ScopeRead}, s.sampleUsers)
 	route(s, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
 		Summary: "The version that readers use"}, access{scope: apiclient.ScopeRead}, s.getLive)
 	route(s, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
@@ -84,11 +88,16 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	if err != nil {
 		return nil, err
 	}
+	flips, err := s.store.FlipsTo(ctx, v.ID, flipsShown)
+	if err != nil {
+		return nil, err
+	}
 	if m.Input.EventTypeShares == nil {
 		m.Input.EventTypeShares = map[string]float64{}
 	}
 	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
 		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
+		Flips: mapEach(flips, flipOf),
 	}}
 	live, err := s.store.Live(ctx)
 	switch {
@@ -139,6 +148,32 @@ func versionTag(v recsys.Version, revision int64) string {
 }
 
 func liveTag(revision int64) string { return fmt.Sprintf(`"live-%d"`, revision) }
+
+type sampleUsersInput struct {
+	Version int64 `path:"version" minimum:"1"`
+	Limit   int   `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Most users to return."`
+}
+type sampleUsersOutput struct{ Body apiclient.UserSample }
+
+// sampleSeed orders the sample. Any text does, as long as it stays.
+const sampleSeed = "demo"
+
+func (s *server) sampleUsers(ctx context.Context, in *sampleUsersInput) (*sampleUsersOutput, error) {
+	v, err := s.store.Version(ctx, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	if v.State != recsys.Ready && v.State != recsys.Refused {
+		return nil, fmt.Errorf("version %d is %s and has no data to read: %w", v.ID, v.State, recsys.ErrNotFound)
+	}
+	users, err := s.store.SampleUsers(ctx, v, in.Limit, sampleSeed)
+	if err != nil {
+		return nil, err
+	}
+	return &sampleUsersOutput{apiclient.UserSample{Items: mapEach(users, func(u vectorstore.User) apiclient.SampledUser {
+		return apiclient.SampledUser{UserID: u.ID, Items: len(u.History.Items), LastEventAt: u.History.Reference}
+	})}}, nil
+}
 
 type diffInput struct {
 	Version int64 `path:"version" minimum:"1"`

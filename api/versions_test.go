@@ -58,6 +58,8 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, int64(100), report.Items)
 	require.NotNil(t, report.LiveMetrics)
 	require.NotNil(t, report.Gates)
+	require.Len(t, report.Flips, 1, "of this version alone")
+	require.Equal(t, live.Flips[0], report.Flips[0])
 	require.Equal(t, "not_found", h.do("GET", "/versions/9", nil).problem(t).Code)
 
 	rolled := h.do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live"))
@@ -127,6 +129,32 @@ func TestPromoteAndRollbackRace(t *testing.T) {
 	}
 	require.Equal(t, 1, done)
 	require.Len(t, lines, before+len(tries), "refused attempts are in it")
+}
+
+func TestSampleUsers(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.build(1)
+	api := h.client(h.token)
+	sample, err := api.SampleUsers(t.Context(), 1, 3)
+	require.NoError(t, err)
+	require.Len(t, sample.Items, 3)
+	again, err := api.SampleUsers(t.Context(), 1, 3)
+	require.NoError(t, err)
+	require.Equal(t, sample, again, "the same users every time")
+	v, err := h.store.Version(t.Context(), 1)
+	require.NoError(t, err)
+	for _, u := range sample.Items {
+		known, err := h.store.User(t.Context(), v, u.UserID)
+		require.NoError(t, err)
+		require.NotNil(t, known.Vector)
+		require.Equal(t, len(known.History.Items), u.Items)
+		require.True(t, known.History.Reference.Equal(u.LastEventAt))
+	}
+	require.Equal(t, "not_found", h.do("GET", "/versions/9/users", nil).problem(t).Code)
+	require.Equal(t, "invalid_request", h.do("GET", "/versions/1/users?limit=101", nil).problem(t).Code)
+	loading := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
+	require.Equal(t, "not_found", h.do("GET", fmt.Sprintf("/versions/%d/users", loading.ID), nil).problem(t).Code)
 }
 
 func TestDiff(t *testing.T) {

@@ -25,6 +25,7 @@ type VersionReport struct {
 	Gates       []recsys.GateResult `json:"gates" doc:"None before they ran."`
 	Metrics     recsys.Metrics      `json:"metrics" doc:"Of the training, on its hold-out, beside popularity."`
 	LiveMetrics *recsys.Metrics     `json:"live_metrics,omitempty" doc:"Those of the live version, on its own hold-out: the gate quality compares both on the same users."`
+	Flips       []Flip              `json:"flips" doc:"Promotions and rollbacks that made the version live, newest first, at most 20."`
 }
 
 // Live is the version that readers use.
@@ -86,6 +87,18 @@ type NewFlip struct {
 	Evaluation bool   `json:"evaluation,omitempty" doc:"Also a version that is for evaluation."`
 }
 
+// UserSample is a sample of the users of a version.
+type UserSample struct {
+	Items []SampledUser `json:"items"`
+}
+
+// SampledUser is a user that a version has a vector for.
+type SampledUser struct {
+	UserID      string    `json:"user_id"`
+	Items       int       `json:"items" doc:"Items in the user's history that have a weight."`
+	LastEventAt time.Time `json:"last_event_at,omitzero" doc:"When the last event that counts occurred."`
+}
+
 // Pin asks to keep a version, or no longer.
 type Pin struct {
 	Pinned bool `json:"pinned"`
@@ -95,6 +108,19 @@ type Pin struct {
 func (c *Client) Version(ctx context.Context, id int64) (v VersionReport, etag string, err error) {
 	answered, err := c.Do(ctx, http.MethodGet, "/versions/"+number(id), nil, nil, nil, &v)
 	return v, answered.Get("ETag"), err
+}
+
+// Versions lists a page of versions, newest first.
+func (c *Client) Versions(ctx context.Context, cursor string, limit int) (v Versions, err error) {
+	_, err = c.Do(ctx, http.MethodGet, "/versions", page(cursor, limit), nil, nil, &v)
+	return v, err
+}
+
+// SampleUsers reads a sample of at most limit users of a version: the same one
+// every time.
+func (c *Client) SampleUsers(ctx context.Context, version int64, limit int) (s UserSample, err error) {
+	_, err = c.Do(ctx, http.MethodGet, "/versions/"+number(version)+"/users", page("", limit), nil, nil, &s)
+	return s, err
 }
 
 // Live asks for the live version.

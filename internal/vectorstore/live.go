@@ -228,11 +228,22 @@ func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
 
 // Flips lists at most limit changes of the live version, newest first.
 func (s *Store) Flips(ctx context.Context, limit int) ([]Flip, error) {
+	return s.flips(ctx, 0, limit)
+}
+
+// FlipsTo lists at most limit changes that made a version live, newest first.
+func (s *Store) FlipsTo(ctx context.Context, version int64, limit int) ([]Flip, error) {
+	return s.flips(ctx, version, limit)
+}
+
+// flips lists the changes to a version, to any for 0.
+func (s *Store) flips(ctx context.Context, version int64, limit int) ([]Flip, error) {
 	rows, err := s.db.Query(ctx, `
 		SELECT revision, version_id, coalesce(from_version, 0), kind, actor, reason, at
 		FROM recflow.flips
+		WHERE $1 = 0 OR version_id = $1
 		ORDER BY revision DESC
-		LIMIT $1`, limit)
+		LIMIT $2`, version, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list flips: %w", err)
 	}

@@ -224,6 +224,9 @@ var methods = map[string]storeCall{
 	"Flips": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return second(s.Flips(t.Context(), 10))
 	},
+	"FlipsTo": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
+		return second(s.FlipsTo(t.Context(), b.live.ID, 10))
+	},
 	"Gates": func(t *testing.T, b *rolesBundle, s *vectorstore.Store) error {
 		return second(s.Gates(t.Context(), b.live.ID))
 	},
