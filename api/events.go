@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -38,6 +39,12 @@ func (s *server) eventRoutes() {
 		access{scope: apiclient.ScopeEvents}, s.sendEvents)
 	route(s, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
 		Summary: "What became of an event"}, access{scope: apiclient.ScopeEvents}, s.getEvent)
+	route(s, huma.Operation{OperationID: "get-verdicts", Method: http.MethodPost, Path: "/verdicts", Tags: tags,
+		MaxBodyBytes: eventsBody, BodyReadTimeout: requestTimeout,
+		Summary: "Show what became of many events",
+		Description: "Changes nothing. Unlike GET /events/{id}, it tells events with the same id apart, by their digest. A verdict stays as it is: " +
+			"ask again for those that are unknown."},
+		access{scope: apiclient.ScopeEvents}, s.getVerdicts)
 }
 
 // newEvents is the body of a request that sends events.
@@ -119,7 +126,7 @@ func prepareEvent(raw json.RawMessage, now time.Time) (awsclient.StreamRecord, a
 	if d.Fault != nil {
 		return awsclient.StreamRecord{}, apiclient.SentEvent{EventID: d.EventID, Status: "rejected", Reason: d.Fault.Reason, Detail: d.Fault.Detail}
 	}
-	return awsclient.StreamRecord{PartitionKey: d.Event.UserID, Data: raw}, apiclient.SentEvent{EventID: d.EventID, Status: "accepted"}
+	return awsclient.StreamRecord{PartitionKey: d.Event.UserID, Data: raw}, apiclient.SentEvent{EventID: d.EventID, Digest: hex.EncodeToString(d.Digest[:]), Status: "accepted"}
 }
 
 // completeEvent gives an event the id and the time that it lacks.
@@ -176,6 +183,43 @@ func (s *server) getEvent(ctx context.Context, in *getEventInput) (*getEventOutp
 		out.Body.ArrivedAt, out.Body.DecidedAt = v.ArrivedAt, v.At
 	}
 	return out, nil
+}
+
+type getVerdictsInput struct{ Body apiclient.EventKeys }
+type getVerdictsOutput struct{ Body apiclient.Verdicts }
+
+func (s *server) getVerdicts(ctx context.Context, in *getVerdictsInput) (*getVerdictsOutput, error) {
+	keys := make([]vectorstore.VerdictKey, len(in.Body.Events))
+	for i, e := range in.Body.Events {
+		if err := checkID("event_id", e.EventID); err != nil {
+			return nil, err
+		}
+		digest, err := hex.DecodeString(e.Digest)
+		if err != nil || len(digest) != len(keys[i].Digest) {
+			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "a digest is not 32 hexadecimal digits", "send it as POST /events returned it")
+		}
+		keys[i] = vectorstore.VerdictKey{EventID: e.EventID, Digest: [16]byte(digest)}
+	}
+	found, err := s.store.Verdicts(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := &getVerdictsOutput{apiclient.Verdicts{Items: make([]apiclient.Verdict, len(keys))}}
+	for i, key := range keys {
+		out.Body.Items[i] = apiclient.Verdict{EventKey: in.Body.Events[i], State: "unknown"}
+		if v, ok := found[key]; ok {
+			out.Body.Items[i] = verdictOf(v)
+		}
+	}
+	return out, nil
+}
+
+// verdictOf maps a verdict to its public form.
+func verdictOf(v vectorstore.Verdict) apiclient.Verdict {
+	return apiclient.Verdict{
+		EventKey: apiclient.EventKey{EventID: v.EventID, Digest: hex.EncodeToString(v.Digest[:])},
+		State:    v.Verdict, Reason: v.Reason, Stage: v.Stage, Version: v.Version, ArrivedAt: v.ArrivedAt, DecidedAt: v.At,
+	}
 }
 
 // checkID refuses an id that nothing can have.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +49,9 @@ func TestSendEvents(t *testing.T) {
 		var e recsys.Event
 		require.NoError(t, json.Unmarshal(records[1].Data, &e))
 		require.Equal(t, sent.Results[2].EventID, e.EventID)
+		digest := e.Digest()
+		require.Equal(t, hex.EncodeToString(digest[:]), sent.Results[2].Digest, "names the event to POST /verdicts")
+		require.Empty(t, sent.Results[1].Digest, "a rejected event gets no verdict")
 		require.WithinDuration(t, time.Now(), e.OccurredAt, time.Minute)
 		require.Equal(t, "u", *records[1].PartitionKey)
 	})
@@ -113,4 +118,46 @@ func TestEventOutcome(t *testing.T) {
 	got = get("q%2F1")
 	require.Equal(t, []string{"quarantined", "bad_time", "q/1"}, []string{got.State, got.Reason, got.EventID})
 	require.Equal(t, "invalid_id", h.do("GET", "/events/"+strings.Repeat("%C3%A4", 129), nil).problem(t).Code)
+}
+
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	api := h.client(h.token)
+	arrived := time.Now().UTC().Truncate(time.Millisecond)
+	require.NoError(t, h.store.WriteVerdicts(t.Context(), []vectorstore.Verdict{
+		{EventID: "x", Digest: [16]byte{2}, Verdict: vectorstore.QuarantinedVerdict, Reason: "conflict", ArrivedAt: arrived},
+		{EventID: "x", Digest: [16]byte{1}, Verdict: vectorstore.Folded, Stage: "session", Version: 3, ArrivedAt: arrived},
+	}, nil))
+	digest := func(first string) string { return first + strings.Repeat("0", 30) }
+	keys := []apiclient.EventKey{{EventID: "y", Digest: digest("01")}, {EventID: "x", Digest: digest("02")}, {EventID: "x", Digest: digest("01")}, {EventID: "x", Digest: digest("03")}}
+	got, err := api.Verdicts(t.Context(), keys)
+	require.NoError(t, err)
+	var states []string
+	for i, v := range got.Items {
+		require.Equal(t, keys[i], v.EventKey, "in their order")
+		states = append(states, strings.TrimSpace(v.State+" "+v.Reason))
+	}
+	require.Equal(t, []string{"unknown", "quarantined conflict", "folded", "unknown"}, states)
+	folded := got.Items[2]
+	require.Equal(t, []any{"session", int64(3)}, []any{folded.Stage, folded.Version})
+	require.True(t, arrived.Equal(folded.ArrivedAt))
+	require.False(t, folded.DecidedAt.IsZero())
+
+	ask := func(events any) string {
+		return h.do("POST", "/verdicts", map[string]any{"events": events}).problem(t).Code
+	}
+	require.Equal(t, "invalid_request", ask([]any{}))
+	require.Equal(t, "invalid_request", ask([]any{map[string]any{"event_id": "x"}}))
+	require.Equal(t, "invalid_request", ask([]any{map[string]any{"event_id": "x", "digest": "0F"}}))
+	require.Equal(t, "invalid_id", ask([]any{map[string]any{"event_id": "x\u0007", "digest": digest("01")}}))
+	require.Equal(t, "invalid_request", ask(make([]apiclient.EventKey, apiclient.MaxEventKeys+1)))
+	full := make([]apiclient.EventKey, apiclient.MaxEventKeys)
+	for i := range full {
+		full[i] = apiclient.EventKey{EventID: strings.Repeat("\u2028", 80) + strconv.Itoa(i), Digest: digest("01")}
+	}
+	got, err = api.Verdicts(t.Context(), full)
+	require.NoError(t, err, "the longest request fits")
+	require.Len(t, got.Items, len(full))
+	require.Empty(t, h.audited(), "it changes nothing")
 }

@@ -28,6 +28,7 @@ type Sent struct {
 // SentEvent says what became of one event.
 type SentEvent struct {
 	EventID string `json:"event_id,omitempty"`
+	Digest  string `json:"digest,omitempty" doc:"Of an accepted event: identifies what it says. Send it with the event_id to POST /verdicts."`
 	Status  string `json:"status" enum:"accepted,rejected" doc:"accepted: it is in the stream, and GET /events/{id} tells the rest."`
 	Reason  string `json:"reason,omitempty" doc:"Why it was rejected, for programs." example:"bad_time"`
 	Detail  string `json:"detail,omitempty" doc:"Why it was rejected, for people."`
@@ -46,6 +47,36 @@ type EventOutcome struct {
 	Conflicts int       `json:"conflicts,omitempty" doc:"How many other events with this id were quarantined."`
 }
 
+// EventKey identifies an event by its id and what it says.
+type EventKey struct {
+	EventID string `json:"event_id" minLength:"1" maxLength:"256" example:"8f3a-771"`
+	Digest  string `json:"digest" pattern:"^[0-9a-f]{32}$" doc:"As POST /events returns it." example:"0f343b0931126a20f133d67c2b018a3b"`
+}
+
+// MaxEventKeys is how many events Verdicts asks about at most.
+const MaxEventKeys = 2000
+
+// EventKeys asks for the verdicts of events.
+type EventKeys struct {
+	Events []EventKey `json:"events" minItems:"1" maxItems:"2000"`
+}
+
+// Verdicts says what became of events.
+type Verdicts struct {
+	Items []Verdict `json:"items" doc:"One for each event, in their order."`
+}
+
+// Verdict says what became of an event that is known by its id and what it says.
+type Verdict struct {
+	EventKey
+	State     string    `json:"state" enum:"folded,ignored,quarantined,unknown" doc:"As in GET /events/{id}. unknown: there is no verdict, or it was forgotten after the retention."`
+	Reason    string    `json:"reason,omitempty" example:"unknown_item"`
+	Stage     string    `json:"stage,omitempty" doc:"Of the list that it shaped."`
+	Version   int64     `json:"version,omitempty" doc:"That was live then."`
+	ArrivedAt time.Time `json:"arrived_at,omitzero" doc:"In the stream."`
+	DecidedAt time.Time `json:"decided_at,omitzero"`
+}
+
 // SendEvents sends at most 500 events.
 func (c *Client) SendEvents(ctx context.Context, events []NewEvent) (s Sent, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/events", nil, nil, map[string]any{"events": events}, &s)
@@ -56,4 +87,10 @@ func (c *Client) SendEvents(ctx context.Context, events []NewEvent) (s Sent, err
 func (c *Client) Event(ctx context.Context, id string) (e EventOutcome, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/events/"+segment(id), nil, nil, nil, &e)
 	return e, err
+}
+
+// Verdicts asks what became of at most MaxEventKeys events.
+func (c *Client) Verdicts(ctx context.Context, keys []EventKey) (v Verdicts, err error) {
+	_, err = c.Do(ctx, http.MethodPost, "/verdicts", nil, nil, EventKeys{keys}, &v)
+	return v, err
 }
