@@ -91,9 +91,13 @@ func temporalAway(err error) bool {
 
 // complete fills in what every problem says, and notes it for the audit.
 func complete(ctx context.Context, p *apiclient.Problem) {
-	c := callOf(ctx)
-	p.Type, p.Title, p.TraceID = "/docs#errors", http.StatusText(p.Status), c.traceID
-	c.problem = p
+	fillIn(ctx, p)
+	callOf(ctx).problem = p
+}
+
+// fillIn fills in what every problem says.
+func fillIn(ctx context.Context, p *apiclient.Problem) {
+	p.Type, p.Title, p.TraceID = "/docs#errors", http.StatusText(p.Status), callOf(ctx).traceID
 }
 
 // statusCodes name what huma itself refuses.

@@ -15,6 +15,7 @@ func (s *server) resources() {
 	s.auditRoutes()
 	s.eventRoutes()
 	s.recommendationRoutes()
+	s.batchRoutes()
 	s.itemRoutes()
 	s.backfillRoutes()
 	s.versionRoutes()

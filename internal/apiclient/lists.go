@@ -77,3 +77,30 @@ type Term struct {
 	Weight float32 `json:"weight"` // of the user's interest in it
 	Score  float64 `json:"score"`
 }
+
+// MaxBatch is the largest number of users of a BatchRequest.
+const MaxBatch = 100
+
+// BatchRequest asks for the lists of many users.
+type BatchRequest struct {
+	Users       []string `json:"users" minItems:"1" maxItems:"100" doc:"An id that cannot be one has a problem in place of a list."`
+	K           int      `json:"k,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"Length of each list."`
+	Category    string   `json:"category,omitempty" maxLength:"256" doc:"Only items of this category."`
+	Tags        []string `json:"tags,omitempty" maxItems:"20" doc:"Only items with all of these tags."`
+	Exclude     []string `json:"exclude,omitempty" maxItems:"500" doc:"Items to leave out."`
+	Recent      []string `json:"recent,omitempty" maxItems:"50" doc:"Items that each of the users clicked just now: folded into this answer, and not kept. Unknown ones are ignored."`
+	Version     int64    `json:"version,omitempty" minimum:"0" doc:"Read this version in place of the live one."`
+	IncludeSeen bool     `json:"include_seen,omitempty" doc:"Also list items that the user has interacted with."`
+}
+
+// BatchLists holds the lists of many users.
+type BatchLists struct {
+	Items []UserList `json:"items" doc:"One for each user, in their order."`
+}
+
+// UserList is the list of a user, or the problem that kept it from being made.
+type UserList struct {
+	UserID  string   `json:"user_id"`
+	List    *List    `json:"list,omitempty"`
+	Problem *Problem `json:"problem,omitempty" doc:"In place of a list."`
+}

@@ -22,3 +22,10 @@ func (c *Client) Explain(ctx context.Context, r ListRequest, itemID string) (e E
 	_, err = c.Do(ctx, http.MethodGet, "/recommendations/"+segment(r.UserID)+"/explain", q, nil, nil, &e)
 	return e, err
 }
+
+// RecommendBatch asks for the lists of at most MaxBatch users. What is wrong with
+// one user is a Problem in place of the user's list; an error is about all of them.
+func (c *Client) RecommendBatch(ctx context.Context, r BatchRequest) (b BatchLists, err error) {
+	_, err = c.Do(ctx, http.MethodPost, "/recommendations/batch", nil, nil, r, &b)
+	return b, err
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
+)
+
+// batchBody is the largest request for a batch, in bytes: every id of the longest
+// request fits, also with each of its characters escaped.
+const batchBody = 2 << 20
+
+func (s *server) batchRoutes() {
+	route(s, huma.Operation{OperationID: "recommend-batch", Method: http.MethodPost, Path: "/recommendations/batch", Tags: []string{"Recommendations"},
+		MaxBodyBytes: batchBody, BodyReadTimeout: requestTimeout,
+		Summary: "Recommend items to many users",
+		Description: "Changes nothing. Makes the same lists as GET /recommendations/{user} for up to 100 users, from one version and in a few round trips. " +
+			"The answer holds a list or a problem for each user, in their order. What concerns all of them, such as a version that does not exist, is " +
+			"the problem of the request."},
+		access{scope: apiclient.ScopeRecommend}, s.recommendBatch)
+}
+
+type batchInput struct{ Body apiclient.BatchRequest }
+type batchOutput struct{ Body apiclient.BatchLists }
+
+func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutput, error) {
+	b := in.Body
+	if err := errors.Join(checkIDs("exclude", b.Exclude), checkIDs("recent", b.Recent)); err != nil {
+		return nil, err
+	}
+	out := make([]apiclient.UserList, len(b.Users))
+	var users []string
+	var places []int // of each of users: its place in out
+	for i, id := range b.Users {
+		out[i].UserID = id
+		if err := checkID("user", id); err != nil {
+			out[i].Problem = s.problemWithin(ctx, err)
+			continue
+		}
+		users, places = append(users, id), append(places, i)
+	}
+	req := recommend.Request{K: b.K, Category: b.Category, Tags: b.Tags, Exclude: b.Exclude, Recent: b.Recent, Version: b.Version, IncludeSeen: b.IncludeSeen}
+	made := 0
+	err := s.reader.RecommendMany(ctx, req, slices.Values(users), func(l recommend.List) error {
+		list := listOf(l)
+		out[places[made]].List = &list
+		made++
+		return nil
+	})
+	if errors.Is(err, recommend.ErrNoSolution) {
+		err = s.recommendEach(ctx, req, users, places, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &batchOutput{apiclient.BatchLists{Items: out}}, nil
+}
+
+// recommendEach makes each list by itself, because the vector of a user cannot be
+// solved for: that is the problem of this user alone.
+func (s *server) recommendEach(ctx context.Context, req recommend.Request, users []string, places []int, out []apiclient.UserList) error {
+	for n, id := range users {
+		req.UserID = id
+		l, err := s.reader.Recommend(ctx, req)
+		if errors.Is(err, recommend.ErrNoSolution) {
+			out[places[n]].Problem = s.problemWithin(ctx, err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		list := listOf(l)
+		out[places[n]].List = &list
+	}
+	return nil
+}
+
+// problemWithin describes what is wrong with a part of an answer; the request
+// itself succeeds.
+func (s *server) problemWithin(ctx context.Context, err error) *apiclient.Problem {
+	p := classify(ctx, s.log, err)
+	fillIn(ctx, p)
+	return p
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+)
+
+func TestRecommendBatch(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	api := h.client(h.token)
+	_, err := api.RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u"}})
+	var p *apiclient.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "no_live_version", p.Code)
+	data := h.withLive(t)
+
+	known := data.Users[5].ID
+	req := apiclient.BatchRequest{
+		Users: []string{"stranger", known, "a\x01", data.Users[7].ID, "", known}, K: 7, Category: "c0", Tags: []string{"even"},
+		Exclude: []string{"i000002", "i000004"}, Recent: []string{"i000010", "tomorrow"}, IncludeSeen: true, Version: 1,
+	}
+	got, err := api.RecommendBatch(t.Context(), req)
+	require.NoError(t, err)
+	require.Len(t, got.Items, len(req.Users))
+	for i, l := range got.Items {
+		require.Equal(t, req.Users[i], l.UserID, "in their order")
+		if slices.Contains([]string{"a\x01", ""}, l.UserID) {
+			require.Nil(t, l.List)
+			require.Equal(t, []any{"invalid_id", http.StatusUnprocessableEntity}, []any{l.Problem.Code, l.Problem.Status})
+			require.Len(t, l.Problem.TraceID, 32)
+			continue
+		}
+		require.Nil(t, l.Problem)
+		alone, err := api.Recommend(t.Context(), apiclient.ListRequest{UserID: l.UserID, K: 7, Category: "c0", Tags: []string{"even"},
+			Exclude: req.Exclude, Recent: req.Recent, IncludeSeen: true, Version: 1})
+		require.NoError(t, err)
+		require.Equal(t, &alone, l.List, "as GET /recommendations/{user}")
+	}
+
+	plain, err := api.RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{known}})
+	require.NoError(t, err)
+	require.Len(t, plain.Items[0].List.Items, 10, "the default length")
+
+	for body, code := range map[string]string{
+		`{"users":[]}`:                                                      "invalid_request",
+		`{"users":["u"],"k":0}`:                                             "invalid_request",
+		`{"users":["u"],"k":1001}`:                                          "invalid_request",
+		`{"users":["u"],"limit":5}`:                                         "invalid_request",
+		`{"users":["u"],"version":99}`:                                      "not_found",
+		`{"users":["u"],"exclude":["\u0001"]}`:                              "invalid_id",
+		`{"users":["u"],"recent":[""]}`:                                     "invalid_id",
+		`{"users":["u"],"category":"\u0000"}`:                               "invalid_text",
+		`{"users":[` + strings.Repeat(`"u",`, apiclient.MaxBatch) + `"u"]}`: "invalid_request",
+	} {
+		require.Equal(t, code, h.do("POST", "/recommendations/batch", body).problem(t).Code, body)
+	}
+
+	long := strings.Repeat("\u2028", 84)
+	full := apiclient.BatchRequest{K: 1}
+	for i := range apiclient.MaxBatch {
+		full.Users = append(full.Users, long+strconv.Itoa(i))
+	}
+	for i := range recommend.MaxExclude {
+		full.Exclude = append(full.Exclude, long+strconv.Itoa(i))
+	}
+	got, err = api.RecommendBatch(t.Context(), full)
+	require.NoError(t, err, "the longest request fits")
+	require.Len(t, got.Items, apiclient.MaxBatch)
+	require.Empty(t, h.audited(), "it changes nothing")
+}
+
+// TestRecommendBatchWithoutASolution gives the live version a Gram matrix that no
+// vector can be solved with: only a user with new events needs to be solved for.
+func TestRecommendBatchWithoutASolution(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	v := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
+	_, err := h.store.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	require.NoError(t, err)
+	vectorstoretest.Stream(t, h.store, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
+	got, err := h.client(h.token).RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u00002", "u00003", "nobody"}, K: 3})
+	require.NoError(t, err)
+	require.Equal(t, recommend.Personalised, got.Items[0].List.Stage)
+	require.Nil(t, got.Items[1].List)
+	require.Equal(t, "internal", got.Items[1].Problem.Code)
+	require.Equal(t, recommend.Popular, got.Items[2].List.Stage, "the others have their lists")
+}
