@@ -10,12 +10,12 @@ import (
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// The stages of a list, from what is known best to what is not known at all.
+// The stages of a list.
 const (
-	Personalised = "personalised" // a trained user, with or without new events
-	Session      = "session"      // no trained vector; folded in from live events and recent items alone
-	Popular      = "popular"      // nothing that counts is known of the user
-	Alike        = "similar"      // of Similar: nearest to an item
+	Personalised = recsys.StagePersonalized
+	Session      = recsys.StageSession
+	Popular      = recsys.StagePopular
+	Alike        = recsys.StageSimilar
 )
 
 // Bounds of a request.
