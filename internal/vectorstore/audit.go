@@ -10,15 +10,15 @@ import (
 
 // Audit is an entry of the audit: who asked for what, and what came of it.
 type Audit struct {
-	ID      int64     `json:"id"`
-	At      time.Time `json:"at"`
-	Actor   string    `json:"actor"`              // "token:NAME", "local" or "anonymous"
-	Action  string    `json:"action"`             // for example version.promote
-	Target  string    `json:"target,omitempty"`   // what it was asked of
-	Outcome string    `json:"outcome"`            // done or refused
-	Code    string    `json:"code,omitempty"`     // of the refusal
-	Detail  string    `json:"detail,omitempty"`   // one sentence for people
-	TraceID string    `json:"trace_id,omitempty"` // of the request
+	ID      int64
+	At      time.Time
+	Actor   string // "token:NAME", "local" or "anonymous"
+	Action  string // for example version.promote
+	Target  string // what it was asked of
+	Outcome string // done or refused
+	Code    string // of the refusal
+	Detail  string // one sentence for people
+	TraceID string // of the request
 }
 
 // Outcomes of what was asked.

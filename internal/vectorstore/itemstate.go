@@ -14,11 +14,11 @@ import (
 // ItemState is what is said of an item beside the versions. What is nil is left
 // to the version.
 type ItemState struct {
-	Available *bool     `json:"available,omitempty"`
-	Title     *string   `json:"title,omitempty"`
-	Category  *string   `json:"category,omitempty"`
-	Tags      []string  `json:"tags,omitzero"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Available *bool
+	Title     *string
+	Category  *string
+	Tags      []string
+	UpdatedAt time.Time
 }
 
 // ItemChange changes what is said of an item. What is nil stays as it is, unless

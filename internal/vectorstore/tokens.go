@@ -15,14 +15,14 @@ import (
 // Token says what the holder of an access token may do. The token itself is
 // never stored: only its SHA-256.
 type Token struct {
-	ID        int64     `json:"id"`
-	Name      string    `json:"name"`
-	Scopes    []string  `json:"scopes"`
-	CreatedBy string    `json:"created_by"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
-	UsedAt    time.Time `json:"used_at,omitzero"`    // to the minute; zero: never
-	RevokedAt time.Time `json:"revoked_at,omitzero"` // zero: it works
+	ID        int64
+	Name      string
+	Scopes    []string
+	CreatedBy string
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero: never
+	UsedAt    time.Time // to the minute; zero: never
+	RevokedAt time.Time // zero: it works
 }
 
 // Valid reports whether the token may be used at a time.
