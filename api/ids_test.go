@@ -168,7 +168,7 @@ var madeRoutes = map[string]string{
 	"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "not_found",
 	"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
 	"POST /versions/:version/promote": "not_found", "PUT /versions/:version/pin": "not_found", "GET /versions/:version/diff/:other": "not_found",
-	"GET /versions/:version/users": "not_found",
+	"GET /versions/:version/users": "not_found", "GET /quarantine/:id": "invalid_request", // without a day
 }
 
 // TestIDsOnEveryRoute asks every route with an id in its path for each hard id.

@@ -4,10 +4,10 @@
 //
 // It reads its settings from the environment (internal/config) and refuses to
 // start on a database that is not migrated. It asks Temporal for everything that
-// takes time, and holds no S3 or Glue client. One file holds one resource with
-// its routes; router.go puts them together, access.go says who may call what.
-// `recflow-api health` asks a running API whether it is well, as the health
-// check of its container.
+// takes time. Of the bucket it reads quarantined records and nothing else. One
+// file holds one resource with its routes; router.go puts them together, access.go
+// says who may call what. `recflow-api health` asks a running API whether it is
+// well, as the health check of its container.
 package main
 
 import (

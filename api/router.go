@@ -21,6 +21,7 @@ func (s *server) resources() {
 	s.versionRoutes()
 	s.scheduleRoutes()
 	s.streamRoutes()
+	s.quarantineRoutes()
 }
 
 // handler answers every request: with a resource, or with a problem.

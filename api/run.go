@@ -16,6 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/config/temporalconfig"
+	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -32,7 +33,7 @@ const (
 // returns.
 func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	var aws awsclient.Config // is only asked for when something on AWS is used
-	if c.Stream.Name != "" || c.Database.Auth == config.DatabaseIAM {
+	if c.Stream.Name != "" || c.Storage.Bucket != "" || c.Database.Auth == config.DatabaseIAM {
 		var err error
 		if aws, err = awsclient.Load(ctx, awsclient.Options{Log: log}); err != nil {
 			return err
@@ -61,6 +62,9 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	s := newServer(c, log, store, temporal)
 	if c.Stream.Name != "" {
 		s.stream = awsclient.NewKinesis(aws, c.Stream.Name)
+	}
+	if c.Storage.Bucket != "" {
+		s.quarantine = &quarantine.Reader{Bucket: awsclient.NewS3(aws, c.Storage.Bucket)}
 	}
 	return serve(ctx, s)
 }

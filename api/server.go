@@ -9,6 +9,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -21,6 +22,8 @@ type server struct {
 	temporal client.Client      // connects when first used: Temporal may be away
 	stream   *awsclient.Kinesis // nil where no stream is configured
 	reader   *recommend.Recommender
+
+	quarantine *quarantine.Reader // nil where no bucket is configured
 
 	api      huma.API
 	metrics  *metrics

@@ -5,7 +5,7 @@ const (
 	ScopeRecommend = "recommend" // read recommendations, similar items and explanations
 	ScopeEvents    = "events"    // send events and read what became of them
 	ScopeItems     = "items"     // update items
-	ScopeRead      = "read"      // read versions, backfills and the schedule
+	ScopeRead      = "read"      // read versions, backfills, the schedule, the stream and quarantine
 	ScopeOperate   = "operate"   // start backfills, promote, roll back, schedule
 	ScopeAdmin     = "admin"     // tokens and the audit
 )

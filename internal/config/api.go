@@ -15,6 +15,7 @@ type API struct {
 	Database Database
 	Temporal Temporal
 	Stream   Stream
+	Storage  Storage // read for quarantined records; without a bucket there are none to read
 
 	// Address is where requests are answered, as host:port.
 	Address string `env:"RECFLOW_API_ADDRESS" envDefault:"127.0.0.1:14570"`

@@ -62,6 +62,7 @@ func TestPermissions(t *testing.T) {
 	require.NoError(t, err)
 	l.awaitObjects("raw/events/", "quarantine/", "quarantine-payloads/")
 	l.giveUp()
+	l.readQuarantine(api, 2)
 
 	l.recflow("refresh", "--wait", "--rank", "8", "--iterations", "2", "--half-life", "never")
 	click()
@@ -235,6 +236,24 @@ func (l *loop) awaitObjects(prefixes ...string) {
 			}
 			return false
 		}, 5*time.Minute, 200*time.Millisecond, "an object under "+prefix)
+	}
+}
+
+// readQuarantine waits for so many records in quarantine and reads each.
+func (l *loop) readQuarantine(api *apiclient.Client, records int) {
+	l.t.Helper()
+	var found apiclient.Quarantine
+	require.Eventually(l.t, func() (done bool) {
+		var err error
+		found, err = api.Quarantine(l.t.Context(), apiclient.QuarantineQuery{})
+		return err == nil && len(found.Items) == records
+	}, time.Minute, 200*time.Millisecond, "records in quarantine")
+	for _, q := range found.Items {
+		day, err := time.Parse(time.DateOnly, q.Day)
+		require.NoError(l.t, err)
+		record, err := api.QuarantineRecord(l.t.Context(), day, q.QuarantineID)
+		require.NoError(l.t, err)
+		require.Len(l.t, record.Raw, record.RawBytes)
 	}
 }
 

@@ -131,6 +131,33 @@ data "aws_iam_policy_document" "api" {
     resources = [var.kms_key_arn]
   }
 
+  statement {
+    sid     = "ReadQuarantinedRecords"
+    actions = ["s3:GetObject"]
+    resources = [
+      "${var.bucket.arn}/quarantine/*",
+      "${var.bucket.arn}/quarantine-payloads/*",
+    ]
+  }
+
+  statement {
+    sid       = "ListQuarantinedRecords"
+    actions   = ["s3:ListBucket"]
+    resources = [var.bucket.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["quarantine/dt=*"]
+    }
+  }
+
+  statement {
+    sid       = "DecryptQuarantinedRecords"
+    actions   = ["kms:Decrypt"]
+    resources = [var.kms_key_arn]
+  }
+
   dynamic "statement" {
     for_each = var.database.auth == "iam" ? [var.database.connect_arns.api] : []
 

@@ -48,6 +48,7 @@ locals {
       RECFLOW_API_ADDRESS       = "0.0.0.0:${local.api_port}"
       RECFLOW_API_AUTH          = "token"
       RECFLOW_API_DRAIN_TIMEOUT = "${var.api.drain_seconds}s"
+      RECFLOW_BUCKET            = var.bucket.name
       RECFLOW_DATABASE_AUTH     = var.database.auth
       RECFLOW_DATABASE_URL      = var.database.urls.api
       RECFLOW_STREAM            = var.stream.name

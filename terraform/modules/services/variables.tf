@@ -185,7 +185,7 @@ variable "stream" {
 }
 
 variable "bucket" {
-  description = "The bucket of raw/ and embeddings/."
+  description = "The bucket of raw/, embeddings/ and quarantine/."
   type        = object({ name = string, arn = string })
 
   validation {

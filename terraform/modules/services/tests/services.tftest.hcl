@@ -170,6 +170,7 @@ run "the_api_reads_its_settings_from_the_environment" {
       RECFLOW_API_ADDRESS        = "0.0.0.0:14570"
       RECFLOW_API_AUTH           = "token"
       RECFLOW_API_DRAIN_TIMEOUT  = "30s"
+      RECFLOW_BUCKET             = "recflow-bucket"
       RECFLOW_DATABASE_AUTH      = "iam"
       RECFLOW_DATABASE_URL       = "postgres://recflow_api@db:5432/recflow?sslmode=verify-full&sslrootcert=/etc/recflow/rds-ca.pem"
       RECFLOW_STREAM             = "recflow-events"
@@ -331,16 +332,25 @@ run "without_a_topic_the_worker_publishes_nothing" {
   }
 }
 
-run "the_api_may_put_events_and_sign_in" {
+run "the_api_may_put_events_read_quarantined_records_and_sign_in" {
   command = plan
 
   assert {
     condition = tomap({ for s in data.aws_iam_policy_document.api.statement : join(" ", sort(s.actions)) => join(" ", sort(s.resources)) }) == tomap({
       "kinesis:PutRecords"  = "arn:aws:kinesis:eu-central-1:123456789012:stream/recflow-events"
       "kms:GenerateDataKey" = "arn:aws:kms:eu-central-1:123456789012:key/1"
+      "kms:Decrypt"         = "arn:aws:kms:eu-central-1:123456789012:key/1"
       "rds-db:connect"      = "arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-1/recflow_api"
+      "s3:GetObject"        = "arn:aws:s3:::recflow-bucket/quarantine-payloads/* arn:aws:s3:::recflow-bucket/quarantine/*"
+      "s3:ListBucket"       = "arn:aws:s3:::recflow-bucket"
     })
-    error_message = "no S3 and no Glue: the API asks Temporal"
+    error_message = "it reads quarantined records and nothing else of the bucket, and no Glue: the API asks Temporal"
+  }
+  assert {
+    condition = [for s in data.aws_iam_policy_document.api.statement : [for c in s.condition : [c.test, c.variable, join(" ", c.values)]] if s.sid == "ListQuarantinedRecords"] == [
+      [["StringLike", "s3:prefix", "quarantine/dt=*"]],
+    ]
+    error_message = "it lists quarantined records alone"
   }
 }
 

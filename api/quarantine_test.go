@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/quarantine"
+	"github.com/recflow/recflow/internal/stream"
+)
+
+func TestQuarantine(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	api := h.client(h.token)
+	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	require.Equal(t, "no_bucket", h.do("GET", "/quarantine", nil).problem(t).Code)
+	require.Equal(t, "no_bucket", h.do("GET", "/quarantine/x?day=2026-01-31", nil).problem(t).Code)
+
+	bucket := awstest.S3(t)
+	h.quarantine = &quarantine.Reader{Bucket: bucket}
+	require.JSONEq(t, `{"items":[]}`, string(h.do("GET", "/quarantine", nil).body))
+	var body bytes.Buffer
+	w := gzip.NewWriter(&body)
+	var made []stream.Quarantined
+	for i, raw := range []string{"one\x1b\xff", "two"} {
+		rec := stream.Record{Data: []byte(raw), Stream: "arn", Shard: "s", SequenceNumber: raw[:3], ArrivedAt: day.Add(time.Hour)}
+		q := stream.Quarantine(rec, stream.Decoded{Raw: rec.Data, EventID: "e", Fault: &stream.Fault{Reason: stream.NotJSON, Detail: "a detail"}}, day.Add(time.Duration(i)*time.Hour))
+		made = append(made, q)
+		require.NoError(t, json.NewEncoder(w).Encode(q))
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, bucket.Put(t.Context(), "quarantine/dt=2026-01-31/hour=01/q.gz", bytes.NewReader(body.Bytes())))
+
+	found, err := api.Quarantine(t.Context(), apiclient.QuarantineQuery{Day: day, Reason: stream.NotJSON, Limit: 1})
+	require.NoError(t, err)
+	require.True(t, found.More)
+	require.Len(t, found.Items, 1)
+	require.Equal(t, made[1].QuarantineID, found.Items[0].QuarantineID, "the newest")
+	require.Nil(t, found.Items[0].Raw)
+	require.Equal(t, "2026-01-31", found.Items[0].Day)
+
+	got, err := api.QuarantineRecord(t.Context(), day, made[0].QuarantineID)
+	require.NoError(t, err)
+	require.Equal(t, made[0].Raw, got.Raw, "its bytes, whatever they are")
+	want := quarantineRecordOf(made[0], day)
+	want.ArrivedAt, want.QuarantinedAt = got.ArrivedAt, got.QuarantinedAt
+	require.Equal(t, want, got)
+	require.True(t, made[0].ArrivedAt.Equal(got.ArrivedAt))
+
+	for path, code := range map[string]string{
+		"/quarantine?day=yesterday": "invalid_request", "/quarantine?day=2026-02-30": "invalid_request", "/quarantine?limit=1001": "invalid_request",
+		"/quarantine/x": "invalid_request", "/quarantine/x?day=2026-01-31": "not_found",
+		"/quarantine/" + made[0].QuarantineID + "?day=2026-01-30": "not_found",
+	} {
+		require.Equal(t, code, h.do("GET", path, nil).problem(t).Code, path)
+	}
+	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("shop", apiclient.ScopeEvents), "GET", "/quarantine", nil).problem(t).Code)
+	require.Equal(t, http.StatusOK, h.doAs(h.tokenWith("reader", apiclient.ScopeRead), "GET", "/quarantine", nil).status)
+}
