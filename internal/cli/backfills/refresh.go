@@ -154,7 +154,7 @@ func refresh(ctx context.Context, a *app.App, f refreshFlags) error {
 		return followBackfill(ctx, a, api, temporal, temporal.GetWorkflow(ctx, f.follow, ""))
 	}
 
-	run, err := startRefresh(ctx, api, temporal, f.request)
+	run, err := startRefresh(ctx, a, api, temporal, f)
 	if err != nil {
 		return app.ExplainAPI(err)
 	}
@@ -176,11 +176,26 @@ func refresh(ctx context.Context, a *app.App, f refreshFlags) error {
 	})
 }
 
+// workerTimeout is how long a worker has to take a refresh before the user is told.
+const workerTimeout = 20 * time.Second
+
 // startRefresh starts a backfill of one slice, and waits until a worker has taken
-// it: its slice is the refresh.
-func startRefresh(ctx context.Context, api *apiclient.Client, temporal client.Client, r workflows.RefreshRequest) (client.WorkflowRun, error) {
-	b, err := api.StartBackfill(ctx, backfillOf(r), "")
+// it: its slice is the refresh. Without a worker it fails after workerTimeout, or
+// says so and goes on waiting with --wait; either way the backfill stays.
+func startRefresh(ctx context.Context, a *app.App, api *apiclient.Client, temporal client.Client, f refreshFlags) (client.WorkflowRun, error) {
+	b, err := api.StartBackfill(ctx, backfillOf(f.request), "")
+	noWorker := time.After(workerTimeout)
 	for err == nil {
+		select {
+		case <-noWorker:
+			missing := fmt.Errorf("no worker has taken backfill %[1]s after %[2]s; it starts when one runs: see `recflow status`, "+
+				"then `recflow backfill show %[1]s`", b.ID, workerTimeout)
+			if !f.wait {
+				return nil, missing
+			}
+			fmt.Fprintf(a.Err, "waiting: %v\n", missing)
+		default:
+		}
 		switch slice := b.Slices[0]; {
 		case slice.State == backfill.Skipped:
 			return nil, fmt.Errorf("%s: import some with `recflow import`", slice.Reason)
