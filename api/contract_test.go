@@ -14,9 +14,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
@@ -79,6 +81,7 @@ func TestContractFuzz(t *testing.T) {
 			h := newHarness(t, withTemporal)
 			h.withWorker(t)
 			h.stream = kinesistest.New("events", 2).Client(t, "events")
+			h.quarantine = &quarantine.Reader{Bucket: awstest.S3(t)}
 			h.build(2)
 			h.guard.anonymousRate, h.guard.anonymousBurst = 10_000, 10_000
 			args := []string{"run", h.http.URL + "/openapi.json", "--checks", "all", "--max-examples", examples, "--seed", "1", "--phases", "examples,coverage,fuzzing",
