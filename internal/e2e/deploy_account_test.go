@@ -278,8 +278,11 @@ func (a *account) startServices(t *testing.T, d *deployment) {
 	spark := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.tasks.ServeHTTP(unencrypted{w}, r) }))
 	a.t.Cleanup(spark.Close)
 	parts["glue"]["AWS_ENDPOINT_URL_S3"] = spark.URL
+	deliveries := httptest.NewServer(a.to(func() string { return s.firehose }, nil)) // which has its address when it is started
+	a.t.Cleanup(deliveries.Close)
 	maps.Copy(parts["stream"], map[string]string{
-		"RECFLOW_DATABASE_AUTH": "iam", "RECFLOW_DATABASE_URL": a.databaseURL("postgres://recflow_stream@rds:5432/recflow?sslmode=verify-full&sslrootcert=authorities.pem", a.dir),
+		"AWS_ENDPOINT_URL_FIREHOSE": deliveries.URL,
+		"RECFLOW_DATABASE_AUTH":     "iam", "RECFLOW_DATABASE_URL": a.databaseURL("postgres://recflow_stream@rds:5432/recflow?sslmode=verify-full&sslrootcert=authorities.pem", a.dir),
 	})
 	a.stop = sync.OnceFunc(func() {
 		s.stop()

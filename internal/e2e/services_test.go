@@ -63,7 +63,7 @@ func (s *services) log(name string) io.Writer {
 	s.t.Helper()
 	f, err := os.OpenFile(filepath.Join(s.home, "logs", name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(s.t, err)
-	s.t.Cleanup(func() { f.Close() })
+	s.stops = append(s.stops, func() { f.Close() }) // after the service, which was started later
 	return f
 }
 
