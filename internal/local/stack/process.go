@@ -33,8 +33,8 @@ type process struct {
 	vars  map[string]string // set over the inherited environment
 	grace time.Duration     // between the polite signal and the other one
 
-	exited chan struct{} // closed when a process that we started ends; else nil
-	status error         // how it ended; read after exited is closed
+	exited chan struct{} // closed when the process that we started last ends; nil when we started none
+	status *error        // how it ended; read after exited is closed
 }
 
 // record is what is known of a started process, kept in run/NAME.json.
@@ -66,11 +66,13 @@ func (p *process) start() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	p.exited = make(chan struct{})
+	// Each start has its own: the wait for an earlier one may still be ending.
+	exited, status := make(chan struct{}), new(error)
 	go func() {
-		p.status = cmd.Wait()
-		close(p.exited)
+		*status = cmd.Wait()
+		close(exited)
 	}()
+	p.exited, p.status = exited, status
 	if err := p.remember(cmd.Process.Pid, size); err != nil {
 		return errors.Join(err, syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL))
 	}
@@ -214,10 +216,11 @@ func (p *process) lastOutput() []string {
 func (p *process) ended() error {
 	select {
 	case <-p.exited: // nil, and so never ready, when we did not start it
-		if p.status == nil {
+		err := *p.status
+		if err == nil {
 			return errors.New("it ended by itself")
 		}
-		return fmt.Errorf("it ended: %s", strings.TrimPrefix(p.status.Error(), "signal: "))
+		return fmt.Errorf("it ended: %s", strings.TrimPrefix(err.Error(), "signal: "))
 	default:
 		return nil
 	}
