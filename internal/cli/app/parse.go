@@ -3,9 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // SleepUntil returns at a time, or when ctx ends.
@@ -30,19 +30,10 @@ func ParseTime(name, text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--%s %q is not a time; use 2006-01-02 or 2006-01-02T15:04:05Z", name, text)
 }
 
-// ParseAge reads a duration, also in days.
+// ParseAge reads a duration, also in days; never is 0.
 func ParseAge(text string) (time.Duration, error) {
 	if text == "never" {
 		return 0, nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseFloat(days, 64)
-		if err == nil && n >= 0 && n < 36500 {
-			return time.Duration(n * float64(24*time.Hour)), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return d, nil
-	}
-	return 0, fmt.Errorf("--half-life %q is not an age; use never, 90d or 36h", text)
+	return recsys.ParseDuration(text)
 }

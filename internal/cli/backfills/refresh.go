@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,6 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/workflows"
 )
@@ -107,7 +105,7 @@ func (f *refreshFlags) complete() (err error) {
 	if f.halfLife != "" {
 		age, err := app.ParseAge(f.halfLife)
 		if err != nil {
-			return err
+			return fmt.Errorf("--half-life: %w", err)
 		}
 		r.Interest.HalfLifeSeconds = age.Seconds()
 	}
@@ -158,7 +156,7 @@ func refresh(ctx context.Context, a *app.App, f refreshFlags) error {
 	if err != nil {
 		return app.ExplainAPI(err)
 	}
-	link := workflowLink(where, run)
+	link := where.WorkflowLink(run.GetID(), run.GetRunID())
 	if f.wait {
 		fmt.Fprintf(a.Err, "workflow %s\n", run.GetID())
 		if link != "" {
@@ -253,14 +251,6 @@ func cancelRefresh(ctx context.Context, api *apiclient.Client, temporal client.C
 		return app.ExplainAPI(err)
 	}
 	return noSuchRefresh(temporal.CancelWorkflow(ctx, id, ""), id)
-}
-
-// workflowLink is the page of a run in the Temporal UI, or empty.
-func workflowLink(where config.Temporal, run client.WorkflowRun) string {
-	if where.UI == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s", strings.TrimSuffix(where.UI, "/"), where.Namespace, run.GetID(), run.GetRunID())
 }
 
 func noSuchRefresh(err error, id string) error {

@@ -3,7 +3,6 @@ package streams
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -11,6 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
+	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -82,19 +82,8 @@ func newStreamQuality(s vectorstore.EvaluationStats) streamQuality {
 	n := float64(s.Events)
 	q := streamQuality{EvaluationStats: s, LiveRate: float64(s.LiveHits) / n, StaleRate: float64(s.StaleHits) / n}
 	q.Difference = q.LiveRate - q.StaleRate
-	q.Low, q.High = pairedInterval(s.OnlyLive, s.OnlyStale, s.Events)
+	q.Low, q.High = recsys.PairedInterval(s.OnlyLive, s.OnlyStale, s.Events)
 	return q
-}
-
-// pairedInterval is the 95 % interval of the difference between two shares of the
-// same n events, by Wald with half an event added to each of the four cells: it
-// holds its level for small n, and has a width when the two never differ.
-func pairedInterval(onlyLive, onlyStale, n int64) (low, high float64) {
-	const z = 1.959964
-	b, c, m := float64(onlyLive)+0.5, float64(onlyStale)+0.5, float64(n)+2
-	d := (b - c) / m
-	half := z * math.Sqrt(b+c-(b-c)*(b-c)/m) / m
-	return max(d-half, -1), min(d+half, 1)
 }
 
 // withTotals adds, after the stages of each version that has several, their sum.
