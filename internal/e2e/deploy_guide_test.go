@@ -260,7 +260,7 @@ var promises = []struct {
 	{"", "admin tokens admit", `first-admin`, 0},
 	{"", "recflow tokens list", `first-admin`, 0},
 	{"", "recflow tokens create shop", `rf_`, 0},
-	{"The first event", "curl -sS -X POST", `"event_id":"first","status":"accepted"`, 0},
+	{"The first event", "curl -sS -X POST", `"event_id":"first",.*"status":"accepted"`, 0},
 	{"The first event", `curl -sS "$RECFLOW_API_URL/events/first"`, `(?s)"ignored".*"no_live_version"`, time.Minute},
 	{"", "recflow import", `4,000 events and 0 items`, 0},
 	{"", "recflow backfill start", `succeeded`, 0},

@@ -158,7 +158,8 @@ func TestMapping_reads_a_stream_made_again_from_its_beginning(t *testing.T) {
 	f.recreate(1) // under a running mapping
 	f.put("a/2")
 	f.done(2)
-	require.Equal(t, []string{"a/0", "a/1", "a/2"}, flat(f.seen()))
+	// A record may be read before the mapping notices that the stream is another one.
+	require.Equal(t, []string{"a/0", "a/1", "a/2"}, slices.Compact(flat(f.seen())), "at least once each, in order")
 	f.eventually(func() bool { return len(folders()) == 1 && folders()[0] != second[0] }, "progress on the new stream")
 }
 
