@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,7 +111,7 @@ func TestLimitsOfARequest(t *testing.T) {
 			require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
 			resp.Body.Close()
 		}
-		require.Less(t, read.n, int64(20<<20), "it is not read to its end")
+		require.Less(t, read.n.Load(), int64(20<<20), "it is not read to its end")
 	})
 	t.Run("a flood of headers", func(t *testing.T) {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", address+"/healthz", nil)
@@ -148,11 +149,11 @@ func (zeros) Read(p []byte) (int, error) {
 
 type counted struct {
 	r io.Reader
-	n int64
+	n atomic.Int64 // the transport may read on after the answer
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
