@@ -56,7 +56,7 @@ setup: build ## install the local tools into RECFLOW_CACHE, once
 demo: build ## the whole system on a real data set (DATA=path for another one)
 	@bin/recflow demo $(if $(DATA),--data "$(DATA)")
 
-check: lint test test-race check-deploy ## what CI runs
+check: lint check-deploy test test-race ## what CI runs
 
 test: test-go test-python ## all tests, Go and Python
 
