@@ -25,7 +25,7 @@ func (s *server) quarantineRoutes() {
 		access{scope: apiclient.ScopeRead}, s.listQuarantine)
 	route(s, huma.Operation{OperationID: "get-quarantine-record", Method: http.MethodGet, Path: "/quarantine/{id}", Tags: tags,
 		Summary: "Show a record that the stream could not use, with its bytes"},
-		access{scope: apiclient.ScopeRead}, s.getQuarantineRecord)
+		access{scope: apiclient.ScopeOperate}, s.getQuarantineRecord)
 }
 
 type listQuarantineInput struct {

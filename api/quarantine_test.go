@@ -63,5 +63,7 @@ func TestQuarantine(t *testing.T) {
 		require.Equal(t, code, h.do("GET", path, nil).problem(t).Code, path)
 	}
 	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("shop", apiclient.ScopeEvents), "GET", "/quarantine", nil).problem(t).Code)
-	require.Equal(t, http.StatusOK, h.doAs(h.tokenWith("reader", apiclient.ScopeRead), "GET", "/quarantine", nil).status)
+	reader := h.tokenWith("reader", apiclient.ScopeRead)
+	require.Equal(t, http.StatusOK, h.doAs(reader, "GET", "/quarantine", nil).status)
+	require.Equal(t, "missing_scope", h.doAs(reader, "GET", "/quarantine/x?day=2026-01-31", nil).problem(t).Code, "the bytes may hold anything")
 }
