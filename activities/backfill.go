@@ -49,7 +49,7 @@ func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (backf
 
 // StartSliceResult is what the ledger says of a slice.
 type StartSliceResult struct {
-	State string `json:"state"` // running, or what became of the slice meanwhile
+	State string `json:"state"` // running, or the state that the slice has reached without this attempt
 }
 
 // StartSlice notes that an attempt of a slice begins or, when no object in the

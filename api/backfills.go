@@ -286,7 +286,7 @@ func (s *server) temporalAnswers(ctx context.Context) error {
 	defer cancel()
 	_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 	if err != nil {
-		s.log.WarnContext(ctx, "temporal is away", "error", err)
+		s.log.WarnContext(ctx, "Temporal is unreachable", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
 	}
 	return nil

@@ -73,7 +73,7 @@ func TestLogsCarryTheTrace(t *testing.T) {
 	require.Equal(t, "POST", out.find(t, "request")["method"])
 
 	require.Equal(t, http.StatusServiceUnavailable, h.do("GET", "/schedule", nil, traceHeader).status)
-	require.Equal(t, aTrace, out.find(t, "temporal is away")["trace_id"])
+	require.Equal(t, aTrace, out.find(t, "Temporal is unreachable")["trace_id"])
 }
 
 // TestFailuresAreLogged: what goes wrong inside is logged with its trace, and not

@@ -68,12 +68,12 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	}
 	switch {
 	case temporalAway(err):
-		log.WarnContext(ctx, "temporal is away", "error", err)
+		log.WarnContext(ctx, "Temporal is unreachable", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
 	case vectorstore.Refused(err):
 		return fail(http.StatusUnprocessableEntity, "invalid_text", "a text holds a character that cannot be kept", "leave out zero characters")
 	case vectorstore.Away(err):
-		log.WarnContext(ctx, "the database is away", "error", err)
+		log.WarnContext(ctx, "database is unreachable", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer", "try again", retrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return failAfter(http.StatusServiceUnavailable, "out_of_time", "the answer took too long", "try again", retrySoon)

@@ -52,9 +52,9 @@ const backfillLock = 0x7265_6366_6c6f_7762
 const active = "('pending', 'running', 'cancelling')"
 
 // CreateBackfill decides about the slices of a backfill and writes it down, or
-// finds the one that the same request made: then existing is true. It returns ErrKeyReused when the key came with
-// another request before, and an OverlapError while another backfill of the
-// kind is at work on a part of the range.
+// finds the one that the same request made: then existing is true. It returns
+// ErrKeyReused when the key came with another request before, and an OverlapError
+// while another backfill of the kind is at work on a part of the range.
 func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.Backfill, existing bool, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
