@@ -262,6 +262,9 @@ func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liv
 		out, err = describeLive(ctx, tx, live)
 		return err
 	})
+	if err == nil {
+		s.reader.Keep.Forget()
+	}
 	return out, err
 }
 
@@ -286,6 +289,9 @@ func (s *server) rollback(ctx context.Context, in *rollbackInput) (out *liveOutp
 		out, err = describeLive(ctx, tx, live)
 		return err
 	})
+	if err == nil {
+		s.reader.Keep.Forget()
+	}
 	return out, err
 }
 

@@ -220,3 +220,23 @@ func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.Equal(t, http.StatusOK, h.do("POST", "/live/rollback", `{}`, match).status, "nothing had changed")
 }
+
+// TestListsFollowAPromotion asks for a list right before and right after each
+// change of the live version.
+func TestListsFollowAPromotion(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.build(2)
+	api := h.client(h.token)
+	listed := func() int64 {
+		list, err := api.Recommend(t.Context(), apiclient.ListRequest{UserID: "nobody"})
+		require.NoError(t, err)
+		return list.Version
+	}
+	for id := range int64(2) {
+		require.Equal(t, http.StatusOK, h.do("POST", fmt.Sprintf("/versions/%d/promote", id+1), `{}`, "If-Match: "+h.etag(fmt.Sprintf("/versions/%d", id+1))).status)
+		require.Equal(t, id+1, listed())
+	}
+	require.Equal(t, http.StatusOK, h.do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live")).status)
+	require.Equal(t, int64(1), listed())
+}

@@ -87,8 +87,8 @@ func (k *Kept) give(r *Reader) {
 	}
 }
 
-// forget makes the next call ask what is live.
-func (k *Kept) forget() {
+// Forget makes the next call ask what is live: a change made here is followed at once.
+func (k *Kept) Forget() {
 	if k == nil {
 		return
 	}

@@ -177,7 +177,7 @@ func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 
 // takeAgain is resolve for what is live after the version that was is gone.
 func (r *Recommender) takeAgain(ctx context.Context) (*Reader, error) {
-	r.Keep.forget()
+	r.Keep.Forget()
 	return r.resolve(ctx, 0)
 }
 
