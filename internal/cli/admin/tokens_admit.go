@@ -101,7 +101,7 @@ func admitToken(ctx context.Context, a *app.App, n vectorstore.NewToken) error {
 	case err == nil:
 		return fmt.Errorf("this token was let in before, as %s, and may be revoked; mint another one", known.Name)
 	case !errors.Is(err, recsys.ErrNotFound):
-		return app.Explain(err)
+		return err
 	}
 	slices.Sort(n.Scopes)
 	n.Scopes = slices.Compact(n.Scopes)
@@ -111,7 +111,7 @@ func admitToken(ctx context.Context, a *app.App, n vectorstore.NewToken) error {
 		return err
 	})
 	if err != nil {
-		return app.Explain(err)
+		return err
 	}
 	_, err = fmt.Fprintf(a.Out, "%s is let in: %v\n", n.Name, n.Scopes)
 	return err

@@ -14,26 +14,25 @@ func ExplainAPI(err error) error {
 	if errors.As(err, &gone) {
 		return fmt.Errorf("%w; see `recflow status`, start the local stack with `recflow up`", err)
 	}
+	var p *apiclient.Problem
+	if errors.As(err, &p) {
+		switch p.Code {
+		case "no_live_version":
+			return fmt.Errorf("%w; train one with `recflow refresh --wait`", recsys.ErrNoLiveVersion)
+		case "version_gone":
+			return fmt.Errorf("%w; see `recflow versions list`", recsys.ErrVersionGone)
+		}
+	}
 	return err
 }
 
-// ExplainVersion is Explain for a command that was given a version, or 0.
+// ExplainVersion is ExplainAPI for a command that was given a version, or 0.
 func ExplainVersion(err error, version int64) error {
-	if version > 0 && errors.Is(err, recsys.ErrNotFound) {
+	var p *apiclient.Problem
+	if version > 0 && errors.As(err, &p) && p.Code == "not_found" {
 		return NoSuchVersion(version)
 	}
-	return Explain(err)
-}
-
-// Explain adds to an error what a person can do about it.
-func Explain(err error) error {
-	switch {
-	case errors.Is(err, recsys.ErrNoLiveVersion):
-		return fmt.Errorf("%w; train one with `recflow refresh --wait`", recsys.ErrNoLiveVersion)
-	case errors.Is(err, recsys.ErrVersionGone):
-		return fmt.Errorf("%w; see `recflow versions list`", err)
-	}
-	return err
+	return ExplainAPI(err)
 }
 
 // NoSuchVersion is the error of a command that was given the number of a version

@@ -21,12 +21,14 @@ const NoTemporal = "127.0.0.1:1"
 var apiReady = regexp.MustCompile(`"msg":"api ready","address":"([^"]+)"`)
 
 // StartAPI runs the real API on the database of NewSystem, for everybody on this
-// machine, and lets the commands find it.
-func StartAPI(t *testing.T, temporal string) {
+// machine unless env, which is NAME=value, says otherwise, and lets the commands
+// find it.
+func StartAPI(t *testing.T, temporal string, env ...string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(buildPrograms(t, "recflow-api"), "recflow-api"))
 	cmd.Env = append(os.Environ(), "RECFLOW_API_AUTH=none", "RECFLOW_TEMPORAL_ADDRESS="+temporal,
 		"RECFLOW_API_ADDRESS=127.0.0.1:0", "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0")
+	cmd.Env = append(cmd.Env, env...)
 	var log harnesstest.Buffer
 	cmd.Stderr = io.MultiWriter(t.Output(), &log)
 	require.NoError(t, cmd.Start())

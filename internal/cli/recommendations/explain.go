@@ -2,23 +2,21 @@ package recommendations
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
 // NewExplainCommand returns the command explain.
 func NewExplainCommand(a *app.App) *cobra.Command {
-	req := recommend.Request{K: 10}
+	var req apiclient.ListRequest
 	cmd := &cobra.Command{
 		Use:   "explain USER ITEM",
 		Short: "Say where the score of an item for a user comes from",
@@ -35,9 +33,6 @@ func NewExplainCommand(a *app.App) *cobra.Command {
 					return app.UsageError(err)
 				}
 			}
-			if err := req.Check(); err != nil {
-				return app.UsageError(err)
-			}
 			req.UserID = args[0]
 			return printExplanation(cmd.Context(), a, req, args[1])
 		},
@@ -48,19 +43,14 @@ func NewExplainCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-func printExplanation(ctx context.Context, a *app.App, req recommend.Request, itemID string) error {
-	store, err := database.Open(ctx, a)
+func printExplanation(ctx context.Context, a *app.App, req apiclient.ListRequest, itemID string) error {
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	r := recommend.Recommender{Store: store}
-	e, err := r.Explain(ctx, req, itemID)
-	if errors.Is(err, recommend.ErrUnknownItem) {
-		return app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("%w%s", err, suggestItem(ctx, &r, req.Version))}
-	}
+	e, err := api.Explain(ctx, req, itemID)
 	if err != nil {
-		return app.ExplainVersion(err, req.Version)
+		return explainItem(ctx, api, err, itemID, req.Version)
 	}
 	if a.Output == "table" {
 		fmt.Fprintf(a.Out, "%s for user %s · %s · version %d · score %s\n",

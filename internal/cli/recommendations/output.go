@@ -9,14 +9,15 @@ import (
 
 	"charm.land/lipgloss/v2"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // listWriter prints lists one by one, so that a million users need no memory.
 type listWriter interface {
-	write(recommend.List) error
+	write(apiclient.List) error
 	close() error
 }
 
@@ -45,7 +46,7 @@ func (l *csvLists) begin() error {
 	return l.w.Write([]string{"user_id", "item_id", "rank", "score", "stage", "version"})
 }
 
-func (l *csvLists) write(list recommend.List) error {
+func (l *csvLists) write(list apiclient.List) error {
 	if err := l.begin(); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ type jsonLists struct {
 	n int
 }
 
-func (l *jsonLists) write(list recommend.List) error {
+func (l *jsonLists) write(list apiclient.List) error {
 	separator := "[\n  "
 	if l.n > 0 {
 		separator = ",\n  "
@@ -105,7 +106,7 @@ type tableLists struct {
 	n int
 }
 
-func (l *tableLists) write(list recommend.List) error {
+func (l *tableLists) write(list apiclient.List) error {
 	if l.n++; l.n > 1 {
 		if _, err := fmt.Fprintln(l.w); err != nil {
 			return err
@@ -130,9 +131,9 @@ func (l *tableLists) close() error { return nil }
 
 func stageText(stage string) string {
 	switch stage {
-	case recommend.Popular:
+	case recsys.StagePopular:
 		return "popular (nothing that counts is known of this user)"
-	case recommend.Session:
+	case recsys.StageSession:
 		return "session (from live events and recent items alone)"
 	default:
 		return stage
@@ -141,7 +142,7 @@ func stageText(stage string) string {
 
 var rankedColumns = []string{"rank", "item", "title", "category", "score"}
 
-func rankedRows(items []recommend.Ranked) [][]string {
+func rankedRows(items []apiclient.Ranked) [][]string {
 	rows := make([][]string, len(items))
 	for i, it := range items {
 		rows[i] = []string{strconv.Itoa(it.Rank), it.ItemID, it.Title, it.Category, output.Number(it.Score)}

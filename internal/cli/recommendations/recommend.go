@@ -14,10 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/sources"
-	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/progress"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -38,7 +38,7 @@ changes, with what moved. The id of a list names the state it was made from. Wit
 
 // recommendFlags are the ways to ask for lists.
 type recommendFlags struct {
-	recommend.Request
+	apiclient.ListRequest
 	file  string // one user id a line; - for stdin
 	watch bool
 }
@@ -62,7 +62,10 @@ func NewRecommendCommand(a *app.App) *cobra.Command {
 				return err
 			}
 			if f.watch {
-				return watchList(cmd.Context(), a, f.Request, args[0])
+				return watchList(cmd.Context(), a, f.ListRequest, args[0])
+			}
+			if len(args) == 0 && f.file == "" {
+				return printAnonymous(cmd.Context(), a, f.ListRequest)
 			}
 			return printLists(cmd.Context(), a, f, args)
 		},
@@ -96,13 +99,19 @@ func (f recommendFlags) check(args []string) error {
 			return err
 		}
 	}
-	return f.Check()
+	return checkLength(f.K)
 }
 
-func printLists(ctx context.Context, a *app.App, f recommendFlags, args []string) error {
-	if len(args) == 0 {
-		args = []string{""} // nobody in particular, after what was clicked just now
+// checkLength refuses a length that a request cannot hold: 0 there is the default.
+func checkLength(k int) error {
+	if k < 1 {
+		return fmt.Errorf("k is %d; use 1 or more", k)
 	}
+	return nil
+}
+
+// printLists prints the list of each user, or says at the end why one has none.
+func printLists(ctx context.Context, a *app.App, f recommendFlags, args []string) error {
 	users, failed := slices.Values(args), func() error { return nil }
 	if f.file != "" {
 		in, err := sources.OpenInput(a, f.file)
@@ -112,42 +121,52 @@ func printLists(ctx context.Context, a *app.App, f recommendFlags, args []string
 		defer in.Close()
 		users, failed = ids(in)
 	}
-	store, err := database.Open(ctx, a)
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-
 	buffered := bufio.NewWriter(a.Out)
 	w := newListWriter(a, buffered)
-	r := recommend.Recommender{Store: store}
-	if f.file == "" {
-		err = r.RecommendMany(ctx, f.Request, users, w.write)
-	} else {
-		task := a.Progress().Start("recommend", "starting")
-		n := 0
-		err = r.RecommendMany(ctx, f.Request, users, func(l recommend.List) error {
-			if n++; n%100 == 0 {
-				task.Update("%d users", n)
-			}
-			return w.write(l)
-		})
-		if err == nil {
-			err = failed()
-		}
-		if err != nil {
-			task.Fail()
-		} else {
-			task.Done("%d users", n)
-		}
+	printer := progress.Discard()
+	if f.file != "" || len(args) > apiclient.MaxBatch {
+		printer = a.Progress()
 	}
+	task := printer.Start("recommend", "starting")
+	n := 0
+	var without []error // a list: why
+	err = eachList(ctx, api, f.ListRequest, users, func(u apiclient.UserList) error {
+		if n++; n%apiclient.MaxBatch == 0 {
+			task.Update("%d users", n)
+		}
+		if u.List == nil {
+			// As text: the problem of one user does not decide the exit code.
+			without = append(without, fmt.Errorf("user %s: %s", u.UserID, u.Problem.Error()))
+			return nil
+		}
+		return w.write(*u.List)
+	})
+	if err = cmp.Or(err, failed()); err != nil {
+		task.Fail()
+		err = app.ExplainVersion(err, f.Version)
+		return errors.Join(append(without, err, buffered.Flush())...) // what is complete so far is printed
+	}
+	task.Done("%d users", n)
+	return errors.Join(append(without, w.close(), buffered.Flush())...)
+}
+
+// printAnonymous prints the list of nobody in particular, after what was clicked
+// just now.
+func printAnonymous(ctx context.Context, a *app.App, r apiclient.ListRequest) error {
+	api, err := a.OpenAPI()
 	if err != nil {
-		return app.ExplainVersion(errors.Join(err, buffered.Flush()), f.Version) // what is complete so far is printed
-	}
-	if err := w.close(); err != nil {
 		return err
 	}
-	return buffered.Flush()
+	list, err := api.Recommend(ctx, r)
+	if err != nil {
+		return app.ExplainVersion(err, r.Version)
+	}
+	w := newListWriter(a, a.Out)
+	return cmp.Or(w.write(list), w.close())
 }
 
 // ids yields the id on each line of in that is not blank. The second result is the

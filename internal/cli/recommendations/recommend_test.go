@@ -3,22 +3,28 @@ package recommendations_test
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
-	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestRecommendCommand(t *testing.T) {
 	clitest.WithVersions(t, clitest.NewSystem(t))
+	clitest.StartAPI(t, clitest.NoTemporal)
 
 	t.Run("it prints a table a user and names the stage", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "recommend", "u00005", "nobody", "-k", "3")
@@ -37,16 +43,34 @@ func TestRecommendCommand(t *testing.T) {
 		require.Len(t, rows, 301)
 		assert.Equal(t, "u00005", rows[1][0])
 		assert.Equal(t, "100", rows[100][2])
-		assert.Equal(t, []string{recommend.Personalised, "1"}, rows[200][4:])
-		assert.Equal(t, []string{"nobody", recommend.Popular}, []string{rows[201][0], rows[201][4]})
+		assert.Equal(t, []string{recsys.StagePersonalized, "1"}, rows[200][4:])
+		assert.Equal(t, []string{"nobody", recsys.StagePopular}, []string{rows[201][0], rows[201][4]})
 		_, err = strconv.ParseFloat(rows[1][3], 64)
 		require.NoError(t, err)
 		assert.Contains(t, r.Err, "3 users")
 	})
+	t.Run("it asks for more users than a request holds, in their order", func(t *testing.T) {
+		var users []string
+		for i := range 250 {
+			users = append(users, fmt.Sprintf("u%05d", i))
+		}
+		for _, args := range [][]string{{"--users", "-"}, users} {
+			r := clitest.Run(t.Context(), strings.Join(users, "\n"), append([]string{"recommend", "-k", "1", "-o", "json"}, args...)...)
+			require.Equal(t, 0, r.Code, r.Err)
+			assert.Contains(t, r.Err, "250 users")
+			var lists []apiclient.List
+			require.NoError(t, json.Unmarshal([]byte(r.Out), &lists))
+			var got []string
+			for _, l := range lists {
+				got = append(got, l.UserID)
+			}
+			assert.Equal(t, users, got)
+		}
+	})
 	t.Run("it reads users from standard input", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "u00007\nu00008\n", "recommend", "--users", "-", "-k", "2", "-o", "json", "--quiet")
 		require.Equal(t, 0, r.Code, r.Err)
-		var lists []recommend.List
+		var lists []apiclient.List
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &lists))
 		require.Len(t, lists, 2)
 		assert.Equal(t, "u00008", lists[1].UserID)
@@ -57,10 +81,10 @@ func TestRecommendCommand(t *testing.T) {
 	t.Run("it reads past a byte order mark, and refuses what is not UTF-8", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "\ufeffu00007\r\nu00008\r\n", "recommend", "--users", "-", "-k", "1", "-o", "json", "--quiet")
 		require.Equal(t, 0, r.Code, r.Err)
-		var lists []recommend.List
+		var lists []apiclient.List
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &lists))
 		require.Len(t, lists, 2)
-		assert.Equal(t, []string{"u00007", recommend.Personalised}, []string{lists[0].UserID, lists[0].Stage})
+		assert.Equal(t, []string{"u00007", recsys.StagePersonalized}, []string{lists[0].UserID, lists[0].Stage})
 
 		r = clitest.Run(t.Context(), "\xff\xfeu\x001\x00\n\x00", "recommend", "--users", "-")
 		assert.Equal(t, 1, r.Code)
@@ -77,7 +101,7 @@ func TestRecommendCommand(t *testing.T) {
 	t.Run("it keeps to a category and a tag", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "recommend", "u00005", "-k", "400", "--category", "c2", "--tag", "even", "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)
-		var lists []recommend.List
+		var lists []apiclient.List
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &lists))
 		require.NotEmpty(t, lists[0].Items)
 		for _, it := range lists[0].Items {
@@ -94,6 +118,13 @@ func TestRecommendCommand(t *testing.T) {
 		assert.Contains(t, r.Out, "version 2")
 		assert.Equal(t, app.ExitNotFound, clitest.Run(t.Context(), "", "recommend", "u00005", "--version", "77").Code)
 	})
+	t.Run("it refuses a list that is too long", func(t *testing.T) {
+		for _, args := range [][]string{{"recommend", "u00005"}, {"recommend", "--recent", "i000010"}, {"similar", "i000010"}} {
+			r := clitest.Run(t.Context(), "", append(args, "-k", "1001")...)
+			assert.Equal(t, app.ExitUsage, r.Code, args)
+			assert.Contains(t, r.Err, "k expected number <= 1000", args)
+		}
+	})
 	for name, args := range map[string][]string{
 		"neither users nor a file": {"recommend"},
 		"both":                     {"recommend", "u1", "--users", "f"},
@@ -109,8 +140,28 @@ func TestRecommendCommand(t *testing.T) {
 	}
 }
 
+// TestRecommendWithoutASolution gives the live version a Gram matrix that no vector
+// can be solved with: only a user with new events needs to be solved for.
+func TestRecommendWithoutASolution(t *testing.T) {
+	s := clitest.NewSystem(t)
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
+	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	require.NoError(t, err)
+	clitest.StartAPI(t, clitest.NoTemporal)
+	vectorstoretest.Stream(t, s, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
+
+	r := clitest.Run(t.Context(), "", "recommend", "u00002", "u00003", "nobody", "-k", "1", "-o", "csv")
+	assert.Equal(t, 1, r.Code)
+	assert.Contains(t, r.Err, "error: user u00003: something went wrong inside")
+	rows, err := csv.NewReader(strings.NewReader(r.Out)).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 3, "the others have their lists")
+	assert.Equal(t, []string{"u00002", "nobody"}, []string{rows[1][0], rows[2][0]})
+}
+
 func TestSimilarCommand(t *testing.T) {
 	clitest.WithVersions(t, clitest.NewSystem(t))
+	clitest.StartAPI(t, clitest.NoTemporal)
 	t.Run("it prints a table", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "similar", "i000010", "-k", "3")
 		require.Equal(t, 0, r.Code, r.Err)
@@ -119,7 +170,7 @@ func TestSimilarCommand(t *testing.T) {
 	t.Run("it prints CSV and JSON", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "similar", "i000010", "-k", "3", "-o", "csv")
 		assert.True(t, strings.HasPrefix(r.Out, "item_id,similar_item_id,rank,score,version\ni000010,"), r.Out)
-		var list recommend.List
+		var list apiclient.List
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "similar", "i000010", "-o", "json").Out), &list))
 		assert.Equal(t, "i000010", list.Item.ItemID)
 		assert.Len(t, list.Items, 10)
@@ -133,30 +184,54 @@ func TestSimilarCommand(t *testing.T) {
 }
 
 func TestWithoutASystem(t *testing.T) {
+	commands := [][]string{{"recommend", "u"}, {"recommend", "--recent", "i"}, {"similar", "i"}, {"explain", "u", "i"}, {"versions", "list"}, {"versions", "show"}}
 	t.Run("it says how to start one", func(t *testing.T) {
 		t.Setenv("RECFLOW_HOME", t.TempDir())
-		t.Setenv("RECFLOW_DATABASE_URL", "")
+		t.Setenv("RECFLOW_API_URL", "")
 		t.Setenv("RECFLOW_TEMPORAL_ADDRESS", "")
-		for _, args := range [][]string{{"recommend", "u"}, {"similar", "i"}, {"versions", "list"}, {"refresh"}} {
+		for _, args := range append(commands, []string{"refresh"}) {
 			r := clitest.Run(t.Context(), "", args...)
 			assert.Equal(t, 1, r.Code)
-			assert.Contains(t, r.Err, "recflow up", args)
+			assert.Contains(t, r.Err, "start it with `recflow up`, or set RECFLOW_", args)
 		}
 	})
-	t.Run("it says when the database is away, without its password", func(t *testing.T) {
+	t.Run("it says when the API does not answer", func(t *testing.T) {
 		t.Setenv("RECFLOW_HOME", t.TempDir())
-		t.Setenv("RECFLOW_DATABASE_URL", "postgres://recflow:secret-word@127.0.0.1:1/recflow")
-		r := clitest.Run(t.Context(), "", "recommend", "u")
-		assert.Equal(t, 1, r.Code)
-		assert.Contains(t, r.Err, "127.0.0.1:1 does not answer; start the local stack with `recflow up`")
-		assert.NotContains(t, r.Err, "secret-word")
+		t.Setenv("RECFLOW_API_URL", "http://127.0.0.1:1")
+		for _, args := range commands {
+			r := clitest.Run(t.Context(), "", args...)
+			assert.Equal(t, 1, r.Code, args)
+			assert.Contains(t, r.Err, "the API at http://127.0.0.1:1 does not answer", args)
+			assert.Equal(t, 1, strings.Count(r.Err, "start the local stack with `recflow up`"), r.Err)
+		}
+	})
+	t.Run("it says which scope the token lacks", func(t *testing.T) {
+		s := clitest.NewSystem(t)
+		clitest.WithVersions(t, s)
+		clitest.StartAPI(t, clitest.NoTemporal, "RECFLOW_API_AUTH=token")
+		text, key, digest := apiclient.MintToken()
+		_, err := s.CreateToken(t.Context(), vectorstore.NewToken{
+			Token: vectorstore.Token{Name: "shop", Scopes: []string{apiclient.ScopeEvents}, CreatedBy: "test"}, Key: key, Digest: digest,
+		})
+		require.NoError(t, err)
+		t.Setenv("RECFLOW_API_TOKEN", text)
+		for _, args := range commands {
+			scope := apiclient.ScopeRecommend
+			if args[0] == "versions" {
+				scope = apiclient.ScopeRead
+			}
+			r := clitest.Run(t.Context(), "", args...)
+			assert.Equal(t, 1, r.Code, args)
+			assert.Contains(t, r.Err, "the token does not have the scope "+scope+"; ask for a token with it", args)
+		}
 	})
 	t.Run("it says how to get a first version", func(t *testing.T) {
 		clitest.NewSystem(t)
-		for _, args := range [][]string{{"recommend", "u"}, {"similar", "i"}, {"versions", "show"}} {
+		clitest.StartAPI(t, clitest.NoTemporal)
+		for _, args := range [][]string{{"recommend", "u"}, {"recommend", "--recent", "i"}, {"recommend", "u", "--watch"}, {"similar", "i"}, {"explain", "u", "i"}, {"versions", "show"}} {
 			r := clitest.Run(t.Context(), "", args...)
 			assert.Equal(t, 1, r.Code, args)
-			assert.Contains(t, r.Err, "no version is live; train one with `recflow refresh --wait`", args)
+			assert.Equal(t, "error: no version is live; train one with `recflow refresh --wait`\n", r.Err, args)
 		}
 		assert.Equal(t, "[]\n", clitest.Run(t.Context(), "", "versions", "list", "-o", "json").Out)
 	})

@@ -1,6 +1,7 @@
 package recommendations
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,17 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // NewSimilarCommand returns the command similar.
 func NewSimilarCommand(a *app.App) *cobra.Command {
-	var k int
-	var category string
-	var version int64
+	var req apiclient.ListRequest
 	cmd := &cobra.Command{
 		Use:   "similar ITEM",
 		Short: "List the items nearest to an item",
@@ -30,33 +29,28 @@ func NewSimilarCommand(a *app.App) *cobra.Command {
 			if err := a.CheckOutput(); err != nil {
 				return err
 			}
-			if err := (recommend.Request{K: k, Version: version}).Check(); err != nil {
+			if err := cmp.Or(recsys.CheckID("item", args[0]), checkLength(req.K)); err != nil {
 				return app.UsageError(err)
 			}
-			return printSimilar(cmd.Context(), a, args[0], k, category, version)
+			return printSimilar(cmd.Context(), a, args[0], req)
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVarP(&k, "k", "k", 10, "length of the list")
-	flags.StringVar(&category, "category", "", "only items of this category")
-	flags.Int64Var(&version, "version", 0, "read this version in place of the live one")
+	flags.IntVarP(&req.K, "k", "k", 10, "length of the list")
+	flags.StringVar(&req.Category, "category", "", "only items of this category")
+	flags.Int64Var(&req.Version, "version", 0, "read this version in place of the live one")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
 
-func printSimilar(ctx context.Context, a *app.App, itemID string, k int, category string, version int64) error {
-	store, err := database.Open(ctx, a)
+func printSimilar(ctx context.Context, a *app.App, itemID string, req apiclient.ListRequest) error {
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	r := recommend.Recommender{Store: store}
-	list, err := r.Similar(ctx, itemID, recommend.Request{K: k, Category: category, Version: version})
-	if errors.Is(err, recommend.ErrUnknownItem) {
-		return app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("%w%s", err, suggestItem(ctx, &r, version))}
-	}
+	list, err := api.Similar(ctx, itemID, req)
 	if err != nil {
-		return app.ExplainVersion(err, version)
+		return explainItem(ctx, api, err, itemID, req.Version)
 	}
 	if a.Output == "table" {
 		fmt.Fprintf(a.Out, "similar to %s · version %d\n", strings.TrimSpace(itemID+" "+list.Item.Title), list.Version)
@@ -68,7 +62,7 @@ func printSimilar(ctx context.Context, a *app.App, itemID string, k int, categor
 	return a.Print(similarListing(list, a.Output == "csv"))
 }
 
-func similarListing(list recommend.List, csv bool) output.Listing {
+func similarListing(list apiclient.List, csv bool) output.Listing {
 	if !csv {
 		return output.Listing{Columns: rankedColumns, Rows: rankedRows(list.Items), JSON: list}
 	}
@@ -79,16 +73,22 @@ func similarListing(list recommend.List, csv bool) output.Listing {
 	return l
 }
 
-// suggestItem names an item that can be asked for, if there is one: what nobody
-// in particular is recommended first.
-func suggestItem(ctx context.Context, r *recommend.Recommender, version int64) string {
-	list, err := r.Recommend(ctx, recommend.Request{K: 1, Version: version})
+// explainItem is app.ExplainVersion for a command that was given an item. When the
+// version does not have it, it names one that can be asked for, if there is one:
+// what nobody in particular is recommended first.
+func explainItem(ctx context.Context, api *apiclient.Client, err error, itemID string, version int64) error {
+	var p *apiclient.Problem
+	if !errors.As(err, &p) || p.Code != "unknown_item" {
+		return app.ExplainVersion(err, version)
+	}
+	list, err := api.Recommend(ctx, apiclient.ListRequest{K: 1, Version: version})
 	if err != nil || len(list.Items) == 0 {
-		return ""
+		return fmt.Errorf("item %q: %w", itemID, p)
 	}
 	it := list.Items[0]
+	text := fmt.Sprintf("version %d: unknown item %q; ids are as imported, try `recflow similar %s`", list.Version, itemID, it.ItemID)
 	if it.Title != "" {
-		return fmt.Sprintf("; ids are as imported, try `recflow similar %s` (%s)", it.ItemID, it.Title)
+		text += " (" + it.Title + ")"
 	}
-	return fmt.Sprintf("; ids are as imported, try `recflow similar %s`", it.ItemID)
+	return app.ExitError{Code: app.ExitNotFound, Err: errors.New(text)}
 }

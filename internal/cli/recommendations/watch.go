@@ -5,42 +5,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
-	"github.com/recflow/recflow/internal/recommend"
-	"github.com/recflow/recflow/internal/recsys"
 )
 
 // watchEvery is the time between two looks at a watched list.
 const watchEvery = 250 * time.Millisecond
 
 // watchList prints a user's list, and again whenever it changes, until ctx ends.
-func watchList(ctx context.Context, a *app.App, req recommend.Request, user string) error {
+func watchList(ctx context.Context, a *app.App, req apiclient.ListRequest, user string) error {
 	if a.Output == "csv" {
 		return app.UsageError(errors.New("--watch prints a table or JSON lines; use -o json"))
 	}
-	store, err := database.Open(ctx, a)
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	req.UserID = user
-	r := recommend.Recommender{Store: store}
-	var shown *recommend.List
+	var shown *apiclient.List
 	away := false
 	for {
-		now, err := r.Recommend(ctx, req)
+		now, err := api.Recommend(ctx, req)
 		switch {
 		case ctx.Err() != nil:
 			return nil // Ctrl-C is how a watch ends
-		case err != nil && shown == nil, errors.Is(err, recsys.ErrNotFound):
+		case err != nil && shown == nil, refused(err):
 			return app.ExplainVersion(err, req.Version)
-		case err != nil: // the watch goes on when the database is there again
+		case err != nil: // the watch goes on when the API answers again
 			if !away {
 				fmt.Fprintf(a.Err, "the list cannot be read at the moment: %v\n", err)
 			}
@@ -58,13 +55,20 @@ func watchList(ctx context.Context, a *app.App, req recommend.Request, user stri
 	}
 }
 
+// refused reports whether the API will give the same answer again: there is no such
+// version, or the token does not allow it.
+func refused(err error) bool {
+	var p *apiclient.Problem
+	return errors.As(err, &p) && p.Status < http.StatusInternalServerError && p.Status != http.StatusTooManyRequests
+}
+
 // changed tells whether a list is another than before: made from another state,
 // or of other items.
-func changed(before, now recommend.List) bool {
+func changed(before, now apiclient.List) bool {
 	return before.RecommendationID != now.RecommendationID || before.Stage != now.Stage || !slices.Equal(itemIDs(before), itemIDs(now))
 }
 
-func itemIDs(l recommend.List) []string {
+func itemIDs(l apiclient.List) []string {
 	ids := make([]string, len(l.Items))
 	for i, it := range l.Items {
 		ids[i] = it.ItemID
@@ -72,7 +76,7 @@ func itemIDs(l recommend.List) []string {
 	return ids
 }
 
-func printWatched(a *app.App, before *recommend.List, now recommend.List) error {
+func printWatched(a *app.App, before *apiclient.List, now apiclient.List) error {
 	if a.Output == "json" {
 		return json.NewEncoder(a.Out).Encode(now)
 	}
@@ -108,7 +112,7 @@ func printWatched(a *app.App, before *recommend.List, now recommend.List) error 
 
 // moved says for each item of a list where it came from, and which items of the
 // list before are gone.
-func moved(before, now recommend.List) (moves, gone []string) {
+func moved(before, now apiclient.List) (moves, gone []string) {
 	was := make(map[string]int, len(before.Items))
 	for _, it := range before.Items {
 		was[it.ItemID] = it.Rank

@@ -5,15 +5,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
 func TestMoved(t *testing.T) {
 	t.Parallel()
-	list := func(ids ...string) (l recommend.List) {
+	list := func(ids ...string) (l apiclient.List) {
 		for i, id := range ids {
-			l.Items = append(l.Items, recommend.Ranked{Rank: i + 1, Item: recsys.Item{ItemID: id}})
+			l.Items = append(l.Items, apiclient.Ranked{Rank: i + 1, Item: recsys.Item{ItemID: id}})
 		}
 		return l
 	}

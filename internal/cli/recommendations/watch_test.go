@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
-	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -44,21 +46,22 @@ func watching(t *testing.T, args ...string) (lines *bufio.Scanner, end func() in
 func TestRecommendWatch(t *testing.T) {
 	store := clitest.NewSystem(t)
 	clitest.WithVersions(t, store)
+	clitest.StartAPI(t, clitest.NoTemporal)
 	click := func(id, item string) recsys.Event {
 		return recsys.Event{EventID: id, UserID: "nobody", ItemID: item, EventType: "click", OccurredAt: time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)}
 	}
 	t.Run("it prints a line of JSON for each change, and ends well", func(t *testing.T) {
 		lines, end := watching(t, "nobody", "-k", "5", "-o", "json")
-		next := func() (l recommend.List) {
+		next := func() (l apiclient.List) {
 			require.True(t, lines.Scan())
 			require.NoError(t, json.Unmarshal(lines.Bytes(), &l))
 			return l
 		}
 		first := next()
-		assert.Equal(t, recommend.Popular, first.Stage)
+		assert.Equal(t, recsys.StagePopular, first.Stage)
 		vectorstoretest.Stream(t, store, click("e1", "i000010"))
 		second := next()
-		assert.Equal(t, recommend.Session, second.Stage)
+		assert.Equal(t, recsys.StageSession, second.Stage)
 		assert.NotEqual(t, first.RecommendationID, second.RecommendationID)
 		assert.Zero(t, end())
 	})
@@ -79,4 +82,31 @@ func TestRecommendWatch(t *testing.T) {
 			assert.Equal(t, 2, clitest.Run(t.Context(), "", append([]string{"recommend", "--watch"}, args...)...).Code)
 		})
 	}
+}
+
+func TestRecommendWatchOfAnAPIThatComesAndGoes(t *testing.T) {
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	replies := []any{
+		apiclient.List{RecommendationID: "a", UserID: "u"},
+		apiclient.Problem{Status: http.StatusServiceUnavailable, Code: "database_unavailable", Detail: "the database does not answer"},
+		apiclient.Problem{Status: http.StatusTooManyRequests, Code: "too_many_requests", Detail: "more requests than this caller may make"},
+		apiclient.List{RecommendationID: "b", UserID: "u"},
+		apiclient.Problem{Status: http.StatusUnauthorized, Code: "bad_token", Detail: "the token is unknown, revoked or expired"},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		reply := replies[0]
+		replies = replies[1:]
+		if p, ok := reply.(apiclient.Problem); ok {
+			w.Header().Set("Content-Type", apiclient.ProblemType)
+			w.WriteHeader(p.Status)
+		}
+		assert.NoError(t, json.NewEncoder(w).Encode(reply))
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("RECFLOW_API_URL", server.URL)
+
+	r := clitest.Run(t.Context(), "", "recommend", "--watch", "u", "-o", "json")
+	assert.Equal(t, 1, r.Code, "a refusal ends it")
+	assert.Equal(t, 2, strings.Count(r.Out, "recommendation_id"), r.Out)
+	assert.Equal(t, "the list cannot be read at the moment: the database does not answer\nerror: the token is unknown, revoked or expired\n", r.Err)
 }

@@ -2,9 +2,7 @@ package versions
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -32,7 +29,7 @@ func newPromoteCommand(a *app.App) *cobra.Command {
 			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
 				v, etag, err := api.Version(cmd.Context(), id)
 				if err != nil {
-					return versionProblem(err, id)
+					return err
 				}
 				if v.Live {
 					live, _, err := api.Live(cmd.Context())
@@ -97,7 +94,7 @@ func newPinCommand(a *app.App, name, short string, pinned bool) *cobra.Command {
 			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
 				_, etag, err := api.Version(cmd.Context(), id)
 				if err != nil {
-					return versionProblem(err, id)
+					return err
 				}
 				v, err := api.Pin(cmd.Context(), id, etag, pinned)
 				if err != nil {
@@ -124,7 +121,7 @@ func newDeleteCommand(a *app.App) *cobra.Command {
 			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
 				_, etag, err := api.Version(cmd.Context(), id)
 				if err != nil {
-					return versionProblem(err, id)
+					return err
 				}
 				v, err := api.DeleteVersion(cmd.Context(), id, etag, target)
 				if err != nil {
@@ -149,17 +146,26 @@ func newDiffCommand(a *app.App) *cobra.Command {
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeVersions(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			other, err := versionArgument(args[1])
+			if err := a.CheckOutput(); err != nil {
+				return err
+			}
+			left, err := versionArgument(args[0])
 			if err != nil {
 				return err
 			}
-			return changeVersion(a, args[0], func(api *apiclient.Client, id int64) error {
-				d, err := api.Diff(cmd.Context(), id, other, k, users)
-				if err != nil {
-					return app.ExplainAPI(err)
-				}
-				return a.Print(diffListing(d))
-			})
+			right, err := versionArgument(args[1])
+			if err != nil {
+				return err
+			}
+			api, err := a.OpenAPI()
+			if err != nil {
+				return err
+			}
+			d, err := api.Diff(cmd.Context(), left, right, k, users)
+			if err != nil {
+				return app.ExplainAPI(err) // it says which of the two
+			}
+			return a.Print(diffListing(d))
 		},
 	}
 	cmd.Flags().IntVarP(&k, "length", "k", 20, "length of the lists")
@@ -201,16 +207,7 @@ func changeVersion(a *app.App, argument string, change func(*apiclient.Client, i
 	if err != nil {
 		return err
 	}
-	return app.ExplainAPI(change(api, id))
-}
-
-// versionProblem names a version that does not exist.
-func versionProblem(err error, id int64) error {
-	var p *apiclient.Problem
-	if errors.As(err, &p) && p.Status == http.StatusNotFound {
-		return app.NoSuchVersion(id)
-	}
-	return err
+	return app.ExplainVersion(change(api, id), id)
 }
 
 // printLive says which version is live now.
@@ -228,19 +225,18 @@ func printLive(a *app.App, live apiclient.Live) error {
 // completeVersions completes the numbers of versions.
 func completeVersions(a *app.App) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
-		defer cancel()
-		store, err := database.Open(ctx, a)
+		api, err := a.OpenAPI()
 		if err != nil || len(args) > 1 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		defer store.Close()
-		versions, err := store.Versions(ctx, 20)
+		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
+		defer cancel()
+		versions, err := api.Versions(ctx, "", 20)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var ids []string
-		for _, v := range versions {
+		for _, v := range versions.Items {
 			ids = append(ids, cobra.CompletionWithDesc(strconv.FormatInt(v.ID, 10), string(v.State)))
 		}
 		return ids, cobra.ShellCompDirectiveNoFileComp

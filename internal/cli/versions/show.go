@@ -2,7 +2,6 @@ package versions
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,26 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
-
-// versionReport is all that is known about a version, as -o json prints it.
-type versionReport struct {
-	recsys.Version
-	Parameters recsys.Parameters   `json:"parameters"`
-	Interest   recsys.Interest     `json:"interest"`
-	Input      recsys.Input        `json:"input"`
-	Checks     []recsys.Check      `json:"checks"`
-	Gates      []recsys.GateResult `json:"gates"`
-	Metrics    recsys.Metrics      `json:"metrics"`
-	Flips      []vectorstore.Flip  `json:"flips"` // newest first; those that made it live
-}
-
-// flipsShown is how far back the audit is searched for a version's flips.
-const flipsShown = 1000
 
 func newShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
@@ -49,60 +33,46 @@ func newShowCommand(a *app.App) *cobra.Command {
 					return err
 				}
 			}
-			return withStore(cmd.Context(), a, func(store *vectorstore.Store) error {
-				report, err := reportOf(cmd.Context(), store, id)
-				if err != nil {
-					return app.Explain(err)
-				}
-				return printReport(a, report)
-			})
+			if err := a.CheckOutput(); err != nil {
+				return err
+			}
+			api, err := a.OpenAPI()
+			if err != nil {
+				return err
+			}
+			report, err := reportOf(cmd.Context(), api, id)
+			if err != nil {
+				return app.ExplainVersion(err, id)
+			}
+			return printReport(a, report)
 		},
 	}
 	a.AddOutputFlag(cmd)
 	return cmd
 }
 
-// reportOf collects the report of a version, the live one for 0.
-func reportOf(ctx context.Context, store *vectorstore.Store, id int64) (versionReport, error) {
+// reportOf reads the report of a version, of the live one for 0.
+func reportOf(ctx context.Context, api *apiclient.Client, id int64) (apiclient.VersionReport, error) {
 	if id == 0 {
-		live, err := store.Live(ctx)
+		live, _, err := api.Live(ctx)
 		if err != nil {
-			return versionReport{}, err
+			return apiclient.VersionReport{}, err
 		}
 		id = live.Version.ID
 	}
-	v, err := store.Version(ctx, id)
-	if errors.Is(err, recsys.ErrNotFound) {
-		return versionReport{}, app.NoSuchVersion(id)
-	}
-	if err != nil {
-		return versionReport{}, err
-	}
-	m, err := store.Manifest(ctx, id)
-	if err != nil {
-		return versionReport{}, err
-	}
-	r := versionReport{Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: m.Checks, Metrics: m.Metrics}
-	if r.Gates, err = store.Gates(ctx, id); err != nil {
-		return versionReport{}, err
-	}
-	flips, err := store.Flips(ctx, flipsShown)
-	if err != nil {
-		return versionReport{}, err
-	}
-	r.Flips = slices.DeleteFunc(flips, func(f vectorstore.Flip) bool { return f.Version != id })
-	return r, nil
+	report, _, err := api.Version(ctx, id)
+	return report, err
 }
 
-func printReport(a *app.App, r versionReport) error {
+func printReport(a *app.App, r apiclient.VersionReport) error {
 	if a.Output == "json" || a.Output == "csv" {
-		return a.Print(output.Listing{Columns: []string{"fact", "value"}, Rows: r.facts(), JSON: r})
+		return a.Print(output.Listing{Columns: []string{"fact", "value"}, Rows: facts(r), JSON: r})
 	}
 	sections := []struct {
 		title string
 		l     output.Listing
 	}{
-		{fmt.Sprintf("version %d", r.ID), output.Listing{Columns: []string{"fact", "value"}, Rows: r.facts()}},
+		{fmt.Sprintf("version %d", r.ID), output.Listing{Columns: []string{"fact", "value"}, Rows: facts(r)}},
 		{"checks of the data that did not pass", checkListing(r.Checks)},
 		{"gates", output.Gates(r.Gates)},
 		{fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", r.Metrics.Users), output.Metrics(r.Metrics)},
@@ -118,7 +88,7 @@ func printReport(a *app.App, r versionReport) error {
 }
 
 // facts are the lines of the report that are one value each.
-func (r versionReport) facts() [][]string {
+func facts(r apiclient.VersionReport) [][]string {
 	state := string(r.State)
 	if r.Live {
 		state += ", live"
@@ -186,7 +156,7 @@ func checkListing(checks []recsys.Check) output.Listing {
 	return l
 }
 
-func flipListing(flips []vectorstore.Flip) output.Listing {
+func flipListing(flips []apiclient.Flip) output.Listing {
 	l := output.Listing{Columns: []string{"revision", "at", "kind", "instead_of", "actor", "reason"}, JSON: flips}
 	for _, f := range flips {
 		from := ""

@@ -2,17 +2,14 @@
 package versions
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // NewCommand returns the command versions.
@@ -42,13 +39,25 @@ func newListCommand(a *app.App) *cobra.Command {
 		Example: "  recflow versions list -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withStore(cmd.Context(), a, func(store *vectorstore.Store) error {
-				versions, err := store.Versions(cmd.Context(), limit)
+			if err := a.CheckOutput(); err != nil {
+				return err
+			}
+			api, err := a.OpenAPI()
+			if err != nil {
+				return err
+			}
+			var found []recsys.Version
+			for cursor := ""; len(found) < limit; {
+				page, err := api.Versions(cmd.Context(), cursor, min(200, limit-len(found)))
 				if err != nil {
-					return err
+					return app.ExplainAPI(err)
 				}
-				return a.Print(versionListing(versions))
-			})
+				found = append(found, page.Items...)
+				if cursor = page.Next; cursor == "" {
+					break
+				}
+			}
+			return a.Print(versionListing(found))
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", 20, "most versions to list")
@@ -76,19 +85,6 @@ func versionListing(versions []recsys.Version) output.Listing {
 		})
 	}
 	return l
-}
-
-// withStore runs fn with the database of the running system.
-func withStore(ctx context.Context, a *app.App, fn func(*vectorstore.Store) error) error {
-	if err := a.CheckOutput(); err != nil {
-		return err
-	}
-	store, err := database.Open(ctx, a)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	return fn(store)
 }
 
 func versionArgument(arg string) (int64, error) {

@@ -2,14 +2,15 @@ package versions_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
-	"github.com/recflow/recflow/internal/cli/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -26,6 +27,12 @@ func TestVersionsCommand(t *testing.T) {
 		var versions []recsys.Version
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "versions", "list", "-o", "json").Out), &versions))
 		assert.Len(t, versions, 2)
+		r = clitest.Run(t.Context(), "", "versions", "list", "--limit", "1", "-o", "csv")
+		assert.Equal(t, 2, strings.Count(r.Out, "\n"), r.Out)
+	})
+	t.Run("it completes the numbers of versions", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "__complete", "versions", "show", "")
+		assert.Equal(t, "2\trefused\n1\tready\n:4\n", r.Out)
 	})
 	t.Run("it shows the live version with its gates and metrics", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "versions", "show")
@@ -37,7 +44,7 @@ func TestVersionsCommand(t *testing.T) {
 		require.Equal(t, 0, r.Code, r.Err)
 		assert.Contains(t, r.Out, "✗ refused")
 		assert.Contains(t, r.Out, "mean recall@100 is 0.91; raise m")
-		var report versions.VersionReport
+		var report apiclient.VersionReport
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "versions", "show", "2", "-o", "json").Out), &report))
 		assert.Equal(t, recsys.Refused, report.State)
 		assert.Equal(t, 0.98, report.Gates[0].Threshold)

@@ -1,4 +1,0 @@
-package versions
-
-// VersionReport is what show prints with -o json.
-type VersionReport = versionReport
