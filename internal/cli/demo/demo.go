@@ -15,9 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/sources"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 const demoLong = `Brings up the local stack, imports a real data set, trains, gates and promotes
@@ -168,31 +166,28 @@ func (d *demo) step(ctx context.Context, args ...string) error {
 // subjects picks three users and two well-known items of the live version,
 // and tells when the first user was last seen.
 func (d *demo) subjects(ctx context.Context) (users, items []string, last time.Time, err error) {
-	store, err := database.Open(ctx, d.App)
+	api, err := d.OpenAPI()
 	if err != nil {
 		return nil, nil, last, err
 	}
-	defer store.Close()
-	live, err := store.Live(ctx)
+	live, _, err := api.Live(ctx)
 	if err != nil {
-		return nil, nil, last, err
+		return nil, nil, last, app.ExplainAPI(err)
 	}
-	sample, err := store.SampleUsers(ctx, live.Version, 3, "demo")
+	sample, err := api.SampleUsers(ctx, live.Version.ID, 3)
 	if err != nil {
-		return nil, nil, last, err
+		return nil, nil, last, app.ExplainAPI(err)
 	}
-	for _, u := range sample {
-		users = append(users, u.ID)
+	for _, u := range sample.Items {
+		users = append(users, u.UserID)
 	}
-	popular, err := store.Popular(ctx, live.Version, vectorstore.Query{K: 2})
+	popular, err := api.Recommend(ctx, apiclient.ListRequest{K: 2, Version: live.Version.ID})
 	if err != nil {
-		return nil, nil, last, err
+		return nil, nil, last, app.ExplainAPI(err)
 	}
-	for _, hit := range popular {
-		items = append(items, hit.ItemID)
-	}
+	items = itemIDs(popular)
 	if len(users) == 0 || len(items) == 0 {
 		return nil, nil, last, errors.New("the live version has no users or no items to show")
 	}
-	return users, items, sample[0].History.Reference, nil
+	return users, items, sample.Items[0].LastEventAt, nil
 }

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/cli/database"
+	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/streamio"
-	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 )
@@ -55,17 +55,20 @@ func (d *demo) sendClicks(ctx context.Context, known string, last time.Time, ite
 
 // firstOf is the first n items of a user's list.
 func (d *demo) firstOf(ctx context.Context, user string, n int) ([]string, error) {
-	store, err := database.Open(ctx, d.App)
+	api, err := d.OpenAPI()
 	if err != nil {
 		return nil, err
 	}
-	defer store.Close()
-	list, err := (&recommend.Recommender{Store: store}).Recommend(ctx, recommend.Request{UserID: user, K: n})
+	list, err := api.Recommend(ctx, apiclient.ListRequest{UserID: user, K: n})
+	return itemIDs(list), app.ExplainAPI(err)
+}
+
+func itemIDs(l apiclient.List) []string {
 	var ids []string
-	for _, item := range list.Items {
+	for _, item := range l.Items {
 		ids = append(ids, item.ItemID)
 	}
-	return ids, err
+	return ids
 }
 
 // demoClicks is a click of a user on each item from a time on, as JSON lines.
