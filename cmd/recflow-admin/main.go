@@ -1,6 +1,5 @@
 // Command recflow-admin is the program of the admin image, which runs inside the
-// VPC where the database is: it migrates the database, admits the first token, and
-// reads versions and the state of the stream without the API.
+// VPC where the database is: it migrates the database and admits the first token.
 package main
 
 import (

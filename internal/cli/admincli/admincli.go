@@ -10,8 +10,6 @@ import (
 
 	"github.com/recflow/recflow/internal/cli/admin"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/streams"
-	"github.com/recflow/recflow/internal/cli/versions"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/telemetry"
 )
@@ -27,13 +25,11 @@ func NewRootCommand(a *app.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "recflow-admin",
 		Short: "Administer recflow from inside the VPC",
-		Long: "recflow-admin runs in the admin image, where the database is: it migrates the database, admits\n" +
-			"the first access token, and reads versions and the state of the stream without the API.",
+		Long: "recflow-admin runs in the admin image, where the database is: it migrates the database and admits\n" +
+			"the first access token. Everything else goes through the API.",
 		Version: cmp.Or(config.BuildID(), telemetry.BuildID()),
 	}
 	root.AddCommand(
-		versions.NewCommand(a),
-		streams.NewCommand(a),
 		admin.NewTokensCommand(a),
 		admin.NewDatabaseCommand(a),
 	)
