@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -11,7 +12,6 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/stream"
 )
 
 // bucketTimeout bounds the reading of a day.
@@ -21,70 +21,92 @@ func (s *server) quarantineRoutes() {
 	tags := []string{"Quarantine"}
 	route(s, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/quarantine", Tags: tags,
 		Summary:     "List records that the stream could not use",
-		Description: "The newest records of a day, without their bytes. A record that was delivered twice is listed once."},
+		Description: "The records of a day, without their bytes. A record that was delivered twice is listed once on a page."},
 		access{scope: apiclient.ScopeRead}, s.listQuarantine)
 	route(s, huma.Operation{OperationID: "get-quarantine-record", Method: http.MethodGet, Path: "/quarantine/{id}", Tags: tags,
-		Summary: "Show a record that the stream could not use, with its bytes"},
+		Summary:     "Show a record that the stream could not use, with its bytes",
+		Description: "Send the object that a list names: without it every object of the quarantine may be read."},
 		access{scope: apiclient.ScopeOperate}, s.getQuarantineRecord)
 }
 
 type listQuarantineInput struct {
 	Day    string `query:"day" format:"date" maxLength:"10" doc:"UTC day of their delivery to the bucket; today when left out." example:"2026-01-31"`
 	Reason string `query:"reason" maxLength:"100" doc:"Only records with this reason." example:"not_json"`
+	Order  string `query:"order" enum:"newest,oldest" default:"newest" doc:"Which records come first, by the time of their quarantine."`
+	Cursor string `query:"cursor" maxLength:"500" doc:"The next of the page before, with the same day, reason and order; the first page when left out."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most records to return."`
 }
 type listQuarantineOutput struct{ Body apiclient.Quarantine }
 
 func (s *server) listQuarantine(ctx context.Context, in *listQuarantineInput) (*listQuarantineOutput, error) {
 	day, err := parseDay(in.Day, time.Now())
-	if err == nil {
-		err = s.needBucket()
-	}
 	if err != nil {
+		return nil, err
+	}
+	after, err := positionOf(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.needBucket(); err != nil {
 		return nil, err
 	}
 	read, cancel := context.WithTimeout(ctx, bucketTimeout)
 	defer cancel()
-	page, err := s.quarantine.List(read, quarantine.Filter{Day: day, Reason: in.Reason, Limit: in.Limit})
+	page, err := s.quarantine.List(read, quarantine.Filter{Day: day, Reason: in.Reason, Limit: in.Limit, Oldest: in.Order == "oldest", After: after})
 	if err != nil {
 		return nil, s.bucketProblem(ctx, err)
 	}
 	if len(page.Damaged) > 0 {
 		s.log.WarnContext(ctx, "quarantine objects are damaged", "keys", page.Damaged)
 	}
-	return &listQuarantineOutput{apiclient.Quarantine{
-		Items: mapEach(page.Records, func(q stream.Quarantined) apiclient.QuarantineRecord { return quarantineRecordOf(q, day) }),
-		More:  page.More, Damaged: page.Damaged,
-	}}, nil
+	out := &listQuarantineOutput{apiclient.Quarantine{Items: mapEach(page.Records, quarantineRecordOf), Damaged: page.Damaged}}
+	if page.More {
+		last := page.Records[len(page.Records)-1]
+		out.Body.Next = encodeCursor(last.QuarantinedAt.UTC().Format(time.RFC3339Nano) + " " + last.QuarantineID)
+	}
+	return out, nil
+}
+
+// positionOf is the position in a cursor; an empty cursor is the beginning.
+func positionOf(cursor string) (p quarantine.Position, err error) {
+	if cursor == "" {
+		return p, nil
+	}
+	text, err := decodeCursor(cursor)
+	if err != nil {
+		return p, err
+	}
+	at, id, _ := strings.Cut(text, " ")
+	if p.At, err = time.Parse(time.RFC3339Nano, at); err != nil || p.At.IsZero() {
+		return p, badCursor()
+	}
+	p.ID = id
+	return p, nil
 }
 
 type getQuarantineRecordInput struct {
-	ID  string `path:"id" maxLength:"256"`
-	Day string `query:"day" required:"true" format:"date" minLength:"10" maxLength:"10" doc:"As in the list." example:"2026-01-31"`
+	ID     string `path:"id" maxLength:"256"`
+	Object string `query:"object" maxLength:"1024" pattern:"^quarantine/dt=[0-9-]{10}/hour=[0-9]{2}/[A-Za-z0-9._-]+[.]gz$" doc:"As in the list."`
 }
 type getQuarantineRecordOutput struct{ Body apiclient.QuarantineRecord }
 
 func (s *server) getQuarantineRecord(ctx context.Context, in *getQuarantineRecordInput) (*getQuarantineRecordOutput, error) {
-	day, err := parseDay(in.Day, time.Now())
-	if err == nil {
-		err = s.needBucket()
-	}
-	if err != nil {
+	if err := s.needBucket(); err != nil {
 		return nil, err
 	}
 	read, cancel := context.WithTimeout(ctx, bucketTimeout)
 	defer cancel()
-	q, err := s.quarantine.Get(read, day, in.ID)
+	q, err := s.quarantine.Get(read, in.Object, in.ID)
 	if err != nil {
 		return nil, s.bucketProblem(ctx, err)
 	}
-	return &getQuarantineRecordOutput{quarantineRecordOf(q, day)}, nil
+	return &getQuarantineRecordOutput{quarantineRecordOf(q)}, nil
 }
 
 // quarantineRecordOf maps a quarantined record to its public form.
-func quarantineRecordOf(q stream.Quarantined, day time.Time) apiclient.QuarantineRecord {
+func quarantineRecordOf(q quarantine.Record) apiclient.QuarantineRecord {
 	return apiclient.QuarantineRecord{
-		QuarantineID: q.QuarantineID, Day: day.Format(time.DateOnly), Reason: q.Reason, Detail: q.Detail, EventID: q.EventID, RawBytes: q.RawBytes, Raw: q.Raw,
+		QuarantineID: q.QuarantineID, Object: q.Object, Reason: q.Reason, Detail: q.Detail, EventID: q.EventID, RawBytes: q.RawBytes, RawKey: q.RawKey, Raw: q.Raw,
 		Stream: q.Stream, Shard: q.Shard, SequenceNumber: q.SequenceNumber, SubSequence: q.SubSequence, ArrivedAt: q.ArrivedAt, QuarantinedAt: q.QuarantinedAt,
 	}
 }

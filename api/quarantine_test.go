@@ -22,7 +22,7 @@ func TestQuarantine(t *testing.T) {
 	api := h.client(h.token)
 	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
 	require.Equal(t, "no_bucket", h.do("GET", "/quarantine", nil).problem(t).Code)
-	require.Equal(t, "no_bucket", h.do("GET", "/quarantine/x?day=2026-01-31", nil).problem(t).Code)
+	require.Equal(t, "no_bucket", h.do("GET", "/quarantine/x", nil).problem(t).Code)
 
 	bucket := awstest.S3(t)
 	h.quarantine = &quarantine.Reader{Bucket: bucket}
@@ -37,33 +37,45 @@ func TestQuarantine(t *testing.T) {
 		require.NoError(t, json.NewEncoder(w).Encode(q))
 	}
 	require.NoError(t, w.Close())
-	require.NoError(t, bucket.Put(t.Context(), "quarantine/dt=2026-01-31/hour=01/q.gz", bytes.NewReader(body.Bytes())))
+	const object = "quarantine/dt=2026-01-31/hour=01/q.gz"
+	require.NoError(t, bucket.Put(t.Context(), object, bytes.NewReader(body.Bytes())))
 
 	found, err := api.Quarantine(t.Context(), apiclient.QuarantineQuery{Day: day, Reason: stream.NotJSON, Limit: 1})
 	require.NoError(t, err)
-	require.True(t, found.More)
 	require.Len(t, found.Items, 1)
 	require.Equal(t, made[1].QuarantineID, found.Items[0].QuarantineID, "the newest")
 	require.Nil(t, found.Items[0].Raw)
-	require.Equal(t, "2026-01-31", found.Items[0].Day)
+	require.Equal(t, object, found.Items[0].Object)
+	found, err = api.Quarantine(t.Context(), apiclient.QuarantineQuery{Day: day, Limit: 1, Cursor: found.Next})
+	require.NoError(t, err)
+	require.Equal(t, made[0].QuarantineID, found.Items[0].QuarantineID, "the next")
+	require.Empty(t, found.Next)
+	found, err = api.Quarantine(t.Context(), apiclient.QuarantineQuery{Day: day, Limit: 1, Oldest: true})
+	require.NoError(t, err)
+	require.Equal(t, made[0].QuarantineID, found.Items[0].QuarantineID, "the oldest")
 
-	got, err := api.QuarantineRecord(t.Context(), day, made[0].QuarantineID)
+	got, err := api.QuarantineRecord(t.Context(), object, made[0].QuarantineID)
 	require.NoError(t, err)
 	require.Equal(t, made[0].Raw, got.Raw, "its bytes, whatever they are")
-	want := quarantineRecordOf(made[0], day)
+	anywhere, err := api.QuarantineRecord(t.Context(), "", made[0].QuarantineID)
+	require.NoError(t, err)
+	require.Equal(t, got, anywhere)
+	want := quarantineRecordOf(quarantine.Record{Quarantined: made[0], Object: object})
 	want.ArrivedAt, want.QuarantinedAt = got.ArrivedAt, got.QuarantinedAt
 	require.Equal(t, want, got)
 	require.True(t, made[0].ArrivedAt.Equal(got.ArrivedAt))
 
 	for path, code := range map[string]string{
 		"/quarantine?day=yesterday": "invalid_request", "/quarantine?day=2026-02-30": "invalid_request", "/quarantine?limit=1001": "invalid_request",
-		"/quarantine/x": "invalid_request", "/quarantine/x?day=2026-01-31": "not_found",
-		"/quarantine/" + made[0].QuarantineID + "?day=2026-01-30": "not_found",
+		"/quarantine?order=any": "invalid_request", "/quarantine?cursor=x": "bad_cursor", "/quarantine?cursor=" + encodeCursor("7"): "bad_cursor",
+		"/quarantine/x": "not_found", "/quarantine/x?object=" + object: "not_found",
+		"/quarantine/" + made[0].QuarantineID + "?object=quarantine/dt=2026-01-31/hour=02/q.gz": "not_found",
+		"/quarantine/x?object=raw/events/x.gz":                                                  "invalid_request", "/quarantine/x?object=quarantine/../raw/x.gz": "invalid_request",
 	} {
 		require.Equal(t, code, h.do("GET", path, nil).problem(t).Code, path)
 	}
 	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("shop", apiclient.ScopeEvents), "GET", "/quarantine", nil).problem(t).Code)
 	reader := h.tokenWith("reader", apiclient.ScopeRead)
 	require.Equal(t, http.StatusOK, h.doAs(reader, "GET", "/quarantine", nil).status)
-	require.Equal(t, "missing_scope", h.doAs(reader, "GET", "/quarantine/x?day=2026-01-31", nil).problem(t).Code, "the bytes may hold anything")
+	require.Equal(t, "missing_scope", h.doAs(reader, "GET", "/quarantine/x", nil).problem(t).Code, "the bytes may hold anything")
 }

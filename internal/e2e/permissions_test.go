@@ -249,11 +249,11 @@ func (l *loop) readQuarantine(api *apiclient.Client, records int) {
 		return err == nil && len(found.Items) == records
 	}, time.Minute, 200*time.Millisecond, "records in quarantine")
 	for _, q := range found.Items {
-		day, err := time.Parse(time.DateOnly, q.Day)
-		require.NoError(l.t, err)
-		record, err := api.QuarantineRecord(l.t.Context(), day, q.QuarantineID)
-		require.NoError(l.t, err)
-		require.Len(l.t, record.Raw, record.RawBytes)
+		for _, object := range []string{q.Object, ""} {
+			record, err := api.QuarantineRecord(l.t.Context(), object, q.QuarantineID)
+			require.NoError(l.t, err)
+			require.Len(l.t, record.Raw, record.RawBytes)
+		}
 	}
 }
 

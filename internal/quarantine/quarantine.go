@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	prefix = "quarantine/"
+	prefix = "quarantine/dt=" // and the UTC day of the delivery
 
 	// maxPayload is the largest record that a stream can be told to take, in bytes.
 	maxPayload = 10 << 20
@@ -36,27 +36,41 @@ type Filter struct {
 	Day    time.Time // UTC day of their delivery
 	Reason string    // empty for any
 	Limit  int       // most records to return
+	Oldest bool      // return the oldest first, not the newest
+	After  Position  // return what follows it in that order; zero for the beginning
+}
+
+// Position is that of a record in the order of a list.
+type Position struct {
+	At time.Time // when it was quarantined
+	ID string
+}
+
+// Record is a quarantined record, and the object that holds it.
+type Record struct {
+	stream.Quarantined
+	Object string // key in the bucket
 }
 
 // Page holds selected records.
 type Page struct {
-	Records []stream.Quarantined // newest first, each once, without their bytes
-	More    bool                 // there are more than Limit
-	Damaged []string             // keys of objects that were read in part, at most 20
+	Records []Record // in the order of the filter, each once, without their bytes
+	More    bool     // there are more than Limit
+	Damaged []string // keys of objects that were read in part, at most 20
 }
 
-// List returns the newest records of a day. Memory grows with the limit and with
-// one object, not with the day.
+// List returns the first records of a day after a position. Memory grows with the
+// limit and with one object, not with the day; every call reads the day again.
 func (r *Reader) List(ctx context.Context, f Filter) (p Page, err error) {
 	seen := map[string]bool{}
-	err = r.each(ctx, f.Day, func(q stream.Quarantined) bool {
-		if seen[q.QuarantineID] || f.Reason != "" && q.Reason != f.Reason {
+	err = r.each(ctx, dayPrefix(f.Day), func(q Record) bool {
+		if seen[q.QuarantineID] || f.Reason != "" && q.Reason != f.Reason || !f.After.At.IsZero() && f.compare(q.position(), f.After) <= 0 {
 			return true
 		}
 		seen[q.QuarantineID] = true
 		q.Raw = nil
 		if p.Records = append(p.Records, q); len(p.Records) > 4*f.Limit {
-			p.trim(f.Limit)
+			p.trim(f)
 			clear(seen)
 			for _, kept := range p.Records {
 				seen[kept.QuarantineID] = true
@@ -68,37 +82,56 @@ func (r *Reader) List(ctx context.Context, f Filter) (p Page, err error) {
 			p.Damaged = append(p.Damaged, key)
 		}
 	})
-	p.trim(f.Limit)
+	p.trim(f)
 	return p, err
 }
 
-// trim keeps the newest records.
-func (p *Page) trim(limit int) {
-	slices.SortFunc(p.Records, func(a, b stream.Quarantined) int {
-		return cmp.Or(b.QuarantinedAt.Compare(a.QuarantinedAt), strings.Compare(a.QuarantineID, b.QuarantineID))
-	})
-	if len(p.Records) > limit {
-		p.Records, p.More = p.Records[:limit], true
+func (q Record) position() Position { return Position{q.QuarantinedAt, q.QuarantineID} }
+
+// compare orders records as the filter wants them.
+func (f Filter) compare(a, b Position) int {
+	if f.Oldest {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID))
+	}
+	return cmp.Or(b.At.Compare(a.At), strings.Compare(a.ID, b.ID))
+}
+
+// trim keeps the first records.
+func (p *Page) trim(f Filter) {
+	slices.SortFunc(p.Records, func(a, b Record) int { return f.compare(a.position(), b.position()) })
+	if len(p.Records) > f.Limit {
+		p.Records, p.More = p.Records[:f.Limit], true
 	}
 }
 
-// Get returns a record with its bytes. It returns recsys.ErrNotFound when the
-// record was not delivered on that UTC day, or its bytes have expired.
-func (r *Reader) Get(ctx context.Context, day time.Time, id string) (q stream.Quarantined, err error) {
-	found := false
-	err = r.each(ctx, day, func(candidate stream.Quarantined) bool {
-		if candidate.QuarantineID == id {
-			q, found = candidate, true
+// Get returns a record with its bytes. It looks into the object that is named or,
+// without one, into all of them, those of the newest day first. It returns
+// recsys.ErrNotFound when the record is not there, or its bytes have expired.
+func (r *Reader) Get(ctx context.Context, object, id string) (q Record, err error) {
+	prefixes := []string{object}
+	if object == "" {
+		if prefixes, err = r.days(ctx); err != nil {
+			return q, err
 		}
-		return !found
-	}, func(string) {})
-	if err == nil && !found {
-		err = fmt.Errorf("record in quarantine on %s: %w", day.UTC().Format(time.DateOnly), recsys.ErrNotFound)
 	}
-	if err != nil || q.RawKey == "" {
-		return q, err
+	found := false
+	for i := 0; i < len(prefixes) && !found; i++ {
+		err := r.each(ctx, prefixes[i], func(candidate Record) bool {
+			if candidate.QuarantineID == id {
+				q, found = candidate, true
+			}
+			return !found
+		}, func(string) {})
+		if err != nil {
+			return q, err
+		}
 	}
-	if !strings.HasPrefix(q.RawKey, stream.PayloadPrefix) {
+	switch {
+	case !found:
+		return q, fmt.Errorf("record in quarantine: %w", recsys.ErrNotFound)
+	case q.RawKey == "":
+		return q, nil
+	case !strings.HasPrefix(q.RawKey, stream.PayloadPrefix):
 		return q, fmt.Errorf("record %s names an object for its bytes that is not under %s", q.QuarantineID, stream.PayloadPrefix)
 	}
 	if q.Raw, err = r.Bucket.Get(ctx, q.RawKey, maxPayload); err != nil {
@@ -107,10 +140,29 @@ func (r *Reader) Get(ctx context.Context, day time.Time, id string) (q stream.Qu
 	return q, nil
 }
 
-// each calls f for the records delivered on a day until it returns false, and
-// damaged for each object that is not what Firehose delivers from some point on.
-func (r *Reader) each(ctx context.Context, day time.Time, f func(stream.Quarantined) bool, damaged func(key string)) error {
-	for o, err := range r.Bucket.List(ctx, prefix+"dt="+day.UTC().Format(time.DateOnly)+"/") {
+// dayPrefix is the prefix of the objects that are delivered on a UTC day.
+func dayPrefix(day time.Time) string { return prefix + day.UTC().Format(time.DateOnly) + "/" }
+
+// days returns the prefixes of the days that have objects, newest first.
+func (r *Reader) days(ctx context.Context) (days []string, err error) {
+	for o, err := range r.Bucket.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		day, _, _ := strings.Cut(strings.TrimPrefix(o.Key, prefix), "/")
+		if day = prefix + day + "/"; len(days) == 0 || days[len(days)-1] != day {
+			days = append(days, day)
+		}
+	}
+	slices.Reverse(days)
+	return days, nil
+}
+
+// each calls f for the records in the objects under a prefix until it returns
+// false, and damaged for each object that is not what Firehose delivers from some
+// point on.
+func (r *Reader) each(ctx context.Context, under string, f func(Record) bool, damaged func(key string)) error {
+	for o, err := range r.Bucket.List(ctx, under) {
 		if err != nil {
 			return err
 		}
@@ -119,7 +171,7 @@ func (r *Reader) each(ctx context.Context, day time.Time, f func(stream.Quaranti
 		}
 		more := true
 		err := eachRecord(ctx, r.Bucket, o.Key, func(q stream.Quarantined) bool {
-			more = f(q)
+			more = f(Record{q, o.Key})
 			return more
 		})
 		if errors.Is(err, errDamaged) { // what is around it is as good as before

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func put(t *testing.T, bucket *awsclient.S3, name string, hour int, tail string,
 	return key
 }
 
-func ids(records []stream.Quarantined) (found []string) {
+func ids(records []quarantine.Record) (found []string) {
 	for _, q := range records {
 		found = append(found, q.QuarantineID)
 	}
@@ -69,7 +70,7 @@ func TestReader(t *testing.T) {
 	large := made(strings.Repeat("x", 300<<10), stream.TooLarge, 2)
 	bytesOfLarge := large.Raw
 	large.RawKey, large.Raw = stream.PayloadPrefix+large.QuarantineID, nil
-	put(t, bucket, "a.gz", 3, "", large, first, second)
+	object := put(t, bucket, "a.gz", 3, "", large, first, second)
 	put(t, bucket, "b.gz", 4, "", second) // delivered twice
 	damaged := put(t, bucket, "c.gz", 20, "not gzip", third)
 	put(t, bucket, "d.txt", 20, "not a delivery")
@@ -89,24 +90,46 @@ func TestReader(t *testing.T) {
 		require.Equal(t, []string{third.QuarantineID, second.QuarantineID}, ids(p.Records))
 		require.True(t, p.More)
 	})
+	t.Run("it goes through a day page by page, in both directions", func(t *testing.T) {
+		newest := []string{third.QuarantineID, second.QuarantineID, first.QuarantineID, large.QuarantineID}
+		oldest := slices.Clone(newest)
+		slices.Reverse(oldest)
+		for _, f := range []quarantine.Filter{{Limit: 1}, {Limit: 3}, {Limit: 1, Oldest: true}, {Limit: 3, Oldest: true}} {
+			var got []string
+			for more := true; more; {
+				p := list(f)
+				got, more = append(got, ids(p.Records)...), p.More
+				last := p.Records[len(p.Records)-1]
+				f.After = quarantine.Position{At: last.QuarantinedAt, ID: last.QuarantineID}
+			}
+			require.Equal(t, map[bool][]string{false: newest, true: oldest}[f.Oldest], got)
+		}
+	})
 	t.Run("it finds a record with its bytes", func(t *testing.T) {
-		q, err := r.Get(t.Context(), day, first.QuarantineID)
-		require.NoError(t, err)
-		require.Equal(t, "one", string(q.Raw))
-		q, err = r.Get(t.Context(), day, large.QuarantineID)
+		for _, in := range []string{object, ""} {
+			q, err := r.Get(t.Context(), in, first.QuarantineID)
+			require.NoError(t, err)
+			require.Equal(t, "one", string(q.Raw))
+			require.Equal(t, object, q.Object)
+		}
+		_, err := r.Get(t.Context(), object, large.QuarantineID)
 		require.ErrorIs(t, err, recsys.ErrNotFound, "its bytes have expired")
 		require.NoError(t, bucket.Put(t.Context(), large.RawKey, bytes.NewReader(bytesOfLarge)))
-		q, err = r.Get(t.Context(), day, large.QuarantineID)
+		q, err := r.Get(t.Context(), object, large.QuarantineID)
 		require.NoError(t, err)
 		require.Equal(t, bytesOfLarge, q.Raw)
-		_, err = r.Get(t.Context(), day.Add(24*time.Hour), first.QuarantineID)
-		require.ErrorIs(t, err, recsys.ErrNotFound)
+		for _, in := range []string{damaged, ""} {
+			_, err = r.Get(t.Context(), in, "none")
+			require.ErrorIs(t, err, recsys.ErrNotFound)
+		}
+		_, err = r.Get(t.Context(), damaged, first.QuarantineID)
+		require.ErrorIs(t, err, recsys.ErrNotFound, "it is in another object")
 	})
 	t.Run("it reads no bytes from elsewhere in the bucket", func(t *testing.T) {
 		elsewhere := made("four", stream.TooLarge, 5)
 		elsewhere.RawKey = "embeddings/secret"
-		put(t, bucket, "e.gz", 5, "", elsewhere)
-		_, err := r.Get(t.Context(), day, elsewhere.QuarantineID)
+		object := put(t, bucket, "e.gz", 5, "", elsewhere)
+		_, err := r.Get(t.Context(), object, elsewhere.QuarantineID)
 		require.ErrorContains(t, err, "not under "+stream.PayloadPrefix)
 		require.NotErrorIs(t, err, recsys.ErrNotFound)
 	})
