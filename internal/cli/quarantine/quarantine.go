@@ -2,20 +2,21 @@
 package quarantine
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/stream"
 )
 
 // NewCommand returns the command quarantine.
@@ -39,9 +40,9 @@ undecodable.`
 
 // chosen says which quarantined records are meant.
 type chosen struct {
-	since  time.Duration // 0: all
+	since  time.Duration
 	reason string
-	limit  int // 0: all
+	limit  int
 }
 
 func newListCommand(a *app.App) *cobra.Command {
@@ -74,26 +75,48 @@ func newListCommand(a *app.App) *cobra.Command {
 }
 
 func list(ctx context.Context, a *app.App, f chosen) error {
-	store, err := openReader(ctx, a)
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	docs, err := store.newest(ctx, f)
+	found, err := newest(ctx, newPages(a, api, f.since), f)
 	if err != nil {
 		return err
 	}
-	if len(docs) == 0 && (a.Output == "table" || a.Output == "") {
+	if len(found) == 0 && (a.Output == "table" || a.Output == "") {
 		_, err := fmt.Fprintf(a.Out, "nothing went to quarantine in the last %s\n", f.since)
 		return err
 	}
-	l := output.Listing{Columns: []string{"quarantine_id", "quarantined_at", "reason", "event_id", "bytes", "detail"}, JSON: docs}
-	if docs == nil {
-		l.JSON = []stream.Quarantined{}
-	}
-	for _, q := range docs {
+	l := output.Listing{Columns: []string{"quarantine_id", "quarantined_at", "reason", "event_id", "bytes", "detail"}, JSON: found}
+	for _, q := range found {
 		l.Rows = append(l.Rows, []string{output.Escape(q.QuarantineID), q.QuarantinedAt.UTC().Format(time.RFC3339), output.Escape(q.Reason), output.Escape(q.EventID), output.Count(int64(q.RawBytes)), output.Escape(q.Detail)})
 	}
 	return a.Print(l)
+}
+
+// newest returns the newest records that are meant, newest first.
+func newest(ctx context.Context, p *pages, f chosen) ([]apiclient.QuarantineRecord, error) {
+	found := []apiclient.QuarantineRecord{}
+	for _, day := range slices.Backward(p.days()) {
+		// What is delivered on a day was quarantined before its end.
+		if len(found) == f.limit && !found[f.limit-1].QuarantinedAt.Before(day.AddDate(0, 0, 1)) {
+			break
+		}
+		most := len(found) + f.limit
+		q := apiclient.QuarantineQuery{Day: day, Reason: f.reason, Limit: min(f.limit, largestPage)}
+		err := p.each(ctx, q, func(r apiclient.QuarantineRecord) (bool, error) {
+			found = append(found, r)
+			return len(found) < most, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.SortStableFunc(found, func(a, b apiclient.QuarantineRecord) int {
+			return cmp.Or(b.QuarantinedAt.Compare(a.QuarantinedAt), strings.Compare(a.QuarantineID, b.QuarantineID))
+		})
+		found = found[:min(f.limit, len(found))]
+	}
+	return found, nil
 }
 
 func newShowCommand(a *app.App) *cobra.Command {
@@ -114,42 +137,43 @@ func newShowCommand(a *app.App) *cobra.Command {
 }
 
 func show(ctx context.Context, a *app.App, id string) error {
-	store, err := openReader(ctx, a)
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	docs, err := store.find(ctx, []string{id})
+	q, err := api.QuarantineRecord(ctx, "", id)
 	if err != nil {
-		return err
+		return explain(err, id)
 	}
-	q := docs[0]
-	raw, err := store.raw(ctx, q)
-	if err != nil {
-		return err
-	}
-	l := output.Listing{Columns: []string{"field", "value"}}
-	if a.Output == "json" {
-		q.Raw = raw
-		return a.PrintJSON(output.Listing{JSON: q})
+	if a.Output == "json" || a.Output == "yaml" {
+		return a.Print(output.Listing{JSON: q})
 	}
 	fields, err := documentFields(q)
 	if err != nil {
 		return err
 	}
-	l.Rows = fields
+	l := output.Listing{Columns: []string{"field", "value"}, Rows: fields}
 	if a.Output == "csv" {
-		l.Rows = append(l.Rows, []string{"raw", base64.StdEncoding.EncodeToString(raw)})
+		l.Rows = append(l.Rows, []string{"raw", base64.StdEncoding.EncodeToString(q.Raw)})
 		return a.Print(l)
 	}
 	if err := a.Print(l); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.Out, "\n%s\n", output.Escape(string(raw)))
+	_, err = fmt.Fprintf(a.Out, "\n%s\n", output.Escape(string(q.Raw)))
 	return err
 }
 
-// documentFields is a document but for its bytes, in the order of its fields.
-func documentFields(q stream.Quarantined) (rows [][]string, err error) {
+// explain adds to the error of a request for a record what a person can do about it.
+func explain(err error, id string) error {
+	if app.ExitCode(err) == app.ExitNotFound {
+		return fmt.Errorf("no record %.64q in quarantine, or its bytes have expired; see `recflow quarantine list`: %w", id, recsys.ErrNotFound)
+	}
+	return app.ExplainAPI(err)
+}
+
+// documentFields is a record but for its bytes, in the order of its fields.
+func documentFields(q apiclient.QuarantineRecord) (rows [][]string, err error) {
 	q.Raw = nil
 	data, err := json.Marshal(q)
 	if err != nil {
@@ -160,7 +184,7 @@ func documentFields(q stream.Quarantined) (rows [][]string, err error) {
 		return nil, err
 	}
 	for _, name := range []string{
-		"quarantine_id", "reason", "detail", "event_id", "raw_bytes", "raw_key", "stream", "shard", "sequence_number",
+		"quarantine_id", "reason", "detail", "event_id", "raw_bytes", "raw_key", "object", "stream", "shard", "sequence_number",
 		"sub_sequence", "arrived_at", "quarantined_at",
 	} {
 		if v, ok := values[name]; ok {
@@ -168,31 +192,4 @@ func documentFields(q stream.Quarantined) (rows [][]string, err error) {
 		}
 	}
 	return rows, nil
-}
-
-// find returns the documents of ids in their order, wherever they are.
-func (s *reader) find(ctx context.Context, ids []string) ([]stream.Quarantined, error) {
-	found := map[string]stream.Quarantined{}
-	err := s.each(ctx, time.Time{}, func(hour []stream.Quarantined) (bool, error) {
-		for _, q := range hour {
-			if _, known := found[q.QuarantineID]; !known && slices.Contains(ids, q.QuarantineID) {
-				found[q.QuarantineID] = q
-			}
-		}
-		return len(found) < len(ids), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var docs []stream.Quarantined
-	var errs []error
-	for _, id := range ids {
-		q, ok := found[id]
-		if !ok {
-			errs = append(errs, fmt.Errorf("no record %.64q in quarantine (see `recflow quarantine list`): %w", id, recsys.ErrNotFound))
-			continue
-		}
-		docs = append(docs, q)
-	}
-	return docs, errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/cli/app"
@@ -38,10 +40,13 @@ func putQuarantine(t *testing.T, bucket *awsclient.S3, hour time.Time, docs ...s
 }
 
 func TestQuarantine(t *testing.T) {
+	clitest.NewSystem(t)
 	bucket := awstest.S3(t)
 	s := clitest.NewStream(t)
 	t.Setenv("AWS_ENDPOINT_URL_S3", awstest.Env(t)["AWS_ENDPOINT_URL_S3"])
 	t.Setenv("RECFLOW_BUCKET", bucket.Bucket())
+	clitest.StartAPI(t, clitest.NoTemporal)
+	t.Setenv("RECFLOW_BUCKET", "") // the API alone reads it
 
 	t.Run("it says that there is nothing", func(t *testing.T) {
 		assert.Equal(t, "nothing went to quarantine in the last 24h0m0s\n", clitest.Run(t.Context(), "", "quarantine", "list").Out)
@@ -68,11 +73,17 @@ func TestQuarantine(t *testing.T) {
 	putQuarantine(t, bucket, now.Add(-2*time.Hour), conflict)
 	putQuarantine(t, bucket, now, broken, again)
 
-	list := func(args ...string) (docs []stream.Quarantined) {
+	list := func(args ...string) (docs []apiclient.QuarantineRecord) {
 		r := clitest.Run(t.Context(), "", append([]string{"quarantine", "list", "-o", "json"}, args...)...)
 		require.Zero(t, r.Code, r.Err)
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &docs))
 		return docs
+	}
+	of := func(docs []apiclient.QuarantineRecord) (out []string) {
+		for _, q := range docs {
+			out = append(out, q.QuarantineID)
+		}
+		return out
 	}
 	ids := func(docs ...stream.Quarantined) (out []string) {
 		for _, q := range docs {
@@ -81,10 +92,10 @@ func TestQuarantine(t *testing.T) {
 		return out
 	}
 	t.Run("it lists each once, newest first", func(t *testing.T) {
-		assert.Equal(t, ids(broken, conflict, large), ids(list()...))
-		assert.Equal(t, ids(broken, conflict, large, old), ids(list("--since", "48h")...))
-		assert.Equal(t, ids(broken), ids(list("--limit", "1")...))
-		assert.Equal(t, ids(conflict), ids(list("--reason", "conflict")...))
+		assert.Equal(t, ids(broken, conflict, large), of(list()))
+		assert.Equal(t, ids(broken, conflict, large, old), of(list("--since", "48h")))
+		assert.Equal(t, ids(broken), of(list("--limit", "1")))
+		assert.Equal(t, ids(conflict), of(list("--reason", "conflict")))
 		r := clitest.Run(t.Context(), "", "quarantine", "list")
 		assert.Contains(t, r.Out, broken.QuarantineID)
 		assert.Contains(t, r.Out, "a detail")
@@ -94,12 +105,20 @@ func TestQuarantine(t *testing.T) {
 		require.Zero(t, r.Code, r.Err)
 		assert.Contains(t, r.Out, `{"user_id":"user"\x1b[2J\xff`)
 		assert.NotContains(t, r.Out, "\x1b")
-		var q stream.Quarantined
+		var q apiclient.QuarantineRecord
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "quarantine", "show", large.QuarantineID, "-o", "json").Out), &q))
 		assert.Len(t, q.Raw, 300<<10)
+		assert.Equal(t, large.RawKey, q.RawKey)
+		r = clitest.Run(t.Context(), "", "quarantine", "show", large.QuarantineID)
+		assert.Contains(t, r.Out, large.RawKey)
+		assert.Contains(t, r.Out, "quarantine/dt=")
 		missing := clitest.Run(t.Context(), "", "quarantine", "show", "nothing")
 		assert.Equal(t, app.ExitNotFound, missing.Code)
 		assert.Contains(t, missing.Err, `no record "nothing" in quarantine`)
+		missing = clitest.Run(t.Context(), "", "quarantine", "replay", "nothing", broken.QuarantineID)
+		assert.Equal(t, app.ExitNotFound, missing.Code)
+		assert.Contains(t, missing.Err, `no record "nothing" in quarantine`)
+		assert.Empty(t, s.Records("events"), "all or none of those that are named")
 	})
 	t.Run("it goes on past an object that is damaged, and says so", func(t *testing.T) {
 		key := now.Add(-2*time.Hour).Format("quarantine/dt=2006-01-02/hour=15/") + "damaged.gz"
@@ -108,7 +127,7 @@ func TestQuarantine(t *testing.T) {
 			r := clitest.Run(t.Context(), "", "quarantine", "list", "-o", "json")
 			require.Zero(t, r.Code, r.Err)
 			assert.Contains(t, r.Err, "damaged.gz")
-			assert.Equal(t, ids(broken, conflict, large), ids(list()...))
+			assert.Equal(t, ids(broken, conflict, large), of(list()))
 		}
 		require.NoError(t, bucket.Delete(t.Context(), key))
 	})
@@ -151,6 +170,33 @@ func TestQuarantine(t *testing.T) {
 		assert.Regexp(t, `conflict +user +\d+ +conflict +no`, r.Out)
 		r = clitest.Run(t.Context(), strings.Replace(other, `"e"`, `"e2"`, 1), "quarantine", "replay", "with-id", "with-id", "--dry-run", "-o", "csv")
 		require.Equal(t, 1, strings.Count(r.Out, "with-id"), "named twice, replayed once")
+	})
+	t.Run("it replays many records page by page, oldest first", func(t *testing.T) {
+		const users = 10
+		var many []stream.Quarantined
+		for i := range 1003 { // more than a page, and more than two batches
+			raw := fmt.Sprintf(`{"event_id":"many%04d","user_id":"crowd%d","item_id":"i","event_type":"click","occurred_at":"2026-01-02T03:04:05Z"}`, i, i%users)
+			many = append(many, made(raw, stream.BadTime, time.Hour-time.Duration(i)*time.Millisecond))
+		}
+		gone := made("gone", stream.BadTime, 2*time.Hour)
+		gone.RawKey, gone.Raw = "quarantine-payloads/"+gone.QuarantineID, nil
+		putQuarantine(t, bucket, now, append(slices.Clone(many[500:]), gone)...)
+		putQuarantine(t, bucket, now, many[:500]...)
+		assert.Len(t, list("--reason", stream.BadTime, "--limit", "1002"), 1002)
+		r := clitest.Run(t.Context(), "", "quarantine", "replay", "--reason", stream.BadTime, "-o", "csv")
+		assert.Equal(t, app.ExitNotFound, r.Code)
+		assert.Contains(t, r.Err, gone.QuarantineID)
+		assert.Contains(t, r.Err, "its bytes have expired")
+		assert.Equal(t, len(many), strings.Count(r.Out, ",usable,yes\n"))
+		sent := map[string][]string{}
+		for _, r := range s.Records("events") {
+			sent[*r.PartitionKey] = append(sent[*r.PartitionKey], string(r.Data))
+		}
+		for user := range users {
+			of := sent[fmt.Sprint("crowd", user)]
+			assert.InDelta(t, len(many)/users, len(of), 1)
+			assert.True(t, slices.IsSorted(of), "oldest first")
+		}
 	})
 	for name, args := range map[string][]string{
 		"nothing named": {}, "two ways": {"id", "--all"}, "bytes for several": {"--all", "--with", "f"}, "no time": {"--all", "--since", "0s"},

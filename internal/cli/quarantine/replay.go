@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
@@ -91,72 +93,174 @@ type replayed struct {
 	Bytes        int    `json:"bytes"`
 	Now          string `json:"now"` // usable, or the reason for which it will come back
 	Sent         bool   `json:"sent"`
-
-	record awsclient.StreamRecord
 }
 
 // usable is what a replayed record is that the stream takes.
 const usable = "usable"
 
+// Records are put when there are so many of them, or bytes.
+const (
+	putRecords = 500
+	putBytes   = 4 << 20
+)
+
+// replayer sends records again, in the order in which it is given them. It holds
+// the bytes of one batch.
+type replayer struct {
+	api  *apiclient.Client
+	put  func(context.Context, []awsclient.StreamRecord) ([]awsclient.PutResult, error) // nil: nothing is sent
+	with []byte                                                                         // in place of a record's bytes; nil: its own
+
+	batch   []awsclient.StreamRecord
+	rows    []int // of the batch, among the records
+	bytes   int   // of the batch
+	records []replayed
+	errs    []error // of single records
+}
+
 func replay(ctx context.Context, a *app.App, ids []string, f replayFlags) error {
-	store, err := openReader(ctx, a)
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	var docs []stream.Quarantined
-	if len(ids) > 0 {
-		slices.Sort(ids)
-		docs, err = store.find(ctx, slices.Compact(ids))
-		// The newest first, as the others are.
-		slices.SortStableFunc(docs, func(a, b stream.Quarantined) int { return b.ArrivedAt.Compare(a.ArrivedAt) })
-	} else {
-		docs, err = store.newest(ctx, f.chosen)
-	}
-	if err != nil {
-		return err
-	}
-	if len(docs) == 0 {
-		return errors.New("nothing in quarantine is meant by that; see `recflow quarantine list`")
-	}
-	again, err := prepareReplay(ctx, a, store, docs, f.with)
-	if err != nil {
-		return err
+	r := &replayer{api: api, records: []replayed{}}
+	if f.with != "" {
+		if r.with, err = corrected(a, f.with); err != nil {
+			return err
+		}
 	}
 	if !f.dryRun {
-		err = putAgain(ctx, a, again)
+		kinesis, err := a.OpenStream(ctx)
+		if err != nil {
+			return err
+		}
+		r.put = kinesis.Put
 	}
-	warnReplay(a, again, f.dryRun)
-	l := output.Listing{Columns: []string{"quarantine_id", "reason", "partition_key", "bytes", "now", "sent"}, JSON: again}
-	for _, r := range again {
+	if len(ids) > 0 {
+		err = r.named(ctx, ids)
+	} else {
+		err = r.matching(ctx, newPages(a, api, f.since), f.reason)
+	}
+	if err == nil {
+		err = r.flush(ctx)
+	}
+	err = errors.Join(append(r.errs, err)...)
+	if len(r.records) == 0 {
+		if err == nil {
+			err = errors.New("nothing in quarantine is meant by that; see `recflow quarantine list`")
+		}
+		return err
+	}
+	warnReplay(a, r.records, f.dryRun)
+	l := output.Listing{Columns: []string{"quarantine_id", "reason", "partition_key", "bytes", "now", "sent"}, JSON: r.records}
+	for _, r := range r.records {
 		l.Rows = append(l.Rows, []string{output.Escape(r.QuarantineID), output.Escape(r.Reason), output.Escape(r.PartitionKey), output.Count(int64(r.Bytes)), r.Now, output.YesNo(r.Sent)})
 	}
 	return errors.Join(a.Print(l), err)
 }
 
-// prepareReplay makes the records to send, oldest first, as they were sent.
-func prepareReplay(ctx context.Context, a *app.App, store *reader, docs []stream.Quarantined, with string) ([]replayed, error) {
-	out := make([]replayed, len(docs))
-	for i, q := range docs {
-		raw, err := store.raw(ctx, q)
-		if err != nil {
-			return nil, err
+// named sends the records of ids again. Nothing is sent when one is not there.
+func (r *replayer) named(ctx context.Context, ids []string) error {
+	slices.Sort(ids)
+	var found []apiclient.QuarantineRecord
+	var errs []error
+	for _, id := range slices.Compact(ids) {
+		q, err := r.read(ctx, "", id)
+		if err != nil && app.ExitCode(err) != app.ExitNotFound {
+			return err
 		}
-		reason := q.Reason
-		if with != "" {
-			if raw, err = corrected(a, with); err != nil {
-				return nil, err
-			}
-			if streamio.Decode(raw).EventID != q.EventID {
-				reason = ""
-			}
-		}
-		key := streamio.PartitionKey(raw, q.QuarantineID)
-		out[len(docs)-1-i] = replayed{
-			QuarantineID: q.QuarantineID, Reason: q.Reason, PartitionKey: key, Bytes: len(raw), Now: judged(raw, reason),
-			record: awsclient.StreamRecord{PartitionKey: key, Data: raw},
+		q.Raw = nil // it is read again when its turn comes
+		found, errs = append(found, q), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	slices.SortStableFunc(found, func(a, b apiclient.QuarantineRecord) int { return a.ArrivedAt.Compare(b.ArrivedAt) })
+	for _, q := range found {
+		if err := r.add(ctx, q); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// matching sends the records with a reason again, or all of them.
+func (r *replayer) matching(ctx context.Context, p *pages, reason string) error {
+	for _, day := range p.days() {
+		q := apiclient.QuarantineQuery{Day: day, Reason: reason, Oldest: true, Limit: largestPage}
+		err := p.each(ctx, q, func(found apiclient.QuarantineRecord) (bool, error) { return true, r.add(ctx, found) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add takes a record to the batch, and sends the batch when it is full. A record
+// that cannot be sent does not keep others from it.
+func (r *replayer) add(ctx context.Context, q apiclient.QuarantineRecord) error {
+	raw, reason := r.with, q.Reason
+	if raw == nil {
+		full, err := r.read(ctx, q.Object, q.QuarantineID)
+		if app.ExitCode(err) == app.ExitNotFound {
+			r.errs = append(r.errs, err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		raw = full.Raw
+	} else if streamio.Decode(raw).EventID != q.EventID {
+		reason = "" // another event
+	}
+	key := streamio.PartitionKey(raw, q.QuarantineID)
+	r.records = append(r.records, replayed{
+		QuarantineID: q.QuarantineID, Reason: q.Reason, PartitionKey: key, Bytes: len(raw), Now: judged(raw, reason),
+	})
+	if r.put == nil {
+		return nil
+	}
+	if len(key)+len(raw) > awsclient.MaxStreamRecord {
+		r.errs = append(r.errs, fmt.Errorf("%s: %w with its partition key", q.QuarantineID, awsclient.ErrTooLarge))
+		return nil
+	}
+	r.batch, r.rows, r.bytes = append(r.batch, awsclient.StreamRecord{PartitionKey: key, Data: raw}), append(r.rows, len(r.records)-1), r.bytes+len(raw)
+	if len(r.batch) < putRecords && r.bytes < putBytes {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+// read reads a record with its bytes, however often it takes while the API is busy.
+func (r *replayer) read(ctx context.Context, object, id string) (apiclient.QuarantineRecord, error) {
+	for {
+		q, err := r.api.QuarantineRecord(ctx, object, id)
+		var p *apiclient.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusTooManyRequests {
+			if err != nil {
+				err = explain(err, id)
+			}
+			return q, err
+		}
+		if err := app.SleepUntil(ctx, time.Now().Add(p.RetryAfter)); err != nil {
+			return q, err
+		}
+	}
+}
+
+// flush sends the batch.
+func (r *replayer) flush(ctx context.Context) error {
+	if len(r.batch) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, streamio.PutTimeout)
+	defer cancel()
+	results, err := r.put(ctx, r.batch)
+	for i, result := range results {
+		r.records[r.rows[i]].Sent = result.Err == nil
+	}
+	r.batch, r.rows, r.bytes = nil, nil, 0
+	return err
 }
 
 // corrected reads the bytes that are sent in place of a record's, and insists
@@ -187,35 +291,10 @@ func judged(raw []byte, reason string) string {
 	return usable
 }
 
-// putAgain puts every record that fits into the stream, and says which do not.
-func putAgain(ctx context.Context, a *app.App, again []replayed) error {
-	kinesis, err := a.OpenStream(ctx)
-	if err != nil {
-		return err
-	}
-	var records []awsclient.StreamRecord
-	var of []int
-	var errs []error
-	for i, r := range again {
-		if len(r.PartitionKey)+r.Bytes > awsclient.MaxStreamRecord {
-			errs = append(errs, fmt.Errorf("%s: %w with its partition key", r.QuarantineID, awsclient.ErrTooLarge))
-			continue
-		}
-		records, of = append(records, r.record), append(of, i)
-	}
-	ctx, cancel := context.WithTimeout(ctx, streamio.PutTimeout)
-	defer cancel()
-	results, err := kinesis.Put(ctx, records)
-	for n, r := range results {
-		again[of[n]].Sent = r.Err == nil
-	}
-	return errors.Join(append(errs, err)...)
-}
-
 // warnReplay says what will come back.
-func warnReplay(a *app.App, again []replayed, dryRun bool) {
+func warnReplay(a *app.App, records []replayed, dryRun bool) {
 	conflicts, faulty := 0, 0
-	for _, r := range again {
+	for _, r := range records {
 		switch r.Now {
 		case usable:
 		case stream.Conflict:
