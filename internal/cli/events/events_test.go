@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/cli/app"
@@ -183,6 +185,7 @@ func judge(t *testing.T, s *kinesistest.Server, store *vectorstore.Store, verdic
 
 func TestEventsSendWait(t *testing.T) {
 	store := clitest.NewSystem(t)
+	clitest.StartAPI(t, clitest.NoTemporal)
 	s := clitest.NewStream(t)
 	judge(t, s, store, func(d stream.Decoded) vectorstore.Verdict {
 		switch {
@@ -204,7 +207,7 @@ func TestEventsSendWait(t *testing.T) {
 		require.Zero(t, r.Code, r.Err)
 		got := report(r)
 		require.Len(t, got.Verdicts, 2)
-		assert.Equal(t, vectorstore.VerdictCount{Verdict: "folded", Events: 1}, got.Verdicts[0].VerdictCount)
+		assert.Equal(t, apiclient.VerdictCount{Verdict: "folded", Events: 1}, got.Verdicts[0].VerdictCount)
 		assert.Equal(t, "unknown_item", got.Verdicts[1].Reason)
 		require.NotNil(t, got.Latency)
 		assert.Greater(t, got.Latency.P99, 0.0)
@@ -227,6 +230,25 @@ func TestEventsSendWait(t *testing.T) {
 		assert.Equal(t, 1, r.Code)
 		assert.Contains(t, r.Err, "1 went to quarantine (see `recflow quarantine list`), 1 can have no verdict")
 		assert.Contains(t, r.Out, "missing_field")
+	})
+	t.Run("it asks for many verdicts in parts", func(t *testing.T) {
+		var lines strings.Builder
+		const n = 2*apiclient.MaxEventKeys + 7
+		for i := range n {
+			fmt.Fprintf(&lines, `{"user_id":"u%d","item_id":"i","occurred_at":"2026-01-02T03:04:05Z"}`+"\n", i)
+		}
+		r := clitest.Run(t.Context(), lines.String(), "events", "send", "-", "--wait", "-q", "-o", "json")
+		require.Zero(t, r.Code, r.Err)
+		got := report(r)
+		assert.EqualValues(t, n, got.Verdicts[0].Events)
+		assert.Zero(t, got.Missing)
+	})
+	t.Run("it says that the API is away, after its time-out", func(t *testing.T) {
+		t.Setenv("RECFLOW_API_URL", "http://127.0.0.1:1")
+		r := clitest.Run(t.Context(), twoClicks, "events", "send", "-", "--wait", "--timeout", "250ms", "-q")
+		assert.Equal(t, 1, r.Code)
+		assert.Contains(t, r.Err, "of 2 events 2 have no verdict")
+		assert.Contains(t, r.Err, "the API at http://127.0.0.1:1 does not answer")
 	})
 }
 

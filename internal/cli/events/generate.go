@@ -20,7 +20,6 @@ import (
 	"github.com/recflow/recflow/internal/importer"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 const eventsGenerateLong = `Plays back as a stream what a data set says of the time after the import. The
@@ -122,7 +121,7 @@ func generate(ctx context.Context, a *app.App, source string, f generateFlags) e
 			err := s.add(ctx, outgoing{
 				place:  "event " + e.EventID,
 				at:     e.OccurredAt,
-				key:    vectorstore.VerdictKey{EventID: e.EventID, Digest: e.Digest()},
+				key:    keyOf(e.EventID, e.Digest()),
 				record: awsclient.StreamRecord{PartitionKey: e.UserID, Data: stream.EncodeEvent(e)},
 			})
 			if err != nil {

@@ -2,16 +2,17 @@ package events
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/cli/streamio"
 	"github.com/recflow/recflow/internal/importer"
 	"github.com/recflow/recflow/internal/progress"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 const (
@@ -33,9 +34,14 @@ const (
 type outgoing struct {
 	place  string // in its file, for messages
 	record awsclient.StreamRecord
-	key    vectorstore.VerdictKey // of the verdict; without an id there will be none
-	fault  string                 // why the stream will refuse it; empty: nothing is known
-	at     time.Time              // of the event, for a pace that follows it
+	key    apiclient.EventKey // of the verdict; without an id there will be none
+	fault  string             // why the stream will refuse it; empty: nothing is known
+	at     time.Time          // of the event, for a pace that follows it
+}
+
+// keyOf is the key of an event's verdict.
+func keyOf(id string, digest [16]byte) apiclient.EventKey {
+	return apiclient.EventKey{EventID: id, Digest: hex.EncodeToString(digest[:])}
 }
 
 // pace says when a record is due, since the first: n counts from 0.

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // sendReport is what came of a sending.
@@ -36,7 +35,7 @@ type sendReport struct {
 
 // fateCount is how many events met a fate.
 type fateCount struct {
-	vectorstore.VerdictCount
+	apiclient.VerdictCount
 	Latency *output.Latency `json:"latency,omitempty"`
 }
 
@@ -67,7 +66,7 @@ func (r *sendReport) complete(w *waiter) {
 	for f, took := range w.latency {
 		all = append(all, took...)
 		r.Verdicts = append(r.Verdicts, fateCount{
-			VerdictCount: vectorstore.VerdictCount{Verdict: f.verdict, Reason: f.reason, Events: int64(len(took))},
+			VerdictCount: apiclient.VerdictCount{Verdict: f.verdict, Reason: f.reason, Events: int64(len(took))},
 			Latency:      newLatency(took),
 		})
 	}
@@ -127,12 +126,11 @@ func sending(ctx context.Context, a *app.App, f waitFlags, read func(context.Con
 	}
 	finish, waited := make(chan struct{}), make(chan error, 1)
 	if f.wait {
-		store, err := database.Open(ctx, a)
+		api, err := a.OpenAPI()
 		if err != nil {
 			return err
 		}
-		defer store.Close()
-		s.wait = newWaiter(store)
+		s.wait = newWaiter(api)
 	}
 	s.task = printer.Start("send", "reading")
 	waiting, cancel := context.WithCancel(ctx)
@@ -184,13 +182,13 @@ func (r *sendReport) verdict(trouble error) error {
 	}
 	say(r.Refused, "cannot be sent")
 	say(r.Unsent, "may not have been put (send the file again: what is there is not counted twice)")
-	quarantined := int64(0)
+	inQuarantine := int64(0)
 	for _, v := range r.Verdicts {
-		if v.Verdict == vectorstore.QuarantinedVerdict {
-			quarantined += v.Events
+		if v.Verdict == quarantined {
+			inQuarantine += v.Events
 		}
 	}
-	say(quarantined, "went to quarantine (see `recflow quarantine list`)")
+	say(inQuarantine, "went to quarantine (see `recflow quarantine list`)")
 	if r.waited {
 		say(r.unnamed(), "can have no verdict: no event id can be read")
 	}
@@ -200,7 +198,7 @@ func (r *sendReport) verdict(trouble error) error {
 	}
 	err := fmt.Errorf("of %s events %s", output.Thousands(r.Events), strings.Join(wrong, ", "))
 	if trouble != nil {
-		err = fmt.Errorf("%w; the last look for verdicts: %w", err, trouble)
+		err = fmt.Errorf("%w; the last look for verdicts: %w", err, app.ExplainAPI(trouble))
 	}
 	return err
 }

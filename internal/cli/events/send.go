@@ -3,7 +3,6 @@ package events
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/recflow/recflow/internal/importer"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 const eventsSendLong = `Sends the events of a file to the stream, in the order of the file for each
@@ -136,7 +134,7 @@ func addChecked(ctx context.Context, s *sender, at importer.Reject, data []byte)
 	}
 	return s.add(ctx, outgoing{
 		place:  at.Place(),
-		key:    vectorstore.VerdictKey{EventID: d.Event.EventID, Digest: d.Digest},
+		key:    keyOf(d.Event.EventID, d.Digest),
 		record: awsclient.StreamRecord{PartitionKey: d.Event.UserID, Data: data},
 	})
 }
@@ -145,10 +143,11 @@ func addChecked(ctx context.Context, s *sender, at importer.Reject, data []byte)
 func rawOutgoing(line int64, text []byte) outgoing {
 	data := append([]byte(nil), text...)
 	d := streamio.Decode(data)
+	key := keyOf(d.EventID, d.Digest)
 	o := outgoing{
 		place:  fmt.Sprintf("line %d", line),
-		key:    vectorstore.VerdictKey{EventID: d.EventID, Digest: d.Digest},
-		record: awsclient.StreamRecord{PartitionKey: streamio.PartitionKey(data, hex.EncodeToString(d.Digest[:])), Data: data},
+		key:    key,
+		record: awsclient.StreamRecord{PartitionKey: streamio.PartitionKey(data, key.Digest), Data: data},
 	}
 	if d.Fault != nil {
 		o.fault = d.Fault.Reason

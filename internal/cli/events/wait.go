@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -9,12 +10,11 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/apiclient"
 )
 
 const (
 	lookEvery = 100 * time.Millisecond // for verdicts
-	lookAt    = 2000                   // events in one query
 	lookMost  = 6000                   // events in one look, so that it does not take the stream's database for itself
 )
 
@@ -29,29 +29,35 @@ func (f *waitFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "with --wait: longest time from the last event sent to its verdict")
 }
 
+// States of a verdict that matter here.
+const (
+	unknown     = "unknown" // there is none
+	quarantined = "quarantined"
+)
+
 // fate is what can become of an event.
 type fate struct{ verdict, reason string }
 
 // waiter looks for the verdicts of events while more are sent.
 type waiter struct {
-	look func(context.Context, []vectorstore.VerdictKey) (map[vectorstore.VerdictKey]vectorstore.Verdict, error)
+	look func(context.Context, []apiclient.EventKey) (apiclient.Verdicts, error)
 
 	mu       sync.Mutex
-	sent     map[vectorstore.VerdictKey]time.Time // without a verdict so far
-	queue    []vectorstore.VerdictKey             // the same; the next to look for comes first
-	latency  map[fate][]time.Duration             // from sending to verdict
-	earlier  int                                  // had their verdict before they were sent this time
-	repeated int                                  // were sent again while they had none
+	sent     map[apiclient.EventKey]time.Time // without a verdict so far
+	queue    []apiclient.EventKey             // the same; the next to look for comes first
+	latency  map[fate][]time.Duration         // from sending to verdict
+	earlier  int                              // had their verdict before they were sent this time
+	repeated int                              // were sent again while they had none
 	found    int
 	trouble  error // the last look failed
 }
 
-func newWaiter(store *vectorstore.Store) *waiter {
-	return &waiter{look: store.Verdicts, sent: map[vectorstore.VerdictKey]time.Time{}, latency: map[fate][]time.Duration{}}
+func newWaiter(api *apiclient.Client) *waiter {
+	return &waiter{look: api.Verdicts, sent: map[apiclient.EventKey]time.Time{}, latency: map[fate][]time.Duration{}}
 }
 
 // expect waits for the verdict of an event that was sent at a time.
-func (w *waiter) expect(key vectorstore.VerdictKey, at time.Time) {
+func (w *waiter) expect(key apiclient.EventKey, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, again := w.sent[key]; again {
@@ -77,8 +83,8 @@ func (w *waiter) missing() (int, error) {
 }
 
 // run looks until ctx ends, or finish is closed and nothing is missing or the
-// timeout has passed since. That the store is away for a while is no reason to
-// stop: so are its verdicts.
+// timeout has passed since. That the API is away for a while is no reason to
+// stop: the verdicts stay.
 func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.Duration, show func()) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -111,14 +117,17 @@ func (w *waiter) lookOnce(ctx context.Context, most int) {
 	w.mu.Unlock()
 	for left > 0 && ctx.Err() == nil {
 		w.mu.Lock()
-		n := min(left, lookAt)
+		n := min(left, apiclient.MaxEventKeys)
 		keys := slices.Clone(w.queue[:n])
 		w.mu.Unlock()
 		left -= n
 		found, err := w.look(ctx, keys)
+		if err == nil && len(found.Items) != n {
+			err = fmt.Errorf("the API returned %d verdicts for %d events", len(found.Items), n)
+		}
 		w.mu.Lock()
 		if w.trouble = err; err == nil {
-			w.settle(keys, found)
+			w.settle(keys, found.Items)
 		}
 		w.mu.Unlock()
 		if err != nil {
@@ -127,26 +136,23 @@ func (w *waiter) lookOnce(ctx context.Context, most int) {
 	}
 }
 
-// settle counts what was found, and puts the rest at the end of the queue.
-func (w *waiter) settle(keys []vectorstore.VerdictKey, found map[vectorstore.VerdictKey]vectorstore.Verdict) {
+// settle counts what was found of the first keys of the queue, and puts the rest
+// at its end.
+func (w *waiter) settle(keys []apiclient.EventKey, found []apiclient.Verdict) {
 	w.queue = w.queue[len(keys):]
-	for _, key := range keys {
-		v, ok := found[key]
-		if !ok {
+	for i, v := range found {
+		key := keys[i]
+		if v.State == unknown {
 			w.queue = append(w.queue, key)
 			continue
 		}
-		f := fate{v.Verdict, v.Reason}
-		took := v.At.Sub(w.sent[key])
+		f := fate{v.State, v.Reason}
+		took := v.DecidedAt.Sub(w.sent[key])
 		delete(w.sent, key)
 		w.found++
-		if _, known := w.latency[f]; !known {
-			w.latency[f] = nil
-		}
 		if took < 0 {
 			w.earlier++
-			w.latency[f] = append(w.latency[f], -1)
-			continue
+			took = -1
 		}
 		w.latency[f] = append(w.latency[f], took)
 	}
