@@ -1,7 +1,4 @@
 package streams
 
-// What the commands print with -o json.
-type (
-	StreamQuality = streamQuality
-	StreamStatus  = streamStatus
-)
+// StreamStatus is what status prints with -o json.
+type StreamStatus = streamStatus

@@ -7,11 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 const streamQualityLong = `Compares what live state is worth with what the version alone knows. For a
@@ -44,81 +42,23 @@ func newQualityCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// streamQuality is one line of what the command prints.
-type streamQuality struct {
-	vectorstore.EvaluationStats
-	LiveRate   float64 `json:"live_hit_rate_20"`
-	StaleRate  float64 `json:"stale_hit_rate_20"`
-	Difference float64 `json:"difference"`
-	Low        float64 `json:"difference_low"` // of the 95 % interval
-	High       float64 `json:"difference_high"`
-}
-
-// allStages is the line that sums up a version.
-const allStages = "all"
-
 func showQuality(ctx context.Context, a *app.App) error {
-	store, err := database.Open(ctx, a)
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	stats, err := store.EvaluationStats(ctx)
+	quality, err := api.StreamQuality(ctx)
 	if err != nil {
-		return err
+		return app.ExplainAPI(err)
 	}
-	lines := []streamQuality{}
-	for _, s := range withTotals(stats) {
-		lines = append(lines, newStreamQuality(s))
-	}
-	if len(lines) == 0 && (a.Output == "table" || a.Output == "") {
+	if len(quality.Items) == 0 && (a.Output == "table" || a.Output == "") {
 		_, err := fmt.Fprintln(a.Out, "no event has been evaluated yet; the stream evaluates a share of them (RECFLOW_EVALUATE_SHARE), each user's first of an item")
 		return err
 	}
-	return a.Print(qualityListing(lines, a.Output != "csv"))
+	return a.Print(qualityListing(quality.Items, a.Output != "csv"))
 }
 
-func newStreamQuality(s vectorstore.EvaluationStats) streamQuality {
-	n := float64(s.Events)
-	q := streamQuality{EvaluationStats: s, LiveRate: float64(s.LiveHits) / n, StaleRate: float64(s.StaleHits) / n}
-	q.Difference = q.LiveRate - q.StaleRate
-	q.Low, q.High = recsys.PairedInterval(s.OnlyLive, s.OnlyStale, s.Events)
-	return q
-}
-
-// withTotals adds, after the stages of each version that has several, their sum.
-func withTotals(stats []vectorstore.EvaluationStats) (out []vectorstore.EvaluationStats) {
-	for len(stats) > 0 {
-		n := 1
-		for n < len(stats) && stats[n].Version == stats[0].Version {
-			n++
-		}
-		out = append(out, stats[:n]...)
-		if n > 1 {
-			out = append(out, total(stats[:n]))
-		}
-		stats = stats[n:]
-	}
-	return out
-}
-
-func total(stats []vectorstore.EvaluationStats) vectorstore.EvaluationStats {
-	sum := vectorstore.EvaluationStats{Version: stats[0].Version, Stage: allStages}
-	for _, s := range stats {
-		sum.Events += s.Events
-		sum.LiveHits += s.LiveHits
-		sum.StaleHits += s.StaleHits
-		sum.OnlyLive += s.OnlyLive
-		sum.OnlyStale += s.OnlyStale
-		sum.LiveReciprocal += s.LiveReciprocal * float64(s.Events)
-		sum.StaleReciprocal += s.StaleReciprocal * float64(s.Events)
-	}
-	sum.LiveReciprocal /= float64(sum.Events)
-	sum.StaleReciprocal /= float64(sum.Events)
-	return sum
-}
-
-func qualityListing(lines []streamQuality, people bool) output.Listing {
+func qualityListing(lines []apiclient.StageQuality, people bool) output.Listing {
 	l := output.Listing{
 		Columns: []string{"version", "stage", "events", "live_hit_rate_20", "stale_hit_rate_20", "difference", "low", "high", "live_mrr", "stale_mrr"},
 		JSON:    lines,

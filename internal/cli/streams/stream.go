@@ -8,10 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
-	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // NewCommand returns the command stream.
@@ -53,7 +51,7 @@ func newStatusCommand(a *app.App) *cobra.Command {
 			return showStatus(cmd.Context(), a, since)
 		},
 	}
-	cmd.Flags().DurationVar(&since, "since", 5*time.Minute, "count the verdicts of this long")
+	cmd.Flags().DurationVar(&since, "since", 5*time.Minute, "count the verdicts of this long, at most 168h")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -61,37 +59,21 @@ func newStatusCommand(a *app.App) *cobra.Command {
 // streamStatus is everything known of the stream, as -o json prints it.
 type streamStatus struct {
 	Mapping *mappingStatus `json:"mapping,omitempty"` // of the local stack; absent when it does not answer
-
-	Since     time.Time                  `json:"since"`
-	Seconds   float64                    `json:"seconds"` // since then
-	Events    int64                      `json:"events"`
-	PerSecond float64                    `json:"events_per_second"`
-	Verdicts  []vectorstore.VerdictCount `json:"verdicts"`
-	Stages    []stageShare               `json:"stages"`
-	Newest    time.Time                  `json:"newest,omitzero"` // the last verdict
-	Freshness *output.Latency            `json:"freshness,omitempty"`
-}
-
-// stageShare is how many of the folded events shaped a list of a stage.
-type stageShare struct {
-	vectorstore.StageCount
-	Share float64 `json:"share"`
+	apiclient.StreamStatus
 }
 
 func showStatus(ctx context.Context, a *app.App, since time.Duration) error {
-	store, err := database.Open(ctx, a)
+	api, err := a.OpenAPI()
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	stats, err := store.StreamStats(ctx, since)
-	if err != nil {
-		return err
-	}
-	status := newStreamStatus(stats, since)
 	client, err := a.ClientConfig()
 	if err != nil {
 		return err
+	}
+	var status streamStatus
+	if status.StreamStatus, err = api.StreamStatus(ctx, since); err != nil {
+		return app.ExplainAPI(err)
 	}
 	var away error
 	if client.Stream.Status != "" {
@@ -101,23 +83,4 @@ func showStatus(ctx context.Context, a *app.App, since time.Duration) error {
 		return err
 	}
 	return away
-}
-
-func newStreamStatus(s vectorstore.StreamStats, since time.Duration) streamStatus {
-	out := streamStatus{
-		Since: s.Since, Seconds: since.Seconds(), Events: s.Events, PerSecond: float64(s.Events) / since.Seconds(),
-		Verdicts: s.Verdicts, Newest: s.Newest,
-	}
-	if s.Events > 0 {
-		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-		out.Freshness = &output.Latency{P50: ms(s.P50), P95: ms(s.P95), P99: ms(s.P99)}
-	}
-	var folded int64
-	for _, c := range s.Stages {
-		folded += c.Events
-	}
-	for _, c := range s.Stages {
-		out.Stages = append(out.Stages, stageShare{c, float64(c.Events) / float64(folded)})
-	}
-	return out
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
 	"github.com/recflow/recflow/internal/cli/streams"
 	"github.com/recflow/recflow/internal/local/aws/eventsource"
@@ -47,6 +49,7 @@ func withVerdicts(t *testing.T, s *vectorstore.Store) {
 
 func TestStreamStatus(t *testing.T) {
 	store := clitest.NewSystem(t)
+	clitest.StartAPI(t, clitest.NoTemporal)
 	t.Setenv("RECFLOW_STREAM_STATUS", "")
 	t.Run("it is calm about a stream that nothing has come through", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "stream", "status")
@@ -93,10 +96,27 @@ func TestStreamStatus(t *testing.T) {
 		assert.Contains(t, r.Err, "the stream's mapping does not answer")
 		assert.Contains(t, r.Out, "100 events")
 	})
+	t.Run("it says how far back it can look", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "stream", "status", "--since", "200h")
+		assert.Equal(t, app.ExitUsage, r.Code)
+		assert.Contains(t, r.Err, "last is not a duration from 1ms to 7d; use 5m, 36h or 7d")
+		assert.Empty(t, r.Out)
+	})
+}
+
+func TestStreamStatus_says_how_to_get_an_api(t *testing.T) {
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Setenv("RECFLOW_API_URL", "")
+	assert.Contains(t, clitest.Run(t.Context(), "", "stream", "status").Err, "recflow up")
+	t.Setenv("RECFLOW_API_URL", "http://127.0.0.1:1")
+	r := clitest.Run(t.Context(), "", "stream", "quality")
+	assert.Equal(t, 1, r.Code)
+	assert.Contains(t, r.Err, "start the local stack with `recflow up`")
 }
 
 func TestStreamQuality(t *testing.T) {
 	store := clitest.NewSystem(t)
+	clitest.StartAPI(t, clitest.NoTemporal)
 	t.Run("it says why there is nothing yet", func(t *testing.T) {
 		assert.Contains(t, clitest.Run(t.Context(), "", "stream", "quality").Out, "no event has been evaluated yet")
 		assert.Equal(t, "[]\n", clitest.Run(t.Context(), "", "stream", "quality", "-o", "json").Out)
@@ -106,7 +126,7 @@ func TestStreamQuality(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "stream", "quality")
 		require.Zero(t, r.Code, r.Err)
 		clitest.Golden(t, "stream_quality", r.Out)
-		var lines []streams.StreamQuality
+		var lines []apiclient.StageQuality
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "stream", "quality", "-o", "json").Out), &lines))
 		require.Len(t, lines, 3)
 		sum := lines[2]
