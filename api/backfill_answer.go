@@ -122,24 +122,36 @@ func later(a, b time.Time) time.Time {
 // of use without it.
 const askTimeout = time.Second
 
-// addProgress asks the slices that run how far they are.
-func (s *server) addProgress(ctx context.Context, of []apiclient.Slice) {
+// addProgress asks the slices that run how far they are, and the one of a refresh
+// that has ended how it came to that.
+func (s *server) addProgress(ctx context.Context, b *apiclient.Backfill) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var group sync.WaitGroup
-	for i := range of {
-		if of[i].State != backfill.Running {
+	for i := range b.Slices {
+		slice := &b.Slices[i]
+		if slice.State != backfill.Running && (b.Kind != backfill.Refresh || slice.EndedAt.IsZero() || slice.WorkflowID == "") {
 			continue
 		}
 		group.Go(func() {
-			p, err := workflows.AskProgress(ctx, s.temporal, of[i].WorkflowID, "")
+			p, err := workflows.AskProgress(ctx, s.temporal, slice.WorkflowID, slice.WorkflowRunID)
 			if err != nil {
 				return
 			}
-			of[i].RunID = p.RunID
-			of[i].Progress = &apiclient.Progress{Stage: p.Stage, Detail: p.Detail, GlueRunID: p.GlueRunID, TrainDone: p.TrainDone, TrainTotal: p.TrainTotal,
-				RowsLoaded: p.RowsLoaded, RowsTotal: p.RowsTotal, IndexPercent: p.IndexPercent}
+			slice.RunID, slice.WorkflowRunID = p.RunID, p.WorkflowRunID
+			slice.TemporalUI = s.config.Temporal.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)
+			slice.Progress = new(progressOf(p))
 		})
 	}
 	group.Wait()
+}
+
+// progressOf maps the progress of a refresh to its public form.
+func progressOf(p workflows.Progress) apiclient.Progress {
+	return apiclient.Progress{Stage: p.Stage, Detail: p.Detail, Outcome: p.Outcome, GlueRunID: p.GlueRunID, TrainDone: p.TrainDone, TrainTotal: p.TrainTotal,
+		RowsLoaded: p.RowsLoaded, RowsTotal: p.RowsTotal, IndexPercent: p.IndexPercent, Dropped: p.Dropped,
+		Stages: mapEach(p.Stages, func(s workflows.StageProgress) apiclient.StageProgress {
+			return apiclient.StageProgress{Stage: s.Stage, Began: s.Began, Ended: s.Ended, Detail: s.Detail}
+		}),
+	}
 }

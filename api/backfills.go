@@ -196,7 +196,7 @@ func (s *server) getBackfill(ctx context.Context, in *getBackfillInput) (*backfi
 	if err := s.addETA(ctx, &out.Body); err != nil {
 		return nil, err
 	}
-	s.addProgress(ctx, out.Body.Slices)
+	s.addProgress(ctx, &out.Body)
 	return out, nil
 }
 

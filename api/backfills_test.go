@@ -122,6 +122,9 @@ func TestBackfills(t *testing.T) {
 		b := h.backfill(first.ID)
 		return b.Count.Running == 2 && b.Slices[0].Progress != nil && b.Slices[0].Progress.Stage == workflows.StageTrain && b.Slices[0].RunID != ""
 	}, 30*time.Second, 50*time.Millisecond, "two slices train and say so")
+	training := h.backfill(first.ID).Slices[0]
+	require.Equal(t, workflows.StagePrepare, training.Progress.Stages[0].Stage, "after the stages before")
+	require.True(t, strings.HasSuffix(training.TemporalUI, "/"+training.WorkflowID+"/"+training.WorkflowRunID), training.TemporalUI)
 
 	overlap := h.do("POST", "/backfill", strings.Replace(`{`+january+`}`, "01-04", "01-05", 1))
 	p := overlap.problem(t)
@@ -162,21 +165,34 @@ func TestBackfills(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, h.do("POST", "/backfill/"+first.ID+"/retry", nil).status)
 	failed := h.overSoon(first.ID)
 	require.Equal(t, backfill.Failed, failed.State)
+	require.Contains(t, failed.Slices[0].Error, "DataInvalid: train: ")
 	require.Contains(t, failed.Slices[0].Error, "nothing to train on")
+	require.Nil(t, failed.Slices[0].Progress, "of an as_of it is over")
 	require.Equal(t, 2, failed.Round)
 	h.overSoon(strings.TrimPrefix(disjoint.header.Get("Location"), "/backfill/"))
+
+	// A refresh tells its stages to the end, and afterwards.
+	refresh := h.do("POST", "/backfill", `{"kind":"refresh"}`)
+	require.Equal(t, http.StatusAccepted, refresh.status, string(refresh.body))
+	ended := h.overSoon(strings.TrimPrefix(refresh.header.Get("Location"), "/backfill/")).Slices[0]
+	require.NotNil(t, ended.Progress)
+	require.Equal(t, []any{workflows.StageDone, workflows.OutcomeFailed}, []any{ended.Progress.Stage, ended.Progress.Outcome})
+	last := ended.Progress.Stages[len(ended.Progress.Stages)-1]
+	require.Equal(t, workflows.StageTrain, last.Stage)
+	require.Contains(t, last.Detail, "nothing to train on")
+	require.False(t, last.Ended.IsZero())
 
 	var page apiclient.Backfills
 	h.do("GET", "/backfill?limit=1", nil).into(t, &page)
 	require.Len(t, page.Items, 1)
 	require.Empty(t, page.Items[0].Slices)
-	var last apiclient.Backfills
-	h.do("GET", "/backfill?limit=1&cursor="+page.Next, nil).into(t, &last)
-	require.Equal(t, first.ID, last.Items[0].ID)
-	require.Empty(t, last.Next)
+	var rest apiclient.Backfills
+	h.do("GET", "/backfill?limit=2&cursor="+page.Next, nil).into(t, &rest)
+	require.Equal(t, first.ID, rest.Items[1].ID)
+	require.Empty(t, rest.Next)
 	require.Equal(t, "not_found", h.do("GET", "/backfill/none", nil).problem(t).Code)
 	require.Equal(t, []string{
-		"done backfill.retry " + first.ID, "done backfill.cancel " + first.ID, "refused backfill.start as_of invalid_request",
+		"done backfill.start", "done backfill.retry " + first.ID, "done backfill.cancel " + first.ID, "refused backfill.start as_of invalid_request",
 		"refused backfill.start refresh key_reused", "done backfill.start", "refused backfill.start as_of overlap", "refused backfill.start overlap", "done backfill.start",
 	}, withoutIDs(h.audited()))
 }

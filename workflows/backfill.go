@@ -161,7 +161,7 @@ func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
 		at.Slice.State, at.Slice.Error = backfill.Cancelled, "it was cancelled"
 	default:
-		at.Slice.State, at.Slice.Error = backfill.Failed, reason(err)
+		at.Slice.State, at.Slice.Error = backfill.Failed, withKind(err)
 	}
 	// Whatever happens to the rest, this is what became of the slice.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)

@@ -201,7 +201,7 @@ func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testin
 	require.NoError(t, err, "what became of it is in the ledger")
 	require.Equal(t, backfill.Failed, l.b.State)
 	require.Equal(t, map[string]int{backfill.Succeeded: 4, backfill.Failed: 1}, l.states())
-	require.Equal(t, "no events", l.b.Slices[2].Error)
+	require.Equal(t, "DataInvalid: no events", l.b.Slices[2].Error, "with the kind of the failure")
 
 	l.fails = func(int) bool { return false }
 	l.b.State, l.b.Round, l.b.Slices[2].State = backfill.Pending, 2, backfill.Pending // as RetryBackfill

@@ -47,6 +47,8 @@ type Progress struct {
 	Detail  string `json:"detail,omitempty"`  // what is happening inside the stage, for people
 	Outcome string `json:"outcome,omitempty"` // set at the end
 
+	WorkflowRunID string `json:"workflow_run_id,omitempty"`
+
 	RunID     string `json:"run_id"`
 	GlueRunID string `json:"glue_run_id,omitempty"`
 	Version   int64  `json:"version,omitempty"`
@@ -61,6 +63,7 @@ type Progress struct {
 	IndexPercent float64 `json:"index_percent"`
 
 	Gates   []recsys.GateResult `json:"gates,omitempty"`
+	Dropped []int64             `json:"dropped,omitempty"` // older versions that were pruned
 	Started time.Time           `json:"started"`
 	Stages  []StageProgress     `json:"stages"` // those entered so far; one that is repeated appears again
 }

@@ -34,7 +34,6 @@ type refresh struct {
 	concluded bool // the version has its gate results, and stays whatever happens
 	outcome   string
 	verdict   string // the outcome in words
-	dropped   []int64
 }
 
 // refreshEmbeddings trains on events, loads the result as a new version, and
@@ -48,8 +47,9 @@ func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshRe
 	}
 	r := &refresh{request: request, progress: Progress{
 		// The original run id outlives a reset, and with it the training run.
-		RunID:   runID(request.To, info.OriginalRunID),
-		Started: info.WorkflowStartTime,
+		RunID:         runID(request.To, info.OriginalRunID),
+		WorkflowRunID: info.WorkflowExecution.RunID,
+		Started:       info.WorkflowStartTime,
 	}}
 	if err := r.answer(ctx); err != nil {
 		return nil, err
@@ -234,7 +234,7 @@ func (r *refresh) prune(ctx workflow.Context) error {
 		r.say("left to the sweep: " + reason(err))
 		return nil
 	}
-	r.dropped = out.Dropped
+	r.progress.Dropped = out.Dropped
 	said := fmt.Sprintf("dropped %d versions", len(out.Dropped))
 	if out.Events+out.Verdicts > 0 {
 		said += fmt.Sprintf(", and of the stream %d events and %d verdicts", out.Events, out.Verdicts)

@@ -111,7 +111,7 @@ func (r *refresh) finish(ctx workflow.Context, err error) (*RefreshResult, error
 		Outcome: r.outcome,
 		Detail:  r.verdict,
 		Gates:   r.progress.Gates,
-		Dropped: r.dropped,
+		Dropped: r.progress.Dropped,
 	}, nil
 }
 
@@ -126,6 +126,14 @@ func (r *refresh) failure(err error) error {
 		return err // made by verify, with the gates as details
 	}
 	return temporal.NewNonRetryableApplicationError(r.progress.Stage+": "+reason(err), kindOf(err), nil)
+}
+
+// withKind is the reason of an error after its type, by which runbooks go.
+func withKind(err error) string {
+	if kind := errorType(err); kind != "" {
+		return kind + ": " + reason(err)
+	}
+	return reason(err)
 }
 
 // kindOf is errorType, with a name for an error that has none.
@@ -174,6 +182,10 @@ func reason(err error) string {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
 		return app.Message()
+	}
+	var terminated *temporal.TerminatedError
+	if errors.As(err, &terminated) {
+		return "terminated; what it left behind goes with the next refresh or the hourly sweep"
 	}
 	if temporal.IsCanceledError(err) {
 		return "cancelled"

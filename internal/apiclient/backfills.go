@@ -45,21 +45,32 @@ type Backfill struct {
 // Slice is one training of a backfill, and how far it is.
 type Slice struct {
 	backfill.Slice
-	Progress   *Progress `json:"progress,omitempty" doc:"While it runs."`
+	Progress   *Progress `json:"progress,omitempty" doc:"While it runs; of a refresh also afterwards, as long as Temporal keeps its history and a worker answers."`
 	TemporalUI string    `json:"temporal_ui,omitempty"`
 	ETA        time.Time `json:"eta,omitzero" doc:"While it runs: when it should be over, judged by slices and versions that are."`
 }
 
 // Progress says how far a training and its load are.
 type Progress struct {
-	Stage        string  `json:"stage" example:"load"`
-	Detail       string  `json:"detail,omitempty" doc:"What is happening inside the stage, for people."`
-	GlueRunID    string  `json:"glue_run_id,omitempty"`
-	TrainDone    int     `json:"train_done,omitempty"`
-	TrainTotal   int     `json:"train_total,omitempty"`
-	RowsLoaded   int64   `json:"rows_loaded"`
-	RowsTotal    int64   `json:"rows_total"`
-	IndexPercent float64 `json:"index_percent"`
+	Stage        string          `json:"stage" example:"load"`
+	Detail       string          `json:"detail,omitempty" doc:"What is happening inside the stage or, after the end, the outcome in words, for people."`
+	Outcome      string          `json:"outcome,omitempty" enum:"live,ready,superseded,refused,failed,cancelled" doc:"After the end. superseded: ready, but a version with later events went live meanwhile. refused: by a gate."`
+	GlueRunID    string          `json:"glue_run_id,omitempty"`
+	TrainDone    int             `json:"train_done,omitempty"`
+	TrainTotal   int             `json:"train_total,omitempty"`
+	RowsLoaded   int64           `json:"rows_loaded"`
+	RowsTotal    int64           `json:"rows_total"`
+	IndexPercent float64         `json:"index_percent"`
+	Stages       []StageProgress `json:"stages" doc:"The stages entered so far, in order. A stage that is repeated appears again."`
+	Dropped      []int64         `json:"dropped,omitempty" doc:"Older versions that were removed afterwards."`
+}
+
+// StageProgress is a stage that a training has entered.
+type StageProgress struct {
+	Stage  string    `json:"stage" example:"load"`
+	Began  time.Time `json:"began"`
+	Ended  time.Time `json:"ended,omitzero"`
+	Detail string    `json:"detail,omitempty" doc:"What is happening inside the stage, then its result, for people."`
 }
 
 // Plan says what a backfill would do.
