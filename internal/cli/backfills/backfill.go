@@ -141,12 +141,9 @@ func startBackfill(ctx context.Context, a *app.App, f backfillFlags) error {
 		}
 		return printPlan(a, plan)
 	}
-	b, err := api.StartBackfill(ctx, f.request, f.key)
+	b, err := start(ctx, a, api, f)
 	if err != nil {
-		return app.ExplainAPI(err)
-	}
-	if b.TemporalUI != "" && !a.Quiet {
-		fmt.Fprintf(a.Err, "backfill %s; watch it at %s\n", b.ID, b.TemporalUI)
+		return err
 	}
 	if f.wait {
 		return watchBackfill(ctx, a, api, b)
@@ -155,6 +152,18 @@ func startBackfill(ctx context.Context, a *app.App, f backfillFlags) error {
 		fmt.Fprintf(a.Err, "follow it with `recflow backfill watch %[1]s`, stop it with `recflow backfill cancel %[1]s`\n", b.ID)
 	}
 	return a.Print(backfillListing([]apiclient.Backfill{b}, b))
+}
+
+// start starts a backfill and says where people watch it.
+func start(ctx context.Context, a *app.App, api *apiclient.Client, f backfillFlags) (apiclient.Backfill, error) {
+	b, err := api.StartBackfill(ctx, f.request, f.key)
+	if err != nil {
+		return b, app.ExplainAPI(err)
+	}
+	if b.TemporalUI != "" && !a.Quiet {
+		fmt.Fprintf(a.Err, "backfill %s; watch it at %s\n", b.ID, b.TemporalUI)
+	}
+	return b, nil
 }
 
 func newListCommand(a *app.App) *cobra.Command {

@@ -1,86 +1,56 @@
 package backfills
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/temporal"
 
-	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/progress"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/workflows"
 )
 
-func TestRefreshFlags(t *testing.T) {
-	complete := func(set func(*refreshFlags)) (workflows.RefreshRequest, error) {
-		f := refreshFlags{request: workflows.DefaultRefresh(time.Now())}
-		set(&f)
-		err := f.complete()
-		return f.request, err
-	}
-	t.Run("it asks for everything, promoted, by default", func(t *testing.T) {
-		r, err := complete(func(*refreshFlags) {})
-		require.NoError(t, err)
-		assert.True(t, r.Promote)
-		assert.True(t, r.From.IsZero())
-		assert.Nil(t, r.Search)
-		assert.Contains(t, r.Actor, "cli")
-	})
-	t.Run("it reads times, ages, overrides and the search", func(t *testing.T) {
-		r, err := complete(func(f *refreshFlags) {
-			f.from, f.to, f.halfLife, f.noPromote, f.index = "2017-01-01", "2017-12-04T12:00:00+01:00", "90d", true, true
-			f.accept, f.reason = []string{"quality", "rows"}, "moved house"
-		})
-		require.NoError(t, err)
-		assert.Equal(t, time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC), r.From)
-		assert.Equal(t, time.Date(2017, 12, 4, 11, 0, 0, 0, time.UTC), r.To)
-		assert.Equal(t, 90*24*3600., r.Interest.HalfLifeSeconds)
-		assert.False(t, r.Promote)
-		assert.Equal(t, map[string]string{"quality": "moved house", "rows": "moved house"}, r.AcceptGates)
-		assert.Equal(t, recsys.HNSW, r.Search.Method)
-		assert.Equal(t, 48, r.Search.M)
-	})
-	for name, set := range map[string]func(*refreshFlags){
-		"a time that is none":    func(f *refreshFlags) { f.to = "yesterday" },
-		"an age that is none":    func(f *refreshFlags) { f.halfLife = "-3d" },
-		"an empty range":         func(f *refreshFlags) { f.from, f.to = "2018-01-01", "2017-01-01" },
-		"a gate there is not":    func(f *refreshFlags) { f.accept, f.reason = []string{"golden"}, "why not" },
-		"a rank out of bounds":   func(f *refreshFlags) { f.request.Rank = 5000 },
-		"a regularisation of -1": func(f *refreshFlags) { f.request.Regularization = -1 },
-	} {
-		t.Run("it refuses "+name, func(t *testing.T) {
-			_, err := complete(set)
-			assert.Error(t, err)
-		})
-	}
+// oneSlice is a refresh whose slice is as said.
+func oneSlice(state string, s apiclient.Slice) apiclient.Backfill {
+	b := apiclient.Backfill{Slices: []apiclient.Slice{s}}
+	b.ID, b.Kind, b.State, b.Count.Total = "x", backfill.Refresh, state, 1
+	return b
 }
 
 func TestStageDisplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out harnesstest.Buffer
-		d := &stageDisplay{printer: progress.New(&out).Calm(lineEvery)}
-		d.update(workflows.Progress{}) // no worker has answered yet
-		p := workflows.Progress{
-			Stage: workflows.StageTrain, Detail: "fit 1 of 12", TrainDone: 1, TrainTotal: 12,
-			Stages: []workflows.StageProgress{{Stage: workflows.StagePrepare}, {Stage: workflows.StageTrain, Detail: "fit 1 of 12"}},
+		d := newDisplay(progress.New(&out).Calm(lineEvery), backfill.Refresh)
+		d.update(oneSlice(backfill.Pending, apiclient.Slice{})) // no worker has answered yet
+		p := &apiclient.Progress{
+			Stage: backfill.StageTrain, Detail: "fit 1 of 12", TrainDone: 1, TrainTotal: 12,
+			Stages: []apiclient.StageProgress{{Stage: backfill.StagePrepare}, {Stage: backfill.StageTrain, Detail: "fit 1 of 12"}},
 		}
-		d.update(p)
+		s := apiclient.Slice{Progress: p, TemporalUI: "http://ui.test/w"}
+		s.WorkflowID = "refresh-all-20250101-x"
+		d.update(oneSlice(backfill.Running, s))
 		time.Sleep(lineEvery + time.Second) //nolint:forbidigo // on the fake clock of synctest
 		p.Stages[1].Detail = "trained"
-		p.Stages = append(p.Stages, workflows.StageProgress{Stage: workflows.StageLoad, Detail: "9 of 9 files, 90 of 90 rows"})
-		d.update(p)
-		p.Outcome, p.Detail = workflows.OutcomeLive, "version 1 is live"
-		d.update(p)
-		d.finish(true)
-		d.finish(true) // ends once
+		p.Stages = append(p.Stages, apiclient.StageProgress{Stage: backfill.StageLoad, Detail: "9 of 9 files, 90 of 90 rows"})
+		d.update(oneSlice(backfill.Running, s))
+		p.Outcome, p.Detail = backfill.OutcomeLive, "version 1 is live"
+		d.update(oneSlice(backfill.Succeeded, s))
+		d.finish(oneSlice(backfill.Succeeded, s))
 		assert.Equal(t, strings.Join([]string{
 			"… refresh: waiting for a worker",
+			"refresh refresh-all-20250101-x; watch it at http://ui.test/w",
 			"✓ refresh   a worker has it",
 			"✓ prepare   done",
 			"… train: fit 1 of 12 · 5s",
@@ -91,19 +61,112 @@ func TestStageDisplay(t *testing.T) {
 	})
 }
 
-func TestOutcome(t *testing.T) {
-	for want, r := range map[string]workflows.RefreshResult{
-		"version 3 is live": {Version: 3, State: recsys.Ready, Live: true, Detail: "version 3 is live"},
-		"version 3 is ready, not live: promotion was not asked for; make it live with `recflow versions promote 3`": {Version: 3, State: recsys.Ready, Detail: "promotion was not asked for"},
+func TestStageDisplay_of_a_refresh_without_stages(t *testing.T) {
+	t.Parallel()
+	skipped := apiclient.Slice{}
+	skipped.State, skipped.Reason = backfill.Skipped, backfill.NoEvents
+	for want, b := range map[string]apiclient.Backfill{
+		"✓ refresh   skipped: " + backfill.NoEvents: oneSlice(backfill.Succeeded, skipped),
+		"✓ refresh   done":                          oneSlice(backfill.Succeeded, apiclient.Slice{}),
+		"✗ refresh   waiting for a worker":          oneSlice(backfill.Cancelled, apiclient.Slice{}),
 	} {
-		assert.Equal(t, want, outcomeText(r), "it says what became of the version, once")
+		var out harnesstest.Buffer
+		d := newDisplay(progress.New(&out), backfill.Refresh)
+		d.update(b)
+		d.finish(b)
+		assert.Contains(t, out.String(), want)
+	}
+}
+
+func TestBackfillOf(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"refresh-all-20250109T0331Z-7k2mxq4c":          "7k2mxq4c",
+		"refresh-20240101-20250109-7k2mxq4c-a2":        "7k2mxq4c",
+		"evaluate-20240108-7k2mxq4c":                   "7k2mxq4c",
+		"backfill-as_of-20240101-20250101-7k2mxq4c-r2": "7k2mxq4c",
+		"7k2mxq4c": "7k2mxq4c",
+		"recflow-refresh-workflow-2026-01-02T03:00:00Z": "recflow-refresh-workflow-2026-01-02T03:00:00Z",
+	} {
+		assert.Equal(t, want, backfillOf(id))
+	}
+}
+
+func TestRefreshOutcome(t *testing.T) {
+	t.Parallel()
+	ended := func(state, err string, p *apiclient.Progress) apiclient.Backfill {
+		s := apiclient.Slice{Progress: p}
+		s.State, s.Version, s.Error = state, 3, err
+		return oneSlice(map[bool]string{true: backfill.Failed, false: backfill.Succeeded}[err != ""], s)
+	}
+	version := func(state recsys.State, live bool) (v apiclient.VersionReport) {
+		v.ID, v.State, v.Live = 3, state, live
+		return v
+	}
+	for want, o := range map[string]refreshOutcome{
+		"version 3 is live": newRefreshOutcome(ended(backfill.Succeeded, "", &apiclient.Progress{Outcome: backfill.OutcomeLive, Detail: "version 3 is live"}), version(recsys.Ready, true)),
+		"version 3 is ready, not live: promotion was not asked for; make it live with `recflow versions promote 3`": newRefreshOutcome(ended(backfill.Succeeded, "",
+			&apiclient.Progress{Outcome: backfill.OutcomeReady, Detail: "promotion was not asked for"}), version(recsys.Ready, false)),
+		"version 3 is ready, not live: version 3 is ready; make it live with `recflow versions promote 3`": newRefreshOutcome(ended(backfill.Succeeded, "", nil), version(recsys.Ready, false)),
+	} {
+		assert.Equal(t, want, outcomeText(o), "it says what became of the version, once")
+	}
+	assert.Equal(t, "version 3 is live", outcomeText(newRefreshOutcome(ended(backfill.Succeeded, "", nil), version(recsys.Ready, true))), "also when Temporal has forgotten")
+
+	fails := func(text string, v apiclient.VersionReport) error {
+		b := ended(backfill.Failed, text, nil)
+		return refreshError(b, newRefreshOutcome(b, v))
 	}
 	t.Run("it names a dead Spark, with the log", func(t *testing.T) {
-		err := temporal.NewNonRetryableApplicationError("train: Glue run jr_1 ended as FAILED: the Spark JVM died. Log: /runs/jr_1/output.log", activities.SparkDied, nil)
-		assert.EqualError(t, refreshError(err, 0), "SparkDied: train: Glue run jr_1 ended as FAILED: the Spark JVM died. Log: /runs/jr_1/output.log")
+		err := fails("SparkDied: train: Glue run jr_1 ended as FAILED: the Spark JVM died. Log: /runs/jr_1/output.log", apiclient.VersionReport{})
+		assert.EqualError(t, err, "SparkDied: train: Glue run jr_1 ended as FAILED: the Spark JVM died. Log: /runs/jr_1/output.log")
+		assert.Equal(t, 1, app.ExitCode(err))
 	})
 	t.Run("it gives every failed rule a line", func(t *testing.T) {
-		err := temporal.NewNonRetryableApplicationError("train: rule nulls: 2 rows; drop them; rule time_range: 3 rows; mend them", activities.DataInvalid, nil)
-		assert.EqualError(t, refreshError(err, 0), "DataInvalid: train:\n  rule nulls: 2 rows; drop them\n  rule time_range: 3 rows; mend them")
+		err := fails("DataInvalid: train: rule nulls: 2 rows; drop them; rule time_range: 3 rows; mend them", apiclient.VersionReport{})
+		assert.EqualError(t, err, "DataInvalid: train:\n  rule nulls: 2 rows; drop them\n  rule time_range: 3 rows; mend them")
 	})
+	t.Run("it tells a refusal by its exit code", func(t *testing.T) {
+		err := fails("GateRefused: version 3 is refused", version(recsys.Refused, false))
+		assert.EqualError(t, err, "GateRefused: version 3 is refused; inspect it with `recflow versions show 3`")
+		assert.Equal(t, app.ExitRefused, app.ExitCode(err))
+		assert.Equal(t, 1, app.ExitCode(fails("Conflict: others keep going live", version(recsys.Ready, false))))
+	})
+	t.Run("it says how to get events", func(t *testing.T) {
+		s := apiclient.Slice{}
+		s.State, s.Reason = backfill.Skipped, backfill.NoEvents
+		b := oneSlice(backfill.Succeeded, s)
+		assert.ErrorContains(t, refreshError(b, newRefreshOutcome(b, apiclient.VersionReport{})), "import some with `recflow import`")
+	})
+}
+
+func TestNoWorker(t *testing.T) {
+	t.Parallel()
+	const patience = 100 * time.Millisecond
+	var looks atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select { // as the API, which waits for a change
+		case <-time.After(10 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+		state := backfill.Pending
+		if looks.Add(1) > 50 {
+			state = backfill.Cancelled
+		}
+		_ = json.NewEncoder(w).Encode(oneSlice(state, apiclient.Slice{}))
+	}))
+	t.Cleanup(server.Close)
+	api := apiclient.New(apiclient.Options{URL: server.URL})
+	_, err := awaitWorker(t.Context(), api, oneSlice(backfill.Pending, apiclient.Slice{}), patience)
+	require.ErrorContains(t, err, "no worker has taken backfill x after 100ms; it starts when one runs")
+
+	for _, quiet := range []bool{false, true} {
+		looks.Store(0)
+		var errs harnesstest.Buffer
+		a := &app.App{Streams: app.Streams{Out: io.Discard, Err: &errs}, Quiet: quiet}
+		b, err := follow(t.Context(), a, api, oneSlice(backfill.Pending, apiclient.Slice{}), patience)
+		require.NoError(t, err)
+		require.Equal(t, backfill.Cancelled, b.State, "it goes on waiting")
+		require.Equal(t, 1, strings.Count(errs.String(), "waiting: no worker has taken backfill x after 100ms"), errs.String())
+	}
 }

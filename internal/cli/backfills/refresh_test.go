@@ -4,13 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -18,14 +24,18 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli"
 	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/backfills"
 	"github.com/recflow/recflow/internal/cli/clitest"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -36,23 +46,49 @@ const (
 	hang
 )
 
-// standIn answers like a refresh and does nothing.
+// standIn answers like a refresh, and makes a version without a training.
 func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.RefreshResult, error) {
-	p := workflows.Progress{Stage: workflows.StageTrain, Detail: "iteration 6 of 12", TrainDone: 6, TrainTotal: 12, Version: 1}
-	p.Stages = []workflows.StageProgress{{Stage: workflows.StagePrepare, Detail: "nothing left over"}, {Stage: workflows.StageTrain}}
+	temporalRun := workflow.GetInfo(ctx).WorkflowExecution.RunID
+	p := workflows.Progress{Stage: workflows.StageTrain, Detail: "iteration 6 of 12", TrainDone: 6, TrainTotal: 12, WorkflowRunID: temporalRun}
+	p.RunID = r.To.UTC().Format("20060102T150405Z") + "-" + temporalRun[len(temporalRun)-8:]
+	p.Stages = []workflows.StageProgress{{Stage: workflows.StagePrepare, Detail: "nothing left over"}, {Stage: workflows.StageTrain, Detail: "iteration 6 of 12"}}
 	if err := workflow.SetQueryHandler(ctx, workflows.ProgressQuery, func() (workflows.Progress, error) { return p, nil }); err != nil {
 		return workflows.RefreshResult{}, err
 	}
-	gates := []recsys.GateResult{{Gate: recsys.GateRecall, Passed: true, Value: 0.999, Threshold: 0.98, Reason: "recall@100 0.999 over 300 users"}}
-	switch r.Seed {
-	case refuse:
-		p.Gates = []recsys.GateResult{{Gate: recsys.GateRecall, Value: 0.91, Threshold: 0.98, Reason: "the graph has lost items"}}
-		return workflows.RefreshResult{}, temporal.NewNonRetryableApplicationError("version 1 is refused by recall", activities.GateRefused, nil)
-	case hang:
+	if r.Seed == hang {
 		ctx.Done().Receive(ctx, nil)
 		return workflows.RefreshResult{}, ctx.Err()
 	}
-	return workflows.RefreshResult{RunID: "run-a", Version: 1, State: recsys.Ready, Live: true, Detail: "version 1 is live", Gates: gates}, nil
+	step := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+	if err := workflow.ExecuteActivity(step, "MakeVersion", p.RunID, r.Seed == refuse).Get(ctx, &p.Version); err != nil {
+		return workflows.RefreshResult{}, err
+	}
+	p.Stages = append(p.Stages, workflows.StageProgress{Stage: workflows.StageVerify, Detail: "the gates have spoken"})
+	p.Stage = workflows.StageDone
+	if r.Seed == refuse {
+		p.Outcome = workflows.OutcomeRefused
+		return workflows.RefreshResult{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("version %d is refused by recall", p.Version), activities.GateRefused, nil)
+	}
+	p.Outcome, p.Detail = workflows.OutcomeLive, fmt.Sprintf("version %d is live", p.Version)
+	return workflows.RefreshResult{Version: p.Version}, nil
+}
+
+// makeVersion makes a version that is live or refused.
+func makeVersion(t *testing.T, s *vectorstore.Store, runID string, refused bool) (int64, error) {
+	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: runID, Loading: true, ChangeManifest: func(m *recsys.Manifest) {
+		m.Metrics = recsys.Metrics{Users: 240,
+			Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: 0.3541, Low: 0.33, High: 0.377}},
+			Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.2, Low: 0.19, High: 0.21}}}
+	}})
+	if refused {
+		return v.ID, s.MarkRefused(t.Context(), v.ID, []recsys.GateResult{{Gate: recsys.GateRecall, Value: 0.91, Threshold: 0.98, Reason: "the graph has lost items"}})
+	}
+	err := s.MarkReady(t.Context(), v.ID, []recsys.GateResult{{Gate: recsys.GateRecall, Passed: true, Value: 0.999, Threshold: 0.98, Reason: "recall@100 0.999 over 300 users"}})
+	if err != nil {
+		return v.ID, err
+	}
+	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test", Reason: "test"})
+	return v.ID, err
 }
 
 // startTemporal runs a Temporal server with a worker for backfills, whose
@@ -69,6 +105,9 @@ func startTemporal(t *testing.T, store *vectorstore.Store) {
 	c := server.Client()
 	t.Cleanup(c.Close)
 	w := worker.New(c, "recflow", worker.Options{})
+	w.RegisterActivityWithOptions(func(_ context.Context, runID string, refused bool) (int64, error) {
+		return makeVersion(t, store, runID, refused)
+	}, activity.RegisterOptions{Name: "MakeVersion"})
 	w.RegisterWorkflowWithOptions(standIn, workflow.RegisterOptions{Name: workflows.RefreshEmbeddings})
 	workflows.RegisterBackfills(w)
 	s3 := awstest.S3(t)
@@ -76,24 +115,35 @@ func startTemporal(t *testing.T, store *vectorstore.Store) {
 	w.RegisterActivity(&activities.Activities{Store: store, S3: s3, Temporal: c})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
-	clitest.StartAPI(t, server.FrontendHostPort())
-	t.Setenv("RECFLOW_TEMPORAL_ADDRESS", server.FrontendHostPort())
 	t.Setenv("RECFLOW_TEMPORAL_UI", "http://ui.test")
+	clitest.StartAPI(t, server.FrontendHostPort())
 }
 
 func TestRefreshCommand(t *testing.T) {
 	store := clitest.NewSystem(t)
-	clitest.WithVersions(t, store)
 	startTemporal(t, store)
 	seed := func(n int) string { return "--seed=" + string(rune('0'+n)) }
 
-	t.Run("it starts a refresh and prints where to watch it", func(t *testing.T) {
+	t.Run("it starts a refresh and prints where to watch it, and follows it on request", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "refresh", seed(succeed), "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)
 		var started map[string]string
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &started))
+		require.NotEmpty(t, started["workflow_run_id"])
 		assert.Equal(t, "http://ui.test/namespaces/default/workflows/"+started["workflow_id"]+"/"+started["workflow_run_id"], started["temporal_ui"])
 		assert.Contains(t, r.Err, "recflow refresh --follow "+started["workflow_id"])
+
+		for range 2 { // and once more when it is over
+			r = clitest.Run(t.Context(), "", "refresh", "--follow", started["workflow_id"], "-o", "json")
+			require.Equal(t, 0, r.Code, r.Err)
+			var outcome backfills.RefreshOutcome
+			require.NoError(t, json.Unmarshal([]byte(r.Out), &outcome))
+			assert.Equal(t, []any{int64(1), recsys.Ready, true, "live", "version 1 is live"}, []any{outcome.Version, outcome.State, outcome.Live, outcome.Outcome, outcome.Detail})
+			assert.Equal(t, "recall@100 0.999 over 300 users", outcome.Gates[0].Reason)
+			assert.Equal(t, 0.3541, outcome.Metrics.Candidate["ndcg@100"].Value)
+			assert.Equal(t, outcome.RunID, outcome.Backfill.Slices[0].RunID)
+			assert.Contains(t, r.Err, "✓ verify    the gates have spoken", "all stages, also after the end")
+		}
 	})
 	t.Run("it waits, shows the stages and prints gates and metrics", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "refresh", seed(succeed), "--rank", "32", "--wait")
@@ -103,15 +153,17 @@ func TestRefreshCommand(t *testing.T) {
 		assert.Contains(t, r.Err, "✓ train     iteration 6 of 12")
 		assert.Contains(t, r.Out, "recall@100 0.999 over 300 users")
 		assert.Contains(t, r.Out, "0.3541 (0.3300 to 0.3770)")
-		assert.Contains(t, r.Out, "version 1 is live")
+		assert.Contains(t, r.Out, "version 2 is live")
 	})
-	t.Run("it fails with the gates when one refuses", func(t *testing.T) {
-		r := clitest.Run(t.Context(), "", "refresh", seed(refuse), "--wait")
-		assert.Equal(t, app.ExitRefused, r.Code)
-		assert.Contains(t, r.Out, "✗ refused")
-		assert.Contains(t, r.Out, "the graph has lost items")
-		assert.Contains(t, r.Err, "GateRefused: version 1 is refused by recall; inspect it with `recflow versions show 1`")
-	})
+	for _, line := range [][]string{{"refresh", "--wait"}, {"backfill", "start", "refresh", "--promote", "--wait"}} {
+		t.Run("it fails with the gates when one refuses: "+strings.Join(line, " "), func(t *testing.T) {
+			r := clitest.Run(t.Context(), "", append(line, seed(refuse))...)
+			assert.Equal(t, app.ExitRefused, r.Code)
+			assert.Contains(t, r.Out, "✗ refused")
+			assert.Contains(t, r.Out, "the graph has lost items")
+			assert.Regexp(t, "GateRefused: version [34] is refused by recall; inspect it with `recflow versions show [34]`", r.Err)
+		})
+	}
 	t.Run("it leaves the refresh going when interrupted, and cancels it on request", func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
@@ -131,22 +183,72 @@ func TestRefreshCommand(t *testing.T) {
 		interrupt()
 		require.Equal(t, 130, <-code)
 		assert.NotContains(t, errs.String(), "✗", "nothing has failed")
-		_, after, found := strings.Cut(errs.String(), "--cancel ")
-		require.True(t, found, errs.String())
-		id, _, _ := strings.Cut(after, "`")
+		assert.Regexp(t, "the backfill goes on; follow it with `recflow backfill watch [a-z2-7]{8}`", errs.String())
+		id := regexp.MustCompile(`refresh (refresh-\S+);`).FindStringSubmatch(errs.String())
+		require.NotNil(t, id, errs.String())
 
-		r := clitest.Run(t.Context(), "", "refresh", "--cancel", id)
+		r := clitest.Run(t.Context(), "", "refresh", "--cancel", id[1])
 		require.Equal(t, 0, r.Code, r.Err)
-		r = clitest.Run(t.Context(), "", "refresh", "--follow", id)
+		r = clitest.Run(t.Context(), "", "refresh", "--follow", id[1])
 		assert.Equal(t, 1, r.Code)
 		assert.Contains(t, r.Err, "the refresh was cancelled; nothing live has changed")
 	})
 	t.Run("it says when a refresh is not known", func(t *testing.T) {
 		for _, flag := range []string{"--follow", "--cancel"} {
-			r := clitest.Run(t.Context(), "", "refresh", flag, "refresh-of-nothing")
-			assert.Equal(t, 1, r.Code)
-			assert.Contains(t, r.Err, "no refresh refresh-of-nothing is known")
+			for _, id := range []string{"refresh-of-nothing", "recflow-refresh-2026-01-02T03:00:00Z"} {
+				r := clitest.Run(t.Context(), "", "refresh", flag, id)
+				assert.Equal(t, app.ExitNotFound, r.Code)
+				assert.Contains(t, r.Err, "no refresh "+id+" is known")
+			}
 		}
+	})
+}
+
+func TestRefreshFlags(t *testing.T) {
+	var asked apiclient.NewBackfill
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = apiclient.NewBackfill{}
+		if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+			panic(err)
+		}
+		w.Header().Set("Content-Type", apiclient.ProblemType)
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_ = json.NewEncoder(w).Encode(apiclient.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid_request", Detail: "it is asked for too much"})
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Setenv("RECFLOW_API_URL", server.URL)
+	ask := func(args ...string) apiclient.NewBackfill {
+		for _, wait := range []string{"--wait=false", "--wait"} {
+			r := clitest.Run(t.Context(), "", append([]string{"refresh", wait}, args...)...)
+			require.Equal(t, app.ExitUsage, r.Code, r.Err)
+			require.Contains(t, r.Err, "it is asked for too much", "the API says what is wrong")
+		}
+		return asked
+	}
+	t.Run("it asks for everything until now, promoted, by default", func(t *testing.T) {
+		n := ask()
+		assert.WithinDuration(t, time.Now().Add(time.Second), n.To, 3*time.Second)
+		assert.Zero(t, n.To.Nanosecond())
+		assert.False(t, n.To.Before(time.Now().Truncate(time.Second)), "what was imported a moment ago belongs to it")
+		n.To = time.Time{}
+		assert.Equal(t, apiclient.NewBackfill{Kind: backfill.Refresh, Promote: true, Rerun: backfill.RerunAll, Training: &apiclient.Training{}}, n)
+	})
+	t.Run("it passes on times, ages, overrides, the search and the training", func(t *testing.T) {
+		n := ask("--from", "2017-01-01", "--to", "2017-12-04T12:00:00+01:00", "--half-life", "90d", "--no-promote", "--index",
+			"--accept-gate", "quality", "--accept-gate", "rows", "--reason", "moved house", "--rank", "32", "--iterations", "5", "--alpha", "3", "--reg", "0.2", "--seed", "0")
+		assert.Equal(t, apiclient.NewBackfill{
+			Kind: backfill.Refresh, Rerun: backfill.RerunAll,
+			From: time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2017, 12, 4, 11, 0, 0, 0, time.UTC),
+			Training: &apiclient.Training{Rank: 32, Iterations: 5, Alpha: 3, Regularization: 0.2, Seed: new(int64(0)), HalfLife: "90d", Search: recsys.HNSW,
+				AcceptGates: map[string]string{"quality": "moved house", "rows": "moved house"}},
+		}, n)
+		assert.Equal(t, recsys.Exact, ask("--exact").Training.Search)
+	})
+	t.Run("it refuses a time that is none", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "refresh", "--to", "yesterday")
+		assert.Equal(t, app.ExitUsage, r.Code)
+		assert.Contains(t, r.Err, `--to "yesterday" is not a time`)
 	})
 }
 

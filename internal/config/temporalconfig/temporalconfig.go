@@ -27,12 +27,6 @@ func Options(c config.Temporal, log sdklog.Logger) (client.Options, error) {
 	return options(c, log, set{envconfig.EnvLookupOS})
 }
 
-// Plain are those of a client of a service on this machine. They take nothing
-// from the environment.
-func Plain(c config.Temporal, log sdklog.Logger) client.Options {
-	return client.Options{HostPort: c.Address, Namespace: c.Namespace, Logger: log}
-}
-
 func options(c config.Temporal, log sdklog.Logger, env envconfig.EnvLookup) (client.Options, error) {
 	if err := validate(c, env); err != nil {
 		return client.Options{}, err

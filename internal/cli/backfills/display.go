@@ -1,0 +1,149 @@
+package backfills
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/progress"
+)
+
+// display shows how far a backfill is.
+type display interface {
+	update(apiclient.Backfill)
+	finish(apiclient.Backfill)
+	leave() // while it goes on
+}
+
+// newDisplay shows the stages of a refresh, and the slices of an as_of.
+func newDisplay(printer *progress.Printer, kind string) display {
+	if kind == backfill.Refresh {
+		return &stageDisplay{printer: printer}
+	}
+	return &sliceDisplay{printer: printer, told: map[int]bool{}}
+}
+
+// sliceDisplay shows a line for each slice that ends, and one that lives.
+type sliceDisplay struct {
+	printer *progress.Printer
+	task    *progress.Task
+	told    map[int]bool
+}
+
+func (d *sliceDisplay) update(b apiclient.Backfill) {
+	if d.task == nil {
+		d.task = d.printer.Start("backfill", "waiting for a worker")
+	}
+	for _, s := range b.Slices {
+		if d.told[s.Index] || s.EndedAt.IsZero() {
+			continue
+		}
+		d.told[s.Index] = true
+		d.printer.Printf("%s", sliceLine(s))
+	}
+	d.task.Update("%s", backfillLine(b))
+}
+
+func (d *sliceDisplay) finish(b apiclient.Backfill) {
+	if b.State == backfill.Succeeded {
+		d.task.Done("%s", backfillLine(b))
+		return
+	}
+	d.task.Fail()
+}
+
+func (d *sliceDisplay) leave() { d.task.Leave() }
+
+// sliceLine says what became of a slice.
+func sliceLine(s apiclient.Slice) string {
+	text := fmt.Sprintf("slice %d, up to %s: %s", s.Index, s.To.Format(time.DateOnly), s.State)
+	switch {
+	case s.State == backfill.Succeeded:
+		text += fmt.Sprintf(", version %d in %s", s.Version, s.EndedAt.Sub(s.StartedAt).Round(time.Second))
+	case s.Error != "":
+		text += ": " + s.Error
+	}
+	return text
+}
+
+// backfillLine says how far a backfill is.
+func backfillLine(b apiclient.Backfill) string {
+	ended := b.Count.Total - b.Count.Pending - b.Count.Running
+	text := fmt.Sprintf("%d of %d slices", ended, b.Count.Total)
+	for _, s := range b.Slices {
+		if s.State != backfill.Running {
+			continue
+		}
+		text += fmt.Sprintf("; slice %d", s.Index)
+		if p := s.Progress; p != nil {
+			text += ": " + p.Stage
+			if p.Detail != "" {
+				text += ", " + p.Detail
+			}
+		}
+	}
+	if !b.ETA.IsZero() && !b.Over() {
+		text += "; until about " + b.ETA.Local().Format(time.TimeOnly)
+	}
+	return text
+}
+
+// stageDisplay shows one line a stage of a refresh, the present one alive.
+type stageDisplay struct {
+	printer *progress.Printer
+	task    *progress.Task
+	told    string                    // the workflow whose page was named
+	stages  []apiclient.StageProgress // shown so far
+	text    string                    // of the present one
+}
+
+func (d *stageDisplay) update(b apiclient.Backfill) {
+	if d.task == nil {
+		d.task = d.printer.Start("refresh", "waiting for a worker")
+	}
+	s := b.Slices[0]
+	if s.WorkflowID != d.told && s.TemporalUI != "" {
+		d.told = s.WorkflowID
+		d.printer.Printf("refresh %s; watch it at %s", s.WorkflowID, s.TemporalUI)
+	}
+	p := s.Progress
+	if p == nil {
+		return
+	}
+	for began := len(d.stages); began < len(p.Stages); began++ {
+		d.stages = p.Stages[:began]
+		d.task.Done("%s", d.done())
+		d.task, d.text = d.printer.Start(p.Stages[began].Stage, "starting"), ""
+	}
+	d.stages = p.Stages
+	// The last detail of a refresh that has ended is its outcome, which is told apart.
+	if p.Outcome == "" && p.Detail != "" && len(d.stages) > 0 {
+		d.text = p.Detail
+		d.task.Update("%s", d.text)
+	}
+}
+
+// done is what came of the present stage.
+func (d *stageDisplay) done() string {
+	if len(d.stages) == 0 {
+		return "a worker has it"
+	}
+	return cmp.Or(d.stages[len(d.stages)-1].Detail, d.text, "done")
+}
+
+func (d *stageDisplay) finish(b apiclient.Backfill) {
+	switch s := b.Slices[0]; {
+	case s.State == backfill.Skipped:
+		d.task.Done("skipped: %s", s.Reason)
+	case b.State != backfill.Succeeded:
+		d.task.Fail()
+	case len(d.stages) == 0: // nobody knows them any more
+		d.task.Done("done")
+	default:
+		d.task.Done("%s", d.done())
+	}
+}
+
+func (d *stageDisplay) leave() { d.task.Leave() }

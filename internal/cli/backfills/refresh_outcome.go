@@ -1,0 +1,119 @@
+package backfills
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/cli/output"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// refreshOutcome is what came of a refresh, as -o json prints it.
+type refreshOutcome struct {
+	RunID    string              `json:"run_id"`
+	Version  int64               `json:"version"` // 0: there is none
+	State    recsys.State        `json:"state"`   // of the version
+	Live     bool                `json:"live"`
+	Outcome  string              `json:"outcome"`
+	Detail   string              `json:"detail,omitempty"` // one sentence for people
+	Gates    []recsys.GateResult `json:"gates"`
+	Dropped  []int64             `json:"dropped,omitempty"` // older versions that were removed
+	Metrics  recsys.Metrics      `json:"metrics"`
+	Backfill apiclient.Backfill  `json:"backfill"`
+}
+
+// reportRefresh prints how a refresh ended: its gates, its metrics and, when it
+// did not go well, why.
+func reportRefresh(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.Backfill) error {
+	var v apiclient.VersionReport
+	var missing error // the refresh has ended as it has, whether or not its gates can be read
+	if id := b.Slices[0].Version; id > 0 {
+		if v, _, missing = api.Version(ctx, id); missing != nil {
+			missing = fmt.Errorf("read the gates of version %d: %w", id, app.ExplainAPI(missing))
+		}
+	}
+	o := newRefreshOutcome(b, v)
+	failed := refreshError(b, o)
+	if err := printOutcome(a, o, failed); err != nil {
+		return err
+	}
+	return errors.Join(failed, missing)
+}
+
+func newRefreshOutcome(b apiclient.Backfill, v apiclient.VersionReport) refreshOutcome {
+	s := b.Slices[0]
+	o := refreshOutcome{RunID: s.RunID, Version: s.Version, State: v.State, Live: v.Live, Gates: v.Gates, Metrics: v.Metrics, Backfill: b}
+	if p := s.Progress; p != nil && p.Outcome != "" {
+		o.Outcome, o.Detail, o.Dropped, o.Live = p.Outcome, p.Detail, p.Dropped, p.Outcome == backfill.OutcomeLive
+		return o
+	}
+	// Temporal has forgotten it, or no worker answers.
+	switch {
+	case s.State == backfill.Skipped:
+		o.Detail = s.Reason
+	case s.State == backfill.Cancelled:
+		o.Outcome = backfill.OutcomeCancelled
+	case o.State == recsys.Refused:
+		o.Outcome = backfill.OutcomeRefused
+	case s.State == backfill.Failed:
+		o.Outcome, o.Detail = backfill.OutcomeFailed, s.Error
+	case o.Live:
+		o.Outcome = backfill.OutcomeLive
+	default:
+		o.Outcome = backfill.OutcomeReady
+	}
+	return o
+}
+
+func printOutcome(a *app.App, o refreshOutcome, failed error) error {
+	gates := output.Gates(o.Gates)
+	if a.Output != "table" {
+		if failed != nil && len(o.Gates) == 0 && a.Output == "csv" {
+			return nil // nothing but the error to tell
+		}
+		gates.JSON = o
+		return a.Print(gates)
+	}
+	a.PrintSection("gates", gates)
+	if len(o.Metrics.Candidate) > 0 {
+		fmt.Fprintln(a.Out)
+		a.PrintSection(fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", o.Metrics.Users), output.Metrics(o.Metrics))
+	}
+	if failed == nil {
+		fmt.Fprintln(a.Out, "\n"+outcomeText(o))
+	}
+	return nil
+}
+
+func outcomeText(o refreshOutcome) string {
+	text := cmp.Or(o.Detail, fmt.Sprintf("version %d is %s", o.Version, cmp.Or(o.Outcome, string(o.State))))
+	if o.Outcome == backfill.OutcomeReady || o.Outcome == backfill.OutcomeSuperseded {
+		text = fmt.Sprintf("version %d is ready, not live: %s; make it live with `recflow versions promote %[1]d`", o.Version, text)
+	}
+	return text
+}
+
+// refreshError says how a refresh ended, unless it ended well.
+func refreshError(b apiclient.Backfill, o refreshOutcome) error {
+	s := b.Slices[0]
+	switch {
+	case b.State == backfill.Cancelled:
+		return fmt.Errorf("the refresh %w; nothing live has changed", errBackfillCancelled)
+	case s.State == backfill.Skipped && s.Reason == backfill.NoEvents:
+		return fmt.Errorf("%s: import some with `recflow import`", s.Reason)
+	case b.State == backfill.Succeeded:
+		return nil
+	}
+	message := cmp.Or(s.Error, b.Error, "the refresh failed")
+	message = strings.NewReplacer(": rule ", ":\n  rule ", "; rule ", "\n  rule ").Replace(message) // a line each
+	if o.State != recsys.Refused {
+		return errors.New(message)
+	}
+	return app.ExitError{Code: app.ExitRefused, Err: fmt.Errorf("%s; inspect it with `recflow versions show %d`", message, o.Version)}
+}
