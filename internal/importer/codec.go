@@ -3,8 +3,8 @@ package importer
 import (
 	"encoding/binary"
 	"math"
-	"strings"
 
+	"github.com/recflow/recflow/internal/importer/mapping"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -25,9 +25,9 @@ func appendString(b []byte, s string) []byte {
 
 // appendEvent encodes an event. An id that is derived from the row is left out:
 // it would be half of the bytes, and hashing it later is spread over all cores.
-func appendEvent(b []byte, e *event) []byte {
+func appendEvent(b []byte, e *mapping.Event) []byte {
 	var flags byte
-	if e.hasID {
+	if e.HasID {
 		flags |= hasID
 	}
 	if e.Value != nil {
@@ -40,12 +40,12 @@ func appendEvent(b []byte, e *event) []byte {
 		flags |= hasRecommendation
 	}
 	b = append(b, flags)
-	b = binary.AppendUvarint(b, uint64(e.row))
-	b = binary.AppendUvarint(b, uint64(e.at))
+	b = binary.AppendUvarint(b, uint64(e.Row))
+	b = binary.AppendUvarint(b, uint64(e.At))
 	b = appendString(b, e.UserID)
 	b = appendString(b, e.ItemID)
 	b = appendString(b, e.EventType)
-	if e.hasID {
+	if e.HasID {
 		b = appendString(b, e.EventID)
 	}
 	if e.Value != nil {
@@ -147,17 +147,4 @@ func (r *rows) item(out *itemRow) (row int64) {
 	}
 	out.Available = flags&isAvailable != 0
 	return row
-}
-
-// clone detaches the strings of an event from the record it came from.
-func clone(e event) recsys.Event {
-	out := e.Event
-	for _, s := range []*string{&out.EventID, &out.UserID, &out.ItemID, &out.EventType, &out.SessionID, &out.RecommendationID} {
-		*s = strings.Clone(*s)
-	}
-	if e.Value != nil {
-		v := *e.Value
-		out.Value = &v
-	}
-	return out
 }

@@ -1,14 +1,14 @@
 package importer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"time"
 
+	"github.com/recflow/recflow/internal/importer/datasets"
+	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/importer/tabular"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -16,9 +16,9 @@ import (
 // them. Ids and times are those that an import of the file gives.
 type EventFile struct {
 	store   Store
-	job     job
+	file    datasets.File
 	options Options
-	in      *input
+	in      *tabular.File
 	first   time.Time // of the file's first import, once it is known
 }
 
@@ -36,14 +36,14 @@ func OpenEvents(ctx context.Context, store Store, path string, o Options) (*Even
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	jobs, _, err := plan(path, o)
+	files, _, err := plan(path, o)
 	if err != nil {
 		return nil, err
 	}
-	if len(jobs) != 1 || jobs[0].path != path {
+	if len(files) != 1 || files[0].Path != path {
 		return nil, fmt.Errorf("%s is a folder; name a file of events", path)
 	}
-	return openEvents(ctx, store, jobs[0], o)
+	return openEvents(ctx, store, files[0], o)
 }
 
 // OpenEventFiles opens every file of a file, a folder or standard input. Files of
@@ -52,63 +52,65 @@ func OpenEventFiles(ctx context.Context, store Store, path string, o Options) ([
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	jobs, _, err := plan(path, o)
+	files, _, err := plan(path, o)
 	if err != nil {
 		return nil, err
 	}
-	jobs = slices.DeleteFunc(jobs, func(j job) bool { return j.request.items })
-	var files []*EventFile
-	for _, j := range jobs {
-		f, err := openEvents(ctx, store, j, o)
+	var opened []*EventFile
+	for _, file := range files {
+		if file.Rules.Items {
+			continue
+		}
+		f, err := openEvents(ctx, store, file, o)
 		if err != nil {
-			for _, f := range files {
+			for _, f := range opened {
 				f.Close()
 			}
 			return nil, err
 		}
-		files = append(files, f)
+		opened = append(opened, f)
 	}
-	return files, nil
+	return opened, nil
 }
 
 // OpenCompleteJourneyEvents opens the purchase lines of the data set in the folder
-// that FetchCompleteJourney returned.
+// that datasets.FetchCompleteJourney returned.
 func OpenCompleteJourneyEvents(ctx context.Context, store Store, folder string, o Options) (*EventFile, error) {
-	return openEvents(ctx, store, purchaseLines(folder, o.EventType), o)
+	return openEvents(ctx, store, datasets.NewJourney(folder).Purchases(o.EventType), o)
 }
 
-func openEvents(ctx context.Context, store Store, j job, o Options) (*EventFile, error) {
+func openEvents(ctx context.Context, store Store, file datasets.File, o Options) (*EventFile, error) {
 	o.DryRun = true
 	o = o.withDefaults()
-	in, err := openInput(ctx, j.path, o.Stdin, o.TempDir, func(n int64) {
-		o.Progress(Progress{File: j.path, Step: "hash", Done: n})
+	in, err := tabular.Open(ctx, file.Path, o.Stdin, o.TempDir, func(n int64) {
+		o.Progress(Progress{File: file.Path, Step: "hash", Done: n})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &EventFile{store: store, job: j, options: o, in: in}, nil
+	return &EventFile{store: store, file: file, options: o, in: in}, nil
 }
 
 // Close closes the file.
-func (f *EventFile) Close() error { return f.in.file.Close() }
+func (f *EventFile) Close() error { return f.in.Close() }
 
 // Name is the file for messages.
-func (f *EventFile) Name() string { return f.in.name }
+func (f *EventFile) Name() string { return f.in.Name() }
 
 // EventID is the id of the event of a row that brings none.
-func (f *EventFile) EventID(row int64) string { return recsys.RowEventID(f.in.sha, row) }
+func (f *EventFile) EventID(row int64) string { return recsys.RowEventID(f.in.SHA256(), row) }
 
 // Imported is the bucket's record of the file, or recsys.ErrNotFound.
 func (f *EventFile) Imported(ctx context.Context) (Record, error) {
 	if f.store == nil {
-		return Record{}, fmt.Errorf("no bucket knows of %s: %w", f.in.name, recsys.ErrNotFound)
+		return Record{}, fmt.Errorf("no bucket knows of %s: %w", f.in.Name(), recsys.ErrNotFound)
 	}
 	return lookUp(ctx, f.store, f.record(Record{}))
 }
 
 // record identifies the file in a record.
 func (f *EventFile) record(r Record) Record {
-	r.SchemaVersion, r.SHA256, r.File, r.Bytes = 1, f.in.sha, f.in.base(), f.in.bytes
+	r.SchemaVersion, r.SHA256, r.File, r.Bytes = 1, f.in.SHA256(), f.in.Base(), f.in.Size()
 	return r
 }
 
@@ -116,7 +118,7 @@ func (f *EventFile) record(r Record) Record {
 // imported or sent first. Where nobody has done so it is now, and recorded in the
 // bucket: whoever reads the file again finds it.
 func (f *EventFile) FirstTime(ctx context.Context) (time.Time, error) {
-	return f.firstTime(ctx, Record{Format: formatJSONL, Columns: map[string]string{"user": "user_id", "item": "item_id"}, EventType: recsys.Click})
+	return f.firstTime(ctx, Record{Format: tabular.JSONL, Columns: map[string]string{"user": "user_id", "item": "item_id"}, EventType: recsys.Click})
 }
 
 func (f *EventFile) firstTime(ctx context.Context, r Record) (time.Time, error) {
@@ -139,114 +141,51 @@ func (f *EventFile) firstTime(ctx context.Context, r Record) (time.Time, error) 
 // JSONLines reports whether the file holds JSON lines, by its first bytes unless
 // the options say so.
 func (f *EventFile) JSONLines() (bool, error) {
-	if f.job.format != formatAuto {
-		return f.job.format == formatJSONL, nil
+	if f.file.Format != tabular.Auto {
+		return f.file.Format == tabular.JSONL, nil
 	}
-	text, err := f.text()
-	if err != nil {
-		return false, err
-	}
-	defer text.Close()
-	head, err := text.Peek(4096)
-	if len(head) == 0 && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
-	return bytes.HasPrefix(head, []byte("{")), nil
-}
-
-// text is the file unpacked, from its beginning.
-func (f *EventFile) text() (textStream, error) {
-	if _, err := f.in.file.Seek(0, io.SeekStart); err != nil {
-		return textStream{}, err
-	}
-	var head [4]byte
-	n, err := f.in.file.ReadAt(head[:], 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return textStream{}, err
-	}
-	text, err := unpacked(f.in, head[:n])
-	if err != nil {
-		return text, fmt.Errorf("%s: %w", f.in.name, err)
-	}
-	return text, nil
+	return f.in.IsJSONLines()
 }
 
 // Lines calls each for every line of the file that is not blank, numbered as the
-// rows of a file of JSON lines are. The text is valid until each returns. Lines
-// of more than 1 MiB go to refuse.
+// rows of a JSON Lines file are. The text is valid until each returns. Lines of
+// more than 1 MiB go to refuse.
 func (f *EventFile) Lines(ctx context.Context, each func(row, line int64, text []byte) error, refuse func(Reject) error) error {
-	text, err := f.text()
-	if err != nil {
-		return err
-	}
-	defer text.Close()
-	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
-		_, _ = text.Discard(len(byteOrderMark)) // was peeked
-	}
-	w := newWindow(text)
-	for row := int64(0); ; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		at := w.line
-		line, size, err := w.physical()
-		switch {
-		case errors.Is(err, io.EOF):
-			return f.in.unchanged()
-		case errors.Is(err, errTooLong):
-			row++
-			if err := refuse(Reject{File: f.in.name, Line: at, Row: row, Reason: err.Error()}); err != nil {
-				return err
-			}
-			continue
-		case err != nil:
-			return fmt.Errorf("%s:%d: %w", f.in.name, at, err)
-		}
-		w.advance(size, 1)
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		row++
-		if err := each(row, at, line); err != nil {
-			return err
-		}
-	}
+	return f.in.Lines(ctx, each, func(r tabular.Record) error {
+		return refuse(Reject{File: f.in.Name(), Line: r.Line, Row: r.Row, Reason: r.Bad})
+	})
 }
 
 // Events calls each for every event of the file, in its order, and refuse for
 // every row that cannot be one. The columns are found as an import finds them.
 // A file of items gives none.
 func (f *EventFile) Events(ctx context.Context, each func(Found) error, refuse func(Reject) error) error {
-	if _, err := f.in.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	r := fileImport{store: f.store, job: f.job, options: f.options, in: f.in, refuse: refuse}
+	r := fileImport{store: f.store, file: f.file, options: f.options, in: f.in, refuse: refuse}
 	var format string
 	var err error
-	if r.source, format, err = f.in.open(f.job.format); err != nil {
+	if r.source, format, err = f.in.Records(f.file.Format); err != nil {
 		return err
 	}
 	defer r.source.Close()
 	if err := r.decide(format); err != nil {
-		return fmt.Errorf("%s: %w", f.in.name, err)
+		return fmt.Errorf("%s: %w", f.in.Name(), err)
 	}
-	if r.mapping.items {
+	if r.mapping.Items {
 		return nil
 	}
 	if err := r.remember(ctx); err != nil {
 		return err
 	}
-	r.take = func(rec *record, e event) error {
-		if rec.cells[fieldTime].kind == cellAbsent {
+	r.take = func(rec *tabular.Record, e mapping.Event) error {
+		if !e.HasTime {
 			if e.OccurredAt, err = f.firstTime(ctx, r.record); err != nil {
 				return err
 			}
 		}
-		return each(Found{Event: r.sample(e), Row: rec.row, Line: rec.line})
+		return each(Found{Event: r.sample(e), Row: rec.Row, Line: rec.Line})
 	}
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	return f.in.unchanged()
+	return f.in.Unchanged()
 }

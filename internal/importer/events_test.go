@@ -71,7 +71,7 @@ func TestEventFile_numbers_lines_as_an_import_does(t *testing.T) {
 	t.Parallel()
 	const text = "\xef\xbb\xbf" + `{"user_id":"u","item_id":"i","occurred_at":"2017-12-01T00:00:00Z"}` + "\n\n" +
 		`{"user_id":"u","item_id":"j","occurred_at":"2017-12-01T00:00:00Z"}` + "\r\n"
-	f, err := OpenEvents(t.Context(), nil, "-", Options{Stdin: strings.NewReader(text + strings.Repeat("x", maxRecord+1) + "\nend")})
+	f, err := OpenEvents(t.Context(), nil, "-", Options{Stdin: strings.NewReader(text + strings.Repeat("x", 1<<20+1) + "\nend")})
 	require.NoError(t, err)
 	defer f.Close()
 	is, err := f.JSONLines()

@@ -11,17 +11,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/recflow/recflow/internal/importer/datasets"
+	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/importer/tabular"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
 // Options says what to import and how. The zero value of a size or a function
 // stands for its default.
 type Options struct {
-	Format    string    // auto, movielens, csv, jsonl or parquet
-	Columns   Columns   // instead of guessing
-	Items     bool      // the file holds items, whatever its columns
-	EventType string    // of events whose row names none
-	Until     time.Time // events before it only; zero: all
+	Format    string          // auto, movielens, csv, jsonl or parquet
+	Columns   mapping.Columns // instead of guessing
+	Items     bool            // the file holds items, whatever its columns
+	EventType string          // of events whose row names none
+	Until     time.Time       // events before it only; zero: all
 
 	DryRun      bool   // write nothing, neither to the bucket nor to the rejects
 	MaxRejects  int64  // below 0: 100 or 1 % of the rows, whichever is more
@@ -39,7 +42,7 @@ type Options struct {
 
 // Check returns what is wrong with options that no file could satisfy.
 func (o Options) Check() error {
-	if o.Format != "" && !slices.Contains([]string{formatAuto, formatMovieLens, formatCSV, formatJSONL, formatParquet}, o.Format) {
+	if o.Format != "" && !slices.Contains([]string{tabular.Auto, datasets.MovieLens, tabular.CSV, tabular.JSONL, tabular.Parquet}, o.Format) {
 		return fmt.Errorf("format %q is unknown; use auto, movielens, csv, jsonl or parquet", o.Format)
 	}
 	if o.EventType == "" {
@@ -53,7 +56,7 @@ func (o Options) Check() error {
 
 func (o Options) withDefaults() Options {
 	if o.Format == "" {
-		o.Format = formatAuto
+		o.Format = tabular.Auto
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -74,18 +77,6 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// job is one file of an import, with what is known of it beforehand.
-type job struct {
-	path    string
-	format  string
-	request request
-	named   map[field]string // columns that are known, not guessed; nil: guess
-	label   string           // format in the record; empty: that of the file
-	shape   itemShaper       // nil: plainItem
-	more    []recsys.Item    // items that the file lacks
-	watch   func(*event)     // sees every accepted event; nil: nobody
-}
-
 // Import imports a file, a folder, or standard input ("-") into store. A store
 // of nil is accepted in a dry run. It returns what was done, also beside an
 // error of type TooManyRejects.
@@ -93,14 +84,25 @@ func Import(ctx context.Context, store Store, path string, o Options) (Result, e
 	if err := o.Check(); err != nil {
 		return Result{}, err
 	}
-	jobs, ignored, err := plan(path, o)
+	files, ignored, err := plan(path, o)
 	if err != nil {
 		return Result{}, err
 	}
-	return run(ctx, store, jobs, ignored, o)
+	return run(ctx, store, files, ignored, o)
 }
 
-func run(ctx context.Context, store Store, jobs []job, ignored []string, o Options) (Result, error) {
+// ImportCompleteJourney imports the data set from the folder that
+// datasets.FetchCompleteJourney returned: purchase lines become purchases, products
+// become items. Every line is imported; what is odd about some is counted in
+// the result's notes. Options about columns and formats are not looked at.
+func ImportCompleteJourney(ctx context.Context, store Store, folder string, o Options) (Result, error) {
+	j := datasets.NewJourney(folder)
+	r, err := run(ctx, store, []datasets.File{j.Products(), j.Purchases(o.EventType)}, nil, o)
+	r.Notes = append(r.Notes, j.Notes()...)
+	return r, err
+}
+
+func run(ctx context.Context, store Store, files []datasets.File, ignored []string, o Options) (Result, error) {
 	o = o.withDefaults()
 	started := time.Now()
 	r := Result{DryRun: o.DryRun, Ignored: ignored}
@@ -109,8 +111,8 @@ func run(ctx context.Context, store Store, jobs []job, ignored []string, o Optio
 		shared = &rejects{path: o.RejectsFile}
 		defer shared.close()
 	}
-	for _, j := range jobs {
-		f := fileImport{store: store, job: j, options: o, rejects: shared}
+	for _, file := range files {
+		f := fileImport{store: store, file: file, options: o, rejects: shared}
 		if err := f.run(ctx); err != nil {
 			return r, err
 		}
@@ -150,13 +152,13 @@ func (r Result) verdict(o Options) error {
 // fileImport is the import of one file.
 type fileImport struct {
 	store   Store
-	job     job
+	file    datasets.File
 	options Options
 	rejects *rejects
 
-	in      *input
-	source  source
-	mapping mapping
+	in      *tabular.File
+	source  tabular.Source
+	mapping mapping.Mapping
 	record  Record
 	again   bool // the bucket had a record of the file
 	old     Record
@@ -165,26 +167,26 @@ type fileImport struct {
 	result  FileResult
 
 	// Set where the events are read and not written; see EventFile.
-	take   func(*record, event) error
+	take   func(*tabular.Record, mapping.Event) error
 	refuse func(Reject) error
 }
 
 func (f *fileImport) run(ctx context.Context) (err error) {
 	o := f.options
-	f.in, err = openInput(ctx, f.job.path, o.Stdin, o.TempDir, func(n int64) {
-		o.Progress(Progress{File: f.job.path, Step: "hash", Done: n})
+	f.in, err = tabular.Open(ctx, f.file.Path, o.Stdin, o.TempDir, func(n int64) {
+		o.Progress(Progress{File: f.file.Path, Step: "hash", Done: n})
 	})
 	if err != nil {
 		return err
 	}
-	defer f.in.file.Close()
+	defer f.in.Close()
 	var format string
-	if f.source, format, err = f.in.open(f.job.format); err != nil {
+	if f.source, format, err = f.in.Records(f.file.Format); err != nil {
 		return err
 	}
 	defer f.source.Close()
 	if err := f.decide(format); err != nil {
-		return fmt.Errorf("%s: %w", f.in.name, err)
+		return fmt.Errorf("%s: %w", f.in.Name(), err)
 	}
 	if err := f.remember(ctx); err != nil {
 		return err
@@ -192,7 +194,7 @@ func (f *fileImport) run(ctx context.Context) (err error) {
 	if f.rejects == nil {
 		f.rejects = &rejects{}
 		if !o.DryRun {
-			f.rejects.path = filepath.Join(o.RejectsDir, f.in.base()+"-"+f.in.sha[:16]+".jsonl")
+			f.rejects.path = filepath.Join(o.RejectsDir, f.in.Base()+"-"+f.in.SHA256()[:16]+".jsonl")
 		}
 		defer f.rejects.close()
 	}
@@ -201,7 +203,7 @@ func (f *fileImport) run(ctx context.Context) (err error) {
 	if err := f.read(ctx); err != nil {
 		return err
 	}
-	if err := f.in.unchanged(); err != nil {
+	if err := f.in.Unchanged(); err != nil {
 		return err
 	}
 	if f.options.RejectsFile == "" {
@@ -217,33 +219,28 @@ func (f *fileImport) run(ctx context.Context) (err error) {
 
 // decide settles what the columns mean.
 func (f *fileImport) decide(format string) (err error) {
-	names := f.source.columns()
-	if f.job.named == nil {
-		f.mapping, err = f.job.request.plan(names)
-	} else {
-		f.mapping, err = f.job.request.known(f.job.named, names)
-	}
-	if err != nil {
+	names := f.source.Columns()
+	if f.mapping, err = f.file.Rules.Mapping(names); err != nil {
 		return err
 	}
-	if f.job.label != "" {
-		format = f.job.label
+	if f.file.DataSet != "" {
+		format = f.file.DataSet
 	}
 	f.result = FileResult{
-		File: f.in.name, SHA256: f.in.sha, Kind: KindEvents, Format: format,
-		Columns: f.mapping.names(names), EventType: f.mapping.event,
+		File: f.in.Name(), SHA256: f.in.SHA256(), Kind: KindEvents, Format: format,
+		Columns: f.mapping.Names(names), EventType: f.mapping.EventType,
 	}
-	if f.mapping.items {
+	if f.mapping.Items {
 		f.result.Kind, f.result.EventType = KindItems, ""
 	}
-	return f.source.bind(f.mapping.columns)
+	return f.source.Bind(f.mapping.Bindings(names))
 }
 
 // remember finds out when the file was imported first, and records it when that
 // is now.
 func (f *fileImport) remember(ctx context.Context) (err error) {
 	wanted := Record{
-		SchemaVersion: 1, SHA256: f.in.sha, File: f.in.base(), Bytes: f.in.bytes, FirstImportedAt: micros(f.options.Now()),
+		SchemaVersion: 1, SHA256: f.in.SHA256(), File: f.in.Base(), Bytes: f.in.Size(), FirstImportedAt: micros(f.options.Now()),
 		Kind: f.result.Kind, Format: f.result.Format, Columns: f.result.Columns, EventType: f.result.EventType,
 	}
 	f.old = wanted
@@ -277,12 +274,12 @@ func (f *fileImport) write(ctx context.Context) error {
 			return err
 		}
 	}
-	w := &writer{store: f.store, sha: f.in.sha, again: f.again, options: f.options, keys: map[string]bool{}}
+	w := &writer{store: f.store, sha: f.in.SHA256(), again: f.again, options: f.options, keys: map[string]bool{}}
 	w.progress = func(n int64) {
-		f.options.Progress(Progress{File: f.job.path, Step: "write", Done: n, Total: f.result.Accepted, Rows: n})
+		f.options.Progress(Progress{File: f.file.Path, Step: "write", Done: n, Total: f.result.Accepted, Rows: n})
 	}
 	var err error
-	if f.mapping.items {
+	if f.mapping.Items {
 		err = w.items(ctx, f.spill, f.last)
 	} else {
 		err = w.events(ctx, f.spill)
@@ -300,7 +297,7 @@ func (f *fileImport) write(ctx context.Context) error {
 // complete writes what was found into the file's record, unless an earlier
 // import has taken at least as much of the file.
 func (f *fileImport) complete(ctx context.Context) error {
-	if !f.options.Until.IsZero() && !f.mapping.items {
+	if !f.options.Until.IsZero() && !f.mapping.Items {
 		f.record.Until = &f.options.Until
 	}
 	if f.old.Complete && f.record.sameMapping(f.old) && f.old.reaches(f.record) {

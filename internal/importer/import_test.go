@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/importer/mapping"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -72,7 +73,7 @@ func TestReadsWhatPeopleExport(t *testing.T) {
 		"a column that is turned off": {in: "user,item,date\nu,i,yesterday\n", options: func(o *Options) { o.Columns.Time = "none" },
 			want: []string{"u/i/click" + now}},
 		"columns that are named": {in: "a,b,c\nu,i,2017-12-01T10:00:00+02:00\n",
-			options: func(o *Options) { o.Columns = Columns{User: "a", Item: "b", Time: "c"} },
+			options: func(o *Options) { o.Columns = mapping.Columns{User: "a", Item: "b", Time: "c"} },
 			want:    []string{"u/i/click@2017-12-01T08:00:00"}},
 		"ids as long as they are": {in: "user,item\n00012345678901234567890, i \n", want: []string{"00012345678901234567890/ i /click" + now}},
 
@@ -98,7 +99,7 @@ func TestReadsWhatPeopleExport(t *testing.T) {
 			want:     []string{"v/j/click" + now, "w\"/k/click" + now, "x/l/click" + now},
 			rejected: []string{":2 has a line break in column 1"}},
 		"text behind a quote": {in: "user,item\n\"u\"x,i\nv,j\n", want: []string{"v/j/click" + now}, rejected: []string{":2 has text behind the closing quote of column 1"}},
-		"a line without an end": {in: "user,item\n" + strings.Repeat("x", maxRecord+2) + "\nv,j\n", want: []string{"v/j/click" + now},
+		"a line without an end": {in: "user,item\n" + strings.Repeat("x", 1<<20+2) + "\nv,j\n", want: []string{"v/j/click" + now},
 			rejected: []string{":2 line is longer than 1 MiB"}},
 
 		"JSON lines": {in: `{"event_id":"e1","user_id":"u","item_id":"i","event_type":"view","value":2,"session_id":"s","recommendation_id":"r","occurred_at":"2017-12-01T10:20:30.123456Z"}` + "\n",

@@ -3,9 +3,12 @@ package importer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
+	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/importer/tabular"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -16,49 +19,58 @@ const checkEvery = 1024
 // read takes the file row by row to the spill and the rejects.
 func (f *fileImport) read(ctx context.Context) error {
 	accept := f.readEvent()
-	if f.mapping.items {
+	if f.mapping.Items {
 		accept = f.readItem()
 	}
-	var rec record
+	rec := mapping.NewRecord()
 	for {
 		if f.result.Rows%checkEvery == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			f.options.Progress(Progress{File: f.job.path, Step: "read", Done: f.in.read.Load(), Total: f.in.bytes, Rows: f.result.Rows})
+			f.options.Progress(Progress{File: f.file.Path, Step: "read", Done: f.in.BytesRead(), Total: f.in.Size(), Rows: f.result.Rows})
 		}
-		err := f.source.next(&rec)
+		err := f.source.Next(rec)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return unreadable(f.in.name, f.source, err)
+			return unreadable(f.in.Name(), f.source, err)
 		}
 		f.result.Rows++
-		why := rec.bad
+		why := rec.Bad
 		if why == "" {
-			if why, err = accept(&rec); err != nil {
+			if why, err = accept(rec); err != nil {
 				return err
 			}
 		}
 		if why != "" {
-			if err := f.reject(&rec, why); err != nil {
+			if err := f.reject(rec, why); err != nil {
 				return err
 			}
 		}
 	}
-	for i := range f.job.more {
+	for i := range f.file.MoreItems {
 		f.result.Rows++
-		if err := f.keepItem(f.result.Rows, &f.job.more[i]); err != nil {
+		if err := f.keepItem(f.result.Rows, &f.file.MoreItems[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *fileImport) reject(rec *record, why string) error {
+// unreadable adds to an error that ends a file the place where it did.
+func unreadable(name string, s tabular.Source, err error) error {
+	line, row := s.Position()
+	if line == 0 {
+		return fmt.Errorf("%s: after row %d: %w", name, row, err)
+	}
+	return fmt.Errorf("%s:%d: %w", name, line, err)
+}
+
+func (f *fileImport) reject(rec *tabular.Record, why string) error {
 	f.result.Rejected++
-	x := Reject{File: f.in.name, Line: rec.line, Row: rec.row, Reason: why, Text: f.source.rawText()}
+	x := Reject{File: f.in.Name(), Line: rec.Line, Row: rec.Row, Reason: why, Text: f.source.RawText()}
 	if f.refuse != nil {
 		return f.refuse(x)
 	}
@@ -70,14 +82,14 @@ func (f *fileImport) reject(rec *record, why string) error {
 
 // readEvent returns what takes a record to the spill as an event, or says why
 // it cannot be one.
-func (f *fileImport) readEvent() func(*record) (string, error) {
-	shaper := &eventShaper{event: f.mapping.event, first: f.record.FirstImportedAt}
+func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
+	mapper := mapping.EventMapper{EventType: f.mapping.EventType, FirstImport: f.record.FirstImportedAt}
 	until := f.options.Until
 	var from, to int64
-	var e event
+	var e mapping.Event
 	encode := func(b []byte) []byte { return appendEvent(b, &e) }
-	return func(rec *record) (why string, err error) {
-		if e, why = shaper.shape(rec); why != "" {
+	return func(rec *tabular.Record) (why string, err error) {
+		if e, why = mapper.Map(rec); why != "" {
 			return why, nil
 		}
 		if !until.IsZero() && !e.OccurredAt.Before(until) {
@@ -86,19 +98,19 @@ func (f *fileImport) readEvent() func(*record) (string, error) {
 		}
 		r := &f.result
 		r.Accepted++
-		if rec.cells[fieldTime].kind == cellAbsent {
+		if !e.HasTime {
 			r.NoTime++
 		}
-		if r.Accepted == 1 || e.at < from {
-			from = e.at
+		if r.Accepted == 1 || e.At < from {
+			from = e.At
 			r.From = timeAt(from)
 		}
-		if r.Accepted == 1 || e.at > to {
-			to = e.at
+		if r.Accepted == 1 || e.At > to {
+			to = e.At
 			r.To = timeAt(to)
 		}
-		if f.job.watch != nil {
-			f.job.watch(&e)
+		if f.file.Watch != nil {
+			f.file.Watch(&e)
 		}
 		if f.take != nil {
 			return "", f.take(rec, e)
@@ -106,18 +118,18 @@ func (f *fileImport) readEvent() func(*record) (string, error) {
 		if len(r.SampleEvents) < shownRows {
 			r.SampleEvents = append(r.SampleEvents, f.sample(e))
 		}
-		err = f.spill.add(dayOf(e.at), encode)
+		err = f.spill.add(dayOf(e.At), encode)
 		r.Days = len(f.spill.parts)
 		return "", err
 	}
 }
 
-func (f *fileImport) sample(e event) recsys.Event {
-	out := clone(e)
-	if !e.hasID {
-		out.EventID = recsys.RowEventID(f.in.sha, e.row)
+func (f *fileImport) sample(e mapping.Event) recsys.Event {
+	out := e.Clone()
+	if !e.HasID {
+		out.EventID = recsys.RowEventID(f.in.SHA256(), e.Row)
 	}
-	return out
+	return out.Event
 }
 
 func timeAt(at int64) *time.Time {
@@ -127,18 +139,18 @@ func timeAt(at int64) *time.Time {
 
 // readItem returns what takes a record to the spill as an item, or says why it
 // cannot be one.
-func (f *fileImport) readItem() func(*record) (string, error) {
+func (f *fileImport) readItem() func(*tabular.Record) (string, error) {
 	f.last = newLastRows()
-	shape := f.job.shape
-	if shape == nil {
-		shape = plainItem
+	toItem := f.file.Item
+	if toItem == nil {
+		toItem = mapping.PlainItem
 	}
-	return func(rec *record) (string, error) {
-		item, why := shape(rec)
+	return func(rec *tabular.Record) (string, error) {
+		item, why := toItem(rec)
 		if why != "" {
 			return why, nil
 		}
-		return "", f.keepItem(rec.row, &item)
+		return "", f.keepItem(rec.Row, &item)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
 // spill keeps encoded rows apart by partition (a day) until all of a file has
@@ -86,7 +88,7 @@ func (s *spill) shrink() error {
 
 func (s *spill) flush(p *partition) error {
 	if s.file == nil {
-		f, err := anonymousFile(s.dir)
+		f, err := tabular.TempFile(s.dir)
 		if err != nil {
 			return fmt.Errorf("make a temporary file: %w", err)
 		}

@@ -18,6 +18,8 @@ import (
 	"github.com/recflow/recflow/internal/cli/sources"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/importer"
+	"github.com/recflow/recflow/internal/importer/datasets"
+	"github.com/recflow/recflow/internal/importer/tabular"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 )
@@ -62,7 +64,7 @@ func newGenerateCommand(a *app.App) *cobra.Command {
 			if err := a.CheckOutput(); err != nil {
 				return err
 			}
-			source := importer.CompleteJourney
+			source := datasets.CompleteJourney
 			if len(args) > 0 {
 				source = args[0]
 			}
@@ -94,7 +96,7 @@ func (f generateFlags) check() error {
 		return fmt.Errorf("--limit is %d; use 1 or more", f.limit)
 	}
 	if f.from != "" {
-		if _, err := importer.ParseTime(f.from); err != nil {
+		if _, err := tabular.ParseTime(f.from); err != nil {
 			return fmt.Errorf("--from %w", err)
 		}
 	}
@@ -182,7 +184,7 @@ func readLater(ctx context.Context, a *app.App, source string, f generateFlags) 
 }
 
 func openSource(ctx context.Context, a *app.App, store importer.Store, source string, o importer.Options) ([]*importer.EventFile, error) {
-	if source != importer.CompleteJourney {
+	if source != datasets.CompleteJourney {
 		return importer.OpenEventFiles(ctx, store, source, o)
 	}
 	local, err := config.ReadLocal()
@@ -204,14 +206,14 @@ func openSource(ctx context.Context, a *app.App, store importer.Store, source st
 // import of the file ended.
 func fromOf(ctx context.Context, a *app.App, source string, file *importer.EventFile, given string) (time.Time, error) {
 	if given != "" {
-		return importer.ParseTime(given)
+		return tabular.ParseTime(given)
 	}
 	record, err := file.Imported(ctx)
 	switch {
 	case err == nil && record.Until != nil:
 		return *record.Until, nil
-	case source == importer.CompleteJourney && (err != nil || !record.Complete):
-		return importer.ParseTime(sources.DemoUntil)
+	case source == datasets.CompleteJourney && (err != nil || !record.Complete):
+		return tabular.ParseTime(sources.DemoUntil)
 	case err == nil && record.Complete:
 		return time.Time{}, fmt.Errorf("%s was imported to its end; say with --from where to begin all the same", file.Name())
 	case err == nil || errors.Is(err, recsys.ErrNotFound):

@@ -14,6 +14,8 @@ import (
 	"github.com/recflow/recflow/internal/cli/sources"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/importer"
+	"github.com/recflow/recflow/internal/importer/datasets"
+	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
 const importLong = `import takes a file or a folder to events and items in the bucket, under
@@ -96,7 +98,7 @@ func runImport(ctx context.Context, a *app.App, path string, f importFlags) erro
 		o.TempDir = filepath.Join(local.Home, "tmp") // where there is room for data
 	}
 	if f.until != "" {
-		if o.Until, err = importer.ParseTime(f.until); err != nil {
+		if o.Until, err = tabular.ParseTime(f.until); err != nil {
 			return app.UsageError(fmt.Errorf("--until %w", err))
 		}
 	}
@@ -122,7 +124,7 @@ func runImport(ctx context.Context, a *app.App, path string, f importFlags) erro
 
 // importInto imports a path, or the data set of that name.
 func importInto(ctx context.Context, a *app.App, store importer.Store, path string, local config.Local, o importer.Options) (importer.Result, error) {
-	if path != importer.CompleteJourney {
+	if path != datasets.CompleteJourney {
 		return importer.Import(ctx, store, path, o)
 	}
 	folder, err := sources.FetchCompleteJourney(ctx, a, local)

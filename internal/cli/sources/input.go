@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/importer"
+	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
 // Input is a text file that was opened, or standard input.
@@ -27,7 +27,7 @@ func OpenInput(a *app.App, path string) (in Input, err error) {
 		}
 		in = Input{f, f, path}
 	}
-	if in.Reader, err = importer.Text(in.Reader); err != nil {
+	if in.Reader, err = tabular.NewTextReader(in.Reader); err != nil {
 		in.Close()
 		return in, fmt.Errorf("%s: %w", in.Name, err)
 	}

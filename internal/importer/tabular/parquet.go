@@ -1,4 +1,4 @@
-package importer
+package tabular
 
 import (
 	"encoding/hex"
@@ -21,14 +21,14 @@ import (
 // footer may claim more than there is memory, and columns may hold different
 // numbers of rows; all of them end as errors.
 type parquetSource struct {
-	in    *input
+	in    *File
 	file  *parquet.File
 	names []string
 	bound []*leafReader
 	row   int64
 }
 
-func openParquet(in *input) (_ *parquetSource, err error) {
+func openParquet(in *File) (_ *parquetSource, err error) {
 	defer recovered(&err)
 	if err := trainingrun.CheckFooter(in.file, in.bytes); err != nil {
 		return nil, fmt.Errorf("%s: open Parquet: %w", in.name, err)
@@ -51,22 +51,22 @@ func recovered(err *error) {
 	}
 }
 
-func (s *parquetSource) columns() []string        { return s.names }
-func (s *parquetSource) rawText() string          { return "" }
-func (s *parquetSource) position() (int64, int64) { return 0, s.row }
+func (s *parquetSource) Columns() []string        { return s.names }
+func (s *parquetSource) RawText() string          { return "" }
+func (s *parquetSource) Position() (int64, int64) { return 0, s.row }
 
-func (s *parquetSource) bind(c columnsOf) (err error) {
+func (s *parquetSource) Bind(c []Column) (err error) {
 	defer recovered(&err)
-	for _, b := range bindColumns(c) {
-		leaf, err := leafOf(s.file.Root().Columns()[b.column])
+	for _, b := range present(c) {
+		leaf, err := leafOf(s.file.Root().Columns()[b.Index])
 		if err != nil {
-			return fmt.Errorf("%s: column %.60q %w", s.in.name, s.names[b.column], err)
+			return fmt.Errorf("%s: column %.60q %w", s.in.name, s.names[b.Index], err)
 		}
 		convert, err := converter(leaf.Type())
 		if err != nil {
-			return fmt.Errorf("%s: column %.60q %w", s.in.name, s.names[b.column], err)
+			return fmt.Errorf("%s: column %.60q %w", s.in.name, s.names[b.Index], err)
 		}
-		r := &leafReader{field: b.field, name: s.names[b.column], convert: convert, list: leaf.MaxRepetitionLevel() > 0}
+		r := &leafReader{cell: b.Cell, name: s.names[b.Index], convert: convert, list: leaf.MaxRepetitionLevel() > 0}
 		for _, g := range s.file.RowGroups() {
 			r.chunks = append(r.chunks, g.ColumnChunks()[leaf.Index()])
 		}
@@ -92,12 +92,12 @@ func leafOf(c *parquet.Column) (*parquet.Column, error) {
 	return c, nil
 }
 
-func (s *parquetSource) next(r *record) (err error) {
+func (s *parquetSource) Next(r *Record) (err error) {
 	defer recovered(&err)
-	r.bad, r.line = "", 0
+	r.Bad, r.Line = "", 0
 	ended := 0
 	for _, b := range s.bound {
-		switch err := b.read(&r.cells[b.field]); {
+		switch err := b.read(&r.Cells[b.cell]); {
 		case errors.Is(err, io.EOF):
 			ended++
 		case err != nil:
@@ -111,7 +111,7 @@ func (s *parquetSource) next(r *record) (err error) {
 		return fmt.Errorf("the Parquet file is damaged: a column ends after row %d of %d", s.row, s.file.NumRows())
 	}
 	s.row++
-	r.row = s.row
+	r.Row = s.row
 	s.in.read.Store(int64(float64(s.in.bytes) * float64(s.row) / float64(max(1, s.file.NumRows()))))
 	return nil
 }
@@ -126,10 +126,10 @@ func (s *parquetSource) Close() (err error) {
 
 // leafReader gives the values of one column in order, over all row groups.
 type leafReader struct {
-	field   field
+	cell    int
 	name    string
 	list    bool
-	convert func(parquet.Value) cell
+	convert func(parquet.Value) Cell
 	chunks  []parquet.ColumnChunk // still to be read
 
 	pages  parquet.Pages
@@ -140,23 +140,23 @@ type leafReader struct {
 }
 
 // read fills c with the values of the next row.
-func (l *leafReader) read(c *cell) error {
+func (l *leafReader) read(c *Cell) error {
 	v, err := l.peek()
 	if err != nil {
 		return err
 	}
 	l.at++
-	*c = l.cell(v)
+	*c = l.converted(v)
 	if !l.list {
 		return nil
 	}
 	texts := []string{}
 	for {
-		switch c.kind {
-		case cellText:
-			texts = append(texts, c.text)
-		case cellInstant, cellInvalid:
-			*c = cell{kind: cellInvalid, text: "is a list of other things than strings"}
+		switch c.Kind {
+		case CellText:
+			texts = append(texts, c.Text)
+		case CellTime, CellInvalid:
+			*c = Cell{Kind: CellInvalid, Text: "is a list of other things than strings"}
 		}
 		v, err := l.peek()
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -166,17 +166,17 @@ func (l *leafReader) read(c *cell) error {
 			break
 		}
 		l.at++
-		*c = l.cell(v)
+		*c = l.converted(v)
 	}
-	if c.kind != cellInvalid {
-		*c = cell{kind: cellList, list: texts}
+	if c.Kind != CellInvalid {
+		*c = Cell{Kind: CellList, List: texts}
 	}
 	return nil
 }
 
-func (l *leafReader) cell(v parquet.Value) cell {
+func (l *leafReader) converted(v parquet.Value) Cell {
 	if v.IsNull() {
-		return cell{}
+		return Cell{}
 	}
 	return l.convert(v)
 }
@@ -239,7 +239,7 @@ func (l *leafReader) closePages() {
 
 // converter chooses how the values of a type become cells. Texts are copied:
 // pages are reused.
-func converter(t parquet.Type) (func(parquet.Value) cell, error) {
+func converter(t parquet.Type) (func(parquet.Value) Cell, error) {
 	if l := t.LogicalType(); l != nil {
 		switch l := l.Value.(type) {
 		case *format.TimestampType:
@@ -279,18 +279,18 @@ func converter(t parquet.Type) (func(parquet.Value) cell, error) {
 	return plainConverter(t.Kind())
 }
 
-func plainConverter(k parquet.Kind) (func(parquet.Value) cell, error) {
+func plainConverter(k parquet.Kind) (func(parquet.Value) Cell, error) {
 	switch k {
 	case parquet.ByteArray, parquet.FixedLenByteArray:
-		return func(v parquet.Value) cell {
+		return func(v parquet.Value) Cell {
 			b := v.ByteArray()
 			switch {
 			case len(b) == 0:
-				return cell{}
+				return Cell{}
 			case len(b) > maxRecord:
-				return cell{kind: cellInvalid, text: "is longer than 1 MiB"}
+				return Cell{Kind: CellInvalid, Text: "is longer than 1 MiB"}
 			}
-			return cell{kind: cellText, text: string(b)}
+			return Cell{Kind: CellText, Text: string(b)}
 		}, nil
 	case parquet.Int32:
 		return texts(func(v parquet.Value) string { return strconv.FormatInt(int64(v.Int32()), 10) }), nil
@@ -309,12 +309,12 @@ func plainConverter(k parquet.Kind) (func(parquet.Value) cell, error) {
 	return nil, fmt.Errorf("has the unknown type %s", k)
 }
 
-func texts(f func(parquet.Value) string) func(parquet.Value) cell {
-	return func(v parquet.Value) cell { return cell{kind: cellText, text: f(v)} }
+func texts(f func(parquet.Value) string) func(parquet.Value) Cell {
+	return func(v parquet.Value) Cell { return Cell{Kind: CellText, Text: f(v)} }
 }
 
-func instants(f func(parquet.Value) int64) func(parquet.Value) cell {
-	return func(v parquet.Value) cell { return cell{kind: cellInstant, at: f(v)} }
+func instants(f func(parquet.Value) int64) func(parquet.Value) Cell {
+	return func(v parquet.Value) Cell { return Cell{Kind: CellTime, Time: f(v)} }
 }
 
 // scaled multiplies without wrapping around: a wild time must stay wild.

@@ -1,4 +1,4 @@
-package importer
+package tabular
 
 import (
 	"bytes"
@@ -22,30 +22,13 @@ type csvSource struct {
 	w      *window
 	comma  byte
 	header []string
-	bound  []boundColumn
+	bound  []Column
 	row    int64
 
 	fields  []string // of the record read last
 	scratch []byte   // unquoted text of a record with quotes
 	ends    []int    // where each field ends in scratch
 	raw     []byte   // the record read last, in the window or copied
-}
-
-// boundColumn is a field and the column it is read from.
-type boundColumn struct {
-	field  field
-	column int
-}
-
-// bindColumns lists the fields that have a column.
-func bindColumns(c columnsOf) []boundColumn {
-	var bound []boundColumn
-	for f, i := range c {
-		if i >= 0 {
-			bound = append(bound, boundColumn{field(f), i})
-		}
-	}
-	return bound
 }
 
 func newCSV(text textStream) (*csvSource, error) {
@@ -81,19 +64,19 @@ func newCSV(text textStream) (*csvSource, error) {
 	return s, nil
 }
 
-func (s *csvSource) columns() []string        { return s.header }
-func (s *csvSource) bind(c columnsOf) error   { s.bound = bindColumns(c); return nil }
-func (s *csvSource) rawText() string          { return cut(s.raw) }
-func (s *csvSource) position() (int64, int64) { return s.w.line, s.row }
+func (s *csvSource) Columns() []string        { return s.header }
+func (s *csvSource) Bind(c []Column) error    { s.bound = present(c); return nil }
+func (s *csvSource) RawText() string          { return cut(s.raw) }
+func (s *csvSource) Position() (int64, int64) { return s.w.line, s.row }
 func (s *csvSource) Close() error             { return s.text.Close() }
 
-func (s *csvSource) next(r *record) error {
+func (s *csvSource) Next(r *Record) error {
 	for {
-		r.line, r.bad = s.w.line, ""
+		r.Line, r.Bad = s.w.line, ""
 		line, size, err := s.w.physical()
 		if errors.Is(err, errTooLong) {
 			s.row++
-			r.row, r.bad, s.raw = s.row, errTooLong.Error(), nil
+			r.Row, r.Bad, s.raw = s.row, errTooLong.Error(), nil
 			return nil
 		}
 		if err != nil {
@@ -104,16 +87,16 @@ func (s *csvSource) next(r *record) error {
 			continue
 		}
 		s.row++
-		r.row = s.row
+		r.Row = s.row
 		if bytes.IndexByte(line, '"') < 0 {
 			s.raw = line
 			s.split(string(line))
 			s.w.advance(size, 1)
-			r.bad = s.miscount()
+			r.Bad = s.miscount()
 		} else if err := s.nextQuoted(r); err != nil {
 			return err
 		}
-		if r.bad == "" {
+		if r.Bad == "" {
 			s.fillCells(r)
 		}
 		return nil
@@ -121,7 +104,7 @@ func (s *csvSource) next(r *record) error {
 }
 
 // nextQuoted reads a record that has quotes in its first line.
-func (s *csvSource) nextQuoted(r *record) error {
+func (s *csvSource) nextQuoted(r *Record) error {
 	size, lines, why := s.parse()
 	if s.w.err != nil && !errors.Is(s.w.err, io.EOF) {
 		return s.w.err
@@ -139,7 +122,7 @@ func (s *csvSource) nextQuoted(r *record) error {
 	} else {
 		s.raw = trimCR(bytes.TrimSuffix(s.w.rest()[:size], []byte("\n")))
 	}
-	r.bad = why
+	r.Bad = why
 	s.w.advance(size, lines)
 	return nil
 }
@@ -255,24 +238,24 @@ func (s *csvSource) miscount() string {
 	return fmt.Sprintf("has %d columns where the header has %d", len(s.fields), len(s.header))
 }
 
-// misplacedBreak looks for a line break where none can be, in an id, a time or a
-// number: the sign of a lone quote that met another one.
+// misplacedBreak looks for a line break where none can be: the sign of a lone
+// quote that met another one.
 func (s *csvSource) misplacedBreak() string {
 	for _, b := range s.bound {
-		if b.field < fieldTitle && strings.IndexByte(s.fields[b.column], '\n') >= 0 {
-			return fmt.Sprintf("has a line break in column %d", b.column+1)
+		if b.SingleLine && strings.IndexByte(s.fields[b.Index], '\n') >= 0 {
+			return fmt.Sprintf("has a line break in column %d", b.Index+1)
 		}
 	}
 	return ""
 }
 
-func (s *csvSource) fillCells(r *record) {
+func (s *csvSource) fillCells(r *Record) {
 	for _, b := range s.bound {
-		c := &r.cells[b.field]
-		if c.text = s.fields[b.column]; c.text == "" {
-			c.kind = cellAbsent
+		c := &r.Cells[b.Cell]
+		if c.Text = s.fields[b.Index]; c.Text == "" {
+			c.Kind = CellAbsent
 		} else {
-			c.kind = cellText
+			c.Kind = CellText
 		}
 	}
 }

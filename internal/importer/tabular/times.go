@@ -1,4 +1,4 @@
-package importer
+package tabular
 
 import (
 	"errors"
@@ -11,11 +11,11 @@ import (
 
 // ParseTime reads a time in any form that a file may use, for flags.
 func ParseTime(s string) (time.Time, error) {
-	at, err := parseTime(s)
+	at, err := ParseMicros(s)
 	return time.UnixMicro(at).UTC(), err
 }
 
-// parseTime reads a time as people write it and returns microseconds since
+// ParseMicros reads a time as people write it and returns microseconds since
 // 1970, UTC. Accepted are
 //
 //   - ISO 8601: 2017-12-01, 2017-12-01T10:20, 2017-12-01 10:20:30.123456,
@@ -25,7 +25,7 @@ func ParseTime(s string) (time.Time, error) {
 //     apart by their size, with or without a fraction.
 //
 // A time without a zone is UTC.
-func parseTime(s string) (int64, error) {
+func ParseMicros(s string) (int64, error) {
 	s = strings.TrimSpace(s)
 	if s == "" {
 		return 0, errors.New("is empty")

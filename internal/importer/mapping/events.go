@@ -1,0 +1,132 @@
+package mapping
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/recflow/recflow/internal/importer/tabular"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Event is an accepted row of interactions. Its id is worked out when it is
+// written, unless the row gave one.
+type Event struct {
+	Row int64
+	recsys.Event
+	HasID   bool
+	HasTime bool  // otherwise its time is that of the file's first import
+	At      int64 // OccurredAt in microseconds
+}
+
+// Clone detaches the event from the record it came from.
+func (e Event) Clone() Event {
+	for _, s := range []*string{&e.EventID, &e.UserID, &e.ItemID, &e.EventType, &e.SessionID, &e.RecommendationID} {
+		*s = strings.Clone(*s)
+	}
+	if e.Value != nil {
+		v := *e.Value
+		e.Value = &v
+	}
+	return e
+}
+
+// EventMapper turns records into events.
+type EventMapper struct {
+	EventType   string    // of rows that name none
+	FirstImport time.Time // of the file: the time of rows without one
+
+	value float64 // what the last event's Value points at
+}
+
+// future is how far ahead of the file's first import an event may be: clocks
+// differ, and a day covers a forgotten time zone. The reference is the *first*
+// import, so that a second one judges every row alike.
+const future = 24 * time.Hour
+
+// Map turns a record into an event, valid until the next call, or says why it
+// cannot be one.
+func (m *EventMapper) Map(r *tabular.Record) (e Event, why string) {
+	for _, f := range eventFields {
+		switch c := &r.Cells[f]; c.Kind {
+		case tabular.CellList:
+			return e, fmt.Sprintf("the %s is a list", definitions[f].name)
+		case tabular.CellInvalid:
+			return e, fmt.Sprintf("the %s %s", definitions[f].name, c.Text)
+		}
+	}
+	e.Row = r.Row
+	e.UserID, e.ItemID = r.Cells[User].String(), r.Cells[Item].String()
+	e.EventType = strings.TrimSpace(r.Cells[Type].String())
+	e.SessionID, e.RecommendationID = r.Cells[Session].String(), r.Cells[Recommendation].String()
+	if e.EventType == "" {
+		e.EventType = m.EventType
+	}
+	if e.EventID = r.Cells[EventID].String(); e.EventID != "" {
+		e.HasID = true
+	} else {
+		e.EventID = "derived" // from the row, which cannot fail
+	}
+	if why := m.time(r.Cells[Time], &e); why != "" {
+		return e, why
+	}
+	if why := m.number(r.Cells[Value], &e); why != "" {
+		return e, why
+	}
+	if err := e.Check(); err != nil {
+		return e, err.Error()
+	}
+	if e.SessionID != "" {
+		if err := recsys.CheckID("session_id", e.SessionID); err != nil {
+			return e, err.Error()
+		}
+	}
+	if e.RecommendationID != "" {
+		if err := recsys.CheckID("recommendation_id", e.RecommendationID); err != nil {
+			return e, err.Error()
+		}
+	}
+	return e, ""
+}
+
+func (m *EventMapper) time(c tabular.Cell, e *Event) string {
+	e.HasTime = c.Kind != tabular.CellAbsent
+	switch c.Kind {
+	case tabular.CellAbsent:
+		e.At = m.FirstImport.UnixMicro()
+	case tabular.CellTime:
+		e.At = c.Time
+	default:
+		at, err := tabular.ParseMicros(c.Text)
+		if err != nil {
+			return "the time " + err.Error()
+		}
+		e.At = at
+	}
+	switch {
+	case e.At < 0:
+		return "the time is before 1970"
+	case e.At > m.FirstImport.Add(future).UnixMicro():
+		return fmt.Sprintf("the time is more than a day after the first import of this file (%s)", m.FirstImport.Format(time.RFC3339))
+	}
+	e.OccurredAt = time.UnixMicro(e.At).UTC()
+	return ""
+}
+
+func (m *EventMapper) number(c tabular.Cell, e *Event) string {
+	if c.Kind == tabular.CellAbsent {
+		return ""
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(c.Text), 64)
+	if c.Kind != tabular.CellText || err != nil {
+		return fmt.Sprintf("the value %.40q is not a number", c.Text)
+	}
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return fmt.Sprintf("the value %.40q is not a finite number", c.Text)
+	}
+	m.value = v
+	e.Value = &m.value
+	return ""
+}

@@ -1,0 +1,65 @@
+package mapping
+
+// Field is a part of an event or an item that a column can fill.
+type Field int
+
+// The fields. They number the cells of a record.
+const (
+	User Field = iota
+	Item
+	Type
+	Time
+	Value
+	EventID
+	Session
+	Recommendation
+	Title
+	Category
+	Tags
+	Text
+	Available
+	Brand      // of data sets only, as the two below
+	Package    //
+	Department //
+	numFields
+)
+
+// definition is how a field's column is recognized. Names are compared without
+// case, spaces, dots, dashes and underscores.
+type definition struct {
+	name    string   // the field in messages and in the import's record
+	flag    string   // the flag that names the column
+	own     string   // recflow's own name: it wins over the others
+	others  []string // other people's names
+	ordered bool     // the first of others wins; otherwise two of them are ambiguous
+}
+
+var definitions = [numFields]definition{
+	User: {name: "user", flag: "--user-column", own: "userid", others: []string{
+		"user", "uid", "customerid", "customer", "householdid", "visitorid", "memberid", "accountid", "reviewerid"}},
+	Item: {name: "item", flag: "--item-column", own: "itemid", others: []string{
+		"item", "movieid", "productid", "product", "articleid", "bookid", "trackid", "songid", "gameid", "sku", "asin", "isbn"}},
+	Type: {name: "type", flag: "--type-column", own: "eventtype", others: []string{
+		"event", "type", "action", "eventname", "behavior", "behaviour"}},
+	Time: {name: "time", flag: "--time-column", own: "occurredat", others: []string{
+		"timestamp", "time", "ts", "datetime", "date", "eventtime", "transactiontimestamp", "createdat", "unixtime"}},
+	Value: {name: "value", flag: "--value-column", own: "value", others: []string{
+		"rating", "quantity", "stars", "score"}},
+	EventID:        {name: "id", flag: "--id-column", own: "eventid"},
+	Session:        {name: "session", own: "sessionid"},
+	Recommendation: {name: "recommendation", own: "recommendationid"},
+	Title:          {name: "title", own: "title", others: []string{"name", "productname", "itemname"}, ordered: true},
+	Category:       {name: "category", own: "category", others: []string{"department", "genre"}, ordered: true},
+	Tags:           {name: "tags", own: "tags", others: []string{"genres", "keywords", "labels"}, ordered: true},
+	Text:           {name: "text", own: "text", others: []string{"description"}, ordered: true},
+	Available:      {name: "available", own: "available", others: []string{"instock"}, ordered: true},
+	Brand:          {name: "brand"},
+	Package:        {name: "package"},
+	Department:     {name: "department"},
+}
+
+// eventFields and itemFields are the fields that a file of each kind can fill.
+var (
+	eventFields = []Field{User, Item, Type, Time, Value, EventID, Session, Recommendation}
+	itemFields  = []Field{Item, Title, Category, Tags, Text, Available}
+)

@@ -1,0 +1,248 @@
+package tabular
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+)
+
+// File is a file to read: seekable, hashed, and read once more as a stream.
+type File struct {
+	name  string // for messages: the path as given
+	file  *os.File
+	bytes int64
+	sha   string       // of the bytes as they are, compressed or not
+	read  atomic.Int64 // bytes read by the stream, for progress
+}
+
+const stdinName = "standard input"
+
+// Open opens and hashes a file; progress is told how many bytes are hashed. A
+// path of "-" is standard input, which is first copied to a temporary file in
+// dir: its hash is needed before its first row.
+func Open(ctx context.Context, path string, stdin io.Reader, dir string, progress func(int64)) (*File, error) {
+	f := &File{name: path}
+	var err error
+	if path == "-" {
+		f.name = stdinName
+		if f.file, err = TempFile(dir); err != nil {
+			return nil, err
+		}
+	} else if f.file, err = os.Open(path); err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	if path == "-" {
+		f.bytes, err = copyUntil(ctx, io.MultiWriter(hash, f.file), stdin, progress)
+	} else {
+		f.bytes, err = copyUntil(ctx, hash, f.file, progress)
+	}
+	if err != nil {
+		f.file.Close()
+		return nil, fmt.Errorf("read %s: %w", f.name, err)
+	}
+	f.sha = hex.EncodeToString(hash.Sum(nil))
+	return f, nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.file.Close() }
+
+// Name is the file for messages: the path as given.
+func (f *File) Name() string { return f.name }
+
+// Base is the file's name without its folder.
+func (f *File) Base() string {
+	if f.name == stdinName {
+		return "stdin"
+	}
+	return filepath.Base(f.name)
+}
+
+// Size is the length of the file in bytes.
+func (f *File) Size() int64 { return f.bytes }
+
+// SHA256 is the hash of the file's bytes as they are, compressed or not, in hex.
+func (f *File) SHA256() string { return f.sha }
+
+// BytesRead is how much of the file has been read as a stream.
+func (f *File) BytesRead() int64 { return f.read.Load() }
+
+// Unchanged returns an error when the file grew or shrank since it was hashed.
+func (f *File) Unchanged() error {
+	st, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() != f.bytes {
+		return fmt.Errorf("%s changed while it was read; import it again", f.name)
+	}
+	return nil
+}
+
+// Records starts reading the file's records from its beginning. It finds out the
+// format when that is Auto, and returns it.
+func (f *File) Records(format string) (Source, string, error) {
+	head, err := f.head()
+	if err != nil {
+		return nil, "", err
+	}
+	if f.bytes == 0 {
+		return nil, "", fmt.Errorf("%s is empty", f.name)
+	}
+	if string(head) == "PAR1" || format == Parquet {
+		if format != Parquet && format != Auto {
+			return nil, "", fmt.Errorf("%s is a Parquet file, not %s", f.name, format)
+		}
+		s, err := openParquet(f)
+		return s, Parquet, err
+	}
+	text, err := f.text()
+	if err != nil {
+		return nil, "", err
+	}
+	s, format, err := openText(text, format)
+	if err != nil {
+		text.Close()
+		return nil, "", fmt.Errorf("%s: %w", f.name, err)
+	}
+	return s, format, nil
+}
+
+// IsJSONLines reports whether the file looks like JSON Lines by its first bytes.
+func (f *File) IsJSONLines() (bool, error) {
+	text, err := f.text()
+	if err != nil {
+		return false, err
+	}
+	defer text.Close()
+	head, err := text.Peek(4096)
+	if len(head) == 0 && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
+	return bytes.HasPrefix(head, []byte("{")), nil
+}
+
+// Lines calls each for every line of the file that is not blank, numbered as the
+// rows of a JSON Lines file are. The text is valid until each returns. A line of
+// more than 1 MiB goes to refuse, as a record that is bad.
+func (f *File) Lines(ctx context.Context, each func(row, line int64, text []byte) error, refuse func(Record) error) error {
+	text, err := f.text()
+	if err != nil {
+		return err
+	}
+	defer text.Close()
+	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
+		_, _ = text.Discard(len(byteOrderMark)) // was peeked
+	}
+	w := newWindow(text)
+	for row := int64(0); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		at := w.line
+		line, size, err := w.physical()
+		switch {
+		case errors.Is(err, io.EOF):
+			return f.Unchanged()
+		case errors.Is(err, errTooLong):
+			row++
+			if err := refuse(Record{Line: at, Row: row, Bad: err.Error()}); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return fmt.Errorf("%s:%d: %w", f.name, at, err)
+		}
+		w.advance(size, 1)
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		row++
+		if err := each(row, at, line); err != nil {
+			return err
+		}
+	}
+}
+
+// text is the file decompressed, from its beginning.
+func (f *File) text() (textStream, error) {
+	head, err := f.head()
+	if err != nil {
+		return textStream{}, err
+	}
+	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
+		return textStream{}, err
+	}
+	text, err := decompressed(counted{f}, head)
+	if err != nil {
+		return text, fmt.Errorf("%s: %w", f.name, err)
+	}
+	return text, nil
+}
+
+// head is the first four bytes of the file, or all that it has.
+func (f *File) head() ([]byte, error) {
+	var head [4]byte
+	n, err := f.file.ReadAt(head[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return head[:n], nil
+}
+
+// counted counts what is read of a file.
+type counted struct{ *File }
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.file.Read(p)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+// TempFile is a temporary file that disappears with the process, even one that
+// is killed.
+func TempFile(dir string) (*os.File, error) {
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.CreateTemp(dir, "import-*")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+func copyUntil(ctx context.Context, w io.Writer, r io.Reader, progress func(int64)) (int64, error) {
+	buf := make([]byte, 1<<20)
+	var total int64
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, err := w.Write(buf[:n]); err != nil {
+				return total, err
+			}
+			total += int64(n)
+			progress(total)
+		}
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
