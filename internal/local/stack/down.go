@@ -23,7 +23,7 @@ func (s *Stack) Down(ctx context.Context) error {
 func (s *Stack) stopAll(ctx context.Context, parts []Part) error {
 	var errs []error
 	for _, p := range slices.Backward(parts) {
-		_, running := p.Proc().find()
+		_, running := p.Proc().Find()
 		if !running {
 			errs = append(errs, p.Stop(ctx)) // clears what a crash left
 			continue

@@ -1,16 +1,13 @@
 package stack
 
 import (
-	"bytes"
 	"context"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/local/process"
 	"github.com/recflow/recflow/internal/progress"
 )
 
@@ -23,20 +20,20 @@ func home(t *testing.T) string {
 }
 
 // shell is a process that runs a shell script. It is stopped after the test.
-func shell(t *testing.T, home, name, script string) *process {
+func shell(t *testing.T, home, name, script string) *process.Process {
 	t.Helper()
-	p := &process{name: name, home: home, args: []string{"/bin/sh", "-c", script}, grace: 2 * time.Second}
-	t.Cleanup(func() { _ = p.stop(context.Background()) })
+	p := &process.Process{Name: name, Home: home, Args: []string{"/bin/sh", "-c", script}, Grace: 2 * time.Second}
+	t.Cleanup(func() { _ = p.Stop(context.Background()) })
 	return p
 }
 
 // fake is a part made of a script; it is ready once its log holds "ready".
 func fake(t *testing.T, home, name, script string, ports ...int) *program {
 	t.Helper()
-	p := &program{process: *shell(t, home, name, script), ports: ports, address: "nowhere"}
-	t.Cleanup(func() { _ = p.stop(context.Background()) })
+	p := &program{Process: *shell(t, home, name, script), ports: ports, address: "nowhere"}
+	t.Cleanup(func() { _ = p.Stop(context.Background()) })
 	p.ready = func(context.Context) error {
-		for _, line := range p.lastOutput() {
+		for _, line := range p.LastOutput() {
 			if line == "ready" {
 				return nil
 			}
@@ -55,17 +52,6 @@ func stackOf(t *testing.T, home string, stages ...[]Part) *Stack {
 }
 
 func running(p Part) bool {
-	_, ok := p.Proc().find()
+	_, ok := p.Proc().Find()
 	return ok
-}
-
-// alive reports whether any process has the text in its command line.
-func alive(text string) bool {
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range files {
-		if data, err := os.ReadFile(f); err == nil && strings.Contains(string(bytes.ReplaceAll(data, []byte{0}, []byte{' '})), text) {
-			return true
-		}
-	}
-	return false
 }

@@ -135,8 +135,8 @@ func TestLogs(t *testing.T) {
 	t.Parallel()
 	dir := home(t)
 	a, b := fake(t, dir, "a", serve), fake(t, dir, "b", serve)
-	require.NoError(t, os.WriteFile(a.logPath(), []byte("1\n2\n3\n"), 0o600))
-	require.NoError(t, os.WriteFile(b.logPath(), []byte("x\n"), 0o600))
+	require.NoError(t, os.WriteFile(a.LogPath(), []byte("1\n2\n3\n"), 0o600))
+	require.NoError(t, os.WriteFile(b.LogPath(), []byte("x\n"), 0o600))
 	s := stackOf(t, dir, []Part{a, b})
 	print := func(o LogOptions) (string, error) {
 		var out strings.Builder
@@ -151,20 +151,6 @@ func TestLogs(t *testing.T) {
 	require.Equal(t, "a         3\nb         x\n", got)
 	_, err = print(LogOptions{Part: "c"})
 	require.ErrorContains(t, err, "choose one of a, b")
-}
-
-func TestReadFrom(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "log")
-	require.NoError(t, os.WriteFile(path, []byte("one\ntw"), 0o600))
-	lines, at := readFrom(path, 0)
-	require.Equal(t, []string{"one"}, lines, "it waits for the end of a line")
-	require.NoError(t, os.WriteFile(path, []byte("one\ntwo\n"), 0o600))
-	lines, at = readFrom(path, at)
-	require.Equal(t, []string{"two"}, lines)
-	require.NoError(t, os.WriteFile(path, []byte("new\n"), 0o600))
-	lines, _ = readFrom(path, at)
-	require.Equal(t, []string{"new"}, lines, "it starts over in a new log")
 }
 
 func TestSparkEnv(t *testing.T) {

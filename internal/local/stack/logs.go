@@ -1,21 +1,18 @@
 package stack
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
-const (
-	tailWindow  = 1 << 20 // bytes at the end of a log that are looked at
-	followEvery = 200 * time.Millisecond
-)
+const followEvery = 200 * time.Millisecond
 
 // LogOptions select what Logs prints.
 type LogOptions struct {
@@ -46,7 +43,7 @@ func (s *Stack) Logs(ctx context.Context, w io.Writer, o LogOptions) error {
 		return fmt.Sprintf("%-9s ", p.Name())
 	}
 	for i, p := range selected {
-		lines, end, err := tailFile(p.Proc().logPath(), 0, o.Lines)
+		lines, end, err := process.Tail(p.Proc().LogPath(), 0, o.Lines)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -58,67 +55,11 @@ func (s *Stack) Logs(ctx context.Context, w io.Writer, o LogOptions) error {
 	for o.Follow && pause(ctx, followEvery) == nil {
 		for i, p := range selected {
 			var lines []string
-			lines, offsets[i] = readFrom(p.Proc().logPath(), offsets[i])
+			lines, offsets[i] = process.Lines(p.Proc().LogPath(), offsets[i])
 			for _, line := range lines {
 				fmt.Fprintln(w, prefix(p)+line)
 			}
 		}
 	}
 	return nil
-}
-
-// tailFile returns the last n lines of a file at or after an offset, and the
-// offset after them.
-func tailFile(path string, from int64, n int) ([]string, int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	end := info.Size()
-	if from > end {
-		from = 0 // the log was set aside meanwhile
-	}
-	start := max(from, end-tailWindow)
-	data := make([]byte, end-start)
-	if _, err := f.ReadAt(data, start); err != nil && err != io.EOF {
-		return nil, 0, err
-	}
-	lines := split(data)
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return lines, end, nil
-}
-
-// readFrom returns the whole lines after an offset and the offset after them.
-func readFrom(path string, from int64) ([]string, int64) {
-	info, err := os.Stat(path)
-	if err != nil || info.Size() == from {
-		return nil, from
-	}
-	if info.Size() < from {
-		from = 0
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, from
-	}
-	defer f.Close()
-	data := make([]byte, min(info.Size()-from, tailWindow))
-	n, _ := f.ReadAt(data, from)
-	whole := bytes.LastIndexByte(data[:n], '\n') + 1
-	return split(data[:whole]), from + int64(whole)
-}
-
-func split(data []byte) []string {
-	text := strings.TrimRight(string(data), "\n")
-	if text == "" {
-		return nil
-	}
-	return strings.Split(text, "\n")
 }

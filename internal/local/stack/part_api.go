@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/local/process"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
@@ -25,10 +26,10 @@ const ownToken = "local-stack"
 func newAPI(o Options) Part {
 	port, metrics := o.Settings.Ports.API, o.Settings.Ports.APIMetrics
 	p := &apiPart{program{
-		process: process{
-			name: "api", home: o.Home, vars: o.Settings.PartEnv(o.Home, "api"),
-			args:  []string{o.Programs.API},
-			grace: 45 * time.Second, // longer than its own drain time-out
+		Process: process.Process{
+			Name: "api", Home: o.Home, Vars: o.Settings.PartEnv(o.Home, "api"),
+			Args:  []string{o.Programs.API},
+			Grace: 45 * time.Second, // longer than its own drain time-out
 		},
 		ports:   []int{port, metrics},
 		address: "http://" + loopback(port),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // newFirehose is our own Firehose endpoint, run by a hidden command of this
@@ -11,9 +13,9 @@ import (
 func newFirehose(o Options) Part {
 	port := o.Settings.Ports.Firehose
 	return &program{
-		process: process{
-			name: "firehose", home: o.Home, grace: 30 * time.Second, vars: o.Settings.PartEnv(o.Home, "firehose"),
-			args: []string{o.Programs.Recflow, "local", "firehose", "--port", fmt.Sprint(port)},
+		Process: process.Process{
+			Name: "firehose", Home: o.Home, Grace: 30 * time.Second, Vars: o.Settings.PartEnv(o.Home, "firehose"),
+			Args: []string{o.Programs.Recflow, "local", "firehose", "--port", fmt.Sprint(port)},
 		},
 		ports:   []int{port},
 		address: "http://" + loopback(port),

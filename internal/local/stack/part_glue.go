@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // newGlue is our own Glue endpoint, run by a hidden command of this binary.
@@ -13,9 +15,9 @@ func newGlue(o Options) Part {
 	vars := o.Settings.PartEnv(o.Home, "glue")
 	maps.Copy(vars, map[string]string{"RECFLOW_CACHE": o.Programs.Cache})
 	return &program{
-		process: process{
-			name: "glue", home: o.Home, grace: 15 * time.Second, vars: vars,
-			args: []string{o.Programs.Recflow, "local", "glue", "--port", fmt.Sprint(port), "--job-dir", o.Programs.GlueDir},
+		Process: process.Process{
+			Name: "glue", Home: o.Home, Grace: 15 * time.Second, Vars: vars,
+			Args: []string{o.Programs.Recflow, "local", "glue", "--port", fmt.Sprint(port), "--job-dir", o.Programs.GlueDir},
 		},
 		ports:   []int{port},
 		address: "http://" + loopback(port),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/process"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -25,7 +26,7 @@ const databaseName = "recflow"
 // postgresPart is the database server. Its process is started and stopped by
 // Postgres's own pg_ctl, so it differs from a plain program.
 type postgresPart struct {
-	process
+	process.Process
 	server   *pgserver.Server
 	settings Settings
 }
@@ -33,10 +34,10 @@ type postgresPart struct {
 func newPostgres(o Options) Part {
 	server := postgresServer(o)
 	return &postgresPart{
-		process: process{
-			name: "postgres", home: o.Home, grace: 60 * time.Second,
-			args: []string{filepath.Join(server.Bin, "postgres")},
-			vars: map[string]string{"port": fmt.Sprint(server.Port), "data": server.Data},
+		Process: process.Process{
+			Name: "postgres", Home: o.Home, Grace: 60 * time.Second,
+			Args: []string{filepath.Join(server.Bin, "postgres")},
+			Vars: map[string]string{"port": fmt.Sprint(server.Port), "data": server.Data},
 		},
 		server:   server,
 		settings: o.Settings,
@@ -53,10 +54,10 @@ func postgresServer(o Options) *pgserver.Server {
 	}
 }
 
-func (p *postgresPart) Name() string    { return p.name }
-func (p *postgresPart) Ports() []int    { return []int{p.server.Port} }
-func (p *postgresPart) Address() string { return loopback(p.server.Port) }
-func (p *postgresPart) Proc() *process  { return &p.process }
+func (p *postgresPart) Name() string           { return p.Process.Name }
+func (p *postgresPart) Ports() []int           { return []int{p.server.Port} }
+func (p *postgresPart) Address() string        { return loopback(p.server.Port) }
+func (p *postgresPart) Proc() *process.Process { return &p.Process }
 
 // Start makes the data folder the first time and starts the server.
 func (p *postgresPart) Start(ctx context.Context) error {
@@ -64,23 +65,18 @@ func (p *postgresPart) Start(ctx context.Context) error {
 	if err := p.server.Init(ctx); err != nil {
 		return err
 	}
-	log, size, err := p.openLog()
-	if err != nil {
-		return err
-	}
-	log.Close()
-	if err := p.server.Start(ctx); err != nil {
-		return err
-	}
-	return p.remember(p.server.PID(), size)
+	return p.StartBy(func() (int, error) {
+		err := p.server.Start(ctx)
+		return p.server.PID(), err
+	})
 }
 
 // dropStalePID removes the pid file of a server that is known to have died: its
 // pid may belong to another process by now, which pg_ctl would take for the
 // server.
 func (p *postgresPart) dropStalePID() {
-	r, ok := p.readRecord()
-	if _, running := p.find(); ok && !running && r.PID == p.server.PID() {
+	r, ok := p.LastRecord()
+	if _, running := p.Find(); ok && !running && r.PID == p.server.PID() {
 		_ = os.Remove(filepath.Join(p.server.Data, "postmaster.pid"))
 	}
 }
@@ -143,16 +139,16 @@ func (p *postgresPart) Prepare(ctx context.Context) error {
 
 // Stop disconnects the clients and writes everything out.
 func (p *postgresPart) Stop(ctx context.Context) error {
-	if _, ok := p.find(); !ok {
+	if _, ok := p.Find(); !ok {
 		// A start that was interrupted leaves a server that we have no record of.
-		if _, ok := p.readRecord(); ok || p.server.PID() == 0 {
-			return p.forget()
+		if _, ok := p.LastRecord(); ok || p.server.PID() == 0 {
+			return p.Forget()
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.grace)
+	ctx, cancel := context.WithTimeout(ctx, p.Grace)
 	defer cancel()
 	if err := p.server.Stop(ctx, pgserver.Fast); err != nil {
 		return err
 	}
-	return p.forget()
+	return p.Forget()
 }

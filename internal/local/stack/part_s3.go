@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // shards of the local stream.
@@ -25,9 +26,9 @@ func newS3(o Options) Part {
 		"PYTHONUNBUFFERED": "1",
 	}
 	return &program{
-		process: process{
-			name: "s3", home: o.Home, grace: 10 * time.Second, vars: vars,
-			args: []string{o.Tools.Python, o.Tools.MiniStack},
+		Process: process.Process{
+			Name: "s3", Home: o.Home, Grace: 10 * time.Second, Vars: vars,
+			Args: []string{o.Tools.Python, o.Tools.MiniStack},
 		},
 		ports:   []int{port},
 		address: "http://" + loopback(port),

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // newStream is the function of the stream with what Lambda does for it: its
@@ -14,10 +16,10 @@ import (
 func newStream(o Options) Part {
 	port := o.Settings.Ports.Stream
 	return &program{
-		process: process{
-			name: "stream", home: o.Home, grace: 45 * time.Second, vars: o.Settings.PartEnv(o.Home, "stream"),
-			args: []string{o.Programs.Recflow, "local", "stream", "--port", fmt.Sprint(port), "--function", o.Programs.Lambda},
-			uses: []string{o.Programs.Lambda},
+		Process: process.Process{
+			Name: "stream", Home: o.Home, Grace: 45 * time.Second, Vars: o.Settings.PartEnv(o.Home, "stream"),
+			Args: []string{o.Programs.Recflow, "local", "stream", "--port", fmt.Sprint(port), "--function", o.Programs.Lambda},
+			Uses: []string{o.Programs.Lambda},
 		},
 		ports:   []int{port},
 		address: "Kinesis stream " + o.Settings.Env(o.Home)["RECFLOW_STREAM"],

@@ -11,6 +11,8 @@ import (
 
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // newTemporal is the Temporal dev server: the real server on SQLite, with its UI.
@@ -28,7 +30,7 @@ func newTemporal(o Options) Part {
 		args = append(args, "--search-attribute", name+"="+SearchAttributes[name])
 	}
 	return &program{
-		process: process{name: "temporal", home: o.Home, args: args, grace: 15 * time.Second},
+		Process: process.Process{Name: "temporal", Home: o.Home, Args: args, Grace: 15 * time.Second},
 		ports:   []int{ports.Temporal, ports.TemporalUI},
 		address: "http://" + loopback(ports.TemporalUI),
 		ready: func(ctx context.Context) error {

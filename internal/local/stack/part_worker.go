@@ -8,6 +8,8 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // workerPart runs workflows and activities. It listens nowhere: it serves when
@@ -18,10 +20,10 @@ type workerPart struct {
 
 func newWorker(o Options) Part {
 	w := &workerPart{program{
-		process: process{
-			name: "worker", home: o.Home, vars: o.Settings.PartEnv(o.Home, "worker"),
-			args:  []string{o.Programs.Worker},
-			grace: 45 * time.Second, // longer than its own drain time-out
+		Process: process.Process{
+			Name: "worker", Home: o.Home, Vars: o.Settings.PartEnv(o.Home, "worker"),
+			Args:  []string{o.Programs.Worker},
+			Grace: 45 * time.Second, // longer than its own drain time-out
 		},
 		address: "task queue " + TaskQueue,
 	}}
@@ -32,7 +34,7 @@ func newWorker(o Options) Part {
 // polls reports whether this very worker, not one that ran before it, has asked
 // Temporal for workflow tasks.
 func (w *workerPart) polls(ctx context.Context, port int) error {
-	r, ok := w.find()
+	r, ok := w.Find()
 	if !ok {
 		return errors.New("the worker is not running")
 	}

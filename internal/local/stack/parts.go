@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // parts lists what the stack runs, in stages: the parts of a stage start side
@@ -20,20 +22,19 @@ func parts(o Options) [][]Part {
 
 // program is a part that is one process and nothing special.
 type program struct {
-	process
+	process.Process
 	ports   []int
 	address string
 	ready   func(context.Context) error
 	prepare func(context.Context) error // may be nil
 }
 
-func (p *program) Name() string                    { return p.name }
+func (p *program) Name() string                    { return p.Process.Name }
 func (p *program) Ports() []int                    { return p.ports }
 func (p *program) Address() string                 { return p.address }
-func (p *program) Proc() *process                  { return &p.process }
-func (p *program) Start(context.Context) error     { return p.start() }
+func (p *program) Proc() *process.Process          { return &p.Process }
+func (p *program) Start(context.Context) error     { return p.Process.Start() }
 func (p *program) Ready(ctx context.Context) error { return p.ready(ctx) }
-func (p *program) Stop(ctx context.Context) error  { return p.stop(ctx) }
 
 func (p *program) Prepare(ctx context.Context) error {
 	if p.prepare == nil {

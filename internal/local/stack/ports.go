@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // checkPorts tries every port that the given parts will listen on, and reports
@@ -29,7 +31,7 @@ func free(port int) error {
 	if err == nil {
 		return l.Close()
 	}
-	if pid, command := portHolder(port); pid > 0 {
+	if pid, command := process.PortHolder(port); pid > 0 {
 		return fmt.Errorf("is taken by %s (pid %d)", command, pid)
 	}
 	return fmt.Errorf("cannot be used: %w", err)

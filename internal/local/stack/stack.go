@@ -1,7 +1,8 @@
 // Package stack runs recflow's local stack: Postgres, the emulator of S3 and
 // Kinesis, Temporal, the Glue endpoint, the worker, Firehose and the stream's
-// function, as processes of their own that outlive the command that started them. Each part is a small type with Start, Ready and
-// Stop; a Stack runs them in stages and stops them in reverse.
+// function, as processes of their own that outlive the command that started them
+// (internal/local/process). Each part is a small type with Start, Ready and Stop;
+// a Stack runs them in stages and stops them in reverse.
 //
 // What a part is for, and what stands in for what, is in docs/architecture.md.
 // Installing the programs belongs to internal/local/toolchain, imitating AWS to
@@ -18,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/recflow/recflow/internal/filelock"
+	"github.com/recflow/recflow/internal/local/process"
 	"github.com/recflow/recflow/internal/local/toolchain"
 	"github.com/recflow/recflow/internal/progress"
 )
@@ -25,9 +27,9 @@ import (
 // Part is one piece of the local stack.
 type Part interface {
 	Name() string
-	Ports() []int    // that it listens on, on the loopback address
-	Address() string // what a person opens or connects to
-	Proc() *process  // how it runs
+	Ports() []int           // that it listens on, on the loopback address
+	Address() string        // what a person opens or connects to
+	Proc() *process.Process // how it runs
 	Start(context.Context) error
 	Ready(context.Context) error // one probe; nil when the part serves
 	Stop(context.Context) error

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/recflow/recflow/internal/local/process"
 )
 
 // The states of a part.
@@ -41,16 +43,16 @@ func (s *Stack) Status(ctx context.Context) []PartStatus {
 
 func look(ctx context.Context, p Part) PartStatus {
 	proc := p.Proc()
-	st := PartStatus{Part: p.Name(), Address: p.Address(), Log: proc.logPath(), State: Stopped}
-	r, running := proc.find()
+	st := PartStatus{Part: p.Name(), Address: p.Address(), Log: proc.LogPath(), State: Stopped}
+	r, running := proc.Find()
 	if !running {
-		if last, ok := proc.readRecord(); ok {
+		if last, ok := proc.LastRecord(); ok {
 			st.State = Dead
 			st.Detail = "the process started at " + last.Started.Format(time.DateTime) + " is gone; see `recflow logs " + p.Name() + "`"
 		}
 		return st
 	}
-	st.PID, st.Uptime, st.Memory = r.PID, time.Since(r.Started).Round(time.Second), memory(r.PID)
+	st.PID, st.Uptime, st.Memory = r.PID, time.Since(r.Started).Round(time.Second), process.Memory(r.PID)
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	if err := p.Ready(ctx); err != nil {
@@ -68,9 +70,9 @@ const watchEvery = time.Second
 func (s *Stack) Watch(ctx context.Context) error {
 	for pause(ctx, watchEvery) == nil {
 		for _, p := range s.Parts() {
-			if _, running := p.Proc().find(); !running {
+			if _, running := p.Proc().Find(); !running {
 				return &PartError{
-					Part: p.Name(), Log: p.Proc().logPath(), Output: p.Proc().lastOutput(),
+					Part: p.Name(), Log: p.Proc().LogPath(), Output: p.Proc().LastOutput(),
 					Err: fmt.Errorf("it was running and has ended"),
 				}
 			}

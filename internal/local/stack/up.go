@@ -13,6 +13,7 @@ import (
 const (
 	readyTimeout = 60 * time.Second
 	probeTimeout = 5 * time.Second
+	pollEvery    = 25 * time.Millisecond
 )
 
 // UpOptions are choices of one start.
@@ -40,7 +41,7 @@ func (s *Stack) Up(ctx context.Context, o UpOptions) error {
 	}
 	var missing []Part
 	for _, p := range s.Parts() {
-		if !p.Proc().current() {
+		if !p.Proc().Current() {
 			missing = append(missing, p)
 		}
 	}
@@ -61,8 +62,8 @@ func (s *Stack) stopChanged(ctx context.Context) error {
 	for _, stage := range s.stages {
 		dependent := changed
 		for _, p := range stage {
-			_, running := p.Proc().find()
-			if running && (dependent || !p.Proc().current()) {
+			_, running := p.Proc().Find()
+			if running && (dependent || !p.Proc().Current()) {
 				stop, changed = append(stop, p), true
 			}
 		}
@@ -113,7 +114,7 @@ func (s *Stack) bring(ctx context.Context, p Part, start bool) (err error) {
 		}
 		task.Fail()
 		if ctx.Err() == nil {
-			err = &PartError{Part: p.Name(), Log: p.Proc().logPath(), Output: p.Proc().lastOutput(), Err: err}
+			err = &PartError{Part: p.Name(), Log: p.Proc().LogPath(), Output: p.Proc().LastOutput(), Err: err}
 		}
 	}()
 	if start {
@@ -148,7 +149,7 @@ func waitReady(ctx context.Context, p Part) error {
 		if err == nil {
 			return nil
 		}
-		if ended := p.Proc().ended(); ended != nil {
+		if ended := p.Proc().Ended(); ended != nil {
 			return ended
 		}
 		if time.Now().After(deadline) {
@@ -157,5 +158,15 @@ func waitReady(ctx context.Context, p Part) error {
 		if err := pause(ctx, pollEvery); err != nil {
 			return err
 		}
+	}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package stack
+package process
 
 import (
 	"os/exec"
@@ -28,15 +28,15 @@ func identity(pid int) (string, error) {
 	return ps(pid, "lstart")
 }
 
-// memory is the resident memory of a process in bytes.
-func memory(pid int) int64 {
+// Memory is the resident memory of a process in bytes.
+func Memory(pid int) int64 {
 	out, _ := ps(pid, "rss")
 	kib, _ := strconv.ParseInt(out, 10, 64)
 	return kib << 10
 }
 
-// portHolder returns the process that listens on a TCP port, if we may know.
-func portHolder(port int) (pid int, command string) {
+// PortHolder returns the process that listens on a TCP port, if we may know.
+func PortHolder(port int) (pid int, command string) {
 	out, err := exec.Command("lsof", "-nP", "-t", "-sTCP:LISTEN", "-iTCP:"+strconv.Itoa(port)).Output()
 	if err != nil {
 		return 0, ""

@@ -1,4 +1,4 @@
-package stack
+package process
 
 import (
 	"bufio"
@@ -55,9 +55,9 @@ func identity(pid int) (string, error) {
 	return strings.TrimSpace(string(boot)) + "/" + s.start, nil
 }
 
-// memory is the resident memory of a process and its descendants in bytes,
+// Memory is the resident memory of a process and its descendants in bytes,
 // shared pages counted once where the kernel tells.
-func memory(pid int) int64 {
+func Memory(pid int) int64 {
 	children := map[int][]int{}
 	for _, p := range processes() {
 		if s, err := readStat(p); err == nil {
@@ -102,8 +102,8 @@ func processes() []int {
 	return pids
 }
 
-// portHolder returns the process that listens on a TCP port, if we may know.
-func portHolder(port int) (pid int, command string) {
+// PortHolder returns the process that listens on a TCP port, if we may know.
+func PortHolder(port int) (pid int, command string) {
 	inodes := listeners(port)
 	if len(inodes) == 0 {
 		return 0, ""

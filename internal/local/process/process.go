@@ -1,4 +1,4 @@
-package stack
+package process
 
 import (
 	"context"
@@ -23,22 +23,22 @@ const (
 	tailLines  = 30       // of a part's output in an error
 )
 
-// process is a program that runs detached from the command that started it: in
+// Process is a program that runs detached from the command that started it: in
 // a session of its own, with its output in a file and its identity on disk.
-type process struct {
-	name  string
-	home  string
-	args  []string
-	uses  []string          // other program files that it runs
-	vars  map[string]string // set over the inherited environment
-	grace time.Duration     // between the polite signal and the other one
+type Process struct {
+	Name  string
+	Home  string // its log is logs/NAME.log, its record run/NAME.json
+	Args  []string
+	Uses  []string          // other program files that it runs
+	Vars  map[string]string // set over the inherited environment
+	Grace time.Duration     // between SIGTERM and SIGKILL
 
 	exited chan struct{} // closed when the process that we started last ends; nil when we started none
 	status *error        // how it ended; read after exited is closed
 }
 
-// record is what is known of a started process, kept in run/NAME.json.
-type record struct {
+// Record is what is known of a started process, kept in run/NAME.json.
+type Record struct {
 	PID      int       `json:"pid"`
 	Identity string    `json:"identity"` // tells it from a later process with the same pid
 	Made     string    `json:"made_from"`
@@ -46,19 +46,20 @@ type record struct {
 	LogStart int64     `json:"log_start"` // size of the log before its first line
 }
 
-func (p *process) logPath() string    { return filepath.Join(p.home, "logs", p.name+".log") }
-func (p *process) recordPath() string { return filepath.Join(p.home, "run", p.name+".json") }
+// LogPath is the file with the process's output.
+func (p *Process) LogPath() string    { return filepath.Join(p.Home, "logs", p.Name+".log") }
+func (p *Process) recordPath() string { return filepath.Join(p.Home, "run", p.Name+".json") }
 
-// start starts the program and returns at once.
-func (p *process) start() error {
+// Start starts the program and returns at once.
+func (p *Process) Start() error {
 	log, size, err := p.openLog()
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(p.args[0], p.args[1:]...)
-	cmd.Env = config.ChildEnv(p.vars)
-	cmd.Dir = p.home
+	cmd := exec.Command(p.Args[0], p.Args[1:]...)
+	cmd.Env = config.ChildEnv(p.Vars)
+	cmd.Dir = p.Home
 	cmd.Stdout, cmd.Stderr = log, log
 	// A session of its own: Ctrl-C in our terminal is for us, not for it, and
 	// its group can be signalled as a whole.
@@ -79,27 +80,46 @@ func (p *process) start() error {
 	return nil
 }
 
+// StartBy has start start the process by means of its own, such as pg_ctl, and
+// records the process id that it returns. Its output goes to LogPath.
+func (p *Process) StartBy(start func() (pid int, err error)) error {
+	log, size, err := p.openLog()
+	if err != nil {
+		return err
+	}
+	log.Close()
+	pid, err := start()
+	if err != nil {
+		return err
+	}
+	return p.remember(pid, size)
+}
+
 // remember writes the record of a process that has just been started.
-func (p *process) remember(pid int, logStart int64) error {
+func (p *Process) remember(pid int, logStart int64) error {
 	id, err := identity(pid)
 	if err != nil {
 		return nil // it is gone already: waiting for it to be ready will tell
 	}
-	data, err := json.Marshal(record{PID: pid, Identity: id, Made: p.fingerprint(), Started: time.Now(), LogStart: logStart})
+	data, err := json.Marshal(Record{PID: pid, Identity: id, Made: p.fingerprint(), Started: time.Now(), LogStart: logStart})
 	if err != nil {
 		return err
 	}
-	return writeFile(p.recordPath(), data)
+	temp := p.recordPath() + ".new"
+	if err := os.WriteFile(temp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, p.recordPath())
 }
 
 // openLog opens the log for appending and returns its size.
-func (p *process) openLog() (*os.File, int64, error) {
-	if info, err := os.Stat(p.logPath()); err == nil && info.Size() > maxLogSize {
-		if err := os.Rename(p.logPath(), p.logPath()+".1"); err != nil {
+func (p *Process) openLog() (*os.File, int64, error) {
+	if info, err := os.Stat(p.LogPath()); err == nil && info.Size() > maxLogSize {
+		if err := os.Rename(p.LogPath(), p.LogPath()+".1"); err != nil {
 			return nil, 0, err
 		}
 	}
-	log, err := os.OpenFile(p.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.LogPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -111,75 +131,81 @@ func (p *process) openLog() (*os.File, int64, error) {
 	return log, info.Size(), nil
 }
 
-// find returns the record of the running process, or false when there is none.
-func (p *process) find() (record, bool) {
-	r, ok := p.readRecord()
+// Find returns the record of the running process, or false when there is none.
+func (p *Process) Find() (Record, bool) {
+	r, ok := p.LastRecord()
 	if !ok {
-		return record{}, false
+		return Record{}, false
 	}
 	id, err := identity(r.PID)
 	return r, err == nil && id == r.Identity
 }
 
-// readRecord returns the last record, whatever became of the process.
-func (p *process) readRecord() (record, bool) {
+// LastRecord returns the last record, whatever became of the process.
+func (p *Process) LastRecord() (Record, bool) {
 	data, err := os.ReadFile(p.recordPath())
 	if err != nil {
-		return record{}, false
+		return Record{}, false
 	}
-	var r record
+	var r Record
 	if json.Unmarshal(data, &r) != nil || r.PID <= 1 {
-		return record{}, false
+		return Record{}, false
 	}
 	return r, true
 }
 
-// current reports whether the running process is the one that start would make.
-func (p *process) current() bool {
-	r, ok := p.find()
+// Current reports whether the running process is the one that start would make.
+func (p *Process) Current() bool {
+	r, ok := p.Find()
 	return ok && r.Made == p.fingerprint()
 }
 
-// stop ends the process and its group, politely first.
-func (p *process) stop(ctx context.Context) error {
-	r, ok := p.find()
+// Stop ends the process and its group, politely first.
+func (p *Process) Stop(ctx context.Context) error {
+	r, ok := p.Find()
 	if !ok {
-		return p.forget()
+		return p.Forget()
 	}
 	if err := syscall.Kill(-r.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("stop %s: %w", p.name, err)
+		return fmt.Errorf("stop %s: %w", p.Name, err)
 	}
-	if p.gone(ctx, r, p.grace) {
-		return p.forget()
+	if p.gone(ctx, r, p.Grace) {
+		return p.Forget()
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := syscall.Kill(-r.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("stop %s: %w", p.name, err)
+		return fmt.Errorf("stop %s: %w", p.Name, err)
 	}
 	if !p.gone(ctx, r, 5*time.Second) {
-		return fmt.Errorf("stop %s: process %d does not end", p.name, r.PID)
+		return fmt.Errorf("stop %s: process %d does not end", p.Name, r.PID)
 	}
-	return p.forget()
+	return p.Forget()
 }
 
 // gone waits until the process has ended.
-func (p *process) gone(ctx context.Context, r record, patience time.Duration) bool {
+func (p *Process) gone(ctx context.Context, r Record, patience time.Duration) bool {
 	deadline := time.Now().Add(patience)
 	for {
-		if _, ok := p.find(); !ok {
+		if _, ok := p.Find(); !ok {
 			// What the leader left behind in its group has no owner now.
 			_ = syscall.Kill(-r.PID, syscall.SIGKILL)
 			return true
 		}
-		if time.Now().After(deadline) || pause(ctx, pollEvery) != nil {
+		if time.Now().After(deadline) {
 			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pollEvery):
 		}
 	}
 }
 
-func (p *process) forget() error {
+// Forget removes the record of a process that is gone.
+func (p *Process) Forget() error {
 	if err := os.Remove(p.recordPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -188,10 +214,10 @@ func (p *process) forget() error {
 
 // fingerprint digests what the process is made from: command line, environment
 // and the program files. A different one means that it must be restarted.
-func (p *process) fingerprint() string {
+func (p *Process) fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q", p.args, p.vars) // fmt sorts the keys
-	for _, file := range append([]string{p.args[0]}, p.uses...) {
+	fmt.Fprintf(h, "%q %q", p.Args, p.Vars) // fmt sorts the keys
+	for _, file := range append([]string{p.Args[0]}, p.Uses...) {
 		if info, err := os.Stat(file); err == nil {
 			fmt.Fprintf(h, " %d %d", info.Size(), info.ModTime().UnixNano())
 		}
@@ -199,21 +225,21 @@ func (p *process) fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// lastOutput returns the last lines that the process has printed.
-func (p *process) lastOutput() []string {
+// LastOutput returns the last lines that the process has printed.
+func (p *Process) LastOutput() []string {
 	var from int64
-	if r, ok := p.readRecord(); ok {
+	if r, ok := p.LastRecord(); ok {
 		from = r.LogStart
 	}
-	lines, _, err := tailFile(p.logPath(), from, tailLines)
+	lines, _, err := Tail(p.LogPath(), from, tailLines)
 	if err != nil {
 		return nil
 	}
 	return lines
 }
 
-// ended reports how a process that we started ended, if it has.
-func (p *process) ended() error {
+// Ended reports how a process that we started ended, if it has.
+func (p *Process) Ended() error {
 	select {
 	case <-p.exited: // nil, and so never ready, when we did not start it
 		err := *p.status
@@ -222,16 +248,6 @@ func (p *process) ended() error {
 		}
 		return fmt.Errorf("it ended: %s", strings.TrimPrefix(err.Error(), "signal: "))
 	default:
-		return nil
-	}
-}
-
-// pause waits for d or the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
 		return nil
 	}
 }
