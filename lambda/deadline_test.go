@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
@@ -80,7 +81,7 @@ const postgresHangs = "Postgres hangs"
 // nor answers.
 func TestHungPostgres(t *testing.T) {
 	t.Parallel()
-	server := vectorstoretest.Server(t)
+	server := pgservertest.Server(t)
 	require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
 	b := &bundle{t: t, db: vectorstoretest.Open(t, server.URL("postgres"))}
 	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{})
@@ -139,7 +140,7 @@ func TestHungPostgres(t *testing.T) {
 // A database that is away, in whatever way, costs nothing but time.
 func TestPostgresAway(t *testing.T) {
 	t.Parallel()
-	server := vectorstoretest.Server(t)
+	server := pgservertest.Server(t)
 	address := server.URL("postgres")
 	require.NoError(t, vectorstore.Migrate(t.Context(), address))
 	b := &bundle{t: t, db: vectorstoretest.Open(t, address)}

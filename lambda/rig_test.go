@@ -25,6 +25,7 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 	"github.com/recflow/recflow/internal/local/aws/lambda"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
@@ -95,7 +96,7 @@ func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 	r := &rig{t: t, dir: t.TempDir(), log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	r.faults = harnesstest.CountFaults(t)
 	r.trouble = &trouble{random: rand.New(rand.NewPCG(seed, 1))}
-	r.server = vectorstoretest.Server(t)
+	r.server = pgservertest.Server(t)
 	address := r.server.URL("postgres")
 	require.NoError(t, vectorstore.Migrate(t.Context(), address))
 	r.store = vectorstoretest.Open(t, address)

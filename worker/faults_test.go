@@ -17,6 +17,7 @@ import (
 
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/vectorstore"
@@ -69,7 +70,7 @@ func TestLoad_survives_a_database_restart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			faults := harnesstest.CountFaults(t)
-			server := vectorstoretest.Server(t)
+			server := pgservertest.Server(t)
 			require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
 			s := newStage(t, onDatabase(server.URL("postgres")))
 			s.use(c.load.folder(t))

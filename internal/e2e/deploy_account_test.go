@@ -43,9 +43,9 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/localport"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 	"github.com/recflow/recflow/internal/local/stack"
 	"github.com/recflow/recflow/internal/temporaltest"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // What docs/deploy.md calls things outside of the account.
@@ -204,7 +204,7 @@ func (a *account) databaseURL(deployed, root string) string {
 // sign in with tokens. RDS lets the owner make the extension; Postgres does not.
 func (a *account) makeDatabase(t *testing.T) {
 	t.Helper()
-	a.postgres = vectorstoretest.Server(a.t)
+	a.postgres = pgservertest.Server(a.t)
 	a.password = rand.Text()
 	conn, err := pgx.Connect(t.Context(), a.postgres.URL("postgres"))
 	require.NoError(t, err)

@@ -6,17 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/local/localport"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 	"github.com/recflow/recflow/internal/local/stack"
-	"github.com/recflow/recflow/internal/local/toolchain"
 	"github.com/recflow/recflow/internal/vectorstore"
 )
 
@@ -26,26 +24,12 @@ const Database = "bench"
 // Postgres starts a server with its data in dir. unsafe keeps it from waiting
 // for the disk.
 func Postgres(ctx context.Context, dir string, unsafe bool) (*pgserver.Server, error) {
-	local, err := config.ReadLocal()
+	s, err := pgservertest.New(dir)
 	if err != nil {
 		return nil, err
 	}
-	bin, err := toolchain.PostgresBin(local.Cache, local.PostgresBin)
-	if err != nil {
-		return nil, err
-	}
-	port, err := localport.Reserve()
-	if err != nil {
-		return nil, err
-	}
-	s := &pgserver.Server{
-		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "postgres.log"),
-		Port: port, Password: "for-the-benchmark-only", Unsafe: unsafe,
-	}
-	if err := s.Init(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.Start(ctx); err != nil {
+	s.Unsafe = unsafe
+	if err := pgservertest.Start(ctx, s); err != nil {
 		return nil, err
 	}
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))

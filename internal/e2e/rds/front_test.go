@@ -16,14 +16,14 @@ import (
 
 	"github.com/recflow/recflow/internal/e2e/tlsproxy"
 	"github.com/recflow/recflow/internal/local/pgserver"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 )
 
 // newFront stands before a real Postgres, whose superuser signs in with a token
 // here, and without the front with a password.
 func newFront(t *testing.T) (f *Front, url, authorities string) {
 	t.Helper()
-	server := vectorstoretest.Server(t)
+	server := pgservertest.Server(t)
 	rules := filepath.Join(server.Data, "pg_hba.conf")
 	require.NoError(t, os.WriteFile(rules, []byte("host all all 127.0.0.1/32 trust\n"), 0o600))
 	conn, err := pgx.Connect(t.Context(), server.URL("postgres"))

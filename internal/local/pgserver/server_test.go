@@ -3,29 +3,22 @@ package pgserver_test
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/local/localport"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
 func newServer(t *testing.T) *pgserver.Server {
 	t.Helper()
 	toolchaintest.SkipShort(t)
-	bin, err := toolchaintest.PostgresBin()
+	s, err := pgservertest.New(t.TempDir())
 	require.NoError(t, err)
-	port, err := localport.Reserve()
-	require.NoError(t, err)
-	dir := t.TempDir()
-	s := &pgserver.Server{
-		Bin: bin, Data: filepath.Join(dir, "data"), LogPath: filepath.Join(dir, "log"),
-		Port: port, Password: "a 'quoted' p@ss/word", Unsafe: true,
-	}
+	s.Password = "a 'quoted' p@ss/word"
 	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background(), pgserver.Immediate)) })
 	return s
 }
