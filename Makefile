@@ -26,7 +26,7 @@ GO_TEST_FLAGS ?= -timeout 20m
 PY_TESTS ?= glue
 # Packages whose tests need Postgres and share data between goroutines: test-race
 # runs all of their tests, and the unit tests of every other package.
-RACE_TESTS ?= ./activities ./api ./internal/gates ./internal/recommend ./internal/vectorstore ./lambda
+RACE_TESTS ?= ./activities ./api ./internal/gates ./internal/recommend ./internal/postgres/... ./lambda
 
 .PHONY: help build package images setup demo check check-deploy test test-go test-python test-unit test-race test-deploy \
 	lint lint-go lint-python lint-terraform contract checkov vulncheck fmt tidy bench soak diagrams clean
@@ -123,7 +123,7 @@ bench: setup ## what loading, searching and training cost, as ratios (SIZE=1m fo
 	@"$(PYTHON)" bench/glue/job.py
 
 soak: setup ## the long forms of the fault tests
-	@go test -timeout 3h -count 1 -v -p 1 ./internal/vectorstore ./worker ./lambda ./api -soak
+	@go test -timeout 3h -count 1 -v -p 1 ./internal/postgres/... ./worker ./lambda ./api -soak
 	@go test -timeout 2h -count 1 -v ./internal/e2e -run Soak -soak
 
 diagrams: ## draw docs/diagrams/*.svg from their text (builds the tool the first time)

@@ -16,13 +16,17 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/telemetry"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // Activities is what the steps work with. All fields are safe for concurrent use.
 type Activities struct {
-	Store    *vectorstore.Store
+	Versions *versions.Store
+	Events   *events.Store
+	Ledger   *ledger.Store
 	S3       *awsclient.S3
 	Glue     *awsclient.Glue
 	Gates    *gates.Checker

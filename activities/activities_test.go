@@ -23,25 +23,32 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
+
+// steps are activities and the database that they work on.
+type steps struct {
+	*Activities
+	Store *postgrestest.Store
+}
 
 // setup is activities on a real store, bucket and Glue endpoint, with the edge
 // that a worker puts around them.
-func setup(t *testing.T, o gluetest.Options) (*Activities, *gluetest.Endpoint, *testsuite.TestActivityEnvironment) {
+func setup(t *testing.T, o gluetest.Options) (steps, *gluetest.Endpoint, *testsuite.TestActivityEnvironment) {
 	t.Helper()
 	endpoint := gluetest.New(t, o)
+	s := postgrestest.New(t)
 	a := &Activities{
-		Store: vectorstoretest.New(t), S3: awstest.S3(t), Glue: endpoint.Client(t),
+		Versions: s.VersionStore, Events: s.EventStore, Ledger: s.LedgerStore, S3: awstest.S3(t), Glue: endpoint.Client(t),
 		PollEvery: 20 * time.Millisecond, LoadParallel: 2, TempDir: t.TempDir(),
 	}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{Edge(a, time.Minute)}})
 	env.RegisterActivity(a)
-	return a, endpoint, env
+	return steps{a, s}, endpoint, env
 }
 
 // requireType checks the Temporal type of an error, and whether it is final.
@@ -167,8 +174,8 @@ func TestReadManifest_refuses_a_run_without_one(t *testing.T) {
 func TestLoadFile_refuses_what_is_not_there(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
-	m := vectorstoretest.Manifest(t, vectorstoretest.Fixture{Items: 20, Users: 20})
-	v, err := a.Store.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: m})
+	m := postgrestest.Manifest(t, postgrestest.Fixture{Items: 20, Users: 20})
+	v, err := a.Store.CreateVersion(t.Context(), versions.NewVersion{Manifest: m})
 	require.NoError(t, err)
 
 	_, err = env.ExecuteActivity(a.LoadFile, LoadFileInput{Version: v.ID, File: 0})
@@ -186,8 +193,8 @@ func TestLoadFile_refuses_what_is_not_there(t *testing.T) {
 func TestDropVersion_drops_only_what_is_half_made(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
-	loading := vectorstoretest.Build(t, a.Store, vectorstoretest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
-	ready := vectorstoretest.Build(t, a.Store, vectorstoretest.Fixture{RunID: "ready", Items: 20, Users: 20})
+	loading := postgrestest.Build(t, a.Store, postgrestest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
+	ready := postgrestest.Build(t, a.Store, postgrestest.Fixture{RunID: "ready", Items: 20, Users: 20})
 	for range 2 {
 		for _, run := range []string{"loading", "ready", "unknown"} {
 			_, err := env.ExecuteActivity(a.DropVersion, DropVersionInput{RunID: run, Reason: "because"})
@@ -223,18 +230,18 @@ func TestOwners_follow_a_workflow_through_its_resets(t *testing.T) {
 	owners := (&Activities{Temporal: c}).owners()
 	for run, want := range map[string]bool{"running": true, "terminated": false, "reset": true, "forgotten": false} {
 		for range 2 { // asked once, remembered
-			got, err := owners.running(t.Context(), vectorstore.Owner{WorkflowID: "w", RunID: run})
+			got, err := owners.running(t.Context(), versions.Owner{WorkflowID: "w", RunID: run})
 			require.NoError(t, err)
 			require.Equal(t, want, got, run)
 		}
 	}
-	_, err := owners.running(t.Context(), vectorstore.Owner{WorkflowID: "w", RunID: "outage"})
+	_, err := owners.running(t.Context(), versions.Owner{WorkflowID: "w", RunID: "outage"})
 	require.Error(t, err, "in doubt nothing is cleaned up")
 }
 
 func TestOwnerArgument_is_read_back(t *testing.T) {
 	t.Parallel()
-	o := vectorstore.Owner{WorkflowID: "refresh-all/1", RunID: "r"}
+	o := versions.Owner{WorkflowID: "refresh-all/1", RunID: "r"}
 	got, ok := parseOwner(ownerArgument(o))
 	require.True(t, ok)
 	require.Equal(t, o, got)

@@ -36,7 +36,7 @@ type EndBackfillInput struct {
 // with the first slices that are to be run, and of each only what that takes: a
 // history has no room for thousands. Repeating it changes nothing.
 func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (backfill.Backfill, error) {
-	b, err := a.Store.StartBackfill(ctx, in.ID, in.Round, activity.GetInfo(ctx).WorkflowExecution.RunID)
+	b, err := a.Ledger.StartBackfill(ctx, in.ID, in.Round, activity.GetInfo(ctx).WorkflowExecution.RunID)
 	var next []backfill.Slice
 	for _, s := range b.Slices {
 		if s.State == backfill.Pending && len(next) < in.Most {
@@ -65,10 +65,10 @@ func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) (out Star
 		activity.GetLogger(ctx).Warn("could not look for events of a slice", "backfill", in.ID, "slice", in.Slice.Index, "error", err)
 	}
 	if err == nil && empty {
-		out.State, err = a.Store.SkipSlice(ctx, in.ID, in.Slice.Index, backfill.NoEvents)
+		out.State, err = a.Ledger.SkipSlice(ctx, in.ID, in.Slice.Index, backfill.NoEvents)
 		return out, err
 	}
-	out.State, err = a.Store.StartSlice(ctx, in.ID, in.Slice)
+	out.State, err = a.Ledger.StartSlice(ctx, in.ID, in.Slice)
 	return out, err
 }
 
@@ -78,7 +78,7 @@ func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) (out Star
 func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
 	s := in.Slice
 	if s.Version == 0 && s.RunID != "" {
-		v, err := a.Store.VersionByRun(ctx, s.RunID)
+		v, err := a.Versions.VersionByRun(ctx, s.RunID)
 		switch {
 		case err == nil && v.State == recsys.Refused:
 			s.Version = v.ID
@@ -87,19 +87,19 @@ func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
 		}
 	}
 	if s.Version != 0 {
-		m, err := a.Store.Manifest(ctx, s.Version)
+		m, err := a.Versions.Manifest(ctx, s.Version)
 		if err != nil {
 			return err
 		}
 		s.Rows, s.Metrics = m.Input.Rows, &m.Metrics
 	}
-	return a.Store.EndSlice(ctx, in.ID, s)
+	return a.Ledger.EndSlice(ctx, in.ID, s)
 }
 
 // EndBackfill notes that a round is over, and returns the backfill without its
 // slices. Repeating it changes nothing.
 func (a *Activities) EndBackfill(ctx context.Context, in EndBackfillInput) (backfill.Backfill, error) {
-	b, err := a.Store.EndBackfill(ctx, in.ID, in.Round, in.Failure)
+	b, err := a.Ledger.EndBackfill(ctx, in.ID, in.Round, in.Failure)
 	b.Slices = nil
 	return b, err
 }

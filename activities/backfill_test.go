@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
 func TestStartSlice_skips_what_has_no_events_and_nothing_else(t *testing.T) {
@@ -20,7 +20,7 @@ func TestStartSlice_skips_what_has_no_events_and_nothing_else(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2025, 1, day, 0, 0, 0, 0, time.UTC) }
 	cut, err := backfill.Cut(backfill.AsOf, at(1), at(4), 24*time.Hour)
 	require.NoError(t, err)
-	_, _, err = a.Store.CreateBackfill(t.Context(), vectorstore.NewBackfill{
+	_, _, err = a.Store.CreateBackfill(t.Context(), ledger.NewBackfill{
 		Backfill: backfill.Backfill{ID: "b", Kind: backfill.AsOf, From: at(1), To: at(4), MaxParallel: 1, Rerun: backfill.RerunMissing,
 			Request: []byte("{}"), Actor: "test", WorkflowID: "w", Slices: cut},
 		Parameters: []byte("p"), RequestDigest: []byte("d"),

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
 // BuildIndexesInput names the version.
@@ -18,11 +18,11 @@ type BuildIndexesInput struct {
 func (a *Activities) BuildIndexes(ctx context.Context, in BuildIndexesInput) error {
 	beat := a.report(ctx)
 	defer beat.stop()
-	claim, err := a.Store.Claim(ctx, in.Version, "indexes")
+	claim, err := a.Versions.Claim(ctx, in.Version, "indexes")
 	if err != nil || claim.Done {
 		return a.fenced(ctx, in.Version, err)
 	}
-	err = a.Store.BuildIndexes(ctx, claim, func(p vectorstore.IndexProgress) {
+	err = a.Versions.BuildIndexes(ctx, claim, func(p versions.IndexProgress) {
 		note := Note{Detail: p.Step, Percent: p.Percent}
 		if p.Percent > 0 {
 			note.Detail = fmt.Sprintf("%s %.0f %%", p.Step, p.Percent)

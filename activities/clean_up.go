@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
 // CleanUpResult is what was found without an owner.
@@ -67,7 +67,7 @@ func (a *Activities) stopOrphans(ctx context.Context, owners *owners) (stopped [
 
 // dropAbandoned fails every loading version whose owner is over.
 func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped []int64, err error) {
-	loading, err := a.Store.Abandoned(ctx)
+	loading, err := a.Versions.Abandoned(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped
 			continue
 		}
 		reason := fmt.Sprintf("abandoned: workflow %s (run %s) ended without finishing it", b.Owner.WorkflowID, b.Owner.RunID)
-		if err := a.Store.Fail(ctx, b.Version, reason); err != nil {
+		if err := a.Versions.Fail(ctx, b.Version, reason); err != nil {
 			return dropped, err
 		}
 		activity.GetLogger(ctx).Info("dropped a version without an owner", "version", b.Version, "run_id", b.RunID)
@@ -90,30 +90,30 @@ func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped
 }
 
 // ownerOf is the workflow run that the present activity works for.
-func ownerOf(ctx context.Context) vectorstore.Owner {
+func ownerOf(ctx context.Context) versions.Owner {
 	w := activity.GetInfo(ctx).WorkflowExecution
-	return vectorstore.Owner{WorkflowID: w.ID, RunID: w.RunID}
+	return versions.Owner{WorkflowID: w.ID, RunID: w.RunID}
 }
 
 // ownerArgument and parseOwner write and read the owner argument of a Glue run.
-func ownerArgument(o vectorstore.Owner) string { return o.WorkflowID + "/" + o.RunID }
+func ownerArgument(o versions.Owner) string { return o.WorkflowID + "/" + o.RunID }
 
-func parseOwner(argument string) (vectorstore.Owner, bool) {
+func parseOwner(argument string) (versions.Owner, bool) {
 	i := strings.LastIndexByte(argument, '/')
 	if i < 0 {
-		return vectorstore.Owner{}, false
+		return versions.Owner{}, false
 	}
-	return vectorstore.Owner{WorkflowID: argument[:i], RunID: argument[i+1:]}, true
+	return versions.Owner{WorkflowID: argument[:i], RunID: argument[i+1:]}, true
 }
 
 // owners remembers which workflow runs are under way, for one clean-up.
 type owners struct {
 	activities *Activities
-	known      map[vectorstore.Owner]bool
+	known      map[versions.Owner]bool
 }
 
 func (a *Activities) owners() *owners {
-	return &owners{activities: a, known: map[vectorstore.Owner]bool{}}
+	return &owners{activities: a, known: map[versions.Owner]bool{}}
 }
 
 // maxResets bounds the chain of resets that is followed from one run.
@@ -121,7 +121,7 @@ const maxResets = 100
 
 // running reports whether the workflow run is under way, or was reset into one
 // that is: the new run goes on with what the old one had started.
-func (o *owners) running(ctx context.Context, owner vectorstore.Owner) (bool, error) {
+func (o *owners) running(ctx context.Context, owner versions.Owner) (bool, error) {
 	if running, ok := o.known[owner]; ok {
 		return running, nil
 	}

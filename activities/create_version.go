@@ -3,8 +3,8 @@ package activities
 import (
 	"context"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // CreateVersionInput names the run, and how the version is searched.
@@ -41,7 +41,7 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 	default:
 		search = *in.Search
 	}
-	v, err := a.Store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m, Search: search, Owner: ownerOf(ctx), Evaluation: in.Evaluation})
+	v, err := a.Versions.CreateVersion(ctx, versions.NewVersion{Manifest: m, Search: search, Owner: ownerOf(ctx), Evaluation: in.Evaluation})
 	if err != nil {
 		return CreateVersionResult{}, err
 	}

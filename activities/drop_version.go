@@ -22,7 +22,7 @@ type DropVersionResult struct {
 // DropVersion drops a version that is still loading. One that is ready, refused
 // or live is left as it is, and so running it twice does nothing.
 func (a *Activities) DropVersion(ctx context.Context, in DropVersionInput) (DropVersionResult, error) {
-	v, err := a.Store.VersionByRun(ctx, in.RunID)
+	v, err := a.Versions.VersionByRun(ctx, in.RunID)
 	if errors.Is(err, recsys.ErrNotFound) {
 		return DropVersionResult{}, nil
 	}
@@ -34,5 +34,5 @@ func (a *Activities) DropVersion(ctx context.Context, in DropVersionInput) (Drop
 	if v.State != recsys.Loading && v.State != recsys.Failed {
 		return DropVersionResult{}, nil
 	}
-	return DropVersionResult{Version: v.ID}, a.Store.Fail(ctx, v.ID, in.Reason)
+	return DropVersionResult{Version: v.ID}, a.Versions.Fail(ctx, v.ID, in.Reason)
 }

@@ -8,9 +8,9 @@ import (
 	"path"
 	"strconv"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/trainingrun"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // LoadFileInput names a file by its place in the manifest that is stored with
@@ -32,14 +32,14 @@ type LoadFileResult struct {
 func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileResult, error) {
 	beat := a.report(ctx)
 	defer beat.stop()
-	claim, err := a.Store.Claim(ctx, in.Version, "file-"+strconv.Itoa(in.File))
+	claim, err := a.Versions.Claim(ctx, in.Version, "file-"+strconv.Itoa(in.File))
 	if err != nil {
 		return LoadFileResult{}, a.fenced(ctx, in.Version, err)
 	}
 	if claim.Done {
 		return LoadFileResult{Rows: claim.Rows}, nil
 	}
-	m, err := a.Store.Manifest(ctx, in.Version)
+	m, err := a.Versions.Manifest(ctx, in.Version)
 	if err != nil {
 		return LoadFileResult{}, err
 	}
@@ -61,7 +61,7 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 		return LoadFileResult{}, err
 	}
 	defer reader.Close()
-	rows, err := a.Store.CopyFile(ctx, claim, reader, vectorstore.WithProgress(func(rows int64) {
+	rows, err := a.Versions.CopyFile(ctx, claim, reader, versions.WithProgress(func(rows int64) {
 		beat.set(Note{Detail: "copy " + path.Base(f.Key), File: in.File + 1, Rows: rows})
 	}))
 	return LoadFileResult{Rows: rows}, a.fenced(ctx, in.Version, err)
@@ -81,7 +81,7 @@ func (a *Activities) fenced(ctx context.Context, version int64, err error) error
 	if !errors.Is(err, recsys.ErrFenced) {
 		return err
 	}
-	v, readErr := a.Store.Version(ctx, version)
+	v, readErr := a.Versions.Version(ctx, version)
 	if readErr == nil && (v.State == recsys.Failed || v.State == recsys.Dropped) {
 		return fmt.Errorf("%w: it is %s: %s", recsys.ErrVersionGone, v.State, v.Failure)
 	}

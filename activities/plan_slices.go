@@ -34,7 +34,7 @@ func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSl
 	if err != nil {
 		return PlanSlicesResult{}, err
 	}
-	versions, err := a.Store.PastRuns(ctx, pastRuns)
+	versions, err := a.Ledger.PastRuns(ctx, pastRuns)
 	if err != nil {
 		return PlanSlicesResult{}, err
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/rawdata"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestPlanSlices_estimates_by_earlier_versions(t *testing.T) {
@@ -18,9 +18,9 @@ func TestPlanSlices_estimates_by_earlier_versions(t *testing.T) {
 	a, _, env := setup(t, gluetest.Options{})
 	a.StoredMargin = time.Minute
 	require.NoError(t, a.S3.Put(t.Context(), "raw/interactions/dt=2025-01-02/part-0.parquet", strings.NewReader("PAR1 broken")))
-	m := vectorstoretest.Manifest(t, vectorstoretest.Fixture{})
+	m := postgrestest.Manifest(t, postgrestest.Fixture{})
 	m.Coverage.StoredTo = time.Now().Add(-11 * time.Minute)
-	v, err := a.Store.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: m})
+	v, err := a.Store.CreateVersion(t.Context(), versions.NewVersion{Manifest: m})
 	require.NoError(t, err)
 	require.NoError(t, a.Store.MarkReady(t.Context(), v.ID, nil))
 

@@ -24,7 +24,7 @@ func (a *Activities) Prepare(ctx context.Context) (PrepareResult, error) {
 	if err != nil {
 		return PrepareResult{}, err
 	}
-	live, err := a.Store.Live(ctx)
+	live, err := a.Versions.Live(ctx)
 	if err != nil && !errors.Is(err, recsys.ErrNoLiveVersion) {
 		return PrepareResult{}, err
 	}

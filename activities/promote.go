@@ -3,7 +3,7 @@ package activities
 import (
 	"context"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
 // PromoteInput asks for a version to go live.
@@ -23,7 +23,7 @@ type PromoteResult struct {
 // version with what was live then, so it must still be live now. A version that
 // is live already, by an attempt whose answer was lost, is fine.
 func (a *Activities) Promote(ctx context.Context, in PromoteInput) (PromoteResult, error) {
-	live, err := a.Store.Promote(ctx, vectorstore.Promotion{
+	live, err := a.Versions.Promote(ctx, versions.Promotion{
 		Version:    in.Version,
 		IfRevision: &in.IfRevision,
 		Actor:      in.Actor,

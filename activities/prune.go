@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
 // keepRefused is how many refused versions stay inspectable.
@@ -22,14 +22,14 @@ type PruneResult struct {
 // stream it drops the events that every version covers, and the verdicts, once
 // the stream cannot deliver them again. Running it twice finds less to do.
 func (a *Activities) Prune(ctx context.Context) (out PruneResult, err error) {
-	out.Dropped, err = a.Store.Prune(ctx, vectorstore.PruneOptions{KeepRefused: keepRefused, ReaderTTL: a.ReaderTTL})
+	out.Dropped, err = a.Versions.Prune(ctx, versions.PruneOptions{KeepRefused: keepRefused, ReaderTTL: a.ReaderTTL})
 	if err != nil {
 		return out, err
 	}
 	old := time.Now().Add(-a.EventRetention)
-	if out.Events, err = a.Store.DropCoveredEvents(ctx, old); err != nil {
+	if out.Events, err = a.Events.DropCoveredEvents(ctx, old); err != nil {
 		return out, err
 	}
-	out.Verdicts, err = a.Store.DropVerdicts(ctx, old)
+	out.Verdicts, err = a.Events.DropVerdicts(ctx, old)
 	return out, err
 }

@@ -98,7 +98,7 @@ func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[s
 		"--seed":                strconv.FormatInt(in.Seed, 10),
 		"--interest":            string(interest),
 	}
-	live, err := a.Store.Live(ctx)
+	live, err := a.Versions.Live(ctx)
 	switch {
 	case err == nil:
 		args["--previous_manifest"] = recsys.ManifestKey(live.Version.RunID)

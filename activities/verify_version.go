@@ -33,13 +33,13 @@ type VerifyVersionResult struct {
 func (a *Activities) VerifyVersion(ctx context.Context, in VerifyVersionInput) (VerifyVersionResult, error) {
 	beat := a.report(ctx)
 	defer beat.stop()
-	v, err := a.Store.Version(ctx, in.Version)
+	v, err := a.Versions.Version(ctx, in.Version)
 	if err != nil {
 		return VerifyVersionResult{}, err
 	}
 	// Read before the gates: if another version goes live while they run, the
 	// promotion finds another revision than this one.
-	live, err := a.Store.Live(ctx)
+	live, err := a.Versions.Live(ctx)
 	if err != nil && !errors.Is(err, recsys.ErrNoLiveVersion) {
 		return VerifyVersionResult{}, err
 	}
@@ -55,9 +55,9 @@ func (a *Activities) VerifyVersion(ctx context.Context, in VerifyVersionInput) (
 		LiveVersion:  live.Version.ID,
 		LiveTo:       live.Version.Coverage.To,
 	}
-	mark := a.Store.MarkReady
+	mark := a.Versions.MarkReady
 	if result.Refused {
-		mark = a.Store.MarkRefused
+		mark = a.Versions.MarkRefused
 	}
 	return result, mark(ctx, in.Version, gates)
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
 // everybody lists what needs no token.
@@ -111,8 +111,8 @@ func TestTokens(t *testing.T) {
 		require.Equal(t, "bad_token", refused.problem(t).Code, name)
 	}
 	text, key, digest := apiclient.MintToken()
-	_, err := h.store.CreateToken(t.Context(), vectorstore.NewToken{Key: key, Digest: digest,
-		Token: vectorstore.Token{Name: "old", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Second)}})
+	_, err := h.store.CreateToken(t.Context(), ledger.NewToken{Key: key, Digest: digest,
+		Token: ledger.Token{Name: "old", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Second)}})
 	require.NoError(t, err)
 	require.Equal(t, "bad_token", h.doAs(text, "GET", "/tokens", nil).problem(t).Code)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
 func (s *server) auditRoutes() {
@@ -33,20 +33,20 @@ func (s *server) listAudit(ctx context.Context, in *listAuditInput) (*listAuditO
 	if err != nil {
 		return nil, err
 	}
-	entries, err := s.store.AuditEntries(ctx, vectorstore.AuditFilter{
+	entries, err := s.ledger.AuditEntries(ctx, ledger.AuditFilter{
 		Before: before, Since: in.Since, Action: in.Action, Actor: in.Actor, Outcome: in.Outcome,
 	}, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &listAuditOutput{}
-	page, next := cut(entries, in.Limit, func(a vectorstore.Audit) int64 { return a.ID })
+	page, next := cut(entries, in.Limit, func(a ledger.Audit) int64 { return a.ID })
 	out.Body.Items, out.Body.Next = mapEach(page, auditOf), next
 	return out, nil
 }
 
 // auditOf maps an entry of the audit to its public form.
-func auditOf(a vectorstore.Audit) apiclient.Audit {
+func auditOf(a ledger.Audit) apiclient.Audit {
 	return apiclient.Audit{ID: a.ID, At: a.At, Actor: a.Actor, Action: a.Action, Target: a.Target, Outcome: a.Outcome, Code: a.Code, Detail: a.Detail, TraceID: a.TraceID}
 }
 
@@ -57,8 +57,8 @@ const recordTimeout = 5 * time.Second
 func (s *server) recordRefusal(ctx context.Context, c *call) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	err := s.store.Record(ctx, vectorstore.Audit{
-		Actor: c.principal.actor(), Action: c.action, Target: c.target, Outcome: vectorstore.NotDone,
+	err := s.ledger.Record(ctx, ledger.Audit{
+		Actor: c.principal.actor(), Action: c.action, Target: c.target, Outcome: ledger.NotDone,
 		Code: c.problem.Code, Detail: c.problem.Detail, TraceID: c.traceID,
 	})
 	if err != nil {

@@ -90,7 +90,7 @@ func (s *server) addETA(ctx context.Context, b *apiclient.Backfill) error {
 	}
 	takes := usual(ledger)
 	if takes == 0 {
-		past, err := s.store.PastRuns(ctx, pastRuns)
+		past, err := s.ledger.PastRuns(ctx, pastRuns)
 		if err != nil {
 			return err
 		}

@@ -16,15 +16,15 @@ import (
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/rawdata"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
 
 // newBackfill turns a request into what the ledger keeps of it, with its slices
 // cut and nothing decided about them yet.
-func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n vectorstore.NewBackfill, err error) {
+func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ledger.NewBackfill, err error) {
 	digest := requestDigest(r)
 	if r.To.IsZero() {
 		// What was sent a moment ago belongs to it.
@@ -56,7 +56,7 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ve
 		Actor: principalOf(ctx).actor(), Slices: cut,
 	}
 	b.WorkflowID = backfill.WorkflowID(b, 1)
-	return vectorstore.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
+	return ledger.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
 }
 
 // requestDigest stands for a request as it was sent: an end that was left out is
@@ -126,9 +126,9 @@ const planPatience = 20 * time.Second
 
 // plan says what would become of each slice, for which it asks a worker what the
 // trainings would read.
-func (s *server) plan(ctx context.Context, n *vectorstore.NewBackfill) (apiclient.Plan, error) {
+func (s *server) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Plan, error) {
 	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Slices: make([]apiclient.PlanSlice, len(n.Slices))}
-	if err := s.store.DecideSlices(ctx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
+	if err := s.ledger.DecideSlices(ctx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
 		return p, err
 	}
 	sizes, err := s.sizes(ctx, n)
@@ -169,7 +169,7 @@ func planWarnings(sizes activities.PlanSlicesResult) (warnings []apiclient.PlanW
 }
 
 // sizes asks a worker, which has S3.
-func (s *server) sizes(ctx context.Context, n *vectorstore.NewBackfill) (out activities.PlanSlicesResult, err error) {
+func (s *server) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanSlicesResult, err error) {
 	if err := s.temporalAnswers(ctx); err != nil {
 		return out, err
 	}

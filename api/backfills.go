@@ -12,8 +12,9 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -74,7 +75,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.store.FindBackfill(ctx, key, n.RequestDigest)
+	found, err := s.ledger.FindBackfill(ctx, key, n.RequestDigest)
 	switch {
 	case err == nil && !in.Body.DryRun:
 		return s.accepted(found), nil
@@ -83,7 +84,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 	}
 	if in.Body.DryRun {
 		// For others the ledger does so, together with looking for the very same.
-		if err := s.store.RefuseOverlap(ctx, found.ID, n.Kind, n.From, n.To); err != nil {
+		if err := s.ledger.RefuseOverlap(ctx, found.ID, n.Kind, n.From, n.To); err != nil {
 			return nil, backfillRefused(err)
 		}
 		plan, err := s.plan(ctx, &n)
@@ -93,9 +94,9 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 		return &startBackfillOutput{Status: http.StatusOK, Body: plan}, nil
 	}
 	var b backfill.Backfill
-	err = s.change(ctx, n.ID, func(tx *vectorstore.Store) (err error) {
+	err = s.change(ctx, n.ID, func(tx *postgres.DB) (err error) {
 		var existing bool
-		if b, existing, err = tx.CreateBackfill(ctx, n); existing {
+		if b, existing, err = ledger.New(tx).CreateBackfill(ctx, n); existing {
 			return errExisting
 		}
 		return err
@@ -134,12 +135,12 @@ func (s *server) accepted(b backfill.Backfill) *startBackfillOutput {
 
 // backfillRefused says why the ledger did not take a backfill.
 func backfillRefused(err error) error {
-	var overlap *vectorstore.OverlapError
+	var overlap *ledger.OverlapError
 	switch {
 	case errors.As(err, &overlap):
 		return fail(http.StatusConflict, "overlap", "backfill "+overlap.ID+" is at work on a part of the range",
 			"wait for it, cancel it, or take another range: see /backfill/"+overlap.ID)
-	case errors.Is(err, vectorstore.ErrKeyReused):
+	case errors.Is(err, ledger.ErrKeyReused):
 		return fail(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key came with another request before", "use a new key for a new request")
 	}
 	return err
@@ -154,13 +155,13 @@ func (s *server) listBackfills(ctx context.Context, in *struct{ Page }) (*listBa
 		if err != nil {
 			return nil, err
 		}
-		b, err := s.store.Backfill(ctx, id)
+		b, err := s.ledger.Backfill(ctx, id)
 		if err != nil {
 			return nil, badCursor()
 		}
 		after = &b
 	}
-	found, err := s.store.Backfills(ctx, after, in.Limit+1)
+	found, err := s.ledger.Backfills(ctx, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +189,7 @@ func (s *server) getBackfill(ctx context.Context, in *getBackfillInput) (*backfi
 			return nil, err
 		}
 	}
-	b, err := s.store.Backfill(ctx, in.ID)
+	b, err := s.ledger.Backfill(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +203,7 @@ func (s *server) getBackfill(ctx context.Context, in *getBackfillInput) (*backfi
 
 // awaitChange returns when a backfill has changed or is over, or the time is.
 func (s *server) awaitChange(ctx context.Context, id string, since int64, wait time.Duration) error {
-	b, err := s.store.Backfill(ctx, id)
+	b, err := s.ledger.Backfill(ctx, id)
 	if err != nil || b.Over() {
 		return err
 	}
@@ -223,7 +224,7 @@ func (s *server) awaitChange(ctx context.Context, id string, since int64, wait t
 			return nil
 		case <-tick.C:
 		}
-		if revision, err = s.store.BackfillRevision(ctx, id); err != nil {
+		if revision, err = s.ledger.BackfillRevision(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -236,8 +237,8 @@ type backfillIDInput struct {
 
 func (s *server) cancelBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
 	var b backfill.Backfill
-	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
-		b, err = tx.CancelBackfill(ctx, in.ID)
+	err := s.change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+		b, err = ledger.New(tx).CancelBackfill(ctx, in.ID)
 		return err
 	})
 	if err != nil {
@@ -260,7 +261,7 @@ func (s *server) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfi
 	var unknown *serviceerror.NotFound
 	switch {
 	case errors.As(err, &unknown):
-		return s.store.EndBackfill(ctx, b.ID, b.Round, "")
+		return s.ledger.EndBackfill(ctx, b.ID, b.Round, "")
 	case err != nil:
 		s.log.WarnContext(ctx, "a backfill is left for a worker to cancel", "backfill", b.ID, "error", err)
 	}
@@ -269,8 +270,8 @@ func (s *server) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfi
 
 func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
 	var b backfill.Backfill
-	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
-		b, err = tx.RetryBackfill(ctx, in.ID)
+	err := s.change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+		b, err = ledger.New(tx).RetryBackfill(ctx, in.ID)
 		return err
 	})
 	if err != nil {

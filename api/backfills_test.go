@@ -24,9 +24,9 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/aws/glue"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/temporaltest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -57,7 +57,7 @@ func (h *harness) withWorkerOn(t *testing.T, s3 *awsclient.S3) (hold string) {
 	c, err := client.Dial(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	steps := &activities.Activities{Store: h.store, S3: s3, Glue: endpoint.Client(t), Temporal: c, PollEvery: 50 * time.Millisecond, LoadParallel: 1}
+	steps := &activities.Activities{Versions: h.store.VersionStore, Events: h.store.EventStore, Ledger: h.store.LedgerStore, S3: s3, Glue: endpoint.Client(t), Temporal: c, PollEvery: 50 * time.Millisecond, LoadParallel: 1}
 	w := worker.New(c, "recflow", worker.Options{})
 	workflows.Register(w)
 	w.RegisterActivity(steps)
@@ -222,9 +222,9 @@ func TestETA(t *testing.T) {
 	out = h.describe(b)
 	require.NoError(t, h.addETA(t.Context(), &out))
 	require.Zero(t, out.ETA, "nothing ran before")
-	m := vectorstoretest.Manifest(t, vectorstoretest.Fixture{})
+	m := postgrestest.Manifest(t, postgrestest.Fixture{})
 	m.Coverage.StoredTo = now.Add(-10 * time.Minute)
-	v, err := h.store.CreateVersion(t.Context(), vectorstore.NewVersion{Manifest: m})
+	v, err := h.store.CreateVersion(t.Context(), versions.NewVersion{Manifest: m})
 	require.NoError(t, err)
 	require.NoError(t, h.store.MarkReady(t.Context(), v.ID, nil))
 	require.NoError(t, h.addETA(t.Context(), &out))

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestRecommendBatch(t *testing.T) {
@@ -87,10 +87,10 @@ func TestRecommendBatch(t *testing.T) {
 func TestRecommendBatchWithoutASolution(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	v := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
-	_, err := h.store.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	v := postgrestest.Build(t, h.store, postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
+	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
-	vectorstoretest.Stream(t, h.store, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
+	postgrestest.Stream(t, h.store, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
 	got, err := h.client(h.token).RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u00002", "u00003", "nobody"}, K: 3})
 	require.NoError(t, err)
 	require.Equal(t, recommend.Personalised, got.Items[0].List.Stage)

@@ -18,8 +18,8 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/quarantine"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 var update = flag.Bool("update", false, "write openapi.json anew")
@@ -72,7 +72,7 @@ func TestContractFuzz(t *testing.T) {
 	tools := toolchaintest.Tools(t)
 	program := filepath.Join(filepath.Dir(tools.Python), "schemathesis")
 	examples := "15"
-	if *vectorstoretest.Soak {
+	if *postgrestest.Soak {
 		examples = "300"
 	}
 	for name, token := range map[string]bool{"with a token": true, "without one": false} {

@@ -14,9 +14,9 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 const (
@@ -166,7 +166,7 @@ func (s *server) getEvent(ctx context.Context, in *getEventInput) (*getEventOutp
 	if err := checkID("id", in.ID); err != nil {
 		return nil, err
 	}
-	verdicts, stored, err := s.store.Outcomes(ctx, in.ID)
+	verdicts, stored, err := s.events.Outcomes(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (s *server) getEvent(ctx context.Context, in *getEventInput) (*getEventOutp
 		out.Body.State = "stored"
 	}
 	for i, v := range verdicts {
-		if i > 0 || v.Verdict == vectorstore.QuarantinedVerdict && !stored.IsZero() {
+		if i > 0 || v.Verdict == events.QuarantinedVerdict && !stored.IsZero() {
 			out.Body.Conflicts++
 			continue
 		}
@@ -189,7 +189,7 @@ type getVerdictsInput struct{ Body apiclient.EventKeys }
 type getVerdictsOutput struct{ Body apiclient.Verdicts }
 
 func (s *server) getVerdicts(ctx context.Context, in *getVerdictsInput) (*getVerdictsOutput, error) {
-	keys := make([]vectorstore.VerdictKey, len(in.Body.Events))
+	keys := make([]events.VerdictKey, len(in.Body.Events))
 	for i, e := range in.Body.Events {
 		if err := checkID("event_id", e.EventID); err != nil {
 			return nil, err
@@ -198,9 +198,9 @@ func (s *server) getVerdicts(ctx context.Context, in *getVerdictsInput) (*getVer
 		if err != nil || len(digest) != len(keys[i].Digest) {
 			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "a digest is not 32 hexadecimal digits", "send it as POST /events returned it")
 		}
-		keys[i] = vectorstore.VerdictKey{EventID: e.EventID, Digest: [16]byte(digest)}
+		keys[i] = events.VerdictKey{EventID: e.EventID, Digest: [16]byte(digest)}
 	}
-	found, err := s.store.Verdicts(ctx, keys)
+	found, err := s.events.Verdicts(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (s *server) getVerdicts(ctx context.Context, in *getVerdictsInput) (*getVer
 }
 
 // verdictOf maps a verdict to its public form.
-func verdictOf(v vectorstore.Verdict) apiclient.Verdict {
+func verdictOf(v events.Verdict) apiclient.Verdict {
 	return apiclient.Verdict{
 		EventKey: apiclient.EventKey{EventID: v.EventID, Digest: hex.EncodeToString(v.Digest[:])},
 		State:    v.Verdict, Reason: v.Reason, Stage: v.Stage, Version: v.Version, ArrivedAt: v.ArrivedAt, DecidedAt: v.At,

@@ -14,9 +14,9 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient/kinesistest"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestSendEvents(t *testing.T) {
@@ -102,12 +102,12 @@ func TestEventOutcome(t *testing.T) {
 	}
 	require.Equal(t, "unknown", get("x").State)
 	e := recsys.Event{EventID: "x", UserID: "u", ItemID: "i", EventType: "click", OccurredAt: time.Now()}
-	vectorstoretest.Stream(t, h.store, e)
+	postgrestest.Stream(t, h.store, e)
 	require.Equal(t, "stored", get("x").State)
-	verdicts := []vectorstore.Verdict{
-		{EventID: "x", Digest: [16]byte{2}, Verdict: vectorstore.QuarantinedVerdict, Reason: "conflict", ArrivedAt: time.Now()},
-		{EventID: "x", Digest: [16]byte{1}, Verdict: vectorstore.Folded, Stage: "session", Version: 3, ArrivedAt: time.Now()},
-		{EventID: "q/1", Digest: [16]byte{1}, Verdict: vectorstore.QuarantinedVerdict, Reason: "bad_time", ArrivedAt: time.Now()},
+	verdicts := []events.Verdict{
+		{EventID: "x", Digest: [16]byte{2}, Verdict: events.QuarantinedVerdict, Reason: "conflict", ArrivedAt: time.Now()},
+		{EventID: "x", Digest: [16]byte{1}, Verdict: events.Folded, Stage: "session", Version: 3, ArrivedAt: time.Now()},
+		{EventID: "q/1", Digest: [16]byte{1}, Verdict: events.QuarantinedVerdict, Reason: "bad_time", ArrivedAt: time.Now()},
 	}
 	require.NoError(t, h.store.WriteVerdicts(t.Context(), verdicts[:1], nil))
 	require.Equal(t, "stored", get("x").State, "the other one is in conflict, not this")
@@ -125,9 +125,9 @@ func TestVerdicts(t *testing.T) {
 	h := newHarness(t)
 	api := h.client(h.token)
 	arrived := time.Now().UTC().Truncate(time.Millisecond)
-	require.NoError(t, h.store.WriteVerdicts(t.Context(), []vectorstore.Verdict{
-		{EventID: "x", Digest: [16]byte{2}, Verdict: vectorstore.QuarantinedVerdict, Reason: "conflict", ArrivedAt: arrived},
-		{EventID: "x", Digest: [16]byte{1}, Verdict: vectorstore.Folded, Stage: "session", Version: 3, ArrivedAt: arrived},
+	require.NoError(t, h.store.WriteVerdicts(t.Context(), []events.Verdict{
+		{EventID: "x", Digest: [16]byte{2}, Verdict: events.QuarantinedVerdict, Reason: "conflict", ArrivedAt: arrived},
+		{EventID: "x", Digest: [16]byte{1}, Verdict: events.Folded, Stage: "session", Version: 3, ArrivedAt: arrived},
 	}, nil))
 	digest := func(first string) string { return first + strings.Repeat("0", 30) }
 	keys := []apiclient.EventKey{{EventID: "y", Digest: digest("01")}, {EventID: "x", Digest: digest("02")}, {EventID: "x", Digest: digest("01")}, {EventID: "x", Digest: digest("03")}}

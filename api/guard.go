@@ -17,8 +17,8 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // Limits of what is kept about callers, and of callers that are nobody.
@@ -46,11 +46,11 @@ type guard struct {
 }
 
 type tokenStore interface {
-	TokenByKey(ctx context.Context, key string) (vectorstore.Token, []byte, error)
+	TokenByKey(ctx context.Context, key string) (ledger.Token, []byte, error)
 }
 
 type knownToken struct {
-	token  vectorstore.Token
+	token  ledger.Token
 	digest []byte
 	read   time.Time
 }
@@ -104,7 +104,7 @@ func (g *guard) authenticate(ctx context.Context, authorization string) (princip
 }
 
 // token reads a token, or remembers it for a moment.
-func (g *guard) token(ctx context.Context, key string) (vectorstore.Token, []byte, error) {
+func (g *guard) token(ctx context.Context, key string) (ledger.Token, []byte, error) {
 	g.mu.Lock()
 	k, ok := g.known[key]
 	g.mu.Unlock()
@@ -113,7 +113,7 @@ func (g *guard) token(ctx context.Context, key string) (vectorstore.Token, []byt
 	}
 	t, digest, err := g.tokens.TokenByKey(ctx, key)
 	if err != nil {
-		return vectorstore.Token{}, nil, err
+		return ledger.Token{}, nil, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

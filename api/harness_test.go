@@ -15,9 +15,9 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/temporaltest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // harness is the API on a database of its own, behind a real HTTP server. Its
@@ -25,6 +25,7 @@ import (
 type harness struct {
 	t        *testing.T
 	*server  // to look behind the answers
+	store    *postgrestest.Store
 	http     *httptest.Server
 	token    string // that may do everything
 	settings config.API
@@ -57,7 +58,8 @@ func newHarness(t *testing.T, options ...harnessOption) *harness {
 	temporal, err := client.NewLazyClient(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	h.server = newServer(h.settings, h.logger, vectorstoretest.New(t), temporal)
+	h.store = postgrestest.New(t)
+	h.server = newServer(h.settings, h.logger, h.store.DB, temporal)
 	h.http = httptest.NewServer(h.handler())
 	t.Cleanup(h.http.Close)
 	h.token = h.tokenWith("test", apiclient.Scopes()...)
@@ -68,7 +70,7 @@ func newHarness(t *testing.T, options ...harnessOption) *harness {
 func (h *harness) tokenWith(name string, allowed ...string) string {
 	h.t.Helper()
 	text, key, digest := apiclient.MintToken()
-	n := vectorstore.NewToken{Token: vectorstore.Token{Name: name, Scopes: allowed, CreatedBy: "test"}, Key: key, Digest: digest}
+	n := ledger.NewToken{Token: ledger.Token{Name: name, Scopes: allowed, CreatedBy: "test"}, Key: key, Digest: digest}
 	_, err := h.store.CreateToken(h.t.Context(), n)
 	require.NoError(h.t, err)
 	return text
@@ -150,7 +152,7 @@ func (h *harness) doAs(token, method, path string, body any, headers ...string) 
 // audited is what the audit holds, newest first: "outcome action target code".
 func (h *harness) audited() (lines []string) {
 	h.t.Helper()
-	entries, err := h.store.AuditEntries(h.t.Context(), vectorstore.AuditFilter{}, 1000)
+	entries, err := h.store.AuditEntries(h.t.Context(), ledger.AuditFilter{}, 1000)
 	require.NoError(h.t, err)
 	for _, e := range entries {
 		lines = append(lines, strings.Join(strings.Fields(e.Outcome+" "+e.Action+" "+e.Target+" "+e.Code), " "))

@@ -48,7 +48,7 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 	var group errgroup.Group
 	var database, temporal string
 	group.Go(func() error {
-		h, err := s.store.Health(ctx)
+		h, err := s.db.Health(ctx)
 		out.Body.SchemaVersion, out.Body.PgvectorVersion = h.SchemaVersion, h.PgvectorVersion
 		switch {
 		case err != nil:

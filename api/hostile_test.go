@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
 // TestHostileRequests sends what nobody means well with. Each is refused with its
@@ -22,8 +22,8 @@ func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	expired, key, digest := apiclient.MintToken()
-	_, err := h.store.CreateToken(t.Context(), vectorstore.NewToken{Key: key, Digest: digest,
-		Token: vectorstore.Token{Name: "expired", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Hour)}})
+	_, err := h.store.CreateToken(t.Context(), ledger.NewToken{Key: key, Digest: digest,
+		Token: ledger.Token{Name: "expired", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Hour)}})
 	require.NoError(t, err)
 	narrow := h.tokenWith("narrow", apiclient.ScopeRead)
 	const token = `{"name":"x","scopes":["read"]}`

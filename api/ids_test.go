@@ -19,9 +19,9 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // hardIDs are ids that a path changes when it is encoded or decoded wrongly:
@@ -88,7 +88,7 @@ func TestPathIDs(t *testing.T) {
 func (h *harness) withHardIDs(t *testing.T) []string {
 	t.Helper()
 	ids := hardIDs()
-	v := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) {
+	v := postgrestest.Build(t, h.store, postgrestest.Fixture{Change: func(d *postgrestest.Data) {
 		renamed := map[string]string{}
 		for n, id := range ids {
 			renamed[d.Items[n].ItemID] = id
@@ -106,7 +106,7 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 		}
 		d.Holdout = nil
 	}})
-	_, err := h.store.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 	return ids
 }
@@ -114,7 +114,7 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 // textRoutes are the routes whose ids are the shop's own: each asks at path for id
 // and compares the answer with that of the library below the API.
 func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
-	plain := recommend.Recommender{Store: h.store}
+	plain := recommend.Recommender{Versions: h.store.VersionStore, Embeddings: h.store.EmbeddingStore}
 	return map[string]func(t *testing.T, id, path string){
 		"GET /items/:id": func(t *testing.T, id, path string) {
 			var got apiclient.ItemNow

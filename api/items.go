@@ -9,9 +9,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 func (s *server) itemRoutes() {
@@ -37,7 +38,7 @@ func (s *server) getItem(ctx context.Context, in *ItemPath) (*itemOutput, error)
 	if err := checkID("id", in.ID); err != nil {
 		return nil, err
 	}
-	said, err := s.store.ItemState(ctx, in.ID)
+	said, err := s.embeddings.ItemState(ctx, in.ID)
 	if errors.Is(err, recsys.ErrNotFound) {
 		return s.itemNow(ctx, in.ID, nil)
 	}
@@ -63,9 +64,9 @@ func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, er
 	if slices.Contains(b.Tags, "") {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "a tag is empty", "leave it out")
 	}
-	var said vectorstore.ItemState
-	err := s.change(ctx, in.ID, func(tx *vectorstore.Store) (err error) {
-		said, err = tx.ChangeItem(ctx, in.ID, vectorstore.ItemChange{Available: b.Available, Title: b.Title, Category: b.Category, Tags: b.Tags, Reset: b.Reset})
+	var said embeddings.ItemState
+	err := s.change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+		said, err = embeddings.New(tx).ChangeItem(ctx, in.ID, embeddings.ItemChange{Available: b.Available, Title: b.Title, Category: b.Category, Tags: b.Tags, Reset: b.Reset})
 		return err
 	})
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, er
 }
 
 // itemNow is an item of the live version with what is said of it, or that alone.
-func (s *server) itemNow(ctx context.Context, id string, said *vectorstore.ItemState) (*itemOutput, error) {
+func (s *server) itemNow(ctx context.Context, id string, said *embeddings.ItemState) (*itemOutput, error) {
 	out := &itemOutput{apiclient.ItemNow{Said: itemStateOf(said), Known: true}}
 	var err error
 	out.Body.Item, out.Body.Version, err = s.reader.Item(ctx, id)
@@ -94,7 +95,7 @@ func (s *server) itemNow(ctx context.Context, id string, said *vectorstore.ItemS
 }
 
 // itemStateOf maps the overrides of an item to their public form; nil stays nil.
-func itemStateOf(st *vectorstore.ItemState) *apiclient.ItemState {
+func itemStateOf(st *embeddings.ItemState) *apiclient.ItemState {
 	if st == nil {
 		return nil
 	}

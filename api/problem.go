@@ -14,8 +14,8 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // retrySoon is how long to wait for a service that is away.
@@ -70,9 +70,9 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	case temporalAway(err):
 		log.WarnContext(ctx, "Temporal is unreachable", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
-	case vectorstore.Refused(err):
+	case postgres.Refused(err):
 		return fail(http.StatusUnprocessableEntity, "invalid_text", "a text holds a character that cannot be kept", "leave out zero characters")
-	case vectorstore.Away(err):
+	case postgres.Away(err):
 		log.WarnContext(ctx, "database is unreachable", "error", err)
 		return failAfter(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer", "try again", retrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // withLive gives the API a live version.
-func (h *harness) withLive(t *testing.T) (data vectorstoretest.Data) {
+func (h *harness) withLive(t *testing.T) (data postgrestest.Data) {
 	t.Helper()
-	v := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) { data = *d }})
-	_, err := h.store.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	v := postgrestest.Build(t, h.store, postgrestest.Fixture{Change: func(d *postgrestest.Data) { data = *d }})
+	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 	return data
 }
@@ -48,7 +48,7 @@ func TestRecommendations(t *testing.T) {
 		require.NotZero(t, l.Version)
 		return l
 	}
-	plain := recommend.Recommender{Store: h.store}
+	plain := recommend.Recommender{Versions: h.store.VersionStore, Embeddings: h.store.EmbeddingStore}
 	want, err := plain.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 	require.NoError(t, err)
 	require.Equal(t, want, get("/recommendations/"+user.ID))
@@ -179,8 +179,8 @@ func TestAFlipIsFollowedWithinASecond(t *testing.T) {
 		return l.Version
 	}
 	require.EqualValues(t, 1, version())
-	next := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{RunID: "next"})
-	_, err := h.store.Promote(t.Context(), vectorstore.Promotion{Version: next.ID, Actor: "test"})
+	next := postgrestest.Build(t, h.store, postgrestest.Fixture{RunID: "next"})
+	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: next.ID, Actor: "test"})
 	require.NoError(t, err)
 	began := time.Now()
 	require.Eventually(t, func() bool { return version() == next.ID }, 30*time.Second, 20*time.Millisecond)

@@ -16,8 +16,8 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/config/temporalconfig"
+	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/quarantine"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // Limits of a request. The longest answer is a long poll of 60 seconds.
@@ -39,14 +39,14 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 			return err
 		}
 	}
-	store, err := vectorstore.Open(ctx, vectorstore.Options{
+	db, err := postgres.Open(ctx, postgres.Options{
 		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-api", Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	if err := store.CheckSchema(ctx); err != nil {
+	defer db.Close()
+	if err := db.CheckSchema(ctx); err != nil {
 		return err
 	}
 	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(log))
@@ -59,7 +59,7 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 		return fmt.Errorf("prepare for Temporal at %s: %w", c.Temporal.Address, err)
 	}
 	defer temporal.Close()
-	s := newServer(c, log, store, temporal)
+	s := newServer(c, log, db, temporal)
 	if c.Stream.Name != "" {
 		s.stream = awsclient.NewKinesis(aws, c.Stream.Name)
 	}

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -124,7 +124,7 @@ func (s *server) changeSchedule(ctx context.Context, change func(context.Context
 	if err := s.temporalAnswers(ctx); err != nil {
 		return err
 	}
-	return s.change(ctx, workflows.RefreshSchedule, func(tx *vectorstore.Store) error {
+	return s.change(ctx, workflows.RefreshSchedule, func(tx *postgres.DB) error {
 		if err := tx.Exclusive(ctx, workflows.RefreshSchedule); err != nil {
 			return err
 		}

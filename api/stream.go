@@ -8,8 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // longestStatus bounds how many verdicts a request counts.
@@ -39,7 +39,7 @@ func (s *server) getStream(ctx context.Context, in *getStreamInput) (*getStreamO
 	if err != nil || last < time.Millisecond || last > longestStatus {
 		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "last is not a duration from 1ms to 7d", "use 5m, 36h or 7d")
 	}
-	stats, err := s.store.StreamStats(ctx, last)
+	stats, err := s.events.StreamStats(ctx, last)
 	if err != nil {
 		return nil, err
 	}
@@ -47,10 +47,10 @@ func (s *server) getStream(ctx context.Context, in *getStreamInput) (*getStreamO
 }
 
 // streamStatusOf maps the statistics of a period to their public form.
-func streamStatusOf(s vectorstore.StreamStats, last time.Duration) apiclient.StreamStatus {
+func streamStatusOf(s events.StreamStats, last time.Duration) apiclient.StreamStatus {
 	out := apiclient.StreamStatus{
 		Since: s.Since, Seconds: last.Seconds(), Events: s.Events, PerSecond: float64(s.Events) / last.Seconds(), Newest: s.Newest,
-		Verdicts: mapEach(s.Verdicts, func(v vectorstore.VerdictCount) apiclient.VerdictCount {
+		Verdicts: mapEach(s.Verdicts, func(v events.VerdictCount) apiclient.VerdictCount {
 			return apiclient.VerdictCount{Verdict: v.Verdict, Reason: v.Reason, Events: v.Events}
 		}),
 	}
@@ -62,7 +62,7 @@ func streamStatusOf(s vectorstore.StreamStats, last time.Duration) apiclient.Str
 	for _, c := range s.Stages {
 		folded += c.Events
 	}
-	out.Stages = mapEach(s.Stages, func(c vectorstore.StageCount) apiclient.StageShare {
+	out.Stages = mapEach(s.Stages, func(c events.StageCount) apiclient.StageShare {
 		return apiclient.StageShare{Stage: c.Stage, Events: c.Events, Share: float64(c.Events) / float64(folded)}
 	})
 	return out
@@ -71,7 +71,7 @@ func streamStatusOf(s vectorstore.StreamStats, last time.Duration) apiclient.Str
 type getStreamQualityOutput struct{ Body apiclient.StreamQuality }
 
 func (s *server) getStreamQuality(ctx context.Context, _ *struct{}) (*getStreamQualityOutput, error) {
-	stats, err := s.store.EvaluationStats(ctx)
+	stats, err := s.events.EvaluationStats(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *server) getStreamQuality(ctx context.Context, _ *struct{}) (*getStreamQ
 
 // stageQualityOf maps the counts of a stage to rates and the interval of their
 // difference.
-func stageQualityOf(s vectorstore.EvaluationStats) apiclient.StageQuality {
+func stageQualityOf(s events.EvaluationStats) apiclient.StageQuality {
 	n := float64(s.Events) // positive: a group without events has no row
 	q := apiclient.StageQuality{
 		Version: s.Version, Stage: s.Stage, Events: s.Events, LiveHits: s.LiveHits, StaleHits: s.StaleHits, OnlyLive: s.OnlyLive, OnlyStale: s.OnlyStale,
@@ -92,7 +92,7 @@ func stageQualityOf(s vectorstore.EvaluationStats) apiclient.StageQuality {
 }
 
 // withTotals adds, after the stages of each version that has several, their sum.
-func withTotals(stats []vectorstore.EvaluationStats) (out []vectorstore.EvaluationStats) {
+func withTotals(stats []events.EvaluationStats) (out []events.EvaluationStats) {
 	for len(stats) > 0 {
 		n := 1
 		for n < len(stats) && stats[n].Version == stats[0].Version {
@@ -108,8 +108,8 @@ func withTotals(stats []vectorstore.EvaluationStats) (out []vectorstore.Evaluati
 }
 
 // totalOf sums up the stages of one version; means are weighted by events.
-func totalOf(stats []vectorstore.EvaluationStats) vectorstore.EvaluationStats {
-	sum := vectorstore.EvaluationStats{Version: stats[0].Version, Stage: apiclient.AllStages}
+func totalOf(stats []events.EvaluationStats) events.EvaluationStats {
+	sum := events.EvaluationStats{Version: stats[0].Version, Stage: apiclient.AllStages}
 	for _, s := range stats {
 		sum.Events += s.Events
 		sum.LiveHits += s.LiveHits

@@ -10,32 +10,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // withVerdicts adds ninety folded events and ten that were not, and evaluations of
 // two stages.
 func (h *harness) withVerdicts(t *testing.T) {
 	t.Helper()
-	var verdicts []vectorstore.Verdict
-	var evaluations []vectorstore.Evaluation
+	var verdicts []events.Verdict
+	var evaluations []events.Evaluation
 	for i := range 100 {
 		id := fmt.Sprintf("e%03d", i)
 		sum := sha256.Sum256([]byte(id))
-		v := vectorstore.Verdict{EventID: id, Digest: [16]byte(sum[:16]), Verdict: vectorstore.Folded, Stage: "personalised", Version: 1,
+		v := events.Verdict{EventID: id, Digest: [16]byte(sum[:16]), Verdict: events.Folded, Stage: "personalised", Version: 1,
 			ArrivedAt: time.Now().Add(-300 * time.Millisecond)}
 		switch {
 		case i < 30:
 			v.Stage = "session"
 		case i >= 97:
-			v.Verdict, v.Reason, v.Stage = vectorstore.QuarantinedVerdict, "not_json", ""
+			v.Verdict, v.Reason, v.Stage = events.QuarantinedVerdict, "not_json", ""
 		case i >= 90:
-			v.Verdict, v.Reason, v.Stage = vectorstore.Ignored, "unknown_item", ""
+			v.Verdict, v.Reason, v.Stage = events.Ignored, "unknown_item", ""
 		}
 		verdicts = append(verdicts, v)
 		if i < 60 {
-			evaluations = append(evaluations, vectorstore.Evaluation{EventID: id, Version: 1, LiveStage: v.Stage, StaleStage: "popular", LiveRank: 1 + i%40, StaleRank: (i * 3) % 90})
+			evaluations = append(evaluations, events.Evaluation{EventID: id, Version: 1, LiveStage: v.Stage, StaleStage: "popular", LiveRank: 1 + i%40, StaleRank: (i * 3) % 90})
 		}
 	}
 	require.NoError(t, h.store.WriteVerdicts(t.Context(), verdicts, evaluations))

@@ -10,8 +10,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 func (s *server) tokenRoutes() {
@@ -46,9 +47,9 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 	n.Scopes = slices.Compact(n.Scopes)
 	text, key, digest := apiclient.MintToken()
 	out := &createTokenOutput{}
-	err := s.change(ctx, n.Name, func(tx *vectorstore.Store) error {
-		created, err := tx.CreateToken(ctx, vectorstore.NewToken{
-			Token: vectorstore.Token{Name: n.Name, Scopes: n.Scopes, CreatedBy: p.actor(), ExpiresAt: n.ExpiresAt},
+	err := s.change(ctx, n.Name, func(tx *postgres.DB) error {
+		created, err := ledger.New(tx).CreateToken(ctx, ledger.NewToken{
+			Token: ledger.Token{Name: n.Name, Scopes: n.Scopes, CreatedBy: p.actor(), ExpiresAt: n.ExpiresAt},
 			Key:   key, Digest: digest,
 		})
 		out.Body.Token = tokenOf(created)
@@ -68,18 +69,18 @@ func (s *server) listTokens(ctx context.Context, in *struct{ Page }) (*listToken
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := s.store.Tokens(ctx, before, in.Limit+1)
+	tokens, err := s.ledger.Tokens(ctx, before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
 	out := &listTokensOutput{}
-	page, next := cut(tokens, in.Limit, func(t vectorstore.Token) int64 { return t.ID })
+	page, next := cut(tokens, in.Limit, func(t ledger.Token) int64 { return t.ID })
 	out.Body.Items, out.Body.Next = mapEach(page, tokenOf), next
 	return out, nil
 }
 
 // tokenOf maps a token to its public form, without its key and its digest.
-func tokenOf(t vectorstore.Token) apiclient.Token {
+func tokenOf(t ledger.Token) apiclient.Token {
 	return apiclient.Token{ID: t.ID, Name: t.Name, Scopes: t.Scopes, CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt,
 		ExpiresAt: t.ExpiresAt, UsedAt: t.UsedAt, RevokedAt: t.RevokedAt}
 }
@@ -91,8 +92,8 @@ type revokeTokenOutput struct{ Body apiclient.Token }
 
 func (s *server) revokeToken(ctx context.Context, in *revokeTokenInput) (*revokeTokenOutput, error) {
 	out := &revokeTokenOutput{}
-	err := s.change(ctx, idText(in.ID), func(tx *vectorstore.Store) error {
-		revoked, err := tx.RevokeToken(ctx, in.ID)
+	err := s.change(ctx, idText(in.ID), func(tx *postgres.DB) error {
+		revoked, err := ledger.New(tx).RevokeToken(ctx, in.ID)
 		out.Body = tokenOf(revoked)
 		return err
 	})

@@ -9,9 +9,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // flipsShown is how many changes of the live version an answer shows.
@@ -57,7 +58,7 @@ func (s *server) listVersions(ctx context.Context, in *struct{ Page }) (*listVer
 	if err != nil {
 		return nil, err
 	}
-	versions, err := s.store.VersionsBefore(ctx, before, in.Limit+1)
+	versions, err := s.versions.VersionsBefore(ctx, before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -76,19 +77,19 @@ type versionReportOutput struct {
 }
 
 func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionReportOutput, error) {
-	v, revision, err := seeVersion(ctx, s.store, in.Version)
+	v, revision, err := seeVersion(ctx, s.versions, in.Version)
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.store.Manifest(ctx, v.ID)
+	m, err := s.versions.Manifest(ctx, v.ID)
 	if err != nil {
 		return nil, err
 	}
-	gates, err := s.store.Gates(ctx, v.ID)
+	gates, err := s.versions.Gates(ctx, v.ID)
 	if err != nil {
 		return nil, err
 	}
-	flips, err := s.store.FlipsTo(ctx, v.ID, flipsShown)
+	flips, err := s.versions.FlipsTo(ctx, v.ID, flipsShown)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
 		Flips: mapEach(flips, flipOf),
 	}}
-	live, err := s.store.Live(ctx)
+	live, err := s.versions.Live(ctx)
 	switch {
 	case err == nil && live.Version.ID != v.ID:
 		metrics := withMaps(live.Manifest.Metrics)
@@ -129,7 +130,7 @@ func orEmpty[T any](list []T) []T {
 }
 
 // seeVersion is a version and the revision of the live pointer.
-func seeVersion(ctx context.Context, store *vectorstore.Store, id int64) (recsys.Version, int64, error) {
+func seeVersion(ctx context.Context, store *versions.Store, id int64) (recsys.Version, int64, error) {
 	v, err := store.Version(ctx, id)
 	if err != nil {
 		return v, 0, err
@@ -159,18 +160,18 @@ type sampleUsersOutput struct{ Body apiclient.UserSample }
 const sampleSeed = "demo"
 
 func (s *server) sampleUsers(ctx context.Context, in *sampleUsersInput) (*sampleUsersOutput, error) {
-	v, err := s.store.Version(ctx, in.Version)
+	v, err := s.versions.Version(ctx, in.Version)
 	if err != nil {
 		return nil, err
 	}
 	if v.State != recsys.Ready && v.State != recsys.Refused {
 		return nil, fmt.Errorf("version %d is %s and has no data to read: %w", v.ID, v.State, recsys.ErrNotFound)
 	}
-	users, err := s.store.SampleUsers(ctx, v, in.Limit, sampleSeed)
+	users, err := s.embeddings.SampleUsers(ctx, v, in.Limit, sampleSeed)
 	if err != nil {
 		return nil, err
 	}
-	return &sampleUsersOutput{apiclient.UserSample{Items: mapEach(users, func(u vectorstore.User) apiclient.SampledUser {
+	return &sampleUsersOutput{apiclient.UserSample{Items: mapEach(users, func(u recsys.User) apiclient.SampledUser {
 		return apiclient.SampledUser{UserID: u.ID, Items: len(u.History.Items), LastEventAt: u.History.Reference}
 	})}}, nil
 }
@@ -210,14 +211,14 @@ type liveOutput struct {
 }
 
 func (s *server) getLive(ctx context.Context, _ *struct{}) (*liveOutput, error) {
-	live, err := s.store.Live(ctx)
+	live, err := s.versions.Live(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return describeLive(ctx, s.store, live)
+	return describeLive(ctx, s.versions, live)
 }
 
-func describeLive(ctx context.Context, store *vectorstore.Store, live vectorstore.Live) (*liveOutput, error) {
+func describeLive(ctx context.Context, store *versions.Store, live recsys.Live) (*liveOutput, error) {
 	flips, err := store.Flips(ctx, flipsShown)
 	if err != nil {
 		return nil, err
@@ -226,14 +227,15 @@ func describeLive(ctx context.Context, store *vectorstore.Store, live vectorstor
 }
 
 // flipOf maps a change of the live version to its public form.
-func flipOf(f vectorstore.Flip) apiclient.Flip {
+func flipOf(f versions.Flip) apiclient.Flip {
 	return apiclient.Flip{Revision: f.Revision, Version: f.Version, FromVersion: f.FromVersion, Kind: f.Kind, Actor: f.Actor, Reason: f.Reason, At: f.At}
 }
 
 // changeVersion makes a change to a version that is as the caller saw it: the
 // live pointer is locked before it is looked at, so nobody comes in between.
-func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, change func(tx *vectorstore.Store) error) error {
-	return s.change(ctx, idText(id), func(tx *vectorstore.Store) error {
+func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, change func(tx *versions.Store) error) error {
+	return s.change(ctx, idText(id), func(db *postgres.DB) error {
+		tx := versions.New(db)
 		held, err := tx.Hold(ctx, id)
 		if err != nil {
 			return err
@@ -252,8 +254,8 @@ type promoteInput struct {
 }
 
 func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liveOutput, err error) {
-	err = s.changeVersion(ctx, in.Version, in.IfMatch, func(tx *vectorstore.Store) error {
-		live, err := tx.Promote(ctx, vectorstore.Promotion{
+	err = s.changeVersion(ctx, in.Version, in.IfMatch, func(tx *versions.Store) error {
+		live, err := tx.Promote(ctx, versions.Promotion{
 			Version: in.Version, Actor: principalOf(ctx).actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
 		})
 		if err != nil {
@@ -274,7 +276,8 @@ type rollbackInput struct {
 }
 
 func (s *server) rollback(ctx context.Context, in *rollbackInput) (out *liveOutput, err error) {
-	err = s.change(ctx, "live", func(tx *vectorstore.Store) error {
+	err = s.change(ctx, "live", func(db *postgres.DB) error {
+		tx := versions.New(db)
 		held, err := tx.HoldLive(ctx)
 		if err != nil {
 			return err
@@ -307,7 +310,7 @@ type alteredOutput struct {
 }
 
 func (s *server) pinVersion(ctx context.Context, in *pinInput) (*alteredOutput, error) {
-	return s.alterVersion(ctx, in.Version, in.IfMatch, func(tx *vectorstore.Store) error { return tx.Pin(ctx, in.Version, in.Body.Pinned) })
+	return s.alterVersion(ctx, in.Version, in.IfMatch, func(tx *versions.Store) error { return tx.Pin(ctx, in.Version, in.Body.Pinned) })
 }
 
 type deleteVersionInput struct {
@@ -317,15 +320,15 @@ type deleteVersionInput struct {
 }
 
 func (s *server) deleteVersion(ctx context.Context, in *deleteVersionInput) (*alteredOutput, error) {
-	return s.alterVersion(ctx, in.Version, in.IfMatch, func(tx *vectorstore.Store) error {
-		return tx.Delete(ctx, vectorstore.Deletion{Version: in.Version, RollbackTarget: in.RollbackTarget})
+	return s.alterVersion(ctx, in.Version, in.IfMatch, func(tx *versions.Store) error {
+		return tx.Delete(ctx, versions.Deletion{Version: in.Version, RollbackTarget: in.RollbackTarget})
 	})
 }
 
 // alterVersion changes a version and returns what it is then.
-func (s *server) alterVersion(ctx context.Context, id int64, ifMatch string, change func(*vectorstore.Store) error) (*alteredOutput, error) {
+func (s *server) alterVersion(ctx context.Context, id int64, ifMatch string, change func(tx *versions.Store) error) (*alteredOutput, error) {
 	out := &alteredOutput{}
-	err := s.changeVersion(ctx, id, ifMatch, func(tx *vectorstore.Store) error {
+	err := s.changeVersion(ctx, id, ifMatch, func(tx *versions.Store) error {
 		if err := change(tx); err != nil {
 			return err
 		}

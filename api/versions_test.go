@@ -10,15 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // build makes n ready versions.
 func (h *harness) build(n int) {
 	for i := range n {
-		vectorstoretest.Build(h.t, h.store, vectorstoretest.Fixture{RunID: fmt.Sprintf("run-%d", i), Seed: uint64(i), Items: 100, Users: 60, Dimension: 8})
+		postgrestest.Build(h.t, h.store, postgrestest.Fixture{RunID: fmt.Sprintf("run-%d", i), Seed: uint64(i), Items: 100, Users: 60, Dimension: 8})
 	}
 }
 
@@ -153,7 +153,7 @@ func TestSampleUsers(t *testing.T) {
 	}
 	require.Equal(t, "not_found", h.do("GET", "/versions/9/users", nil).problem(t).Code)
 	require.Equal(t, "invalid_request", h.do("GET", "/versions/1/users?limit=101", nil).problem(t).Code)
-	loading := vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
+	loading := postgrestest.Build(t, h.store, postgrestest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
 	require.Equal(t, "not_found", h.do("GET", fmt.Sprintf("/versions/%d/users", loading.ID), nil).problem(t).Code)
 }
 
@@ -180,10 +180,10 @@ func TestDiff(t *testing.T) {
 	require.Less(t, d.Overlap, 0.9)
 	require.Less(t, d.RBO, 0.9)
 	require.Greater(t, d.Items.CoverageA, 0.1)
-	want, err := (&recommend.Recommender{Store: h.store}).Diff(t.Context(), 1, 2, 10, 30)
+	want, err := (&recommend.Recommender{Versions: h.store.VersionStore, Embeddings: h.store.EmbeddingStore}).Diff(t.Context(), 1, 2, 10, 30)
 	require.NoError(t, err)
 	require.Equal(t, want, d, "the answer has every field")
-	vectorstoretest.Build(t, h.store, vectorstoretest.Fixture{RunID: "smaller", Items: 70, Users: 60, Dimension: 8})
+	postgrestest.Build(t, h.store, postgrestest.Fixture{RunID: "smaller", Items: 70, Users: 60, Dimension: 8})
 	smaller := diff("/versions/1/diff/3")
 	require.Equal(t, []int64{0, 30}, []int64{smaller.Items.New, smaller.Items.Lost})
 	require.Equal(t, []int64{30, 0}, []int64{diff("/versions/3/diff/1").Items.New, diff("/versions/3/diff/1").Items.Lost})
@@ -200,7 +200,7 @@ func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
 		require.Equal(t, http.StatusOK, h.do("POST", "/versions/"+v+"/promote", `{"reason":"because"}`, "If-Match: "+h.etag("/versions/"+v)).status)
 	}
 	match := "If-Match: " + h.etag("/live")
-	holder, watch := vectorstoretest.Conn(t, h.store), vectorstoretest.Conn(t, h.store)
+	holder, watch := postgrestest.Conn(t, h.store), postgrestest.Conn(t, h.store)
 	tx, err := holder.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.flips IN ACCESS EXCLUSIVE MODE")

@@ -8,10 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // account says for every accepted event where it is: in the state, once; in
@@ -68,18 +68,18 @@ func (s *soak) account() {
 }
 
 // kept is what Postgres holds of each event.
-func (s *soak) kept() map[string]vectorstore.StoredEvent {
+func (s *soak) kept() map[string]events.StoredEvent {
 	states, _, err := s.store.UserStates(s.t.Context(), recsys.Version{ID: s.versions[0]}, s.allUsers())
 	require.NoError(s.t, err)
-	out := map[string]vectorstore.StoredEvent{}
-	var sent []vectorstore.StreamEvent
+	out := map[string]events.StoredEvent{}
+	var sent []events.StreamEvent
 	for _, state := range states {
 		for _, e := range state.Events {
 			if _, twice := out[e.EventID]; twice {
 				require.Fail(s.t, "an event is kept twice")
 			}
-			out[e.EventID] = vectorstore.StoredEvent{}
-			sent = append(sent, vectorstore.StreamEvent{Event: e})
+			out[e.EventID] = events.StoredEvent{}
+			sent = append(sent, events.StreamEvent{Event: e})
 		}
 	}
 	stored, err := s.store.StoreEvents(s.t.Context(), sent) // they are there: it only reads
@@ -117,7 +117,7 @@ func (s *soak) accountForLists() {
 	}
 	users := 0
 	for user := range s.users {
-		list, err := (&recommend.Recommender{Store: s.store}).Recommend(t.Context(), recommend.Request{UserID: user, K: 20})
+		list, err := (&recommend.Recommender{Versions: s.store.VersionStore, Embeddings: s.store.EmbeddingStore}).Recommend(t.Context(), recommend.Request{UserID: user, K: 20})
 		require.NoError(t, err)
 		require.Equal(t, list.RecommendationID, last[user].RecommendationID, "the last list is the one of the present state")
 		for i, item := range last[user].Items {

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // batch is what one invocation received, on its way through the four steps.
@@ -40,7 +40,7 @@ type part struct {
 
 // event is a usable event.
 type event struct {
-	vectorstore.StreamEvent // with occurred_at and stored_at as they are stored
+	events.StreamEvent // with occurred_at and stored_at as they are stored
 
 	parts     []*part   // that carry it
 	arrivedAt time.Time // when the first of them arrived
@@ -108,10 +108,10 @@ func (b *batch) faulty() iter.Seq2[*record, *part] {
 
 // response names the lowest sequence number to retry: Kinesis sends everything
 // from there on again.
-func (b *batch) response() events.KinesisEventResponse {
-	out := events.KinesisEventResponse{BatchItemFailures: []events.KinesisBatchItemFailure{}}
+func (b *batch) response() lambdaevents.KinesisEventResponse {
+	out := lambdaevents.KinesisEventResponse{BatchItemFailures: []lambdaevents.KinesisBatchItemFailure{}}
 	if lowest, found := b.lowestRetry(); found {
-		out.BatchItemFailures = append(out.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: lowest})
+		out.BatchItemFailures = append(out.BatchItemFailures, lambdaevents.KinesisBatchItemFailure{ItemIdentifier: lowest})
 	}
 	return out
 }

@@ -8,17 +8,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 	"github.com/recflow/recflow/internal/stream/streamtest"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // BenchmarkBatch handles batches of events of as many users over a catalogue of
 // 60,000 items × 64, through the graph, and says where the time of a user goes.
 func BenchmarkBatch(b *testing.B) {
 	const items, users = 60_000, 2000
-	s := setup(b, &vectorstoretest.Fixture{Items: items, Users: users, Dimension: 64, Search: recsys.ChooseSearch(items, 64)})
+	s := setup(b, &postgrestest.Fixture{Items: items, Users: users, Dimension: 64, Search: recsys.ChooseSearch(items, 64)})
 	s.EvaluateShare = 0.1
 	r := rand.New(rand.NewPCG(1, 1))
 	n := 0
@@ -55,7 +55,7 @@ func BenchmarkBatch(b *testing.B) {
 // same number of good ones, in turn: how many times as long a record takes.
 func BenchmarkPoison(b *testing.B) {
 	const items, users, size = 10_000, 2000, 500
-	s := setup(b, &vectorstoretest.Fixture{Items: items, Users: users, Dimension: 64})
+	s := setup(b, &postgrestest.Fixture{Items: items, Users: users, Dimension: 64})
 	r := rand.New(rand.NewPCG(1, 1))
 	broken := streamtest.Malformed()
 	var took [2]time.Duration // without and with broken records

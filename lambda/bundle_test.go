@@ -11,16 +11,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // arrival is when the records of the tests arrived.
@@ -30,10 +31,10 @@ var arrival = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 type bundle struct {
 	*Handler
 	t       testing.TB
-	db      *vectorstore.Store
+	db      *postgrestest.Store
 	conn    *pgx.Conn // to look behind the store
 	version recsys.Version
-	data    vectorstoretest.Data
+	data    postgrestest.Data
 	faults  *faults
 	counts  *harnesstest.Faults // of the faults, of every restart
 	out     *firehose
@@ -42,13 +43,13 @@ type bundle struct {
 }
 
 // setup gives a handler on a version of its own. Without a fixture none is live.
-func setup(t testing.TB, f *vectorstoretest.Fixture) *bundle {
+func setup(t testing.TB, f *postgrestest.Fixture) *bundle {
 	t.Helper()
-	b := &bundle{t: t, db: vectorstoretest.New(t)}
-	b.conn = vectorstoretest.Conn(t, b.db)
+	b := &bundle{t: t, db: postgrestest.New(t)}
+	b.conn = postgrestest.Conn(t, b.db)
 	if f != nil {
-		f.Change = func(d *vectorstoretest.Data) { b.data = *d }
-		b.version = vectorstoretest.Build(t, b.db, *f)
+		f.Change = func(d *postgrestest.Data) { b.data = *d }
+		b.version = postgrestest.Build(t, b.db, *f)
 		b.promote(b.version)
 	}
 	b.restart()
@@ -64,7 +65,10 @@ func (b *bundle) restart() {
 	b.out.faults, b.bucket.faults = b.faults, b.faults
 	f := b.faults
 	b.Handler = &Handler{
-		Open:       func(context.Context) (store, error) { return faultyStore{b.db, f}, nil },
+		Open: func(context.Context) (*stores, error) {
+			s := faultyStore{b.db, f}
+			return &stores{versions: s, embeddings: s, events: s}, nil
+		},
 		Firehose:   b.out,
 		Payloads:   b.bucket,
 		Deliveries: Deliveries{Recommendations: "lists", Events: "events", Quarantine: "quarantine"},
@@ -82,7 +86,7 @@ func (b *bundle) injects(t testing.TB, kinds ...string) {
 
 func (b *bundle) promote(v recsys.Version) {
 	b.t.Helper()
-	_, err := b.db.Promote(b.t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	_, err := b.db.Promote(b.t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(b.t, err)
 }
 
@@ -101,7 +105,7 @@ func (b *bundle) send(evs ...recsys.Event) string {
 
 // handle calls the handler and returns the sequence number it answers, "" for
 // none.
-func (b *bundle) handle(in events.KinesisEvent) string {
+func (b *bundle) handle(in lambdaevents.KinesisEvent) string {
 	b.t.Helper()
 	out, err := b.Handle(b.t.Context(), in)
 	require.NoError(b.t, err)
@@ -113,7 +117,7 @@ func (b *bundle) handle(in events.KinesisEvent) string {
 }
 
 // batch makes records of events, with the next sequence numbers.
-func (b *bundle) batch(evs ...recsys.Event) events.KinesisEvent {
+func (b *bundle) batch(evs ...recsys.Event) lambdaevents.KinesisEvent {
 	raw := make([][]byte, len(evs))
 	for i, e := range evs {
 		raw[i] = stream.EncodeEvent(e)
@@ -121,14 +125,14 @@ func (b *bundle) batch(evs ...recsys.Event) events.KinesisEvent {
 	return b.raw(raw...)
 }
 
-func (b *bundle) raw(data ...[]byte) (in events.KinesisEvent) {
+func (b *bundle) raw(data ...[]byte) (in lambdaevents.KinesisEvent) {
 	for _, d := range data {
 		b.next++
-		in.Records = append(in.Records, events.KinesisEventRecord{
+		in.Records = append(in.Records, lambdaevents.KinesisEventRecord{
 			EventID: "shardId-000000000003:" + sequence(b.next), EventSourceArn: "arn:aws:kinesis:eu-central-1:1:stream/test",
-			Kinesis: events.KinesisRecord{
+			Kinesis: lambdaevents.KinesisRecord{
 				Data: d, PartitionKey: "p", SequenceNumber: sequence(b.next),
-				ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: arrival.Add(time.Duration(b.next) * time.Millisecond)},
+				ApproximateArrivalTimestamp: lambdaevents.SecondsEpochTime{Time: arrival.Add(time.Duration(b.next) * time.Millisecond)},
 			},
 		})
 	}
@@ -139,12 +143,12 @@ func (b *bundle) raw(data ...[]byte) (in events.KinesisEvent) {
 func sequence(n int) string { return fmt.Sprint(99_999_999_999_999_990 + n) }
 
 // from is the part of a batch that the event source sends again.
-func from(in events.KinesisEvent, sequence string) events.KinesisEvent {
-	i := slices.IndexFunc(in.Records, func(r events.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == sequence })
+func from(in lambdaevents.KinesisEvent, sequence string) lambdaevents.KinesisEvent {
+	i := slices.IndexFunc(in.Records, func(r lambdaevents.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == sequence })
 	if i < 0 {
 		i = 0
 	}
-	return events.KinesisEvent{Records: in.Records[i:]}
+	return lambdaevents.KinesisEvent{Records: in.Records[i:]}
 }
 
 // click is an event after what the fixture covers.
@@ -159,16 +163,16 @@ func click(user string, item, n int) recsys.Event {
 // list is what is recommended to a user now.
 func (b *bundle) list(user string) recommend.List {
 	b.t.Helper()
-	l, err := (&recommend.Recommender{Store: b.db}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: b.ListLength})
+	l, err := (&recommend.Recommender{Versions: b.db.VersionStore, Embeddings: b.db.EmbeddingStore}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: b.ListLength})
 	require.NoError(b.t, err)
 	return l
 }
 
 // verdict is the verdict of an event, its zero value when there is none.
-func (b *bundle) verdict(e recsys.Event) vectorstore.Verdict {
+func (b *bundle) verdict(e recsys.Event) events.Verdict {
 	b.t.Helper()
-	key := vectorstore.VerdictKey{EventID: e.EventID, Digest: e.Digest()}
-	out, err := b.db.Verdicts(b.t.Context(), []vectorstore.VerdictKey{key})
+	key := events.VerdictKey{EventID: e.EventID, Digest: e.Digest()}
+	out, err := b.db.Verdicts(b.t.Context(), []events.VerdictKey{key})
 	require.NoError(b.t, err)
 	return out[key]
 }
@@ -255,6 +259,6 @@ func (l testLog) Write(p []byte) (int, error) {
 }
 
 // opener opens what is open already.
-func opener(s store) func(context.Context) (store, error) {
-	return func(context.Context) (store, error) { return s, nil }
+func opener(s allStores) func(context.Context) (*stores, error) {
+	return func(context.Context) (*stores, error) { return &stores{versions: s, embeddings: s, events: s}, nil }
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // compute is the third step: it makes the lists of the users. If the version is
@@ -89,7 +88,7 @@ func (h *Handler) makeLists(ctx context.Context, r *recommend.Reader, b *batch) 
 
 // fold makes the states of the users, on all cores, classifies their events, and
 // returns the users whose states are made. It does no I/O.
-func (h *Handler) fold(r *recommend.Reader, users []*user, states []vectorstore.UserState) []*user {
+func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserState) []*user {
 	errs := parallel(len(users), func(i int) (err error) {
 		u := users[i]
 		u.state, err = r.Fold(states[i])

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-lambda-go/events"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // mixture is a batch with something of everything: trained and new users, an
@@ -75,11 +75,11 @@ func (b *bundle) outcome(raw [][]byte) effects {
 		o.Refused = append(o.Refused, q.QuarantineID+" "+q.Reason)
 	}
 	o.Events, o.Refused = distinct(o.Events), distinct(o.Refused)
-	var keys []vectorstore.VerdictKey
+	var keys []events.VerdictKey
 	var users []string
 	for _, data := range raw {
 		for _, d := range stream.Decode(stream.Record{Data: data, ArrivedAt: arrival}) {
-			keys = append(keys, vectorstore.VerdictKey{EventID: d.EventID, Digest: d.Digest})
+			keys = append(keys, events.VerdictKey{EventID: d.EventID, Digest: d.Digest})
 			if d.Fault == nil {
 				users = append(users, d.Event.UserID)
 			}
@@ -111,7 +111,7 @@ func distinct(s []string) []string {
 // the same end.
 func TestFailureAtEveryStep(t *testing.T) {
 	t.Parallel()
-	fixture := func() *vectorstoretest.Fixture { return &vectorstoretest.Fixture{} }
+	fixture := func() *postgrestest.Fixture { return &postgrestest.Fixture{} }
 	reference := setup(t, fixture())
 	raw := mixture(reference)
 	require.Empty(t, reference.handle(reference.raw(raw...)))
@@ -182,7 +182,7 @@ func (b *bundle) inject(t *testing.T, step, mode string) {
 }
 
 // tryHandle is handle for a handler that may be killed: then it answers nothing.
-func (b *bundle) tryHandle(in events.KinesisEvent) string {
+func (b *bundle) tryHandle(in lambdaevents.KinesisEvent) string {
 	out, err := b.Handle(b.t.Context(), in)
 	if err != nil || len(out.BatchItemFailures) == 0 {
 		return ""
@@ -201,7 +201,7 @@ func (b *bundle) reset(t *testing.T) {
 
 func TestTransientFailureAtEachRecord(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	b.injects(t, "error", "record refused")
 	const n = 12
 	sent := make([]recsys.Event, n)

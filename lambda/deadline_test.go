@@ -10,20 +10,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // within handles a batch with a deadline, which the answer must not miss.
-func (b *bundle) within(limit time.Duration, in events.KinesisEvent) string {
+func (b *bundle) within(limit time.Duration, in lambdaevents.KinesisEvent) string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), limit)
 	defer cancel()
@@ -38,7 +38,7 @@ func (b *bundle) within(limit time.Duration, in events.KinesisEvent) string {
 
 func TestDeadline(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	const n, limit = 20, 1500 * time.Millisecond
 	sent := make([]recsys.Event, n)
 	for i := range sent {
@@ -82,9 +82,9 @@ const postgresHangs = "Postgres hangs"
 func TestHungPostgres(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)
-	require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
-	b := &bundle{t: t, db: vectorstoretest.Open(t, server.URL("postgres"))}
-	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{})
+	require.NoError(t, postgres.Migrate(t.Context(), server.URL("postgres")))
+	b := &bundle{t: t, db: postgrestest.Open(t, server.URL("postgres"))}
+	b.version = postgrestest.Build(t, b.db, postgrestest.Fixture{})
 	b.promote(b.version)
 	b.restart()
 	b.SearchMemory = 0
@@ -142,15 +142,15 @@ func TestPostgresAway(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)
 	address := server.URL("postgres")
-	require.NoError(t, vectorstore.Migrate(t.Context(), address))
-	b := &bundle{t: t, db: vectorstoretest.Open(t, address)}
-	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{})
+	require.NoError(t, postgres.Migrate(t.Context(), address))
+	b := &bundle{t: t, db: postgrestest.Open(t, address)}
+	b.version = postgrestest.Build(t, b.db, postgrestest.Fixture{})
 	b.promote(b.version)
 	b.restart()
-	own, err := vectorstore.Open(t.Context(), vectorstore.Options{URL: address, MaxConns: 2})
+	own, err := postgres.Open(t.Context(), postgres.Options{URL: address, MaxConns: 2})
 	require.NoError(t, err)
 	t.Cleanup(own.Close)
-	b.Open = opener(own)
+	b.Open = opener(postgrestest.Of(own))
 	require.Empty(t, b.send(click("u00001", 1, 1)))
 	execute := func(statements ...string) {
 		conn, err := pgx.Connect(t.Context(), address)
@@ -202,7 +202,7 @@ func TestPostgresAway(t *testing.T) {
 			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
 			c.end()
 			require.Eventually(t, func() bool { return b.within(10*time.Second, in) == "" }, 60*time.Second, time.Millisecond)
-			states, _, err := own.UserStates(t.Context(), b.version, []string{"newcomer"})
+			states, _, err := postgrestest.Of(own).UserStates(t.Context(), b.version, []string{"newcomer"})
 			require.NoError(t, err)
 			assert.Len(t, states[0].Events, n+1)
 			assert.Len(t, b.last()["newcomer"].Items, b.ListLength)

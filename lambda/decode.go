@@ -4,15 +4,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 
 	"github.com/recflow/recflow/internal/panics"
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // newBatch makes a batch of records that are not decoded.
-func newBatch(in events.KinesisEvent) *batch {
+func newBatch(in lambdaevents.KinesisEvent) *batch {
 	b := &batch{records: make([]*record, len(in.Records))}
 	for i, r := range in.Records {
 		b.records[i] = &record{Record: recordOf(r)}
@@ -22,9 +22,9 @@ func newBatch(in events.KinesisEvent) *batch {
 
 // decode is the first step: it finds the events in the records, and which parts
 // of them cannot be used.
-func (h *Handler) decode(in events.KinesisEvent) *batch {
+func (h *Handler) decode(in lambdaevents.KinesisEvent) *batch {
 	b := newBatch(in)
-	known := map[vectorstore.VerdictKey]*event{}
+	known := map[events.VerdictKey]*event{}
 	for _, r := range b.records {
 		decoded, err := safeDecode(r.Record, stream.Decode)
 		if err != nil {
@@ -43,11 +43,11 @@ func (h *Handler) decode(in events.KinesisEvent) *batch {
 }
 
 // addEvent finds or makes the event of a usable part.
-func (b *batch) addEvent(known map[vectorstore.VerdictKey]*event, p *part, arrivedAt time.Time) {
-	key := vectorstore.VerdictKey{EventID: p.EventID, Digest: p.Digest}
+func (b *batch) addEvent(known map[events.VerdictKey]*event, p *part, arrivedAt time.Time) {
+	key := events.VerdictKey{EventID: p.EventID, Digest: p.Digest}
 	e := known[key]
 	if e == nil {
-		e = &event{StreamEvent: vectorstore.StreamEvent{Event: p.Event, Digest: p.Digest}, arrivedAt: arrivedAt}
+		e = &event{StreamEvent: events.StreamEvent{Event: p.Event, Digest: p.Digest}, arrivedAt: arrivedAt}
 		known[key] = e
 		b.events = append(b.events, e)
 	}
@@ -59,7 +59,7 @@ func (b *batch) addEvent(known map[vectorstore.VerdictKey]*event, p *part, arriv
 }
 
 // recordOf translates a record of the invocation.
-func recordOf(r events.KinesisEventRecord) stream.Record {
+func recordOf(r lambdaevents.KinesisEventRecord) stream.Record {
 	shard, _, _ := strings.Cut(r.EventID, ":")
 	return stream.Record{
 		Data:           r.Kinesis.Data,

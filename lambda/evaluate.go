@@ -6,7 +6,6 @@ import (
 
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // trialDepth is how far down a list an item is looked for.
@@ -33,7 +32,7 @@ func (t *trial) known() bool { return t != nil && t.live.known && t.stale.known 
 // newTrial prepares a trial of the earliest of a user's events in the batch that
 // is in the sample, is folded, and is on an item that the user had not seen. It
 // returns nil when there is none.
-func (h *Handler) newTrial(r *recommend.Reader, u *user, s vectorstore.UserState) *trial {
+func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *trial {
 	var sample []*event
 	for _, e := range u.events {
 		if e.folded && !e.repeated && h.draws(e.EventID) {

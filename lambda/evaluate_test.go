@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // tried is what is stored of a trial.
@@ -38,14 +38,14 @@ func (b *bundle) trials() map[string]tried {
 // rank is where an item is in a user's list now, before anything is sent.
 func (b *bundle) rank(user, item string) int {
 	b.t.Helper()
-	l, err := (&recommend.Recommender{Store: b.db}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: trialDepth})
+	l, err := (&recommend.Recommender{Versions: b.db.VersionStore, Embeddings: b.db.EmbeddingStore}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: trialDepth})
 	require.NoError(b.t, err)
 	return rankOf(l, item)
 }
 
 func TestPrequentialEvaluation(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	b.EvaluateShare = 1
 	user := b.data.Users[3]
 	item := func(n int) string { // the n-th of the user's list now
@@ -111,7 +111,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 // deep is the items of a user's list of trialDepth now.
 func (b *bundle) deep(user string) []string {
 	b.t.Helper()
-	l, err := (&recommend.Recommender{Store: b.db}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: trialDepth})
+	l, err := (&recommend.Recommender{Versions: b.db.VersionStore, Embeddings: b.db.EmbeddingStore}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: trialDepth})
 	require.NoError(b.t, err)
 	out := make([]string, len(l.Items))
 	for i, it := range l.Items {

@@ -7,8 +7,10 @@ import (
 	"sync"
 
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // faults makes the steps of a handler fail.
@@ -66,23 +68,30 @@ func (f *faults) inject(kind string) {
 	}
 }
 
+// allStores is what the handler needs of the database, in one value.
+type allStores interface {
+	liveReader
+	recommend.Data
+	eventStore
+}
+
 // faultyStore is a store whose steps can fail.
 type faultyStore struct {
-	*vectorstore.Store
+	*postgrestest.Store
 	faults *faults
 }
 
-func (s faultyStore) StoreEvents(ctx context.Context, e []vectorstore.StreamEvent) (out vectorstore.StoredBatch, err error) {
+func (s faultyStore) StoreEvents(ctx context.Context, e []events.StreamEvent) (out events.StoredBatch, err error) {
 	err = s.faults.around("store", func() error { out, err = s.Store.StoreEvents(ctx, e); return err })
 	return out, err
 }
 
-func (s faultyStore) Live(ctx context.Context) (out vectorstore.Live, err error) {
+func (s faultyStore) Live(ctx context.Context) (out recsys.Live, err error) {
 	err = s.faults.around("live", func() error { out, err = s.Store.Live(ctx); return err })
 	return out, err
 }
 
-func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []vectorstore.UserState, revision int64, err error) {
+func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []recsys.UserState, revision int64, err error) {
 	err = s.faults.around("read", func() error { out, revision, err = s.Store.UserStates(ctx, v, ids); return err })
 	return out, revision, err
 }
@@ -92,7 +101,7 @@ func (s faultyStore) ItemVectors(ctx context.Context, v recsys.Version, ids []st
 	return out, err
 }
 
-func (s faultyStore) Popular(ctx context.Context, v recsys.Version, q vectorstore.Query) (out []vectorstore.Hit, err error) {
+func (s faultyStore) Popular(ctx context.Context, v recsys.Version, q recsys.Query) (out []recsys.Hit, err error) {
 	err = s.faults.around("popular", func() error { out, err = s.Store.Popular(ctx, v, q); return err })
 	return out, err
 }
@@ -106,11 +115,11 @@ func (s faultyStore) Availability(ctx context.Context) (out map[string]bool, rev
 	return out, revision, err
 }
 
-func (s faultyStore) NearestEach(ctx context.Context, v recsys.Version, queries []vectorstore.Query, emit func(int, []vectorstore.Hit)) error {
+func (s faultyStore) NearestEach(ctx context.Context, v recsys.Version, queries []recsys.Query, emit func(int, []recsys.Hit)) error {
 	return s.faults.around("search", func() error {
 		n := 0
 		var failed error
-		err := s.Store.NearestEach(ctx, v, queries, func(i int, hits []vectorstore.Hit) {
+		err := s.Store.NearestEach(ctx, v, queries, func(i int, hits []recsys.Hit) {
 			n++
 			if failed = errors.Join(failed, s.faults.check(fmt.Sprintf("search %d", n), s.faults.before, false)); failed == nil {
 				emit(i, hits)
@@ -120,6 +129,6 @@ func (s faultyStore) NearestEach(ctx context.Context, v recsys.Version, queries 
 	})
 }
 
-func (s faultyStore) WriteVerdicts(ctx context.Context, v []vectorstore.Verdict, e []vectorstore.Evaluation) error {
+func (s faultyStore) WriteVerdicts(ctx context.Context, v []events.Verdict, e []events.Evaluation) error {
 	return s.faults.around("verdicts", func() error { return s.Store.WriteVerdicts(ctx, v, e) })
 }

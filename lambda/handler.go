@@ -6,19 +6,28 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 
 	"github.com/recflow/recflow/internal/panics"
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recommend"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
-// store is what the handler needs of a *vectorstore.Store.
-type store interface {
-	recommend.Data
-	Live(ctx context.Context) (vectorstore.Live, error)
-	StoreEvents(ctx context.Context, events []vectorstore.StreamEvent) (vectorstore.StoredBatch, error)
-	WriteVerdicts(ctx context.Context, verdicts []vectorstore.Verdict, evaluations []vectorstore.Evaluation) error
+// stores is what the handler needs of the database.
+type stores struct {
+	versions   liveReader
+	embeddings recommend.Data
+	events     eventStore
+}
+
+type liveReader interface {
+	Live(ctx context.Context) (recsys.Live, error)
+}
+
+type eventStore interface {
+	StoreEvents(ctx context.Context, events []events.StreamEvent) (events.StoredBatch, error)
+	WriteVerdicts(ctx context.Context, verdicts []events.Verdict, evaluations []events.Evaluation) error
 }
 
 // putter delivers records and returns the indexes of those that did not arrive.
@@ -34,7 +43,7 @@ type payloads interface {
 // Handler turns batches of the stream into recommendations. It handles one at a
 // time, as Lambda asks of an environment.
 type Handler struct {
-	Open       func(context.Context) (store, error) // called until it succeeds
+	Open       func(context.Context) (*stores, error) // called until it succeeds
 	Firehose   putter
 	Payloads   payloads
 	Deliveries Deliveries
@@ -48,7 +57,7 @@ type Handler struct {
 	Now           func() time.Time
 
 	// What the environment keeps between two batches.
-	store      store
+	stores     *stores
 	reader     *recommend.Reader // of the version that was live in the last batch
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
@@ -61,7 +70,7 @@ type Deliveries struct{ Recommendations, Events, Quarantine string }
 // Handle is the Lambda function. Its response names the lowest sequence number to
 // retry, and none when every record is done or in quarantine. It returns no error:
 // the response says more.
-func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out events.KinesisEventResponse, err error) {
+func (h *Handler) Handle(ctx context.Context, in lambdaevents.KinesisEvent) (out lambdaevents.KinesisEventResponse, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.report("handle a batch", panics.New(p))
@@ -77,14 +86,14 @@ func (h *Handler) Handle(ctx context.Context, in events.KinesisEvent) (out event
 // process takes a batch through its four steps: decode, store, compute, write. A
 // record is retried unless everything in it is done, so a step that fails has
 // nothing to mark.
-func (h *Handler) process(ctx context.Context, in events.KinesisEvent) *batch {
+func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *batch {
 	computeCtx, putCtx, answerCtx, cancel := deadlines(ctx)
 	defer cancel()
 
 	b := h.decode(in)
 
 	if err := h.open(computeCtx); err != nil {
-		h.report("open the store", err)
+		h.report("open the database", err)
 		return b
 	}
 	previous := h.reader

@@ -10,16 +10,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestFromClickToList(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	known, before := b.data.Users[3].ID, b.list(b.data.Users[3].ID)
 	first, second := click(known, 10, 1), click(known, 20, 2)
 	fresh := click("newcomer", 10, 3)
@@ -51,7 +51,7 @@ func TestFromClickToList(t *testing.T) {
 		e.StoredAt = delivered[i].StoredAt
 		assert.Equal(t, e, delivered[i])
 		v := b.verdict(e)
-		assert.Equal(t, vectorstore.Folded, v.Verdict)
+		assert.Equal(t, events.Folded, v.Verdict)
 		assert.Equal(t, b.version.ID, v.Version)
 		assert.Equal(t, lists[e.UserID].Stage, v.Stage)
 	}
@@ -62,7 +62,7 @@ func TestFromClickToList(t *testing.T) {
 func TestFoldInEqualsTraining(t *testing.T) {
 	t.Parallel()
 	events := map[string][]recsys.Event{}
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	// The histories of the fixture, as events whose weights are known: each
 	// weight is made by purchases, views and their age.
 	for _, u := range b.data.Users[:50] {
@@ -131,7 +131,7 @@ func relativeDelta(a, b []float32) float64 {
 
 func TestWhatCounts(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	user := b.data.Users[4].ID
 	like := func(id, kind string, value float64) recsys.Event {
 		e := click(user, 30, 1)
@@ -147,13 +147,13 @@ func TestWhatCounts(t *testing.T) {
 		verdict string
 		reason  string
 	}{
-		{click(user, 33, 4), vectorstore.Folded, ""},
-		{like("stars", recsys.Rating, 5), vectorstore.Folded, ""},
-		{like("star", recsys.Rating, 2), vectorstore.Ignored, noWeight},
-		{like("shared", "share", 1), vectorstore.Ignored, unknownType},
-		{like("shown", recsys.Impression, 1), vectorstore.Ignored, impression},
-		{unknownItem, vectorstore.Ignored, unknownItemReason},
-		{old, vectorstore.Folded, ""},
+		{click(user, 33, 4), events.Folded, ""},
+		{like("stars", recsys.Rating, 5), events.Folded, ""},
+		{like("star", recsys.Rating, 2), events.Ignored, noWeight},
+		{like("shared", "share", 1), events.Ignored, unknownType},
+		{like("shown", recsys.Impression, 1), events.Ignored, impression},
+		{unknownItem, events.Ignored, unknownItemReason},
+		{old, events.Folded, ""},
 	}
 	var all []recsys.Event
 	for _, c := range cases {
@@ -184,7 +184,7 @@ func TestWhatCounts(t *testing.T) {
 		assert.Equal(t, b.list("outsider").RecommendationID, b.last()["outsider"].RecommendationID)
 	})
 	t.Run("it counts an item as soon as a version knows it", func(t *testing.T) {
-		next := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "tomorrow", Change: func(d *vectorstoretest.Data) {
+		next := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "tomorrow", Change: func(d *postgrestest.Data) {
 			d.Items[7].ItemID = "an-item-of-tomorrow"
 			for i := range d.Users {
 				for n, id := range d.Users[i].History.Items {
@@ -207,7 +207,7 @@ const unknownItemReason = unknownItem
 // it has read.
 func TestAnUnavailableItemIsGone(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	events := func(n int) []recsys.Event {
 		onlooker := click("onlooker", 3, n)
 		onlooker.EventType = "bookmark"
@@ -237,7 +237,7 @@ func TestAnUnavailableItemIsGone(t *testing.T) {
 
 func TestSameEventIDs(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	e := click("u00001", 10, 1)
 	other := e
 	other.ItemID = "i000011"
@@ -252,14 +252,14 @@ func TestSameEventIDs(t *testing.T) {
 		assert.Equal(t, "shardId-000000000003", q.Shard)
 		assert.Equal(t, stream.EncodeEvent(other), q.Raw)
 		assert.Len(t, b.delivered(), 1)
-		assert.Equal(t, vectorstore.Folded, b.verdict(e).Verdict)
-		assert.Equal(t, vectorstore.QuarantinedVerdict, b.verdict(other).Verdict)
+		assert.Equal(t, events.Folded, b.verdict(e).Verdict)
+		assert.Equal(t, events.QuarantinedVerdict, b.verdict(other).Verdict)
 		assert.Equal(t, stream.Conflict, b.verdict(other).Reason)
 	})
 	t.Run("it takes the stored one wherever it stands in a later batch", func(t *testing.T) {
 		require.Empty(t, b.send(other, e))
 		assert.Len(t, b.quarantine(), 2)
-		assert.Equal(t, vectorstore.Folded, b.verdict(e).Verdict)
+		assert.Equal(t, events.Folded, b.verdict(e).Verdict)
 		states, _, err := b.db.UserStates(t.Context(), b.version, []string{e.UserID})
 		require.NoError(t, err)
 		require.Len(t, states[0].Events, 1)
@@ -275,13 +275,13 @@ func TestSameEventIDs(t *testing.T) {
 
 func TestFutureEvents(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	e := click("u00001", 10, 1)
 	e.OccurredAt = arrival.Add(24 * time.Hour)
 	require.Empty(t, b.send(e))
 	first := b.delivered()[0]
 	assert.Equal(t, arrival.Add(time.Millisecond), first.OccurredAt, "it sets the clock of the event to its arrival")
-	assert.Equal(t, vectorstore.Folded, b.verdict(e).Verdict, "under the digest of what was sent")
+	assert.Equal(t, events.Folded, b.verdict(e).Verdict, "under the digest of what was sent")
 	require.Empty(t, b.send(e), "sent again, it arrives later and is still the same event")
 	assert.Empty(t, b.quarantine())
 	assert.Equal(t, first.OccurredAt, b.last()["u00001"].EventOccurredAt)
@@ -294,13 +294,13 @@ func TestWithoutALiveVersion(t *testing.T) {
 	require.Empty(t, b.send(e, click("u00002", 10, 2)))
 	assert.Empty(t, b.lists())
 	assert.Len(t, b.delivered(), 2)
-	assert.Equal(t, vectorstore.Verdict{
-		EventID: e.EventID, Digest: e.Digest(), Verdict: vectorstore.Ignored, Reason: noLiveVersion,
+	assert.Equal(t, events.Verdict{
+		EventID: e.EventID, Digest: e.Digest(), Verdict: events.Ignored, Reason: noLiveVersion,
 		ArrivedAt: arrival.Add(time.Millisecond),
 	}, withoutTime(b.verdict(e)))
 
 	t.Run("it counts them as soon as there is one", func(t *testing.T) {
-		b.promote(vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{}))
+		b.promote(postgrestest.Build(t, b.db, postgrestest.Fixture{}))
 		require.Empty(t, b.send(click("u00001", 11, 3)))
 		assert.Equal(t, b.list("u00001").RecommendationID, b.last()["u00001"].RecommendationID)
 		st, err := b.reader.Read(t.Context(), []string{"u00001"})
@@ -310,7 +310,7 @@ func TestWithoutALiveVersion(t *testing.T) {
 }
 
 // withoutTime leaves out when a verdict was written.
-func withoutTime(v vectorstore.Verdict) vectorstore.Verdict {
+func withoutTime(v events.Verdict) events.Verdict {
 	v.At = time.Time{}
 	v.ArrivedAt = v.ArrivedAt.UTC()
 	return v

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // maxRoundTrips is what the design allows a batch.
@@ -21,13 +21,13 @@ const maxRoundTrips = 8
 
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	address := vectorstoretest.URL(t)
-	b := &bundle{t: t, db: vectorstoretest.Open(t, address)}
-	b.version = vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) { b.data = *d }})
+	address := postgrestest.URL(t)
+	b := &bundle{t: t, db: postgrestest.Open(t, address)}
+	b.version = postgrestest.Build(t, b.db, postgrestest.Fixture{Change: func(d *postgrestest.Data) { b.data = *d }})
 	b.promote(b.version)
 	b.restart()
-	trips := vectorstoretest.CountRoundTrips(t, address)
-	counted := vectorstoretest.Open(t, trips.URL)
+	trips := postgrestest.CountRoundTrips(t, address)
+	counted := postgrestest.Open(t, trips.URL)
 	b.Open = opener(counted)
 	r := rand.New(rand.NewPCG(1, 1))
 	// The driver asks once a connection for the types of each statement.
@@ -55,7 +55,7 @@ func TestRoundTrips(t *testing.T) {
 		t.Logf("%d events, %d lists so far, %d items in memory: %d round trips, %s: %+v", n, len(b.lists()), b.reader.Held(), trips.Load(), time.Since(begin), done.times)
 		assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 	}
-	b.promote(vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "next"}))
+	b.promote(postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "next"}))
 	trips.Store(0)
 	onlooker := click("onlooker", 3, 97)
 	onlooker.EventType = "bookmark" // weighs nothing: the popular items
@@ -67,13 +67,13 @@ func TestRoundTrips(t *testing.T) {
 // say says of an item whether it may be listed.
 func say(b *bundle, id string, available bool) {
 	b.t.Helper()
-	_, err := b.db.ChangeItem(b.t.Context(), id, vectorstore.ItemChange{Available: &available})
+	_, err := b.db.ChangeItem(b.t.Context(), id, embeddings.ItemChange{Available: &available})
 	require.NoError(b.t, err)
 }
 
 // A batch as large as Lambda sends leaves nothing behind.
 func TestMemory(t *testing.T) {
-	b := setup(t, &vectorstoretest.Fixture{Items: 2000})
+	b := setup(t, &postgrestest.Fixture{Items: 2000})
 	r := rand.New(rand.NewPCG(1, 1))
 	batch := func(n int) []recsys.Event {
 		evs := manyEvents(r, 10_000, b.data.Users)

@@ -14,8 +14,11 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/telemetry"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // openWithin bounds the wait for the database before the first batch. Where it
@@ -45,10 +48,14 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 		return nil, err
 	}
 	h := &Handler{
-		Open: func(ctx context.Context) (store, error) {
-			return vectorstore.Open(ctx, vectorstore.Options{
+		Open: func(ctx context.Context) (*stores, error) {
+			db, err := postgres.Open(ctx, postgres.Options{
 				URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-lambda", Log: log,
 			})
+			if err != nil {
+				return nil, err
+			}
+			return &stores{versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db)}, nil
 		},
 		Firehose: awsclient.NewFirehose(aws),
 		Payloads: awsclient.NewS3(aws, c.Storage.Bucket),

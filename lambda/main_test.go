@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
 func TestStart(t *testing.T) {
@@ -24,10 +24,10 @@ func TestStart(t *testing.T) {
 		}
 	}
 	t.Run("it opens the database before the first batch", func(t *testing.T) {
-		set(t, vectorstoretest.URL(t))
+		set(t, postgrestest.URL(t))
 		h, err := newHandler(t.Context(), log, new(slog.LevelVar))
 		require.NoError(t, err)
-		assert.NotNil(t, h.store)
+		assert.NotNil(t, h.stores)
 		assert.Equal(t, Deliveries{Recommendations: "lists", Events: "events", Quarantine: "quarantine"}, h.Deliveries)
 	})
 	t.Run("it starts, within seconds, while the database hangs", func(t *testing.T) {

@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	var out bytes.Buffer
 	b.Function, b.EvaluateShare = "recflow-stream", 1
 	tomorrow := click("outsider", 5, 21)

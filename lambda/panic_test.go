@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
 // entry is a line of the log.
@@ -24,7 +24,7 @@ type entry struct {
 
 func TestAPanicIsLoggedWithItsStackAndWithoutTheUser(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	const user = "user-nobody-may-read"
 	for step, during := range map[string]string{
 		"store":    "handle a batch",

@@ -9,11 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/panics"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 	"github.com/recflow/recflow/internal/stream/streamtest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // every is how many records there are to a broken one.
@@ -21,7 +21,7 @@ const every = 50
 
 func TestPoison(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	broken := streamtest.Malformed()
 	var raw [][]byte
 	var good []recsys.Event
@@ -48,23 +48,23 @@ func TestPoison(t *testing.T) {
 		assert.Equal(t, string(want.Data), string(q.Raw), want.Name)
 		assert.NotEmpty(t, q.Detail, want.Name)
 		if want.EventID != "" {
-			key := vectorstore.VerdictKey{EventID: want.EventID, Digest: stream.RawDigest(want.Data)}
-			verdicts, err := b.db.Verdicts(t.Context(), []vectorstore.VerdictKey{key})
+			key := events.VerdictKey{EventID: want.EventID, Digest: stream.RawDigest(want.Data)}
+			verdicts, err := b.db.Verdicts(t.Context(), []events.VerdictKey{key})
 			require.NoError(t, err)
-			assert.Equal(t, vectorstore.QuarantinedVerdict, verdicts[key].Verdict, want.Name)
+			assert.Equal(t, events.QuarantinedVerdict, verdicts[key].Verdict, want.Name)
 			assert.Equal(t, want.Reason, verdicts[key].Reason, want.Name)
 		}
 	}
 	assert.Len(t, b.delivered(), len(good))
 	assert.Len(t, b.last(), 199)
 	for _, e := range good[:20] {
-		assert.Equal(t, vectorstore.Folded, b.verdict(e).Verdict)
+		assert.Equal(t, events.Folded, b.verdict(e).Verdict)
 	}
 }
 
 func TestAggregatedRecords(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	one, two, three := click("u00001", 5, 1), click("u00002", 6, 2), click("u00003", 7, 3)
 	aggregate := streamtest.Aggregate(stream.EncodeEvent(one), []byte("{"), stream.EncodeEvent(two))
 	in := b.raw(aggregate, stream.EncodeEvent(three))
@@ -74,14 +74,14 @@ func TestAggregatedRecords(t *testing.T) {
 		id := fmt.Sprintf("%q", two.UserID)
 		b.out.refuse = func(name string, record []byte) bool { return name == "lists" && bytes.Contains(record, []byte(id)) }
 		assert.Equal(t, sequence(1), b.handle(in))
-		assert.Equal(t, vectorstore.Folded, b.verdict(one).Verdict)
+		assert.Equal(t, events.Folded, b.verdict(one).Verdict)
 		assert.Empty(t, b.verdict(two).Verdict)
-		assert.Equal(t, vectorstore.Folded, b.verdict(three).Verdict)
+		assert.Equal(t, events.Folded, b.verdict(three).Verdict)
 		b.out.refuse = nil
 	})
 	t.Run("it quarantines one of its events alone", func(t *testing.T) {
 		assert.Empty(t, b.handle(in))
-		assert.Equal(t, vectorstore.Folded, b.verdict(two).Verdict)
+		assert.Equal(t, events.Folded, b.verdict(two).Verdict)
 		ids := map[string]bool{}
 		for _, q := range b.quarantine() {
 			ids[q.QuarantineID] = true

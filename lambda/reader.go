@@ -19,11 +19,11 @@ func (h *Handler) liveReader(ctx context.Context, revision int64) (*recommend.Re
 // newReader makes a reader of the version that is live now.
 func (h *Handler) newReader(ctx context.Context) (*recommend.Reader, error) {
 	h.reader = nil
-	live, err := h.store.Live(ctx)
+	live, err := h.stores.versions.Live(ctx)
 	if err != nil {
 		return nil, err
 	}
-	h.reader, h.revision = recommend.NewReader(h.store, live.Version, live.Manifest), live.Revision
+	h.reader, h.revision = recommend.NewReader(h.stores.embeddings, live.Version, live.Manifest), live.Revision
 	h.holdFrom = time.Time{}
 	h.configHash = h.reader.ConfigHash(recommend.Request{K: h.ListLength})
 	return h.reader, nil

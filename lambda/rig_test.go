@@ -26,8 +26,9 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/lambda"
 	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
 const (
@@ -42,7 +43,7 @@ type rig struct {
 	t        *testing.T
 	log      *slog.Logger
 	server   *pgserver.Server
-	store    *vectorstore.Store
+	store    *postgrestest.Store
 	versions []int64
 	kinesis  *kinesistest.Server
 	producer *awsclient.Kinesis
@@ -98,10 +99,10 @@ func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 	r.trouble = &trouble{random: rand.New(rand.NewPCG(seed, 1))}
 	r.server = pgservertest.Server(t)
 	address := r.server.URL("postgres")
-	require.NoError(t, vectorstore.Migrate(t.Context(), address))
-	r.store = vectorstoretest.Open(t, address)
+	require.NoError(t, postgres.Migrate(t.Context(), address))
+	r.store = postgrestest.Open(t, address)
 	for i, dimension := range []int{8, 24} {
-		v := vectorstoretest.Build(t, r.store, vectorstoretest.Fixture{RunID: []string{"a", "b"}[i], Items: 400, Users: 100, Dimension: dimension})
+		v := postgrestest.Build(t, r.store, postgrestest.Fixture{RunID: []string{"a", "b"}[i], Items: 400, Users: 100, Dimension: dimension})
 		r.versions = append(r.versions, v.ID)
 	}
 	r.promote(0)
@@ -198,6 +199,6 @@ func (r *rig) start() {
 }
 
 func (r *rig) promote(n int) {
-	_, err := r.store.Promote(r.t.Context(), vectorstore.Promotion{Version: r.versions[n], Actor: "test"})
+	_, err := r.store.Promote(r.t.Context(), versions.Promotion{Version: r.versions[n], Actor: "test"})
 	require.NoError(r.t, err)
 }

@@ -11,10 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // final is what there is to a user in the end.
@@ -53,7 +52,7 @@ func (b *bundle) manifest() *recsys.Manifest {
 
 // manyEvents makes n events of the given users and 30 newcomers, many of them close
 // together, some late, some that weigh nothing.
-func manyEvents(r *rand.Rand, n int, users []vectorstore.User) []recsys.Event {
+func manyEvents(r *rand.Rand, n int, users []recsys.User) []recsys.Event {
 	kinds := []string{recsys.Click, recsys.View, recsys.Purchase, recsys.AddToCart, recsys.Impression, "share"}
 	out := make([]recsys.Event, n)
 	for i := range out {
@@ -98,7 +97,7 @@ func affected(evs []recsys.Event) (users []string) {
 // The end depends on the set of events alone.
 func TestOrderDuplicatesAndSplits(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	b.EvaluateShare = 0
 	check := func(t require.TestingT, seed uint64, n, users, most int) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -138,7 +137,7 @@ func (b *bundle) clear() {
 
 func TestHotUser(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{Items: 2000})
+	b := setup(t, &postgrestest.Fixture{Items: 2000})
 	r := rand.New(rand.NewPCG(3, 3))
 	evs := make([]recsys.Event, 10_000)
 	for i := range evs {

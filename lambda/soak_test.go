@@ -23,11 +23,11 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 	"github.com/recflow/recflow/internal/stream/streamtest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // TestSoak sends events through the whole path while parts of it fail at random,
@@ -35,7 +35,7 @@ import (
 // an hour in make soak. The seed is printed.
 func TestSoak(t *testing.T) {
 	length, seed := 40*time.Second, uint64(time.Now().UnixNano())
-	if *vectorstoretest.Soak {
+	if *postgrestest.Soak {
 		length = 30 * time.Minute
 	}
 	if testing.Short() {
@@ -269,18 +269,18 @@ func (s *soak) settle() {
 
 // await waits until every event with a readable id has its verdict.
 func (s *soak) await(data [][]byte) {
-	keys := map[vectorstore.VerdictKey]bool{}
+	keys := map[events.VerdictKey]bool{}
 	for _, raw := range data {
 		for _, d := range stream.Decode(stream.Record{Data: raw, ArrivedAt: time.Now()}) {
 			if d.EventID != "" {
-				keys[vectorstore.VerdictKey{EventID: d.EventID, Digest: d.Digest}] = true
+				keys[events.VerdictKey{EventID: d.EventID, Digest: d.Digest}] = true
 			}
 		}
 	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
-	var ask []vectorstore.VerdictKey
+	var ask []events.VerdictKey
 	err := harnesstest.Poll(ctx, 50*time.Millisecond, func() bool {
 		ask = slices.Collect(maps.Keys(keys))
 		got, err := s.store.Verdicts(ctx, ask)

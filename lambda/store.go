@@ -6,19 +6,19 @@ import (
 	"slices"
 	"time"
 
+	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // open connects to the database, unless an earlier call has.
 func (h *Handler) open(ctx context.Context) error {
-	if h.store != nil {
+	if h.stores != nil {
 		return nil
 	}
 	s, err := h.Open(ctx)
 	if err == nil {
-		h.store = s
+		h.stores = s
 	}
 	return err
 }
@@ -31,7 +31,7 @@ func (h *Handler) storeEvents(ctx context.Context, b *batch) (*recommend.Reader,
 	}
 	begin := time.Now()
 	sent, position := b.distinctEvents()
-	stored, err := h.store.StoreEvents(ctx, sent)
+	stored, err := h.stores.events.StoreEvents(ctx, sent)
 	lap(&b.times.store, begin)
 	if err != nil {
 		return nil, fmt.Errorf("store the events: %w", err)
@@ -47,7 +47,7 @@ func (h *Handler) storeEvents(ctx context.Context, b *batch) (*recommend.Reader,
 
 // distinctEvents returns the first event of each event_id, and the positions of
 // the event_ids in out.
-func (b *batch) distinctEvents() (out []vectorstore.StreamEvent, position map[string]int) {
+func (b *batch) distinctEvents() (out []events.StreamEvent, position map[string]int) {
 	position = map[string]int{}
 	for _, e := range b.events {
 		if _, there := position[e.EventID]; !there {
@@ -66,7 +66,7 @@ var conflict = stream.Fault{
 
 // accept takes over what is stored under the event's id. It returns false, and
 // makes the event's parts faulty, when that is another event.
-func (e *event) accept(s vectorstore.StoredEvent) bool {
+func (e *event) accept(s events.StoredEvent) bool {
 	if s.Digest != ([16]byte{}) && s.Digest != e.Digest {
 		for _, p := range e.parts {
 			p.event, p.Fault = nil, &conflict

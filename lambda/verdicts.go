@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/events"
 )
 
 // recordVerdicts writes the verdicts, last of all: everything of an event that has
 // one has been delivered.
 func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
-	var verdicts []vectorstore.Verdict
-	var evaluations []vectorstore.Evaluation
+	var verdicts []events.Verdict
+	var evaluations []events.Evaluation
 	var outcomes []*outcome // that the verdicts complete
 	for _, e := range b.events {
 		if e.outcome == delivered && e.listDelivered() {
@@ -24,9 +24,9 @@ func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 			evaluations = append(evaluations, u.trial.evaluation(u.list.Version))
 		}
 	}
-	seen := map[vectorstore.VerdictKey]bool{}
+	seen := map[events.VerdictKey]bool{}
 	for r, p := range b.faulty() {
-		key := vectorstore.VerdictKey{EventID: p.EventID, Digest: p.Digest}
+		key := events.VerdictKey{EventID: p.EventID, Digest: p.Digest}
 		switch {
 		case p.outcome != delivered:
 			continue
@@ -42,7 +42,7 @@ func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 	if len(verdicts) == 0 {
 		return
 	}
-	err := safely(func() error { return h.store.WriteVerdicts(ctx, verdicts, evaluations) })
+	err := safely(func() error { return h.stores.events.WriteVerdicts(ctx, verdicts, evaluations) })
 	if err != nil {
 		h.report("record the verdicts", err)
 		return
@@ -53,9 +53,9 @@ func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 }
 
 // verdict is what became of a usable event when version was live, 0 for none.
-func (e *event) verdict(version int64) vectorstore.Verdict {
-	v := vectorstore.Verdict{
-		EventID: e.EventID, Digest: e.Digest, Verdict: vectorstore.Ignored, Reason: e.reason, ArrivedAt: e.arrivedAt,
+func (e *event) verdict(version int64) events.Verdict {
+	v := events.Verdict{
+		EventID: e.EventID, Digest: e.Digest, Verdict: events.Ignored, Reason: e.reason, ArrivedAt: e.arrivedAt,
 	}
 	switch {
 	case version == 0:
@@ -65,21 +65,21 @@ func (e *event) verdict(version int64) vectorstore.Verdict {
 	default:
 		v.Stage, v.Version = e.user.list.Stage, e.user.list.Version
 		if e.folded {
-			v.Verdict = vectorstore.Folded
+			v.Verdict = events.Folded
 		}
 	}
 	return v
 }
 
 // verdict is what became of a part with a fault and a readable event_id.
-func (p *part) verdict(arrivedAt time.Time) vectorstore.Verdict {
-	return vectorstore.Verdict{
-		EventID: p.EventID, Digest: p.Digest, Verdict: vectorstore.QuarantinedVerdict, Reason: p.Fault.Reason, ArrivedAt: arrivedAt,
+func (p *part) verdict(arrivedAt time.Time) events.Verdict {
+	return events.Verdict{
+		EventID: p.EventID, Digest: p.Digest, Verdict: events.QuarantinedVerdict, Reason: p.Fault.Reason, ArrivedAt: arrivedAt,
 	}
 }
 
-func (t *trial) evaluation(version int64) vectorstore.Evaluation {
-	return vectorstore.Evaluation{
+func (t *trial) evaluation(version int64) events.Evaluation {
+	return events.Evaluation{
 		EventID: t.event.EventID, Version: version,
 		LiveStage: t.live.stage, StaleStage: t.stale.stage, LiveRank: t.live.rank, StaleRank: t.stale.rank,
 	}

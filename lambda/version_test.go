@@ -8,15 +8,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 const versionDropped = "version dropped"
 
 func TestVersionsWhileWarm(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &vectorstoretest.Fixture{})
+	b := setup(t, &postgrestest.Fixture{})
 	n := 0
 	// served sends an event and returns the version that the next list is of,
 	// which is the list that anybody would be shown: searched in Postgres at first,
@@ -40,7 +40,7 @@ func TestVersionsWhileWarm(t *testing.T) {
 	}
 	first := b.version
 	require.Equal(t, first.ID, served(t))
-	next := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "next", Seed: 5})
+	next := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "next", Seed: 5})
 
 	t.Run("it notices a flip in the next batch", func(t *testing.T) {
 		b.promote(next)
@@ -52,7 +52,7 @@ func TestVersionsWhileWarm(t *testing.T) {
 		assert.Equal(t, first.ID, served(t))
 	})
 	t.Run("it follows a change of the dimension and back", func(t *testing.T) {
-		wide := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "wide", Dimension: 24})
+		wide := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "wide", Dimension: 24})
 		b.promote(wide)
 		assert.Equal(t, wide.ID, served(t))
 		_, err := b.db.Rollback(t.Context(), "test", "")
@@ -66,10 +66,10 @@ func TestVersionsWhileWarm(t *testing.T) {
 			if inMemory {
 				b.SearchMemory = 64 << 20
 			}
-			mine := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "mine-" + name})
+			mine := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "mine-" + name})
 			b.promote(mine)
 			require.Equal(t, mine.ID, served(t))
-			after := vectorstoretest.Build(t, b.db, vectorstoretest.Fixture{RunID: "after-" + name, Seed: 9})
+			after := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "after-" + name, Seed: 9})
 			done := false
 			b.injects(t, versionDropped)
 			b.faults.before = func(s string) error {

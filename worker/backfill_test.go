@@ -17,8 +17,8 @@ import (
 
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -37,7 +37,7 @@ func (s *stage) write(id string, n, parallel int) backfill.Backfill {
 		Request: request, Actor: "test", Slices: cut,
 	}
 	b.WorkflowID = backfill.WorkflowID(b, 1)
-	b, _, err = s.store.CreateBackfill(s.t.Context(), vectorstore.NewBackfill{Backfill: b, Parameters: []byte("p"), RequestDigest: digest[:]})
+	b, _, err = s.store.CreateBackfill(s.t.Context(), ledger.NewBackfill{Backfill: b, Parameters: []byte("p"), RequestDigest: digest[:]})
 	require.NoError(s.t, err)
 	return b
 }

@@ -18,10 +18,10 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -33,7 +33,7 @@ func TestLoad_survives_killed_workers(t *testing.T) {
 	stopReading := s.read(first.Version)
 
 	kills, load := 2, many
-	if *vectorstoretest.Soak {
+	if *postgrestest.Soak {
 		kills, load.files = 10, 400
 	}
 	s.use(load.folder(t))
@@ -71,7 +71,7 @@ func TestLoad_survives_a_database_restart(t *testing.T) {
 			t.Parallel()
 			faults := harnesstest.CountFaults(t)
 			server := pgservertest.Server(t)
-			require.NoError(t, vectorstore.Migrate(t.Context(), server.URL("postgres")))
+			require.NoError(t, postgres.Migrate(t.Context(), server.URL("postgres")))
 			s := newStage(t, onDatabase(server.URL("postgres")))
 			s.use(c.load.folder(t))
 			release := c.block(s)
@@ -270,7 +270,7 @@ func (s *stage) read(first int64) (stop func(last int64)) {
 }
 
 // whole returns an error when a version has not all its rows.
-func whole(ctx context.Context, store *vectorstore.Store, v recsys.Version) error {
+func whole(ctx context.Context, store *postgrestest.Store, v recsys.Version) error {
 	items, users, _, err := store.CountRows(ctx, v)
 	if err == nil && (items != v.Items || users != v.Users) {
 		err = errors.New("half a version")

@@ -26,9 +26,8 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/aws/glue"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/temporaltest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -39,7 +38,7 @@ const patience = 90 * time.Second
 // Temporal and S3, and the local Glue endpoint with a job that takes no time.
 type stage struct {
 	t         *testing.T
-	store     *vectorstore.Store
+	store     *postgrestest.Store
 	url       string // of the database
 	s3        *awsclient.S3
 	reads     *gate // between the worker and S3
@@ -77,10 +76,10 @@ func newStage(t *testing.T, options ...stageOption) *stage {
 		s.server = temporaltest.Shared(t)
 	}
 	if s.url == "" {
-		s.url = vectorstoretest.URL(t)
+		s.url = postgrestest.URL(t)
 	}
 	s.namespace = s.server.Namespace(t)
-	s.store = vectorstoretest.Open(t, s.url)
+	s.store = postgrestest.Open(t, s.url)
 	s.use(small.folder(t))
 	env := awstest.Env(t)
 	s.endpoint = gluetest.New(t, gluetest.Options{

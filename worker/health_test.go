@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/health"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/temporaltest"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestHealth(t *testing.T) {
@@ -53,7 +53,7 @@ func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) 
 	temporal, err := client.Dial(client.Options{HostPort: server.Address, Namespace: server.Namespace(t), Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
-	store := vectorstoretest.New(t)
+	store := postgrestest.New(t)
 
 	p, err := listen("")
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) 
 	over := make(chan error, 1)
 	go func() {
 		c := config.Worker{Temporal: config.Temporal{TaskQueue: "recflow"}, DrainTimeout: time.Second}
-		over <- serve(ctx, slog.New(slog.DiscardHandler), c, p, temporal, &activities.Activities{Store: store, Temporal: temporal})
+		over <- serve(ctx, slog.New(slog.DiscardHandler), c, p, temporal, &activities.Activities{Versions: store.VersionStore, Events: store.EventStore, Ledger: store.LedgerStore, Temporal: temporal})
 	}()
 	require.Eventually(t, func() bool { return health.Ask(ctx, p.server.Addr) == nil }, patience, 10*time.Millisecond)
 	require.NoError(t, listener.Close())

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The flag -soak comes with vectorstoretest.
+// The flag -soak comes with postgrestest.
 var record = flag.Bool("record", false, "write the histories of the tests to workflows/testdata/histories")
 
 // workerEnv, when set, turns the test binary into the worker: the fault tests

@@ -10,16 +10,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
 
 // The long form loads a million vectors. The worker may need no more for them
 // than for forty thousand, give or take what the collector leaves lying around.
 func TestLoad_needs_the_same_memory_whatever_the_size(t *testing.T) {
-	if !*vectorstoretest.Soak {
+	if !*postgrestest.Soak {
 		t.Skip("a million vectors; run with -soak")
 	}
 	little, much := peakMemory(t, 40_000), peakMemory(t, 1_000_000)
@@ -47,7 +47,7 @@ func peakMemory(t *testing.T, n int) int64 {
 
 // manyItems is a folder with a run of n items of 64 dimensions in four files.
 func manyItems(t *testing.T, n int) string {
-	m, _ := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: 20, Items: 20, Dimension: 64})
+	m, _ := postgrestest.Generate(t, postgrestest.Fixture{Users: 20, Items: 20, Dimension: 64})
 	dir := t.TempDir()
 	m.Files = nil
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, recsys.ItemsFile), 0o700))

@@ -9,9 +9,9 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/telemetry"
-	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -19,7 +19,7 @@ const measureEvery = time.Minute
 
 // measure writes how old the live version is, at once and every minute until ctx
 // ends. Several workers write the same: an alarm looks at the largest.
-func measure(ctx context.Context, log *slog.Logger, store *vectorstore.Store, temporal client.Client, out io.Writer, dimensions []telemetry.Dimension) {
+func measure(ctx context.Context, log *slog.Logger, store *versions.Store, temporal client.Client, out io.Writer, dimensions []telemetry.Dimension) {
 	tick := time.NewTicker(measureEvery)
 	defer tick.Stop()
 	for {
@@ -41,7 +41,7 @@ func measure(ctx context.Context, log *slog.Logger, store *vectorstore.Store, te
 // liveSince is when the live version was promoted. As long as none ever was, it
 // is the deployment's first start: one that never gets a version live must raise
 // the same alarm as one that stopped to.
-func liveSince(ctx context.Context, store *vectorstore.Store, temporal client.Client) (time.Time, error) {
+func liveSince(ctx context.Context, store *versions.Store, temporal client.Client) (time.Time, error) {
 	since, err := store.LiveSince(ctx)
 	if errors.Is(err, recsys.ErrNoLiveVersion) {
 		return workflows.FirstStart(ctx, temporal)

@@ -12,7 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/internal/backfill"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -30,7 +30,7 @@ const (
 // Any number of workers may do so at the same time.
 type reconciler struct {
 	log       *slog.Logger
-	store     *vectorstore.Store
+	ledger    *ledger.Store
 	temporal  client.Client
 	taskQueue string
 }
@@ -52,7 +52,7 @@ func (r reconciler) run(ctx context.Context) {
 }
 
 func (r reconciler) once(ctx context.Context) error {
-	stale, err := r.store.StaleBackfills(ctx, unseenFor, mostStale)
+	stale, err := r.ledger.StaleBackfills(ctx, unseenFor, mostStale)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (r reconciler) settle(ctx context.Context, b backfill.Backfill) error {
 	switch status {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-		err := r.store.BackfillAlive(ctx, b.ID, b.Round, run)
+		err := r.ledger.BackfillAlive(ctx, b.ID, b.Round, run)
 		if b.State == backfill.Cancelling {
 			// Whoever wrote that down may not have come to tell the workflow.
 			err = errors.Join(err, cancelOnce(ctx, r.temporal, b.WorkflowID))
@@ -103,6 +103,6 @@ func cancelOnce(ctx context.Context, temporal client.Client, workflowID string) 
 
 func (r reconciler) end(ctx context.Context, b backfill.Backfill, why string) error {
 	r.log.WarnContext(ctx, "ending a backfill that nobody works on", "backfill", b.ID, "reason", why)
-	_, err := r.store.EndBackfill(ctx, b.ID, b.Round, why)
+	_, err := r.ledger.EndBackfill(ctx, b.ID, b.Round, why)
 	return err
 }

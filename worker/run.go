@@ -19,8 +19,11 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/config/temporalconfig"
 	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/telemetry"
-	"github.com/recflow/recflow/internal/vectorstore"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -39,14 +42,14 @@ func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 	if err != nil {
 		return err
 	}
-	store, err := vectorstore.Open(ctx, vectorstore.Options{
+	db, err := postgres.Open(ctx, postgres.Options{
 		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: deployment, Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	if err := store.CheckSchema(ctx); err != nil {
+	defer db.Close()
+	if err := db.CheckSchema(ctx); err != nil {
 		return err
 	}
 	options, err := temporalconfig.Options(c.Temporal, sdklog.NewStructuredLogger(log))
@@ -65,10 +68,12 @@ func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 		return err
 	}
 	steps := &activities.Activities{
-		Store:        store,
+		Versions:     versions.New(db),
+		Events:       events.New(db),
+		Ledger:       ledger.New(db),
 		S3:           awsclient.NewS3(aws, c.Storage.Bucket),
 		Glue:         awsclient.NewGlue(aws, c.Glue.Job),
-		Gates:        &gates.Checker{Store: store},
+		Gates:        gates.New(db),
 		Temporal:     temporal,
 		StoredMargin: c.Glue.StoredMargin,
 		PollEvery:    c.Glue.PollEvery,
@@ -117,10 +122,10 @@ func serve(ctx context.Context, log *slog.Logger, c config.Worker, p *pulse, tem
 	p.set(polling)
 	looking, stopLooking := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	r := reconciler{log: log, store: steps.Store, temporal: temporal, taskQueue: c.Temporal.TaskQueue}
+	r := reconciler{log: log, ledger: steps.Ledger, temporal: temporal, taskQueue: c.Temporal.TaskQueue}
 	group.Go(func() { r.run(looking) })
 	if steps.Metrics != nil {
-		group.Go(func() { measure(looking, log, steps.Store, temporal, steps.Metrics, steps.Dimensions) })
+		group.Go(func() { measure(looking, log, steps.Versions, temporal, steps.Metrics, steps.Dimensions) })
 	}
 	defer func() { stopLooking(); group.Wait() }()
 	log.Info("worker ready", "task_queue", c.Temporal.TaskQueue, "namespace", c.Temporal.Namespace, "build_id", build)

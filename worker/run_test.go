@@ -11,10 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // job stands in for the training: it writes a prepared run under the run id it
@@ -80,7 +80,7 @@ func (p preparedRun) folder(t *testing.T) string {
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp(base, "run-")
 	require.NoError(t, err)
-	m, data := vectorstoretest.Generate(t, vectorstoretest.Fixture{Users: p.users, Items: p.items, Dimension: p.dimension, HoldoutShare: p.holdout})
+	m, data := postgrestest.Generate(t, postgrestest.Fixture{Users: p.users, Items: p.items, Dimension: p.dimension, HoldoutShare: p.holdout})
 	m.Files = nil
 	addFiles(t, dir, m, recsys.ItemsFile, items(data), 1)
 	addFiles(t, dir, m, recsys.UsersFile, users(data), p.files)
@@ -123,7 +123,7 @@ func (p preparedRun) changed(t *testing.T, change func(*recsys.Manifest)) string
 	return dir
 }
 
-func items(d *vectorstoretest.Data) (rows []trainingruntest.Item) {
+func items(d *postgrestest.Data) (rows []trainingruntest.Item) {
 	for _, i := range d.Items {
 		rows = append(rows, trainingruntest.Item{
 			ItemID: i.ItemID, Embedding: i.Vector, Title: i.Title, Category: i.Category, Tags: i.Tags,
@@ -133,7 +133,7 @@ func items(d *vectorstoretest.Data) (rows []trainingruntest.Item) {
 	return rows
 }
 
-func users(d *vectorstoretest.Data) (rows []trainingruntest.User) {
+func users(d *postgrestest.Data) (rows []trainingruntest.User) {
 	for _, u := range d.Users {
 		rows = append(rows, trainingruntest.User{
 			UserID: u.ID, Embedding: u.Vector, HistoryItems: u.History.Items, HistoryWeights: u.History.Weights,
@@ -143,7 +143,7 @@ func users(d *vectorstoretest.Data) (rows []trainingruntest.User) {
 	return rows
 }
 
-func holdout(d *vectorstoretest.Data) (rows []trainingruntest.Event) {
+func holdout(d *postgrestest.Data) (rows []trainingruntest.Event) {
 	for _, h := range d.Holdout {
 		rows = append(rows, trainingruntest.Event{
 			UserID: h.UserID, EventID: h.EventID, ItemID: h.ItemID, EventType: h.EventType, Value: h.Value,

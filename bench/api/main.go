@@ -19,8 +19,10 @@ import (
 
 	"github.com/recflow/recflow/bench/internal/generated"
 	"github.com/recflow/recflow/bench/internal/setup"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 type options struct {
@@ -58,36 +60,37 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension}
-		return generated.With(ctx, shape, func(url string, store *vectorstore.Store, v recsys.Version) error {
-			if err := promote(ctx, store, v); err != nil {
+		return generated.With(ctx, shape, func(url string, db *postgres.DB, v recsys.Version) error {
+			if err := promote(ctx, versions.New(db), v); err != nil {
 				return err
 			}
-			return measureAt(ctx, o, binary, url, store)
+			return measureAt(ctx, o, binary, url, db)
 		})
 	}
 	url, err := setup.Live()
 	if err != nil {
 		return err
 	}
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: url, Name: "bench api"})
+	db, err := postgres.Open(ctx, postgres.Options{URL: url, Name: "bench api"})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	return measureAt(ctx, o, binary, url, store)
+	defer db.Close()
+	return measureAt(ctx, o, binary, url, db)
 }
 
-func promote(ctx context.Context, store *vectorstore.Store, v recsys.Version) error {
+func promote(ctx context.Context, store *versions.Store, v recsys.Version) error {
 	if err := store.MarkReady(ctx, v.ID, nil); err != nil {
 		return err
 	}
-	_, err := store.Promote(ctx, vectorstore.Promotion{Version: v.ID, Actor: "bench", Reason: "benchmark"})
+	_, err := store.Promote(ctx, versions.Promotion{Version: v.ID, Actor: "bench", Reason: "benchmark"})
 	return err
 }
 
 // measureAt runs an API on the database and measures it.
-func measureAt(ctx context.Context, o options, binary, url string, store *vectorstore.Store) error {
-	live, err := store.Live(ctx)
+func measureAt(ctx context.Context, o options, binary, url string, db *postgres.DB) error {
+	store := embeddings.New(db)
+	live, err := versions.New(db).Live(ctx)
 	if err != nil {
 		return err
 	}

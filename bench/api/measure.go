@@ -9,34 +9,34 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // measurement asks one API, and the store beside it for the truth.
 type measurement struct {
 	options
 	api     *apiclient.Client
-	store   *vectorstore.Store
+	store   *embeddings.Store
 	version recsys.Version
-	users   []vectorstore.User
+	users   []recsys.User
 }
 
 func (m measurement) run(ctx context.Context) error {
 	fmt.Printf("%-28s %8s %8s %8s  %12s  %s\n", "milliseconds", "p50", "p95", "p99", "requests/s", fmt.Sprintf("recall@%d", m.k))
 	for _, c := range []struct {
 		name string
-		ask  func(u vectorstore.User) apiclient.ListRequest
+		ask  func(u recsys.User) apiclient.ListRequest
 	}{
-		{"a user", func(u vectorstore.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: u.ID} }},
-		{"a user after a click", func(u vectorstore.User) apiclient.ListRequest {
+		{"a user", func(u recsys.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: u.ID} }},
+		{"a user after a click", func(u recsys.User) apiclient.ListRequest {
 			return apiclient.ListRequest{UserID: u.ID, Recent: u.History.Items[:min(1, len(u.History.Items))]}
 		}},
-		{"nobody after a click", func(u vectorstore.User) apiclient.ListRequest {
+		{"nobody after a click", func(u recsys.User) apiclient.ListRequest {
 			return apiclient.ListRequest{Recent: u.History.Items[:min(1, len(u.History.Items))]}
 		}},
-		{"an unknown user", func(vectorstore.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: "bench-nobody"} }},
+		{"an unknown user", func(recsys.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: "bench-nobody"} }},
 	} {
 		if err := m.row(ctx, c.name, c.ask); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
@@ -47,7 +47,7 @@ func (m measurement) run(ctx context.Context) error {
 
 // row measures one kind of request: one after the other, then several at once.
 // Recall is that of the lists whose truth can be told from the version alone.
-func (m measurement) row(ctx context.Context, name string, ask func(vectorstore.User) apiclient.ListRequest) error {
+func (m measurement) row(ctx context.Context, name string, ask func(recsys.User) apiclient.ListRequest) error {
 	one := func(i int) (apiclient.List, error) {
 		req := ask(m.users[i%len(m.users)])
 		req.K = m.k
@@ -105,8 +105,8 @@ func (m measurement) row(ctx context.Context, name string, ask func(vectorstore.
 
 // recall compares a list with what an exact scan finds. A user with events that
 // the version has not counted has another vector there: those count as they are.
-func (m measurement) recall(ctx context.Context, u vectorstore.User, list apiclient.List) (float64, error) {
-	hits, err := m.store.Nearest(ctx, m.version, vectorstore.Query{
+func (m measurement) recall(ctx context.Context, u recsys.User, list apiclient.List) (float64, error) {
+	hits, err := m.store.Nearest(ctx, m.version, recsys.Query{
 		Vector: u.Vector, K: m.k, Exclude: slices.Concat(u.History.Items, u.History.Met), Exact: true,
 	})
 	if err != nil {

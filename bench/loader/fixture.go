@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // fileSet is the items files of a run, on disk.
@@ -83,5 +83,5 @@ func (b *bench) newVersion(ctx context.Context) (recsys.Version, error) {
 		f.Key = recsys.RunPrefix(m.RunID) + f.Kind + "/" + filepath.Base(f.Key)
 		m.Files = append(m.Files, f)
 	}
-	return b.store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m})
+	return b.store.CreateVersion(ctx, versions.NewVersion{Manifest: m})
 }

@@ -26,7 +26,8 @@ import (
 
 	"github.com/recflow/recflow/bench/internal/setup"
 	"github.com/recflow/recflow/internal/local/pgserver"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
 func main() {
@@ -88,17 +89,17 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(setup.Database), MaxConns: 8, Name: "bench"})
+	db, err := postgres.Open(ctx, postgres.Options{URL: server.URL(setup.Database), MaxConns: 8, Name: "bench"})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer db.Close()
 	pool, err := pgxpool.New(ctx, server.URL(setup.Database))
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	b := &bench{store: store, set: set, pool: pool, dir: dir, postmaster: server.PID()}
+	b := &bench{store: versions.New(db), set: set, pool: pool, dir: dir, postmaster: server.PID()}
 	fmt.Printf("%d items × %d dimensions in %d files, %d MB of Parquet\n\n", rows, o.dimension, o.files, set.bytes()>>20)
 	if o.only == "" {
 		if err := b.measureMemory(ctx, 2); err != nil {

@@ -17,12 +17,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/trainingrun"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 type bench struct {
-	store      *vectorstore.Store
+	store      *versions.Store
 	set        *fileSet
 	pool       *pgxpool.Pool // of the raw copies; the store has its own
 	dir        string
@@ -65,7 +65,7 @@ func (b *bench) load(ctx context.Context, version int64, i int) error {
 	return b.withReader(i, func(r *trainingrun.Reader) error { return b.copyFile(ctx, version, i, r) })
 }
 
-func (b *bench) copyFile(ctx context.Context, version int64, i int, src vectorstore.BatchSource) error {
+func (b *bench) copyFile(ctx context.Context, version int64, i int, src versions.BatchSource) error {
 	claim, err := b.store.Claim(ctx, version, b.set.entries[i].Key)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (b *bench) loadByRow(ctx context.Context, version int64, i int) error {
 	return b.copyFile(ctx, version, i, &rowSource{reader: reader, rows: make([]trainingruntest.Item, 4096)})
 }
 
-// Next implements vectorstore.BatchSource.
+// Next implements versions.BatchSource.
 func (s *rowSource) Next() (trainingrun.Batch, error) {
 	n, err := s.reader.Read(s.rows)
 	if n == 0 {

@@ -16,8 +16,9 @@ import (
 
 	"github.com/recflow/recflow/bench/internal/generated"
 	"github.com/recflow/recflow/bench/internal/setup"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 type options struct {
@@ -51,22 +52,22 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension, M: o.m, EF: o.ef}
-		return generated.With(ctx, shape, func(_ string, store *vectorstore.Store, v recsys.Version) error {
-			return measure(ctx, o, store, v)
+		return generated.With(ctx, shape, func(_ string, db *postgres.DB, v recsys.Version) error {
+			return measure(ctx, o, db, v)
 		})
 	}
 	url, err := setup.Live()
 	if err != nil {
 		return err
 	}
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: url, Name: "bench search"})
+	db, err := postgres.Open(ctx, postgres.Options{URL: url, Name: "bench search"})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	live, err := store.Live(ctx)
+	defer db.Close()
+	live, err := versions.New(db).Live(ctx)
 	if err != nil {
 		return err
 	}
-	return measure(ctx, o, store, live.Version)
+	return measure(ctx, o, db, live.Version)
 }

@@ -6,13 +6,16 @@ import (
 	"slices"
 	"time"
 
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // measure prints recall and latency of the version's own search beside those of
 // an exact scan.
-func measure(ctx context.Context, o options, store *vectorstore.Store, v recsys.Version) error {
+func measure(ctx context.Context, o options, db *postgres.DB, v recsys.Version) error {
+	store := embeddings.New(db)
 	users, err := store.SampleUsers(ctx, v, o.users, "bench search")
 	if err != nil {
 		return err
@@ -24,13 +27,13 @@ func measure(ctx context.Context, o options, store *vectorstore.Store, v recsys.
 	fmt.Printf("%-22s %10s %10s  %20s  %20s  %s\n", "", fmt.Sprintf("recall@%d", o.k), "recall@20", "search p50 / p95", "exact p50 / p95", "exact ÷ search")
 	for _, c := range []struct {
 		name  string
-		query func(vectorstore.User) vectorstore.Query
+		query func(recsys.User) recsys.Query
 	}{
-		{"all items", func(u vectorstore.User) vectorstore.Query {
-			return vectorstore.Query{Vector: u.Vector, K: o.k}
+		{"all items", func(u recsys.User) recsys.Query {
+			return recsys.Query{Vector: u.Vector, K: o.k}
 		}},
-		{"without the user's own", func(u vectorstore.User) vectorstore.Query {
-			return vectorstore.Query{Vector: u.Vector, K: o.k, Exclude: slices.Concat(u.History.Items, u.History.Met)}
+		{"without the user's own", func(u recsys.User) recsys.Query {
+			return recsys.Query{Vector: u.Vector, K: o.k, Exclude: slices.Concat(u.History.Items, u.History.Met)}
 		}},
 	} {
 		row, err := compare(ctx, store, v, users, o.k, c.query)
@@ -39,11 +42,11 @@ func measure(ctx context.Context, o options, store *vectorstore.Store, v recsys.
 		}
 		row.print(c.name)
 	}
-	return printSize(ctx, store, v)
+	return printSize(ctx, versions.New(db), v)
 }
 
 // printSize prints what the version takes on disk, and of that each item.
-func printSize(ctx context.Context, store *vectorstore.Store, v recsys.Version) error {
+func printSize(ctx context.Context, store *versions.Store, v recsys.Version) error {
 	size, err := store.Size(ctx, v.ID)
 	if err != nil {
 		return err
@@ -62,7 +65,7 @@ type row struct {
 
 // compare answers every query both ways, one right after the other, so that
 // whatever else the machine does slows both.
-func compare(ctx context.Context, store *vectorstore.Store, v recsys.Version, users []vectorstore.User, k int, query func(vectorstore.User) vectorstore.Query) (row, error) {
+func compare(ctx context.Context, store *embeddings.Store, v recsys.Version, users []recsys.User, k int, query func(recsys.User) recsys.Query) (row, error) {
 	var r row
 	var recalls, recalls20 []float64
 	for i, u := range slices.Concat(users[:min(20, len(users))], users) { // the first ones warm the caches
@@ -87,7 +90,7 @@ func compare(ctx context.Context, store *vectorstore.Store, v recsys.Version, us
 	return r, nil
 }
 
-func timed(ctx context.Context, store *vectorstore.Store, v recsys.Version, q vectorstore.Query) ([]float64, time.Duration, error) {
+func timed(ctx context.Context, store *embeddings.Store, v recsys.Version, q recsys.Query) ([]float64, time.Duration, error) {
 	began := time.Now()
 	hits, err := store.Nearest(ctx, v, q)
 	took := time.Since(began)

@@ -14,14 +14,14 @@ import (
 	"github.com/recflow/recflow/internal/cli/sources"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/stack"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
 // TestBackfillSoak trains twelve times on completejourney, each time on what came
 // before, while the worker is killed twice, a training is stopped from outside,
 // and the whole is cancelled and retried. It prints the curve. make soak runs it.
 func TestBackfillSoak(t *testing.T) {
-	if !*vectorstoretest.Soak {
+	if !*postgrestest.Soak {
 		t.Skip("twelve trainings take a quarter of an hour; make soak runs it")
 	}
 	faults := harnesstest.CountFaults(t, "worker killed", "training stopped")

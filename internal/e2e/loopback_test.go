@@ -20,9 +20,9 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // TestEachEventCountsOnce sends events through the stream while trainings run,
@@ -80,7 +80,7 @@ type loop struct {
 	bin, home string
 	imported  map[string]map[string]int // events by user and item
 
-	store   *vectorstore.Store
+	store   *postgrestest.Store
 	bucket  *awsclient.S3
 	kinesis *awsclient.Kinesis
 
@@ -151,9 +151,7 @@ func (l *loop) users() (ids []string) {
 func (l *loop) connect() {
 	vars, err := stack.LoadEnv(l.home)
 	require.NoError(l.t, err)
-	l.store, err = vectorstore.Open(l.t.Context(), vectorstore.Options{URL: vars["RECFLOW_DATABASE_URL"], MaxConns: 2})
-	require.NoError(l.t, err)
-	l.t.Cleanup(l.store.Close)
+	l.store = postgrestest.Open(l.t, vars["RECFLOW_DATABASE_URL"])
 	aws, err := awsclient.Load(l.t.Context(), awsclient.OptionsFrom(vars))
 	require.NoError(l.t, err)
 	l.bucket, l.kinesis = awsclient.NewS3(aws, vars["RECFLOW_BUCKET"]), awsclient.NewKinesis(aws, vars["RECFLOW_STREAM"])

@@ -11,14 +11,14 @@ import (
 // streamed events that it claims to have counted: what it missed would be
 // forgotten, because nothing folds in an event that is covered.
 func checkCoverage(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	horizon, err := s.store.Horizon(ctx)
+	horizon, err := s.versions.Horizon(ctx)
 	if err != nil {
 		return recsys.GateResult{}, err
 	}
 	if !horizon.Covers(s.manifest.Coverage) {
 		return warned(0, 0, "not to be told: some of the events in question are no longer kept, which is for gate %s to refuse", recsys.GateHorizon), nil
 	}
-	want, err := s.store.StreamedSet(ctx, s.manifest.Coverage)
+	want, err := s.events.StreamedSet(ctx, s.manifest.Coverage)
 	if err != nil {
 		return recsys.GateResult{}, err
 	}

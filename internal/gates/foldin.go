@@ -25,14 +25,14 @@ const (
 // updates are made by the same code, so they continue the training exactly or
 // this gate says that they do not.
 func checkFoldIn(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	users, err := s.store.SampleUsers(ctx, s.version, mostFolds, "gate fold-in")
+	users, err := s.embeddings.SampleUsers(ctx, s.version, mostFolds, "gate fold-in")
 	if err != nil {
 		return recsys.GateResult{}, err
 	}
 	if len(users) == 0 {
 		return warned(0, mostFoldInDelta, "no user has a vector, so there is nothing to compare"), nil
 	}
-	folder := recommend.NewFolder(s.store, s.version, s.manifest)
+	folder := recommend.NewFolder(s.embeddings, s.version, s.manifest)
 	worst, off, checked, products := 0.0, 0, 0, 0.0
 	for start := 0; start < len(users) && (checked < leastFolds || products < foldsProducts); start += foldsEach {
 		s.progress()

@@ -1,7 +1,7 @@
 // Package gates decides whether a loaded version may go live. Each gate is one
 // file, measures one thing and says its value, its threshold and a reason in
 // one sentence. Gates read; they change nothing. What happens to a version
-// that is refused is decided by the workflow and recorded by internal/vectorstore.
+// that is refused is decided by the workflow and recorded by internal/postgres/versions.
 package gates
 
 import (
@@ -10,22 +10,32 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// Checker runs the gates on versions in a store.
+// Checker runs the gates on the versions of a database.
 type Checker struct {
-	Store *vectorstore.Store
+	versions   *versions.Store
+	embeddings *embeddings.Store
+	events     *events.Store
+}
+
+// New makes a Checker.
+func New(db *postgres.DB) *Checker {
+	return &Checker{versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db)}
 }
 
 // subject is the version under test and what it is compared with.
 type subject struct {
-	store    *vectorstore.Store
+	*Checker
 	version  recsys.Version
 	manifest *recsys.Manifest
-	live     *vectorstore.Live // nil when there is nothing to compare with
-	progress func()            // called now and then during long work
+	live     *recsys.Live // nil when there is nothing to compare with
+	progress func()       // called now and then during long work
 }
 
 // gates maps each name of recsys.GateNames to its check.
@@ -72,16 +82,16 @@ func (c *Checker) Check(ctx context.Context, version int64, accept map[string]st
 }
 
 func (c *Checker) subject(ctx context.Context, version int64) (*subject, error) {
-	v, err := c.Store.Version(ctx, version)
+	v, err := c.versions.Version(ctx, version)
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.Store.Manifest(ctx, version)
+	m, err := c.versions.Manifest(ctx, version)
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{store: c.Store, version: v, manifest: m}
-	live, err := c.Store.Live(ctx)
+	s := &subject{Checker: c, version: v, manifest: m}
+	live, err := c.versions.Live(ctx)
 	switch {
 	case errors.Is(err, recsys.ErrNoLiveVersion):
 	case err != nil:

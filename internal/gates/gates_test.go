@@ -10,21 +10,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // check builds a candidate and runs its gates.
-func check(t *testing.T, s *vectorstore.Store, f vectorstoretest.Fixture, accept map[string]string) (recsys.Version, []recsys.GateResult) {
+func check(t *testing.T, s *postgrestest.Store, f postgrestest.Fixture, accept map[string]string) (recsys.Version, []recsys.GateResult) {
 	t.Helper()
 	f.Loading = true
 	if f.RunID == "" {
 		f.RunID = "candidate"
 	}
-	v := vectorstoretest.Build(t, s, f)
-	results, err := (&gates.Checker{Store: s}).Check(t.Context(), v.ID, accept, nil)
+	v := postgrestest.Build(t, s, f)
+	results, err := gates.New(s.DB).Check(t.Context(), v.ID, accept, nil)
 	require.NoError(t, err)
 	var names []string
 	for _, r := range results {
@@ -37,11 +37,11 @@ func check(t *testing.T, s *vectorstore.Store, f vectorstoretest.Fixture, accept
 }
 
 // promote makes a good version live and returns it.
-func promote(t *testing.T, s *vectorstore.Store, f vectorstoretest.Fixture) recsys.Version {
+func promote(t *testing.T, s *postgrestest.Store, f postgrestest.Fixture) recsys.Version {
 	t.Helper()
 	f.RunID = "live"
-	v := vectorstoretest.Build(t, s, f)
-	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	v := postgrestest.Build(t, s, f)
+	_, err := s.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 	return v
 }
@@ -61,23 +61,23 @@ func refusedBy(results []recsys.GateResult) (names []string) {
 
 func TestCheckPasses(t *testing.T) {
 	t.Parallel()
-	s := vectorstoretest.New(t)
+	s := postgrestest.New(t)
 
-	_, results := check(t, s, vectorstoretest.Fixture{}, nil)
+	_, results := check(t, s, postgrestest.Fixture{}, nil)
 	for _, r := range results {
 		assert.True(t, r.Passed && !r.Warning, "it passes a good version without a live one: %+v", r)
 	}
 	assert.Contains(t, find(results, recsys.GateQuality).Reason, "no live version")
 
-	promote(t, s, vectorstoretest.Fixture{})
-	v, results := check(t, s, vectorstoretest.Fixture{RunID: "candidate-2"}, nil)
+	promote(t, s, postgrestest.Fixture{})
+	v, results := check(t, s, postgrestest.Fixture{RunID: "candidate-2"}, nil)
 	for _, r := range results {
 		assert.True(t, r.Passed && !r.Warning, "it passes a version as good as the live one: %+v", r)
 	}
 	assert.Contains(t, find(results, recsys.GateQuality).Reason, "+0.0000 (95 % interval +0.0000 to +0.0000) against live version")
 
 	var seen []string
-	_, err := (&gates.Checker{Store: s}).Check(t.Context(), v.ID, nil, func(gate string) {
+	_, err := gates.New(s.DB).Check(t.Context(), v.ID, nil, func(gate string) {
 		if len(seen) == 0 || seen[len(seen)-1] != gate {
 			seen = append(seen, gate)
 		}
@@ -85,7 +85,7 @@ func TestCheckPasses(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, recsys.GateNames(), seen, "it says which gate is at work")
 
-	_, err = (&gates.Checker{Store: s}).Check(t.Context(), 999, nil, nil)
+	_, err = gates.New(s.DB).Check(t.Context(), 999, nil, nil)
 	assert.ErrorIs(t, err, recsys.ErrNotFound)
 }
 
@@ -102,25 +102,25 @@ func TestEachGateRefuses(t *testing.T) {
 
 	for _, c := range []struct {
 		it, gate string
-		live     vectorstoretest.Fixture
-		before   func(*testing.T, *vectorstore.Store)
-		break_   vectorstoretest.Fixture
+		live     postgrestest.Fixture
+		before   func(*testing.T, *postgrestest.Store)
+		break_   postgrestest.Fixture
 		reason   string
 	}{
 		{
 			it: "fewer users than its manifest says", gate: recsys.GateRows,
-			break_: vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Files[1].Rows++ }},
+			break_: postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Files[1].Rows++ }},
 			reason: "users holds 600 rows and the manifest says 601",
 		},
 		{
 			it: "under half of the live items", gate: recsys.GateRows,
-			break_: vectorstoretest.Fixture{Items: 190},
+			break_: postgrestest.Fixture{Items: 190},
 			reason: "190 items are under half of the 400 that live version 1 has",
 		},
 		{
 			it: "an item without a length", gate: recsys.GateValues,
-			break_: vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) {
-				d.Items = append(d.Items, vectorstoretest.ItemRow{
+			break_: postgrestest.Fixture{Change: func(d *postgrestest.Data) {
+				d.Items = append(d.Items, postgrestest.ItemRow{
 					Item: recsys.Item{ItemID: "flat", Available: true}, Vector: make([]float32, 16),
 				})
 			}},
@@ -128,82 +128,82 @@ func TestEachGateRefuses(t *testing.T) {
 		},
 		{
 			it: "an index that has lost part of the catalogue", gate: recsys.GateRecall,
-			live:   vectorstoretest.Fixture{Items: 2000},
-			break_: vectorstoretest.Fixture{Items: 2000, Search: recsys.Search{Method: recsys.HNSW, M: 8, EFConstruction: 16, EFSearch: 100}},
+			live:   postgrestest.Fixture{Items: 2000},
+			break_: postgrestest.Fixture{Items: 2000, Search: recsys.Search{Method: recsys.HNSW, M: 8, EFConstruction: 16, EFSearch: 100}},
 			reason: "raise m (now 8) or search exactly",
 		},
 		{
 			it: "another regularisation than that of the training", gate: recsys.GateFoldIn,
-			break_: vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Parameters.Regularization *= 1.01 }},
+			break_: postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Parameters.Regularization *= 1.01 }},
 			reason: "differ from their trained vectors",
 		},
 		{
 			it: "one changed weight of one user", gate: recsys.GateFoldIn,
-			break_: vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) { d.Users[77].History.Weights[2] *= 1.01 }},
+			break_: postgrestest.Fixture{Change: func(d *postgrestest.Data) { d.Users[77].History.Weights[2] *= 1.01 }},
 			reason: "1 of 600 users",
 		},
 		{
 			it: "a gram matrix that cannot be solved with", gate: recsys.GateFoldIn,
-			break_: vectorstoretest.Fixture{HoldoutShare: 1e-9, ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }},
+			break_: postgrestest.Fixture{HoldoutShare: 1e-9, ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }},
 			reason: "cannot be folded in",
 		},
 		{
 			it: "answers that popularity predicts better", gate: recsys.GateQuality,
-			break_: vectorstoretest.Fixture{Change: answerWithThePopular},
+			break_: postgrestest.Fixture{Change: answerWithThePopular},
 			reason: "popularity alone reaches",
 		},
 		{
 			it: "clearly worse lists than the live version's", gate: recsys.GateQuality,
-			break_: vectorstoretest.Fixture{Change: scrambleVectors(100)},
+			break_: postgrestest.Fixture{Change: scrambleVectors(100)},
 			reason: "clearly worse",
 		},
 		{
 			it: "a training that missed a streamed event", gate: recsys.GateCoverage,
-			live: vectorstoretest.Fixture{Coverage: covering},
-			before: func(t *testing.T, s *vectorstore.Store) {
-				vectorstoretest.Stream(t, s, streamed...)
+			live: postgrestest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *postgrestest.Store) {
+				postgrestest.Stream(t, s, streamed...)
 			},
-			break_: vectorstoretest.Fixture{Coverage: covering},
+			break_: postgrestest.Fixture{Coverage: covering},
 			reason: "read 0 streamed events and Postgres has 1",
 		},
 		{
 			it: "a training that saw another event in its place", gate: recsys.GateCoverage,
-			live: vectorstoretest.Fixture{Coverage: covering},
-			before: func(t *testing.T, s *vectorstore.Store) {
-				vectorstoretest.Stream(t, s, streamed...)
+			live: postgrestest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *postgrestest.Store) {
+				postgrestest.Stream(t, s, streamed...)
 			},
-			break_: vectorstoretest.Fixture{Coverage: covering, ChangeManifest: func(m *recsys.Manifest) {
+			break_: postgrestest.Fixture{Coverage: covering, ChangeManifest: func(m *recsys.Manifest) {
 				m.Input.Streamed = recsys.EventSet{Count: 1, Hash: "00000000000000ff"}
 			}},
 			reason: "not the same ones",
 		},
 		{
 			it: "events it has not counted that are no longer kept", gate: recsys.GateHorizon,
-			live: vectorstoretest.Fixture{Coverage: covering},
-			before: func(t *testing.T, s *vectorstore.Store) {
-				vectorstoretest.Stream(t, s, streamed...)
+			live: postgrestest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *postgrestest.Store) {
+				postgrestest.Stream(t, s, streamed...)
 				n, err := s.DropCoveredEvents(t.Context(), soon)
 				require.NoError(t, err)
 				require.EqualValues(t, 1, n)
 			},
-			break_: vectorstoretest.Fixture{}, // covers nothing of this year
+			break_: postgrestest.Fixture{}, // covers nothing of this year
 			reason: "that were stored before",
 		},
 		{
 			it: "late events it has not counted that are no longer kept", gate: recsys.GateHorizon,
-			live: vectorstoretest.Fixture{Coverage: covering},
-			before: func(t *testing.T, s *vectorstore.Store) {
-				vectorstoretest.Stream(t, s, streamed...)
+			live: postgrestest.Fixture{Coverage: covering},
+			before: func(t *testing.T, s *postgrestest.Store) {
+				postgrestest.Stream(t, s, streamed...)
 				_, err := s.DropCoveredEvents(t.Context(), soon)
 				require.NoError(t, err)
 			},
-			break_: vectorstoretest.Fixture{Coverage: recsys.Coverage{To: soon.Add(-72 * time.Hour), StoredTo: soon}},
+			break_: postgrestest.Fixture{Coverage: recsys.Coverage{To: soon.Add(-72 * time.Hour), StoredTo: soon}},
 			reason: "that occurred before",
 		},
 	} {
 		t.Run(c.gate+" refuses "+c.it, func(t *testing.T) {
 			t.Parallel()
-			s := vectorstoretest.New(t)
+			s := postgrestest.New(t)
 			live := promote(t, s, c.live)
 			if c.before != nil {
 				c.before(t, s)
@@ -213,12 +213,12 @@ func TestEachGateRefuses(t *testing.T) {
 			assert.Contains(t, find(results, c.gate).Reason, c.reason)
 
 			require.NoError(t, s.MarkRefused(t.Context(), v.ID, results))
-			_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+			_, err := s.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 			require.Error(t, err)
 			now, err := s.Live(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, live.ID, now.Version.ID, "it leaves the live version alone")
-			list, err := (&recommend.Recommender{Store: s}).Recommend(t.Context(), recommend.Request{UserID: "u00001", K: 5, Version: v.ID})
+			list, err := (&recommend.Recommender{Versions: s.VersionStore, Embeddings: s.EmbeddingStore}).Recommend(t.Context(), recommend.Request{UserID: "u00001", K: 5, Version: v.ID})
 			require.NoError(t, err)
 			assert.Len(t, list.Items, 5, "it leaves the refused version readable")
 			stored, err := s.Gates(t.Context(), v.ID)
@@ -230,8 +230,8 @@ func TestEachGateRefuses(t *testing.T) {
 
 func TestAcceptedRefusal(t *testing.T) {
 	t.Parallel()
-	s := vectorstoretest.New(t)
-	_, results := check(t, s, vectorstoretest.Fixture{Change: answerWithThePopular},
+	s := postgrestest.New(t)
+	_, results := check(t, s, postgrestest.Fixture{Change: answerWithThePopular},
 		map[string]string{recsys.GateQuality: "the shop has one product", recsys.GateRows: "not needed"})
 	quality := find(results, recsys.GateQuality)
 	assert.False(t, quality.Passed, "it keeps saying what was measured")
@@ -242,30 +242,30 @@ func TestAcceptedRefusal(t *testing.T) {
 
 func TestFewUsersOnlyWarn(t *testing.T) {
 	t.Parallel()
-	s := vectorstoretest.New(t)
-	_, results := check(t, s, vectorstoretest.Fixture{Users: 150, Change: answerWithThePopular}, nil)
+	s := postgrestest.New(t)
+	_, results := check(t, s, postgrestest.Fixture{Users: 150, Change: answerWithThePopular}, nil)
 	assert.Empty(t, refusedBy(results))
 	quality := find(results, recsys.GateQuality)
 	assert.True(t, quality.Warning)
 	assert.Contains(t, quality.Reason, "only a warning")
 
-	_, results = check(t, s, vectorstoretest.Fixture{RunID: "no-holdout", HoldoutShare: 1e-9}, nil)
+	_, results = check(t, s, postgrestest.Fixture{RunID: "no-holdout", HoldoutShare: 1e-9}, nil)
 	assert.True(t, find(results, recsys.GateQuality).Warning)
 	assert.Empty(t, refusedBy(results))
 }
 
 // answerWithThePopular makes every answer the most popular item that its user
 // has not met.
-func answerWithThePopular(d *vectorstoretest.Data) {
-	items := slices.DeleteFunc(slices.Clone(d.Items), func(i vectorstoretest.ItemRow) bool { return !i.Available })
-	slices.SortFunc(items, func(a, b vectorstoretest.ItemRow) int { return int(b.Popularity - a.Popularity) })
+func answerWithThePopular(d *postgrestest.Data) {
+	items := slices.DeleteFunc(slices.Clone(d.Items), func(i postgrestest.ItemRow) bool { return !i.Available })
+	slices.SortFunc(items, func(a, b postgrestest.ItemRow) int { return int(b.Popularity - a.Popularity) })
 	met := map[string]bool{}
 	for _, h := range d.Holdout {
 		met[h.UserID+" "+h.ItemID] = true
 	}
 	for i, h := range d.Holdout {
 		if h.Answer {
-			popular := slices.IndexFunc(items, func(i vectorstoretest.ItemRow) bool { return !met[h.UserID+" "+i.ItemID] })
+			popular := slices.IndexFunc(items, func(i postgrestest.ItemRow) bool { return !met[h.UserID+" "+i.ItemID] })
 			d.Holdout[i].ItemID = items[popular].ItemID
 		}
 	}
@@ -274,8 +274,8 @@ func answerWithThePopular(d *vectorstoretest.Data) {
 // scrambleVectors exchanges the vectors of n items and solves for the users
 // again: a training that learned less, and is in order otherwise. The gram
 // matrix does not notice.
-func scrambleVectors(n int) func(*vectorstoretest.Data) {
-	return func(d *vectorstoretest.Data) {
+func scrambleVectors(n int) func(*postgrestest.Data) {
+	return func(d *postgrestest.Data) {
 		r := rand.New(rand.NewPCG(1, 2))
 		chosen := r.Perm(len(d.Items))[:n]
 		first := d.Items[chosen[0]].Vector

@@ -11,7 +11,7 @@ import (
 // checkHorizon refuses a version whose uncovered events are no longer kept:
 // going live, it would have lost them for good.
 func checkHorizon(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	h, err := s.store.Horizon(ctx)
+	h, err := s.versions.Horizon(ctx)
 	if err != nil {
 		return recsys.GateResult{}, err
 	}

@@ -29,7 +29,7 @@ func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
 		return recsys.GateResult{}, err
 	}
 	part := make([]heldOut, 0, holdoutsScored)
-	err = s.store.HoldoutUsers(ctx, s.version, func(userID string, history, answers []recsys.Event) error {
+	err = s.embeddings.HoldoutUsers(ctx, s.version, func(userID string, history, answers []recsys.Event) error {
 		if u := newHeldOut(userID, history, answers); len(u.answers) > 0 {
 			part = append(part, u)
 		}
@@ -101,17 +101,17 @@ type quality struct {
 }
 
 func newQuality(ctx context.Context, s *subject) (*quality, error) {
-	popular, err := s.store.PopularBaseline(ctx, s.version, s.manifest.HoldoutBound, qualityDepth)
+	popular, err := s.embeddings.PopularBaseline(ctx, s.version, s.manifest.HoldoutBound, qualityDepth)
 	if err != nil {
 		return nil, err
 	}
 	q := &quality{
-		candidate: recommend.NewReader(s.store, s.version, s.manifest),
+		candidate: recommend.NewReader(s.embeddings, s.version, s.manifest),
 		popular:   popular,
 		interest:  s.manifest.Interest,
 	}
 	if s.live != nil {
-		q.live = recommend.NewReader(s.store, s.live.Version, s.live.Manifest)
+		q.live = recommend.NewReader(s.embeddings, s.live.Version, s.live.Manifest)
 		q.liveInterest = s.live.Manifest.Interest
 		q.liveBound = s.live.Manifest.HoldoutBound
 		q.liveVersion = s.live.Version.ID

@@ -8,31 +8,31 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // TestQualityMeasuresWhatTheJobMeasures computes nDCG@100 of the candidate and
 // of popularity as glue/recflow_glue/evaluate.py defines them.
 func TestQualityMeasuresWhatTheJobMeasures(t *testing.T) {
 	t.Parallel()
-	f := vectorstoretest.Fixture{Change: func(d *vectorstoretest.Data) {
+	f := postgrestest.Fixture{Change: func(d *postgrestest.Data) {
 		for i := range d.Items {
 			d.Items[i].Available = true // the job ranks all items, the gate what may be shown
 		}
 	}}
-	m, data := vectorstoretest.Generate(t, f)
+	m, data := postgrestest.Generate(t, f)
 	users, candidate, popularity := offline(t, m, data)
 	require.Greater(t, users, 200)
 
-	_, results := check(t, vectorstoretest.New(t), f, nil)
+	_, results := check(t, postgrestest.New(t), f, nil)
 	quality := find(results, recsys.GateQuality)
 	assert.InDelta(t, candidate, quality.Value, 1e-6, "it scores the candidate")
 	assert.InDelta(t, popularity, quality.Threshold, 1e-9, "it leaves the hold-out users out of the popularity that they are to be predicted by")
 }
 
 // offline is the mean nDCG@100 over the hold-out users who have an answer.
-func offline(t *testing.T, m *recsys.Manifest, data *vectorstoretest.Data) (users int, candidate, popularity float64) {
+func offline(t *testing.T, m *recsys.Manifest, data *postgrestest.Data) (users int, candidate, popularity float64) {
 	t.Helper()
 	vectors, trained := map[string][]float32{}, map[string]int{}
 	for _, item := range data.Items {

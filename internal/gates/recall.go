@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // What the index must find of the true nearest items (docs/benchmarks.md has measured values).
@@ -24,7 +23,7 @@ func checkRecall(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	if s.version.Search.Method != recsys.HNSW {
 		return passed(1, leastAt100, "the version is searched exactly, so no item can be missed"), nil
 	}
-	users, err := s.store.SampleUsers(ctx, s.version, recallUsers, "gate recall")
+	users, err := s.embeddings.SampleUsers(ctx, s.version, recallUsers, "gate recall")
 	if err != nil {
 		return recsys.GateResult{}, err
 	}
@@ -67,22 +66,22 @@ func judgeRecall(at100, at20 []float64, search recsys.Search) recsys.GateResult 
 		search.Method, recsys.Mean(at100), recsys.Quantile(at100, 0.05), recsys.Mean(at20), len(at100))
 }
 
-func (s *subject) searchBothWays(ctx context.Context, users []vectorstore.User) (found, truth [][]vectorstore.Hit, err error) {
-	queries := make([]vectorstore.Query, len(users))
+func (s *subject) searchBothWays(ctx context.Context, users []recsys.User) (found, truth [][]recsys.Hit, err error) {
+	queries := make([]recsys.Query, len(users))
 	for i, u := range users {
-		queries[i] = vectorstore.Query{Vector: u.Vector, K: recallDepth}
+		queries[i] = recsys.Query{Vector: u.Vector, K: recallDepth}
 	}
-	if found, err = s.store.NearestMany(ctx, s.version, queries); err != nil {
+	if found, err = s.embeddings.NearestMany(ctx, s.version, queries); err != nil {
 		return nil, nil, err
 	}
 	for i := range queries {
 		queries[i].Exact = true
 	}
-	truth, err = s.store.NearestMany(ctx, s.version, queries)
+	truth, err = s.embeddings.NearestMany(ctx, s.version, queries)
 	return found, truth, err
 }
 
-func scores(hits []vectorstore.Hit) []float64 {
+func scores(hits []recsys.Hit) []float64 {
 	out := make([]float64, len(hits))
 	for i, h := range hits {
 		out[i] = h.Score

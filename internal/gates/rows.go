@@ -13,7 +13,7 @@ const shrinkage = 0.5
 // or that has under half of what the live version has: a training on a
 // fraction of the data looks like that.
 func checkRows(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	items, users, holdout, err := s.store.CountRows(ctx, s.version)
+	items, users, holdout, err := s.embeddings.CountRows(ctx, s.version)
 	if err != nil {
 		return recsys.GateResult{}, err
 	}

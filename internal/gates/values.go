@@ -9,7 +9,7 @@ import (
 // checkValues refuses a version with a vector that cannot be compared: NaN or
 // infinite values, no length, another dimension.
 func checkValues(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	items, users, err := s.store.BadVectors(ctx, s.version)
+	items, users, err := s.embeddings.BadVectors(ctx, s.version)
 	if err != nil {
 		return recsys.GateResult{}, err
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // catalogue is a Data that knows the items "i…" and counts what it is asked for.
@@ -33,16 +32,16 @@ func (c *catalogue) ItemVectors(_ context.Context, v recsys.Version, ids []strin
 	return out, nil
 }
 
-func (c *catalogue) Popular(_ context.Context, _ recsys.Version, q vectorstore.Query) ([]vectorstore.Hit, error) {
+func (c *catalogue) Popular(_ context.Context, _ recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
 	c.popular++
-	hits := make([]vectorstore.Hit, q.K)
+	hits := make([]recsys.Hit, q.K)
 	for i := range hits {
 		hits[i].ItemID = fmt.Sprintf("i%03d", i)
 	}
 	return hits, nil
 }
 
-func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]vectorstore.UserState, int64, error) {
+func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]recsys.UserState, int64, error) {
 	return nil, c.changes, nil
 }
 
@@ -54,7 +53,7 @@ func (c *catalogue) Availability(context.Context) (map[string]bool, int64, error
 	return nil, c.changes, nil
 }
 
-func (c *catalogue) NearestEach(context.Context, recsys.Version, []vectorstore.Query, func(int, []vectorstore.Hit)) error {
+func (c *catalogue) NearestEach(context.Context, recsys.Version, []recsys.Query, func(int, []recsys.Hit)) error {
 	return nil
 }
 
@@ -74,8 +73,8 @@ func testReader(limit int) (*Reader, *catalogue) {
 }
 
 // clicker is a user with a history of items from..to and one new click.
-func clicker(from, to int) vectorstore.UserState {
-	u := vectorstore.UserState{User: vectorstore.User{ID: "u"}}
+func clicker(from, to int) recsys.UserState {
+	u := recsys.UserState{User: recsys.User{ID: "u"}}
 	for i := from; i < to; i++ {
 		u.History.Items = append(u.History.Items, fmt.Sprintf("i%05d", i))
 		u.History.Weights = append(u.History.Weights, 1)
@@ -91,7 +90,7 @@ func TestItemCache(t *testing.T) {
 	t.Run("it keeps the working set while others pass through, within its bound", func(t *testing.T) {
 		r, data := testReader(400 * size)
 		for round := range 50 {
-			_, err := r.Load(t.Context(), []vectorstore.UserState{clicker(0, 100), clicker(1000+100*round, 1100+100*round)})
+			_, err := r.Load(t.Context(), []recsys.UserState{clicker(0, 100), clicker(1000+100*round, 1100+100*round)})
 			require.NoError(t, err)
 			assert.LessOrEqual(t, r.folder.cache.size, 400*size)
 		}
@@ -107,23 +106,23 @@ func TestItemCache(t *testing.T) {
 	})
 	t.Run("it remembers what is not there, within its bound too", func(t *testing.T) {
 		r, data := testReader(20 * size)
-		u := vectorstore.UserState{Events: []recsys.Event{{ItemID: "nothing", EventType: recsys.Click}}}
+		u := recsys.UserState{Events: []recsys.Event{{ItemID: "nothing", EventType: recsys.Click}}}
 		for range 3 {
-			_, err := r.Load(t.Context(), []vectorstore.UserState{u})
+			_, err := r.Load(t.Context(), []recsys.UserState{u})
 			require.NoError(t, err)
 		}
 		assert.Equal(t, 1, data.asked)
 		assert.False(t, r.Knows("nothing"))
 		for i := range 1000 {
 			u.Events[0].ItemID = fmt.Sprintf("n%05d", i)
-			_, err := r.Load(t.Context(), []vectorstore.UserState{u})
+			_, err := r.Load(t.Context(), []recsys.UserState{u})
 			require.NoError(t, err)
 		}
 		assert.LessOrEqual(t, r.folder.cache.size, 20*size)
 	})
 	t.Run("it loads as many users as fit together, and one that does not fit at all", func(t *testing.T) {
 		r, _ := testReader(250 * size)
-		users := []vectorstore.UserState{clicker(0, 100), clicker(100, 200), clicker(200, 300), clicker(0, 1000)}
+		users := []recsys.UserState{clicker(0, 100), clicker(100, 200), clicker(200, 300), clicker(0, 1000)}
 		n, err := r.Load(t.Context(), users)
 		require.NoError(t, err)
 		assert.Equal(t, 2, n)
@@ -140,7 +139,7 @@ func TestItemCache(t *testing.T) {
 	t.Run("it does not take a failed read for an answer", func(t *testing.T) {
 		r, _ := testReader(250 * size)
 		r.folder.data = failing{}
-		_, err := r.Load(t.Context(), []vectorstore.UserState{clicker(0, 10)})
+		_, err := r.Load(t.Context(), []recsys.UserState{clicker(0, 10)})
 		require.Error(t, err)
 		assert.Empty(t, r.folder.cache.entries)
 	})
@@ -204,7 +203,7 @@ func TestRecommendationIDs(t *testing.T) {
 		recsys.Event{EventID: "shown", ItemID: "i00002", EventType: recsys.Impression},
 		recsys.Event{EventID: "unknown", ItemID: "n", EventType: recsys.Click},
 	)
-	_, err := r.Load(t.Context(), []vectorstore.UserState{u})
+	_, err := r.Load(t.Context(), []recsys.UserState{u})
 	require.NoError(t, err)
 	st, err := r.Fold(u)
 	require.NoError(t, err)

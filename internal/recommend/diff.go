@@ -92,7 +92,7 @@ func (r *Recommender) Diff(ctx context.Context, a, b int64, k, users int) (Diff,
 	}
 	out.Items = DiffItems{A: left.version.Items, B: right.version.Items,
 		CoverageA: share(len(shownA), left.version.Items), CoverageB: share(len(shownB), right.version.Items)}
-	if out.Items.New, out.Items.Lost, err = r.Store.CompareCatalogues(ctx, left.version, right.version); err != nil {
+	if out.Items.New, out.Items.Lost, err = r.Embeddings.CompareCatalogues(ctx, left.version, right.version); err != nil {
 		return out, err
 	}
 	out.SameHoldout = left.manifest.HoldoutBound == right.manifest.HoldoutBound && sameSpan(left.manifest.Coverage, right.manifest.Coverage)
@@ -104,7 +104,7 @@ func (r *Recommender) Diff(ctx context.Context, a, b int64, k, users int) (Diff,
 // random.
 func (r *Recommender) sample(ctx context.Context, a, b recsys.Version, n int) ([]string, error) {
 	// Twice as many, because the other version may not know some.
-	found, err := r.Store.SampleUsers(ctx, a, 2*n, "diff")
+	found, err := r.Embeddings.SampleUsers(ctx, a, 2*n, "diff")
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (r *Recommender) sample(ctx context.Context, a, b recsys.Version, n int) ([
 	for i, u := range found {
 		ids[i] = u.ID
 	}
-	known, err := r.Store.Users(ctx, b, ids)
+	known, err := r.Embeddings.Users(ctx, b, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -4,5 +4,5 @@
 //
 // A list names the stage it comes from, so that nobody mistakes a fallback for
 // a personal list. What an event weighs and how a vector is solved for belongs
-// in internal/recsys, how items are found in internal/vectorstore.
+// in internal/recsys, how items are found in internal/postgres/embeddings.
 package recommend

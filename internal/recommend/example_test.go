@@ -9,10 +9,9 @@ import (
 
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// catalog is a Data in memory. In recflow that is a *vectorstore.Store; the
+// catalog is a Data in memory. In recflow that is a *postgrestest.Store; the
 // embedded interface stands for the methods that the example does not reach.
 type catalog struct {
 	recommend.Data
@@ -20,8 +19,8 @@ type catalog struct {
 }
 
 // UserStates finds no user: neither a trained vector nor streamed events.
-func (c catalog) UserStates(_ context.Context, _ recsys.Version, ids []string) ([]vectorstore.UserState, int64, error) {
-	states := make([]vectorstore.UserState, len(ids))
+func (c catalog) UserStates(_ context.Context, _ recsys.Version, ids []string) ([]recsys.UserState, int64, error) {
+	states := make([]recsys.UserState, len(ids))
 	for i, id := range ids {
 		states[i].ID = id
 	}
@@ -39,15 +38,15 @@ func (c catalog) ItemVectors(_ context.Context, _ recsys.Version, ids []string) 
 }
 
 // NearestEach compares every item with every query.
-func (c catalog) NearestEach(_ context.Context, _ recsys.Version, queries []vectorstore.Query, emit func(int, []vectorstore.Hit)) error {
+func (c catalog) NearestEach(_ context.Context, _ recsys.Version, queries []recsys.Query, emit func(int, []recsys.Hit)) error {
 	for i, q := range queries {
-		var hits []vectorstore.Hit
+		var hits []recsys.Hit
 		for id, v := range c.vectors {
 			if !slices.Contains(q.Exclude, id) {
-				hits = append(hits, vectorstore.Hit{Item: recsys.Item{ItemID: id, Available: true}, Score: recsys.Score(q.Vector, v)})
+				hits = append(hits, recsys.Hit{Item: recsys.Item{ItemID: id, Available: true}, Score: recsys.Score(q.Vector, v)})
 			}
 		}
-		slices.SortFunc(hits, func(a, b vectorstore.Hit) int { return cmp.Compare(b.Score, a.Score) })
+		slices.SortFunc(hits, func(a, b recsys.Hit) int { return cmp.Compare(b.Score, a.Score) })
 		emit(i, hits[:min(q.K, len(hits))])
 	}
 	return nil

@@ -69,7 +69,7 @@ func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, 
 		LeftOut: st.leftOut(req, item), Terms: []Term{},
 	}
 	if st.Vector == nil {
-		e.Score, e.Place, err = r.Store.Popularity(ctx, reader.version, itemID)
+		e.Score, e.Place, err = r.Embeddings.Popularity(ctx, reader.version, itemID)
 		e.Rule = fmt.Sprintf("nothing that counts is known of the user: items are listed by popularity, which is %g here, place %d of the available items", e.Score, e.Place)
 		return e, err
 	}
@@ -101,7 +101,7 @@ func (r *Recommender) terms(ctx context.Context, reader *Reader, h recsys.Histor
 	for i, t := range terms {
 		ids[i] = t.ItemID
 	}
-	titles, err := r.Store.Titles(ctx, reader.version, ids)
+	titles, err := r.Embeddings.Titles(ctx, reader.version, ids)
 	if err != nil {
 		return nil, err
 	}

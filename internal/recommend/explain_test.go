@@ -9,16 +9,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // TestExplanationsSumToTheServedScore takes 1,000 pairs at random: trained users
 // with and without new events and recent items, and new users.
 func TestExplanationsSumToTheServedScore(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	b.Keep = recommend.Keep(0)
 	r := rand.New(rand.NewPCG(7, 8))
 	random := func() string { return b.data.Items[r.IntN(len(b.data.Items))].ItemID }
@@ -63,7 +63,7 @@ func TestExplanationsSumToTheServedScore(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	user := b.data.Users[5]
 	t.Run("it gives the rule of a popular list", func(t *testing.T) {
 		req := recommend.Request{UserID: "nobody", K: 20}
@@ -103,7 +103,7 @@ func TestExplain(t *testing.T) {
 }
 
 func TestRecentItems(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	live, err := b.store.Live(t.Context())
 	require.NoError(t, err)
 	m := live.Manifest
@@ -185,7 +185,7 @@ func (b *bundle) sessionVector(t *testing.T, fold func(recsys.History) []float32
 // TestAnUnavailableItemIsGone asks the same Reader before and after, as the
 // stream and the API do.
 func TestAnUnavailableItemIsGone(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	b.Keep = recommend.Keep(0)
 	live, err := b.store.Live(t.Context())
 	require.NoError(t, err)
@@ -204,13 +204,13 @@ func TestAnUnavailableItemIsGone(t *testing.T) {
 			return [][]string{ids(kept[0]), ids(list)}
 		}
 		no, gone := false, ask()[0][0]
-		_, err := b.store.ChangeItem(t.Context(), gone, vectorstore.ItemChange{Available: &no})
+		_, err := b.store.ChangeItem(t.Context(), gone, embeddings.ItemChange{Available: &no})
 		require.NoError(t, err)
 		for _, list := range ask() {
 			assert.Len(t, list, 10, stage)
 			assert.NotContains(t, list, gone, stage)
 		}
-		_, err = b.store.ChangeItem(t.Context(), gone, vectorstore.ItemChange{Reset: []string{"available"}})
+		_, err = b.store.ChangeItem(t.Context(), gone, embeddings.ItemChange{Reset: []string{"available"}})
 		require.NoError(t, err)
 		for _, list := range ask() {
 			assert.Equal(t, gone, list[0], stage)

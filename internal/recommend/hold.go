@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // HoldItems reads every item of the version into memory, in one round trip, unless
@@ -40,7 +40,7 @@ func (r *Reader) Held() int {
 }
 
 // nearest finds the nearest items of each query where they are.
-func (r *Reader) nearest(ctx context.Context, req Request, queries []vectorstore.Query, emit func(i int, hits []vectorstore.Hit)) error {
+func (r *Reader) nearest(ctx context.Context, req Request, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
 	m := r.folder.held
 	if m == nil || req.Category != "" || len(req.Tags) > 0 {
 		return r.data.NearestEach(ctx, r.version, queries, emit)

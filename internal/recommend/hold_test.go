@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // hit is what must be the same wherever a list is made.
@@ -38,7 +39,7 @@ func search(t *testing.T, r *recommend.Reader, req recommend.Request, asks []rec
 
 // crowd makes what is hard to rank: equal vectors, vectors that differ in the
 // last digits, and none at all.
-func crowd(r *rand.Rand, items []vectorstoretest.ItemRow) {
+func crowd(r *rand.Rand, items []postgrestest.ItemRow) {
 	for i := range items {
 		v := items[i].Vector
 		switch near := items[max(0, i-1-r.IntN(8))].Vector; r.IntN(8) {
@@ -54,7 +55,7 @@ func crowd(r *rand.Rand, items []vectorstoretest.ItemRow) {
 	}
 }
 
-func asksOf(r *rand.Rand, items []vectorstoretest.ItemRow, dimension int) []recommend.Ask {
+func asksOf(r *rand.Rand, items []postgrestest.ItemRow, dimension int) []recommend.Ask {
 	asks := make([]recommend.Ask, 1+r.IntN(40))
 	for i := range asks {
 		asks[i].K = []int{1, 5, 20, 100, 310}[r.IntN(5)]
@@ -84,10 +85,10 @@ func TestAListFromMemory(t *testing.T) {
 	for _, test := range []struct{ items, dimension, rounds int }{{1, 3, 4}, {300, 16, 10}, {700, 65, 6}, {9000, 7, 4}} {
 		t.Run(fmt.Sprintf("it is the list from Postgres, %d items × %d", test.items, test.dimension), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(test.items), 3))
-			b := &bundle{store: vectorstoretest.New(t)}
-			b.version = vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{
+			b := &bundle{store: postgrestest.New(t)}
+			b.version = postgrestest.Build(t, b.store, postgrestest.Fixture{
 				Items: test.items, Users: 20, Dimension: test.dimension, HoldoutShare: 1,
-				Change: func(d *vectorstoretest.Data) { crowd(r, d.Items); b.data = *d },
+				Change: func(d *postgrestest.Data) { crowd(r, d.Items); b.data = *d },
 			})
 			m, err := b.store.Manifest(t.Context(), b.version.ID)
 			require.NoError(t, err)
@@ -116,22 +117,22 @@ func (b *bundle) say(t *testing.T, r *rand.Rand) {
 	if r.IntN(20) == 0 {
 		id = "not in the version"
 	}
-	c := vectorstore.ItemChange{Reset: []string{"available"}}
+	c := embeddings.ItemChange{Reset: []string{"available"}}
 	if r.IntN(4) > 0 {
 		available := r.IntN(3) == 0
-		c = vectorstore.ItemChange{Available: &available}
+		c = embeddings.ItemChange{Available: &available}
 	}
 	_, err := b.store.ChangeItem(t.Context(), id, c)
 	require.NoError(t, err)
 }
 
 func TestHoldItems(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	m, err := b.store.Manifest(t.Context(), b.version.ID)
 	require.NoError(t, err)
 	request := recommend.Request{K: 10}
 	users := []string{"u00001", "u00002", "nobody"}
-	_, err = b.store.StoreEvents(t.Context(), []vectorstore.StreamEvent{
+	_, err = b.store.StoreEvents(t.Context(), []events.StreamEvent{
 		{Event: recsys.Event{EventID: "e1", UserID: "u00001", ItemID: "i000003", EventType: recsys.Purchase, OccurredAt: b.version.Coverage.To}},
 		{Event: recsys.Event{EventID: "e2", UserID: "u00002", ItemID: "unknown", EventType: recsys.Purchase, OccurredAt: b.version.Coverage.To}},
 	})

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // Bounds of what is kept: Readers that nobody uses, and the item vectors in all
@@ -22,7 +22,7 @@ type Kept struct {
 	now     func() time.Time
 
 	mu     sync.Mutex
-	live   vectorstore.Live
+	live   recsys.Live
 	liveAt time.Time // when live was asked for; zero: it is not known
 	idle   []*Reader // of the live version, used last at the end
 }
@@ -31,7 +31,7 @@ type Kept struct {
 func Keep(liveFor time.Duration) *Kept { return &Kept{liveFor: liveFor, now: time.Now} }
 
 // pointer is the live version, as ask said not longer ago than liveFor.
-func (k *Kept) pointer(ask func() (vectorstore.Live, error)) (vectorstore.Live, error) {
+func (k *Kept) pointer(ask func() (recsys.Live, error)) (recsys.Live, error) {
 	if k == nil {
 		return ask()
 	}

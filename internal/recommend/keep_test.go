@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestKept(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
-	next := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "next"})
-	conn := vectorstoretest.Conn(t, b.store)
+	b := setup(t, postgrestest.Fixture{})
+	next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "next"})
+	conn := postgrestest.Conn(t, b.store)
 
 	t.Run("it makes the same lists for many at once, whatever they ask for", func(t *testing.T) {
 		b.Keep = recommend.Keep(time.Hour)
@@ -25,7 +25,7 @@ func TestKept(t *testing.T) {
 			requests = append(requests, recommend.Request{UserID: b.data.Users[n].ID, K: 5, Recent: []string{fmt.Sprintf("i%06d", n)}},
 				recommend.Request{UserID: "nobody", K: 5, Category: fmt.Sprintf("c%d", n%4)})
 		}
-		plain := recommend.Recommender{Store: b.store}
+		plain := recommend.Recommender{Versions: b.store.VersionStore, Embeddings: b.store.EmbeddingStore}
 		var group errgroup.Group
 		group.SetLimit(12)
 		for _, req := range requests {

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // Ask is a list to be made: of K items, from a state.
@@ -58,7 +57,7 @@ func (r *Reader) FromHistories(ctx context.Context, req Request, histories []rec
 }
 
 // foldAll folds on all cores.
-func (r *Reader) foldAll(users []vectorstore.UserState) ([]State, error) {
+func (r *Reader) foldAll(users []recsys.UserState) ([]State, error) {
 	states := make([]State, len(users))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
@@ -87,7 +86,7 @@ func (r *Reader) all(ctx context.Context, req Request, asks []Ask) ([]List, erro
 // the last of them. It takes at most three round trips.
 func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(i int, l List)) error {
 	hashes := map[int]string{}
-	list := func(a Ask, hits []vectorstore.Hit) List {
+	list := func(a Ask, hits []recsys.Hit) List {
 		l := List{UserID: a.State.UserID, Version: r.version.ID, Stage: a.State.Stage(), Items: rank(hits)}
 		if a.State.folded {
 			if _, known := hashes[a.K]; !known {
@@ -102,7 +101,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 	if err := r.readPopular(ctx, req, asks); err != nil {
 		return err
 	}
-	var queries []vectorstore.Query
+	var queries []recsys.Query
 	var asked []int
 	for i, a := range asks {
 		without := a.State.exclude(req)
@@ -110,7 +109,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 			emit(i, list(a, first(r.popular.hits, without, a.K)))
 			continue
 		}
-		queries = append(queries, vectorstore.Query{
+		queries = append(queries, recsys.Query{
 			Vector: a.State.Vector, K: a.K, Category: req.Category, Tags: req.Tags, Exclude: without,
 		})
 		asked = append(asked, i)
@@ -118,7 +117,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 	if len(queries) == 0 {
 		return nil
 	}
-	err := r.nearest(ctx, req, queries, func(n int, hits []vectorstore.Hit) {
+	err := r.nearest(ctx, req, queries, func(n int, hits []recsys.Hit) {
 		i := asked[n]
 		emit(i, list(asks[i], hits))
 	})
@@ -142,7 +141,7 @@ func (r *Reader) readPopular(ctx context.Context, req Request, asks []Ask) error
 	if need == 0 || holds && (need <= len(r.popular.hits) || r.popular.ended) {
 		return nil
 	}
-	hits, err := r.data.Popular(ctx, r.version, vectorstore.Query{K: need, Category: req.Category, Tags: req.Tags})
+	hits, err := r.data.Popular(ctx, r.version, recsys.Query{K: need, Category: req.Category, Tags: req.Tags})
 	if err != nil {
 		return fmt.Errorf("find popular items: %w", err)
 	}
@@ -151,12 +150,12 @@ func (r *Reader) readPopular(ctx context.Context, req Request, asks []Ask) error
 }
 
 // first is the first k hits that are not excluded.
-func first(hits []vectorstore.Hit, exclude []string, k int) []vectorstore.Hit {
+func first(hits []recsys.Hit, exclude []string, k int) []recsys.Hit {
 	met := make(map[string]bool, len(exclude))
 	for _, id := range exclude {
 		met[id] = true
 	}
-	out := make([]vectorstore.Hit, 0, min(k, len(hits)))
+	out := make([]recsys.Hit, 0, min(k, len(hits)))
 	for _, h := range hits {
 		if len(out) == k {
 			break
@@ -168,7 +167,7 @@ func first(hits []vectorstore.Hit, exclude []string, k int) []vectorstore.Hit {
 	return out
 }
 
-func rank(hits []vectorstore.Hit) []Ranked {
+func rank(hits []recsys.Hit) []Ranked {
 	out := make([]Ranked, len(hits))
 	for i, h := range hits {
 		out[i] = Ranked{Rank: i + 1, Item: h.Item, Score: h.Score}

@@ -7,21 +7,21 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
-// Data is what a Reader reads. *vectorstore.Store is one.
+// Data is what a Reader reads. *embeddings.Store is one.
 type Data interface {
-	UserStates(ctx context.Context, v recsys.Version, userIDs []string) (states []vectorstore.UserState, itemRevision int64, err error)
+	UserStates(ctx context.Context, v recsys.Version, userIDs []string) (states []recsys.UserState, itemRevision int64, err error)
 	ItemVectors(ctx context.Context, v recsys.Version, itemIDs []string) (map[string][]float32, error)
-	NearestEach(ctx context.Context, v recsys.Version, queries []vectorstore.Query, emit func(i int, hits []vectorstore.Hit)) error
-	Popular(ctx context.Context, v recsys.Version, q vectorstore.Query) ([]vectorstore.Hit, error)
+	NearestEach(ctx context.Context, v recsys.Version, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error
+	Popular(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error)
 	EachItem(ctx context.Context, v recsys.Version, emit func(itemID string, vector []float32, available bool) error) error
 	Availability(ctx context.Context) (said map[string]bool, revision int64, err error)
 }
 
-var _ Data = (*vectorstore.Store)(nil)
+var _ Data = (*embeddings.Store)(nil)
 
 // Reader makes lists from one version, and keeps what it reads for the next
 // ones: item vectors within a bound (all of them after HoldItems), and the popular list of the filters asked
@@ -41,7 +41,7 @@ type Reader struct {
 
 // popularList is the popular items under some filters.
 type popularList struct {
-	hits    []vectorstore.Hit
+	hits    []recsys.Hit
 	ended   bool // it holds every eligible item
 	filters string
 	items   int64 // Reader.items when it was read

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // The stages of a list.
@@ -28,10 +29,11 @@ const (
 // chunk is how many users RecommendMany handles in one set of round trips.
 const chunk = 100
 
-// Recommender makes lists from a store. It is safe for concurrent use.
+// Recommender makes lists from the versions of a database. It is safe for concurrent use.
 type Recommender struct {
-	Store *vectorstore.Store
-	Keep  *Kept // what is kept for the next call; nil for nothing
+	Versions   *versions.Store
+	Embeddings *embeddings.Store
+	Keep       *Kept // what is kept for the next call; nil for nothing
 }
 
 // Request asks for one list.
@@ -152,27 +154,27 @@ func (r *Recommender) with(ctx context.Context, version int64, use func(*Reader)
 // resolve makes a Reader of a version, or takes one that is kept; 0 is the live one.
 func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 	if id == 0 {
-		live, err := r.Keep.pointer(func() (vectorstore.Live, error) { return r.Store.Live(ctx) })
+		live, err := r.Keep.pointer(func() (recsys.Live, error) { return r.Versions.Live(ctx) })
 		if err != nil {
 			return nil, err
 		}
 		if kept := r.Keep.take(live.Version.ID); kept != nil {
 			return kept, nil
 		}
-		return NewReader(r.Store, live.Version, live.Manifest), nil
+		return NewReader(r.Embeddings, live.Version, live.Manifest), nil
 	}
-	v, err := r.Store.Version(ctx, id)
+	v, err := r.Versions.Version(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("version %d: %w", id, err)
 	}
 	if v.State != recsys.Ready && v.State != recsys.Refused {
 		return nil, fmt.Errorf("version %d is %s and has no data to read: %w", id, v.State, recsys.ErrNotFound)
 	}
-	m, err := r.Store.Manifest(ctx, id)
+	m, err := r.Versions.Manifest(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("version %d: %w", id, err)
 	}
-	return NewReader(r.Store, v, m), nil
+	return NewReader(r.Embeddings, v, m), nil
 }
 
 // takeAgain is resolve for what is live after the version that was is gone.

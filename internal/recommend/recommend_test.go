@@ -11,29 +11,29 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // bundle is a live version and the data it was made from.
 type bundle struct {
-	store   *vectorstore.Store
+	store   *postgrestest.Store
 	version recsys.Version
-	data    vectorstoretest.Data
+	data    postgrestest.Data
 	vectors map[string][]float32
 	recommend.Recommender
 }
 
-func setup(t *testing.T, f vectorstoretest.Fixture) *bundle {
+func setup(t *testing.T, f postgrestest.Fixture) *bundle {
 	t.Helper()
 	t.Parallel()
-	b := &bundle{store: vectorstoretest.New(t), vectors: map[string][]float32{}}
-	f.Change = func(d *vectorstoretest.Data) { b.data = *d }
-	b.version = vectorstoretest.Build(t, b.store, f)
+	b := &bundle{store: postgrestest.New(t), vectors: map[string][]float32{}}
+	f.Change = func(d *postgrestest.Data) { b.data = *d }
+	b.version = postgrestest.Build(t, b.store, f)
 	b.promote(t, b.version)
-	b.Recommender = recommend.Recommender{Store: b.store}
+	b.Recommender = recommend.Recommender{Versions: b.store.VersionStore, Embeddings: b.store.EmbeddingStore}
 	for _, i := range b.data.Items {
 		b.vectors[i.ItemID] = i.Vector
 	}
@@ -42,12 +42,12 @@ func setup(t *testing.T, f vectorstoretest.Fixture) *bundle {
 
 func (b *bundle) promote(t *testing.T, v recsys.Version) {
 	t.Helper()
-	_, err := b.store.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	_, err := b.store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 }
 
 // expect is the true list for a vector: exact, in Go.
-func (b *bundle) expect(vector []float32, k int, without []string, keep func(vectorstoretest.ItemRow) bool) []string {
+func (b *bundle) expect(vector []float32, k int, without []string, keep func(postgrestest.ItemRow) bool) []string {
 	type scored struct {
 		id    string
 		score float64
@@ -93,12 +93,12 @@ func (b *bundle) click(t *testing.T, user, item, kind string) recsys.Event {
 		EventID: fmt.Sprintf("%s-%s-%s", user, item, kind), UserID: user, ItemID: item, EventType: kind,
 		OccurredAt: b.version.Coverage.To.Add(time.Hour),
 	}
-	vectorstoretest.Stream(t, b.store, e)
+	postgrestest.Stream(t, b.store, e)
 	return e
 }
 
 func TestPersonalised(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	user := b.data.Users[5]
 	met := slices.Concat(user.History.Items, user.History.Met)
 	require.NotEmpty(t, user.History.Met)
@@ -119,7 +119,7 @@ func TestPersonalised(t *testing.T) {
 		assert.Equal(t, b.expect(user.Vector, 20, nil, nil), ids(list))
 	})
 	t.Run("it keeps to a category and to tags, with as many items as there are", func(t *testing.T) {
-		rare := func(i vectorstoretest.ItemRow) bool {
+		rare := func(i postgrestest.ItemRow) bool {
 			return i.Category == "c1" && slices.Contains(i.Tags, "rare")
 		}
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 50, Category: "c1", Tags: []string{"rare"}})
@@ -129,20 +129,20 @@ func TestPersonalised(t *testing.T) {
 		assert.Less(t, len(list.Items), 50)
 	})
 	t.Run("it reads another version when told to", func(t *testing.T) {
-		other := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "other", Seed: 7, Dimension: 8})
+		other := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "other", Seed: 7, Dimension: 8})
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: other.ID})
 		require.NoError(t, err)
 		assert.Equal(t, other.ID, list.Version)
 		_, err = b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: 99})
 		assert.ErrorIs(t, err, recsys.ErrNotFound)
-		loading := vectorstoretest.Load(t, b.store, vectorstoretest.Fixture{RunID: "half"})
+		loading := postgrestest.Load(t, b.store, postgrestest.Fixture{RunID: "half"})
 		_, err = b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: loading.ID})
 		assert.ErrorContains(t, err, "loading", "it does not read half a version")
 	})
 }
 
 func TestLiveEvents(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	live, err := b.store.Live(t.Context())
 	require.NoError(t, err)
 	m := live.Manifest
@@ -175,10 +175,10 @@ func TestLiveEvents(t *testing.T) {
 			EventID: "late-copy", UserID: user.ID, ItemID: "i000003", EventType: recsys.Purchase,
 			OccurredAt: b.version.Coverage.To.Add(-time.Hour),
 		}
-		vectorstoretest.Stream(t, b.store, old)
+		postgrestest.Stream(t, b.store, old)
 		future := b.version.Coverage
 		future.StoredTo = time.Now().Add(time.Hour)
-		v := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "covers-more", Coverage: future})
+		v := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "covers-more", Coverage: future})
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10, Version: v.ID})
 		require.NoError(t, err)
 		stored, err := b.store.User(t.Context(), v, user.ID)
@@ -212,7 +212,7 @@ func TestLiveEvents(t *testing.T) {
 		require.NoError(t, err)
 		later := known
 		later.EventID, later.ItemID, later.OccurredAt = "of-tomorrow", "an-item-of-tomorrow", known.OccurredAt.Add(365*24*time.Hour)
-		vectorstoretest.Stream(t, b.store, later)
+		postgrestest.Stream(t, b.store, later)
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 		require.NoError(t, err)
 		assert.Equal(t, before, list, "neither the list nor its id nor the age of the other events")
@@ -226,7 +226,7 @@ func TestLiveEvents(t *testing.T) {
 		assert.Equal(t, b.expect(fold(h), 10, []string{"i000010"}, nil), ids(list))
 	})
 	t.Run("it falls back to popular items when nothing counts", func(t *testing.T) {
-		popular, err := b.store.Popular(t.Context(), b.version, vectorstore.Query{K: 11})
+		popular, err := b.store.Popular(t.Context(), b.version, recsys.Query{K: 11})
 		require.NoError(t, err)
 		b.click(t, "onlooker", popular[2].ItemID, recsys.Impression)
 		b.click(t, "outsider", "an-item-of-tomorrow", recsys.Purchase)
@@ -248,7 +248,7 @@ func TestLiveEvents(t *testing.T) {
 }
 
 func TestRecommendMany(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{Users: 230})
+	b := setup(t, postgrestest.Fixture{Users: 230})
 	users := func(yield func(string) bool) {
 		for _, u := range b.data.Users {
 			if !yield(u.ID) {
@@ -285,8 +285,8 @@ func TestRecommendMany(t *testing.T) {
 		}
 	})
 	t.Run("it goes on with the live version when its own is dropped", func(t *testing.T) {
-		next := vectorstoretest.Build(t, b.store, vectorstoretest.Fixture{RunID: "next", Users: 230})
-		conn := vectorstoretest.Conn(t, b.store)
+		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "next", Users: 230})
+		conn := postgrestest.Conn(t, b.store)
 		var seen []int64
 		dropping := iter.Seq[string](func(yield func(string) bool) {
 			n := 0
@@ -316,7 +316,7 @@ func TestRecommendMany(t *testing.T) {
 }
 
 func TestSimilar(t *testing.T) {
-	b := setup(t, vectorstoretest.Fixture{})
+	b := setup(t, postgrestest.Fixture{})
 	const item = "i000010"
 	t.Run("it lists the items of the largest inner product, without the item", func(t *testing.T) {
 		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10})
@@ -328,7 +328,7 @@ func TestSimilar(t *testing.T) {
 	t.Run("it keeps to a category", func(t *testing.T) {
 		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10, Category: "c3", Version: b.version.ID})
 		require.NoError(t, err)
-		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, func(i vectorstoretest.ItemRow) bool { return i.Category == "c3" }), ids(list))
+		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, func(i postgrestest.ItemRow) bool { return i.Category == "c3" }), ids(list))
 	})
 	t.Run("it says when there is no such item", func(t *testing.T) {
 		_, err := b.Similar(t.Context(), "nothing", recommend.Request{K: 10})
@@ -338,7 +338,8 @@ func TestSimilar(t *testing.T) {
 
 func TestWithoutALiveVersion(t *testing.T) {
 	t.Parallel()
-	r := recommend.Recommender{Store: vectorstoretest.New(t)}
+	s := postgrestest.New(t)
+	r := recommend.Recommender{Versions: s.VersionStore, Embeddings: s.EmbeddingStore}
 	_, err := r.Recommend(t.Context(), recommend.Request{UserID: "u", K: 5})
 	assert.ErrorIs(t, err, recsys.ErrNoLiveVersion)
 	_, err = r.Similar(t.Context(), "i", recommend.Request{K: 5})

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 const (
@@ -24,10 +23,10 @@ const (
 	fewestRows = 4096
 )
 
-// nearest is vectorstore.Store.NearestEach from memory, for queries without
+// nearest is embeddings.Store.NearestEach from memory, for queries without
 // filters: the same items and scores as an exact search. It emits in the order
 // of the queries.
-func (m *matrix) nearest(ctx context.Context, queries []vectorstore.Query, emit func(i int, hits []vectorstore.Hit)) error {
+func (m *matrix) nearest(ctx context.Context, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
 	for _, q := range queries {
 		if len(q.Vector) != m.dimension {
 			return fmt.Errorf("the query has %d dimensions, the version %d", len(q.Vector), m.dimension)
@@ -46,18 +45,18 @@ func (m *matrix) nearest(ctx context.Context, queries []vectorstore.Query, emit 
 }
 
 // hits ranks the candidates of a query and keeps the best.
-func (m *matrix) hits(q vectorstore.Query, best []candidate) []vectorstore.Hit {
-	hits := make([]vectorstore.Hit, len(best))
+func (m *matrix) hits(q recsys.Query, best []candidate) []recsys.Hit {
+	hits := make([]recsys.Hit, len(best))
 	for i, c := range best {
 		hits[i].ItemID, hits[i].Available = m.ids[c.row], true
 		hits[i].Score = recsys.Score(q.Vector, m.row(int(c.row)))
 	}
-	return vectorstore.Best(hits, q.K)
+	return recsys.Best(hits, q.K)
 }
 
 // scan compares the queries with every row, on all cores, and returns the
 // candidates of each.
-func (m *matrix) scan(queries []vectorstore.Query) [][]candidate {
+func (m *matrix) scan(queries []recsys.Query) [][]candidate {
 	excluded := make([]map[int32]bool, len(queries))
 	for i, q := range queries {
 		excluded[i] = m.rowsOf(q.Exclude)
@@ -69,7 +68,7 @@ func (m *matrix) scan(queries []vectorstore.Query) [][]candidate {
 	for w := range workers {
 		tops := make([]*top, len(queries))
 		for i, q := range queries {
-			tops[i] = &top{m: m, query: q.Vector, excluded: excluded[i], size: q.K + vectorstore.Spare}
+			tops[i] = &top{m: m, query: q.Vector, excluded: excluded[i], size: q.K + recsys.Spare}
 		}
 		shares[w] = tops
 		group.Go(func() { m.scanRows(tops, n*w/workers, n*(w+1)/workers) })

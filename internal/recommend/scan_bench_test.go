@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // BenchmarkScan searches 63,000 items × 64 in memory, with 500 items left out of
@@ -27,16 +27,16 @@ func BenchmarkScan(b *testing.B) {
 	}
 	for _, lists := range []int{1, 4, 32} {
 		b.Run(fmt.Sprintf("lists=%d", lists), func(b *testing.B) {
-			queries := make([]vectorstore.Query, lists)
+			queries := make([]recsys.Query, lists)
 			for i := range queries {
-				queries[i] = vectorstore.Query{K: 20, Vector: m.row(r.IntN(items))}
+				queries[i] = recsys.Query{K: 20, Vector: m.row(r.IntN(items))}
 				for range 500 {
 					queries[i].Exclude = append(queries[i].Exclude, m.ids[r.IntN(items)])
 				}
 			}
 			before := processorTime(b)
 			for b.Loop() {
-				if err := m.nearest(b.Context(), queries, func(int, []vectorstore.Hit) {}); err != nil {
+				if err := m.nearest(b.Context(), queries, func(int, []recsys.Hit) {}); err != nil {
 					b.Fatal(err)
 				}
 			}

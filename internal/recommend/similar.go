@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // ErrUnknownItem says that a version has no such item.
@@ -33,7 +32,7 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 	if err != nil {
 		return List{}, err
 	}
-	hits, err := r.Store.Nearest(ctx, reader.version, vectorstore.Query{
+	hits, err := r.Embeddings.Nearest(ctx, reader.version, recsys.Query{
 		Vector: vector, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: append(slices.Clone(req.Exclude), itemID),
 	})
 	if err != nil {
@@ -48,7 +47,7 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 
 // item is an item of a version, or ErrUnknownItem.
 func (r *Recommender) item(ctx context.Context, v recsys.Version, itemID string) (recsys.Item, []float32, error) {
-	item, vector, err := r.Store.Item(ctx, v, itemID)
+	item, vector, err := r.Embeddings.Item(ctx, v, itemID)
 	if errors.Is(err, recsys.ErrNotFound) {
 		return item, nil, fmt.Errorf("version %d: %w %q", v.ID, ErrUnknownItem, itemID)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // State is what a version and the events that it has not counted say of a user
@@ -48,7 +47,7 @@ func (st State) exclude(req Request) []string {
 
 // Read is what the version and the kept events say of each user, in one round
 // trip and in the order of the ids.
-func (r *Reader) Read(ctx context.Context, ids []string) ([]vectorstore.UserState, error) {
+func (r *Reader) Read(ctx context.Context, ids []string) ([]recsys.UserState, error) {
 	users, items, err := r.data.UserStates(ctx, r.version, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read the users: %w", err)
@@ -64,7 +63,7 @@ const recentEvent = "recent\x00"
 // addRecent adds a click on each of the items to what is known of each user, a
 // moment after everything else, so that it counts in full. Their order plays no
 // part.
-func (r *Reader) addRecent(users []vectorstore.UserState, recent []string) {
+func (r *Reader) addRecent(users []recsys.UserState, recent []string) {
 	for i := range users {
 		u := &users[i]
 		now := r.version.Coverage.To
@@ -89,7 +88,7 @@ func (r *Reader) addRecent(users []vectorstore.UserState, recent []string) {
 // trip, and returns how many of the users they are complete for: fewer than
 // all, but at least one, when their items do not fit into memory together. What
 // it read stays until the next Load.
-func (r *Reader) Load(ctx context.Context, users []vectorstore.UserState) (int, error) {
+func (r *Reader) Load(ctx context.Context, users []recsys.UserState) (int, error) {
 	cache := r.folder.cache
 	cache.begin()
 	var missing missing
@@ -123,7 +122,7 @@ func (r *Reader) Knows(itemID string) bool { return r.folder.vector(itemID) != n
 // for its vector, which is the stored one.
 //
 // It is pure and safe beside itself; Load must have seen the user.
-func (r *Reader) Fold(u vectorstore.UserState) (State, error) {
+func (r *Reader) Fold(u recsys.UserState) (State, error) {
 	st := State{UserID: u.ID, History: u.History, Vector: u.Vector, trained: u.Vector != nil, folded: true}
 	fresh := make([]recsys.Event, 0, len(u.Events))
 	for _, e := range u.Events {

@@ -49,3 +49,14 @@ func (b HoldoutBound) Contains(userID string) bool {
 	bound, err := strconv.ParseUint(string(b), 16, 64)
 	return err == nil && IDHash("holdout:", userID) < bound
 }
+
+// Horizon says which streamed events are no longer kept: all of them were
+// stored before StoredBefore and occurred before OccurredBefore. Both are zero
+// while nothing has been dropped.
+type Horizon struct{ StoredBefore, OccurredBefore time.Time }
+
+// Covers reports whether a version with coverage c has counted every event that
+// is no longer kept.
+func (h Horizon) Covers(c Coverage) bool {
+	return !h.StoredBefore.After(c.StoredTo) && !h.OccurredBefore.After(c.To)
+}

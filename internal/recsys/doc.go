@@ -4,6 +4,6 @@
 //
 // It is pure: no I/O, no clock, no environment, no goroutines. Everything here
 // is a function of its arguments, so the batch path, the stream and the gates
-// can share it and cannot disagree. SQL belongs in internal/vectorstore, AWS
+// can share it and cannot disagree. SQL belongs in internal/postgres, AWS
 // calls in internal/awsclient, and ranking in internal/recommend.
 package recsys

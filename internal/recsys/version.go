@@ -37,6 +37,13 @@ type Version struct {
 	Failure   string    `json:"failure,omitempty"` // why it failed or was refused
 }
 
+// Live is the version that readers use.
+type Live struct {
+	Version  Version
+	Revision int64     // grows by one with every flip
+	Manifest *Manifest // without Files
+}
+
 // Search is how the nearest items of a version are found. It is decided when
 // the version is built and stored with it.
 type Search struct {

@@ -1,6 +1,6 @@
 // Package trainingrun reads the files of a training run: it downloads one and
 // checks it against the manifest, and decodes its Parquet into batches of
-// columns. It knows nothing of Postgres; internal/vectorstore copies the batches.
+// columns. It knows nothing of Postgres; internal/postgres/versions copies the batches.
 //
 // The files are untrusted. A file's size and SHA-256 are checked while it is
 // downloaded, its structure before anything is allocated for it, and every value

@@ -15,13 +15,13 @@ import (
 
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/aws/lambda"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
 // TestTheFunctionStartsFast is generous: a busy machine is no reason to fail.
 // BenchmarkBootstrap has the real number.
 func TestTheFunctionStartsFast(t *testing.T) {
-	ready := coldStart(t, unzip(t, shared(t).get(t, "lambda").Path), vectorstoretest.URL(t))
+	ready := coldStart(t, unzip(t, shared(t).get(t, "lambda").Path), postgrestest.URL(t))
 	t.Logf("ready after %s", ready)
 	require.Less(t, ready, 5*time.Second)
 }
@@ -29,7 +29,7 @@ func TestTheFunctionStartsFast(t *testing.T) {
 // BenchmarkBootstrap says how long the packaged function takes from its process's
 // start, through opening the database, until it asks for work.
 func BenchmarkBootstrap(b *testing.B) {
-	bootstrap, url := unzip(b, shared(b).get(b, "lambda").Path), vectorstoretest.URL(b)
+	bootstrap, url := unzip(b, shared(b).get(b, "lambda").Path), postgrestest.URL(b)
 	var sum, most time.Duration
 	for b.Loop() {
 		took := coldStart(b, bootstrap, url)

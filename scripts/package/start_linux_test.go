@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/local/localport"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/temporaltest"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // TestAnImageWithoutSettingsSaysWhatIsMissing starts the services as on AWS, but
@@ -50,7 +50,7 @@ func TestTheAdminImageIsTheCommand(t *testing.T) {
 	assert.Zero(t, code, errs)
 	assert.Contains(t, out, "recflow-admin runs in the admin image")
 
-	out, errs, code = j.run(map[string]string{"RECFLOW_DATABASE_URL": vectorstoretest.EmptyURL(t)}, "database", "migrate")
+	out, errs, code = j.run(map[string]string{"RECFLOW_DATABASE_URL": postgrestest.EmptyURL(t)}, "database", "migrate")
 	assert.Zero(t, code, errs)
 	assert.Contains(t, out, "recflow_loader")
 	j.untouched()
@@ -63,7 +63,7 @@ func TestTheAPIImageServes(t *testing.T) {
 	port, err := localport.Reserve()
 	require.NoError(t, err)
 	env := map[string]string{
-		"RECFLOW_DATABASE_URL": vectorstoretest.URL(t), "RECFLOW_API_ADDRESS": fmt.Sprintf("0.0.0.0:%d", port),
+		"RECFLOW_DATABASE_URL": postgrestest.URL(t), "RECFLOW_API_ADDRESS": fmt.Sprintf("0.0.0.0:%d", port),
 		"RECFLOW_API_METRICS_ADDRESS": "127.0.0.1:0", "RECFLOW_TEMPORAL_ADDRESS": "127.0.0.1:1",
 	}
 	_, _, code := j.run(env, "health")
@@ -93,7 +93,7 @@ func TestTheWorkerImageServes(t *testing.T) {
 	port, err := localport.Reserve()
 	require.NoError(t, err)
 	env := map[string]string{
-		"RECFLOW_DATABASE_URL": vectorstoretest.URL(t), "RECFLOW_BUCKET": "bucket", "AWS_REGION": "eu-central-1",
+		"RECFLOW_DATABASE_URL": postgrestest.URL(t), "RECFLOW_BUCKET": "bucket", "AWS_REGION": "eu-central-1",
 		"RECFLOW_TEMPORAL_ADDRESS": server.Address, "RECFLOW_TEMPORAL_NAMESPACE": server.Namespace(t),
 		"RECFLOW_WORKER_HEALTH_ADDRESS": fmt.Sprintf("127.0.0.1:%d", port), "RECFLOW_DRAIN_TIMEOUT": "1s",
 	}

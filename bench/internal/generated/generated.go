@@ -15,9 +15,10 @@ import (
 
 	"github.com/recflow/recflow/bench/internal/setup"
 	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/trainingrun"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // Options shape a version.
@@ -28,7 +29,7 @@ type Options struct {
 
 // With makes a Postgres with one generated version, which is loading, and calls
 // fn with the database's address.
-func With(ctx context.Context, o Options, fn func(url string, store *vectorstore.Store, v recsys.Version) error) (err error) {
+func With(ctx context.Context, o Options, fn func(url string, db *postgres.DB, v recsys.Version) error) (err error) {
 	dir, err := os.MkdirTemp("", "recflow-bench-")
 	if err != nil {
 		return err
@@ -39,20 +40,20 @@ func With(ctx context.Context, o Options, fn func(url string, store *vectorstore
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(ctx), pgserver.Immediate)) }()
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: server.URL(setup.Database), Name: "bench"})
+	db, err := postgres.Open(ctx, postgres.Options{URL: server.URL(setup.Database), Name: "bench"})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	v, err := build(ctx, o, store)
+	defer db.Close()
+	v, err := build(ctx, o, versions.New(db))
 	if err != nil {
 		return err
 	}
-	return fn(server.URL(setup.Database), store, v)
+	return fn(server.URL(setup.Database), db, v)
 }
 
 // build loads a generated catalogue and indexes it.
-func build(ctx context.Context, o Options, store *vectorstore.Store) (recsys.Version, error) {
+func build(ctx context.Context, o Options, store *versions.Store) (recsys.Version, error) {
 	g := newGenerator(o.Dimension, o.Items)
 	m := manifest(o)
 	search := recsys.ChooseSearch(int64(o.Items), o.Dimension)
@@ -62,7 +63,7 @@ func build(ctx context.Context, o Options, store *vectorstore.Store) (recsys.Ver
 	if o.EF > 0 && search.Method == recsys.HNSW {
 		search.EFSearch = o.EF
 	}
-	v, err := store.CreateVersion(ctx, vectorstore.NewVersion{Manifest: m, Search: search})
+	v, err := store.CreateVersion(ctx, versions.NewVersion{Manifest: m, Search: search})
 	if err != nil {
 		return v, err
 	}
@@ -79,12 +80,12 @@ func build(ctx context.Context, o Options, store *vectorstore.Store) (recsys.Ver
 	fmt.Fprintf(os.Stderr, "loaded %d items in %s\n", o.Items, time.Since(began).Round(100*time.Millisecond))
 
 	began = time.Now()
-	claim, err := store.Claim(ctx, v.ID, vectorstore.IndexSlot)
+	claim, err := store.Claim(ctx, v.ID, versions.IndexSlot)
 	if err != nil {
 		return v, err
 	}
 	last := time.Now()
-	err = store.BuildIndexes(ctx, claim, func(p vectorstore.IndexProgress) {
+	err = store.BuildIndexes(ctx, claim, func(p versions.IndexProgress) {
 		if time.Since(last) > 10*time.Second {
 			last = time.Now()
 			fmt.Fprintf(os.Stderr, "index: %s %.0f %% after %s\n", p.Step, p.Percent, time.Since(began).Round(time.Second))

@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 	"github.com/recflow/recflow/internal/local/stack"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres"
 )
 
 // Database is the name of the migrated database on the server that Postgres starts.
@@ -38,7 +38,7 @@ func Postgres(ctx context.Context, dir string, unsafe bool) (*pgserver.Server, e
 		conn.Close(ctx)
 	}
 	if err == nil {
-		err = vectorstore.Migrate(ctx, s.URL(Database))
+		err = postgres.Migrate(ctx, s.URL(Database))
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx), pgserver.Immediate))

@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres"
 )
 
 // NewDatabaseCommand returns the command database.
@@ -44,7 +44,7 @@ func newDatabaseMigrateCommand(a *app.App) *cobra.Command {
 				return err
 			}
 			task := a.Progress().Start("database", "migrating")
-			if err := vectorstore.MigrateAndGrant(cmd.Context(), options); err != nil {
+			if err := postgres.MigrateAndGrant(cmd.Context(), options); err != nil {
 				task.Fail()
 				return err
 			}
@@ -77,30 +77,30 @@ func newDatabaseStatusCommand(a *app.App) *cobra.Command {
 }
 
 // databaseAddress is where the database is, and how to sign in.
-func databaseAddress(ctx context.Context, a *app.App) (vectorstore.Options, error) {
+func databaseAddress(ctx context.Context, a *app.App) (postgres.Options, error) {
 	c, err := a.ClientConfig()
 	if err != nil {
-		return vectorstore.Options{}, err
+		return postgres.Options{}, err
 	}
 	if c.Database.URL == "" {
-		return vectorstore.Options{}, a.NotConfigured("RECFLOW_DATABASE_URL")
+		return postgres.Options{}, a.NotConfigured("RECFLOW_DATABASE_URL")
 	}
 	return database.Options(ctx, a, c.Database)
 }
 
 // printDatabase prints how the database is, and returns an error when no
 // component could work with it.
-func printDatabase(ctx context.Context, a *app.App, options vectorstore.Options) error {
-	store, err := vectorstore.Open(ctx, options)
+func printDatabase(ctx context.Context, a *app.App, options postgres.Options) error {
+	db, err := postgres.Open(ctx, options)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	health, err := store.Health(ctx)
+	defer db.Close()
+	health, err := db.Health(ctx)
 	if err != nil {
 		return err
 	}
-	roles, err := store.RoleStates(ctx)
+	roles, err := db.RoleStates(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,18 +112,18 @@ func printDatabase(ctx context.Context, a *app.App, options vectorstore.Options)
 		l.Rows = append(l.Rows, []string{r.Role, roleText(r)})
 	}
 	l.JSON = struct {
-		SchemaVersion   int                     `json:"schema_version"`
-		SchemaWanted    int                     `json:"schema_wanted"`
-		PgvectorVersion string                  `json:"pgvector_version"`
-		Users           []vectorstore.RoleState `json:"users"`
+		SchemaVersion   int                  `json:"schema_version"`
+		SchemaWanted    int                  `json:"schema_wanted"`
+		PgvectorVersion string               `json:"pgvector_version"`
+		Users           []postgres.RoleState `json:"users"`
 	}{health.SchemaVersion, health.SchemaWanted, health.PgvectorVersion, roles}
 	if err := a.Print(l); err != nil {
 		return err
 	}
-	return store.CheckSchema(ctx)
+	return db.CheckSchema(ctx)
 }
 
-func roleText(r vectorstore.RoleState) string {
+func roleText(r postgres.RoleState) string {
 	switch {
 	case !r.Exists:
 		return "missing: run `recflow database migrate`"

@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/cli/clitest"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
 func TestDatabase(t *testing.T) {
-	address := vectorstoretest.EmptyURL(t)
+	address := postgrestest.EmptyURL(t)
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 	password, _ := u.User.Password()
@@ -37,13 +37,13 @@ func TestDatabase(t *testing.T) {
 			var status struct {
 				SchemaVersion int `json:"schema_version"`
 				SchemaWanted  int `json:"schema_wanted"`
-				Users         []vectorstore.RoleState
+				Users         []postgres.RoleState
 			}
 			require.NoError(t, json.Unmarshal([]byte(got.Out), &status))
 			require.Equal(t, status.SchemaWanted, status.SchemaVersion)
 			require.Len(t, status.Users, 4)
 			for _, user := range status.Users {
-				require.Equal(t, vectorstore.RoleState{Role: user.Role, Exists: true, Admitted: true}, user)
+				require.Equal(t, postgres.RoleState{Role: user.Role, Exists: true, Admitted: true}, user)
 			}
 			if first == "" {
 				first = got.Out
@@ -57,7 +57,7 @@ func TestDatabase(t *testing.T) {
 
 	t.Run("status says what a database of one user lacks", func(t *testing.T) {
 		t.Setenv("RECFLOW_DATABASE_PASSWORD", "")
-		t.Setenv("RECFLOW_DATABASE_URL", vectorstoretest.URL(t))
+		t.Setenv("RECFLOW_DATABASE_URL", postgrestest.URL(t))
 		got := clitest.Run(t.Context(), "", "database", "status")
 		require.Zero(t, got.Code, got.Err)
 		require.Contains(t, got.Out, "run `recflow database migrate`")

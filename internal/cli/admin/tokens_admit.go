@@ -13,8 +13,9 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/database"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // The first token of a deployment cannot come from the API, which asks for one.
@@ -75,8 +76,8 @@ func newTokensAdmitCommand(a *app.App) *cobra.Command {
 			if !ok {
 				return app.UsageError(errors.New("--fingerprint is not what `recflow tokens mint` prints"))
 			}
-			return admitToken(cmd.Context(), a, vectorstore.NewToken{
-				Token: vectorstore.Token{Name: args[0], Scopes: scopes, CreatedBy: app.Actor()}, Key: key, Digest: digest,
+			return admitToken(cmd.Context(), a, ledger.NewToken{
+				Token: ledger.Token{Name: args[0], Scopes: scopes, CreatedBy: app.Actor()}, Key: key, Digest: digest,
 			})
 		},
 	}
@@ -87,12 +88,13 @@ func newTokensAdmitCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-func admitToken(ctx context.Context, a *app.App, n vectorstore.NewToken) error {
-	store, err := database.Open(ctx, a)
+func admitToken(ctx context.Context, a *app.App, n ledger.NewToken) error {
+	db, err := database.Open(ctx, a)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer db.Close()
+	store := ledger.New(db)
 	known, _, err := store.TokenByKey(ctx, n.Key)
 	switch {
 	case err == nil && known.Name == n.Name && known.Valid(time.Now()):
@@ -105,9 +107,9 @@ func admitToken(ctx context.Context, a *app.App, n vectorstore.NewToken) error {
 	}
 	slices.Sort(n.Scopes)
 	n.Scopes = slices.Compact(n.Scopes)
-	entry := vectorstore.Audit{Actor: n.CreatedBy, Action: "token.admit", Target: n.Name}
-	err = store.Audited(ctx, entry, func(tx *vectorstore.Store) error {
-		_, err := tx.CreateToken(ctx, n)
+	entry := ledger.Audit{Actor: n.CreatedBy, Action: "token.admit", Target: n.Name}
+	err = store.Audited(ctx, entry, func(tx *postgres.DB) error {
+		_, err := ledger.New(tx).CreateToken(ctx, n)
 		return err
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
 func TestTokensAdmit_lets_in_what_was_minted_elsewhere(t *testing.T) {
@@ -42,7 +42,7 @@ func TestTokensAdmit_lets_in_what_was_minted_elsewhere(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, digest[:], sum, "the API knows it by the secret in the file")
 	require.Equal(t, []string{"admin", "read"}, kept.Scopes)
-	entries, err := store.AuditEntries(t.Context(), vectorstore.AuditFilter{Action: "token.admit"}, 10)
+	entries, err := store.AuditEntries(t.Context(), ledger.AuditFilter{Action: "token.admit"}, 10)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "once, whatever is repeated")
 	require.Equal(t, "first-admin", entries[0].Target)

@@ -14,19 +14,20 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/backfills"
 	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // withBackfills writes two backfills down: a curve of which one point failed,
 // and one that nobody has started yet.
-func withBackfills(t *testing.T, s *vectorstore.Store) {
+func withBackfills(t *testing.T, s *postgrestest.Store) {
 	t.Helper()
 	day := func(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
 	write := func(id string, from, to int) {
 		cut, err := backfill.Cut(backfill.AsOf, day(from), day(to), 24*time.Hour)
 		require.NoError(t, err)
-		_, _, err = s.CreateBackfill(t.Context(), vectorstore.NewBackfill{
+		_, _, err = s.CreateBackfill(t.Context(), ledger.NewBackfill{
 			Backfill: backfill.Backfill{
 				ID: id, Kind: backfill.AsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 1, Rerun: backfill.RerunMissing,
 				Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-" + id, Slices: cut,

@@ -33,9 +33,9 @@ import (
 	"github.com/recflow/recflow/internal/cli/clitest"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -74,8 +74,8 @@ func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.Refres
 }
 
 // makeVersion makes a version that is live or refused.
-func makeVersion(t *testing.T, s *vectorstore.Store, runID string, refused bool) (int64, error) {
-	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: runID, Loading: true, ChangeManifest: func(m *recsys.Manifest) {
+func makeVersion(t *testing.T, s *postgrestest.Store, runID string, refused bool) (int64, error) {
+	v := postgrestest.Build(t, s, postgrestest.Fixture{RunID: runID, Loading: true, ChangeManifest: func(m *recsys.Manifest) {
 		m.Metrics = recsys.Metrics{Users: 240,
 			Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: 0.3541, Low: 0.33, High: 0.377}},
 			Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.2, Low: 0.19, High: 0.21}}}
@@ -87,13 +87,13 @@ func makeVersion(t *testing.T, s *vectorstore.Store, runID string, refused bool)
 	if err != nil {
 		return v.ID, err
 	}
-	_, err = s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test", Reason: "test"})
+	_, err = s.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test", Reason: "test"})
 	return v.ID, err
 }
 
 // startTemporal runs a Temporal server with a worker for backfills, whose
 // refreshes are the stand-in, and the API, and lets the commands find them.
-func startTemporal(t *testing.T, store *vectorstore.Store) {
+func startTemporal(t *testing.T, store *postgrestest.Store) {
 	t.Helper()
 	tools := toolchaintest.Tools(t)
 	quiet := slog.New(slog.DiscardHandler)
@@ -112,7 +112,7 @@ func startTemporal(t *testing.T, store *vectorstore.Store) {
 	workflows.RegisterBackfills(w)
 	s3 := awstest.S3(t)
 	require.NoError(t, s3.Put(t.Context(), "raw/events/dt=2025-01-01/hour=00/x.gz", bytes.NewReader(make([]byte, 1000))))
-	w.RegisterActivity(&activities.Activities{Store: store, S3: s3, Temporal: c})
+	w.RegisterActivity(&activities.Activities{Versions: store.VersionStore, Events: store.EventStore, Ledger: store.LedgerStore, S3: s3, Temporal: c})
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
 	t.Setenv("RECFLOW_TEMPORAL_UI", "http://ui.test")

@@ -17,9 +17,9 @@ import (
 
 	"github.com/recflow/recflow/internal/cli"
 	"github.com/recflow/recflow/internal/cli/app"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // UpdateGolden is set to write the files that outputs are compared with.
@@ -40,17 +40,17 @@ func Run(ctx context.Context, stdin string, args ...string) Result {
 
 // NewSystem is a database that the commands find in their environment, and
 // nothing else.
-func NewSystem(t *testing.T) *vectorstore.Store {
+func NewSystem(t *testing.T) *postgrestest.Store {
 	t.Helper()
-	url := vectorstoretest.URL(t)
+	url := postgrestest.URL(t)
 	t.Setenv("RECFLOW_HOME", t.TempDir())
 	t.Setenv("RECFLOW_DATABASE_URL", url)
 	t.Setenv("RECFLOW_TEMPORAL_ADDRESS", "")
-	return vectorstoretest.Open(t, url)
+	return postgrestest.Open(t, url)
 }
 
 // WithVersions adds a live version and one that a gate refused.
-func WithVersions(t *testing.T, s *vectorstore.Store) {
+func WithVersions(t *testing.T, s *postgrestest.Store) {
 	t.Helper()
 	metrics := func(m *recsys.Manifest) {
 		m.Metrics = recsys.Metrics{
@@ -63,14 +63,14 @@ func WithVersions(t *testing.T, s *vectorstore.Store) {
 			{Rule: "unknown_items", Severity: "warning", Count: 12, Message: "12 events name an item that is not in raw/items"},
 		}
 	}
-	first := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: "run-a", ChangeManifest: metrics, Loading: true})
+	first := postgrestest.Build(t, s, postgrestest.Fixture{RunID: "run-a", ChangeManifest: metrics, Loading: true})
 	require.NoError(t, s.MarkReady(t.Context(), first.ID, []recsys.GateResult{
 		{Gate: recsys.GateRows, Passed: true, Value: 400, Threshold: 400, Reason: "400 items as the manifest says"},
 		{Gate: recsys.GateQuality, Value: 0.19, Threshold: 0.2, Reason: "no better than popularity", Accepted: "a first look"},
 	}))
-	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: first.ID, Actor: "test", Reason: "first"})
+	_, err := s.Promote(t.Context(), versions.Promotion{Version: first.ID, Actor: "test", Reason: "first"})
 	require.NoError(t, err)
-	second := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: "run-b", Loading: true})
+	second := postgrestest.Build(t, s, postgrestest.Fixture{RunID: "run-b", Loading: true})
 	require.NoError(t, s.MarkRefused(t.Context(), second.ID, []recsys.GateResult{
 		{Gate: recsys.GateRecall, Value: 0.91, Threshold: 0.98, Reason: "mean recall@100 is 0.91; raise m"},
 	}))

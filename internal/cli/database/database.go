@@ -13,11 +13,11 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/config"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres"
 )
 
 // Open connects to the database of the running system.
-func Open(ctx context.Context, a *app.App) (*vectorstore.Store, error) {
+func Open(ctx context.Context, a *app.App) (*postgres.DB, error) {
 	c, err := a.ClientConfig()
 	if err != nil {
 		return nil, err
@@ -31,28 +31,28 @@ func Open(ctx context.Context, a *app.App) (*vectorstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := vectorstore.Open(dial, options)
+	db, err := postgres.Open(dial, options)
 	var refused *pgconn.ConnectError
 	if errors.As(err, &refused) && ctx.Err() == nil {
 		return nil, fmt.Errorf("the database at %s does not answer; start the local stack with `recflow up`: %w", hostOf(c.Database.URL), errors.Unwrap(refused))
 	}
-	return s, err
+	return db, err
 }
 
 // Options say how a command reaches the database, and as whom.
-func Options(ctx context.Context, a *app.App, c config.Database) (vectorstore.Options, error) {
+func Options(ctx context.Context, a *app.App, c config.Database) (postgres.Options, error) {
 	if err := c.Validate(); err != nil {
-		return vectorstore.Options{}, err
+		return postgres.Options{}, err
 	}
 	var aws awsclient.Config
 	if c.Auth == config.DatabaseIAM {
 		var err error
 		if aws, err = awsclient.Load(ctx, awsclient.Options{}); err != nil {
-			return vectorstore.Options{}, err
+			return postgres.Options{}, err
 		}
 	}
 	log := slog.New(slog.NewTextHandler(a.Err, nil))
-	return vectorstore.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli", Log: log}, nil
+	return postgres.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli", Log: log}, nil
 }
 
 // hostOf is the part of an address that may be shown.

@@ -19,9 +19,10 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
 	"github.com/recflow/recflow/internal/cli/events"
+	stored "github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // onStream is what a stream holds, by user in the order of each.
@@ -156,7 +157,7 @@ func TestEventsSendTwiceWithoutATime(t *testing.T) {
 }
 
 // judge writes the verdict of whatever is put on the stream.
-func judge(t *testing.T, s *kinesistest.Server, store *vectorstore.Store, verdict func(stream.Decoded) vectorstore.Verdict) {
+func judge(t *testing.T, s *kinesistest.Server, store *postgrestest.Store, verdict func(stream.Decoded) stored.Verdict) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
@@ -170,7 +171,7 @@ func judge(t *testing.T, s *kinesistest.Server, store *vectorstore.Store, verdic
 				continue
 			}
 			judged = len(records)
-			var verdicts []vectorstore.Verdict
+			var verdicts []stored.Verdict
 			for _, r := range records {
 				d := stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp})[0]
 				v := verdict(d)
@@ -187,16 +188,16 @@ func TestEventsSendWait(t *testing.T) {
 	store := clitest.NewSystem(t)
 	clitest.StartAPI(t, clitest.NoTemporal)
 	s := clitest.NewStream(t)
-	judge(t, s, store, func(d stream.Decoded) vectorstore.Verdict {
+	judge(t, s, store, func(d stream.Decoded) stored.Verdict {
 		switch {
 		case d.Fault != nil:
-			return vectorstore.Verdict{Verdict: vectorstore.QuarantinedVerdict, Reason: d.Fault.Reason}
+			return stored.Verdict{Verdict: stored.QuarantinedVerdict, Reason: d.Fault.Reason}
 		case d.Event.EventType == "view":
-			return vectorstore.Verdict{Verdict: vectorstore.Ignored, Reason: "unknown_item"}
+			return stored.Verdict{Verdict: stored.Ignored, Reason: "unknown_item"}
 		case d.Event.EventType == "lost":
-			return vectorstore.Verdict{}
+			return stored.Verdict{}
 		}
-		return vectorstore.Verdict{Verdict: vectorstore.Folded, Stage: "session"}
+		return stored.Verdict{Verdict: stored.Folded, Stage: "session"}
 	})
 	report := func(r clitest.Result) (out events.SendReport) {
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &out), r.Err)

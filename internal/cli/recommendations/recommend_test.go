@@ -17,9 +17,10 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestRecommendCommand(t *testing.T) {
@@ -144,11 +145,11 @@ func TestRecommendCommand(t *testing.T) {
 // can be solved with: only a user with new events needs to be solved for.
 func TestRecommendWithoutASolution(t *testing.T) {
 	s := clitest.NewSystem(t)
-	v := vectorstoretest.Build(t, s, vectorstoretest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
-	_, err := s.Promote(t.Context(), vectorstore.Promotion{Version: v.ID, Actor: "test"})
+	v := postgrestest.Build(t, s, postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
+	_, err := s.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 	clitest.StartAPI(t, clitest.NoTemporal)
-	vectorstoretest.Stream(t, s, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
+	postgrestest.Stream(t, s, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
 
 	r := clitest.Run(t.Context(), "", "recommend", "u00002", "u00003", "nobody", "-k", "1", "-o", "csv")
 	assert.Equal(t, 1, r.Code)
@@ -210,8 +211,8 @@ func TestWithoutASystem(t *testing.T) {
 		clitest.WithVersions(t, s)
 		clitest.StartAPI(t, clitest.NoTemporal, "RECFLOW_API_AUTH=token")
 		text, key, digest := apiclient.MintToken()
-		_, err := s.CreateToken(t.Context(), vectorstore.NewToken{
-			Token: vectorstore.Token{Name: "shop", Scopes: []string{apiclient.ScopeEvents}, CreatedBy: "test"}, Key: key, Digest: digest,
+		_, err := s.CreateToken(t.Context(), ledger.NewToken{
+			Token: ledger.Token{Name: "shop", Scopes: []string{apiclient.ScopeEvents}, CreatedBy: "test"}, Key: key, Digest: digest,
 		})
 		require.NoError(t, err)
 		t.Setenv("RECFLOW_API_TOKEN", text)

@@ -18,8 +18,8 @@ import (
 	"github.com/recflow/recflow/internal/cli"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 // watching runs a watch and returns its output line by line; end presses Ctrl-C
@@ -59,7 +59,7 @@ func TestRecommendWatch(t *testing.T) {
 		}
 		first := next()
 		assert.Equal(t, recsys.StagePopular, first.Stage)
-		vectorstoretest.Stream(t, store, click("e1", "i000010"))
+		postgrestest.Stream(t, store, click("e1", "i000010"))
 		second := next()
 		assert.Equal(t, recsys.StageSession, second.Stage)
 		assert.NotEqual(t, first.RecommendationID, second.RecommendationID)
@@ -71,7 +71,7 @@ func TestRecommendWatch(t *testing.T) {
 		assert.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3} · user nobody · session .* · version 1 · list [0-9a-f]{32}$`, lines.Text())
 		require.True(t, lines.Scan())
 		assert.NotContains(t, lines.Text(), "MOVED")
-		vectorstoretest.Stream(t, store, click("e2", "i000200"), click("e3", "i000201"))
+		postgrestest.Stream(t, store, click("e2", "i000200"), click("e3", "i000201"))
 		for lines.Scan() && !strings.Contains(lines.Text(), "MOVED") {
 		}
 		assert.Contains(t, lines.Text(), "RANK")

@@ -11,8 +11,8 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore/vectorstoretest"
 )
 
 func TestVersionsCommand(t *testing.T) {
@@ -56,7 +56,7 @@ func TestVersionsCommand(t *testing.T) {
 		assert.Contains(t, r.Err, "recflow versions show 2")
 	})
 	t.Run("it promotes, rolls back and keeps the audit", func(t *testing.T) {
-		third := vectorstoretest.Build(t, s, vectorstoretest.Fixture{RunID: "run-c"})
+		third := postgrestest.Build(t, s, postgrestest.Fixture{RunID: "run-c"})
 		require.EqualValues(t, 3, third.ID)
 		r := clitest.Run(t.Context(), "", "versions", "promote", "3", "--reason", "newer", "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)

@@ -1,6 +1,6 @@
 // Package pgserver drives a local Postgres server: the local stack's, and the
 // ones that tests start. It knows nothing of recflow's tables; every SQL
-// statement belongs in internal/vectorstore.
+// statement belongs in internal/postgres.
 package pgserver
 
 import (

@@ -13,7 +13,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/local/toolchain"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres"
 )
 
 // The verdicts of a check.
@@ -171,11 +171,11 @@ func inside(ctx context.Context, runs bool, name, fix string, check func(context
 // checkVector opens the store as the commands do: it refuses a pgvector with
 // known faults.
 func (s *Stack) checkVector(ctx context.Context) (string, error) {
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: s.vars()["RECFLOW_DATABASE_URL"], MaxConns: 2, Name: "recflow doctor"})
+	db, err := postgres.Open(ctx, postgres.Options{URL: s.vars()["RECFLOW_DATABASE_URL"], MaxConns: 2, Name: "recflow doctor"})
 	if err != nil {
 		return "", err
 	}
-	store.Close()
+	db.Close()
 	return "version accepted, schema opens", nil
 }
 

@@ -9,8 +9,9 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/local/process"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/vectorstore"
 )
 
 // apiPart answers requests. It knows one token from the start, which the stack's
@@ -58,24 +59,25 @@ func answers(ctx context.Context, address string) error {
 
 // admitOwner makes the token of the stack's settings one that works.
 func (p *apiPart) admitOwner(ctx context.Context) error {
-	store, err := vectorstore.Open(ctx, vectorstore.Options{URL: p.database, MaxConns: 2, Name: "recflow up"})
+	db, err := postgres.Open(ctx, postgres.Options{URL: p.database, MaxConns: 2, Name: "recflow up"})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer db.Close()
+	tokens := ledger.New(db)
 	key, digest, ok := apiclient.SplitToken(p.token)
 	if !ok {
 		return errors.New("the stack's settings hold no token; remove api_token from stack.json")
 	}
-	t, _, err := store.TokenByKey(ctx, key)
+	t, _, err := tokens.TokenByKey(ctx, key)
 	if !errors.Is(err, recsys.ErrNotFound) {
 		if err == nil && !t.RevokedAt.IsZero() {
 			err = errors.New("the stack's own token was revoked; remove api_token from stack.json to get another one")
 		}
 		return err
 	}
-	_, err = store.CreateToken(ctx, vectorstore.NewToken{
-		Token: vectorstore.Token{Name: ownToken + "-" + key[:4], Scopes: slices.Sorted(slices.Values(apiclient.Scopes())), CreatedBy: "recflow up"},
+	_, err = tokens.CreateToken(ctx, ledger.NewToken{
+		Token: ledger.Token{Name: ownToken + "-" + key[:4], Scopes: slices.Sorted(slices.Values(apiclient.Scopes())), CreatedBy: "recflow up"},
 		Key:   key, Digest: digest,
 	})
 	return err

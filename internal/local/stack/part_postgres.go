@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/local/pgserver"
 	"github.com/recflow/recflow/internal/local/process"
-	"github.com/recflow/recflow/internal/vectorstore"
+	"github.com/recflow/recflow/internal/postgres"
 )
 
 // databaseName is the database that the stack makes and migrates.
@@ -94,9 +94,9 @@ func (p *postgresPart) Ready(ctx context.Context) error {
 // partRoles are the parts that sign in to the database as a user of their own.
 // People, and the commands that they type, are its superuser.
 var partRoles = map[string]string{
-	"worker": vectorstore.RoleLoader,
-	"stream": vectorstore.RoleStream,
-	"api":    vectorstore.RoleAPI,
+	"worker": postgres.RoleLoader,
+	"stream": postgres.RoleStream,
+	"api":    postgres.RoleAPI,
 }
 
 // databaseURL is the database as a part sees it.
@@ -125,12 +125,12 @@ func (p *postgresPart) Prepare(ctx context.Context) error {
 	if out, err := cmd.CombinedOutput(); err != nil && !strings.Contains(string(out), "already exists") {
 		return fmt.Errorf("create the database: %w: %s", err, strings.TrimSpace(string(out)))
 	}
-	o := vectorstore.Options{URL: p.server.URL(databaseName)}
-	if err := vectorstore.MigrateAndGrant(ctx, o); err != nil {
+	o := postgres.Options{URL: p.server.URL(databaseName)}
+	if err := postgres.MigrateAndGrant(ctx, o); err != nil {
 		return err
 	}
 	for _, role := range partRoles {
-		if err := vectorstore.SetPassword(ctx, o, role, p.settings.rolePassword(role)); err != nil {
+		if err := postgres.SetPassword(ctx, o, role, p.settings.rolePassword(role)); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,118 @@
+package embeddings
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Nearest is the K available items with the largest recsys.Score with the
+// query's vector under its filters, best first, ties by item id. There are
+// min(K, eligible) of them whatever the filters leave. From an index the
+// result is approximate, as the recall gate measured it.
+func (s *Store) Nearest(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
+	hits, err := s.NearestMany(ctx, v, []recsys.Query{q})
+	if err != nil {
+		return nil, err
+	}
+	return hits[0], nil
+}
+
+// NearestMany answers many queries in one round trip; those that the index
+// leaves short are answered again, exactly, in a second one.
+func (s *Store) NearestMany(ctx context.Context, v recsys.Version, queries []recsys.Query) ([][]recsys.Hit, error) {
+	hits := make([][]recsys.Hit, len(queries))
+	err := s.NearestEach(ctx, v, queries, func(i int, found []recsys.Hit) { hits[i] = found })
+	if err != nil {
+		return nil, err
+	}
+	return hits, nil
+}
+
+// NearestEach is NearestMany for a caller who can use a part of the answers: it
+// emits each as it arrives, in the order of the queries apart from those that
+// have to be answered again, and those emitted before an error stand. So a
+// deadline costs the queries it cuts off, and no others.
+func (s *Store) NearestEach(ctx context.Context, v recsys.Version, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
+	plans := make([]plan, len(queries))
+	for i, q := range queries {
+		if len(q.Vector) != v.Dimension {
+			return fmt.Errorf("nearest items of version %d: the query has %d dimensions, the version %d", v.ID, len(q.Vector), v.Dimension)
+		}
+		p, err := s.plan(ctx, v, q)
+		if err != nil {
+			return err
+		}
+		plans[i] = p
+	}
+	again := make([]plan, len(queries))
+	for i := range again {
+		again[i] = plan{exact: true, skip: true}
+	}
+	err := s.search(ctx, v, queries, plans, func(i int, hits []recsys.Hit) {
+		if !plans[i].exact && len(hits) < queries[i].K {
+			again[i].skip = false
+			return
+		}
+		emit(i, hits)
+	})
+	if err != nil {
+		return err
+	}
+	return s.search(ctx, v, queries, again, emit)
+}
+
+// search sends the queries together. One implicit transaction spans them, so
+// that set_config reaches exactly the statement after it.
+func (s *Store) search(ctx context.Context, v recsys.Version, queries []recsys.Query, plans []plan, emit func(i int, hits []recsys.Hit)) error {
+	batch := &pgx.Batch{}
+	var pinned plan
+	for i, q := range queries {
+		p := plans[i]
+		if p.skip || q.K <= 0 {
+			continue
+		}
+		if batch.Len() == 0 || p.exact != pinned.exact || p.ef != pinned.ef {
+			sql, args := p.settings()
+			batch.Queue(sql, args...)
+			pinned = p
+		}
+		sql, args := p.statement(v, q)
+		batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+			hits, err := scoreHits(rows, q)
+			if err == nil {
+				emit(i, hits)
+			}
+			return err
+		})
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("nearest items of version %d: %w", v.ID, postgres.Translate(err))
+	}
+	return nil
+}
+
+// scoreHits ranks the candidates of a search and keeps the best.
+func scoreHits(rows pgx.Rows, q recsys.Query) ([]recsys.Hit, error) {
+	hits, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (recsys.Hit, error) {
+		h := recsys.Hit{Item: recsys.Item{Available: true}}
+		var vector pgvector.Vector
+		err := row.Scan(&h.ItemID, &h.Title, &h.Category, &h.Tags, &vector)
+		if err == nil {
+			h.Score = recsys.Score(q.Vector, vector.Slice())
+		}
+		return h, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recsys.Best(hits, q.K), nil
+}

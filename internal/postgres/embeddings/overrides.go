@@ -1,0 +1,64 @@
+package embeddings
+
+import (
+	"strings"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// What is said of an item in item_state overrides what its version was loaded
+// with: in what is shown of it, in whether it may be listed, and in the
+// categories and tags that it is found under (docs/decisions/1011-overrides.md).
+
+// withOverrides joins what is said of items i.
+const withOverrides = "LEFT JOIN recflow.item_state st ON st.item_id = i.item_id"
+
+// itemNow is an item as it is to be shown, after withOverrides.
+const itemNow = `
+	i.item_id,
+	coalesce(st.title, i.title, ''),
+	coalesce(st.category, i.category, ''),
+	coalesce(st.tags, i.tags)`
+
+// filters is the condition that items i must meet, after withOverrides. Beside
+// what decides, it says where to look: in the indexes of the version and in
+// those of item_state.
+func (b *builder) filters(q recsys.Query) string {
+	conditions := []string{"coalesce(st.available, i.available)"}
+	if q.Category != "" {
+		c := b.arg(q.Category)
+		conditions = append(conditions,
+			"(i.category = "+c+" OR i.item_id = ANY (ARRAY(SELECT o.item_id FROM recflow.item_state o WHERE o.category = "+c+")))",
+			"coalesce(st.category, i.category) = "+c)
+	}
+	if len(q.Tags) > 0 {
+		t := b.arg(q.Tags)
+		conditions = append(conditions,
+			"(i.tags @> "+t+" OR i.item_id = ANY (ARRAY(SELECT o.item_id FROM recflow.item_state o WHERE o.tags @> "+t+")))",
+			"coalesce(st.tags, i.tags) @> "+t)
+	}
+	return b.without(conditions, q)
+}
+
+// walkFilters is filters for the walk through the graph, without a join: it
+// looks up what is said of each row that the walk meets, which are few.
+func (b *builder) walkFilters(q recsys.Query) string {
+	said := func(column string) string {
+		return "coalesce((SELECT st." + column + " FROM recflow.item_state st WHERE st.item_id = i.item_id), i." + column + ")"
+	}
+	conditions := []string{said("available")}
+	if q.Category != "" {
+		conditions = append(conditions, said("category")+" = "+b.arg(q.Category))
+	}
+	if len(q.Tags) > 0 {
+		conditions = append(conditions, said("tags")+" @> "+b.arg(q.Tags))
+	}
+	return b.without(conditions, q)
+}
+
+func (b *builder) without(conditions []string, q recsys.Query) string {
+	if len(q.Exclude) > 0 {
+		conditions = append(conditions, "i.item_id <> ALL ("+b.arg(q.Exclude)+")")
+	}
+	return strings.Join(conditions, " AND ")
+}

@@ -1,0 +1,163 @@
+package embeddings
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/pgvector/pgvector-go"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Bounds of a search through the graph; docs/decisions/0302-filtered-search.md
+// has the measurements behind them.
+const (
+	maxEF = 1000 // pgvector's own limit
+
+	// few is the number of eligible rows, at 64 dimensions, up to which a
+	// filtered query compares them one by one: about 16 ms on an idle core. A walk
+	// through the graph costs as much when the filter leaves out what lies near
+	// the query, and then also misses a part of the rest.
+	few = 200_000
+
+	// rare is the share of eligible rows under which the graph is not tried.
+	rare = 0.1
+)
+
+// plan says how a query is answered.
+type plan struct {
+	skip       bool
+	exact      bool
+	ef         int // hnsw.ef_search
+	candidates int // rows taken from the graph, to be ranked by their exact distance
+}
+
+// plan estimates how many rows are eligible: few are compared one by one, many
+// are found through the graph.
+func (s *Store) plan(ctx context.Context, v recsys.Version, q recsys.Query) (plan, error) {
+	if q.Exact || v.Search.Method != recsys.HNSW || q.K+len(q.Exclude) > maxEF*3/4 {
+		return plan{exact: true}, nil
+	}
+	eligible := v.Items
+	if q.Category != "" || len(q.Tags) > 0 {
+		facets, err := s.facets(ctx, v)
+		if err != nil {
+			return plan{}, err
+		}
+		eligible = facets.estimate(q)
+	}
+	return planFor(v, q, eligible), nil
+}
+
+func planFor(v recsys.Version, q recsys.Query, eligible int64) plan {
+	share := float64(eligible) / float64(max(v.Items, 1))
+	filtered := q.Category != "" || len(q.Tags) > 0
+	if filtered && (share < rare || eligible <= fewRows(v.Dimension)) {
+		return plan{exact: true}
+	}
+	return walkPlan(v, q, eligible)
+}
+
+// walkPlan sizes a walk through the graph on which this many rows are eligible.
+func walkPlan(v recsys.Version, q recsys.Query, eligible int64) plan {
+	share := float64(eligible) / float64(max(v.Items, 1))
+	// What is left out, such as a user's own items, is among the nearest of all.
+	// The walk goes on by itself until it has found so many others. Behind a
+	// filter it needs more of them to miss nothing.
+	candidates := q.K + max(q.K/2, 32)
+	if share < 1 {
+		candidates = max(candidates, v.Search.EFSearch)
+	}
+	ef := int(math.Ceil(float64(candidates) / share))
+	return plan{ef: min(max(ef, v.Search.EFSearch), maxEF), candidates: candidates}
+}
+
+// fewRows scales few to the dimension: twice the values cost twice the time.
+func fewRows(dimension int) int64 {
+	return int64(few) * 64 / int64(max(dimension, 64))
+}
+
+// settings pins the plan for the statements that follow in the transaction. The
+// planner knows neither what a walk through the graph costs nor what it misses,
+// so for the graph every other way is closed; for an exact answer the statement
+// itself keeps the graph out and the planner is free.
+func (p plan) settings() (string, []any) {
+	onOff := "on"
+	if !p.exact {
+		onOff = "off"
+	}
+	return `SELECT
+		set_config('enable_seqscan', $1, true),
+		set_config('enable_bitmapscan', $1, true),
+		set_config('enable_sort', $1, true),
+		set_config('hnsw.iterative_scan', 'relaxed_order', true),
+		set_config('hnsw.ef_search', $2, true)`,
+		[]any{onOff, strconv.Itoa(max(p.ef, 1))}
+}
+
+// statement is the search for the candidates itself; scoreHits ranks them. In
+// the exact form, + 0 turns the distance into something that no index offers,
+// each row is measured once, and what the sort carries is narrow: the rest is
+// read for those that are found (docs/decisions/0303-the-exact-scan.md).
+func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
+	b := builder{args: []any{pgvector.NewVector(q.Vector)}}
+	schema := postgres.SchemaOf(v.ID)
+	if p.exact {
+		return fmt.Sprintf(`
+			WITH near AS MATERIALIZED (
+				SELECT
+					i.item_id,
+					(i.embedding <#> $1) + 0 AS distance
+				FROM %[1]s.items i
+				%[2]s
+				WHERE %[3]s
+				ORDER BY distance, i.item_id
+				LIMIT %[4]s
+			)
+			SELECT
+				%[5]s,
+				i.embedding
+			FROM near
+			JOIN %[1]s.items i ON i.item_id = near.item_id
+			%[2]s
+			ORDER BY near.distance, near.item_id
+			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K+recsys.Spare), itemNow), b.args
+	}
+	distance := "i.embedding <#> $1"
+	if v.Search.HalfVector {
+		distance = fmt.Sprintf("i.embedding::halfvec(%[1]d) <#> $1::vector(%[1]d)::halfvec(%[1]d)", v.Dimension)
+	}
+	return fmt.Sprintf(`
+		WITH near AS MATERIALIZED (
+			SELECT
+				i.item_id,
+				i.title,
+				i.category,
+				i.tags,
+				i.embedding,
+				i.embedding <#> $1 AS distance
+			FROM %s.items i
+			WHERE %s
+			ORDER BY %s
+			LIMIT %s
+		)
+		SELECT
+			%s,
+			i.embedding
+		FROM (SELECT * FROM near ORDER BY distance, item_id LIMIT %s) i
+		%s
+		ORDER BY i.distance, i.item_id`,
+		schema, b.walkFilters(q), distance, b.arg(p.candidates), itemNow, b.arg(q.K+recsys.Spare), withOverrides), b.args
+}
+
+// builder collects the arguments of a statement.
+type builder struct{ args []any }
+
+// arg adds an argument and returns its placeholder.
+func (b *builder) arg(value any) string {
+	b.args = append(b.args, value)
+	return "$" + strconv.Itoa(len(b.args))
+}

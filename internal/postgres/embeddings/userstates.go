@@ -1,0 +1,93 @@
+package embeddings
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// The predicate of recsys.Coverage.Covers, turned round. The OFFSET keeps the
+// planner from reading the whole table for many users: each one's events lie
+// side by side in an index, in this order.
+const uncoveredEvents = `
+	SELECT
+		e.event_id,
+		e.user_id,
+		e.item_id,
+		e.event_type,
+		e.value,
+		e.session_id,
+		e.recommendation_id,
+		e.occurred_at,
+		e.stored_at
+	FROM unnest($1::text[]) AS u (user_id)
+	CROSS JOIN LATERAL (
+		SELECT *
+		FROM recflow.live_events l
+		WHERE l.user_id = u.user_id AND NOT (l.occurred_at < $2 AND l.stored_at < $3)
+		ORDER BY l.user_id, l.occurred_at, l.event_id
+		OFFSET 0
+	) e`
+
+// UserStates is the state of each user under the version, in the order asked and
+// in one round trip. The ids are distinct. The revision grows with every change
+// that is made to an item beside the versions: a list of items that was read
+// after it was seen to be the same holds.
+func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) (states []recsys.UserState, revision int64, err error) {
+	users := make(map[string]*recsys.UserState, len(ids))
+	for _, id := range ids {
+		users[id] = &recsys.UserState{User: recsys.User{ID: id}}
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(fmt.Sprintf(selectUser+"WHERE user_id = ANY($1) LIMIT $2", postgres.SchemaOf(v.ID)), ids, len(ids)).
+		Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, scanUser)
+			for _, u := range found {
+				users[u.ID].User = u
+			}
+			return err
+		})
+	batch.Queue(uncoveredEvents, ids, v.Coverage.To, v.Coverage.StoredTo).Query(func(rows pgx.Rows) error {
+		var e recsys.Event
+		_, err := pgx.ForEachRow(rows, []any{&e.EventID, &e.UserID, &e.ItemID, &e.EventType, &e.Value,
+			&e.SessionID, &e.RecommendationID, &e.OccurredAt, &e.StoredAt}, func() error {
+			users[e.UserID].Events = append(users[e.UserID].Events, e)
+			e.Value = nil
+			return nil
+		})
+		return err
+	})
+	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
+	if v.Dimension > 0 && s.cache.first(v.ID) { // else only its users can be read
+		foresee(batch, v)
+	}
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, 0, fmt.Errorf("states of users under version %d: %w", v.ID, postgres.Translate(err))
+	}
+	states = make([]recsys.UserState, len(ids))
+	for i, id := range ids {
+		states[i] = *users[id]
+	}
+	return states, revision, nil
+}
+
+// foresee adds to the first read of a version the statements that its lists will
+// send, with nothing to find. The driver asks once for the types of a statement,
+// and for those of all in a pipeline at the same time: so a batch after a flip
+// waits once for them and not four times.
+func foresee(batch *pgx.Batch, v recsys.Version) {
+	none := recsys.Query{Vector: make([]float32, v.Dimension), K: -recsys.Spare, Exclude: []string{""}}
+	batch.Queue(selectItemVectors(v), []string{})
+	sql, args := selectPopular(v, recsys.Query{})
+	batch.Queue(sql, args...)
+	sql, args = plan{exact: true}.statement(v, none)
+	batch.Queue(sql, args...)
+	if v.Search.Method == recsys.HNSW {
+		sql, args = plan{}.statement(v, none)
+		batch.Queue(sql, args...)
+	}
+}

@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// SQLSTATEs that mean: another transaction was faster.
+const (
+	LockNotAvailable = "55P03"
+	DeadlockDetected = "40P01"
+)
+
+// Translate turns the driver's errors into recsys's.
+func Translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return recsys.ErrNotFound
+	}
+	if HasCode(err, "42P01", "3F000") { // undefined table, undefined schema
+		return fmt.Errorf("%w: %w", recsys.ErrVersionGone, err)
+	}
+	return err
+}
+
+// HasCode reports whether err comes from the server with one of these SQLSTATEs.
+func HasCode(err error, codes ...string) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	for _, code := range codes {
+		if pg.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// redact keeps the address, which may carry a password, out of an error. A file
+// that it names and that cannot be read is said.
+func redact(err error) error {
+	var parse *pgconn.ParseConfigError
+	var file *fs.PathError
+	if errors.As(err, &parse) {
+		if errors.As(err, &file) {
+			return fmt.Errorf("the database address names a file: %w", file)
+		}
+		return errors.New("the database address is not understood")
+	}
+	return err
+}
+
+// Refused reports whether the server would not keep a text: Postgres stores no
+// zero character, and nothing that is not UTF-8.
+func Refused(err error) bool {
+	return HasCode(err, "22021", "22P05") // character_not_in_repertoire, untranslatable_character
+}
+
+// Away reports whether the database could not be reached, or is stopping,
+// starting or out of connections.
+func Away(err error) bool {
+	var refused *pgconn.ConnectError
+	var pg *pgconn.PgError
+	if errors.As(err, &refused) {
+		return true
+	}
+	if errors.As(err, &pg) {
+		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || pg.Code == "53300"
+	}
+	return pgconn.SafeToRetry(err)
+}
+
+// Busy tells a lock that could not be had from other errors.
+func Busy(err error) error {
+	if HasCode(err, LockNotAvailable, DeadlockDetected) {
+		return fmt.Errorf("somebody else is changing it: %w", recsys.ErrConflict)
+	}
+	return err
+}

@@ -1,0 +1,105 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// idHash is recsys.IDHash("", event_id) as a signed number.
+const idHash = `('x' || encode(substring(sha256(convert_to(event_id, 'UTF8')) FOR 8), 'hex'))::bit(64)::bigint`
+
+// StreamedSet is the fingerprint of the streamed events that a version with
+// coverage c has counted: those kept, and those dropped, which it has counted
+// as long as the horizon lets it go live.
+func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.EventSet, error) {
+	var count, hash int64
+	err := s.db.QueryRow(ctx, `
+		SELECT h.dropped + kept.count, h.hash # kept.hash
+		FROM recflow.horizon h, (
+			SELECT count(*), coalesce(bit_xor(`+idHash+`), 0) AS hash
+			FROM recflow.live_events
+			WHERE occurred_at < $1 AND stored_at < $2
+		) kept`, c.To, c.StoredTo).Scan(&count, &hash)
+	if err != nil {
+		return recsys.EventSet{}, fmt.Errorf("streamed events: %w", err)
+	}
+	return recsys.EventSet{Count: count, Hash: fmt.Sprintf("%016x", uint64(hash))}, nil
+}
+
+// DropCoveredEvents removes the events that were stored before olderThan and
+// that every version which may go live has counted, moves the horizon, and
+// returns how many it removed, also when it ends with an error. olderThan must
+// lie far enough back that the stream cannot deliver such an event again.
+func (s *Store) DropCoveredEvents(ctx context.Context, olderThan time.Time) (n int64, err error) {
+	n, err = s.inChunks(func() (gone int64, err error) {
+		err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+			gone, err = dropSomeEvents(ctx, tx, olderThan, s.DropChunk)
+			return err
+		})
+		return gone, err
+	})
+	if err != nil {
+		return n, fmt.Errorf("drop covered events: %w", err)
+	}
+	return n, nil
+}
+
+// inChunks calls drop until it finds less than a chunk.
+func (s *Store) inChunks(drop func() (int64, error)) (n int64, err error) {
+	for {
+		gone, err := drop()
+		if err != nil {
+			return n, err
+		}
+		if n += gone; gone < s.DropChunk {
+			return n, nil
+		}
+	}
+}
+
+// dropSomeEvents removes a chunk of the oldest ones. The lock of the horizon keeps
+// every version where it is meanwhile.
+func dropSomeEvents(ctx context.Context, tx pgx.Tx, olderThan time.Time, chunk int64) (n int64, err error) {
+	if _, err := tx.Exec(ctx, "SELECT FROM recflow.horizon FOR UPDATE"); err != nil {
+		return 0, err
+	}
+	var to, storedTo *time.Time
+	err = tx.QueryRow(ctx, `
+		SELECT min(covers_to), least(min(stored_to), $1)
+		FROM recflow.versions
+		WHERE state IN ('loading', 'ready')`, olderThan).Scan(&to, &storedTo)
+	if err != nil || to == nil {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, `
+		WITH gone AS (
+			DELETE FROM recflow.live_events
+			WHERE ctid = ANY (ARRAY(
+				SELECT ctid
+				FROM recflow.live_events
+				WHERE occurred_at < $1 AND stored_at < $2
+				ORDER BY stored_at
+				LIMIT $3))
+			RETURNING event_id, occurred_at, stored_at
+		), sums AS (
+			SELECT
+				count(*) AS count,
+				coalesce(bit_xor(`+idHash+`), 0) AS hash,
+				max(stored_at) + interval '1 microsecond' AS stored,
+				max(occurred_at) + interval '1 microsecond' AS occurred
+			FROM gone
+		)
+		UPDATE recflow.horizon h
+		SET dropped = h.dropped + sums.count,
+			hash = h.hash # sums.hash,
+			stored_before = greatest(h.stored_before, sums.stored),
+			occurred_before = greatest(h.occurred_before, sums.occurred)
+		FROM sums
+		RETURNING sums.count`, to, storedTo, chunk).Scan(&n)
+	return n, err
+}

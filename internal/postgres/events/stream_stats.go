@@ -1,0 +1,110 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/recflow/recflow/internal/postgres"
+)
+
+// StreamStats is what the stream has done lately.
+type StreamStats struct {
+	Since    time.Time // the verdicts counted were written after this
+	Events   int64
+	Verdicts []VerdictCount // most frequent first
+	Stages   []StageCount   // of the events that were folded, most frequent first
+	Newest   time.Time      // of the last verdict; zero when there is none
+
+	// Freshness is the time from the arrival of an event in the stream to its
+	// verdict: quantiles over the events counted. Zero when there are none.
+	P50, P95, P99 time.Duration
+}
+
+// VerdictCount is how many events met with a verdict for a reason.
+type VerdictCount struct {
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"`
+	Events  int64  `json:"events"`
+}
+
+// StageCount is how many events shaped a list of a stage.
+type StageCount struct {
+	Stage  string `json:"stage"`
+	Events int64  `json:"events"`
+}
+
+// StreamStats sums up the verdicts of the last while, in one round trip.
+func (s *Store) StreamStats(ctx context.Context, last time.Duration) (out StreamStats, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue("SELECT clock_timestamp() - $1::interval", last).QueryRow(func(row pgx.Row) error { return row.Scan(&out.Since) })
+	const recent = "FROM recflow.event_verdicts WHERE at > clock_timestamp() - $1::interval"
+	batch.Queue(`SELECT verdict, reason, count(*) `+recent+` GROUP BY verdict, reason ORDER BY count(*) DESC, verdict, reason LIMIT 200`, last).
+		Query(func(rows pgx.Rows) (err error) {
+			out.Verdicts, err = pgx.CollectRows(rows, pgx.RowToStructByPos[VerdictCount])
+			return err
+		})
+	batch.Queue(`SELECT stage, count(*) `+recent+` AND verdict = 'folded' GROUP BY stage ORDER BY count(*) DESC, stage LIMIT 20`, last).
+		Query(func(rows pgx.Rows) (err error) {
+			out.Stages, err = pgx.CollectRows(rows, pgx.RowToStructByPos[StageCount])
+			return err
+		})
+	var newest *time.Time
+	var seconds []float64
+	batch.Queue(`
+		SELECT
+			count(*),
+			max(at),
+			coalesce(percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM at - arrived_at)), '{0,0,0}')::float8[]
+		`+recent, last).QueryRow(func(row pgx.Row) error { return row.Scan(&out.Events, &newest, &seconds) })
+	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
+		return StreamStats{}, fmt.Errorf("statistics of the stream: %w", err)
+	}
+	out.Newest = postgres.OrZero(newest)
+	for i, p := range []*time.Duration{&out.P50, &out.P95, &out.P99} {
+		*p = time.Duration(seconds[i] * float64(time.Second))
+	}
+	return out, nil
+}
+
+// EvaluationStats compares, for the events of one version and stage, the live
+// state with the version alone. Shares are between 0 and 1.
+type EvaluationStats struct {
+	Version   int64  `json:"version"`
+	Stage     string `json:"stage"` // of the live state
+	Events    int64  `json:"events"`
+	LiveHits  int64  `json:"live_hits"`  // the item was among the first 20
+	StaleHits int64  `json:"stale_hits"` // the same, under the version alone
+	OnlyLive  int64  `json:"only_live"`  // a hit under the live state and not under the version
+	OnlyStale int64  `json:"only_stale"`
+
+	LiveReciprocal  float64 `json:"live_reciprocal_rank"` // mean of 1/rank, 0 beyond the first hundred
+	StaleReciprocal float64 `json:"stale_reciprocal_rank"`
+}
+
+// EvaluationStats sums up the prequential evaluations, newest version first.
+func (s *Store) EvaluationStats(ctx context.Context) ([]EvaluationStats, error) {
+	rows, err := s.db.Query(ctx, `
+		SELECT
+			version_id,
+			live_stage,
+			count(*),
+			count(*) FILTER (WHERE live_rank BETWEEN 1 AND 20),
+			count(*) FILTER (WHERE stale_rank BETWEEN 1 AND 20),
+			count(*) FILTER (WHERE live_rank BETWEEN 1 AND 20 AND stale_rank NOT BETWEEN 1 AND 20),
+			count(*) FILTER (WHERE stale_rank BETWEEN 1 AND 20 AND live_rank NOT BETWEEN 1 AND 20),
+			avg(CASE WHEN live_rank > 0 THEN 1.0 / live_rank ELSE 0 END)::float8,
+			avg(CASE WHEN stale_rank > 0 THEN 1.0 / stale_rank ELSE 0 END)::float8
+		FROM recflow.evaluations
+		GROUP BY version_id, live_stage
+		ORDER BY version_id DESC, live_stage
+		LIMIT 1000`)
+	if err == nil {
+		var stats []EvaluationStats
+		if stats, err = pgx.CollectRows(rows, pgx.RowToStructByPos[EvaluationStats]); err == nil {
+			return stats, nil
+		}
+	}
+	return nil, fmt.Errorf("evaluations of the stream: %w", err)
+}

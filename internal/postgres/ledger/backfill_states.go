@@ -1,0 +1,290 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// touch notes a change of a backfill.
+const touch = "revision = revision + 1, changed_at = clock_timestamp()"
+
+// StartBackfill notes that the workflow of a round is at work, in the run that
+// owner names, and returns the backfill. One that is over, or in another round,
+// is returned as it is.
+func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner string) (backfill.Backfill, error) {
+	_, err := s.db.Exec(ctx, `
+		UPDATE recflow.backfills
+		SET state = 'running', started_at = coalesce(started_at, clock_timestamp()), `+touch+`
+		WHERE id = $1 AND round = $2 AND state = 'pending'`, id, round)
+	if err != nil {
+		return backfill.Backfill{}, fmt.Errorf("start backfill %s: %w", id, err)
+	}
+	if err := s.BackfillAlive(ctx, id, round, owner); err != nil {
+		return backfill.Backfill{}, err
+	}
+	return s.Backfill(ctx, id)
+}
+
+// BackfillAlive is the heartbeat of a backfill: the run that owner names is at
+// work on the round. It is no change for somebody to wait for.
+func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner string) error {
+	_, err := s.db.Exec(ctx, `
+		UPDATE recflow.backfills
+		SET owner = $3, heartbeat_at = clock_timestamp()
+		WHERE id = $1 AND round = $2 AND state IN `+active, id, round, owner)
+	if err != nil {
+		return fmt.Errorf("heartbeat of backfill %s: %w", id, err)
+	}
+	return nil
+}
+
+// StartSlice notes that an attempt of a slice is under way, and returns the
+// slice's state. Repeating it, or doing so after a later attempt, changes nothing.
+func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice) (state string, err error) {
+	return s.changeSlice(ctx, id, `
+		WITH slice AS (
+		UPDATE recflow.backfill_slices
+		SET state = 'running', attempt = $3, workflow_id = $4, workflow_run_id = '', run_id = '', version_id = 0, rows = 0,
+			metrics = NULL, error = '', started_at = clock_timestamp(), ended_at = NULL
+		WHERE backfill_id = $1 AND index = $2 AND state = 'pending' AND attempt < $3
+		RETURNING *
+		)
+		INSERT INTO recflow.backfill_attempts (backfill_id, index, attempt, state, workflow_id, started_at)
+		SELECT backfill_id, index, attempt, state, workflow_id, started_at
+		FROM slice`, slice.Index, slice.Attempt, slice.WorkflowID)
+}
+
+// SkipSlice skips a slice that waits, for the reason given, and returns its state.
+// One that does not wait stays as it is.
+func (s *Store) SkipSlice(ctx context.Context, id string, index int, reason string) (state string, err error) {
+	return s.changeSlice(ctx, id, `
+		UPDATE recflow.backfill_slices
+		SET state = 'skipped', reason = $3, error = ''
+		WHERE backfill_id = $1 AND index = $2 AND state = 'pending'`, index, reason)
+}
+
+// EndSlice notes what became of an attempt of a slice: its state, its run ids,
+// version, rows, metrics and error. What became of it first stands.
+func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) error {
+	var metrics []byte
+	if slice.Metrics != nil {
+		var err error
+		if metrics, err = json.Marshal(slice.Metrics); err != nil {
+			return err
+		}
+	}
+	_, err := s.changeSlice(ctx, id, `
+		WITH slice AS (
+		UPDATE recflow.backfill_slices
+		SET state = $4, workflow_run_id = $5, run_id = $6, version_id = $7, rows = $8, metrics = $9, error = $10, ended_at = clock_timestamp()
+		WHERE backfill_id = $1 AND index = $2 AND attempt = $3 AND state = 'running'
+		RETURNING *
+		)
+		UPDATE recflow.backfill_attempts a
+		SET state = s.state, workflow_run_id = s.workflow_run_id, run_id = s.run_id, version_id = s.version_id, error = s.error, ended_at = s.ended_at
+		FROM slice s
+		WHERE a.backfill_id = s.backfill_id AND a.index = s.index AND a.attempt = s.attempt`,
+		slice.Index, slice.Attempt, slice.State, slice.WorkflowRunID, slice.RunID, slice.Version, slice.Rows, metrics, slice.Error)
+	return err
+}
+
+// changeSlice executes a statement on a slice, notes the change when there is one,
+// and returns the slice's state.
+func (s *Store) changeSlice(ctx context.Context, id, statement string, index int, args ...any) (state string, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, statement, append([]any{id, index}, args...)...)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() > 0 {
+			if _, err := tx.Exec(ctx, "UPDATE recflow.backfills SET "+touch+" WHERE id = $1", id); err != nil {
+				return err
+			}
+		}
+		err = tx.QueryRow(ctx, "SELECT state FROM recflow.backfill_slices WHERE backfill_id = $1 AND index = $2", id, index).Scan(&state)
+		return postgres.Translate(err)
+	})
+	if err != nil {
+		return "", fmt.Errorf("slice %d of backfill %s: %w", index, id, err)
+	}
+	return state, nil
+}
+
+// CancelBackfill asks for the end of a backfill. One that is over stays as it is.
+func (s *Store) CancelBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if b, err = lockBackfill(ctx, tx, id); err != nil {
+			return err
+		}
+		if b.Over() || b.State == backfill.Cancelling {
+			return nil
+		}
+		if _, err := tx.Exec(ctx, "UPDATE recflow.backfills SET state = 'cancelling', "+touch+" WHERE id = $1", id); err != nil {
+			return err
+		}
+		b, err = backfillByID(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return b, fmt.Errorf("cancel backfill %s: %w", id, err)
+	}
+	return b, nil
+}
+
+// RetryBackfill makes the failed and cancelled slices of a backfill that is over
+// wait for another round. It returns recsys.ErrConflict when there is nothing to
+// retry, and an OverlapError while another backfill has taken the range.
+func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
+			return err
+		}
+		if b, err = lockBackfill(ctx, tx, id); err != nil {
+			return err
+		}
+		if !b.Over() {
+			return fmt.Errorf("it is %s: %w", b.State, recsys.ErrConflict)
+		}
+		if b.Count.Failed+b.Count.Cancelled == 0 {
+			return fmt.Errorf("no slice of it failed or was cancelled: %w", recsys.ErrConflict)
+		}
+		if err := refuseOverlap(ctx, tx, id, b.Kind, b.From, b.To); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `
+			UPDATE recflow.backfill_slices
+			SET state = 'pending', reason = 'it was ' || state || ' and is tried again'
+			WHERE backfill_id = $1 AND state IN ('failed', 'cancelled')`, id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			UPDATE recflow.backfills
+			SET state = 'pending', round = round + 1, workflow_id = $2, owner = '', heartbeat_at = NULL, error = '', ended_at = NULL, `+touch+`
+			WHERE id = $1`, id, backfill.WorkflowID(b, b.Round+1))
+		if err != nil {
+			return err
+		}
+		b, err = backfillByID(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return b, fmt.Errorf("retry backfill %s: %w", id, err)
+	}
+	return b, nil
+}
+
+// EndBackfill ends a round of a backfill: slices that are still running failed
+// for the reason given, or were cancelled where that was asked for; slices that
+// never ran were cancelled. It frees the range, and changes nothing when the
+// round is over already. failure is empty for a workflow that did its work.
+func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure string) (b backfill.Backfill, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if b, err = lockBackfill(ctx, tx, id); err != nil {
+			return err
+		}
+		if b.Over() || b.Round != round {
+			return nil
+		}
+		cancelled := b.State == backfill.Cancelling
+		_, err := tx.Exec(ctx, `
+			UPDATE recflow.backfill_slices
+			SET state = CASE WHEN state = 'running' AND NOT $2 THEN 'failed' ELSE 'cancelled' END,
+				error = CASE WHEN $2 THEN 'the backfill was cancelled' ELSE $3 END,
+				ended_at = clock_timestamp()
+			WHERE backfill_id = $1 AND state IN ('pending', 'running')`, id, cancelled, failure)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			UPDATE recflow.backfill_attempts a
+			SET state = s.state, error = s.error, ended_at = s.ended_at
+			FROM recflow.backfill_slices s
+			WHERE a.backfill_id = $1 AND a.state = 'running'
+			AND s.backfill_id = a.backfill_id AND s.index = a.index AND s.attempt = a.attempt`, id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `
+			UPDATE recflow.backfills b
+			SET state = CASE
+					WHEN $2 THEN 'cancelled'
+					WHEN $3 <> '' OR EXISTS (SELECT FROM recflow.backfill_slices s WHERE s.backfill_id = b.id AND s.state = 'failed') THEN 'failed'
+					WHEN EXISTS (SELECT FROM recflow.backfill_slices s WHERE s.backfill_id = b.id AND s.state = 'cancelled') THEN 'cancelled'
+					ELSE 'succeeded'
+				END,
+				error = $3,
+				ended_at = clock_timestamp(), `+touch+`
+			WHERE id = $1`, id, cancelled, failure)
+		if err != nil {
+			return err
+		}
+		b, err = backfillByID(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return b, fmt.Errorf("end backfill %s: %w", id, err)
+	}
+	return b, nil
+}
+
+func lockBackfill(ctx context.Context, tx pgx.Tx, id string) (backfill.Backfill, error) {
+	if _, err := tx.Exec(ctx, "SELECT FROM recflow.backfills WHERE id = $1 FOR UPDATE", id); err != nil {
+		return backfill.Backfill{}, err
+	}
+	return backfillByID(ctx, tx, id)
+}
+
+// StaleBackfills lists backfills that hold their range and of which nothing was
+// seen for a while, without their slices, the longest unseen first: whether
+// somebody is still at work on them is for the caller to find out.
+func (s *Store) StaleBackfills(ctx context.Context, unchanged time.Duration, limit int) ([]backfill.Backfill, error) {
+	rows, err := s.db.Query(ctx, selectBackfill+`
+		WHERE b.state IN `+active+`
+		AND greatest(b.changed_at, b.heartbeat_at) < clock_timestamp() - $1::interval
+		ORDER BY greatest(b.changed_at, b.heartbeat_at)
+		LIMIT $2`, unchanged, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list stale backfills: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, scanBackfill)
+	if err != nil {
+		return nil, fmt.Errorf("list stale backfills: %w", err)
+	}
+	return found, nil
+}
+
+// PastRun is how long one training and load took.
+type PastRun struct {
+	Rows     int64 // that were read
+	StoredTo time.Time
+	ReadyAt  time.Time
+}
+
+// PastRuns lists the newest versions that became ready, for estimates.
+func (s *Store) PastRuns(ctx context.Context, limit int) ([]PastRun, error) {
+	rows, err := s.db.Query(ctx, `
+		SELECT coalesce((manifest->'input'->>'rows')::bigint, 0), stored_to, ready_at
+		FROM recflow.versions
+		WHERE ready_at IS NOT NULL
+		ORDER BY id DESC
+		LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list past runs: %w", err)
+	}
+	runs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r PastRun, err error) {
+		return r, row.Scan(&r.Rows, &r.StoredTo, &r.ReadyAt)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list past runs: %w", err)
+	}
+	return runs, nil
+}

@@ -1,0 +1,384 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// NewBackfill is a backfill to be written down, with its slices cut.
+type NewBackfill struct {
+	backfill.Backfill
+	Parameters     []byte // digest of what shapes a training beside its range
+	IdempotencyKey string // of the caller; may be empty
+	RequestDigest  []byte // finds the same request while it is at work, where there is no key
+}
+
+// OverlapError says that another backfill of the same kind is at work on a part
+// of the range.
+type OverlapError struct {
+	ID       string
+	From, To time.Time
+}
+
+func (e *OverlapError) Error() string {
+	return fmt.Sprintf("backfill %s is at work on %s: %v", e.ID, rangeText(e.From, e.To), recsys.ErrConflict)
+}
+
+func (e *OverlapError) Unwrap() error { return recsys.ErrConflict }
+
+func rangeText(from, to time.Time) string {
+	if from.IsZero() {
+		return "everything before " + to.UTC().Format(time.RFC3339)
+	}
+	return from.UTC().Format(time.RFC3339) + " to " + to.UTC().Format(time.RFC3339)
+}
+
+// ErrKeyReused says that an idempotency key came with another request before.
+var ErrKeyReused = fmt.Errorf("the idempotency key belongs to another request: %w", recsys.ErrConflict)
+
+// backfillLock keeps two creations apart, so that neither overlooks the other.
+const backfillLock = 0x7265_6366_6c6f_7762
+
+// active are the states in which a backfill holds its range.
+const active = "('pending', 'running', 'cancelling')"
+
+// CreateBackfill decides about the slices of a backfill and writes it down, or
+// finds the one that the same request made: then existing is true. It returns
+// ErrKeyReused when the key came with another request before, and an OverlapError
+// while another backfill of the kind is at work on a part of the range.
+func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.Backfill, existing bool, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
+			return err
+		}
+		id, err := findRequest(ctx, tx, n.IdempotencyKey, n.RequestDigest)
+		switch {
+		case err == nil:
+			existing = true
+			b, err = backfillByID(ctx, tx, id)
+			return err
+		case !errors.Is(err, recsys.ErrNotFound):
+			return err
+		}
+		if err := refuseOverlap(ctx, tx, n.ID, n.Kind, n.From, n.To); err != nil {
+			return err
+		}
+		// Another backfill may have ended a moment ago: only under the lock is that
+		// for sure.
+		if err := decideSlices(ctx, tx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
+			return err
+		}
+		if err := insertBackfill(ctx, tx, n); err != nil {
+			return err
+		}
+		b, err = backfillByID(ctx, tx, n.ID)
+		return err
+	})
+	if err != nil {
+		return backfill.Backfill{}, false, fmt.Errorf("create a backfill: %w", err)
+	}
+	return b, existing, nil
+}
+
+// FindBackfill is the backfill that the same request made before, or
+// recsys.ErrNotFound, or ErrKeyReused.
+func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (backfill.Backfill, error) {
+	id, err := findRequest(ctx, s.db, key, digest)
+	if err != nil {
+		return backfill.Backfill{}, fmt.Errorf("find the backfill of a request: %w", err)
+	}
+	return s.Backfill(ctx, id)
+}
+
+// findRequest finds a request by its key or, without one, the same request that
+// is at work.
+func findRequest(ctx context.Context, q postgres.Querier, key string, digest []byte) (id string, err error) {
+	if key == "" {
+		err = q.QueryRow(ctx, `
+			SELECT id
+			FROM recflow.backfills
+			WHERE request_digest = $1
+			AND idempotency_key IS NULL
+			AND state IN `+active, digest).Scan(&id)
+		return id, postgres.Translate(err)
+	}
+	var found []byte
+	err = q.QueryRow(ctx, "SELECT id, request_digest FROM recflow.backfills WHERE idempotency_key = $1", key).Scan(&id, &found)
+	if err == nil && !bytes.Equal(found, digest) {
+		return "", ErrKeyReused
+	}
+	return id, postgres.Translate(err)
+}
+
+// RefuseOverlap returns an OverlapError while a backfill of the kind, other than
+// the one named, is at work on a part of the range.
+func (s *Store) RefuseOverlap(ctx context.Context, id, kind string, from, to time.Time) error {
+	return s.db.InTx(ctx, func(tx pgx.Tx) error { return refuseOverlap(ctx, tx, id, kind, from, to) })
+}
+
+func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to time.Time) error {
+	var other OverlapError
+	var otherFrom *time.Time
+	err := tx.QueryRow(ctx, `
+		SELECT id, range_from, range_to
+		FROM recflow.backfills
+		WHERE state IN `+active+`
+		AND kind = $1
+		AND id <> $2
+		AND tstzrange(range_from, range_to) && tstzrange($3, $4)
+		ORDER BY created_at
+		LIMIT 1`, kind, id, postgres.OrNull(from), to).Scan(&other.ID, &otherFrom, &other.To)
+	if err == nil {
+		other.From = postgres.OrZero(otherFrom)
+		return &other
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
+func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
+	state, ended := backfill.Pending, "NULL"
+	if !anyPending(n.Slices) { // there is nothing to do
+		state, ended = backfill.Succeeded, "clock_timestamp()"
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO recflow.backfills (id, kind, state, range_from, range_to, step_seconds, max_parallel, rerun, promote,
+			request, parameters, idempotency_key, request_digest, actor, workflow_id, ended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, ''), $13, $14, $15, `+ended+")",
+		n.ID, n.Kind, state, postgres.OrNull(n.From), n.To, n.StepSeconds, n.MaxParallel, n.Rerun, n.Promote,
+		n.Request, n.Parameters, n.IdempotencyKey, n.RequestDigest, n.Actor, n.WorkflowID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO recflow.backfill_slices (backfill_id, index, slice_from, slice_to, state, reason, version_id)
+		SELECT $1, * FROM unnest($2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[])`, n.ID,
+		postgres.Column(n.Slices, func(s *backfill.Slice) int { return s.Index }),
+		postgres.Column(n.Slices, func(s *backfill.Slice) *time.Time { return postgres.OrNull(s.From) }),
+		postgres.Column(n.Slices, func(s *backfill.Slice) time.Time { return s.To }),
+		postgres.Column(n.Slices, func(s *backfill.Slice) string { return s.State }),
+		postgres.Column(n.Slices, func(s *backfill.Slice) string { return s.Reason }),
+		postgres.Column(n.Slices, func(s *backfill.Slice) int64 { return s.Version }))
+	return err
+}
+
+func anyPending(slices []backfill.Slice) bool {
+	for _, s := range slices {
+		if s.State == backfill.Pending {
+			return true
+		}
+	}
+	return false
+}
+
+// DecideSlices marks the slices that need not run under the policy, and says why
+// each of them is as it is, by what earlier backfills of the kind with the same
+// parameters made of the same ranges. A refresh is needed again when the version
+// it made is gone; what an as_of measured stays.
+func (s *Store) DecideSlices(ctx context.Context, kind, rerun string, parameters []byte, slices []backfill.Slice) error {
+	return decideSlices(ctx, s.db, kind, rerun, parameters, slices)
+}
+
+func decideSlices(ctx context.Context, q postgres.Querier, kind, rerun string, parameters []byte, slices []backfill.Slice) error {
+	rows, err := q.Query(ctx, `
+		SELECT DISTINCT ON (k.index)
+			k.index,
+			s.state,
+			s.backfill_id,
+			s.version_id,
+			b.kind = 'refresh' AND v.state IS DISTINCT FROM 'ready' AS gone
+		FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS k (index, slice_from, slice_to)
+		JOIN recflow.backfill_slices s ON s.slice_to = k.slice_to AND s.slice_from IS NOT DISTINCT FROM k.slice_from
+		JOIN recflow.backfills b ON b.id = s.backfill_id
+		LEFT JOIN recflow.versions v ON v.id = s.version_id
+		WHERE b.kind = $4
+		AND b.parameters = $5
+		AND s.state IN ('succeeded', 'failed', 'cancelled')
+		ORDER BY k.index, s.state = 'succeeded' DESC, gone, s.ended_at DESC`,
+		postgres.Column(slices, func(s *backfill.Slice) int { return s.Index }),
+		postgres.Column(slices, func(s *backfill.Slice) *time.Time { return postgres.OrNull(s.From) }),
+		postgres.Column(slices, func(s *backfill.Slice) time.Time { return s.To }), kind, parameters)
+	if err != nil {
+		return fmt.Errorf("look for earlier slices: %w", err)
+	}
+	before := map[int]*backfill.Earlier{}
+	var index int
+	var e backfill.Earlier
+	_, err = pgx.ForEachRow(rows, []any{&index, &e.State, &e.Backfill, &e.Version, &e.Gone}, func() error {
+		found := e
+		before[index] = &found
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for earlier slices: %w", err)
+	}
+	for i := range slices {
+		slices[i].Decide(rerun, before[slices[i].Index])
+	}
+	return nil
+}
+
+const backfillColumns = `
+		b.id,
+		b.kind,
+		b.state,
+		b.range_from,
+		b.range_to,
+		b.step_seconds,
+		b.max_parallel,
+		b.rerun,
+		b.promote,
+		b.request,
+		b.actor,
+		b.round,
+		b.workflow_id,
+		b.owner,
+		b.heartbeat_at,
+		b.error,
+		b.revision,
+		b.created_at,
+		b.started_at,
+		b.ended_at,
+		c.total,
+		c.pending,
+		c.running,
+		c.succeeded,
+		c.failed,
+		c.cancelled,
+		c.skipped`
+
+const selectBackfill = "SELECT" + backfillColumns + `
+	FROM recflow.backfills b
+	CROSS JOIN LATERAL (
+		SELECT
+			count(*) AS total,
+			count(*) FILTER (WHERE s.state = 'pending') AS pending,
+			count(*) FILTER (WHERE s.state = 'running') AS running,
+			count(*) FILTER (WHERE s.state = 'succeeded') AS succeeded,
+			count(*) FILTER (WHERE s.state = 'failed') AS failed,
+			count(*) FILTER (WHERE s.state = 'cancelled') AS cancelled,
+			count(*) FILTER (WHERE s.state = 'skipped') AS skipped
+		FROM recflow.backfill_slices s
+		WHERE s.backfill_id = b.id
+	) c
+	`
+
+func scanBackfill(row pgx.CollectableRow) (b backfill.Backfill, err error) {
+	var from, heartbeat, started, ended *time.Time
+	var request []byte
+	err = row.Scan(&b.ID, &b.Kind, &b.State, &from, &b.To, &b.StepSeconds, &b.MaxParallel, &b.Rerun, &b.Promote, &request, &b.Actor,
+		&b.Round, &b.WorkflowID, &b.Owner, &heartbeat, &b.Error, &b.Revision, &b.CreatedAt, &started, &ended,
+		&b.Count.Total, &b.Count.Pending, &b.Count.Running, &b.Count.Succeeded, &b.Count.Failed, &b.Count.Cancelled, &b.Count.Skipped)
+	b.From, b.StartedAt, b.EndedAt, b.Request = postgres.OrZero(from).UTC(), postgres.OrZero(started).UTC(), postgres.OrZero(ended).UTC(), request
+	b.To, b.CreatedAt, b.HeartbeatAt = b.To.UTC(), b.CreatedAt.UTC(), postgres.OrZero(heartbeat).UTC()
+	return b, err
+}
+
+// Backfill is a backfill with its slices, or recsys.ErrNotFound.
+func (s *Store) Backfill(ctx context.Context, id string) (backfill.Backfill, error) {
+	b, err := backfillByID(ctx, s.db, id)
+	if err != nil {
+		return backfill.Backfill{}, fmt.Errorf("backfill %s: %w", id, err)
+	}
+	return b, nil
+}
+
+func backfillByID(ctx context.Context, q postgres.Querier, id string) (backfill.Backfill, error) {
+	rows, err := q.Query(ctx, selectBackfill+"WHERE b.id = $1", id)
+	if err != nil {
+		return backfill.Backfill{}, err
+	}
+	b, err := pgx.CollectExactlyOneRow(rows, scanBackfill)
+	if err != nil {
+		return b, postgres.Translate(err)
+	}
+	rows, err = q.Query(ctx, `
+		SELECT index, slice_from, slice_to, state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at
+		FROM recflow.backfill_slices
+		WHERE backfill_id = $1
+		ORDER BY index
+		LIMIT 10000`, id)
+	if err != nil {
+		return b, err
+	}
+	if b.Slices, err = pgx.CollectRows(rows, scanSlice); err != nil {
+		return b, err
+	}
+	return b, addEarlier(ctx, q, b)
+}
+
+// addEarlier adds to the slices of a backfill, which are in order and without a
+// gap, the attempts that came before the latest.
+func addEarlier(ctx context.Context, q postgres.Querier, b backfill.Backfill) error {
+	rows, err := q.Query(ctx, `
+		SELECT a.index, a.attempt, a.state, a.workflow_id, a.workflow_run_id, a.run_id, a.version_id, a.error, a.started_at, a.ended_at
+		FROM recflow.backfill_attempts a
+		JOIN recflow.backfill_slices s ON s.backfill_id = a.backfill_id AND s.index = a.index AND a.attempt < s.attempt
+		WHERE a.backfill_id = $1
+		ORDER BY a.index, a.attempt
+		LIMIT 20000`, b.ID)
+	if err != nil {
+		return err
+	}
+	var index int
+	var a backfill.Attempt
+	var ended *time.Time
+	into := []any{&index, &a.Attempt, &a.State, &a.WorkflowID, &a.WorkflowRunID, &a.RunID, &a.Version, &a.Error, &a.StartedAt, &ended}
+	_, err = pgx.ForEachRow(rows, into, func() error {
+		a.StartedAt, a.EndedAt = a.StartedAt.UTC(), postgres.OrZero(ended).UTC()
+		b.Slices[index].Earlier = append(b.Slices[index].Earlier, a)
+		return nil
+	})
+	return err
+}
+
+func scanSlice(row pgx.CollectableRow) (s backfill.Slice, err error) {
+	var from, started, ended *time.Time
+	var metrics []byte
+	err = row.Scan(&s.Index, &from, &s.To, &s.State, &s.Reason, &s.Attempt, &s.WorkflowID, &s.WorkflowRunID, &s.RunID, &s.Version,
+		&s.Rows, &metrics, &s.Error, &started, &ended)
+	s.From, s.To, s.StartedAt, s.EndedAt = postgres.OrZero(from).UTC(), s.To.UTC(), postgres.OrZero(started).UTC(), postgres.OrZero(ended).UTC()
+	if err == nil && metrics != nil {
+		err = json.Unmarshal(metrics, &s.Metrics)
+	}
+	return s, err
+}
+
+// Backfills lists at most limit backfills without their slices, newest first;
+// after is the last of the page before, or nil.
+func (s *Store) Backfills(ctx context.Context, after *backfill.Backfill, limit int) ([]backfill.Backfill, error) {
+	where, args := "", []any{limit}
+	if after != nil {
+		where, args = "WHERE (b.created_at, b.id) < ($2, $3) ", append(args, after.CreatedAt, after.ID)
+	}
+	rows, err := s.db.Query(ctx, selectBackfill+where+"ORDER BY b.created_at DESC, b.id DESC LIMIT $1", args...)
+	if err != nil {
+		return nil, fmt.Errorf("list backfills: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, scanBackfill)
+	if err != nil {
+		return nil, fmt.Errorf("list backfills: %w", err)
+	}
+	return found, nil
+}
+
+// BackfillRevision is the revision of a backfill, or recsys.ErrNotFound.
+func (s *Store) BackfillRevision(ctx context.Context, id string) (revision int64, err error) {
+	err = s.db.QueryRow(ctx, "SELECT revision FROM recflow.backfills WHERE id = $1", id).Scan(&revision)
+	if err != nil {
+		return 0, fmt.Errorf("backfill %s: %w", id, postgres.Translate(err))
+	}
+	return revision, nil
+}

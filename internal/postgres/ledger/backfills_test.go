@@ -1,0 +1,348 @@
+package ledger_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+func startSlice(t *testing.T, s *postgrestest.Store, id string, slice backfill.Slice) {
+	t.Helper()
+	state, err := s.StartSlice(t.Context(), id, slice)
+	require.NoError(t, err)
+	require.Equal(t, backfill.Running, state)
+}
+
+func TestCreateBackfill(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+
+	t.Run("it makes one of the same request, however often it comes", func(t *testing.T) {
+		ids := make([]string, 50)
+		var group sync.WaitGroup
+		for i := range ids {
+			group.Go(func() {
+				b, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, fmt.Sprintf("same%d", i), 1, 5))
+				if err == nil {
+					ids[i] = b.ID
+				}
+			})
+		}
+		group.Wait()
+		for _, id := range ids {
+			require.Equal(t, ids[0], id)
+			require.NotEmpty(t, id)
+		}
+		b, err := s.Backfill(t.Context(), ids[0])
+		require.NoError(t, err)
+		require.Equal(t, backfill.Pending, b.State)
+		require.Equal(t, backfill.SliceCount{Total: 4, Pending: 4}, b.Count)
+		require.Equal(t, postgrestest.Day(2), b.Slices[0].To)
+		require.True(t, b.Slices[0].From.IsZero())
+		_, err = s.EndBackfill(t.Context(), b.ID, 1, "over")
+		require.NoError(t, err)
+		again, existing, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "later", 1, 5))
+		require.NoError(t, err)
+		require.False(t, existing, "the one before is over")
+		_, err = s.EndBackfill(t.Context(), again.ID, 1, "over")
+		require.NoError(t, err)
+
+		retried, err := s.RetryBackfill(t.Context(), again.ID)
+		require.NoError(t, err)
+		found, err := s.FindBackfill(t.Context(), "", postgrestest.AsOf(t, "", 1, 5).RequestDigest)
+		require.NoError(t, err, "while it is tried again, the same request finds it")
+		require.Equal(t, retried.ID, found.ID)
+		_, err = s.EndBackfill(t.Context(), again.ID, 2, "over")
+		require.NoError(t, err)
+	})
+	t.Run("it leaves out what was done before", func(t *testing.T) {
+		n := postgrestest.AsOf(t, "planned", 20, 23)
+		other, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "faster", 20, 22))
+		require.NoError(t, err)
+		startSlice(t, s, other.ID, backfill.Slice{Index: 0, Attempt: 1})
+		require.NoError(t, s.EndSlice(t.Context(), other.ID, backfill.Slice{Index: 0, Attempt: 1, State: backfill.Succeeded, Version: 9}))
+		_, err = s.EndBackfill(t.Context(), other.ID, 1, "over")
+		require.NoError(t, err)
+		b, _, err := s.CreateBackfill(t.Context(), n)
+		require.NoError(t, err)
+		require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Pending: 2}, b.Count)
+		require.Equal(t, "version 9 of backfill faster is this training already", b.Slices[0].Reason)
+		require.Equal(t, "it never ran", b.Slices[2].Reason)
+	})
+	t.Run("it keeps a caller's key for good", func(t *testing.T) {
+		n := postgrestest.AsOf(t, "keyed", 1, 5)
+		n.IdempotencyKey = "digest:of the caller's choice"
+		first, _, err := s.CreateBackfill(t.Context(), n)
+		require.NoError(t, err)
+		_, err = s.EndBackfill(t.Context(), first.ID, 1, "over")
+		require.NoError(t, err)
+		n.ID = "keyed2"
+		b, existing, err := s.CreateBackfill(t.Context(), n)
+		require.NoError(t, err)
+		require.True(t, existing)
+		require.Equal(t, first.ID, b.ID)
+		n.RequestDigest = []byte("another")
+		_, _, err = s.CreateBackfill(t.Context(), n)
+		require.ErrorIs(t, err, ledger.ErrKeyReused)
+	})
+	t.Run("it refuses overlapping ranges and takes disjoint ones", func(t *testing.T) {
+		first, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "left", 1, 5))
+		require.NoError(t, err)
+		_, _, err = s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "over", 4, 8))
+		var overlap *ledger.OverlapError
+		require.ErrorAs(t, err, &overlap)
+		require.Equal(t, first.ID, overlap.ID)
+		require.ErrorIs(t, err, recsys.ErrConflict)
+		_, _, err = s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "right", 5, 8))
+		require.NoError(t, err)
+		_, err = s.EndBackfill(t.Context(), first.ID, 1, "its workflow is gone")
+		require.NoError(t, err)
+		_, _, err = s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "left again", 2, 4))
+		require.NoError(t, err, "what is over frees its range")
+	})
+}
+
+func TestBackfills_of_one_request_are_kept_apart_by_the_database(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s := postgrestest.Open(t, url)
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(t.Context()) })
+	// copied writes a backfill down once more, past the store.
+	copied := func(id, as string) error {
+		_, err := conn.Exec(t.Context(), `
+			INSERT INTO recflow.backfills (id, kind, state, range_to, max_parallel, rerun, promote, request, parameters, idempotency_key, request_digest, actor, workflow_id)
+			SELECT $2, kind, 'pending', range_to, max_parallel, rerun, promote, request, parameters, idempotency_key, request_digest, actor, $2
+			FROM recflow.backfills
+			WHERE id = $1`, id, as)
+		return err
+	}
+	_, _, err = s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "own", 1, 2))
+	require.NoError(t, err)
+	require.ErrorContains(t, copied("own", "second"), "backfills_request_active")
+	_, err = s.EndBackfill(t.Context(), "own", 1, "over")
+	require.NoError(t, err)
+	require.NoError(t, copied("own", "second"), "the one before is over")
+
+	n := postgrestest.AsOf(t, "keyed", 3, 4)
+	n.IdempotencyKey = "key"
+	_, _, err = s.CreateBackfill(t.Context(), n)
+	require.NoError(t, err)
+	_, err = s.EndBackfill(t.Context(), "keyed", 1, "over")
+	require.NoError(t, err)
+	require.ErrorContains(t, copied("keyed", "third"), "backfills_idempotency_key")
+}
+
+func TestBackfillStates(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	b, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "b", 1, 5))
+	require.NoError(t, err)
+	b, err = s.StartBackfill(t.Context(), b.ID, 1, "run1")
+	require.NoError(t, err)
+	require.Equal(t, []any{backfill.Running, "run1"}, []any{b.State, b.Owner})
+	beat := b.HeartbeatAt
+	require.False(t, beat.IsZero())
+	require.NoError(t, s.BackfillAlive(t.Context(), b.ID, 1, "run1"))
+	alive, err := s.Backfill(t.Context(), b.ID)
+	require.NoError(t, err)
+	require.Greater(t, alive.HeartbeatAt, beat)
+	require.Equal(t, b.Revision, alive.Revision, "nobody waits for that")
+
+	attempt := func(index, attempt int, state string) {
+		t.Helper()
+		at := backfill.Slice{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
+		startSlice(t, s, b.ID, at)
+		startSlice(t, s, b.ID, at) // repeated, it changes nothing
+		if state == "" {
+			return
+		}
+		at.State, at.Version, at.Rows, at.Error = state, 7, 100, "because"
+		at.Metrics = &recsys.Metrics{Users: 3, Candidate: map[string]recsys.Metric{"ndcg@100": {Value: 0.5}}}
+		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
+		at.State = backfill.Failed
+		require.NoError(t, s.EndSlice(t.Context(), b.ID, at), "what became of it first stands")
+	}
+	attempt(0, 1, backfill.Succeeded)
+	attempt(1, 1, backfill.Failed)
+	attempt(2, 1, "")
+	before := b.Revision
+	b, err = s.Backfill(t.Context(), b.ID)
+	require.NoError(t, err)
+	require.Equal(t, before+5, b.Revision, "a revision a change")
+	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
+	require.Equal(t, 0.5, b.Slices[0].Metrics.Candidate["ndcg@100"].Value)
+
+	_, err = s.RetryBackfill(t.Context(), b.ID)
+	require.ErrorIs(t, err, recsys.ErrConflict, "it is at work")
+	b, err = s.CancelBackfill(t.Context(), b.ID)
+	require.NoError(t, err)
+	require.Equal(t, backfill.Cancelling, b.State)
+	b, err = s.EndBackfill(t.Context(), b.ID, 1, "")
+	require.NoError(t, err)
+	require.Equal(t, backfill.Cancelled, b.State)
+	require.Equal(t, backfill.SliceCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
+	require.Empty(t, b.Slices[1].Earlier)
+
+	b, err = s.RetryBackfill(t.Context(), b.ID)
+	require.NoError(t, err)
+	require.Equal(t, []any{backfill.Pending, 2, backfill.WorkflowID(b, 2)}, []any{b.State, b.Round, b.WorkflowID})
+	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 3, Succeeded: 1}, b.Count)
+	ended, err := s.EndBackfill(t.Context(), b.ID, 1, "an old round")
+	require.NoError(t, err)
+	require.Equal(t, backfill.Pending, ended.State)
+	b, err = s.StartBackfill(t.Context(), b.ID, 2, "run2")
+	require.NoError(t, err)
+	for _, slice := range b.Slices[1:] {
+		attempt(slice.Index, slice.Attempt+1, backfill.Succeeded)
+	}
+	b, err = s.EndBackfill(t.Context(), b.ID, 2, "")
+	require.NoError(t, err)
+	require.Equal(t, backfill.Succeeded, b.State)
+	require.Equal(t, 2, b.Slices[1].Attempt)
+	require.Empty(t, b.Slices[0].Earlier)
+	require.Len(t, b.Slices[1].Earlier, 1)
+	first := b.Slices[1].Earlier[0]
+	require.Equal(t, []any{1, backfill.Failed, "because", "w1-1", int64(7)}, []any{first.Attempt, first.State, first.Error, first.WorkflowID, first.Version})
+	require.False(t, first.EndedAt.IsZero())
+	require.Equal(t, backfill.Cancelled, b.Slices[2].Earlier[0].State, "it was running when the backfill ended")
+	_, err = s.RetryBackfill(t.Context(), b.ID)
+	require.ErrorIs(t, err, recsys.ErrConflict, "there is nothing to retry")
+}
+
+func TestSkipSlice(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	b, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "b", 1, 3))
+	require.NoError(t, err)
+	_, err = s.StartBackfill(t.Context(), b.ID, 1, "run")
+	require.NoError(t, err)
+	skip := func(index int, reason string) string {
+		t.Helper()
+		state, err := s.SkipSlice(t.Context(), b.ID, index, reason)
+		require.NoError(t, err)
+		return state
+	}
+	startSlice(t, s, b.ID, backfill.Slice{Index: 1, Attempt: 1})
+	require.Equal(t, backfill.Running, skip(1, "too late"))
+	require.Equal(t, backfill.Skipped, skip(0, backfill.NoEvents))
+	require.Equal(t, backfill.Skipped, skip(0, "again"))
+	state, err := s.StartSlice(t.Context(), b.ID, backfill.Slice{Index: 0, Attempt: 1})
+	require.NoError(t, err)
+	require.Equal(t, backfill.Skipped, state)
+	require.NoError(t, s.EndSlice(t.Context(), b.ID, backfill.Slice{Index: 1, Attempt: 1, State: backfill.Succeeded}))
+	b, err = s.EndBackfill(t.Context(), b.ID, 1, "")
+	require.NoError(t, err)
+	require.Equal(t, backfill.Succeeded, b.State)
+	require.Equal(t, backfill.SliceCount{Total: 2, Succeeded: 1, Skipped: 1}, b.Count)
+	require.Equal(t, []any{backfill.NoEvents, 0}, []any{b.Slices[0].Reason, b.Slices[0].Attempt})
+}
+
+func TestDecideSlices(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	b, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "first", 1, 4))
+	require.NoError(t, err)
+	_, err = s.StartBackfill(t.Context(), b.ID, 1, "run1")
+	require.NoError(t, err)
+	for i, state := range []string{backfill.Succeeded, backfill.Failed} {
+		at := backfill.Slice{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
+		startSlice(t, s, b.ID, at)
+		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
+	}
+	decide := func(rerun, parameters string) (states []string, slices []backfill.Slice) {
+		n := postgrestest.AsOf(t, "next", 1, 4)
+		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, rerun, []byte(parameters), n.Slices))
+		for _, slice := range n.Slices {
+			states = append(states, slice.State)
+		}
+		return states, n.Slices
+	}
+	states, slices := decide(backfill.RerunMissing, "p")
+	require.Equal(t, []string{"skipped", "pending", "pending"}, states)
+	require.Equal(t, "version 40 of backfill first is this training already", slices[0].Reason)
+	require.Equal(t, "it is failed in backfill first", slices[1].Reason)
+	require.Equal(t, "it never ran", slices[2].Reason)
+	states, _ = decide(backfill.RerunFailed, "p")
+	require.Equal(t, []string{"skipped", "pending", "skipped"}, states)
+	states, _ = decide(backfill.RerunAll, "p")
+	require.Equal(t, []string{"pending", "pending", "pending"}, states)
+	states, _ = decide(backfill.RerunMissing, "other parameters")
+	require.Equal(t, []string{"pending", "pending", "pending"}, states)
+
+	_, err = s.EndBackfill(t.Context(), b.ID, 1, "gone")
+	require.NoError(t, err)
+	n := postgrestest.AsOf(t, "none", 1, 2)
+	require.NoError(t, s.DecideSlices(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, n.Slices))
+	done, _, err := s.CreateBackfill(t.Context(), n)
+	require.NoError(t, err)
+	require.Equal(t, backfill.Succeeded, done.State, "there is nothing to do")
+}
+
+func TestListBackfills(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	for n := range 5 {
+		_, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, fmt.Sprintf("b%d", n), 1+n, 2+n))
+		require.NoError(t, err)
+	}
+	var ids []string
+	var after *backfill.Backfill
+	for {
+		page, err := s.Backfills(t.Context(), after, 2)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		for _, b := range page {
+			ids = append(ids, b.ID)
+		}
+		after = &page[len(page)-1]
+	}
+	require.Equal(t, []string{"b4", "b3", "b2", "b1", "b0"}, ids)
+	stale, err := s.StaleBackfills(t.Context(), 0, 3)
+	require.NoError(t, err)
+	require.Len(t, stale, 3)
+	require.NoError(t, s.BackfillAlive(t.Context(), stale[0].ID, 1, "run"))
+	last, err := s.StaleBackfills(t.Context(), 0, 5)
+	require.NoError(t, err)
+	require.Equal(t, stale[0].ID, last[4].ID, "the longest unseen comes first")
+	stale, err = s.StaleBackfills(t.Context(), time.Hour, 3)
+	require.NoError(t, err)
+	require.Empty(t, stale)
+}
+
+func TestDecideSlices_runs_a_refresh_again_whose_version_is_gone(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	v, err := s.CreateVersion(t.Context(), versions.NewVersion{Manifest: postgrestest.Manifest(t, postgrestest.Fixture{RunID: "run"})})
+	require.NoError(t, err)
+	require.NoError(t, s.MarkReady(t.Context(), v.ID, nil))
+	cut, err := backfill.Cut(backfill.Refresh, time.Time{}, postgrestest.Day(9), 0)
+	require.NoError(t, err)
+	n := postgrestest.AsOf(t, "b", 1, 2)
+	n.Kind, n.From, n.To, n.Slices = backfill.Refresh, time.Time{}, postgrestest.Day(9), cut
+	b, _, err := s.CreateBackfill(t.Context(), n)
+	require.NoError(t, err)
+	startSlice(t, s, b.ID, backfill.Slice{Attempt: 1})
+	require.NoError(t, s.EndSlice(t.Context(), b.ID, backfill.Slice{Attempt: 1, State: backfill.Succeeded, Version: v.ID}))
+	decide := func() backfill.Slice {
+		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, cut))
+		return cut[0]
+	}
+	require.Equal(t, backfill.Skipped, decide().State)
+	require.NoError(t, s.MarkRefused(t.Context(), v.ID, nil))
+	require.Equal(t, backfill.Pending, decide().State)
+	require.Contains(t, decide().Reason, "is no longer there")
+}

@@ -1,0 +1,70 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/tern/v2/migrate"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrationLock keeps two migrations of one database apart.
+const migrationLock = 0x7265_6366_6c6f_77
+
+// Migrate brings the database at url up to date. It may run any number of
+// times, and from several processes at once.
+func Migrate(ctx context.Context, url string) error {
+	return migrateThen(ctx, Options{URL: url}, func(context.Context, *pgx.Conn) error { return nil })
+}
+
+// migrateThen migrates and then calls next, while nobody else migrates.
+func migrateThen(ctx context.Context, o Options, next func(context.Context, *pgx.Conn) error) error {
+	conn, err := connect(ctx, o)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", redact(err))
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+
+	// The lock also covers what tern does before it takes its own. Closing the
+	// connection releases it.
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS recflow"); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	m, err := migrate.NewMigrator(ctx, conn, "recflow.schema_version")
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	if err := m.LoadMigrations(files); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if err := m.Migrate(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return next(ctx, conn)
+}
+
+// connect makes a connection that is not one of a pool.
+func connect(ctx context.Context, o Options) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	configure(config, cmp.Or(o.Name, "recflow-migrate"))
+	if err := o.signIn(ctx, config); err != nil {
+		return nil, err
+	}
+	return pgx.ConnectConfig(ctx, config)
+}

@@ -1,0 +1,43 @@
+package postgrestest
+
+import (
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/recflow/recflow/internal/postgres"
+)
+
+const password = "for-tests-only" // of the users
+
+// granting keeps tests apart that make roles: those of a server are shared by
+// its databases.
+var granting sync.Mutex
+
+// Grant makes the users of the components in the database at address, with a
+// password each, and gives them their rights.
+func Grant(t testing.TB, address string) {
+	t.Helper()
+	granting.Lock()
+	defer granting.Unlock()
+	o := postgres.Options{URL: address}
+	if err := postgres.MigrateAndGrant(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range postgres.Roles() {
+		if err := postgres.SetPassword(t.Context(), o, role, password); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// URLAs is the address of a database after Grant, for one of its users.
+func URLAs(t testing.TB, address, role string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String()
+}

@@ -1,0 +1,131 @@
+// Package postgrestest gives tests a real Postgres. One server serves a test
+// binary; every test gets a database of its own.
+package postgrestest
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/local/pgserver"
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
+	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/versions"
+)
+
+// Store is every store of one database, for tests that need several of them.
+type Store struct {
+	*postgres.DB
+	*VersionStore
+	*EmbeddingStore
+	*EventStore
+	*LedgerStore
+
+	URL string // of the database
+}
+
+// The parts of a Store.
+type (
+	VersionStore   = versions.Store
+	EmbeddingStore = embeddings.Store
+	EventStore     = events.Store
+	LedgerStore    = ledger.Store
+)
+
+// Of makes the stores of a database, or of a transaction.
+func Of(db *postgres.DB) *Store {
+	return &Store{DB: db, VersionStore: versions.New(db), EmbeddingStore: embeddings.New(db), EventStore: events.New(db), LedgerStore: ledger.New(db)}
+}
+
+// New is the stores of a migrated database of its own.
+func New(t testing.TB) *Store {
+	t.Helper()
+	return Open(t, URL(t))
+}
+
+// Open opens the database at url for the length of the test.
+func Open(t testing.TB, url string) *Store {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, MaxConns: 8, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	s := Of(db)
+	s.URL = url
+	return s
+}
+
+var (
+	databases atomic.Int64             // made so far
+	used      = make(chan string, 100) // left by tests that are over; to be emptied before the next use
+)
+
+// URL is the address of a migrated database of its own.
+func URL(t testing.TB) string {
+	t.Helper()
+	server := pgservertest.Shared(t)
+	var name string
+	select {
+	case name = <-used: // a new one would cost four times as much
+		if err := empty(server.URL(name)); err != nil {
+			t.Fatalf("empty a database: %v", err)
+		}
+	default:
+		name = create(t, server)
+	}
+	t.Cleanup(func() { used <- name })
+	if err := postgres.Migrate(t.Context(), server.URL(name)); err != nil {
+		t.Fatal(err)
+	}
+	return server.URL(name)
+}
+
+// EmptyURL is the address of a database of its own that is not migrated.
+func EmptyURL(t testing.TB) string {
+	t.Helper()
+	server := pgservertest.Shared(t)
+	return server.URL(create(t, server))
+}
+
+func create(t testing.TB, server *pgserver.Server) (name string) {
+	t.Helper()
+	name = fmt.Sprintf("test_%d", databases.Add(1))
+	// Through the log, the default, it takes three times as long.
+	if err := execute(server.URL("postgres"), "CREATE DATABASE "+name+" STRATEGY FILE_COPY"); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// empty ends what a test has left running and drops what recflow has made.
+func empty(url string) error {
+	return execute(url, `
+		DO $$
+		DECLARE
+			made name;
+		BEGIN
+			PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+			FOR made IN SELECT nspname FROM pg_namespace WHERE nspname ~ '^(recflow|v[0-9]+)$' LOOP
+				EXECUTE format('DROP SCHEMA %I CASCADE', made);
+			END LOOP;
+		END $$`)
+}
+
+func execute(url, statement string) error {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}

@@ -1,0 +1,12 @@
+package versions
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Complete completes a claim in a transaction of its own, for the tests.
+func Complete(ctx context.Context, s *Store, c Claim, rows int64) error {
+	return s.db.InTx(ctx, func(tx pgx.Tx) error { return c.complete(ctx, tx, rows) })
+}

@@ -1,0 +1,251 @@
+package versions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Promotion asks for a version to go live.
+type Promotion struct {
+	Version    int64
+	IfRevision *int64 // only while the live pointer is at this revision; nil: wherever it is
+	Evaluation bool   // also a version that is for evaluation
+	Actor      string
+	Reason     string
+}
+
+// Flip is one change of the live version.
+type Flip struct {
+	Revision    int64     `json:"revision"`
+	Version     int64     `json:"version"`
+	FromVersion int64     `json:"from_version,omitempty"` // 0: none was live
+	Kind        string    `json:"kind"`                   // promote or rollback
+	Actor       string    `json:"actor"`
+	Reason      string    `json:"reason"`
+	At          time.Time `json:"at"`
+}
+
+// Live is the live version, or recsys.ErrNoLiveVersion. A reader may use the
+// answer for as long as the time to live that Prune is given.
+func (s *Store) Live(ctx context.Context) (recsys.Live, error) {
+	live, err := readLive(ctx, s.db)
+	if err != nil {
+		return recsys.Live{}, fmt.Errorf("live version: %w", err)
+	}
+	return live, nil
+}
+
+func readLive(ctx context.Context, q postgres.Querier) (recsys.Live, error) {
+	rows, err := q.Query(ctx, "SELECT l.revision, v.manifest, "+versionColumns+`
+		FROM recflow.live l
+		JOIN recflow.versions v ON v.id = l.version_id`)
+	if err != nil {
+		return recsys.Live{}, err
+	}
+	live, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (live recsys.Live, err error) {
+		var manifest []byte
+		if live.Version, err = scanVersionAfter(row, &live.Revision, &manifest); err != nil {
+			return live, err
+		}
+		return live, json.Unmarshal(manifest, &live.Manifest)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return recsys.Live{}, recsys.ErrNoLiveVersion
+	}
+	return live, err
+}
+
+// LiveSince is when the live version was promoted last, or
+// recsys.ErrNoLiveVersion. A rollback does not make a version younger.
+func (s *Store) LiveSince(ctx context.Context) (time.Time, error) {
+	var at *time.Time
+	err := s.db.QueryRow(ctx, `
+		SELECT max(f.at)
+		FROM recflow.live l
+		JOIN recflow.flips f ON f.version_id = l.version_id AND f.kind = 'promote'`).Scan(&at)
+	if err == nil && at == nil {
+		err = recsys.ErrNoLiveVersion
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("promotion of the live version: %w", err)
+	}
+	return *at, nil
+}
+
+// Promote makes a ready version live. Repeating it is harmless: the version
+// that is live already stays so. It returns recsys.ErrConflict when the pointer
+// has moved on from IfRevision or the version is not ready, and
+// recsys.ErrGateRefused when a gate refused the version or events that it has
+// not counted are no longer kept.
+func (s *Store) Promote(ctx context.Context, p Promotion) (live recsys.Live, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		at, err := lockLive(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if at.version != p.Version {
+			if p.IfRevision != nil && *p.IfRevision != at.revision {
+				return fmt.Errorf("the live pointer is at revision %d, not %d: %w", at.revision, *p.IfRevision, recsys.ErrConflict)
+			}
+			if err := refuseEvaluation(ctx, tx, p); err != nil {
+				return err
+			}
+			if err := mayGoLive(ctx, tx, p.Version); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "SELECT recflow.promote($1, $2, $3, $4, $5)", p.Version, at.revision, p.Evaluation, p.Actor, p.Reason)
+			if err != nil {
+				return err
+			}
+		}
+		live, err = readLive(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return recsys.Live{}, fmt.Errorf("promote version %d: %w", p.Version, err)
+	}
+	return live, nil
+}
+
+// refuseEvaluation keeps a version that is for evaluation from going live by
+// accident.
+func refuseEvaluation(ctx context.Context, tx pgx.Tx, p Promotion) error {
+	if p.Evaluation {
+		return nil
+	}
+	v, err := versionByID(ctx, tx, p.Version)
+	if err == nil && v.Evaluation {
+		err = fmt.Errorf("it is for evaluation, trained as of %s: %w", v.Coverage.To.Format(time.RFC3339), recsys.ErrConflict)
+	}
+	return err
+}
+
+// Rollback makes the version live that was live before the present one, if it
+// is still ready. Repeated, it goes further back. It returns recsys.ErrNotFound
+// when there is none, and recsys.ErrConflict when another change holds the locks
+// that it needs for longer than a lock is waited for.
+func (s *Store) Rollback(ctx context.Context, actor, reason string) (live recsys.Live, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		at, err := lockLive(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if at.version == 0 {
+			return recsys.ErrNoLiveVersion
+		}
+		var target int64
+		var below *int64
+		err = tx.QueryRow(ctx, previousLive).Scan(&target, &below)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("no earlier version is left to go back to: %w", recsys.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+		// It was live because somebody said so expressly; nobody does now.
+		if err := refuseEvaluation(ctx, tx, Promotion{Version: target}); err != nil {
+			return fmt.Errorf("version %d: %w", target, err)
+		}
+		if err := mayGoLive(ctx, tx, target); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "SELECT recflow.roll_back($1, $2, $3)", at.revision, actor, reason); err != nil {
+			return err
+		}
+		live, err = readLive(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return recsys.Live{}, fmt.Errorf("roll back: %w", postgres.Busy(err))
+	}
+	return live, nil
+}
+
+// previousLive is the version that a rollback goes to, and the flip under it.
+const previousLive = "SELECT version_id, below FROM recflow.previous_live()"
+
+// pointer is where the live pointer is; version is 0 when none is live.
+type pointer struct{ version, revision int64 }
+
+// lockLive keeps everybody else from moving the live pointer.
+func lockLive(ctx context.Context, tx pgx.Tx) (at pointer, err error) {
+	if err := postgres.SetLockTimeout(ctx, tx); err != nil {
+		return at, err
+	}
+	err = tx.QueryRow(ctx, "SELECT coalesce(version_id, 0), revision FROM recflow.live FOR UPDATE").Scan(&at.version, &at.revision)
+	return at, err
+}
+
+// mayGoLive locks a version and says why it may not go live, if so.
+func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
+	state, err := lockVersion(ctx, tx, version)
+	if err != nil {
+		return err
+	}
+	switch state {
+	case recsys.Ready:
+	case recsys.Refused:
+		gates, err := gatesOf(ctx, tx, version)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("it is refused: %w: %s", recsys.ErrGateRefused, strings.Join(refusals(gates), "; "))
+	default:
+		return fmt.Errorf("it is %s, not ready: %w", state, recsys.ErrConflict)
+	}
+	v, err := versionByID(ctx, tx, version)
+	if err != nil {
+		return err
+	}
+	// Shared with other flips; DropCoveredEvents waits for them.
+	h, err := readHorizon(ctx, tx, "FOR SHARE")
+	if err != nil {
+		return err
+	}
+	if !h.Covers(v.Coverage) {
+		return fmt.Errorf("%w: %s: it has counted events until %s, stored until %s, but later ones are no longer kept (dropped: before %s, stored before %s)",
+			recsys.ErrGateRefused, recsys.GateHorizon,
+			v.Coverage.To.Format(time.RFC3339), v.Coverage.StoredTo.Format(time.RFC3339),
+			h.OccurredBefore.Format(time.RFC3339), h.StoredBefore.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Flips lists at most limit changes of the live version, newest first.
+func (s *Store) Flips(ctx context.Context, limit int) ([]Flip, error) {
+	return s.flips(ctx, 0, limit)
+}
+
+// FlipsTo lists at most limit changes that made a version live, newest first.
+func (s *Store) FlipsTo(ctx context.Context, version int64, limit int) ([]Flip, error) {
+	return s.flips(ctx, version, limit)
+}
+
+// flips lists the changes to a version, to any for 0.
+func (s *Store) flips(ctx context.Context, version int64, limit int) ([]Flip, error) {
+	rows, err := s.db.Query(ctx, `
+		SELECT revision, version_id, coalesce(from_version, 0), kind, actor, reason, at
+		FROM recflow.flips
+		WHERE $1 = 0 OR version_id = $1
+		ORDER BY revision DESC
+		LIMIT $2`, version, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list flips: %w", err)
+	}
+	flips, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Flip, err error) {
+		return f, row.Scan(&f.Revision, &f.Version, &f.FromVersion, &f.Kind, &f.Actor, &f.Reason, &f.At)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list flips: %w", err)
+	}
+	return flips, nil
+}

@@ -1,0 +1,108 @@
+package versions
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// PruneOptions say what Prune spares beside what it always spares.
+type PruneOptions struct {
+	KeepRefused int           // newest refused versions kept for inspection
+	ReaderTTL   time.Duration // how long a reader may go on using a version that is no longer live
+}
+
+// Pin protects a version from Prune, or no longer.
+func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
+	tag, err := s.db.Exec(ctx, "UPDATE recflow.versions SET pinned = $2 WHERE id = $1 AND state <> 'dropped'", version, pinned)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = recsys.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("pin version %d: %w", version, err)
+	}
+	return nil
+}
+
+// Prune drops the versions that nobody needs and returns their numbers. It
+// spares the live one, the one a rollback would go to, pinned ones, ready ones
+// newer than the live one (somebody may yet promote them; of those that are for
+// evaluation the newest two), and the newest refused ones. A version that readers may still hold is left for the next time,
+// and so are tables that are in use. It also removes what a failed version may
+// have left behind.
+func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
+	rows, err := s.db.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
+	candidates, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
+	for _, version := range candidates {
+		gone, err := s.pruneOne(ctx, version, o)
+		switch {
+		case postgres.HasCode(err, postgres.LockNotAvailable, postgres.DeadlockDetected):
+			s.db.Log.InfoContext(ctx, "version is in use; it is pruned next time", "version", version)
+		case err != nil:
+			return dropped, fmt.Errorf("prune version %d: %w", version, err)
+		case gone:
+			dropped = append(dropped, version)
+		}
+	}
+	return dropped, nil
+}
+
+// pruneOne drops a version if it may still be dropped now that the live pointer
+// cannot move. The pointer is free again before the tables are waited for, so
+// that a rollback never waits for a reader of an old version.
+func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (gone bool, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := lockLive(ctx, tx); err != nil {
+			return err
+		}
+		state, err := lockVersion(ctx, tx, version)
+		if err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, prunable+" AND v.id = $3", o.KeepRefused, o.ReaderTTL, version)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		gone = true
+		if state == recsys.Failed {
+			return nil
+		}
+		_, err = tx.Exec(ctx, "UPDATE recflow.versions SET state = 'dropped' WHERE id = $1", version)
+		return err
+	})
+	if err != nil || !gone {
+		return false, err
+	}
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error { return dropSchema(ctx, tx, version) })
+	return err == nil, err
+}
+
+// prunable selects what Prune may drop. $1: refused versions kept, $2: ReaderTTL.
+const prunable = `
+	SELECT v.id
+	FROM recflow.versions v
+	WHERE NOT v.pinned
+	AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'v' || v.id)
+	AND (v.left_live_at IS NULL OR v.left_live_at + $2::interval <= clock_timestamp())
+	AND CASE v.state
+		WHEN 'failed' THEN true
+		WHEN 'dropped' THEN true -- its tables were in use the last time
+		WHEN 'refused' THEN v.id NOT IN (
+			SELECT r.id FROM recflow.versions r WHERE r.state = 'refused' ORDER BY r.id DESC LIMIT $1)
+		WHEN 'ready' THEN (v.id < (SELECT version_id FROM recflow.live) OR v.evaluation AND v.id NOT IN (
+				SELECT e.id FROM recflow.versions e WHERE e.evaluation AND e.state = 'ready' ORDER BY e.id DESC LIMIT 2))
+			AND v.id IS DISTINCT FROM (SELECT version_id FROM recflow.live)
+			AND v.id IS DISTINCT FROM (SELECT p.version_id FROM (` + previousLive + `) p)
+		ELSE false
+	END`
