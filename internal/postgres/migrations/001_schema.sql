@@ -1,0 +1,417 @@
+-- The schema recflow. The data of version 42 is in schema v42, which the loader
+-- makes. A later change is a file of its own; this one does not change any more
+-- once 0.1.0 is released.
+
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
+
+-- What is known about versions.
+
+CREATE TABLE recflow.versions (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run_id          text        NOT NULL,
+    state           text        NOT NULL CHECK (state IN ('loading', 'ready', 'refused', 'failed', 'dropped')),
+    pinned          boolean     NOT NULL DEFAULT false,
+    evaluation      boolean     NOT NULL DEFAULT false, -- of a training as of a time in the past: it does not go live by accident
+    dimension       integer     NOT NULL CHECK (dimension > 0),
+    items           bigint      NOT NULL,
+    users           bigint      NOT NULL,
+    covers_from     timestamptz,             -- null: no lower end
+    covers_to       timestamptz NOT NULL,
+    stored_to       timestamptz NOT NULL,
+    search          json        NOT NULL,
+    manifest        json        NOT NULL,    -- without its files, which readers do not need
+    files           json        NOT NULL,
+    manifest_digest bytea       NOT NULL,    -- tells a repeated CreateVersion from another run with the same id
+    workflow_id     text        NOT NULL,
+    workflow_run_id text        NOT NULL,
+    failure         text        NOT NULL DEFAULT '',
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    ready_at        timestamptz,
+    left_live_at    timestamptz              -- readers may hold it for a while longer
+);
+
+-- One version per run at a time: a repeated CreateVersion finds the first one.
+CREATE UNIQUE INDEX versions_run_id ON recflow.versions (run_id) WHERE state IN ('loading', 'ready');
+
+CREATE TABLE recflow.gates (
+    version_id bigint      NOT NULL REFERENCES recflow.versions (id),
+    position   integer     NOT NULL,
+    result     json        NOT NULL,
+    at         timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (version_id, position)
+);
+
+-- Who may write which part of a version. The tokens come from one sequence, so
+-- that a newer claim always has the larger one.
+CREATE SEQUENCE recflow.fencing_token;
+
+CREATE TABLE recflow.claims (
+    version_id bigint      NOT NULL REFERENCES recflow.versions (id),
+    slot       text        NOT NULL,
+    token      bigint      NOT NULL,
+    done       boolean     NOT NULL DEFAULT false,
+    rows       bigint      NOT NULL DEFAULT 0,
+    claimed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (version_id, slot)
+);
+
+-- Every change of the live version. below is the flip that a rollback goes back
+-- to: a promotion puts itself on top, a rollback takes the top away. So two
+-- rollbacks in a row go back twice and never return to what was rolled back.
+CREATE TABLE recflow.flips (
+    revision     bigint      PRIMARY KEY,
+    version_id   bigint      NOT NULL REFERENCES recflow.versions (id),
+    from_version bigint      REFERENCES recflow.versions (id),
+    below        bigint      REFERENCES recflow.flips (revision),
+    kind         text        NOT NULL CHECK (kind IN ('promote', 'rollback')),
+    actor        text        NOT NULL,
+    reason       text        NOT NULL,
+    at           timestamptz NOT NULL DEFAULT now()
+);
+
+-- The live pointer: one row, changed by compare-and-set on its revision.
+CREATE TABLE recflow.live (
+    one        boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version_id bigint  REFERENCES recflow.versions (id),
+    revision   bigint  NOT NULL DEFAULT 0
+);
+
+INSERT INTO recflow.live DEFAULT VALUES;
+
+-- What is said of an item beside the versions, and holds in all of them. A
+-- column that is null leaves to the version what it says.
+CREATE TABLE recflow.item_state (
+    item_id    text        COLLATE "C" PRIMARY KEY,
+    available  boolean,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    title      text,
+    category   text,
+    tags       text[]
+);
+
+CREATE INDEX item_state_category ON recflow.item_state (category) WHERE category IS NOT NULL;
+CREATE INDEX item_state_tags ON recflow.item_state USING gin (tags) WHERE tags IS NOT NULL;
+
+-- Grows with every change of item_state, and with it in one transaction: who
+-- keeps a list of items sees from it whether the list still holds.
+CREATE TABLE recflow.item_changes (
+    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+    revision bigint  NOT NULL DEFAULT 1
+);
+
+INSERT INTO recflow.item_changes DEFAULT VALUES;
+
+-- Who may change an item need not be able to write its counter.
+CREATE FUNCTION recflow.count_item_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE recflow.item_changes SET revision = revision + 1;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER item_state_changed
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON recflow.item_state
+    FOR EACH STATEMENT EXECUTE FUNCTION recflow.count_item_change();
+
+-- Events that came through the stream, each event_id once. They are kept until
+-- every version that may go live has counted them.
+CREATE TABLE recflow.live_events (
+    event_id          text        COLLATE "C" PRIMARY KEY,
+    user_id           text        COLLATE "C" NOT NULL,
+    item_id           text        COLLATE "C" NOT NULL,
+    event_type        text        NOT NULL,
+    value             double precision,
+    session_id        text        NOT NULL DEFAULT '',
+    recommendation_id text        NOT NULL DEFAULT '',
+    occurred_at       timestamptz NOT NULL,
+    stored_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    digest            bytea       NOT NULL DEFAULT '' -- recsys.Event.Digest of what was sent: another event with the same id is in conflict; empty: not known
+);
+
+CREATE INDEX live_events_user ON recflow.live_events (user_id, occurred_at, event_id);
+
+-- Events are dropped oldest first, some at a time: without this each time would
+-- read the whole table.
+CREATE INDEX live_events_stored ON recflow.live_events (stored_at);
+
+-- What is no longer in live_events: exclusive upper ends of their times, and
+-- their fingerprint, so that a training can still be compared with all of them.
+CREATE TABLE recflow.horizon (
+    one             boolean     PRIMARY KEY DEFAULT true CHECK (one),
+    stored_before   timestamptz,
+    occurred_before timestamptz,
+    dropped         bigint      NOT NULL DEFAULT 0,
+    hash            bigint      NOT NULL DEFAULT 0
+);
+
+INSERT INTO recflow.horizon DEFAULT VALUES;
+
+-- One row for each event with a readable id, written when everything that the
+-- event causes has been delivered. The first verdict stays.
+CREATE TABLE recflow.event_verdicts (
+    event_id   text        COLLATE "C" NOT NULL,
+    digest     bytea       NOT NULL,
+    verdict    text        NOT NULL CHECK (verdict IN ('folded', 'ignored', 'quarantined')),
+    reason     text        NOT NULL DEFAULT '',
+    stage      text        NOT NULL DEFAULT '', -- of the list that the event shaped
+    version_id bigint      NOT NULL DEFAULT 0,  -- 0: no version was live
+    arrived_at timestamptz NOT NULL,            -- in the stream
+    at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (event_id, digest)
+);
+
+CREATE INDEX event_verdicts_at ON recflow.event_verdicts (at);
+
+-- Prequential evaluation: the rank that an event's item had, before the event
+-- was folded, under the live state and under the version alone. 0: not in the
+-- first hundred.
+CREATE TABLE recflow.evaluations (
+    event_id    text        COLLATE "C" PRIMARY KEY,
+    version_id  bigint      NOT NULL,
+    live_stage  text        NOT NULL,
+    stale_stage text        NOT NULL,
+    live_rank   integer     NOT NULL,
+    stale_rank  integer     NOT NULL,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX evaluations_at ON recflow.evaluations (at);
+
+-- Who may call the API, and what was asked of it.
+
+-- A token is "rf_KEY_SECRET". It is shown once; the secret is never stored.
+CREATE TABLE recflow.tokens (
+    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key        text        NOT NULL UNIQUE,
+    name       text        NOT NULL,
+    digest     bytea       NOT NULL,        -- SHA-256 of the secret
+    scopes     text[]      NOT NULL,
+    created_by text        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,                 -- null: never
+    used_at    timestamptz,                 -- to the minute
+    revoked_at timestamptz
+);
+
+-- A name may be used again when its token is revoked: names appear in the audit.
+CREATE UNIQUE INDEX tokens_name ON recflow.tokens (name) WHERE revoked_at IS NULL;
+
+CREATE TABLE recflow.audit (
+    id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor     text        NOT NULL,           -- who asked: "token:NAME", "anonymous" or "local"
+    action    text        NOT NULL,           -- for example version.promote
+    target    text        NOT NULL DEFAULT '',
+    outcome   text        NOT NULL CHECK (outcome IN ('done', 'refused')),
+    code      text        NOT NULL DEFAULT '', -- of the refusal
+    detail    text        NOT NULL DEFAULT '',
+    trace_id  text        NOT NULL DEFAULT ''
+);
+
+-- What happened stays as it was written.
+CREATE FUNCTION recflow.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit is append-only';
+END $$;
+
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recflow.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION recflow.keep_audit();
+
+-- Backfills: what is to be done, and what became of it. Temporal does the work;
+-- what is true about it is here.
+CREATE TABLE recflow.backfills (
+    id              text        PRIMARY KEY,
+    kind            text        NOT NULL CHECK (kind IN ('refresh', 'as_of')),
+    state           text        NOT NULL CHECK (state IN ('pending', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')),
+    range_from      timestamptz,                        -- null: from the first event
+    range_to        timestamptz NOT NULL,
+    step_seconds    bigint      NOT NULL DEFAULT 0,
+    max_parallel    integer     NOT NULL,
+    rerun           text        NOT NULL CHECK (rerun IN ('missing', 'failed', 'all')),
+    promote         boolean     NOT NULL,
+    request         json        NOT NULL,               -- of each training
+    parameters      bytea       NOT NULL,               -- digest of what shapes a training beside its range
+    idempotency_key text,                               -- the caller's; null when it gave none
+    request_digest  bytea       NOT NULL,
+    actor           text        NOT NULL,
+    round           integer     NOT NULL DEFAULT 1,     -- grows with every retry
+    workflow_id     text        NOT NULL,
+    owner           text        NOT NULL DEFAULT '',    -- the run of the workflow that is at work
+    heartbeat_at    timestamptz,                        -- when it was last known to be
+    error           text        NOT NULL DEFAULT '',
+    revision        bigint      NOT NULL DEFAULT 1,     -- grows with every change
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started_at      timestamptz,
+    ended_at        timestamptz
+);
+
+-- With a key a request is made once. Without one the same request finds the
+-- backfill that is at work, and no other.
+CREATE UNIQUE INDEX backfills_idempotency_key ON recflow.backfills (idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX backfills_request_active ON recflow.backfills (request_digest)
+    WHERE idempotency_key IS NULL AND state IN ('pending', 'running', 'cancelling');
+
+CREATE INDEX backfills_created ON recflow.backfills (created_at DESC, id DESC);
+CREATE INDEX backfills_active ON recflow.backfills (changed_at) WHERE state IN ('pending', 'running', 'cancelling');
+
+CREATE TABLE recflow.backfill_slices (
+    backfill_id     text        NOT NULL REFERENCES recflow.backfills (id),
+    index           integer     NOT NULL,
+    slice_from      timestamptz,
+    slice_to        timestamptz NOT NULL,
+    state           text        NOT NULL CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'cancelled', 'skipped')),
+    reason          text        NOT NULL DEFAULT '',
+    attempt         integer     NOT NULL DEFAULT 0,
+    workflow_id     text        NOT NULL DEFAULT '',
+    workflow_run_id text        NOT NULL DEFAULT '',
+    run_id          text        NOT NULL DEFAULT '',
+    version_id      bigint      NOT NULL DEFAULT 0,
+    rows            bigint      NOT NULL DEFAULT 0,
+    metrics         json,
+    error           text        NOT NULL DEFAULT '',
+    started_at      timestamptz,
+    ended_at        timestamptz,
+    PRIMARY KEY (backfill_id, index)
+);
+
+-- Every attempt at a slice; the slice itself tells of the latest one.
+CREATE TABLE recflow.backfill_attempts (
+    backfill_id     text        NOT NULL,
+    index           integer     NOT NULL,
+    attempt         integer     NOT NULL,
+    state           text        NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled')),
+    workflow_id     text        NOT NULL,
+    workflow_run_id text        NOT NULL DEFAULT '',
+    run_id          text        NOT NULL DEFAULT '',
+    version_id      bigint      NOT NULL DEFAULT 0,
+    error           text        NOT NULL DEFAULT '',
+    started_at      timestamptz NOT NULL,
+    ended_at        timestamptz,
+    PRIMARY KEY (backfill_id, index, attempt),
+    FOREIGN KEY (backfill_id, index) REFERENCES recflow.backfill_slices (backfill_id, index)
+);
+
+CREATE INDEX backfill_slices_range ON recflow.backfill_slices (slice_to);
+
+-- What makes users for each component possible: the two changes that a component
+-- may ask for and not make by itself are functions, which run with the rights of
+-- the owner and check what must hold (docs/decisions/1101-database-users.md).
+
+-- The version that a rollback goes to, and the flip under it.
+CREATE FUNCTION recflow.previous_live(OUT version_id bigint, OUT below bigint) RETURNS SETOF record
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE stack AS (
+        SELECT f.version_id, f.below, 0 AS depth
+        FROM recflow.live l
+        JOIN recflow.flips f ON f.revision = l.revision
+        UNION ALL
+        SELECT f.version_id, f.below, stack.depth + 1
+        FROM stack
+        JOIN recflow.flips f ON f.revision = stack.below
+    )
+    SELECT stack.version_id, stack.below
+    FROM stack
+    JOIN recflow.versions v ON v.id = stack.version_id AND v.state = 'ready'
+    WHERE stack.version_id <> (SELECT l.version_id FROM recflow.live l)
+    ORDER BY stack.depth
+    LIMIT 1;
+END;
+
+-- Moves the live pointer, if it is where the caller saw it and the version may go
+-- live. Only the two functions below call it.
+CREATE FUNCTION recflow.flip(to_version bigint, seen_revision bigint, for_evaluation boolean, kind text, below bigint, actor text, reason text)
+    RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    was recflow.live;
+    v   recflow.versions;
+BEGIN
+    SELECT * INTO was FROM recflow.live FOR UPDATE;
+    IF was.revision <> seen_revision THEN
+        RAISE EXCEPTION 'the live pointer is at revision %, not %', was.revision, seen_revision USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    SELECT * INTO v FROM recflow.versions WHERE id = to_version FOR UPDATE;
+    IF v.state IS DISTINCT FROM 'ready' THEN
+        RAISE EXCEPTION 'version % is not ready', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF v.evaluation AND NOT for_evaluation THEN
+        RAISE EXCEPTION 'version % is for evaluation', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    -- Shared with other flips; whoever drops events waits for them.
+    PERFORM FROM recflow.horizon FOR SHARE;
+    IF EXISTS (SELECT FROM recflow.horizon h WHERE h.stored_before > v.stored_to OR h.occurred_before > v.covers_to) THEN
+        RAISE EXCEPTION 'version % has not counted events that are no longer kept', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    INSERT INTO recflow.flips (revision, version_id, from_version, below, kind, actor, reason)
+    VALUES (was.revision + 1, to_version, was.version_id, flip.below, flip.kind, flip.actor, flip.reason);
+    -- Not now(), which is when the transaction began: it may have waited since.
+    UPDATE recflow.versions
+    SET left_live_at = CASE WHEN id = was.version_id THEN clock_timestamp() END
+    WHERE id IN (was.version_id, to_version);
+    UPDATE recflow.live SET version_id = to_version, revision = was.revision + 1;
+END $$;
+
+CREATE FUNCTION recflow.promote(to_version bigint, seen_revision bigint, for_evaluation boolean, actor text, reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM recflow.flip(to_version, seen_revision, for_evaluation, 'promote', nullif(seen_revision, 0), actor, reason);
+END $$;
+
+CREATE FUNCTION recflow.roll_back(seen_revision bigint, actor text, reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    target record;
+BEGIN
+    PERFORM FROM recflow.live FOR UPDATE; -- nobody moves it meanwhile
+    SELECT * INTO STRICT target FROM recflow.previous_live();
+    PERFORM recflow.flip(target.version_id, seen_revision, false, 'rollback', target.below, actor, reason);
+END $$;
+
+-- Takes a version away from everybody. Its data goes with the next clean-up.
+CREATE FUNCTION recflow.drop_version(version bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM recflow.live FOR UPDATE;
+    UPDATE recflow.versions v
+    SET state = 'dropped'
+    WHERE v.id = version
+    AND v.state IN ('ready', 'refused', 'dropped')
+    AND NOT v.pinned
+    AND NOT EXISTS (SELECT FROM recflow.live l WHERE l.version_id = v.id);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'version % is live, pinned, loading or not there', version USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END $$;
+
+-- Lets the components that read versions read a new one, apart from its hold-out.
+-- Whoever made it calls this; without such users it does nothing.
+CREATE FUNCTION recflow.open_version(schema name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reader name;
+BEGIN
+    FOREACH reader IN ARRAY ARRAY['recflow_stream', 'recflow_api'] LOOP
+        IF EXISTS (SELECT FROM pg_roles WHERE rolname = reader) THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', schema, reader);
+            EXECUTE format('GRANT SELECT ON %1$I.items, %1$I.users, %1$I.facets TO %2$I', schema, reader);
+        END IF;
+    END LOOP;
+END $$;
+
+-- Postgres lets everybody call a new function.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA recflow FROM PUBLIC;
