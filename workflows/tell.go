@@ -10,10 +10,6 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// tellChange is the change since which a run tells its outcome. One that ended
-// its work before goes on without.
-const tellChange = "tell-outcome"
-
 // tell lets the world know how the refresh ended, with the error of its steps. A
 // slice of a backfill is told of by its backfill: nobody wants a mail for each of
 // two hundred trainings.
@@ -55,9 +51,6 @@ func (b *backfillRun) tell(ctx workflow.Context, ended backfill.Backfill) {
 // tellOutcome does its best: a run does not fail, and does not wait for long,
 // because nobody can be told. It works when the run is cancelled, too.
 func tellOutcome(ctx workflow.Context, in activities.TellOutcomeInput) {
-	if workflow.GetVersion(ctx, tellChange, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return
-	}
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
