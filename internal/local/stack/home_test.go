@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -75,21 +76,27 @@ func TestSettings(t *testing.T) {
 		require.Equal(t, s, got)
 		require.NotEqual(t, s.Password, NewSettings(s.Ports).Password)
 	})
-	t.Run("give the parts that came later the ports they would have had", func(t *testing.T) {
+	t.Run("of an earlier recflow can be removed and not started", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		old := `{"format":1,"ports":{"postgres":15442,"s3":14576,"temporal":17243,"temporal_ui":18243,"glue":14577}}`
 		require.NoError(t, os.WriteFile(filepath.Join(dir, settingsFile), []byte(old), 0o600))
 		got, err := ReadSettings(dir)
 		require.NoError(t, err)
-		require.Equal(t, DefaultPorts(10), got.Ports)
+		s := New(Options{Home: dir, Settings: got})
+		err = s.Up(t.Context(), UpOptions{})
+		require.ErrorContains(t, err, "an earlier recflow created "+dir)
+		require.ErrorContains(t, err, "recflow down --purge")
+		require.NoError(t, s.Down(t.Context()))
+		require.NoError(t, Purge(dir))
+		require.NoDirExists(t, dir)
 	})
-	t.Run("are refused when another version wrote them", func(t *testing.T) {
+	t.Run("of a later recflow are refused", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, settingsFile), []byte(`{"format":2}`), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, settingsFile), fmt.Appendf(nil, `{"format":%d}`, format+1), 0o600))
 		_, err := ReadSettings(dir)
-		require.ErrorContains(t, err, "another version")
+		require.ErrorContains(t, err, "use the recflow that created it")
 	})
 	t.Run("report every impossible port at once", func(t *testing.T) {
 		t.Parallel()

@@ -58,10 +58,14 @@ func ReservePorts() (Ports, error) {
 	return p, nil
 }
 
+// format is the format of a home's data. It is raised when a home of the one before
+// cannot be used any more: 2 since the migrations were squashed.
+const format = 2
+
 // Settings is what a stack must find again at its next start. It is kept in
 // stack.json, readable by the owner only.
 type Settings struct {
-	Format   int    `json:"format"` // of this file
+	Format   int    `json:"format"` // of the home; see format
 	Ports    Ports  `json:"ports"`
 	Password string `json:"postgres_password"`
 	Bucket   string `json:"bucket"`
@@ -70,9 +74,8 @@ type Settings struct {
 
 // NewSettings are those of a new home.
 func NewSettings(ports Ports) Settings {
-	s := Settings{Format: 1, Ports: ports, Password: rand.Text(), Bucket: "recflow"}
-	s.complete()
-	return s
+	token, _, _ := apiclient.MintToken()
+	return Settings{Format: format, Ports: ports, Password: rand.Text(), Bucket: "recflow", APIToken: token}
 }
 
 // Validate reports ports that cannot be.
@@ -107,30 +110,23 @@ func ReadSettings(home string) (Settings, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return Settings{}, fmt.Errorf("read %s: %w", filepath.Join(home, settingsFile), err)
 	}
-	if s.Format != 1 {
-		return Settings{}, fmt.Errorf("%s was written by another version of recflow (format %d)", filepath.Join(home, settingsFile), s.Format)
+	if s.Format < 1 || s.Format > format {
+		return Settings{}, fmt.Errorf("%s has format %d, and this recflow reads up to %d: use the recflow that created it", filepath.Join(home, settingsFile), s.Format, format)
 	}
-	s.complete()
-	return s, nil
-}
-
-// complete gives a home that was made before there was an API its token, and the
-// parts that came later the ports that they would have had.
-func (s *Settings) complete() {
 	if s.APIToken == "" {
 		s.APIToken, _, _ = apiclient.MintToken()
 	}
-	p, defaults := &s.Ports, DefaultPorts(s.Ports.Postgres-DefaultPorts(0).Postgres)
-	for _, later := range []struct {
-		port      *int
-		otherwise int
-	}{
-		{&p.Firehose, defaults.Firehose}, {&p.Stream, defaults.Stream}, {&p.API, defaults.API}, {&p.APIMetrics, defaults.APIMetrics},
-	} {
-		if *later.port == 0 {
-			*later.port = later.otherwise
-		}
+	return s, nil
+}
+
+// checkFormat returns an error for the home of an earlier recflow. It can be stopped
+// and removed, but not started.
+func (s Settings) checkFormat(home string) error {
+	if s.Format < format {
+		return fmt.Errorf("an earlier recflow created %s (format %d), and this one cannot use its data (format %d): "+
+			"remove it with `recflow down --purge`, then start again and import your data again", home, s.Format, format)
 	}
+	return nil
 }
 
 // write keeps the settings in home.

@@ -25,7 +25,7 @@ type UpOptions struct {
 // part serves. When one fails, or ctx ends, what this call started is stopped
 // again in reverse.
 func (s *Stack) Up(ctx context.Context, o UpOptions) error {
-	if err := s.settings.Ports.Validate(); err != nil {
+	if err := errors.Join(s.settings.checkFormat(s.home), s.settings.Ports.Validate()); err != nil {
 		return err
 	}
 	if err := folders(s.home); err != nil {
