@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/workflows"
@@ -150,7 +151,7 @@ func (s *server) addProgress(ctx context.Context, b *apiclient.Backfill) {
 func progressOf(p workflows.Progress) apiclient.Progress {
 	return apiclient.Progress{Stage: p.Stage, Detail: p.Detail, Outcome: p.Outcome, GlueRunID: p.GlueRunID, TrainDone: p.TrainDone, TrainTotal: p.TrainTotal,
 		RowsLoaded: p.RowsLoaded, RowsTotal: p.RowsTotal, IndexPercent: p.IndexPercent, Dropped: p.Dropped,
-		Stages: mapEach(p.Stages, func(s workflows.StageProgress) apiclient.StageProgress {
+		Stages: rest.MapEach(p.Stages, func(s workflows.StageProgress) apiclient.StageProgress {
 			return apiclient.StageProgress{Stage: s.Stage, Began: s.Began, Ended: s.Ended, Detail: s.Detail}
 		}),
 	}

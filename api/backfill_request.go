@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/postgres/ledger"
@@ -39,7 +40,7 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n le
 		return n, invalid(err)
 	}
 	if r.Promote && r.Kind != backfill.Refresh {
-		return n, fail(http.StatusUnprocessableEntity, "invalid_request", "promote belongs to kind refresh", "leave it out; a version for evaluation is promoted by POST /versions/{version}/promote with evaluation")
+		return n, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "promote belongs to kind refresh", "leave it out; a version for evaluation is promoted by POST /versions/{version}/promote with evaluation")
 	}
 	training, err := trainingRequest(r)
 	if err != nil {
@@ -53,7 +54,7 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n le
 	b := backfill.Backfill{
 		ID: strings.ToLower(rand.Text()[:backfill.IDLength]), Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second),
 		MaxParallel: max(1, r.MaxParallel), Rerun: cmp.Or(r.Rerun, backfill.RerunMissing), Promote: r.Promote, Request: request,
-		Actor: principalOf(ctx).actor(), Slices: cut,
+		Actor: rest.PrincipalOf(ctx).Actor(), Slices: cut,
 	}
 	b.WorkflowID = backfill.WorkflowID(b, 1)
 	return ledger.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
@@ -102,7 +103,7 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 
 // invalid is the answer to a request with mistakes that errors.Join collected.
 func invalid(err error) error {
-	p := fail(http.StatusUnprocessableEntity, "invalid_request", "the request cannot be done as it is", "see GET /docs for what this operation takes")
+	p := rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "the request cannot be done as it is", "see GET /docs for what this operation takes")
 	for text := range strings.SplitSeq(err.Error(), "\n") {
 		p.Errors = append(p.Errors, apiclient.Mistake{Location: "body", Message: text})
 	}
@@ -116,7 +117,7 @@ func parseDuration(name, text string) (time.Duration, error) {
 	}
 	d, err := recsys.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return 0, fail(http.StatusUnprocessableEntity, "invalid_request", name+" is not a length of time", "use 7d, 36h or 90m")
+		return 0, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", name+" is not a length of time", "use 7d, 36h or 90m")
 	}
 	return d, nil
 }
@@ -188,7 +189,7 @@ func (s *server) sizes(ctx context.Context, n *ledger.NewBackfill) (out activiti
 	if err != nil {
 		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
 			s.log.WarnContext(ctx, "no plan came", "error", err)
-			return out, failAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", retrySoon)
+			return out, rest.FailAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", rest.RetrySoon)
 		}
 		return out, err
 	}

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/postgres"
@@ -27,30 +28,30 @@ const (
 
 func (s *server) backfillRoutes() {
 	tags := []string{"Backfills"}
-	route(s, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
+	rest.Register(s.api, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Start a backfill, or say what one would do",
 		Description: "The backfill is written to the ledger, and its workflow starts at once or, when Temporal or the workers are unreachable, as soon as " +
 			"a worker runs: the answer says where to follow it. A slice is skipped when, as its turn comes, there are no events before its end. Sent again with the same Idempotency-Key, or without one while the first " +
 			"is at work, the same request starts nothing and gets the same answer. A backfill of the same kind on an overlapping range is refused with 409. " +
 			"With dry_run the answer is 200 and the plan, and nothing is started; the plan needs a worker, so it is refused with 503 when none answers.",
 		Responses: map[string]*huma.Response{
-			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Plan{})}}},
-			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.schemaOf(apiclient.Backfill{})}}},
+			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.api.Schema(apiclient.Plan{})}}},
+			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.api.Schema(apiclient.Backfill{})}}},
 		}},
-		access{apiclient.ScopeOperate, "backfill.start"}, s.startBackfill)
-	route(s, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
-		Summary: "List backfills, newest first"}, access{scope: apiclient.ScopeRead}, s.listBackfills)
-	route(s, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.start"}, s.startBackfill)
+	rest.Register(s.api, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
+		Summary: "List backfills, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listBackfills)
+	rest.Register(s.api, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
 		Summary:     "How far a backfill is",
 		Description: "With wait, the answer comes when the ledger has changed since the given revision (or, without one, since the request), or when the time is over."},
-		access{scope: apiclient.ScopeRead}, s.getBackfill)
-	route(s, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
+		rest.Access{Scope: apiclient.ScopeRead}, s.getBackfill)
+	rest.Register(s.api, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary:     "Stop a backfill",
 		Description: "Trainings and loads under way stop and are undone; what is finished stays. Repeating it changes nothing."},
-		access{apiclient.ScopeOperate, "backfill.cancel"}, s.cancelBackfill)
-	route(s, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel"}, s.cancelBackfill)
+	rest.Register(s.api, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Run the slices again that failed or were cancelled"},
-		access{apiclient.ScopeOperate, "backfill.retry"}, s.retryBackfill)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.retry"}, s.retryBackfill)
 }
 
 type startBackfillInput struct {
@@ -66,10 +67,10 @@ type startBackfillOutput struct {
 }
 
 func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*startBackfillOutput, error) {
-	callOf(ctx).target = in.Body.Kind
+	rest.SetTarget(ctx, in.Body.Kind)
 	key := in.IdempotencyKey
 	if key != "" {
-		key = principalOf(ctx).actor() + " " + key // of each caller by itself
+		key = rest.PrincipalOf(ctx).Actor() + " " + key // of each caller by itself
 	}
 	n, err := newBackfill(ctx, in.Body, key)
 	if err != nil {
@@ -94,7 +95,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 		return &startBackfillOutput{Status: http.StatusOK, Body: plan}, nil
 	}
 	var b backfill.Backfill
-	err = s.change(ctx, n.ID, func(tx *postgres.DB) (err error) {
+	err = s.api.Change(ctx, n.ID, func(tx *postgres.DB) (err error) {
 		var existing bool
 		if b, existing, err = ledger.New(tx).CreateBackfill(ctx, n); existing {
 			return errExisting
@@ -138,26 +139,26 @@ func backfillRefused(err error) error {
 	var overlap *ledger.OverlapError
 	switch {
 	case errors.As(err, &overlap):
-		return fail(http.StatusConflict, "overlap", "backfill "+overlap.ID+" is at work on a part of the range",
+		return rest.Fail(http.StatusConflict, "overlap", "backfill "+overlap.ID+" is at work on a part of the range",
 			"wait for it, cancel it, or take another range: see /backfill/"+overlap.ID)
 	case errors.Is(err, ledger.ErrKeyReused):
-		return fail(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key came with another request before", "use a new key for a new request")
+		return rest.Fail(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key came with another request before", "use a new key for a new request")
 	}
 	return err
 }
 
 type listBackfillsOutput struct{ Body apiclient.Backfills }
 
-func (s *server) listBackfills(ctx context.Context, in *struct{ Page }) (*listBackfillsOutput, error) {
+func (s *server) listBackfills(ctx context.Context, in *struct{ rest.Page }) (*listBackfillsOutput, error) {
 	var after *backfill.Backfill
 	if in.Cursor != "" {
-		id, err := decodeCursor(in.Cursor)
+		id, err := rest.DecodeCursor(in.Cursor)
 		if err != nil {
 			return nil, err
 		}
 		b, err := s.ledger.Backfill(ctx, id)
 		if err != nil {
-			return nil, badCursor()
+			return nil, rest.BadCursor()
 		}
 		after = &b
 	}
@@ -168,7 +169,7 @@ func (s *server) listBackfills(ctx context.Context, in *struct{ Page }) (*listBa
 	out := &listBackfillsOutput{apiclient.Backfills{Items: []apiclient.Backfill{}}}
 	if len(found) > in.Limit {
 		found = found[:in.Limit]
-		out.Body.Next = encodeCursor(found[in.Limit-1].ID)
+		out.Body.Next = rest.EncodeCursor(found[in.Limit-1].ID)
 	}
 	for _, b := range found {
 		out.Body.Items = append(out.Body.Items, s.describe(b))
@@ -237,7 +238,7 @@ type backfillIDInput struct {
 
 func (s *server) cancelBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
 	var b backfill.Backfill
-	err := s.change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+	err := s.api.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
 		b, err = ledger.New(tx).CancelBackfill(ctx, in.ID)
 		return err
 	})
@@ -270,7 +271,7 @@ func (s *server) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfi
 
 func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
 	var b backfill.Backfill
-	err := s.change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+	err := s.api.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
 		b, err = ledger.New(tx).RetryBackfill(ctx, in.ID)
 		return err
 	})
@@ -288,7 +289,7 @@ func (s *server) temporalAnswers(ctx context.Context) error {
 	_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 	if err != nil {
 		s.log.WarnContext(ctx, "Temporal is unreachable", "error", err)
-		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
+		return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", rest.RetrySoon)
 	}
 	return nil
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,69 +12,29 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
 
-	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
-	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/harnesstest"
-	"github.com/recflow/recflow/internal/local/aws/glue"
-	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/workflows"
 )
 
-// holdingJob waits while a file is there and then fails: what a training makes is
-// the worker's tests' affair.
-const holdingJob = `
-import os, sys, time
-while os.path.exists(os.environ["HOLD"]):
-    time.sleep(0.05)
-print("RECFLOW_ERROR DataInvalid: nothing to train on", file=sys.stderr, flush=True)
-sys.exit(1)
-`
-
-// withWorker runs a worker on a bucket with some delivered events, whose
-// trainings go on while the file at hold is there.
-func (h *harness) withWorker(t *testing.T) (hold string) {
-	t.Helper()
-	s3 := awstest.S3(t)
-	require.NoError(t, s3.Put(t.Context(), "raw/events/dt=2025-01-01/hour=00/x.gz", bytes.NewReader(make([]byte, 1000))))
-	return h.withWorkerOn(t, s3)
-}
-
-// withWorkerOn is withWorker on a bucket of the test's.
-func (h *harness) withWorkerOn(t *testing.T, s3 *awsclient.S3) (hold string) {
-	t.Helper()
-	hold = filepath.Join(t.TempDir(), "hold")
-	endpoint := gluetest.New(t, gluetest.Options{Script: holdingJob, Env: []string{"HOLD=" + hold}, Job: glue.Job{MaxConcurrentRuns: 2}})
-	c, err := client.Dial(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	steps := &activities.Activities{Versions: h.store.VersionStore, Events: h.store.EventStore, Ledger: h.store.LedgerStore, S3: s3, Glue: endpoint.Client(t), Temporal: c, PollEvery: 50 * time.Millisecond, LoadParallel: 1}
-	w := worker.New(c, "recflow", worker.Options{})
-	workflows.Register(w)
-	w.RegisterActivity(steps)
-	require.NoError(t, w.Start())
-	t.Cleanup(w.Stop)
-	return hold
-}
-
 func (h *harness) backfill(id string) (b apiclient.Backfill) {
-	h.t.Helper()
-	a := h.do("GET", "/backfill/"+id, nil)
-	require.Equal(h.t, http.StatusOK, a.status, string(a.body))
-	a.into(h.t, &b)
+	h.T.Helper()
+	a := h.Do("GET", "/backfill/"+id, nil)
+	require.Equal(h.T, http.StatusOK, a.Status, string(a.Body))
+	a.Into(h.T, &b)
 	return b
 }
 
 func (h *harness) overSoon(id string) (b apiclient.Backfill) {
-	h.t.Helper()
-	require.Eventually(h.t, func() bool { b = h.backfill(id); return b.Over() }, 30*time.Second, 50*time.Millisecond, "it is over")
+	h.T.Helper()
+	require.Eventually(h.T, func() bool { b = h.backfill(id); return b.Over() }, 30*time.Second, 50*time.Millisecond, "it is over")
 	return b
 }
 
@@ -84,38 +42,38 @@ const january = `"kind":"as_of","from":"2025-01-01T00:00:00Z","to":"2025-01-04T0
 
 func TestBackfills(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
-	hold := h.withWorker(t)
+	h := newHarness(t, apitest.WithTemporal)
+	hold := h.WithWorker(t)
 	require.NoError(t, os.WriteFile(hold, nil, 0o600))
 
 	var plan apiclient.Plan
-	a := h.do("POST", "/backfill", `{`+january+`,"dry_run":true}`)
-	require.Equal(t, http.StatusOK, a.status, string(a.body))
-	a.into(t, &plan)
+	a := h.Do("POST", "/backfill", `{`+january+`,"dry_run":true}`)
+	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
+	a.Into(t, &plan)
 	require.Equal(t, []int{3, 0}, []int{plan.Run, plan.Skip})
 	require.Equal(t, "it never ran", plan.Slices[2].Reason)
 	require.Equal(t, []any{1, int64(1000), int64(11), true}, []any{plan.Slices[0].Files, plan.Slices[0].Bytes, plan.Slices[0].Rows, plan.Slices[0].Guessed})
-	require.Empty(t, h.audited(), "nothing was changed")
+	require.Empty(t, h.Audited(), "nothing was changed")
 
 	// Fifty at once start one.
-	answers := make([]answer, 50)
+	answers := make([]apitest.Answer, 50)
 	var group sync.WaitGroup
 	for i := range answers {
-		group.Go(func() { answers[i] = h.do("POST", "/backfill", `{`+january+`,"max_parallel":2}`) })
+		group.Go(func() { answers[i] = h.Do("POST", "/backfill", `{`+january+`,"max_parallel":2}`) })
 	}
 	group.Wait()
 	var first apiclient.Backfill
 	for _, a := range answers {
-		require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+		require.Equal(t, http.StatusAccepted, a.Status, string(a.Body))
 		var b apiclient.Backfill
-		a.into(t, &b)
+		a.Into(t, &b)
 		if first.ID == "" {
 			first = b
 		}
 		require.Equal(t, first.ID, b.ID)
-		require.Equal(t, "/backfill/"+b.ID, a.header.Get("Location"))
+		require.Equal(t, "/backfill/"+b.ID, a.Header.Get("Location"))
 	}
-	require.Equal(t, "http://temporal.test/namespaces/"+h.space+"/workflows/backfill-as_of-20250101-20250104-"+first.ID, first.TemporalUI)
+	require.Equal(t, "http://temporal.test/namespaces/"+h.Settings.Temporal.Namespace+"/workflows/backfill-as_of-20250101-20250104-"+first.ID, first.TemporalUI)
 	require.Equal(t, "token:test", first.Actor)
 
 	require.Eventually(t, func() bool {
@@ -126,25 +84,25 @@ func TestBackfills(t *testing.T) {
 	require.Equal(t, workflows.StagePrepare, training.Progress.Stages[0].Stage, "after the stages before")
 	require.True(t, strings.HasSuffix(training.TemporalUI, "/"+training.WorkflowID+"/"+training.WorkflowRunID), training.TemporalUI)
 
-	overlap := h.do("POST", "/backfill", strings.Replace(`{`+january+`}`, "01-04", "01-05", 1))
-	p := overlap.problem(t)
+	overlap := h.Do("POST", "/backfill", strings.Replace(`{`+january+`}`, "01-04", "01-05", 1))
+	p := overlap.Problem(t)
 	require.Equal(t, []any{http.StatusConflict, "overlap"}, []any{p.Status, p.Code})
 	require.Contains(t, p.Detail, first.ID)
-	require.Equal(t, "overlap", h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-01-02T00:00:00Z","to":"2025-01-03T00:00:00Z","step":"1d","dry_run":true}`).problem(t).Code,
+	require.Equal(t, "overlap", h.Do("POST", "/backfill", `{"kind":"as_of","from":"2025-01-02T00:00:00Z","to":"2025-01-03T00:00:00Z","step":"1d","dry_run":true}`).Problem(t).Code,
 		"a dry run says so as well")
-	require.Equal(t, http.StatusOK, h.do("POST", "/backfill", `{`+january+`,"max_parallel":2,"dry_run":true}`).status, "it is the very same")
-	disjoint := h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
-	require.Equal(t, http.StatusAccepted, disjoint.status, string(disjoint.body))
-	again := h.do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
-	require.Equal(t, disjoint.header.Get("Location"), again.header.Get("Location"))
-	require.Equal(t, "key_reused", h.do("POST", "/backfill", `{"kind":"refresh"}`, "Idempotency-Key: k").problem(t).Code)
-	require.Equal(t, "invalid_request", h.do("POST", "/backfill", `{"kind":"as_of","to":"2025-02-02T00:00:00Z"}`).problem(t).Code)
+	require.Equal(t, http.StatusOK, h.Do("POST", "/backfill", `{`+january+`,"max_parallel":2,"dry_run":true}`).Status, "it is the very same")
+	disjoint := h.Do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
+	require.Equal(t, http.StatusAccepted, disjoint.Status, string(disjoint.Body))
+	again := h.Do("POST", "/backfill", `{"kind":"as_of","from":"2025-02-01T00:00:00Z","to":"2025-02-02T00:00:00Z","step":"24h"}`, "Idempotency-Key: k")
+	require.Equal(t, disjoint.Header.Get("Location"), again.Header.Get("Location"))
+	require.Equal(t, "key_reused", h.Do("POST", "/backfill", `{"kind":"refresh"}`, "Idempotency-Key: k").Problem(t).Code)
+	require.Equal(t, "invalid_request", h.Do("POST", "/backfill", `{"kind":"as_of","to":"2025-02-02T00:00:00Z"}`).Problem(t).Code)
 
 	// A long poll comes back with the change, and not before.
 	b := h.backfill(first.ID)
 	polled := make(chan apiclient.Backfill, 1)
 	go func() {
-		got, err := h.client(h.token).Backfill(t.Context(), first.ID, 20*time.Second, b.Revision)
+		got, err := h.Client(h.Token).Backfill(t.Context(), first.ID, 20*time.Second, b.Revision)
 		assert.NoError(t, err)
 		polled <- got
 	}()
@@ -154,7 +112,7 @@ func TestBackfills(t *testing.T) {
 	case <-time.After(time.Second):
 	}
 	began := time.Now()
-	require.Equal(t, http.StatusAccepted, h.do("POST", "/backfill/"+first.ID+"/cancel", nil).status)
+	require.Equal(t, http.StatusAccepted, h.Do("POST", "/backfill/"+first.ID+"/cancel", nil).Status)
 	require.Greater(t, (<-polled).Revision, b.Revision)
 	cancelled := h.overSoon(first.ID)
 	require.Less(t, time.Since(began), 30*time.Second)
@@ -162,19 +120,19 @@ func TestBackfills(t *testing.T) {
 	require.Equal(t, backfill.SliceCount{Total: 3, Cancelled: 3}, cancelled.Count)
 
 	require.NoError(t, os.Remove(hold))
-	require.Equal(t, http.StatusAccepted, h.do("POST", "/backfill/"+first.ID+"/retry", nil).status)
+	require.Equal(t, http.StatusAccepted, h.Do("POST", "/backfill/"+first.ID+"/retry", nil).Status)
 	failed := h.overSoon(first.ID)
 	require.Equal(t, backfill.Failed, failed.State)
 	require.Contains(t, failed.Slices[0].Error, "DataInvalid: train: ")
 	require.Contains(t, failed.Slices[0].Error, "nothing to train on")
 	require.Nil(t, failed.Slices[0].Progress, "of an as_of it is over")
 	require.Equal(t, 2, failed.Round)
-	h.overSoon(strings.TrimPrefix(disjoint.header.Get("Location"), "/backfill/"))
+	h.overSoon(strings.TrimPrefix(disjoint.Header.Get("Location"), "/backfill/"))
 
 	// A refresh tells its stages to the end, and afterwards.
-	refresh := h.do("POST", "/backfill", `{"kind":"refresh"}`)
-	require.Equal(t, http.StatusAccepted, refresh.status, string(refresh.body))
-	ended := h.overSoon(strings.TrimPrefix(refresh.header.Get("Location"), "/backfill/")).Slices[0]
+	refresh := h.Do("POST", "/backfill", `{"kind":"refresh"}`)
+	require.Equal(t, http.StatusAccepted, refresh.Status, string(refresh.Body))
+	ended := h.overSoon(strings.TrimPrefix(refresh.Header.Get("Location"), "/backfill/")).Slices[0]
 	require.NotNil(t, ended.Progress)
 	require.Equal(t, []any{workflows.StageDone, workflows.OutcomeFailed}, []any{ended.Progress.Stage, ended.Progress.Outcome})
 	last := ended.Progress.Stages[len(ended.Progress.Stages)-1]
@@ -183,18 +141,18 @@ func TestBackfills(t *testing.T) {
 	require.False(t, last.Ended.IsZero())
 
 	var page apiclient.Backfills
-	h.do("GET", "/backfill?limit=1", nil).into(t, &page)
+	h.Do("GET", "/backfill?limit=1", nil).Into(t, &page)
 	require.Len(t, page.Items, 1)
 	require.Empty(t, page.Items[0].Slices)
 	var rest apiclient.Backfills
-	h.do("GET", "/backfill?limit=2&cursor="+page.Next, nil).into(t, &rest)
+	h.Do("GET", "/backfill?limit=2&cursor="+page.Next, nil).Into(t, &rest)
 	require.Equal(t, first.ID, rest.Items[1].ID)
 	require.Empty(t, rest.Next)
-	require.Equal(t, "not_found", h.do("GET", "/backfill/none", nil).problem(t).Code)
+	require.Equal(t, "not_found", h.Do("GET", "/backfill/none", nil).Problem(t).Code)
 	require.Equal(t, []string{
 		"done backfill.start", "done backfill.retry " + first.ID, "done backfill.cancel " + first.ID, "refused backfill.start as_of invalid_request",
 		"refused backfill.start refresh key_reused", "done backfill.start", "refused backfill.start as_of overlap", "refused backfill.start overlap", "done backfill.start",
-	}, withoutIDs(h.audited()))
+	}, withoutIDs(h.Audited()))
 }
 
 func TestETA(t *testing.T) {
@@ -224,9 +182,9 @@ func TestETA(t *testing.T) {
 	require.Zero(t, out.ETA, "nothing ran before")
 	m := postgrestest.Manifest(t, postgrestest.Fixture{})
 	m.Coverage.StoredTo = now.Add(-10 * time.Minute)
-	v, err := h.store.CreateVersion(t.Context(), versions.NewVersion{Manifest: m})
+	v, err := h.Store.CreateVersion(t.Context(), versions.NewVersion{Manifest: m})
 	require.NoError(t, err)
-	require.NoError(t, h.store.MarkReady(t.Context(), v.ID, nil))
+	require.NoError(t, h.Store.MarkReady(t.Context(), v.ID, nil))
 	require.NoError(t, h.addETA(t.Context(), &out))
 	require.WithinDuration(t, now.Add(9*time.Minute), out.Slices[0].ETA, 20*time.Second, "a version took ten minutes")
 }
@@ -245,42 +203,42 @@ func withoutIDs(lines []string) (out []string) {
 func TestBackfillsWithoutTemporal(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	plan := h.do("POST", "/backfill", `{`+january+`,"dry_run":true}`)
-	require.Equal(t, "temporal_unavailable", plan.problem(t).Code, "only a worker can look at the events")
-	require.Equal(t, "5", plan.header.Get("Retry-After"))
+	plan := h.Do("POST", "/backfill", `{`+january+`,"dry_run":true}`)
+	require.Equal(t, "temporal_unavailable", plan.Problem(t).Code, "only a worker can look at the events")
+	require.Equal(t, "5", plan.Header.Get("Retry-After"))
 
-	a := h.do("POST", "/backfill", `{`+january+`}`)
-	require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+	a := h.Do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, http.StatusAccepted, a.Status, string(a.Body))
 	var b apiclient.Backfill
-	a.into(t, &b)
+	a.Into(t, &b)
 	require.Equal(t, backfill.Pending, b.State, "it is left for a worker to start")
-	again := h.do("POST", "/backfill", `{`+january+`}`)
-	require.Equal(t, a.header.Get("Location"), again.header.Get("Location"))
-	_, err := h.store.EndBackfill(t.Context(), b.ID, 1, "over")
+	again := h.Do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, a.Header.Get("Location"), again.Header.Get("Location"))
+	_, err := h.Store.EndBackfill(t.Context(), b.ID, 1, "over")
 	require.NoError(t, err)
-	retried := h.do("POST", "/backfill/"+b.ID+"/retry", nil)
-	require.Equal(t, http.StatusAccepted, retried.status, string(retried.body))
+	retried := h.Do("POST", "/backfill/"+b.ID+"/retry", nil)
+	require.Equal(t, http.StatusAccepted, retried.Status, string(retried.Body))
 	require.Equal(t, backfill.Pending, h.backfill(b.ID).State)
-	require.Equal(t, http.StatusServiceUnavailable, h.do("GET", "/readyz", nil).status)
-	require.Equal(t, http.StatusOK, h.do("GET", "/healthz", nil).status)
+	require.Equal(t, http.StatusServiceUnavailable, h.Do("GET", "/readyz", nil).Status)
+	require.Equal(t, http.StatusOK, h.Do("GET", "/healthz", nil).Status)
 }
 
 func TestBackfillsWithoutAWorker(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
-	a := h.do("POST", "/backfill", `{`+january+`}`)
-	require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+	h := newHarness(t, apitest.WithTemporal)
+	a := h.Do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, http.StatusAccepted, a.Status, string(a.Body))
 	var b apiclient.Backfill
-	a.into(t, &b)
+	a.Into(t, &b)
 	require.Equal(t, []any{backfill.Pending, 3}, []any{b.State, b.Count.Pending})
 
 	s3 := awstest.S3(t)
 	require.NoError(t, s3.Put(t.Context(), "raw/interactions/dt=2025-01-02/part-0.parquet", strings.NewReader("PAR1 and then nothing")))
-	h.withWorkerOn(t, s3)
+	h.WithWorkerOn(t, s3)
 	over := h.overSoon(b.ID)
 	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Failed: 2}, over.Count, "a worker has started it")
 	require.Equal(t, []any{backfill.Skipped, "there are no events before its end"}, []any{over.Slices[0].State, over.Slices[0].Reason})
-	c, err := client.Dial(client.Options{HostPort: h.address, Namespace: h.space, Logger: temporaltest.Quiet})
+	c, err := client.Dial(client.Options{HostPort: h.Settings.Temporal.Address, Namespace: h.Settings.Temporal.Namespace, Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	defer c.Close()
 	harnesstest.Eventually(t, "the workflows to be visible", func() bool {
@@ -294,23 +252,23 @@ func TestBackfillsWithoutAWorker(t *testing.T) {
 
 func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
+	h := newHarness(t, apitest.WithTemporal)
 	s3 := awstest.S3(t)
 	const key = "raw/interactions/dt=2025-01-02/part-0.parquet"
 	require.NoError(t, s3.Put(t.Context(), key, strings.NewReader("PAR1 and then nothing")))
-	h.withWorkerOn(t, s3)
+	h.WithWorkerOn(t, s3)
 
 	var plan apiclient.Plan
-	h.do("POST", "/backfill", `{`+january+`,"dry_run":true}`).into(t, &plan)
+	h.Do("POST", "/backfill", `{`+january+`,"dry_run":true}`).Into(t, &plan)
 	require.Equal(t, []int{2, 1}, []int{plan.Run, plan.Skip})
 	require.Equal(t, []string{"skip", "run", "run"}, []string{plan.Slices[0].Decision, plan.Slices[1].Decision, plan.Slices[2].Decision})
 	require.Equal(t, "there are no events before its end", plan.Slices[0].Reason)
 	require.Equal(t, []any{1, 1, int64(0), true}, []any{plan.Slices[1].Files, plan.Slices[1].Unreadable, plan.Slices[1].Rows, plan.Slices[1].Guessed})
 	require.Equal(t, []apiclient.PlanWarning{{File: key, Message: "its rows cannot be counted: it does not begin and end as a Parquet file, or is encrypted"}}, plan.Warnings)
 
-	started := h.do("POST", "/backfill", `{`+january+`}`)
-	require.Equal(t, http.StatusAccepted, started.status, string(started.body))
+	started := h.Do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, http.StatusAccepted, started.Status, string(started.Body))
 	var b apiclient.Backfill
-	started.into(t, &b)
+	started.Into(t, &b)
 	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Failed: 2}, h.overSoon(b.ID).Count, "only its own window is without events")
 }

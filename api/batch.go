@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/recommend"
 )
@@ -17,13 +18,13 @@ import (
 const batchBody = 2 << 20
 
 func (s *server) batchRoutes() {
-	route(s, huma.Operation{OperationID: "recommend-batch", Method: http.MethodPost, Path: "/recommendations/batch", Tags: []string{"Recommendations"},
+	rest.Register(s.api, huma.Operation{OperationID: "recommend-batch", Method: http.MethodPost, Path: "/recommendations/batch", Tags: []string{"Recommendations"},
 		MaxBodyBytes: batchBody, BodyReadTimeout: requestTimeout,
 		Summary: "Recommend items to many users",
 		Description: "Changes nothing. Makes the same lists as GET /recommendations/{user} for up to 100 users, from one version and in a few round trips. " +
 			"The answer holds a list or a problem for each user, in their order. What concerns all of them, such as a version that does not exist, is " +
 			"the problem of the request."},
-		access{scope: apiclient.ScopeRecommend}, s.recommendBatch)
+		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommendBatch)
 }
 
 type batchInput struct{ Body apiclient.BatchRequest }
@@ -40,7 +41,7 @@ func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutp
 	for i, id := range b.Users {
 		out[i].UserID = id
 		if err := checkID("user", id); err != nil {
-			out[i].Problem = s.problemWithin(ctx, err)
+			out[i].Problem = rest.ProblemOf(ctx, s.log, err)
 			continue
 		}
 		users, places = append(users, id), append(places, i)
@@ -69,7 +70,7 @@ func (s *server) recommendEach(ctx context.Context, req recommend.Request, users
 		req.UserID = id
 		l, err := s.reader.Recommend(ctx, req)
 		if errors.Is(err, recommend.ErrNoSolution) {
-			out[places[n]].Problem = s.problemWithin(ctx, err)
+			out[places[n]].Problem = rest.ProblemOf(ctx, s.log, err)
 			continue
 		}
 		if err != nil {
@@ -79,12 +80,4 @@ func (s *server) recommendEach(ctx context.Context, req recommend.Request, users
 		out[places[n]].List = &list
 	}
 	return nil
-}
-
-// problemWithin describes what is wrong with a part of an answer; the request
-// itself succeeds.
-func (s *server) problemWithin(ctx context.Context, err error) *apiclient.Problem {
-	p := classify(ctx, s.log, err)
-	fillIn(ctx, p)
-	return p
 }

@@ -20,7 +20,7 @@ import (
 func TestRecommendBatch(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	_, err := api.RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u"}})
 	var p *apiclient.Problem
 	require.ErrorAs(t, err, &p)
@@ -65,7 +65,7 @@ func TestRecommendBatch(t *testing.T) {
 		`{"users":["u"],"category":"\u0000"}`:                               "invalid_text",
 		`{"users":[` + strings.Repeat(`"u",`, apiclient.MaxBatch) + `"u"]}`: "invalid_request",
 	} {
-		require.Equal(t, code, h.do("POST", "/recommendations/batch", body).problem(t).Code, body)
+		require.Equal(t, code, h.Do("POST", "/recommendations/batch", body).Problem(t).Code, body)
 	}
 
 	long := strings.Repeat("\u2028", 84)
@@ -79,7 +79,7 @@ func TestRecommendBatch(t *testing.T) {
 	got, err = api.RecommendBatch(t.Context(), full)
 	require.NoError(t, err, "the longest request fits")
 	require.Len(t, got.Items, apiclient.MaxBatch)
-	require.Empty(t, h.audited(), "it changes nothing")
+	require.Empty(t, h.Audited(), "it changes nothing")
 }
 
 // TestRecommendBatchWithoutASolution gives the live version a Gram matrix that no
@@ -87,11 +87,11 @@ func TestRecommendBatch(t *testing.T) {
 func TestRecommendBatchWithoutASolution(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	v := postgrestest.Build(t, h.store, postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
-	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
+	v := postgrestest.Build(t, h.Store, postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
+	_, err := h.Store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
-	postgrestest.Stream(t, h.store, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
-	got, err := h.client(h.token).RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u00002", "u00003", "nobody"}, K: 3})
+	postgrestest.Stream(t, h.Store, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
+	got, err := h.Client(h.Token).RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u00002", "u00003", "nobody"}, K: 3})
 	require.NoError(t, err)
 	require.Equal(t, recommend.Personalised, got.Items[0].List.Stage)
 	require.Nil(t, got.Items[1].List)

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
 )
@@ -28,13 +29,11 @@ var referenceStyle string
 
 // document is the OpenAPI document of the API, as it is committed.
 func document() []byte {
-	s := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)
-	s.handler()
-	return documentOf(s.api)
+	return documentOf(newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil).api.OpenAPI())
 }
 
-func documentOf(api huma.API) []byte {
-	data, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
+func documentOf(o *huma.OpenAPI) []byte {
+	data, err := json.MarshalIndent(o, "", "  ")
 	if err != nil {
 		panic(err) // it is made of our own types
 	}
@@ -43,13 +42,13 @@ func documentOf(api huma.API) []byte {
 
 // documentRoutes serve the document, and a page made from it that needs no
 // script and nothing from elsewhere.
-func (s *server) documentRoutes(engine *gin.Engine) {
-	data := documentOf(s.api)
+func (s *server) documentRoutes() {
+	data := documentOf(s.api.OpenAPI())
 	page := reference(s.api.OpenAPI())
 	style := sha256.Sum256([]byte(referenceStyle))
 	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(style[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	engine.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/vnd.oai.openapi+json;version=3.1", data) })
-	engine.GET("/docs", func(c *gin.Context) {
+	s.api.Router.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/vnd.oai.openapi+json;version=3.1", data) })
+	s.api.Router.GET("/docs", func(c *gin.Context) {
 		c.Header("Content-Security-Policy", policy)
 		c.Data(http.StatusOK, "text/html; charset=utf-8", page)
 	})
@@ -73,7 +72,7 @@ func reference(o *huma.OpenAPI) []byte {
 			}
 			entry := operation{Method: method, Path: path, Operation: op}
 			for _, s := range op.Security {
-				entry.Scope = strings.Join(s[tokenScheme], ", ")
+				entry.Scope = strings.Join(s[rest.TokenScheme], ", ")
 			}
 			if op.RequestBody != nil {
 				entry.Body = resolve(o, op.RequestBody.Content["application/json"].Schema)

@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/postgres/events"
@@ -29,22 +30,22 @@ const (
 
 func (s *server) eventRoutes() {
 	tags := []string{"Events"}
-	route(s, huma.Operation{OperationID: "send-events", Method: http.MethodPost, Path: "/events", Tags: tags, DefaultStatus: http.StatusAccepted,
+	rest.Register(s.api, huma.Operation{OperationID: "send-events", Method: http.MethodPost, Path: "/events", Tags: tags, DefaultStatus: http.StatusAccepted,
 		MaxBodyBytes: eventsBody, BodyReadTimeout: requestTimeout,
 		SkipValidateBody: true, // each event is looked at by itself
 		Summary:          "Send events to the stream",
 		Description: "Each event is accepted or rejected by itself; those of one user keep their order. " +
 			"When the stream does not take all of the good ones, the answer is 429 or 503 and names those that are not in it: " +
 			"send the same request again later, events with the same event_id count once."},
-		access{scope: apiclient.ScopeEvents}, s.sendEvents)
-	route(s, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
-		Summary: "What became of an event"}, access{scope: apiclient.ScopeEvents}, s.getEvent)
-	route(s, huma.Operation{OperationID: "get-verdicts", Method: http.MethodPost, Path: "/verdicts", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeEvents}, s.sendEvents)
+	rest.Register(s.api, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
+		Summary: "What became of an event"}, rest.Access{Scope: apiclient.ScopeEvents}, s.getEvent)
+	rest.Register(s.api, huma.Operation{OperationID: "get-verdicts", Method: http.MethodPost, Path: "/verdicts", Tags: tags,
 		MaxBodyBytes: eventsBody, BodyReadTimeout: requestTimeout,
 		Summary: "Show what became of many events",
 		Description: "Changes nothing. Unlike GET /events/{id}, it tells events with the same id apart, by their digest. A verdict stays as it is: " +
 			"ask again for those that are unknown."},
-		access{scope: apiclient.ScopeEvents}, s.getVerdicts)
+		rest.Access{Scope: apiclient.ScopeEvents}, s.getVerdicts)
 }
 
 // newEvents is the body of a request that sends events.
@@ -66,10 +67,10 @@ type sendEventsOutput struct{ Body apiclient.Sent }
 
 func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEventsOutput, error) {
 	if n := len(in.Body.Events); n < 1 || n > mostEvents {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", fmt.Sprintf("the request holds %d events", n), "send 1 to 500 of them as {\"events\": […]}")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", fmt.Sprintf("the request holds %d events", n), "send 1 to 500 of them as {\"events\": […]}")
 	}
 	if s.stream == nil {
-		return nil, failAfter(http.StatusServiceUnavailable, "no_stream", "no stream is configured", "set RECFLOW_STREAM", time.Minute)
+		return nil, rest.FailAfter(http.StatusServiceUnavailable, "no_stream", "no stream is configured", "set RECFLOW_STREAM", time.Minute)
 	}
 	out := &sendEventsOutput{apiclient.Sent{Results: make([]apiclient.SentEvent, len(in.Body.Events))}}
 	var records []awsclient.StreamRecord
@@ -101,9 +102,9 @@ func (s *server) notAllPut(ctx context.Context, sent apiclient.Sent, from []int,
 	var p *apiclient.Problem
 	s.log.WarnContext(ctx, "events were not taken by the stream", "error", err)
 	if awsclient.Throttled(err) {
-		p = failAfter(http.StatusTooManyRequests, "stream_throttled", "", "send the same request again later; add shards when it happens often", retrySoon)
+		p = rest.FailAfter(http.StatusTooManyRequests, "stream_throttled", "", "send the same request again later; add shards when it happens often", rest.RetrySoon)
 	} else {
-		p = failAfter(http.StatusServiceUnavailable, "stream_unavailable", "", "send the same request again later", retrySoon)
+		p = rest.FailAfter(http.StatusServiceUnavailable, "stream_unavailable", "", "send the same request again later", rest.RetrySoon)
 	}
 	for n, i := range from {
 		if n < len(results) && results[n].Err == nil {
@@ -196,7 +197,7 @@ func (s *server) getVerdicts(ctx context.Context, in *getVerdictsInput) (*getVer
 		}
 		digest, err := hex.DecodeString(e.Digest)
 		if err != nil || len(digest) != len(keys[i].Digest) {
-			return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "a digest is not 32 hexadecimal digits", "send it as POST /events returned it")
+			return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "a digest is not 32 hexadecimal digits", "send it as POST /events returned it")
 		}
 		keys[i] = events.VerdictKey{EventID: e.EventID, Digest: [16]byte(digest)}
 	}
@@ -225,7 +226,7 @@ func verdictOf(v events.Verdict) apiclient.Verdict {
 // checkID refuses an id that nothing can have.
 func checkID(name, id string) error {
 	if err := recsys.CheckID(name, id); err != nil {
-		return fail(http.StatusUnprocessableEntity, "invalid_id", err.Error(), "use an id of 1 to 256 bytes without control characters")
+		return rest.Fail(http.StatusUnprocessableEntity, "invalid_id", err.Error(), "use an id of 1 to 256 bytes without control characters")
 	}
 	return nil
 }

@@ -26,15 +26,15 @@ func TestSendEvents(t *testing.T) {
 	h.stream = stream.Client(t, "events")
 
 	t.Run("it looks at each event by itself", func(t *testing.T) {
-		a := h.do("POST", "/events", `{"events":[
+		a := h.Do("POST", "/events", `{"events":[
 			{"event_id":"a","user_id":"u","item_id":"i","event_type":"click","occurred_at":"2026-01-01T00:00:00Z"},
 			{"event_id":"b","user_id":"u","item_id":"i","event_type":"click","occurred_at":"yesterday"},
 			{"user_id":"u","item_id":"i","event_type":"view"},
 			{"event_id":"c","item_id":"i","event_type":"click"}, 7, null, {}, {"user_id":"u\u0000"},
 			{"event_id":"d","event_id":"e","user_id":"u","item_id":"i","event_type":"view"}]}`)
-		require.Equal(t, http.StatusAccepted, a.status, string(a.body))
+		require.Equal(t, http.StatusAccepted, a.Status, string(a.Body))
 		var sent apiclient.Sent
-		a.into(t, &sent)
+		a.Into(t, &sent)
 		require.Equal(t, 2, sent.Accepted)
 		require.Equal(t, 7, sent.Rejected)
 		var reasons []string
@@ -62,7 +62,7 @@ func TestSendEvents(t *testing.T) {
 		for n := range 20 {
 			events = append(events, apiclient.NewEvent{EventID: fmt.Sprintf("o%02d", n), UserID: fmt.Sprintf("u%d", n%3), ItemID: "i", EventType: "click"})
 		}
-		sent, err := h.client(h.token).SendEvents(t.Context(), events)
+		sent, err := h.Client(h.Token).SendEvents(t.Context(), events)
 		require.NoError(t, err)
 		require.Equal(t, 20, sent.Accepted)
 		last := map[string]string{}
@@ -78,17 +78,17 @@ func TestSendEvents(t *testing.T) {
 	t.Run("it says which events are not in the stream", func(t *testing.T) {
 		stream.OnPut(func(string, string) string { return "ProvisionedThroughputExceededException" })
 		defer stream.OnPut(nil)
-		a := h.do("POST", "/events", `{"events":[{"event_id":"a","user_id":"u","item_id":"i","event_type":"click"},{"event_id":"b"}]}`)
-		p := a.problem(t)
+		a := h.Do("POST", "/events", `{"events":[{"event_id":"a","user_id":"u","item_id":"i","event_type":"click"},{"event_id":"b"}]}`)
+		p := a.Problem(t)
 		require.Equal(t, "stream_throttled", p.Code)
-		require.Equal(t, http.StatusTooManyRequests, a.status)
-		require.NotEmpty(t, a.header.Get("Retry-After"))
+		require.Equal(t, http.StatusTooManyRequests, a.Status)
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
 		require.Equal(t, "0 events are in the stream, 1 are not, 1 can never be taken as they are", p.Detail)
 		require.Equal(t, []apiclient.Mistake{{Location: "body.events[0]", Message: "it is not in the stream"}}, p.Errors)
 	})
 	t.Run("it takes 1 to 500 events", func(t *testing.T) {
 		for _, body := range []string{`{"events":[]}`, `{}`, `{"events":[` + strings.Repeat("7,", 500) + `7]}`} {
-			require.Equal(t, "invalid_request", h.do("POST", "/events", body).problem(t).Code)
+			require.Equal(t, "invalid_request", h.Do("POST", "/events", body).Problem(t).Code)
 		}
 	})
 }
@@ -97,35 +97,35 @@ func TestEventOutcome(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	get := func(id string) (e apiclient.EventOutcome) {
-		h.do("GET", "/events/"+id, nil).into(t, &e)
+		h.Do("GET", "/events/"+id, nil).Into(t, &e)
 		return e
 	}
 	require.Equal(t, "unknown", get("x").State)
 	e := recsys.Event{EventID: "x", UserID: "u", ItemID: "i", EventType: "click", OccurredAt: time.Now()}
-	postgrestest.Stream(t, h.store, e)
+	postgrestest.Stream(t, h.Store, e)
 	require.Equal(t, "stored", get("x").State)
 	verdicts := []events.Verdict{
 		{EventID: "x", Digest: [16]byte{2}, Verdict: events.QuarantinedVerdict, Reason: "conflict", ArrivedAt: time.Now()},
 		{EventID: "x", Digest: [16]byte{1}, Verdict: events.Folded, Stage: "session", Version: 3, ArrivedAt: time.Now()},
 		{EventID: "q/1", Digest: [16]byte{1}, Verdict: events.QuarantinedVerdict, Reason: "bad_time", ArrivedAt: time.Now()},
 	}
-	require.NoError(t, h.store.WriteVerdicts(t.Context(), verdicts[:1], nil))
+	require.NoError(t, h.Store.WriteVerdicts(t.Context(), verdicts[:1], nil))
 	require.Equal(t, "stored", get("x").State, "the other one is in conflict, not this")
-	require.NoError(t, h.store.WriteVerdicts(t.Context(), verdicts[1:], nil))
+	require.NoError(t, h.Store.WriteVerdicts(t.Context(), verdicts[1:], nil))
 	got := get("x")
 	require.Equal(t, []any{"folded", "session", int64(3), 1}, []any{got.State, got.Stage, got.Version, got.Conflicts})
 	require.False(t, got.StoredAt.IsZero())
 	got = get("q%2F1")
 	require.Equal(t, []string{"quarantined", "bad_time", "q/1"}, []string{got.State, got.Reason, got.EventID})
-	require.Equal(t, "invalid_id", h.do("GET", "/events/"+strings.Repeat("%C3%A4", 129), nil).problem(t).Code)
+	require.Equal(t, "invalid_id", h.Do("GET", "/events/"+strings.Repeat("%C3%A4", 129), nil).Problem(t).Code)
 }
 
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	arrived := time.Now().UTC().Truncate(time.Millisecond)
-	require.NoError(t, h.store.WriteVerdicts(t.Context(), []events.Verdict{
+	require.NoError(t, h.Store.WriteVerdicts(t.Context(), []events.Verdict{
 		{EventID: "x", Digest: [16]byte{2}, Verdict: events.QuarantinedVerdict, Reason: "conflict", ArrivedAt: arrived},
 		{EventID: "x", Digest: [16]byte{1}, Verdict: events.Folded, Stage: "session", Version: 3, ArrivedAt: arrived},
 	}, nil))
@@ -145,7 +145,7 @@ func TestVerdicts(t *testing.T) {
 	require.False(t, folded.DecidedAt.IsZero())
 
 	ask := func(events any) string {
-		return h.do("POST", "/verdicts", map[string]any{"events": events}).problem(t).Code
+		return h.Do("POST", "/verdicts", map[string]any{"events": events}).Problem(t).Code
 	}
 	require.Equal(t, "invalid_request", ask([]any{}))
 	require.Equal(t, "invalid_request", ask([]any{map[string]any{"event_id": "x"}}))
@@ -159,5 +159,5 @@ func TestVerdicts(t *testing.T) {
 	got, err = api.Verdicts(t.Context(), full)
 	require.NoError(t, err, "the longest request fits")
 	require.Len(t, got.Items, len(full))
-	require.Empty(t, h.audited(), "it changes nothing")
+	require.Empty(t, h.Audited(), "it changes nothing")
 }

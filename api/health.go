@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/telemetry"
 )
@@ -19,12 +20,12 @@ const readyTimeout = 3 * time.Second
 
 func (s *server) healthRoutes() {
 	tags := []string{"Process"}
-	open(s, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Tags: tags,
+	rest.RegisterPublic(s.api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Tags: tags,
 		Summary: "Whether the process runs", Description: "Looks at nothing else: restart the process when this fails."}, s.healthz)
-	open(s, huma.Operation{OperationID: "ready", Method: http.MethodGet, Path: "/readyz", Tags: tags,
+	rest.RegisterPublic(s.api, huma.Operation{OperationID: "ready", Method: http.MethodGet, Path: "/readyz", Tags: tags,
 		Summary:     "Whether requests can be answered",
 		Description: "Asks the database and Temporal, and compares the schema and pgvector with what this build needs. 503 names what is missing."}, s.readyz)
-	open(s, huma.Operation{OperationID: "version", Method: http.MethodGet, Path: "/version", Tags: tags,
+	rest.RegisterPublic(s.api, huma.Operation{OperationID: "version", Method: http.MethodGet, Path: "/version", Tags: tags,
 		Summary: "Which build answers"}, s.version)
 }
 
@@ -39,7 +40,7 @@ type readyOutput struct{ Body apiclient.Ready }
 func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) {
 	select {
 	case <-s.stopping:
-		return nil, failAfter(http.StatusServiceUnavailable, "stopping", "this process is stopping", "ask another one", time.Second)
+		return nil, rest.FailAfter(http.StatusServiceUnavailable, "stopping", "this process is stopping", "ask another one", time.Second)
 	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -65,7 +66,7 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 		return nil
 	})
 	_ = group.Wait()
-	p := failAfter(http.StatusServiceUnavailable, "not_ready", "something that this process needs is missing", "see which, and its own log", retrySoon)
+	p := rest.FailAfter(http.StatusServiceUnavailable, "not_ready", "something that this process needs is missing", "see which, and its own log", rest.RetrySoon)
 	for _, missing := range []apiclient.Mistake{{Location: "database", Message: database}, {Location: "temporal", Message: temporal}} {
 		if missing.Message != "" {
 			p.Errors = append(p.Errors, missing)

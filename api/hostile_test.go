@@ -22,10 +22,10 @@ func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	expired, key, digest := apiclient.MintToken()
-	_, err := h.store.CreateToken(t.Context(), ledger.NewToken{Key: key, Digest: digest,
+	_, err := h.Store.CreateToken(t.Context(), ledger.NewToken{Key: key, Digest: digest,
 		Token: ledger.Token{Name: "expired", Scopes: []string{"admin"}, ExpiresAt: time.Now().Add(-time.Hour)}})
 	require.NoError(t, err)
-	narrow := h.tokenWith("narrow", apiclient.ScopeRead)
+	narrow := h.TokenWith("narrow", apiclient.ScopeRead)
 	const token = `{"name":"x","scopes":["read"]}`
 	for _, c := range []struct {
 		name, token, method, path, body, header string
@@ -36,27 +36,27 @@ func TestHostileRequests(t *testing.T) {
 		{"a missing scope", narrow, "POST", "/tokens", token, "", 403, "missing_scope"},
 		{"no token", "", "POST", "/tokens", token, "", 401, "no_token"},
 		{"another scheme", "", "POST", "/tokens", token, "Authorization: Basic cm9vdDpyb290", 401, "no_token"},
-		{"a body of another type", h.token, "POST", "/tokens", token, "Content-Type: text/xml", 415, "unsupported_media_type"},
-		{"a body that is no JSON", h.token, "POST", "/tokens", "{", "", 400, "bad_request"},
-		{"a field too many", h.token, "POST", "/tokens", `{"name":"x","scopes":["read"],"admin":true}`, "", 422, "invalid_request"},
-		{"a scope that is none", h.token, "POST", "/tokens", `{"name":"x","scopes":["root"]}`, "", 422, "invalid_request"},
-		{"a name with a quote", h.token, "POST", "/tokens", `{"name":"x'; DROP TABLE recflow.audit; --","scopes":["read"]}`, "", 422, "invalid_request"},
-		{"a number as a name", h.token, "POST", "/tokens", `{"name":7,"scopes":["read"]}`, "", 422, "invalid_request"},
-		{"deep nesting", h.token, "POST", "/tokens", strings.Repeat(`{"a":`, 100_000) + strings.Repeat("}", 100_000), "", 400, "bad_request"},
-		{"an id that is no number", h.token, "DELETE", "/tokens/1%20OR%201=1", "", "", 422, "invalid_request"},
-		{"an id beyond all numbers", h.token, "DELETE", "/tokens/99999999999999999999", "", "", 422, "invalid_request"},
-		{"a negative id", h.token, "DELETE", "/tokens/-1", "", "", 422, "invalid_request"},
-		{"traversal", h.token, "GET", "/events/..%2F..%2Fetc%2Fpasswd", "", "", 200, ""}, // an id like any other, and unknown
-		{"traversal without escapes", h.token, "GET", "/docs/../../etc/passwd", "", "", 404, "no_such_route"},
-		{"a zero in an id", h.token, "GET", "/events/a%00b", "", "", 400, "invalid_text"},
-		{"no UTF-8 in an id", h.token, "GET", "/events/%ff%fe", "", "", 400, "invalid_text"},
-		{"a zero in a query", h.token, "GET", "/audit?actor=%00", "", "", 400, "invalid_text"},
-		{"a query that is unknown", h.token, "GET", "/audit?order=asc", "", "", 422, "invalid_request"},
-		{"a limit beyond the limit", h.token, "GET", "/audit?limit=1000000", "", "", 422, "invalid_request"},
-		{"a cursor of one's own", h.token, "GET", "/audit?cursor=MTsgRFJPUA", "", "", 422, "bad_cursor"},
-		{"an address that is none", h.token, "GET", "/.git/config", "", "", 404, "no_such_route"},
-		{"another method", h.token, "PATCH", "/tokens", "", "", 405, "method_not_allowed"},
-		{"TRACE", h.token, "TRACE", "/tokens", "", "", 405, "method_not_allowed"},
+		{"a body of another type", h.Token, "POST", "/tokens", token, "Content-Type: text/xml", 415, "unsupported_media_type"},
+		{"a body that is no JSON", h.Token, "POST", "/tokens", "{", "", 400, "bad_request"},
+		{"a field too many", h.Token, "POST", "/tokens", `{"name":"x","scopes":["read"],"admin":true}`, "", 422, "invalid_request"},
+		{"a scope that is none", h.Token, "POST", "/tokens", `{"name":"x","scopes":["root"]}`, "", 422, "invalid_request"},
+		{"a name with a quote", h.Token, "POST", "/tokens", `{"name":"x'; DROP TABLE recflow.audit; --","scopes":["read"]}`, "", 422, "invalid_request"},
+		{"a number as a name", h.Token, "POST", "/tokens", `{"name":7,"scopes":["read"]}`, "", 422, "invalid_request"},
+		{"deep nesting", h.Token, "POST", "/tokens", strings.Repeat(`{"a":`, 100_000) + strings.Repeat("}", 100_000), "", 400, "bad_request"},
+		{"an id that is no number", h.Token, "DELETE", "/tokens/1%20OR%201=1", "", "", 422, "invalid_request"},
+		{"an id beyond all numbers", h.Token, "DELETE", "/tokens/99999999999999999999", "", "", 422, "invalid_request"},
+		{"a negative id", h.Token, "DELETE", "/tokens/-1", "", "", 422, "invalid_request"},
+		{"traversal", h.Token, "GET", "/events/..%2F..%2Fetc%2Fpasswd", "", "", 200, ""}, // an id like any other, and unknown
+		{"traversal without escapes", h.Token, "GET", "/docs/../../etc/passwd", "", "", 404, "no_such_route"},
+		{"a zero in an id", h.Token, "GET", "/events/a%00b", "", "", 400, "invalid_text"},
+		{"no UTF-8 in an id", h.Token, "GET", "/events/%ff%fe", "", "", 400, "invalid_text"},
+		{"a zero in a query", h.Token, "GET", "/audit?actor=%00", "", "", 400, "invalid_text"},
+		{"a query that is unknown", h.Token, "GET", "/audit?order=asc", "", "", 422, "invalid_request"},
+		{"a limit beyond the limit", h.Token, "GET", "/audit?limit=1000000", "", "", 422, "invalid_request"},
+		{"a cursor of one's own", h.Token, "GET", "/audit?cursor=MTsgRFJPUA", "", "", 422, "bad_cursor"},
+		{"an address that is none", h.Token, "GET", "/.git/config", "", "", 404, "no_such_route"},
+		{"another method", h.Token, "PATCH", "/tokens", "", "", 405, "method_not_allowed"},
+		{"TRACE", h.Token, "TRACE", "/tokens", "", "", 405, "method_not_allowed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var headers []string
@@ -67,24 +67,24 @@ func TestHostileRequests(t *testing.T) {
 			if c.body != "" {
 				body = c.body
 			}
-			before := len(h.audited())
-			a := h.doAs(c.token, c.method, c.path, body, headers...)
-			require.Equal(t, c.status, a.status, string(a.body))
+			before := len(h.Audited())
+			a := h.DoAs(c.token, c.method, c.path, body, headers...)
+			require.Equal(t, c.status, a.Status, string(a.Body))
 			changes := 0
 			if strings.HasPrefix(c.path, "/tokens") && (c.method == "POST" || c.method == "DELETE") {
 				changes = 1
 			}
-			require.Len(t, h.audited(), before+changes)
+			require.Len(t, h.Audited(), before+changes)
 			if c.status == 200 {
 				return
 			}
-			p := a.problem(t)
+			p := a.Problem(t)
 			require.Equal(t, c.code, p.Code)
 			if changes > 0 {
-				require.True(t, strings.HasSuffix(h.audited()[0], " "+c.code), h.audited()[0])
+				require.True(t, strings.HasSuffix(h.Audited()[0], " "+c.code), h.Audited()[0])
 			}
 			for _, sent := range []string{"DROP TABLE", "etc/passwd", "cm9vd", expired} {
-				require.NotContains(t, string(a.body), sent, "what was sent is not repeated")
+				require.NotContains(t, string(a.Body), sent, "what was sent is not repeated")
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func TestHostileRequests(t *testing.T) {
 func TestLimitsOfARequest(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	server := httpServer(h.handler(), h.log)
+	server := httpServer(h.api.Handler(), h.log)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	go server.Serve(l)
@@ -104,7 +104,7 @@ func TestLimitsOfARequest(t *testing.T) {
 		read := &counted{r: io.LimitReader(zeros{}, 100<<20)}
 		req, err := http.NewRequestWithContext(t.Context(), "POST", address+"/tokens", read)
 		require.NoError(t, err)
-		req.Header.Set("Authorization", "Bearer "+h.token)
+		req.Header.Set("Authorization", "Bearer "+h.Token)
 		req.Header.Set("Content-Type", "application/json")
 		resp, err := http.DefaultClient.Do(req)
 		if err == nil { // or the connection was closed before the answer was read
@@ -128,7 +128,7 @@ func TestLimitsOfARequest(t *testing.T) {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
 		defer conn.Close()
-		fmt.Fprintf(conn, "POST /tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", h.token)
+		fmt.Fprintf(conn, "POST /tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{", h.Token)
 		began := time.Now()
 		require.NoError(t, conn.SetReadDeadline(began.Add(30*time.Second)))
 		answer, _ := io.ReadAll(conn)

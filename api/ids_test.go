@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
@@ -59,7 +60,7 @@ var encodings = map[string]func(id string) string{
 // handler as it is, next to any other id.
 func TestPathIDs(t *testing.T) {
 	t.Parallel()
-	engine := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil).routes()
+	engine := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil).api.Router
 	var got []string
 	engine.GET("/ids/:a/and/:b", func(c *gin.Context) { got = []string{c.Param("a"), c.Param("b"), c.FullPath()} })
 	check := func(t interface {
@@ -88,7 +89,7 @@ func TestPathIDs(t *testing.T) {
 func (h *harness) withHardIDs(t *testing.T) []string {
 	t.Helper()
 	ids := hardIDs()
-	v := postgrestest.Build(t, h.store, postgrestest.Fixture{Change: func(d *postgrestest.Data) {
+	v := postgrestest.Build(t, h.Store, postgrestest.Fixture{Change: func(d *postgrestest.Data) {
 		renamed := map[string]string{}
 		for n, id := range ids {
 			renamed[d.Items[n].ItemID] = id
@@ -106,7 +107,7 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 		}
 		d.Holdout = nil
 	}})
-	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
+	_, err := h.Store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 	return ids
 }
@@ -114,7 +115,7 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 // textRoutes are the routes whose ids are the shop's own: each asks at path for id
 // and compares the answer with that of the library below the API.
 func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
-	plain := recommend.Recommender{Versions: h.store.VersionStore, Embeddings: h.store.EmbeddingStore}
+	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
 	return map[string]func(t *testing.T, id, path string){
 		"GET /items/:id": func(t *testing.T, id, path string) {
 			var got apiclient.ItemNow
@@ -126,7 +127,7 @@ func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
 			var got apiclient.ItemNow
 			h.ask(t, "PUT", path, map[string]any{"title": "T " + id}, &got)
 			require.Equal(t, id, got.ItemID)
-			said, err := h.store.ItemState(t.Context(), id)
+			said, err := h.Store.ItemState(t.Context(), id)
 			require.NoError(t, err)
 			require.Equal(t, "T "+id, *said.Title)
 		},
@@ -176,7 +177,7 @@ func TestIDsOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	ids, texts := h.withHardIDs(t), h.textRoutes()
-	for _, r := range h.routes().Routes() {
+	for _, r := range h.api.Router.Routes() {
 		name := r.Method + " " + r.Path
 		if !strings.Contains(r.Path, ":") {
 			continue
@@ -191,7 +192,7 @@ func TestIDsOnEveryRoute(t *testing.T) {
 				if strings.HasSuffix(path, "/pin") {
 					body = map[string]any{"pinned": true}
 				}
-				require.Equal(t, code, h.do(r.Method, path, body, "If-Match: *").problem(t).Code)
+				require.Equal(t, code, h.Do(r.Method, path, body, "If-Match: *").Problem(t).Code)
 				return
 			}
 			check := texts[name]
@@ -216,19 +217,19 @@ func (h *harness) ask(t *testing.T, method, target string, body, answered any) {
 		data = nil
 	}
 	req := httptest.NewRequest(method, target, bytes.NewReader(data)).WithContext(t.Context())
-	req.Header.Set("Authorization", "Bearer "+h.token)
+	req.Header.Set("Authorization", "Bearer "+h.Token)
 	req.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	h.http.Config.Handler.ServeHTTP(w, req)
+	h.Handler.ServeHTTP(w, req)
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-	answer{w.Code, w.Header(), w.Body.Bytes()}.into(t, answered)
+	apitest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.Bytes()}.Into(t, answered)
 }
 
 // TestClientIDs sends each hard id through the client to the real router and back.
 func TestClientIDs(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	for _, id := range h.withHardIDs(t) {
 		title := "T " + id
 		item, err := api.SetItem(t.Context(), id, apiclient.ItemChange{Title: &title})

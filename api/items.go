@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/embeddings"
@@ -17,15 +18,15 @@ import (
 
 func (s *server) itemRoutes() {
 	tags := []string{"Items"}
-	route(s, huma.Operation{OperationID: "get-item", Method: http.MethodGet, Path: "/items/{id}", Tags: tags,
-		Summary: "An item as it is now"}, access{scope: apiclient.ScopeRecommend}, s.getItem)
-	route(s, huma.Operation{OperationID: "set-item", Method: http.MethodPut, Path: "/items/{id}", Tags: tags,
+	rest.Register(s.api, huma.Operation{OperationID: "get-item", Method: http.MethodGet, Path: "/items/{id}", Tags: tags,
+		Summary: "An item as it is now"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.getItem)
+	rest.Register(s.api, huma.Operation{OperationID: "set-item", Method: http.MethodPut, Path: "/items/{id}", Tags: tags,
 		Summary: "Say whether an item is available, and what it is",
 		Description: "Holds from the next answer on, the stream's included, and in every version: an item that is not available is in no list, and filters by " +
 			"category and tag go by what is said here. What is left out stays as it is. The item need not be known yet."},
-		access{apiclient.ScopeItems, "item.set"}, s.setItem)
-	route(s, huma.Operation{OperationID: "similar-items", Method: http.MethodGet, Path: "/items/{id}/similar", Tags: tags,
-		Summary: "The items nearest to an item"}, access{scope: apiclient.ScopeRecommend}, s.similarItems)
+		rest.Access{Scope: apiclient.ScopeItems, Action: "item.set"}, s.setItem)
+	rest.Register(s.api, huma.Operation{OperationID: "similar-items", Method: http.MethodGet, Path: "/items/{id}/similar", Tags: tags,
+		Summary: "The items nearest to an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.similarItems)
 }
 
 // ItemPath names an item. It is exported for the sake of reflection.
@@ -59,13 +60,13 @@ func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, er
 	}
 	b := in.Body
 	if b.Available == nil && b.Title == nil && b.Category == nil && b.Tags == nil && len(b.Reset) == 0 {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "the request changes nothing", "give available, title, category, tags or reset")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "the request changes nothing", "give available, title, category, tags or reset")
 	}
 	if slices.Contains(b.Tags, "") {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "a tag is empty", "leave it out")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "a tag is empty", "leave it out")
 	}
 	var said embeddings.ItemState
-	err := s.change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+	err := s.api.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
 		said, err = embeddings.New(tx).ChangeItem(ctx, in.ID, embeddings.ItemChange{Available: b.Available, Title: b.Title, Category: b.Category, Tags: b.Tags, Reset: b.Reset})
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/recsys"
@@ -19,14 +20,14 @@ const bucketTimeout = 60 * time.Second
 
 func (s *server) quarantineRoutes() {
 	tags := []string{"Quarantine"}
-	route(s, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/quarantine", Tags: tags,
+	rest.Register(s.api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/quarantine", Tags: tags,
 		Summary:     "List records that the stream could not use",
 		Description: "The records of a day, without their bytes. A record that was delivered twice is listed once on a page."},
-		access{scope: apiclient.ScopeRead}, s.listQuarantine)
-	route(s, huma.Operation{OperationID: "get-quarantine-record", Method: http.MethodGet, Path: "/quarantine/{id}", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeRead}, s.listQuarantine)
+	rest.Register(s.api, huma.Operation{OperationID: "get-quarantine-record", Method: http.MethodGet, Path: "/quarantine/{id}", Tags: tags,
 		Summary:     "Show a record that the stream could not use, with its bytes",
 		Description: "Send the object that a list names: without it every object of the quarantine may be read."},
-		access{scope: apiclient.ScopeOperate}, s.getQuarantineRecord)
+		rest.Access{Scope: apiclient.ScopeOperate}, s.getQuarantineRecord)
 }
 
 type listQuarantineInput struct {
@@ -59,10 +60,10 @@ func (s *server) listQuarantine(ctx context.Context, in *listQuarantineInput) (*
 	if len(page.Damaged) > 0 {
 		s.log.WarnContext(ctx, "quarantine objects are damaged", "keys", page.Damaged)
 	}
-	out := &listQuarantineOutput{apiclient.Quarantine{Items: mapEach(page.Records, quarantineRecordOf), Damaged: page.Damaged}}
+	out := &listQuarantineOutput{apiclient.Quarantine{Items: rest.MapEach(page.Records, quarantineRecordOf), Damaged: page.Damaged}}
 	if page.More {
 		last := page.Records[len(page.Records)-1]
-		out.Body.Next = encodeCursor(last.QuarantinedAt.UTC().Format(time.RFC3339Nano) + " " + last.QuarantineID)
+		out.Body.Next = rest.EncodeCursor(last.QuarantinedAt.UTC().Format(time.RFC3339Nano) + " " + last.QuarantineID)
 	}
 	return out, nil
 }
@@ -72,13 +73,13 @@ func positionOf(cursor string) (p quarantine.Position, err error) {
 	if cursor == "" {
 		return p, nil
 	}
-	text, err := decodeCursor(cursor)
+	text, err := rest.DecodeCursor(cursor)
 	if err != nil {
 		return p, err
 	}
 	at, id, _ := strings.Cut(text, " ")
 	if p.At, err = time.Parse(time.RFC3339Nano, at); err != nil || p.At.IsZero() {
-		return p, badCursor()
+		return p, rest.BadCursor()
 	}
 	p.ID = id
 	return p, nil
@@ -118,14 +119,14 @@ func parseDay(text string, now time.Time) (time.Time, error) {
 	}
 	day, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		return day, fail(http.StatusUnprocessableEntity, "invalid_request", "day is not a date", "use 2006-01-02")
+		return day, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "day is not a date", "use 2006-01-02")
 	}
 	return day, nil
 }
 
 func (s *server) needBucket() error {
 	if s.quarantine == nil {
-		return failAfter(http.StatusServiceUnavailable, "no_bucket", "no bucket is configured", "set RECFLOW_BUCKET", time.Minute)
+		return rest.FailAfter(http.StatusServiceUnavailable, "no_bucket", "no bucket is configured", "set RECFLOW_BUCKET", time.Minute)
 	}
 	return nil
 }
@@ -136,5 +137,5 @@ func (s *server) bucketProblem(ctx context.Context, err error) error {
 		return err
 	}
 	s.log.WarnContext(ctx, "quarantine cannot be read", "error", err)
-	return failAfter(http.StatusServiceUnavailable, "bucket_unavailable", "the bucket cannot be read", "try again", retrySoon)
+	return rest.FailAfter(http.StatusServiceUnavailable, "bucket_unavailable", "the bucket cannot be read", "try again", rest.RetrySoon)
 }

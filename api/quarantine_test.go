@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/quarantine"
@@ -19,14 +20,14 @@ import (
 func TestQuarantine(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	day := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
-	require.Equal(t, "no_bucket", h.do("GET", "/quarantine", nil).problem(t).Code)
-	require.Equal(t, "no_bucket", h.do("GET", "/quarantine/x", nil).problem(t).Code)
+	require.Equal(t, "no_bucket", h.Do("GET", "/quarantine", nil).Problem(t).Code)
+	require.Equal(t, "no_bucket", h.Do("GET", "/quarantine/x", nil).Problem(t).Code)
 
 	bucket := awstest.S3(t)
 	h.quarantine = &quarantine.Reader{Bucket: bucket}
-	require.JSONEq(t, `{"items":[]}`, string(h.do("GET", "/quarantine", nil).body))
+	require.JSONEq(t, `{"items":[]}`, string(h.Do("GET", "/quarantine", nil).Body))
 	var body bytes.Buffer
 	w := gzip.NewWriter(&body)
 	var made []stream.Quarantined
@@ -67,15 +68,15 @@ func TestQuarantine(t *testing.T) {
 
 	for path, code := range map[string]string{
 		"/quarantine?day=yesterday": "invalid_request", "/quarantine?day=2026-02-30": "invalid_request", "/quarantine?limit=1001": "invalid_request",
-		"/quarantine?order=any": "invalid_request", "/quarantine?cursor=x": "bad_cursor", "/quarantine?cursor=" + encodeCursor("7"): "bad_cursor",
+		"/quarantine?order=any": "invalid_request", "/quarantine?cursor=x": "bad_cursor", "/quarantine?cursor=" + rest.EncodeCursor("7"): "bad_cursor",
 		"/quarantine/x": "not_found", "/quarantine/x?object=" + object: "not_found",
 		"/quarantine/" + made[0].QuarantineID + "?object=quarantine/dt=2026-01-31/hour=02/q.gz": "not_found",
 		"/quarantine/x?object=raw/events/x.gz":                                                  "invalid_request", "/quarantine/x?object=quarantine/../raw/x.gz": "invalid_request",
 	} {
-		require.Equal(t, code, h.do("GET", path, nil).problem(t).Code, path)
+		require.Equal(t, code, h.Do("GET", path, nil).Problem(t).Code, path)
 	}
-	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("shop", apiclient.ScopeEvents), "GET", "/quarantine", nil).problem(t).Code)
-	reader := h.tokenWith("reader", apiclient.ScopeRead)
-	require.Equal(t, http.StatusOK, h.doAs(reader, "GET", "/quarantine", nil).status)
-	require.Equal(t, "missing_scope", h.doAs(reader, "GET", "/quarantine/x", nil).problem(t).Code, "the bytes may hold anything")
+	require.Equal(t, "missing_scope", h.DoAs(h.TokenWith("shop", apiclient.ScopeEvents), "GET", "/quarantine", nil).Problem(t).Code)
+	reader := h.TokenWith("reader", apiclient.ScopeRead)
+	require.Equal(t, http.StatusOK, h.DoAs(reader, "GET", "/quarantine", nil).Status)
+	require.Equal(t, "missing_scope", h.DoAs(reader, "GET", "/quarantine/x", nil).Problem(t).Code, "the bytes may hold anything")
 }

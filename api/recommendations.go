@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/recommend"
 )
@@ -20,19 +21,19 @@ func (s *server) recommendationRoutes() {
 	tags := []string{"Recommendations"}
 	const state = "The same state gives the same list and the same recommendation_id. With filters there are as many items as there are eligible ones, " +
 		"up to k. A change of the live version is followed within a second, what is said of an item at once."
-	route(s, huma.Operation{OperationID: "recommend", Method: http.MethodGet, Path: "/recommendations/{user}", Tags: tags,
+	rest.Register(s.api, huma.Operation{OperationID: "recommend", Method: http.MethodGet, Path: "/recommendations/{user}", Tags: tags,
 		Summary:     "Recommend items to a user",
 		Description: "The list names its stage: personalised (a trained user), session (a new one, from events and recent items alone) or popular (nothing that counts is known). " + state},
-		access{scope: apiclient.ScopeRecommend}, s.recommend)
-	route(s, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommend)
+	rest.Register(s.api, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
 		Summary:     "Recommend items to an anonymous user, after what was clicked just now",
 		Description: "Stage session, or popular without recent items that the version knows. " + state},
-		access{scope: apiclient.ScopeRecommend}, s.recommendSession)
-	route(s, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommendSession)
+	rest.Register(s.api, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
 		Summary: "Say where the score of an item for a user comes from",
 		Description: "The score is a sum with a term for each item of the user's history. A popular list has a rule instead. left_out says why the item is " +
 			"not in the list that the same request gives, whatever its length."},
-		access{scope: apiclient.ScopeRecommend}, s.explain)
+		rest.Access{Scope: apiclient.ScopeRecommend}, s.explain)
 }
 
 // ListQuery is what shapes every list. It is exported for the sake of reflection.
@@ -74,7 +75,7 @@ type listOutput struct{ Body apiclient.List }
 func listOf(l recommend.List) apiclient.List {
 	return apiclient.List{
 		RecommendationID: l.RecommendationID, UserID: l.UserID, Item: l.Item, Version: l.Version, Stage: l.Stage,
-		Items: mapEach(l.Items, func(r recommend.Ranked) apiclient.Ranked {
+		Items: rest.MapEach(l.Items, func(r recommend.Ranked) apiclient.Ranked {
 			return apiclient.Ranked{Rank: r.Rank, Item: r.Item, Score: r.Score}
 		}),
 	}
@@ -125,7 +126,7 @@ func explanationOf(e recommend.Explanation) apiclient.Explanation {
 	return apiclient.Explanation{
 		RecommendationID: e.RecommendationID, UserID: e.UserID, Item: e.Item, Version: e.Version, Stage: e.Stage,
 		Score: e.Score, LeftOut: orEmpty(e.LeftOut), Rule: e.Rule, Place: e.Place,
-		Terms: mapEach(e.Terms, func(t recommend.Term) apiclient.Term {
+		Terms: rest.MapEach(e.Terms, func(t recommend.Term) apiclient.Term {
 			return apiclient.Term{ItemID: t.ItemID, Title: t.Title, Weight: t.Weight, Score: t.Score}
 		}),
 	}
@@ -146,7 +147,7 @@ func (s *server) explain(ctx context.Context, in *explainInput) (*explainOutput,
 // unknownItem answers for an item that a version does not have.
 func unknownItem(err error) error {
 	if errors.Is(err, recommend.ErrUnknownItem) {
-		return fail(http.StatusNotFound, "unknown_item", "the version has no such item", "ids are as imported; a new item is known after the next training with its events")
+		return rest.Fail(http.StatusNotFound, "unknown_item", "the version has no such item", "ids are as imported; a new item is known after the next training with its events")
 	}
 	return err
 }

@@ -18,8 +18,8 @@ import (
 // withLive gives the API a live version.
 func (h *harness) withLive(t *testing.T) (data postgrestest.Data) {
 	t.Helper()
-	v := postgrestest.Build(t, h.store, postgrestest.Fixture{Change: func(d *postgrestest.Data) { data = *d }})
-	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
+	v := postgrestest.Build(t, h.Store, postgrestest.Fixture{Change: func(d *postgrestest.Data) { data = *d }})
+	_, err := h.Store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 	return data
 }
@@ -34,21 +34,21 @@ func listed(l recommend.List) (ids []string) {
 func TestRecommendations(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	require.Equal(t, "no_live_version", h.do("GET", "/recommendations/u00001", nil).problem(t).Code)
+	require.Equal(t, "no_live_version", h.Do("GET", "/recommendations/u00001", nil).Problem(t).Code)
 	data := h.withLive(t)
 	user := data.Users[5]
 	get := func(path string) (l recommend.List) {
 		t.Helper()
-		a := h.do("GET", path, nil)
-		require.Equal(t, http.StatusOK, a.status, string(a.body))
-		require.Equal(t, "no-store", a.header.Get("Cache-Control"))
-		a.into(t, &l)
+		a := h.Do("GET", path, nil)
+		require.Equal(t, http.StatusOK, a.Status, string(a.Body))
+		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
+		a.Into(t, &l)
 		require.NotEmpty(t, l.RecommendationID)
 		require.NotEmpty(t, l.Stage)
 		require.NotZero(t, l.Version)
 		return l
 	}
-	plain := recommend.Recommender{Versions: h.store.VersionStore, Embeddings: h.store.EmbeddingStore}
+	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
 	want, err := plain.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 	require.NoError(t, err)
 	require.Equal(t, want, get("/recommendations/"+user.ID))
@@ -59,7 +59,7 @@ func TestRecommendations(t *testing.T) {
 	}
 	want, err = plain.Recommend(t.Context(), req)
 	require.NoError(t, err)
-	got, err := h.client(h.token).Recommend(t.Context(), apiclient.ListRequest{
+	got, err := h.Client(h.Token).Recommend(t.Context(), apiclient.ListRequest{
 		UserID: req.UserID, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: req.Exclude, Recent: req.Recent, IncludeSeen: true, Version: 1,
 	})
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestRecommendations(t *testing.T) {
 	require.Equal(t, recommend.Alike, similar.Stage)
 
 	var e recommend.Explanation
-	h.do("GET", "/recommendations/"+user.ID+"/explain?item="+want.Items[0].ItemID, nil).into(t, &e)
+	h.Do("GET", "/recommendations/"+user.ID+"/explain?item="+want.Items[0].ItemID, nil).Into(t, &e)
 	var sum float64
 	for _, term := range e.Terms {
 		sum += term.Score
@@ -105,7 +105,7 @@ func TestRecommendations(t *testing.T) {
 		"/recommendations?" + manyRecent(51):         "invalid_request",
 		"/recommendations/u/explain?item=i000010%01": "invalid_id",
 	} {
-		require.Equal(t, code, h.do("GET", path, nil).problem(t).Code, path)
+		require.Equal(t, code, h.Do("GET", path, nil).Problem(t).Code, path)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestItems(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.withLive(t)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	top := func(r apiclient.ListRequest) apiclient.Ranked {
 		t.Helper()
 		r.K = 5
@@ -159,12 +159,12 @@ func TestItems(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, item, again)
 
-	require.Equal(t, "invalid_request", h.do("PUT", "/items/i", map[string]any{}).problem(t).Code)
-	require.Equal(t, "invalid_request", h.do("PUT", "/items/i", map[string]any{"reset": []string{"id"}}).problem(t).Code)
-	require.Equal(t, "invalid_text", h.do("PUT", "/items/i", `{"title":"a\u0000"}`).problem(t).Code)
-	require.Equal(t, "invalid_id", h.do("PUT", "/items/%07", map[string]any{"available": false}).problem(t).Code)
-	require.Equal(t, "missing_scope", h.doAs(h.tokenWith("reader", apiclient.ScopeRecommend), "PUT", "/items/i", map[string]any{"available": false}).problem(t).Code)
-	lines := h.audited()
+	require.Equal(t, "invalid_request", h.Do("PUT", "/items/i", map[string]any{}).Problem(t).Code)
+	require.Equal(t, "invalid_request", h.Do("PUT", "/items/i", map[string]any{"reset": []string{"id"}}).Problem(t).Code)
+	require.Equal(t, "invalid_text", h.Do("PUT", "/items/i", `{"title":"a\u0000"}`).Problem(t).Code)
+	require.Equal(t, "invalid_id", h.Do("PUT", "/items/%07", map[string]any{"available": false}).Problem(t).Code)
+	require.Equal(t, "missing_scope", h.DoAs(h.TokenWith("reader", apiclient.ScopeRecommend), "PUT", "/items/i", map[string]any{"available": false}).Problem(t).Code)
+	lines := h.Audited()
 	require.Equal(t, []string{"refused item.set missing_scope", "refused item.set invalid_id", "refused item.set i invalid_text",
 		"refused item.set invalid_request", "refused item.set invalid_request", "done item.set tomorrow"}, lines[:6])
 }
@@ -174,13 +174,13 @@ func TestAFlipIsFollowedWithinASecond(t *testing.T) {
 	h := newHarness(t)
 	h.withLive(t)
 	version := func() int64 {
-		l, err := h.client(h.token).Recommend(t.Context(), apiclient.ListRequest{UserID: "u", K: 1})
+		l, err := h.Client(h.Token).Recommend(t.Context(), apiclient.ListRequest{UserID: "u", K: 1})
 		require.NoError(t, err)
 		return l.Version
 	}
 	require.EqualValues(t, 1, version())
-	next := postgrestest.Build(t, h.store, postgrestest.Fixture{RunID: "next"})
-	_, err := h.store.Promote(t.Context(), versions.Promotion{Version: next.ID, Actor: "test"})
+	next := postgrestest.Build(t, h.Store, postgrestest.Fixture{RunID: "next"})
+	_, err := h.Store.Promote(t.Context(), versions.Promotion{Version: next.ID, Actor: "test"})
 	require.NoError(t, err)
 	began := time.Now()
 	require.Eventually(t, func() bool { return version() == next.ID }, 30*time.Second, 20*time.Millisecond)

@@ -88,8 +88,8 @@ func serve(ctx context.Context, s *server) error {
 // drains: without either of them the process is of no use to whoever watches it,
 // and only a restart brings a listener back.
 func serveOn(ctx context.Context, s *server, listener, metrics net.Listener) error {
-	requests := httpServer(s.handler(), s.log)
-	scrapes := httpServer(s.metrics.handler(), s.log)
+	requests := httpServer(s.api.Handler(), s.log)
+	scrapes := httpServer(s.api.Metrics(), s.log)
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended("serve requests", requests.Serve(listener)) })
 	group.Go(func() error { return ended("serve metrics", scrapes.Serve(metrics)) })

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/config"
 )
 
@@ -52,7 +53,7 @@ func drainSoon(c *config.API) { c.DrainTimeout = 10 * time.Second }
 
 func TestServe_ends_when_it_is_told_to(t *testing.T) {
 	t.Parallel()
-	s := newHarness(t, withSettings(drainSoon)).serving(t)
+	s := newHarness(t, apitest.WithSettings(drainSoon)).serving(t)
 	resp, err := http.Get("http://" + s.requests.Addr().String() + "/healthz")
 	require.NoError(t, err)
 	resp.Body.Close()
@@ -68,13 +69,13 @@ func TestServe_ends_with_the_error_of_a_listener(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHarness(t, withSettings(drainSoon))
+			h := newHarness(t, apitest.WithSettings(drainSoon))
 			s := h.serving(t)
 			conn, err := net.Dial("tcp", s.requests.Addr().String())
 			require.NoError(t, err)
 			defer conn.Close()
 			const body = `{"name":"late","scopes":["read"]}`
-			fmt.Fprintf(conn, "POST /tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", h.token, len(body))
+			fmt.Fprintf(conn, "POST /tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", h.Token, len(body))
 			answers := bufio.NewReader(conn)
 			first, err := http.ReadResponse(answers, nil)
 			require.NoError(t, err)

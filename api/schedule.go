@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/workflows"
@@ -24,21 +25,21 @@ const scheduleTimeout = 20 * time.Second
 
 func (s *server) scheduleRoutes() {
 	tags := []string{"Schedule"}
-	route(s, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
+	rest.Register(s.api, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
 		Summary:     "The schedule of the refresh, and what came of its runs",
 		Description: "The ETag changes with the schedule, not with its runs: a failure that pauses it changes it."},
-		access{scope: apiclient.ScopeRead}, s.getSchedule)
-	route(s, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeRead}, s.getSchedule)
+	rest.Register(s.api, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
 		Summary: "Create or change the schedule of the refresh",
 		Description: "What is left out keeps its value, inside training too: a paused schedule stays paused until paused is false. Of the first schedule it is the " +
 			"default. cron takes the place of every, and every that of cron. " +
 			"Runs do not overlap: one that is due while another is under way is skipped. A run that fails pauses the schedule and says why in its note. " +
 			"Send If-None-Match: * to make the first one, and the ETag of the GET as If-Match to change it: 428 without either, 412 when it was changed since."},
-		access{apiclient.ScopeOperate, "schedule.put"}, s.putSchedule)
-	route(s, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.put"}, s.putSchedule)
+	rest.Register(s.api, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary:     "End the schedule of the refresh",
 		Description: "A run that is under way goes on. Send the ETag of the GET as If-Match: 428 without one, 412 when it was changed since."},
-		access{apiclient.ScopeOperate, "schedule.delete"}, s.deleteSchedule)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.delete"}, s.deleteSchedule)
 }
 
 type scheduleOutput struct {
@@ -79,7 +80,7 @@ func (s *server) putSchedule(ctx context.Context, in *putScheduleInput) (*schedu
 		})
 	})
 	if wrong := (*serviceerror.InvalidArgument)(nil); errors.As(err, &wrong) {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "Temporal does not understand the schedule", "see that every field of cron is in its range")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "Temporal does not understand the schedule", "see that every field of cron is in its range")
 	}
 	if err != nil {
 		return nil, err
@@ -93,13 +94,13 @@ func (in *putScheduleInput) check(present *workflows.Schedule) error {
 	case present == nil && in.IfNoneMatch == "*":
 		return nil
 	case present == nil && in.IfMatch == "":
-		return fail(http.StatusPreconditionRequired, "if_match_required", "the request does not say which state it was decided on", "there is no schedule: send If-None-Match: *")
+		return rest.Fail(http.StatusPreconditionRequired, "if_match_required", "the request does not say which state it was decided on", "there is no schedule: send If-None-Match: *")
 	case present == nil:
-		return fail(http.StatusPreconditionFailed, "stale", "the schedule was deleted since you looked", "look again and decide again")
+		return rest.Fail(http.StatusPreconditionFailed, "stale", "the schedule was deleted since you looked", "look again and decide again")
 	case in.IfNoneMatch == "*":
-		return fail(http.StatusPreconditionFailed, "stale", "there is a schedule already", "look at GET /schedule and decide again")
+		return rest.Fail(http.StatusPreconditionFailed, "stale", "there is a schedule already", "look at GET /schedule and decide again")
 	}
-	return requireMatch(in.IfMatch, scheduleTag(*present))
+	return rest.RequireMatch(in.IfMatch, scheduleTag(*present))
 }
 
 type deleteScheduleInput struct {
@@ -109,7 +110,7 @@ type deleteScheduleInput struct {
 func (s *server) deleteSchedule(ctx context.Context, in *deleteScheduleInput) (*struct{}, error) {
 	err := s.changeSchedule(ctx, func(ctx context.Context) error {
 		return workflows.DeleteSchedule(ctx, s.temporal, func(present *workflows.Schedule) error {
-			return requireMatch(in.IfMatch, scheduleTag(*present))
+			return rest.RequireMatch(in.IfMatch, scheduleTag(*present))
 		})
 	})
 	return nil, err
@@ -120,20 +121,20 @@ func (s *server) deleteSchedule(ctx context.Context, in *deleteScheduleInput) (*
 // Should the database go away in the last moment, the change stands without its
 // entry; the answer is then an error.
 func (s *server) changeSchedule(ctx context.Context, change func(context.Context) error) error {
-	callOf(ctx).target = workflows.RefreshSchedule
+	rest.SetTarget(ctx, workflows.RefreshSchedule)
 	if err := s.temporalAnswers(ctx); err != nil {
 		return err
 	}
-	return s.change(ctx, workflows.RefreshSchedule, func(tx *postgres.DB) error {
+	return s.api.Change(ctx, workflows.RefreshSchedule, func(tx *postgres.DB) error {
 		if err := tx.Exclusive(ctx, workflows.RefreshSchedule); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, scheduleTimeout)
 		defer cancel()
 		err := change(ctx)
-		if temporalAway(err) || ctx.Err() != nil {
+		if rest.TemporalUnavailable(err) || ctx.Err() != nil {
 			s.log.WarnContext(ctx, "temporal went away during a change", "error", err)
-			return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal did not answer in time; whether the schedule was changed is not known", "look at GET /schedule", retrySoon)
+			return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal did not answer in time; whether the schedule was changed is not known", "look at GET /schedule", rest.RetrySoon)
 		}
 		return err
 	})
@@ -219,7 +220,7 @@ func newSchedule(ctx context.Context, n apiclient.NewSchedule) (s workflows.Sche
 	}
 	s.Refresh.From, s.Refresh.Scheduled = n.From.UTC(), true
 	s.Refresh.Promote = n.Promote == nil || *n.Promote
-	s.Refresh.Actor = "scheduled by " + principalOf(ctx).actor()
+	s.Refresh.Actor = "scheduled by " + rest.PrincipalOf(ctx).Actor()
 	if err := s.Validate(); err != nil {
 		return s, invalid(err)
 	}

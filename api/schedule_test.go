@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/workflows"
 )
@@ -19,17 +20,17 @@ const nightly = `{"cron": "0 3 * * *", "jitter": "10m", "training": {"rank": 32,
 
 func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
-	require.Equal(t, http.StatusNotFound, h.do("GET", "/schedule", nil).status)
-	require.Equal(t, "if_match_required", h.do("PUT", "/schedule", nightly).problem(t).Code)
-	require.Equal(t, http.StatusPreconditionFailed, h.do("PUT", "/schedule", nightly, `If-Match: "x"`).status)
-	require.Equal(t, http.StatusNotFound, h.do("DELETE", "/schedule", nil, "If-Match: *").status)
+	h := newHarness(t, apitest.WithTemporal)
+	require.Equal(t, http.StatusNotFound, h.Do("GET", "/schedule", nil).Status)
+	require.Equal(t, "if_match_required", h.Do("PUT", "/schedule", nightly).Problem(t).Code)
+	require.Equal(t, http.StatusPreconditionFailed, h.Do("PUT", "/schedule", nightly, `If-Match: "x"`).Status)
+	require.Equal(t, http.StatusNotFound, h.Do("DELETE", "/schedule", nil, "If-Match: *").Status)
 
-	a := h.do("PUT", "/schedule", nightly, "If-None-Match: *")
-	require.Equal(t, http.StatusOK, a.status, string(a.body))
-	require.Equal(t, a.header.Get("ETag"), h.do("GET", "/schedule", nil).header.Get("ETag"))
+	a := h.Do("PUT", "/schedule", nightly, "If-None-Match: *")
+	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
+	require.Equal(t, a.Header.Get("ETag"), h.Do("GET", "/schedule", nil).Header.Get("ETag"))
 	var s apiclient.Schedule
-	a.into(t, &s)
+	a.Into(t, &s)
 	require.Equal(t, "0 3 * * *", s.Cron)
 	require.Equal(t, "10m", s.Jitter)
 	require.Equal(t, "12h", s.CatchUp)
@@ -42,28 +43,28 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	require.WithinDuration(t, time.Now(), s.ChangedAt, time.Minute)
 
 	// What is read can be put as it is.
-	a = h.do("PUT", "/schedule", s.NewSchedule, "If-Match: "+a.header.Get("ETag"))
-	require.Equal(t, http.StatusOK, a.status, string(a.body))
-	first := a.header.Get("ETag")
+	a = h.Do("PUT", "/schedule", s.NewSchedule, "If-Match: "+a.Header.Get("ETag"))
+	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
+	first := a.Header.Get("ETag")
 
-	a = h.do("PUT", "/schedule", `{"every": "6h", "promote": false, "paused": true, "note": "the shop moves"}`, "If-Match: "+first)
-	require.Equal(t, http.StatusOK, a.status, string(a.body))
+	a = h.Do("PUT", "/schedule", `{"every": "6h", "promote": false, "paused": true, "note": "the shop moves"}`, "If-Match: "+first)
+	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
 	s = apiclient.Schedule{}
-	a.into(t, &s)
+	a.Into(t, &s)
 	require.Empty(t, s.Cron)
 	require.Equal(t, "6h", s.Every)
 	require.False(t, *s.Promote)
 	require.Equal(t, 32, s.Training.Rank, "what is left out is kept")
 	require.Empty(t, s.Next, "it is paused")
 
-	require.Equal(t, "stale", h.do("PUT", "/schedule", nightly, "If-Match: "+first).problem(t).Code)
-	require.Equal(t, "stale", h.do("PUT", "/schedule", nightly, "If-None-Match: *").problem(t).Code)
-	require.Equal(t, "if_match_required", h.do("DELETE", "/schedule", nil).problem(t).Code)
-	require.Equal(t, "stale", h.do("DELETE", "/schedule", nil, "If-Match: "+first).problem(t).Code)
-	require.Equal(t, http.StatusNoContent, h.do("DELETE", "/schedule", nil, "If-Match: "+a.header.Get("ETag")).status)
-	require.Equal(t, http.StatusNotFound, h.do("GET", "/schedule", nil).status)
+	require.Equal(t, "stale", h.Do("PUT", "/schedule", nightly, "If-Match: "+first).Problem(t).Code)
+	require.Equal(t, "stale", h.Do("PUT", "/schedule", nightly, "If-None-Match: *").Problem(t).Code)
+	require.Equal(t, "if_match_required", h.Do("DELETE", "/schedule", nil).Problem(t).Code)
+	require.Equal(t, "stale", h.Do("DELETE", "/schedule", nil, "If-Match: "+first).Problem(t).Code)
+	require.Equal(t, http.StatusNoContent, h.Do("DELETE", "/schedule", nil, "If-Match: "+a.Header.Get("ETag")).Status)
+	require.Equal(t, http.StatusNotFound, h.Do("GET", "/schedule", nil).Status)
 
-	log := h.audited()
+	log := h.Audited()
 	slices.Reverse(log)
 	require.Equal(t, []string{
 		"refused schedule.put recflow-refresh if_match_required",
@@ -82,17 +83,17 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 
 func TestSchedulePutKeepsWhatIsLeftOut(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
+	h := newHarness(t, apitest.WithTemporal)
 	put := func(body string) (s apiclient.NewSchedule) {
 		t.Helper()
-		present := h.do("GET", "/schedule", nil)
+		present := h.Do("GET", "/schedule", nil)
 		precondition := "If-None-Match: *"
-		if present.status == http.StatusOK {
-			precondition = "If-Match: " + present.header.Get("ETag")
+		if present.Status == http.StatusOK {
+			precondition = "If-Match: " + present.Header.Get("ETag")
 		}
-		a := h.do("PUT", "/schedule", body, precondition)
-		require.Equal(t, http.StatusOK, a.status, string(a.body))
-		a.into(t, &s)
+		a := h.Do("PUT", "/schedule", body, precondition)
+		require.Equal(t, http.StatusOK, a.Status, string(a.Body))
+		a.Into(t, &s)
 		return s
 	}
 	want := put(`{"cron": "0 3 * * *", "jitter": "10m", "catch_up": "6h", "from": "2026-01-01T00:00:00Z", "promote": false,
@@ -123,57 +124,57 @@ func TestSchedulePutKeepsWhatIsLeftOut(t *testing.T) {
 
 func TestOfSchedulesPutAtOnceOneWins(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
-	etag := h.do("PUT", "/schedule", nightly, "If-None-Match: *").header.Get("ETag")
+	h := newHarness(t, apitest.WithTemporal)
+	etag := h.Do("PUT", "/schedule", nightly, "If-None-Match: *").Header.Get("ETag")
 	require.NotEmpty(t, etag)
 	var group sync.WaitGroup
-	answers := make([]answer, 4)
+	answers := make([]apitest.Answer, 4)
 	for i, every := range []string{"1h", "2h", "3h", "4h"} {
 		group.Go(func() {
-			answers[i] = h.do("PUT", "/schedule", apiclient.ScheduleChange{NewSchedule: apiclient.NewSchedule{Every: every}}, "If-Match: "+etag)
+			answers[i] = h.Do("PUT", "/schedule", apiclient.ScheduleChange{NewSchedule: apiclient.NewSchedule{Every: every}}, "If-Match: "+etag)
 		})
 	}
 	group.Wait()
 	var won []string
 	for _, a := range answers {
-		if a.status == http.StatusOK {
-			won = append(won, a.header.Get("ETag"))
+		if a.Status == http.StatusOK {
+			won = append(won, a.Header.Get("ETag"))
 			continue
 		}
 		// 409 for those whose turn does not come within two seconds.
-		require.Contains(t, []int{http.StatusPreconditionFailed, http.StatusConflict}, a.status, string(a.body))
+		require.Contains(t, []int{http.StatusPreconditionFailed, http.StatusConflict}, a.Status, string(a.Body))
 	}
 	require.Len(t, won, 1)
-	require.Equal(t, won[0], h.do("GET", "/schedule", nil).header.Get("ETag"))
-	refused := slices.DeleteFunc(h.audited(), func(line string) bool { return !strings.HasPrefix(line, "refused ") })
+	require.Equal(t, won[0], h.Do("GET", "/schedule", nil).Header.Get("ETag"))
+	refused := slices.DeleteFunc(h.Audited(), func(line string) bool { return !strings.HasPrefix(line, "refused ") })
 	require.Len(t, refused, 3)
 }
 
 func TestScheduleThatAFailurePausedSaysWhy(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
-	h.withWorker(t) // whose trainings fail
-	before := h.do("PUT", "/schedule", nightly, "If-None-Match: *").header.Get("ETag")
-	c, err := client.Dial(client.Options{HostPort: h.address, Namespace: h.space})
+	h := newHarness(t, apitest.WithTemporal)
+	h.WithWorker(t) // whose trainings fail
+	before := h.Do("PUT", "/schedule", nightly, "If-None-Match: *").Header.Get("ETag")
+	c, err := client.Dial(client.Options{HostPort: h.Settings.Temporal.Address, Namespace: h.Settings.Temporal.Namespace})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	require.NoError(t, c.ScheduleClient().GetHandle(t.Context(), workflows.RefreshSchedule).Trigger(t.Context(), client.ScheduleTriggerOptions{}))
 	var s apiclient.Schedule
 	require.Eventually(t, func() bool {
-		h.do("GET", "/schedule", nil).into(t, &s)
+		h.Do("GET", "/schedule", nil).Into(t, &s)
 		return *s.Paused
 	}, time.Minute, 100*time.Millisecond)
 	require.Contains(t, s.Note, "nothing to train on")
 	require.Equal(t, workflows.OutcomeFailed, s.Runs[0].Outcome)
 	require.Contains(t, s.Runs[0].Detail, "nothing to train on")
 	require.Contains(t, s.Runs[0].TemporalUI, "http://temporal.test/")
-	require.Equal(t, http.StatusPreconditionFailed, h.do("PUT", "/schedule", nightly, "If-Match: "+before).status,
+	require.Equal(t, http.StatusPreconditionFailed, h.Do("PUT", "/schedule", nightly, "If-Match: "+before).Status,
 		"who has not seen the failure does not resume")
 }
 
 func TestScheduleRefusals(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, withTemporal)
+	h := newHarness(t, apitest.WithTemporal)
 	for name, body := range map[string]string{
 		"both":        `{"cron": "0 3 * * *", "every": "24h"}`,
 		"neither":     `{}`,
@@ -188,26 +189,26 @@ func TestScheduleRefusals(t *testing.T) {
 		"reset":       `{"every": "1h", "reset": ["cron"]}`,
 		"not a field": `{"every": "1h", "overlap": "allow"}`,
 	} {
-		a := h.do("PUT", "/schedule", body, "If-None-Match: *")
-		require.Equal(t, http.StatusUnprocessableEntity, a.status, name+string(a.body))
-		a.problem(t)
+		a := h.Do("PUT", "/schedule", body, "If-None-Match: *")
+		require.Equal(t, http.StatusUnprocessableEntity, a.Status, name+string(a.Body))
+		a.Problem(t)
 	}
-	require.Equal(t, http.StatusNotFound, h.do("GET", "/schedule", nil).status)
+	require.Equal(t, http.StatusNotFound, h.Do("GET", "/schedule", nil).Status)
 
-	reader := h.tokenWith("reader", apiclient.ScopeRead)
-	require.Equal(t, http.StatusForbidden, h.doAs(reader, "PUT", "/schedule", nightly, "If-None-Match: *").status)
-	require.Equal(t, http.StatusNotFound, h.doAs(reader, "GET", "/schedule", nil).status)
+	reader := h.TokenWith("reader", apiclient.ScopeRead)
+	require.Equal(t, http.StatusForbidden, h.DoAs(reader, "PUT", "/schedule", nightly, "If-None-Match: *").Status)
+	require.Equal(t, http.StatusNotFound, h.DoAs(reader, "GET", "/schedule", nil).Status)
 }
 
 func TestScheduleWhileTemporalIsAway(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	for _, a := range []answer{
-		h.do("PUT", "/schedule", nightly, "If-None-Match: *"),
-		h.do("GET", "/schedule", nil),
-		h.do("DELETE", "/schedule", nil, "If-Match: *"),
+	for _, a := range []apitest.Answer{
+		h.Do("PUT", "/schedule", nightly, "If-None-Match: *"),
+		h.Do("GET", "/schedule", nil),
+		h.Do("DELETE", "/schedule", nil, "If-Match: *"),
 	} {
-		require.Equal(t, http.StatusServiceUnavailable, a.status, string(a.body))
-		require.NotEmpty(t, a.header.Get("Retry-After"))
+		require.Equal(t, http.StatusServiceUnavailable, a.Status, string(a.Body))
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
 	}
 }

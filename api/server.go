@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"log/slog"
+	"strconv"
 
-	"github.com/danielgtaylor/huma/v2"
 	"go.temporal.io/sdk/client"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
@@ -33,30 +33,20 @@ type server struct {
 
 	quarantine *quarantine.Reader // nil where no bucket is configured
 
-	api      huma.API
-	metrics  *metrics
-	guard    *guard
+	api      *rest.API
 	stopping chan struct{} // closed when the process drains
 }
 
 func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.Client) *server {
-	return &server{
+	s := &server{
 		config: c, log: log, temporal: temporal,
 		db: db, versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db), ledger: ledger.New(db),
 		reader:   &recommend.Recommender{Versions: versions.New(db), Embeddings: embeddings.New(db), Keep: recommend.Keep(liveFor)},
-		metrics:  newMetrics(),
-		guard:    newGuard(c, log, ledger.New(db)),
+		api:      rest.New(info(), c, log, ledger.New(db)),
 		stopping: make(chan struct{}),
 	}
+	s.routes()
+	return s
 }
 
-// change makes a change and its entry in the audit in one transaction: change
-// gets a database whose statements belong to it. What it was made to is named by
-// target, also when it is refused.
-func (s *server) change(ctx context.Context, target string, change func(tx *postgres.DB) error) error {
-	c := callOf(ctx)
-	c.target = target
-	return s.ledger.Audited(ctx, ledger.Audit{
-		Actor: c.principal.actor(), Action: c.action, Target: target, TraceID: c.traceID,
-	}, change)
-}
+func idText(id int64) string { return strconv.FormatInt(id, 10) }

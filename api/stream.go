@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recsys"
@@ -17,16 +18,16 @@ const longestStatus = 7 * 24 * time.Hour
 
 func (s *server) streamRoutes() {
 	tags := []string{"Stream"}
-	route(s, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/stream", Tags: tags,
+	rest.Register(s.api, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/stream", Tags: tags,
 		Summary: "Show what became of the latest events, and how fast",
 		Description: "Counts the verdicts of the last while, with their reasons, the stages of the lists they shaped, and the time from an event's arrival " +
 			"in the stream to its verdict. How far the stream is read is a metric of CloudWatch (IteratorAge)."},
-		access{scope: apiclient.ScopeRead}, s.getStream)
-	route(s, huma.Operation{OperationID: "get-stream-quality", Method: http.MethodGet, Path: "/stream/quality", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeRead}, s.getStream)
+	rest.Register(s.api, huma.Operation{OperationID: "get-stream-quality", Method: http.MethodGet, Path: "/stream/quality", Tags: tags,
 		Summary: "Compare lists that follow the stream with lists of the version alone",
 		Description: "For a sample of the events, before they are folded, the stream records the rank of the event's item in the user's list (live) and in " +
 			"that of the version alone (stale). The interval of the difference is paired; events of one user resemble each other, so over few users it is too narrow."},
-		access{scope: apiclient.ScopeRead}, s.getStreamQuality)
+		rest.Access{Scope: apiclient.ScopeRead}, s.getStreamQuality)
 }
 
 type getStreamInput struct {
@@ -37,7 +38,7 @@ type getStreamOutput struct{ Body apiclient.StreamStatus }
 func (s *server) getStream(ctx context.Context, in *getStreamInput) (*getStreamOutput, error) {
 	last, err := recsys.ParseDuration(in.Last)
 	if err != nil || last < time.Millisecond || last > longestStatus {
-		return nil, fail(http.StatusUnprocessableEntity, "invalid_request", "last is not a duration from 1ms to 7d", "use 5m, 36h or 7d")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "last is not a duration from 1ms to 7d", "use 5m, 36h or 7d")
 	}
 	stats, err := s.events.StreamStats(ctx, last)
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *server) getStream(ctx context.Context, in *getStreamInput) (*getStreamO
 func streamStatusOf(s events.StreamStats, last time.Duration) apiclient.StreamStatus {
 	out := apiclient.StreamStatus{
 		Since: s.Since, Seconds: last.Seconds(), Events: s.Events, PerSecond: float64(s.Events) / last.Seconds(), Newest: s.Newest,
-		Verdicts: mapEach(s.Verdicts, func(v events.VerdictCount) apiclient.VerdictCount {
+		Verdicts: rest.MapEach(s.Verdicts, func(v events.VerdictCount) apiclient.VerdictCount {
 			return apiclient.VerdictCount{Verdict: v.Verdict, Reason: v.Reason, Events: v.Events}
 		}),
 	}
@@ -62,7 +63,7 @@ func streamStatusOf(s events.StreamStats, last time.Duration) apiclient.StreamSt
 	for _, c := range s.Stages {
 		folded += c.Events
 	}
-	out.Stages = mapEach(s.Stages, func(c events.StageCount) apiclient.StageShare {
+	out.Stages = rest.MapEach(s.Stages, func(c events.StageCount) apiclient.StageShare {
 		return apiclient.StageShare{Stage: c.Stage, Events: c.Events, Share: float64(c.Events) / float64(folded)}
 	})
 	return out
@@ -75,7 +76,7 @@ func (s *server) getStreamQuality(ctx context.Context, _ *struct{}) (*getStreamQ
 	if err != nil {
 		return nil, err
 	}
-	return &getStreamQualityOutput{apiclient.StreamQuality{Items: mapEach(withTotals(stats), stageQualityOf)}}, nil
+	return &getStreamQualityOutput{apiclient.StreamQuality{Items: rest.MapEach(withTotals(stats), stageQualityOf)}}, nil
 }
 
 // stageQualityOf maps the counts of a stage to rates and the interval of their

@@ -38,19 +38,19 @@ func (h *harness) withVerdicts(t *testing.T) {
 			evaluations = append(evaluations, events.Evaluation{EventID: id, Version: 1, LiveStage: v.Stage, StaleStage: "popular", LiveRank: 1 + i%40, StaleRank: (i * 3) % 90})
 		}
 	}
-	require.NoError(t, h.store.WriteVerdicts(t.Context(), verdicts, evaluations))
+	require.NoError(t, h.Store.WriteVerdicts(t.Context(), verdicts, evaluations))
 }
 
 func TestStreamStatus(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	none, err := api.StreamStatus(t.Context(), 0)
 	require.NoError(t, err)
 	require.Zero(t, none.Events)
 	require.EqualValues(t, 300, none.Seconds)
 	require.Nil(t, none.Freshness)
-	require.Contains(t, string(h.do("GET", "/stream", nil).body), `"verdicts":[],"stages":[]`)
+	require.Contains(t, string(h.Do("GET", "/stream", nil).Body), `"verdicts":[],"stages":[]`)
 
 	h.withVerdicts(t)
 	s, err := api.StreamStatus(t.Context(), 100*time.Second)
@@ -65,16 +65,16 @@ func TestStreamStatus(t *testing.T) {
 	require.False(t, s.Newest.Before(s.Since))
 
 	for _, last := range []string{"8d", "0s", "169h", "soon", "-5m"} {
-		require.Equal(t, "invalid_request", h.do("GET", "/stream?last="+last, nil).problem(t).Code, last)
+		require.Equal(t, "invalid_request", h.Do("GET", "/stream?last="+last, nil).Problem(t).Code, last)
 	}
-	require.Equal(t, http.StatusOK, h.do("GET", "/stream?last=7d", nil).status)
+	require.Equal(t, http.StatusOK, h.Do("GET", "/stream?last=7d", nil).Status)
 }
 
 func TestStreamQuality(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	api := h.client(h.token)
-	require.JSONEq(t, `{"items":[]}`, string(h.do("GET", "/stream/quality", nil).body))
+	api := h.Client(h.Token)
+	require.JSONEq(t, `{"items":[]}`, string(h.Do("GET", "/stream/quality", nil).Body))
 
 	h.withVerdicts(t)
 	q, err := api.StreamQuality(t.Context())

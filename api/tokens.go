@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/ledger"
@@ -17,16 +18,16 @@ import (
 
 func (s *server) tokenRoutes() {
 	tags := []string{"Tokens"}
-	route(s, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: "/tokens", Tags: tags, DefaultStatus: http.StatusCreated,
+	rest.Register(s.api, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: "/tokens", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary:     "Create a token",
 		Description: "The answer is the only one that shows it. Nobody can hand out a scope that they do not have."},
-		access{apiclient.ScopeAdmin, "token.create"}, s.createToken)
-	route(s, huma.Operation{OperationID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tags: tags,
-		Summary: "List tokens, newest first"}, access{scope: apiclient.ScopeAdmin}, s.listTokens)
-	route(s, huma.Operation{OperationID: "revoke-token", Method: http.MethodDelete, Path: "/tokens/{id}", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeAdmin, Action: "token.create"}, s.createToken)
+	rest.Register(s.api, huma.Operation{OperationID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tags: tags,
+		Summary: "List tokens, newest first"}, rest.Access{Scope: apiclient.ScopeAdmin}, s.listTokens)
+	rest.Register(s.api, huma.Operation{OperationID: "revoke-token", Method: http.MethodDelete, Path: "/tokens/{id}", Tags: tags,
 		Summary:     "Revoke a token",
 		Description: "For good, and everywhere within five seconds. Repeating it changes nothing."},
-		access{apiclient.ScopeAdmin, "token.revoke"}, s.revokeToken)
+		rest.Access{Scope: apiclient.ScopeAdmin, Action: "token.revoke"}, s.revokeToken)
 }
 
 type createTokenInput struct{ Body apiclient.NewToken }
@@ -34,29 +35,29 @@ type createTokenOutput struct{ Body apiclient.CreatedToken }
 
 func (s *server) createToken(ctx context.Context, in *createTokenInput) (*createTokenOutput, error) {
 	n := in.Body
-	p := principalOf(ctx)
+	p := rest.PrincipalOf(ctx)
 	for _, wanted := range n.Scopes {
-		if !p.may(wanted) {
-			return nil, fail(http.StatusForbidden, "missing_scope", "your own token does not have the scope "+wanted, "ask somebody who has it")
+		if !p.May(wanted) {
+			return nil, rest.Fail(http.StatusForbidden, "missing_scope", "your own token does not have the scope "+wanted, "ask somebody who has it")
 		}
 	}
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(time.Now()) {
-		return nil, fail(http.StatusUnprocessableEntity, "expired", "expires_at is over", "give a later time, or leave it out")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "expired", "expires_at is over", "give a later time, or leave it out")
 	}
 	slices.Sort(n.Scopes)
 	n.Scopes = slices.Compact(n.Scopes)
 	text, key, digest := apiclient.MintToken()
 	out := &createTokenOutput{}
-	err := s.change(ctx, n.Name, func(tx *postgres.DB) error {
+	err := s.api.Change(ctx, n.Name, func(tx *postgres.DB) error {
 		created, err := ledger.New(tx).CreateToken(ctx, ledger.NewToken{
-			Token: ledger.Token{Name: n.Name, Scopes: n.Scopes, CreatedBy: p.actor(), ExpiresAt: n.ExpiresAt},
+			Token: ledger.Token{Name: n.Name, Scopes: n.Scopes, CreatedBy: p.Actor(), ExpiresAt: n.ExpiresAt},
 			Key:   key, Digest: digest,
 		})
 		out.Body.Token = tokenOf(created)
 		return err
 	})
 	if errors.Is(err, recsys.ErrConflict) {
-		return nil, fail(http.StatusConflict, "name_taken", "a token that works has this name", "revoke that one first, or take another name")
+		return nil, rest.Fail(http.StatusConflict, "name_taken", "a token that works has this name", "revoke that one first, or take another name")
 	}
 	out.Body.Secret = text
 	return out, err
@@ -64,8 +65,8 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 
 type listTokensOutput struct{ Body apiclient.Tokens }
 
-func (s *server) listTokens(ctx context.Context, in *struct{ Page }) (*listTokensOutput, error) {
-	before, err := in.before()
+func (s *server) listTokens(ctx context.Context, in *struct{ rest.Page }) (*listTokensOutput, error) {
+	before, err := in.Before()
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +75,8 @@ func (s *server) listTokens(ctx context.Context, in *struct{ Page }) (*listToken
 		return nil, err
 	}
 	out := &listTokensOutput{}
-	page, next := cut(tokens, in.Limit, func(t ledger.Token) int64 { return t.ID })
-	out.Body.Items, out.Body.Next = mapEach(page, tokenOf), next
+	page, next := rest.PageOf(tokens, in.Limit, func(t ledger.Token) int64 { return t.ID })
+	out.Body.Items, out.Body.Next = rest.MapEach(page, tokenOf), next
 	return out, nil
 }
 
@@ -92,7 +93,7 @@ type revokeTokenOutput struct{ Body apiclient.Token }
 
 func (s *server) revokeToken(ctx context.Context, in *revokeTokenInput) (*revokeTokenOutput, error) {
 	out := &revokeTokenOutput{}
-	err := s.change(ctx, idText(in.ID), func(tx *postgres.DB) error {
+	err := s.api.Change(ctx, idText(in.ID), func(tx *postgres.DB) error {
 		revoked, err := ledger.New(tx).RevokeToken(ctx, in.ID)
 		out.Body = tokenOf(revoked)
 		return err

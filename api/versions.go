@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/versions"
@@ -21,40 +22,40 @@ const flipsShown = 20
 func (s *server) versionRoutes() {
 	tags := []string{"Versions"}
 	const matched = " Send the ETag of the GET as If-Match: 428 without one, 412 when the version or the live one was changed since."
-	route(s, huma.Operation{OperationID: "list-versions", Method: http.MethodGet, Path: "/versions", Tags: tags,
-		Summary: "List versions, newest first"}, access{scope: apiclient.ScopeRead}, s.listVersions)
-	route(s, huma.Operation{OperationID: "get-version", Method: http.MethodGet, Path: "/versions/{version}", Tags: tags,
-		Summary: "What a version was made from, its gates and its metrics"}, access{scope: apiclient.ScopeRead}, s.getVersion)
-	route(s, huma.Operation{OperationID: "diff-versions", Method: http.MethodGet, Path: "/versions/{version}/diff/{other}", Tags: tags,
+	rest.Register(s.api, huma.Operation{OperationID: "list-versions", Method: http.MethodGet, Path: "/versions", Tags: tags,
+		Summary: "List versions, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listVersions)
+	rest.Register(s.api, huma.Operation{OperationID: "get-version", Method: http.MethodGet, Path: "/versions/{version}", Tags: tags,
+		Summary: "What a version was made from, its gates and its metrics"}, rest.Access{Scope: apiclient.ScopeRead}, s.getVersion)
+	rest.Register(s.api, huma.Operation{OperationID: "diff-versions", Method: http.MethodGet, Path: "/versions/{version}/diff/{other}", Tags: tags,
 		Summary:     "Compare the lists of two versions",
 		Description: "For a sample of users whom both know: the mean overlap of their lists, rank-biased overlap (Webber and others 2010), and how much of the catalogue the lists show."},
-		access{scope: apiclient.ScopeRead}, s.diffVersions)
-	route(s, huma.Operation{OperationID: "sample-version-users", Method: http.MethodGet, Path: "/versions/{version}/users", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeRead}, s.diffVersions)
+	rest.Register(s.api, huma.Operation{OperationID: "sample-version-users", Method: http.MethodGet, Path: "/versions/{version}/users", Tags: tags,
 		Summary:     "Sample users of a version",
 		Description: "Users that the version has a vector for, in an order that looks random: the same request returns the same users."},
-		access{scope: apiclient.ScopeRead}, s.sampleUsers)
-	route(s, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
-		Summary: "The version that readers use"}, access{scope: apiclient.ScopeRead}, s.getLive)
-	route(s, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeRead}, s.sampleUsers)
+	rest.Register(s.api, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
+		Summary: "The version that readers use"}, rest.Access{Scope: apiclient.ScopeRead}, s.getLive)
+	rest.Register(s.api, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
 		Summary: "Make a ready version live", Description: "One transaction; readers see the one or the other." + matched},
-		access{apiclient.ScopeOperate, "version.promote"}, s.promoteVersion)
-	route(s, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.promote"}, s.promoteVersion)
+	rest.Register(s.api, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
 		Summary: "Make the version live that was live before", Description: "Repeated, it goes further back." + matched},
-		access{apiclient.ScopeOperate, "version.rollback"}, s.rollback)
-	route(s, huma.Operation{OperationID: "pin-version", Method: http.MethodPut, Path: "/versions/{version}/pin", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.rollback"}, s.rollback)
+	rest.Register(s.api, huma.Operation{OperationID: "pin-version", Method: http.MethodPut, Path: "/versions/{version}/pin", Tags: tags,
 		Summary: "Keep a version when old ones are removed, or no longer", Description: "A pinned version is never pruned." + matched},
-		access{apiclient.ScopeOperate, "version.pin"}, s.pinVersion)
-	route(s, huma.Operation{OperationID: "delete-version", Method: http.MethodDelete, Path: "/versions/{version}", Tags: tags,
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.pin"}, s.pinVersion)
+	rest.Register(s.api, huma.Operation{OperationID: "delete-version", Method: http.MethodDelete, Path: "/versions/{version}", Tags: tags,
 		Summary: "Remove the data of a version",
 		Description: "What is known about it stays; its data goes with the next clean-up, which waits for those who may still read it. The live version and one that is " +
 			"pinned or loading cannot be deleted, and the one that a rollback would go to only when that is said." + matched},
-		access{apiclient.ScopeOperate, "version.delete"}, s.deleteVersion)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.delete"}, s.deleteVersion)
 }
 
 type listVersionsOutput struct{ Body apiclient.Versions }
 
-func (s *server) listVersions(ctx context.Context, in *struct{ Page }) (*listVersionsOutput, error) {
-	before, err := in.before()
+func (s *server) listVersions(ctx context.Context, in *struct{ rest.Page }) (*listVersionsOutput, error) {
+	before, err := in.Before()
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func (s *server) listVersions(ctx context.Context, in *struct{ Page }) (*listVer
 		return nil, err
 	}
 	out := &listVersionsOutput{}
-	out.Body.Items, out.Body.Next = cut(versions, in.Limit, func(v recsys.Version) int64 { return v.ID })
+	out.Body.Items, out.Body.Next = rest.PageOf(versions, in.Limit, func(v recsys.Version) int64 { return v.ID })
 	return out, nil
 }
 
@@ -98,7 +99,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	}
 	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
 		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
-		Flips: mapEach(flips, flipOf),
+		Flips: rest.MapEach(flips, flipOf),
 	}}
 	live, err := s.versions.Live(ctx)
 	switch {
@@ -171,7 +172,7 @@ func (s *server) sampleUsers(ctx context.Context, in *sampleUsersInput) (*sample
 	if err != nil {
 		return nil, err
 	}
-	return &sampleUsersOutput{apiclient.UserSample{Items: mapEach(users, func(u recsys.User) apiclient.SampledUser {
+	return &sampleUsersOutput{apiclient.UserSample{Items: rest.MapEach(users, func(u recsys.User) apiclient.SampledUser {
 		return apiclient.SampledUser{UserID: u.ID, Items: len(u.History.Items), LastEventAt: u.History.Reference}
 	})}}, nil
 }
@@ -198,7 +199,7 @@ func diffOf(d recommend.Diff) apiclient.Diff {
 		A: d.A, B: d.B, K: d.K, Users: d.Users, Overlap: d.Overlap, RBO: d.RBO, Same: d.Same,
 		Items: apiclient.DiffItems{A: d.Items.A, B: d.Items.B, New: d.Items.New, Lost: d.Items.Lost,
 			CoverageA: d.Items.CoverageA, CoverageB: d.Items.CoverageB},
-		Metrics: mapEach(d.Metrics, func(m recommend.DiffMetric) apiclient.DiffMetric {
+		Metrics: rest.MapEach(d.Metrics, func(m recommend.DiffMetric) apiclient.DiffMetric {
 			return apiclient.DiffMetric{Name: m.Name, A: m.A, B: m.B, Delta: m.Delta}
 		}),
 		SameHoldout: d.SameHoldout,
@@ -223,7 +224,7 @@ func describeLive(ctx context.Context, store *versions.Store, live recsys.Live) 
 	if err != nil {
 		return nil, err
 	}
-	return &liveOutput{ETag: liveTag(live.Revision), Body: apiclient.Live{Version: live.Version, Revision: live.Revision, Flips: mapEach(flips, flipOf)}}, nil
+	return &liveOutput{ETag: liveTag(live.Revision), Body: apiclient.Live{Version: live.Version, Revision: live.Revision, Flips: rest.MapEach(flips, flipOf)}}, nil
 }
 
 // flipOf maps a change of the live version to its public form.
@@ -234,13 +235,13 @@ func flipOf(f versions.Flip) apiclient.Flip {
 // changeVersion makes a change to a version that is as the caller saw it: the
 // live pointer is locked before it is looked at, so nobody comes in between.
 func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, change func(tx *versions.Store) error) error {
-	return s.change(ctx, idText(id), func(db *postgres.DB) error {
+	return s.api.Change(ctx, idText(id), func(db *postgres.DB) error {
 		tx := versions.New(db)
 		held, err := tx.Hold(ctx, id)
 		if err != nil {
 			return err
 		}
-		if err := requireMatch(ifMatch, versionTag(held.Version, held.Revision)); err != nil {
+		if err := rest.RequireMatch(ifMatch, versionTag(held.Version, held.Revision)); err != nil {
 			return err
 		}
 		return change(tx)
@@ -256,7 +257,7 @@ type promoteInput struct {
 func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liveOutput, err error) {
 	err = s.changeVersion(ctx, in.Version, in.IfMatch, func(tx *versions.Store) error {
 		live, err := tx.Promote(ctx, versions.Promotion{
-			Version: in.Version, Actor: principalOf(ctx).actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
+			Version: in.Version, Actor: rest.PrincipalOf(ctx).Actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
 		})
 		if err != nil {
 			return err
@@ -276,16 +277,16 @@ type rollbackInput struct {
 }
 
 func (s *server) rollback(ctx context.Context, in *rollbackInput) (out *liveOutput, err error) {
-	err = s.change(ctx, "live", func(db *postgres.DB) error {
+	err = s.api.Change(ctx, "live", func(db *postgres.DB) error {
 		tx := versions.New(db)
 		held, err := tx.HoldLive(ctx)
 		if err != nil {
 			return err
 		}
-		if err := requireMatch(in.IfMatch, liveTag(held.Revision)); err != nil {
+		if err := rest.RequireMatch(in.IfMatch, liveTag(held.Revision)); err != nil {
 			return err
 		}
-		live, err := tx.Rollback(ctx, principalOf(ctx).actor(), in.Body.Reason)
+		live, err := tx.Rollback(ctx, rest.PrincipalOf(ctx).Actor(), in.Body.Reason)
 		if err != nil {
 			return err
 		}

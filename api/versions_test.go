@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
@@ -18,73 +19,73 @@ import (
 // build makes n ready versions.
 func (h *harness) build(n int) {
 	for i := range n {
-		postgrestest.Build(h.t, h.store, postgrestest.Fixture{RunID: fmt.Sprintf("run-%d", i), Seed: uint64(i), Items: 100, Users: 60, Dimension: 8})
+		postgrestest.Build(h.T, h.Store, postgrestest.Fixture{RunID: fmt.Sprintf("run-%d", i), Seed: uint64(i), Items: 100, Users: 60, Dimension: 8})
 	}
 }
 
 func (h *harness) etag(path string) string {
-	h.t.Helper()
-	a := h.do("GET", path, nil)
-	require.Equal(h.t, http.StatusOK, a.status, string(a.body))
-	require.NotEmpty(h.t, a.header.Get("ETag"))
-	return a.header.Get("ETag")
+	h.T.Helper()
+	a := h.Do("GET", path, nil)
+	require.Equal(h.T, http.StatusOK, a.Status, string(a.Body))
+	require.NotEmpty(h.T, a.Header.Get("ETag"))
+	return a.Header.Get("ETag")
 }
 
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	require.Equal(t, "no_live_version", h.do("GET", "/live", nil).problem(t).Code)
+	require.Equal(t, "no_live_version", h.Do("GET", "/live", nil).Problem(t).Code)
 	h.build(3)
 
-	promote := func(id int, headers ...string) answer {
-		return h.do("POST", fmt.Sprintf("/versions/%d/promote", id), `{"reason":"because"}`, headers...)
+	promote := func(id int, headers ...string) apitest.Answer {
+		return h.Do("POST", fmt.Sprintf("/versions/%d/promote", id), `{"reason":"because"}`, headers...)
 	}
 	refused := promote(1)
-	require.Equal(t, []any{http.StatusPreconditionRequired, "if_match_required"}, []any{refused.status, refused.problem(t).Code})
+	require.Equal(t, []any{http.StatusPreconditionRequired, "if_match_required"}, []any{refused.Status, refused.Problem(t).Code})
 	seen := h.etag("/versions/1")
 	other := h.etag("/versions/2")
 	a := promote(1, "If-Match: "+seen)
-	require.Equal(t, http.StatusOK, a.status, string(a.body))
-	require.Equal(t, h.etag("/live"), a.header.Get("ETag"))
+	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
+	require.Equal(t, h.etag("/live"), a.Header.Get("ETag"))
 	var live apiclient.Live
-	a.into(t, &live)
+	a.Into(t, &live)
 	require.Equal(t, []any{int64(1), int64(1), "token:test", "because"}, []any{live.Version.ID, live.Revision, live.Flips[0].Actor, live.Flips[0].Reason})
 	stale := promote(2, "If-Match: "+other)
-	require.Equal(t, []any{http.StatusPreconditionFailed, "stale"}, []any{stale.status, stale.problem(t).Code}, "another version went live since")
-	require.Equal(t, http.StatusOK, promote(2, "If-Match: "+h.etag("/versions/2")).status)
+	require.Equal(t, []any{http.StatusPreconditionFailed, "stale"}, []any{stale.Status, stale.Problem(t).Code}, "another version went live since")
+	require.Equal(t, http.StatusOK, promote(2, "If-Match: "+h.etag("/versions/2")).Status)
 
 	var report apiclient.VersionReport
-	h.do("GET", "/versions/1", nil).into(t, &report)
+	h.Do("GET", "/versions/1", nil).Into(t, &report)
 	require.Equal(t, int64(100), report.Items)
 	require.NotNil(t, report.LiveMetrics)
 	require.NotNil(t, report.Gates)
 	require.Len(t, report.Flips, 1, "of this version alone")
 	require.Equal(t, live.Flips[0], report.Flips[0])
-	require.Equal(t, "not_found", h.do("GET", "/versions/9", nil).problem(t).Code)
+	require.Equal(t, "not_found", h.Do("GET", "/versions/9", nil).Problem(t).Code)
 
-	rolled := h.do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live"))
-	rolled.into(t, &live)
+	rolled := h.Do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live"))
+	rolled.Into(t, &live)
 	require.Equal(t, int64(1), live.Version.ID)
-	require.Equal(t, "not_found", h.do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live")).problem(t).Code, "there is none before")
+	require.Equal(t, "not_found", h.Do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live")).Problem(t).Code, "there is none before")
 
-	pinned := h.do("PUT", "/versions/3/pin", `{"pinned":true}`, "If-Match: "+h.etag("/versions/3"))
-	require.Equal(t, h.etag("/versions/3"), pinned.header.Get("ETag"))
-	remove := func(id int) answer {
+	pinned := h.Do("PUT", "/versions/3/pin", `{"pinned":true}`, "If-Match: "+h.etag("/versions/3"))
+	require.Equal(t, h.etag("/versions/3"), pinned.Header.Get("ETag"))
+	remove := func(id int) apitest.Answer {
 		path := fmt.Sprintf("/versions/%d", id)
-		return h.do("DELETE", path, nil, "If-Match: "+h.etag(path))
+		return h.Do("DELETE", path, nil, "If-Match: "+h.etag(path))
 	}
-	require.Equal(t, "delete version 3: it is pinned: unpin it first", remove(3).problem(t).Detail)
-	require.Equal(t, "delete version 1: it is live: promote another one first", remove(1).problem(t).Detail)
-	require.Equal(t, http.StatusOK, h.do("PUT", "/versions/3/pin", `{"pinned":false}`, "If-Match: "+h.etag("/versions/3")).status)
+	require.Equal(t, "delete version 3: it is pinned: unpin it first", remove(3).Problem(t).Detail)
+	require.Equal(t, "delete version 1: it is live: promote another one first", remove(1).Problem(t).Detail)
+	require.Equal(t, http.StatusOK, h.Do("PUT", "/versions/3/pin", `{"pinned":false}`, "If-Match: "+h.etag("/versions/3")).Status)
 	var gone recsys.Version
-	remove(3).into(t, &gone)
+	remove(3).Into(t, &gone)
 	require.Equal(t, recsys.Dropped, gone.State)
-	require.Equal(t, "not_found", h.do("GET", "/versions/1/diff/3", nil).problem(t).Code)
+	require.Equal(t, "not_found", h.Do("GET", "/versions/1/diff/3", nil).Problem(t).Code)
 
 	var page, last apiclient.Versions
-	h.do("GET", "/versions?limit=2", nil).into(t, &page)
+	h.Do("GET", "/versions?limit=2", nil).Into(t, &page)
 	require.Len(t, page.Items, 2)
-	h.do("GET", "/versions?limit=2&cursor="+page.Next, nil).into(t, &last)
+	h.Do("GET", "/versions?limit=2&cursor="+page.Next, nil).Into(t, &last)
 	require.Equal(t, int64(1), last.Items[0].ID)
 	require.Empty(t, last.Next)
 }
@@ -97,31 +98,31 @@ func TestPromoteAndRollbackRace(t *testing.T) {
 	h.build(3)
 	for id := 1; id <= 2; id++ {
 		path := fmt.Sprintf("/versions/%d", id)
-		require.Equal(t, http.StatusOK, h.do("POST", path+"/promote", `{}`, "If-Match: "+h.etag(path)).status)
+		require.Equal(t, http.StatusOK, h.Do("POST", path+"/promote", `{}`, "If-Match: "+h.etag(path)).Status)
 	}
-	before := len(h.audited())
+	before := len(h.Audited())
 	type try struct{ path, etag string }
 	var tries []try
 	for range 4 {
 		tries = append(tries, try{"/versions/1/promote", h.etag("/versions/1")}, try{"/versions/3/promote", h.etag("/versions/3")}, try{"/live/rollback", h.etag("/live")})
 	}
-	answers := make([]answer, len(tries))
+	answers := make([]apitest.Answer, len(tries))
 	var group sync.WaitGroup
 	for i, try := range tries {
-		group.Go(func() { answers[i] = h.do("POST", try.path, `{}`, "If-Match: "+try.etag) })
+		group.Go(func() { answers[i] = h.Do("POST", try.path, `{}`, "If-Match: "+try.etag) })
 	}
 	group.Wait()
 	won := 0
 	for _, a := range answers {
-		if a.status == http.StatusOK {
+		if a.Status == http.StatusOK {
 			won++
 			continue
 		}
-		require.Contains(t, []int{http.StatusPreconditionFailed, http.StatusConflict}, a.status, string(a.body))
+		require.Contains(t, []int{http.StatusPreconditionFailed, http.StatusConflict}, a.Status, string(a.Body))
 	}
 	require.Equal(t, 1, won)
 	done := 0
-	lines := h.audited()
+	lines := h.Audited()
 	for _, l := range lines[:len(lines)-before] {
 		if l[:4] == "done" {
 			done++
@@ -135,26 +136,26 @@ func TestSampleUsers(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.build(1)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	sample, err := api.SampleUsers(t.Context(), 1, 3)
 	require.NoError(t, err)
 	require.Len(t, sample.Items, 3)
 	again, err := api.SampleUsers(t.Context(), 1, 3)
 	require.NoError(t, err)
 	require.Equal(t, sample, again, "the same users every time")
-	v, err := h.store.Version(t.Context(), 1)
+	v, err := h.Store.Version(t.Context(), 1)
 	require.NoError(t, err)
 	for _, u := range sample.Items {
-		known, err := h.store.User(t.Context(), v, u.UserID)
+		known, err := h.Store.User(t.Context(), v, u.UserID)
 		require.NoError(t, err)
 		require.NotNil(t, known.Vector)
 		require.Equal(t, len(known.History.Items), u.Items)
 		require.True(t, known.History.Reference.Equal(u.LastEventAt))
 	}
-	require.Equal(t, "not_found", h.do("GET", "/versions/9/users", nil).problem(t).Code)
-	require.Equal(t, "invalid_request", h.do("GET", "/versions/1/users?limit=101", nil).problem(t).Code)
-	loading := postgrestest.Build(t, h.store, postgrestest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
-	require.Equal(t, "not_found", h.do("GET", fmt.Sprintf("/versions/%d/users", loading.ID), nil).problem(t).Code)
+	require.Equal(t, "not_found", h.Do("GET", "/versions/9/users", nil).Problem(t).Code)
+	require.Equal(t, "invalid_request", h.Do("GET", "/versions/1/users?limit=101", nil).Problem(t).Code)
+	loading := postgrestest.Build(t, h.Store, postgrestest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})
+	require.Equal(t, "not_found", h.Do("GET", fmt.Sprintf("/versions/%d/users", loading.ID), nil).Problem(t).Code)
 }
 
 func TestDiff(t *testing.T) {
@@ -162,9 +163,9 @@ func TestDiff(t *testing.T) {
 	h := newHarness(t)
 	h.build(2)
 	diff := func(path string) (d recommend.Diff) {
-		a := h.do("GET", path, nil)
-		require.Equal(t, http.StatusOK, a.status, string(a.body))
-		a.into(t, &d)
+		a := h.Do("GET", path, nil)
+		require.Equal(t, http.StatusOK, a.Status, string(a.Body))
+		a.Into(t, &d)
 		return d
 	}
 	same := diff("/versions/1/diff/1")
@@ -180,10 +181,10 @@ func TestDiff(t *testing.T) {
 	require.Less(t, d.Overlap, 0.9)
 	require.Less(t, d.RBO, 0.9)
 	require.Greater(t, d.Items.CoverageA, 0.1)
-	want, err := (&recommend.Recommender{Versions: h.store.VersionStore, Embeddings: h.store.EmbeddingStore}).Diff(t.Context(), 1, 2, 10, 30)
+	want, err := (&recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}).Diff(t.Context(), 1, 2, 10, 30)
 	require.NoError(t, err)
 	require.Equal(t, want, d, "the answer has every field")
-	postgrestest.Build(t, h.store, postgrestest.Fixture{RunID: "smaller", Items: 70, Users: 60, Dimension: 8})
+	postgrestest.Build(t, h.Store, postgrestest.Fixture{RunID: "smaller", Items: 70, Users: 60, Dimension: 8})
 	smaller := diff("/versions/1/diff/3")
 	require.Equal(t, []int64{0, 30}, []int64{smaller.Items.New, smaller.Items.Lost})
 	require.Equal(t, []int64{30, 0}, []int64{diff("/versions/3/diff/1").Items.New, diff("/versions/3/diff/1").Items.Lost})
@@ -197,28 +198,28 @@ func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
 	h := newHarness(t)
 	h.build(2)
 	for _, v := range []string{"1", "2"} {
-		require.Equal(t, http.StatusOK, h.do("POST", "/versions/"+v+"/promote", `{"reason":"because"}`, "If-Match: "+h.etag("/versions/"+v)).status)
+		require.Equal(t, http.StatusOK, h.Do("POST", "/versions/"+v+"/promote", `{"reason":"because"}`, "If-Match: "+h.etag("/versions/"+v)).Status)
 	}
 	match := "If-Match: " + h.etag("/live")
-	holder, watch := postgrestest.Conn(t, h.store), postgrestest.Conn(t, h.store)
+	holder, watch := postgrestest.Conn(t, h.Store), postgrestest.Conn(t, h.Store)
 	tx, err := holder.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.flips IN ACCESS EXCLUSIVE MODE")
 	require.NoError(t, err)
 
-	busy := h.do("POST", "/live/rollback", `{}`, match).problem(t)
+	busy := h.Do("POST", "/live/rollback", `{}`, match).Problem(t)
 	require.Equal(t, []any{http.StatusConflict, "conflict"}, []any{busy.Status, busy.Code}, "another change takes long")
 
-	answered := make(chan answer, 1)
-	go func() { answered <- h.do("POST", "/live/rollback", `{}`, match) }()
+	answered := make(chan apitest.Answer, 1)
+	go func() { answered <- h.Do("POST", "/live/rollback", `{}`, match) }()
 	require.Eventually(t, func() bool {
 		tag, err := watch.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%previous_live%'")
 		return err == nil && tag.RowsAffected() > 0
 	}, 10*time.Second, 2*time.Millisecond, "it waits")
-	away := (<-answered).problem(t)
+	away := (<-answered).Problem(t)
 	require.Equal(t, []any{http.StatusServiceUnavailable, "database_unavailable"}, []any{away.Status, away.Code})
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.Equal(t, http.StatusOK, h.do("POST", "/live/rollback", `{}`, match).status, "nothing had changed")
+	require.Equal(t, http.StatusOK, h.Do("POST", "/live/rollback", `{}`, match).Status, "nothing had changed")
 }
 
 // TestListsFollowAPromotion asks for a list right before and right after each
@@ -227,16 +228,16 @@ func TestListsFollowAPromotion(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.build(2)
-	api := h.client(h.token)
+	api := h.Client(h.Token)
 	listed := func() int64 {
 		list, err := api.Recommend(t.Context(), apiclient.ListRequest{UserID: "nobody"})
 		require.NoError(t, err)
 		return list.Version
 	}
 	for id := range int64(2) {
-		require.Equal(t, http.StatusOK, h.do("POST", fmt.Sprintf("/versions/%d/promote", id+1), `{}`, "If-Match: "+h.etag(fmt.Sprintf("/versions/%d", id+1))).status)
+		require.Equal(t, http.StatusOK, h.Do("POST", fmt.Sprintf("/versions/%d/promote", id+1), `{}`, "If-Match: "+h.etag(fmt.Sprintf("/versions/%d", id+1))).Status)
 		require.Equal(t, id+1, listed())
 	}
-	require.Equal(t, http.StatusOK, h.do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live")).status)
+	require.Equal(t, http.StatusOK, h.Do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live")).Status)
 	require.Equal(t, int64(1), listed())
 }

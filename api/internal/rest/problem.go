@@ -1,4 +1,4 @@
-package main
+package rest
 
 import (
 	"context"
@@ -18,17 +18,17 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// retrySoon is how long to wait for a service that is away.
-const retrySoon = 5 * time.Second
+// RetrySoon is how long to wait for a service that is away.
+const RetrySoon = 5 * time.Second
 
-// fail is the answer to a request that is not done.
-func fail(status int, code, detail, next string) *apiclient.Problem {
+// Fail is the answer to a request that is not done.
+func Fail(status int, code, detail, next string) *apiclient.Problem {
 	return &apiclient.Problem{Status: status, Code: code, Detail: detail, Next: next}
 }
 
-// failAfter is fail for what may work later.
-func failAfter(status int, code, detail, next string, after time.Duration) *apiclient.Problem {
-	p := fail(status, code, detail, next)
+// FailAfter is Fail for what may work later.
+func FailAfter(status int, code, detail, next string, after time.Duration) *apiclient.Problem {
+	p := Fail(status, code, detail, next)
 	p.RetryAfter = after
 	return p
 }
@@ -48,10 +48,11 @@ var kinds = []struct {
 	{recsys.ErrConflict, http.StatusConflict, "conflict", "look at the present state and decide again"},
 }
 
-// problemOf turns what a handler returned into an answer.
-func problemOf(ctx context.Context, log *slog.Logger, err error) *apiclient.Problem {
+// ProblemOf is what the caller is told of an error. What they are not told is
+// logged.
+func ProblemOf(ctx context.Context, log *slog.Logger, err error) *apiclient.Problem {
 	p := classify(ctx, log, err)
-	complete(ctx, p)
+	fillIn(ctx, p)
 	return p
 }
 
@@ -63,26 +64,27 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	for _, k := range kinds {
 		if errors.Is(err, k.is) {
 			// The sentinel at the end says what the code says.
-			return fail(k.status, k.code, strings.TrimSuffix(err.Error(), ": "+k.is.Error()), k.next)
+			return Fail(k.status, k.code, strings.TrimSuffix(err.Error(), ": "+k.is.Error()), k.next)
 		}
 	}
 	switch {
-	case temporalAway(err):
+	case TemporalUnavailable(err):
 		log.WarnContext(ctx, "Temporal is unreachable", "error", err)
-		return failAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", retrySoon)
+		return FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", RetrySoon)
 	case postgres.Refused(err):
-		return fail(http.StatusUnprocessableEntity, "invalid_text", "a text holds a character that cannot be kept", "leave out zero characters")
+		return Fail(http.StatusUnprocessableEntity, "invalid_text", "a text holds a character that cannot be kept", "leave out zero characters")
 	case postgres.Away(err):
 		log.WarnContext(ctx, "database is unreachable", "error", err)
-		return failAfter(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer", "try again", retrySoon)
+		return FailAfter(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer", "try again", RetrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return failAfter(http.StatusServiceUnavailable, "out_of_time", "the answer took too long", "try again", retrySoon)
+		return FailAfter(http.StatusServiceUnavailable, "out_of_time", "the answer took too long", "try again", RetrySoon)
 	}
 	log.ErrorContext(ctx, "request failed", "error", err)
-	return fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow")
+	return Fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow")
 }
 
-func temporalAway(err error) bool {
+// TemporalUnavailable reports whether an error says that Temporal does not answer.
+func TemporalUnavailable(err error) bool {
 	var unavailable *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
 	var busy *serviceerror.ResourceExhausted
@@ -114,7 +116,7 @@ var statusCodes = map[int]string{
 func init() {
 	huma.DefaultArrayNullable = false // a list without entries is empty, not null
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
-		p := fail(status, statusCodes[status], msg, "")
+		p := Fail(status, statusCodes[status], msg, "")
 		for _, err := range errs {
 			if err == nil {
 				continue
@@ -154,7 +156,7 @@ func writeProblem(c *gin.Context, p *apiclient.Problem) {
 }
 
 // writeHumaProblem answers before an operation runs.
-func (s *server) writeHumaProblem(ctx huma.Context, p *apiclient.Problem) {
+func (a *API) writeHumaProblem(ctx huma.Context, p *apiclient.Problem) {
 	complete(ctx.Context(), p)
 	for name, values := range p.GetHeaders() {
 		ctx.SetHeader(name, values[0])
@@ -164,7 +166,7 @@ func (s *server) writeHumaProblem(ctx huma.Context, p *apiclient.Problem) {
 	}
 	ctx.SetHeader("Content-Type", apiclient.ProblemType)
 	ctx.SetStatus(p.Status)
-	if err := s.api.Marshal(ctx.BodyWriter(), "application/json", p); err != nil {
-		s.log.DebugContext(ctx.Context(), "the answer was not taken", "error", err)
+	if err := a.operations.Marshal(ctx.BodyWriter(), "application/json", p); err != nil {
+		a.log.DebugContext(ctx.Context(), "the answer was not taken", "error", err)
 	}
 }

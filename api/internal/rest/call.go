@@ -1,4 +1,4 @@
-package main
+package rest
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // call is what is known of the request under way.
 type call struct {
 	traceID   string
-	principal principal
+	principal Principal
 	action    string // in the audit; empty when nothing changes
 	target    string // what the action is done to, once that is known
 	problem   *apiclient.Problem
@@ -35,18 +35,21 @@ func callOf(ctx context.Context) *call {
 	return &call{}
 }
 
-// principal is who calls.
-type principal struct {
+// SetTarget names what a change is made to, for a refusal that comes before Change.
+func SetTarget(ctx context.Context, target string) { callOf(ctx).target = target }
+
+// Principal is who calls.
+type Principal struct {
 	name   string
 	scopes []string
 	all    bool // no authentication is asked for: may do everything
 }
 
-// principalOf is who calls.
-func principalOf(ctx context.Context) principal { return callOf(ctx).principal }
+// PrincipalOf is who calls.
+func PrincipalOf(ctx context.Context) Principal { return callOf(ctx).principal }
 
-// actor names the principal in flips, backfills and the audit.
-func (p principal) actor() string {
+// Actor names the principal in what it changes and in the audit.
+func (p Principal) Actor() string {
 	switch {
 	case p.all:
 		return "local"
@@ -56,7 +59,8 @@ func (p principal) actor() string {
 	return "token:" + p.name
 }
 
-func (p principal) may(scope string) bool { return p.all || slices.Contains(p.scopes, scope) }
+// May reports whether the principal has a scope.
+func (p Principal) May(scope string) bool { return p.all || slices.Contains(p.scopes, scope) }
 
 // traceparent is a W3C trace context, of which the trace id is kept.
 var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$`)

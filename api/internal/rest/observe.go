@@ -1,4 +1,4 @@
-package main
+package rest
 
 import (
 	"log/slog"
@@ -16,7 +16,7 @@ import (
 
 // observe gives the request a trace id, the answer its common headers, and the
 // metrics and the log what became of it.
-func (s *server) observe(c *gin.Context) {
+func (a *API) observe(c *gin.Context) {
 	began := time.Now()
 	k := &call{traceID: traceID(c.GetHeader("Traceparent"))}
 	c.Request = c.Request.WithContext(telemetry.WithTrace(withCall(c.Request.Context(), k), k.traceID))
@@ -31,26 +31,26 @@ func (s *server) observe(c *gin.Context) {
 		route = "none"
 	}
 	took := time.Since(began)
-	s.metrics.request(c.Request.Method, route, c.Writer.Status(), took)
+	a.metrics.request(c.Request.Method, route, c.Writer.Status(), took)
 	ctx := c.Request.Context()
 	if k.failure != nil {
-		s.log.ErrorContext(ctx, "request failed", "error", k.failure)
+		a.log.ErrorContext(ctx, "request failed", "error", k.failure)
 	}
 	level := slog.LevelDebug
 	if k.action != "" {
 		level = slog.LevelInfo
 	}
-	s.log.Log(ctx, level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(),
-		"duration_ms", took.Milliseconds(), "actor", k.principal.actor())
+	a.log.Log(ctx, level, "request", "method", c.Request.Method, "route", route, "status", c.Writer.Status(),
+		"duration_ms", took.Milliseconds(), "actor", k.principal.Actor())
 }
 
 // recovered answers when a handler panics.
-func (s *server) recovered(c *gin.Context) {
+func (a *API) recovered(c *gin.Context) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.ErrorContext(c.Request.Context(), "a handler panicked", "panic", p, "stack", string(debug.Stack()))
+			a.log.ErrorContext(c.Request.Context(), "a handler panicked", "panic", p, "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
-				writeProblem(c, fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow"))
+				writeProblem(c, Fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow"))
 			}
 		}
 	}()
@@ -67,7 +67,7 @@ func pathValues(c *gin.Context) {
 	for i, p := range c.Params {
 		value, err := url.PathUnescape(p.Value)
 		if err != nil { // net/url has decoded the same text before
-			writeProblem(c, fail(http.StatusBadRequest, "invalid_text", "the path is not percent-encoded as RFC 3986 says", "encode a percent sign as %25"))
+			writeProblem(c, Fail(http.StatusBadRequest, "invalid_text", "the path is not percent-encoded as RFC 3986 says", "encode a percent sign as %25"))
 			return
 		}
 		c.Params[i].Value = value
@@ -85,7 +85,7 @@ func plainText(c *gin.Context) {
 		}
 	}
 	if !ok {
-		writeProblem(c, fail(http.StatusBadRequest, "invalid_text", "the address holds a zero character or is not UTF-8", "leave it out"))
+		writeProblem(c, Fail(http.StatusBadRequest, "invalid_text", "the address holds a zero character or is not UTF-8", "leave it out"))
 	}
 }
 

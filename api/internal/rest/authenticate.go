@@ -1,0 +1,154 @@
+package rest
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Limits of what is kept about callers, and of callers that are nobody.
+const (
+	tokenFor       = 5 * time.Second // so long a revoked token may go on working
+	mostTokens     = 10_000
+	mostLimiters   = 10_000
+	anonymousRate  = 10 // a second, for each address
+	anonymousBurst = 50
+)
+
+// authenticator knows who calls and how often. It is safe for concurrent use.
+type authenticator struct {
+	config config.API
+	log    *slog.Logger
+	tokens *ledger.Store
+	now    func() time.Time
+
+	mu       sync.Mutex
+	known    map[string]knownToken // by key
+	limiters map[string]*rate.Limiter
+}
+
+type knownToken struct {
+	token  ledger.Token
+	digest []byte
+	read   time.Time
+}
+
+func newAuthenticator(c config.API, log *slog.Logger, tokens *ledger.Store) *authenticator {
+	return &authenticator{config: c, log: log, tokens: tokens, now: time.Now, known: map[string]knownToken{}, limiters: map[string]*rate.Limiter{}}
+}
+
+// identify says who calls by the Authorization header, and whether they may go
+// on: they may not with a bad token, or too often.
+func (a *authenticator) identify(ctx context.Context, authorization, remote string) (Principal, limits, *apiclient.Problem) {
+	if a.config.Auth == config.AuthNone {
+		p := Principal{all: true}
+		l, refused := a.limit("local", a.config.Rate, a.config.Burst)
+		return p, l, refused
+	}
+	p, refused := a.authenticate(ctx, authorization)
+	if refused != nil {
+		// Before its problem is told, lest somebody tries tokens by the thousand.
+		host, _, _ := net.SplitHostPort(remote)
+		if l, often := a.limit("address "+host, anonymousRate, anonymousBurst); often != nil {
+			return Principal{}, l, often
+		}
+		return Principal{}, limits{}, refused
+	}
+	l, often := a.limit("token "+p.name, a.config.Rate, a.config.Burst)
+	return p, l, often
+}
+
+func (a *authenticator) authenticate(ctx context.Context, authorization string) (Principal, *apiclient.Problem) {
+	scheme, text, _ := strings.Cut(authorization, " ")
+	if authorization == "" || !strings.EqualFold(scheme, "Bearer") {
+		return Principal{}, Fail(http.StatusUnauthorized, "no_token", "the request carries no token", "send Authorization: Bearer rf_…; see recflow tokens create")
+	}
+	key, sum, ok := apiclient.SplitToken(strings.TrimSpace(text))
+	bad := Fail(http.StatusUnauthorized, "bad_token", "the token is unknown, revoked or expired", "create another one with recflow tokens create")
+	if !ok {
+		return Principal{}, bad
+	}
+	t, digest, err := a.token(ctx, key)
+	if errors.Is(err, recsys.ErrNotFound) {
+		return Principal{}, bad
+	}
+	if err != nil {
+		return Principal{}, classify(ctx, a.log, err)
+	}
+	if subtle.ConstantTimeCompare(sum[:], digest) != 1 || !t.Valid(a.now()) {
+		return Principal{}, bad
+	}
+	return Principal{name: t.Name, scopes: t.Scopes}, nil
+}
+
+// token reads a token, or remembers it for a moment.
+func (a *authenticator) token(ctx context.Context, key string) (ledger.Token, []byte, error) {
+	a.mu.Lock()
+	k, ok := a.known[key]
+	a.mu.Unlock()
+	if ok && a.now().Sub(k.read) < tokenFor {
+		return k.token, k.digest, nil
+	}
+	t, digest, err := a.tokens.TokenByKey(ctx, key)
+	if err != nil {
+		return ledger.Token{}, nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.known) >= mostTokens {
+		clear(a.known)
+	}
+	a.known[key] = knownToken{t, digest, a.now()}
+	return t, digest, nil
+}
+
+// limits are what a caller has left, for the RateLimit headers
+// (draft-ietf-httpapi-ratelimit-headers-06, which names them separately).
+type limits struct{ limit, remaining, reset int }
+
+func (l limits) write(set func(name, value string)) {
+	if l.limit == 0 {
+		return
+	}
+	set("RateLimit-Limit", strconv.Itoa(l.limit))
+	set("RateLimit-Remaining", strconv.Itoa(l.remaining))
+	set("RateLimit-Reset", strconv.Itoa(l.reset))
+}
+
+// limit takes one request out of a caller's bucket, or says when to come again.
+func (a *authenticator) limit(caller string, perSecond float64, burst int) (limits, *apiclient.Problem) {
+	a.mu.Lock()
+	b := a.limiters[caller]
+	if b == nil {
+		if len(a.limiters) >= mostLimiters {
+			clear(a.limiters)
+		}
+		b = rate.NewLimiter(rate.Limit(perSecond), burst)
+		a.limiters[caller] = b
+	}
+	a.mu.Unlock()
+	now := a.now()
+	allowed := b.AllowN(now, 1)
+	left := math.Max(0, b.TokensAt(now))
+	l := limits{burst, int(left), int(math.Ceil((float64(burst) - left) / perSecond))}
+	if allowed {
+		return l, nil
+	}
+	wait := time.Duration((1 - left) / perSecond * float64(time.Second))
+	return l, FailAfter(http.StatusTooManyRequests, "too_many_requests", "more requests than this caller may make", "wait for Retry-After, then go on more slowly", wait)
+}

@@ -1,0 +1,84 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/internal/apiclient"
+)
+
+// TokenScheme is the name of the tokens in the OpenAPI document.
+const TokenScheme = "token"
+
+// Access says who may call an operation, and what it is called in the audit.
+type Access struct {
+	Scope  string // one of apiclient.Scopes
+	Action string // empty for operations that change nothing
+}
+
+// Register registers an operation. There is no way to register one without a
+// scope but RegisterPublic, whose users are listed in a test of the API.
+func Register[I, O any](a *API, op huma.Operation, access Access, handler func(context.Context, *I) (*O, error)) {
+	if !slices.Contains(apiclient.Scopes(), access.Scope) {
+		panic("operation " + op.OperationID + " has no scope")
+	}
+	op.Security = []map[string][]string{{TokenScheme: {access.Scope}}}
+	op.Middlewares = append(op.Middlewares, a.authorize(access))
+	register(a, op, handler)
+}
+
+// RegisterPublic registers an operation that everybody may call.
+func RegisterPublic[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	op.Security = []map[string][]string{}
+	register(a, op, handler)
+}
+
+func register[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	op.Responses["default"] = &huma.Response{Description: "It was not done.", Content: map[string]*huma.MediaType{
+		apiclient.ProblemType: {Schema: a.Schema(apiclient.Problem{})}}}
+	huma.Register(a.operations, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			p := ProblemOf(ctx, a.log, err)
+			callOf(ctx).problem = p
+			return nil, p
+		}
+		return out, nil
+	})
+}
+
+// Schema is the schema of a value of this type.
+func (a *API) Schema(v any) *huma.Schema {
+	return a.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
+}
+
+// authorize lets those through who may call an operation, and sees to it that a
+// refused change is in the audit.
+func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		c := callOf(ctx.Context())
+		c.action = access.Action
+		p, limits, refused := a.authenticator.identify(ctx.Context(), ctx.Header("Authorization"), ctx.RemoteAddr())
+		c.principal = p
+		limits.write(ctx.SetHeader)
+		if refused == nil && !p.May(access.Scope) {
+			refused = Fail(http.StatusForbidden, "missing_scope", "the token does not have the scope "+access.Scope,
+				"ask for a token with it: recflow tokens create --scope "+access.Scope)
+		}
+		if refused != nil {
+			a.writeHumaProblem(ctx, refused)
+		} else {
+			next(ctx)
+		}
+		if access.Action != "" && c.problem != nil && c.problem.Status < http.StatusInternalServerError && c.problem.Status != http.StatusTooManyRequests {
+			a.recordRefusal(ctx.Context(), c)
+		}
+	}
+}
