@@ -5,9 +5,10 @@
 // It reads its settings from the environment (internal/config) and refuses to
 // start on a database that is not migrated. It asks Temporal for everything that
 // takes time. Of the bucket it reads quarantined records and nothing else. One
-// file holds one resource with its routes; router.go puts them together, access.go
-// says who may call what. `recflow-api health` asks a running API whether it is
-// well, as the health check of its container.
+// file holds one resource with its routes, and internal/backfills those that start
+// work; router.go puts them together. What they have in common is in
+// internal/rest. `recflow-api health` asks a running API whether it is well, as
+// the health check of its container.
 package main
 
 import (

@@ -1,9 +1,15 @@
 package main
 
-import "github.com/danielgtaylor/huma/v2"
+import (
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/recflow/recflow/api/internal/backfills"
+)
 
 // routes registers all that is answered.
 func (s *server) routes() {
+	work := backfills.Service{API: s.api, Log: s.log, Ledger: s.ledger, Temporal: s.temporal, Settings: s.config.Temporal, Stopping: s.stopping}
+	work.Register()
 	s.healthRoutes()
 	s.tokenRoutes()
 	s.auditRoutes()
@@ -11,9 +17,7 @@ func (s *server) routes() {
 	s.recommendationRoutes()
 	s.batchRoutes()
 	s.itemRoutes()
-	s.backfillRoutes()
 	s.versionRoutes()
-	s.scheduleRoutes()
 	s.streamRoutes()
 	s.quarantineRoutes()
 	s.documentRoutes()

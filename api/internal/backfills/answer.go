@@ -1,4 +1,4 @@
-package main
+package backfills
 
 import (
 	"context"
@@ -14,10 +14,10 @@ import (
 )
 
 // describe is what the ledger says of a backfill, with what follows from it.
-func (s *server) describe(b backfill.Backfill) apiclient.Backfill {
-	out := apiclient.Backfill{Backfill: b, TemporalUI: s.config.Temporal.WorkflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
+func (s *Service) describe(b backfill.Backfill) apiclient.Backfill {
+	out := apiclient.Backfill{Backfill: b, TemporalUI: s.Settings.WorkflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
 	for _, slice := range b.Slices {
-		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.config.Temporal.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)})
+		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.Settings.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)})
 	}
 	out.Backfill.Slices = nil
 	out.Request = parametersOf(b.Request)
@@ -81,7 +81,7 @@ const pastRuns = 20
 
 // addETA says when the slices under way should be over, and the backfill. Before
 // the first slice is, earlier versions have to tell.
-func (s *server) addETA(ctx context.Context, b *apiclient.Backfill) error {
+func (s *Service) addETA(ctx context.Context, b *apiclient.Backfill) error {
 	if b.Over() {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (s *server) addETA(ctx context.Context, b *apiclient.Backfill) error {
 	}
 	takes := usual(ledger)
 	if takes == 0 {
-		past, err := s.ledger.PastRuns(ctx, pastRuns)
+		past, err := s.Ledger.PastRuns(ctx, pastRuns)
 		if err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ const askTimeout = time.Second
 
 // addProgress asks the slices that run how far they are, and the one of a refresh
 // that has ended how it came to that.
-func (s *server) addProgress(ctx context.Context, b *apiclient.Backfill) {
+func (s *Service) addProgress(ctx context.Context, b *apiclient.Backfill) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var group sync.WaitGroup
@@ -135,12 +135,12 @@ func (s *server) addProgress(ctx context.Context, b *apiclient.Backfill) {
 			continue
 		}
 		group.Go(func() {
-			p, err := workflows.AskProgress(ctx, s.temporal, slice.WorkflowID, slice.WorkflowRunID)
+			p, err := workflows.AskProgress(ctx, s.Temporal, slice.WorkflowID, slice.WorkflowRunID)
 			if err != nil {
 				return
 			}
 			slice.RunID, slice.WorkflowRunID = p.RunID, p.WorkflowRunID
-			slice.TemporalUI = s.config.Temporal.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)
+			slice.TemporalUI = s.Settings.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)
 			slice.Progress = new(progressOf(p))
 		})
 	}

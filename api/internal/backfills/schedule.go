@@ -1,4 +1,4 @@
-package main
+package backfills
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -23,20 +24,20 @@ import (
 // takes it seconds: it starts what runs schedules there.
 const scheduleTimeout = 20 * time.Second
 
-func (s *server) scheduleRoutes() {
+func (s *Service) scheduleRoutes() {
 	tags := []string{"Schedule"}
-	rest.Register(s.api, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
+	rest.Register(s.API, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
 		Summary:     "The schedule of the refresh, and what came of its runs",
 		Description: "The ETag changes with the schedule, not with its runs: a failure that pauses it changes it."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getSchedule)
-	rest.Register(s.api, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
+	rest.Register(s.API, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
 		Summary: "Create or change the schedule of the refresh",
 		Description: "What is left out keeps its value, inside training too: a paused schedule stays paused until paused is false. Of the first schedule it is the " +
 			"default. cron takes the place of every, and every that of cron. " +
 			"Runs do not overlap: one that is due while another is under way is skipped. A run that fails pauses the schedule and says why in its note. " +
 			"Send If-None-Match: * to make the first one, and the ETag of the GET as If-Match to change it: 428 without either, 412 when it was changed since."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.put"}, s.putSchedule)
-	rest.Register(s.api, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
+	rest.Register(s.API, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary:     "End the schedule of the refresh",
 		Description: "A run that is under way goes on. Send the ETag of the GET as If-Match: 428 without one, 412 when it was changed since."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.delete"}, s.deleteSchedule)
@@ -47,13 +48,13 @@ type scheduleOutput struct {
 	Body apiclient.Schedule
 }
 
-func (s *server) getSchedule(ctx context.Context, _ *struct{}) (*scheduleOutput, error) {
+func (s *Service) getSchedule(ctx context.Context, _ *struct{}) (*scheduleOutput, error) {
 	if err := s.temporalAnswers(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, scheduleTimeout)
 	defer cancel()
-	state, err := workflows.DescribeSchedule(ctx, s.temporal)
+	state, err := workflows.DescribeSchedule(ctx, s.Temporal)
 	if err != nil {
 		return nil, err
 	}
@@ -66,9 +67,9 @@ type putScheduleInput struct {
 	Body        apiclient.ScheduleChange
 }
 
-func (s *server) putSchedule(ctx context.Context, in *putScheduleInput) (*scheduleOutput, error) {
+func (s *Service) putSchedule(ctx context.Context, in *putScheduleInput) (*scheduleOutput, error) {
 	err := s.changeSchedule(ctx, func(ctx context.Context) error {
-		return workflows.PutSchedule(ctx, s.temporal, s.config.Temporal.TaskQueue, func(present *workflows.Schedule) (workflows.Schedule, error) {
+		return workflows.PutSchedule(ctx, s.Temporal, s.Settings.TaskQueue, func(present *workflows.Schedule) (workflows.Schedule, error) {
 			if err := in.check(present); err != nil {
 				return workflows.Schedule{}, err
 			}
@@ -107,9 +108,9 @@ type deleteScheduleInput struct {
 	IfMatch string `header:"If-Match" maxLength:"200"`
 }
 
-func (s *server) deleteSchedule(ctx context.Context, in *deleteScheduleInput) (*struct{}, error) {
+func (s *Service) deleteSchedule(ctx context.Context, in *deleteScheduleInput) (*struct{}, error) {
 	err := s.changeSchedule(ctx, func(ctx context.Context) error {
-		return workflows.DeleteSchedule(ctx, s.temporal, func(present *workflows.Schedule) error {
+		return workflows.DeleteSchedule(ctx, s.Temporal, func(present *workflows.Schedule) error {
 			return rest.RequireMatch(in.IfMatch, scheduleTag(*present))
 		})
 	})
@@ -120,12 +121,12 @@ func (s *server) deleteSchedule(ctx context.Context, in *deleteScheduleInput) (*
 // entry. Temporal compares nothing before it replaces, so the changes take turns.
 // Should the database go away in the last moment, the change stands without its
 // entry; the answer is then an error.
-func (s *server) changeSchedule(ctx context.Context, change func(context.Context) error) error {
+func (s *Service) changeSchedule(ctx context.Context, change func(context.Context) error) error {
 	rest.SetTarget(ctx, workflows.RefreshSchedule)
 	if err := s.temporalAnswers(ctx); err != nil {
 		return err
 	}
-	return s.api.Change(ctx, workflows.RefreshSchedule, func(tx *postgres.DB) error {
+	return s.API.Change(ctx, workflows.RefreshSchedule, func(tx *postgres.DB) error {
 		if err := tx.Exclusive(ctx, workflows.RefreshSchedule); err != nil {
 			return err
 		}
@@ -133,7 +134,7 @@ func (s *server) changeSchedule(ctx context.Context, change func(context.Context
 		defer cancel()
 		err := change(ctx)
 		if rest.TemporalUnavailable(err) || ctx.Err() != nil {
-			s.log.WarnContext(ctx, "temporal went away during a change", "error", err)
+			s.Log.WarnContext(ctx, "temporal went away during a change", "error", err)
 			return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal did not answer in time; whether the schedule was changed is not known", "look at GET /schedule", rest.RetrySoon)
 		}
 		return err
@@ -237,7 +238,7 @@ func settingsOf(s workflows.Schedule) apiclient.NewSchedule {
 }
 
 // describeSchedule is what callers see of a schedule.
-func (s *server) describeSchedule(state workflows.ScheduleState) apiclient.Schedule {
+func (s *Service) describeSchedule(state workflows.ScheduleState) apiclient.Schedule {
 	out := apiclient.Schedule{
 		NewSchedule: settingsOf(state.Schedule),
 		Runs:        []apiclient.ScheduledRun{}, Next: []time.Time{},
@@ -245,7 +246,7 @@ func (s *server) describeSchedule(state workflows.ScheduleState) apiclient.Sched
 	}
 	for _, run := range state.Runs {
 		out.Runs = append(out.Runs, apiclient.ScheduledRun{
-			WorkflowID: run.WorkflowID, RunID: run.RunID, TemporalUI: s.config.Temporal.WorkflowLink(run.WorkflowID, run.RunID),
+			WorkflowID: run.WorkflowID, RunID: run.RunID, TemporalUI: s.Settings.WorkflowLink(run.WorkflowID, run.RunID),
 			DueAt: run.Due.UTC(), StartedAt: run.Started.UTC(), Outcome: run.Outcome, Detail: run.Detail, Version: run.Version,
 		})
 	}
@@ -277,11 +278,11 @@ func durationText(d time.Duration) string {
 	case d == 0:
 		return ""
 	case d%day == 0:
-		return idText(int64(d/day)) + "d"
+		return fmt.Sprintf("%dd", d/day)
 	case d%time.Hour == 0:
-		return idText(int64(d/time.Hour)) + "h"
+		return fmt.Sprintf("%dh", d/time.Hour)
 	case d%time.Minute == 0:
-		return idText(int64(d/time.Minute)) + "m"
+		return fmt.Sprintf("%dm", d/time.Minute)
 	}
 	return d.String()
 }

@@ -1,4 +1,4 @@
-package main
+package backfills
 
 import (
 	"net/http"
@@ -168,8 +168,8 @@ func TestETA(t *testing.T) {
 		{State: backfill.Running, StartedAt: now.Add(-time.Hour)},
 		{State: backfill.Pending},
 	}}
-	out := h.describe(b)
-	require.NoError(t, h.addETA(t.Context(), &out))
+	out := h.service.describe(b)
+	require.NoError(t, h.service.addETA(t.Context(), &out))
 	require.WithinDuration(t, now.Add(8*time.Minute), out.ETA, 20*time.Second, "three are left, two at a time, four minutes each")
 	require.WithinDuration(t, now.Add(3*time.Minute), out.Slices[3].ETA, 20*time.Second)
 	require.WithinDuration(t, now, out.Slices[4].ETA, 20*time.Second, "not in the past")
@@ -177,15 +177,15 @@ func TestETA(t *testing.T) {
 	require.Zero(t, out.Slices[5].ETA)
 
 	b.Slices = b.Slices[3:]
-	out = h.describe(b)
-	require.NoError(t, h.addETA(t.Context(), &out))
+	out = h.service.describe(b)
+	require.NoError(t, h.service.addETA(t.Context(), &out))
 	require.Zero(t, out.ETA, "nothing ran before")
 	m := postgrestest.Manifest(t, postgrestest.Fixture{})
 	m.Coverage.StoredTo = now.Add(-10 * time.Minute)
 	v, err := h.Store.CreateVersion(t.Context(), versions.NewVersion{Manifest: m})
 	require.NoError(t, err)
 	require.NoError(t, h.Store.MarkReady(t.Context(), v.ID, nil))
-	require.NoError(t, h.addETA(t.Context(), &out))
+	require.NoError(t, h.service.addETA(t.Context(), &out))
 	require.WithinDuration(t, now.Add(9*time.Minute), out.Slices[0].ETA, 20*time.Second, "a version took ten minutes")
 }
 
@@ -219,8 +219,6 @@ func TestBackfillsWithoutTemporal(t *testing.T) {
 	retried := h.Do("POST", "/backfill/"+b.ID+"/retry", nil)
 	require.Equal(t, http.StatusAccepted, retried.Status, string(retried.Body))
 	require.Equal(t, backfill.Pending, h.backfill(b.ID).State)
-	require.Equal(t, http.StatusServiceUnavailable, h.Do("GET", "/readyz", nil).Status)
-	require.Equal(t, http.StatusOK, h.Do("GET", "/healthz", nil).Status)
 }
 
 func TestBackfillsWithoutAWorker(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package backfills
 
 import (
 	"net/http"

@@ -1,8 +1,12 @@
-package main
+// Package backfills holds the operations of the API that start work: backfills,
+// which the ledger keeps and a workflow runs, and the schedule of the refresh,
+// which is Temporal's. Both read what a training is asked for in the same way.
+package backfills
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -13,11 +17,28 @@ import (
 	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/workflows"
 )
+
+// Service answers the operations on backfills and on the schedule of the refresh.
+type Service struct {
+	API      *rest.API
+	Log      *slog.Logger
+	Ledger   *ledger.Store
+	Temporal client.Client
+	Settings config.Temporal
+	Stopping <-chan struct{} // closed when the process drains
+}
+
+// Register registers the operations with the API.
+func (s *Service) Register() {
+	s.backfillRoutes()
+	s.scheduleRoutes()
+}
 
 const (
 	// temporalTimeout bounds the wait for Temporal to take something.
@@ -26,30 +47,30 @@ const (
 	pollEvery       = 250 * time.Millisecond
 )
 
-func (s *server) backfillRoutes() {
+func (s *Service) backfillRoutes() {
 	tags := []string{"Backfills"}
-	rest.Register(s.api, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
+	rest.Register(s.API, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Start a backfill, or say what one would do",
 		Description: "The backfill is written to the ledger, and its workflow starts at once or, when Temporal or the workers are unreachable, as soon as " +
 			"a worker runs: the answer says where to follow it. A slice is skipped when, as its turn comes, there are no events before its end. Sent again with the same Idempotency-Key, or without one while the first " +
 			"is at work, the same request starts nothing and gets the same answer. A backfill of the same kind on an overlapping range is refused with 409. " +
 			"With dry_run the answer is 200 and the plan, and nothing is started; the plan needs a worker, so it is refused with 503 when none answers.",
 		Responses: map[string]*huma.Response{
-			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.api.Schema(apiclient.Plan{})}}},
-			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.api.Schema(apiclient.Backfill{})}}},
+			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Plan{})}}},
+			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Backfill{})}}},
 		}},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.start"}, s.startBackfill)
-	rest.Register(s.api, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
+	rest.Register(s.API, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
 		Summary: "List backfills, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listBackfills)
-	rest.Register(s.api, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
+	rest.Register(s.API, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
 		Summary:     "How far a backfill is",
 		Description: "With wait, the answer comes when the ledger has changed since the given revision (or, without one, since the request), or when the time is over."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getBackfill)
-	rest.Register(s.api, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
+	rest.Register(s.API, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary:     "Stop a backfill",
 		Description: "Trainings and loads under way stop and are undone; what is finished stays. Repeating it changes nothing."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel"}, s.cancelBackfill)
-	rest.Register(s.api, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
+	rest.Register(s.API, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Run the slices again that failed or were cancelled"},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.retry"}, s.retryBackfill)
 }
@@ -66,7 +87,7 @@ type startBackfillOutput struct {
 	Body     any
 }
 
-func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*startBackfillOutput, error) {
+func (s *Service) startBackfill(ctx context.Context, in *startBackfillInput) (*startBackfillOutput, error) {
 	rest.SetTarget(ctx, in.Body.Kind)
 	key := in.IdempotencyKey
 	if key != "" {
@@ -76,7 +97,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.ledger.FindBackfill(ctx, key, n.RequestDigest)
+	found, err := s.Ledger.FindBackfill(ctx, key, n.RequestDigest)
 	switch {
 	case err == nil && !in.Body.DryRun:
 		return s.accepted(found), nil
@@ -85,7 +106,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 	}
 	if in.Body.DryRun {
 		// For others the ledger does so, together with looking for the very same.
-		if err := s.ledger.RefuseOverlap(ctx, found.ID, n.Kind, n.From, n.To); err != nil {
+		if err := s.Ledger.RefuseOverlap(ctx, found.ID, n.Kind, n.From, n.To); err != nil {
 			return nil, backfillRefused(err)
 		}
 		plan, err := s.plan(ctx, &n)
@@ -95,7 +116,7 @@ func (s *server) startBackfill(ctx context.Context, in *startBackfillInput) (*st
 		return &startBackfillOutput{Status: http.StatusOK, Body: plan}, nil
 	}
 	var b backfill.Backfill
-	err = s.api.Change(ctx, n.ID, func(tx *postgres.DB) (err error) {
+	err = s.API.Change(ctx, n.ID, func(tx *postgres.DB) (err error) {
 		var existing bool
 		if b, existing, err = ledger.New(tx).CreateBackfill(ctx, n); existing {
 			return errExisting
@@ -118,19 +139,19 @@ var errExisting = errors.New("the same request was faster")
 
 // begin starts the workflow of a backfill that is in the ledger. When that fails
 // a worker does it soon.
-func (s *server) begin(ctx context.Context, b backfill.Backfill) {
+func (s *Service) begin(ctx context.Context, b backfill.Backfill) {
 	if b.Over() {
 		return
 	}
 	// The caller may be gone; the backfill is written down all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
 	defer cancel()
-	if err := workflows.StartBackfill(ctx, s.temporal, s.config.Temporal.TaskQueue, b); err != nil {
-		s.log.WarnContext(ctx, "a backfill is left for a worker to start", "backfill", b.ID, "error", err)
+	if err := workflows.StartBackfill(ctx, s.Temporal, s.Settings.TaskQueue, b); err != nil {
+		s.Log.WarnContext(ctx, "a backfill is left for a worker to start", "backfill", b.ID, "error", err)
 	}
 }
 
-func (s *server) accepted(b backfill.Backfill) *startBackfillOutput {
+func (s *Service) accepted(b backfill.Backfill) *startBackfillOutput {
 	return &startBackfillOutput{Status: http.StatusAccepted, Location: "/backfill/" + b.ID, Body: s.describe(b)}
 }
 
@@ -149,20 +170,20 @@ func backfillRefused(err error) error {
 
 type listBackfillsOutput struct{ Body apiclient.Backfills }
 
-func (s *server) listBackfills(ctx context.Context, in *struct{ rest.Page }) (*listBackfillsOutput, error) {
+func (s *Service) listBackfills(ctx context.Context, in *struct{ rest.Page }) (*listBackfillsOutput, error) {
 	var after *backfill.Backfill
 	if in.Cursor != "" {
 		id, err := rest.DecodeCursor(in.Cursor)
 		if err != nil {
 			return nil, err
 		}
-		b, err := s.ledger.Backfill(ctx, id)
+		b, err := s.Ledger.Backfill(ctx, id)
 		if err != nil {
 			return nil, rest.BadCursor()
 		}
 		after = &b
 	}
-	found, err := s.ledger.Backfills(ctx, after, in.Limit+1)
+	found, err := s.Ledger.Backfills(ctx, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -184,13 +205,13 @@ type getBackfillInput struct {
 }
 type backfillOutput struct{ Body apiclient.Backfill }
 
-func (s *server) getBackfill(ctx context.Context, in *getBackfillInput) (*backfillOutput, error) {
+func (s *Service) getBackfill(ctx context.Context, in *getBackfillInput) (*backfillOutput, error) {
 	if wait, err := time.ParseDuration(in.Wait); err == nil {
 		if err := s.awaitChange(ctx, in.ID, in.Since, wait); err != nil {
 			return nil, err
 		}
 	}
-	b, err := s.ledger.Backfill(ctx, in.ID)
+	b, err := s.Ledger.Backfill(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -203,8 +224,8 @@ func (s *server) getBackfill(ctx context.Context, in *getBackfillInput) (*backfi
 }
 
 // awaitChange returns when a backfill has changed or is over, or the time is.
-func (s *server) awaitChange(ctx context.Context, id string, since int64, wait time.Duration) error {
-	b, err := s.ledger.Backfill(ctx, id)
+func (s *Service) awaitChange(ctx context.Context, id string, since int64, wait time.Duration) error {
+	b, err := s.Ledger.Backfill(ctx, id)
 	if err != nil || b.Over() {
 		return err
 	}
@@ -219,13 +240,13 @@ func (s *server) awaitChange(ctx context.Context, id string, since int64, wait t
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.stopping:
+		case <-s.Stopping:
 			return nil
 		case <-deadline.C:
 			return nil
 		case <-tick.C:
 		}
-		if revision, err = s.ledger.BackfillRevision(ctx, id); err != nil {
+		if revision, err = s.Ledger.BackfillRevision(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -236,9 +257,9 @@ type backfillIDInput struct {
 	ID string `path:"id" maxLength:"64" pattern:"^[A-Za-z0-9-]+$"`
 }
 
-func (s *server) cancelBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
+func (s *Service) cancelBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
 	var b backfill.Backfill
-	err := s.api.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+	err := s.API.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
 		b, err = ledger.New(tx).CancelBackfill(ctx, in.ID)
 		return err
 	})
@@ -255,23 +276,23 @@ func (s *server) cancelBackfill(ctx context.Context, in *backfillIDInput) (*back
 
 // stop tells the workflow of a backfill that is to be cancelled. When Temporal
 // is away a worker does it soon: what the ledger says stands.
-func (s *server) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfill, error) {
+func (s *Service) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfill, error) {
 	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
 	defer cancel()
-	err := s.temporal.CancelWorkflow(ask, b.WorkflowID, "")
+	err := s.Temporal.CancelWorkflow(ask, b.WorkflowID, "")
 	var unknown *serviceerror.NotFound
 	switch {
 	case errors.As(err, &unknown):
-		return s.ledger.EndBackfill(ctx, b.ID, b.Round, "")
+		return s.Ledger.EndBackfill(ctx, b.ID, b.Round, "")
 	case err != nil:
-		s.log.WarnContext(ctx, "a backfill is left for a worker to cancel", "backfill", b.ID, "error", err)
+		s.Log.WarnContext(ctx, "a backfill is left for a worker to cancel", "backfill", b.ID, "error", err)
 	}
 	return b, nil
 }
 
-func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
+func (s *Service) retryBackfill(ctx context.Context, in *backfillIDInput) (*backfillOutput, error) {
 	var b backfill.Backfill
-	err := s.api.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
+	err := s.API.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
 		b, err = ledger.New(tx).RetryBackfill(ctx, in.ID)
 		return err
 	})
@@ -283,12 +304,12 @@ func (s *server) retryBackfill(ctx context.Context, in *backfillIDInput) (*backf
 }
 
 // temporalAnswers refuses to ask for a plan that could not come.
-func (s *server) temporalAnswers(ctx context.Context) error {
+func (s *Service) temporalAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
 	defer cancel()
-	_, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+	_, err := s.Temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 	if err != nil {
-		s.log.WarnContext(ctx, "Temporal is unreachable", "error", err)
+		s.Log.WarnContext(ctx, "Temporal is unreachable", "error", err)
 		return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", rest.RetrySoon)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package main
+package backfills
 
 import (
 	"cmp"
@@ -127,9 +127,9 @@ const planPatience = 20 * time.Second
 
 // plan says what would become of each slice, for which it asks a worker what the
 // trainings would read.
-func (s *server) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Plan, error) {
+func (s *Service) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Plan, error) {
 	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Slices: make([]apiclient.PlanSlice, len(n.Slices))}
-	if err := s.ledger.DecideSlices(ctx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
+	if err := s.Ledger.DecideSlices(ctx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
 		return p, err
 	}
 	sizes, err := s.sizes(ctx, n)
@@ -170,7 +170,7 @@ func planWarnings(sizes activities.PlanSlicesResult) (warnings []apiclient.PlanW
 }
 
 // sizes asks a worker, which has S3.
-func (s *server) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanSlicesResult, err error) {
+func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanSlicesResult, err error) {
 	if err := s.temporalAnswers(ctx); err != nil {
 		return out, err
 	}
@@ -185,10 +185,10 @@ func (s *server) sizes(ctx context.Context, n *ledger.NewBackfill) (out activiti
 	sum := sha256.Sum256(data)
 	ask, cancel := context.WithTimeout(ctx, planPatience)
 	defer cancel()
-	out, err = workflows.AskPlan(ask, s.temporal, s.config.Temporal.TaskQueue, n.Kind+"-"+backfill.Span(n.From, n.To)+"-"+hex.EncodeToString(sum[:4]), in)
+	out, err = workflows.AskPlan(ask, s.Temporal, s.Settings.TaskQueue, n.Kind+"-"+backfill.Span(n.From, n.To)+"-"+hex.EncodeToString(sum[:4]), in)
 	if err != nil {
 		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
-			s.log.WarnContext(ctx, "no plan came", "error", err)
+			s.Log.WarnContext(ctx, "no plan came", "error", err)
 			return out, rest.FailAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", rest.RetrySoon)
 		}
 		return out, err
