@@ -51,7 +51,7 @@ func TestTimesInAnswersAreKnown(t *testing.T) {
 		"Attempt.started_at",                // only an attempt that was made is followed by another
 		"Coverage.stored_to", "Coverage.to", // a training has an end
 		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",
-		"Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
+		"StageProgress.began", "Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
 		"StreamStatus.since",
 	}
 	h := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)

@@ -19,9 +19,11 @@ import (
 
 	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/postgres/versions"
+	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/recommend"
 )
 
@@ -169,13 +171,14 @@ var madeRoutes = map[string]string{
 	"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "not_found",
 	"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
 	"POST /versions/:version/promote": "not_found", "PUT /versions/:version/pin": "not_found", "GET /versions/:version/diff/:other": "not_found",
-	"GET /versions/:version/users": "not_found", "GET /quarantine/:id": "invalid_request", // without a day
+	"GET /versions/:version/users": "not_found", "GET /quarantine/:id": "not_found",
 }
 
 // TestIDsOnEveryRoute asks every route with an id in its path for each hard id.
 func TestIDsOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
+	h.quarantine = &quarantine.Reader{Bucket: awstest.S3(t)}
 	ids, texts := h.withHardIDs(t), h.textRoutes()
 	for _, r := range h.api.Router.Routes() {
 		name := r.Method + " " + r.Path
