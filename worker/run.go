@@ -100,7 +100,7 @@ func serve(ctx context.Context, log *slog.Logger, c config.Worker, p *pulse, tem
 	w := worker.New(temporal, c.Temporal.TaskQueue, worker.Options{
 		// The build is reported and does not route: a change that a run under way
 		// could not replay is found by the replay tests
-		// (docs/decisions/0702-worker-versions.md).
+		// (docs/decisions/0013-worker-versions.md).
 		DeploymentOptions: worker.DeploymentOptions{
 			Version: worker.WorkerDeploymentVersion{DeploymentName: deployment, BuildID: build},
 		},

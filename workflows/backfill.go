@@ -66,7 +66,7 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	b.runSlices(ctx, plan.Slices, plan.MaxParallel)
 	if ctx.Err() == nil && plan.Count.Pending > len(plan.Slices) {
 		// The window runs empty here, once in slicesPerRun slices: a child does not
-		// outlive this run (docs/decisions/1001-a-backfill-and-its-history.md).
+		// outlive this run (docs/decisions/0019-backfills-and-their-ledger.md).
 		return workflow.NewContinueAsNewError(ctx, Backfill, in)
 	}
 	return b.end(ctx, nil)

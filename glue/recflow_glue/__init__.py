@@ -7,5 +7,5 @@ to DataFrame; job.py is the table of contents. Formats are in docs/data.md.
 import os
 
 # As in Spark's Python workers: the matrices are small, and BLAS threads that wait
-# for each other cost seven times the work (docs/decisions/0201). Before numpy is loaded.
+# for each other cost seven times the work (docs/decisions/0005). Before numpy is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

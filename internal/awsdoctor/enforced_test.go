@@ -18,7 +18,7 @@ import (
 )
 
 // reads are the actions that a caller needs, beside cloudwatch:DescribeAlarms,
-// which the emulator does not check. Decision 1132 names them.
+// which the emulator does not check. docs/deploy.md names them.
 var reads = []string{
 	"ecs:DescribeServices", "events:DescribeRule", "events:ListTargetsByRule", "firehose:DescribeDeliveryStream", "glue:GetJob",
 	"iam:SimulatePrincipalPolicy", "kinesis:DescribeStreamSummary", "lambda:GetEventSourceMapping", "lambda:GetFunctionConfiguration",

@@ -12,7 +12,7 @@ import (
 // they are there or take more than limit bytes. From then on no item vector is
 // read, and without filters the items of a list are found there: those that an
 // exact search finds, with ids and scores, and without titles, categories and
-// tags (docs/decisions/0911-search-in-memory.md). After an error the Reader is
+// tags (docs/decisions/0017-search-in-memory.md). After an error the Reader is
 // what it was.
 func (r *Reader) HoldItems(ctx context.Context, limit int64) error {
 	if r.folder.held != nil || r.tooLarge {

@@ -13,7 +13,7 @@ import (
 var ErrUnknownItem = errors.New("unknown item")
 
 // Similar lists the items nearest to an item by inner product, the similarity
-// that users and items are compared with too (docs/decisions/0801-similar-items.md).
+// that users and items are compared with too (docs/decisions/0010-search-in-postgres.md).
 // Users and recent items of the request play no part. It returns ErrUnknownItem
 // when the version does not know the item.
 func (r *Recommender) Similar(ctx context.Context, itemID string, req Request) (list List, err error) {

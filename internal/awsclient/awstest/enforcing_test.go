@@ -56,7 +56,7 @@ func requireCode(t *testing.T, code string, err error) {
 	require.Equal(t, code, refused.ErrorCode(), err)
 }
 
-// TestEnforcing states what decision 1121 says of the emulator.
+// TestEnforcing states what decision 0023 says of the emulator.
 func TestEnforcing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

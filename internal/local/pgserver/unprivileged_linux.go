@@ -20,7 +20,7 @@ const capDACOverride = 1
 // program nor the data folder has to be made reachable for anybody else, and
 // the process has no privileges left. Where namespaces are forbidden it becomes
 // that user for real; it keeps the one capability it needs to reach the files.
-// See docs/decisions/0301-postgres-as-root.md.
+// See docs/decisions/0002-the-local-stack.md.
 func unprivileged() *syscall.SysProcAttr {
 	if os.Geteuid() != 0 {
 		return nil

@@ -8,7 +8,7 @@ import (
 
 // What is said of an item in item_state overrides what its version was loaded
 // with: in what is shown of it, in whether it may be listed, and in the
-// categories and tags that it is found under (docs/decisions/1011-overrides.md).
+// categories and tags that it is found under (docs/decisions/0018-overrides.md).
 
 // withOverrides joins what is said of items i.
 const withOverrides = "LEFT JOIN recflow.item_state st ON st.item_id = i.item_id"

@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Bounds of a search through the graph; docs/decisions/0302-filtered-search.md
+// Bounds of a search through the graph; docs/decisions/0010-search-in-postgres.md
 // has the measurements behind them.
 const (
 	maxEF = 1000 // pgvector's own limit
@@ -101,7 +101,7 @@ func (p plan) settings() (string, []any) {
 // statement is the search for the candidates itself; scoreHits ranks them. In
 // the exact form, + 0 turns the distance into something that no index offers,
 // each row is measured once, and what the sort carries is narrow: the rest is
-// read for those that are found (docs/decisions/0303-the-exact-scan.md).
+// read for those that are found (docs/decisions/0010-search-in-postgres.md).
 func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 	b := builder{args: []any{pgvector.NewVector(q.Vector)}}
 	schema := postgres.SchemaOf(v.ID)

@@ -15,7 +15,7 @@ import (
 
 // TestTheGraphAgainstAnExactScan prints what the bounds in plan.go rest on:
 // recall@20 and latency of both ways, by the share of eligible items. The long
-// form of the store's tests runs it; docs/decisions/0302-filtered-search.md
+// form of the store's tests runs it; docs/decisions/0010-search-in-postgres.md
 // keeps the numbers.
 func TestTheGraphAgainstAnExactScan(t *testing.T) {
 	if !*postgrestest.Soak {

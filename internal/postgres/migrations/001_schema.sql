@@ -298,7 +298,7 @@ CREATE INDEX backfill_slices_range ON recflow.backfill_slices (slice_to);
 
 -- What makes users for each component possible: the two changes that a component
 -- may ask for and not make by itself are functions, which run with the rights of
--- the owner and check what must hold (docs/decisions/1101-database-users.md).
+-- the owner and check what must hold (docs/decisions/0021-database-users.md).
 
 -- The version that a rollback goes to, and the flip under it.
 CREATE FUNCTION recflow.previous_live(OUT version_id bigint, OUT below bigint) RETURNS SETOF record
