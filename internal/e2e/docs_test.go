@@ -192,7 +192,7 @@ func TestDocs_list_every_runbook(t *testing.T) {
 		}
 		text, err := os.ReadFile("../../docs/runbooks/" + p.Name())
 		require.NoError(t, err)
-		for _, part := range []string{"What it means for users", "Look at first", "It is over when", "Do not"} {
+		for _, part := range []string{"Meaning", "Triage", "Causes", "Resolved when", "Do not"} {
 			require.Contains(t, string(text), "\n## "+part+"\n", p.Name())
 		}
 	}
