@@ -1,14 +1,14 @@
--- Events that were accepted. README.md explains the placeholders.
+-- Accepted events. README.md explains the placeholders.
 CREATE EXTERNAL TABLE IF NOT EXISTS `DATABASE`.`events` (
   `event_id` string,
   `user_id` string,
   `item_id` string,
   `event_type` string,
-  `value` double COMMENT 'a rating in stars, a purchase in pieces; null for most',
+  `value` double COMMENT 'stars of a rating, quantity of a purchase; else null',
   `session_id` string,
   `recommendation_id` string COMMENT 'the list that caused it',
   `occurred_at` string COMMENT 'RFC 3339, UTC',
-  `stored_at` string COMMENT 'RFC 3339, UTC; when the database saw it first'
+  `stored_at` string COMMENT 'RFC 3339, UTC; when it was first stored'
 )
 PARTITIONED BY (
   `dt` string,

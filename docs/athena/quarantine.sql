@@ -1,15 +1,15 @@
--- Records that can never be used. README.md explains the placeholders.
+-- Records that can never be processed. README.md explains the placeholders.
 CREATE EXTERNAL TABLE IF NOT EXISTS `DATABASE`.`quarantine` (
-  `quarantine_id` string COMMENT 'of the position in the stream; the same on every retry',
+  `quarantine_id` string COMMENT 'digest of the position in the stream; the same on every retry',
   `reason` string COMMENT 'a code',
   `detail` string COMMENT 'a sentence; never a part of the record',
-  `event_id` string COMMENT 'where it could be read',
-  `raw` string COMMENT 'the bytes, base64; null where raw_key is given',
-  `raw_key` string COMMENT 'key of the object that holds bytes too large for a line',
+  `event_id` string COMMENT 'if it could be read',
+  `raw` string COMMENT 'the bytes, base64; null if raw_key is set',
+  `raw_key` string COMMENT 'key of the object with bytes too large for a line',
   `raw_bytes` bigint,
   `stream` string COMMENT 'ARN',
   `shard` string,
-  `sequence_number` string COMMENT 'more digits than a bigint has',
+  `sequence_number` string COMMENT 'exceeds a bigint',
   `sub_sequence` int COMMENT 'position within an aggregated record',
   `arrived_at` string COMMENT 'RFC 3339, UTC',
   `quarantined_at` string COMMENT 'RFC 3339, UTC'

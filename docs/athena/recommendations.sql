@@ -1,4 +1,4 @@
--- Lists as they were delivered. README.md explains the placeholders.
+-- Delivered lists. README.md explains the placeholders.
 CREATE EXTERNAL TABLE IF NOT EXISTS `DATABASE`.`recommendations` (
   `recommendation_id` string COMMENT 'the same state of the same user gives the same id',
   `user_id` string,
