@@ -2,7 +2,7 @@ package main
 
 import "math"
 
-// load is what a month asks of the system, and the sizes chosen for it.
+// load is a month of traffic, and the sizes chosen for it.
 type load struct {
 	name      string
 	events    float64 // a month, each a list
@@ -39,19 +39,19 @@ const (
 	listSeconds  = (2.0 + 1.7 + 2.8 + 3.9 + 3.5) / 1000 // of a list in the function: store, read, fold, search, write
 	eventsACore  = 613.0 / 2                            // a second, with everything else on the same cores
 	requestsCore = 128.0 / 2                            // a second: recommendations for a user, eight callers
-	pairSeconds  = 65.9 * 2 / 843_805                   // of a core: the training job, its start left out
+	pairSeconds  = 65.9 * 2 / 843_805                   // of a core: the training job, without its start
 	millionItems = 60.6 / 15.3                          // time of a search in a million items ÷ in those of the other numbers
 )
 
-// What nobody measured. Each is a guess on the dear side.
+// Assumptions, each on the expensive side.
 const (
 	hours        = 730.0 // of a month
 	peak         = 3.0   // times the mean
 	batch        = 10.0  // events an invocation
-	memory       = 0.5   // GB of a function, Terraform's default
+	memory       = 0.5   // GB of the function, Terraform's default
 	eventBytes   = 300.0
 	listBytes    = 1600.0
-	logBytes     = 1600.0 // an invocation, metrics and Lambda's own lines
+	logBytes     = 1600.0 // an invocation: metrics and Lambda's own lines
 	flowBytes    = 2.0    // an event or a request, of flow logs
 	packed       = 0.25   // of the bytes, after gzip
 	efficiency   = 0.5    // of Spark on several workers, against one machine
@@ -71,7 +71,7 @@ const (
 	workerMemory = 4.0   // GB
 	objectsHour  = 60.0  // of a delivery stream: one a buffer of 60 seconds
 	sweepActions = 4000  // of Temporal, a month
-	runActions   = 100.0 // of a refresh, but for the beats
+	runActions   = 100.0 // of a refresh, without heartbeats
 	beatsMinute  = 30.0
 	gigabyte     = 1e9
 	kilobyte     = 1024.0

@@ -1,7 +1,7 @@
-// Command costs prints docs/costs.md: what recflow costs a month on AWS at three
-// loads, beside Amazon Personalize at the same ones. Prices are in prices.go with
-// where they come from, loads and guesses in load.go, formulas in components.go.
-// A test holds the document against it.
+// Command costs prints docs/costs.md: the monthly cost of recflow on AWS at three
+// loads, compared with Amazon Personalize. Prices and their sources are in
+// prices.go, loads and assumptions in load.go, formulas in components.go. A test
+// compares the document with the output.
 //
 //	go run ./scripts/costs > docs/costs.md
 package main
@@ -37,11 +37,12 @@ func document(w io.Writer) error {
 	return out.Flush()
 }
 
-const introduction = `# What it costs
+const introduction = `# Costs
 
-**Computed on paper**, by ` + "`go run ./scripts/costs > docs/costs.md`" + `: nothing here was read off a bill. us-east-1, US dollars a month, list prices without taxes, discounts
-and free tiers, looked for on %s. Of the prices %s were seen on a page of the seller, %s on somebody else's dated page, and %s on none: those
-are from memory and marked. Ask the pages before you decide anything; a correction is one line in ` + "`scripts/costs/prices.go`" + `.
+These costs are **computed**, by ` + "`go run ./scripts/costs > docs/costs.md`" + `, not read from a bill. They are US dollars a
+month in us-east-1, at list prices looked up on %s, without taxes, discounts and free tiers. %s prices
+were seen on a page of the seller, %s on a dated page of another site, and %s are from memory; each is marked. Check
+the pricing pages before you decide. To correct a price, change its line in ` + "`scripts/costs/prices.go`" + `.
 
 ## Three loads
 
@@ -63,15 +64,15 @@ func loadTable(w io.Writer) {
 	}
 	line("events a month", func(l load) string { return count(l.events) })
 	line("requests for a list a month", func(l load) string { return count(l.requests) })
-	line("of either a second, at three times the mean", func(l load) string { return fmt.Sprintf("%.0f", peak*perSecond(l.events)) })
+	line("each of these a second, at three times the mean", func(l load) string { return fmt.Sprintf("%.0f", peak*perSecond(l.events)) })
 	line("users", func(l load) string { return count(l.users) })
 	line("items", func(l load) string { return count(l.items) })
-	line("user–item pairs that a training reads", func(l load) string { return count(l.pairs) })
+	line("user–item pairs of a training", func(l load) string { return count(l.pairs) })
 	line("trainings a month", func(l load) string { return count(l.trainings) })
 	line("minutes of a training", func(l load) string { return fmt.Sprintf("%.0f", l.glueSeconds()/60) })
 	line("Glue workers", func(l load) string { return count(l.workers) })
-	line("vCPUs that the database needs", func(l load) string { return fmt.Sprintf("%.1f", l.databaseCPUs()) })
-	line("its instance", func(l load) string { return instanceName(l) + map[bool]string{true: ", Multi-AZ"}[l.zones > 1] })
+	line("vCPUs needed by the database", func(l load) string { return fmt.Sprintf("%.1f", l.databaseCPUs()) })
+	line("database instance", func(l load) string { return instanceName(l) + map[bool]string{true: ", Multi-AZ"}[l.zones > 1] })
 	line("API tasks of half a vCPU", func(l load) string { return count(l.apiTasks()) })
 }
 
@@ -116,17 +117,20 @@ func billTable(w io.Writer) {
 }
 
 const comparison = `
-recflow has a floor: the small sizes cost %s with no event, no request and no training at all. Personalize's floor is %s: a campaign keeps at least one
-request a second, whether it comes or not. Above the floors Personalize pays for each request, recflow for the machines that answer it.
+recflow has a fixed cost: the small sizes cost %s without any event, request or training. Personalize's is %s:
+a campaign provisions at least one request a second. Above that, Personalize charges for each request, recflow for the
+machines that serve it.
 
 %s
 
-The comparison leaves out what the two do not share. For recflow: the work of running it, and Temporal where it is not Temporal Cloud (a self-hosted one wants
-a database and some containers of its own). For Personalize: a second campaign for similar items (another floor), a list for every event without a request, and
-trainings that take longer than ours; its training hours here are those of *our* job, the least that could be. It needs no trainings every day, either: with
-one a week its bill hardly changes, because requests are nearly all of it. Neither side has traffic out of AWS.
+The comparison excludes what the two do not share. For recflow: the work of running it, and a self-hosted Temporal (a
+database and some containers) instead of Temporal Cloud. For Personalize: a second campaign for similar items (another
+minimum), a list for every event without a request, and trainings that take longer than ours: its training hours here
+are those of *our* job, the least possible. Personalize also does not need daily trainings; with one a week its bill
+hardly changes, because requests are nearly all of it. Neither side includes traffic out of AWS.
 
-What lowers recflow's floor: no interface endpoints with a NAT gateway instead (` + "`network.endpoints = false`" + `), a provisioned stream of one shard, or a Temporal that runs already.
+To lower recflow's fixed cost, use a NAT gateway without interface endpoints (` + "`network.endpoints = false`" + `), a
+provisioned stream of one shard, or an existing Temporal.
 `
 
 // idle is what the sizes of a load cost when nothing happens.
@@ -135,7 +139,7 @@ func idle(l load) float64 {
 	return total(recflow, l)
 }
 
-// verdicts says of each load which is cheaper.
+// verdicts names the cheaper one for each load.
 func verdicts() string {
 	var lines []string
 	for _, l := range loads {
@@ -152,10 +156,11 @@ func verdicts() string {
 const formulasIntroduction = `
 ## Formulas
 
-Measured, from [benchmarks](benchmarks.md), on a machine that is not AWS's: 13.9 ms of a list in the function, 613 events and 128 requests a second on two cores with everything on
-them, 156 µs of a core for each pair of a training. That a vCPU does what one of those cores does is an assumption,
-and so are the three-fold peak, ten events an invocation, and the bytes of an event (300), a list (1,600) and a log line; ` + "`scripts/costs/load.go`" + ` has them all. Searching a million items takes %.1f times as long as searching the 63,417 of
-those numbers: so large a catalogue needs as much more of the database.
+The [benchmarks](benchmarks.md) measured, outside AWS: 13.9 ms of a list in the function, 613 events and 128 requests a
+second on two cores with everything on them, and 156 µs of a core for each pair of a training. Assumptions: a vCPU is as
+fast as one of those cores, the peak is three times the mean, an invocation has ten events, and the bytes of an event
+(300), a list (1,600) and a log line; ` + "`scripts/costs/load.go`" + ` has all of them. Searching a million items takes %.1f
+times as long as searching the 63,417 items of those numbers, so such a catalog needs that much more of the database.
 
 `
 
@@ -172,7 +177,7 @@ func formulaTable(w io.Writer) {
 }
 
 func priceTable(w io.Writer) {
-	row(w, "price", "dollars", "a", "seen", "where", "page of")
+	row(w, "price", "dollars", "per", "source", "page", "date of the page")
 	row(w, "---", "---:", "---", "---", "---", "---")
 	for _, p := range prices {
 		row(w, p.name, strconv.FormatFloat(p.dollar, 'g', 6, 64), p.unit, string(p.trust), p.source, p.dated)
@@ -192,7 +197,7 @@ func share(t trust) string {
 
 func row(w io.Writer, cells ...string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
 
-// dollars rounds to whole dollars: more would look like knowledge.
+// dollars rounds to whole dollars: the inputs are not more precise.
 func dollars(v float64) string {
 	if v > 0 && v < 0.5 {
 		return "under 1"

@@ -1,11 +1,11 @@
 package main
 
-// trust says how sure a price is.
+// trust is how reliable a price is.
 type trust string
 
 const (
 	official   trust = "official"   // a page of the seller, read as a stored copy, shows it
-	secondary  trust = "secondary"  // somebody else's dated page shows it
+	secondary  trust = "secondary"  // a dated page of another site shows it
 	unverified trust = "unverified" // from memory: no page with the number could be read
 )
 
@@ -16,7 +16,7 @@ type price struct {
 	dollar float64
 	unit   string
 	trust  trust
-	source string // the page that shows it, or that has to be asked
+	source string // the page that shows it, or that should be checked
 	dated  string // of the page or of its copy; empty for unverified ones
 }
 
@@ -35,7 +35,7 @@ const (
 	personalizeNote = personalizePage + ", as quoted in a public course on AWS"
 )
 
-// The prices. checked is when somebody last looked for them.
+// The prices. checked is when they were last looked up.
 const checked = "25 November 2026"
 
 var (
