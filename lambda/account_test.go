@@ -14,12 +14,12 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// account says for every accepted event where it is: in the state, once; in
-// quarantine; and nowhere else.
+// account checks where every accepted event ended: once in the state, once in
+// quarantine, or nowhere if it was never accepted.
 func (s *soak) account() {
 	t := s.t
 	for range s.bucket.List(t.Context(), "failed-batches/") {
-		require.Fail(t, "nothing may be given up while retries are without limit")
+		require.Fail(t, "no record may be discarded while retries are unlimited")
 	}
 	quarantined := map[string]bool{} // by position
 	for _, q := range lines[stream.Quarantined](s, "quarantine/") {
@@ -76,13 +76,13 @@ func (s *soak) kept() map[string]events.StoredEvent {
 	for _, state := range states {
 		for _, e := range state.Events {
 			if _, twice := out[e.EventID]; twice {
-				require.Fail(s.t, "an event is kept twice")
+				require.Fail(s.t, "an event is stored twice")
 			}
 			out[e.EventID] = events.StoredEvent{}
 			sent = append(sent, events.StreamEvent{Event: e})
 		}
 	}
-	stored, err := s.store.StoreEvents(s.t.Context(), sent) // they are there: it only reads
+	stored, err := s.store.StoreEvents(s.t.Context(), sent) // already stored, so this only reads
 	require.NoError(s.t, err)
 	for i, e := range stored.Events {
 		e.At = e.At.UTC()
@@ -104,8 +104,8 @@ func (s *soak) allUsers() (ids []string) {
 	return ids
 }
 
-// accountForLists compares the last list delivered for each user with the one
-// that a reader gets.
+// accountForLists compares the last list delivered for each user with the list
+// that a reader computes.
 func (s *soak) accountForLists() {
 	t := s.t
 	last := map[string]stream.Recommendation{}
@@ -119,13 +119,13 @@ func (s *soak) accountForLists() {
 	for user := range s.users {
 		list, err := (&recommend.Recommender{Versions: s.store.VersionStore, Embeddings: s.store.EmbeddingStore}).Recommend(t.Context(), recommend.Request{UserID: user, K: 20})
 		require.NoError(t, err)
-		require.Equal(t, list.RecommendationID, last[user].RecommendationID, "the last list is the one of the present state")
+		require.Equal(t, list.RecommendationID, last[user].RecommendationID, "the last list delivered is computed from the current state")
 		for i, item := range last[user].Items {
 			require.Equal(t, list.Items[i].ItemID, item.ItemID)
 		}
 		users++
 	}
-	t.Logf("%d lists delivered; the last one of each of %d users is the one that is read", len(all), users)
+	t.Logf("%d lists delivered; the last list of each of %d users is the one that is read", len(all), users)
 }
 
 // lines reads what Firehose has delivered under a prefix.

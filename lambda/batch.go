@@ -13,12 +13,12 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// batch is what one invocation received, on its way through the four steps.
+// batch is what one invocation received, during its four steps.
 type batch struct {
 	records []*record
 	events  []*event // each event_id and digest once, in the order of their first records
 	users   []*user  // whose lists may have changed, in the order of their first records
-	version int64    // live when the events were stored; 0: none
+	version int64    // live version when the events were stored; 0: none
 
 	times                  times
 	cacheHits, cacheMisses int64 // of the reader's item cache
@@ -30,8 +30,8 @@ type record struct {
 	parts []*part // empty until the record is decoded
 }
 
-// part is one user record: a whole record, or one of those that a producer
-// aggregated into it. It has either an event or a fault.
+// part is one user record: a whole Kinesis record, or one of those that a
+// producer aggregated into it. It has either an event or a fault.
 type part struct {
 	stream.Decoded
 	event   *event
@@ -40,14 +40,14 @@ type part struct {
 
 // event is a usable event.
 type event struct {
-	events.StreamEvent // with occurred_at and stored_at as they are stored
+	events.StreamEvent // occurred_at and stored_at are the stored values
 
-	parts     []*part   // that carry it
-	arrivedAt time.Time // when the first of them arrived
+	parts     []*part   // parts that contain the event
+	arrivedAt time.Time // when the first of its records arrived
 	repeated  bool      // an earlier batch delivered it and wrote its verdict
-	user      *user     // nil: it changes no list
+	user      *user     // nil: the event changes no list
 	folded    bool
-	reason    string // why it is not folded
+	reason    string // reason why it is not folded in
 	outcome   outcome
 }
 
@@ -55,20 +55,21 @@ type event struct {
 type user struct {
 	id      string
 	events  []*event // without impressions
-	trigger *event   // the latest of events
+	trigger *event   // latest of events
 	state   recommend.State
-	list    *recommend.List // nil until it is made
+	list    *recommend.List // nil until computed
 	trial   *trial          // nil: none of the events is evaluated
 	outcome outcome         // of delivering the list
 }
 
-// outcome is what has become of an event, a list or a part with a fault. Only the
-// last step sets it, so a batch that ends before then is retried as a whole.
+// outcome is the result of delivering an event, a list or a faulty part. Only
+// the last step sets it, so all records of a batch that ends before then are
+// retried.
 type outcome int
 
 const (
-	pending   outcome = iota // not delivered, or not known to be
-	delivered                // its delivery stream has it
+	pending   outcome = iota // not delivered, or unknown
+	delivered                // accepted by its delivery stream
 	recorded                 // its verdict is written too, if it has one
 )
 
@@ -76,10 +77,10 @@ const (
 // delivered.
 func (e *event) listDelivered() bool { return e.user == nil || e.user.outcome == delivered }
 
-// done reports whether nothing is left to do for the event.
+// done reports whether the event needs no further work.
 func (e *event) done() bool { return e.outcome == recorded && e.listDelivered() }
 
-// done reports whether nothing is left to do for the part.
+// done reports whether the part needs no further work.
 func (p *part) done() bool {
 	if p.event != nil {
 		return p.event.done()
@@ -87,7 +88,7 @@ func (p *part) done() bool {
 	return p.outcome == recorded
 }
 
-// retry reports whether the record has to be retried: it is not decoded, or one
+// retry reports whether the record must be retried: it is not decoded, or one
 // of its parts is not done.
 func (r *record) retry() bool {
 	return len(r.parts) == 0 || slices.ContainsFunc(r.parts, func(p *part) bool { return !p.done() })
@@ -106,8 +107,8 @@ func (b *batch) faulty() iter.Seq2[*record, *part] {
 	}
 }
 
-// response names the lowest sequence number to retry: Kinesis sends everything
-// from there on again.
+// response names the lowest sequence number to retry. Kinesis sends every
+// record from that number on again.
 func (b *batch) response() lambdaevents.KinesisEventResponse {
 	out := lambdaevents.KinesisEventResponse{BatchItemFailures: []lambdaevents.KinesisBatchItemFailure{}}
 	if lowest, found := b.lowestRetry(); found {

@@ -14,8 +14,9 @@ import (
 	"github.com/recflow/recflow/internal/stream/streamtest"
 )
 
-// BenchmarkBatch handles batches of events of as many users over a catalogue of
-// 60,000 items × 64, through the graph, and says where the time of a user goes.
+// BenchmarkBatch handles batches with one event for each user, on a catalog of
+// 60,000 items × 64 that is searched with the index, and reports the time of
+// each step per user.
 func BenchmarkBatch(b *testing.B) {
 	const items, users = 60_000, 2000
 	s := setup(b, &postgrestest.Fixture{Items: items, Users: users, Dimension: 64, Search: recsys.ChooseSearch(items, 64)})
@@ -51,8 +52,9 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// BenchmarkPoison compares batches in which one record of 50 is broken with the
-// same number of good ones, in turn: how many times as long a record takes.
+// BenchmarkPoison alternates between batches in which one record of 50 is
+// broken and batches of valid records, and reports how much longer a record
+// takes.
 func BenchmarkPoison(b *testing.B) {
 	const items, users, size = 10_000, 2000, 500
 	s := setup(b, &postgrestest.Fixture{Items: items, Users: users, Dimension: 64})

@@ -27,12 +27,12 @@ import (
 // arrival is when the records of the tests arrived.
 var arrival = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// bundle is a handler on a live version, and what it is connected to.
+// bundle is a handler on a live version, with its dependencies.
 type bundle struct {
 	*Handler
 	t       testing.TB
 	db      *postgrestest.Store
-	conn    *pgx.Conn // to look behind the store
+	conn    *pgx.Conn // to inspect the database directly
 	version recsys.Version
 	data    postgrestest.Data
 	faults  *faults
@@ -42,7 +42,8 @@ type bundle struct {
 	next    int // sequence number
 }
 
-// setup gives a handler on a version of its own. Without a fixture none is live.
+// setup returns a handler on a new version. Without a fixture no version is
+// live.
 func setup(t testing.TB, f *postgrestest.Fixture) *bundle {
 	t.Helper()
 	b := &bundle{t: t, db: postgrestest.New(t)}
@@ -56,7 +57,7 @@ func setup(t testing.TB, f *postgrestest.Fixture) *bundle {
 	return b
 }
 
-// restart is a new environment: nothing is remembered but what is stored.
+// restart simulates a new environment: only stored data remains.
 func (b *bundle) restart() {
 	b.faults = &faults{counts: b.counts}
 	if b.out == nil {
@@ -77,8 +78,8 @@ func (b *bundle) restart() {
 	}
 }
 
-// injects counts the faults of the test from now on, which must inject some of each
-// kind.
+// injects counts the faults of the rest of the test, which must inject some of
+// each kind.
 func (b *bundle) injects(t testing.TB, kinds ...string) {
 	b.counts = harnesstest.CountFaults(t, kinds...)
 	b.faults.counts = b.counts
@@ -90,7 +91,7 @@ func (b *bundle) promote(v recsys.Version) {
 	require.NoError(b.t, err)
 }
 
-// forget empties what the stream has left in the database.
+// forget deletes everything that the stream wrote to the database.
 func (b *bundle) forget() {
 	b.t.Helper()
 	_, err := b.conn.Exec(b.t.Context(), "TRUNCATE recflow.live_events, recflow.event_verdicts, recflow.evaluations")
@@ -139,10 +140,11 @@ func (b *bundle) raw(data ...[]byte) (in lambdaevents.KinesisEvent) {
 	return in
 }
 
-// sequence is a number that grows by a digit on the way, as text does not.
+// sequence returns a sequence number. The number of digits grows during a test,
+// so numeric and text order differ.
 func sequence(n int) string { return fmt.Sprint(99_999_999_999_999_990 + n) }
 
-// from is the part of a batch that the event source sends again.
+// from returns the records that the event source sends again.
 func from(in lambdaevents.KinesisEvent, sequence string) lambdaevents.KinesisEvent {
 	i := slices.IndexFunc(in.Records, func(r lambdaevents.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == sequence })
 	if i < 0 {
@@ -151,7 +153,7 @@ func from(in lambdaevents.KinesisEvent, sequence string) lambdaevents.KinesisEve
 	return lambdaevents.KinesisEvent{Records: in.Records[i:]}
 }
 
-// click is an event after what the fixture covers.
+// click returns an event after the fixture's coverage.
 func click(user string, item, n int) recsys.Event {
 	return recsys.Event{
 		EventID: fmt.Sprintf("e%d-%s-%d", n, user, item), UserID: user, ItemID: fmt.Sprintf("i%06d", item),
@@ -160,7 +162,7 @@ func click(user string, item, n int) recsys.Event {
 	}
 }
 
-// list is what is recommended to a user now.
+// list returns the user's current recommendations.
 func (b *bundle) list(user string) recommend.List {
 	b.t.Helper()
 	l, err := (&recommend.Recommender{Versions: b.db.VersionStore, Embeddings: b.db.EmbeddingStore}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: b.ListLength})
@@ -168,7 +170,7 @@ func (b *bundle) list(user string) recommend.List {
 	return l
 }
 
-// verdict is the verdict of an event, its zero value when there is none.
+// verdict returns the verdict of an event, or the zero value.
 func (b *bundle) verdict(e recsys.Event) events.Verdict {
 	b.t.Helper()
 	key := events.VerdictKey{EventID: e.EventID, Digest: e.Digest()}
@@ -177,7 +179,7 @@ func (b *bundle) verdict(e recsys.Event) events.Verdict {
 	return out[key]
 }
 
-// firehose is a putter that keeps what it is given.
+// firehose is a putter that records what it receives.
 type firehose struct {
 	mu     sync.Mutex
 	lines  map[string][][]byte
@@ -229,7 +231,7 @@ func (b *bundle) quarantine() []stream.Quarantined {
 	return decodeLines[stream.Quarantined](b.t, b.out.lines["quarantine"])
 }
 
-// last is the last list delivered for each user.
+// last returns the last list delivered for each user.
 func (b *bundle) last() map[string]stream.Recommendation {
 	out := map[string]stream.Recommendation{}
 	for _, l := range b.lists() {
@@ -250,7 +252,7 @@ func (s *bucket) Put(_ context.Context, key string, body io.ReadSeeker) error {
 	})
 }
 
-// testLog writes a log into a test's own output.
+// testLog writes log lines to the test's output.
 type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) {
@@ -258,7 +260,7 @@ func (l testLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// opener opens what is open already.
+// opener returns a function that returns stores that are already open.
 func opener(s allStores) func(context.Context) (*stores, error) {
 	return func(context.Context) (*stores, error) { return &stores{versions: s, embeddings: s, events: s}, nil }
 }

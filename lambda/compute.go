@@ -13,9 +13,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// compute is the third step: it makes the lists of the users. If the version is
-// dropped meanwhile, it makes all of them from the one that is live then. What is
-// made before another error stays made.
+// compute is the third step: it computes the lists of the users. If the version
+// is dropped during the step, it computes all lists from the version that is
+// live afterwards. Lists computed before any other error are kept.
 func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) error {
 	b.groupByUser()
 	err := h.makeLists(ctx, r, b)
@@ -33,7 +33,7 @@ func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) er
 }
 
 // groupByUser finds the users whose lists may have changed: those with an event
-// that is more than an impression.
+// other than an impression.
 func (b *batch) groupByUser() {
 	byID := map[string]*user{}
 	for _, e := range b.events {
@@ -54,7 +54,7 @@ func (b *batch) groupByUser() {
 	}
 }
 
-// makeLists makes the lists in the order of the users' records.
+// makeLists computes the lists in the order of the users' records.
 func (h *Handler) makeLists(ctx context.Context, r *recommend.Reader, b *batch) error {
 	if len(b.users) == 0 {
 		return nil
@@ -77,7 +77,8 @@ func (h *Handler) makeLists(ctx context.Context, r *recommend.Reader, b *batch) 
 	}
 	begin = lap(&b.times.read, begin)
 
-	// The items of the other users do not fit into memory as well: they are retried.
+	// The items of the remaining users do not fit into memory: their records
+	// are retried.
 	folded := h.fold(r, b.users[:loaded], states)
 	begin = lap(&b.times.fold, begin)
 
@@ -86,8 +87,8 @@ func (h *Handler) makeLists(ctx context.Context, r *recommend.Reader, b *batch) 
 	return err
 }
 
-// fold makes the states of the users, on all cores, classifies their events, and
-// returns the users whose states are made. It does no I/O.
+// fold computes the states of the users on all cores, classifies their events,
+// and returns the users whose states were computed. It does no I/O.
 func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserState) []*user {
 	errs := parallel(len(users), func(i int) (err error) {
 		u := users[i]
@@ -113,10 +114,10 @@ func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserS
 	return folded
 }
 
-// search finds the items of the lists, and after them those of the trials.
+// search finds the items of the lists, and then those of the trials.
 func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user) error {
 	var asks []recommend.Ask
-	var receive []func(recommend.List) // the list of each
+	var receive []func(recommend.List) // receivers of the lists
 	for _, u := range users {
 		asks = append(asks, recommend.Ask{State: u.state, K: h.ListLength})
 		receive = append(receive, func(l recommend.List) { u.list = &l })
@@ -135,19 +136,19 @@ func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user
 	return r.Search(ctx, recommend.Request{K: h.ListLength}, asks, func(i int, l recommend.List) { receive[i](l) })
 }
 
-// Why an accepted event is not folded.
+// Reasons why an accepted event is not folded in.
 const (
 	noLiveVersion = "no_live_version"
 	unknownItem   = "unknown_item"
 	unknownType   = "unknown_type"
 	impression    = "impression"
 	noWeight      = "no_weight" // such as a rating below the threshold
-	covered       = "covered"   // the version has counted it
+	covered       = "covered"   // the version was trained on it
 	noSolution    = "no_solution"
 )
 
-// classify decides whether an event shapes the list of its user, whose state has
-// been folded.
+// classify decides whether an event affects the list of its user, whose state
+// has been folded in.
 func (e *event) classify(r *recommend.Reader, unsolved bool) {
 	e.folded, e.reason = false, ""
 	interest := r.Interest()
@@ -168,7 +169,7 @@ func (e *event) classify(r *recommend.Reader, unsolved bool) {
 	}
 }
 
-// parallel runs fn for 0 to n-1 on all cores. One that panics fails alone.
+// parallel runs fn for 0 to n-1 on all cores. A panic fails only its own call.
 func parallel(n int, fn func(i int) error) []error {
 	errs := make([]error, n)
 	workers := min(runtime.GOMAXPROCS(0), n)

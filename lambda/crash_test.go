@@ -16,9 +16,9 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// mixture is a batch with something of everything: trained and new users, an
-// onlooker, an unknown item, a duplicate, a conflict, something unreadable, and
-// something too large for a delivery record.
+// mixture is a batch with every kind of record: trained and new users, a user
+// with impressions only, an unknown item, a duplicate, a conflict, an
+// unreadable record, and one that is too large for a delivery record.
 func mixture(b *bundle) [][]byte {
 	var out [][]byte
 	add := func(e recsys.Event) { out = append(out, stream.EncodeEvent(e)) }
@@ -32,7 +32,7 @@ func mixture(b *bundle) [][]byte {
 	tomorrow := click("outsider", 5, 21)
 	tomorrow.ItemID = "an-item-of-tomorrow"
 	add(tomorrow)
-	add(click("u00000", 10, 0)) // again
+	add(click("u00000", 10, 0)) // a duplicate
 	other := click("u00000", 10, 0)
 	other.ItemID = "i000099"
 	add(other)
@@ -41,8 +41,8 @@ func mixture(b *bundle) [][]byte {
 	return out
 }
 
-// effects is everything that a batch leaves behind and that must not depend on
-// what failed on the way.
+// effects is everything that a batch writes and that must not depend on which
+// steps failed.
 type effects struct {
 	Lists    map[string]string // user → recommendation_id of the last list
 	Events   []string          // distinct ids delivered, sorted
@@ -58,7 +58,7 @@ func (b *bundle) outcome(raw [][]byte) effects {
 	o := effects{Lists: map[string]string{}, StoredAt: map[string]int{}, States: map[string][]string{}, Payloads: len(b.bucket.objects)}
 	for user, l := range b.last() {
 		o.Lists[user] = l.RecommendationID
-		require.Equal(b.t, b.list(user).RecommendationID, l.RecommendationID, "the last list is of the final state")
+		require.Equal(b.t, b.list(user).RecommendationID, l.RecommendationID, "the last list is computed from the final state")
 	}
 	times := map[string]map[string]bool{}
 	for _, e := range b.delivered() {
@@ -107,8 +107,8 @@ func distinct(s []string) []string {
 	return slices.Compact(s)
 }
 
-// Whatever fails wherever, sending the batch again until it is accepted leads to
-// the same end.
+// Whichever step fails, sending the batch again until it is accepted has the
+// same result.
 func TestFailureAtEveryStep(t *testing.T) {
 	t.Parallel()
 	fixture := func() *postgrestest.Fixture { return &postgrestest.Fixture{} }
@@ -133,7 +133,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 	for _, step := range steps {
 		for _, mode := range []string{"error before", "error after", "panic before", "panic after", "kill before", "kill after"} {
 			if strings.HasPrefix(step, "search ") && !strings.HasSuffix(mode, "before") || strings.HasPrefix(mode, "panic") && strings.HasPrefix(step, "search ") {
-				continue // within the search there is only one place, inside the driver
+				continue // the search has only one place to fail, inside the driver
 			}
 			t.Run(mode+" "+step, func(t *testing.T) {
 				b.reset(t)
@@ -146,7 +146,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 				} else {
 					b.faults.before, b.faults.after = nil, nil
 				}
-				if answer == "" { // it had all it needed by then
+				if answer == "" { // everything it needed was done by then
 					require.Equal(t, "error after search", mode+" "+step)
 				} else {
 					require.Empty(t, b.handle(from(in, answer)))
@@ -181,7 +181,8 @@ func (b *bundle) inject(t *testing.T, step, mode string) {
 	}
 }
 
-// tryHandle is handle for a handler that may be killed: then it answers nothing.
+// tryHandle is handle for a handler that may be killed, in which case it
+// returns no response.
 func (b *bundle) tryHandle(in lambdaevents.KinesisEvent) string {
 	out, err := b.Handle(b.t.Context(), in)
 	if err != nil || len(out.BatchItemFailures) == 0 {
@@ -190,7 +191,7 @@ func (b *bundle) tryHandle(in lambdaevents.KinesisEvent) string {
 	return out.BatchItemFailures[0].ItemIdentifier
 }
 
-// reset forgets everything but the versions.
+// reset deletes everything but the versions.
 func (b *bundle) reset(t *testing.T) {
 	t.Helper()
 	b.t = t
@@ -209,7 +210,7 @@ func TestTransientFailureAtEachRecord(t *testing.T) {
 		sent[i] = click(fmt.Sprintf("u%05d", i), 10+i, i)
 	}
 	for k := range n {
-		t.Run(fmt.Sprintf("it answers record %d when that event cannot be delivered", k), func(t *testing.T) {
+		t.Run(fmt.Sprintf("it returns record %d when that event cannot be delivered", k), func(t *testing.T) {
 			b.reset(t)
 			in := b.batch(sent...)
 			id := fmt.Sprintf("%q", sent[k].EventID)
@@ -219,7 +220,7 @@ func TestTransientFailureAtEachRecord(t *testing.T) {
 			assert.Equal(t, "", b.handle(from(in, sequence(k+1))))
 			assert.Len(t, b.delivered(), n, "only what failed is sent again")
 		})
-		t.Run(fmt.Sprintf("it answers record %d when the search of its user fails", k), func(t *testing.T) {
+		t.Run(fmt.Sprintf("it returns record %d when the search for its user fails", k), func(t *testing.T) {
 			b.reset(t)
 			in := b.batch(sent...)
 			b.faults.before = func(step string) error {
@@ -234,7 +235,7 @@ func TestTransientFailureAtEachRecord(t *testing.T) {
 			assert.Equal(t, "", b.handle(from(in, sequence(k+1))))
 			assert.Len(t, b.last(), n)
 		})
-		t.Run(fmt.Sprintf("it answers record %d when that list cannot be delivered", k), func(t *testing.T) {
+		t.Run(fmt.Sprintf("it returns record %d when that list cannot be delivered", k), func(t *testing.T) {
 			b.reset(t)
 			in := b.batch(sent...)
 			b.out.refuse = func(name string, record []byte) bool {

@@ -22,14 +22,15 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// within handles a batch with a deadline, which the answer must not miss.
+// within handles a batch with a deadline and checks that the response is in
+// time.
 func (b *bundle) within(limit time.Duration, in lambdaevents.KinesisEvent) string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), limit)
 	defer cancel()
 	out, err := b.Handle(ctx, in)
 	require.NoError(b.t, err)
-	require.NoError(b.t, ctx.Err(), "it answers before its deadline")
+	require.NoError(b.t, ctx.Err(), "it responds before its deadline")
 	if len(out.BatchItemFailures) == 0 {
 		return ""
 	}
@@ -44,13 +45,13 @@ func TestDeadline(t *testing.T) {
 	for i := range sent {
 		sent[i] = click(fmt.Sprintf("u%05d", i), 10+i, i)
 	}
-	t.Run("it delivers the lists that were found in time, and has the rest sent again", func(t *testing.T) {
+	t.Run("it delivers the lists that were found in time and retries the rest", func(t *testing.T) {
 		in := b.batch(sent...)
 		b.injects(t, "slow search")
 		b.faults.before = func(step string) error {
 			if step == "search 8" {
 				b.faults.inject("slow search")
-				<-time.After(limit * 7 / 10) // a search that takes longer than there is time
+				<-time.After(limit * 7 / 10) // a search that takes longer than the time left
 			}
 			return nil
 		}
@@ -59,11 +60,11 @@ func TestDeadline(t *testing.T) {
 		done := len(b.lists())
 		assert.GreaterOrEqual(t, done, 7)
 		require.Less(t, done, n)
-		assert.Equal(t, sequence(done+1), answer, "the first of the unfinished")
-		assert.Len(t, b.delivered(), n, "the events are stored, and go to the next training at once")
+		assert.Equal(t, sequence(done+1), answer, "the first unfinished record")
+		assert.Len(t, b.delivered(), n, "the events are stored and delivered for the next training at once")
 		require.Empty(t, b.handle(from(in, answer)))
 		assert.Len(t, b.last(), n)
-		assert.Len(t, b.delivered(), n+len(from(in, answer).Records), "only of an unfinished event anything is sent again")
+		assert.Len(t, b.delivered(), n+len(from(in, answer).Records), "only lists of unfinished events are sent again")
 	})
 	t.Run("it does not wait for a delivery stream that hangs", func(t *testing.T) {
 		in := b.batch(click("u00100", 3, 50))
@@ -77,8 +78,8 @@ func TestDeadline(t *testing.T) {
 
 const postgresHangs = "Postgres hangs"
 
-// A server that is stopped in the middle of a step neither closes a connection
-// nor answers.
+// A server that is stopped in the middle of a step neither closes connections
+// nor responds.
 func TestHungPostgres(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)
@@ -90,7 +91,7 @@ func TestHungPostgres(t *testing.T) {
 	b.SearchMemory = 0
 	require.Empty(t, b.send(click("u00001", 1, 1)))
 	for n, step := range []string{"store", "read", "search", "verdicts"} {
-		t.Run("it answers in time when the server hangs before the step "+step, func(t *testing.T) {
+		t.Run("it responds in time when the server hangs before the step "+step, func(t *testing.T) {
 			var stopped []int
 			b.injects(t, postgresHangs)
 			b.faults.before = func(s string) error {
@@ -112,7 +113,7 @@ func TestHungPostgres(t *testing.T) {
 			assert.Equal(t, b.list("newcomer").RecommendationID, b.last()["newcomer"].RecommendationID)
 		})
 	}
-	t.Run("it answers in time that all is done when the server hangs while it hands out the items", func(t *testing.T) {
+	t.Run("it responds in time that everything is done when the server hangs while it reads the items", func(t *testing.T) {
 		b.SearchMemory = 64 << 20
 		var stopped []int
 		b.injects(t, postgresHangs)
@@ -137,7 +138,7 @@ func TestHungPostgres(t *testing.T) {
 	})
 }
 
-// A database that is away, in whatever way, costs nothing but time.
+// An unavailable database only delays records, whatever the cause.
 func TestPostgresAway(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)
@@ -191,7 +192,7 @@ func TestPostgresAway(t *testing.T) {
 			}
 		}},
 	} {
-		t.Run("it keeps the records while the database is "+c.name, func(t *testing.T) {
+		t.Run("it retries the records while the database is "+c.name, func(t *testing.T) {
 			b.t = t
 			kind := "Postgres " + c.name
 			b.injects(t, kind)
@@ -211,7 +212,8 @@ func TestPostgresAway(t *testing.T) {
 }
 
 // signal sends a signal to a process and its children, the process last so that
-// nothing new begins in between, and returns them in the order to go on.
+// it starts no new ones, and returns their ids in the order in which to
+// continue them.
 func signal(t *testing.T, pid int, s syscall.Signal) []int {
 	all := append([]int{pid}, children(t, pid)...)
 	for _, p := range all {
@@ -230,7 +232,7 @@ func children(t *testing.T, parent int) (out []int) {
 		}
 		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
 		if err != nil {
-			continue // gone
+			continue // already gone
 		}
 		_, rest, _ := strings.Cut(string(stat), ") ")
 		if fields := strings.Fields(rest); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {

@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// newBatch makes a batch of records that are not decoded.
+// newBatch returns a batch of records that are not yet decoded.
 func newBatch(in lambdaevents.KinesisEvent) *batch {
 	b := &batch{records: make([]*record, len(in.Records))}
 	for i, r := range in.Records {
@@ -20,8 +20,8 @@ func newBatch(in lambdaevents.KinesisEvent) *batch {
 	return b
 }
 
-// decode is the first step: it finds the events in the records, and which parts
-// of them cannot be used.
+// decode is the first step: it finds the events in the records, and the parts
+// that are invalid.
 func (h *Handler) decode(in lambdaevents.KinesisEvent) *batch {
 	b := newBatch(in)
 	known := map[events.VerdictKey]*event{}
@@ -42,7 +42,7 @@ func (h *Handler) decode(in lambdaevents.KinesisEvent) *batch {
 	return b
 }
 
-// addEvent finds or makes the event of a usable part.
+// addEvent finds or creates the event of a valid part.
 func (b *batch) addEvent(known map[events.VerdictKey]*event, p *part, arrivedAt time.Time) {
 	key := events.VerdictKey{EventID: p.EventID, Digest: p.Digest}
 	e := known[key]
@@ -67,14 +67,14 @@ func recordOf(r lambdaevents.KinesisEventRecord) stream.Record {
 		Shard:          shard,
 		SequenceNumber: r.Kinesis.SequenceNumber,
 		PartitionKey:   r.Kinesis.PartitionKey,
-		// The JSON number of seconds is a little off its microsecond.
+		// The JSON number of seconds is not exact to the microsecond.
 		ArrivedAt: r.Kinesis.ApproximateArrivalTimestamp.UTC().Round(time.Microsecond),
 	}
 }
 
-// safeDecode decodes a record, whatever it does to the decoder: a record that
-// breaks it once will break it every time. err is the panic, of which out has the
-// record as unusable.
+// safeDecode decodes a record and recovers from a panic of the decoder, because
+// the record would cause it on every retry. On a panic, err is the panic and
+// out has the record as invalid.
 func safeDecode(r stream.Record, decode func(stream.Record) []stream.Decoded) (out []stream.Decoded, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -82,7 +82,7 @@ func safeDecode(r stream.Record, decode func(stream.Record) []stream.Decoded) (o
 			out = []stream.Decoded{{
 				Raw:    r.Data,
 				Digest: stream.RawDigest(r.Data),
-				Fault:  &stream.Fault{Reason: stream.Undecodable, Detail: "the decoder broke on the record"},
+				Fault:  &stream.Fault{Reason: stream.Undecodable, Detail: "decoder panicked"},
 			}}
 		}
 	}()

@@ -8,30 +8,31 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// trialDepth is how far down a list an item is looked for.
+// trialDepth is the number of list positions searched for an item.
 const trialDepth = 100
 
-// trial compares two lists made without an event: would they have shown its item?
+// trial compares two lists made without an event to see whether they contain
+// its item.
 type trial struct {
 	event *event
 	live  trialList // with the user's earlier events
 	stale trialList // of the version alone
 }
 
-// trialList is one of the lists of a trial.
+// trialList is one of the two lists of a trial.
 type trialList struct {
 	state recommend.State
 	stage string
-	rank  int  // of the event's item; 0: not in the list
-	known bool // the list has been found
+	rank  int  // rank of the event's item; 0: not in the list
+	known bool // the list has been computed
 }
 
-// known reports whether both lists have been found.
+// known reports whether both lists have been computed.
 func (t *trial) known() bool { return t != nil && t.live.known && t.stale.known }
 
-// newTrial prepares a trial of the earliest of a user's events in the batch that
-// is in the sample, is folded, and is on an item that the user had not seen. It
-// returns nil when there is none.
+// newTrial prepares a trial of the user's earliest event in the batch that is
+// in the sample, is folded in, and is on an item that the user had not seen. It
+// returns nil if there is none.
 func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *trial {
 	var sample []*event
 	for _, e := range u.events {
@@ -65,8 +66,8 @@ func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *tr
 	return &trial{event: sample[i], live: trialList{state: live}, stale: trialList{state: stale}}
 }
 
-// draws reports whether an event belongs to the sample that is tried: the same
-// one wherever and however often it arrives.
+// draws reports whether an event is in the sample. The result depends only on
+// the event id.
 func (h *Handler) draws(eventID string) bool {
 	return float64(recsys.IDHash("evaluate:", eventID)) < h.EvaluateShare*math.MaxUint64
 }

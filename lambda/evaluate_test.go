@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// tried is what is stored of a trial.
+// tried is a stored trial.
 type tried struct {
 	Version               int64
 	LiveStage, StaleStage string
@@ -35,7 +35,8 @@ func (b *bundle) trials() map[string]tried {
 	return out
 }
 
-// rank is where an item is in a user's list now, before anything is sent.
+// rank returns an item's current position in a user's list, before any event is
+// sent.
 func (b *bundle) rank(user, item string) int {
 	b.t.Helper()
 	l, err := (&recommend.Recommender{Versions: b.db.VersionStore, Embeddings: b.db.EmbeddingStore}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: trialDepth})
@@ -48,7 +49,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 	b := setup(t, &postgrestest.Fixture{})
 	b.EvaluateShare = 1
 	user := b.data.Users[3]
-	item := func(n int) string { // the n-th of the user's list now
+	item := func(n int) string { // the n-th item of the user's current list
 		return b.list(user.ID).Items[n].ItemID
 	}
 	event := func(id, item, kind string, minute int) recsys.Event {
@@ -74,14 +75,14 @@ func TestPrequentialEvaluation(t *testing.T) {
 	))
 	got := b.trials()
 	assert.Equal(t, tried{b.version.ID, recommend.Personalised, recommend.Personalised, 5, stale[target]}, got["a-first"],
-		"it tries the earliest event on an item never met, against the version alone")
-	assert.Len(t, got, 2, "one event a user and batch, and no impression")
+		"it evaluates the earliest event on an unseen item against the version alone")
+	assert.Len(t, got, 2, "it evaluates one event per user and batch, and no impression")
 
-	t.Run("it keeps the first trial when a batch comes again", func(t *testing.T) {
+	t.Run("it keeps the first evaluation when a batch is retried", func(t *testing.T) {
 		require.Empty(t, b.send(event("a-first", target, recsys.Click, 3)))
 		assert.Equal(t, got, b.trials())
 	})
-	t.Run("it compares popular lists where nothing is known", func(t *testing.T) {
+	t.Run("it compares popular lists for unknown users", func(t *testing.T) {
 		before := b.rank("stranger", b.list("stranger").Items[2].ItemID)
 		require.Equal(t, 3, before)
 		e := event("stranger-1", b.list("stranger").Items[2].ItemID, recsys.Click, 1)
@@ -94,7 +95,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 		assert.Equal(t, 1, b.trials()["stranger-2"].LiveRank)
 		assert.Equal(t, recommend.Popular, b.trials()["stranger-2"].StaleStage)
 	})
-	t.Run("it tries the share that is asked for, by the id of the event", func(t *testing.T) {
+	t.Run("it evaluates the configured share of events, chosen by event id", func(t *testing.T) {
 		b.EvaluateShare = 0.1
 		n := 0
 		for i := range 10_000 {
@@ -108,7 +109,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 	})
 }
 
-// deep is the items of a user's list of trialDepth now.
+// deep returns the user's current list of trialDepth items.
 func (b *bundle) deep(user string) []string {
 	b.t.Helper()
 	l, err := (&recommend.Recommender{Versions: b.db.VersionStore, Embeddings: b.db.EmbeddingStore}).Recommend(b.t.Context(), recommend.Request{UserID: user, K: trialDepth})

@@ -16,16 +16,16 @@ import (
 // faults makes the steps of a handler fail.
 type faults struct {
 	mu     sync.Mutex
-	dead   bool     // the process is gone: nothing it does has an effect
-	seen   []string // the steps taken
+	dead   bool     // the process was killed: its calls have no effect
+	seen   []string // steps taken so far
 	before func(step string) error
 	after  func(step string) error
-	counts *harnesstest.Faults // nil in a test that promises none
+	counts *harnesstest.Faults // nil in a test that does not count faults
 }
 
 var (
 	errInjected = errors.New("injected")
-	errKilled   = errors.New("killed") // returned by before or after: the process is gone from here on
+	errKilled   = errors.New("killed") // returned by before or after to simulate a killed process
 )
 
 func (f *faults) around(step string, do func() error) error {
@@ -68,7 +68,7 @@ func (f *faults) inject(kind string) {
 	}
 }
 
-// allStores is what the handler needs of the database, in one value.
+// allStores is every store of the handler in one value.
 type allStores interface {
 	liveReader
 	recommend.Data

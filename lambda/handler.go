@@ -30,51 +30,52 @@ type eventStore interface {
 	WriteVerdicts(ctx context.Context, verdicts []events.Verdict, evaluations []events.Evaluation) error
 }
 
-// putter delivers records and returns the indexes of those that did not arrive.
+// putter delivers records and returns the indexes of those that were not
+// delivered.
 type putter interface {
 	Put(ctx context.Context, stream string, records [][]byte) (failed []int, err error)
 }
 
-// payloads is where bytes go that no delivery record can hold.
+// payloads stores bytes that do not fit into a delivery record.
 type payloads interface {
 	Put(ctx context.Context, key string, body io.ReadSeeker) error
 }
 
-// Handler turns batches of the stream into recommendations. It handles one at a
-// time, as Lambda asks of an environment.
+// Handler turns batches of events into recommendations. It handles one batch at
+// a time: a Lambda environment gets no concurrent invocations.
 type Handler struct {
 	Open       func(context.Context) (*stores, error) // called until it succeeds
 	Firehose   putter
 	Payloads   payloads
 	Deliveries Deliveries
 
-	ListLength    int     // items of a list
-	EvaluateShare float64 // of the events, on which lists are evaluated
-	SearchMemory  int64   // bytes for the items of the live version; a larger catalogue is searched in Postgres
-	Function      string  // names the metrics
+	ListLength    int     // items per list
+	EvaluateShare float64 // share of the events on which lists are evaluated, 0 to 1
+	SearchMemory  int64   // memory limit in bytes for the items of the live version; a larger catalog is searched in Postgres
+	Function      string  // function name, a dimension of the metrics
 	Log           *slog.Logger
-	Metrics       io.Writer // a line of metrics a batch
+	Metrics       io.Writer // gets one line of metrics per batch
 	Now           func() time.Time
 
-	// What the environment keeps between two batches.
+	// State that is reused by the next batch.
 	stores     *stores
-	reader     *recommend.Reader // of the version that was live in the last batch
-	revision   int64             // of the live pointer then
-	configHash string            // of the reader's lists
-	holdFrom   time.Time         // when to try to hold the reader's items again
+	reader     *recommend.Reader // for the version that was live in the last batch
+	revision   int64             // revision of the live pointer in that batch
+	configHash string            // identifies the configuration of the reader's lists
+	holdFrom   time.Time         // earliest time to load the reader's items again
 }
 
 // Deliveries names the delivery streams.
 type Deliveries struct{ Recommendations, Events, Quarantine string }
 
-// Handle is the Lambda function. Its response names the lowest sequence number to
-// retry, and none when every record is done or in quarantine. It returns no error:
-// the response says more.
+// Handle is the Lambda handler. Its response names the lowest sequence number
+// to retry, or none when every record is done or quarantined. It never returns
+// an error, because an error would retry the whole batch.
 func (h *Handler) Handle(ctx context.Context, in lambdaevents.KinesisEvent) (out lambdaevents.KinesisEventResponse, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.report("handle a batch", panics.New(p))
-			h.reader = nil // it may be incomplete
+			h.reader = nil // may be incomplete
 			out = newBatch(in).response()
 		}
 	}()
@@ -83,8 +84,8 @@ func (h *Handler) Handle(ctx context.Context, in lambdaevents.KinesisEvent) (out
 	return b.response(), nil
 }
 
-// process takes a batch through its four steps: decode, store, compute, write. A
-// record is retried unless everything in it is done, so a step that fails has
+// process runs the four steps of a batch: decode, store, compute, write. A
+// record is retried unless everything in it is done, so a failing step has
 // nothing to mark.
 func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *batch {
 	computeCtx, putCtx, answerCtx, cancel := deadlines(ctx)
@@ -105,7 +106,7 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 
 	if reader != nil {
 		if err := h.compute(computeCtx, reader, b); err != nil {
-			h.report("make the lists", err) // those made so far are delivered
+			h.report("compute the lists", err) // lists computed so far are delivered
 		}
 	}
 
@@ -118,13 +119,13 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 }
 
 const (
-	answerMargin = time.Second      // kept for the answer, or a tenth when that is less
-	noDeadline   = 60 * time.Second // for a caller that sets none
+	answerMargin = time.Second      // reserved for the response, or a tenth of the time if that is less
+	noDeadline   = 60 * time.Second // used when the caller sets no deadline
 )
 
-// deadlines returns the contexts of the steps of one batch: of storing and
-// computing, of delivering, and of everything before the answer. Each ends early
-// enough to leave time for the steps after it.
+// deadlines returns the contexts of the steps of a batch: for storing and
+// computing, for delivering, and for everything before the response. Each ends
+// early enough to leave time for the later steps.
 func deadlines(ctx context.Context) (compute, put, answer context.Context, cancel context.CancelFunc) {
 	now := time.Now()
 	end, ok := ctx.Deadline()
@@ -139,8 +140,8 @@ func deadlines(ctx context.Context) (compute, put, answer context.Context, cance
 	return compute, put, answer, func() { cancel3(); cancel2(); cancel1() }
 }
 
-// report logs why records will be retried, with the stack of a panic. Neither
-// records nor users are in these errors.
+// report logs why records will be retried, with the stack of a panic. These
+// errors contain no records and no user ids.
 func (h *Handler) report(what string, err error) {
-	h.Log.Error("part of a batch has to come again", append([]any{"step", what, "error", err}, panics.LogAttributes(err)...)...)
+	h.Log.Error("batch partially failed, records will be retried", append([]any{"step", what, "error", err}, panics.LogAttributes(err)...)...)
 }

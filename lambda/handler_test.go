@@ -24,11 +24,11 @@ func TestFromClickToList(t *testing.T) {
 	first, second := click(known, 10, 1), click(known, 20, 2)
 	fresh := click("newcomer", 10, 3)
 
-	assert.Empty(t, b.send(first, fresh, second), "it leaves nothing to come again")
+	assert.Empty(t, b.send(first, fresh, second), "it has no records to retry")
 
 	lists := b.last()
 	require.Len(t, lists, 2)
-	require.Len(t, b.lists(), 2, "it makes one list a user and batch")
+	require.Len(t, b.lists(), 2, "it makes one list per user and batch")
 	got, want := lists[known], b.list(known)
 	assert.Equal(t, want.RecommendationID, got.RecommendationID)
 	assert.NotEqual(t, before.RecommendationID, got.RecommendationID)
@@ -57,14 +57,14 @@ func TestFromClickToList(t *testing.T) {
 	}
 }
 
-// Sending what the training has counted to a version that has counted nothing
-// must lead to the trained vector.
+// Sending the events of a training to a version that was trained on none of
+// them must result in the trained vector.
 func TestFoldInEqualsTraining(t *testing.T) {
 	t.Parallel()
 	events := map[string][]recsys.Event{}
 	b := setup(t, &postgrestest.Fixture{})
 	// The histories of the fixture, as events whose weights are known: each
-	// weight is made by purchases, views and their age.
+	// weight is the sum of purchases and views of certain ages.
 	for _, u := range b.data.Users[:50] {
 		for i, item := range u.History.Items {
 			events[u.ID] = append(events[u.ID], b.eventsOf("copy-"+u.ID, i, item, u.History)...)
@@ -93,8 +93,9 @@ func TestFoldInEqualsTraining(t *testing.T) {
 	assert.Greater(t, checked, 40)
 }
 
-// eventsOf is events on an item that weigh together what the history says, at
-// its reference time: a number of views, each of them 2^(−age/half-life).
+// eventsOf returns events on an item whose weights add up to the weight in the
+// history at its reference time: a number of views, each weighing
+// 2^(−age/half-life).
 func (b *bundle) eventsOf(user string, n int, item string, h recsys.History) []recsys.Event {
 	in := recsys.DefaultInterest()
 	weight := float64(h.Weights[n])
@@ -112,7 +113,7 @@ func (b *bundle) eventsOf(user string, n int, item string, h recsys.History) []r
 			EventID: fmt.Sprintf("%s-%d-%s", user, n, k.name), UserID: user, ItemID: item, EventType: k.name,
 			OccurredAt: h.Reference.Add(-time.Duration(age * float64(time.Second))).Truncate(time.Microsecond),
 		}
-		out = []recsys.Event{e} // the lightest kind that can weigh so much
+		out = []recsys.Event{e} // the event type with the smallest sufficient weight
 	}
 	return out
 }
@@ -141,7 +142,7 @@ func TestWhatCounts(t *testing.T) {
 	unknownItem := click(user, 31, 2)
 	unknownItem.ItemID = "an-item-of-tomorrow"
 	old := click(user, 32, 3)
-	old.OccurredAt = b.version.Coverage.To.Add(-time.Hour) // late: not covered, because stored later
+	old.OccurredAt = b.version.Coverage.To.Add(-time.Hour) // late: not covered, because it is stored after the training
 	cases := []struct {
 		event   recsys.Event
 		verdict string
@@ -164,10 +165,10 @@ func TestWhatCounts(t *testing.T) {
 		v := b.verdict(c.event)
 		assert.Equal(t, []string{c.verdict, c.reason}, []string{v.Verdict, v.Reason}, c.event.EventID)
 	}
-	assert.Len(t, b.delivered(), len(cases), "it keeps them all for the next training")
+	assert.Len(t, b.delivered(), len(cases), "it delivers all of them for the next training")
 	assert.Empty(t, b.quarantine())
 
-	t.Run("it makes no list for a mere impression", func(t *testing.T) {
+	t.Run("it makes no list for an impression alone", func(t *testing.T) {
 		n := len(b.lists())
 		shown := click("onlooker", 5, 9)
 		shown.EventType = recsys.Impression
@@ -175,7 +176,7 @@ func TestWhatCounts(t *testing.T) {
 		assert.Len(t, b.lists(), n)
 		assert.Equal(t, impression, b.verdict(shown).Reason)
 	})
-	t.Run("it makes a popular list when nothing counts", func(t *testing.T) {
+	t.Run("it makes a popular list when no event has weight", func(t *testing.T) {
 		e := click("outsider", 5, 9)
 		e.ItemID = "an-item-of-tomorrow"
 		require.Empty(t, b.send(e))
@@ -183,7 +184,7 @@ func TestWhatCounts(t *testing.T) {
 		assert.Len(t, b.last()["outsider"].Items, b.ListLength)
 		assert.Equal(t, b.list("outsider").RecommendationID, b.last()["outsider"].RecommendationID)
 	})
-	t.Run("it counts an item as soon as a version knows it", func(t *testing.T) {
+	t.Run("it counts an event once a version contains its item", func(t *testing.T) {
 		next := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "tomorrow", Change: func(d *postgrestest.Data) {
 			d.Items[7].ItemID = "an-item-of-tomorrow"
 			for i := range d.Users {
@@ -203,8 +204,8 @@ func TestWhatCounts(t *testing.T) {
 
 const unknownItemReason = unknownItem
 
-// TestAnUnavailableItemIsGone sends the batches to one process, which keeps what
-// it has read.
+// TestAnUnavailableItemIsGone sends all batches to one process, which caches
+// what it has read.
 func TestAnUnavailableItemIsGone(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
@@ -214,7 +215,7 @@ func TestAnUnavailableItemIsGone(t *testing.T) {
 		return []recsys.Event{click("newcomer", 10, n), onlooker, click("u00001", 10, n)}
 	}
 	require.Empty(t, b.send(events(1)...))
-	for round := range 4 { // the last two from memory
+	for round := range 4 { // the last two rounds read from memory
 		stages, gone := map[string]bool{}, map[string]string{}
 		for user, record := range b.last() {
 			gone[user] = record.Items[0].ItemID
@@ -242,7 +243,7 @@ func TestSameEventIDs(t *testing.T) {
 	other := e
 	other.ItemID = "i000011"
 
-	t.Run("it takes the first of two contents in a batch, and copies of it", func(t *testing.T) {
+	t.Run("it accepts the first of two contents in a batch, and copies of it", func(t *testing.T) {
 		require.Empty(t, b.send(e, other, e))
 		require.Len(t, b.quarantine(), 1)
 		q := b.quarantine()[0]
@@ -256,7 +257,7 @@ func TestSameEventIDs(t *testing.T) {
 		assert.Equal(t, events.QuarantinedVerdict, b.verdict(other).Verdict)
 		assert.Equal(t, stream.Conflict, b.verdict(other).Reason)
 	})
-	t.Run("it takes the stored one wherever it stands in a later batch", func(t *testing.T) {
+	t.Run("it accepts the stored content wherever it is in a later batch", func(t *testing.T) {
 		require.Empty(t, b.send(other, e))
 		assert.Len(t, b.quarantine(), 2)
 		assert.Equal(t, events.Folded, b.verdict(e).Verdict)
@@ -265,7 +266,7 @@ func TestSameEventIDs(t *testing.T) {
 		require.Len(t, states[0].Events, 1)
 		assert.Equal(t, e.ItemID, states[0].Events[0].ItemID)
 	})
-	t.Run("it makes the same list again when a batch comes again, and keeps no event twice", func(t *testing.T) {
+	t.Run("it makes the same list when a batch is retried, and stores no event twice", func(t *testing.T) {
 		delivered, id := len(b.delivered()), b.last()[e.UserID].RecommendationID
 		require.Empty(t, b.send(e, e, e))
 		assert.Len(t, b.delivered(), delivered)
@@ -280,9 +281,9 @@ func TestFutureEvents(t *testing.T) {
 	e.OccurredAt = arrival.Add(24 * time.Hour)
 	require.Empty(t, b.send(e))
 	first := b.delivered()[0]
-	assert.Equal(t, arrival.Add(time.Millisecond), first.OccurredAt, "it sets the clock of the event to its arrival")
-	assert.Equal(t, events.Folded, b.verdict(e).Verdict, "under the digest of what was sent")
-	require.Empty(t, b.send(e), "sent again, it arrives later and is still the same event")
+	assert.Equal(t, arrival.Add(time.Millisecond), first.OccurredAt, "it sets the time of the event to its arrival")
+	assert.Equal(t, events.Folded, b.verdict(e).Verdict, "under the digest of the original bytes")
+	require.Empty(t, b.send(e), "an event that is sent again has a later arrival and is still the same event")
 	assert.Empty(t, b.quarantine())
 	assert.Equal(t, first.OccurredAt, b.last()["u00001"].EventOccurredAt)
 }
@@ -299,7 +300,7 @@ func TestWithoutALiveVersion(t *testing.T) {
 		ArrivedAt: arrival.Add(time.Millisecond),
 	}, withoutTime(b.verdict(e)))
 
-	t.Run("it counts them as soon as there is one", func(t *testing.T) {
+	t.Run("it counts the events as soon as a version is live", func(t *testing.T) {
 		b.promote(postgrestest.Build(t, b.db, postgrestest.Fixture{}))
 		require.Empty(t, b.send(click("u00001", 11, 3)))
 		assert.Equal(t, b.list("u00001").RecommendationID, b.last()["u00001"].RecommendationID)
@@ -309,7 +310,7 @@ func TestWithoutALiveVersion(t *testing.T) {
 	})
 }
 
-// withoutTime leaves out when a verdict was written.
+// withoutTime removes the time at which a verdict was written.
 func withoutTime(v events.Verdict) events.Verdict {
 	v.At = time.Time{}
 	v.ArrivedAt = v.ArrivedAt.UTC()
@@ -320,5 +321,5 @@ func TestEmptyBatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	assert.Empty(t, b.send())
-	assert.True(t, slices.Equal([]string(nil), b.faults.seen), "it asks nobody")
+	assert.True(t, slices.Equal([]string(nil), b.faults.seen), "it makes no request")
 }

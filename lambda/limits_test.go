@@ -16,7 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// maxRoundTrips is what the design allows a batch.
+// maxRoundTrips is the limit for a batch, see docs/architecture.md.
 const maxRoundTrips = 8
 
 func TestRoundTrips(t *testing.T) {
@@ -30,7 +30,7 @@ func TestRoundTrips(t *testing.T) {
 	counted := postgrestest.Open(t, trips.URL)
 	b.Open = opener(counted)
 	r := rand.New(rand.NewPCG(1, 1))
-	// The driver asks once a connection for the types of each statement.
+	// The driver asks once per connection for the types of each statement.
 	require.Empty(t, b.send(manyEvents(r, 50, b.data.Users)...))
 	next := 50
 	for _, batch := range []struct {
@@ -60,18 +60,18 @@ func TestRoundTrips(t *testing.T) {
 	onlooker := click("onlooker", 3, 97)
 	onlooker.EventType = "bookmark" // weighs nothing: the popular items
 	require.Empty(t, b.send(click("u00001", 1, 99), click("nobody", 2, 98), onlooker))
-	t.Logf("after a flip: %d round trips, with the one that asks for types", trips.Load())
+	t.Logf("after a promotion: %d round trips, including the one that asks for types", trips.Load())
 	assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 }
 
-// say says of an item whether it may be listed.
+// say sets whether an item is available.
 func say(b *bundle, id string, available bool) {
 	b.t.Helper()
 	_, err := b.db.ChangeItem(b.t.Context(), id, embeddings.ItemChange{Available: &available})
 	require.NoError(b.t, err)
 }
 
-// A batch as large as Lambda sends leaves nothing behind.
+// A batch of the largest size that Lambda sends retains no memory.
 func TestMemory(t *testing.T) {
 	b := setup(t, &postgrestest.Fixture{Items: 2000})
 	r := rand.New(rand.NewPCG(1, 1))
@@ -94,6 +94,6 @@ func TestMemory(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		held = append(held, m.HeapAlloc>>20)
 	}
-	t.Logf("MiB held after each batch of 10,000 events of 1,000 users: %v", held)
+	t.Logf("MiB in use after each batch of 10,000 events of 1,000 users: %v", held)
 	assert.Less(t, slices.Max(held[1:]), held[0]+32)
 }

@@ -1,7 +1,8 @@
-// Command lambda is the function behind the stream: it takes batches of events
-// and turns them into recommendations. A batch goes through four steps: decode
-// (decode.go), store (store.go, reader.go), compute (compute.go, evaluate.go) and
-// write (write.go, verdicts.go). handler.go has them in order.
+// Command lambda is the function that reads the stream: it takes batches of
+// events and turns them into recommendations. A batch goes through four steps:
+// decode (decode.go), store (store.go, reader.go), compute (compute.go,
+// evaluate.go) and write (write.go, verdicts.go). handler.go calls them in this
+// order.
 package main
 
 import (
@@ -21,18 +22,19 @@ import (
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
-// openWithin bounds the wait for the database before the first batch. Where it
-// is away for longer, the batches say so, not the environment.
+// openWithin limits the wait for the database before the first batch. If the
+// database is unavailable for longer, the function starts anyway and its
+// batches fail and are retried.
 const openWithin = 3 * time.Second
 
 func main() {
 	level := new(slog.LevelVar)
 	log := telemetry.NewLogger(os.Stderr, level)
-	slog.SetDefault(log) // for libraries; our own code is given the logger
+	slog.SetDefault(log) // for libraries; our own code uses the injected logger
 	h, err := newHandler(context.Background(), log, level)
 	if err != nil {
-		log.Error("the function cannot start", "error", err)
-		os.Exit(1) // before the first batch: nothing is lost
+		log.Error("cannot start", "error", err)
+		os.Exit(1) // no batch has been received, so no record is lost
 	}
 	lambda.Start(h.Handle)
 }
@@ -73,7 +75,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 	first, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	if err := h.open(first); err != nil {
-		log.Warn("the database is away; the batches will open it", "error", err)
+		log.Warn("database unavailable at startup, retrying on first batch", "error", err)
 	}
 	return h, nil
 }

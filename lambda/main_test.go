@@ -30,8 +30,8 @@ func TestStart(t *testing.T) {
 		assert.NotNil(t, h.stores)
 		assert.Equal(t, Deliveries{Recommendations: "lists", Events: "events", Quarantine: "quarantine"}, h.Deliveries)
 	})
-	t.Run("it starts, within seconds, while the database hangs", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
+	t.Run("it starts within seconds when the database hangs", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never responds
 		require.NoError(t, err)
 		defer l.Close()
 		set(t, "postgres://u:p@"+l.Addr().String()+"/d?sslmode=disable")
@@ -41,7 +41,7 @@ func TestStart(t *testing.T) {
 		assert.Less(t, time.Since(begin), 2*openWithin)
 		b := &bundle{t: t, Handler: h}
 		in := b.batch(click("u00001", 1, 1), click("u00002", 1, 1))
-		assert.Equal(t, sequence(1), b.within(2*time.Second, in), "the batch fails, not the environment")
+		assert.Equal(t, sequence(1), b.within(2*time.Second, in), "the batch fails, the environment does not")
 	})
 	t.Run("it does not start without its settings", func(t *testing.T) {
 		_, err := newHandler(t.Context(), log, new(slog.LevelVar))

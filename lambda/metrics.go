@@ -8,20 +8,20 @@ import (
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
-// times is where the time of a batch goes.
+// times is the time spent in each step of a batch.
 type times struct{ store, read, fold, search, write, hold time.Duration }
 
-// lap adds the time since begin and returns the present one.
+// lap adds the time since begin and returns the current time.
 func lap(d *time.Duration, begin time.Time) time.Time {
 	now := time.Now()
 	*d += now.Sub(begin)
 	return now
 }
 
-// writeMetrics writes a line of metrics about a finished batch.
+// writeMetrics writes one line of metrics about a finished batch.
 func (h *Handler) writeMetrics(b *batch) {
 	if err := h.line(b, h.Now()).Write(h.Metrics); err != nil {
-		h.Log.Error("the metrics are lost", "error", err)
+		h.Log.Error("failed to write metrics", "error", err)
 	}
 }
 
@@ -67,7 +67,8 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	return line
 }
 
-// itemsHeld counts the items that are searched in memory; 0: in Postgres.
+// itemsHeld returns the number of items searched in memory, or 0 if Postgres is
+// searched.
 func (h *Handler) itemsHeld() int64 {
 	if h.reader == nil {
 		return 0
@@ -75,7 +76,7 @@ func (h *Handler) itemsHeld() int64 {
 	return int64(h.reader.Held())
 }
 
-// tally is what became of a batch.
+// tally counts the results of a batch.
 type tally struct {
 	retried, folded, ignored, quarantined int64
 	unknownItems, unknownTypes            int64

@@ -36,7 +36,7 @@ func TestAPanicIsLoggedWithItsStackAndWithoutTheUser(t *testing.T) {
 			var log bytes.Buffer
 			b.Log = slog.New(slog.NewJSONHandler(&log, nil))
 			b.inject(t, step, "panic before")
-			require.NotEmpty(t, b.send(click(user, 1, 1)), "it is sent again")
+			require.NotEmpty(t, b.send(click(user, 1, 1)), "the record is retried")
 
 			var found []entry
 			for lines := json.NewDecoder(bytes.NewReader(log.Bytes())); ; {

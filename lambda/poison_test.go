@@ -16,7 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/stream/streamtest"
 )
 
-// every is how many records there are to a broken one.
+// every is the number of records per broken record.
 const every = 50
 
 func TestPoison(t *testing.T) {
@@ -36,7 +36,7 @@ func TestPoison(t *testing.T) {
 		good = append(good, e)
 		raw = append(raw, stream.EncodeEvent(e))
 	}
-	require.Empty(t, b.handle(b.raw(raw...)), "it holds nothing back")
+	require.Empty(t, b.handle(b.raw(raw...)), "it blocks no record")
 
 	refused := b.quarantine()
 	require.Len(t, refused, len(broken))
@@ -69,7 +69,7 @@ func TestAggregatedRecords(t *testing.T) {
 	aggregate := streamtest.Aggregate(stream.EncodeEvent(one), []byte("{"), stream.EncodeEvent(two))
 	in := b.raw(aggregate, stream.EncodeEvent(three))
 
-	t.Run("it has the whole record sent again for one of its events", func(t *testing.T) {
+	t.Run("it retries a whole record for one of its events", func(t *testing.T) {
 		b.injects(t, "record refused")
 		id := fmt.Sprintf("%q", two.UserID)
 		b.out.refuse = func(name string, record []byte) bool { return name == "lists" && bytes.Contains(record, []byte(id)) }
@@ -79,7 +79,7 @@ func TestAggregatedRecords(t *testing.T) {
 		assert.Equal(t, events.Folded, b.verdict(three).Verdict)
 		b.out.refuse = nil
 	})
-	t.Run("it quarantines one of its events alone", func(t *testing.T) {
+	t.Run("it quarantines only the invalid event of an aggregated record", func(t *testing.T) {
 		assert.Empty(t, b.handle(in))
 		assert.Equal(t, events.Folded, b.verdict(two).Verdict)
 		ids := map[string]bool{}
@@ -88,11 +88,11 @@ func TestAggregatedRecords(t *testing.T) {
 			assert.Equal(t, 1, q.SubSequence)
 			assert.Equal(t, []byte("{"), q.Raw)
 		}
-		assert.Len(t, ids, 1, "under the same id again")
+		assert.Len(t, ids, 1, "under the same id on a retry")
 	})
 }
 
-// A decoder that breaks on a record must not take the others with it.
+// A record that makes the decoder panic must not fail the others.
 func TestDecoderPanics(t *testing.T) {
 	t.Parallel()
 	out, err := safeDecode(stream.Record{Data: []byte("x")}, func(stream.Record) []stream.Decoded { panic("broken") })

@@ -7,8 +7,9 @@ import (
 	"github.com/recflow/recflow/internal/recommend"
 )
 
-// liveReader returns the reader of the version that is live at a revision of the
-// live pointer: that of the last batch, unless the pointer has changed since.
+// liveReader returns the reader of the live version at a revision of the live
+// pointer. It reuses the reader of the last batch unless the pointer has
+// changed.
 func (h *Handler) liveReader(ctx context.Context, revision int64) (*recommend.Reader, error) {
 	if h.reader != nil && h.revision == revision {
 		return h.reader, nil
@@ -16,7 +17,7 @@ func (h *Handler) liveReader(ctx context.Context, revision int64) (*recommend.Re
 	return h.newReader(ctx)
 }
 
-// newReader makes a reader of the version that is live now.
+// newReader returns a reader of the version that is live now.
 func (h *Handler) newReader(ctx context.Context) (*recommend.Reader, error) {
 	h.reader = nil
 	live, err := h.stores.versions.Live(ctx)
@@ -29,16 +30,16 @@ func (h *Handler) newReader(ctx context.Context) (*recommend.Reader, error) {
 	return h.reader, nil
 }
 
-// Reading the items into memory may take half of what is left of a batch, and is
-// not tried again for a while when it fails.
+// Loading the items may take half of the time left in a batch. A failed load is
+// not retried for a while.
 const (
 	holdShare = 2
 	holdAgain = time.Minute
 )
 
-// holdItems reads the items of the reader into memory, after everything else of a
-// batch is done. The first batch of a version, which has to read the version
-// itself, is searched in Postgres, so a promotion delays no list.
+// holdItems loads the items of the reader into memory after everything else of
+// a batch is done. The first batch of a version searches Postgres instead, so a
+// promotion delays no list.
 func (h *Handler) holdItems(ctx context.Context, b *batch) {
 	defer lap(&b.times.hold, time.Now())
 	if h.SearchMemory <= 0 || h.Now().Before(h.holdFrom) {
@@ -51,6 +52,6 @@ func (h *Handler) holdItems(ctx context.Context, b *batch) {
 	}
 	if err := h.reader.HoldItems(ctx, h.SearchMemory); err != nil {
 		h.holdFrom = h.Now().Add(holdAgain)
-		h.Log.Warn("the items stay in Postgres for now", "error", err)
+		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
 	}
 }

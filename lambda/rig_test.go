@@ -33,12 +33,12 @@ import (
 
 const (
 	rigStream  = "events"
-	putTrouble = "ProvisionedThroughputExceededException" // with which the stream refuses records
+	putTrouble = "ProvisionedThroughputExceededException" // error code with which the stream refuses records
 )
 
 // rig is the whole path: a stream, the mapping, the real bootstrap in its
-// environments, Postgres, Firehose and S3. Everything but the stream is what the
-// local stack runs; the stream can fail and be resharded.
+// environments, Postgres, Firehose and S3. It uses the parts of the local
+// stack, except that its stream can fail and be resharded.
 type rig struct {
 	t        *testing.T
 	log      *slog.Logger
@@ -52,12 +52,12 @@ type rig struct {
 	faults   *harnesstest.Faults
 	host     *lambda.Host
 	firehose *localfirehose.Server
-	dir      string // of checkpoints
-	stop     func() // the mapping
+	dir      string // directory of checkpoints
+	stop     func() // stops the mapping
 	mapping  *eventsource.Mapping
 }
 
-// trouble is what goes wrong between the parts at present: shares of calls.
+// trouble is the current share of failing calls between the parts.
 type trouble struct {
 	mu                      sync.Mutex
 	random                  *rand.Rand
@@ -76,7 +76,7 @@ func (t *trouble) set(share *float64, to float64) {
 	*share = to
 }
 
-// faultyBucket is where Firehose delivers.
+// faultyBucket is the bucket that Firehose delivers to.
 type faultyBucket struct {
 	bucket  *awsclient.S3
 	trouble *trouble
@@ -86,13 +86,13 @@ type faultyBucket struct {
 func (b faultyBucket) Put(ctx context.Context, key string, body io.ReadSeeker) error {
 	if b.trouble.strikes(&b.trouble.delivers) {
 		b.faults.Inject(firehosetest.BucketAway)
-		return errors.New("injected: the bucket is away")
+		return errors.New("injected: bucket unavailable")
 	}
 	return b.bucket.Put(ctx, key, body)
 }
 
-// newRig starts everything, with two versions of different dimensions, the first
-// one live.
+// newRig starts all parts, with two versions of different dimensions, of which
+// the first is live.
 func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 	r := &rig{t: t, dir: t.TempDir(), log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	r.faults = harnesstest.CountFaults(t)
@@ -150,7 +150,7 @@ func (r *rig) startFirehose() {
 	r.t.Cleanup(func() { s.Close() })
 }
 
-// startHost builds the function as it ships and gives it its environments.
+// startHost builds the function as it is shipped and starts its environments.
 func (r *rig) startHost(log io.Writer) {
 	bootstrap := filepath.Join(r.t.TempDir(), "bootstrap")
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", bootstrap, ".")
@@ -173,7 +173,7 @@ func (r *rig) startHost(log io.Writer) {
 	r.t.Cleanup(r.host.Close)
 }
 
-// start starts the mapping where it was.
+// start starts the mapping from its checkpoint.
 func (r *rig) start() {
 	m, err := eventsource.New(eventsource.Options{
 		Kinesis: r.kinesis, Stream: rigStream, Function: r.host.Invoke, FunctionARN: r.host.ARN(),

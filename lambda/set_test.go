@@ -16,11 +16,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// final is what there is to a user in the end.
+// final is the final state of a user.
 type final struct {
 	State recommend.State
 	List  recommend.List
-	Last  string // recommendation_id of the list delivered last
+	Last  string // recommendation_id of the last delivered list
 }
 
 func (b *bundle) finals(users []string) map[string]final {
@@ -50,8 +50,8 @@ func (b *bundle) manifest() *recsys.Manifest {
 	return m
 }
 
-// manyEvents makes n events of the given users and 30 newcomers, many of them close
-// together, some late, some that weigh nothing.
+// manyEvents makes n events of the given users and 30 new ones, many of them
+// close together, some late, some without weight.
 func manyEvents(r *rand.Rand, n int, users []recsys.User) []recsys.Event {
 	kinds := []string{recsys.Click, recsys.View, recsys.Purchase, recsys.AddToCart, recsys.Impression, "share"}
 	out := make([]recsys.Event, n)
@@ -69,7 +69,7 @@ func manyEvents(r *rand.Rand, n int, users []recsys.User) []recsys.Event {
 	return out
 }
 
-// sendAll sends a sequence in batches of random sizes up to most.
+// sendAll sends events in batches of random size, up to most.
 func (b *bundle) sendAll(r *rand.Rand, evs []recsys.Event, most int) {
 	b.t.Helper()
 	for len(evs) > 0 {
@@ -94,7 +94,7 @@ func affected(evs []recsys.Event) (users []string) {
 	return distinct(users)
 }
 
-// The end depends on the set of events alone.
+// The result depends only on the set of events.
 func TestOrderDuplicatesAndSplits(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
@@ -106,7 +106,7 @@ func TestOrderDuplicatesAndSplits(t *testing.T) {
 		b.sendAll(r, evs, max(n/2, 1))
 		want := b.finals(affected(evs))
 		for id, f := range want {
-			require.Equal(t, f.List.RecommendationID, f.Last, "the last list delivered is the present one")
+			require.Equal(t, f.List.RecommendationID, f.Last, "the last list delivered is the current one")
 			require.NotEmpty(t, f.List.Items)
 			require.NotEmpty(t, id)
 		}
@@ -118,7 +118,7 @@ func TestOrderDuplicatesAndSplits(t *testing.T) {
 		b.t = t
 		check(t, 1, 10_000, 600, 10_000)
 	})
-	t.Run("it holds for any few", func(t *testing.T) {
+	t.Run("it holds for small sets", func(t *testing.T) {
 		b.t = t
 		rapid.Check(t, func(t *rapid.T) {
 			n := rapid.IntRange(1, 40).Draw(t, "events")
@@ -127,7 +127,7 @@ func TestOrderDuplicatesAndSplits(t *testing.T) {
 	})
 }
 
-// clear forgets events, verdicts and deliveries in a warm handler.
+// clear deletes events, verdicts and deliveries and keeps the handler's caches.
 func (b *bundle) clear() {
 	b.t.Helper()
 	b.out.lines = map[string][][]byte{}

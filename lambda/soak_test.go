@@ -30,16 +30,16 @@ import (
 	"github.com/recflow/recflow/internal/stream/streamtest"
 )
 
-// TestSoak sends events through the whole path while parts of it fail at random,
-// and then looks where each accepted event has ended: a minute in make test, half
-// an hour in make soak. The seed is printed.
+// TestSoak sends events through the whole path while parts of it fail at
+// random, and then checks where each accepted event ended. It runs for a minute
+// in make test and for half an hour in make soak. It prints its seed.
 func TestSoak(t *testing.T) {
 	length, seed := 40*time.Second, uint64(time.Now().UnixNano())
 	if *postgrestest.Soak {
 		length = 30 * time.Minute
 	}
 	if testing.Short() {
-		t.Skip("it takes a minute")
+		t.Skip("it runs for a minute")
 	}
 	t.Logf("seed %d", seed)
 	logFile, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -66,15 +66,16 @@ func TestSoak(t *testing.T) {
 
 type soak struct {
 	*rig
-	random *rand.Rand // of the torment; produce has its own, because both run at the same time
+	random *rand.Rand // for the faults; produce has its own, because both run concurrently
 
-	accepted [][]byte // the data of records that are in the stream, in order of their puts
+	accepted [][]byte // data of records that are in the stream, in the order of their puts
 	users    map[string]bool
 	samples  []sample
 }
 
-// produce sends about 200 records a second: of known and new users, some of them
-// again, in conflict, from the future, on unknown items, or broken.
+// produce sends about 200 records a second: of known and new users, with
+// duplicates, conflicts, times in the future, unknown items, and broken
+// records.
 func (s *soak) produce(ctx context.Context, random *rand.Rand) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -101,11 +102,12 @@ func (s *soak) produce(ctx context.Context, random *rand.Rand) {
 			default:
 				s.users[e.UserID] = true
 			}
-			if len(record.Data) > 0 { // Kinesis takes no empty record
+			if len(record.Data) > 0 { // Kinesis accepts no empty record
 				records = append(records, record)
 			}
 		}
-		// Whatever has a sequence number is in the stream, also of a put that failed.
+		// A record with a sequence number is in the stream, even if the put
+		// failed.
 		results, _ := s.producer.Put(ctx, records)
 		for i, r := range results {
 			if r.SequenceNumber != "" {
@@ -130,15 +132,15 @@ func (s *soak) event(random *rand.Rand, n int) recsys.Event {
 	return e
 }
 
-// kinds of faults that the parts of the rig count.
+// Kinds of faults that the parts of the rig count.
 const (
 	functionKilled   = "function killed"
 	postgresCrashed  = "Postgres crashed"
 	mappingRestarted = "mapping restarted"
 )
 
-// torment makes one part fail after the other, each at least once, for at least
-// that long.
+// torment makes one part after the other fail, each at least once, for at least
+// the given time.
 func (s *soak) torment(ctx context.Context, length time.Duration) {
 	readFailed, putRefused := kinesistest.Fault("GetRecords", "InternalFailure"), kinesistest.Fault("record", putTrouble)
 	kinds := []struct {
@@ -172,12 +174,13 @@ func (s *soak) torment(ctx context.Context, length time.Duration) {
 				return
 			}
 			kinds[i].do()
-			harnesstest.Pause(ctx, time.Duration(s.random.IntN(2000))*time.Millisecond) // another part at any moment
+			harnesstest.Pause(ctx, time.Duration(s.random.IntN(2000))*time.Millisecond) // the next part fails at any moment
 		}
 	}
 }
 
-// during lets a share of calls fail for a while, until at least one has.
+// during makes a share of calls fail for a while, until at least one has
+// failed.
 func (s *soak) during(ctx context.Context, what *float64, share float64, fault string) {
 	before := s.faults.Injected(fault)
 	s.trouble.set(what, share)
@@ -186,11 +189,11 @@ func (s *soak) during(ctx context.Context, what *float64, share float64, fault s
 	s.trouble.set(what, 0)
 }
 
-// killFunction kills one of the function's processes, whatever it is doing.
+// killFunction kills one of the function's processes at a random moment.
 func (s *soak) killFunction(ctx context.Context) {
 	_ = harnesstest.Poll(ctx, 10*time.Millisecond, func() bool {
 		pids := s.functions()
-		if len(pids) == 0 || syscall.Kill(pids[s.random.IntN(len(pids))], syscall.SIGKILL) != nil { // it may be gone by itself
+		if len(pids) == 0 || syscall.Kill(pids[s.random.IntN(len(pids))], syscall.SIGKILL) != nil { // it may have ended already
 			return false
 		}
 		s.faults.Inject(functionKilled)
@@ -198,7 +201,7 @@ func (s *soak) killFunction(ctx context.Context) {
 	})
 }
 
-// functions are the processes of the function.
+// functions returns the processes of the function.
 func (s *soak) functions() (pids []int) {
 	for _, pid := range children(s.t, os.Getpid()) {
 		if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && filepath.Base(exe) == "bootstrap" {
@@ -227,7 +230,7 @@ func (s *soak) hangPostgres(ctx context.Context) {
 	}
 	harnesstest.Pause(ctx, time.Duration(s.random.IntN(3000))*time.Millisecond)
 	for _, pid := range stopped {
-		_ = syscall.Kill(pid, syscall.SIGCONT) // it may have been on its way out
+		_ = syscall.Kill(pid, syscall.SIGCONT) // it may be ending already
 	}
 }
 
@@ -237,7 +240,7 @@ func (s *soak) reshard() {
 		require.NoError(s.t, s.kinesis.Split(rigStream, open[s.random.IntN(len(open))]))
 		return
 	}
-	for i := range open { // the first two neighbours
+	for i := range open { // the first two adjacent shards
 		for j := range open {
 			if i != j && s.kinesis.Merge(rigStream, open[i], open[j]) == nil {
 				return
@@ -246,8 +249,8 @@ func (s *soak) reshard() {
 	}
 }
 
-// settle ends the torment and sends every user a last event, so that the last
-// list of each is of the version that is live.
+// settle ends the faults and sends every user a last event, so that the last
+// list of each is made by the live version.
 func (s *soak) settle() {
 	s.promote(1)
 	var records []awsclient.StreamRecord
@@ -255,7 +258,7 @@ func (s *soak) settle() {
 		e := recsys.Event{EventID: "last-" + user, UserID: user, ItemID: "i000001", EventType: recsys.Click, OccurredAt: time.Now().UTC().Truncate(time.Microsecond)}
 		records = append(records, awsclient.StreamRecord{PartitionKey: user, Data: stream.EncodeEvent(e)})
 	}
-	// They come last, so what is under way is done with first.
+	// The last events are processed after everything that is pending.
 	s.await(s.accepted)
 	_, err := s.producer.Put(s.t.Context(), records)
 	require.NoError(s.t, err)
@@ -297,14 +300,14 @@ func (s *soak) await(data [][]byte) {
 	s.t.Logf("%d records settled %s after the end", len(data), time.Since(began).Round(time.Millisecond))
 }
 
-// sample is what the parts hold at a moment.
+// sample is the resource use of the parts at one moment.
 type sample struct {
 	rss         int64 // bytes of the largest process of the function
 	goroutines  int   // of everything else
 	connections int
 }
 
-// watch takes samples.
+// watch takes samples periodically.
 func (s *soak) watch(ctx context.Context) {
 	for harnesstest.Pause(ctx, time.Second) {
 		var now sample
@@ -338,7 +341,7 @@ func (s *soak) flat() {
 		return m
 	}
 	first, last := most(s.samples[:third]), most(s.samples[2*third:])
-	s.t.Logf("at most, in the first and the last third: resident memory of a function %d and %d MiB, goroutines %d and %d, Postgres processes %d and %d",
+	s.t.Logf("maximum in the first and the last third: resident memory of a function %d and %d MiB, goroutines %d and %d, Postgres processes %d and %d",
 		first.rss>>20, last.rss>>20, first.goroutines, last.goroutines, first.connections, last.connections)
 	require.LessOrEqual(s.t, last.rss, first.rss+first.rss/2+(32<<20))
 	require.LessOrEqual(s.t, last.goroutines, first.goroutines*3/2+50)

@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// open connects to the database, unless an earlier call has.
+// open connects to the database unless an earlier call has.
 func (h *Handler) open(ctx context.Context) error {
 	if h.stores != nil {
 		return nil
@@ -23,8 +23,9 @@ func (h *Handler) open(ctx context.Context) error {
 	return err
 }
 
-// storeEvents is the second step: it stores the events, takes over what is stored
-// under their ids, and returns the reader of the live version, nil when none is.
+// storeEvents is the second step: it stores the events, uses the stored values
+// of events that already exist, and returns the reader of the live version, or
+// nil if none is live.
 func (h *Handler) storeEvents(ctx context.Context, b *batch) (*recommend.Reader, error) {
 	if len(b.events) == 0 {
 		return nil, nil
@@ -58,14 +59,14 @@ func (b *batch) distinctEvents() (out []events.StreamEvent, position map[string]
 	return out, position
 }
 
-// conflict is the fault of an event whose id belongs to another event.
+// conflict is the fault of an event whose id belongs to a different event.
 var conflict = stream.Fault{
 	Reason: stream.Conflict,
-	Detail: "an event with the same event_id and other content was accepted before",
+	Detail: "an event with the same event_id and different content was accepted before",
 }
 
-// accept takes over what is stored under the event's id. It returns false, and
-// makes the event's parts faulty, when that is another event.
+// accept copies the stored values of the event's id. If they belong to a
+// different event, it marks the event's parts as faulty and returns false.
 func (e *event) accept(s events.StoredEvent) bool {
 	if s.Digest != ([16]byte{}) && s.Digest != e.Digest {
 		for _, p := range e.parts {

@@ -7,12 +7,12 @@ import (
 	"github.com/recflow/recflow/internal/postgres/events"
 )
 
-// recordVerdicts writes the verdicts, last of all: everything of an event that has
-// one has been delivered.
+// recordVerdicts writes the verdicts. It runs last: everything of an event with
+// a verdict has been delivered.
 func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 	var verdicts []events.Verdict
 	var evaluations []events.Evaluation
-	var outcomes []*outcome // that the verdicts complete
+	var outcomes []*outcome // outcomes that the verdicts complete
 	for _, e := range b.events {
 		if e.outcome == delivered && e.listDelivered() {
 			verdicts = append(verdicts, e.verdict(b.version))
@@ -30,7 +30,7 @@ func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 		switch {
 		case p.outcome != delivered:
 			continue
-		case p.EventID == "": // there is nothing to record it under
+		case p.EventID == "": // a verdict needs an event id
 			p.outcome = recorded
 			continue
 		case !seen[key]:
@@ -52,7 +52,8 @@ func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 	}
 }
 
-// verdict is what became of a usable event when version was live, 0 for none.
+// verdict returns the verdict of a valid event when version was live, 0 for
+// none.
 func (e *event) verdict(version int64) events.Verdict {
 	v := events.Verdict{
 		EventID: e.EventID, Digest: e.Digest, Verdict: events.Ignored, Reason: e.reason, ArrivedAt: e.arrivedAt,
@@ -71,7 +72,7 @@ func (e *event) verdict(version int64) events.Verdict {
 	return v
 }
 
-// verdict is what became of a part with a fault and a readable event_id.
+// verdict returns the verdict of a faulty part with a readable event_id.
 func (p *part) verdict(arrivedAt time.Time) events.Verdict {
 	return events.Verdict{
 		EventID: p.EventID, Digest: p.Digest, Verdict: events.QuarantinedVerdict, Reason: p.Fault.Reason, ArrivedAt: arrivedAt,

@@ -18,9 +18,9 @@ func TestVersionsWhileWarm(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	n := 0
-	// served sends an event and returns the version that the next list is of,
-	// which is the list that anybody would be shown: searched in Postgres at first,
-	// and then in memory.
+	// served sends an event and returns the version of the next list, which
+	// must be the list that the API returns: searched in Postgres at first, and
+	// then in memory.
 	served := func(t *testing.T) (version int64) {
 		for batch := range 3 {
 			held := b.reader != nil && b.reader.Held() > 0
@@ -42,11 +42,11 @@ func TestVersionsWhileWarm(t *testing.T) {
 	require.Equal(t, first.ID, served(t))
 	next := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "next", Seed: 5})
 
-	t.Run("it notices a flip in the next batch", func(t *testing.T) {
+	t.Run("it uses a promoted version from the next batch on", func(t *testing.T) {
 		b.promote(next)
 		assert.Equal(t, next.ID, served(t))
 	})
-	t.Run("it notices a rollback in the next batch", func(t *testing.T) {
+	t.Run("it uses the previous version from the next batch on after a rollback", func(t *testing.T) {
 		_, err := b.db.Rollback(t.Context(), "test", "")
 		require.NoError(t, err)
 		assert.Equal(t, first.ID, served(t))
@@ -60,7 +60,7 @@ func TestVersionsWhileWarm(t *testing.T) {
 		assert.Equal(t, first.ID, served(t))
 	})
 	for _, name := range []string{"read", "items", "search", "read-from-memory"} {
-		t.Run("it goes on with the live version when its own is dropped before the step "+name, func(t *testing.T) {
+		t.Run("it continues with the live version when its own is dropped before the step "+name, func(t *testing.T) {
 			step, inMemory := strings.CutSuffix(name, "-from-memory")
 			b.SearchMemory = 0
 			if inMemory {
@@ -87,7 +87,7 @@ func TestVersionsWhileWarm(t *testing.T) {
 			b.faults.before = nil
 		})
 	}
-	t.Run("it asks for the events again when there is nothing else to read", func(t *testing.T) {
+	t.Run("it retries the events when no version can be read", func(t *testing.T) {
 		live, err := b.db.Live(t.Context())
 		require.NoError(t, err)
 		_, err = b.conn.Exec(t.Context(), fmt.Sprintf("ALTER SCHEMA v%d RENAME TO hidden", live.Version.ID))

@@ -13,20 +13,21 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// delivery is what goes to one delivery stream.
+// delivery is the records for one delivery stream.
 type delivery struct {
 	stream   string
 	records  [][]byte
-	outcomes []*outcome // of each record
+	outcomes []*outcome // outcomes of each record
 }
 
-// add ends the record's line: what is delivered is concatenated as it is.
+// add appends a newline to the record: Firehose concatenates records without a
+// separator.
 func (d *delivery) add(record []byte, of *outcome) {
 	d.records, d.outcomes = append(d.records, append(record, '\n')), append(d.outcomes, of)
 }
 
-// write is the last step: it delivers the events, the lists and what is
-// quarantined, and then records the verdicts of what has been delivered.
+// write is the last step: it delivers the events, the lists and the quarantined
+// parts, and then records the verdicts of what was delivered.
 func (h *Handler) write(putCtx, answerCtx context.Context, b *batch) {
 	defer lap(&b.times.write, time.Now())
 	quarantine, lists := h.quarantine(putCtx, b), h.lists(b)
@@ -38,7 +39,7 @@ func (h *Handler) write(putCtx, answerCtx context.Context, b *batch) {
 	h.recordVerdicts(answerCtx, b)
 }
 
-// deliver puts records and sets the outcomes of those that arrived.
+// deliver puts records and sets the outcomes of those that were delivered.
 func (h *Handler) deliver(ctx context.Context, d *delivery) {
 	if len(d.records) == 0 {
 		return
@@ -51,7 +52,7 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) {
 	if err != nil {
 		h.report("deliver", err)
 	}
-	if err != nil && len(failed) == 0 { // it is not known which of them arrived
+	if err != nil && len(failed) == 0 { // unknown which records were delivered
 		return
 	}
 	for _, o := range d.outcomes {
@@ -62,8 +63,8 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) {
 	}
 }
 
-// accepted returns the delivery of the events that the next training reads: all
-// that have not been delivered before, even where the list of their user failed.
+// accepted returns the delivery of the events for the next training: all that
+// have not been delivered before, including those whose list failed.
 func (h *Handler) accepted(b *batch) *delivery {
 	d := &delivery{stream: h.Deliveries.Events}
 	for _, e := range b.events {
@@ -96,7 +97,7 @@ func (h *Handler) lists(b *batch) *delivery {
 			CreatedAt:        now,
 			LatencyMS:        now.Sub(u.trigger.arrivedAt).Milliseconds(),
 		})
-		if err != nil { // an infinite score
+		if err != nil { // such as an infinite score
 			h.report("encode a list", err)
 			u.list = nil
 			continue
@@ -106,8 +107,8 @@ func (h *Handler) lists(b *batch) *delivery {
 	return d
 }
 
-// encode leaves <, > and & as they are: escaped for a browser, a thousand ids of
-// them would not fit into a delivery record.
+// encode marshals without escaping <, > and &: with escaped ids a list of a
+// thousand items would not fit into a delivery record.
 func encode(document any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
@@ -124,13 +125,14 @@ func items(l *recommend.List) []stream.Item {
 	return out
 }
 
-// maxDelivered is the largest line that a delivery stream takes, without the
-// newline that ends it.
+// maxDelivered is the largest line that a delivery stream accepts, without its
+// newline.
 const maxDelivered = awsclient.MaxDeliveryRecord - 1
 
-// quarantine returns the delivery of the faulty parts. The bytes of one that is
-// too large for a delivery record go to the bucket, under a key that is the same
-// on every retry; a part whose bytes could not be written stays pending.
+// quarantine returns the delivery of the faulty parts. The payload of a part
+// that is too large for a delivery record is written to the bucket, under a key
+// that is the same on every retry. A part whose payload could not be written
+// stays pending.
 func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
 	d := &delivery{stream: h.Deliveries.Quarantine}
 	now := h.Now().UTC().Truncate(time.Microsecond)
@@ -155,7 +157,7 @@ func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
 func (h *Handler) putPayload(ctx context.Context, key string, raw []byte) error {
 	return safely(func() error {
 		if err := h.Payloads.Put(ctx, key, bytes.NewReader(raw)); err != nil {
-			return fmt.Errorf("keep the payload of a quarantined record: %w", err)
+			return fmt.Errorf("store the payload of a quarantined record: %w", err)
 		}
 		return nil
 	})
