@@ -1,11 +1,11 @@
-// Package activities holds what the steps of a workflow do. One file is one
-// step: its argument, its result, and a comment that says what makes it safe to
-// run twice, because any of them may be.
+// Package activities implements the steps of the workflows. One file is one
+// step: its input, its result, and a comment that says what makes it
+// idempotent, because Temporal may run any step twice.
 //
-// Activities have the clients as a struct and keep no state between calls.
-// Their payloads are small whatever the size of a run: a version number and the
-// index of a file, never the list of files. Errors that no retry can help get
-// their type in errors.go, at the one edge that every activity passes.
+// Activities is a struct of clients and keeps no state between calls. Payloads
+// are small whatever the size of a run: a version number and the index of a
+// file, never the list of files. Errors that no retry can fix get their
+// Temporal type in one place (edge.go, errors.go).
 package activities
 
 import (
@@ -22,7 +22,8 @@ import (
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
-// Activities is what the steps work with. All fields are safe for concurrent use.
+// Activities has the dependencies of the steps. All fields are safe for
+// concurrent use.
 type Activities struct {
 	Versions *versions.Store
 	Events   *events.Store
@@ -30,24 +31,26 @@ type Activities struct {
 	S3       *awsclient.S3
 	Glue     *awsclient.Glue
 	Gates    *gates.Checker
-	Temporal client.Client  // tells a workflow about progress, and whether an owner still runs
-	Outcomes *awsclient.SNS // where outcomes are published; nil: nowhere
-	Metrics  io.Writer      // where metrics are written; nil: nowhere
+	Temporal client.Client  // sends progress to workflows, and looks up whether an owner is running
+	Outcomes *awsclient.SNS // publishes outcomes; nil: outcomes are not published
+	Metrics  io.Writer      // gets metrics; nil: no metrics
 
-	// Dimensions tell the metrics of this installation from those of others.
+	// Dimensions identify this installation in its metrics.
 	Dimensions []telemetry.Dimension
 	// StoredMargin is subtracted from the start of a refresh to get stored_to.
 	StoredMargin time.Duration
-	// PollEvery is the time between two looks at a Glue run.
+	// PollEvery is the interval between two polls of a Glue run.
 	PollEvery time.Duration
-	// LoadParallel is how many files of a version are loaded at once.
+	// LoadParallel is the number of files of a version that are loaded in
+	// parallel.
 	LoadParallel int
-	// ReaderTTL is how long a reader may act on a version it resolved earlier.
+	// ReaderTTL is how long a reader may use a version that it resolved
+	// earlier.
 	ReaderTTL time.Duration
-	// EventRetention is how long the stream may still deliver an event again.
+	// EventRetention is how long the stream can deliver an event again.
 	EventRetention time.Duration
-	// TemporalUI is the address of the Temporal UI, for links; empty: no links.
+	// TemporalUI is the URL of the Temporal UI, for links; empty: no links.
 	TemporalUI string
-	// TempDir holds downloads; empty for the system's.
+	// TempDir is the directory for downloads; empty: the system's default.
 	TempDir string
 }

@@ -28,14 +28,14 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// steps are activities and the database that they work on.
+// steps is activities and their database.
 type steps struct {
 	*Activities
 	Store *postgrestest.Store
 }
 
-// setup is activities on a real store, bucket and Glue endpoint, with the edge
-// that a worker puts around them.
+// setup returns activities on a real store, bucket and Glue endpoint, with the
+// interceptor of the worker.
 func setup(t *testing.T, o gluetest.Options) (steps, *gluetest.Endpoint, *testsuite.TestActivityEnvironment) {
 	t.Helper()
 	endpoint := gluetest.New(t, o)
@@ -51,7 +51,8 @@ func setup(t *testing.T, o gluetest.Options) (steps, *gluetest.Endpoint, *testsu
 	return steps{a, s}, endpoint, env
 }
 
-// requireType checks the Temporal type of an error, and whether it is final.
+// requireType checks the Temporal type of an error, and whether it is
+// retryable.
 func requireType(t *testing.T, err error, kind string, final bool) *temporal.ApplicationError {
 	t.Helper()
 	var app *temporal.ApplicationError
@@ -140,7 +141,7 @@ func TestAwaitGlueRun_tells_bad_data_from_a_bad_run(t *testing.T) {
 		_, err = env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: id})
 		app := requireType(t, err, kind, true)
 		require.Equal(t, kind != DataInvalid, strings.HasPrefix(app.Message(), "Glue run "+id+" ended as FAILED: "), app.Message())
-		require.NotContains(t, app.Message(), kind+": ", "the type says it")
+		require.NotContains(t, app.Message(), kind+": ", "the type replaces the prefix")
 	}
 	a, _, env := setup(t, gluetest.Options{})
 	_, err := env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: "jr_unknown"})
@@ -183,9 +184,9 @@ func TestLoadFile_refuses_what_is_not_there(t *testing.T) {
 	_, err = env.ExecuteActivity(a.LoadFile, LoadFileInput{Version: v.ID, File: len(m.Files)})
 	requireType(t, err, ManifestInvalid, true)
 
-	require.NoError(t, a.Store.Fail(t.Context(), v.ID, "the test gave it up"))
+	require.NoError(t, a.Store.Fail(t.Context(), v.ID, "dropped by the test"))
 	_, err = env.ExecuteActivity(a.LoadFile, LoadFileInput{Version: v.ID, File: 0})
-	require.Contains(t, requireType(t, err, VersionGone, true).Message(), "the test gave it up")
+	require.Contains(t, requireType(t, err, VersionGone, true).Message(), "dropped by the test")
 	_, err = env.ExecuteActivity(a.BuildIndexes, BuildIndexesInput{Version: v.ID})
 	requireType(t, err, VersionGone, true)
 }
@@ -229,14 +230,14 @@ func TestOwners_follow_a_workflow_through_its_resets(t *testing.T) {
 
 	owners := (&Activities{Temporal: c}).owners()
 	for run, want := range map[string]bool{"running": true, "terminated": false, "reset": true, "forgotten": false} {
-		for range 2 { // asked once, remembered
+		for range 2 { // looked up once, then cached
 			got, err := owners.running(t.Context(), versions.Owner{WorkflowID: "w", RunID: run})
 			require.NoError(t, err)
 			require.Equal(t, want, got, run)
 		}
 	}
 	_, err := owners.running(t.Context(), versions.Owner{WorkflowID: "w", RunID: "outage"})
-	require.Error(t, err, "in doubt nothing is cleaned up")
+	require.Error(t, err, "it cleans up nothing while an owner's state is unknown")
 }
 
 func TestOwnerArgument_is_read_back(t *testing.T) {

@@ -20,13 +20,13 @@ type AwaitGlueRunInput struct {
 	GlueRunID string `json:"glue_run_id"`
 }
 
-// AwaitGlueRunResult says what the run took.
+// AwaitGlueRunResult is the result of the run.
 type AwaitGlueRunResult struct {
-	Seconds int32 `json:"seconds"` // execution time, as Glue counts it
+	Seconds int32 `json:"seconds"` // execution time as reported by Glue
 }
 
-// Beginnings of the messages of runs that failed for a reason with a name: the
-// job's exceptions (glue/recflow_glue/checks.py, failure.py).
+// Prefixes of the error messages of failed runs: the job's exceptions
+// (glue/recflow_glue/checks.py, failure.py).
 const (
 	dataInvalidPrefix = DataInvalid + ": "
 	sparkDiedPrefix   = SparkDied + ": "
@@ -38,10 +38,10 @@ const (
 	maxProgressBytes = 64 << 10
 )
 
-// AwaitGlueRun waits until the run is over. It only reads, so it can be repeated
-// at will: a retry looks again. It heartbeats the state and, while the run
-// works, what the run itself says about its progress. It ends at once, to be
-// taken over by another worker, when this one stops.
+// AwaitGlueRun waits until the run has ended. It only reads, so it is
+// idempotent. It heartbeats the state and, once the run is working, the
+// progress that the run reports. When this worker stops it ends at once, so
+// that another worker takes over.
 func (a *Activities) AwaitGlueRun(ctx context.Context, in AwaitGlueRunInput) (AwaitGlueRunResult, error) {
 	beat := a.report(ctx)
 	defer beat.stop()
@@ -70,7 +70,7 @@ func (a *Activities) AwaitGlueRun(ctx context.Context, in AwaitGlueRunInput) (Aw
 	}
 }
 
-// glueFailure is the error of a run that ended badly.
+// glueFailure returns the error of a failed run.
 func glueFailure(id, state, message string) error {
 	if reason, ok := strings.CutPrefix(message, dataInvalidPrefix); ok {
 		return temporal.NewNonRetryableApplicationError(reason, DataInvalid, nil)
@@ -80,17 +80,17 @@ func glueFailure(id, state, message string) error {
 		kind, message = SparkDied, reason
 	}
 	if message == "" {
-		message = "Glue gives no reason"
+		message = "Glue reported no reason"
 	}
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf("Glue run %s ended as %s: %s", id, state, message), kind, nil)
 }
 
-// trainingNote is the state of the run, or better what it says itself.
+// trainingNote returns the progress that the run reports, or else its state.
 func (a *Activities) trainingNote(ctx context.Context, in AwaitGlueRunInput, state string) Note {
 	note := Note{GlueRunID: in.GlueRunID, Detail: strings.ToLower(state)}
 	data, err := a.S3.Get(ctx, recsys.RunPrefix(in.RunID)+progressObject, maxProgressBytes)
 	if err != nil {
-		return note // best effort: the run writes none until Spark is up
+		return note // best effort: the run writes no progress until Spark is up
 	}
 	var p struct {
 		Stage string `json:"stage"`

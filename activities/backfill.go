@@ -16,25 +16,26 @@ import (
 type BackfillRound struct {
 	ID    string `json:"id"`
 	Round int    `json:"round"`
-	Most  int    `json:"most"` // slices to be told of
+	Most  int    `json:"most"` // maximum number of slices to return
 }
 
-// BackfillSlice is a slice of a backfill, as the ledger should have it.
+// BackfillSlice is the state of a slice to record in the ledger.
 type BackfillSlice struct {
 	ID    string         `json:"id"`
 	Slice backfill.Slice `json:"slice"`
 }
 
-// EndBackfillInput says how a round ended.
+// EndBackfillInput is the result of a round.
 type EndBackfillInput struct {
 	ID      string `json:"id"`
 	Round   int    `json:"round"`
-	Failure string `json:"failure,omitempty"` // of the workflow itself
+	Failure string `json:"failure,omitempty"` // error of the workflow itself
 }
 
-// StartBackfill notes that a round is at work and returns the ledger's backfill
-// with the first slices that are to be run, and of each only what that takes: a
-// history has no room for thousands. Repeating it changes nothing.
+// StartBackfill records that a round is running and returns the backfill with
+// the first pending slices. It returns only the fields that are needed to run
+// them, because a history has no room for thousands of slices. It is
+// idempotent.
 func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (backfill.Backfill, error) {
 	b, err := a.Ledger.StartBackfill(ctx, in.ID, in.Round, activity.GetInfo(ctx).WorkflowExecution.RunID)
 	var next []backfill.Slice
@@ -47,14 +48,14 @@ func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (backf
 	return b, err
 }
 
-// StartSliceResult is what the ledger says of a slice.
+// StartSliceResult is the state of a slice in the ledger.
 type StartSliceResult struct {
-	State string `json:"state"` // running, or the state that the slice has reached without this attempt
+	State string `json:"state"` // running, or the final state of the slice if it had ended before
 }
 
-// StartSlice notes that an attempt of a slice begins or, when no object in the
-// bucket may hold events of its range, that it is skipped. Repeating it changes
-// nothing.
+// StartSlice records that an attempt of a slice has started or, if no object in
+// the bucket can contain events of its range, that the slice is skipped. It is
+// idempotent.
 func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) (out StartSliceResult, err error) {
 	empty, err := rawdata.Empty(ctx, a.S3, rawdata.Range{From: in.Slice.From, To: in.Slice.To})
 	if err != nil {
@@ -62,7 +63,7 @@ func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) (out Star
 			return out, err
 		}
 		// The training reports what is wrong with the bucket.
-		activity.GetLogger(ctx).Warn("could not look for events of a slice", "backfill", in.ID, "slice", in.Slice.Index, "error", err)
+		activity.GetLogger(ctx).Warn("failed to look for events of a slice", "backfill", in.ID, "slice", in.Slice.Index, "error", err)
 	}
 	if err == nil && empty {
 		out.State, err = a.Ledger.SkipSlice(ctx, in.ID, in.Slice.Index, backfill.NoEvents)
@@ -72,9 +73,8 @@ func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) (out Star
 	return out, err
 }
 
-// EndSlice notes what became of an attempt of a slice, and of its version what it
-// read and how good it is: also of one that its gates refused, which stays.
-// Repeating it changes nothing.
+// EndSlice records the outcome of an attempt of a slice and the coverage and
+// metrics of its version, even if gates refused the version. It is idempotent.
 func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
 	s := in.Slice
 	if s.Version == 0 && s.RunID != "" {
@@ -96,8 +96,8 @@ func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
 	return a.Ledger.EndSlice(ctx, in.ID, s)
 }
 
-// EndBackfill notes that a round is over, and returns the backfill without its
-// slices. Repeating it changes nothing.
+// EndBackfill records the end of a round, and returns the backfill without its
+// slices. It is idempotent.
 func (a *Activities) EndBackfill(ctx context.Context, in EndBackfillInput) (backfill.Backfill, error) {
 	b, err := a.Ledger.EndBackfill(ctx, in.ID, in.Round, in.Failure)
 	b.Slices = nil

@@ -41,8 +41,8 @@ func TestStartSlice_skips_what_has_no_events_and_nothing_else(t *testing.T) {
 	require.Equal(t, backfill.Running, start(1), "a damaged file may hold events")
 
 	require.NoError(t, a.S3.Put(t.Context(), "raw/interactions/dt=2025-01-01/part-0.parquet", strings.NewReader("late")))
-	require.Equal(t, backfill.Skipped, start(0), "another attempt of the step hears what the first one did")
+	require.Equal(t, backfill.Skipped, start(0), "a retry of the step returns the result of the first attempt")
 
 	a.S3 = awsclient.NewS3(awstest.Config(t), "no-such-bucket")
-	require.Equal(t, backfill.Running, start(2), "what no retry can help the training reports")
+	require.Equal(t, backfill.Running, start(2), "the training reports what no retry can fix")
 }

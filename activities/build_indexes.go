@@ -12,9 +12,9 @@ type BuildIndexesInput struct {
 	Version int64 `json:"version"`
 }
 
-// BuildIndexes vacuums and indexes a loaded version. It resumes: an attempt
-// skips what an earlier one finished, and a fenced one stops without writing.
-// It heartbeats the index under construction and how far it is.
+// BuildIndexes vacuums and indexes a loaded version. A retry skips what an
+// earlier attempt finished; a fenced attempt stops without writing. It
+// heartbeats the index that is being built and its progress.
 func (a *Activities) BuildIndexes(ctx context.Context, in BuildIndexesInput) error {
 	beat := a.report(ctx)
 	defer beat.stop()

@@ -13,18 +13,18 @@ import (
 	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
-// CleanUpResult is what was found without an owner.
+// CleanUpResult is what was cleaned up.
 type CleanUpResult struct {
-	StoppedRuns     []string `json:"stopped_runs,omitempty"`     // Glue's ids
-	DroppedVersions []int64  `json:"dropped_versions,omitempty"` // were loading
+	StoppedRuns     []string `json:"stopped_runs,omitempty"`     // Glue's run ids
+	DroppedVersions []int64  `json:"dropped_versions,omitempty"` // versions that were loading
 }
 
-// CleanUp stops Glue runs and drops half-made versions whose workflow is over. A
-// workflow that is terminated runs no compensation of its own, and one whose
-// compensation failed ends without it. Running it twice finds less to do.
+// CleanUp stops Glue runs and drops incomplete versions whose workflow has
+// ended. A terminated workflow runs no compensation, and a failed compensation
+// is not repeated. It is idempotent.
 //
 // One Glue job and one database belong to one Temporal namespace: an owner that
-// is unknown there counts as over.
+// does not exist there counts as ended.
 func (a *Activities) CleanUp(ctx context.Context) (CleanUpResult, error) {
 	owners := a.owners()
 	stopped, err := a.stopOrphans(ctx, owners)
@@ -38,8 +38,8 @@ func (a *Activities) CleanUp(ctx context.Context) (CleanUpResult, error) {
 	return CleanUpResult{StoppedRuns: stopped, DroppedVersions: dropped}, nil
 }
 
-// stopOrphans asks Glue to stop every run under way that has an owner which is
-// over. Runs without an owner argument were not started by recflow.
+// stopOrphans stops every active Glue run whose owner has ended. Runs without
+// an owner argument were not started by recflow.
 func (a *Activities) stopOrphans(ctx context.Context, owners *owners) (stopped []string, err error) {
 	for run, err := range a.Glue.Runs(ctx) {
 		if err != nil {
@@ -65,7 +65,8 @@ func (a *Activities) stopOrphans(ctx context.Context, owners *owners) (stopped [
 	return stopped, nil
 }
 
-// dropAbandoned fails every loading version whose owner is over.
+// dropAbandoned fails every loading version whose owner has ended, and drops
+// its data.
 func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped []int64, err error) {
 	loading, err := a.Versions.Abandoned(ctx)
 	if err != nil {
@@ -89,13 +90,14 @@ func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped
 	return dropped, nil
 }
 
-// ownerOf is the workflow run that the present activity works for.
+// ownerOf returns the workflow run of the current activity.
 func ownerOf(ctx context.Context) versions.Owner {
 	w := activity.GetInfo(ctx).WorkflowExecution
 	return versions.Owner{WorkflowID: w.ID, RunID: w.RunID}
 }
 
-// ownerArgument and parseOwner write and read the owner argument of a Glue run.
+// ownerArgument and parseOwner format and parse the owner argument of a Glue
+// run.
 func ownerArgument(o versions.Owner) string { return o.WorkflowID + "/" + o.RunID }
 
 func parseOwner(argument string) (versions.Owner, bool) {
@@ -106,7 +108,7 @@ func parseOwner(argument string) (versions.Owner, bool) {
 	return versions.Owner{WorkflowID: argument[:i], RunID: argument[i+1:]}, true
 }
 
-// owners remembers which workflow runs are under way, for one clean-up.
+// owners caches which workflow runs are running, for one cleanup.
 type owners struct {
 	activities *Activities
 	known      map[versions.Owner]bool
@@ -116,11 +118,11 @@ func (a *Activities) owners() *owners {
 	return &owners{activities: a, known: map[versions.Owner]bool{}}
 }
 
-// maxResets bounds the chain of resets that is followed from one run.
+// maxResets limits the chain of resets that is followed from one run.
 const maxResets = 100
 
-// running reports whether the workflow run is under way, or was reset into one
-// that is: the new run goes on with what the old one had started.
+// running reports whether the workflow run is running, or was reset to one that
+// is: the new run continues with the training and version of the old one.
 func (o *owners) running(ctx context.Context, owner versions.Owner) (bool, error) {
 	if running, ok := o.known[owner]; ok {
 		return running, nil
@@ -133,7 +135,7 @@ func (o *owners) running(ctx context.Context, owner versions.Owner) (bool, error
 			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("look at workflow %s (run %s): %w", owner.WorkflowID, run, err)
+			return false, fmt.Errorf("describe workflow %s (run %s): %w", owner.WorkflowID, run, err)
 		}
 		status := answer.GetWorkflowExecutionInfo().GetStatus()
 		if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {

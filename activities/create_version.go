@@ -7,12 +7,12 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// CreateVersionInput names the run, and how the version is searched.
+// CreateVersionInput names the run and how its version is searched.
 type CreateVersionInput struct {
 	RunID  string         `json:"run_id"`
-	Search *recsys.Search `json:"search,omitempty"` // nil: its size decides
+	Search *recsys.Search `json:"search,omitempty"` // nil: chosen by its size
 
-	Evaluation bool `json:"evaluation,omitempty"` // it is not meant to go live
+	Evaluation bool `json:"evaluation,omitempty"` // the version must not be promoted
 }
 
 // CreateVersionResult is the new version.
@@ -21,11 +21,13 @@ type CreateVersionResult struct {
 	Search  recsys.Search `json:"search"`
 }
 
-// smallestGraph is a number of items for which recsys.ChooseSearch takes HNSW.
+// smallestGraph is a number of items for which recsys.ChooseSearch chooses
+// HNSW.
 const smallestGraph = 10_001
 
-// CreateVersion makes the schema of a version and stores the manifest with it.
-// The run id makes it idempotent: the same manifest gives the same version.
+// CreateVersion creates the schema of a version and stores the manifest with
+// it. It is idempotent by the run id: the same manifest returns the same
+// version.
 func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (CreateVersionResult, error) {
 	m, err := a.manifest(ctx, in.RunID)
 	if err != nil {
@@ -36,7 +38,7 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 	switch {
 	case in.Search == nil:
 	case in.Search.Method == recsys.HNSW && in.Search.M == 0:
-		// A graph was asked for, and its parameters left to us.
+		// HNSW was requested without parameters.
 		search = recsys.ChooseSearch(max(items, smallestGraph), m.Dimension)
 	default:
 		search = *in.Search

@@ -14,11 +14,10 @@ import (
 	"github.com/recflow/recflow/internal/panics"
 )
 
-// Edge is what every activity call passes on its way in and out. Errors get
-// their type; a failure that will be repeated is told to the workflow, where a
-// person sees it; and a step that is still running some time (grace) after the
-// worker began to stop is ended, so that its retry need not wait for a
-// heartbeat to be missed.
+// Edge returns the interceptor around every activity. It gives errors their
+// type, sends failures that will be retried to the workflow, where an operator
+// sees them, and cancels a step that is still running grace after the worker
+// began to stop, so that its retry need not wait for the heartbeat timeout.
 func Edge(a *Activities, grace time.Duration) interceptor.WorkerInterceptor {
 	return &edge{activities: a, grace: grace}
 }
@@ -56,19 +55,19 @@ func (e *edgeInbound) ExecuteActivity(ctx context.Context, in *interceptor.Execu
 		}
 	}()
 	result, err := e.Next.ExecuteActivity(ctx, in)
-	if stack := panics.LogAttributes(err); stack != nil { // translate leaves only the text
+	if stack := panics.LogAttributes(err); stack != nil { // translate keeps only the message
 		activity.GetLogger(ctx).Error("recovered from a panic", append([]any{"error", err}, stack...)...)
 	}
 	err = translate(ctx, err)
 	if err != nil && !final(ctx, err) {
-		e.edge.activities.tellFailure(ctx, err)
+		e.edge.activities.signalFailure(ctx, err)
 	}
 	return result, err
 }
 
-// tellFailure sends a note about a failure that will be repeated, on attempts 1,
-// 2, 4, 8 …: there may be many.
-func (a *Activities) tellFailure(ctx context.Context, err error) {
+// signalFailure sends a note about a failure that will be retried, on attempts 1,
+// 2, 4, 8 …, which limits the number of signals.
+func (a *Activities) signalFailure(ctx context.Context, err error) {
 	attempt := activity.GetInfo(ctx).Attempt
 	if attempt&(attempt-1) != 0 {
 		return
@@ -81,5 +80,5 @@ func (a *Activities) tellFailure(ctx context.Context, err error) {
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	a.tell(ctx, Note{Detail: fmt.Sprintf("attempt %d: %s; trying again", attempt, text)})
+	a.signal(ctx, Note{Detail: fmt.Sprintf("attempt %d: %s; retrying", attempt, text)})
 }

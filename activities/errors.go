@@ -10,19 +10,19 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Types of errors that no retry can help. Workflows and people match on them.
+// Types of errors that no retry can fix. Workflows and operators match on them.
 const (
-	ManifestInvalid = "ManifestInvalid" // a manifest, or a file it names, is not what it claims to be
-	GateRefused     = "GateRefused"     // a gate keeps the version from going live
-	GlueFailed      = "GlueFailed"      // the training ended badly, or cannot be started
-	SparkDied       = "SparkDied"       // the JVM of the training is gone; the same training would end the same way
-	DataInvalid     = "DataInvalid"     // the events cannot be trained on as they are
-	Conflict        = "Conflict"        // somebody else changed what the step was about to change
-	VersionGone     = "VersionGone"     // the version was dropped under the step
-	OutcomeUntold   = "OutcomeUntold"   // the topic does not take a message, for example for want of a permission
+	ManifestInvalid = "ManifestInvalid" // a manifest, or a file that it names, is invalid
+	GateRefused     = "GateRefused"     // a gate refuses the version
+	GlueFailed      = "GlueFailed"      // the training failed, or cannot be started
+	SparkDied       = "SparkDied"       // the JVM of the training died; another training would die the same way
+	DataInvalid     = "DataInvalid"     // the events are not valid training data
+	Conflict        = "Conflict"        // a concurrent change, which the step must not overwrite
+	VersionGone     = "VersionGone"     // the version was dropped during the step
+	OutcomeUntold   = "OutcomeUntold"   // the topic refuses the message, for example because of missing permissions
 )
 
-// Types of errors that are retried, but deserve a name.
+// Types of errors that are retried and need a name.
 const (
 	glueBusy       = "GlueBusy"
 	workerStopping = "WorkerStopping"
@@ -39,12 +39,13 @@ var permanent = []struct {
 	{recsys.ErrConflict, Conflict},
 }
 
-// errStopping is the cause of a context that ended because the worker stops.
+// errStopping is the cause of a context that was cancelled because the worker
+// stops.
 var errStopping = errors.New("the worker is stopping")
 
-// translate gives an error its Temporal type. recsys.ErrFenced is left to be
-// retried: the attempt that was replaced has nobody listening any more, and the
-// one that lost the race to an older, slower attempt does well to claim again.
+// translate gives an error its Temporal type. recsys.ErrFenced stays retryable:
+// if the attempt was replaced, its result is ignored; if it lost to an older,
+// slower attempt, it should claim again.
 func translate(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -53,8 +54,8 @@ func translate(ctx context.Context, err error) error {
 		return stopping()
 	}
 	if ctx.Err() != nil {
-		// Whatever broke, it broke because the step was cancelled. The drivers do
-		// not all say so.
+		// The step was cancelled, so any error is a consequence. Not all
+		// drivers return the context's error.
 		return errors.Join(ctx.Err(), err)
 	}
 	if temporal.IsApplicationError(err) {
@@ -68,13 +69,13 @@ func translate(ctx context.Context, err error) error {
 	return err
 }
 
-// stopping asks for another attempt at once, which another worker will get.
+// stopping returns an error that is retried at once, on another worker.
 func stopping() error {
 	return temporal.NewApplicationErrorWithOptions(errStopping.Error(), workerStopping,
 		temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
-// final tells whether an error, as translate leaves it, ends the step.
+// final reports whether an error that was returned by translate ends the step.
 func final(ctx context.Context, err error) bool {
 	var app *temporal.ApplicationError
 	return ctx.Err() != nil || errors.As(err, &app) && (app.NonRetryable() || app.Type() == workerStopping)

@@ -13,21 +13,21 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun"
 )
 
-// LoadFileInput names a file by its place in the manifest that is stored with
+// LoadFileInput names a file by its index in the manifest that is stored with
 // the version.
 type LoadFileInput struct {
 	Version int64 `json:"version"`
 	File    int   `json:"file"`
 }
 
-// LoadFileResult says what is in.
+// LoadFileResult is the number of rows that were loaded.
 type LoadFileResult struct {
 	Rows int64 `json:"rows"`
 }
 
 // LoadFile downloads one Parquet file, checks it, and copies it into its table
-// in one transaction. A fencing token makes it safe to run twice: only the
-// newest claim on the file can commit, and a file that is in stays in. It
+// in one transaction. A fencing token makes it idempotent: only the newest
+// claim on the file can commit, and a file that was loaded is skipped. It
 // heartbeats the rows sent so far.
 func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileResult, error) {
 	beat := a.report(ctx)
@@ -44,7 +44,7 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 		return LoadFileResult{}, err
 	}
 	if in.File < 0 || in.File >= len(m.Files) {
-		return LoadFileResult{}, fmt.Errorf("%w: it has %d files, and no file %d", recsys.ErrManifestInvalid, len(m.Files), in.File)
+		return LoadFileResult{}, fmt.Errorf("%w: it has %d files and no file with index %d", recsys.ErrManifestInvalid, len(m.Files), in.File)
 	}
 	f := m.Files[in.File]
 	beat.set(Note{Detail: "download " + path.Base(f.Key), File: in.File + 1})
@@ -53,7 +53,7 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 		return a.S3.Open(ctx, f.Key, offset)
 	}, f, a.TempDir)
 	if err != nil {
-		return LoadFileResult{}, missing(f, err)
+		return LoadFileResult{}, missingObject(f, err)
 	}
 	defer file.Close()
 	reader, err := trainingrun.Open(file, f.Bytes, f, m.Dimension)
@@ -67,23 +67,24 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 	return LoadFileResult{Rows: rows}, a.fenced(ctx, in.Version, err)
 }
 
-// missing makes a file that the manifest names and the bucket lacks what it is.
-func missing(f recsys.File, err error) error {
+// missingObject maps a missing object that the manifest names to
+// recsys.ErrManifestInvalid.
+func missingObject(f recsys.File, err error) error {
 	if errors.Is(err, recsys.ErrNotFound) {
 		return fmt.Errorf("%w: %s is not in the bucket: %w", recsys.ErrManifestInvalid, f.Key, err)
 	}
 	return err
 }
 
-// fenced tells an attempt that lost to another one, which may be repeated, from
-// one whose version has been given up, which may not.
+// fenced distinguishes an attempt that lost to another one, which is retryable,
+// from one whose version was dropped, which is not.
 func (a *Activities) fenced(ctx context.Context, version int64, err error) error {
 	if !errors.Is(err, recsys.ErrFenced) {
 		return err
 	}
 	v, readErr := a.Versions.Version(ctx, version)
 	if readErr == nil && (v.State == recsys.Failed || v.State == recsys.Dropped) {
-		return fmt.Errorf("%w: it is %s: %s", recsys.ErrVersionGone, v.State, v.Failure)
+		return fmt.Errorf("%w: version is %s: %s", recsys.ErrVersionGone, v.State, v.Failure)
 	}
 	return err
 }

@@ -6,29 +6,29 @@ import (
 	"github.com/recflow/recflow/internal/rawdata"
 )
 
-// PlanSlicesInput names the ranges of trainings, in order of their ends.
+// PlanSlicesInput lists the ranges of trainings, ordered by end.
 type PlanSlicesInput struct {
 	Ranges []rawdata.Range `json:"ranges"`
 }
 
-// PlanSlicesResult says of each range what its training would read.
+// PlanSlicesResult is the size of the training on each range.
 type PlanSlicesResult struct {
 	Slices         []SliceSize    `json:"slices"`
-	Unreadable     []rawdata.File `json:"unreadable,omitempty"`      // of all ranges, at most rawdata.MaxNamed
-	UnreadableMore int            `json:"unreadable_more,omitempty"` // how many beyond those
+	Unreadable     []rawdata.File `json:"unreadable,omitempty"`      // in all ranges, at most rawdata.MaxNamed
+	UnreadableMore int            `json:"unreadable_more,omitempty"` // number of further unreadable files
 }
 
-// SliceSize is what a training would read, and how long it may take.
+// SliceSize is what a training would read, and its estimated duration.
 type SliceSize struct {
 	rawdata.Size
-	Minutes float64 `json:"minutes,omitempty"` // 0: nothing like it ran before
+	Minutes float64 `json:"minutes,omitempty"` // 0: no comparable training is known
 }
 
-// pastRuns is how many versions an estimate is made from.
+// pastRuns is the number of versions that an estimate is based on.
 const pastRuns = 50
 
-// PlanSlices looks at the objects that trainings on the ranges would read. It
-// changes nothing.
+// PlanSlices estimates the sizes of trainings from the objects in the bucket.
+// It only reads.
 func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSlicesResult, error) {
 	plan, err := rawdata.Measure(ctx, a.S3, in.Ranges)
 	if err != nil {
@@ -40,7 +40,7 @@ func (a *Activities) PlanSlices(ctx context.Context, in PlanSlicesInput) (PlanSl
 	}
 	var past []rawdata.PastRun
 	for _, v := range versions {
-		// The margin before a refresh's start is not a part of its work.
+		// The margin before the start of a refresh is not part of its duration.
 		past = append(past, rawdata.PastRun{Rows: v.Rows, Minutes: (v.ReadyAt.Sub(v.StoredTo) - a.StoredMargin).Minutes()})
 	}
 	out := PlanSlicesResult{Unreadable: plan.Unreadable, UnreadableMore: plan.UnreadableMore}

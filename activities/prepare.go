@@ -7,18 +7,19 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// PrepareResult is how a refresh finds the system.
+// PrepareResult is the state of the system at the start of a refresh.
 type PrepareResult struct {
-	// LiveRevision is the revision of the live pointer, 0 when nothing is live.
+	// LiveRevision is the revision of the live pointer, 0 if no version is
+	// live.
 	LiveRevision int64 `json:"live_revision"`
-	// LoadParallel is how many files the workflow may have loaded at once.
+	// LoadParallel is how many files the workflow may load in parallel.
 	LoadParallel int `json:"load_parallel"`
-	// CleanedUp is what terminated runs had left behind.
+	// CleanedUp is what was left by terminated runs.
 	CleanedUp CleanUpResult `json:"cleaned_up"`
 }
 
-// Prepare cleans up after runs that were terminated and reads what the workflow
-// has to remember from before the training. Running it twice finds less to do.
+// Prepare cleans up after terminated runs and reads the state that the workflow
+// needs from before the training. It is idempotent.
 func (a *Activities) Prepare(ctx context.Context) (PrepareResult, error) {
 	cleaned, err := a.CleanUp(ctx)
 	if err != nil {

@@ -6,10 +6,10 @@ import (
 	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
-// PromoteInput asks for a version to go live.
+// PromoteInput names the version to promote.
 type PromoteInput struct {
 	Version    int64  `json:"version"`
-	IfRevision int64  `json:"if_revision"` // what the live pointer was when the gates were computed
+	IfRevision int64  `json:"if_revision"` // revision of the live pointer when the gates were computed
 	Actor      string `json:"actor"`
 	Reason     string `json:"reason"`
 }
@@ -19,9 +19,9 @@ type PromoteResult struct {
 	Revision int64 `json:"revision"`
 }
 
-// Promote moves the live pointer by compare-and-set: the gates compared the
-// version with what was live then, so it must still be live now. A version that
-// is live already, by an attempt whose answer was lost, is fine.
+// Promote moves the live pointer by compare-and-set: the version that the gates
+// compared with must still be live. It is idempotent: promoting the live
+// version again succeeds.
 func (a *Activities) Promote(ctx context.Context, in PromoteInput) (PromoteResult, error) {
 	live, err := a.Versions.Promote(ctx, versions.Promotion{
 		Version:    in.Version,

@@ -7,20 +7,20 @@ import (
 	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
-// keepRefused is how many refused versions stay inspectable.
+// keepRefused is how many refused versions are kept for inspection.
 const keepRefused = 3
 
-// PruneResult says what went.
+// PruneResult is what was deleted.
 type PruneResult struct {
 	Dropped  []int64 `json:"dropped,omitempty"`  // versions
-	Events   int64   `json:"events,omitempty"`   // of the stream, that every version covers
-	Verdicts int64   `json:"verdicts,omitempty"` // of events of the stream
+	Events   int64   `json:"events,omitempty"`   // streamed events that every version covers
+	Verdicts int64   `json:"verdicts,omitempty"` // verdicts of streamed events
 }
 
-// Prune drops versions that nobody can need any more: not live, not the one
-// before, not pinned, not lately refused, and not within a reader's cache. Of the
-// stream it drops the events that every version covers, and the verdicts, once
-// the stream cannot deliver them again. Running it twice finds less to do.
+// Prune drops versions that are no longer needed: not live, not the previous
+// live version, not pinned, not recently refused, and not in a reader's cache.
+// It also deletes streamed events that every version covers, and verdicts, once
+// the stream cannot deliver their events again. It is idempotent.
 func (a *Activities) Prune(ctx context.Context) (out PruneResult, err error) {
 	out.Dropped, err = a.Versions.Prune(ctx, versions.PruneOptions{KeepRefused: keepRefused, ReaderTTL: a.ReaderTTL})
 	if err != nil {

@@ -35,6 +35,6 @@ func TestPrune_drops_what_the_stream_cannot_deliver_again(t *testing.T) {
 	a.EventRetention = time.Hour
 	require.Equal(t, PruneResult{}, prune(), "the stream may deliver them again")
 	a.EventRetention = -time.Hour
-	require.Equal(t, PruneResult{Events: 1, Verdicts: 1}, prune(), "what no version has counted stays")
+	require.Equal(t, PruneResult{Events: 1, Verdicts: 1}, prune(), "events that no version covers are kept")
 	require.Equal(t, PruneResult{}, prune())
 }

@@ -14,7 +14,7 @@ type ReadManifestInput struct {
 	RunID string `json:"run_id"`
 }
 
-// ReadManifestResult is what the workflow needs of the manifest.
+// ReadManifestResult is the part of the manifest that the workflow needs.
 type ReadManifestResult struct {
 	Files     int   `json:"files"`
 	Rows      int64 `json:"rows"`
@@ -39,8 +39,9 @@ func (a *Activities) manifest(ctx context.Context, runID string) (*recsys.Manife
 	data, err := a.S3.Get(ctx, recsys.ManifestKey(runID), recsys.MaxManifestBytes)
 	switch {
 	case errors.Is(err, recsys.ErrNotFound):
-		// S3 is consistent: an object that a run wrote before it succeeded is there.
-		return nil, fmt.Errorf("%w: run %s has ended and left none: %w", recsys.ErrManifestInvalid, runID, err)
+		// S3 is strongly consistent: an object that a run wrote before it
+		// succeeded is visible.
+		return nil, fmt.Errorf("%w: run %s has ended without a manifest: %w", recsys.ErrManifestInvalid, runID, err)
 	case errors.Is(err, awsclient.ErrTooLarge):
 		return nil, fmt.Errorf("%w: %w", recsys.ErrManifestInvalid, err)
 	case err != nil:

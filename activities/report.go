@@ -11,29 +11,31 @@ import (
 // NoteSignal carries a Note from an activity to the workflow that runs it.
 const NoteSignal = "note"
 
-// Note is how far a step is. It is the detail of the step's heartbeats, and now
-// and then a signal, from which the workflow answers the progress query.
+// Note is the progress of a step. It is the detail of the step's heartbeats
+// and, less often, a signal to the workflow, which answers the progress query
+// from it.
 type Note struct {
 	Detail    string  `json:"detail,omitempty"` // one line for people
 	GlueRunID string  `json:"glue_run_id,omitempty"`
-	Done      int     `json:"done,omitempty"` // units of the present part of the training
+	Done      int     `json:"done,omitempty"` // units of the current part of the training
 	Total     int     `json:"total,omitempty"`
 	Percent   float64 `json:"percent,omitempty"` // of the index that is being built
-	File      int     `json:"file,omitempty"`    // number of the file that Rows counts, from 1
+	File      int     `json:"file,omitempty"`    // number of the file that Rows refers to, from 1
 	Rows      int64   `json:"rows,omitempty"`
 }
 
 const (
 	beatEvery = time.Second
-	// A signal costs the workflow four events of history, so they get rarer the
-	// longer a step takes: a hundred in five minutes, three hundred in a day.
+	// A signal adds four events to the workflow's history, so signals get rarer
+	// as a step takes longer: a hundred in five minutes, three hundred in a
+	// day.
 	noteAtLeast  = 3 * time.Second
 	noteFraction = 50
 	noteTimeout  = 5 * time.Second
 )
 
-// reporter beats once a second for a step that may be long, so that a dead
-// worker is noticed by the heartbeat time-out and a cancelled step hears of it.
+// reporter heartbeats once a second for a long step, so that a dead worker is
+// detected by the heartbeat timeout and a cancelled step learns of it.
 type reporter struct {
 	mu     sync.Mutex
 	note   Note
@@ -41,15 +43,15 @@ type reporter struct {
 	done   chan struct{}
 }
 
-// report starts beating. Call stop when the step is over.
+// report starts the heartbeats. Call stop at the end of the step.
 func (a *Activities) report(ctx context.Context) *reporter {
-	// The heartbeats need the activity's own context, and so does the goroutine.
+	// The heartbeats and the goroutine need the activity's own context.
 	beat, cancel := context.WithCancel(ctx)
 	r := &reporter{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
 		began, at := time.Now(), time.Now()
-		var told Note
+		var sent Note
 		ticker := time.NewTicker(beatEvery)
 		defer ticker.Stop()
 		for {
@@ -61,16 +63,16 @@ func (a *Activities) report(ctx context.Context) *reporter {
 			note := r.get()
 			activity.RecordHeartbeat(ctx, note)
 			every := max(noteAtLeast, time.Since(began)/noteFraction)
-			if note != told && (note.Detail != told.Detail && note.Percent == 0 || time.Since(at) >= every) {
-				a.tell(beat, note)
-				told, at = note, time.Now()
+			if note != sent && (note.Detail != sent.Detail && note.Percent == 0 || time.Since(at) >= every) {
+				a.signal(beat, note)
+				sent, at = note, time.Now()
 			}
 		}
 	}()
 	return r
 }
 
-// set replaces the note that the next beat carries.
+// set replaces the note of the next heartbeat.
 func (r *reporter) set(n Note) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,14 +85,14 @@ func (r *reporter) get() Note {
 	return r.note
 }
 
-// stop ends the beating and waits for it.
+// stop ends the heartbeats and waits for the goroutine.
 func (r *reporter) stop() {
 	r.cancel()
 	<-r.done
 }
 
-// tell sends a note to the workflow. One that is lost is no loss.
-func (a *Activities) tell(ctx context.Context, n Note) {
+// signal sends a note to the workflow. Losing a note is harmless.
+func (a *Activities) signal(ctx context.Context, n Note) {
 	if a.Temporal == nil {
 		return
 	}
@@ -98,6 +100,6 @@ func (a *Activities) tell(ctx context.Context, n Note) {
 	defer cancel()
 	w := activity.GetInfo(ctx).WorkflowExecution
 	if err := a.Temporal.SignalWorkflow(ctx, w.ID, w.RunID, NoteSignal, n); err != nil {
-		activity.GetLogger(ctx).Debug("progress not told", "error", err)
+		activity.GetLogger(ctx).Debug("failed to send progress to the workflow", "error", err)
 	}
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// StartGlueRunInput says what to train.
+// StartGlueRunInput describes the training.
 type StartGlueRunInput struct {
 	RunID          string          `json:"run_id"`
 	From           time.Time       `json:"from,omitzero"`
 	To             time.Time       `json:"to"`
-	Requested      time.Time       `json:"requested"` // start of the refresh: nothing is read before it
+	Requested      time.Time       `json:"requested"` // start of the refresh; later events are not read
 	Rank           int             `json:"rank"`
 	Iterations     int             `json:"iterations"`
 	Alpha          float64         `json:"alpha"`
@@ -30,21 +30,21 @@ type StartGlueRunInput struct {
 	Seed           int64           `json:"seed"`
 	Interest       recsys.Interest `json:"interest"`
 
-	// Yield lets refreshes go first that wait for the job and do not yield.
+	// Yield lets waiting refreshes that do not yield train first.
 	Yield bool `json:"yield,omitempty"`
 }
 
 // StartGlueRunResult names the run.
 type StartGlueRunResult struct {
 	GlueRunID string `json:"glue_run_id"`
-	Adopted   bool   `json:"adopted"` // an earlier attempt had started it
+	Adopted   bool   `json:"adopted"` // started by an earlier attempt
 }
 
 // StartGlueRun starts the training, or adopts the run that an earlier attempt
-// started: Glue has no idempotency token, so the run id among the arguments is
-// looked for first. While the job has as many runs as it may have the step
-// fails with a retryable error; each attempt also stops runs whose workflow is
-// over, because one of those may be what is in the way.
+// started: Glue has no idempotency token, so it first looks for a run with the
+// run id among its arguments. While the job is at its maximum of concurrent
+// runs the step fails with a retryable error; each attempt also stops runs
+// whose workflow has ended, because they may occupy the job.
 func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (StartGlueRunResult, error) {
 	found, err := a.Glue.FindRun(ctx, in.RunID)
 	switch {
@@ -59,7 +59,7 @@ func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (St
 			return StartGlueRunResult{}, err
 		}
 		if waiting {
-			return StartGlueRunResult{}, a.later("a refresh waits for the training job and goes first")
+			return StartGlueRunResult{}, a.retrySoon("a waiting refresh trains first")
 		}
 	}
 	arguments, err := a.arguments(ctx, in)
@@ -77,12 +77,13 @@ func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (St
 	return StartGlueRunResult{GlueRunID: id}, nil
 }
 
-// arguments are those of the Glue job. stored_to is counted from the start of
-// the refresh and not from this attempt, so a retry asks for the same training.
+// arguments returns the arguments of the Glue job. stored_to is relative to the
+// start of the refresh and not of this attempt, so a retry requests the same
+// training.
 func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[string]string, error) {
 	interest, err := json.Marshal(in.Interest)
 	if err != nil {
-		return nil, fmt.Errorf("write the interest: %w", err)
+		return nil, fmt.Errorf("encode the interest: %w", err)
 	}
 	args := map[string]string{
 		"--bucket":              a.S3.Bucket(),
@@ -108,36 +109,36 @@ func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[s
 	return args, nil
 }
 
-// busy makes room when it can and asks for another attempt soon.
+// busy stops orphaned runs and returns an error that is retried soon.
 func (a *Activities) busy(ctx context.Context) error {
 	if stopped, err := a.stopOrphans(ctx, a.owners()); err != nil {
-		activity.GetLogger(ctx).Warn("could not look for Glue runs without an owner", "stopped", stopped, "error", err)
+		activity.GetLogger(ctx).Warn("failed to look for Glue runs without an owner", "stopped", stopped, "error", err)
 	}
-	return a.later("the training job already has as many runs as it may have, waiting for one to end")
+	return a.retrySoon("the training job is at its maximum of concurrent runs, waiting for one to end")
 }
 
-// later asks for another attempt soon.
-func (a *Activities) later(why string) error {
+// retrySoon returns an error that is retried soon.
+func (a *Activities) retrySoon(why string) error {
 	return temporal.NewApplicationErrorWithOptions(why, glueBusy, temporal.ApplicationErrorOptions{
 		NextRetryDelay: 3 * a.PollEvery,
 		Category:       temporal.ApplicationErrorCategoryBenign,
 	})
 }
 
-// waitingRefreshes finds refreshes that wait for the training job and yield to
-// nobody, whoever started them: a person, the schedule or a backfill.
+// waitingRefreshes finds refreshes that wait for the training job and do not
+// yield, whether a user, the schedule or a backfill started them.
 const waitingRefreshes = `WorkflowType = "` + backfill.RefreshWorkflow + `" AND ExecutionStatus = "Running"` +
 	` AND ` + backfill.StageAttribute + ` = "` + backfill.StageStart + `" AND WorkflowId NOT STARTS_WITH "` + backfill.EvaluationPrefix + `"`
 
 func (a *Activities) refreshWaits(ctx context.Context) (bool, error) {
 	found, err := a.Temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: waitingRefreshes})
 	if err != nil {
-		return false, fmt.Errorf("look for waiting refreshes: %w", err)
+		return false, fmt.Errorf("list waiting refreshes: %w", err)
 	}
 	return found.Count > 0, nil
 }
 
-// startFailed tells what can be repeated from what cannot.
+// startFailed separates retryable errors from permanent ones.
 func (a *Activities) startFailed(ctx context.Context, err error) error {
 	if ctx.Err() == nil && !awsclient.Retryable(err) {
 		return temporal.NewNonRetryableApplicationError(err.Error(), GlueFailed, nil)

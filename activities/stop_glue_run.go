@@ -8,19 +8,19 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// StopGlueRunInput names the run by our id: when the answer to its start was
-// lost, Glue's is not known.
+// StopGlueRunInput names the run by our id: Glue's id is unknown if the
+// response to its start was lost.
 type StopGlueRunInput struct {
 	RunID string `json:"run_id"`
 }
 
-// StopGlueRunResult says what there was to stop.
+// StopGlueRunResult is the run that was stopped.
 type StopGlueRunResult struct {
-	GlueRunID string `json:"glue_run_id,omitempty"` // empty: there was no run
+	GlueRunID string `json:"glue_run_id,omitempty"` // empty: no run
 }
 
-// StopGlueRun stops the training and waits until it has stopped. A run that is
-// over already, or never started, is fine.
+// StopGlueRun stops the training and waits until it has stopped. It is
+// idempotent: a run that has ended or never started is not an error.
 func (a *Activities) StopGlueRun(ctx context.Context, in StopGlueRunInput) (StopGlueRunResult, error) {
 	beat := a.report(ctx)
 	defer beat.stop()

@@ -16,16 +16,17 @@ import (
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
-// Kinds of work whose outcome is told.
+// Kinds of work whose outcome is published.
 const (
 	RefreshKind  = "refresh"
 	BackfillKind = "backfill"
 )
 
-// outcomeSchema is the version of an Outcome's JSON. Fields may be added under it.
+// outcomeSchema is the version of the JSON of Outcome. Added fields do not
+// change it.
 const outcomeSchema = 1
 
-// TellOutcomeInput says how a refresh or a backfill ended.
+// TellOutcomeInput is the outcome of a refresh or a backfill.
 type TellOutcomeInput struct {
 	Kind       string  `json:"kind"`                  // RefreshKind or BackfillKind
 	Outcome    string  `json:"outcome"`               // backfill.Outcome…, or the state of a backfill
@@ -34,8 +35,8 @@ type TellOutcomeInput struct {
 	Version    int64   `json:"version,omitempty"`
 	Seconds    float64 `json:"duration_seconds"`
 
-	// Of one that did not end well: the type of its error and the stage it
-	// happened in. The words of an error may quote data, so they stay in Temporal.
+	// Of a failure: the type of its error and its stage. Messages of errors may
+	// contain data, so they stay in Temporal.
 	Error string `json:"error,omitempty"`
 	Stage string `json:"stage,omitempty"`
 
@@ -43,7 +44,7 @@ type TellOutcomeInput struct {
 	Slices  *backfill.SliceCount `json:"slices,omitempty"` // of a backfill
 }
 
-// RefusedGate is a gate that keeps a version from going live, and why.
+// RefusedGate is a gate that refuses a version, and its reason.
 type RefusedGate struct {
 	Gate      string  `json:"gate"`
 	Value     float64 `json:"value"`
@@ -51,8 +52,8 @@ type RefusedGate struct {
 	Reason    string  `json:"reason"`
 }
 
-// Outcome is the message that subscribers of the topic get. It names no user
-// and repeats no text of an error.
+// Outcome is the message that is published to the topic. It contains no user
+// ids and no error messages.
 type Outcome struct {
 	Schema        int    `json:"schema"`
 	WorkflowID    string `json:"workflow_id"`
@@ -62,14 +63,15 @@ type Outcome struct {
 	Link    string    `json:"link,omitempty"` // to the Temporal UI
 }
 
-// TellOutcome publishes how the work of its workflow ended, and counts it. Without
-// a topic nothing is published. Repeating it publishes again: subscribers tell
-// messages apart by workflow_run_id. It is counted by the first attempt only.
+// TellOutcome publishes the outcome of its workflow, and counts it in the
+// metrics. Without a topic nothing is published. A retry publishes again:
+// subscribers deduplicate by workflow_run_id. Only the first attempt is
+// counted.
 func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error {
 	info := activity.GetInfo(ctx)
 	if info.Attempt == 1 && in.Kind == RefreshKind && a.Metrics != nil {
 		if err := outcomeLine(in.Outcome, time.Now(), a.Dimensions).Write(a.Metrics); err != nil {
-			activity.GetLogger(ctx).Warn("the metrics are lost", "error", err)
+			activity.GetLogger(ctx).Warn("failed to write metrics", "error", err)
 		}
 	}
 	if a.Outcomes == nil {
@@ -80,7 +82,7 @@ func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error
 		TellOutcomeInput: in, EndedAt: info.ScheduledTime.UTC().Truncate(time.Millisecond),
 	}
 	o.Link = config.Temporal{UI: a.TemporalUI, Namespace: info.Namespace}.WorkflowLink(o.WorkflowID, o.WorkflowRunID)
-	body, err := json.MarshalIndent(o, "", "  ") // people read it in mails
+	body, err := json.MarshalIndent(o, "", "  ") // people read it in emails
 	if err != nil {
 		return fmt.Errorf("encode the outcome of %s: %w", o.WorkflowID, err)
 	}
@@ -94,7 +96,7 @@ func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error
 	return err
 }
 
-// subject is the line that a mail is recognised by.
+// subject is the subject line of emails.
 func (in TellOutcomeInput) subject() string {
 	s := fmt.Sprintf("recflow: %s %s", in.Kind, in.Outcome)
 	var gates []string
@@ -122,8 +124,8 @@ var counters = []struct{ name, outcome string }{
 	{"refresh_failed", backfill.OutcomeFailed},
 }
 
-// outcomeLine counts a refresh that ended. Every counter is written, so that an
-// alarm finds zeros where nothing happened.
+// outcomeLine returns the metrics of a refresh that ended. It writes every
+// counter, so that alarms see zeros.
 func outcomeLine(outcome string, at time.Time, dimensions []telemetry.Dimension) telemetry.Line {
 	l := telemetry.Line{Namespace: telemetry.Namespace, Dimensions: dimensions, At: at}
 	for _, c := range counters {

@@ -35,16 +35,16 @@ func TestTellOutcome_is_final_when_the_topic_does_not_take_it(t *testing.T) {
 	a.Metrics = &out
 	in := TellOutcomeInput{Kind: RefreshKind, Outcome: "live"}
 	_, err := env.ExecuteActivity(a.TellOutcome, in)
-	require.NoError(t, err, "without a topic there is nothing to do")
+	require.NoError(t, err, "without a topic nothing is published")
 
 	a.Outcomes = awsclient.NewSNS(awstest.Config(t), "arn:aws:sns:us-east-1:000000000000:nowhere")
 	_, err = env.ExecuteActivity(a.TellOutcome, in)
 	requireType(t, err, OutcomeUntold, true)
-	require.Equal(t, 2, strings.Count(out.String(), `"refresh_promoted":1`), "it is counted all the same")
+	require.Equal(t, 2, strings.Count(out.String(), `"refresh_promoted":1`), "it is counted nevertheless")
 
 	_, err = env.ExecuteActivity(a.TellOutcome, TellOutcomeInput{Kind: BackfillKind, Outcome: "failed"})
 	require.Error(t, err)
-	require.Equal(t, 2, strings.Count(out.String(), "\n"), "a backfill is no refresh")
+	require.Equal(t, 2, strings.Count(out.String(), "\n"), "a backfill is not counted as a refresh")
 }
 
 func TestSubject_is_one_line_that_SNS_takes(t *testing.T) {

@@ -9,27 +9,29 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// VerifyVersionInput names the version and the refusals that a person accepted.
+// VerifyVersionInput names the version and the gates whose refusal is
+// overridden.
 type VerifyVersionInput struct {
 	Version int64             `json:"version"`
-	Accept  map[string]string `json:"accept,omitempty"` // gate to reason
+	Accept  map[string]string `json:"accept,omitempty"` // gate name to reason
 }
 
-// VerifyVersionResult is what the gates found, and what was live meanwhile.
+// VerifyVersionResult is the result of the gates, and the live version that
+// they compared with.
 type VerifyVersionResult struct {
 	Gates   []recsys.GateResult `json:"gates"`
 	Refused bool                `json:"refused"`
-	To      time.Time           `json:"to"` // end of the events the version covers
+	To      time.Time           `json:"to"` // end of the events that the version covers
 
-	LiveRevision int64     `json:"live_revision"` // 0: nothing is live
+	LiveRevision int64     `json:"live_revision"` // 0: no version is live
 	LiveVersion  int64     `json:"live_version,omitempty"`
 	LiveTo       time.Time `json:"live_to,omitzero"`
 }
 
-// VerifyVersion computes every gate and records the results: the version is
-// ready or refused afterwards. It may be repeated, and is when another version
-// went live before this one could. A refusal is a result, not an error: the
-// check worked. It heartbeats the gate that is being computed.
+// VerifyVersion computes every gate and records the results: the version
+// becomes ready or refused. It is repeated if another version was promoted in
+// the meantime. A refusal is a result, not an error. It heartbeats the gate
+// that is being computed.
 func (a *Activities) VerifyVersion(ctx context.Context, in VerifyVersionInput) (VerifyVersionResult, error) {
 	beat := a.report(ctx)
 	defer beat.stop()
@@ -37,8 +39,8 @@ func (a *Activities) VerifyVersion(ctx context.Context, in VerifyVersionInput) (
 	if err != nil {
 		return VerifyVersionResult{}, err
 	}
-	// Read before the gates: if another version goes live while they run, the
-	// promotion finds another revision than this one.
+	// Read before the gates: if another version is promoted while they run, the
+	// promotion fails with a conflict.
 	live, err := a.Versions.Live(ctx)
 	if err != nil && !errors.Is(err, recsys.ErrNoLiveVersion) {
 		return VerifyVersionResult{}, err

@@ -22,8 +22,8 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// write writes an as_of backfill of n slices, a day each, down, parallel of them
-// at a time. It does not start it.
+// write writes an as_of backfill of n slices of one day each, run in descending
+// order, parallel of them at a time. It does not start it.
 func (s *stage) write(id string, n, parallel int) backfill.Backfill {
 	s.t.Helper()
 	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -42,7 +42,7 @@ func (s *stage) write(id string, n, parallel int) backfill.Backfill {
 	return b
 }
 
-// ledger waits until a backfill is as it should be.
+// ledger waits until a backfill reaches the expected state.
 func (s *stage) ledger(id, what string, ok func(backfill.Backfill) bool) (b backfill.Backfill) {
 	s.t.Helper()
 	harnesstest.Eventually(s.t, what, func() bool {
@@ -69,17 +69,17 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	s := newStage(t)
 	bad := filepath.Join(s.control, "fail-2025-01-03")
 	require.NoError(t, os.WriteFile(bad, []byte("too few events"), 0o600))
-	s.tell("hold-2025-01-02", "")
-	s.tell("hold-2025-01-04", "")
+	s.writeControl("hold-2025-01-02", "")
+	s.writeControl("hold-2025-01-04", "")
 	b := s.write("b", 3, 1)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
-	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b), "twice is once")
+	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b), "starting twice is starting once")
 
 	for i, training := range []string{"hold-2025-01-02", "hold-2025-01-04"} {
 		n := 2 * i
-		// The job has one place: the others wait for it.
+		// The job runs one training at a time: the others wait.
 		b = s.ledger("b", "the slice", func(b backfill.Backfill) bool { return b.Slices[n].State == backfill.Running })
-		harnesstest.Eventually(t, "its training", func() bool { return s.trains(b.Slices[n].WorkflowID) })
+		harnesstest.Eventually(t, "training of the slice", func() bool { return s.trains(b.Slices[n].WorkflowID) })
 		s.killWorker(faults)
 		require.NoError(t, os.Remove(filepath.Join(s.control, training)))
 	}
@@ -143,7 +143,7 @@ func TestBackfill_measures_what_would_be_refused_now_and_refuses_what_is_unsound
 	c, err := pgx.Connect(t.Context(), s.url)
 	require.NoError(t, err)
 	defer c.Close(t.Context())
-	// The stream no longer keeps what came after the slices.
+	// The events after the slices have been pruned.
 	_, err = c.Exec(t.Context(), "UPDATE recflow.horizon SET occurred_before = '2025-06-01'")
 	require.NoError(t, err)
 	b := s.write("past", 1, 1)
@@ -153,14 +153,14 @@ func TestBackfill_measures_what_would_be_refused_now_and_refuses_what_is_unsound
 	require.NotNil(t, b.Slices[0].Metrics)
 
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Parameters.Alpha = 4 }))
-	b = s.write("unsound", 2, 1) // its range holds that of the first, which is over
+	b = s.write("unsound", 2, 1) // its range includes the range of the first, which has ended
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	b = s.ledger("unsound", "the end", over)
 	require.Equal(t, backfill.Failed, b.State)
 	require.Equal(t, []string{backfill.Skipped, backfill.Failed}, []string{b.Slices[0].State, b.Slices[1].State})
 	require.Contains(t, b.Slices[1].Error, recsys.GateFoldIn)
 	require.NotContains(t, b.Slices[1].Error, recsys.GateHorizon)
-	require.NotNil(t, b.Slices[1].Metrics, "it stays to be looked at")
+	require.NotNil(t, b.Slices[1].Metrics, "it is kept for inspection")
 	v, err := s.store.Version(t.Context(), b.Slices[1].Version)
 	require.NoError(t, err)
 	require.Equal(t, recsys.Refused, v.State)
@@ -180,13 +180,13 @@ func TestBackfill_skips_slices_without_events(t *testing.T) {
 	require.Equal(t, 1, s.trainings(), "a damaged file may hold events: its training reports it")
 }
 
-// trains reports whether a refresh awaits its training.
+// trains reports whether a refresh waits for its training.
 func (s *stage) trains(workflowID string) bool {
 	p, err := workflows.AskProgress(s.t.Context(), s.temporal, workflowID, "")
 	return err == nil && p.Stage == workflows.StageTrain
 }
 
-// trainings counts the runs that the training job ever had.
+// trainings counts all runs of the training job.
 func (s *stage) trainings() (n int) {
 	for _, err := range s.glue.Runs(s.t.Context()) {
 		require.NoError(s.t, err)
@@ -200,7 +200,7 @@ func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
 	s := newStage(t)
 	const n = 6
 	for i := range n {
-		s.tell("hold-"+time.Date(2025, 1, 2+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), "")
+		s.writeControl("hold-"+time.Date(2025, 1, 2+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), "")
 	}
 	b := s.write("b", n, n)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
@@ -217,20 +217,20 @@ func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
 	id := workflows.RefreshSchedule + "-2025-02-01T00:00:00Z" // as the schedule names its runs
 	run, err := s.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "recflow"}, workflows.RefreshEmbeddings, r)
 	require.NoError(t, err)
-	harnesstest.Eventually(t, "the refresh to be seen to wait", func() bool {
+	harnesstest.Eventually(t, "the refresh to wait for the job", func() bool {
 		found, err := s.temporal.CountWorkflow(t.Context(), &workflowservice.CountWorkflowExecutionsRequest{Query: `RecflowStage = "start" AND WorkflowId = "` + id + `"`})
 		return err == nil && found.Count == 1
 	})
 	require.NoError(t, os.Remove(filepath.Join(s.control, "hold-"+first.To.Format(time.DateOnly))))
-	s.until(run, "the refresh to train or to be beyond", func(p workflows.Progress) bool { return p.GlueRunID != "" })
+	s.until(run, "the refresh to reach its training", func(p workflows.Progress) bool { return p.GlueRunID != "" })
 	var owners []string
-	for run, err := range s.glue.Runs(t.Context()) { // the newest first
+	for run, err := range s.glue.Runs(t.Context()) { // newest first
 		require.NoError(t, err)
 		owners = append(owners, run.Owner)
 	}
 	slices.Reverse(owners)
 	require.GreaterOrEqual(t, len(owners), 2)
-	require.Contains(t, owners[1], id, "it was the last to come")
+	require.Contains(t, owners[1], id, "it trained last")
 	_, err = s.store.CancelBackfill(t.Context(), "b")
 	require.NoError(t, err)
 	require.NoError(t, s.temporal.CancelWorkflow(t.Context(), b.WorkflowID, ""))
@@ -240,11 +240,11 @@ func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
 	require.True(t, result.Live)
 }
 
-func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testing.T) {
+func TestReconcile_starts_recorded_backfills_and_ends_orphaned_ones(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, workflowTerminated)
 	s := newStage(t)
-	s.write("orphan", 1, 1) // the API died here
+	s.write("orphan", 1, 1) // the API died before it started the workflow
 	b := s.ledger("orphan", "the end", over)
 	require.Equal(t, backfill.Succeeded, b.State, b.Error)
 
@@ -256,9 +256,9 @@ func TestReconcile_starts_what_never_started_and_ends_what_nobody_does(t *testin
 	faults.Inject(workflowTerminated)
 	b = s.ledger("terminated", "the end", over)
 	require.Equal(t, backfill.Failed, b.State)
-	require.Contains(t, b.Error, "its workflow ended without it")
+	require.Contains(t, b.Error, "its workflow ended without recording an outcome")
 	require.Zero(t, b.Count.Running+b.Count.Pending)
-	s.write("next", 1, 1) // the range is free again
+	s.write("next", 1, 1) // the range can be used again
 	release()
 	s.ledger("next", "the end", over)
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// lock takes locks in a transaction of its own until release is called.
+// lock takes locks in a separate transaction until release is called.
 func (s *stage) lock(statements ...string) (release func()) {
 	s.t.Helper()
-	ctx := context.Background() // release may be called while the test is cleaned up
+	ctx := context.Background() // release may be called during cleanup
 	conn, err := pgx.Connect(ctx, s.url)
 	require.NoError(s.t, err)
 	tx, err := conn.Begin(ctx)
@@ -28,55 +28,55 @@ func (s *stage) lock(statements ...string) (release func()) {
 	return release
 }
 
-// blockVersions holds up whoever looks for abandoned versions.
+// blockVersions blocks the search for abandoned versions.
 func (s *stage) blockVersions() func() {
 	return s.lock("LOCK TABLE recflow.versions IN ACCESS EXCLUSIVE MODE")
 }
 
-// blockCreation holds up whoever creates a version, and lets read who only reads.
+// blockCreation blocks the creation of versions and allows reads.
 func (s *stage) blockCreation() func() {
 	return s.lock("LOCK TABLE recflow.versions IN SHARE ROW EXCLUSIVE MODE")
 }
 
-// blockIndex holds up the indexes of the first version: its advisory lock is the
-// one that an attempt takes first.
+// blockIndex blocks the index build of the first version by holding the
+// advisory lock that an attempt takes first.
 func (s *stage) blockIndex() func() {
 	return s.lock("SELECT pg_advisory_lock(1651861868, 1)")
 }
 
-// blockVerify holds up the gates that look at the streamed events.
+// blockVerify blocks the gates that read the streamed events.
 func (s *stage) blockVerify() func() {
 	return s.lock("LOCK TABLE recflow.live_events IN ACCESS EXCLUSIVE MODE")
 }
 
-// blockPromotion holds up whoever moves the live pointer.
+// blockPromotion blocks changes of the live pointer.
 func (s *stage) blockPromotion() func() {
 	return s.lock("SELECT version_id FROM recflow.live FOR UPDATE")
 }
 
-// blockPrune holds up whoever drops old verdicts, which is the last thing pruning does.
+// blockPrune blocks the deletion of old verdicts, the last step of pruning.
 func (s *stage) blockPrune() func() {
 	return s.lock("LOCK TABLE recflow.event_verdicts IN SHARE MODE")
 }
 
-// occupyJob starts a training run that is not recflow's, which takes the only
-// place there is.
+// occupyJob starts a training run that was not started by recflow and that
+// takes the job's only slot.
 func (s *stage) occupyJob() func() {
 	s.t.Helper()
 	release := s.hold()
-	_, err := s.glue.Start(s.t.Context(), map[string]string{"--run_id": "of-somebody-else", "--bucket": s.s3.Bucket(),
+	_, err := s.glue.Start(s.t.Context(), map[string]string{"--run_id": "of-another-system", "--bucket": s.s3.Bucket(),
 		"--from": "", "--to": "", "--stored_to": ""})
 	require.NoError(s.t, err)
 	return func() {
 		release()
 		harnesstest.Eventually(s.t, "end of the other run", func() bool {
-			run, err := s.glue.FindRun(context.Background(), "of-somebody-else")
+			run, err := s.glue.FindRun(context.Background(), "of-another-system")
 			return err == nil && run.State.Over()
 		})
 	}
 }
 
-// blockCopies holds up every COPY where it commits: completing a file needs its
+// blockCopies blocks every COPY at its commit: completing a file needs its
 // claim's row.
 func (s *stage) blockCopies() func() {
 	return s.lock(`
@@ -92,7 +92,7 @@ func (s *stage) blockCopies() func() {
 		SELECT pg_advisory_xact_lock(4242)`)
 }
 
-// inTheMiddle waits until a step of the stage is waiting inside Postgres, Glue
+// inTheMiddle waits until a step of the stage is blocked inside Postgres, Glue
 // or S3.
 func (s *stage) inTheMiddle(stage string) {
 	s.t.Helper()
@@ -118,7 +118,7 @@ func (s *stage) inTheMiddle(stage string) {
 	})
 }
 
-// buildsGraph waits until Postgres is in the middle of building an HNSW index.
+// buildsGraph waits until Postgres is building an HNSW index.
 func (s *stage) buildsGraph() {
 	s.t.Helper()
 	conn, err := pgx.Connect(s.t.Context(), s.url)

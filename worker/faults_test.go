@@ -42,7 +42,7 @@ func TestLoad_survives_killed_workers(t *testing.T) {
 		done := s.until(run, "the load", func(p workflows.Progress) bool { return p.Stage == workflows.StageLoad }).FilesDone
 		done += rand.IntN(4)
 		s.until(run, "some files", func(p workflows.Progress) bool { return p.FilesDone >= done })
-		harnesstest.Pause(t.Context(), time.Duration(rand.IntN(30))*time.Millisecond) // any point of a file
+		harnesstest.Pause(t.Context(), time.Duration(rand.IntN(30))*time.Millisecond) // at a random point in a file
 		s.killWorker(faults)
 	}
 	result, err := s.await(run)
@@ -101,7 +101,8 @@ func TestTerminated_runs_are_cleaned_up(t *testing.T) {
 		{"by_the_sweep_while_loading", workflows.StageLoad, func(s *stage) func() { return s.reads.close(parquet) }, (*stage).sweep},
 		{"by_the_next_refresh", workflows.StageTrain, (*stage).hold, func(s *stage) {
 			run := s.refresh(s.request())
-			// The job has one place, so this is where the terminated run has gone.
+			// The job runs one training at a time, so a training proves that
+			// the terminated run's training was stopped.
 			s.until(run, "the training", func(p workflows.Progress) bool { return p.Stage == workflows.StageTrain })
 			require.NoError(s.t, os.Remove(s.control+"/hold"))
 			_, err := s.await(run)
@@ -126,7 +127,7 @@ func TestTerminated_runs_are_cleaned_up(t *testing.T) {
 	}
 }
 
-// sweep triggers the schedule and waits until its run has ended well.
+// sweep triggers the schedule and waits until its run has completed.
 func (s *stage) sweep() {
 	s.t.Helper()
 	schedule := s.temporal.ScheduleClient().GetHandle(s.t.Context(), workflows.SweepSchedule)
@@ -150,7 +151,7 @@ func (s *stage) sweep() {
 func TestRefresh_survives_a_restart_of_Temporal(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t)
-	// Without the search attributes: the worker registers them.
+	// This server has no search attributes: the worker registers them.
 	server, err := temporaltest.New(t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(func() { server.Stop(t) })
@@ -181,7 +182,8 @@ func TestRefresh_waits_for_another_one(t *testing.T) {
 	release := s.hold()
 	first := s.refresh(s.request())
 	second := s.refresh(s.request())
-	// The job has one place: one of them trains, the other says that it waits.
+	// The job runs one training at a time: one refresh trains, the other
+	// reports that it waits.
 	waiting := func(p workflows.Progress) bool { return strings.Contains(p.Detail, "waiting for one to end") }
 	harnesstest.Eventually(t, "one waits", func() bool {
 		a, _ := workflows.AskProgress(t.Context(), s.temporal, first.GetID(), "")
@@ -196,7 +198,7 @@ func TestRefresh_waits_for_another_one(t *testing.T) {
 	require.NotEqual(t, a.Version, b.Version)
 	live, err := s.store.Live(t.Context())
 	require.NoError(t, err)
-	// The second has the later events: it is live, whoever came first.
+	// The second has the later events, so it is live, whichever finished first.
 	require.Equal(t, b.Version, live.Version.ID)
 	require.Contains(t, []string{workflows.OutcomeLive, workflows.OutcomeSuperseded}, a.Outcome)
 }
@@ -214,13 +216,13 @@ func TestWorker_hands_over_when_it_stops(t *testing.T) {
 	result, err := s.await(run)
 	require.NoError(t, err)
 	require.True(t, result.Live)
-	// Handed over, not given up: nobody waited for a heartbeat that stayed away.
+	// The steps are handed over, so none fails with a missed heartbeat.
 	for _, e := range s.failures(run) {
 		require.NotEqual(t, enumspb.TIMEOUT_TYPE_HEARTBEAT, e)
 	}
 }
 
-// failures lists the time-outs in the history of a run.
+// failures lists the timeouts in the history of a run.
 func (s *stage) failures(run client.WorkflowRun) (kinds []enumspb.TimeoutType) {
 	events := s.temporal.GetWorkflowHistory(s.t.Context(), run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
@@ -233,9 +235,9 @@ func (s *stage) failures(run client.WorkflowRun) (kinds []enumspb.TimeoutType) {
 	return kinds
 }
 
-// read reads the live version over and over, as a reader does: it must always
-// be whole, and never be any but the first one or the last. The returned
-// function ends it, once the last one is known.
+// read reads the live version continuously. It must always be complete, and
+// either the first version or the last. The returned function stops the reads;
+// its argument is the last version.
 func (s *stage) read(first int64) (stop func(last int64)) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var wg sync.WaitGroup
@@ -252,7 +254,7 @@ func (s *stage) read(first int64) (stop func(last int64)) {
 			} else {
 				failure = err
 			}
-			harnesstest.Pause(ctx, 5*time.Millisecond) // a reader, not a load test
+			harnesstest.Pause(ctx, 5*time.Millisecond) // limits the load
 		}
 	})
 	return func(last int64) {
@@ -269,11 +271,11 @@ func (s *stage) read(first int64) (stop func(last int64)) {
 	}
 }
 
-// whole returns an error when a version has not all its rows.
+// whole returns an error when rows of a version are missing.
 func whole(ctx context.Context, store *postgrestest.Store, v recsys.Version) error {
 	items, users, _, err := store.CountRows(ctx, v)
 	if err == nil && (items != v.Items || users != v.Users) {
-		err = errors.New("half a version")
+		err = errors.New("incomplete version")
 	}
 	return err
 }

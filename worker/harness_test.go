@@ -31,11 +31,12 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// patience is how long a test waits for something that must happen.
+// patience limits how long a test waits for an event that must happen.
 const patience = 90 * time.Second
 
-// stage is one recflow: the real worker as a child process, real Postgres,
-// Temporal and S3, and the local Glue endpoint with a job that takes no time.
+// stage is a complete recflow: the real worker as a child process, real
+// Postgres, Temporal and S3, and the local Glue endpoint with a job that
+// completes at once.
 type stage struct {
 	t         *testing.T
 	store     *postgrestest.Store
@@ -44,7 +45,7 @@ type stage struct {
 	reads     *gate // between the worker and S3
 	endpoint  *gluetest.Endpoint
 	glue      *awsclient.Glue
-	control   string // folder that tells the job what to do
+	control   string // folder with files that control the job
 	server    *temporaltest.Server
 	temporal  client.Client
 	namespace string
@@ -56,16 +57,16 @@ type stage struct {
 
 type stageOption func(*stage)
 
-// onServer and onDatabase give the test a server of its own, to break it.
+// onServer and onDatabase give the test a server of its own that it may break.
 func onServer(s *temporaltest.Server) stageOption { return func(st *stage) { st.server = s } }
 func onDatabase(url string) stageOption           { return func(st *stage) { st.url = url } }
 
-// someEvents is the key of an object that keeps slices of backfills from being
-// skipped for want of events.
+// someEvents is the key of an object, so that slices of backfills are not
+// skipped for lack of events.
 const someEvents = "raw/events/dt=2025-01-01/hour=00/some.gz"
 
-// newStage sets the stage and starts the worker. When the test ends it stops
-// the worker and checks that nothing is left.
+// newStage starts the services and the worker. When the test ends it stops the
+// worker and checks that nothing is left.
 func newStage(t *testing.T, options ...stageOption) *stage {
 	t.Helper()
 	s := &stage{t: t, control: t.TempDir(), s3: awstest.S3(t)}
@@ -88,7 +89,7 @@ func newStage(t *testing.T, options ...stageOption) *stage {
 		Job:    glue.Job{MaxConcurrentRuns: 1},
 	})
 	s.glue = s.endpoint.Client(t)
-	require.NoError(t, s.s3.Put(t.Context(), someEvents, strings.NewReader("what the fake job does not read")))
+	require.NoError(t, s.s3.Put(t.Context(), someEvents, strings.NewReader("not read by the fake job")))
 	s.reads = newGate(t, env["AWS_ENDPOINT_URL_S3"])
 	env["AWS_ENDPOINT_URL_S3"] = s.reads.url
 	env["AWS_ENDPOINT_URL_GLUE"] = s.endpoint.URL()
@@ -119,19 +120,19 @@ func (s *stage) dial() {
 }
 
 // use makes the job write this prepared run from now on.
-func (s *stage) use(folder string) { s.tell("prepared", folder) }
+func (s *stage) use(folder string) { s.writeControl("prepared", folder) }
 
 // hold keeps the job from ending until the returned function is called.
 func (s *stage) hold() (release func()) {
-	s.tell("hold", "")
+	s.writeControl("hold", "")
 	return sync.OnceFunc(func() { require.NoError(s.t, os.Remove(filepath.Join(s.control, "hold"))) })
 }
 
-func (s *stage) tell(name, content string) {
+func (s *stage) writeControl(name, content string) {
 	require.NoError(s.t, os.WriteFile(filepath.Join(s.control, name), []byte(content), 0o600))
 }
 
-// request is one that no other call of it returns.
+// request returns a request that differs from all earlier ones.
 func (s *stage) request() workflows.RefreshRequest {
 	s.requests++
 	r := workflows.DefaultRefresh(time.Date(2025, 1, s.requests, 0, 0, 0, 0, time.UTC))
@@ -165,7 +166,7 @@ func (s *stage) await(run client.WorkflowRun) (workflows.RefreshResult, error) {
 	return result, err
 }
 
-// goesLive runs a refresh to its good end.
+// goesLive runs a refresh that must go live.
 func (s *stage) goesLive() workflows.RefreshResult {
 	s.t.Helper()
 	result, err := s.await(s.refresh(s.request()))
@@ -194,7 +195,7 @@ func (s *stage) status(run client.WorkflowRun) enumspb.WorkflowExecutionStatus {
 	return d.WorkflowExecutionInfo.Status
 }
 
-// leave stops the worker and checks that nothing is left of what it did.
+// leave stops the worker and checks that it left nothing behind.
 func (s *stage) leave() {
 	if s.t.Failed() {
 		s.t.Logf("the worker's log:\n%s", s.worker.log())
@@ -203,7 +204,7 @@ func (s *stage) leave() {
 	ctx := context.Background()
 	for run, err := range s.glue.Runs(ctx) {
 		require.NoError(s.t, err)
-		require.True(s.t, run.State.Over(), "Glue run %s of %s is left as %s", run.ID, run.RunID, run.State)
+		require.True(s.t, run.State.Over(), "Glue run %s of %s is in state %s", run.ID, run.RunID, run.State)
 	}
 	conn, err := pgx.Connect(ctx, s.url)
 	require.NoError(s.t, err)
@@ -217,7 +218,7 @@ func (s *stage) leave() {
 			return len(found) == 0
 		})
 	}
-	empty("schema of a version that has no data", `
+	empty("schema of a version without data", `
 		SELECT nspname::text FROM pg_namespace WHERE nspname ~ '^v[0-9]+$'
 		AND nspname NOT IN (SELECT 'v' || id FROM recflow.versions WHERE state IN ('ready', 'refused'))`)
 	empty("loading version", "SELECT run_id FROM recflow.versions WHERE state = 'loading'")
@@ -235,7 +236,7 @@ type child struct {
 	stdin  io.Closer
 }
 
-// startWorker starts another worker process in place of the last one.
+// startWorker starts a worker process that replaces the last one.
 func (s *stage) startWorker() {
 	s.t.Helper()
 	c := &child{cmd: exec.Command(os.Args[0]), output: &harnesstest.Buffer{}, ended: make(chan struct{})}
@@ -289,13 +290,13 @@ func (c *child) stop() {
 	_ = c.stdin.Close()
 }
 
-// gate is a proxy that can hold requests back.
+// gate is a proxy that can hold requests.
 type gate struct {
 	url string
 
 	mu    sync.Mutex
 	match func(*http.Request) bool
-	held  chan struct{} // closed to let the held requests go
+	held  chan struct{} // closed to release the held requests
 	holds int
 }
 
@@ -328,7 +329,7 @@ func newGate(t *testing.T, upstream string) *gate {
 	return g
 }
 
-// close holds back requests that match, from now until open is called.
+// close holds requests that match until open is called.
 func (g *gate) close(match func(*http.Request) bool) (open func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

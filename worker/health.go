@@ -11,31 +11,30 @@ import (
 	"github.com/recflow/recflow/internal/health"
 )
 
-// pulse is what /healthz tells. It answers the one question whose answer may
-// restart this process: would that help?
+// pulse answers /healthz. Its answer decides whether this process is restarted,
+// so it is 503 only if a restart would help.
 //
-// It would help a worker whose poller has stopped for good, which gets 503. It
-// would not bring back a database or a Temporal that is away: they are not looked
-// at, or an outage of theirs would also end, one container after the other, the
-// steps that would have outlived it. And a worker that drains is well: whoever
-// told it to stop is waiting for it, nothing is routed to it that could go
-// elsewhere, and 503 would only invite ECS to cut short the steps under way.
+// A restart helps if the worker's poller has stopped permanently. It does not
+// help if the database or Temporal is unavailable: they are not checked,
+// because during their outage ECS would restart every container and end the
+// steps that could have waited. A draining worker is healthy: it gets no new
+// work, and 503 would make ECS stop it before its steps have finished.
 type pulse struct {
 	server *http.Server
 	state  atomic.Value // of condition
-	failed chan error   // gets why nothing answers any longer
+	failed chan error   // gets the error when the health server stops
 }
 
-// condition is what the worker does.
+// condition is the state of the worker.
 type condition string
 
 const (
-	starting condition = "starting" // 503: the start period of the health check covers it
+	starting condition = "starting" // 503; covered by the start period of the health check
 	polling  condition = "polling"
-	stopped  condition = "stopped" // 503: the poller ended by itself, and the process is about to
+	stopped  condition = "stopped" // 503: the poller has failed, and the process is about to exit
 )
 
-// listen answers health checks on address from now on, or nowhere when it is
+// listen starts the health server on address, or does nothing if address is
 // empty.
 func listen(address string) (*pulse, error) {
 	p := &pulse{failed: make(chan error, 1)}
@@ -51,14 +50,14 @@ func listen(address string) (*pulse, error) {
 	return p, nil
 }
 
-// serve answers on listener until Close.
+// serve answers health checks on listener until Close.
 func (p *pulse) serve(listener net.Listener) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+health.Path, p.answer)
 	p.server = &http.Server{Addr: listener.Addr().String(), Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() {
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			p.failed <- fmt.Errorf("answer health checks: %w", err)
+			p.failed <- fmt.Errorf("serve health checks: %w", err)
 		}
 	}()
 }
@@ -74,7 +73,7 @@ func (p *pulse) answer(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, "{\"status\":%q}\n", state)
 }
 
-// Close ends the answers.
+// Close stops the health server.
 func (p *pulse) Close() {
 	if p.server != nil {
 		p.server.Close()

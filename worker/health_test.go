@@ -24,7 +24,7 @@ func TestHealth(t *testing.T) {
 	defer p.Close()
 	address := p.server.Addr
 	_, err = listen(address)
-	require.ErrorContains(t, err, "RECFLOW_WORKER_HEALTH_ADDRESS", "a port in use stops the start")
+	require.ErrorContains(t, err, "RECFLOW_WORKER_HEALTH_ADDRESS", "it does not start if the port is in use")
 
 	require.ErrorContains(t, health.Ask(t.Context(), address), "503", "it does not poll yet")
 	p.set(polling)
@@ -72,9 +72,9 @@ func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) 
 	require.NoError(t, listener.Close())
 	select {
 	case err := <-over:
-		require.ErrorContains(t, err, "answer health checks")
+		require.ErrorContains(t, err, "serve health checks")
 		require.ErrorIs(t, err, net.ErrClosed)
 	case <-time.After(20 * time.Second):
-		t.Fatal("it goes on without answering health checks")
+		t.Fatal("it keeps running after its health server failed")
 	}
 }

@@ -1,18 +1,17 @@
-// Command worker is the batch side of recflow: it runs the workflows and their
-// activities until it is told to stop.
+// Command worker runs the workflows and their activities until it is stopped.
 //
 // It reads its settings from the environment (internal/config), and refuses to
-// start on a database that is not migrated. It writes "worker ready" to its log
-// once it serves. On SIGTERM or Ctrl-C it takes no new work, lets short steps
+// start on a database that is not migrated. It logs "worker ready" once it
+// accepts work. On SIGTERM or Ctrl-C it takes no new work, lets short steps
 // finish, and hands long ones over to the next worker; a second signal ends it
-// at once. `recflow-worker health` asks a running worker whether it is well, as
-// the health check of its container (health.go). Killing it is safe too: its steps are taken over when their
-// heartbeats stay away.
+// at once. `recflow-worker health` checks a running worker; it is the health
+// check of the container (health.go). Killing a worker is safe: another one
+// takes over its steps after their heartbeat timeout.
 //
 // The tests of this folder run the worker's own code as a child process against
-// real Postgres, Temporal, S3 and the local Glue endpoint, and break them:
-// harness_test.go is the stage, faults_test.go the accidents, and
-// `go test ./worker -soak` the long form.
+// real Postgres, Temporal, S3 and the local Glue endpoint, and inject faults:
+// harness_test.go starts the services, faults_test.go has the faults, and `go
+// test ./worker -soak` is the long form.
 package main
 
 import (
@@ -23,7 +22,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // an image without a file of its own still trusts the public roots
+	_ "golang.org/x/crypto/x509roots/fallback" // trusts the public roots in an image without a certificate file
 
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/health"
@@ -32,9 +31,9 @@ import (
 
 func main() {
 	log := telemetry.NewLogger(os.Stderr, slog.LevelInfo)
-	slog.SetDefault(log) // for libraries; our own code is given the logger
+	slog.SetDefault(log) // for libraries; our own code uses the injected logger
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from then on a signal has its usual effect
+	context.AfterFunc(ctx, stop) // a second signal ends the process
 	failure, err := command(ctx, log, os.Args[1:])
 	if err != nil {
 		log.Error(failure, "error", err)
@@ -42,7 +41,8 @@ func main() {
 	}
 }
 
-// command does what the arguments say, and names what went wrong if it did.
+// command runs the command in the arguments. On an error it also returns a
+// message that names what failed.
 func command(ctx context.Context, log *slog.Logger, args []string) (failure string, err error) {
 	switch {
 	case len(args) == 0:
@@ -62,5 +62,5 @@ func command(ctx context.Context, log *slog.Logger, args []string) (failure stri
 		}
 		return "not healthy", err
 	}
-	return "wrong usage", errors.New("give no argument, or health")
+	return "wrong usage", errors.New("run it without arguments to serve, or with health to check a running worker")
 }

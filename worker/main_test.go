@@ -9,17 +9,17 @@ import (
 	"testing"
 )
 
-// The flag -soak comes with postgrestest.
+// The flag -soak is defined in postgrestest.
 var record = flag.Bool("record", false, "write the histories of the tests to workflows/testdata/histories")
 
-// workerEnv, when set, turns the test binary into the worker: the fault tests
-// run it as a child, so that they can kill it.
+// workerEnv makes the test binary run as the worker, so that the fault tests
+// can kill it as a child process.
 const workerEnv = "RECFLOW_TEST_IS_WORKER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(workerEnv) != "" {
 		go func() {
-			// The pipe ends with the test binary, however that ends.
+			// The pipe closes when the test binary ends, for any reason.
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			os.Exit(3)
 		}()
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	flag.Parse()
-	// These tests wait for other processes most of the time.
+	// These tests mostly wait for other processes.
 	if p := flag.Lookup("test.parallel"); p.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		_ = p.Value.Set("6")
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// The long form loads a million vectors. The worker may need no more for them
-// than for forty thousand, give or take what the collector leaves lying around.
+// The long form loads a million vectors. Its peak memory must be the same as
+// for forty thousand vectors, apart from garbage that is not yet collected.
 func TestLoad_needs_the_same_memory_whatever_the_size(t *testing.T) {
 	if !*postgrestest.Soak {
 		t.Skip("a million vectors; run with -soak")
@@ -29,7 +29,8 @@ func TestLoad_needs_the_same_memory_whatever_the_size(t *testing.T) {
 
 var peakLine = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// peakMemory is the most that a worker had resident until it had loaded n items.
+// peakMemory returns the peak resident memory of a worker until it has loaded n
+// items.
 func peakMemory(t *testing.T, n int) int64 {
 	s := newStage(t)
 	s.use(manyItems(t, n))
@@ -45,7 +46,8 @@ func peakMemory(t *testing.T, n int) int64 {
 	return kib << 10
 }
 
-// manyItems is a folder with a run of n items of 64 dimensions in four files.
+// manyItems returns a folder with a run of n items of 64 dimensions in four
+// files.
 func manyItems(t *testing.T, n int) string {
 	m, _ := postgrestest.Generate(t, postgrestest.Fixture{Users: 20, Items: 20, Dimension: 64})
 	dir := t.TempDir()

@@ -17,8 +17,8 @@ import (
 
 const measureEvery = time.Minute
 
-// measure writes how old the live version is, at once and every minute until ctx
-// ends. Several workers write the same: an alarm looks at the largest.
+// measure writes the age of the live version, at once and every minute until
+// ctx ends. Every worker writes it; the alarm uses the maximum.
 func measure(ctx context.Context, log *slog.Logger, store *versions.Store, temporal client.Client, out io.Writer, dimensions []telemetry.Dimension) {
 	tick := time.NewTicker(measureEvery)
 	defer tick.Stop()
@@ -28,7 +28,7 @@ func measure(ctx context.Context, log *slog.Logger, store *versions.Store, tempo
 			err = ageLine(since, time.Now(), dimensions).Write(out)
 		}
 		if err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "the age of the live version is not measured", "error", err)
+			log.WarnContext(ctx, "failed to measure the age of the live version", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -38,9 +38,9 @@ func measure(ctx context.Context, log *slog.Logger, store *versions.Store, tempo
 	}
 }
 
-// liveSince is when the live version was promoted. As long as none ever was, it
-// is the deployment's first start: one that never gets a version live must raise
-// the same alarm as one that stopped to.
+// liveSince returns when the live version was promoted. If no version was ever
+// promoted, it returns the deployment's first start: a deployment that never
+// promotes must raise the same alarm as one that stopped promoting.
 func liveSince(ctx context.Context, store *versions.Store, temporal client.Client) (time.Time, error) {
 	since, err := store.LiveSince(ctx)
 	if errors.Is(err, recsys.ErrNoLiveVersion) {
@@ -49,8 +49,8 @@ func liveSince(ctx context.Context, store *versions.Store, temporal client.Clien
 	return since, err
 }
 
-// dimensionsOf are those of all metrics of the worker: none when the installation
-// has no name.
+// dimensionsOf returns the dimensions of all metrics of the worker: none when
+// the installation has no name.
 func dimensionsOf(installation string) []telemetry.Dimension {
 	if installation == "" {
 		return nil
@@ -59,7 +59,7 @@ func dimensionsOf(installation string) []telemetry.Dimension {
 }
 
 func ageLine(since, now time.Time, dimensions []telemetry.Dimension) telemetry.Line {
-	age := max(0, now.Sub(since)) // the clocks are not the same
+	age := max(0, now.Sub(since)) // the clocks may differ
 	return telemetry.Line{Namespace: telemetry.Namespace, Dimensions: dimensions, At: now, Metrics: []telemetry.Metric{
 		{Name: "live_version_age_seconds", Unit: telemetry.Seconds, Value: age.Truncate(time.Second).Seconds()},
 	}}

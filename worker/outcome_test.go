@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// setenv gives the worker a variable, from its next start on.
+// setenv sets a variable of the worker, effective from its next start.
 func setenv(name, value string) stageOption {
 	return func(s *stage) { s.env = append(s.env, name+"="+value) }
 }
@@ -37,7 +37,7 @@ func (s *stage) nextOutcome(topic *awstest.Topic) (m awstest.Message, o activiti
 	return m, o
 }
 
-func TestOutcomes_are_told(t *testing.T) {
+func TestOutcomes_are_published(t *testing.T) {
 	t.Parallel()
 	topic := awstest.NewTopic(t)
 	s := newStage(t, setenv("RECFLOW_OUTCOMES_TOPIC", topic.ARN), setenv("RECFLOW_METRICS", "emf"), setenv("RECFLOW_INSTALLATION", "shop"),
@@ -69,13 +69,13 @@ func TestOutcomes_are_told(t *testing.T) {
 	require.Contains(t, m.Subject, "by fold-in")
 	require.Contains(t, s.worker.log(), `"refresh_failed":0,"refresh_promoted":0,"refresh_refused":1`)
 
-	s.tell("fail", "DataInvalid: null_ids: user MARKER has no id")
+	s.writeControl("fail", "DataInvalid: null_ids: user MARKER has no id")
 	s.failsAs(s.request(), activities.DataInvalid)
 	m, o = s.nextOutcome(topic)
 	require.Equal(t, workflows.OutcomeFailed, o.Outcome)
 	require.Equal(t, activities.DataInvalid, o.Error)
 	require.Equal(t, workflows.StageTrain, o.Stage)
-	require.NotContains(t, m.Message+m.Subject, "MARKER", "words of an error may quote data")
+	require.NotContains(t, m.Message+m.Subject, "MARKER", "messages of errors may contain data")
 	require.Contains(t, s.worker.log(), `"refresh_failed":1,"refresh_promoted":0,"refresh_refused":0`)
 }
 
@@ -83,8 +83,8 @@ func TestOutcomes_do_not_fail_a_refresh_when_the_topic_is_gone(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, setenv("RECFLOW_OUTCOMES_TOPIC", "arn:aws:sns:us-east-1:000000000000:nowhere"))
 	s.goesLive()
-	require.Contains(t, s.worker.log(), "the outcome could not be told")
-	require.NotContains(t, s.worker.log(), "live_version_age_seconds", "without emf there are no metrics")
+	require.Contains(t, s.worker.log(), "failed to publish the outcome")
+	require.NotContains(t, s.worker.log(), "live_version_age_seconds", "no metrics without emf")
 }
 
 func TestAgeLine(t *testing.T) {

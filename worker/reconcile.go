@@ -18,16 +18,16 @@ import (
 
 const (
 	reconcileEvery = 10 * time.Second
-	// unseenFor is how long nothing may be seen of a backfill before somebody looks
-	// whether it is still being worked on: longer than starting its workflow takes.
+	// unseenFor is how long a backfill must be without activity before its
+	// workflow is checked. It is longer than starting a workflow takes.
 	unseenFor = 10 * time.Second
 	mostStale = 100
 )
 
-// reconciler holds the ledger of backfills against Temporal: it starts what was
-// written down and never started, because Temporal was unreachable or the API died
-// in between, and ends what nobody works on any more, so that it frees its range.
-// Any number of workers may do so at the same time.
+// reconciler compares the ledger of backfills with Temporal. It starts
+// backfills whose workflow was never started, because Temporal was unreachable
+// or the API died in between, and ends backfills whose workflow is gone, which
+// frees their range. It is safe to run in several workers at the same time.
 type reconciler struct {
 	log       *slog.Logger
 	ledger    *ledger.Store
@@ -46,7 +46,7 @@ func (r reconciler) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := r.once(ctx); err != nil && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "backfills are not reconciled", "error", err)
+			r.log.WarnContext(ctx, "failed to reconcile backfills", "error", err)
 		}
 	}
 }
@@ -63,18 +63,18 @@ func (r reconciler) once(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// settle does for one backfill what nobody else did.
+// settle starts, ends or cancels one backfill as its workflow requires.
 func (r reconciler) settle(ctx context.Context, b backfill.Backfill) error {
 	d, err := r.temporal.DescribeWorkflowExecution(ctx, b.WorkflowID, "")
 	var unknown *serviceerror.NotFound
 	switch {
 	case errors.As(err, &unknown) && b.State == backfill.Pending:
-		r.log.InfoContext(ctx, "starting a backfill that was written down and not started", "backfill", b.ID)
+		r.log.InfoContext(ctx, "starting a backfill that was recorded but not started", "backfill", b.ID)
 		return workflows.StartBackfill(ctx, r.temporal, r.taskQueue, b)
 	case errors.As(err, &unknown):
-		return r.end(ctx, b, "its workflow is unknown to Temporal")
+		return r.end(ctx, b, "its workflow does not exist in Temporal")
 	case err != nil:
-		return fmt.Errorf("look at workflow %s: %w", b.WorkflowID, err)
+		return fmt.Errorf("describe workflow %s: %w", b.WorkflowID, err)
 	}
 	status := d.GetWorkflowExecutionInfo().GetStatus()
 	switch status {
@@ -82,17 +82,18 @@ func (r reconciler) settle(ctx context.Context, b backfill.Backfill) error {
 		run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 		err := r.ledger.BackfillAlive(ctx, b.ID, b.Round, run)
 		if b.State == backfill.Cancelling {
-			// Whoever wrote that down may not have come to tell the workflow.
+			// The process that recorded the cancellation may have died before
+			// it cancelled the workflow.
 			err = errors.Join(err, cancelOnce(ctx, r.temporal, b.WorkflowID))
 		}
 		return err
 	case enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
 		return nil
 	}
-	return r.end(ctx, b, "its workflow ended without it: "+status.String())
+	return r.end(ctx, b, "its workflow ended without recording an outcome: "+status.String())
 }
 
-// cancelOnce asks a workflow to stop, unless somebody did.
+// cancelOnce cancels a workflow unless a cancellation was already requested.
 func cancelOnce(ctx context.Context, temporal client.Client, workflowID string) error {
 	err := temporal.CancelWorkflow(ctx, workflowID, "")
 	if asked := (*serviceerror.CancellationAlreadyRequested)(nil); errors.As(err, &asked) {
@@ -102,7 +103,7 @@ func cancelOnce(ctx context.Context, temporal client.Client, workflowID string) 
 }
 
 func (r reconciler) end(ctx context.Context, b backfill.Backfill, why string) error {
-	r.log.WarnContext(ctx, "ending a backfill that nobody works on", "backfill", b.ID, "reason", why)
+	r.log.WarnContext(ctx, "ending a backfill without a running workflow", "backfill", b.ID, "reason", why)
 	_, err := r.ledger.EndBackfill(ctx, b.ID, b.Round, why)
 	return err
 }

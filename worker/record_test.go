@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// record keeps the history of a run for the replay tests of package workflows,
-// under the name of the test. Not all that are written need to be committed.
+// record writes the history of a run for the replay tests of package workflows,
+// under the name of the test. Commit only those that the replay tests need.
 func (s *stage) record(workflowID, runID string) {
 	s.t.Helper()
 	s.recorded++

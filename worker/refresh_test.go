@@ -21,7 +21,7 @@ func TestRefresh_goes_live(t *testing.T) {
 	r := s.request()
 	release := s.hold()
 	run := s.refresh(r)
-	p := s.until(run, "news of the training", func(p workflows.Progress) bool { return p.TrainTotal > 0 })
+	p := s.until(run, "progress of the training", func(p workflows.Progress) bool { return p.TrainTotal > 0 })
 	require.Equal(t, 3, p.TrainDone)
 	require.Equal(t, workflows.StageTrain, p.Stage)
 
@@ -102,7 +102,7 @@ func TestRefresh_stops_at_a_gate(t *testing.T) {
 	require.Equal(t, recsys.Refused, versions[0].State)
 	rows, _, _, countErr := s.store.CountRows(t.Context(), versions[0])
 	require.NoError(t, countErr)
-	require.EqualValues(t, small.items, rows, "it stays inspectable")
+	require.EqualValues(t, small.items, rows, "the version is kept for inspection")
 
 	accepted := s.request()
 	accepted.AcceptGates = map[string]string{recsys.GateFoldIn: "the test wants it"}
@@ -111,7 +111,7 @@ func TestRefresh_stops_at_a_gate(t *testing.T) {
 	require.True(t, result.Live)
 }
 
-func TestRefresh_refuses_files_that_are_not_what_the_manifest_says(t *testing.T) {
+func TestRefresh_refuses_files_that_differ_from_the_manifest(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Files[1].SHA256 = strings.Repeat("0", 64) }))
@@ -122,15 +122,15 @@ func TestRefresh_refuses_files_that_are_not_what_the_manifest_says(t *testing.T)
 	s.failsAs(s.request(), activities.ManifestInvalid)
 
 	s.use(small.folder(t))
-	s.goesLive() // the worker is alive
+	s.goesLive() // the worker is running
 }
 
-func TestRefresh_says_why_the_training_failed(t *testing.T) {
+func TestRefresh_reports_why_the_training_failed(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	s.tell("fail", "DataInvalid: null_ids: 3 events have no user; fix them")
+	s.writeControl("fail", "DataInvalid: null_ids: 3 events have no user; fix them")
 	require.Contains(t, s.failsAs(s.request(), activities.DataInvalid).Message(), "null_ids")
-	s.tell("fail", "out of memory")
+	s.writeControl("fail", "out of memory")
 	require.Contains(t, s.failsAs(s.request(), activities.GlueFailed).Message(), "out of memory")
 }
 
@@ -142,8 +142,8 @@ func TestRefresh_cancelled_in_any_stage_leaves_nothing(t *testing.T) {
 		stage string
 		// block makes the stage wait until the returned function is called.
 		block func(*stage) (release func())
-		// finishes: the step cannot be interrupted, so the cancellation is answered
-		// once it is let go.
+		// the step cannot be interrupted: the cancellation takes effect after
+		// it is released
 		finishes bool
 		outcome  string
 	}{
@@ -171,7 +171,7 @@ func TestRefresh_cancelled_in_any_stage_leaves_nothing(t *testing.T) {
 			result, err := s.await(run)
 			release()
 			if c.outcome != "" {
-				require.NoError(t, err, "a promotion under way is seen through, and tidying up undoes nothing")
+				require.NoError(t, err, "a promotion that has begun completes, and the compensation does not undo it")
 				require.Equal(t, c.outcome, result.Outcome)
 				return
 			}

@@ -27,11 +27,11 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// deployment is the name under which Temporal shows the workers of this binary.
+// deployment is the name under which Temporal lists the workers of this binary.
 const deployment = "recflow-worker"
 
-// run serves until ctx ends, then drains. Everything it opened is closed when it
-// returns.
+// run serves until ctx ends, then drains. It closes everything it opened before
+// it returns.
 func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 	p, err := listen(c.HealthAddress)
 	if err != nil {
@@ -58,7 +58,7 @@ func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 	}
 	temporal, err := client.DialContext(ctx, options)
 	if err != nil {
-		return fmt.Errorf("reach Temporal at %s: %w", c.Temporal.Address, err)
+		return fmt.Errorf("connect to Temporal at %s: %w", c.Temporal.Address, err)
 	}
 	defer temporal.Close()
 	if err := ensureSearchAttributes(ctx, temporal, c.Temporal.Namespace); err != nil {
@@ -93,22 +93,22 @@ func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 	return serve(ctx, log, c, p, temporal, steps)
 }
 
-// serve runs the worker itself.
+// serve runs the Temporal worker.
 func serve(ctx context.Context, log *slog.Logger, c config.Worker, p *pulse, temporal client.Client, steps *activities.Activities) error {
 	build := cmp.Or(c.BuildID, telemetry.BuildID())
 	broken := make(chan error, 1)
 	w := worker.New(temporal, c.Temporal.TaskQueue, worker.Options{
-		// The build is reported and does not route: a change that a run under way
-		// could not replay is found by the replay tests
-		// (docs/decisions/0013-worker-versions.md).
+		// The build is reported and not used for routing: the replay tests find
+		// changes that break a running workflow
+		// (docs/decisions/0702-worker-versions.md).
 		DeploymentOptions: worker.DeploymentOptions{
 			Version: worker.WorkerDeploymentVersion{DeploymentName: deployment, BuildID: build},
 		},
 		WorkerStopTimeout: c.DrainTimeout,
-		// A third of the time is left to end what did not finish by itself.
+		// A third of the stop timeout remains to end steps that did not finish.
 		Interceptors: []interceptor.WorkerInterceptor{activities.Edge(steps, c.DrainTimeout*2/3)},
-		// Steps beat once a second. Sending every other beat is enough to hear of a
-		// cancellation soon.
+		// Steps heartbeat once a second. Sending every other heartbeat is
+		// enough to receive a cancellation soon.
 		MaxHeartbeatThrottleInterval:     2 * time.Second,
 		DefaultHeartbeatThrottleInterval: 2 * time.Second,
 		OnFatalError:                     func(err error) { p.set(stopped); broken <- err },
@@ -132,12 +132,12 @@ func serve(ctx context.Context, log *slog.Logger, c config.Worker, p *pulse, tem
 	select {
 	case <-ctx.Done():
 	case err = <-p.failed:
-		// A listener does not come back, and whoever checks the health would soon kill
-		// a worker that does not answer. It ends by itself, as if it were told to, and
-		// the error says why.
+		// A failed listener does not recover, and failing health checks would
+		// soon kill the worker. It drains and exits, and the error names the
+		// cause.
 	case err := <-broken:
 		w.Stop()
-		return fmt.Errorf("the worker broke: %w", err)
+		return fmt.Errorf("worker failed: %w", err)
 	}
 	log.Info("worker draining", "drain_timeout", c.DrainTimeout.String())
 	w.Stop()

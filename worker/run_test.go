@@ -17,8 +17,8 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// job stands in for the training: it writes a prepared run under the run id it
-// is given. Files in its folder tell it to wait or to fail.
+// job replaces the training: it writes a prepared run under the run id that it
+// is given. Files in its folder make it wait or fail.
 const job = `
 import json, os, sys, time, urllib.request
 
@@ -47,16 +47,17 @@ manifest["coverage"] = {"from": args["--from"], "to": args["--to"], "stored_to":
 put(run + "manifest.json", json.dumps(manifest).encode())
 `
 
-// preparedRun is a folder with the files of a training run that every gate
-// passes. Keys in its manifest begin with the kind of file.
+// preparedRun is a folder with the files of a training run that passes every
+// gate. Keys in its manifest begin with the kind of file.
 type preparedRun struct {
 	users, items, files int
 	dimension           int // default: the fixture's
 	holdout             float64
 }
 
-// The runs of the tests: small is quick, many gives a load a middle, large has a
-// graph to build, in so few dimensions that it finds everything on every build.
+// The runs of the tests: small is quick, many takes long enough to load to be
+// interrupted, large builds a graph, in so few dimensions that its recall is
+// always 1.
 var (
 	small = preparedRun{users: 400, items: 200, files: 2, holdout: 0.4}
 	many  = preparedRun{users: 4000, items: 500, files: 40, holdout: 0.05}
@@ -68,7 +69,7 @@ var (
 	prepared   = map[preparedRun]string{}
 )
 
-// folder generates the run once for the whole test binary.
+// folder generates the run once per test binary.
 func (p preparedRun) folder(t *testing.T) string {
 	t.Helper()
 	preparedMu.Lock()
@@ -90,7 +91,7 @@ func (p preparedRun) folder(t *testing.T) string {
 	return dir
 }
 
-// addFiles writes rows as n files of a kind and names them in the manifest.
+// addFiles writes rows as n files of a kind and adds them to the manifest.
 func addFiles[T any](t *testing.T, dir string, m *recsys.Manifest, kind string, rows []T, n int) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, kind), 0o700))
@@ -109,7 +110,7 @@ func writeManifest(t *testing.T, dir string, m *recsys.Manifest) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.json"), content, 0o600))
 }
 
-// changed is a copy of the run with a manifest that change has been at.
+// changed returns a copy of the run whose manifest was modified by change.
 func (p preparedRun) changed(t *testing.T, change func(*recsys.Manifest)) string {
 	t.Helper()
 	from, dir := p.folder(t), t.TempDir()

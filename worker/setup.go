@@ -14,10 +14,10 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// ensureSearchAttributes registers what a namespace lacks. A workflow that sets
-// an attribute which is not registered does not get any further, so a worker
-// that cannot see to it does not start. Any number of workers may do so at the
-// same time.
+// ensureSearchAttributes registers the search attributes that the namespace
+// lacks. A workflow that sets an unregistered attribute is stuck, so a worker
+// that cannot register them does not start. It is safe to run in several
+// workers at the same time.
 func ensureSearchAttributes(ctx context.Context, c client.Client, namespace string) error {
 	known, err := c.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {

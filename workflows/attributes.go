@@ -6,7 +6,7 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// Search attributes of a refresh. They carry no user ids.
+// Search attributes of a refresh. They contain no user ids.
 var (
 	StageAttribute   = temporal.NewSearchAttributeKeyKeyword(backfill.StageAttribute)
 	RunIDAttribute   = temporal.NewSearchAttributeKeyKeyword(backfill.RunIDAttribute)
@@ -14,8 +14,8 @@ var (
 	OutcomeAttribute = temporal.NewSearchAttributeKeyKeyword(backfill.OutcomeAttribute)
 )
 
-// SearchAttributes lists the search attributes that a namespace must know
-// before a refresh runs in it.
+// SearchAttributes lists the search attributes that must be registered in the
+// namespace before a refresh runs.
 func SearchAttributes() []temporal.SearchAttributeKey {
 	return []temporal.SearchAttributeKey{StageAttribute, RunIDAttribute, VersionAttribute, OutcomeAttribute}
 }

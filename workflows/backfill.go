@@ -15,8 +15,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Backfill is the workflow type that runs the slices of a backfill. Its argument
-// is a BackfillRequest. It has no result: what became of it is in the ledger.
+// Backfill is the workflow type that runs the slices of a backfill. Its
+// argument is a BackfillRequest. It has no result: its outcome is recorded in
+// the ledger.
 const Backfill = backfill.Workflow
 
 // BackfillRequest names a round of a backfill in the ledger.
@@ -25,12 +26,12 @@ type BackfillRequest struct {
 	Round int    `json:"round"`
 }
 
-// EventsPerSlice is the most events that a slice adds to the history, of which
-// Temporal warns from 10,240 on: two steps and a child, with the workflow tasks
-// between them.
+// EventsPerSlice is the maximum number of history events per slice: two steps
+// and a child, with the workflow tasks between them. Temporal warns from 10,240
+// events on.
 const EventsPerSlice = 30
 
-// slicesPerRun bounds the history of one run.
+// slicesPerRun limits the history of one run.
 const slicesPerRun = 200
 
 // backfillRun is one run of Backfill.
@@ -43,9 +44,9 @@ type backfillRun struct {
 	total   int
 }
 
-// runBackfill runs the slices that are pending in the ledger, some at a time. A
-// slice that fails does not stop the others. When it is cancelled the slices
-// under way undo their work first.
+// runBackfill runs the slices that are pending in the ledger, several at a
+// time. A failed slice does not stop the others. On cancellation, running
+// slices first undo their work.
 func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	b := &backfillRun{BackfillRequest: in}
 	var plan backfill.Backfill
@@ -54,7 +55,7 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 		return b.end(ctx, cause(err, ctx.Err()))
 	}
 	if plan.Over() || plan.Round != in.Round {
-		return nil // somebody ended it, or went on
+		return nil // the round has ended, or a later one has begun
 	}
 	if err := b.read(plan); err != nil {
 		return b.end(ctx, err)
@@ -65,44 +66,45 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	b.total = plan.Count.Pending
 	b.runSlices(ctx, plan.Slices, plan.MaxParallel)
 	if ctx.Err() == nil && plan.Count.Pending > len(plan.Slices) {
-		// The window runs empty here, once in slicesPerRun slices: a child does not
-		// outlive this run (docs/decisions/0019-backfills-and-their-ledger.md).
+		// No slice is running at this point, because a child does not outlive
+		// this run: once in slicesPerRun slices the backfill waits for all of
+		// them (docs/decisions/1001-a-backfill-and-its-history.md).
 		return workflow.NewContinueAsNewError(ctx, Backfill, in)
 	}
 	return b.end(ctx, nil)
 }
 
-// read takes in what the ledger says is to be done.
+// read reads the state of the backfill from the ledger.
 func (b *backfillRun) read(plan backfill.Backfill) error {
-	//workflowcheck:ignore — the same text is the same request
+	// workflowcheck:ignore — the same text gives the same request
 	if err := json.Unmarshal(plan.Request, &b.request); err != nil {
-		return temporal.NewNonRetryableApplicationError("the ledger holds a request that is not understood: "+err.Error(), InvalidRequest, nil)
+		return temporal.NewNonRetryableApplicationError("the request in the ledger is invalid: "+err.Error(), InvalidRequest, nil)
 	}
 	b.kind, b.actor = plan.Kind, plan.Actor
 	b.request.Promote = plan.Promote && plan.Kind == backfill.Refresh
 	b.request.Evaluation = plan.Kind == backfill.AsOf
 	if b.request.Evaluation {
-		b.acceptThePast()
+		b.acceptOlderTraining()
 	}
 	return nil
 }
 
-// acceptThePast accepts what gates say that ask whether a version should be live
-// now: a training as of the past knows less than the live version, and none of the
-// events since. Gates that ask whether a version is sound stay as they are.
-func (b *backfillRun) acceptThePast() {
+// acceptOlderTraining accepts refusals by gates that compare a version with the live
+// version: a training as of the past was trained on fewer events. Gates that
+// check whether a version is sound stay in force.
+func (b *backfillRun) acceptOlderTraining() {
 	if b.request.AcceptGates == nil {
 		b.request.AcceptGates = map[string]string{}
 	}
 	for _, gate := range []string{recsys.GateQuality, recsys.GateCoverage, recsys.GateHorizon} {
 		if b.request.AcceptGates[gate] == "" {
-			b.request.AcceptGates[gate] = "it is for evaluation, as of the past"
+			b.request.AcceptGates[gate] = "evaluation as of the past"
 		}
 	}
 }
 
-// runSlices runs slices, parallel of them at a time, and returns when all that
-// were started have ended. A place that becomes free is taken at once.
+// runSlices runs slices, parallel of them at a time, and returns when all
+// started slices have ended. As one ends, the next one starts.
 func (b *backfillRun) runSlices(ctx workflow.Context, slices []backfill.Slice, parallel int) {
 	places := workflow.NewSemaphore(ctx, int64(max(1, parallel)))
 	group := workflow.NewWaitGroup(ctx)
@@ -122,30 +124,30 @@ func (b *backfillRun) runSlices(ctx workflow.Context, slices []backfill.Slice, p
 	group.Wait(ctx)
 }
 
-// runSlice does one slice and writes down what became of it.
+// runSlice runs one slice and records its outcome.
 func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	s.Attempt++
 	s.WorkflowID = backfill.SliceWorkflowID(b.kind, b.ID, s)
 	at := activities.BackfillSlice{ID: b.ID, Slice: s}
-	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("slice %d begins", s.Index)))
+	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("start slice %d", s.Index)))
 	var began activities.StartSliceResult
 	if err := workflow.ExecuteActivity(step, do.StartSlice, at).Get(ctx, &began); err != nil {
-		workflow.GetLogger(ctx).Error("a slice could not be begun", "slice", s.Index, "error", err)
-		return // it stays pending; end says what becomes of it
+		workflow.GetLogger(ctx).Error("failed to start a slice", "slice", s.Index, "error", err)
+		return // stays pending; end records its outcome
 	}
 	if began.State != backfill.Running {
-		return // it has nothing to train on, or somebody ended it
+		return // no events to train on, or the round has ended
 	}
 	request := b.request
 	request.From, request.To, request.Actor = s.From, s.To, b.actor
-	//workflowcheck:ignore — it writes numbers and sorted keys into memory
+	// workflowcheck:ignore — it writes numbers and sorted keys to memory
 	described := details(request)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          s.WorkflowID,
 		StaticSummary:       fmt.Sprintf("slice %d: %s", s.Index, summary(request)),
 		StaticDetails:       described,
 		WaitForCancellation: true,
-		// When this workflow is terminated its slices undo their work.
+		// If this workflow is terminated, its slices undo their work.
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 	}), RefreshEmbeddings, request)
 	var started workflow.Execution
@@ -159,21 +161,21 @@ func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	case err == nil:
 		at.Slice.State = backfill.Succeeded
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
-		at.Slice.State, at.Slice.Error = backfill.Cancelled, "it was cancelled"
+		at.Slice.State, at.Slice.Error = backfill.Cancelled, "cancelled"
 	default:
 		at.Slice.State, at.Slice.Error = backfill.Failed, withKind(err)
 	}
-	// Whatever happens to the rest, this is what became of the slice.
+	// The outcome of the slice is recorded even if the backfill is cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	step = workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("slice %d is %s", s.Index, at.Slice.State)))
+	step = workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("record slice %d as %s", s.Index, at.Slice.State)))
 	if err := workflow.ExecuteActivity(step, do.EndSlice, at).Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Error("the end of a slice is not in the ledger", "slice", s.Index, "error", err)
+		workflow.GetLogger(ctx).Error("failed to record the outcome of a slice", "slice", s.Index, "error", err)
 	}
 }
 
-// end writes down that the round is over. The workflow then ends well, unless
-// its own doing failed: what became of the slices is for the ledger to say.
+// end records the end of the round. Failed slices do not fail the workflow:
+// their outcomes are in the ledger. It fails only if its own steps fail.
 func (b *backfillRun) end(ctx workflow.Context, failed error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
@@ -181,20 +183,20 @@ func (b *backfillRun) end(ctx workflow.Context, failed error) error {
 	if failed != nil && !temporal.IsCanceledError(failed) {
 		in.Failure = reason(failed)
 	}
-	step := workflow.WithActivityOptions(ctx, ledgerStep("write down how it ended"))
+	step := workflow.WithActivityOptions(ctx, ledgerStep("record the outcome"))
 	var ended backfill.Backfill
 	if err := workflow.ExecuteActivity(step, do.EndBackfill, in).Get(ctx, &ended); err != nil {
 		return errors.Join(failed, err)
 	}
-	b.tell(ctx, ended)
+	b.publishOutcome(ctx, ended)
 	if ended.State == backfill.Cancelled {
 		return temporal.NewCanceledError()
 	}
 	return failed
 }
 
-// ledgerStep is a step of a moment in the database, which may be away for a
-// while: what it has to write down must not be lost.
+// ledgerStep is for a short database step. It retries for long, so that an
+// outage does not lose the outcome.
 func ledgerStep(summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:             summary,

@@ -22,18 +22,18 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ledger stands for the one in the database: it follows the same rules, and its
-// slices take as long as a test says.
+// ledger is a fake of the ledger in the database with the same rules. Its
+// slices take as long as a test sets.
 type ledger struct {
 	mu       sync.Mutex
 	b        backfill.Backfill
 	trained  map[string]int // workflow ids of refreshes
-	now, top int            // refreshes under way, and most at a time
+	now, top int            // refreshes that are running, and the maximum so far
 	take     time.Duration
 	fails    func(index int) bool
-	empty    func(index int) bool // nothing to train on
+	empty    func(index int) bool // true for a slice without events
 	requests []RefreshRequest
-	told     []activities.TellOutcomeInput
+	outcomes []activities.TellOutcomeInput
 }
 
 func newLedger(kind string, n, parallel int) *ledger {
@@ -54,8 +54,8 @@ func (l *ledger) states() map[string]int {
 	return states
 }
 
-// run runs the workflow, and the runs that continue it, and returns how many
-// there were, and the error of the last.
+// run runs the workflow and the runs that continue it, and returns the number
+// of runs and the error of the last one.
 func (l *ledger) run(t *testing.T, during func(*testsuite.TestWorkflowEnvironment)) (runs int, err error) {
 	t.Helper()
 	for {
@@ -102,7 +102,7 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 		return b, nil
 	})
 	env.OnActivity(do.TellOutcome, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.TellOutcomeInput) error {
-		locked(func() { l.told = append(l.told, in) })
+		locked(func() { l.outcomes = append(l.outcomes, in) })
 		return nil
 	})
 	env.OnActivity(do.StartSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) (out activities.StartSliceResult, err error) {
@@ -137,7 +137,7 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 	})
 }
 
-// refresh stands for a training.
+// refresh is a fake of the refresh workflow.
 func (l *ledger) refresh(ctx workflow.Context, r RefreshRequest) (*RefreshResult, error) {
 	l.mu.Lock()
 	l.trained[workflow.GetInfo(ctx).WorkflowExecution.ID]++
@@ -169,8 +169,8 @@ func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T)
 	require.Equal(t, 1, l.trained["evaluate-20250101T1100Z-x"])
 	for _, r := range l.requests {
 		require.True(t, r.Evaluation)
-		require.False(t, r.Promote, "it does not go live")
-		require.Equal(t, []string{recsys.GateCoverage, recsys.GateHorizon, recsys.GateQuality}, sortedKeys(r.AcceptGates), "what the past may fail")
+		require.False(t, r.Promote, "it is not promoted")
+		require.Equal(t, []string{recsys.GateCoverage, recsys.GateHorizon, recsys.GateQuality}, sortedKeys(r.AcceptGates), "it accepts the gates that a training as of the past may fail")
 		require.Equal(t, "ops", r.Actor)
 	}
 	require.Equal(t, int64(104), l.b.Slices[4].Version)
@@ -198,10 +198,10 @@ func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testin
 		return i == 2
 	}
 	_, err := l.run(t, nil)
-	require.NoError(t, err, "what became of it is in the ledger")
+	require.NoError(t, err, "the outcome is in the ledger")
 	require.Equal(t, backfill.Failed, l.b.State)
 	require.Equal(t, map[string]int{backfill.Succeeded: 4, backfill.Failed: 1}, l.states())
-	require.Equal(t, "DataInvalid: no events", l.b.Slices[2].Error, "with the kind of the failure")
+	require.Equal(t, "DataInvalid: no events", l.b.Slices[2].Error, "with the type of the failure")
 
 	l.fails = func(int) bool { return false }
 	l.b.State, l.b.Round, l.b.Slices[2].State = backfill.Pending, 2, backfill.Pending // as RetryBackfill

@@ -1,13 +1,13 @@
-// Package workflows says what happens in which order: RefreshEmbeddings turns
-// events into a live version, Sweep cleans up after runs that ended without
-// doing so themselves.
+// Package workflows defines the order of the steps: RefreshEmbeddings turns
+// events into a live version, Backfill runs refreshes over a range, Sweep
+// cleans up after runs that ended without doing so themselves.
 //
-// A workflow here is a struct that holds the state of its run and one method a
-// step; the exported names are what a client needs to start one and to ask it
-// how far it is. It imports the domain and the Temporal SDK, and the activities
-// only for references to their methods and for the types of their arguments.
-// What a step does, and why it may run twice, is told in package activities.
+// A workflow is a struct with the state of its run and one method per step. The
+// exported names are what a client needs to start a workflow and to query its
+// progress. The package imports the domain, the Temporal SDK, and package
+// activities only for references to its methods and their argument types.
+// Package activities documents what each step does and why it is idempotent.
 //
-// Recorded histories under testdata/histories are replayed by the tests: a
-// change that would break a run under way fails there.
+// The tests replay recorded histories under testdata/histories, and fail on a
+// change that would break a running workflow.
 package workflows

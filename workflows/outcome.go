@@ -10,10 +10,10 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// tell lets the world know how the refresh ended, with the error of its steps. A
-// slice of a backfill is told of by its backfill: nobody wants a mail for each of
-// two hundred trainings.
-func (r *refresh) tell(ctx workflow.Context, err error) {
+// publishOutcome publishes the outcome of the refresh. The outcome of a slice of a
+// backfill is published by the backfill, so that two hundred trainings send one
+// message.
+func (r *refresh) publishOutcome(ctx workflow.Context, err error) {
 	if r.request.Evaluation {
 		return
 	}
@@ -32,12 +32,12 @@ func (r *refresh) tell(ctx workflow.Context, err error) {
 			in.Refused = append(in.Refused, activities.RefusedGate{Gate: g.Gate, Value: g.Value, Threshold: g.Threshold, Reason: g.Reason})
 		}
 	}
-	tellOutcome(ctx, in)
+	publish(ctx, in)
 }
 
-// tell lets the world know how the backfill ended. One of kind refresh has been
-// told of by its only slice.
-func (b *backfillRun) tell(ctx workflow.Context, ended backfill.Backfill) {
+// publishOutcome publishes the outcome of the backfill. For a backfill of kind refresh
+// its only slice has done so.
+func (b *backfillRun) publishOutcome(ctx workflow.Context, ended backfill.Backfill) {
 	if ended.Kind != backfill.AsOf || !ended.Over() || ended.Round != b.Round {
 		return
 	}
@@ -45,21 +45,21 @@ func (b *backfillRun) tell(ctx workflow.Context, ended backfill.Backfill) {
 		Kind: activities.BackfillKind, Outcome: ended.State, BackfillID: b.ID, Slices: &ended.Count,
 		Seconds: ended.EndedAt.Sub(ended.StartedAt).Seconds(),
 	}
-	tellOutcome(ctx, in)
+	publish(ctx, in)
 }
 
-// tellOutcome does its best: a run does not fail, and does not wait for long,
-// because nobody can be told. It works when the run is cancelled, too.
-func tellOutcome(ctx workflow.Context, in activities.TellOutcomeInput) {
+// publish publishes an outcome. A failure is logged and does not fail the
+// run. It also works after a cancellation.
+func publish(ctx workflow.Context, in activities.TellOutcomeInput) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		Summary:                "tell how it ended: " + in.Outcome,
-		StartToCloseTimeout:    time.Minute, // the SDK's attempts of one call
+		Summary:                "publish the outcome: " + in.Outcome,
+		StartToCloseTimeout:    time.Minute, // allows the retries of the SDK within one call
 		ScheduleToCloseTimeout: 10 * time.Minute,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
 	})
 	if err := workflow.ExecuteActivity(ctx, do.TellOutcome, in).Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Error("the outcome could not be told", "outcome", in.Outcome, "error", err)
+		workflow.GetLogger(ctx).Error("failed to publish the outcome", "outcome", in.Outcome, "error", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestRefresh_tells_its_outcome_once(t *testing.T) {
+func TestRefresh_publishes_its_outcome_once(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -36,7 +36,7 @@ func TestRefresh_tells_its_outcome_once(t *testing.T) {
 		{name: "superseded", prepare: func(t *testing.T, s *system) { s.verified.LiveRevision, s.verified.LiveTo = 8, day(10) },
 			want: activities.TellOutcomeInput{Outcome: OutcomeSuperseded}},
 		{name: "cancelled", prepare: func(t *testing.T, s *system) {
-			s.fail(t, "ReadManifest", func() error { s.env.CancelWorkflow(); return errors.New("away") })
+			s.fail(t, "ReadManifest", func() error { s.env.CancelWorkflow(); return errors.New("unavailable") })
 		}, want: activities.TellOutcomeInput{Outcome: OutcomeCancelled, Stage: StageRead}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,8 +46,8 @@ func TestRefresh_tells_its_outcome_once(t *testing.T) {
 				c.prepare(t, s)
 			}
 			_, _ = s.refresh(t, DefaultRefresh(day(9)))
-			require.Len(t, s.told, 1)
-			got := s.told[0]
+			require.Len(t, s.outcomes, 1)
+			got := s.outcomes[0]
 			require.NotEmpty(t, got.RunID)
 			require.Equal(t, s.progress(t).RunID, got.RunID)
 			require.Equal(t, s.progress(t).Version, got.Version)
@@ -57,7 +57,7 @@ func TestRefresh_tells_its_outcome_once(t *testing.T) {
 	}
 }
 
-func TestRefresh_does_not_fail_when_nobody_can_be_told(t *testing.T) {
+func TestRefresh_does_not_fail_when_its_outcome_cannot_be_published(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{
 		errors.New("no such host"),
@@ -69,34 +69,34 @@ func TestRefresh_does_not_fail_when_nobody_can_be_told(t *testing.T) {
 		require.NoError(t, failed)
 		require.Equal(t, OutcomeLive, result.Outcome)
 		var app *temporal.ApplicationError
-		require.Equal(t, errors.As(err, &app), len(s.told) == 1, "what can be repeated is")
+		require.Equal(t, errors.As(err, &app), len(s.outcomes) == 1, "a retryable error is retried")
 	}
 }
 
-func TestRefresh_for_evaluation_leaves_the_telling_to_its_backfill(t *testing.T) {
+func TestRefresh_for_evaluation_leaves_publishing_to_its_backfill(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := DefaultRefresh(day(9))
 	r.Promote, r.Evaluation = false, true
 	_, err := s.refresh(t, r)
 	require.NoError(t, err)
-	require.Empty(t, s.told)
+	require.Empty(t, s.outcomes)
 }
 
-func TestBackfill_tells_its_outcome_once_a_round(t *testing.T) {
+func TestBackfill_publishes_its_outcome_once_a_round(t *testing.T) {
 	t.Parallel()
 	l := newLedger(backfill.AsOf, 4, 2)
 	l.fails = func(i int) bool { return i == 2 }
 	_, err := l.run(t, nil)
 	require.NoError(t, err)
-	require.Len(t, l.told, 1)
-	require.Equal(t, activities.BackfillKind, l.told[0].Kind)
-	require.Equal(t, backfill.Failed, l.told[0].Outcome)
-	require.Equal(t, "x", l.told[0].BackfillID)
-	require.NotNil(t, l.told[0].Slices)
+	require.Len(t, l.outcomes, 1)
+	require.Equal(t, activities.BackfillKind, l.outcomes[0].Kind)
+	require.Equal(t, backfill.Failed, l.outcomes[0].Outcome)
+	require.Equal(t, "x", l.outcomes[0].BackfillID)
+	require.NotNil(t, l.outcomes[0].Slices)
 
 	l = newLedger(backfill.Refresh, 1, 1)
 	_, err = l.run(t, nil)
 	require.NoError(t, err)
-	require.Empty(t, l.told, "its refresh has told it")
+	require.Empty(t, l.outcomes, "its refresh has published it")
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// PlanBackfill is the workflow type that looks at what the slices of a backfill
-// would read. Its argument is an activities.PlanSlicesInput, its result an
-// activities.PlanSlicesResult.
+// PlanBackfill is the workflow type that estimates what the slices of a
+// backfill would read. Its argument is an activities.PlanSlicesInput, its
+// result an activities.PlanSlicesResult.
 const PlanBackfill = backfill.PlanWorkflow
 
 func planBackfill(ctx workflow.Context, in activities.PlanSlicesInput) (out activities.PlanSlicesResult, err error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		Summary:             "look at the events of the range",
+		Summary:             "estimate the events of the range",
 		StartToCloseTimeout: 30 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 2},
 	})

@@ -7,10 +7,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ProgressQuery is the query a refresh answers with a Progress.
+// ProgressQuery is the query that returns the Progress of a refresh.
 const ProgressQuery = "progress"
 
-// The stages of a refresh, in order. Done is entered however it ends.
+// The stages of a refresh, in order. Every refresh ends in StageDone, whatever
+// its outcome.
 const (
 	StagePrepare = backfill.StagePrepare
 	StageStart   = backfill.StageStart
@@ -31,21 +32,21 @@ func Stages() []string {
 		StageLoad, StageIndex, StageVerify, StagePromote, StagePrune}
 }
 
-// How a refresh ends.
+// The outcomes of a refresh.
 const (
-	OutcomeLive       = backfill.OutcomeLive       // the version serves
-	OutcomeReady      = backfill.OutcomeReady      // the version passed its gates; promotion was not asked for
-	OutcomeSuperseded = backfill.OutcomeSuperseded // ready, but a version with later events went live meanwhile
-	OutcomeRefused    = backfill.OutcomeRefused    // a gate refused the version, which stays inspectable
+	OutcomeLive       = backfill.OutcomeLive       // the version is live
+	OutcomeReady      = backfill.OutcomeReady      // the version passed its gates; promotion was not requested
+	OutcomeSuperseded = backfill.OutcomeSuperseded // ready, but a version with later events was promoted in the meantime
+	OutcomeRefused    = backfill.OutcomeRefused    // a gate refused the version, which is kept for inspection
 	OutcomeFailed     = backfill.OutcomeFailed
 	OutcomeCancelled  = backfill.OutcomeCancelled
 )
 
-// Progress is how far a refresh is: the answer to ProgressQuery.
+// Progress is the progress of a refresh, the result of ProgressQuery.
 type Progress struct {
 	Stage   string `json:"stage"`
-	Detail  string `json:"detail,omitempty"`  // what is happening inside the stage, for people
-	Outcome string `json:"outcome,omitempty"` // set at the end
+	Detail  string `json:"detail,omitempty"`  // current activity within the stage, for people
+	Outcome string `json:"outcome,omitempty"` // set when the refresh ends
 
 	WorkflowRunID string `json:"workflow_run_id,omitempty"`
 
@@ -53,7 +54,7 @@ type Progress struct {
 	GlueRunID string `json:"glue_run_id,omitempty"`
 	Version   int64  `json:"version,omitempty"`
 
-	TrainDone  int `json:"train_done,omitempty"` // units of the present part of the training, for example iterations
+	TrainDone  int `json:"train_done,omitempty"` // units of the current part of the training, for example iterations
 	TrainTotal int `json:"train_total,omitempty"`
 
 	FilesDone    int     `json:"files_done"`
@@ -65,18 +66,18 @@ type Progress struct {
 	Gates   []recsys.GateResult `json:"gates,omitempty"`
 	Dropped []int64             `json:"dropped,omitempty"` // older versions that were pruned
 	Started time.Time           `json:"started"`
-	Stages  []StageProgress     `json:"stages"` // those entered so far; one that is repeated appears again
+	Stages  []StageProgress     `json:"stages"` // entered so far; a repeated stage appears again
 }
 
-// StageProgress is one stage that was entered.
+// StageProgress is the progress of one stage.
 type StageProgress struct {
 	Stage  string    `json:"stage"`
 	Began  time.Time `json:"began"`
 	Ended  time.Time `json:"ended,omitzero"`
-	Detail string    `json:"detail,omitempty"` // its last detail, then its result
+	Detail string    `json:"detail,omitempty"` // the last detail of the stage, then its result
 }
 
-// RefreshResult is what came of a refresh that did not fail.
+// RefreshResult is the result of a refresh that did not fail.
 type RefreshResult struct {
 	RunID   string              `json:"run_id"`
 	Version int64               `json:"version"`

@@ -12,10 +12,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// InvalidRequest is the type of the error for a request that cannot be done.
+// InvalidRequest is the Temporal error type of an invalid request.
 const InvalidRequest = "InvalidRequest"
 
-// do refers to the activities by method, so that a wrong name does not compile.
+// do references the activities by method, so a wrong name does not compile.
 var do *activities.Activities
 
 // refresh is one run of RefreshEmbeddings.
@@ -24,21 +24,21 @@ type refresh struct {
 	progress Progress
 
 	loadParallel int
-	liveRevision int64 // before the training
+	liveRevision int64 // revision of the live pointer before the training
 	fileRows     []int64
 
 	verified  activities.VerifyVersionResult
 	trained   bool // the Glue run is over
 	started   bool // a Glue run may exist
 	created   bool // a version may exist
-	concluded bool // the version has its gate results, and stays whatever happens
+	concluded bool // the version has its gate results, and is kept whatever happens
 	outcome   string
-	verdict   string // the outcome in words
+	verdict   string // the outcome as a sentence
 }
 
-// refreshEmbeddings trains on events, loads the result as a new version, and
-// makes it live when its gates allow. When it fails or is cancelled, what it had
-// half made is removed; what it had finished stays.
+// refreshEmbeddings trains on events, loads the embeddings as a new version,
+// and promotes it if its gates pass. When it fails or is cancelled, it drops an
+// incomplete version and stops the training; completed results are kept.
 func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshResult, error) {
 	info := workflow.GetInfo(ctx)
 	request = request.resolved(info.WorkflowStartTime)
@@ -46,12 +46,12 @@ func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshRe
 		return nil, temporal.NewNonRetryableApplicationError(err.Error(), InvalidRequest, nil)
 	}
 	r := &refresh{request: request, progress: Progress{
-		// The original run id outlives a reset, and with it the training run.
+		// A reset keeps the original run id, and so the training run.
 		RunID:         runID(request.To, info.OriginalRunID),
 		WorkflowRunID: info.WorkflowExecution.RunID,
 		Started:       info.WorkflowStartTime,
 	}}
-	if err := r.answer(ctx); err != nil {
+	if err := r.registerHandlers(ctx); err != nil {
 		return nil, err
 	}
 	err := cause(r.run(ctx), ctx.Err())
@@ -59,11 +59,11 @@ func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshRe
 		r.compensate(ctx, err)
 	}
 	result, ended := r.finish(ctx, err)
-	r.tell(ctx, err)
+	r.publishOutcome(ctx, err)
 	return result, ended
 }
 
-// run is the whole story.
+// run executes the stages in order.
 func (r *refresh) run(ctx workflow.Context) error {
 	steps := []struct {
 		stage string
@@ -97,7 +97,7 @@ func (r *refresh) prepare(ctx workflow.Context) error {
 	}
 	r.loadParallel, r.liveRevision = max(1, out.LoadParallel), out.LiveRevision
 	if runs, versions := len(out.CleanedUp.StoppedRuns), len(out.CleanedUp.DroppedVersions); runs+versions > 0 {
-		r.say(fmt.Sprintf("stopped %d orphan Glue runs, dropped %d half-made versions", runs, versions))
+		r.setDetail(fmt.Sprintf("stopped %d orphan Glue runs, dropped %d incomplete versions", runs, versions))
 	}
 	return nil
 }
@@ -107,13 +107,14 @@ func (r *refresh) start(ctx workflow.Context) error {
 		Summary: "start or adopt the training run " + r.progress.RunID,
 		// Two Glue calls of at most half a minute each.
 		StartToCloseTimeout: 2 * time.Minute,
-		// Other trainings may hold the job for hours. Waiting a day is better than
-		// failing; after that somebody should look.
+		// Other trainings may occupy the job for hours. After a day the refresh
+		// fails, and an operator must find the reason.
 		ScheduleToCloseTimeout: 24 * time.Hour,
-		// The step asks for its own delay when the job is busy; this is for outages.
+		// If the job is busy the step sets its own retry delay; this policy is
+		// for outages.
 		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
-		// A start that is under way when the run is cancelled must be waited for:
-		// the compensation has to find what it started.
+		// A start that has begun when the run is cancelled must be awaited: the
+		// compensation has to find the run that it started.
 		WaitForCancellation: true,
 	})
 	r.started = true
@@ -141,11 +142,11 @@ func (r *refresh) start(ctx workflow.Context) error {
 func (r *refresh) train(ctx workflow.Context) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		Summary: "await Glue run " + r.progress.GlueRunID,
-		// Glue's own time-out ends the run earlier: 48 h is the most it allows.
+		// Glue's own timeout ends the run earlier: 48 h is its maximum.
 		StartToCloseTimeout: 49 * time.Hour,
 		HeartbeatTimeout:    heartbeatTimeout,
-		// Looking again costs nothing, and an outage of Glue must not lose hours of
-		// training: no limit on attempts, and a steady pace.
+		// Polling again costs nothing, and an outage of Glue must not lose
+		// hours of training: unlimited attempts at a constant interval.
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 2 * time.Second, BackoffCoefficient: 1},
 		WaitForCancellation: true,
 	})
@@ -158,7 +159,7 @@ func (r *refresh) train(ctx workflow.Context) error {
 	}
 	r.trained = true
 	r.progress.TrainDone, r.progress.TrainTotal = 0, 0
-	r.say(fmt.Sprintf("trained in %s", time.Duration(out.Seconds)*time.Second))
+	r.setDetail(fmt.Sprintf("trained in %s", time.Duration(out.Seconds)*time.Second))
 	return nil
 }
 
@@ -171,7 +172,7 @@ func (r *refresh) read(ctx workflow.Context) error {
 	}
 	r.progress.FilesTotal, r.progress.RowsTotal = out.Files, out.Rows
 	r.fileRows = make([]int64, out.Files)
-	r.say(fmt.Sprintf("%d files, %d rows, %d dimensions", out.Files, out.Rows, out.Dimension))
+	r.setDetail(fmt.Sprintf("%d files, %d rows, %d dimensions", out.Files, out.Rows, out.Dimension))
 	return nil
 }
 
@@ -186,7 +187,7 @@ func (r *refresh) create(ctx workflow.Context) error {
 		return err
 	}
 	r.progress.Version = out.Version
-	r.say(fmt.Sprintf("version %d, searched by %s", out.Version, out.Search.Method))
+	r.setDetail(fmt.Sprintf("version %d, searched by %s", out.Version, out.Search.Method))
 	return workflow.UpsertTypedSearchAttributes(ctx, VersionAttribute.ValueSet(out.Version))
 }
 
@@ -196,13 +197,13 @@ func (r *refresh) index(ctx workflow.Context) error {
 	err := workflow.ExecuteActivity(ctx, do.BuildIndexes, activities.BuildIndexesInput{Version: r.progress.Version}).Get(ctx, nil)
 	if err == nil {
 		r.progress.IndexPercent = 100
-		r.say("indexed")
+		r.setDetail("indexed")
 	}
 	return err
 }
 
-// verify computes the gates. A refusal ends the run: the version stays for
-// inspection, and nothing live changes.
+// verify computes the gates. A refusal ends the run: the version is kept for
+// inspection, and the live version does not change.
 func (r *refresh) verify(ctx workflow.Context) error {
 	ctx = workflow.WithActivityOptions(ctx, longStep(4*time.Hour, fmt.Sprintf("compute the gates of version %d", r.progress.Version)))
 	r.verified = activities.VerifyVersionResult{}
@@ -217,34 +218,34 @@ func (r *refresh) verify(ctx workflow.Context) error {
 	if r.verified.Refused {
 		return refusal(r.progress.Version, r.verified.Gates)
 	}
-	r.say(fmt.Sprintf("%d gates passed", len(r.verified.Gates)))
+	r.setDetail(fmt.Sprintf("%d gates passed", len(r.verified.Gates)))
 	return nil
 }
 
 func (r *refresh) prune(ctx workflow.Context) error {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		Summary:             "drop versions that nobody needs",
+		Summary:             "drop versions that are no longer needed",
 		StartToCloseTimeout: time.Minute,
-		// What cannot be dropped now is dropped by the next refresh or the sweep.
+		// The next refresh or sweep drops what cannot be dropped now.
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 3},
 	})
 	var out activities.PruneResult
 	if err := workflow.ExecuteActivity(ctx, do.Prune).Get(ctx, &out); err != nil {
-		// The version has its place: a failure to tidy up does not undo that.
-		r.say("left to the sweep: " + reason(err))
+		// The version is already promoted: a failed cleanup does not undo that.
+		r.setDetail("left to the sweep: " + reason(err))
 		return nil
 	}
 	r.progress.Dropped = out.Dropped
-	said := fmt.Sprintf("dropped %d versions", len(out.Dropped))
+	detail := fmt.Sprintf("dropped %d versions", len(out.Dropped))
 	if out.Events+out.Verdicts > 0 {
-		said += fmt.Sprintf(", and of the stream %d events and %d verdicts", out.Events, out.Verdicts)
+		detail += fmt.Sprintf(", and of the stream %d events and %d verdicts", out.Events, out.Verdicts)
 	}
-	r.say(said)
+	r.setDetail(detail)
 	return nil
 }
 
-// compensate removes what the run leaves half made, on a context of its own
-// because the run's may be cancelled.
+// compensate removes the run's incomplete version and stops its training. It
+// uses a disconnected context because the run's may be cancelled.
 func (r *refresh) compensate(ctx workflow.Context, cause error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
@@ -252,21 +253,21 @@ func (r *refresh) compensate(ctx workflow.Context, cause error) {
 		ctx := workflow.WithActivityOptions(ctx, undoStep("stop the training run"))
 		err := workflow.ExecuteActivity(ctx, do.StopGlueRun, activities.StopGlueRunInput{RunID: r.progress.RunID}).Get(ctx, nil)
 		if err != nil {
-			workflow.GetLogger(ctx).Error("the Glue run is left to the sweep", "run_id", r.progress.RunID, "error", err)
+			workflow.GetLogger(ctx).Error("failed to stop the Glue run, leaving it to the sweep", "run_id", r.progress.RunID, "error", err)
 		}
 	}
 	if r.created && !r.concluded {
-		ctx := workflow.WithActivityOptions(ctx, undoStep("drop the half-made version"))
+		ctx := workflow.WithActivityOptions(ctx, undoStep("drop the incomplete version"))
 		err := workflow.ExecuteActivity(ctx, do.DropVersion, activities.DropVersionInput{
 			RunID: r.progress.RunID, Reason: reason(cause),
 		}).Get(ctx, nil)
 		if err != nil {
-			workflow.GetLogger(ctx).Error("the half-made version is left to the sweep", "run_id", r.progress.RunID, "error", err)
+			workflow.GetLogger(ctx).Error("failed to drop the incomplete version, leaving it to the sweep", "run_id", r.progress.RunID, "error", err)
 		}
 	}
 }
 
-// refusal is the error of a version that its gates refuse.
+// refusal returns the error of a version that its gates refuse.
 func refusal(version int64, gates []recsys.GateResult) error {
 	var refused []recsys.GateResult
 	var reasons []error

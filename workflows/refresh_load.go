@@ -9,9 +9,9 @@ import (
 	"github.com/recflow/recflow/activities"
 )
 
-// load copies every file of the manifest into the version, a few at a time: as
-// one ends the next begins. The first failure cancels the others, and they are
-// waited for, so that nothing writes while the compensation runs.
+// load copies every file of the manifest into the version, several at a time.
+// The first failure cancels the others. It waits for all of them, so that
+// nothing writes during the compensation.
 func (r *refresh) load(ctx workflow.Context) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
@@ -39,7 +39,7 @@ func (r *refresh) load(ctx workflow.Context) error {
 			next, running = next+1, running+1
 		}
 		if running == 0 {
-			break // failed before the last file was begun
+			break // failed before the last file was started
 		}
 		selector.Select(ctx)
 	}
@@ -47,18 +47,18 @@ func (r *refresh) load(ctx workflow.Context) error {
 }
 
 func (r *refresh) loadFile(ctx workflow.Context, file int) workflow.Future {
-	// 4 GiB is the most a file may have; a slow link takes its time for that.
+	// A file has at most 4 GiB, which takes this long on a slow network.
 	ctx = workflow.WithActivityOptions(ctx, longStep(4*time.Hour, fmt.Sprintf("load file %d of %d", file+1, r.progress.FilesTotal)))
 	return workflow.ExecuteActivity(ctx, do.LoadFile, activities.LoadFileInput{Version: r.progress.Version, File: file})
 }
 
-// loaded notes how many rows of a file are in.
+// loaded records how many rows of a file are loaded.
 func (r *refresh) loaded(file int, rows int64) {
 	if file < 0 || file >= len(r.fileRows) {
 		return
 	}
 	r.progress.RowsLoaded += rows - r.fileRows[file]
 	r.fileRows[file] = rows
-	r.say(fmt.Sprintf("%d of %d files, %d of %d rows",
+	r.setDetail(fmt.Sprintf("%d of %d files, %d of %d rows",
 		r.progress.FilesDone, r.progress.FilesTotal, r.progress.RowsLoaded, r.progress.RowsTotal))
 }

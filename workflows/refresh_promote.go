@@ -10,17 +10,17 @@ import (
 	"github.com/recflow/recflow/activities"
 )
 
-// maxPromotions is how often a version is verified against yet another live
-// version before a person has to decide.
+// maxPromotions limits how often a version is verified again because another
+// version was promoted in the meantime. After that an operator must decide.
 const maxPromotions = 3
 
 // promote makes the version live. The gates compared it with the version that
-// was live then; when another one went live meanwhile they are computed again.
-// A version whose events end before those of one that went live during this run
-// does not take its place: it would undo a newer refresh.
+// was live then; if another version was promoted since, they are computed
+// again. A version does not replace a version that was promoted during this run
+// and has later events, because that would undo a newer refresh.
 func (r *refresh) promote(ctx workflow.Context) error {
 	if !r.request.Promote {
-		r.conclude(OutcomeReady, "promotion was not asked for")
+		r.conclude(OutcomeReady, "promotion was not requested")
 		return nil
 	}
 	for attempt := 1; ; attempt++ {
@@ -28,11 +28,11 @@ func (r *refresh) promote(ctx workflow.Context) error {
 			return ctx.Err()
 		}
 		if v := r.verified; v.LiveRevision != r.liveRevision && v.LiveTo.After(v.To) {
-			r.conclude(OutcomeSuperseded, fmt.Sprintf("superseded: version %d, which covers events up to %s, went live meanwhile",
+			r.conclude(OutcomeSuperseded, fmt.Sprintf("superseded: version %d, which covers events up to %s, was promoted in the meantime",
 				v.LiveVersion, v.LiveTo.UTC().Format(time.RFC3339)))
 			return nil
 		}
-		err := r.flip(ctx)
+		err := r.requestPromotion(ctx)
 		if err == nil {
 			r.conclude(OutcomeLive, fmt.Sprintf("version %d is live", r.progress.Version))
 			return nil
@@ -40,7 +40,7 @@ func (r *refresh) promote(ctx workflow.Context) error {
 		if errorType(err) != activities.Conflict || attempt == maxPromotions {
 			return err
 		}
-		r.say("another version went live meanwhile")
+		r.setDetail("another version was promoted in the meantime")
 		r.enter(ctx, StageVerify)
 		if err := r.verify(ctx); err != nil {
 			return err
@@ -49,18 +49,18 @@ func (r *refresh) promote(ctx workflow.Context) error {
 	}
 }
 
-// conclude notes what became of the version.
+// conclude records the outcome of the version.
 func (r *refresh) conclude(outcome, detail string) {
 	r.outcome, r.verdict = outcome, detail
-	r.say(detail)
+	r.setDetail(detail)
 }
 
-// flip asks for the promotion and waits for its answer even when the run is
-// cancelled meanwhile: it takes a moment, and nobody wants to wonder.
-func (r *refresh) flip(ctx workflow.Context) error {
+// requestPromotion runs the promotion and waits for its result even if the run is
+// cancelled, so that the outcome is known. The promotion takes only a moment.
+func (r *refresh) requestPromotion(ctx workflow.Context) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	ctx = workflow.WithActivityOptions(ctx, quickStep(fmt.Sprintf("make version %d live", r.progress.Version)))
+	ctx = workflow.WithActivityOptions(ctx, quickStep(fmt.Sprintf("promote version %d", r.progress.Version)))
 	return workflow.ExecuteActivity(ctx, do.Promote, activities.PromoteInput{
 		Version:    r.progress.Version,
 		IfRevision: r.verified.LiveRevision,
@@ -69,13 +69,13 @@ func (r *refresh) flip(ctx workflow.Context) error {
 	}).Get(ctx, nil)
 }
 
-// heartbeatTimeout finds a dead worker. Steps beat once a second.
+// heartbeatTimeout detects a dead worker. Steps heartbeat once a second.
 const heartbeatTimeout = 10 * time.Second
 
-// quickStep is for a step of a few statements or requests. An outage of Postgres
-// or S3 is waited out for an hour; a training must not be lost to less. A step
-// under way is waited for when the run is cancelled, so that the compensation
-// finds what it did.
+// quickStep is for a step of a few statements or requests. It retries for an
+// hour, so that an outage of Postgres or S3 does not lose a training. On
+// cancellation a running step is awaited, so that the compensation finds what
+// it did.
 func quickStep(summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:                summary,
@@ -86,10 +86,10 @@ func quickStep(summary string) workflow.ActivityOptions {
 	}
 }
 
-// longStep is for a step that heartbeats and takes at most limit. It resumes or
-// begins again, so attempts are not counted; all of them together get three
-// times the limit. When the run is cancelled the step is told by its heartbeat
-// and waited for: it holds locks that the compensation needs.
+// longStep is for a step that heartbeats and takes at most limit. A retry
+// resumes or starts over, so attempts are unlimited; together they may take
+// three times the limit. On cancellation the step learns of it by its heartbeat
+// and is awaited, because it holds locks that the compensation needs.
 func longStep(limit time.Duration, summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:                summary,
@@ -101,8 +101,8 @@ func longStep(limit time.Duration, summary string) workflow.ActivityOptions {
 	}
 }
 
-// undoStep is for compensation: tried for a quarter of an hour, then left to the
-// hourly sweep. Stopping a Glue run takes it a minute or two.
+// undoStep is for compensation. It retries for 15 minutes; after that the
+// hourly sweep takes over. Stopping a Glue run takes one or two minutes.
 func undoStep(summary string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		Summary:                summary,

@@ -14,29 +14,29 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// answer lets the run be asked how far it is, before it has done anything.
-func (r *refresh) answer(ctx workflow.Context) error {
+// registerHandlers registers the progress query before the run does anything else.
+func (r *refresh) registerHandlers(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, ProgressQuery, func() (Progress, error) { return r.progress, nil },
-		workflow.QueryHandlerOptions{Description: "how far the refresh is"})
+		workflow.QueryHandlerOptions{Description: "progress of the refresh"})
 	if err != nil {
 		return err
 	}
 	notes := workflow.GetSignalChannelWithOptions(ctx, activities.NoteSignal, workflow.SignalChannelOptions{
-		Description: "sent by the steps themselves to tell how far they are",
+		Description: "sent by the steps to report progress",
 	})
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
 			var n activities.Note
 			notes.Receive(ctx, &n)
-			r.hear(n)
-			r.show(ctx)
+			r.applyNote(n)
+			r.updateDetails(ctx)
 		}
 	})
 	return workflow.UpsertTypedSearchAttributes(ctx, RunIDAttribute.ValueSet(r.progress.RunID))
 }
 
-// hear takes in what a step says about itself.
-func (r *refresh) hear(n activities.Note) {
+// applyNote applies a note from a step to the progress.
+func (r *refresh) applyNote(n activities.Note) {
 	if n.GlueRunID != "" {
 		r.progress.TrainDone, r.progress.TrainTotal = n.Done, n.Total
 	}
@@ -51,18 +51,18 @@ func (r *refresh) hear(n activities.Note) {
 	if n.Total > 0 {
 		detail = fmt.Sprintf("%s %d of %d", detail, n.Done, n.Total)
 	}
-	r.say(detail)
+	r.setDetail(detail)
 }
 
-// enter begins a stage.
+// enter starts a stage.
 func (r *refresh) enter(ctx workflow.Context, stage string) {
 	now := workflow.Now(ctx)
 	r.leave(now)
 	r.progress.Stage, r.progress.Detail = stage, ""
 	r.progress.Stages = append(r.progress.Stages, StageProgress{Stage: stage, Began: now})
-	// The values are checked types, so this cannot fail.
+	// The values have the right types, so this cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, StageAttribute.ValueSet(stage))
-	r.show(ctx)
+	r.updateDetails(ctx)
 }
 
 func (r *refresh) leave(now time.Time) {
@@ -71,16 +71,16 @@ func (r *refresh) leave(now time.Time) {
 	}
 }
 
-// say replaces the detail of the present stage.
-func (r *refresh) say(detail string) {
+// setDetail replaces the detail of the current stage.
+func (r *refresh) setDetail(detail string) {
 	r.progress.Detail = detail
 	if n := len(r.progress.Stages); n > 0 {
 		r.progress.Stages[n-1].Detail = detail
 	}
 }
 
-// finish records how the run ended, and turns an error into one that says at
-// first sight what happened.
+// finish records the outcome of the run and returns an error whose message
+// begins with the reason.
 func (r *refresh) finish(ctx workflow.Context, err error) (*RefreshResult, error) {
 	switch {
 	case err == nil:
@@ -93,13 +93,13 @@ func (r *refresh) finish(ctx workflow.Context, err error) (*RefreshResult, error
 	}
 	if err != nil {
 		r.verdict = reason(err)
-		r.say(r.verdict)
+		r.setDetail(r.verdict)
 		err = r.failure(err)
 	}
 	r.leave(workflow.Now(ctx))
 	r.progress.Stage, r.progress.Detail, r.progress.Outcome = StageDone, r.verdict, r.outcome
 	_ = workflow.UpsertTypedSearchAttributes(ctx, StageAttribute.ValueSet(StageDone), OutcomeAttribute.ValueSet(r.outcome))
-	r.show(ctx)
+	r.updateDetails(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,20 +115,21 @@ func (r *refresh) finish(ctx workflow.Context, err error) (*RefreshResult, error
 	}, nil
 }
 
-// failure is the error that the run ends with. The wrapping "activity error" is
-// taken off, so that type and reason stand first in the UI.
+// failure returns the error of the run. It removes the wrapping "activity
+// error", so that the UI shows type and reason first.
 func (r *refresh) failure(err error) error {
 	if temporal.IsCanceledError(err) {
 		return err
 	}
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) && app.Type() == activities.GateRefused && app.HasDetails() {
-		return err // made by verify, with the gates as details
+		return err // returned by verify, with the gates as details
 	}
 	return temporal.NewNonRetryableApplicationError(r.progress.Stage+": "+reason(err), kindOf(err), nil)
 }
 
-// withKind is the reason of an error after its type, by which runbooks go.
+// withKind returns the reason of an error after its type, which the runbooks
+// refer to.
 func withKind(err error) string {
 	if kind := errorType(err); kind != "" {
 		return kind + ": " + reason(err)
@@ -136,7 +137,7 @@ func withKind(err error) string {
 	return reason(err)
 }
 
-// kindOf is errorType, with a name for an error that has none.
+// kindOf is errorType with a default for an error without a type.
 func kindOf(err error) string {
 	if kind := errorType(err); kind != "" {
 		return kind
@@ -144,7 +145,7 @@ func kindOf(err error) string {
 	return "Failed"
 }
 
-// errorType is the Temporal type of an activity's error, "" when it has none.
+// errorType returns the Temporal type of an activity's error, or "".
 func errorType(err error) string {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
@@ -157,9 +158,9 @@ func errorType(err error) string {
 	return ""
 }
 
-// cause is why a run ends: a step's error or a cancellation, nil when neither. A
-// step that failed and could have been tried again was not, when the run was
-// cancelled meanwhile; then the cancellation is the cause.
+// cause returns why a run ends: the error of a step, a cancellation, or nil. If
+// the run was cancelled before a failed step could be retried, the cancellation
+// is the cause.
 func cause(err, cancelled error) error {
 	var app *temporal.ApplicationError
 	final := errors.As(err, &app) && app.NonRetryable()
@@ -169,13 +170,13 @@ func cause(err, cancelled error) error {
 	return err
 }
 
-// reason is the sentence in an error that says what happened.
+// reason returns the part of an error that states what happened.
 func reason(err error) string {
 	var timeout *temporal.TimeoutError
 	if errors.As(err, &timeout) {
-		s := "gave up after the " + timeoutName(timeout.TimeoutType()) + " time-out"
+		s := "no success within the " + timeoutName(timeout.TimeoutType()) + " time-out"
 		if last := errors.Unwrap(timeout); last != nil {
-			s += "; the last error was: " + reason(last)
+			s += "; last error: " + reason(last)
 		}
 		return s
 	}
@@ -185,7 +186,7 @@ func reason(err error) string {
 	}
 	var terminated *temporal.TerminatedError
 	if errors.As(err, &terminated) {
-		return "terminated; what it left behind goes with the next refresh or the hourly sweep"
+		return "terminated; the next refresh or the hourly sweep cleans up after it"
 	}
 	if temporal.IsCanceledError(err) {
 		return "cancelled"
@@ -208,12 +209,12 @@ func timeoutName(t enumspb.TimeoutType) string {
 	}
 }
 
-// show puts the state of the run where the Temporal UI shows it.
-func (r *refresh) show(ctx workflow.Context) {
+// updateDetails updates the details of the run in the Temporal UI.
+func (r *refresh) updateDetails(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, r.progress.markdown())
 }
 
-// markdown is the progress for people.
+// markdown formats the progress for people.
 func (p Progress) markdown() string {
 	var b strings.Builder
 	head := "**" + p.Stage + "**"
@@ -254,7 +255,7 @@ func (p Progress) markdown() string {
 	return b.String()
 }
 
-// cell keeps a text inside its table cell.
+// cell escapes a text for a table cell.
 func cell(s string) string {
 	s = strings.NewReplacer("\n", " ", "|", "\\|").Replace(s)
 	const most = 400

@@ -22,21 +22,22 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// system is what the steps do in a test: by default, what they should.
+// system fakes the steps. By default they succeed.
 type system struct {
 	env *testsuite.TestWorkflowEnvironment
 
 	mu    sync.Mutex
 	calls []string
-	// on replaces or accompanies a step: an error makes it fail.
+	// on maps a step to a function that is called with it: its error makes the
+	// step fail.
 	on map[string]func() error
 
 	verified activities.VerifyVersionResult
 	files    int
-	told     []activities.TellOutcomeInput
+	outcomes []activities.TellOutcomeInput
 }
 
-var passed = []recsys.GateResult{{Gate: recsys.GateRows, Passed: true, Reason: "as many as the manifest says"}}
+var passed = []recsys.GateResult{{Gate: recsys.GateRows, Passed: true, Reason: "as many rows as in the manifest"}}
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
@@ -55,7 +56,7 @@ func newSystem(t *testing.T) *system {
 
 func day(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
 
-// step notes a call and does what the test asked for.
+// step records a call and runs the test's function for it.
 func (s *system) step(name string) error {
 	s.mu.Lock()
 	s.calls = append(s.calls, name)
@@ -67,8 +68,8 @@ func (s *system) step(name string) error {
 	return nil
 }
 
-// fail has a step do what on says, and counts the errors that it returns. The test
-// fails when it returns none.
+// fail makes a step call on, and counts the errors that it returns. The test
+// fails if it returns none.
 func (s *system) fail(t *testing.T, step string, on func() error) {
 	kind := step + " failed"
 	faults := harnesstest.CountFaults(t, kind)
@@ -118,7 +119,7 @@ func (s *system) mock() {
 		return activities.CleanUpResult{StoppedRuns: []string{"jr_0"}}, s.step("CleanUp")
 	})
 	s.env.OnActivity(do.TellOutcome, any1, any1).Return(func(_ context.Context, in activities.TellOutcomeInput) error {
-		s.told = append(s.told, in)
+		s.outcomes = append(s.outcomes, in)
 		if on := s.on["TellOutcome"]; on != nil {
 			return on()
 		}
@@ -144,7 +145,7 @@ func (s *system) refresh(t *testing.T, r RefreshRequest) (result RefreshResult, 
 	return result, nil
 }
 
-// failsAs runs a refresh that must end with an error of this type.
+// failsAs runs a refresh that must fail with an error of this type.
 func (s *system) failsAs(t *testing.T, kind string) *temporal.ApplicationError {
 	t.Helper()
 	_, err := s.refresh(t, DefaultRefresh(day(9)))
@@ -167,7 +168,7 @@ func fails(kind, message string) func() error {
 	return func() error { return temporal.NewNonRetryableApplicationError(message, kind, nil) }
 }
 
-func TestRefresh_tells_the_whole_story(t *testing.T) {
+func TestRefresh_runs_all_stages(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
@@ -200,7 +201,8 @@ func TestRefresh_loads_a_few_files_at_a_time(t *testing.T) {
 	s.on["LoadFile"] = func() error {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
-		// Two have to meet here: the window is as wide as it was said to be.
+		// Both loads must run at the same time, which proves the configured
+		// parallelism.
 		select {
 		case both <- struct{}{}:
 		case <-both:
@@ -224,7 +226,7 @@ func TestRefresh_ends_with_the_reason_of_a_refusal(t *testing.T) {
 	require.NoError(t, err.Details(&refused))
 	require.Equal(t, s.verified.Gates[1:], refused)
 	require.Equal(t, OutcomeRefused, s.progress(t).Outcome)
-	require.NotContains(t, s.calls, "DropVersion", "it stays inspectable")
+	require.NotContains(t, s.calls, "DropVersion", "the version is kept for inspection")
 	require.NotContains(t, s.calls, "Promote")
 }
 
@@ -247,8 +249,8 @@ func TestRefresh_undoes_what_is_half_made(t *testing.T) {
 		t.Run(c.step+"_failed", func(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
-			s.fail(t, c.step, fails(c.kind, "what went wrong"))
-			require.Contains(t, s.failsAs(t, c.kind).Message(), "what went wrong")
+			s.fail(t, c.step, fails(c.kind, "the error"))
+			require.Contains(t, s.failsAs(t, c.kind).Message(), "the error")
 			require.Equal(t, c.undone, s.undone())
 		})
 		t.Run(c.step+"_cancelled", func(t *testing.T) {
@@ -263,7 +265,7 @@ func TestRefresh_undoes_what_is_half_made(t *testing.T) {
 			result, err := s.refresh(t, DefaultRefresh(day(9)))
 			require.Equal(t, c.undone, s.undone())
 			if c.step == "Promote" {
-				require.NoError(t, err, "a promotion under way is seen through")
+				require.NoError(t, err, "a promotion that has begun completes")
 				require.True(t, result.Live)
 				return
 			}
@@ -280,10 +282,10 @@ func TestCause_is_the_cancellation_when_a_step_could_have_been_repeated(t *testi
 	require.Equal(t, workflow.ErrCanceled, cause(busy, workflow.ErrCanceled))
 	require.Equal(t, final, cause(final, workflow.ErrCanceled))
 	require.Equal(t, busy, cause(busy, nil))
-	require.NoError(t, cause(nil, workflow.ErrCanceled), "it finished all the same")
+	require.NoError(t, cause(nil, workflow.ErrCanceled), "the training finished despite the cancellation")
 }
 
-// undone lists the compensations that ran.
+// undone returns the compensations that ran.
 func (s *system) undone() (calls []string) {
 	for _, c := range s.calls {
 		if c == "StopGlueRun" || c == "DropVersion" {
@@ -322,7 +324,7 @@ func TestRefresh_gives_up_when_others_keep_going_live(t *testing.T) {
 	s := newSystem(t)
 	s.fail(t, "Promote", fails(activities.Conflict, "moved"))
 	s.failsAs(t, activities.Conflict)
-	require.Empty(t, s.undone(), "the version is ready, and stays")
+	require.Empty(t, s.undone(), "the version is ready, and is kept")
 }
 
 func TestRefresh_does_not_undo_a_newer_one(t *testing.T) {
@@ -340,7 +342,7 @@ func TestRefresh_does_not_undo_a_newer_one(t *testing.T) {
 func TestRefresh_goes_back_in_time_when_asked_to(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
-	s.verified.LiveTo = day(20) // was live before the run began
+	s.verified.LiveTo = day(20) // was live before the run started
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
 	require.NoError(t, err)
 	require.True(t, result.Live)
@@ -362,7 +364,7 @@ func TestRefresh_refuses_a_request_that_makes_no_sense(t *testing.T) {
 	var app *temporal.ApplicationError
 	require.ErrorAs(t, err, &app)
 	require.Equal(t, InvalidRequest, app.Type())
-	require.Contains(t, app.Message(), `no gate "beauty"`)
+	require.Contains(t, app.Message(), `gate "beauty" does not exist`)
 	require.Empty(t, s.calls)
 }
 
@@ -408,7 +410,7 @@ func TestSweep_cleans_up_and_prunes(t *testing.T) {
 	require.EqualValues(t, 8, result.Verdicts)
 }
 
-func TestReason_says_what_the_last_error_was(t *testing.T) {
+func TestReason_includes_the_last_error(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "cancelled", reason(workflow.ErrCanceled))
 	require.Equal(t, "no database", reason(fmt.Errorf("load: %w", temporal.NewApplicationError("no database", ""))))

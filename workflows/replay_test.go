@@ -9,9 +9,9 @@ import (
 )
 
 // The histories were recorded from real servers by `go test ./worker -record`.
-// When a change breaks one of them, it would break a run under way in the same
-// place: keep the old path behind workflow.GetVersion. Record anew only what was
-// never released.
+// A change that fails on one of them would break running workflows at the same
+// point: keep the old path behind workflow.GetVersion. Record a history again
+// only for a workflow that was never released.
 func TestReplay_recorded_histories(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/histories/*.json")

@@ -20,42 +20,45 @@ import (
 // RefreshResult.
 const RefreshEmbeddings = backfill.RefreshWorkflow
 
-// RefreshRequest says what to train on, how, and what to do with the result.
+// RefreshRequest configures a refresh: the events to train on, the training,
+// and the promotion.
 type RefreshRequest struct {
-	From time.Time `json:"from,omitzero"` // inclusive; zero for everything before To
-	To   time.Time `json:"to"`            // exclusive; resolved by whoever starts the workflow, or by a scheduled run itself
+	From time.Time `json:"from,omitzero"` // inclusive; zero: all events before To
+	To   time.Time `json:"to"`            // exclusive; set by the client, or at its start by a scheduled run
 
-	// Scheduled says that a schedule asks: To is zero, and becomes the moment when
-	// the run starts.
+	// Scheduled is set in the request of a schedule: To is zero, and becomes
+	// the time when the run starts.
 	Scheduled bool `json:"scheduled,omitempty"`
 
-	Rank           int             `json:"rank"` // the dimension of the embeddings
+	Rank           int             `json:"rank"` // dimension of the embeddings
 	Iterations     int             `json:"iterations"`
 	Alpha          float64         `json:"alpha"`
 	Regularization float64         `json:"regularization"`
 	Seed           int64           `json:"seed"`
 	Interest       recsys.Interest `json:"interest"`
 
-	// Search is how the version is searched; nil lets its size decide.
+	// Search is how the version is searched; nil chooses by its size.
 	Search *recsys.Search `json:"search,omitempty"`
 
-	// AcceptGates overrides the refusal of gates: gate name to the reason why.
+	// AcceptGates overrides refusals of gates: gate name to the reason for the
+	// override.
 	AcceptGates map[string]string `json:"accept_gates,omitempty"`
 
-	// Promote makes the version live when no gate refuses it.
+	// Promote makes the version live if no gate refuses it.
 	Promote bool `json:"promote"`
 
-	// Evaluation says that the version shows how good such a training would have
-	// been: it does not go live, and lets other refreshes train first.
+	// Evaluation marks a version that only measures the quality of such a
+	// training: it is never promoted, and other refreshes train first.
 	Evaluation bool `json:"evaluation,omitempty"`
 
-	// Actor is who asked, for the audit of promotions. It does not take part in
-	// the workflow id: the same refresh asked for by two people is one.
+	// Actor is the user who requested the refresh, for the audit of promotions.
+	// It is not part of the workflow id: the same request by two users starts
+	// one refresh.
 	Actor string `json:"actor,omitempty"`
 }
 
-// DefaultRefresh is a request for everything before to, with the parameters
-// that measured best on the data sets we know, promoted when the gates pass.
+// DefaultRefresh returns a request for everything before to, with the
+// parameters that measured best on our data sets, promoted if the gates pass.
 func DefaultRefresh(to time.Time) RefreshRequest {
 	return RefreshRequest{
 		To:             to.UTC().Truncate(time.Second),
@@ -69,7 +72,7 @@ func DefaultRefresh(to time.Time) RefreshRequest {
 	}
 }
 
-// Validate returns every mistake in the request.
+// Validate returns all mistakes in the request.
 func (r RefreshRequest) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -91,7 +94,8 @@ func (r RefreshRequest) Validate() error {
 	if !positive(r.Regularization) {
 		bad("regularization is %v; use a positive number", r.Regularization)
 	}
-	//workflowcheck:ignore — it ranges over a map to find a mistake; only which of several it names can vary
+	// workflowcheck:ignore — it ranges over a map to find a mistake; only which
+	// of several it reports can vary
 	if err := r.Interest.Validate(); err != nil {
 		errs = append(errs, err)
 	}
@@ -103,7 +107,7 @@ func (r RefreshRequest) Validate() error {
 	}
 	for _, gate := range sortedKeys(r.AcceptGates) {
 		if !slices.Contains(recsys.GateNames(), gate) {
-			bad("there is no gate %q; the gates are %v", gate, recsys.GateNames())
+			bad("gate %q does not exist; the gates are %v", gate, recsys.GateNames())
 		}
 		if r.AcceptGates[gate] == "" {
 			bad("gate %s: a reason is needed to accept it", gate)
@@ -112,8 +116,8 @@ func (r RefreshRequest) Validate() error {
 	return errors.Join(errs...)
 }
 
-// resolved is the request of a run that started then: with an end, also when a
-// schedule asks.
+// resolved returns the request of a run that started at then. If it is
+// scheduled, its To is then.
 func (r RefreshRequest) resolved(start time.Time) RefreshRequest {
 	if r.Scheduled && r.To.IsZero() {
 		r.To = start.UTC().Truncate(time.Second)
@@ -123,28 +127,29 @@ func (r RefreshRequest) resolved(start time.Time) RefreshRequest {
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
-// idTime is how a time is written inside an id: sortable and free of colons.
+// idTime is the layout of a time inside an id: sortable and without colons.
 const idTime = "20060102T150405Z"
 
-// RefreshWorkflowID is the id of the workflow that does r: readable, and the
-// same for the same request, so that asking twice starts one.
+// RefreshWorkflowID returns the workflow id of r. It is readable, and the same
+// for the same request, so a repeated request starts one workflow.
 func RefreshWorkflowID(r RefreshRequest) string {
 	r.Actor = ""
 	r.From, r.To = r.From.UTC(), r.To.UTC()
-	// Marshalling a struct of numbers, strings and string maps cannot fail, and
-	// writes the keys of a map in order.
+	// Marshaling a struct of numbers, strings and string maps cannot fail, and
+	// writes map keys in order.
 	data, _ := json.Marshal(r)
 	sum := sha256.Sum256(data)
 	return "refresh-" + backfill.Span(r.From, r.To) + "-" + hex.EncodeToString(sum[:4])
 }
 
-// runID is the id of the training run of a workflow run: the end of its events,
-// then the last digits of the Temporal run id (the first ones are a clock).
+// runID returns the id of the training run of a workflow run: the end of its
+// events, and the last digits of the Temporal run id (the first ones are a
+// timestamp).
 func runID(to time.Time, temporalRunID string) string {
 	return to.UTC().Format(idTime) + "-" + temporalRunID[max(0, len(temporalRunID)-8):]
 }
 
-// sortedKeys ranges over a map, and puts order into it.
+// sortedKeys returns the keys of a map in order.
 //
-//workflowcheck:ignore
+// workflowcheck:ignore
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -18,7 +18,7 @@ func TestRefreshWorkflowID_is_readable_and_the_same_for_the_same_request(t *test
 	require.Regexp(t, `^refresh-all-20250109-[0-9a-f]{8}$`, id)
 
 	same := r
-	same.Actor = "somebody else"
+	same.Actor = "another user"
 	same.To = r.To.In(time.FixedZone("", 3600))
 	same.Interest = recsys.DefaultInterest()
 	require.Equal(t, id, RefreshWorkflowID(same))

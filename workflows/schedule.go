@@ -15,30 +15,31 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// RefreshSchedule is the id of the schedule of the refresh, and the beginning of
-// the ids of its runs.
+// RefreshSchedule is the id of the refresh schedule, and the prefix of the
+// workflow ids of its runs.
 const RefreshSchedule = "recflow-refresh"
 
-// DefaultCatchUp makes up for a nightly refresh that an outage of the night
-// prevented, before noon.
+// DefaultCatchUp lets a nightly refresh that an outage prevented start before
+// noon.
 const DefaultCatchUp = 12 * time.Hour
 
-// Schedule says when to refresh, and how. Runs do not overlap: one that is due
-// while another is under way is skipped. A run that fails pauses the schedule.
+// Schedule configures when to refresh, and how. Runs do not overlap: a run that
+// is due while another one is running is skipped. A failed run pauses the
+// schedule.
 type Schedule struct {
-	Cron    string         // five fields, in UTC; or
-	Every   time.Duration  // so often
-	Jitter  time.Duration  // each run starts up to so much later
-	CatchUp time.Duration  // a run that was prevented is made up for within this time
-	Refresh RefreshRequest // Scheduled: its end is when it starts
+	Cron    string         // five fields, in UTC
+	Every   time.Duration  // interval, if Cron is empty
+	Jitter  time.Duration  // each run is delayed by a random time up to this
+	CatchUp time.Duration  // a missed run is started within this time
+	Refresh RefreshRequest // Scheduled: its To is the start of the run
 	Paused  bool
-	Note    string // why it is paused; Temporal writes it when a run has failed
+	Note    string // reason of a pause; Temporal writes it when a run has failed
 }
 
-// cronFields are five fields. Their values are for Temporal to judge.
+// cronFields matches five fields. Temporal validates their values.
 var cronFields = regexp.MustCompile(`^[0-9A-Za-z*,/?-]+( [0-9A-Za-z*,/?-]+){4}$`)
 
-// Validate returns every mistake in the schedule.
+// Validate returns all mistakes in the schedule.
 func (s Schedule) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -57,7 +58,7 @@ func (s Schedule) Validate() error {
 		bad("the catch-up window is %s; use 10s to 365d", s.CatchUp)
 	}
 	if !s.Refresh.Scheduled || !s.Refresh.To.IsZero() {
-		bad("a scheduled refresh has no fixed end")
+		bad("the request of a schedule must not have a fixed end")
 	}
 	if err := s.Refresh.resolved(time.Now()).Validate(); err != nil {
 		errs = append(errs, err)
@@ -65,11 +66,12 @@ func (s Schedule) Validate() error {
 	return errors.Join(errs...)
 }
 
-// temporal is the schedule as Temporal keeps it.
+// temporal converts the schedule to its Temporal form.
 func (s Schedule) temporal(taskQueue string) client.Schedule {
 	spec := &client.ScheduleSpec{Jitter: s.Jitter}
 	if s.Cron != "" {
-		// Temporal keeps the calendar that it makes of the fields, and the comment.
+		// Temporal keeps the calendar that it derives from the fields, and the
+		// comment.
 		spec.CronExpressions = []string{s.Cron + " # " + s.Cron}
 	} else {
 		spec.Intervals = []client.ScheduleIntervalSpec{{Every: s.Every}}
@@ -93,10 +95,10 @@ func (s Schedule) temporal(taskQueue string) client.Schedule {
 	}
 }
 
-// PutSchedule makes the schedule of the refresh, or replaces the whole of it, with
-// what change returns. change gets the present one, nil when there is none, and
-// its error comes back. Temporal does not compare before it replaces: callers
-// that may meet take a lock.
+// PutSchedule creates the refresh schedule or replaces it with the result of
+// change. change gets the current schedule, or nil if there is none, and its
+// error is returned. Temporal does not compare before it replaces, so callers
+// that may run concurrently must take a lock.
 func PutSchedule(ctx context.Context, c client.Client, taskQueue string, change func(present *Schedule) (Schedule, error)) error {
 	changed := func(present *Schedule) (Schedule, error) {
 		s, err := change(present)
@@ -138,14 +140,14 @@ func PutSchedule(ctx context.Context, c client.Client, taskQueue string, change 
 		Note:           s.Note,
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		return fmt.Errorf("the schedule %s was made meanwhile: %w", RefreshSchedule, recsys.ErrConflict)
+		return fmt.Errorf("the schedule %s was created by another request: %w", RefreshSchedule, recsys.ErrConflict)
 	}
 	return err
 }
 
-// DeleteSchedule ends the schedule of the refresh. A run that is under way goes
-// on. may is asked before with the present one, and its error comes back; without a schedule the error is
-// recsys.ErrNotFound.
+// DeleteSchedule deletes the refresh schedule. A running refresh continues. may
+// is called first with the current schedule, and its error is returned. Without
+// a schedule the error is recsys.ErrNotFound.
 func DeleteSchedule(ctx context.Context, c client.Client, may func(present *Schedule) error) error {
 	handle := c.ScheduleClient().GetHandle(ctx, RefreshSchedule)
 	d, err := handle.Describe(ctx)
@@ -162,7 +164,7 @@ func DeleteSchedule(ctx context.Context, c client.Client, may func(present *Sche
 	return noSchedule(handle.Delete(ctx))
 }
 
-// noSchedule turns Temporal's not found into ours.
+// noSchedule translates Temporal's NotFound to recsys.ErrNotFound.
 func noSchedule(err error) error {
 	if missing := (*serviceerror.NotFound)(nil); errors.As(err, &missing) {
 		return fmt.Errorf("no refresh is scheduled: %w", recsys.ErrNotFound)

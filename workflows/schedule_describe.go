@@ -16,34 +16,34 @@ import (
 	"github.com/recflow/recflow/activities"
 )
 
-// Outcomes of a scheduled run beside those of a refresh.
+// Outcomes of a scheduled run in addition to those of a refresh.
 const (
 	OutcomeRunning   = "running"
-	OutcomeForgotten = "forgotten" // Temporal does not keep it any longer
+	OutcomeForgotten = "forgotten" // removed by Temporal after its retention
 )
 
-// late is how much later than planned a run may start before it is overdue.
+// late is the delay after which a due run is overdue.
 const late = time.Minute
 
-// ScheduleState is the schedule of the refresh and what has come of it.
+// ScheduleState is the refresh schedule and its runs.
 type ScheduleState struct {
 	Schedule
-	Runs    []ScheduledRun // the last ones, newest first
-	Next    []time.Time    // when the next are due, before jitter
-	Started int            // runs in all
-	Missed  int            // runs that were prevented, and not made up for within the catch-up window
-	Skipped int            // runs that were due while another was under way
+	Runs    []ScheduledRun // most recent runs, newest first
+	Next    []time.Time    // next due times, without jitter
+	Started int            // total number of runs
+	Missed  int            // runs that were prevented and not started within the catch-up window
+	Skipped int            // runs that were due while another one was running
 	Overdue bool           // a run is due and has not started
-	Changed time.Time      // when the schedule was made or replaced
+	Changed time.Time      // when the schedule was created or replaced
 }
 
-// ScheduledRun is a run that the schedule started.
+// ScheduledRun is a run that was started by the schedule.
 type ScheduledRun struct {
 	WorkflowID, RunID string
 	Due, Started      time.Time
 	Outcome           string
-	Detail            string // the outcome in words: of a failure, its reason
-	Version           int64  // 0: none was made, or it is not over
+	Detail            string // outcome as a sentence; the reason of a failure
+	Version           int64  // 0: no version, or still running
 }
 
 // DescribeSchedule reads the schedule of the refresh, or returns
@@ -66,11 +66,11 @@ func DescribeSchedule(ctx context.Context, c client.Client) (ScheduleState, erro
 		Overdue:  overdue(s, d.Info.NextActionTimes, time.Now()),
 		Changed:  d.Info.LastUpdateAt,
 	}
-	if out.Changed.Unix() <= 0 { // the SDK makes the epoch of no time
+	if out.Changed.Unix() <= 0 { // the SDK turns a missing time into the Unix epoch
 		out.Changed = d.Info.CreatedAt
 	}
 	if s.Paused {
-		out.Next = nil // Temporal goes on counting
+		out.Next = nil // Temporal lists due times even for a paused schedule
 	}
 	for _, a := range slices.Backward(d.Info.RecentActions) {
 		run := ScheduledRun{Due: a.ScheduleTime, Started: a.ActualTime}
@@ -85,12 +85,12 @@ func DescribeSchedule(ctx context.Context, c client.Client) (ScheduleState, erro
 	return out, nil
 }
 
-// overdue reports whether the first of the next runs should have started.
+// overdue reports whether the first due run should have started by now.
 func overdue(s Schedule, next []time.Time, now time.Time) bool {
 	return !s.Paused && len(next) > 0 && now.Sub(next[0]) > s.Jitter+late
 }
 
-// conclude finds out what became of a run.
+// conclude sets the outcome of a run.
 func (r *ScheduledRun) conclude(ctx context.Context, c client.Client) error {
 	d, err := c.DescribeWorkflowExecution(ctx, r.WorkflowID, r.RunID)
 	if missing := (*serviceerror.NotFound)(nil); errors.As(err, &missing) {
@@ -98,7 +98,7 @@ func (r *ScheduledRun) conclude(ctx context.Context, c client.Client) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("ask what became of run %s: %w", r.WorkflowID, err)
+		return fmt.Errorf("read the outcome of run %s: %w", r.WorkflowID, err)
 	}
 	switch status := d.WorkflowExecutionInfo.Status; status {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
@@ -114,14 +114,14 @@ func (r *ScheduledRun) conclude(ctx context.Context, c client.Client) error {
 			return ctx.Err()
 		case errorType(err) == activities.GateRefused:
 			r.Outcome, r.Detail = OutcomeRefused, reason(err)
-		default: // terminated and timed out as well
+		default: // includes terminated and timed out
 			r.Outcome, r.Detail = OutcomeFailed, reason(err)
 		}
 	}
 	return nil
 }
 
-// scheduleOf reads what Schedule.temporal wrote.
+// scheduleOf reads a schedule written by Schedule.temporal.
 func scheduleOf(t client.Schedule) (s Schedule, err error) {
 	if spec := t.Spec; spec != nil {
 		s.Jitter = spec.Jitter
@@ -140,11 +140,11 @@ func scheduleOf(t client.Schedule) (s Schedule, err error) {
 	}
 	action, ok := t.Action.(*client.ScheduleWorkflowAction)
 	if !ok || len(action.Args) != 1 {
-		return s, fmt.Errorf("the schedule %s is not one of ours: it does not start a refresh", RefreshSchedule)
+		return s, fmt.Errorf("the schedule %s was not created by recflow: it does not start a refresh", RefreshSchedule)
 	}
 	payload, ok := action.Args[0].(*commonpb.Payload)
 	if !ok {
-		return s, fmt.Errorf("the schedule %s is not one of ours: its request cannot be read", RefreshSchedule)
+		return s, fmt.Errorf("the schedule %s was not created by recflow: its request cannot be read", RefreshSchedule)
 	}
 	if err := converter.GetDefaultDataConverter().FromPayload(payload, &s.Refresh); err != nil {
 		return s, fmt.Errorf("read the request of the schedule %s: %w", RefreshSchedule, err)

@@ -22,7 +22,7 @@ func TestRefresh_of_a_schedule_ends_when_it_starts(t *testing.T) {
 	require.Contains(t, result.RunID, "20250109T000001Z-")
 }
 
-func TestRefresh_without_an_end_is_refused_when_no_schedule_asks(t *testing.T) {
+func TestRefresh_without_an_end_is_refused_unless_scheduled(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	r := DefaultRefresh(day(9))

@@ -19,13 +19,13 @@ import (
 
 func always(*workflows.Schedule) error { return nil }
 
-// to replaces whatever is there.
+// to returns a change that replaces the schedule.
 func to(s workflows.Schedule) func(*workflows.Schedule) (workflows.Schedule, error) {
 	return func(*workflows.Schedule) (workflows.Schedule, error) { return s, nil }
 }
 
-// scheduling is a Temporal whose worker ends every refresh at once: well, or with
-// a refusal when its seed is 13.
+// scheduling is a Temporal server whose worker ends every refresh at once:
+// successfully, or with a refusal when its seed is 13.
 func scheduling(t *testing.T) client.Client {
 	t.Helper()
 	t.Parallel()
@@ -51,7 +51,7 @@ func nightly() workflows.Schedule {
 	return workflows.Schedule{Cron: "0 3 * * *", Jitter: 10 * time.Minute, CatchUp: workflows.DefaultCatchUp, Refresh: r}
 }
 
-// trigger starts a run now and waits until the schedule has heard of its end.
+// trigger starts a run and waits until the schedule has recorded its end.
 func trigger(t *testing.T, c client.Client, over func(workflows.ScheduleState) bool) (s workflows.ScheduleState) {
 	t.Helper()
 	require.NoError(t, c.ScheduleClient().GetHandle(t.Context(), workflows.RefreshSchedule).Trigger(t.Context(), client.ScheduleTriggerOptions{}))
@@ -81,7 +81,7 @@ func TestSchedule_is_read_as_it_was_put(t *testing.T) {
 	}
 	require.False(t, s.Overdue)
 
-	// Another one takes its place, wholly.
+	// Another schedule replaces it completely.
 	other := nightly()
 	other.Cron, other.Every, other.Jitter, other.Paused, other.Note = "", 6*time.Hour, 0, true, "the shop moves"
 	other.Refresh.Promote, other.Refresh.Rank = false, 32
@@ -94,7 +94,7 @@ func TestSchedule_is_read_as_it_was_put(t *testing.T) {
 	require.Equal(t, other, s.Schedule)
 	require.Empty(t, s.Next, "it is paused")
 
-	// Who may not changes nothing.
+	// An error of change leaves the schedule as it is.
 	no := errors.New("not now")
 	deny := func(*workflows.Schedule) error { return no }
 	require.ErrorIs(t, workflows.PutSchedule(t.Context(), c, "recflow", func(*workflows.Schedule) (workflows.Schedule, error) { return want, no }), no)
@@ -110,7 +110,7 @@ func TestSchedule_is_read_as_it_was_put(t *testing.T) {
 	_, err = workflows.DescribeSchedule(t.Context(), c)
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 	require.ErrorIs(t, workflows.DeleteSchedule(t.Context(), c, always), recsys.ErrNotFound)
-	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", to(want)), "it may come back")
+	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", to(want)), "it can be created again")
 }
 
 func TestSchedule_shows_runs_and_pauses_with_the_reason_of_a_failure(t *testing.T) {
@@ -133,7 +133,7 @@ func TestSchedule_shows_runs_and_pauses_with_the_reason_of_a_failure(t *testing.
 	require.Equal(t, workflows.OutcomeRefused, state.Runs[0].Outcome, "newest first")
 	require.Equal(t, "version 7 is refused: gate recall", state.Runs[0].Detail)
 
-	// Putting it again lets it go on.
+	// Putting the schedule again resumes it.
 	s.Refresh.Seed = 42
 	require.NoError(t, workflows.PutSchedule(t.Context(), c, "recflow", to(s)))
 	state, err := workflows.DescribeSchedule(t.Context(), c)
@@ -153,7 +153,7 @@ func TestSchedule_names_every_mistake(t *testing.T) {
 		"whole seconds":        func(s *workflows.Schedule) { s.Cron, s.Every = "", time.Second },
 		"jitter":               func(s *workflows.Schedule) { s.Jitter = 13 * time.Hour },
 		"catch-up":             func(s *workflows.Schedule) { s.CatchUp = time.Second },
-		"no fixed end":         func(s *workflows.Schedule) { s.Refresh.To = time.Now() },
+		"must not have a fixed end":         func(s *workflows.Schedule) { s.Refresh.To = time.Now() },
 		"rank":                 func(s *workflows.Schedule) { s.Refresh.Rank = 0 },
 	} {
 		s := nightly()

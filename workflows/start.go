@@ -13,22 +13,22 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Register makes the workflows known to a worker.
+// Register registers all workflows with a worker.
 func Register(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(refreshEmbeddings, workflow.RegisterOptions{Name: RefreshEmbeddings})
 	w.RegisterWorkflowWithOptions(sweep, workflow.RegisterOptions{Name: Sweep})
 	RegisterBackfills(w)
 }
 
-// RegisterBackfills makes what runs refreshes known to a worker, and not the
+// RegisterBackfills registers the workflows that start refreshes, without the
 // refresh itself.
 func RegisterBackfills(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(runBackfill, workflow.RegisterOptions{Name: Backfill})
 	w.RegisterWorkflowWithOptions(planBackfill, workflow.RegisterOptions{Name: PlanBackfill})
 }
 
-// Start starts a refresh, or returns the run of the very same request that is
-// under way, and then running is true.
+// Start starts a refresh. If the same request is already running, it returns
+// that run, and running is true.
 func Start(ctx context.Context, c client.Client, taskQueue string, r RefreshRequest) (run client.WorkflowRun, running bool, err error) {
 	if err := r.Validate(); err != nil {
 		return nil, false, err
@@ -39,7 +39,8 @@ func Start(ctx context.Context, c client.Client, taskQueue string, r RefreshRequ
 		TaskQueue:     taskQueue,
 		StaticSummary: summary(r),
 		StaticDetails: details(r),
-		// Without this the client returns the run under way and does not say so.
+		// Without this the client returns the running workflow without an
+		// error.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 	}, RefreshEmbeddings, r)
 	if already := (*serviceerror.WorkflowExecutionAlreadyStarted)(nil); errors.As(err, &already) {
@@ -51,15 +52,16 @@ func Start(ctx context.Context, c client.Client, taskQueue string, r RefreshRequ
 	return run, false, nil
 }
 
-// AskProgress asks a run how far it is. Empty runID: the latest run of the id.
+// AskProgress queries the progress of a run. An empty runID means the latest
+// run of the id.
 func AskProgress(ctx context.Context, c client.Client, workflowID, runID string) (Progress, error) {
 	answer, err := c.QueryWorkflow(ctx, workflowID, runID, ProgressQuery)
 	if err != nil {
-		return Progress{}, fmt.Errorf("ask workflow %s for its progress: %w", workflowID, err)
+		return Progress{}, fmt.Errorf("query the progress of workflow %s: %w", workflowID, err)
 	}
 	var p Progress
 	if err := answer.Get(&p); err != nil {
-		return Progress{}, fmt.Errorf("read the progress of workflow %s: %w", workflowID, err)
+		return Progress{}, fmt.Errorf("decode the progress of workflow %s: %w", workflowID, err)
 	}
 	return p, nil
 }
@@ -68,9 +70,10 @@ func summary(r RefreshRequest) string {
 	return fmt.Sprintf("refresh on events %s, rank %d", span(r), r.Rank)
 }
 
-// details writes into memory, which the checker takes for any writer.
+// details describes the refresh in Markdown. It writes to memory, which the
+// checker cannot tell from other writers.
 //
-//workflowcheck:ignore
+// workflowcheck:ignore
 func details(r RefreshRequest) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Trains on the events %s, loads the embeddings as a new version and computes its gates.\n\n", span(r))
@@ -81,9 +84,9 @@ func details(r RefreshRequest) string {
 		b.WriteString("no half-life\n\n")
 	}
 	if r.Promote {
-		b.WriteString("The version goes live when no gate refuses it.\n")
+		b.WriteString("The version is promoted if no gate refuses it.\n")
 	} else {
-		b.WriteString("The version does not go live by itself.\n")
+		b.WriteString("The version is not promoted automatically.\n")
 	}
 	for _, gate := range sortedKeys(r.AcceptGates) {
 		fmt.Fprintf(&b, "\n- a refusal by gate *%s* is accepted: %s", gate, r.AcceptGates[gate])

@@ -14,15 +14,16 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// StartBackfill starts the workflow of the present round of a backfill. Each
-// round has one, once: starting it again changes nothing.
+// StartBackfill starts the workflow of the current round of a backfill. Each
+// round has one workflow: starting it again has no effect.
 func StartBackfill(ctx context.Context, c client.Client, taskQueue string, b backfill.Backfill) error {
 	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                    b.WorkflowID,
 		TaskQueue:             taskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		StaticSummary:         fmt.Sprintf("%s backfill, %d slices", b.Kind, b.Count.Total),
-		// Without this the client returns the run under way and does not say so.
+		// Without this the client returns the running workflow without an
+		// error.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 	}, Backfill, BackfillRequest{ID: b.ID, Round: b.Round})
 	if already := (*serviceerror.WorkflowExecutionAlreadyStarted)(nil); errors.As(err, &already) {
@@ -34,9 +35,9 @@ func StartBackfill(ctx context.Context, c client.Client, taskQueue string, b bac
 	return nil
 }
 
-// AskPlan asks a worker, which has S3, how large the slices of a backfill
-// would be. id is the same for the same slices: those who ask at the same time
-// share an answer.
+// AskPlan runs a workflow that estimates the sizes of a backfill's slices,
+// because only workers read S3. Concurrent calls with the same id share one
+// result, so id must be derived from the slices.
 func AskPlan(ctx context.Context, c client.Client, taskQueue, id string, in activities.PlanSlicesInput) (out activities.PlanSlicesResult, err error) {
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       "plan-" + id,
@@ -45,7 +46,7 @@ func AskPlan(ctx context.Context, c client.Client, taskQueue, id string, in acti
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, PlanBackfill, in)
 	if err != nil {
-		return out, fmt.Errorf("ask for a plan: %w", err)
+		return out, fmt.Errorf("start the plan: %w", err)
 	}
 	if err := run.Get(ctx, &out); err != nil {
 		return out, fmt.Errorf("await the plan: %w", err)
@@ -53,6 +54,5 @@ func AskPlan(ctx context.Context, c client.Client, taskQueue, id string, in acti
 	return out, nil
 }
 
-// planTimeout is how long a plan may take; whoever waits for it gives up
-// earlier.
+// planTimeout limits the plan workflow; clients stop waiting earlier.
 const planTimeout = time.Minute

@@ -15,32 +15,32 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// Sweep is the workflow type that cleans up after runs that were terminated,
-// and drops versions that nobody needs. It takes no argument.
+// Sweep is the workflow type that cleans up after terminated runs and drops
+// versions that are no longer needed. It takes no argument.
 const Sweep = backfill.SweepWorkflow
 
-// SweepSchedule is the id of the schedule that starts it, and the beginning of
-// the ids of its runs.
+// SweepSchedule is the id of the sweep schedule, and the prefix of the workflow
+// ids of its runs.
 const SweepSchedule = "recflow-sweep"
 
-// SweepResult says what a sweep found.
+// SweepResult is what a sweep cleaned up.
 type SweepResult struct {
 	CleanedUp activities.CleanUpResult `json:"cleaned_up"`
 	Dropped   []int64                  `json:"dropped,omitempty"`  // versions that were pruned
-	Events    int64                    `json:"events,omitempty"`   // of the stream, that every version covers
-	Verdicts  int64                    `json:"verdicts,omitempty"` // of events of the stream
+	Events    int64                    `json:"events,omitempty"`   // streamed events that every version covers
+	Verdicts  int64                    `json:"verdicts,omitempty"` // verdicts of streamed events
 }
 
 func sweep(ctx workflow.Context) (SweepResult, error) {
-	// Ten minutes of attempts: the next sweep comes soon enough.
-	options := quickStep("stop Glue runs and drop versions whose workflow is over")
+	// Ten minutes of attempts are enough: the next sweep runs soon.
+	options := quickStep("stop Glue runs and drop versions whose workflow has ended")
 	options.ScheduleToCloseTimeout = 10 * time.Minute
 	var out SweepResult
 	clean := workflow.WithActivityOptions(ctx, options)
 	if err := workflow.ExecuteActivity(clean, do.CleanUp).Get(ctx, &out.CleanedUp); err != nil {
 		return out, err
 	}
-	options.Summary = "drop versions that nobody needs"
+	options.Summary = "drop versions that are no longer needed"
 	var pruned activities.PruneResult
 	prune := workflow.WithActivityOptions(ctx, options)
 	err := workflow.ExecuteActivity(prune, do.Prune).Get(ctx, &pruned)
@@ -48,18 +48,18 @@ func sweep(ctx workflow.Context) (SweepResult, error) {
 	return out, err
 }
 
-// FirstStart is when the first worker of this deployment started: the moment when
-// it made the schedule of the sweep.
+// FirstStart returns when the first worker of this deployment started, which is
+// when it created the sweep schedule.
 func FirstStart(ctx context.Context, c client.Client) (time.Time, error) {
 	d, err := c.ScheduleClient().GetHandle(ctx, SweepSchedule).Describe(ctx)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("look at the schedule %s: %w", SweepSchedule, err)
+		return time.Time{}, fmt.Errorf("describe the schedule %s: %w", SweepSchedule, err)
 	}
 	return d.Info.CreatedAt, nil
 }
 
-// EnsureSweep makes the schedule of the sweep, or gives the one that exists the
-// period. Any number of workers may do so at the same time.
+// EnsureSweep creates the sweep schedule, or sets the interval of the existing
+// one. It is safe to run in several workers at the same time.
 func EnsureSweep(ctx context.Context, c client.Client, taskQueue string, every time.Duration) error {
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}}
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
@@ -72,7 +72,7 @@ func EnsureSweep(ctx context.Context, c client.Client, taskQueue string, every t
 			StaticSummary: "clean up after terminated runs",
 		},
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
-		// A sweep that was missed is made up for by the next one.
+		// A missed sweep is not started later: the next one does its work.
 		CatchupWindow: time.Minute,
 	})
 	if err == nil {
