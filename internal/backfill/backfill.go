@@ -1,6 +1,6 @@
-// Package backfill holds what a backfill is: a range of time cut into windows,
-// the decision to run or skip each, the names of the workflows that do the work,
-// and the names that workflows and activities share. It is pure: no I/O.
+// Package backfill defines backfills: how a range of time is cut into windows,
+// the decision to run or skip each, the names of the workflows that do the
+// work, and the names that workflows and activities share. It is pure: no I/O.
 package backfill
 
 import (
@@ -15,55 +15,55 @@ import (
 
 // The kinds of backfill.
 const (
-	Refresh = "refresh" // one training on the range; its version may go live
-	AsOf    = "as_of"   // one training a step, each on what came before; their versions are for evaluation
+	Refresh = "refresh" // one training on the range; its version may be promoted
+	AsOf    = "as_of"   // one training per step, each on the events before its end; their versions are for evaluation
 )
 
 // The states of a backfill and of its slices.
 const (
-	Pending    = "pending" // written down, not yet started
+	Pending    = "pending" // recorded, not yet started
 	Running    = "running"
-	Cancelling = "cancelling" // of a backfill
+	Cancelling = "cancelling" // of a backfill only
 	Succeeded  = "succeeded"
 	Failed     = "failed" // of a backfill: at least one slice failed
 	Cancelled  = "cancelled"
-	Skipped    = "skipped" // of a slice: there was no need, as its reason says
+	Skipped    = "skipped" // of a slice only; its reason says why
 )
 
-// What is run again of what an earlier backfill did.
+// Policies for ranges that an earlier backfill covered.
 const (
-	RerunMissing = "missing" // what never succeeded
-	RerunFailed  = "failed"  // what failed and never succeeded
+	RerunMissing = "missing" // run what never succeeded
+	RerunFailed  = "failed"  // run what failed and never succeeded
 	RerunAll     = "all"
 )
 
 // Limits of a backfill.
 const (
 	MaxSlices   = 2000
-	MaxParallel = 8 // trainings at a time
+	MaxParallel = 8 // parallel trainings
 	MinStep     = time.Hour
 )
 
-// Backfill is a piece of work over a range of time, cut into slices. The ledger
-// in the database is what is true about it.
+// Backfill is a range of time, cut into slices that are trained separately. The
+// ledger in the database is the source of truth.
 type Backfill struct {
 	ID          string          `json:"id"`
 	Kind        string          `json:"kind"`
 	State       string          `json:"state"`
 	From        time.Time       `json:"from,omitzero"`          // inclusive; zero: from the first event
 	To          time.Time       `json:"to"`                     // exclusive
-	StepSeconds int64           `json:"step_seconds,omitempty"` // of an as_of
-	MaxParallel int             `json:"max_parallel"`           // slices at a time
+	StepSeconds int64           `json:"step_seconds,omitempty"` // of an as_of only
+	MaxParallel int             `json:"max_parallel"`           // parallel slices
 	Rerun       string          `json:"rerun"`                  // missing, failed or all
-	Promote     bool            `json:"promote"`                // of a refresh: make the version live
-	Request     json.RawMessage `json:"parameters"`             // of each training
+	Promote     bool            `json:"promote"`                // of a refresh only: promote the version
+	Request     json.RawMessage `json:"parameters"`             // request of each training, without its range
 	Actor       string          `json:"actor"`
-	Round       int             `json:"round"` // grows with every retry
+	Round       int             `json:"round"` // incremented by every retry
 	WorkflowID  string          `json:"workflow_id"`
-	Owner       string          `json:"owner,omitempty"`       // the run of the workflow that is, or was last, at work
-	HeartbeatAt time.Time       `json:"heartbeat_at,omitzero"` // when it was last known to be
+	Owner       string          `json:"owner,omitempty"`       // run id of the workflow that runs, or last ran, the backfill
+	HeartbeatAt time.Time       `json:"heartbeat_at,omitzero"` // last heartbeat of that workflow
 	Error       string          `json:"error,omitempty"`
-	Revision    int64           `json:"revision"` // grows with every change
+	Revision    int64           `json:"revision"` // incremented by every change
 	CreatedAt   time.Time       `json:"created_at"`
 	StartedAt   time.Time       `json:"started_at,omitzero"`
 	EndedAt     time.Time       `json:"ended_at,omitzero"`
@@ -71,32 +71,32 @@ type Backfill struct {
 	Count       SliceCount      `json:"count"`
 }
 
-// Over reports whether nothing more will happen by itself.
+// Over reports whether the backfill has ended. Only a retry continues it.
 func (b Backfill) Over() bool {
 	return b.State == Succeeded || b.State == Failed || b.State == Cancelled
 }
 
 // Slice is one training of a backfill.
 type Slice struct {
-	Index         int             `json:"index"`         // from 0, in order of time
+	Index         int             `json:"index"`         // from 0, in chronological order
 	From          time.Time       `json:"from,omitzero"` // zero: from the first event
 	To            time.Time       `json:"to"`
 	State         string          `json:"state"`
-	Reason        string          `json:"reason,omitempty"` // of the decision to run or skip it
+	Reason        string          `json:"reason,omitempty"` // why it runs or is skipped
 	Attempt       int             `json:"attempt,omitempty"`
 	WorkflowID    string          `json:"workflow_id,omitempty"`
 	WorkflowRunID string          `json:"workflow_run_id,omitempty"`
 	RunID         string          `json:"run_id,omitempty"`
 	Version       int64           `json:"version,omitempty"`
-	Rows          int64           `json:"rows,omitempty"` // that the training read
+	Rows          int64           `json:"rows,omitempty"` // read by the training
 	Metrics       *recsys.Metrics `json:"metrics,omitempty"`
 	Error         string          `json:"error,omitempty"`
 	StartedAt     time.Time       `json:"started_at,omitzero"`
 	EndedAt       time.Time       `json:"ended_at,omitzero"`
-	Earlier       []Attempt       `json:"earlier,omitempty"` // attempts before this one, in order
+	Earlier       []Attempt       `json:"earlier,omitempty"` // earlier attempts, in order
 }
 
-// Attempt is an attempt at a slice that another one followed.
+// Attempt is an earlier attempt of a slice.
 type Attempt struct {
 	Attempt       int       `json:"attempt"`
 	State         string    `json:"state"`
@@ -109,7 +109,7 @@ type Attempt struct {
 	EndedAt       time.Time `json:"ended_at,omitzero"`
 }
 
-// SliceCount says how many slices are in which state.
+// SliceCount is the number of slices in each state.
 type SliceCount struct {
 	Total     int `json:"total"`
 	Pending   int `json:"pending"`
@@ -120,10 +120,10 @@ type SliceCount struct {
 	Skipped   int `json:"skipped"`
 }
 
-// Cut cuts the half-open range of a backfill into slices, in order of time.
-// A refresh is one slice. Each slice of an as_of ends a step after the one
-// before, and the last at to; all of them begin with the first event, so that
-// each sees everything that came before its end, and nothing else.
+// Cut cuts the half-open range of a backfill into slices, in chronological
+// order. A refresh is one slice. Each slice of an as_of ends one step after the
+// previous one, and the last at to; all of them begin with the first event, so
+// that each covers exactly the events before its end.
 func Cut(kind string, from, to time.Time, step time.Duration) ([]Slice, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -139,14 +139,14 @@ func Cut(kind string, from, to time.Time, step time.Duration) ([]Slice, error) {
 	if kind == AsOf {
 		switch {
 		case from.IsZero():
-			bad("from is missing: an as_of backfill begins somewhere")
+			bad("from is missing: an as_of backfill needs a start")
 		case step < MinStep || step%time.Second != 0:
 			bad("step is %s; use whole seconds, one hour or more", step)
 		case to.Sub(from)/step > MaxSlices:
-			bad("the range holds more than %d steps of %s; use a longer step", MaxSlices, step)
+			bad("the range has more than %d steps of %s; use a longer step", MaxSlices, step)
 		}
 	} else if step != 0 {
-		bad("step belongs to %s", AsOf)
+		bad("step is only valid for %s", AsOf)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func TestCut(t *testing.T) {
 	var ends []time.Time
 	for i, s := range cut {
 		require.Equal(t, i, s.Index)
-		require.True(t, s.From.IsZero(), "each sees everything before its end")
+		require.True(t, s.From.IsZero(), "each covers the events before its end")
 		require.Equal(t, backfill.Pending, s.State)
 		ends = append(ends, s.To)
 	}
@@ -39,13 +39,13 @@ func TestCut(t *testing.T) {
 	}{
 		"another kind":       {"replay", day(1), day(2), 0, "kind is not"},
 		"no end":             {backfill.Refresh, day(1), time.Time{}, 0, "to is missing"},
-		"the wrong way":      {backfill.Refresh, day(2), day(1), 0, "is not before"},
+		"reversed":           {backfill.Refresh, day(2), day(1), 0, "is not before"},
 		"nothing":            {backfill.Refresh, day(2), day(2), 0, "is not before"},
-		"a step":             {backfill.Refresh, day(1), day(2), time.Hour, "step belongs to as_of"},
-		"no beginning":       {backfill.AsOf, time.Time{}, day(2), time.Hour, "from is missing"},
+		"a step":             {backfill.Refresh, day(1), day(2), time.Hour, "step is only valid for as_of"},
+		"no start":           {backfill.AsOf, time.Time{}, day(2), time.Hour, "from is missing"},
 		"no step":            {backfill.AsOf, day(1), day(2), 0, "step is 0s"},
 		"a fraction":         {backfill.AsOf, day(1), day(2), time.Hour + time.Millisecond, "whole seconds"},
-		"more than can be":   {backfill.AsOf, day(1), day(1).Add(2001 * time.Hour), time.Hour, "more than 2000 steps"},
+		"too many steps":     {backfill.AsOf, day(1), day(1).Add(2001 * time.Hour), time.Hour, "more than 2000 steps"},
 		"a negative step":    {backfill.AsOf, day(1), day(2), -time.Hour, "step is -1h"},
 		"centuries of hours": {backfill.AsOf, time.Unix(0, 0), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Hour, "more than 2000 steps"},
 	} {

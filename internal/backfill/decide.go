@@ -3,31 +3,31 @@ package backfill
 import "fmt"
 
 // NoEvents is the reason of a slice that is skipped because its training would
-// have nothing to read.
+// have no events.
 const NoEvents = "there are no events before its end"
 
-// Earlier is what an earlier backfill made of a slice.
+// Earlier is the outcome of a slice in an earlier backfill.
 type Earlier struct {
 	State, Backfill string
 	Version         int64
-	Gone            bool // it succeeded, and the version that is wanted of it is no longer there
+	Gone            bool // it succeeded, and its version is needed and was dropped
 }
 
-// Decide says whether the slice is to run under the policy, and why. before is
-// nil for one that no backfill came to an end with.
+// Decide returns whether to run the slice under the policy, and the reason.
+// before is nil if no earlier backfill ran the slice to an end.
 func (s *Slice) Decide(rerun string, before *Earlier) {
 	s.State = Pending
 	succeeded := before != nil && before.State == Succeeded
 	switch {
 	case rerun == RerunAll:
-		s.Reason = "everything is to be run"
+		s.Reason = "the policy is to run everything"
 	case succeeded && before.Gone && rerun == RerunMissing:
-		s.Reason = fmt.Sprintf("version %d of backfill %s is no longer there", before.Version, before.Backfill)
+		s.Reason = fmt.Sprintf("version %d of backfill %s was dropped", before.Version, before.Backfill)
 	case succeeded:
 		s.State, s.Version = Skipped, before.Version
-		s.Reason = fmt.Sprintf("version %d of backfill %s is this training already", before.Version, before.Backfill)
+		s.Reason = fmt.Sprintf("already trained as version %d of backfill %s", before.Version, before.Backfill)
 	case before != nil:
-		s.Reason = fmt.Sprintf("it is %s in backfill %s", before.State, before.Backfill)
+		s.Reason = fmt.Sprintf("%s in backfill %s", before.State, before.Backfill)
 	case rerun == RerunFailed:
 		s.State, s.Reason = Skipped, "it never failed"
 	default:

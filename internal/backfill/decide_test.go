@@ -19,14 +19,14 @@ func TestDecide(t *testing.T) {
 		state  string
 		reason string
 	}{
-		{backfill.RerunAll, good, backfill.Pending, "everything is to be run"},
+		{backfill.RerunAll, good, backfill.Pending, "the policy is to run everything"},
 		{backfill.RerunMissing, nil, backfill.Pending, "it never ran"},
-		{backfill.RerunMissing, good, backfill.Skipped, "version 7 of backfill a is this training already"},
-		{backfill.RerunMissing, gone, backfill.Pending, "version 7 of backfill a is no longer there"},
-		{backfill.RerunMissing, failed, backfill.Pending, "it is failed in backfill a"},
+		{backfill.RerunMissing, good, backfill.Skipped, "already trained as version 7 of backfill a"},
+		{backfill.RerunMissing, gone, backfill.Pending, "version 7 of backfill a was dropped"},
+		{backfill.RerunMissing, failed, backfill.Pending, "failed in backfill a"},
 		{backfill.RerunFailed, nil, backfill.Skipped, "it never failed"},
-		{backfill.RerunFailed, failed, backfill.Pending, "it is failed in backfill a"},
-		{backfill.RerunFailed, gone, backfill.Skipped, "version 7 of backfill a is this training already"},
+		{backfill.RerunFailed, failed, backfill.Pending, "failed in backfill a"},
+		{backfill.RerunFailed, gone, backfill.Skipped, "already trained as version 7 of backfill a"},
 	} {
 		var s backfill.Slice
 		s.Decide(c.rerun, c.before)

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// IDLength is the length of the id of a backfill, in lower-case letters and
-// digits: short enough to end the ids of its workflows.
+// IDLength is the length of a backfill's id, in lower-case letters and digits:
+// short, because its workflow ids end in it.
 const IDLength = 8
 
-// EvaluationPrefix begins the workflow ids of the refreshes that let others train
+// EvaluationPrefix begins the workflow ids of refreshes that let others train
 // first, and of no others.
 const EvaluationPrefix = "evaluate-"
 
-// WorkflowID is the id of the workflow of a round of b, for example
+// WorkflowID returns the id of the workflow of a round of b, for example
 // backfill-as_of-20240101-20250101-7k2mxq4c-r2.
 func WorkflowID(b Backfill, round int) string {
 	id := "backfill-" + b.Kind + "-" + Span(b.From, b.To) + "-" + b.ID
@@ -23,9 +23,9 @@ func WorkflowID(b Backfill, round int) string {
 	return id
 }
 
-// SliceWorkflowID is the id of the refresh that does the attempt of a slice of the
-// backfill: refresh-all-20250109T0331Z-7k2mxq4c, or evaluate-20240108-7k2mxq4c-a2
-// of an as_of, whose slices differ by their ends.
+// SliceWorkflowID returns the id of the refresh that runs the attempt of a
+// slice: refresh-all-20250109T0331Z-7k2mxq4c, or evaluate-20240108-7k2mxq4c-a2
+// for an as_of, whose slices differ by their ends.
 func SliceWorkflowID(kind, id string, s Slice) string {
 	name := "refresh-" + Span(s.From, s.To) + "-" + id
 	if kind == AsOf {
@@ -37,7 +37,7 @@ func SliceWorkflowID(kind, id string, s Slice) string {
 	return name
 }
 
-// Span is a range of time as it is written inside an id; a zero from is "all".
+// Span formats a range of time for an id; a zero from is "all".
 func Span(from, to time.Time) string {
 	if from.IsZero() {
 		return "all-" + stamp(to)
@@ -45,8 +45,8 @@ func Span(from, to time.Time) string {
 	return stamp(from) + "-" + stamp(to)
 }
 
-// stamp is a time as it is written inside an id: sortable, free of colons, and as
-// short as it can be without losing a part.
+// stamp formats a time for an id: sortable, without colons, and without
+// trailing zero parts.
 func stamp(t time.Time) string {
 	t = t.UTC()
 	switch midnight := t.Truncate(24 * time.Hour); {

@@ -8,7 +8,7 @@ const (
 	SweepWorkflow   = "Sweep"
 )
 
-// Search attributes of a refresh. They carry no user ids.
+// Search attributes of a refresh. They contain no user ids.
 const (
 	StageAttribute   = "RecflowStage"   // keyword
 	RunIDAttribute   = "RecflowRunId"   // keyword
@@ -16,7 +16,8 @@ const (
 	OutcomeAttribute = "RecflowOutcome" // keyword
 )
 
-// The stages of a refresh, in order. StageDone is entered however it ends.
+// The stages of a refresh, in order. Every refresh ends in StageDone, whatever
+// its outcome.
 const (
 	StagePrepare = "prepare"
 	StageStart   = "start"
@@ -31,12 +32,12 @@ const (
 	StageDone    = "done"
 )
 
-// How a refresh ends.
+// The outcomes of a refresh.
 const (
-	OutcomeLive       = "live"       // the version serves
-	OutcomeReady      = "ready"      // the version passed its gates; promotion was not asked for
-	OutcomeSuperseded = "superseded" // ready, but a version with later events went live meanwhile
-	OutcomeRefused    = "refused"    // a gate refused the version, which stays inspectable
+	OutcomeLive       = "live"       // the version is live
+	OutcomeReady      = "ready"      // the version passed its gates; promotion was not requested
+	OutcomeSuperseded = "superseded" // ready, but a version with later events was promoted in the meantime
+	OutcomeRefused    = "refused"    // a gate refused the version, which is kept for inspection
 	OutcomeFailed     = "failed"
 	OutcomeCancelled  = "cancelled"
 )

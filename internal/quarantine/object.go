@@ -16,15 +16,15 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// maxLine bounds a line of an object, in bytes: more than a delivery record.
+// maxLine limits a line of an object, in bytes: larger than a delivery record.
 const maxLine = 1 << 20
 
-// errDamaged says that an object does not hold what Firehose delivers.
+// errDamaged marks an object that is not valid Firehose output.
 var errDamaged = errors.New("damaged")
 
-// eachRecord calls f for the records of an object until f returns false: gzip in
-// any number of members, one record a line. It returns errDamaged at what is
-// something else.
+// eachRecord calls f for the records of an object until f returns false: gzip
+// in any number of members, one record per line. It returns errDamaged at the
+// first invalid data.
 func eachRecord(ctx context.Context, bucket *awsclient.S3, key string, f func(stream.Quarantined) bool) error {
 	object, err := bucket.Open(ctx, key, 0)
 	if err != nil {
@@ -55,7 +55,7 @@ func eachRecord(ctx context.Context, bucket *awsclient.S3, key string, f func(st
 	return nil
 }
 
-// readError tells an object that cannot be understood from one that cannot be read.
+// readError distinguishes an invalid object from a failed read.
 func readError(key string, err error) error {
 	var corrupt flate.CorruptInputError
 	damaged := errors.As(err, &corrupt)

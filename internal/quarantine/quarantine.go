@@ -1,7 +1,6 @@
-// Package quarantine reads the records that the stream could not use from the
-// bucket, where Firehose delivers them: quarantine/dt=…/hour=…/, and
-// quarantine-payloads/ for the bytes of large ones. It only reads. What such a
-// record is belongs in internal/stream.
+// Package quarantine reads quarantined records from the bucket, where Firehose
+// delivers them: quarantine/dt=…/hour=…/, and quarantine-payloads/ for large
+// payloads. It only reads. Package stream defines the records.
 package quarantine
 
 import (
@@ -19,12 +18,13 @@ import (
 )
 
 const (
-	prefix = "quarantine/dt=" // and the UTC day of the delivery
+	prefix = "quarantine/dt=" // followed by the UTC day of the delivery
 
-	// maxPayload is the largest record that a stream can be told to take, in bytes.
+	// maxPayload is the largest record size that a stream can be configured to
+	// accept, in bytes.
 	maxPayload = 10 << 20
 
-	// maxDamaged is how many damaged objects a Page names.
+	// maxDamaged is the maximum number of damaged objects in a Page.
 	maxDamaged = 20
 )
 
@@ -35,32 +35,33 @@ type Reader struct{ Bucket *awsclient.S3 }
 type Filter struct {
 	Day    time.Time // UTC day of their delivery
 	Reason string    // empty for any
-	Limit  int       // most records to return
-	Oldest bool      // return the oldest first, not the newest
-	After  Position  // return what follows it in that order; zero for the beginning
+	Limit  int       // maximum number of records
+	Oldest bool      // oldest first instead of newest first
+	After  Position  // return what follows it in that order; zero: from the beginning
 }
 
-// Position is that of a record in the order of a list.
+// Position is the position of a record in a list.
 type Position struct {
 	At time.Time // when it was quarantined
 	ID string
 }
 
-// Record is a quarantined record, and the object that holds it.
+// Record is a quarantined record, and the object that contains it.
 type Record struct {
 	stream.Quarantined
 	Object string // key in the bucket
 }
 
-// Page holds selected records.
+// Page is a page of selected records.
 type Page struct {
-	Records []Record // in the order of the filter, each once, without their bytes
+	Records []Record // in the order of the filter, each once, without their payloads
 	More    bool     // there are more than Limit
-	Damaged []string // keys of objects that were read in part, at most 20
+	Damaged []string // keys of objects that could be read only in part, at most 20
 }
 
-// List returns the first records of a day after a position. Memory grows with the
-// limit and with one object, not with the day; every call reads the day again.
+// List returns the first records of a day after a position. Memory use depends
+// on the limit and on one object, not on the day; every call reads the day
+// again.
 func (r *Reader) List(ctx context.Context, f Filter) (p Page, err error) {
 	seen := map[string]bool{}
 	err = r.each(ctx, dayPrefix(f.Day), func(q Record) bool {
@@ -88,7 +89,7 @@ func (r *Reader) List(ctx context.Context, f Filter) (p Page, err error) {
 
 func (q Record) position() Position { return Position{q.QuarantinedAt, q.QuarantineID} }
 
-// compare orders records as the filter wants them.
+// compare orders records as the filter specifies.
 func (f Filter) compare(a, b Position) int {
 	if f.Oldest {
 		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.ID, b.ID))
@@ -104,9 +105,9 @@ func (p *Page) trim(f Filter) {
 	}
 }
 
-// Get returns a record with its bytes. It looks into the object that is named or,
-// without one, into all of them, those of the newest day first. It returns
-// recsys.ErrNotFound when the record is not there, or its bytes have expired.
+// Get returns a record with its payload. It searches the named object or,
+// without one, all objects, the newest day first. It returns recsys.ErrNotFound
+// if the record does not exist, or its payload has expired.
 func (r *Reader) Get(ctx context.Context, object, id string) (q Record, err error) {
 	prefixes := []string{object}
 	if object == "" {
@@ -128,19 +129,19 @@ func (r *Reader) Get(ctx context.Context, object, id string) (q Record, err erro
 	}
 	switch {
 	case !found:
-		return q, fmt.Errorf("record in quarantine: %w", recsys.ErrNotFound)
+		return q, fmt.Errorf("quarantined record: %w", recsys.ErrNotFound)
 	case q.RawKey == "":
 		return q, nil
 	case !strings.HasPrefix(q.RawKey, stream.PayloadPrefix):
-		return q, fmt.Errorf("record %s names an object for its bytes that is not under %s", q.QuarantineID, stream.PayloadPrefix)
+		return q, fmt.Errorf("record %s names an object for its payload that is not under %s", q.QuarantineID, stream.PayloadPrefix)
 	}
 	if q.Raw, err = r.Bucket.Get(ctx, q.RawKey, maxPayload); err != nil {
-		return q, fmt.Errorf("bytes of the record: %w", err)
+		return q, fmt.Errorf("payload of the record: %w", err)
 	}
 	return q, nil
 }
 
-// dayPrefix is the prefix of the objects that are delivered on a UTC day.
+// dayPrefix returns the prefix of the objects that are delivered on a UTC day.
 func dayPrefix(day time.Time) string { return prefix + day.UTC().Format(time.DateOnly) + "/" }
 
 // days returns the prefixes of the days that have objects, newest first.
@@ -159,8 +160,7 @@ func (r *Reader) days(ctx context.Context) (days []string, err error) {
 }
 
 // each calls f for the records in the objects under a prefix until it returns
-// false, and damaged for each object that is not what Firehose delivers from some
-// point on.
+// false, and damaged for each object that is not valid Firehose output.
 func (r *Reader) each(ctx context.Context, under string, f func(Record) bool, damaged func(key string)) error {
 	for o, err := range r.Bucket.List(ctx, under) {
 		if err != nil {
@@ -174,7 +174,7 @@ func (r *Reader) each(ctx context.Context, under string, f func(Record) bool, da
 			more = f(Record{q, o.Key})
 			return more
 		})
-		if errors.Is(err, errDamaged) { // what is around it is as good as before
+		if errors.Is(err, errDamaged) { // the other objects are still valid
 			damaged(o.Key)
 			err = nil
 		}

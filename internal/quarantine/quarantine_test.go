@@ -21,15 +21,15 @@ import (
 
 var day = time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
 
-// made is a record that was quarantined at an hour of the day.
+// made returns a record that was quarantined at an hour of the day.
 func made(raw, reason string, hour int) stream.Quarantined {
 	at := day.Add(time.Duration(hour) * time.Hour)
 	rec := stream.Record{Data: []byte(raw), Stream: "arn", Shard: "s", SequenceNumber: raw, ArrivedAt: at}
 	return stream.Quarantine(rec, stream.Decoded{Raw: rec.Data, Fault: &stream.Fault{Reason: reason, Detail: "a detail"}}, at)
 }
 
-// put writes records as Firehose delivers them, each in a gzip member of its own,
-// and tail after them.
+// put writes records as Firehose delivers them, each in its own gzip member,
+// followed by tail.
 func put(t *testing.T, bucket *awsclient.S3, name string, hour int, tail string, records ...stream.Quarantined) string {
 	t.Helper()
 	var body bytes.Buffer
@@ -79,18 +79,18 @@ func TestReader(t *testing.T) {
 		p := list(quarantine.Filter{Limit: 10})
 		require.Equal(t, []string{third.QuarantineID, second.QuarantineID, first.QuarantineID, large.QuarantineID}, ids(p.Records))
 		require.False(t, p.More)
-		require.Equal(t, []string{damaged}, p.Damaged, "and goes on past a damaged object")
+		require.Equal(t, []string{damaged}, p.Damaged, "and continues after a damaged object")
 		for _, q := range p.Records {
-			require.Nil(t, q.Raw, "without their bytes")
+			require.Nil(t, q.Raw, "without their payloads")
 		}
 	})
-	t.Run("it filters and cuts", func(t *testing.T) {
+	t.Run("it filters and limits", func(t *testing.T) {
 		require.Equal(t, []string{third.QuarantineID, first.QuarantineID}, ids(list(quarantine.Filter{Reason: stream.NotJSON, Limit: 10}).Records))
 		p := list(quarantine.Filter{Limit: 2})
 		require.Equal(t, []string{third.QuarantineID, second.QuarantineID}, ids(p.Records))
 		require.True(t, p.More)
 	})
-	t.Run("it goes through a day page by page, in both directions", func(t *testing.T) {
+	t.Run("it pages through a day in both directions", func(t *testing.T) {
 		newest := []string{third.QuarantineID, second.QuarantineID, first.QuarantineID, large.QuarantineID}
 		oldest := slices.Clone(newest)
 		slices.Reverse(oldest)
@@ -105,7 +105,7 @@ func TestReader(t *testing.T) {
 			require.Equal(t, map[bool][]string{false: newest, true: oldest}[f.Oldest], got)
 		}
 	})
-	t.Run("it finds a record with its bytes", func(t *testing.T) {
+	t.Run("it finds a record with its payload", func(t *testing.T) {
 		for _, in := range []string{object, ""} {
 			q, err := r.Get(t.Context(), in, first.QuarantineID)
 			require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestReader(t *testing.T) {
 			require.Equal(t, object, q.Object)
 		}
 		_, err := r.Get(t.Context(), object, large.QuarantineID)
-		require.ErrorIs(t, err, recsys.ErrNotFound, "its bytes have expired")
+		require.ErrorIs(t, err, recsys.ErrNotFound, "its payload has expired")
 		require.NoError(t, bucket.Put(t.Context(), large.RawKey, bytes.NewReader(bytesOfLarge)))
 		q, err := r.Get(t.Context(), object, large.QuarantineID)
 		require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestReader(t *testing.T) {
 		_, err = r.Get(t.Context(), damaged, first.QuarantineID)
 		require.ErrorIs(t, err, recsys.ErrNotFound, "it is in another object")
 	})
-	t.Run("it reads no bytes from elsewhere in the bucket", func(t *testing.T) {
+	t.Run("it reads no payload from other prefixes of the bucket", func(t *testing.T) {
 		elsewhere := made("four", stream.TooLarge, 5)
 		elsewhere.RawKey = "embeddings/secret"
 		object := put(t, bucket, "e.gz", 5, "", elsewhere)
@@ -133,7 +133,7 @@ func TestReader(t *testing.T) {
 		require.ErrorContains(t, err, "not under "+stream.PayloadPrefix)
 		require.NotErrorIs(t, err, recsys.ErrNotFound)
 	})
-	t.Run("it keeps the newest of many", func(t *testing.T) {
+	t.Run("it returns the newest of many", func(t *testing.T) {
 		var many []stream.Quarantined
 		for i := range 40 {
 			many = append(many, made(fmt.Sprintf("many %d", i), stream.BadID, 10+i%9))

@@ -18,18 +18,20 @@ import (
 )
 
 const (
-	// maxCounted objects of an area are opened to count their rows; those of the
-	// others follow from their bytes.
+	// maxCounted objects of an area are opened to count their rows; the rows of
+	// the others are estimated from their bytes.
 	maxCounted = 10_000
-	// footerTail is read of each Parquet file at first: nearly all footers are shorter.
+	// footerTail bytes of each Parquet file are read first: nearly all footers
+	// are shorter.
 	footerTail = 64 << 10
 	// maxLineBytes of compressed lines are read to count them.
 	maxLineBytes = 32 << 20
-	// maxUnpacked bounds what one object is unpacked to.
+	// maxUnpacked limits the decompressed size of an object.
 	maxUnpacked = 256 << 20
-	// lineBytes is what a delivered event takes, compressed, where none was counted.
+	// lineBytes is the assumed compressed size of a delivered event, if none
+	// was counted.
 	lineBytes  = 90
-	concurrent = 16 // requests to S3
+	concurrent = 16 // concurrent S3 requests
 )
 
 // object is an object of an area.
@@ -37,27 +39,28 @@ type object struct {
 	awsclient.Object
 	day     *day
 	counted bool
-	rows    int64  // when it was counted
-	damage  string // why it cannot be counted; empty when it was not tried
+	rows    int64  // set once it was counted
+	damage  string // why it cannot be counted; empty if it was not opened
 }
 
-// area is a part of raw/ whose objects are alike.
+// area is a part of raw/ with one kind of objects.
 type area struct {
 	prefix string
-	// dayOf is the day whose events an object holds, zero when its key does not
-	// tell. It is false for an object that is none of the area's.
+	// dayOf returns the day of the events in an object, or zero if its key does
+	// not contain a day. It returns false for an object that does not belong to
+	// the area.
 	dayOf   func(key string) (time.Time, bool)
-	budget  int64   // most bytes of objects to open; 0: no limit
-	perByte float64 // rows, where none were counted
-	// count counts the rows of an object, or says why it cannot be done. Its error
-	// is about the storage and worth another attempt.
+	budget  int64   // maximum bytes of objects to open; 0: no limit
+	perByte float64 // rows per byte, if no object was counted
+	// count counts the rows of an object, or returns why it cannot. Its error
+	// is a retryable failure of the storage.
 	count func(ctx context.Context, o awsclient.Object) (rows int64, damage string, err error)
 }
 
-// areas are what trainings read of raw/.
+// areas are the parts of raw/ that trainings read.
 func areas(s3 *awsclient.S3) []area {
-	// Only footers beyond the first read take from it: together they stay in the
-	// memory that a single one may need.
+	// Only footers beyond the first read take from it: together they are
+	// limited to the memory of the largest one.
 	memory := semaphore.NewWeighted(trainingrun.MaxFooterBytes)
 	return []area{{
 		prefix: "raw/interactions/",
@@ -66,7 +69,8 @@ func areas(s3 *awsclient.S3) []area {
 			return footerRows(ctx, s3, o, memory)
 		},
 	}, {
-		// Delivered events are read whole: when one occurred is not in its key.
+		// All delivered events are read: their keys do not contain the time
+		// when they occurred.
 		prefix:  "raw/events/",
 		dayOf:   func(string) (time.Time, bool) { return time.Time{}, true },
 		budget:  maxLineBytes,
@@ -175,7 +179,7 @@ func readEnd(ctx context.Context, s3 *awsclient.S3, o awsclient.Object, n int64)
 	}
 	defer r.Close()
 	if r.Object().Size != o.Size {
-		return nil, fmt.Errorf("read %s: it was replaced since it was listed", o.Key)
+		return nil, fmt.Errorf("read %s: it was replaced during the listing", o.Key)
 	}
 	end := make([]byte, n)
 	if _, err := io.ReadFull(r, end); err != nil {

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// PastRun is how long one training and load took.
+// PastRun is the duration of one training and load.
 type PastRun struct {
-	Rows    int64 // that were read
+	Rows    int64 // rows read
 	Minutes float64
 }
 
-// Estimate is the minutes of the past run with the most similar number of rows,
-// or longer in proportion where there are more rows. It is 0 without a past run.
+// Estimate returns the minutes of the past run with the most similar number of
+// rows, scaled up if there are more rows. It returns 0 without a past run.
 func Estimate(past []PastRun, rows int64) float64 {
 	if len(past) == 0 {
 		return 0

@@ -1,6 +1,6 @@
-// Package rawdata lists and counts the events under raw/ in the bucket: what was
-// imported, as Parquet by day under raw/interactions/, and what the stream
-// delivered, as compressed lines under raw/events/. It only reads.
+// Package rawdata lists and counts the events under raw/ in the bucket:
+// imported ones, as Parquet by day under raw/interactions/, and those that the
+// stream delivered, as compressed lines under raw/events/. It only reads.
 package rawdata
 
 import (
@@ -17,11 +17,11 @@ type Range struct {
 	To   time.Time `json:"to"`
 }
 
-// Size is what a training on a range reads. What was imported is counted by
+// Size is the input of a training on a range. Imported events are counted by
 // whole days.
 type Size struct {
 	Files      int   `json:"files"`
-	Unreadable int   `json:"unreadable,omitempty"` // of the files
+	Unreadable int   `json:"unreadable,omitempty"` // number of unreadable files
 	Bytes      int64 `json:"bytes"`
 	Rows       int64 `json:"rows"`
 	Guessed    bool  `json:"guessed,omitempty"` // some of the rows are estimated from the bytes
@@ -41,18 +41,19 @@ type File struct {
 	Reason string `json:"reason"`
 }
 
-// Plan is what trainings on ranges read.
+// Plan is the input of trainings on ranges.
 type Plan struct {
-	Sizes          []Size // of the ranges, in their order
-	Unreadable     []File // of all ranges, in order of keys by area, at most MaxNamed
-	UnreadableMore int    // how many beyond those
+	Sizes          []Size // one per range, in their order
+	Unreadable     []File // in all ranges, ordered by area and key, at most MaxNamed
+	UnreadableMore int    // number of further unreadable files
 }
 
-// MaxNamed is how many unreadable files a plan names.
+// MaxNamed is the maximum number of unreadable files in a plan.
 const MaxNamed = 20
 
-// Measure counts what trainings on the ranges read. A damaged object is named in
-// the plan and fails nothing: the training that reads it reports what is wrong.
+// Measure counts the input of trainings on the ranges. A damaged object is
+// listed in the plan and is not an error: the training reports what is wrong
+// with it.
 func Measure(ctx context.Context, s3 *awsclient.S3, ranges []Range) (Plan, error) {
 	plan := Plan{Sizes: make([]Size, len(ranges))}
 	for _, a := range areas(s3) {
@@ -82,8 +83,8 @@ func (p *Plan) name(files []File) {
 	p.UnreadableMore += len(files) - n
 }
 
-// Empty reports whether a training on the range has no object to read. It does
-// not open any: a damaged object is one to read.
+// Empty reports whether a training on the range has no object to read. It opens
+// no objects: a damaged one counts.
 func Empty(ctx context.Context, s3 *awsclient.S3, r Range) (bool, error) {
 	for _, a := range areas(s3) {
 		for o, err := range s3.List(ctx, a.prefix) {
@@ -98,18 +99,18 @@ func Empty(ctx context.Context, s3 *awsclient.S3, r Range) (bool, error) {
 				return false, nil
 			}
 			if !start.Before(r.To) {
-				break // keys are in order of days
+				break // keys are in chronological order
 			}
 		}
 	}
 	return true, nil
 }
 
-// day is what an area holds of one day, or all of it where keys do not tell when
-// events occurred.
+// day is the objects of one day, or of the whole area if its keys do not
+// contain a day.
 type day struct {
 	Size
-	start      time.Time // zero: of any day
+	start      time.Time // zero: any day
 	uncounted  int64     // bytes of objects whose rows are estimated
 	unreadable []File
 }
@@ -119,8 +120,9 @@ func (d *day) within(r Range) bool {
 	return d.start.IsZero() || d.start.Before(r.To) && d.start.AddDate(0, 0, 1).After(r.From)
 }
 
-// measure lists an area, counts the rows of its first objects, within the
-// budget, and estimates the others from their bytes. The days are in order.
+// measure lists an area, counts the rows of its first objects within the
+// budget, and estimates the others from their bytes. It returns the days in
+// order.
 func (a area) measure(ctx context.Context, s3 *awsclient.S3) ([]*day, error) {
 	days, objects, err := a.list(ctx, s3)
 	if err != nil {
@@ -156,7 +158,7 @@ func (a area) measure(ctx context.Context, s3 *awsclient.S3) ([]*day, error) {
 	return days, nil
 }
 
-// list lists the objects of an area, in order of keys, and their days.
+// list lists the objects of an area, ordered by key, and their days.
 func (a area) list(ctx context.Context, s3 *awsclient.S3) (days []*day, objects []*object, err error) {
 	byStart := map[time.Time]*day{}
 	for o, err := range s3.List(ctx, a.prefix) {

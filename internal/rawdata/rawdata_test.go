@@ -55,14 +55,14 @@ func TestMeasure_counts_what_the_trainings_would_read(t *testing.T) {
 
 	put("raw/events/dt=2025-01-05/hour=00/a.gz", zipped(t, strings.Repeat("{}\n", 1000)))
 	put("raw/events/dt=2025-01-05/hour=00/b.gz", zipped(t, "{}\n{}"))
-	require.Equal(t, []int64{1002, 1012, 1072, 1022}, rows(measure()), "what was delivered is read by each of them")
+	require.Equal(t, []int64{1002, 1012, 1072, 1022}, rows(measure()), "each of them reads all delivered events")
 	require.False(t, measure()[0].Guessed)
 
 	put("raw/events/dt=2025-01-05/hour=00/broken.gz", make([]byte, 900))
 	require.Equal(t, []any{3, 1, true}, []any{measure()[0].Files, measure()[0].Unreadable, measure()[0].Guessed})
 	require.Greater(t, measure()[0].Rows, int64(1002))
 	put("raw/interactions/dt=2025-01-04/part-0.parquet", []byte("PAR1 broken"))
-	require.Equal(t, 6, measure()[2].Files, "the fourth day is beyond its end")
+	require.Equal(t, 6, measure()[2].Files, "the fourth day is after its end")
 }
 
 func TestEmpty(t *testing.T) {
@@ -80,17 +80,17 @@ func TestEmpty(t *testing.T) {
 	}
 	require.True(t, empty(Range{To: at(9)}), "an empty bucket")
 	put("raw/interactions/dt=2025-01-02/_SUCCESS", "")
-	require.True(t, empty(Range{To: at(9)}), "a marker holds no events")
-	put("raw/interactions/dt=2025-01-02/part-0.parquet", "PAR1 and then nothing")
+	require.True(t, empty(Range{To: at(9)}), "a marker has no events")
+	put("raw/interactions/dt=2025-01-02/part-0.parquet", "PAR1 and no more")
 	require.True(t, empty(Range{To: at(2)}), "its end is exclusive")
 	require.True(t, empty(Range{From: at(3), To: at(9)}))
 	require.False(t, empty(Range{To: at(3)}), "a damaged file may hold events")
 	require.False(t, empty(Range{From: at(2).Add(time.Hour), To: at(9)}), "a part of its day")
 	put("raw/events/dt=2025-01-05/hour=00/broken.gz", "")
-	require.False(t, empty(Range{To: at(1)}), "the key of a delivered object does not tell when its events occurred")
+	require.False(t, empty(Range{To: at(1)}), "the key of a delivered object does not contain the time of its events")
 }
 
-// planned is the plan of one training on all that was imported.
+// planned returns the plan of one training on all imported events.
 func planned(t *testing.T, files map[string][]byte) Plan {
 	t.Helper()
 	s3 := awstest.S3(t)
@@ -127,16 +127,16 @@ func TestMeasure_names_what_it_cannot_read(t *testing.T) {
 		"dt=2025-01-01/good.parquet":  good,
 		"dt=2025-01-02/cut.parquet":   good[:len(good)-1],
 		"dt=2025-01-03/empty.parquet": nil,
-		"dt=2025-01-04/later.parquet": []byte("of no range"),
+		"dt=2025-01-04/later.parquet": []byte("without a range"),
 	})
 	require.Equal(t, []File{
-		{Key: "raw/interactions/dt=2025-01-02/cut.parquet", Reason: "it does not begin and end as a Parquet file, or is encrypted"},
+		{Key: "raw/interactions/dt=2025-01-02/cut.parquet", Reason: "it is not a Parquet file, or it is encrypted"},
 		{Key: "raw/interactions/dt=2025-01-03/empty.parquet", Reason: "0 bytes are too few for a Parquet file"},
 	}, out.Unreadable)
 	require.Zero(t, out.UnreadableMore)
 	s := out.Sizes[0]
 	require.Equal(t, []any{3, 2, true}, []any{s.Files, s.Unreadable, s.Guessed})
-	require.InDelta(t, 2000, s.Rows, 10, "the cut file holds about as many as the other")
+	require.InDelta(t, 2000, s.Rows, 10, "the truncated file counts as many rows as the other")
 }
 
 func TestMeasure_survives_crafted_footers(t *testing.T) {
@@ -157,7 +157,7 @@ func TestMeasure_stays_small_when_everything_is_damaged(t *testing.T) {
 	t.Parallel()
 	files := map[string][]byte{}
 	for i := range MaxNamed + 7 {
-		files[fmt.Sprintf("dt=2025-01-0%d/part-%02d.parquet", 1+i%3, i)] = []byte("no Parquet at all")
+		files[fmt.Sprintf("dt=2025-01-0%d/part-%02d.parquet", 1+i%3, i)] = []byte("not Parquet at all")
 	}
 	out := planned(t, files)
 	require.Len(t, out.Unreadable, MaxNamed)
@@ -169,6 +169,6 @@ func TestEstimate_follows_the_run_most_like_it(t *testing.T) {
 	t.Parallel()
 	past := []PastRun{{Rows: 1000, Minutes: 3}, {Rows: 100_000, Minutes: 30}}
 	require.Zero(t, Estimate(nil, 1000))
-	require.InDelta(t, 3, Estimate(past, 900), 1e-9, "never shorter than the one")
+	require.InDelta(t, 3, Estimate(past, 900), 1e-9, "never shorter than that run")
 	require.InDelta(t, 60, Estimate(past, 200_000), 1e-9)
 }

@@ -22,7 +22,7 @@ func TestCovers(t *testing.T) {
 		{"does not cover an event at the end", noon, time.Time{}, false},
 		{"covers a streamed event stored in time", noon.Add(-1), noon.Add(time.Hour - 1), true},
 		{"does not cover a streamed event stored at the margin", noon.Add(-1), noon.Add(time.Hour), false},
-		{"covers what was left out before the start", noon.Add(-2 * time.Hour), noon, true},
+		{"covers what was excluded before the start", noon.Add(-2 * time.Hour), noon, true},
 	} {
 		t.Run("it "+x.it, func(t *testing.T) {
 			assert.Equal(t, x.want, c.Covers(recsys.Event{OccurredAt: x.occurred, StoredAt: x.stored}))
@@ -40,7 +40,7 @@ func TestHoldoutBound(t *testing.T) {
 		}
 		assert.InDelta(t, 1000, n, 100)
 	})
-	t.Run("it contains nobody when malformed", func(t *testing.T) {
+	t.Run("it contains no users if malformed", func(t *testing.T) {
 		assert.False(t, recsys.HoldoutBound("a tenth").Contains("u"))
 	})
 }

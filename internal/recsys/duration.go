@@ -8,11 +8,11 @@ import (
 )
 
 // maxDays is the longest duration that can be written in days: a century, well
-// within what a time.Duration holds.
+// within the range of a time.Duration.
 const maxDays = 36_500
 
 // ParseDuration parses a duration that is not negative: a number of days, such
-// as 7d or 0.5d, or anything that time.ParseDuration accepts, such as 36h.
+// as 7d or 0.5d, or a duration that time.ParseDuration accepts, such as 36h.
 func ParseDuration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// The event types that have a declared weight. The set is open: any other type
-// is accepted, stored and weighs nothing.
+// The event types with a default weight. The set is open: any other type is
+// accepted and stored with weight 0.
 const (
 	Impression = "impression"
 	View       = "view"
@@ -23,11 +23,11 @@ const (
 	Rating     = "rating"
 )
 
-// MaxIDBytes is the longest id of any kind (user, item, event) that is accepted.
+// MaxIDBytes is the maximum length of an id (user, item, event).
 const MaxIDBytes = 256
 
-// Limits of what an item says about itself. A category and a tag become keys of
-// an index, whose entries Postgres bounds at about 2,700 bytes.
+// Limits on the fields of an item. A category and a tag are keys of an index,
+// whose entries Postgres limits to about 2,700 bytes.
 const (
 	MaxTitleBytes    = 16 << 10
 	MaxCategoryBytes = 1 << 10
@@ -35,24 +35,24 @@ const (
 	MaxTags          = 1 << 10
 )
 
-// Event is one thing a user did with an item. All ids are opaque strings.
-// Times have microsecond precision, which is what Spark and Postgres keep.
+// Event is one interaction of a user with an item. All ids are opaque strings.
+// Times have microsecond precision, the precision of Spark and Postgres.
 type Event struct {
 	EventID          string    `json:"event_id"`
 	UserID           string    `json:"user_id"`
 	ItemID           string    `json:"item_id"`
 	EventType        string    `json:"event_type"`
-	Value            *float64  `json:"value,omitempty"` // a rating's stars, a purchase's quantity
+	Value            *float64  `json:"value,omitempty"` // stars of a rating, quantity of a purchase
 	SessionID        string    `json:"session_id,omitempty"`
-	RecommendationID string    `json:"recommendation_id,omitempty"` // the list that caused it
+	RecommendationID string    `json:"recommendation_id,omitempty"` // the list that led to it
 	OccurredAt       time.Time `json:"occurred_at"`
 
-	// StoredAt is the database's clock at the first insert of a streamed event.
+	// StoredAt is the database's time of the first insert of a streamed event.
 	// It is zero for an imported one.
 	StoredAt time.Time `json:"stored_at,omitzero"`
 }
 
-// Item is what is known of an item apart from its embedding.
+// Item is an item without its embedding.
 type Item struct {
 	ItemID    string   `json:"item_id"`
 	Title     string   `json:"title,omitempty"`
@@ -62,7 +62,7 @@ type Item struct {
 	Available bool     `json:"available"`
 }
 
-// Check returns the first thing that makes i unusable as an item.
+// Check returns the first reason why i is not a valid item, or nil.
 func (i Item) Check() error {
 	if err := CheckID("item_id", i.ItemID); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (i Item) Check() error {
 	return checkText("text", i.Text, math.MaxInt)
 }
 
-// checkText says what keeps a text of an item from being stored.
+// checkText returns why a text of an item cannot be stored, or nil.
 func checkText(kind, text string, limit int) error {
 	switch {
 	case len(text) > limit:
@@ -92,21 +92,21 @@ func checkText(kind, text string, limit int) error {
 	case !utf8.ValidString(text):
 		return fmt.Errorf("%s is not valid UTF-8", kind)
 	case strings.IndexByte(text, 0) >= 0:
-		return fmt.Errorf("%s contains a zero byte", kind)
+		return fmt.Errorf("%s contains a NUL character", kind)
 	}
 	return nil
 }
 
-// RowEventID is the deterministic id of an event that came without one: row is
-// the 1-based data row in the file whose SHA-256 (hex) is fileSHA. Importing or
+// RowEventID returns the deterministic id of an event without one: row is the
+// 1-based data row in the file whose SHA-256 (hex) is fileSHA. Importing or
 // sending the same file again yields the same ids.
 func RowEventID(fileSHA string, row int64) string {
 	sum := sha256.Sum256([]byte(fileSHA + ":" + strconv.FormatInt(row, 10)))
 	return hex.EncodeToString(sum[:16])
 }
 
-// CheckID returns an error that says what is wrong with an id, without
-// repeating the id. kind names the field, for example "user_id".
+// CheckID returns why an id is invalid, without repeating the id, or nil. kind
+// names the field, for example "user_id".
 func CheckID(kind, id string) error {
 	switch {
 	case id == "":
@@ -121,7 +121,7 @@ func CheckID(kind, id string) error {
 	return nil
 }
 
-// Check returns the first thing that makes e unusable as an event.
+// Check returns the first reason why e is not a valid event, or nil.
 func (e Event) Check() error {
 	if err := CheckID("event_id", e.EventID); err != nil {
 		return err

@@ -6,9 +6,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// A new user clicks one item. The version was trained before and knows nothing
-// of the user, but the click is enough to solve for a vector of theirs and to
-// score every other item with it.
+// A new user clicks one item. The version was trained without this user, but
+// one click is enough to compute a vector and to score every other item with
+// it.
 func ExampleFoldIn() {
 	catalog := map[string][]float32{
 		"espresso":   {1.0, 0.1},
@@ -16,8 +16,9 @@ func ExampleFoldIn() {
 		"green tea":  {0.1, 1.0},
 	}
 
-	// The Gram matrix is the sum of v·vᵀ over every item of the catalog. Training
-	// writes it to the manifest, so that nobody reads the whole catalog again.
+	// The Gram matrix is the sum of v·vᵀ over every item of the catalog.
+	// Training writes it to the manifest, so that readers need not read the
+	// whole catalog.
 	const k = 2
 	gram := make([]float64, k*k)
 	for _, v := range catalog {
@@ -30,7 +31,7 @@ func ExampleFoldIn() {
 
 	fold := recsys.FoldIn{Dimension: k, Gram: gram, Alpha: 5, Regularization: 0.1}
 	clicked := [][]float32{catalog["espresso"]}
-	user, err := fold.Vector(clicked, []float32{1}) // one click weighs 1
+	user, err := fold.Vector(clicked, []float32{1}) // one click has weight 1
 	if err != nil {
 		fmt.Println(err)
 		return

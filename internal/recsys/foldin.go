@@ -10,11 +10,11 @@ import (
 
 // FoldIn computes a user's vector from item vectors, exactly as the last half
 // step of implicit alternating least squares does (Hu, Koren, Volinsky 2008,
-// equation 4, with the regularisation λ·n of Spark MLlib):
+// equation 4, with the regularization λ·n of Spark MLlib):
 //
 //	A = VᵀV + Σ α·w·v·vᵀ + λ·n·I      b = Σ (1 + α·w)·v      over the n items with w > 0
 //
-// VᵀV is the Gram matrix over the whole catalogue of the version.
+// VᵀV is the Gram matrix over the whole catalog of the version.
 type FoldIn struct {
 	Dimension      int       // k, the length of every vector
 	Gram           []float64 // k×k, row-major, symmetric
@@ -22,9 +22,10 @@ type FoldIn struct {
 	Regularization float64 // λ
 }
 
-// Vector solves for the user whose items have the given vectors and weights.
-// Pairs whose weight is not positive are left out. It returns an error when
-// nothing remains, a dimension is wrong, or the system is not positive definite.
+// Vector returns the vector of the user whose items have the given vectors and
+// weights. Pairs whose weight is not positive are ignored. It returns an error
+// if none remains, a dimension is wrong, or the system is not positive
+// definite.
 func (f FoldIn) Vector(items [][]float32, weights []float32) ([]float32, error) {
 	chol, b, err := f.equation(items, weights)
 	if err != nil {
@@ -41,13 +42,15 @@ func (f FoldIn) Vector(items [][]float32, weights []float32) ([]float32, error) 
 	return out, nil
 }
 
-// Terms splits the score of an item for the user that Vector solves for into
-// what each of the user's items adds to it: since u = A⁻¹b, the score of item j is
+// Terms splits the score of an item, for the user that Vector solves for, into
+// the contribution of each of the user's items: since u = A⁻¹b, the score of
+// item j is
 //
 //	vⱼᵀu = Σ (1 + α·w)·vⱼᵀA⁻¹v
 //
 // (Hu, Koren, Volinsky 2008, section 5, "Explaining recommendations"). A pair
-// whose weight is not positive adds 0. The terms sum to vⱼᵀu up to rounding.
+// whose weight is not positive contributes 0. The terms sum to vⱼᵀu up to
+// rounding.
 func (f FoldIn) Terms(items [][]float32, weights []float32, target []float32) ([]float64, error) {
 	k := f.Dimension
 	if len(target) != k {
@@ -70,7 +73,7 @@ func (f FoldIn) Terms(items [][]float32, weights []float32, target []float32) ([
 	return terms, nil
 }
 
-// equation is A, factorized, and b.
+// equation returns A, factorized, and b.
 func (f FoldIn) equation(items [][]float32, weights []float32) (*mat.Cholesky, []float64, error) {
 	k := f.Dimension
 	if len(f.Gram) != k*k {

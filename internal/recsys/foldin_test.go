@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// catalogue is a small random set of item vectors with its fold-in.
+// catalogue returns a small random set of item vectors with its fold-in.
 func catalogue(t *rapid.T) ([][]float32, recsys.FoldIn) {
 	k := rapid.IntRange(1, 6).Draw(t, "dimension")
 	vector := rapid.SliceOfN(rapid.Float32Range(-2, 2), k, k)
@@ -36,7 +36,7 @@ func TestFoldIn(t *testing.T) {
 		assert.InDelta(t, want, float64(got[0]), 1e-7)
 	})
 
-	t.Run("it leaves no gradient of the weighted squares", rapid.MakeCheck(func(t *rapid.T) {
+	t.Run("the gradient of the weighted squares is zero", rapid.MakeCheck(func(t *rapid.T) {
 		items, f := catalogue(t)
 		weights := rapid.SliceOfN(rapid.Float32Range(0.01, 20), len(items), len(items)).Draw(t, "weights")
 		x, err := f.Vector(items, weights)
@@ -84,7 +84,7 @@ func TestFoldIn(t *testing.T) {
 		}
 	}))
 
-	t.Run("it leaves its gram matrix alone", func(t *testing.T) {
+	t.Run("it does not change its gram matrix", func(t *testing.T) {
 		f := recsys.FoldIn{Dimension: 1, Gram: []float64{7}, Alpha: 5, Regularization: 0.1}
 		_, err := f.Vector([][]float32{{2}}, []float32{1})
 		require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestFoldIn(t *testing.T) {
 		"a gram matrix of another size": {recsys.FoldIn{Dimension: 2, Gram: []float64{1}}, [][]float32{{1, 2}}, []float32{1}},
 		"an item of another dimension":  {recsys.FoldIn{Dimension: 1, Gram: []float64{1}}, [][]float32{{1, 2}}, []float32{1}},
 		"more weights than items":       {recsys.FoldIn{Dimension: 1, Gram: []float64{1}}, nil, []float32{1}},
-		"nothing that weighs":           {recsys.FoldIn{Dimension: 1, Gram: []float64{1}}, [][]float32{{1}}, []float32{0}},
+		"no positive weight":            {recsys.FoldIn{Dimension: 1, Gram: []float64{1}}, [][]float32{{1}}, []float32{0}},
 		"an indefinite system":          {recsys.FoldIn{Dimension: 1, Gram: []float64{-9}}, [][]float32{{1}}, []float32{1}},
 	} {
 		t.Run("it refuses "+name, func(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"math"
 )
 
-// Digest identifies what an event says: the first 16 bytes of SHA-256 over its
-// ids, type, value and times as they were sent. Two events with one event_id and
-// different digests are in conflict. StoredAt plays no part.
+// Digest identifies the content of an event: the first 16 bytes of SHA-256 over
+// its ids, type, value and times as they were sent. Two events with one
+// event_id and different digests are in conflict. StoredAt is not included.
 func (e Event) Digest() [16]byte {
 	h := newFields()
 	for _, s := range []string{e.EventID, e.UserID, e.ItemID, e.EventType, e.SessionID, e.RecommendationID} {
@@ -25,10 +25,10 @@ func (e Event) Digest() [16]byte {
 	return h.sum()
 }
 
-// RecommendationID names a list by the state that it was made from: the user,
-// the version, the configuration of whoever made it and the uncovered events
-// that shape it, whose ids are sorted and distinct. The same state gives the
-// same id, and a list with that id has the same items.
+// RecommendationID identifies a list by the state that it was computed from:
+// the user, the version, the configuration, and the uncovered events that
+// affect it, whose ids are sorted and distinct. The same state gives the same
+// id, and lists with the same id have the same items.
 func RecommendationID(userID string, version int64, configHash string, eventIDs []string) string {
 	h := newFields()
 	h.text(userID)
@@ -41,8 +41,8 @@ func RecommendationID(userID string, version int64, configHash string, eventIDs 
 	return hex.EncodeToString(sum[:])
 }
 
-// fields hashes a sequence of values, each with its length, so that no two
-// sequences look alike.
+// fields hashes a sequence of values, each prefixed with its length, so that
+// the encoding is unambiguous.
 type fields struct{ buf []byte }
 
 func newFields() *fields { return &fields{} }

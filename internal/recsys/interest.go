@@ -8,27 +8,30 @@ import (
 	"time"
 )
 
-// Interest says how much an event counts. It is an input of training, travels
-// in the manifest and therefore belongs to a version: whoever folds events into
-// a version's vectors reads it from that version and cannot drift from training.
+// Interest configures the interest weights of events. It is an input of
+// training, is stored in the manifest and so belongs to a version: fold-in with
+// a version's vectors uses the interest of that version, the same as its
+// training.
 type Interest struct {
-	// Weights is the weight of each event type. A type that is absent weighs 0.
+	// Weights is the weight of each event type. A type that is absent has
+	// weight 0.
 	Weights map[string]float64 `json:"weights"`
 
-	// RatingThreshold is the value from which a rating counts; below it a
-	// rating means that the user has met the item, and nothing more.
+	// RatingThreshold is the minimum value of a rating with weight; a lower
+	// rating only marks the item as seen.
 	RatingThreshold float64 `json:"rating_threshold"`
 
-	// HalfLifeSeconds is the age at which an event counts half. 0 means that
-	// events do not age.
+	// HalfLifeSeconds is the age at which the weight of an event is halved. 0:
+	// no decay.
 	HalfLifeSeconds float64 `json:"half_life_seconds"`
 
-	// Floor drops an item whose summed weight is below it.
+	// Floor is the minimum weight of an item, after summing; items below it are
+	// dropped.
 	Floor float64 `json:"floor"`
 }
 
-// DefaultInterest is the interest used unless a training says otherwise
-// (docs/decisions/0008-interest-defaults.md).
+// DefaultInterest is the default of a training
+// (docs/decisions/0203-interest-defaults.md).
 func DefaultInterest() Interest {
 	return Interest{
 		Weights:         map[string]float64{View: 1, Click: 1, AddToCart: 3, Purchase: 5, Rating: 1, Impression: 0},
@@ -38,7 +41,7 @@ func DefaultInterest() Interest {
 	}
 }
 
-// Validate returns a mistake in the interest, if there is one.
+// Validate returns a mistake in the interest, or nil.
 func (in Interest) Validate() error {
 	for t, w := range in.Weights {
 		if w < 0 || math.IsNaN(w) || math.IsInf(w, 0) {
@@ -49,12 +52,12 @@ func (in Interest) Validate() error {
 		return fmt.Errorf("interest: half_life_seconds is %v; use 0 for none", in.HalfLifeSeconds)
 	}
 	if in.Floor < 0 || math.IsNaN(in.Floor) || math.IsInf(in.Floor, 0) {
-		return fmt.Errorf("interest: floor is %v; it is finite and not negative", in.Floor)
+		return fmt.Errorf("interest: floor is %v; it must be finite and not negative", in.Floor)
 	}
 	return nil
 }
 
-// Weight is what one event adds to its user's interest in its item, before age.
+// Weight returns the weight of one event for its user and item, before decay.
 func (in Interest) Weight(eventType string, value *float64) float64 {
 	if eventType == Rating && (value == nil || math.IsNaN(*value) || *value < in.RatingThreshold) {
 		return 0
@@ -62,27 +65,29 @@ func (in Interest) Weight(eventType string, value *float64) float64 {
 	return in.Weights[eventType]
 }
 
-// History is a user's folded past: one row per item, and the time the weights
-// refer to. Items and Weights have the same length; the order carries nothing.
+// History is a user's aggregated past: one entry per item, and the time that
+// the weights refer to. Items and Weights have the same length; the order has
+// no meaning.
 type History struct {
 	Items     []string
 	Weights   []float32
-	Reference time.Time // latest occurred_at among the events that count; zero when none does
-	Met       []string  // items that weigh nothing: left out of lists, never folded
+	Reference time.Time // latest occurred_at of the events with weight; zero if there is none
+	Met       []string  // seen items without weight: excluded from lists, never folded in
 }
 
-// Empty reports whether nothing in the history counts.
+// Empty reports whether no item in the history has weight.
 func (h History) Empty() bool { return len(h.Items) == 0 }
 
-// Extend folds events into h and returns the result; h is not changed.
+// Extend adds events to h and returns the result; h is not changed.
 //
-// The weight of an item is Σ weight(type, value)·2^(−(t_ref − occurred_at)/half-life)
-// over its events, where t_ref is the latest occurred_at of the user's counting
-// events and never the wall clock. Sums run in (occurred_at, event_id) order and
-// the floor applies after summing. Of several events with one event_id the first
-// in that order counts. An impression says what was shown, not what was done: it
-// is neither interest nor makes an item met. So the result depends on the set of events, not on
-// their order, duplication or split into batches.
+// The weight of an item is Σ weight(type, value)·2^(−(t_ref −
+// occurred_at)/half-life) over its events, where t_ref is the latest
+// occurred_at of the user's events with weight and never the wall clock. Sums
+// run in (occurred_at, event_id) order and the floor applies after summing. Of
+// several events with one event_id the first in that order counts. An
+// impression shows an item without an action of the user: it has no weight and
+// does not make the item a seen item. So the result depends on the set of
+// events, not on their order, duplication or split into batches.
 func (in Interest) Extend(h History, events []Event) History {
 	ordered := slices.Clone(events)
 	slices.SortFunc(ordered, compareEvents)
@@ -101,7 +106,7 @@ func (in Interest) Extend(h History, events []Event) History {
 	}
 
 	sums := make(map[string]float64, len(h.Items)+len(ordered))
-	order := make([]string, 0, len(h.Items)+len(h.Met)+len(ordered)) // first appearance, so the result is deterministic
+	order := make([]string, 0, len(h.Items)+len(h.Met)+len(ordered)) // in order of first appearance, so the result is deterministic
 	add := func(item string, w float64) {
 		if _, known := sums[item]; !known {
 			order = append(order, item)
@@ -116,8 +121,8 @@ func (in Interest) Extend(h History, events []Event) History {
 		add(item, 0)
 	}
 	for _, e := range ordered {
-		// An event that weighs nothing may be younger than ref, by so much that
-		// its factor overflows: 0·∞ is not 0.
+		// An event without weight may be so much later than ref that its factor
+		// overflows: 0·∞ is not 0.
 		w := in.Weight(e.EventType, e.Value)
 		if w > 0 {
 			w *= in.decay(e.OccurredAt, ref)
@@ -127,7 +132,7 @@ func (in Interest) Extend(h History, events []Event) History {
 
 	out := History{Reference: ref}
 	for _, item := range order {
-		if w := sums[item]; float32(w) > 0 && w >= in.Floor { // a weight too small for float32 is none
+		if w := sums[item]; float32(w) > 0 && w >= in.Floor { // a weight that float32 cannot represent is dropped
 			out.Items = append(out.Items, item)
 			out.Weights = append(out.Weights, float32(w))
 		} else {
@@ -137,8 +142,8 @@ func (in Interest) Extend(h History, events []Event) History {
 	return out
 }
 
-// compareEvents orders events by (occurred_at, event_id) and, so that two that
-// wrongly share both have an order of their own, by what they say.
+// compareEvents orders events by (occurred_at, event_id) and, to have a total
+// order even for wrong duplicates of both, by content.
 func compareEvents(a, b Event) int {
 	value := func(e Event) float64 {
 		if e.Value == nil {
@@ -155,7 +160,7 @@ func compareEvents(a, b Event) int {
 	)
 }
 
-// decay is 2^(−(to − from)/half-life), or 1 without a half-life.
+// decay returns 2^(−(to − from)/half-life), or 1 without a half-life.
 func (in Interest) decay(from, to time.Time) float64 {
 	if in.HalfLifeSeconds == 0 || from.IsZero() {
 		return 1

@@ -35,7 +35,7 @@ func TestExtend(t *testing.T) {
 		assert.Equal(t, []float32{6, 3}, h.Weights)
 		assert.Equal(t, noon.Add(2*time.Second), h.Reference)
 	})
-	t.Run("it only meets what weighs nothing, and not what was only shown", func(t *testing.T) {
+	t.Run("it marks items without weight as seen, but not those of impressions", func(t *testing.T) {
 		h := in.Extend(recsys.History{}, []recsys.Event{
 			stars(at(0, "1", "disliked", recsys.Rating), 2), at(1, "2", "shown", recsys.Impression),
 			at(2, "3", "odd", "zoomed"), at(3, "4", "unrated", recsys.Rating), stars(at(4, "5", "liked", recsys.Rating), 4),
@@ -43,7 +43,7 @@ func TestExtend(t *testing.T) {
 		assert.Equal(t, []string{"liked"}, h.Items)
 		assert.Equal(t, []string{"disliked", "odd", "unrated"}, h.Met)
 	})
-	t.Run("it halves an event at its half-life and drops it under the floor", func(t *testing.T) {
+	t.Run("it halves an event at its half-life and drops it below the floor", func(t *testing.T) {
 		in := in
 		in.HalfLifeSeconds, in.Floor = 60, 0.3
 		h := in.Extend(recsys.History{}, []recsys.Event{
@@ -53,15 +53,15 @@ func TestExtend(t *testing.T) {
 		assert.Equal(t, []float32{0.5, 1}, h.Weights)
 		assert.Equal(t, []string{"faded"}, h.Met)
 	})
-	t.Run("it ages a stored history when a newer event counts", func(t *testing.T) {
+	t.Run("it decays a stored history when a newer event has weight", func(t *testing.T) {
 		in := in
 		in.HalfLifeSeconds = 60
 		stored := recsys.History{Items: []string{"a"}, Weights: []float32{4}, Reference: noon, Met: []string{"b"}}
 		h := in.Extend(stored, []recsys.Event{at(time.Minute, "1", "b", recsys.Purchase)})
 		assert.Equal(t, recsys.History{Items: []string{"a", "b"}, Weights: []float32{2, 5}, Reference: noon.Add(time.Minute)}, h)
-		assert.Equal(t, []float32{4}, stored.Weights, "it leaves its argument alone")
+		assert.Equal(t, []float32{4}, stored.Weights, "it does not change its argument")
 	})
-	t.Run("it is not moved by an event that does not count, however late", func(t *testing.T) {
+	t.Run("an event without weight does not move the reference time, however late it is", func(t *testing.T) {
 		in := in
 		in.HalfLifeSeconds = 1
 		h := in.Extend(recsys.History{}, []recsys.Event{
@@ -72,8 +72,8 @@ func TestExtend(t *testing.T) {
 	})
 }
 
-// userEvents draws events of one user: few items, few instants, and ids that
-// now and then collide, as a careless producer's do.
+// userEvents generates events of one user: few items, few distinct times, and
+// ids that occasionally collide, as from a careless producer.
 func userEvents(t *rapid.T, ids int) []recsys.Event {
 	one := rapid.Custom(func(t *rapid.T) recsys.Event {
 		e := at(time.Duration(rapid.IntRange(0, 500).Draw(t, "second"))*time.Second,
@@ -101,22 +101,22 @@ func TestHistoryIsAFunctionOfTheSetOfEvents(t *testing.T) {
 		stored := in.Extend(recsys.History{}, userEvents(t, 3))
 		want := in.Extend(stored, events)
 
-		// Another delivery: split into batches that each repeat some of the
-		// others, arriving in any order; a store keeps them all.
+		// Another delivery: batches that repeat each other's events, in any
+		// order; a store keeps all of them.
 		var kept []recsys.Event
 		for _, e := range rapid.Permutation(events).Draw(t, "order") {
 			for range rapid.IntRange(1, 3).Draw(t, "copies") {
 				kept = append(kept, e)
 			}
-			in.Extend(stored, kept) // an intermediate state, which leaves no trace
+			in.Extend(stored, kept) // an intermediate state, which must have no effect
 		}
 		assert.Equal(t, want, in.Extend(stored, rapid.Permutation(kept).Draw(t, "reading")))
 	}))
 
-	t.Run("it goes on from a stored history as if it had seen every event", rapid.MakeCheck(func(t *rapid.T) {
+	t.Run("extending a stored history equals extending all events", rapid.MakeCheck(func(t *rapid.T) {
 		in := anyInterest(t)
-		in.Floor = 0                   // what fell under a floor is gone from the stored history
-		if in.HalfLifeSeconds == 0.5 { // 500 s are a thousand half-lives: float32 underflows where float64 does not
+		in.Floor = 0                   // the stored history no longer has what fell below a floor
+		if in.HalfLifeSeconds == 0.5 { // 500 s are a thousand half-lives: float32 underflows, float64 does not
 			in.HalfLifeSeconds = 30
 		}
 		var events []recsys.Event

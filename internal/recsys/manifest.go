@@ -22,16 +22,16 @@ const (
 	MaxFileRows           = 50_000_000
 )
 
-// The kinds of file a run writes.
+// The kinds of files that a run writes.
 const (
 	ItemsFile   = "items"
 	UsersFile   = "users"
 	HoldoutFile = "holdout"
 )
 
-// Manifest describes one finished training run. It is written last, once, under
+// Manifest describes one finished training run. It is written last, once, to
 // embeddings/run=<run_id>/manifest.json; a run without one does not exist.
-// docs/data.md describes each field and the files it names.
+// docs/data.md describes its fields and the files that it names.
 type Manifest struct {
 	SchemaVersion int          `json:"schema_version"`
 	RunID         string       `json:"run_id"`
@@ -48,7 +48,7 @@ type Manifest struct {
 	Metrics       Metrics      `json:"metrics"`
 }
 
-// Parameters are the hyper-parameters of the training.
+// Parameters are the hyperparameters of the training.
 type Parameters struct {
 	Trainer        string  `json:"trainer"` // for example "spark-mllib-als-implicit/3.5.9"
 	Rank           int     `json:"rank"`
@@ -58,22 +58,22 @@ type Parameters struct {
 	Seed           int64   `json:"seed"`
 }
 
-// Input counts what was read and what of it was trained on.
+// Input counts the events that were read, and those that were trained on.
 type Input struct {
 	Files           int                `json:"files"`
 	Bytes           int64              `json:"bytes"`
-	Rows            int64              `json:"rows"`   // as read, duplicates included
-	Events          int64              `json:"events"` // covered, each event_id once
+	Rows            int64              `json:"rows"`   // as read, including duplicates
+	Events          int64              `json:"events"` // covered events, each event_id once
 	Users           int64              `json:"users"`
 	Items           int64              `json:"items"`
-	Streamed        EventSet           `json:"streamed"`          // the covered events that came through the stream
-	EventTypeShares map[string]float64 `json:"event_type_shares"` // of Events, by event type; sums to 1
+	Streamed        EventSet           `json:"streamed"`          // covered events from the stream
+	EventTypeShares map[string]float64 `json:"event_type_shares"` // share of Events by event type; sums to 1
 }
 
 // File is one Parquet file of the run.
 type File struct {
 	Kind   string `json:"kind"` // items, users or holdout
-	Key    string `json:"key"`  // object key in the bucket of the manifest, under the run's prefix
+	Key    string `json:"key"`  // object key in the manifest's bucket, under the run's prefix
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"` // lower-case hex
 	Rows   int64  `json:"rows"`
@@ -84,7 +84,7 @@ type Check struct {
 	Rule     string   `json:"rule"`
 	Severity string   `json:"severity"` // "error" or "warning"
 	Passed   bool     `json:"passed"`
-	Count    int64    `json:"count"`             // rows that break the rule, or the measured count for a minimum
+	Count    int64    `json:"count"`             // rows that violate the rule, or the measured count for a minimum
 	Samples  []string `json:"samples,omitempty"` // a few event or item ids; never user ids
 	Message  string   `json:"message"`
 }
@@ -94,7 +94,7 @@ type Check struct {
 type Metrics struct {
 	Users      int64             `json:"users"` // hold-out users that were scored
 	Candidate  map[string]Metric `json:"candidate"`
-	Popularity map[string]Metric `json:"popularity"` // the baseline on the same users
+	Popularity map[string]Metric `json:"popularity"` // baseline on the same users
 }
 
 // Metric is a mean with its 95 % bootstrap interval over users.
@@ -110,13 +110,14 @@ var (
 	boundPattern  = regexp.MustCompile(`^[0-9a-f]{16}$`)
 )
 
-// RunPrefix is the object prefix of everything a run writes, with a final slash.
+// RunPrefix returns the object prefix of everything a run writes, with a final
+// slash.
 func RunPrefix(runID string) string { return "embeddings/run=" + runID + "/" }
 
-// ManifestKey is the object key of a run's manifest.
+// ManifestKey returns the object key of a run's manifest.
 func ManifestKey(runID string) string { return RunPrefix(runID) + "manifest.json" }
 
-// CheckRunID returns an error when runID cannot be part of an object key.
+// CheckRunID returns an error if runID cannot be part of an object key.
 func CheckRunID(runID string) error {
 	if !runIDPattern.MatchString(runID) {
 		return fmt.Errorf("run id %q: use 1 to 100 letters, digits, dots, dashes and underscores", runID)
@@ -145,7 +146,7 @@ func ParseManifest(runID string, data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("%w: %w", ErrManifestInvalid, err)
 	}
 	if m.RunID != runID {
-		return nil, fmt.Errorf("%w: it is of run %q, not of %q", ErrManifestInvalid, m.RunID, runID)
+		return nil, fmt.Errorf("%w: it belongs to run %q, not to %q", ErrManifestInvalid, m.RunID, runID)
 	}
 	if err := m.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrManifestInvalid, err)
@@ -153,7 +154,7 @@ func ParseManifest(runID string, data []byte) (*Manifest, error) {
 	return &m, nil
 }
 
-// Validate returns every mistake in the manifest, joined.
+// Validate returns all mistakes in the manifest, joined.
 func (m *Manifest) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -169,7 +170,7 @@ func (m *Manifest) Validate() error {
 	}
 	for name, x := range map[string]float64{"alpha": m.Parameters.Alpha, "regularization": m.Parameters.Regularization} {
 		if x < 0 || math.IsNaN(x) || math.IsInf(x, 0) {
-			bad("%s is %v; it is finite and not negative", name, x)
+			bad("%s is %v; it must be finite and not negative", name, x)
 		}
 	}
 	if err := m.Interest.Validate(); err != nil {
@@ -240,7 +241,7 @@ func (m *Manifest) validateFiles() (errs []error) {
 	return errs
 }
 
-// Rows is the number of rows that the files of one kind hold together.
+// Rows returns the total number of rows of the files of one kind.
 func (m *Manifest) Rows(kind string) int64 {
 	var n int64
 	for _, f := range m.Files {
@@ -251,7 +252,7 @@ func (m *Manifest) Rows(kind string) int64 {
 	return n
 }
 
-// FoldIn is the equation that turns a history into a vector of this run.
+// FoldIn returns the equation that turns a history into a vector of this run.
 func (m *Manifest) FoldIn() FoldIn {
 	return FoldIn{
 		Dimension:      m.Dimension,

@@ -13,7 +13,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// honest is a manifest that tells the truth.
+// honest returns a valid manifest.
 func honest() *recsys.Manifest {
 	file := func(kind string, n int) recsys.File {
 		return recsys.File{
@@ -33,7 +33,7 @@ func honest() *recsys.Manifest {
 }
 
 func TestParseManifest(t *testing.T) {
-	t.Run("it accepts an honest one", func(t *testing.T) {
+	t.Run("it accepts a valid one", func(t *testing.T) {
 		data, err := json.Marshal(honest())
 		require.NoError(t, err)
 		m, err := recsys.ParseManifest("r1", data)
@@ -47,7 +47,7 @@ func TestParseManifest(t *testing.T) {
 		tell func(m *recsys.Manifest)
 		want string
 	}{
-		{"is of another run", func(m *recsys.Manifest) { m.RunID = "r2" }, `of run "r2", not of "r1"`},
+		{"is of another run", func(m *recsys.Manifest) { m.RunID = "r2" }, `to run "r2", not to "r1"`},
 		{"has an unknown schema version", func(m *recsys.Manifest) { m.SchemaVersion = 2 }, "schema_version is 2"},
 		{"has no dimension", func(m *recsys.Manifest) { m.Dimension = 0 }, "dimension is 0"},
 		{"has a huge dimension", func(m *recsys.Manifest) { m.Dimension = 100_000 }, "dimension is 100000"},
@@ -57,13 +57,13 @@ func TestParseManifest(t *testing.T) {
 		{"has a negative weight", func(m *recsys.Manifest) { m.Interest.Weights["view"] = -1 }, `weight of "view"`},
 		{"has no coverage", func(m *recsys.Manifest) { m.Coverage = recsys.Coverage{} }, "coverage has no end"},
 		{"covers nothing", func(m *recsys.Manifest) { m.Coverage.From = noon.Add(time.Hour) }, "is not before to"},
-		{"has a vague hold-out", func(m *recsys.Manifest) { m.HoldoutBound = "10 %" }, "holdout_bound"},
-		{"has a broken set hash", func(m *recsys.Manifest) { m.Input.Streamed.Hash = "xyz" }, "input.streamed.hash"},
+		{"has an invalid hold-out", func(m *recsys.Manifest) { m.HoldoutBound = "10 %" }, "holdout_bound"},
+		{"has a malformed set hash", func(m *recsys.Manifest) { m.Input.Streamed.Hash = "xyz" }, "input.streamed.hash"},
 		{"has no items", func(m *recsys.Manifest) { m.Files = m.Files[2:] }, "no items"},
-		{"names a file of no kind", func(m *recsys.Manifest) { m.Files[0].Kind = "gram" }, `kind "gram"`},
-		{"reaches into another run", func(m *recsys.Manifest) { m.Files[0].Key = "embeddings/run=r9/items/a" }, "is not under"},
-		{"climbs out of its prefix", func(m *recsys.Manifest) { m.Files[0].Key = "embeddings/run=r1/items/../../x" }, "is not under"},
-		{"puts users among the items", func(m *recsys.Manifest) { m.Files[0].Key = m.Files[2].Key }, "is not under"},
+		{"names a file of an unknown kind", func(m *recsys.Manifest) { m.Files[0].Kind = "gram" }, `kind "gram"`},
+		{"names a file of another run", func(m *recsys.Manifest) { m.Files[0].Key = "embeddings/run=r9/items/a" }, "is not under"},
+		{"names a file outside of its prefix", func(m *recsys.Manifest) { m.Files[0].Key = "embeddings/run=r1/items/../../x" }, "is not under"},
+		{"lists users as items", func(m *recsys.Manifest) { m.Files[0].Key = m.Files[2].Key }, "is not under"},
 		{"lists a file twice", func(m *recsys.Manifest) { m.Files[1] = m.Files[0] }, "listed twice"},
 		{"names an empty file", func(m *recsys.Manifest) { m.Files[0].Bytes = 0 }, "0 bytes"},
 		{"names an enormous file", func(m *recsys.Manifest) { m.Files[0].Bytes = 1 << 40 }, "bytes; 1 to"},
@@ -87,10 +87,10 @@ func TestParseManifest(t *testing.T) {
 
 	for it, data := range map[string]string{
 		"is not JSON":       "manifest!",
-		"is cut off":        `{"schema_version": 1, "run_id": "r1"`,
-		"has a tail":        `{"schema_version": 1} {}`,
+		"is truncated":      `{"schema_version": 1, "run_id": "r1"`,
+		"has trailing data": `{"schema_version": 1} {}`,
 		"has another shape": `{"schema_version": 1, "files": "all of them"}`,
-		"holds a NaN":       `{"schema_version": 1, "gram": [NaN]}`,
+		"contains a NaN":    `{"schema_version": 1, "gram": [NaN]}`,
 	} {
 		t.Run("it refuses one that "+it, func(t *testing.T) {
 			_, err := recsys.ParseManifest("r1", []byte(data))
@@ -98,12 +98,12 @@ func TestParseManifest(t *testing.T) {
 		})
 	}
 
-	t.Run("it refuses an oversized one before reading it", func(t *testing.T) {
+	t.Run("it rejects an oversized one before reading it", func(t *testing.T) {
 		_, err := recsys.ParseManifest("r1", make([]byte, recsys.MaxManifestBytes+1))
 		assert.ErrorContains(t, err, "at most")
 	})
 
-	t.Run("it reports every mistake at once, within reason", func(t *testing.T) {
+	t.Run("it reports all mistakes at once, up to a limit", func(t *testing.T) {
 		m := honest()
 		m.Dimension, m.HoldoutBound = 0, ""
 		for range 100 {
@@ -126,7 +126,7 @@ func TestCheckID(t *testing.T) {
 			err := recsys.CheckID("user_id", id)
 			require.ErrorContains(t, err, "user_id")
 			if id != "" {
-				assert.NotContains(t, err.Error(), id, "it keeps ids out of messages")
+				assert.NotContains(t, err.Error(), id, "it does not repeat ids in messages")
 			}
 		})
 	}

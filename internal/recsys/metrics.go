@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// NDCGAt is the normalised discounted cumulative gain of the first k of list:
-// a hit at rank r (from 1) gains 1/log₂(r+1), and the sum is divided by that of
-// a list with every answer in front. It is 0 without answers.
+// NDCGAt returns the normalized discounted cumulative gain of the first k of
+// list: a hit at rank r (from 1) gains 1/log₂(r+1), and the sum is divided by
+// that of a list with every answer first. It returns 0 without answers.
 func NDCGAt(k int, list []string, answers map[string]bool) float64 {
 	if k <= 0 || len(answers) == 0 {
 		return 0
@@ -25,10 +25,11 @@ func NDCGAt(k int, list []string, answers map[string]bool) float64 {
 	return gain / ideal
 }
 
-// SearchRecallAt is the share of the true k nearest items that a search found,
-// judged by score so that ties count: the found scores that reach the k-th best
-// true one, over k. Both lists are best first; where the true list is shorter
-// than k, its length takes the place of k. It is 1 when there is nothing to find.
+// SearchRecallAt returns the share of the true k nearest items that a search
+// found, judged by score so that ties count: the found scores that reach the
+// k-th best true one, over k. Both lists are in descending order; if the true
+// list is shorter than k, its length replaces k. It returns 1 if the true list
+// is empty.
 func SearchRecallAt(k int, found, truth []float64) float64 {
 	k = min(k, len(truth))
 	if k == 0 {
@@ -45,7 +46,7 @@ func SearchRecallAt(k int, found, truth []float64) float64 {
 	return float64(n) / float64(k)
 }
 
-// Mean is the arithmetic mean, 0 of nothing.
+// Mean returns the arithmetic mean, or 0 for no values.
 func Mean(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -57,8 +58,8 @@ func Mean(values []float64) float64 {
 	return sum / float64(len(values))
 }
 
-// Quantile is the smallest of the values that at least the share q of them do
-// not exceed; 0 of nothing. The values are not changed.
+// Quantile returns the smallest value such that at least the share q of the
+// values do not exceed it, or 0 for no values. It does not change values.
 func Quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -68,14 +69,14 @@ func Quantile(values []float64, q float64) float64 {
 	return sorted[min(max(i, 0), len(sorted)-1)]
 }
 
-// bootstrapSamples is how often Bootstrap draws: enough that the ends of the
-// interval move by about a fiftieth of its width from seed to seed.
+// bootstrapSamples is the number of resamples of Bootstrap: enough that the
+// ends of the interval vary by about a fiftieth of its width between seeds.
 const bootstrapSamples = 2000
 
-// Bootstrap is the mean of one value per user with its 95 % percentile interval
-// over resampled users. Give it the differences of two lists of values over the
-// same users and the interval is the paired one. Equal arguments give equal
-// results.
+// Bootstrap returns the mean of one value per user with its 95 % percentile
+// interval over resampled users. For the differences of two lists of values
+// over the same users, the interval is the paired one. Equal arguments give
+// equal results.
 func Bootstrap(values []float64, seed uint64) Metric {
 	m := Metric{Value: Mean(values)}
 	if len(values) == 0 {
@@ -94,11 +95,11 @@ func Bootstrap(values []float64, seed uint64) Metric {
 	return m
 }
 
-// PairedInterval is the 95 % interval of the difference between two shares of the
-// same n events, of which onlyA were hits under the first and not the second, and
-// onlyB the other way round. It is Wald's interval with half an event added to each
-// of the four cells: it keeps its level for small n, and has a width when the two
-// never differ.
+// PairedInterval returns the 95 % interval of the difference between two shares
+// of the same n events, where onlyA events were hits only for the first and
+// onlyB only for the second. It is Wald's interval with half an event added to
+// each of the four cells, which keeps its level for small n and has a width
+// even without differences.
 func PairedInterval(onlyA, onlyB, n int64) (low, high float64) {
 	const z = 1.959964 // the 97.5 % quantile of the normal distribution
 	b, c, m := float64(onlyA)+0.5, float64(onlyB)+0.5, float64(n)+2

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Hit is an item found, with its score (from Popular, its popularity).
+// Hit is an item that was found, with its score (from Popular, its popularity).
 type Hit struct {
 	Item
 	Score float64
 }
 
-// Query asks for the K best items.
+// Query is a search for the K best items.
 type Query struct {
 	Vector   []float32
 	K        int
@@ -21,15 +21,15 @@ type Query struct {
 	Exact    bool     // compare with every eligible item, without the index
 }
 
-// Spare is how many candidates a search takes beyond those asked for. Which are
-// the nearest it sees in float32, whose last digits depend on the order in which
-// a processor adds; Score, which does not, ranks the candidates. Where
-// scores differ at all, more than this many of them would have to be equal in
-// float32 for the list to depend on who searches.
+// Spare is the number of additional candidates of a search. A search selects
+// candidates in float32, where the last digits depend on the order of additions
+// of a processor; Score, which does not, ranks the candidates. Only if more
+// than this many candidates are equal in float32 can the list depend on the
+// machine that searches.
 const Spare = 16
 
-// Best is the k hits with the highest scores, best first, ties by item id. It
-// reorders hits.
+// Best returns the k hits with the highest scores, in descending order, ties by
+// item id. It reorders hits.
 func Best(hits []Hit, k int) []Hit {
 	slices.SortFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.ItemID, b.ItemID))

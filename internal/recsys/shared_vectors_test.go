@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The files under testdata are the vectors that this package and the Glue job
-// (glue/tests/test_shared_vectors.py) are both held to, with one tolerance.
+// Both this package and the Glue job (glue/tests/test_shared_vectors.py) are
+// tested with the vectors in testdata, with this tolerance.
 const sharedTolerance = 1e-6
 
 func shared[T any](t *testing.T, name string) (cases []T) {

@@ -1,10 +1,9 @@
 package recsys
 
-// The stages of a list say how it was made, from what is known best to what is not
-// known at all.
+// The stages of a list tell how it was made.
 const (
 	StagePersonalized = "personalised" // a trained user, with or without new events
-	StageSession      = "session"      // no trained vector; folded in from live events and recent items alone
-	StagePopular      = "popular"      // nothing that counts is known of the user
-	StageSimilar      = "similar"      // the items nearest to an item
+	StageSession      = "session"      // no trained vector; folded in from live events and recent items
+	StagePopular      = "popular"      // the user is unknown or has no events with weight
+	StageSimilar      = "similar"      // the nearest items to an item
 )

@@ -2,11 +2,12 @@ package recsys
 
 import "time"
 
-// State is where a version is in its life.
+// State is a stage in the life cycle of a version.
 type State string
 
 // A version is loading until it is ready or refused. Only a ready version can
-// go live. A refused one stays inspectable; a failed or dropped one has no data.
+// be promoted. A refused version is kept for inspection; a failed or dropped
+// one has no data.
 const (
 	Loading State = "loading"
 	Ready   State = "ready"
@@ -15,7 +16,7 @@ const (
 	Dropped State = "dropped"
 )
 
-// Version is one load of embeddings, in a Postgres schema of its own.
+// Version is one set of loaded embeddings, in a Postgres schema of its own.
 type Version struct {
 	ID     int64  `json:"version"`
 	RunID  string `json:"run_id"`
@@ -23,8 +24,9 @@ type Version struct {
 	Live   bool   `json:"live"`
 	Pinned bool   `json:"pinned"`
 
-	// Evaluation says that the version shows how good a training as of some time
-	// in the past would have been. It goes live only when that is said expressly.
+	// Evaluation marks a version that only measures the quality of a training
+	// as of some time in the past. It is promoted only if that is requested
+	// explicitly.
 	Evaluation bool `json:"evaluation,omitempty"`
 
 	Dimension int       `json:"dimension"`
@@ -40,18 +42,18 @@ type Version struct {
 // Live is the version that readers use.
 type Live struct {
 	Version  Version
-	Revision int64     // grows by one with every flip
+	Revision int64     // incremented by every promotion and rollback
 	Manifest *Manifest // without Files
 }
 
-// Search is how the nearest items of a version are found. It is decided when
-// the version is built and stored with it.
+// Search is how the nearest items of a version are found. It is chosen when the
+// version is built and stored with it.
 type Search struct {
 	Method         string `json:"method"` // "exact" or "hnsw"
 	M              int    `json:"m,omitempty"`
 	EFConstruction int    `json:"ef_construction,omitempty"`
 	EFSearch       int    `json:"ef_search,omitempty"`
-	HalfVector     bool   `json:"half_vector,omitempty"` // the index holds float16; candidates are rescored in float32
+	HalfVector     bool   `json:"half_vector,omitempty"` // the index stores float16; candidates are rescored in float32
 }
 
 // Search methods.
@@ -60,10 +62,10 @@ const (
 	HNSW  = "hnsw"
 )
 
-// ChooseSearch is the default for a catalogue of items vectors of dimension k.
-// Up to 10,000 items an exact scan is faster than it needs to be and has no
-// recall ceiling. Above, a graph with m = 48 is needed to reach every item
-// under the inner product.
+// ChooseSearch returns the default for a catalog of the given number of items
+// with vectors of dimension k. Up to 10,000 items an exact scan is fast enough
+// and has perfect recall. Above, a graph with m = 48 is needed to reach every
+// item under the inner product.
 func ChooseSearch(items int64, k int) Search {
 	if items <= 10_000 {
 		return Search{Method: Exact}
@@ -75,7 +77,7 @@ func ChooseSearch(items int64, k int) Search {
 	return s
 }
 
-// Names of the gates, in the order they are shown.
+// Names of the gates, in display order.
 const (
 	GateRows     = "rows"
 	GateValues   = "values"
@@ -86,21 +88,21 @@ const (
 	GateHorizon  = "horizon"
 )
 
-// GateNames lists every gate in the order it is shown.
+// GateNames returns every gate in display order.
 func GateNames() []string {
 	return []string{GateRows, GateValues, GateRecall, GateFoldIn, GateQuality, GateCoverage, GateHorizon}
 }
 
-// GateResult is what one gate found.
+// GateResult is the result of one gate.
 type GateResult struct {
 	Gate      string  `json:"gate"`
 	Passed    bool    `json:"passed"`
-	Warning   bool    `json:"warning,omitempty"` // passed, but a person should look
+	Warning   bool    `json:"warning,omitempty"` // passed, but needs attention
 	Value     float64 `json:"value"`
 	Threshold float64 `json:"threshold"`
-	Reason    string  `json:"reason"`             // one sentence with the numbers in it
-	Accepted  string  `json:"accepted,omitempty"` // the reason a person gave for overriding the refusal
+	Reason    string  `json:"reason"`             // one sentence with the numbers
+	Accepted  string  `json:"accepted,omitempty"` // reason of an override of the refusal
 }
 
-// Refuses reports whether this result keeps the version from going live.
+// Refuses reports whether this result prevents the promotion of the version.
 func (g GateResult) Refuses() bool { return !g.Passed && g.Accepted == "" }

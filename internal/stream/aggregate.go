@@ -8,25 +8,25 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// aggregateMagic begins a record that the Kinesis Producer Library has put
-// together from several: magic, protobuf message, MD5 of the message.
+// aggregateMagic begins a record that the Kinesis Producer Library aggregated
+// from several: magic, protobuf message, MD5 of the message.
 // (https://github.com/awslabs/amazon-kinesis-producer, aggregation-format.md)
 var aggregateMagic = []byte{0xF3, 0x89, 0x9A, 0xC2}
 
-// Numbers of the message's fields that are used.
+// Field numbers of the messages.
 const (
 	aggregateRecord = 3 // of AggregatedRecord: a Record
 	recordData      = 3 // of Record: its bytes
 )
 
-// deaggregate is the parts of an aggregated record, or data itself.
+// deaggregate returns the parts of an aggregated record, or data itself.
 func deaggregate(data []byte) ([][]byte, *Fault) {
 	if !bytes.HasPrefix(data, aggregateMagic) {
 		return [][]byte{data}, nil
 	}
 	body := data[len(aggregateMagic):]
 	if len(body) < md5.Size {
-		return nil, &Fault{BadAggregate, "the aggregated record is cut short"}
+		return nil, &Fault{BadAggregate, "the aggregated record is truncated"}
 	}
 	message, sum := body[:len(body)-md5.Size], body[len(body)-md5.Size:]
 	if want := md5.Sum(message); !bytes.Equal(sum, want[:]) { //nolint:gosec // see above
@@ -34,16 +34,16 @@ func deaggregate(data []byte) ([][]byte, *Fault) {
 	}
 	parts, err := aggregated(message)
 	if err != nil || len(parts) == 0 {
-		return nil, &Fault{BadAggregate, "the aggregated record cannot be taken apart"}
+		return nil, &Fault{BadAggregate, "the aggregated record is malformed"}
 	}
 	return parts, nil
 }
 
 var errMessage = errors.New("malformed message")
 
-// MaxAggregated is how many events one record may hold. As many fit into a
-// megabyte; more could only be next to nothing each, and would cost far more
-// memory than they came in.
+// MaxAggregated is the maximum number of events in one record. As many fit into
+// a megabyte; more would be nearly empty and use far more memory than their
+// size.
 const MaxAggregated = 10_000
 
 func aggregated(message []byte) (parts [][]byte, err error) {
@@ -70,7 +70,7 @@ func aggregated(message []byte) (parts [][]byte, err error) {
 	return parts, err
 }
 
-// eachField calls fn with every field of a message that holds bytes.
+// eachField calls fn with every length-delimited field of a message.
 func eachField(message []byte, fn func(protowire.Number, []byte) error) error {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)

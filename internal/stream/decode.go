@@ -9,9 +9,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Decode takes a record apart into the events it holds: one, or as many as were
-// aggregated in it. It never fails: what cannot be used comes back with its
-// fault.
+// Decode splits a record into its events: one, or the aggregated ones. It never
+// fails: an invalid event is returned with its fault.
 func Decode(r Record) []Decoded {
 	parts, fault := deaggregate(r.Data)
 	if fault != nil {
@@ -57,7 +56,7 @@ func decode(raw []byte, arrived time.Time) (d Decoded) {
 	return d
 }
 
-// check says what is wrong with the values of an event that could be parsed.
+// check returns what is wrong with the values of a parsed event.
 func check(e recsys.Event) *Fault {
 	for _, f := range []struct {
 		name, value string
@@ -89,16 +88,16 @@ func check(e recsys.Event) *Fault {
 	return nil
 }
 
-// EncodeEvent writes an event as one JSON object, the way it travels in the
-// stream and, with its StoredAt, in raw/events. The event must be usable.
+// EncodeEvent encodes a valid event as one JSON object, the format of the
+// stream and, with StoredAt, of raw/events.
 func EncodeEvent(e recsys.Event) []byte {
 	e.OccurredAt = micros(e.OccurredAt)
 	if !e.StoredAt.IsZero() {
 		e.StoredAt = micros(e.StoredAt)
 	}
 	raw, err := json.Marshal(e)
-	if err != nil { // only a value that is no number can do this
-		panic(fmt.Sprintf("encode an unusable event: %v", err))
+	if err != nil { // only a NaN or infinite value causes an error
+		panic(fmt.Sprintf("encode an invalid event: %v", err))
 	}
 	return raw
 }

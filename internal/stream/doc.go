@@ -1,6 +1,5 @@
-// Package stream is what a record of the stream looks like on its way through
-// recflow: how it is decoded, what makes it unusable, and the documents that
-// leave for Firehose. It is pure: it reads no clock, no environment and no
-// network. The Lambda uses it, and so do the commands that send events and read
-// what became of them.
+// Package stream defines the records of the stream: how they are decoded, why
+// one is invalid, and the documents that are delivered to Firehose. It is pure:
+// it reads no clock, no environment and no network. The Lambda function uses
+// it, and the commands that send events and read their verdicts.
 package stream

@@ -2,8 +2,8 @@ package stream
 
 import "time"
 
-// Recommendation is one list as it is delivered, a line of
-// recommendations/dt=…/hour=…/. Times are UTC with microsecond precision.
+// Recommendation is one delivered list, a line of recommendations/dt=…/hour=…/.
+// Times are UTC with microsecond precision.
 type Recommendation struct {
 	RecommendationID string    `json:"recommendation_id"` // recsys.RecommendationID
 	UserID           string    `json:"user_id"`
@@ -25,19 +25,19 @@ type Item struct {
 	Stage  string  `json:"stage"`
 }
 
-// PayloadPrefix is where the bytes of quarantined records are that are too large
-// for a delivery record, under their quarantine_id.
+// PayloadPrefix is the prefix of quarantined payloads that are too large for a
+// delivery record. The rest of the key is the quarantine_id.
 const PayloadPrefix = "quarantine-payloads/"
 
-// Quarantined is a record that can never succeed, a line of
+// Quarantined is a record that can never be processed, a line of
 // quarantine/dt=…/hour=…/.
 type Quarantined struct {
 	QuarantineID   string    `json:"quarantine_id"`      // digest of the position; the same on every retry
-	Reason         string    `json:"reason"`             // a code of the set in record.go
-	Detail         string    `json:"detail"`             // a sentence; never a part of the record
-	EventID        string    `json:"event_id,omitempty"` // when it can be read
-	Raw            []byte    `json:"raw,omitempty"`      // the user record's bytes; base64 in JSON
-	RawKey         string    `json:"raw_key,omitempty"`  // object key of the bytes when they are too large for a delivery record
+	Reason         string    `json:"reason"`             // a code from record.go
+	Detail         string    `json:"detail"`             // a sentence without any part of the record
+	EventID        string    `json:"event_id,omitempty"` // if it can be read
+	Raw            []byte    `json:"raw,omitempty"`      // payload of the user record; base64 in JSON
+	RawKey         string    `json:"raw_key,omitempty"`  // object key of the payload if it is too large for a delivery record
 	RawBytes       int       `json:"raw_bytes"`
 	Stream         string    `json:"stream"` // ARN of the stream
 	Shard          string    `json:"shard"`

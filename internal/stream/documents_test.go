@@ -20,8 +20,8 @@ import (
 
 var updateSamples = flag.Bool("update-samples", false, "write the sample documents in testdata")
 
-// samples are documents as they are delivered, a full and a bare one of each
-// kind. The tables in docs/athena are tested with them, by Spark.
+// samples are documents as they are delivered, a full and a minimal one of each
+// kind. Spark tests the tables in docs/athena with them.
 func samples() map[string][]any {
 	at := time.Date(2025, 3, 1, 5, 59, 59, 123456000, time.UTC)
 	value := 4.5
@@ -59,7 +59,7 @@ func TestSampleDocumentsAreInStep(t *testing.T) {
 	t.Parallel()
 	for name, documents := range samples() {
 		var lines bytes.Buffer
-		e := json.NewEncoder(&lines) // a document and a newline, as the Lambda sends it
+		e := json.NewEncoder(&lines) // a document and a newline, as the function sends it
 		e.SetEscapeHTML(false)
 		for _, d := range documents {
 			require.NoError(t, e.Encode(d))
@@ -70,7 +70,7 @@ func TestSampleDocumentsAreInStep(t *testing.T) {
 		}
 		want, err := os.ReadFile(file)
 		require.NoError(t, err)
-		assert.Equal(t, string(want), lines.String(), "run with -update-samples when the change is meant")
+		assert.Equal(t, string(want), lines.String(), "run with -update-samples if the change is intended")
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// parser reads one JSON object as an event. After a field it cannot use it goes
-// on, so that the id of a faulty event is known wherever it stands.
+// parser reads one JSON object as an event. After an invalid field it
+// continues, so that the id of a faulty event is found at any position.
 type parser struct {
 	json  *json.Decoder
 	seen  map[string]bool
@@ -22,7 +22,7 @@ type parser struct {
 	fault *Fault // the first one
 }
 
-// errSyntax says that the text is not JSON from here on.
+// errSyntax means that the rest of the text is not JSON.
 var errSyntax = errors.New("syntax")
 
 func parse(raw []byte) *parser {
@@ -32,7 +32,7 @@ func parse(raw []byte) *parser {
 	case p.object() != nil:
 		p.blame(NotJSON, "the event is not a JSON object")
 	case loneSurrogate(raw):
-		p.blame(NotUTF8, "a text has an escaped half of a surrogate pair")
+		p.blame(NotUTF8, "a text has an unpaired surrogate escape")
 	}
 	return p
 }
@@ -51,7 +51,7 @@ func (p *parser) token() (json.Token, error) {
 	return t, nil
 }
 
-// object reads the event and insists that nothing follows it.
+// object reads the event and requires that nothing follows it.
 func (p *parser) object() error {
 	if t, err := p.token(); err != nil || t != json.Delim('{') {
 		return errSyntax
@@ -158,7 +158,7 @@ func (p *parser) number() error {
 	}
 	f, err := strconv.ParseFloat(n.String(), 64)
 	if err != nil || math.IsInf(f, 0) {
-		p.blame(BadValue, "value is beyond the range of a double")
+		p.blame(BadValue, "value is out of range for a double")
 		return nil
 	}
 	p.event.Value = &f
@@ -180,8 +180,8 @@ func (p *parser) time() error {
 	return nil
 }
 
-// loneSurrogate reports whether valid JSON escapes half of a surrogate pair,
-// which encoding/json would silently replace.
+// loneSurrogate reports whether valid JSON escapes an unpaired surrogate, which
+// encoding/json would silently replace.
 func loneSurrogate(raw []byte) bool {
 	for {
 		i := bytes.IndexByte(raw, '\\')

@@ -9,15 +9,16 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Limits of a record. They leave room for what is added to an event on its way.
+// Limits of a record. They leave room for the fields that are added to an event
+// later.
 const (
 	MaxRecordBytes = 256 << 10   // of one event, after de-aggregation
 	MaxDepth       = 8           // of nested JSON
-	MaxClockSkew   = time.Minute // an event from further in the future is clamped to its arrival
+	MaxClockSkew   = time.Minute // a later event time is clamped to the arrival
 )
 
-// Why an event cannot be used. The codes are part of the interface: they name
-// verdicts, metrics and quarantined records.
+// Reasons why an event is invalid. The codes are part of the public interface:
+// they are used in verdicts, metrics and quarantined records.
 const (
 	TooLarge       = "too_large"
 	NotUTF8        = "not_utf8"
@@ -28,9 +29,9 @@ const (
 	BadID          = "bad_id"
 	BadValue       = "bad_value"
 	BadTime        = "bad_time"
-	BadAggregate   = "bad_aggregate" // an aggregated record that is damaged
-	Conflict       = "conflict"      // another event with the same id was there first
-	Undecodable    = "undecodable"   // decoding it panicked; whoever decodes recovers
+	BadAggregate   = "bad_aggregate" // a damaged aggregated record
+	Conflict       = "conflict"      // an event with the same id and other content was stored before
+	Undecodable    = "undecodable"   // decoding it panicked
 )
 
 // Record is one record of the stream.
@@ -43,36 +44,36 @@ type Record struct {
 	ArrivedAt      time.Time
 }
 
-// Fault says why an event cannot be used.
+// Fault is the reason why an event is invalid.
 type Fault struct {
-	Reason string // a code
+	Reason string // a reason code
 	Detail string // a sentence for people, without any part of the record
 }
 
-// Decoded is one event of a record, or what is wrong with it.
+// Decoded is one event of a record, or its fault.
 type Decoded struct {
 	Sub     int    // position within an aggregated record; 0 otherwise
 	Raw     []byte // the bytes of the event
 	Event   recsys.Event
 	Digest  [16]byte // recsys.Event.Digest of the event as sent, or RawDigest of a faulty one
-	Clamped bool     // OccurredAt was too far in the future and is now the arrival
-	Fault   *Fault   // nil: the event can be used
-	EventID string   // also of a faulty event, where it can be read
+	Clamped bool     // OccurredAt was too far in the future and was set to the arrival
+	Fault   *Fault   // nil: the event is valid
+	EventID string   // also of a faulty event, if it can be read
 }
 
-// RawDigest stands for the digest of an event that cannot be decoded.
+// RawDigest returns the digest of an event that cannot be decoded.
 func RawDigest(raw []byte) [16]byte {
 	sum := sha256.Sum256(raw)
 	return [16]byte(sum[:16])
 }
 
-// QuarantineID names a quarantined event by its position in the stream.
+// QuarantineID identifies a quarantined event by its position in the stream.
 func QuarantineID(streamARN, shard, sequenceNumber string, sub int) string {
 	sum := sha256.Sum256([]byte(streamARN + "\n" + shard + "\n" + sequenceNumber + "\n" + strconv.Itoa(sub)))
 	return hex.EncodeToString(sum[:16])
 }
 
-// Quarantine is the document that keeps a faulty event.
+// Quarantine returns the quarantine document of a faulty event.
 func Quarantine(rec Record, d Decoded, now time.Time) Quarantined {
 	return Quarantined{
 		QuarantineID:   QuarantineID(rec.Stream, rec.Shard, rec.SequenceNumber, d.Sub),

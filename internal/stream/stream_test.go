@@ -146,7 +146,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			again := stream.Decode(record(stream.EncodeEvent(d.Event)))[0]
 			if again.Fault != nil || again.Event.Digest() != d.Event.Digest() {
-				t.Fatalf("%+v does not survive", d.Event)
+				t.Fatalf("%+v changed in a round trip", d.Event)
 			}
 			if !json.Valid(bytes.TrimSpace(d.Raw)) {
 				t.Fatal("accepted what is not JSON")

@@ -1,5 +1,5 @@
-// Package streamtest makes records of the stream for tests: broken ones, one
-// mistake each, and aggregated ones.
+// Package streamtest makes records of the stream for tests: broken ones, with
+// one mistake each, and aggregated ones.
 package streamtest
 
 import (
@@ -11,18 +11,18 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// Broken is a record that cannot be used.
+// Broken is an invalid record.
 type Broken struct {
 	Name    string
 	Data    []byte
-	Reason  string // the code it is quarantined with
-	EventID string // where it can be read
+	Reason  string // expected reason code
+	EventID string // expected event id, if it can be read
 }
 
-// Good is a usable event as a producer would write it.
+// Good is a valid event as a producer would write it.
 const Good = `{"event_id":"e1","user_id":"u1","item_id":"i1","event_type":"click","occurred_at":"2025-03-01T10:00:00Z"}`
 
-// Malformed is one broken record for every mistake that is told apart.
+// Malformed returns one broken record for each kind of mistake.
 func Malformed() []Broken {
 	long := strings.Repeat("x", 257)
 	with := func(old, new string) []byte {
@@ -41,10 +41,10 @@ func Malformed() []Broken {
 		{"text", []byte("click"), stream.NotJSON, ""},
 		{"an array", []byte("[" + Good + "]"), stream.NotJSON, ""},
 		{"a string", []byte(`"x"`), stream.NotJSON, ""},
-		{"cut short", []byte(Good[:60]), stream.NotJSON, "e1"},
-		{"a comma too many", with("}", ",}"), stream.NotJSON, "e1"},
+		{"truncated", []byte(Good[:60]), stream.NotJSON, "e1"},
+		{"an extra comma", with("}", ",}"), stream.NotJSON, "e1"},
 		{"a second object", []byte(Good + Good), stream.NotJSON, "e1"},
-		{"rubbish behind", []byte(Good + " x"), stream.NotJSON, "e1"},
+		{"trailing data", []byte(Good + " x"), stream.NotJSON, "e1"},
 		{"no quotes", with(`"click"`, `click`), stream.NotJSON, "e1"},
 		{"NaN", add(`"value":NaN`), stream.NotJSON, "e1"},
 		{"a control character", with("click", "cl\x01ick"), stream.NotJSON, "e1"},
@@ -68,24 +68,24 @@ func Malformed() []Broken {
 		{"a long user_id", with(`"u1"`, `"`+long+`"`), stream.BadID, "e1"},
 		{"a long event_id", with(`"e1"`, `"`+long+`"`), stream.BadID, ""},
 		{"a line break in an id", with(`"i1"`, `"i\n1"`), stream.BadID, "e1"},
-		{"a zero byte in an id", with(`"i1"`, `"i\u0000"`), stream.BadID, "e1"},
+		{"a NUL character in an id", with(`"i1"`, `"i\u0000"`), stream.BadID, "e1"},
 		{"a long session_id", add(`"session_id":"` + long + `"`), stream.BadID, "e1"},
 		{"a text as value", add(`"value":"4"`), stream.BadValue, "e1"},
-		{"a value without end", add(`"value":1e999`), stream.BadValue, "e1"},
+		{"an infinite value", add(`"value":1e999`), stream.BadValue, "e1"},
 		{"a time without a zone", with("10:00:00Z", "10:00:00"), stream.BadTime, "e1"},
-		{"a day alone", with("T10:00:00Z", ""), stream.BadTime, "e1"},
-		{"a month too many", with("2025-03", "2025-13"), stream.BadTime, "e1"},
+		{"a date without a time", with("T10:00:00Z", ""), stream.BadTime, "e1"},
+		{"an invalid month", with("2025-03", "2025-13"), stream.BadTime, "e1"},
 		{"a number as time", with(`"2025-03-01T10:00:00Z"`, "1740823200"), stream.BadTime, "e1"},
 		{"before 1970", with("2025", "1925"), stream.BadTime, "e1"},
 		{"an aggregate with another checksum", flipped, stream.BadAggregate, ""},
-		{"an aggregate cut short", aggregate[:12], stream.BadAggregate, ""},
-		{"an aggregate of too many", Aggregate(make([][]byte, stream.MaxAggregated+1)...), stream.BadAggregate, ""},
-		{"an aggregate of nothing", Aggregate(), stream.BadAggregate, ""},
-		{"an aggregate that is no message", sealed([]byte{0xff, 0xff, 0xff}), stream.BadAggregate, ""},
+		{"a truncated aggregate", aggregate[:12], stream.BadAggregate, ""},
+		{"an aggregate of too many events", Aggregate(make([][]byte, stream.MaxAggregated+1)...), stream.BadAggregate, ""},
+		{"an empty aggregate", Aggregate(), stream.BadAggregate, ""},
+		{"an aggregate that is not a message", sealed([]byte{0xff, 0xff, 0xff}), stream.BadAggregate, ""},
 	}
 }
 
-// Aggregate puts records together as the Kinesis Producer Library does.
+// Aggregate aggregates records in the format of the Kinesis Producer Library.
 func Aggregate(records ...[]byte) []byte {
 	message := protowire.AppendTag(nil, 1, protowire.BytesType)
 	message = protowire.AppendString(message, "key")
