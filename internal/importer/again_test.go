@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 )
 
-// days is a CSV with an event every six hours, in no order of time.
+// days returns a CSV with an event every six hours, in random order.
 func days(n int) []byte {
 	var b strings.Builder
 	b.WriteString("user,item,ts\n")
@@ -42,12 +42,12 @@ func TestImportingAgainChangesNothing(t *testing.T) {
 
 			later := options(t)
 			later.Now = func() time.Time { return today.AddDate(0, 0, 3) }
-			later.SpillBytes = 1000 // other ways through memory give the same bytes
+			later.SpillBytes = 1000 // other batch sizes give the same bytes
 			later.Parallel = 1
 			r, err := Import(t.Context(), m, path, later)
 			require.NoError(t, err)
 			require.Equal(t, before, m.objects)
-			require.Equal(t, puts, m.puts, "wrote what was there")
+			require.Equal(t, puts, m.puts, "writes existing objects again")
 			require.Zero(t, r.Files[0].Objects.Written)
 			require.Equal(t, today, r.Files[0].FirstImportedAt)
 		})
@@ -72,19 +72,19 @@ func TestTwoFirstImportsAtOnceAgreeOnTheTime(t *testing.T) {
 	require.Len(t, m.events(t), 1)
 }
 
-// Whatever the order of imports with different ends, every row that any of them
-// covered is there, and once.
+// For any order of imports with different ends, every row that any of them
+// covered is present, once.
 func TestUntilLosesNothing(t *testing.T) {
 	t.Parallel()
 	path := file(t, "in.csv", days(6))
 	at := func(day, hour int) time.Time { return time.Date(2017, 12, day, hour, 0, 0, 0, time.UTC) }
 	for name, ends := range map[string][]time.Time{
-		"growing":              {at(2, 0), at(3, 13), at(5, 1)},
-		"shrinking":            {at(5, 1), at(3, 13), at(2, 0)},
-		"within one day":       {at(3, 13), at(3, 7), at(3, 19)},
-		"all and then less":    {{}, at(3, 13)},
-		"less and then all":    {at(3, 13), {}},
-		"to a day, then in it": {at(4, 0), at(4, 7)},
+		"growing":                  {at(2, 0), at(3, 13), at(5, 1)},
+		"shrinking":                {at(5, 1), at(3, 13), at(2, 0)},
+		"within one day":           {at(3, 13), at(3, 7), at(3, 19)},
+		"all, then less":           {{}, at(3, 13)},
+		"less, then all":           {at(3, 13), {}},
+		"to a day, then within it": {at(4, 0), at(4, 7)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +131,7 @@ func TestAnotherMappingReplacesTheFirst(t *testing.T) {
 	r, err := Import(t.Context(), m, path, o)
 	require.NoError(t, err)
 	require.Equal(t, Objects{Written: 2, Removed: 2, Bytes: r.Files[0].Objects.Bytes}, r.Files[0].Objects)
-	require.Len(t, m.keys(""), others+3, "two days and a record")
+	require.Len(t, m.keys(""), others+3, "two days, then one record")
 
 	only := newMemory()
 	_, err = Import(t.Context(), only, path, o)
@@ -157,13 +157,13 @@ func TestAnInterruptedReplacementLeavesNothingBehind(t *testing.T) {
 		faults := harnesstest.CountFaults(t)
 		m.fail = func(key string) error {
 			if strings.Contains(key, "2017-12-06") {
-				faults.Inject("bucket away")
-				return errors.New("bucket away")
+				faults.Inject("bucket unavailable")
+				return errors.New("bucket unavailable")
 			}
 			return nil
 		}
 		_, err = Import(t.Context(), m, path, by("bought"))
-		require.ErrorContains(t, err, "bucket away")
+		require.ErrorContains(t, err, "bucket unavailable")
 		m.fail = nil
 
 		_, err = Import(t.Context(), m, path, by(then))

@@ -8,8 +8,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// The spill's encoding of rows. It never leaves the process: lengths are not
-// checked, and there is no version.
+// The spill's encoding of rows. It is used only within the process: lengths are
+// not checked, and there is no version.
 
 const (
 	hasID = 1 << iota
@@ -23,8 +23,8 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// appendEvent encodes an event. An id that is derived from the row is left out:
-// it would be half of the bytes, and hashing it later is spread over all cores.
+// appendEvent encodes an event. An id that is derived from the row is omitted:
+// it would be half of the bytes, and computing it later uses all cores.
 func appendEvent(b []byte, e *mapping.Event) []byte {
 	var flags byte
 	if e.HasID {
@@ -60,7 +60,7 @@ func appendEvent(b []byte, e *mapping.Event) []byte {
 	return b
 }
 
-// rows reads encoded rows one after the other; strings share its text.
+// rows iterates over encoded rows; strings share its text.
 type rows string
 
 func (r *rows) byte() byte {
@@ -93,8 +93,8 @@ func (r *rows) float() float64 {
 	return math.Float64frombits(bits)
 }
 
-// event decodes the next event into the row of a Parquet file; value is where
-// its value is kept.
+// event decodes the next event into the row of a Parquet file; value stores the
+// event's value.
 func (r *rows) event(sha string, out *eventRow, value *float64) {
 	flags := r.byte()
 	row := int64(r.uvarint())

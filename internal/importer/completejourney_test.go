@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The data set is 32 MB from a registry, so tests do not fetch it: this one runs
-// where RECFLOW_TEST_COMPLETEJOURNEY names the folder with its files.
+// The data set is 32 MB from a registry, so tests do not download it: this test
+// runs if RECFLOW_TEST_COMPLETEJOURNEY names the folder with its files.
 func TestCompleteJourneyIsImportedWhole(t *testing.T) {
 	folder := os.Getenv("RECFLOW_TEST_COMPLETEJOURNEY")
 	if folder == "" {

@@ -12,26 +12,25 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// EventFile is a file whose events are read and not written: the stream sends
-// them. Ids and times are those that an import of the file gives.
+// EventFile is a file whose events are read, to be sent to the stream. Ids and
+// times are the same as those of an import of the file.
 type EventFile struct {
 	store   Store
 	file    datasets.File
 	options Options
 	in      *tabular.File
-	first   time.Time // of the file's first import, once it is known
+	first   time.Time // time of the file's first import, once it is known
 }
 
-// Found is an event of a file, with its place.
+// Found is an event of a file, with its position.
 type Found struct {
 	recsys.Event
 	Row  int64 // 1-based data row
-	Line int64 // 1-based line where it starts; 0 where a format has no lines
+	Line int64 // 1-based line where it starts; 0 in a format without lines
 }
 
-// OpenEvents opens a file, or standard input ("-"), which is copied to a
-// temporary file, and hashes it. A store of nil will do while every row has a
-// time.
+// OpenEvents opens and hashes a file, or standard input ("-"), which is copied
+// to a temporary file. store may be nil if every row has a time.
 func OpenEvents(ctx context.Context, store Store, path string, o Options) (*EventFile, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -46,8 +45,8 @@ func OpenEvents(ctx context.Context, store Store, path string, o Options) (*Even
 	return openEvents(ctx, store, files[0], o)
 }
 
-// OpenEventFiles opens every file of a file, a folder or standard input. Files of
-// items give no events. The caller closes what is returned.
+// OpenEventFiles opens every file of a file, a folder or standard input. Files
+// of items have no events. The caller must close the returned files.
 func OpenEventFiles(ctx context.Context, store Store, path string, o Options) ([]*EventFile, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -73,8 +72,8 @@ func OpenEventFiles(ctx context.Context, store Store, path string, o Options) ([
 	return opened, nil
 }
 
-// OpenCompleteJourneyEvents opens the purchase lines of the data set in the folder
-// that datasets.FetchCompleteJourney returned.
+// OpenCompleteJourneyEvents opens the purchase lines of the data set in the
+// folder that datasets.FetchCompleteJourney returned.
 func OpenCompleteJourneyEvents(ctx context.Context, store Store, folder string, o Options) (*EventFile, error) {
 	return openEvents(ctx, store, datasets.NewJourney(folder).Purchases(o.EventType), o)
 }
@@ -94,29 +93,29 @@ func openEvents(ctx context.Context, store Store, file datasets.File, o Options)
 // Close closes the file.
 func (f *EventFile) Close() error { return f.in.Close() }
 
-// Name is the file for messages.
+// Name returns the name of the file for messages.
 func (f *EventFile) Name() string { return f.in.Name() }
 
-// EventID is the id of the event of a row that brings none.
+// EventID returns the id of the event in a row without an id.
 func (f *EventFile) EventID(row int64) string { return recsys.RowEventID(f.in.SHA256(), row) }
 
-// Imported is the bucket's record of the file, or recsys.ErrNotFound.
+// Imported returns the bucket's record of the file, or recsys.ErrNotFound.
 func (f *EventFile) Imported(ctx context.Context) (Record, error) {
 	if f.store == nil {
-		return Record{}, fmt.Errorf("no bucket knows of %s: %w", f.in.Name(), recsys.ErrNotFound)
+		return Record{}, fmt.Errorf("no bucket is configured to look up %s: %w", f.in.Name(), recsys.ErrNotFound)
 	}
 	return lookUp(ctx, f.store, f.record(Record{}))
 }
 
-// record identifies the file in a record.
+// record returns the record that identifies the file.
 func (f *EventFile) record(r Record) Record {
 	r.SchemaVersion, r.SHA256, r.File, r.Bytes = 1, f.in.SHA256(), f.in.Base(), f.in.Size()
 	return r
 }
 
-// FirstTime is the time of events whose row has none: that at which the file was
-// imported or sent first. Where nobody has done so it is now, and recorded in the
-// bucket: whoever reads the file again finds it.
+// FirstTime returns the time of events whose row has none: the time at which
+// the file was first imported or sent. If it never was, it records the current
+// time in the bucket, for later reads of the file.
 func (f *EventFile) FirstTime(ctx context.Context) (time.Time, error) {
 	return f.firstTime(ctx, Record{Format: tabular.JSONL, Columns: map[string]string{"user": "user_id", "item": "item_id"}, EventType: recsys.Click})
 }
@@ -126,7 +125,7 @@ func (f *EventFile) firstTime(ctx context.Context, r Record) (time.Time, error) 
 		return f.first, nil
 	}
 	if f.store == nil {
-		return time.Time{}, errors.New("a row has no time; the time of its first reading is kept in the bucket, and there is none (set RECFLOW_BUCKET)")
+		return time.Time{}, errors.New("a row has no time; it gets the time of the file's first reading, which is stored in the bucket, but no bucket is configured (set RECFLOW_BUCKET)")
 	}
 	r = f.record(r)
 	r.Kind, r.FirstImportedAt = KindEvents, micros(f.options.Now())
@@ -138,8 +137,8 @@ func (f *EventFile) firstTime(ctx context.Context, r Record) (time.Time, error) 
 	return f.first, nil
 }
 
-// JSONLines reports whether the file holds JSON lines, by its first bytes unless
-// the options say so.
+// JSONLines reports whether the file contains JSON lines, by its first bytes
+// unless the options specify the format.
 func (f *EventFile) JSONLines() (bool, error) {
 	if f.file.Format != tabular.Auto {
 		return f.file.Format == tabular.JSONL, nil
@@ -147,18 +146,18 @@ func (f *EventFile) JSONLines() (bool, error) {
 	return f.in.IsJSONLines()
 }
 
-// Lines calls each for every line of the file that is not blank, numbered as the
-// rows of a JSON Lines file are. The text is valid until each returns. Lines of
-// more than 1 MiB go to refuse.
+// Lines calls each for every line of the file that is not blank, numbered as
+// the rows of a JSON Lines file. The text is valid until each returns. Lines of
+// more than 1 MiB are passed to refuse.
 func (f *EventFile) Lines(ctx context.Context, each func(row, line int64, text []byte) error, refuse func(Reject) error) error {
 	return f.in.Lines(ctx, each, func(r tabular.Record) error {
 		return refuse(Reject{File: f.in.Name(), Line: r.Line, Row: r.Row, Reason: r.Bad})
 	})
 }
 
-// Events calls each for every event of the file, in its order, and refuse for
-// every row that cannot be one. The columns are found as an import finds them.
-// A file of items gives none.
+// Events calls each for every event of the file, in order, and refuse for every
+// row that cannot be one. It finds the columns as an import does. A file of
+// items has no events.
 func (f *EventFile) Events(ctx context.Context, each func(Found) error, refuse func(Reject) error) error {
 	r := fileImport{store: f.store, file: f.file, options: f.options, in: f.in, refuse: refuse}
 	var format string

@@ -54,11 +54,11 @@ func TestEventFile_keeps_the_time_of_rows_without_one(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	first := read(now)
 	require.Equal(t, now, first[0].OccurredAt)
-	require.Equal(t, first, read(now.Add(time.Hour)), "it sends what it sent before")
+	require.Equal(t, first, read(now.Add(time.Hour)), "it sends the same events again")
 
 	r, err := Import(t.Context(), store, "-", Options{Stdin: strings.NewReader("user,item\nu,i\nu,j\n")})
 	require.NoError(t, err)
-	require.Equal(t, first[0].Event, r.Files[0].SampleEvents[0], "an import agrees with what was sent")
+	require.Equal(t, first[0].Event, r.Files[0].SampleEvents[0], "an import has the same ids and times as the sent events")
 
 	f, err := OpenEvents(t.Context(), nil, "-", Options{Stdin: strings.NewReader("user,item\nu,i\n")})
 	require.NoError(t, err)

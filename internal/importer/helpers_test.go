@@ -21,13 +21,13 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// memory is a bucket in memory. It counts writes, and can fail them.
+// memory is a bucket in memory. It counts writes, and can make them fail.
 type memory struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	puts    int
 	fail    func(key string) error
-	drop    bool // keep no bodies: for tests that measure memory
+	drop    bool // discard bodies, for tests that measure memory
 }
 
 var _ Store = (*memory)(nil)
@@ -111,7 +111,7 @@ func (m *memory) keys(prefix string) []string {
 	return keys
 }
 
-// events reads back every event of the bucket, each event_id once, by time.
+// events reads all events of the bucket, each event_id once, ordered by time.
 func (m *memory) events(t testing.TB) []recsys.Event {
 	t.Helper()
 	seen := map[string]recsys.Event{}
@@ -148,7 +148,7 @@ func (m *memory) items(t testing.TB) []itemRow {
 	return out
 }
 
-// short writes events as user/item/type/value@time, for tables.
+// short formats events as user/item/type/value@time, for tables.
 func short(events []recsys.Event) []string {
 	var out []string
 	for _, e := range events {
@@ -167,7 +167,7 @@ func options(t testing.TB) Options {
 	return Options{MaxRejects: -1, RejectsDir: filepath.Join(t.TempDir(), "rejects"), TempDir: t.TempDir(), Now: func() time.Time { return today }}
 }
 
-// file writes a file of a test and returns its path.
+// file writes a file for a test and returns its path.
 func file(t testing.TB, name string, body []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -17,30 +17,30 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Options says what to import and how. The zero value of a size or a function
-// stands for its default.
+// Options configures an import. The zero value of a size or a function means
+// its default.
 type Options struct {
 	Format    string          // auto, movielens, csv, jsonl or parquet
-	Columns   mapping.Columns // instead of guessing
-	Items     bool            // the file holds items, whatever its columns
-	EventType string          // of events whose row names none
-	Until     time.Time       // events before it only; zero: all
+	Columns   mapping.Columns // explicit columns
+	Items     bool            // the file contains items, whatever its columns
+	EventType string          // type of events whose row has none
+	Until     time.Time       // only events before this time; zero: all
 
-	DryRun      bool   // write nothing, neither to the bucket nor to the rejects
-	MaxRejects  int64  // below 0: 100 or 1 % of the rows, whichever is more
-	RejectsFile string // of all files; empty: one a file, in RejectsDir
+	DryRun      bool   // write nothing, neither to the bucket nor to the rejects file
+	MaxRejects  int64  // negative: 100 or 1 % of the rows, whichever is more
+	RejectsFile string // for the rejects of all files; empty: one per file, in RejectsDir
 	RejectsDir  string
-	TempDir     string // of the spill; it may need as much room as the file unpacked
+	TempDir     string // directory of the spill; it may need as much space as the decompressed file
 	Stdin       io.Reader
 	Now         func() time.Time
-	Progress    func(Progress) // called from one goroutine at a time, often
+	Progress    func(Progress) // called often, never concurrently
 
 	SpillBytes int // memory of the spill; default 64 MiB
-	PartRows   int // rows of an object; default 1,000,000
-	Parallel   int // objects made and sent at once; default 4
+	PartRows   int // rows per object; default 1,000,000
+	Parallel   int // objects encoded and sent in parallel; default 4
 }
 
-// Check returns what is wrong with options that no file could satisfy.
+// Check returns an error for options that are invalid for any file.
 func (o Options) Check() error {
 	if o.Format != "" && !slices.Contains([]string{tabular.Auto, datasets.MovieLens, tabular.CSV, tabular.JSONL, tabular.Parquet}, o.Format) {
 		return fmt.Errorf("format %q is unknown; use auto, movielens, csv, jsonl or parquet", o.Format)
@@ -49,7 +49,7 @@ func (o Options) Check() error {
 		return nil
 	}
 	if strings.TrimSpace(o.EventType) != o.EventType {
-		return fmt.Errorf("event type %.40q is empty or has spaces around it", o.EventType)
+		return fmt.Errorf("event type %.40q is empty or has leading or trailing spaces", o.EventType)
 	}
 	return recsys.CheckID("event type", o.EventType)
 }
@@ -77,9 +77,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Import imports a file, a folder, or standard input ("-") into store. A store
-// of nil is accepted in a dry run. It returns what was done, also beside an
-// error of type TooManyRejects.
+// Import imports a file, a folder, or standard input ("-") into store, which
+// may be nil in a dry run. It returns the result also together with an error of
+// type TooManyRejects.
 func Import(ctx context.Context, store Store, path string, o Options) (Result, error) {
 	if err := o.Check(); err != nil {
 		return Result{}, err
@@ -92,9 +92,9 @@ func Import(ctx context.Context, store Store, path string, o Options) (Result, e
 }
 
 // ImportCompleteJourney imports the data set from the folder that
-// datasets.FetchCompleteJourney returned: purchase lines become purchases, products
-// become items. Every line is imported; what is odd about some is counted in
-// the result's notes. Options about columns and formats are not looked at.
+// datasets.FetchCompleteJourney returned: purchase lines become purchases,
+// products become items. It imports every line; the result's notes count
+// unusual ones. It ignores options about columns and formats.
 func ImportCompleteJourney(ctx context.Context, store Store, folder string, o Options) (Result, error) {
 	j := datasets.NewJourney(folder)
 	r, err := run(ctx, store, []datasets.File{j.Products(), j.Purchases(o.EventType)}, nil, o)
@@ -137,7 +137,7 @@ func run(ctx context.Context, store Store, files []datasets.File, ignored []stri
 	return r, r.verdict(o)
 }
 
-// verdict is an error when too much was refused.
+// verdict returns an error if too many rows were rejected.
 func (r Result) verdict(o Options) error {
 	limit := o.MaxRejects
 	if limit < 0 {
@@ -166,7 +166,7 @@ type fileImport struct {
 	last    lastRows
 	result  FileResult
 
-	// Set where the events are read and not written; see EventFile.
+	// Set if the events are read and not written; see EventFile.
 	take   func(*tabular.Record, mapping.Event) error
 	refuse func(Reject) error
 }
@@ -217,7 +217,7 @@ func (f *fileImport) run(ctx context.Context) (err error) {
 	return f.write(ctx)
 }
 
-// decide settles what the columns mean.
+// decide determines the meaning of the columns.
 func (f *fileImport) decide(format string) (err error) {
 	names := f.source.Columns()
 	if f.mapping, err = f.file.Rules.Mapping(names); err != nil {
@@ -236,8 +236,8 @@ func (f *fileImport) decide(format string) (err error) {
 	return f.source.Bind(f.mapping.Bindings(names))
 }
 
-// remember finds out when the file was imported first, and records it when that
-// is now.
+// remember finds the time of the file's first import, or records the current
+// time.
 func (f *fileImport) remember(ctx context.Context) (err error) {
 	wanted := Record{
 		SchemaVersion: 1, SHA256: f.in.SHA256(), File: f.in.Base(), Bytes: f.in.Size(), FirstImportedAt: micros(f.options.Now()),
@@ -265,8 +265,8 @@ func (f *fileImport) remember(ctx context.Context) (err error) {
 
 // write puts the file's objects into the bucket and completes its record.
 func (f *fileImport) write(ctx context.Context) error {
-	// Objects of another mapping may be there. That is written down first: should
-	// this import be interrupted, the next one knows it too.
+	// The bucket may have objects of another mapping. This is recorded first,
+	// so that after an interruption the next import knows it.
 	replaces := f.old.Replacing || !f.record.sameMapping(f.old)
 	if replaces {
 		f.record.Replacing = true
@@ -294,8 +294,8 @@ func (f *fileImport) write(ctx context.Context) error {
 	return f.complete(ctx)
 }
 
-// complete writes what was found into the file's record, unless an earlier
-// import has taken at least as much of the file.
+// complete updates the file's record, unless an earlier import covered at least
+// as much of the file.
 func (f *fileImport) complete(ctx context.Context) error {
 	if !f.options.Until.IsZero() && !f.mapping.Items {
 		f.record.Until = &f.options.Until
@@ -319,8 +319,8 @@ func (f *fileImport) putRecord(ctx context.Context) error {
 	return nil
 }
 
-// lastRows knows the last row of every item of a file. It keeps 24 bytes an
-// item rather than its id; two hashes make a mix-up unthinkable.
+// lastRows stores the last row of every item of a file. It uses 24 bytes per
+// item instead of the id; two hashes make a collision practically impossible.
 type lastRows struct {
 	seeds [2]maphash.Seed
 	rows  map[[2]uint64]int64
@@ -334,7 +334,7 @@ func (l lastRows) key(id string) [2]uint64 {
 	return [2]uint64{maphash.String(l.seeds[0], id), maphash.String(l.seeds[1], id)}
 }
 
-// set notes a row of id, and reports whether there was one before.
+// set records a row of id, and reports whether there was one before.
 func (l lastRows) set(id string, row int64) bool {
 	k := l.key(id)
 	_, before := l.rows[k]

@@ -37,7 +37,7 @@ func zst(t testing.TB, b []byte) []byte {
 	return w.EncodeAll(b, nil)
 }
 
-// Each shape of a file that people have, with what it must give.
+// Every common kind of file, with the expected result.
 func TestReadsWhatPeopleExport(t *testing.T) {
 	t.Parallel()
 	const now = "@2026-11-25T12:00:00"
@@ -45,7 +45,7 @@ func TestReadsWhatPeopleExport(t *testing.T) {
 		in       string
 		options  func(*Options)
 		want     []string
-		rejected []string // place and reason, by prefix of the reason
+		rejected []string // position and reason, by prefix of the reason
 	}{
 		"a user and an item column alone": {in: "user_id,item_id\nu,i\n", want: []string{"u/i/click" + now}},
 		"no newline at the end":           {in: "user_id,item_id\nu,i", want: []string{"u/i/click" + now}},
@@ -60,45 +60,45 @@ func TestReadsWhatPeopleExport(t *testing.T) {
 		"semicolons":             {in: "user;item;rating\nu;i;4.5\n", want: []string{"u/i/rating/4.5" + now}},
 		"tabs":                   {in: "user\titem\nu\ti,1\n", want: []string{"u/i,1/click" + now}},
 		"blank lines":            {in: "\n\nuser,item\n\nu,i\n\n", want: []string{"u/i/click" + now}},
-		"other columns around":   {in: "x,userId,y,movieId,z\n1,u,2,i,3\n", want: []string{"u/i/click" + now}},
+		"additional columns":     {in: "x,userId,y,movieId,z\n1,u,2,i,3\n", want: []string{"u/i/click" + now}},
 		"names with spaces":      {in: " User ID , Item Id \nu,i\n", want: []string{"u/i/click" + now}},
 		"a rating column":        {in: "userId,movieId,rating,timestamp\n1,2,4.0,964982703\n", want: []string{"1/2/rating/4@2000-07-30T18:45:03"}},
 		"a quantity":             {in: "customer_id,product_id,quantity,action\nc,p,2,purchase\n", want: []string{"c/p/purchase/2" + now}},
 		"milliseconds":           {in: "user,item,ts\nu,i,1512086400123\n", want: []string{"u/i/click@2017-12-01T00:00:00.123"}},
 		"an empty time":          {in: "user,item,ts\nu,i,\n", want: []string{"u/i/click" + now}},
 		"an empty type":          {in: "user,item,type\nu,i,\nu,j,view\n", want: []string{"u/i/click" + now, "u/j/view" + now}},
-		"a type chosen for all":  {in: "user,item\nu,i\n", options: func(o *Options) { o.EventType = "view" }, want: []string{"u/i/view" + now}},
-		"a chosen type over a guess": {in: "user,item,type\nu,i,grocery\n", options: func(o *Options) { o.EventType = "view" },
+		"a type set for all":     {in: "user,item\nu,i\n", options: func(o *Options) { o.EventType = "view" }, want: []string{"u/i/view" + now}},
+		"a set type overrides a guess": {in: "user,item,type\nu,i,grocery\n", options: func(o *Options) { o.EventType = "view" },
 			want: []string{"u/i/view" + now}},
-		"a column that is turned off": {in: "user,item,date\nu,i,yesterday\n", options: func(o *Options) { o.Columns.Time = "none" },
+		"a column that is disabled": {in: "user,item,date\nu,i,yesterday\n", options: func(o *Options) { o.Columns.Time = "none" },
 			want: []string{"u/i/click" + now}},
 		"columns that are named": {in: "a,b,c\nu,i,2017-12-01T10:00:00+02:00\n",
 			options: func(o *Options) { o.Columns = mapping.Columns{User: "a", Item: "b", Time: "c"} },
 			want:    []string{"u/i/click@2017-12-01T08:00:00"}},
-		"ids as long as they are": {in: "user,item\n00012345678901234567890, i \n", want: []string{"00012345678901234567890/ i /click" + now}},
+		"ids of the maximum length": {in: "user,item\n00012345678901234567890, i \n", want: []string{"00012345678901234567890/ i /click" + now}},
 
 		"a row with too few columns": {in: "user,item\nu,i\nv\nw,k\n", want: []string{"u/i/click" + now, "w/k/click" + now},
 			rejected: []string{":3 has 1 columns where the header has 2"}},
 		"a row with too many columns": {in: "user,item\nu,i,x\nw,k\n", want: []string{"w/k/click" + now}, rejected: []string{":2 has 3 columns"}},
 		"an empty user":               {in: "user,item\n,i\nw,k\n", want: []string{"w/k/click" + now}, rejected: []string{":2 user_id is empty"}},
-		"a time that is none":         {in: "user,item,ts\nu,i,soon\nw,k,0\n", want: []string{"w/k/click@1970-01-01T00:00:00"}, rejected: []string{":2 the time \"soon\" is not a time"}},
+		"an invalid time":             {in: "user,item,ts\nu,i,soon\nw,k,0\n", want: []string{"w/k/click@1970-01-01T00:00:00"}, rejected: []string{":2 the time \"soon\" is not a time"}},
 		"a time before 1970":          {in: "user,item,ts\nu,i,1969-12-31\n" + "w,k,1\n", want: []string{"w/k/click@1970-01-01T00:00:01"}, rejected: []string{":2 the time is before 1970"}},
 		"a time in the future":        {in: "user,item,ts\nu,i,2026-11-26T12:00:01Z\nw,k,2026-11-26T12:00:00Z\n", want: []string{"w/k/click@2026-11-26T12:00:00"}, rejected: []string{":2 the time is more than a day after"}},
 		"NaN":                         {in: "user,item,value\nu,i,NaN\nu,j,inf\nu,k,x\nu,l,1\n", want: []string{"u/l/click/1" + now}, rejected: []string{":2 the value \"NaN\" is not a finite", ":3 the value \"inf\" is not a finite", ":4 the value \"x\" is not a number"}},
-		"bytes that are no UTF-8":     {in: "user,item\n\xff,i\nw,k\n", want: []string{"w/k/click" + now}, rejected: []string{":2 user_id is not valid UTF-8"}},
-		"a quote never closed costs its line": {
+		"bytes that are not UTF-8":    {in: "user,item\n\xff,i\nw,k\n", want: []string{"w/k/click" + now}, rejected: []string{":2 user_id is not valid UTF-8"}},
+		"an unclosed quote rejects its line only": {
 			in:       "user,item\n\"u,i\nv,j\nw,k\n",
 			want:     []string{"v/j/click" + now, "w/k/click" + now},
 			rejected: []string{":2 has a quote in column 1 that is not closed"}},
-		"a quote closed by a later one costs its line": {
+		"a quote closed by a later one rejects its line only": {
 			in:       "user,item\n\"u,i\nv,j\n\"w\",k\nx,\"l\"\n",
 			want:     []string{"v/j/click" + now, "w/k/click" + now, "x/l/click" + now},
-			rejected: []string{":2 has text behind the closing quote of column 1"}},
-		"a quote closed by a lone one costs its line": {
+			rejected: []string{":2 has text after the closing quote of column 1"}},
+		"a quote closed by a stray one rejects its line only": {
 			in:       "user,item\n\"u,i\nv,j\nw\",k\nx,l\n",
 			want:     []string{"v/j/click" + now, "w\"/k/click" + now, "x/l/click" + now},
 			rejected: []string{":2 has a line break in column 1"}},
-		"text behind a quote": {in: "user,item\n\"u\"x,i\nv,j\n", want: []string{"v/j/click" + now}, rejected: []string{":2 has text behind the closing quote of column 1"}},
+		"text after a quote": {in: "user,item\n\"u\"x,i\nv,j\n", want: []string{"v/j/click" + now}, rejected: []string{":2 has text after the closing quote of column 1"}},
 		"a line without an end": {in: "user,item\n" + strings.Repeat("x", 1<<20+2) + "\nv,j\n", want: []string{"v/j/click" + now},
 			rejected: []string{":2 line is longer than 1 MiB"}},
 
@@ -106,7 +106,7 @@ func TestReadsWhatPeopleExport(t *testing.T) {
 			want: []string{"u/i/view/2@2017-12-01T10:20:30.123456"}},
 		"JSON numbers as ids": {in: `{"userId":12345678901234567890,"movieId":7,"rating":4.5,"timestamp":964982703}` + "\n\n",
 			want: []string{"12345678901234567890/7/rating/4.5@2000-07-30T18:45:03"}},
-		"JSON keys that come late": {in: strings.Repeat(`{"user_id":"u","item_id":"i"}`+"\n", 5000) + `{"user_id":"u","item_id":"late","value":3}`,
+		"JSON keys that appear late": {in: strings.Repeat(`{"user_id":"u","item_id":"i"}`+"\n", 5000) + `{"user_id":"u","item_id":"late","value":3}`,
 			want: append(repeat("u/i/click"+now, 5000), "u/late/click/3"+now)},
 		"bad JSON": {in: "{\"user\":\"u\",\"item\":\"i\"}\n{\"user\":\"u\"\n[1]\nnull\n{\"user\":{},\"item\":\"i\"}\n{\"user\":[\"a\"],\"item\":\"i\"}\n{\"user\":\"v\",\"item\":null}\n{\"user\":\"w\",\"item\":\"k\"}",
 			want: []string{"u/i/click" + now, "w/k/click" + now},
@@ -151,30 +151,30 @@ func TestRefusesWhatItCannotUnderstand(t *testing.T) {
 		options func(*Options)
 		want    string
 	}{
-		"an empty file":         {in: nil, want: "is empty"},
-		"blank lines only":      {in: []byte("\n\n"), want: "has no rows"},
-		"UTF-16":                {in: []byte("\xff\xfeu\x00s\x00"), want: "is not UTF-8 text"},
-		"UTF-16 without a mark": {in: []byte("u\x00s\x00e\x00r\x00"), want: "is not UTF-8 text"},
-		"a spreadsheet":         {in: []byte("PK\x03\x04xxxx"), want: "is a zip archive or a spreadsheet"},
-		"a JSON array":          {in: []byte("[{\"user\":1}]"), want: "is one JSON array"},
-		"lone carriage returns": {in: []byte("user,item\ru,i\r"), want: "lone carriage return"},
-		"no user column":        {in: []byte("who,item\nu,i\n"), want: `no column looks like the user; the columns are "who", "item"; name it with --user-column`},
-		"no item column":        {in: []byte("user,what\nu,i\n"), want: `no column looks like the item; the columns are "user", "what"; name it with --item-column`},
-		"two user columns":      {in: []byte("customer_id,household_id,item\nu,h,i\n"), want: `the user could be any of the columns "customer_id", "household_id"; choose with --user-column`},
-		"an item column twice":  {in: []byte("user_id,item_id,item_id\nu,i,j\n"), want: `the item could be any of the columns "item_id", "item_id"; rename all but one`},
+		"an empty file":                    {in: nil, want: "is empty"},
+		"blank lines only":                 {in: []byte("\n\n"), want: "has no rows"},
+		"UTF-16":                           {in: []byte("\xff\xfeu\x00s\x00"), want: "is not UTF-8 text"},
+		"UTF-16 without a byte order mark": {in: []byte("u\x00s\x00e\x00r\x00"), want: "is not UTF-8 text"},
+		"a spreadsheet":                    {in: []byte("PK\x03\x04xxxx"), want: "is a zip archive or a spreadsheet"},
+		"a JSON array":                     {in: []byte("[{\"user\":1}]"), want: "is one JSON array"},
+		"lone carriage returns":            {in: []byte("user,item\ru,i\r"), want: "lone carriage return"},
+		"no user column":                   {in: []byte("who,item\nu,i\n"), want: `no column looks like the user; the columns are "who", "item"; name it with --user-column`},
+		"no item column":                   {in: []byte("user,what\nu,i\n"), want: `no column looks like the item; the columns are "user", "what"; name it with --item-column`},
+		"two user columns":                 {in: []byte("customer_id,household_id,item\nu,h,i\n"), want: `the user could be any of the columns "customer_id", "household_id"; choose with --user-column`},
+		"an item column twice":             {in: []byte("user_id,item_id,item_id\nu,i,j\n"), want: `the item could be any of the columns "item_id", "item_id"; rename all but one`},
 		"a named column twice": {in: []byte("user,who,who,item\nu,v,w,i\n"), options: func(o *Options) { o.Columns.User = "who" },
 			want: `the user could be any of the columns "who", "who"; rename all but one`},
-		"no header":               {in: []byte("1,31,2.5,1260759144\n"), want: "the first line must hold the columns' names"},
-		"an event type of spaces": {in: []byte("user,item\nu,i\n"), options: func(o *Options) { o.EventType = "  " }, want: "is empty or has spaces around it"},
-		"two time columns":        {in: []byte("user,item,date,time\nu,i,d,t\n"), want: `choose with --time-column`},
-		"a column that is not":    {in: []byte("user,item\nu,i\n"), options: func(o *Options) { o.Columns.Time = "when" }, want: `there is no column "when" (--time-column); the columns are "user", "item"`},
-		"a cut gzip":              {in: gz(t, noise(t))[:3000], want: "the gzip stream ends too early; the file is cut off"},
-		"a cut zstd":              {in: zst(t, noise(t))[:3000], want: "the zstd stream ends too early; the file is cut off"},
-		"a damaged gzip":          {in: damage(gz(t, noise(t))), want: "the gzip stream is damaged"},
-		"JSON without an object":  {in: []byte("{\n"), want: "holds no JSON object"},
-		"Parquet cut short":       {in: []byte("PAR1xxxxxxxx"), want: "open Parquet"},
-		"an unknown format":       {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "xml" }, want: `format "xml" is unknown`},
-		"a file as MovieLens":     {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "movielens" }, want: "is a folder with ratings.csv and movies.csv"},
+		"no header":                    {in: []byte("1,31,2.5,1260759144\n"), want: "the first line must be a header with column names"},
+		"an event type of spaces":      {in: []byte("user,item\nu,i\n"), options: func(o *Options) { o.EventType = "  " }, want: "is empty or has leading or trailing spaces"},
+		"two time columns":             {in: []byte("user,item,date,time\nu,i,d,t\n"), want: `choose with --time-column`},
+		"a column that does not exist": {in: []byte("user,item\nu,i\n"), options: func(o *Options) { o.Columns.Time = "when" }, want: `there is no column "when" (--time-column); the columns are "user", "item"`},
+		"a truncated gzip":             {in: gz(t, noise(t))[:3000], want: "the gzip stream ends too early; the file is truncated"},
+		"a truncated zstd":             {in: zst(t, noise(t))[:3000], want: "the zstd stream ends too early; the file is truncated"},
+		"a damaged gzip":               {in: damage(gz(t, noise(t))), want: "the gzip stream is damaged"},
+		"JSON without an object":       {in: []byte("{\n"), want: "has no JSON object"},
+		"truncated Parquet":            {in: []byte("PAR1xxxxxxxx"), want: "open Parquet"},
+		"an unknown format":            {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "xml" }, want: `format "xml" is unknown`},
+		"a file as MovieLens":          {in: []byte("user,item\n"), options: func(o *Options) { o.Format = "movielens" }, want: "is a folder with ratings.csv and movies.csv"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -184,12 +184,12 @@ func TestRefusesWhatItCannotUnderstand(t *testing.T) {
 			}
 			_, err := Import(t.Context(), m, file(t, "in.txt", c.in), o)
 			require.ErrorContains(t, err, c.want)
-			require.Empty(t, m.keys(interactionsPrefix), "wrote events of a file that it refused")
+			require.Empty(t, m.keys(interactionsPrefix), "wrote events of a rejected file")
 		})
 	}
 }
 
-// noise is a CSV that does not compress to nothing.
+// noise returns a CSV that compresses badly.
 func noise(t testing.TB) []byte {
 	t.Helper()
 	var b strings.Builder
@@ -259,7 +259,7 @@ func TestTakesACatalogueAsItems(t *testing.T) {
 	}
 }
 
-// What a version could not store is refused here, not when it is loaded.
+// What a version could not store is rejected here, not when it is loaded.
 func TestRefusesItemsThatNoVersionCouldHold(t *testing.T) {
 	t.Parallel()
 	rows := []string{
@@ -289,7 +289,7 @@ func TestRefusesItemsThatNoVersionCouldHold(t *testing.T) {
 	require.Equal(t, itemRow{ItemID: "g", Title: "a b", Available: true}, items[3])
 }
 
-// The contract says that an absent availability means true.
+// In the contract, an absent availability means true.
 func TestWritesFalseAsFalse(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
@@ -315,7 +315,7 @@ func TestReadsStandardInput(t *testing.T) {
 	path := file(t, "same.csv", []byte("user,item\nu,i\n"))
 	again, err := Import(t.Context(), m, path, options(t))
 	require.NoError(t, err)
-	require.Zero(t, again.Files[0].Objects.Written, "the same bytes from elsewhere are the same file")
+	require.Zero(t, again.Files[0].Objects.Written, "the same bytes under another name are the same file")
 }
 
 func TestADryRunWritesNothing(t *testing.T) {
@@ -361,18 +361,18 @@ func TestFailsPastMaxRejectsAndImportsTheRest(t *testing.T) {
 		require.Len(t, m.events(t), 1)
 	}
 	_, err := Import(t.Context(), newMemory(), file(t, "in.csv", []byte("user,item\n,1\n")), options(t))
-	require.EqualError(t, err, "none of the 1 rows could be imported; see the reasons given for them", "a file of which nothing can be imported is no success")
+	require.EqualError(t, err, "none of the 1 rows could be imported; see the reasons given for them", "a file without any importable row is an error")
 }
 
 func TestAnInterruptedImportStopsAndCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	path := file(t, "in.csv", days(20))
 	m := newMemory()
-	broken := errors.New("bucket away")
+	broken := errors.New("bucket unavailable")
 	faults := harnesstest.CountFaults(t)
 	m.fail = func(string) error {
 		if m.puts == 7 {
-			faults.Inject("bucket away")
+			faults.Inject("bucket unavailable")
 			return broken
 		}
 		return nil

@@ -32,20 +32,20 @@ type itemRow struct {
 }
 
 const (
-	// groupRows bounds a row group, and with it what a writer holds in memory.
+	// groupRows limits a row group, and with it the memory of a writer.
 	groupRows = 200_000
 
-	// batchRows is how many rows a writer takes at once.
+	// batchRows is the number of rows per write.
 	batchRows = 1024
 )
 
-// compression is shared: it keeps its encoders, a few megabytes each, for reuse.
+// compression is shared: it reuses its encoders, of a few megabytes each.
 var compression = &zstd.Codec{Level: zstd.SpeedFastest}
 
-// encoder makes Parquet files one after the other. Their bytes are a function
-// of the rows: the writer is named by a constant, and no time is written. Every
-// file gets a writer of its own, because a writer that is reset leaves the names
-// of the columns out of the footer (parquet-go 0.32.0).
+// encoder makes Parquet files one after the other. Their bytes depend only on
+// the rows: the name of the writer is constant, and no time is written. Every
+// file gets a new writer, because a reset writer omits the names of the columns
+// in the footer (parquet-go 0.32.0).
 type encoder[T any] struct {
 	out   bytes.Buffer
 	w     *parquet.GenericWriter[T]
@@ -59,7 +59,7 @@ func newEncoder[T any]() *encoder[T] {
 	return e
 }
 
-// add appends a row to the file under way.
+// add appends a row to the current file.
 func (e *encoder[T]) add(row T) error {
 	e.n++
 	if e.batch = append(e.batch, row); len(e.batch) < batchRows {
@@ -86,7 +86,7 @@ func (e *encoder[T]) finish() ([]byte, error) {
 	return e.out.Bytes(), nil
 }
 
-// reset begins the next file.
+// reset starts the next file.
 func (e *encoder[T]) reset() {
 	e.out.Reset()
 	e.n = 0
@@ -96,16 +96,16 @@ func (e *encoder[T]) reset() {
 		parquet.CreatedBy("recflow", "1", "import"))
 }
 
-// dayOf is the UTC day of a time in microseconds since 1970.
+// dayOf returns the UTC day of a time in microseconds since 1970.
 func dayOf(at int64) int32 { return int32(at / 86400e6) }
 
 func dayName(day int32) string {
 	return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly)
 }
 
-// eventKey is the object of part n of a file's events of a day. A day that is
-// cut short by until has keys of its own, so that a later import, which sees
-// more of that day or less, does not replace it by less.
+// eventKey returns the key of part n of a file's events of a day. A day that is
+// truncated by until has separate keys, so that an import with another until
+// does not replace it with fewer events.
 func eventKey(sha string, day int32, until time.Time, part int) string {
 	cut := ""
 	if !until.IsZero() && day == dayOf(until.UnixMicro()) {

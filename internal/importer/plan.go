@@ -12,8 +12,8 @@ import (
 	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
-// plan lists the files of an import: items before events, so that a reader who
-// looks in between finds no event of an unknown item.
+// plan lists the files of an import: items before events, so that a concurrent
+// reader finds no event of an unknown item.
 func plan(path string, o Options) (files []datasets.File, ignored []string, err error) {
 	if o.Format == "" {
 		o.Format = tabular.Auto
@@ -73,13 +73,13 @@ func planFolder(path string, o Options, single datasets.File) (files []datasets.
 		files = append(files, f)
 	}
 	if len(files) == 0 {
-		return nil, nil, fmt.Errorf("%s holds no .csv, .tsv, .jsonl, .ndjson or .parquet file", path)
+		return nil, nil, fmt.Errorf("%s has no .csv, .tsv, .jsonl, .ndjson or .parquet file", path)
 	}
 	return files, ignored, nil
 }
 
-// importable tells a data file of a folder by its name. A file given by itself
-// may be called anything.
+// importable reports whether a file of a folder is a data file, by its name. A
+// file that is named explicitly may have any name.
 func importable(name string) bool {
 	name = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(name), ".gz"), ".zst")
 	return slices.Contains([]string{".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}, filepath.Ext(name))

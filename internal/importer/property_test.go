@@ -22,8 +22,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Whatever the ids, values and times, a CSV that Go's writer makes comes back
-// from the Parquet objects row for row.
+// For any ids, values and times, the rows of a CSV that Go's writer makes are
+// read back from the Parquet objects unchanged.
 func TestAnyRowsSurviveTheWayThroughCSVAndParquet(t *testing.T) {
 	t.Parallel()
 	id := rapid.StringMatching(`[ -~äß€😀]{1,20}`)
@@ -87,8 +87,8 @@ func TestGivenColumnsOfParquetAreReadWhateverTheirTypes(t *testing.T) {
 	require.Equal(t, "row 2", strings.TrimSpace(strings.SplitN(r.Files[0].FirstRejects[0].Place(), ":", 2)[1]))
 }
 
-// Truncated and bit-flipped Parquet ends as an error or as fewer rows, never as
-// a panic.
+// Truncated and bit-flipped Parquet results in an error or in fewer rows, never
+// in a panic.
 func TestDamagedParquetIsRefused(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
@@ -113,7 +113,7 @@ func TestDamagedParquetIsRefused(t *testing.T) {
 	}
 }
 
-// generator is an endless file: a CSV of n rows that is never in memory.
+// generator generates a CSV of n rows without storing it.
 type generator struct {
 	n, row int
 	left   []byte
@@ -137,9 +137,9 @@ func (g *generator) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Rows of 400 days in no order (130 MB of them) need no more memory than the
-// budgets of the spill and of the writers, however many there are:
-// RECFLOW_TEST_ROWS asks for more than the default.
+// Rows of 400 days in random order (130 MB) need no more memory than the
+// budgets of the spill and of the writers, for any number of rows:
+// RECFLOW_TEST_ROWS sets it.
 func TestMemoryStaysFlat(t *testing.T) {
 	rows := 300_000
 	if n, err := strconv.Atoi(os.Getenv("RECFLOW_TEST_ROWS")); err == nil {
@@ -192,7 +192,8 @@ func TestFilesNameTheirColumnsInEveryRowGroup(t *testing.T) {
 	}
 }
 
-// FuzzCSV feeds arbitrary text: nothing panics, and every row is accounted for.
+// FuzzCSV reads arbitrary text: nothing panics, and every row is accepted or
+// rejected.
 func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{
 		"user,item\nu,i\n", "user,item\n\"u,i\nv,j\n", "user,item,ts\r\n\"a\r\nb\",i,1\r\n", "user;item\n\"\"\"\";x", "\n\nuser,item\n,,\n\"\"x\"\n",

@@ -12,11 +12,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// checkEvery rows a long read looks whether it is still wanted and says how far
-// it has come.
+// checkEvery is the number of rows between checks for cancellation and reports
+// of progress.
 const checkEvery = 1024
 
-// read takes the file row by row to the spill and the rejects.
+// read reads the file row by row into the spill and the rejects.
 func (f *fileImport) read(ctx context.Context) error {
 	accept := f.readEvent()
 	if f.mapping.Items {
@@ -59,7 +59,7 @@ func (f *fileImport) read(ctx context.Context) error {
 	return nil
 }
 
-// unreadable adds to an error that ends a file the place where it did.
+// unreadable adds the position to an error that ends a file.
 func unreadable(name string, s tabular.Source, err error) error {
 	line, row := s.Position()
 	if line == 0 {
@@ -80,8 +80,8 @@ func (f *fileImport) reject(rec *tabular.Record, why string) error {
 	return f.rejects.add(x)
 }
 
-// readEvent returns what takes a record to the spill as an event, or says why
-// it cannot be one.
+// readEvent returns a function that adds a record to the spill as an event, or
+// returns why it cannot.
 func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 	mapper := mapping.EventMapper{EventType: f.mapping.EventType, FirstImport: f.record.FirstImportedAt}
 	until := f.options.Until
@@ -137,8 +137,8 @@ func timeAt(at int64) *time.Time {
 	return &t
 }
 
-// readItem returns what takes a record to the spill as an item, or says why it
-// cannot be one.
+// readItem returns a function that adds a record to the spill as an item, or
+// returns why it cannot.
 func (f *fileImport) readItem() func(*tabular.Record) (string, error) {
 	f.last = newLastRows()
 	toItem := f.file.Item

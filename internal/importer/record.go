@@ -11,28 +11,29 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Record is what the bucket keeps of a file that was imported, under
-// raw/imports/<sha256>.json. It is claimed before the first object of the file
-// is written, so a file without a record has no objects.
+// Record is the bucket's record of an imported file, raw/imports/<sha256>.json.
+// It is written before the first object of the file, so a file without a record
+// has no objects.
 type Record struct {
 	SchemaVersion   int       `json:"schema_version"`
 	SHA256          string    `json:"sha256"`
-	File            string    `json:"file"` // its name without folders
+	File            string    `json:"file"` // name without folders
 	Bytes           int64     `json:"bytes"`
-	FirstImportedAt time.Time `json:"first_imported_at"` // never changes: the time of rows that have none
+	FirstImportedAt time.Time `json:"first_imported_at"` // never changes; the time of rows that have none
 
-	// How the file was read. Another mapping replaces what the file gave before.
+	// How the file was read. An import with another mapping replaces the file's
+	// objects.
 	Kind      string            `json:"kind"`   // events or items
 	Format    string            `json:"format"` // csv, jsonl, parquet or completejourney
 	Columns   map[string]string `json:"columns"`
-	EventType string            `json:"event_type,omitempty"` // of rows that name none
+	EventType string            `json:"event_type,omitempty"` // type of rows that have none
 
-	// Replacing is true from the moment another mapping begins to replace what the
-	// file gave until nothing of the earlier one is left.
+	// Replacing is true from the start of an import with another mapping until
+	// no object of the earlier mapping is left.
 	Replacing bool `json:"replacing,omitempty"`
 
-	// What the import that went furthest found. Until is absent when it took the
-	// whole file.
+	// Result of the import that covered most of the file. Until is absent if it
+	// covered the whole file.
 	Complete bool       `json:"complete"`
 	Until    *time.Time `json:"until,omitempty"`
 	Rows     int64      `json:"rows"`
@@ -47,18 +48,19 @@ func (r Record) encode() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// sameMapping tells whether two imports read a file alike.
+// sameMapping reports whether two imports read a file in the same way.
 func (r Record) sameMapping(o Record) bool {
 	return r.Kind == o.Kind && r.Format == o.Format && r.EventType == o.EventType && maps.Equal(r.Columns, o.Columns)
 }
 
-// reaches tells whether r took at least as much of the file as o.
+// reaches reports whether r covers at least as much of the file as o.
 func (r Record) reaches(o Record) bool {
 	return r.Until == nil || o.Until != nil && !o.Until.After(*r.Until)
 }
 
-// claim makes r the record of its file, or returns the one that is there. Of two
-// first imports at once one wins, and both get the winner's time.
+// claim makes r the record of its file, or returns the existing record. If two
+// first imports run concurrently, both get the record of one of them, with its
+// time.
 func claim(ctx context.Context, store Store, r Record) (_ Record, again bool, err error) {
 	body, err := r.encode()
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 )
 
-// Reject is a row that could not be an event or an item.
+// Reject is a rejected row.
 type Reject struct {
 	File   string `json:"file"`
-	Line   int64  `json:"line,omitempty"` // absent where a format has no lines
+	Line   int64  `json:"line,omitempty"` // absent in a format without lines
 	Row    int64  `json:"row"`            // 1-based data row
 	Reason string `json:"reason"`
 	Text   string `json:"text,omitempty"` // the row as written, at most 4 KiB of it
 }
 
-// Place is the reject's file:line, as editors understand it.
+// Place returns the reject's file:line, in the format of editors.
 func (r Reject) Place() string {
 	if r.Line == 0 {
 		return fmt.Sprintf("%s: row %d", r.File, r.Row)
@@ -26,14 +26,14 @@ func (r Reject) Place() string {
 }
 
 const (
-	shownRejects = 5         // of each file, in the result
-	keptRejects  = 1_000_000 // in a rejects file: a wrong file must not fill the disk
+	shownRejects = 5         // per file, in the result
+	keptRejects  = 1_000_000 // in a rejects file, so that a wrong file does not fill the disk
 )
 
-// rejects is the file of rejected rows, JSON lines. It is made at the first one
-// and readable by its owner only: it holds users' data.
+// rejects is the file of rejected rows, JSON lines. It is created with the
+// first one and is readable by its owner only, because it contains users' data.
 type rejects struct {
-	path string // empty: count only
+	path string // empty: only count
 	file *os.File
 	w    *bufio.Writer
 	n    int64
@@ -46,11 +46,11 @@ func (r *rejects) add(x Reject) error {
 	}
 	if r.file == nil {
 		if err := os.MkdirAll(filepath.Dir(r.path), 0o700); err != nil {
-			return fmt.Errorf("make the folder of rejects: %w", err)
+			return fmt.Errorf("create the folder of the rejects file: %w", err)
 		}
 		f, err := os.OpenFile(r.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		if err != nil {
-			return fmt.Errorf("make the file of rejects: %w", err)
+			return fmt.Errorf("create the rejects file: %w", err)
 		}
 		r.file, r.w = f, bufio.NewWriter(f)
 	}
@@ -59,7 +59,7 @@ func (r *rejects) add(x Reject) error {
 		return err
 	}
 	if _, err := r.w.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write the file of rejects: %w", err)
+		return fmt.Errorf("write the rejects file: %w", err)
 	}
 	return nil
 }
@@ -74,16 +74,17 @@ func (r *rejects) close() error {
 	}
 	r.file = nil
 	if err != nil {
-		return fmt.Errorf("write the file of rejects: %w", err)
+		return fmt.Errorf("write the rejects file: %w", err)
 	}
 	return nil
 }
 
-// TooManyRejects ends an import in which more rows were refused than allowed, or
-// all of them. Every other row has been imported, unless it was a dry run.
+// TooManyRejects is the error of an import that rejected more rows than
+// allowed, or all of them. All other rows have been imported, unless it was a
+// dry run.
 type TooManyRejects struct {
 	Rejected, Limit, Rows int64
-	Path                  string // of the rejects file; empty in a dry run
+	Path                  string // path of the rejects file; empty in a dry run
 }
 
 func (e TooManyRejects) Error() string {
@@ -92,7 +93,7 @@ func (e TooManyRejects) Error() string {
 	}
 	s := fmt.Sprintf("%d of %d rows were rejected, more than the %d of --max-rejects", e.Rejected, e.Rows, e.Limit)
 	if e.Path != "" {
-		s += fmt.Sprintf("; the others are imported: correct the rows in %s and import them as a file of their own", e.Path)
+		s += fmt.Sprintf("; the others were imported: correct the rows in %s and import them as a separate file", e.Path)
 	}
 	return s
 }

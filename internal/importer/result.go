@@ -13,14 +13,14 @@ type Result struct {
 	Events   int64        `json:"events"`
 	Items    int64        `json:"items"`
 	Rejected int64        `json:"rejected"`
-	Rejects  string       `json:"rejects,omitempty"` // path of the file of rejected rows
+	Rejects  string       `json:"rejects,omitempty"` // path of the rejects file
 	Files    []FileResult `json:"files"`
-	Ignored  []string     `json:"ignored,omitempty"` // files of the folder that hold neither events nor items
+	Ignored  []string     `json:"ignored,omitempty"` // files of the folder that contain neither events nor items
 	Notes    []string     `json:"notes,omitempty"`
 	Seconds  float64      `json:"seconds"`
 }
 
-// FileResult is what one file gave.
+// FileResult is the result of one file.
 type FileResult struct {
 	File            string            `json:"file"`
 	SHA256          string            `json:"sha256"`
@@ -28,15 +28,15 @@ type FileResult struct {
 	Kind            string            `json:"kind"`   // events or items
 	Format          string            `json:"format"` // csv, jsonl, parquet or completejourney
 	Columns         map[string]string `json:"columns"`
-	EventType       string            `json:"event_type,omitempty"` // of rows that name none
+	EventType       string            `json:"event_type,omitempty"` // type of rows that have none
 
 	// Rows = Accepted + Rejected + AfterUntil + Replaced.
 	Rows       int64 `json:"rows"`
 	Accepted   int64 `json:"accepted"`
 	Rejected   int64 `json:"rejected"`
 	AfterUntil int64 `json:"after_until"`
-	Replaced   int64 `json:"replaced"` // items given again by a later row
-	NoTime     int64 `json:"no_time"`  // accepted events that got the time of the first import
+	Replaced   int64 `json:"replaced"` // items that a later row replaced
+	NoTime     int64 `json:"no_time"`  // accepted events with the time of the first import
 
 	Days    int        `json:"days,omitempty"`
 	From    *time.Time `json:"from,omitempty"` // earliest event
@@ -48,19 +48,19 @@ type FileResult struct {
 	SampleItems  []recsys.Item  `json:"sample_items,omitempty"`
 }
 
-// The kinds of a file.
+// The kinds of files.
 const (
 	KindEvents = "events"
 	KindItems  = "items"
 )
 
-// shownRows of each file are kept as samples.
+// shownRows is the number of sample rows per file.
 const shownRows = 5
 
-// Progress is how far an import has come.
+// Progress is the progress of an import.
 type Progress struct {
 	File        string
 	Step        string // hash, read or write
 	Done, Total int64  // bytes of the file; rows while writing
-	Rows        int64  // read or written so far
+	Rows        int64  // rows read or written so far
 }

@@ -9,18 +9,18 @@ import (
 	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
-// spill keeps encoded rows apart by partition (a day) until all of a file has
-// been read. It holds at most budget bytes in memory; what is more goes to one
-// anonymous temporary file, largest partitions first, so that many small days
-// do not turn into many small writes. A chunk always holds whole rows.
+// spill groups encoded rows by partition (a day) until the whole file has been
+// read. It uses at most budget bytes of memory; the rest goes to one anonymous
+// temporary file, largest partitions first, which avoids many small writes. A
+// chunk contains whole rows.
 type spill struct {
 	dir    string
-	budget int // bytes in memory
+	budget int // bytes of memory
 
 	parts map[int32]*partition
 	used  int
 	file  *os.File
-	end   int64 // of the file
+	end   int64 // end of the file
 }
 
 type partition struct {
@@ -30,26 +30,26 @@ type partition struct {
 	chunks []chunk
 }
 
-// chunk is a piece of the temporary file.
+// chunk is a part of the temporary file.
 type chunk struct {
 	at   int64
 	size int
 }
 
-// maxChunk bounds what a reader of a partition has to hold at once, in bytes.
+// maxChunk limits the memory of a reader of a partition, in bytes.
 const maxChunk = 4 << 20
 
 func newSpill(dir string, budget int) *spill {
 	return &spill{dir: dir, budget: budget, parts: map[int32]*partition{}}
 }
 
-// add appends a row to a partition; encode appends it to the slice it gets.
+// add appends a row to a partition; encode appends it to its argument.
 func (s *spill) add(key int32, encode func([]byte) []byte) error {
 	p := s.parts[key]
 	if p == nil {
 		p = &partition{key: key}
 		s.parts[key] = p
-		s.used += 256 // of bookkeeping
+		s.used += 256 // overhead of a partition
 	}
 	before := cap(p.buf)
 	p.buf = encode(p.buf)
@@ -64,7 +64,8 @@ func (s *spill) add(key int32, encode func([]byte) []byte) error {
 	return nil
 }
 
-// shrink writes the largest partitions out until half the budget is free.
+// shrink writes the largest partitions to the file until half of the budget is
+// free.
 func (s *spill) shrink() error {
 	largest := make([]*partition, 0, len(s.parts))
 	for _, p := range s.parts {
@@ -90,7 +91,7 @@ func (s *spill) flush(p *partition) error {
 	if s.file == nil {
 		f, err := tabular.TempFile(s.dir)
 		if err != nil {
-			return fmt.Errorf("make a temporary file: %w", err)
+			return fmt.Errorf("create a temporary file: %w", err)
 		}
 		s.file = f
 	}
@@ -104,7 +105,7 @@ func (s *spill) flush(p *partition) error {
 	return nil
 }
 
-// partitions lists what was added, by key.
+// partitions returns the keys of the partitions, in order.
 func (s *spill) partitions() []*partition {
 	out := make([]*partition, 0, len(s.parts))
 	for _, p := range s.parts {
@@ -114,8 +115,8 @@ func (s *spill) partitions() []*partition {
 	return out
 }
 
-// read calls each with the rows of a partition, in the order they were added, a
-// chunk at a time. Different partitions may be read at once.
+// read calls each with the rows of a partition, in insertion order, one chunk
+// at a time. Different partitions may be read concurrently.
 func (s *spill) read(p *partition, each func(rows string) error) error {
 	for _, c := range p.chunks {
 		b := make([]byte, c.size)

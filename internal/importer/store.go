@@ -5,42 +5,41 @@ import (
 	"time"
 )
 
-// Store is the bucket, as far as an import needs it. Its methods are safe for
-// concurrent use.
+// Store is the bucket. Its methods are safe for concurrent use.
 type Store interface {
 	// Get returns a small object, or an error that wraps recsys.ErrNotFound.
 	Get(ctx context.Context, key string) ([]byte, error)
 
-	// Stat returns what is known of an object without reading it, or an error
+	// Stat returns the metadata of an object without reading it, or an error
 	// that wraps recsys.ErrNotFound.
 	Stat(ctx context.Context, key string) (Object, error)
 
-	// PutIfAbsent writes an object unless the key is taken: atomically, and with
-	// an error that wraps recsys.ErrConflict when it is.
+	// PutIfAbsent atomically writes an object unless the key exists; then it
+	// returns an error that wraps recsys.ErrConflict.
 	PutIfAbsent(ctx context.Context, key string, body []byte) error
 
-	// Put writes a whole object or nothing, over whatever is there.
+	// Put writes a whole object or nothing, and replaces an existing one.
 	Put(ctx context.Context, key string, body []byte) error
 
 	// List calls each for every key that begins with prefix.
 	List(ctx context.Context, prefix string, each func(key string) error) error
 
-	// Delete removes objects. One that does not exist counts as removed.
+	// Delete removes objects. An object that does not exist is not an error.
 	Delete(ctx context.Context, keys ...string) error
 }
 
-// Object is what a Store knows of an object without reading it.
+// Object is the metadata of an object.
 type Object struct {
 	Bytes int64
-	MD5   string // hex; empty when unknown, and then the object is sent again
+	MD5   string // hex; empty if unknown, and then the object is sent again
 }
 
-// The prefixes of the bucket that an import writes. See docs/data.md.
+// The prefixes that an import writes to. See docs/data.md.
 const (
 	interactionsPrefix = "raw/interactions/"
 	itemsPrefix        = "raw/items/"
 	recordsPrefix      = "raw/imports/"
 )
 
-// micros is a time with the precision that Spark and Postgres keep.
+// micros truncates a time to the precision of Spark and Postgres.
 func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

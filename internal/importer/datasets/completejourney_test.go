@@ -46,7 +46,7 @@ func TestProductTitlesReadWell(t *testing.T) {
 	}
 }
 
-// python is an interpreter of a test: a script that stands where pip would.
+// python is a script that replaces the interpreter and pip in a test.
 func python(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "python")

@@ -1,5 +1,6 @@
-// Package datasets knows data sets by name: their files, what the columns mean,
-// how a row becomes an item, and where to get them.
+// Package datasets has the data sets that are known by name: their files, the
+// meaning of the columns, how a row becomes an item, and where to download
+// them.
 package datasets
 
 import (
@@ -7,14 +8,14 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// File is a file of events or items with what is known of it beforehand.
+// File is a file of events or items whose columns may be known.
 type File struct {
 	Path    string
-	Format  string // of package tabular
-	DataSet string // that it belongs to; empty: none that is known
+	Format  string // a format of package tabular
+	DataSet string // name of its data set; empty: none
 	Rules   mapping.Rules
 
 	Item      mapping.ItemMapper   // nil: mapping.PlainItem
-	MoreItems []recsys.Item        // items that the file lacks
-	Watch     func(*mapping.Event) // sees every accepted event; nil: nobody
+	MoreItems []recsys.Item        // items that are missing in the file
+	Watch     func(*mapping.Event) // called with every accepted event; may be nil
 }

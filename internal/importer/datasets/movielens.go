@@ -12,10 +12,10 @@ import (
 // MovieLens is the name of the format of GroupLens's data sets: a folder.
 const MovieLens = "movielens"
 
-// FindMovieLens returns the files of a data set in the format of GroupLens, items
-// first, or none when the folder lacks one of them. names are the folder's files.
-// Genres become tags, the first of them the category. Ratings keep their stars:
-// what counts as interest is decided at training.
+// FindMovieLens returns the files of a data set in the format of GroupLens,
+// items first, or none if the folder lacks one of them. names are the folder's
+// files. Genres become tags, the first one the category. Ratings keep their
+// stars: the training decides which ones have weight.
 func FindMovieLens(folder string, names []string, eventType string) []File {
 	ratings, movies := pick(names, "ratings.csv"), pick(names, "movies.csv")
 	if ratings == "" || movies == "" {

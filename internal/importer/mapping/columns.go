@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Columns names the columns of a file, where they are not to be guessed. The
-// name "none" says that the file has no such column.
+// Columns names the columns of a file explicitly. The name "none" means that
+// the file has no such column.
 type Columns struct {
 	User, Item, Type, Time, Value, ID string
 }
@@ -33,7 +33,7 @@ func (c Columns) of(f Field) string {
 	return ""
 }
 
-// find returns the position of the column that fills f, or -1.
+// find returns the index of the column that fills f, or -1.
 func (r Rules) find(f Field, names []string) (int, error) {
 	d := definitions[f]
 	given := r.Columns.of(f)
@@ -55,8 +55,8 @@ func (r Rules) find(f Field, names []string) (int, error) {
 	return -1, nil
 }
 
-// columnCalled returns the position of the column that a flag names: as it is written,
-// or else as names are compared.
+// columnCalled returns the index of the column that a flag names: an exact
+// match, or else a match of normalized names.
 func columnCalled(d definition, given string, names []string) (int, error) {
 	found := positions(names, func(n string) bool { return n == given })
 	if len(found) == 0 {
@@ -71,7 +71,7 @@ func columnCalled(d definition, given string, names []string) (int, error) {
 	return -1, ambiguous(d, names, found)
 }
 
-// ambiguous is the error of a field that several columns could fill.
+// ambiguous returns the error of a field that several columns could fill.
 func ambiguous(d definition, names []string, found []int) error {
 	var candidates []string
 	for _, i := range found {
@@ -84,7 +84,7 @@ func ambiguous(d definition, names []string, found []int) error {
 	return fmt.Errorf("the %s could be any of the columns %s; choose with %s", d.name, list(candidates), d.flag)
 }
 
-// describesItems tells a catalog by its columns.
+// describesItems reports whether the columns are those of a catalog.
 func describesItems(names []string) bool {
 	for _, f := range []Field{Title, Category, Tags, Text} {
 		if len(matching(names, append([]string{definitions[f].own}, definitions[f].others...))) > 0 {
@@ -94,7 +94,7 @@ func describesItems(names []string) bool {
 	return false
 }
 
-// matching returns the positions of the columns called any of the wanted
+// matching returns the indexes of the columns that match any of the wanted
 // names, in the order of the wanted names.
 func matching(names, wanted []string) []int {
 	var found []int
@@ -116,13 +116,14 @@ func positions(names []string, is func(string) bool) []int {
 	return found
 }
 
-// isNumber tells a value where a column's name should be.
+// isNumber reports whether a name is a number, which indicates a file without a
+// header.
 func isNumber(name string) bool {
 	_, err := strconv.ParseFloat(name, 64)
 	return err == nil
 }
 
-// plain is a column's name without what people vary.
+// plain normalizes a column's name for comparison.
 func plain(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" _-.", r) {
@@ -132,7 +133,7 @@ func plain(name string) string {
 	}, strings.ToLower(name))
 }
 
-// list writes names for a message, the first twenty of them.
+// list formats names for a message, the first twenty of them.
 func list(names []string) string {
 	const most = 20
 	quoted := make([]string, 0, most)

@@ -11,17 +11,17 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Event is an accepted row of interactions. Its id is worked out when it is
-// written, unless the row gave one.
+// Event is an accepted row of interactions. Its id is computed when it is
+// written, unless the row has one.
 type Event struct {
 	Row int64
 	recsys.Event
 	HasID   bool
-	HasTime bool  // otherwise its time is that of the file's first import
+	HasTime bool  // otherwise it gets the time of the file's first import
 	At      int64 // OccurredAt in microseconds
 }
 
-// Clone detaches the event from the record it came from.
+// Clone copies the parts of the event that refer to its record.
 func (e Event) Clone() Event {
 	for _, s := range []*string{&e.EventID, &e.UserID, &e.ItemID, &e.EventType, &e.SessionID, &e.RecommendationID} {
 		*s = strings.Clone(*s)
@@ -33,21 +33,21 @@ func (e Event) Clone() Event {
 	return e
 }
 
-// EventMapper turns records into events.
+// EventMapper converts records to events.
 type EventMapper struct {
-	EventType   string    // of rows that name none
-	FirstImport time.Time // of the file: the time of rows without one
+	EventType   string    // type of rows that have none
+	FirstImport time.Time // time of rows that have none
 
-	value float64 // what the last event's Value points at
+	value float64 // storage of the last event's Value
 }
 
-// future is how far ahead of the file's first import an event may be: clocks
-// differ, and a day covers a forgotten time zone. The reference is the *first*
-// import, so that a second one judges every row alike.
+// future is how much later than the file's first import an event may be: clocks
+// differ, and a day covers a missing time zone. It is relative to the *first*
+// import, so that later ones accept the same rows.
 const future = 24 * time.Hour
 
-// Map turns a record into an event, valid until the next call, or says why it
-// cannot be one.
+// Map converts a record to an event, which is valid until the next call, or
+// returns why it cannot.
 func (m *EventMapper) Map(r *tabular.Record) (e Event, why string) {
 	for _, f := range eventFields {
 		switch c := &r.Cells[f]; c.Kind {
@@ -67,7 +67,7 @@ func (m *EventMapper) Map(r *tabular.Record) (e Event, why string) {
 	if e.EventID = r.Cells[EventID].String(); e.EventID != "" {
 		e.HasID = true
 	} else {
-		e.EventID = "derived" // from the row, which cannot fail
+		e.EventID = "derived" // a derived id is always valid
 	}
 	if why := m.time(r.Cells[Time], &e); why != "" {
 		return e, why

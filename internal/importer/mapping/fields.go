@@ -1,9 +1,9 @@
 package mapping
 
-// Field is a part of an event or an item that a column can fill.
+// Field is a field of an event or an item that a column can fill.
 type Field int
 
-// The fields. They number the cells of a record.
+// The fields. They are the indexes of a record's cells.
 const (
 	User Field = iota
 	Item
@@ -18,20 +18,20 @@ const (
 	Tags
 	Text
 	Available
-	Brand      // of data sets only, as the two below
+	Brand      // only in data sets, as the two below
 	Package    //
 	Department //
 	numFields
 )
 
-// definition is how a field's column is recognized. Names are compared without
-// case, spaces, dots, dashes and underscores.
+// definition describes how a field's column is recognized. Names are compared
+// without case, spaces, dots, dashes and underscores.
 type definition struct {
-	name    string   // the field in messages and in the import's record
-	flag    string   // the flag that names the column
-	own     string   // recflow's own name: it wins over the others
-	others  []string // other people's names
-	ordered bool     // the first of others wins; otherwise two of them are ambiguous
+	name    string   // name of the field in messages and in the import's record
+	flag    string   // flag that names the column
+	own     string   // recflow's own name, which takes precedence
+	others  []string // other common names
+	ordered bool     // the first match of others is used; otherwise two matches are ambiguous
 }
 
 var definitions = [numFields]definition{
@@ -58,7 +58,7 @@ var definitions = [numFields]definition{
 	Department:     {name: "department"},
 }
 
-// eventFields and itemFields are the fields that a file of each kind can fill.
+// eventFields and itemFields are the fields of each kind of file.
 var (
 	eventFields = []Field{User, Item, Type, Time, Value, EventID, Session, Recommendation}
 	itemFields  = []Field{Item, Title, Category, Tags, Text, Available}

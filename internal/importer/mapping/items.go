@@ -10,10 +10,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ItemMapper turns a record into an item, or says why it cannot be one.
+// ItemMapper converts a record to an item, or returns why it cannot.
 type ItemMapper func(r *tabular.Record) (recsys.Item, string)
 
-// PlainItem is the mapper of items from columns named as an item's fields.
+// PlainItem maps columns that are named like an item's fields.
 func PlainItem(r *tabular.Record) (recsys.Item, string) {
 	for f := Title; f <= Text; f++ {
 		if c := r.Cells[f]; c.Kind == tabular.CellInvalid {
@@ -40,7 +40,7 @@ func PlainItem(r *tabular.Record) (recsys.Item, string) {
 	return item, CheckItem(item)
 }
 
-// CheckItem returns why an item is refused.
+// CheckItem returns why an item is rejected.
 func CheckItem(i recsys.Item) string {
 	if err := i.Check(); err != nil {
 		return err.Error()
@@ -48,7 +48,7 @@ func CheckItem(i recsys.Item) string {
 	return ""
 }
 
-// tags splits what a single column holds at | or else ; or else commas.
+// tags splits a single column at | or else ; or else commas.
 func tags(c tabular.Cell) []string {
 	parts := c.List
 	if c.Kind == tabular.CellText {
@@ -67,8 +67,9 @@ func tags(c tabular.Cell) []string {
 	return out
 }
 
-// OneLine makes text of one line: control characters, which Postgres partly
-// refuses and terminals obey, and runs of spaces become one space.
+// OneLine converts text to a single line: control characters, some of which
+// Postgres rejects and terminals interpret, and runs of spaces become one
+// space.
 func OneLine(s string) string {
 	clean := true
 	for i := 0; i < len(s) && clean; i++ {

@@ -1,9 +1,10 @@
-// Package mapping says what the columns of a file mean, and turns its records
-// into events and items.
+// Package mapping determines the meaning of a file's columns, and converts its
+// records to events and items.
 //
-// What belongs here: the fields of an event and an item, the names that other
-// people give them, and the conversion of one record. What does not: file
-// formats (internal/importer/tabular), and what becomes of an event or an item.
+// It has the fields of an event and an item, common names of their columns, and
+// the conversion of one record. File formats belong in
+// internal/importer/tabular, and the processing of events and items in
+// internal/importer.
 package mapping
 
 import (
@@ -13,20 +14,20 @@ import (
 	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
-// Rules say how to find out what a file's columns mean.
+// Rules configures how the meaning of a file's columns is determined.
 type Rules struct {
-	Columns   Columns          // named by the user, instead of guessing
-	Known     map[Field]string // of a data set: every column that counts; nil: guess
-	Items     bool             // the file holds items, whatever its columns
-	EventType string           // of events whose row names none
+	Columns   Columns          // explicit columns, instead of guessing
+	Known     map[Field]string // columns of a data set; nil: guess
+	Items     bool             // the file contains items, whatever its columns
+	EventType string           // type of events whose row has none
 }
 
-// Mapping is what a file's columns mean.
+// Mapping is the meaning of a file's columns.
 type Mapping struct {
-	Items     bool   // the file holds items, not events
-	EventType string // of events whose row names none
+	Items     bool   // the file contains items, not events
+	EventType string // type of events whose row has none
 
-	columns [numFields]int // the position of each field's column, or -1
+	columns [numFields]int // index of each field's column, or -1
 }
 
 // Mapping returns the mapping of a file with the given columns.
@@ -64,7 +65,7 @@ func (r Rules) guess(names []string) (Mapping, error) {
 	return m, m.require(names, User, Item)
 }
 
-// known maps columns whose meaning is known beforehand.
+// known maps columns whose meaning is known.
 func (r Rules) known(names []string) (Mapping, error) {
 	m := Mapping{Items: r.Items, EventType: r.EventType}
 	m.clear()
@@ -86,8 +87,8 @@ func (m *Mapping) clear() {
 	}
 }
 
-// chooseType settles the type of events: a rating column makes them ratings,
-// and an --event-type beats a type column that was only guessed.
+// chooseType determines the type of events: a rating column makes them ratings,
+// and --event-type overrides a type column that was guessed.
 func (m *Mapping) chooseType(r Rules, names []string) {
 	if c := m.columns[Type]; c >= 0 && r.EventType != "" && r.Columns.Type == "" && plain(names[c]) != definitions[Type].own {
 		m.columns[Type] = -1
@@ -101,7 +102,7 @@ func (m *Mapping) chooseType(r Rules, names []string) {
 	}
 }
 
-// require refuses a mapping that lacks what every event or item needs.
+// require returns an error if a required field has no column.
 func (m *Mapping) require(names []string, fields ...Field) error {
 	for _, f := range fields {
 		if m.columns[f] >= 0 {
@@ -109,15 +110,15 @@ func (m *Mapping) require(names []string, fields ...Field) error {
 		}
 		advice := "name it with " + definitions[f].flag
 		if slices.ContainsFunc(names, isNumber) {
-			advice = "the first line must hold the columns' names"
+			advice = "the first line must be a header with column names"
 		}
 		return fmt.Errorf("no column looks like the %s; the columns are %s; %s", definitions[f].name, list(names), advice)
 	}
 	return nil
 }
 
-// Names says which column fills which field, for people and for the record of
-// the import.
+// Names returns the column of each field, for people and for the record of the
+// import.
 func (m *Mapping) Names(columns []string) map[string]string {
 	out := map[string]string{}
 	for f, c := range m.columns {
@@ -128,14 +129,15 @@ func (m *Mapping) Names(columns []string) map[string]string {
 	return out
 }
 
-// ownKeys are the keys of an event and an item as recflow itself writes them.
+// ownKeys are the keys of an event and an item in recflow's own format.
 var ownKeys = []string{
 	"event_id", "user_id", "item_id", "event_type", "value", "session_id", "recommendation_id", "occurred_at",
 	"title", "category", "tags", "text", "available",
 }
 
-// Bindings are the columns to read into a record. Among them are recflow's own
-// keys that the file's first lines do not have: some lines may.
+// Bindings returns the columns to read into a record. They include recflow's
+// own keys that are missing in the file's first lines: later lines may have
+// them.
 func (m *Mapping) Bindings(columns []string) []tabular.Column {
 	var bound []tabular.Column
 	bind := func(f Field, index int, name string) {

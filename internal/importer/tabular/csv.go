@@ -8,15 +8,14 @@ import (
 	"strings"
 )
 
-// csvSource reads comma-separated values (or ; tab |, whichever the header uses
-// most) as RFC 4180 has them, and forgives what people's exports get wrong: a
-// quote inside an unquoted field is a character, blank lines do not count.
+// csvSource reads values separated by commas (or ; tab |, whichever the header
+// has most) as in RFC 4180, and tolerates common mistakes: a quote inside an
+// unquoted field is a character, and blank lines are ignored.
 //
-// A quote that is opened and not closed properly costs the line it is on and
-// nothing else: encoding/csv would let it swallow the rows up to the next
-// quote. So a record that spans lines is only believed when it has as many
-// fields as the header; otherwise its first line is rejected and reading goes
-// on at the second.
+// A quote that is not closed properly rejects only its own line: encoding/csv
+// would consume the rows up to the next quote. So a record that spans lines is
+// accepted only if it has as many fields as the header; otherwise its first
+// line is rejected and reading continues at the second.
 type csvSource struct {
 	text   textStream
 	w      *window
@@ -25,10 +24,10 @@ type csvSource struct {
 	bound  []Column
 	row    int64
 
-	fields  []string // of the record read last
+	fields  []string // fields of the last record
 	scratch []byte   // unquoted text of a record with quotes
-	ends    []int    // where each field ends in scratch
-	raw     []byte   // the record read last, in the window or copied
+	ends    []int    // end of each field in scratch
+	raw     []byte   // text of the last record, in the window or copied
 }
 
 func newCSV(text textStream) (*csvSource, error) {
@@ -127,7 +126,7 @@ func (s *csvSource) nextQuoted(r *Record) error {
 	return nil
 }
 
-// split cuts a line without quotes into fields.
+// split splits a line without quotes into fields.
 func (s *csvSource) split(line string) {
 	s.fields = s.fields[:0]
 	for {
@@ -141,9 +140,9 @@ func (s *csvSource) split(line string) {
 	}
 }
 
-// parse reads the record at the start of the window into fields. It returns the
-// bytes and lines it takes, and why it is not a record: then lines is 1 when
-// the first line alone is to blame.
+// parse reads the record at the start of the window into fields. It returns its
+// length in bytes and lines, and why it is not a record: then lines is 1 if
+// only the first line is wrong.
 func (s *csvSource) parse() (size, lines int, why string) {
 	for {
 		size, lines, more, why := s.scan(s.w.rest(), errors.Is(s.w.err, io.EOF))
@@ -159,8 +158,8 @@ func (s *csvSource) parse() (size, lines int, why string) {
 	}
 }
 
-// scan is one attempt of parse on what is buffered; more says that the record
-// goes on beyond it.
+// scan is one attempt of parse on the buffered data; more means that the record
+// continues after it.
 func (s *csvSource) scan(b []byte, end bool) (size, lines int, more bool, why string) {
 	s.scratch, s.ends = s.scratch[:0], s.ends[:0]
 	lines = 1
@@ -187,7 +186,7 @@ func (s *csvSource) scan(b []byte, end bool) (size, lines int, more bool, why st
 				return s.lineEnd(b, lines, len(s.ends)+1)
 			}
 		}
-		// The rest of the field is as it is, up to its end.
+		// The rest of the field is unquoted.
 		j := i
 		for j < len(b) && b[j] != s.comma && b[j] != '\n' {
 			j++
@@ -210,9 +209,9 @@ func (s *csvSource) scan(b []byte, end bool) (size, lines int, more bool, why st
 	}
 }
 
-// lineEnd reports text behind a closing quote: the first line is rejected.
+// lineEnd reports text after a closing quote: the first line is rejected.
 func (s *csvSource) lineEnd(b []byte, lines, column int) (int, int, bool, string) {
-	why := fmt.Sprintf("has text behind the closing quote of column %d", column)
+	why := fmt.Sprintf("has text after the closing quote of column %d", column)
 	if lines > 1 {
 		return 0, lines, false, why
 	}
@@ -238,8 +237,8 @@ func (s *csvSource) miscount() string {
 	return fmt.Sprintf("has %d columns where the header has %d", len(s.fields), len(s.header))
 }
 
-// misplacedBreak looks for a line break where none can be: the sign of a lone
-// quote that met another one.
+// misplacedBreak looks for a line break in a column that cannot have one: it
+// indicates that a stray quote was closed by another one.
 func (s *csvSource) misplacedBreak() string {
 	for _, b := range s.bound {
 		if b.SingleLine && strings.IndexByte(s.fields[b.Index], '\n') >= 0 {
@@ -260,7 +259,7 @@ func (s *csvSource) fillCells(r *Record) {
 	}
 }
 
-// cut copies a row's text for the rejects, bounded.
+// cut copies the text of a row for the rejects, up to a limit.
 func cut(raw []byte) string {
 	if len(raw) > maxRaw {
 		return strings.ToValidUTF8(string(raw[:maxRaw]), "\uFFFD") + "…"

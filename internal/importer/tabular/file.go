@@ -13,20 +13,20 @@ import (
 	"sync/atomic"
 )
 
-// File is a file to read: seekable, hashed, and read once more as a stream.
+// File is a file to read: seekable, hashed, and then read as a stream.
 type File struct {
-	name  string // for messages: the path as given
+	name  string // path as given, for messages
 	file  *os.File
 	bytes int64
-	sha   string       // of the bytes as they are, compressed or not
+	sha   string       // of the original bytes, compressed or not
 	read  atomic.Int64 // bytes read by the stream, for progress
 }
 
 const stdinName = "standard input"
 
-// Open opens and hashes a file; progress is told how many bytes are hashed. A
-// path of "-" is standard input, which is first copied to a temporary file in
-// dir: its hash is needed before its first row.
+// Open opens and hashes a file; progress is called with the number of hashed
+// bytes. A path of "-" is standard input, which is first copied to a temporary
+// file in dir, because its hash is needed before its first row.
 func Open(ctx context.Context, path string, stdin io.Reader, dir string, progress func(int64)) (*File, error) {
 	f := &File{name: path}
 	var err error
@@ -55,10 +55,10 @@ func Open(ctx context.Context, path string, stdin io.Reader, dir string, progres
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
-// Name is the file for messages: the path as given.
+// Name returns the path as given, for messages.
 func (f *File) Name() string { return f.name }
 
-// Base is the file's name without its folder.
+// Base returns the file's name without its folder.
 func (f *File) Base() string {
 	if f.name == stdinName {
 		return "stdin"
@@ -66,16 +66,16 @@ func (f *File) Base() string {
 	return filepath.Base(f.name)
 }
 
-// Size is the length of the file in bytes.
+// Size returns the length of the file in bytes.
 func (f *File) Size() int64 { return f.bytes }
 
-// SHA256 is the hash of the file's bytes as they are, compressed or not, in hex.
+// SHA256 returns the hash of the file's bytes, compressed or not, in hex.
 func (f *File) SHA256() string { return f.sha }
 
-// BytesRead is how much of the file has been read as a stream.
+// BytesRead returns how much of the file has been read as a stream.
 func (f *File) BytesRead() int64 { return f.read.Load() }
 
-// Unchanged returns an error when the file grew or shrank since it was hashed.
+// Unchanged returns an error if the file's size changed since it was hashed.
 func (f *File) Unchanged() error {
 	st, err := f.file.Stat()
 	if err != nil {
@@ -87,8 +87,8 @@ func (f *File) Unchanged() error {
 	return nil
 }
 
-// Records starts reading the file's records from its beginning. It finds out the
-// format when that is Auto, and returns it.
+// Records returns a source of the file's records from its beginning. If the
+// format is Auto, it detects and returns it.
 func (f *File) Records(format string) (Source, string, error) {
 	head, err := f.head()
 	if err != nil {
@@ -116,7 +116,8 @@ func (f *File) Records(format string) (Source, string, error) {
 	return s, format, nil
 }
 
-// IsJSONLines reports whether the file looks like JSON Lines by its first bytes.
+// IsJSONLines reports whether the file looks like JSON Lines by its first
+// bytes.
 func (f *File) IsJSONLines() (bool, error) {
 	text, err := f.text()
 	if err != nil {
@@ -131,9 +132,9 @@ func (f *File) IsJSONLines() (bool, error) {
 	return bytes.HasPrefix(head, []byte("{")), nil
 }
 
-// Lines calls each for every line of the file that is not blank, numbered as the
-// rows of a JSON Lines file are. The text is valid until each returns. A line of
-// more than 1 MiB goes to refuse, as a record that is bad.
+// Lines calls each for every line of the file that is not blank, numbered as
+// the rows of a JSON Lines file. The text is valid until each returns. A line
+// of more than 1 MiB is passed to refuse, as a bad record.
 func (f *File) Lines(ctx context.Context, each func(row, line int64, text []byte) error, refuse func(Record) error) error {
 	text, err := f.text()
 	if err != nil {
@@ -141,7 +142,7 @@ func (f *File) Lines(ctx context.Context, each func(row, line int64, text []byte
 	}
 	defer text.Close()
 	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
-		_, _ = text.Discard(len(byteOrderMark)) // was peeked
+		_, _ = text.Discard(len(byteOrderMark)) // already peeked
 	}
 	w := newWindow(text)
 	for row := int64(0); ; {
@@ -173,7 +174,7 @@ func (f *File) Lines(ctx context.Context, each func(row, line int64, text []byte
 	}
 }
 
-// text is the file decompressed, from its beginning.
+// text returns the file decompressed, from its beginning.
 func (f *File) text() (textStream, error) {
 	head, err := f.head()
 	if err != nil {
@@ -189,7 +190,8 @@ func (f *File) text() (textStream, error) {
 	return text, nil
 }
 
-// head is the first four bytes of the file, or all that it has.
+// head returns the first four bytes of the file, or all of them if it is
+// shorter.
 func (f *File) head() ([]byte, error) {
 	var head [4]byte
 	n, err := f.file.ReadAt(head[:], 0)
@@ -199,7 +201,7 @@ func (f *File) head() ([]byte, error) {
 	return head[:n], nil
 }
 
-// counted counts what is read of a file.
+// counted counts the bytes that are read from a file.
 type counted struct{ *File }
 
 func (c counted) Read(p []byte) (int, error) {
@@ -208,8 +210,8 @@ func (c counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TempFile is a temporary file that disappears with the process, even one that
-// is killed.
+// TempFile returns a temporary file that disappears with the process, even if
+// it is killed.
 func TempFile(dir string) (*os.File, error) {
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

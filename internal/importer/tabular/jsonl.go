@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// jsonlSource reads one JSON object a line. Its columns are the keys seen in
-// the first lines; other keys may appear later.
+// jsonlSource reads one JSON object per line. Its columns are the keys of the
+// first lines; other keys may appear later.
 type jsonlSource struct {
 	text  textStream
 	w     *window
@@ -36,7 +36,7 @@ func newJSONL(text textStream) (*jsonlSource, error) {
 	}
 	slices.Sort(s.keys)
 	if len(s.keys) == 0 {
-		return nil, errors.New("holds no JSON object in its first lines; each line must be one, as jq -c writes them")
+		return nil, errors.New("has no JSON object in its first lines; each line must be one, as jq -c writes them")
 	}
 	return s, nil
 }
@@ -90,7 +90,8 @@ func (s *jsonlSource) decode(line []byte, r *Record) {
 	}
 }
 
-// jsonCell keeps numbers as they are written: an id of twenty digits stays one.
+// jsonCell keeps numbers as they are written, so that an id of twenty digits is
+// not rounded.
 func jsonCell(raw json.RawMessage) Cell {
 	if len(raw) == 0 {
 		return Cell{}
@@ -110,7 +111,7 @@ func jsonCell(raw json.RawMessage) Cell {
 	case '[':
 		var texts []string
 		if err := json.Unmarshal(raw, &texts); err != nil {
-			return Cell{Kind: CellInvalid, Text: "is a list of other things than strings"}
+			return Cell{Kind: CellInvalid, Text: "is a list of values other than strings"}
 		}
 		return Cell{Kind: CellList, List: texts}
 	case '{':

@@ -9,25 +9,25 @@ import (
 // maxRecord is the longest record of a text format, in bytes.
 const maxRecord = 1 << 20
 
-// window is a sliding view of a stream that lets a reader look ahead and go
-// back: CSV must reread the lines that a lone quote seemed to swallow.
+// window is a sliding view of a stream for reading ahead and going back: CSV
+// must reread the lines after an unclosed quote.
 type window struct {
 	r    io.Reader
 	buf  []byte
-	at   int   // where the next record starts in buf
+	at   int   // start of the next record in buf
 	line int64 // 1-based line at which it starts
-	err  error // why no more can be read; io.EOF at the end
+	err  error // error that ended reading; io.EOF at the end
 }
 
 func newWindow(r io.Reader) *window {
 	return &window{r: r, buf: make([]byte, 0, 256<<10), line: 1}
 }
 
-// rest is what is buffered from the next record on.
+// rest returns the buffered data from the next record on.
 func (w *window) rest() []byte { return w.buf[w.at:] }
 
-// fill reads more, and reports whether it did. It first forgets what lies
-// before the next record.
+// fill reads more data, and reports whether it did. It first discards what
+// precedes the next record.
 func (w *window) fill() bool {
 	if w.err != nil {
 		return false
@@ -56,12 +56,12 @@ func (w *window) fill() bool {
 	return false
 }
 
-// errTooLong says that a line exceeds maxRecord. The line has been skipped.
+// errTooLong means that a line exceeds maxRecord. The line has been skipped.
 var errTooLong = errors.New("line is longer than 1 MiB")
 
-// physical returns the line at the start of the window without its end, and how
-// many bytes it takes with it. It returns io.EOF when nothing is left, and
-// errTooLong, having skipped the line, when it is too long.
+// physical returns the line at the start of the window without its end, and its
+// length in bytes with it. It returns io.EOF at the end, and errTooLong, after
+// skipping the line, if it is too long.
 func (w *window) physical() (line []byte, size int, err error) {
 	seen := 0
 	for {
@@ -88,7 +88,7 @@ func (w *window) physical() (line []byte, size int, err error) {
 	}
 }
 
-// skipLine drops the window up to the end of the line.
+// skipLine discards the data up to the end of the line.
 func (w *window) skipLine() error {
 	for {
 		if i := bytes.IndexByte(w.rest(), '\n'); i >= 0 {
@@ -106,7 +106,7 @@ func (w *window) skipLine() error {
 	}
 }
 
-// advance moves past size bytes holding the given number of lines.
+// advance moves past size bytes that contain the given number of lines.
 func (w *window) advance(size, lines int) {
 	w.at += size
 	w.line += int64(lines)

@@ -16,10 +16,10 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun"
 )
 
-// parquetSource reads the bound columns of a Parquet file and no others, page by
-// page. The file is untrusted: the library panics on some malformed ones, its
-// footer may claim more than there is memory, and columns may hold different
-// numbers of rows; all of them end as errors.
+// parquetSource reads only the bound columns of a Parquet file, page by page.
+// The file is untrusted: the library panics on some malformed files, the footer
+// may claim more than fits into memory, and columns may have different numbers
+// of rows; all of these are errors.
 type parquetSource struct {
 	in    *File
 	file  *parquet.File
@@ -124,13 +124,13 @@ func (s *parquetSource) Close() (err error) {
 	return nil
 }
 
-// leafReader gives the values of one column in order, over all row groups.
+// leafReader reads the values of one column in order, over all row groups.
 type leafReader struct {
 	cell    int
 	name    string
 	list    bool
 	convert func(parquet.Value) Cell
-	chunks  []parquet.ColumnChunk // still to be read
+	chunks  []parquet.ColumnChunk // not read yet
 
 	pages  parquet.Pages
 	page   parquet.Page
@@ -156,7 +156,7 @@ func (l *leafReader) read(c *Cell) error {
 		case CellText:
 			texts = append(texts, c.Text)
 		case CellTime, CellInvalid:
-			*c = Cell{Kind: CellInvalid, Text: "is a list of other things than strings"}
+			*c = Cell{Kind: CellInvalid, Text: "is a list of values other than strings"}
 		}
 		v, err := l.peek()
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -181,7 +181,7 @@ func (l *leafReader) converted(v parquet.Value) Cell {
 	return l.convert(v)
 }
 
-// peek returns the next value without taking it.
+// peek returns the next value without consuming it.
 func (l *leafReader) peek() (parquet.Value, error) {
 	for l.at == l.n {
 		if l.values == nil {
@@ -237,8 +237,8 @@ func (l *leafReader) closePages() {
 	}
 }
 
-// converter chooses how the values of a type become cells. Texts are copied:
-// pages are reused.
+// converter returns the conversion of a type's values to cells. Texts are
+// copied, because pages are reused.
 func converter(t parquet.Type) (func(parquet.Value) Cell, error) {
 	if l := t.LogicalType(); l != nil {
 		switch l := l.Value.(type) {
@@ -299,7 +299,7 @@ func plainConverter(k parquet.Kind) (func(parquet.Value) Cell, error) {
 	case parquet.Int96:
 		return instants(int96Micros), nil
 	case parquet.Double:
-		// Ids become floats where a data frame had a gap: 123.0 is "123".
+		// Data frames convert ids to floats if one is missing: 123.0 is "123".
 		return texts(func(v parquet.Value) string { return strconv.FormatFloat(v.Double(), 'f', -1, 64) }), nil
 	case parquet.Float:
 		return texts(func(v parquet.Value) string { return strconv.FormatFloat(float64(v.Float()), 'f', -1, 32) }), nil
@@ -317,7 +317,7 @@ func instants(f func(parquet.Value) int64) func(parquet.Value) Cell {
 	return func(v parquet.Value) Cell { return Cell{Kind: CellTime, Time: f(v)} }
 }
 
-// scaled multiplies without wrapping around: a wild time must stay wild.
+// scaled multiplies without overflow: an extreme time stays extreme.
 func scaled(n, by int64) int64 {
 	if n > math.MaxInt64/by || n < math.MinInt64/by {
 		return math.MaxInt64
@@ -325,7 +325,7 @@ func scaled(n, by int64) int64 {
 	return n * by
 }
 
-// int96Micros reads Impala's timestamps: nanoseconds of the day, Julian day.
+// int96Micros converts Impala's timestamps: nanoseconds of the day, Julian day.
 func int96Micros(v parquet.Value) int64 {
 	const epoch = 2440588 // Julian day of 1970-01-01
 	t := v.Int96()

@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// A crafted footer would end the process, and no other test would run.
+// A crafted footer would kill the process, and no other test would run.
 func TestRefusesAFooterThatClaimsTooMuch(t *testing.T) {
 	t.Parallel()
 	for name, content := range trainingruntest.CraftedFooters() {

@@ -7,13 +7,13 @@ import (
 
 // The formats of a file.
 const (
-	Auto    = "auto" // told by the first bytes
+	Auto    = "auto" // detected by the first bytes
 	CSV     = "csv"
 	JSONL   = "jsonl"
 	Parquet = "parquet"
 )
 
-// CellKind says how the file gave a value.
+// CellKind is the kind of a value in a file.
 type CellKind uint8
 
 // The kinds of a cell.
@@ -22,7 +22,7 @@ const (
 	CellText                    // text as written in the file
 	CellList                    // several texts
 	CellTime                    // a typed time
-	CellInvalid                 // cannot be any of these; Text says why
+	CellInvalid                 // none of these; Text is the reason
 )
 
 // Cell is one value of a record.
@@ -33,8 +33,8 @@ type Cell struct {
 	Time int64 // microseconds since 1970, UTC
 }
 
-// String returns the cell as an id: text as it is written, a typed time as RFC
-// 3339, and nothing for other kinds.
+// String returns the cell as an id: text as written, a typed time as RFC 3339,
+// and "" for other kinds.
 func (c Cell) String() string {
 	switch c.Kind {
 	case CellText:
@@ -45,43 +45,43 @@ func (c Cell) String() string {
 	return ""
 }
 
-// Record is one row of a file. It is reused from row to row.
+// Record is one row of a file. It is reused for every row.
 type Record struct {
-	Row   int64  // 1-based data row: what recsys.RowEventID counts
-	Line  int64  // 1-based line where it starts; 0 where a format has no lines
-	Bad   string // why it is not even a record; empty when the cells hold
-	Cells []Cell // as Column.Cell numbers them
+	Row   int64  // 1-based data row, as in recsys.RowEventID
+	Line  int64  // 1-based line where it starts; 0 in a format without lines
+	Bad   string // why it is not a record; empty if the cells are valid
+	Cells []Cell // indexed by Column.Cell
 }
 
 // Column is a column to read, and the cell of a record that it fills.
 type Column struct {
 	Cell       int
-	Index      int    // position in Source.Columns; -1 for a key that may appear later in a JSON Lines file
-	Name       string // of the column, or of that key
-	SingleLine bool   // its values have no line breaks, as ids, times and numbers have none
+	Index      int    // index in Source.Columns; -1 for a key that may appear later in a JSON Lines file
+	Name       string // of the column or key
+	SingleLine bool   // its values have no line breaks, like ids, times and numbers
 }
 
-// maxRaw bounds what is kept of a rejected row's text, in bytes.
+// maxRaw limits the stored text of a rejected row, in bytes.
 const maxRaw = 4096
 
 // Source reads a file record by record.
 type Source interface {
-	// Columns names the file's columns in order.
+	// Columns returns the names of the file's columns in order.
 	Columns() []string
 
-	// Bind chooses the columns that Next reads.
+	// Bind selects the columns that Next reads.
 	Bind([]Column) error
 
 	// Next reads the next record. It returns io.EOF after the last, and an
-	// error when the rest of the file cannot be read. A row that is not a
-	// record is returned with Bad set, and reading goes on after it.
+	// error if the rest of the file cannot be read. A row that is not a record
+	// is returned with Bad set, and the next call continues after it.
 	Next(*Record) error
 
-	// RawText is the text of the record read last, at most 4 KiB of it.
+	// RawText returns the text of the last record, at most 4 KiB of it.
 	RawText() string
 
-	// Position says how far reading has come, for errors: a line, or a row
-	// where a format has no lines.
+	// Position returns the current position for errors: a line, or a row in a
+	// format without lines.
 	Position() (line, row int64)
 
 	io.Closer
@@ -89,7 +89,7 @@ type Source interface {
 
 var _ = []Source{(*csvSource)(nil), (*jsonlSource)(nil), (*parquetSource)(nil)}
 
-// present returns the columns that the header has.
+// present returns the columns that exist in the header.
 func present(columns []Column) []Column {
 	var found []Column
 	for _, c := range columns {

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// ParseTime reads a time in any form that a file may use, for flags.
+// ParseTime parses a time in any form that a file may use, for flags.
 func ParseTime(s string) (time.Time, error) {
 	at, err := ParseMicros(s)
 	return time.UnixMicro(at).UTC(), err
 }
 
-// ParseMicros reads a time as people write it and returns microseconds since
+// ParseMicros parses a time in a common form and returns microseconds since
 // 1970, UTC. Accepted are
 //
 //   - ISO 8601: 2017-12-01, 2017-12-01T10:20, 2017-12-01 10:20:30.123456,
-//     with Z, UTC, +02:00, +0200 or +02 behind it, and / for -;
+//     followed by Z, UTC, +02:00, +0200 or +02, and / instead of -;
 //   - digits only: 20171201 and 20171201102030;
-//   - seconds, milliseconds, microseconds or nanoseconds since 1970, told
-//     apart by their size, with or without a fraction.
+//   - seconds, milliseconds, microseconds or nanoseconds since 1970,
+//     distinguished by their size, with or without a fraction.
 //
 // A time without a zone is UTC.
 func ParseMicros(s string) (int64, error) {
@@ -58,7 +58,7 @@ func ParseMicros(s string) (int64, error) {
 	return int64(math.Round(f)), nil
 }
 
-// epochMicros tells the unit of a whole number since 1970 by its size: 1e11
+// epochMicros determines the unit of a number since 1970 by its size: 1e11
 // seconds is the year 5138, 1e11 milliseconds is 1973.
 func epochMicros(n int64) int64 {
 	switch a := max(n, -n); {
@@ -72,8 +72,8 @@ func epochMicros(n int64) int64 {
 	return n / 1e3
 }
 
-// parseISO reads the ISO 8601 forms. It is written by hand because it runs once
-// a row, and time.Parse would need a layout for every variant.
+// parseISO parses the ISO 8601 forms. It does not use time.Parse because it
+// runs for every row, and time.Parse would need a layout for every variant.
 func parseISO(s string) (int64, error) {
 	bad := func() (int64, error) {
 		return 0, fmt.Errorf("%.40q is not a time; use ISO 8601 or seconds since 1970", s)
@@ -106,8 +106,8 @@ func parseISO(s string) (int64, error) {
 	return at + clock - zone, nil
 }
 
-// parseClock reads HH:MM[:SS[.fraction]] and returns it in microseconds, with
-// what follows it.
+// parseClock parses HH:MM[:SS[.fraction]] and returns it in microseconds, and
+// the rest of the text.
 func parseClock(s string) (int64, string, bool) {
 	if len(s) < 5 || s[2] != ':' {
 		return 0, s, false
@@ -126,7 +126,7 @@ func parseClock(s string) (int64, string, bool) {
 		return 0, s, false
 	}
 	second, ok := number(s[1:3])
-	if !ok || second > 60 { // 60 is a leap second: the next minute
+	if !ok || second > 60 { // 60 is a leap second, in the next minute
 		return 0, s, false
 	}
 	at += int64(second) * 1e6
@@ -142,7 +142,8 @@ func parseClock(s string) (int64, string, bool) {
 	return at, s[digits:], digits > 1
 }
 
-// parseZone reads the zone behind a time and returns its offset in microseconds.
+// parseZone parses the zone after a time and returns its offset in
+// microseconds.
 func parseZone(s string) (int64, bool) {
 	switch s {
 	case "", "Z", "z", "UTC", "GMT":
@@ -170,7 +171,7 @@ func parseZone(s string) (int64, bool) {
 	return offset, true
 }
 
-// number reads digits only.
+// number parses digits only.
 func number(s string) (int, bool) {
 	n := 0
 	for i := 0; i < len(s); i++ {

@@ -29,7 +29,7 @@ func TestReadsTimes(t *testing.T) {
 		"964982703123456":                  "2000-07-30T18:45:03.123456Z",
 		"964982703123456789":               "2000-07-30T18:45:03.123456Z",
 		"0":                                "1970-01-01T00:00:00Z",
-		"99991332":                         "1973-03-03T07:22:12Z", // eight digits, but no date
+		"99991332":                         "1973-03-03T07:22:12Z", // eight digits, but not a date
 	} {
 		at, err := ParseTime(in)
 		require.NoError(t, err, in)
