@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Audit is an entry of the audit: who asked for what, and what came of it.
+// Audit is an audit entry: who requested what, and the outcome.
 type Audit struct {
 	ID      int64     `json:"id"`
 	At      time.Time `json:"at"`
 	Actor   string    `json:"actor"`              // "token:NAME", "local" or "anonymous"
 	Action  string    `json:"action"`             // for example version.promote
-	Target  string    `json:"target,omitempty"`   // what it was asked of
+	Target  string    `json:"target,omitempty"`   // object of the action
 	Outcome string    `json:"outcome"`            // done or refused
-	Code    string    `json:"code,omitempty"`     // of the refusal
+	Code    string    `json:"code,omitempty"`     // problem code of a refusal
 	Detail  string    `json:"detail,omitempty"`   // one sentence for people
 	TraceID string    `json:"trace_id,omitempty"` // of the request
 }
@@ -22,7 +22,7 @@ type Audit struct {
 // AuditLog is a page of the audit, newest first.
 type AuditLog struct {
 	Items []Audit `json:"items"`
-	Next  string  `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
+	Next  string  `json:"next,omitempty" doc:"Cursor of the next page. Absent on the last page."`
 }
 
 // AuditQuery selects entries of the audit; its zero value selects all.

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// Options say how to reach the API.
+// Options configures a Client.
 type Options struct {
-	URL   string // http://127.0.0.1:14570
-	Token string // empty where none is needed
+	URL   string // for example http://127.0.0.1:14570
+	Token string // may be empty if the API requires none
 }
 
 // Client calls the API. It is safe for concurrent use.
@@ -26,21 +26,21 @@ type Client struct {
 	http    *http.Client
 }
 
-// New makes a Client.
+// New returns a Client.
 func New(o Options) *Client {
 	o.URL = strings.TrimSuffix(o.URL, "/")
 	return &Client{options: o, http: &http.Client{
-		Timeout: 2 * time.Minute, // longer than the longest poll
-		// Another address may be anybody's: the token stays here.
+		Timeout: 2 * time.Minute, // longer than the longest long poll
+		// Another address may not be trusted with the token.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// mostAnswer bounds an answer, in bytes.
+// mostAnswer limits the size of a response, in bytes.
 const mostAnswer = 64 << 20
 
-// Do sends a request, decodes its answer and returns the answer's headers. body
-// and answer may be nil. What the API refuses comes back as a *Problem.
+// Do sends a request, decodes its response and returns the response headers.
+// body and answer may be nil. A refused request returns a *Problem.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, header http.Header, body, answer any) (http.Header, error) {
 	address := c.options.URL + path
 	if len(query) > 0 {
@@ -75,7 +75,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	if err != nil {
-		return resp.Header, fmt.Errorf("%s %s: read the answer: %w", method, path, err)
+		return resp.Header, fmt.Errorf("%s %s: read the response: %w", method, path, err)
 	}
 	if resp.StatusCode >= 300 {
 		return resp.Header, problemOf(resp, data)
@@ -84,13 +84,13 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 		return resp.Header, nil
 	}
 	if err := json.Unmarshal(data, answer); err != nil {
-		return resp.Header, fmt.Errorf("%s %s: understand the answer: %w", method, path, err)
+		return resp.Header, fmt.Errorf("%s %s: decode the response: %w", method, path, err)
 	}
 	return resp.Header, nil
 }
 
-// segment is an id as one segment of a path. The dot segments are escaped, because
-// proxies remove them (RFC 3986, section 5.2.4).
+// segment escapes an id for use as one path segment, including dot segments,
+// which proxies would remove (RFC 3986, section 5.2.4).
 func segment(id string) string {
 	if id == "." || id == ".." {
 		return strings.ReplaceAll(id, ".", "%2E")
@@ -98,23 +98,24 @@ func segment(id string) string {
 	return url.PathEscape(id)
 }
 
-// Unreachable says that nothing answers at the address of the API.
+// Unreachable is the error of an API that does not respond.
 type Unreachable struct {
 	URL string
 	Err error
 }
 
 func (u *Unreachable) Error() string {
-	return fmt.Sprintf("the API at %s does not answer: %v", u.URL, u.Err)
+	return fmt.Sprintf("the API at %s is unreachable: %v", u.URL, u.Err)
 }
 func (u *Unreachable) Unwrap() error { return u.Err }
 
-// problemOf is the problem in an answer, also when something in between wrote it.
+// problemOf returns the problem in a response, even if a proxy wrote the
+// response.
 func problemOf(resp *http.Response, data []byte) *Problem {
 	p := &Problem{}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind != ProblemType || json.Unmarshal(data, p) != nil || p.Status == 0 {
-		p = &Problem{Code: "unexpected", Detail: "the API answered " + resp.Status}
+		p = &Problem{Code: "unexpected", Detail: "the API responded with " + resp.Status}
 	}
 	p.Status = resp.StatusCode
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {

@@ -1,4 +1,4 @@
-// Package apiclient holds what the API and those who call it have in common:
-// the bodies of requests and answers, the problem that a refused request is
-// answered with, and a client. What a resource does belongs in api/.
+// Package apiclient has what the API and its clients share: the bodies of
+// requests and responses, the problem of a refused request, and a client. The
+// behavior of a resource belongs in api/.
 package apiclient

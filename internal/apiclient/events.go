@@ -6,74 +6,74 @@ import (
 	"time"
 )
 
-// NewEvent is one thing that a user did with an item.
+// NewEvent is an interaction of a user with an item.
 type NewEvent struct {
-	EventID          string    `json:"event_id,omitempty" maxLength:"256" doc:"Names the event: sent again, it counts once. Made up when left out, and then sending it again counts twice." example:"8f3a-771"`
+	EventID          string    `json:"event_id,omitempty" maxLength:"256" doc:"Identifies the event: an event that is sent again with the same id counts once. Generated if absent; then it counts twice." example:"8f3a-771"`
 	UserID           string    `json:"user_id" minLength:"1" maxLength:"256" example:"u-17"`
 	ItemID           string    `json:"item_id" minLength:"1" maxLength:"256" example:"sku-42"`
-	EventType        string    `json:"event_type" minLength:"1" maxLength:"256" doc:"impression, view, click, add_to_cart, purchase, rating, or a type of your own, which weighs nothing." example:"click"`
-	Value            *float64  `json:"value,omitempty" doc:"A rating's stars, a purchase's quantity."`
+	EventType        string    `json:"event_type" minLength:"1" maxLength:"256" doc:"impression, view, click, add_to_cart, purchase, rating, or a custom type, which has no weight." example:"click"`
+	Value            *float64  `json:"value,omitempty" doc:"Stars of a rating, or quantity of a purchase."`
 	SessionID        string    `json:"session_id,omitempty" maxLength:"256"`
-	RecommendationID string    `json:"recommendation_id,omitempty" maxLength:"256" doc:"The list that caused it."`
-	OccurredAt       time.Time `json:"occurred_at,omitzero" doc:"Now when left out. More than a minute in the future it is taken to be the arrival."`
+	RecommendationID string    `json:"recommendation_id,omitempty" maxLength:"256" doc:"The list that led to the event."`
+	OccurredAt       time.Time `json:"occurred_at,omitzero" doc:"Defaults to now. A time more than a minute in the future is replaced by the arrival time."`
 }
 
-// Sent says what became of events: those of one user keep their order.
+// Sent is the result of sending events. Events of one user keep their order.
 type Sent struct {
-	Accepted int         `json:"accepted" doc:"How many are in the stream."`
-	Rejected int         `json:"rejected" doc:"How many can never be taken as they are."`
-	Results  []SentEvent `json:"results" doc:"One for each event, in their order."`
+	Accepted int         `json:"accepted" doc:"Number of events written to the stream."`
+	Rejected int         `json:"rejected" doc:"Number of invalid events. Do not send them again unchanged."`
+	Results  []SentEvent `json:"results" doc:"One result per event, in the same order."`
 }
 
-// SentEvent says what became of one event.
+// SentEvent is the result of sending one event.
 type SentEvent struct {
 	EventID string `json:"event_id,omitempty"`
-	Digest  string `json:"digest,omitempty" doc:"Of an accepted event: identifies what it says. Send it with the event_id to POST /verdicts."`
-	Status  string `json:"status" enum:"accepted,rejected" doc:"accepted: it is in the stream, and GET /events/{id} tells the rest."`
-	Reason  string `json:"reason,omitempty" doc:"Why it was rejected, for programs." example:"bad_time"`
-	Detail  string `json:"detail,omitempty" doc:"Why it was rejected, for people."`
+	Digest  string `json:"digest,omitempty" doc:"Content digest of an accepted event. Send it with the event_id to POST /verdicts."`
+	Status  string `json:"status" enum:"accepted,rejected" doc:"accepted: written to the stream; GET /events/{id} returns its outcome. rejected: invalid."`
+	Reason  string `json:"reason,omitempty" doc:"Reason code of a rejection." example:"bad_time"`
+	Detail  string `json:"detail,omitempty" doc:"Reason of a rejection as a sentence."`
 }
 
-// EventOutcome says what became of an event in the stream.
+// EventOutcome is the outcome of an event in the stream.
 type EventOutcome struct {
 	EventID   string    `json:"event_id"`
-	State     string    `json:"state" enum:"folded,ignored,quarantined,stored,unknown" doc:"folded: it shapes the user's list. ignored: it is kept and shapes nothing, see reason. quarantined: it can never count, see reason. stored: it is kept, and the list is not made yet. unknown: it has not arrived, or was forgotten after the retention."`
+	State     string    `json:"state" enum:"folded,ignored,quarantined,stored,unknown" doc:"folded: the event affects the user's list. ignored: stored without effect, see reason. quarantined: invalid, see reason. stored: the list is not computed yet. unknown: the event has not arrived, or its outcome was deleted after the retention."`
 	Reason    string    `json:"reason,omitempty" example:"unknown_item"`
-	Stage     string    `json:"stage,omitempty" doc:"Of the list that it shaped."`
-	Version   int64     `json:"version,omitempty" doc:"That was live then."`
-	ArrivedAt time.Time `json:"arrived_at,omitzero" doc:"In the stream."`
-	StoredAt  time.Time `json:"stored_at,omitzero" doc:"In the database, while it is kept there."`
+	Stage     string    `json:"stage,omitempty" doc:"Stage of the list that the event affected."`
+	Version   int64     `json:"version,omitempty" doc:"Live version at that time."`
+	ArrivedAt time.Time `json:"arrived_at,omitzero" doc:"Arrival in the stream."`
+	StoredAt  time.Time `json:"stored_at,omitzero" doc:"When it was stored in the database, while it is kept there."`
 	DecidedAt time.Time `json:"decided_at,omitzero"`
-	Conflicts int       `json:"conflicts,omitempty" doc:"How many other events with this id were quarantined."`
+	Conflicts int       `json:"conflicts,omitempty" doc:"Number of other events with this id that were quarantined."`
 }
 
-// EventKey identifies an event by its id and what it says.
+// EventKey identifies an event by its id and content.
 type EventKey struct {
 	EventID string `json:"event_id" minLength:"1" maxLength:"256" example:"8f3a-771"`
-	Digest  string `json:"digest" pattern:"^[0-9a-f]{32}$" doc:"As POST /events returns it." example:"0f343b0931126a20f133d67c2b018a3b"`
+	Digest  string `json:"digest" pattern:"^[0-9a-f]{32}$" doc:"Content digest that POST /events returned." example:"0f343b0931126a20f133d67c2b018a3b"`
 }
 
-// MaxEventKeys is how many events Verdicts asks about at most.
+// MaxEventKeys is the maximum number of events in EventKeys.
 const MaxEventKeys = 2000
 
-// EventKeys asks for the verdicts of events.
+// EventKeys is a request for the verdicts of events.
 type EventKeys struct {
 	Events []EventKey `json:"events" minItems:"1" maxItems:"2000"`
 }
 
-// Verdicts says what became of events.
+// Verdicts is the verdicts of events.
 type Verdicts struct {
-	Items []Verdict `json:"items" doc:"One for each event, in their order."`
+	Items []Verdict `json:"items" doc:"One verdict per event, in the same order."`
 }
 
-// Verdict says what became of an event that is known by its id and what it says.
+// Verdict is the verdict of an event that is identified by its id and content.
 type Verdict struct {
 	EventKey
-	State     string    `json:"state" enum:"folded,ignored,quarantined,unknown" doc:"As in GET /events/{id}. unknown: there is no verdict, or it was forgotten after the retention."`
+	State     string    `json:"state" enum:"folded,ignored,quarantined,unknown" doc:"As in GET /events/{id}. unknown: there is no verdict, or it was deleted after the retention."`
 	Reason    string    `json:"reason,omitempty" example:"unknown_item"`
-	Stage     string    `json:"stage,omitempty" doc:"Of the list that it shaped."`
-	Version   int64     `json:"version,omitempty" doc:"That was live then."`
-	ArrivedAt time.Time `json:"arrived_at,omitzero" doc:"In the stream."`
+	Stage     string    `json:"stage,omitempty" doc:"Stage of the list that the event affected."`
+	Version   int64     `json:"version,omitempty" doc:"Live version at that time."`
+	ArrivedAt time.Time `json:"arrived_at,omitzero" doc:"Arrival in the stream."`
 	DecidedAt time.Time `json:"decided_at,omitzero"`
 }
 
@@ -83,13 +83,13 @@ func (c *Client) SendEvents(ctx context.Context, events []NewEvent) (s Sent, err
 	return s, err
 }
 
-// Event asks what became of an event.
+// Event returns the outcome of an event.
 func (c *Client) Event(ctx context.Context, id string) (e EventOutcome, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/events/"+segment(id), nil, nil, nil, &e)
 	return e, err
 }
 
-// Verdicts asks what became of at most MaxEventKeys events.
+// Verdicts returns the verdicts of at most MaxEventKeys events.
 func (c *Client) Verdicts(ctx context.Context, keys []EventKey) (v Verdicts, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/verdicts", nil, nil, EventKeys{keys}, &v)
 	return v, err

@@ -11,10 +11,10 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 )
 
-// A client needs the address of the API and a token with the scope recommend.
-// What the API refuses is a *Problem, whose code is stable between releases.
+// A client needs the URL of the API and a token with the scope recommend. A
+// refused request returns a *Problem, whose code is stable between releases.
 func ExampleClient() {
-	// In place of a running API: user 42 has a list, version 99 does not exist.
+	// Instead of a running API: user 42 has a list, version 99 does not exist.
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /recommendations/42", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("version") == "99" {

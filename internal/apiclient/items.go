@@ -8,17 +8,17 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ItemNow is an item as it is now: what the live version was loaded with, and what
-// is said of it since.
+// ItemNow is the current state of an item: its data in the live version, and
+// its overrides.
 type ItemNow struct {
 	recsys.Item
-	Known   bool       `json:"known" doc:"Whether the live version has it. Only then can it be in a list."`
+	Known   bool       `json:"known" doc:"Whether the item exists in the live version. Only then can it be recommended."`
 	Version int64      `json:"version,omitempty" doc:"The live version."`
-	Said    *ItemState `json:"said,omitempty" doc:"What is said of it beside the versions, and holds in all of them."`
+	Said    *ItemState `json:"said,omitempty" doc:"Overrides that apply on top of every version."`
 }
 
-// ItemState holds the overrides of an item, which apply on top of every version.
-// What is nil is left to the version.
+// ItemState is the overrides of an item, which apply on top of every version.
+// Nil means that the version's value applies.
 type ItemState struct {
 	Available *bool     `json:"available,omitempty"`
 	Title     *string   `json:"title,omitempty"`
@@ -27,28 +27,28 @@ type ItemState struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// ItemChange changes what is said of an item. What is left out stays as it is.
+// ItemChange changes the overrides of an item. Absent fields stay as they are.
 type ItemChange struct {
-	Available *bool    `json:"available,omitempty" doc:"Whether it may be in a list."`
+	Available *bool    `json:"available,omitempty" doc:"Whether the item may be recommended."`
 	Title     *string  `json:"title,omitempty" maxLength:"1000"`
-	Category  *string  `json:"category,omitempty" maxLength:"256" doc:"Empty for none."`
-	Tags      []string `json:"tags,omitzero" maxItems:"100" doc:"All of them; empty for none."`
-	Reset     []string `json:"reset,omitempty" maxItems:"4" enum:"available,title,category,tags" doc:"What is left to the versions again."`
+	Category  *string  `json:"category,omitempty" maxLength:"256" doc:"Empty: no category."`
+	Tags      []string `json:"tags,omitzero" maxItems:"100" doc:"All tags of the item. Empty: no tags."`
+	Reset     []string `json:"reset,omitempty" maxItems:"4" enum:"available,title,category,tags" doc:"Overrides to remove, so that the version's value applies again."`
 }
 
-// Item asks for an item.
+// Item returns the current state of an item.
 func (c *Client) Item(ctx context.Context, id string) (i ItemNow, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/items/"+segment(id), nil, nil, nil, &i)
 	return i, err
 }
 
-// SetItem changes what is said of an item.
+// SetItem changes the overrides of an item.
 func (c *Client) SetItem(ctx context.Context, id string, change ItemChange) (i ItemNow, err error) {
 	_, err = c.Do(ctx, http.MethodPut, "/items/"+segment(id), nil, nil, change, &i)
 	return i, err
 }
 
-// Similar asks for the items nearest to an item.
+// Similar returns the items nearest to an item.
 func (c *Client) Similar(ctx context.Context, id string, r ListRequest) (l List, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/items/"+segment(id)+"/similar", r.values(), nil, nil, &l)
 	return l, err

@@ -10,29 +10,29 @@ import (
 // ProblemType is the content type of a Problem.
 const ProblemType = "application/problem+json"
 
-// Problem says why a request was not done, as RFC 9457 lays it down. Code,
-// Next, TraceID and Errors are additions of ours. It never repeats a value that
-// was sent.
+// Problem describes why a request failed, as defined by RFC 9457. Code, Next,
+// TraceID and Errors are extensions. It never contains a value from the
+// request.
 type Problem struct {
 	Type    string    `json:"type" format:"uri-reference" doc:"Identifies the kind of problem." example:"/docs#errors"`
-	Title   string    `json:"title" doc:"What the status means." example:"Conflict"`
-	Status  int       `json:"status" minimum:"400" maximum:"599" doc:"The HTTP status." example:"409"`
-	Code    string    `json:"code" doc:"For programs: stays the same from release to release." example:"conflict"`
-	Detail  string    `json:"detail" doc:"What happened, for people." example:"version 7 went live meanwhile"`
-	Next    string    `json:"next,omitempty" doc:"What to do about it." example:"look at GET /live and decide again"`
-	TraceID string    `json:"trace_id" doc:"Names this request in the logs and in the audit." example:"4bf92f3577b34da6a3ce929d0e0e4736"`
-	Errors  []Mistake `json:"errors,omitempty" doc:"The single mistakes, when the request itself was wrong."`
+	Title   string    `json:"title" doc:"Name of the HTTP status." example:"Conflict"`
+	Status  int       `json:"status" minimum:"400" maximum:"599" doc:"HTTP status." example:"409"`
+	Code    string    `json:"code" doc:"Machine-readable code, stable between releases." example:"conflict"`
+	Detail  string    `json:"detail" doc:"What happened, as a sentence." example:"version 7 was promoted in the meantime"`
+	Next    string    `json:"next,omitempty" doc:"What to do next." example:"look at GET /live and decide again"`
+	TraceID string    `json:"trace_id" doc:"Identifies this request in the logs and the audit." example:"4bf92f3577b34da6a3ce929d0e0e4736"`
+	Errors  []Mistake `json:"errors,omitempty" doc:"The invalid fields, if the request was invalid."`
 
-	RetryAfter time.Duration `json:"-"` // header Retry-After; 0: not said
+	RetryAfter time.Duration `json:"-"` // header Retry-After; 0: absent
 }
 
-// Mistake is one thing wrong with a request.
+// Mistake is an invalid field of a request.
 type Mistake struct {
 	Location string `json:"location,omitempty" doc:"Where." example:"body.from"`
-	Message  string `json:"message" doc:"What." example:"expected string to be RFC 3339 date-time"`
+	Message  string `json:"message" doc:"Reason the value is invalid." example:"expected string to be RFC 3339 date-time"`
 }
 
-// Error is the sentence for people, with what to do next.
+// Error returns the detail and what to do next.
 func (p *Problem) Error() string {
 	text := p.Detail
 	for i, m := range p.Errors {
@@ -48,10 +48,10 @@ func (p *Problem) Error() string {
 	return text
 }
 
-// GetStatus is the HTTP status.
+// GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders are the headers that belong to the answer.
+// GetHeaders returns the response headers of the problem.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.RetryAfter > 0 {
@@ -60,5 +60,5 @@ func (p *Problem) GetHeaders() http.Header {
 	return h
 }
 
-// ContentType is that of a problem, whatever was asked for.
+// ContentType returns ProblemType, for any requested type.
 func (p *Problem) ContentType(string) string { return ProblemType }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Recommend asks for the list of a user, or of nobody but the recent items.
+// Recommend returns the list of a user, or of the recent items alone.
 func (c *Client) Recommend(ctx context.Context, r ListRequest) (l List, err error) {
 	path := "/recommendations"
 	if r.UserID != "" {
@@ -15,7 +15,8 @@ func (c *Client) Recommend(ctx context.Context, r ListRequest) (l List, err erro
 	return l, err
 }
 
-// Explain asks where the score of an item for the request's user comes from.
+// Explain returns the contributions to the score of an item for the request's
+// user.
 func (c *Client) Explain(ctx context.Context, r ListRequest, itemID string) (e Explanation, err error) {
 	q := r.values()
 	q.Set("item", itemID)
@@ -23,8 +24,8 @@ func (c *Client) Explain(ctx context.Context, r ListRequest, itemID string) (e E
 	return e, err
 }
 
-// RecommendBatch asks for the lists of at most MaxBatch users. What is wrong with
-// one user is a Problem in place of the user's list; an error is about all of them.
+// RecommendBatch returns the lists of at most MaxBatch users. An invalid user
+// has a Problem instead of a list; an error affects the whole request.
 func (c *Client) RecommendBatch(ctx context.Context, r BatchRequest) (b BatchLists, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/recommendations/batch", nil, nil, r, &b)
 	return b, err

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A token is "rf_", a key that finds it and a secret that proves it, both in
+// A token is "rf_", a public key that identifies it and a secret, both in
 // URL-safe base64.
 const (
 	tokenPrefix = "rf_"
@@ -15,8 +15,8 @@ const (
 	secretBytes = 32
 )
 
-// MintToken makes a token: its text, to be shown once, its key, and the digest
-// of its secret, which is all that is kept.
+// MintToken generates a token: its text, to be shown once, its key, and the
+// digest of its secret. Only the key and the digest are stored.
 func MintToken() (text, key string, digest [sha256.Size]byte) {
 	var random [keyBytes + secretBytes]byte
 	rand.Read(random[:])
@@ -25,7 +25,8 @@ func MintToken() (text, key string, digest [sha256.Size]byte) {
 	return tokenPrefix + key + secret, key, sha256.Sum256([]byte(secret))
 }
 
-// SplitToken takes a token apart; ok is false for what cannot be one.
+// SplitToken splits a token into key and secret; ok is false if it is
+// malformed.
 func SplitToken(text string) (key string, digest [sha256.Size]byte, ok bool) {
 	rest, ok := strings.CutPrefix(text, tokenPrefix)
 	keyLength, length := base64.RawURLEncoding.EncodedLen(keyBytes), base64.RawURLEncoding.EncodedLen(keyBytes)+base64.RawURLEncoding.EncodedLen(secretBytes)
@@ -40,13 +41,13 @@ func SplitToken(text string) (key string, digest [sha256.Size]byte, ok bool) {
 	return rest[:keyLength], sha256.Sum256([]byte(rest[keyLength:])), true
 }
 
-// Fingerprint is what may be known of a token: its key and the digest of its
-// secret. Whoever has it can let the token in, and cannot use it.
+// Fingerprint returns the public part of a token: its key and the digest of its
+// secret. It is enough to admit the token, and cannot be used as a token.
 func Fingerprint(key string, digest [sha256.Size]byte) string {
 	return key + "." + base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// SplitFingerprint takes a fingerprint apart; ok is false for what cannot be one.
+// SplitFingerprint splits a fingerprint; ok is false if it is malformed.
 func SplitFingerprint(text string) (key string, digest [sha256.Size]byte, ok bool) {
 	key, rest, _ := strings.Cut(text, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(key)

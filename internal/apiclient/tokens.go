@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// NewToken asks for a token.
+// NewToken is a request for a token.
 type NewToken struct {
-	Name      string    `json:"name" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._@-]*$" doc:"Names its holder in the audit. Free again when the token is revoked." example:"shop-frontend"`
-	Scopes    []string  `json:"scopes" minItems:"1" maxItems:"6" enum:"recommend,events,items,read,operate,admin" doc:"What it allows."`
-	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When it stops working; never when left out."`
+	Name      string    `json:"name" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._@-]*$" doc:"Name of the token in the audit. It can be reused once the token is revoked." example:"shop-frontend"`
+	Scopes    []string  `json:"scopes" minItems:"1" maxItems:"6" enum:"recommend,events,items,read,operate,admin" doc:"Scopes of the token."`
+	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"When the token expires. By default it does not expire."`
 }
 
 // Token is a token without its secret.
@@ -23,7 +23,7 @@ type Token struct {
 	CreatedBy string    `json:"created_by"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
-	UsedAt    time.Time `json:"used_at,omitzero"`    // to the minute; zero: never
+	UsedAt    time.Time `json:"used_at,omitzero"`    // with a precision of a minute; zero: never
 	RevokedAt time.Time `json:"revoked_at,omitzero"` // zero: not revoked
 }
 
@@ -32,37 +32,38 @@ func (t Token) Valid(at time.Time) bool {
 	return t.RevokedAt.IsZero() && (t.ExpiresAt.IsZero() || at.Before(t.ExpiresAt))
 }
 
-// CreatedToken is a new token, the only time that it is shown.
+// CreatedToken is a new token, the only response that contains its text.
 type CreatedToken struct {
 	Token
-	Secret string `json:"token" doc:"Send it as Authorization: Bearer. It is not kept and cannot be shown again." example:"rf_…"`
+	Secret string `json:"token" doc:"The token. Send it as Authorization: Bearer. It is not stored and cannot be shown again." example:"rf_…"`
 }
 
 // Tokens is a page of tokens, newest first.
 type Tokens struct {
 	Items []Token `json:"items"`
-	Next  string  `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
+	Next  string  `json:"next,omitempty" doc:"Cursor of the next page. Absent on the last page."`
 }
 
-// CreateToken makes a token.
+// CreateToken creates a token.
 func (c *Client) CreateToken(ctx context.Context, n NewToken) (t CreatedToken, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/tokens", nil, nil, n, &t)
 	return t, err
 }
 
-// Tokens lists a page of tokens.
+// Tokens returns a page of tokens.
 func (c *Client) Tokens(ctx context.Context, cursor string, limit int) (t Tokens, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/tokens", page(cursor, limit), nil, nil, &t)
 	return t, err
 }
 
-// RevokeToken ends a token.
+// RevokeToken revokes a token.
 func (c *Client) RevokeToken(ctx context.Context, id int64) (t Token, err error) {
 	_, err = c.Do(ctx, http.MethodDelete, "/tokens/"+number(id), nil, nil, nil, &t)
 	return t, err
 }
 
-// page asks for a page of at most limit entries; an empty cursor is the first.
+// page returns the query of a page of at most limit entries; an empty cursor
+// means the first page.
 func page(cursor string, limit int) url.Values {
 	q := url.Values{}
 	if cursor != "" {

@@ -12,27 +12,27 @@ import (
 // Versions is a page of versions, newest first.
 type Versions struct {
 	Items []recsys.Version `json:"items"`
-	Next  string           `json:"next,omitempty" doc:"The cursor of the next page; none when this is the last."`
+	Next  string           `json:"next,omitempty" doc:"Cursor of the next page. Absent on the last page."`
 }
 
-// VersionReport is all that is known about a version.
+// VersionReport is a version with its checks, gates, metrics and promotions.
 type VersionReport struct {
 	recsys.Version
 	Parameters  recsys.Parameters   `json:"parameters"`
 	Interest    recsys.Interest     `json:"interest"`
 	Input       recsys.Input        `json:"input"`
-	Checks      []recsys.Check      `json:"checks" doc:"What the rules found in the events."`
-	Gates       []recsys.GateResult `json:"gates" doc:"None before they ran."`
-	Metrics     recsys.Metrics      `json:"metrics" doc:"Of the training, on its hold-out, beside popularity."`
-	LiveMetrics *recsys.Metrics     `json:"live_metrics,omitempty" doc:"Those of the live version, on its own hold-out: the gate quality compares both on the same users."`
+	Checks      []recsys.Check      `json:"checks" doc:"Results of the data quality rules."`
+	Gates       []recsys.GateResult `json:"gates" doc:"Results of the gates. Empty before they ran."`
+	Metrics     recsys.Metrics      `json:"metrics" doc:"Metrics of the training on its hold-out, and of popularity as a baseline."`
+	LiveMetrics *recsys.Metrics     `json:"live_metrics,omitempty" doc:"Metrics of the live version on its own hold-out. The gate quality compares both versions on the same users."`
 	Flips       []Flip              `json:"flips" doc:"Promotions and rollbacks that made the version live, newest first, at most 20."`
 }
 
-// Live is the version that readers use.
+// Live is the version that readers use, and its history.
 type Live struct {
 	Version  recsys.Version `json:"version"`
-	Revision int64          `json:"revision" doc:"Grows by one with every flip."`
-	Flips    []Flip         `json:"flips" doc:"The newest changes of the live version, newest first."`
+	Revision int64          `json:"revision" doc:"Incremented by every promotion and rollback."`
+	Flips    []Flip         `json:"flips" doc:"Most recent changes of the live version, newest first."`
 }
 
 // Flip is a change of the live version.
@@ -51,19 +51,20 @@ type Diff struct {
 	A       int64        `json:"a"`
 	B       int64        `json:"b"`
 	K       int          `json:"k"`                   // length of the lists
-	Users   int          `json:"users"`               // compared: a sample of those that both know
-	Overlap float64      `json:"overlap"`             // mean share of a list's items that are in the other's
+	Users   int          `json:"users"`               // number of compared users: a sample of those in both versions
+	Overlap float64      `json:"overlap"`             // mean share of a list's items that are in the other list
 	RBO     float64      `json:"rank_biased_overlap"` // mean; 1 for equal lists, 0 for disjoint ones
 	Same    float64      `json:"same"`                // share of users whose lists are equal
 	Items   DiffItems    `json:"items"`
 	Metrics []DiffMetric `json:"metrics"`
 
-	// SameHoldout reports whether both trainings were measured on the same events of
-	// the same users. Without it a delta of the metrics says little.
+	// SameHoldout reports whether both trainings were measured on the same
+	// events of the same users. Otherwise a difference of the metrics has
+	// little meaning.
 	SameHoldout bool `json:"same_holdout"`
 }
 
-// DiffItems compares the catalogs, and how much of them the lists show.
+// DiffItems compares the catalogs, and the share of them in the lists.
 type DiffItems struct {
 	A         int64   `json:"a"`
 	B         int64   `json:"b"`
@@ -81,10 +82,10 @@ type DiffMetric struct {
 	Delta float64 `json:"delta"` // b - a
 }
 
-// NewFlip asks for another live version.
+// NewFlip is a request for a promotion or rollback.
 type NewFlip struct {
-	Reason     string `json:"reason,omitempty" maxLength:"500" doc:"For the audit."`
-	Evaluation bool   `json:"evaluation,omitempty" doc:"Also a version that is for evaluation."`
+	Reason     string `json:"reason,omitempty" maxLength:"500" doc:"Reason, for the audit."`
+	Evaluation bool   `json:"evaluation,omitempty" doc:"Allow a version that is for evaluation."`
 }
 
 // UserSample is a sample of the users of a version.
@@ -92,63 +93,63 @@ type UserSample struct {
 	Items []SampledUser `json:"items"`
 }
 
-// SampledUser is a user that a version has a vector for.
+// SampledUser is a user with a vector in a version.
 type SampledUser struct {
 	UserID      string    `json:"user_id"`
-	Items       int       `json:"items" doc:"Items in the user's history that have a weight."`
-	LastEventAt time.Time `json:"last_event_at,omitzero" doc:"When the last event that counts occurred."`
+	Items       int       `json:"items" doc:"Number of items with weight in the user's history."`
+	LastEventAt time.Time `json:"last_event_at,omitzero" doc:"Time of the last event with weight."`
 }
 
-// Pin asks to keep a version, or no longer.
+// Pin is a request to pin or unpin a version.
 type Pin struct {
 	Pinned bool `json:"pinned"`
 }
 
-// Version asks for a version; the ETag is that of what was seen.
+// Version returns a version and its ETag.
 func (c *Client) Version(ctx context.Context, id int64) (v VersionReport, etag string, err error) {
 	answered, err := c.Do(ctx, http.MethodGet, "/versions/"+number(id), nil, nil, nil, &v)
 	return v, answered.Get("ETag"), err
 }
 
-// Versions lists a page of versions, newest first.
+// Versions returns a page of versions, newest first.
 func (c *Client) Versions(ctx context.Context, cursor string, limit int) (v Versions, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/versions", page(cursor, limit), nil, nil, &v)
 	return v, err
 }
 
-// SampleUsers reads a sample of at most limit users of a version: the same one
-// every time.
+// SampleUsers returns a sample of at most limit users of a version, the same
+// one every time.
 func (c *Client) SampleUsers(ctx context.Context, version int64, limit int) (s UserSample, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/versions/"+number(version)+"/users", page("", limit), nil, nil, &s)
 	return s, err
 }
 
-// Live asks for the live version.
+// Live returns the live version and its ETag.
 func (c *Client) Live(ctx context.Context) (l Live, etag string, err error) {
 	answered, err := c.Do(ctx, http.MethodGet, "/live", nil, nil, nil, &l)
 	return l, answered.Get("ETag"), err
 }
 
-// Promote makes a version live that is as it was seen.
+// Promote promotes a version if it still has the etag.
 func (c *Client) Promote(ctx context.Context, id int64, etag string, f NewFlip) (l Live, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/versions/"+number(id)+"/promote", nil, match(etag), f, &l)
 	return l, err
 }
 
-// Rollback makes the version live that was live before, while the live one is
-// the one that was seen.
+// Rollback promotes the previous live version, if the live version still has
+// the etag.
 func (c *Client) Rollback(ctx context.Context, etag string, f NewFlip) (l Live, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/live/rollback", nil, match(etag), f, &l)
 	return l, err
 }
 
-// Pin keeps a version that is as it was seen, or no longer.
+// Pin pins or unpins a version if it still has the etag.
 func (c *Client) Pin(ctx context.Context, id int64, etag string, pinned bool) (v recsys.Version, err error) {
 	_, err = c.Do(ctx, http.MethodPut, "/versions/"+number(id)+"/pin", nil, match(etag), Pin{pinned}, &v)
 	return v, err
 }
 
-// DeleteVersion removes the data of a version that is as it was seen.
+// DeleteVersion drops the data of a version if it still has the etag.
 func (c *Client) DeleteVersion(ctx context.Context, id int64, etag string, rollbackTarget bool) (v recsys.Version, err error) {
 	q := url.Values{}
 	if rollbackTarget {

@@ -27,7 +27,7 @@ func zipped(t *testing.T, text string) []byte {
 
 func at(day int) time.Time { return time.Date(2025, 1, day, 0, 0, 0, 0, time.UTC) }
 
-func TestMeasure_counts_what_the_trainings_would_read(t *testing.T) {
+func TestMeasure_counts_the_input_of_trainings(t *testing.T) {
 	t.Parallel()
 	s3 := awstest.S3(t)
 	put := func(key string, content []byte) {
@@ -120,7 +120,7 @@ func TestMeasure_counts_rows_by_a_footer_of_any_length(t *testing.T) {
 	require.Equal(t, []any{5, int64(50), false}, []any{out.Sizes[0].Files, out.Sizes[0].Rows, out.Sizes[0].Guessed})
 }
 
-func TestMeasure_names_what_it_cannot_read(t *testing.T) {
+func TestMeasure_names_unreadable_files(t *testing.T) {
 	t.Parallel()
 	good := rowsFile(t, 1000)
 	out := planned(t, map[string][]byte{
@@ -165,7 +165,7 @@ func TestMeasure_stays_small_when_everything_is_damaged(t *testing.T) {
 	require.Equal(t, len(files), out.Sizes[0].Unreadable)
 }
 
-func TestEstimate_follows_the_run_most_like_it(t *testing.T) {
+func TestEstimate_uses_the_most_similar_run(t *testing.T) {
 	t.Parallel()
 	past := []PastRun{{Rows: 1000, Minutes: 3}, {Rows: 100_000, Minutes: 30}}
 	require.Zero(t, Estimate(nil, 1000))

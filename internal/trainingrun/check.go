@@ -12,13 +12,13 @@ import (
 
 var (
 	errNull       = errors.New("it is null")
-	errNotFinite  = errors.New("it holds a value that is not a finite number")
+	errNotFinite  = errors.New("it has a value that is not a finite number")
 	errZeroVector = errors.New("all its values are zero")
 )
 
-// checkVector checks that a vector is finite and not zero. The loop keeps the
-// largest magnitude only: as bits, a float32 without its sign orders like an
-// integer, with infinity and the NaNs on top and zero at the bottom.
+// checkVector checks that a vector is finite and not zero. The loop only
+// computes the largest magnitude: the bits of a float32 without its sign sort
+// like an integer, with infinity and NaNs at the top and zero at the bottom.
 func checkVector(v []float32) error {
 	var a, b uint32
 	for len(v) >= 4 {
@@ -43,7 +43,7 @@ const (
 	infinity = uint32(0x7f800000)
 )
 
-// checkID is recsys.CheckID with a short way for the usual id.
+// checkID is recsys.CheckID with a fast path for ordinary ids.
 func checkID(s string) error {
 	if len(s) == 0 || len(s) > recsys.MaxIDBytes || !printable(s) {
 		return recsys.CheckID("it", s)
@@ -73,7 +73,7 @@ func checkText(limit int) func(string) error {
 		case !utf8.ValidString(s):
 			return errors.New("it is not valid UTF-8")
 		case strings.IndexByte(s, 0) >= 0:
-			return errors.New("it contains a zero byte")
+			return errors.New("it contains a NUL character")
 		}
 		return nil
 	}
@@ -87,7 +87,7 @@ var (
 
 func checkWeight(x float32) error {
 	if !(x > 0) || math.IsInf(float64(x), 0) {
-		return fmt.Errorf("it holds %v; a weight is finite and above 0", x)
+		return fmt.Errorf("it has the weight %v; a weight must be finite and positive", x)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func checkFinite(x float64) error {
 
 func checkPopularity(x float64) error {
 	if !(x >= 0) || math.IsInf(x, 0) {
-		return fmt.Errorf("it is %v; it is finite and not negative", x)
+		return fmt.Errorf("it is %v; it must be finite and not negative", x)
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // column reads the pages of one column, one at a time. Pages of different
-// columns end at different rows, so a batch takes as many rows as all the
-// current pages still have.
+// columns end at different rows, so a batch has as many rows as are left in
+// every current page.
 type column struct {
 	columnSpec
 	leaf    *parquet.Column
@@ -19,16 +19,16 @@ type column struct {
 
 	pages parquet.Pages
 	page  parquet.Page
-	rows  int // rows of the page that have not been taken
+	rows  int // rows of the page that were not read yet
 
-	// What has not been taken of the page. rep is nil unless the column is a
-	// list, def is nil when a flat page has no nulls.
+	// Levels of the page that were not read yet. rep is nil unless the column
+	// is a list, def is nil if a flat page has no nulls.
 	rep, def []byte
 	whole    bool // see uniform
 
-	// The values of the page, of which the first next have been taken. Of these
-	// slices only the column's own is set. They live as long as the page, apart
-	// from text, which is a copy.
+	// The values of the page, of which the first next were read. Only the slice
+	// of the column's type is set. They are valid as long as the page, except
+	// for text, which is a copy.
 	next    int
 	floats  []float32
 	doubles []float64
@@ -36,16 +36,16 @@ type column struct {
 	bits    []byte
 	text    string   // all strings of the page or of its dictionary
 	offsets []uint32 // string i is text[offsets[i]:offsets[i+1]]
-	index   []int32  // for a page of dictionary entries: entry of value i
+	index   []int32  // for a page of dictionary indexes: index of value i
 
-	dictionary parquet.Dictionary // whose strings are in dictText
+	dictionary parquet.Dictionary // dictionary whose strings are in dictText
 	dictText   string
 }
 
-// rowError is what is wrong with a row of a batch.
+// rowError is the error of a row of a batch.
 type rowError struct {
 	column string
-	row    int // 0 is the first of the batch
+	row    int // 0: first row of the batch
 	err    error
 }
 
@@ -63,7 +63,7 @@ func (c *column) open(chunk parquet.ColumnChunk) error {
 	return nil
 }
 
-// finish checks that the chunk has no rows beyond those that were taken.
+// finish checks that the chunk has no more rows than were read.
 func (c *column) finish() error {
 	for c.pages != nil && c.rows == 0 {
 		page, err := c.pages.ReadPage()
@@ -100,7 +100,7 @@ func (c *column) close() error {
 }
 
 // ready makes sure that the current page has rows left and returns how many of
-// them, at most limit, fit a batch: lists end it early when they are long.
+// them, at most limit, fit into a batch: long lists reduce the number.
 func (c *column) ready(limit int) (int, error) {
 	for c.rows == 0 {
 		if err := c.load(); err != nil {
@@ -111,7 +111,7 @@ func (c *column) ready(limit int) (int, error) {
 	if c.rep == nil || c.kind == parquet.Float && c.limit == 0 || len(c.rep) <= maxBatchElements {
 		return limit, nil
 	}
-	whole := 0 // rows that end among the first elements
+	whole := 0 // complete rows among the first elements
 	for _, level := range c.rep[1:maxBatchElements] {
 		if level == 0 {
 			whole++
@@ -138,10 +138,10 @@ func (c *column) load() error {
 	if c.list {
 		c.rep, c.def = page.RepetitionLevels(), page.DefinitionLevels()
 		if len(c.rep) != len(c.def) {
-			return errors.New("a page has levels of different length")
+			return errors.New("a page has levels of different lengths")
 		}
 		if len(c.rep) > 0 && c.rep[0] != 0 {
-			return errors.New("a page begins inside a row; write whole rows to a page, as Spark does")
+			return errors.New("a page starts in the middle of a row; write whole rows to a page, as Spark does")
 		}
 	} else if present < c.rows {
 		c.def = page.DefinitionLevels()
@@ -149,7 +149,7 @@ func (c *column) load() error {
 	return c.loadValues(page, present)
 }
 
-// loadValues finds the n values of a page, which leaves out nulls.
+// loadValues finds the n values of a page, which does not store nulls.
 func (c *column) loadValues(page parquet.Page, n int) error {
 	c.floats, c.doubles, c.ints, c.bits, c.offsets, c.index = nil, nil, nil, nil, nil, nil
 	data := page.Data()
@@ -197,8 +197,8 @@ func (c *column) loadValues(page parquet.Page, n int) error {
 	return nil
 }
 
-// expand looks up the numbers of a page in its dictionary, or makes the
-// dictionary's strings ready to be looked up one by one.
+// expand resolves the indexes of a page in its dictionary, or prepares the
+// dictionary's strings for single lookups.
 func (c *column) expand(dict parquet.Dictionary) (err error) {
 	data := dict.Page().Data()
 	switch c.kind {
@@ -215,7 +215,7 @@ func (c *column) expand(dict parquet.Dictionary) (err error) {
 	case parquet.Int64:
 		c.ints, err = lookUp(data.Int64(), c.index)
 	default:
-		err = errors.New("a dictionary is not accepted here")
+		err = errors.New("a dictionary is not supported here")
 	}
 	return err
 }
@@ -233,7 +233,7 @@ func lookUp[T any](entries []T, index []int32) ([]T, error) {
 
 var errNoEntry = errors.New("a value is not in the dictionary of its column")
 
-// string is value i of the page.
+// string returns value i of the page.
 func (c *column) string(i int) (string, error) {
 	if c.index != nil {
 		i = int(c.index[i])

@@ -1,7 +1,7 @@
 package trainingrun
 
 // The three functions below decode the next n rows of every column into the
-// memory of an old batch, or of a new one when old is nil.
+// memory of an old batch, or of a new one if old is nil.
 
 func (r *Reader) decodeItems(old Batch, n int) (Batch, error) {
 	b, _ := old.(*Items)

@@ -12,17 +12,17 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// fetchTries is how often in a row a download is taken up again without having
-// received a byte.
+// fetchTries is the maximum number of consecutive download attempts that
+// receive no byte.
 const fetchTries = 4
 
-// Fetch downloads a file of a run into dir and checks its size and SHA-256 against
-// the manifest. open returns the content from offset on; Fetch calls it again
-// where a body broke off. Memory stays flat whatever the size.
+// Fetch downloads a file of a run into dir and checks its size and SHA-256
+// against the manifest. open returns the content from an offset on; Fetch calls
+// it again when a body is interrupted. Memory use does not depend on the size.
 //
-// The file that is returned is at its beginning and has no name any more, so
-// closing it frees its space, and so does the end of the process. An error wraps
-// recsys.ErrManifestInvalid when the content is not what the manifest says.
+// The returned file is positioned at its beginning and is already unlinked:
+// closing it, or the end of the process, frees its space. An error wraps
+// recsys.ErrManifestInvalid if the content differs from the manifest.
 func Fetch(ctx context.Context, open func(ctx context.Context, offset int64) (io.ReadCloser, error), f recsys.File, dir string) (*os.File, error) {
 	file, err := os.CreateTemp(dir, "recflow-*.parquet")
 	if err != nil {
@@ -64,15 +64,15 @@ func fetch(ctx context.Context, open func(ctx context.Context, offset int64) (io
 	return err
 }
 
-// brokenBody says that a body ended before its time.
+// brokenBody is the error of an interrupted body.
 type brokenBody struct{ err error }
 
 func (e *brokenBody) Error() string { return e.err.Error() }
 func (e *brokenBody) Unwrap() error { return e.err }
 
-// fetchFrom copies what comes from offset on and returns how much that was. It
-// returns nil when the file is complete, and a brokenBody when it is worth
-// going on at a later offset.
+// fetchFrom copies the content from offset on and returns how much it copied.
+// It returns nil if the file is complete, and a brokenBody if the caller should
+// continue at a later offset.
 func fetchFrom(ctx context.Context, open func(ctx context.Context, offset int64) (io.ReadCloser, error), to io.Writer, offset, size int64, buffer []byte) (n int64, err error) {
 	body, err := open(ctx, offset)
 	if err != nil {
@@ -94,7 +94,7 @@ func fetchFrom(ctx context.Context, open func(ctx context.Context, offset int64)
 		case errors.Is(readErr, io.EOF):
 			return n, fmt.Errorf("%w: it is %d bytes long and the manifest says %d", recsys.ErrManifestInvalid, offset+n, size)
 		case readErr != nil && offset+n == size:
-			return n, nil // all of it is here; the SHA-256 will tell
+			return n, nil // complete; the SHA-256 is checked afterwards
 		case readErr != nil:
 			return n, &brokenBody{readErr}
 		}

@@ -17,10 +17,10 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// object serves content in bodies that break off after chunk bytes.
+// object serves content in bodies that are interrupted after chunk bytes.
 type object struct {
 	content []byte
-	chunk   int // 0: in one body
+	chunk   int // 0: one body
 	faults  *harnesstest.Faults
 	opened  []int64
 }
@@ -41,7 +41,7 @@ func (f failing) Read([]byte) (int, error) {
 	return 0, errors.New("connection reset")
 }
 
-func TestFetchGivesTheContent(t *testing.T) {
+func TestFetch_returns_the_content(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 100_000)
 	f := trainingruntest.Entry(recsys.ItemsFile, content, 1)
@@ -62,7 +62,7 @@ func TestFetchGivesTheContent(t *testing.T) {
 	}
 }
 
-func TestFetchRefusesWhatTheManifestDoesNotSay(t *testing.T) {
+func TestFetch_rejects_content_that_differs_from_the_manifest(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 100_000)
 	good := trainingruntest.Entry(recsys.ItemsFile, content, 1)
@@ -70,7 +70,7 @@ func TestFetchRefusesWhatTheManifestDoesNotSay(t *testing.T) {
 	flipped[777_777] ^= 1
 	for name, served := range map[string][]byte{
 		"a flipped bit": flipped,
-		"a cut end":     content[:len(content)-1],
+		"truncated":     content[:len(content)-1],
 		"one byte more": append(bytes.Clone(content), 0),
 		"nothing":       {},
 	} {
@@ -85,7 +85,7 @@ func TestFetchRefusesWhatTheManifestDoesNotSay(t *testing.T) {
 	}
 }
 
-func TestFetchGivesUpOnABodyThatNeverComes(t *testing.T) {
+func TestFetch_fails_after_repeated_empty_bodies(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	f := trainingruntest.Entry(recsys.ItemsFile, []byte("content"), 1)

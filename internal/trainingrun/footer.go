@@ -9,11 +9,11 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 )
 
-// MaxFooterBytes is how long the footer of a foreign file may be: one that no
-// training of recflow wrote, such as a file of events.
+// MaxFooterBytes is the maximum footer length of a foreign file: one that was
+// not written by a training of recflow, such as a file of events.
 const MaxFooterBytes = 64 << 20
 
-// footerLimits bound what a footer can make parquet-go allocate.
+// footerLimits limits what parquet-go allocates for a footer.
 type footerLimits struct {
 	bytes int64
 	items int // list elements, of at most about 600 bytes each once decoded
@@ -25,7 +25,7 @@ var (
 	foreignLimits = footerLimits{bytes: MaxFooterBytes, items: 1 << 20}
 )
 
-// FooterTail is how many bytes follow the footer: its length and the magic.
+// FooterTail is the number of bytes after the footer: its length and the magic.
 const FooterTail = 8
 
 const (
@@ -34,8 +34,9 @@ const (
 )
 
 // CheckFooter checks both ends of a foreign Parquet file, which is size bytes
-// long, and the shape of its footer. Call it before parquet-go opens the file: a
-// footer that lies about its sizes makes it allocate until the process ends.
+// long, and the structure of its footer. Call it before parquet-go opens the
+// file: a footer with false sizes makes parquet-go allocate until the process
+// dies.
 func CheckFooter(r io.ReaderAt, size int64) error { return checkFooter(r, size, foreignLimits) }
 
 func checkFooter(r io.ReaderAt, size int64, limits footerLimits) error {
@@ -64,15 +65,15 @@ func checkFooter(r io.ReaderAt, size int64, limits footerLimits) error {
 	return checkShape(footer, limits)
 }
 
-var errMagic = errors.New("it does not begin and end as a Parquet file, or is encrypted")
+var errMagic = errors.New("it is not a Parquet file, or it is encrypted")
 
 func tooShort(size int64) error {
 	return fmt.Errorf("%d bytes are too few for a Parquet file", size)
 }
 
-// FooterLength is the length of the footer of a foreign Parquet file, at most
-// MaxFooterBytes. The file is size bytes long; tail is its end, FooterTail bytes
-// or more.
+// FooterLength returns the length of the footer of a foreign Parquet file, at
+// most MaxFooterBytes. The file is size bytes long; tail is its end, FooterTail
+// bytes or more.
 func FooterLength(tail []byte, size int64) (int64, error) {
 	return footerLength(tail, size, foreignLimits)
 }
@@ -104,8 +105,8 @@ func checkShape(footer []byte, limits footerLimits) error {
 	return nil
 }
 
-// rowCounts is what a footer says of the rows, and nothing else: a row group takes
-// eight bytes.
+// rowCounts decodes only the row counts of a footer: a row group takes eight
+// bytes.
 type rowCounts struct {
 	NumRows   int64 `thrift:"3,required"`
 	RowGroups []struct {
@@ -113,8 +114,8 @@ type rowCounts struct {
 	} `thrift:"4,required"`
 }
 
-// FooterRows is the number of rows of a foreign Parquet file by its footer, which
-// is the FooterLength bytes before the last FooterTail.
+// FooterRows returns the number of rows of a foreign Parquet file according to
+// its footer, which is the FooterLength bytes before the last FooterTail.
 func FooterRows(footer []byte) (rows int64, err error) {
 	if err := checkShape(footer, foreignLimits); err != nil {
 		return 0, err
@@ -128,12 +129,12 @@ func FooterRows(footer []byte) (rows int64, err error) {
 	}
 	for _, g := range counts.RowGroups {
 		if g.NumRows < 0 || g.NumRows > counts.NumRows-rows {
-			return 0, fmt.Errorf("the footer contradicts itself: a row group has %d of %d rows", g.NumRows, counts.NumRows)
+			return 0, fmt.Errorf("the footer is inconsistent: a row group has %d of %d rows", g.NumRows, counts.NumRows)
 		}
 		rows += g.NumRows
 	}
 	if rows != counts.NumRows {
-		return 0, fmt.Errorf("the footer contradicts itself: its row groups have %d of %d rows", rows, counts.NumRows)
+		return 0, fmt.Errorf("the footer is inconsistent: its row groups have %d of %d rows", rows, counts.NumRows)
 	}
 	return rows, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// footerRows is what FooterRows says of a file.
+// footerRows returns the result of FooterRows for a file.
 func footerRows(file []byte) (int64, error) {
 	n, err := trainingrun.FooterLength(file, int64(len(file)))
 	if err != nil {
@@ -39,7 +39,7 @@ func TestFootersThatClaimTooMuchAreRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoParquetFileIsRefused(t *testing.T) {
+func TestOpen_rejects_files_that_are_not_Parquet(t *testing.T) {
 	t.Parallel()
 	for content, says := range map[string]string{
 		"":                             "0 bytes are too few",
@@ -47,7 +47,7 @@ func TestWhatIsNoParquetFileIsRefused(t *testing.T) {
 		"PAR1\xff\xff\xff\xffPAR1":     "the footer claims 4294967295 bytes",
 		"PAR1\x01\x00\x00\x00PAR1":     "the footer claims 1 bytes",
 		"PARE....\x00\x00\x00\x00PARE": "is encrypted",
-		"user_id,item_id,when\n1,2,3":  "does not begin and end as a Parquet file",
+		"user_id,item_id,when\n1,2,3":  "it is not a Parquet file",
 	} {
 		require.ErrorContains(t, trainingrun.CheckFooter(strings.NewReader(content), int64(len(content))), says)
 		_, err := footerRows([]byte(content))
@@ -68,7 +68,7 @@ func TestFooterRowsCountsEveryRowGroup(t *testing.T) {
 	}
 }
 
-func TestFootersThatContradictThemselvesAreRefused(t *testing.T) {
+func TestFooterRows_rejects_inconsistent_footers(t *testing.T) {
 	t.Parallel()
 	groups := func(rows ...int64) (out []format.RowGroup) {
 		for _, n := range rows {

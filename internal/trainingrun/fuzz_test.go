@@ -12,13 +12,13 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// FuzzReader decodes anything as any kind of file. Whatever comes, the reader
-// gives back batches that keep their promises or an error that blames the file.
+// FuzzReader decodes arbitrary data as each kind of file. The reader must
+// return valid batches or an error about the file.
 //
 //	go test -run '^$' -fuzz FuzzReader -fuzztime 60s -fuzzminimizetime 10x ./internal/trainingrun
 //
-// Pools and goroutines make the coverage waver, which keeps the minimizer busy
-// for its whole minute at every new input unless it is bounded.
+// Pools and goroutines make the coverage vary, so the time of the minimizer
+// must be limited.
 func FuzzReader(f *testing.F) {
 	const k = 4
 	kinds := []string{recsys.ItemsFile, recsys.UsersFile, recsys.HoldoutFile}
@@ -35,12 +35,13 @@ func FuzzReader(f *testing.F) {
 		entry := recsys.File{Kind: kinds[int(kind)%len(kinds)], Key: "key", Bytes: int64(len(content)), Rows: claimedRows(content)}
 		err := readAll(content, entry, k, func(b trainingrun.Batch) { checkPromises(t, b, k) })
 		if err != nil && !errors.Is(err, recsys.ErrManifestInvalid) {
-			t.Errorf("the file is not blamed: %v", err)
+			t.Errorf("the error does not name the file: %v", err)
 		}
 	})
 }
 
-// claimedRows lets the fuzzer get past the comparison with the manifest.
+// claimedRows sets the manifest's rows to those of the file, so that the fuzzer
+// gets past the comparison.
 func claimedRows(content []byte) (rows int64) {
 	defer func() { _ = recover() }()
 	if trainingrun.CheckFooter(bytes.NewReader(content), int64(len(content))) != nil {
@@ -61,7 +62,7 @@ func checkPromises(t *testing.T, batch trainingrun.Batch, k int) {
 	same := func(lengths ...int) {
 		for _, length := range lengths {
 			if length != n {
-				t.Errorf("columns of different length: %v", lengths)
+				t.Errorf("columns of different lengths: %v", lengths)
 			}
 		}
 	}
@@ -77,7 +78,7 @@ func checkPromises(t *testing.T, batch trainingrun.Batch, k int) {
 		same(len(b.Vectors)/k, len(b.HasVector), len(b.HistoryItems), len(b.HistoryWeights), len(b.ReferenceTimes), len(b.MetItems))
 		for i := range b.HistoryItems {
 			if len(b.HistoryItems[i]) != len(b.HistoryWeights[i]) {
-				t.Error("a history without its weights")
+				t.Error("a history without weights")
 			}
 		}
 	case *trainingrun.Holdout:

@@ -1,18 +1,19 @@
 package trainingrun
 
-// Limits on a file, beside those that recsys sets on its size and rows. They
-// bound what a hostile file can make the reader allocate; a file that Spark
-// writes stays far below them.
+// Limits on a file, in addition to the limits of recsys on its size and rows.
+// They limit the memory that a hostile file can make the reader allocate; files
+// written by Spark are far below them.
 const (
-	maxFooterBytes   = 16 << 20 // of the Parquet footer
+	maxFooterBytes   = 16 << 20 // size of the Parquet footer
 	maxFooterItems   = 1 << 18  // list elements in the footer
-	maxHeaderBytes   = 64 << 10 // of a page header; the statistics in it are bounded by the writer
-	maxPageBytes     = 64 << 20 // of a page, compressed or not; Spark writes 1 MiB
-	maxPageValues    = 16 << 20 // values in a page, nulls included
+	maxHeaderBytes   = 64 << 10 // size of a page header; the writer limits the statistics in it
+	maxPageBytes     = 64 << 20 // size of a page, compressed or not; Spark writes 1 MiB
+	maxPageValues    = 16 << 20 // values in a page, including nulls
 	maxBatchRows     = 4096
 	maxBatchElements = 1 << 18 // elements of one column in a batch, unless one row has more
 )
 
-// maxHistory is the most entries of history_items and of met_items. The limits
-// on an item's texts are those of recsys, which an import holds them to as well.
+// maxHistory is the maximum number of entries of history_items and of
+// met_items. The limits on an item's texts are those of recsys, which also
+// apply to an import.
 const maxHistory = 1 << 18

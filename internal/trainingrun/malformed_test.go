@@ -16,14 +16,14 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// A corpus case is a file and what the error says of it.
+// A corpus case is a file and the expected error.
 type malformed struct {
 	content []byte
 	file    recsys.File
 	says    string
 }
 
-// breakItem makes items of which the one in row 7 is changed.
+// breakItem returns items of which the one in row 7 is changed.
 func breakItem(t *testing.T, says string, change func(*trainingruntest.Item)) malformed {
 	items := trainingruntest.Items(0, 20, k)
 	change(&items[6])
@@ -56,43 +56,43 @@ func corpus(t *testing.T) map[string]malformed {
 	type user = trainingruntest.User
 	type event = trainingruntest.Event
 	cases := map[string]malformed{
-		"an item without id":          breakItem(t, "row 7: item_id: it is null", func(i *item) { i.ItemID = "" }),
-		"an id of 10 kB":              breakItem(t, "row 7: item_id: it is 10000 bytes long", func(i *item) { i.ItemID = strings.Repeat("x", 10_000) }),
-		"an id that is not UTF-8":     breakItem(t, "row 7: item_id: it is not valid UTF-8", func(i *item) { i.ItemID = "a\xff" }),
-		"an id with a control":        breakItem(t, "row 7: item_id: it contains a control character", func(i *item) { i.ItemID = "a\nb" }),
-		"a short vector":              breakItem(t, "row 7: embedding: it has 15 dimensions, want 16", func(i *item) { i.Embedding = i.Embedding[1:] }),
-		"a long vector":               breakItem(t, "row 7: embedding: it has 17 dimensions, want 16", func(i *item) { i.Embedding = append(i.Embedding, 1) }),
-		"no vector":                   breakItem(t, "row 7: embedding: it is null", func(i *item) { i.Embedding = nil }),
-		"a null in a vector":          breakItem(t, "row 7: embedding: value 3 is null", func(i *item) { i.Embedding[3] = 0 }),
-		"NaN":                         breakItem(t, "row 7: embedding: it holds a value that is not a finite number", func(i *item) { i.Embedding[15] = nan }),
-		"infinity":                    breakItem(t, "row 7: embedding: it holds a value that is not a finite number", func(i *item) { i.Embedding[0] = -inf }),
-		"a title of 20 kB":            breakItem(t, "row 7: title: it is 20000 bytes long", func(i *item) { i.Title = strings.Repeat("x", 20_000) }),
-		"a title with a zero byte":    breakItem(t, "row 7: title: it contains a zero byte", func(i *item) { i.Title = "a\x00b" }),
-		"a category of 2 kB":          breakItem(t, "row 7: category: it is 2000 bytes long", func(i *item) { i.Category = strings.Repeat("x", 2_000) }),
-		"2,000 tags":                  breakItem(t, "row 7: tags: it has 2000 elements; at most 1024", func(i *item) { i.Tags = strings.Split(strings.Repeat("t,", 1999)+"t", ",") }),
-		"a tag of 2 kB":               breakItem(t, "row 7: tags: it is 2000 bytes long", func(i *item) { i.Tags = []string{strings.Repeat("x", 2_000)} }),
-		"unknown availability":        breakItem(t, "row 7: available: it is null", func(i *item) { i.Available = nil }),
-		"an infinite popularity":      breakItem(t, "row 7: popularity: it is -Inf", func(i *item) { i.Popularity = &wide }),
-		"a user without id":           breakUser(t, "row 7: user_id: it is null", func(u *user) { u.UserID = "" }),
-		"a short user vector":         breakUser(t, "row 7: embedding: it has 2 dimensions, want 16", func(u *user) { u.Embedding = u.Embedding[:2] }),
-		"NaN for a user":              breakUser(t, "row 7: embedding: it holds a value", func(u *user) { u.Embedding[1] = nan }),
-		"a weight too few":            breakUser(t, "row 7: history_weights: it has 1 values for 2 items", func(u *user) { u.HistoryWeights = u.HistoryWeights[:1] }),
-		"a negative weight":           breakUser(t, "row 7: history_weights: it holds -1", func(u *user) { u.HistoryWeights[1] = -1 }),
-		"an infinite weight":          breakUser(t, "row 7: history_weights: it holds +Inf", func(u *user) { u.HistoryWeights[1] = inf }),
-		"a null weight":               breakUser(t, "row 7: history_weights: it holds a null", func(u *user) { u.HistoryWeights[1] = 0 }),
-		"a history without a time":    breakUser(t, "row 7: reference_time: it is null though", func(u *user) { u.ReferenceTime = time.Time{} }),
-		"a history item of 10 kB":     breakUser(t, "row 7: history_items: it is 10000 bytes long", func(u *user) { u.HistoryItems[0] = strings.Repeat("x", 10_000) }),
-		"a met item without id":       breakUser(t, "row 7: met_items: it holds a null", func(u *user) { u.MetItems = []string{"a", ""} }),
-		"an event without id":         breakEvent(t, "row 7: event_id: it is null", func(e *event) { e.EventID = "" }),
-		"an event without type":       breakEvent(t, "row 7: event_type: it is null", func(e *event) { e.EventType = "" }),
-		"an event without time":       breakEvent(t, "row 7: occurred_at: it is null", func(e *event) { e.OccurredAt = time.Time{} }),
-		"an event in the year 20000":  breakEvent(t, "row 7: occurred_at: it is not between", func(e *event) { e.OccurredAt = time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC) }),
-		"an event of infinite value":  breakEvent(t, "row 7: value: it holds a value that is not", func(e *event) { e.Value = &wide }),
-		"an event on neither side":    breakEvent(t, "row 7: answer: it is null", func(e *event) { e.Answer = nil }),
-		"a file of another kind":      withKind(breakItem(t, "column user_id is missing", func(*item) {}), recsys.UsersFile),
-		"a kind that does not exist":  withKind(breakItem(t, `kind "other" is not known`, func(*item) {}), "other"),
-		"a manifest with a row more":  withRows(breakItem(t, "it holds 20 rows, its footer says 20 and the manifest 21", func(*item) {}), 21),
-		"a manifest without any rows": withRows(breakItem(t, "and the manifest 0", func(*item) {}), 0),
+		"an item without id":                          breakItem(t, "row 7: item_id: it is null", func(i *item) { i.ItemID = "" }),
+		"an id of 10 kB":                              breakItem(t, "row 7: item_id: it is 10000 bytes long", func(i *item) { i.ItemID = strings.Repeat("x", 10_000) }),
+		"an id that is not UTF-8":                     breakItem(t, "row 7: item_id: it is not valid UTF-8", func(i *item) { i.ItemID = "a\xff" }),
+		"an id with a control":                        breakItem(t, "row 7: item_id: it contains a control character", func(i *item) { i.ItemID = "a\nb" }),
+		"a short vector":                              breakItem(t, "row 7: embedding: it has 15 dimensions, want 16", func(i *item) { i.Embedding = i.Embedding[1:] }),
+		"a long vector":                               breakItem(t, "row 7: embedding: it has 17 dimensions, want 16", func(i *item) { i.Embedding = append(i.Embedding, 1) }),
+		"no vector":                                   breakItem(t, "row 7: embedding: it is null", func(i *item) { i.Embedding = nil }),
+		"a null in a vector":                          breakItem(t, "row 7: embedding: value 3 is null", func(i *item) { i.Embedding[3] = 0 }),
+		"NaN":                                         breakItem(t, "row 7: embedding: it has a value that is not a finite number", func(i *item) { i.Embedding[15] = nan }),
+		"infinity":                                    breakItem(t, "row 7: embedding: it has a value that is not a finite number", func(i *item) { i.Embedding[0] = -inf }),
+		"a title of 20 kB":                            breakItem(t, "row 7: title: it is 20000 bytes long", func(i *item) { i.Title = strings.Repeat("x", 20_000) }),
+		"a title with a NUL character":                breakItem(t, "row 7: title: it contains a NUL character", func(i *item) { i.Title = "a\x00b" }),
+		"a category of 2 kB":                          breakItem(t, "row 7: category: it is 2000 bytes long", func(i *item) { i.Category = strings.Repeat("x", 2_000) }),
+		"2,000 tags":                                  breakItem(t, "row 7: tags: it has 2000 elements; at most 1024", func(i *item) { i.Tags = strings.Split(strings.Repeat("t,", 1999)+"t", ",") }),
+		"a tag of 2 kB":                               breakItem(t, "row 7: tags: it is 2000 bytes long", func(i *item) { i.Tags = []string{strings.Repeat("x", 2_000)} }),
+		"unknown availability":                        breakItem(t, "row 7: available: it is null", func(i *item) { i.Available = nil }),
+		"an infinite popularity":                      breakItem(t, "row 7: popularity: it is -Inf", func(i *item) { i.Popularity = &wide }),
+		"a user without id":                           breakUser(t, "row 7: user_id: it is null", func(u *user) { u.UserID = "" }),
+		"a short user vector":                         breakUser(t, "row 7: embedding: it has 2 dimensions, want 16", func(u *user) { u.Embedding = u.Embedding[:2] }),
+		"NaN for a user":                              breakUser(t, "row 7: embedding: it has a value", func(u *user) { u.Embedding[1] = nan }),
+		"a weight too few":                            breakUser(t, "row 7: history_weights: it has 1 values for 2 items", func(u *user) { u.HistoryWeights = u.HistoryWeights[:1] }),
+		"a negative weight":                           breakUser(t, "row 7: history_weights: it has the weight -1", func(u *user) { u.HistoryWeights[1] = -1 }),
+		"an infinite weight":                          breakUser(t, "row 7: history_weights: it has the weight +Inf", func(u *user) { u.HistoryWeights[1] = inf }),
+		"a null weight":                               breakUser(t, "row 7: history_weights: it contains a null", func(u *user) { u.HistoryWeights[1] = 0 }),
+		"a history without a time":                    breakUser(t, "row 7: reference_time: it is null although", func(u *user) { u.ReferenceTime = time.Time{} }),
+		"a history item of 10 kB":                     breakUser(t, "row 7: history_items: it is 10000 bytes long", func(u *user) { u.HistoryItems[0] = strings.Repeat("x", 10_000) }),
+		"a seen item without id":                      breakUser(t, "row 7: met_items: it contains a null", func(u *user) { u.MetItems = []string{"a", ""} }),
+		"an event without id":                         breakEvent(t, "row 7: event_id: it is null", func(e *event) { e.EventID = "" }),
+		"an event without type":                       breakEvent(t, "row 7: event_type: it is null", func(e *event) { e.EventType = "" }),
+		"an event without time":                       breakEvent(t, "row 7: occurred_at: it is null", func(e *event) { e.OccurredAt = time.Time{} }),
+		"an event in the year 20000":                  breakEvent(t, "row 7: occurred_at: it is not between", func(e *event) { e.OccurredAt = time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC) }),
+		"an event of infinite value":                  breakEvent(t, "row 7: value: it has a value that is not", func(e *event) { e.Value = &wide }),
+		"an event that is neither history nor answer": breakEvent(t, "row 7: answer: it is null", func(e *event) { e.Answer = nil }),
+		"a file of another kind":                      withKind(breakItem(t, "column user_id is missing", func(*item) {}), recsys.UsersFile),
+		"a kind that does not exist":                  withKind(breakItem(t, `kind "other" is unknown`, func(*item) {}), "other"),
+		"a manifest with a row more":                  withRows(breakItem(t, "it has 20 rows, its footer says 20 and the manifest 21", func(*item) {}), 21),
+		"a manifest without any rows":                 withRows(breakItem(t, "and the manifest 0", func(*item) {}), 0),
 	}
 	for name, c := range wrongSchemas(t) {
 		cases[name] = c
@@ -103,10 +103,10 @@ func corpus(t *testing.T) map[string]malformed {
 func withKind(m malformed, kind string) malformed { m.file.Kind = kind; return m }
 func withRows(m malformed, rows int64) malformed  { m.file.Rows = rows; return m }
 
-// wrongSchemas are items files whose schema is nearly right.
+// wrongSchemas are items files with almost the right schema.
 func wrongSchemas(t *testing.T) map[string]malformed {
-	// rest is what all of them have; strict has required elements in its
-	// vectors, so that it can hold zeros.
+	// rest has the columns common to all of them; strict has required elements
+	// in its vectors, so that it can store zeros.
 	type rest struct {
 		Category   string   `parquet:"category,optional,snappy,plain"`
 		Tags       []string `parquet:"tags,optional,list,snappy" parquet-element:",plain"`
@@ -168,8 +168,8 @@ func wrongSchemas(t *testing.T) map[string]malformed {
 		"vectors of doubles":         fileOf(t, "column embedding: it is a DOUBLE and not a FLOAT", doubles{}),
 		"vectors without a list":     fileOf(t, "column embedding: it is not a list of three levels", repeated{}),
 		"ids that are not text":      fileOf(t, "column item_id: it is binary and not a string", binaryID{}),
-		"another compression":        fileOf(t, "column title: compression GZIP is not accepted", gzipped{"a", good.Embedding, "x", rest{}}),
-		"another encoding":           fileOf(t, "column title: encoding DELTA_BYTE_ARRAY is not accepted", delta{"a", good.Embedding, "x", rest{}}),
+		"another compression":        fileOf(t, "column title: compression GZIP is not supported", gzipped{"a", good.Embedding, "x", rest{}}),
+		"another encoding":           fileOf(t, "column title: encoding DELTA_BYTE_ARRAY is not supported", delta{"a", good.Embedding, "x", rest{}}),
 		"times in milliseconds":      withKind(fileOf(t, "column occurred_at: it is not a timestamp in microseconds", millis{}), recsys.HoldoutFile),
 		"a file without its category": fileOf(t, "column category is missing", struct {
 			ItemID    string    `parquet:"item_id,snappy"`
@@ -197,23 +197,23 @@ func TestReaderRefusesMalformedFiles(t *testing.T) {
 	}
 }
 
-// TestReaderSurvivesDamage cuts and flips a file everywhere. What is damaged and
-// still decodes is refused by its SHA-256; here nothing may panic, hang or
-// eat the memory.
+// TestReaderSurvivesDamage truncates a file and flips bits at many positions.
+// Damage that still decodes is found by the SHA-256; here nothing may panic,
+// hang or allocate without limit.
 func TestReaderSurvivesDamage(t *testing.T) {
 	t.Parallel()
 	items := trainingruntest.Items(0, 300, k)
 	content, f := trainingruntest.File(t, recsys.ItemsFile, items, parquet.PageBufferSize(4096))
 	users, g := trainingruntest.File(t, recsys.UsersFile, trainingruntest.Users(0, 100, k, 100), parquet.PageBufferSize(4096))
 	try := func(content []byte, f recsys.File) error {
-		f.Bytes = int64(len(content)) // a file whose damage the manifest knows
+		f.Bytes = int64(len(content)) // a file whose damage is not detected by its size
 		return readAll(content, f, k, func(trainingrun.Batch) {})
 	}
 	require.NoError(t, try(content, f))
 	require.NoError(t, try(users, g))
 
 	for n := 0; n < len(content); n += 97 {
-		require.ErrorIs(t, try(content[:n], f), recsys.ErrManifestInvalid, "cut to %d bytes", n)
+		require.ErrorIs(t, try(content[:n], f), recsys.ErrManifestInvalid, "truncated to %d bytes", n)
 	}
 	footer := len(content) - 8 - int(binary.LittleEndian.Uint32(content[len(content)-8:]))
 	for _, region := range []struct {

@@ -10,9 +10,9 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// checkChunk walks the page headers of one column chunk and compares what they
-// claim with each other, with the chunk and with the limits. Only the pages'
-// headers are read, not their data.
+// checkChunk walks the page headers of one column chunk and checks that they
+// are consistent with each other, with the chunk and with the limits. It reads
+// only the headers, not the data.
 func checkChunk(r io.ReaderAt, size int64, meta *format.ColumnMetaData, rows int64, flat bool) error {
 	pos := meta.DataPageOffset
 	if meta.DictionaryPageOffset != 0 {
@@ -22,7 +22,7 @@ func checkChunk(r io.ReaderAt, size int64, meta *format.ColumnMetaData, rows int
 		return errors.New("its data is outside the file")
 	}
 	if meta.Codec != format.Snappy && meta.Codec != format.Uncompressed {
-		return fmt.Errorf("compression %s is not accepted; write snappy", meta.Codec)
+		return fmt.Errorf("compression %s is not supported; write snappy", meta.Codec)
 	}
 	if flat && meta.NumValues != rows {
 		return fmt.Errorf("it claims %d values for %d rows", meta.NumValues, rows)
@@ -35,7 +35,7 @@ func checkChunk(r io.ReaderAt, size int64, meta *format.ColumnMetaData, rows int
 		}
 		pos += int64(n)
 		if int64(header.CompressedPageSize) > end-pos {
-			return errors.New("a page reaches beyond its column")
+			return errors.New("a page extends beyond its column")
 		}
 		count, err := checkPage(r, pos, header, meta.Codec)
 		if err != nil {
@@ -50,13 +50,13 @@ func checkChunk(r io.ReaderAt, size int64, meta *format.ColumnMetaData, rows int
 		pos += int64(header.CompressedPageSize)
 	}
 	if values != meta.NumValues {
-		return fmt.Errorf("its pages hold %d values and it claims %d", values, meta.NumValues)
+		return fmt.Errorf("its pages have %d values and it claims %d", values, meta.NumValues)
 	}
 	return nil
 }
 
 // readHeader decodes the page header at pos and returns its length. Nearly all
-// headers fit the first, small read.
+// headers fit into the first, small read.
 func readHeader(r io.ReaderAt, pos, end int64) (*format.PageHeader, int, error) {
 	var small [512]byte
 	data := small[:min(int64(len(small)), end-pos)]
@@ -82,7 +82,7 @@ func readHeader(r io.ReaderAt, pos, end int64) (*format.PageHeader, int, error) 
 }
 
 // checkPage checks the header of the page whose data begins at pos and returns
-// how many values it claims.
+// the number of values that it claims.
 func checkPage(r io.ReaderAt, pos int64, h *format.PageHeader, codec format.CompressionCodec) (int64, error) {
 	if h.CompressedPageSize < 0 || h.CompressedPageSize > maxPageBytes ||
 		h.UncompressedPageSize < 0 || h.UncompressedPageSize > maxPageBytes {
@@ -102,12 +102,12 @@ func checkPage(r io.ReaderAt, pos int64, h *format.PageHeader, codec format.Comp
 		values, encoding = v2.NumValues, v2.Encoding
 		rep, def := v2.RepetitionLevelsByteLength, v2.DefinitionLevelsByteLength
 		if rep < 0 || def < 0 || rep > h.CompressedPageSize || def > h.CompressedPageSize-rep || v2.NumNulls < 0 || v2.NumNulls > values {
-			return 0, errors.New("a page header contradicts itself")
+			return 0, errors.New("a page header is inconsistent")
 		}
 		levels = rep + def
 		compressed = compressed && (!v2.IsCompressed.Valid || v2.IsCompressed.V)
 	default:
-		return 0, fmt.Errorf("a page of type %s is not accepted", h.Type)
+		return 0, fmt.Errorf("a page of type %s is not supported", h.Type)
 	}
 	if values < 0 || values > maxPageValues {
 		return 0, fmt.Errorf("a page claims %d values; at most %d are accepted", values, maxPageValues)
@@ -115,13 +115,14 @@ func checkPage(r io.ReaderAt, pos int64, h *format.PageHeader, codec format.Comp
 	switch encoding {
 	case format.Plain, format.PlainDictionary, format.RLEDictionary: //nolint:staticcheck // deprecated, and what Spark writes
 	default:
-		return 0, fmt.Errorf("encoding %s is not accepted", encoding)
+		return 0, fmt.Errorf("encoding %s is not supported", encoding)
 	}
 	return int64(values), checkPageSize(r, pos, h, levels, compressed)
 }
 
-// checkPageSize checks that the page unpacks to what its header claims. Snappy
-// data begins with its unpacked length, and that is what the decoder allocates.
+// checkPageSize checks that the page decompresses to the size in its header.
+// Snappy data begins with its decompressed size, which is what the decoder
+// allocates.
 func checkPageSize(r io.ReaderAt, pos int64, h *format.PageHeader, levels int32, compressed bool) error {
 	length := uint64(h.CompressedPageSize - levels)
 	if compressed && length > 0 {
@@ -133,7 +134,7 @@ func checkPageSize(r io.ReaderAt, pos int64, h *format.PageHeader, levels int32,
 		length, _ = binary.Uvarint(prefix)
 	}
 	if want := int64(h.UncompressedPageSize) - int64(levels); want < 0 || length != uint64(want) {
-		return fmt.Errorf("a page unpacks to %d bytes and claims %d", length, want)
+		return fmt.Errorf("a page decompresses to %d bytes and claims %d", length, want)
 	}
 	return nil
 }
@@ -150,13 +151,13 @@ func readFull(r io.ReaderAt, p []byte, off int64) error {
 	return err
 }
 
-// storageError says that the storage did not answer, which is not the file's fault.
+// storageError is a failure of the storage, not of the file.
 type storageError struct{ err error }
 
 func (e *storageError) Error() string { return e.err.Error() }
 func (e *storageError) Unwrap() error { return e.err }
 
-// storage marks the errors of a reader as such.
+// storage marks the errors of a reader as storage errors.
 type storage struct{ io.ReaderAt }
 
 func (s storage) ReadAt(p []byte, off int64) (int, error) {

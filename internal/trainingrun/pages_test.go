@@ -16,7 +16,7 @@ import (
 
 func TestPageHeadersThatClaimTooMuchAreRefused(t *testing.T) {
 	t.Parallel()
-	const page = 16 // bytes, beginning with the length that snappy unpacks to
+	const page = 16 // bytes, beginning with the decompressed size for snappy
 	header := func(change func(h *format.PageHeader)) *format.PageHeader {
 		h := &format.PageHeader{Type: format.DataPage, UncompressedPageSize: 100, CompressedPageSize: page}
 		h.DataPageHeader = thrift.New(format.DataPageHeader{NumValues: 10, Encoding: format.Plain})
@@ -28,20 +28,20 @@ func TestPageHeadersThatClaimTooMuchAreRefused(t *testing.T) {
 		unpacked uint64
 		says     string
 	}{
-		"a good one":              {func(*format.PageHeader) {}, 100, ""},
-		"2 GB unpacked":           {func(h *format.PageHeader) { h.UncompressedPageSize = 1<<31 - 1 }, 1<<31 - 1, "at most"},
-		"2 GB packed":             {func(h *format.PageHeader) { h.CompressedPageSize = 1<<31 - 1 }, 100, "at most"},
-		"a negative size":         {func(h *format.PageHeader) { h.UncompressedPageSize = -1 }, 100, "at most"},
-		"2 billion values":        {func(h *format.PageHeader) { h.DataPageHeader.V.NumValues = 1<<31 - 1 }, 100, "values; at most"},
-		"a negative count":        {func(h *format.PageHeader) { h.DataPageHeader.V.NumValues = -1 }, 100, "values; at most"},
-		"a snappy bomb":           {func(*format.PageHeader) {}, 4 << 30, "unpacks to 4294967296 bytes and claims 100"},
-		"an index page":           {func(h *format.PageHeader) { h.Type = format.IndexPage }, 100, "is not accepted"},
-		"a header without itself": {func(h *format.PageHeader) { h.Type = format.DataPageV2 }, 100, "is not accepted"},
-		"another encoding":        {func(h *format.PageHeader) { h.DataPageHeader.V.Encoding = format.DeltaByteArray }, 100, "is not accepted"},
+		"a valid page":                            {func(*format.PageHeader) {}, 100, ""},
+		"2 GB decompressed":                       {func(h *format.PageHeader) { h.UncompressedPageSize = 1<<31 - 1 }, 1<<31 - 1, "at most"},
+		"2 GB compressed":                         {func(h *format.PageHeader) { h.CompressedPageSize = 1<<31 - 1 }, 100, "at most"},
+		"a negative size":                         {func(h *format.PageHeader) { h.UncompressedPageSize = -1 }, 100, "at most"},
+		"2 billion values":                        {func(h *format.PageHeader) { h.DataPageHeader.V.NumValues = 1<<31 - 1 }, 100, "values; at most"},
+		"a negative count":                        {func(h *format.PageHeader) { h.DataPageHeader.V.NumValues = -1 }, 100, "values; at most"},
+		"a snappy bomb":                           {func(*format.PageHeader) {}, 4 << 30, "decompresses to 4294967296 bytes and claims 100"},
+		"an index page":                           {func(h *format.PageHeader) { h.Type = format.IndexPage }, 100, "is not supported"},
+		"a header without its type-specific part": {func(h *format.PageHeader) { h.Type = format.DataPageV2 }, 100, "is not supported"},
+		"another encoding":                        {func(h *format.PageHeader) { h.DataPageHeader.V.Encoding = format.DeltaByteArray }, 100, "is not supported"},
 		"levels beyond the page": {func(h *format.PageHeader) {
 			h.Type = format.DataPageV2
 			h.DataPageHeaderV2 = thrift.New(format.DataPageHeaderV2{NumValues: 10, RepetitionLevelsByteLength: 10, DefinitionLevelsByteLength: 10})
-		}, 100, "contradicts itself"},
+		}, 100, "is inconsistent"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := make([]byte, page)
@@ -76,7 +76,7 @@ func TestColumnChunksThatClaimTooMuchAreRefused(t *testing.T) {
 	require.NoError(t, checkChunk(in, size, &good, 100, true))
 	require.ErrorContains(t, checkChunk(in, size, &good, 99, true), "100 values for 99 rows")
 	for says, change := range map[string]func(m *format.ColumnMetaData){
-		"its pages hold 100 values and it claims 101": func(m *format.ColumnMetaData) { m.NumValues++ },
+		"its pages have 100 values and it claims 101": func(m *format.ColumnMetaData) { m.NumValues++ },
 		"outside the file":                            func(m *format.ColumnMetaData) { m.TotalCompressedSize = size },
 		"outside the file ":                           func(m *format.ColumnMetaData) { m.DataPageOffset = 1<<63 - 1 },
 		"beyond its column":                           func(m *format.ColumnMetaData) { m.TotalCompressedSize -= 3 },

@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Reader decodes one file. A goroutine decodes a batch or two ahead, from the
-// first call of Next until Close.
+// Reader decodes one file. A goroutine decodes one or two batches ahead, from
+// the first call of Next until Close.
 type Reader struct {
 	file      recsys.File
 	dimension int
@@ -26,8 +26,8 @@ type Reader struct {
 	closed  sync.Once
 	stop    chan struct{} // closed by Close
 	done    chan struct{} // closed when the goroutine has ended
-	batches chan Batch    // closed after the last one, or after err was set
-	free    chan Batch    // for the goroutine to fill again
+	batches chan Batch    // closed after the last batch, or after err was set
+	free    chan Batch    // batches for the goroutine to reuse
 	current Batch
 	err     error
 }
@@ -35,9 +35,9 @@ type Reader struct {
 var errClosed = errors.New("the reader is closed")
 
 // Open checks the structure of the Parquet file in r, which is size bytes long:
-// its schema against f.Kind, its rows against f.Rows, and the headers of its pages
-// against what can be true. dimension is the number of values in a vector.
-// The size and the SHA-256 of the file are checked by Fetch, before.
+// its schema against f.Kind, its rows against f.Rows, and the headers of its
+// pages for consistency. dimension is the number of values in a vector. Fetch
+// checks the size and the SHA-256 of the file before.
 func Open(r io.ReaderAt, size int64, f recsys.File, dimension int) (reader *Reader, err error) {
 	reader = &Reader{
 		file: f, dimension: dimension,
@@ -50,7 +50,8 @@ func Open(r io.ReaderAt, size int64, f recsys.File, dimension int) (reader *Read
 	return reader, nil
 }
 
-// readBuffer is how much of a column chunk is read at once when less than a page is wanted.
+// readBuffer is how much of a column chunk is read at once if less than a page
+// is needed.
 const readBuffer = 16 << 10
 
 func (r *Reader) open(in io.ReaderAt, size int64) error {
@@ -69,7 +70,7 @@ func (r *Reader) open(in io.ReaderAt, size int64) error {
 	}
 	spec := map[string][]columnSpec{recsys.ItemsFile: itemsSpec, recsys.UsersFile: usersSpec, recsys.HoldoutFile: holdoutSpec}[r.file.Kind]
 	if spec == nil {
-		return fmt.Errorf("kind %q is not known", r.file.Kind)
+		return fmt.Errorf("kind %q is unknown", r.file.Kind)
 	}
 	if r.columns, err = bind(file.Root(), spec); err != nil {
 		return err
@@ -109,18 +110,18 @@ func (r *Reader) checkGroups(in io.ReaderAt, size int64, file *parquet.File) err
 		}
 	}
 	if rows != r.file.Rows || meta.NumRows != rows {
-		return fmt.Errorf("it holds %d rows, its footer says %d and the manifest %d", rows, meta.NumRows, r.file.Rows)
+		return fmt.Errorf("it has %d rows, its footer says %d and the manifest %d", rows, meta.NumRows, r.file.Rows)
 	}
 	r.groups = file.RowGroups()
 	return nil
 }
 
 // Next returns the next batch, or io.EOF after the last one. After an error it
-// returns the same error again. It is for one goroutine.
+// returns the same error again. It is not safe for concurrent use.
 func (r *Reader) Next() (Batch, error) {
 	r.start.Do(func() { go r.run() })
 	if r.current != nil {
-		r.free <- r.current // never waits: there are at most three batches
+		r.free <- r.current // never blocks: there are at most three batches
 		r.current = nil
 	}
 	batch, ok := <-r.batches
@@ -131,14 +132,14 @@ func (r *Reader) Next() (Batch, error) {
 	return batch, nil
 }
 
-// Close stops the decoding and waits until it has stopped. The batch that Next
-// returned last is no longer valid. Close does not close the file.
+// Close stops the decoding and waits until it has stopped. The last batch of
+// Next is no longer valid. Close does not close the file.
 func (r *Reader) Close() error {
 	r.closed.Do(func() {
 		close(r.stop)
 		r.start.Do(func() { r.err = errClosed; close(r.batches); close(r.done) })
 		<-r.done
-		for range r.batches { // a batch that nobody took
+		for range r.batches { // a batch that was not received
 		}
 	})
 	return nil
@@ -148,7 +149,7 @@ func (r *Reader) Close() error {
 func (r *Reader) run() {
 	defer close(r.done)
 	defer close(r.batches)
-	// A fault in the decoder's assembly becomes a panic that can be recovered.
+	// A fault in the decoder's assembly becomes a recoverable panic.
 	debug.SetPanicOnFault(true)
 	row := int64(0)
 	err := guard(func() error { return r.decodeAll(&row) })
@@ -201,7 +202,7 @@ func (r *Reader) decodeAll(row *int64) error {
 	return nil
 }
 
-// decodeBatch decodes one batch of at most left rows and hands it over.
+// decodeBatch decodes one batch of at most left rows and sends it.
 func (r *Reader) decodeBatch(left int64) (n int, err error) {
 	n = int(min(left, maxBatchRows, int64(max(1, maxBatchElements/r.dimension))))
 	for _, c := range r.columns {
@@ -212,7 +213,7 @@ func (r *Reader) decodeBatch(left int64) (n int, err error) {
 	var old Batch
 	select {
 	case old = <-r.free:
-	default: // the first few
+	default: // the first few batches
 	}
 	batch, err := r.decode(old, n)
 	if err != nil {
@@ -226,8 +227,8 @@ func (r *Reader) decodeBatch(left int64) (n int, err error) {
 	}
 }
 
-// invalid says which file an error is about, and that retrying cannot help
-// unless it was the storage that failed.
+// invalid adds the file to an error, and marks it as not retryable unless the
+// storage failed.
 func (r *Reader) invalid(err error) error {
 	var io *storageError
 	if errors.As(err, &io) {
@@ -236,8 +237,8 @@ func (r *Reader) invalid(err error) error {
 	return fmt.Errorf("%w: %s: %w", recsys.ErrManifestInvalid, r.file.Key, err)
 }
 
-// guard turns a panic of the decoder into an error that keeps the stack: it is
-// input, not a bug of ours, that makes parquet-go panic.
+// guard turns a panic of the decoder into an error with the stack: parquet-go
+// panics on invalid input.
 func guard(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

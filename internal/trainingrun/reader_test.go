@@ -43,7 +43,7 @@ func readAll(content []byte, f recsys.File, dimension int, fn func(trainingrun.B
 	}
 }
 
-func TestReaderGivesTheItemsBack(t *testing.T) {
+func TestReader_returns_the_items(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]parquet.WriterOption{
 		"as Spark":             nil,
@@ -76,7 +76,7 @@ func TestReaderGivesTheItemsBack(t *testing.T) {
 	}
 }
 
-func TestReaderGivesTheUsersBack(t *testing.T) {
+func TestReader_returns_the_users(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]parquet.WriterOption{
 		"as Spark":    nil,
@@ -98,7 +98,7 @@ func TestReaderGivesTheUsersBack(t *testing.T) {
 				for _, items := range b.HistoryItems {
 					elements += len(items)
 				}
-				require.LessOrEqual(t, elements, 1<<18, "a batch is bounded by its elements too")
+				require.LessOrEqual(t, elements, 1<<18, "its elements limit a batch, too")
 				for i := range b.Rows() {
 					w := want[row]
 					require.Equal(t, w.UserID, b.IDs[i])
@@ -119,7 +119,7 @@ func TestReaderGivesTheUsersBack(t *testing.T) {
 	}
 }
 
-func TestReaderGivesTheHoldoutBack(t *testing.T) {
+func TestReader_returns_the_holdout(t *testing.T) {
 	t.Parallel()
 	want := trainingruntest.Events(10_000)
 	content, f := trainingruntest.File(t, recsys.HoldoutFile, want)
@@ -168,7 +168,7 @@ func TestReaderStopsWhenItIsClosed(t *testing.T) {
 	}
 }
 
-// brokenStorage fails where the pages are.
+// brokenStorage fails at the offsets of the pages.
 type brokenStorage struct {
 	*bytes.Reader
 	err    error
@@ -184,7 +184,7 @@ func (b *brokenStorage) ReadAt(p []byte, off int64) (int, error) {
 	return b.Reader.ReadAt(p, off)
 }
 
-func TestReaderDoesNotBlameTheFileForItsStorage(t *testing.T) {
+func TestReader_distinguishes_storage_errors(t *testing.T) {
 	t.Parallel()
 	content, f := trainingruntest.File(t, recsys.ItemsFile, trainingruntest.Items(0, 30_000, 64))
 	broken := errors.New("input/output error")
@@ -201,8 +201,8 @@ func TestReaderDoesNotBlameTheFileForItsStorage(t *testing.T) {
 	require.ErrorContains(t, err, f.Key)
 }
 
-// TestReaderAcceptsWhatSparkWrites reads files that pyspark 3.5.9 has written,
-// with nulls in every column that may have them.
+// TestReaderAcceptsWhatSparkWrites reads files that pyspark 3.5.9 wrote, with
+// nulls in every nullable column.
 func TestReaderAcceptsWhatSparkWrites(t *testing.T) {
 	t.Parallel()
 	for kind, rows := range map[string]int64{recsys.ItemsFile: 200, recsys.UsersFile: 100, recsys.HoldoutFile: 100} {

@@ -10,16 +10,16 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// columnSpec is what the contract (docs/data.md) says of one column. Spark
-// writes every column as optional, so whether a null is allowed is checked value
-// by value and not in the schema.
+// columnSpec is the contract (docs/data.md) of one column. Spark writes every
+// column as optional, so whether a null is allowed is checked for each value
+// and not in the schema.
 type columnSpec struct {
 	name     string
 	kind     parquet.Kind
 	list     bool
 	nullable bool
 	time     bool // an instant in microseconds
-	limit    int  // elements in a list
+	limit    int  // maximum number of elements in a list
 }
 
 var itemsSpec = []columnSpec{
@@ -51,8 +51,8 @@ var holdoutSpec = []columnSpec{
 	{name: "answer", kind: parquet.Boolean},
 }
 
-// bind finds the columns of spec in a file, in the order of spec. Columns that
-// the contract does not know are left alone and never decoded.
+// bind finds the columns of spec in a file, in the order of spec. Unknown
+// columns are ignored and never decoded.
 func bind(root *parquet.Column, spec []columnSpec) ([]*column, error) {
 	columns := make([]*column, len(spec))
 	for i, want := range spec {
@@ -81,8 +81,8 @@ func bind(root *parquet.Column, spec []columnSpec) ([]*column, error) {
 func bindColumn(found *parquet.Column, want columnSpec) (*column, error) {
 	c := &column{columnSpec: want, leaf: found}
 	if want.list {
-		// A list is three levels, whatever their names: the column, a repeated
-		// group, the element.
+		// A list has three levels with any names: the column, a repeated group,
+		// the element.
 		if found.Leaf() || found.Repeated() || len(found.Columns()) != 1 {
 			return nil, errors.New("it is not a list of three levels")
 		}

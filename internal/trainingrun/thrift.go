@@ -28,13 +28,13 @@ var (
 	errThriftTooLarge = errors.New("it has too many elements")
 )
 
-// thriftSize walks the structure at the beginning of data and returns how many
-// bytes it takes. It allocates nothing and accepts only lengths that the data
-// can hold and at most maxItems list elements.
+// thriftSize walks the structure at the beginning of data and returns its
+// length in bytes. It allocates nothing and accepts only lengths that fit into
+// data and at most maxItems list elements.
 //
-// The decoder of parquet-go allocates a list at the length that the file
-// claims: 5 bytes in a footer can ask it for a terabyte, which ends the process
-// beyond any recover. So no structure reaches it that has not passed here.
+// parquet-go allocates a list at the length that the file claims: 5 bytes in a
+// footer can request a terabyte, which kills the process without a chance to
+// recover. So every structure is checked here before it is decoded.
 func thriftSize(data []byte, maxItems int) (int, error) {
 	w := thriftWalker{data: data, items: maxItems}
 	err := w.structure(0)
@@ -44,7 +44,7 @@ func thriftSize(data []byte, maxItems int) (int, error) {
 type thriftWalker struct {
 	data  []byte
 	pos   int
-	items int // list elements that may still come
+	items int // list elements that are still allowed
 }
 
 func (w *thriftWalker) structure(depth int) error {
@@ -59,14 +59,14 @@ func (w *thriftWalker) structure(depth int) error {
 		if head == thriftStop {
 			return nil
 		}
-		if head>>4 == 0 { // the field's number follows instead of a difference
+		if head>>4 == 0 { // the field number follows instead of a difference
 			if _, err := w.uvarint(); err != nil {
 				return err
 			}
 		}
 		kind := head & 0xf
 		if kind == thriftTrue || kind == thriftFalse {
-			continue // the value is in the type
+			continue // the type contains the value
 		}
 		if err := w.value(kind, depth); err != nil {
 			return err

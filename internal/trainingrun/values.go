@@ -8,11 +8,11 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// The methods below take n rows from the current page, which has them, and
-// append them to dst.
+// The methods below read n rows from the current page, which must have them,
+// and append them to dst.
 
-// present calls value with the row and the position of each value among the next
-// n rows of a flat column, and null for each null.
+// present calls value with the row and the position of each value among the
+// next n rows of a flat column, and null for each null.
 func (c *column) present(n int, null func(row int), value func(row, i int) error) error {
 	next := c.next
 	for row := range n {
@@ -49,7 +49,7 @@ func (c *column) strings(dst []string, n int, check func(string) error) ([]strin
 		})
 		return dst, err
 	}
-	for row := range n { // no nulls, no dictionary: the ids of most files
+	for row := range n { // no nulls, no dictionary: the ids in most files
 		s := c.text[c.offsets[c.next+row]:c.offsets[c.next+row+1]]
 		if err := check(s); err != nil {
 			return dst, c.bad(row, err)
@@ -69,7 +69,7 @@ func (c *column) bools(dst []bool, n int) ([]bool, error) {
 	return dst, err
 }
 
-// float64s appends a null as 0 and says in has, unless it is nil, which rows
+// float64s appends a null as 0 and reports in has, unless it is nil, which rows
 // have a value.
 func (c *column) float64s(dst []float64, has *[]bool, n int, check func(float64) error) ([]float64, error) {
 	add := func(x float64, there bool) {
@@ -85,7 +85,7 @@ func (c *column) float64s(dst []float64, has *[]bool, n int, check func(float64)
 	return dst, err
 }
 
-// The times that are accepted, in microseconds since 1970: the years 1 to 9999.
+// The range of valid times, in microseconds since 1970: the years 1 to 9999.
 var (
 	earliest = time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC).UnixMicro()
 	latest   = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
@@ -104,14 +104,14 @@ func (c *column) times(dst []time.Time, n int) ([]time.Time, error) {
 	return dst, err
 }
 
-// vectorMemory is where the vectors of a batch are: in the page they come from,
-// which it then holds, or in a buffer of its own.
+// vectorMemory is the memory of a batch's vectors: the page that they are from,
+// which is then retained, or a buffer.
 type vectorMemory struct {
 	page   parquet.Page
 	buffer []float32
 }
 
-// reset lets go of the page of the batch's last use.
+// reset releases the page of the batch's last use.
 func (m *vectorMemory) reset() {
 	if m.page != nil {
 		parquet.Release(m.page)
@@ -119,8 +119,8 @@ func (m *vectorMemory) reset() {
 	}
 }
 
-// vectors returns k values a row, k zeros for a null, and says in has, unless it
-// is nil, which rows have a vector.
+// vectors returns k values per row, k zeros for a null, and reports in has,
+// unless it is nil, which rows have a vector.
 func (c *column) vectors(m *vectorMemory, has *[]bool, n, k int) ([]float32, error) {
 	m.reset()
 	if c.uniform(k) {
@@ -151,9 +151,9 @@ func (c *column) vectors(m *vectorMemory, has *[]bool, n, k int) ([]float32, err
 	return dst, nil
 }
 
-// uniform reports whether all rows that are left of the page are lists of k
-// values, the usual case. There are as many zeros among the repetition levels as
-// there are rows, so it is enough to find them where they belong.
+// uniform reports whether all remaining rows of the page are lists of k values,
+// the usual case. There are as many zeros among the repetition levels as there
+// are rows, so it is enough to check the expected positions.
 func (c *column) uniform(k int) bool {
 	if c.next > 0 || len(c.rep) != k*c.rows || len(c.floats) != len(c.rep) {
 		return c.whole
@@ -167,7 +167,7 @@ func (c *column) uniform(k int) bool {
 	return true
 }
 
-// uniformVectors returns the values where they are, in the page.
+// uniformVectors returns the values in the page without copying.
 func (c *column) uniformVectors(m *vectorMemory, has *[]bool, n, k int) ([]float32, error) {
 	values := c.floats[c.next : c.next+n*k : c.next+n*k]
 	for row := range n {
@@ -185,7 +185,7 @@ func (c *column) uniformVectors(m *vectorMemory, has *[]bool, n, k int) ([]float
 	return values, nil
 }
 
-// vectorLevels takes the levels of one row and checks that they are those of k
+// vectorLevels reads the levels of one row and checks that they are those of k
 // values. It returns errNull for a null.
 func (c *column) vectorLevels(row, k int) error {
 	end := 1
@@ -212,9 +212,10 @@ func (c *column) vectorLevels(row, k int) error {
 	return nil
 }
 
-// lists appends n lists to dst and their elements to flat. A null is a nil list.
+// lists appends n lists to dst and their elements to flat. A null is a nil
+// list.
 func lists[T any](c *column, dst [][]T, flat []T, n int, value func(i int) (T, error)) ([][]T, []T, error) {
-	pos := 0 // among the levels
+	pos := 0 // position among the levels
 	for row := range n {
 		first := len(flat)
 		end := pos + 1
@@ -234,7 +235,7 @@ func lists[T any](c *column, dst [][]T, flat []T, n int, value func(i int) (T, e
 		}
 		for _, level := range c.def[pos:end] {
 			if level != c.maxDef {
-				return dst, flat, c.bad(row, errors.New("it holds a null"))
+				return dst, flat, c.bad(row, errors.New("it contains a null"))
 			}
 			x, err := value(c.next)
 			if err != nil {
@@ -244,7 +245,7 @@ func lists[T any](c *column, dst [][]T, flat []T, n int, value func(i int) (T, e
 			c.next++
 		}
 		pos = end
-		// When flat grows it moves, but the lists made so far keep their values.
+		// When flat grows it is copied, but earlier lists keep their values.
 		dst = append(dst, flat[first:len(flat):len(flat)])
 	}
 	c.rep, c.def = c.rep[pos:], c.def[pos:]
@@ -269,14 +270,14 @@ func (c *column) float32Lists(dst [][]float32, flat []float32, n int) ([][]float
 }
 
 // checkHistories checks that every history has a weight for each item and,
-// unless it is empty, the time that its weights belong to.
+// unless it is empty, a reference time.
 func checkHistories(b *Users) error {
 	for row, items := range b.HistoryItems {
 		if n := len(b.HistoryWeights[row]); n != len(items) {
 			return &rowError{"history_weights", row, fmt.Errorf("it has %d values for %d items", n, len(items))}
 		}
 		if len(items) > 0 && b.ReferenceTimes[row].IsZero() {
-			return &rowError{"reference_time", row, errors.New("it is null though the history is not empty")}
+			return &rowError{"reference_time", row, errors.New("it is null although the history is not empty")}
 		}
 	}
 	return nil

@@ -262,7 +262,7 @@ func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
 	require.Equal(t, []string{"skip", "run", "run"}, []string{plan.Slices[0].Decision, plan.Slices[1].Decision, plan.Slices[2].Decision})
 	require.Equal(t, "there are no events before its end", plan.Slices[0].Reason)
 	require.Equal(t, []any{1, 1, int64(0), true}, []any{plan.Slices[1].Files, plan.Slices[1].Unreadable, plan.Slices[1].Rows, plan.Slices[1].Guessed})
-	require.Equal(t, []apiclient.PlanWarning{{File: key, Message: "its rows cannot be counted: it does not begin and end as a Parquet file, or is encrypted"}}, plan.Warnings)
+	require.Equal(t, []apiclient.PlanWarning{{File: key, Message: "its rows cannot be counted: it is not a Parquet file, or it is encrypted"}}, plan.Warnings)
 
 	started := h.Do("POST", "/backfill", `{`+january+`}`)
 	require.Equal(t, http.StatusAccepted, started.Status, string(started.Body))

@@ -1,6 +1,6 @@
-// Package trainingruntest writes the files of a training run as Spark 3.5 writes
-// them: snappy, version 1 data pages, every column optional, lists of three
-// levels. Tests and the loader's benchmark read them back.
+// Package trainingruntest writes the files of a training run as Spark 3.5
+// writes them: snappy, version 1 data pages, every column optional, lists with
+// three levels. Tests and the loader's benchmark read them.
 package trainingruntest
 
 import (
@@ -19,7 +19,8 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun"
 )
 
-// Item is a row of an items file. The value 0 in Embedding is written as a null.
+// Item is a row of an items file. The value 0 in Embedding is written as a
+// null.
 type Item struct {
 	ItemID     string    `parquet:"item_id,optional,snappy,dict"`
 	Embedding  []float32 `parquet:"embedding,optional,list,snappy" parquet-element:",optional,snappy"`
@@ -51,7 +52,7 @@ type Event struct {
 	Answer     *bool     `parquet:"answer,optional,snappy"`
 }
 
-// A Row is a row of one of the three kinds of file, or a broken one.
+// A Row is a row of one of the three kinds of file, or an invalid one.
 type Row any
 
 // options make the writer's pages like Spark's.
@@ -68,7 +69,7 @@ func Writer[T Row](w io.Writer, extra ...parquet.WriterOption) *parquet.GenericW
 	return parquet.NewGenericWriter[T](w, options(extra)...)
 }
 
-// File is the content of a Parquet file with these rows and its entry in a
+// File returns the content of a Parquet file with these rows and its entry in a
 // manifest. The key ends with the kind.
 func File[T Row](t testing.TB, kind string, rows []T, extra ...parquet.WriterOption) ([]byte, recsys.File) {
 	t.Helper()
@@ -95,7 +96,7 @@ func Open[T Row](t testing.TB, k int, kind string, rows []T) *trainingrun.Reader
 	return r
 }
 
-// Entry is what a manifest says of a file with this content.
+// Entry returns the manifest entry of a file with this content.
 func Entry(kind string, content []byte, rows int64) recsys.File {
 	sum := sha256.Sum256(content)
 	return recsys.File{
@@ -104,8 +105,8 @@ func Entry(kind string, content []byte, rows int64) recsys.File {
 	}
 }
 
-// Items makes n items with vectors of k values, numbered from first. The same
-// arguments make the same items.
+// Items returns n items with vectors of k values, numbered from first. The same
+// arguments return the same items.
 func Items(first, n, k int) []Item {
 	items := make([]Item, n)
 	for i := range items {
@@ -129,7 +130,7 @@ func Items(first, n, k int) []Item {
 	return items
 }
 
-// Users makes n users with vectors of k values and histories over items that
+// Users returns n users with vectors of k values and histories over items that
 // Items numbers from 0. One in ten has no vector and no history.
 func Users(first, n, k, items int) []User {
 	users := make([]User, n)
@@ -153,7 +154,7 @@ func Users(first, n, k, items int) []User {
 	return users
 }
 
-// Events makes n hold-out events, ten a user.
+// Events returns n hold-out events, ten per user.
 func Events(n int) []Event {
 	events := make([]Event, n)
 	for i := range events {
