@@ -7,16 +7,16 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// checkCoverage refuses a version whose training did not see exactly the
-// streamed events that it claims to have counted: what it missed would be
-// forgotten, because nothing folds in an event that is covered.
+// checkCoverage refuses a version whose training did not read exactly the
+// streamed events that it claims to cover: a missing event would be lost,
+// because a covered event is never folded in.
 func checkCoverage(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	horizon, err := s.versions.Horizon(ctx)
 	if err != nil {
 		return recsys.GateResult{}, err
 	}
 	if !horizon.Covers(s.manifest.Coverage) {
-		return warned(0, 0, "not to be told: some of the events in question are no longer kept, which is for gate %s to refuse", recsys.GateHorizon), nil
+		return warned(0, 0, "not checked: some of the events were deleted, which gate %s checks", recsys.GateHorizon), nil
 	}
 	want, err := s.events.StreamedSet(ctx, s.manifest.Coverage)
 	if err != nil {
@@ -30,7 +30,7 @@ func checkCoverage(ctx context.Context, s *subject) (recsys.GateResult, error) {
 			got.Count, want.Count), nil
 	case setHash(got) != setHash(want):
 		return refused(float64(got.Count), float64(want.Count),
-			"the training read %d streamed events, as many as Postgres has, but not the same ones; find what was written to raw/events besides the stream, and train again",
+			"the training read %d streamed events, as many as Postgres has, but different ones; find what else was written to raw/events, and train again",
 			got.Count), nil
 	case got.Count == 0:
 		return passed(0, 0, "the version covers no streamed event, and the training read none"), nil
@@ -38,8 +38,8 @@ func checkCoverage(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	return passed(float64(got.Count), float64(want.Count), "the training read exactly the %d streamed events that the version covers", got.Count), nil
 }
 
-// setHash is the value of the hash of a set; an empty one may leave it out.
+// setHash returns the hash of a set; an empty set may omit it.
 func setHash(s recsys.EventSet) uint64 {
-	h, _ := strconv.ParseUint(s.Hash, 16, 64) // Manifest.Validate has seen it
+	h, _ := strconv.ParseUint(s.Hash, 16, 64) // validated by Manifest.Validate
 	return h
 }

@@ -1,7 +1,7 @@
-// Package gates decides whether a loaded version may go live. Each gate is one
-// file, measures one thing and says its value, its threshold and a reason in
-// one sentence. Gates read; they change nothing. What happens to a version
-// that is refused is decided by the workflow and recorded by internal/postgres/versions.
+// Package gates decides whether a loaded version may be promoted. Each gate is
+// one file, measures one quantity and returns its value, its threshold and a
+// reason in one sentence. Gates only read. The workflow decides what happens to
+// a refused version, and internal/postgres/versions records it.
 package gates
 
 import (
@@ -24,18 +24,19 @@ type Checker struct {
 	events     *events.Store
 }
 
-// New makes a Checker.
+// New returns a Checker.
 func New(db *postgres.DB) *Checker {
 	return &Checker{versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db)}
 }
 
-// subject is the version under test and what it is compared with.
+// subject is the version under test, and the live version that it is compared
+// with.
 type subject struct {
 	*Checker
 	version  recsys.Version
 	manifest *recsys.Manifest
-	live     *recsys.Live // nil when there is nothing to compare with
-	progress func()       // called now and then during long work
+	live     *recsys.Live // nil: no version to compare with
+	progress func()       // called regularly during long work
 }
 
 // gates maps each name of recsys.GateNames to its check.
@@ -50,10 +51,10 @@ var gates = map[string]func(context.Context, *subject) (recsys.GateResult, error
 }
 
 // Check runs every gate on a loaded version, in the order of recsys.GateNames.
-// accept maps the names of gates whose refusal somebody overrides to the
-// reason given. progress, when not nil, gets the name of the gate at work, at
-// least once each. The error is about the infrastructure: a version that
-// fails its gates is a result.
+// accept maps the names of gates whose refusal is overridden to the reason.
+// progress, if not nil, is called at least once per gate with the gate's name.
+// The error is a failure of the infrastructure: a version that fails its gates
+// is a result.
 func (c *Checker) Check(ctx context.Context, version int64, accept map[string]string, progress func(gate string)) ([]recsys.GateResult, error) {
 	if progress == nil {
 		progress = func(string) {}
@@ -102,7 +103,7 @@ func (c *Checker) subject(ctx context.Context, version int64) (*subject, error) 
 	return s, nil
 }
 
-// finite keeps a measured value within what JSON can hold.
+// finite limits a measured value to what JSON can represent.
 func finite(x float64) float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return math.MaxFloat64

@@ -36,7 +36,7 @@ func check(t *testing.T, s *postgrestest.Store, f postgrestest.Fixture, accept m
 	return v, results
 }
 
-// promote makes a good version live and returns it.
+// promote promotes a good version and returns it.
 func promote(t *testing.T, s *postgrestest.Store, f postgrestest.Fixture) recsys.Version {
 	t.Helper()
 	f.RunID = "live"
@@ -83,14 +83,15 @@ func TestCheckPasses(t *testing.T) {
 		}
 	})
 	require.NoError(t, err)
-	assert.Equal(t, recsys.GateNames(), seen, "it says which gate is at work")
+	assert.Equal(t, recsys.GateNames(), seen, "it reports the running gate")
 
 	_, err = gates.New(s.DB).Check(t.Context(), 999, nil, nil)
 	assert.ErrorIs(t, err, recsys.ErrNotFound)
 }
 
-// TestEachGateRefuses has a fixture for every way to be refused: by that gate
-// and no other, with the live version left alone and the refused one readable.
+// TestEachGateRefuses has a fixture for every reason to refuse. Only the
+// expected gate may refuse it, the live version must not change, and the
+// refused version must stay readable.
 func TestEachGateRefuses(t *testing.T) {
 	t.Parallel()
 	soon := time.Now().UTC().Add(time.Hour).Truncate(time.Microsecond)
@@ -110,7 +111,7 @@ func TestEachGateRefuses(t *testing.T) {
 		{
 			it: "fewer users than its manifest says", gate: recsys.GateRows,
 			break_: postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Files[1].Rows++ }},
-			reason: "users holds 600 rows and the manifest says 601",
+			reason: "users has 600 rows and the manifest says 601",
 		},
 		{
 			it: "under half of the live items", gate: recsys.GateRows,
@@ -118,7 +119,7 @@ func TestEachGateRefuses(t *testing.T) {
 			reason: "190 items are under half of the 400 that live version 1 has",
 		},
 		{
-			it: "an item without a length", gate: recsys.GateValues,
+			it: "an item with a zero vector", gate: recsys.GateValues,
 			break_: postgrestest.Fixture{Change: func(d *postgrestest.Data) {
 				d.Items = append(d.Items, postgrestest.ItemRow{
 					Item: recsys.Item{ItemID: "flat", Available: true}, Vector: make([]float32, 16),
@@ -127,13 +128,13 @@ func TestEachGateRefuses(t *testing.T) {
 			reason: "1 item and 0 user vectors",
 		},
 		{
-			it: "an index that has lost part of the catalogue", gate: recsys.GateRecall,
+			it: "an index that lost part of the catalog", gate: recsys.GateRecall,
 			live:   postgrestest.Fixture{Items: 2000},
 			break_: postgrestest.Fixture{Items: 2000, Search: recsys.Search{Method: recsys.HNSW, M: 8, EFConstruction: 16, EFSearch: 100}},
 			reason: "raise m (now 8) or search exactly",
 		},
 		{
-			it: "another regularisation than that of the training", gate: recsys.GateFoldIn,
+			it: "a regularization that differs from the training", gate: recsys.GateFoldIn,
 			break_: postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Parameters.Regularization *= 1.01 }},
 			reason: "differ from their trained vectors",
 		},
@@ -143,7 +144,7 @@ func TestEachGateRefuses(t *testing.T) {
 			reason: "1 of 600 users",
 		},
 		{
-			it: "a gram matrix that cannot be solved with", gate: recsys.GateFoldIn,
+			it: "a gram matrix that cannot be solved", gate: recsys.GateFoldIn,
 			break_: postgrestest.Fixture{HoldoutShare: 1e-9, ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }},
 			reason: "cannot be folded in",
 		},
@@ -167,7 +168,7 @@ func TestEachGateRefuses(t *testing.T) {
 			reason: "read 0 streamed events and Postgres has 1",
 		},
 		{
-			it: "a training that saw another event in its place", gate: recsys.GateCoverage,
+			it: "a training that read another event in its place", gate: recsys.GateCoverage,
 			live: postgrestest.Fixture{Coverage: covering},
 			before: func(t *testing.T, s *postgrestest.Store) {
 				postgrestest.Stream(t, s, streamed...)
@@ -175,10 +176,10 @@ func TestEachGateRefuses(t *testing.T) {
 			break_: postgrestest.Fixture{Coverage: covering, ChangeManifest: func(m *recsys.Manifest) {
 				m.Input.Streamed = recsys.EventSet{Count: 1, Hash: "00000000000000ff"}
 			}},
-			reason: "not the same ones",
+			reason: "but different ones",
 		},
 		{
-			it: "events it has not counted that are no longer kept", gate: recsys.GateHorizon,
+			it: "uncovered events that were deleted", gate: recsys.GateHorizon,
 			live: postgrestest.Fixture{Coverage: covering},
 			before: func(t *testing.T, s *postgrestest.Store) {
 				postgrestest.Stream(t, s, streamed...)
@@ -190,7 +191,7 @@ func TestEachGateRefuses(t *testing.T) {
 			reason: "that were stored before",
 		},
 		{
-			it: "late events it has not counted that are no longer kept", gate: recsys.GateHorizon,
+			it: "late uncovered events that were deleted", gate: recsys.GateHorizon,
 			live: postgrestest.Fixture{Coverage: covering},
 			before: func(t *testing.T, s *postgrestest.Store) {
 				postgrestest.Stream(t, s, streamed...)
@@ -217,10 +218,10 @@ func TestEachGateRefuses(t *testing.T) {
 			require.Error(t, err)
 			now, err := s.Live(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, live.ID, now.Version.ID, "it leaves the live version alone")
+			assert.Equal(t, live.ID, now.Version.ID, "it does not change the live version")
 			list, err := (&recommend.Recommender{Versions: s.VersionStore, Embeddings: s.EmbeddingStore}).Recommend(t.Context(), recommend.Request{UserID: "u00001", K: 5, Version: v.ID})
 			require.NoError(t, err)
-			assert.Len(t, list.Items, 5, "it leaves the refused version readable")
+			assert.Len(t, list.Items, 5, "the refused version is readable")
 			stored, err := s.Gates(t.Context(), v.ID)
 			require.NoError(t, err)
 			assert.Equal(t, results, stored)
@@ -234,10 +235,10 @@ func TestAcceptedRefusal(t *testing.T) {
 	_, results := check(t, s, postgrestest.Fixture{Change: answerWithThePopular},
 		map[string]string{recsys.GateQuality: "the shop has one product", recsys.GateRows: "not needed"})
 	quality := find(results, recsys.GateQuality)
-	assert.False(t, quality.Passed, "it keeps saying what was measured")
+	assert.False(t, quality.Passed, "it still reports the measured value")
 	assert.False(t, quality.Refuses(), "it lets the version pass")
 	assert.Equal(t, "the shop has one product", quality.Accepted)
-	assert.Empty(t, find(results, recsys.GateRows).Accepted, "it records no override where none was needed")
+	assert.Empty(t, find(results, recsys.GateRows).Accepted, "it records no override if none was needed")
 }
 
 func TestFewUsersOnlyWarn(t *testing.T) {
@@ -255,7 +256,7 @@ func TestFewUsersOnlyWarn(t *testing.T) {
 }
 
 // answerWithThePopular makes every answer the most popular item that its user
-// has not met.
+// has not seen.
 func answerWithThePopular(d *postgrestest.Data) {
 	items := slices.DeleteFunc(slices.Clone(d.Items), func(i postgrestest.ItemRow) bool { return !i.Available })
 	slices.SortFunc(items, func(a, b postgrestest.ItemRow) int { return int(b.Popularity - a.Popularity) })
@@ -272,8 +273,7 @@ func answerWithThePopular(d *postgrestest.Data) {
 }
 
 // scrambleVectors exchanges the vectors of n items and solves for the users
-// again: a training that learned less, and is in order otherwise. The gram
-// matrix does not notice.
+// again: a valid result of worse quality, with the same gram matrix.
 func scrambleVectors(n int) func(*postgrestest.Data) {
 	return func(d *postgrestest.Data) {
 		r := rand.New(rand.NewPCG(1, 2))

@@ -8,8 +8,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// checkHorizon refuses a version whose uncovered events are no longer kept:
-// going live, it would have lost them for good.
+// checkHorizon refuses a version if uncovered events were deleted: after its
+// promotion they would be lost permanently.
 func checkHorizon(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	h, err := s.versions.Horizon(ctx)
 	if err != nil {
@@ -23,22 +23,22 @@ func checkHorizon(ctx context.Context, s *subject) (recsys.GateResult, error) {
 		return lost("occurred", h.OccurredBefore, c.To), nil
 	}
 	if h.StoredBefore.IsZero() && h.OccurredBefore.IsZero() {
-		return passed(0, 0, "every live event is still kept"), nil
+		return passed(0, 0, "no live event was deleted"), nil
 	}
-	return passed(0, 0, "every live event that this version has not counted is still kept; those dropped were stored before %s", show(h.StoredBefore)), nil
+	return passed(0, 0, "no live event that this version does not cover was deleted; the deleted ones were stored before %s", show(h.StoredBefore)), nil
 }
 
-// lost refuses because the horizon lies beyond what the version has counted.
+// lost refuses a version because uncovered events were deleted.
 func lost(how string, horizon, counted time.Time) recsys.GateResult {
 	gap := horizon.Sub(counted)
 	return refused(gap.Seconds(), 0,
-		"live events that %[1]s before %[2]s are no longer kept and this version has counted only those that %[1]s before %[3]s, so up to %[4]s of clicks would be lost; train again on newer data",
+		"live events that %[1]s before %[2]s were deleted and this version covers only those that %[1]s before %[3]s, so up to %[4]s of events would be lost; train again on newer data",
 		how, show(horizon), show(counted), span(gap))
 }
 
 func show(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// span is a duration as a person says it.
+// span formats a duration for people.
 func span(d time.Duration) string {
 	if d >= 48*time.Hour {
 		return fmt.Sprintf("%.0f days", d.Hours()/24)

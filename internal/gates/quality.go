@@ -11,18 +11,19 @@ import (
 
 const (
 	qualityDepth    = 100
-	qualityUsers    = 200 // with fewer, a difference is reported and refuses nothing
+	qualityUsers    = 200 // with fewer users a difference is a warning only
 	bootstrapSeed   = 20260101
-	holdoutsScored  = 100 // users in one set of round trips
-	qualityAdvice   = "look at the checks and parameters of the training"
-	regressedAdvice = "keep the live version, or accept the gate when the data has changed on purpose"
+	holdoutsScored  = 100 // users per set of round trips
+	qualityAdvice   = "check the data and the parameters of the training"
+	regressedAdvice = "keep the live version, or accept the gate if the data was changed on purpose"
 )
 
-// checkQuality predicts the answers of the version's hold-out users through the
-// code and the index that serve. It refuses a version that is no better than
-// popularity, and one that is clearly worse than the live version, which is
-// scored again on the same users: those in the hold-out of both, whom neither
-// training has seen. Numbers from different data are never compared.
+// checkQuality predicts the answers of the version's hold-out users with the
+// code and the index that serve requests. It refuses a version that is no
+// better than popularity, or clearly worse than the live version. The live
+// version is scored again on the same users: those in the hold-outs of both,
+// whom neither training has seen. Numbers from different data are never
+// compared.
 func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	q, err := newQuality(ctx, s)
 	if err != nil {
@@ -45,7 +46,7 @@ func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
 		err = q.score(ctx, part)
 	}
 	if errors.Is(err, recommend.ErrNoSolution) {
-		return refused(0, 0, "hold-out users cannot be folded in (%v); gram matrix or regularisation are not those of the training", err), nil
+		return refused(0, 0, "hold-out users cannot be folded in (%v); the gram matrix or regularization differs from the training", err), nil
 	}
 	if err != nil {
 		return recsys.GateResult{}, err
@@ -53,7 +54,7 @@ func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	return q.judge(), nil
 }
 
-// heldOut is a user of the hold-out: what is shown and what is to be predicted.
+// heldOut is a hold-out user: the history, and the answers to predict.
 type heldOut struct {
 	id      string
 	history []recsys.Event
@@ -71,8 +72,8 @@ func newHeldOut(id string, history, answers []recsys.Event) heldOut {
 	return u
 }
 
-// unmet is the first k of the items that are not in the history.
-func (u heldOut) unmet(items []string, k int) []string {
+// unseen returns the first k items that are not in the history.
+func (u heldOut) unseen(items []string, k int) []string {
 	met := make(map[string]bool, len(u.history))
 	for _, e := range u.history {
 		met[e.ItemID] = true
@@ -89,11 +90,12 @@ func (u heldOut) unmet(items []string, k int) []string {
 	return list
 }
 
-// quality holds nDCG@100 a user: of the candidate, of popularity, and for the
-// users under both bounds the candidate's less the live version's.
+// quality is the nDCG@100 per user: of the candidate, of popularity, and, for
+// the users in both hold-outs, the difference between the candidate and the
+// live version.
 type quality struct {
 	candidate, live         *recommend.Reader // live is nil without a live version
-	popular                 []string          // item ids, most popular among the trained users first
+	popular                 []string          // item ids, by popularity among the trained users
 	interest, liveInterest  recsys.Interest
 	liveBound               recsys.HoldoutBound
 	liveVersion             int64
@@ -127,7 +129,7 @@ func (q *quality) score(ctx context.Context, users []heldOut) error {
 	}
 	q.ndcg = append(q.ndcg, ndcg...)
 	for _, u := range users {
-		q.popularity = append(q.popularity, recsys.NDCGAt(qualityDepth, u.unmet(q.popular, qualityDepth), u.answers))
+		q.popularity = append(q.popularity, recsys.NDCGAt(qualityDepth, u.unseen(q.popular, qualityDepth), u.answers))
 	}
 	if q.live == nil {
 		return nil
@@ -150,7 +152,7 @@ func (q *quality) score(ctx context.Context, users []heldOut) error {
 }
 
 // ndcgOf scores the lists that a version makes for users, each with its history
-// folded by the version's own interest.
+// folded in by the version's own interest weights.
 func ndcgOf(ctx context.Context, r *recommend.Reader, in recsys.Interest, users []heldOut) ([]float64, error) {
 	if len(users) == 0 {
 		return nil, nil
@@ -178,7 +180,7 @@ func ids(items []recommend.Ranked) []string {
 	return out
 }
 
-// judge decides over the scores.
+// judge derives the result from the scores.
 func (q *quality) judge() recsys.GateResult {
 	n := len(q.ndcg)
 	if n == 0 {
@@ -194,7 +196,7 @@ func (q *quality) judge() recsys.GateResult {
 	}
 	shared := len(q.delta)
 	if shared == 0 {
-		return warned(value, popular, "%s; no user is in the hold-out of live version %d too, so the two were not compared", first, q.liveVersion)
+		return warned(value, popular, "%s; no user is also in the hold-out of live version %d, so the two were not compared", first, q.liveVersion)
 	}
 	d := recsys.Bootstrap(q.delta, bootstrapSeed)
 	against := fmt.Sprintf("%+.4f (95 %% interval %+.4f to %+.4f) against live version %d on %d users of both hold-outs", d.Value, d.Low, d.High, q.liveVersion, shared)
@@ -204,7 +206,7 @@ func (q *quality) judge() recsys.GateResult {
 	return least(min(n, shared), passed(value, popular, "%s; %s", first, against))
 }
 
-// verdict refuses over enough users and warns over few.
+// verdict refuses for enough users and warns for few.
 func verdict(users int, value, threshold float64, reason string, args ...any) recsys.GateResult {
 	if users < qualityUsers {
 		return warned(value, threshold, reason+fmt.Sprintf("; only a warning, because %d users are under %d", users, qualityUsers), args...)
@@ -212,11 +214,11 @@ func verdict(users int, value, threshold float64, reason string, args ...any) re
 	return refused(value, threshold, reason, args...)
 }
 
-// least marks a result that rests on few users.
+// least marks a result that is based on few users.
 func least(users int, r recsys.GateResult) recsys.GateResult {
 	if users < qualityUsers {
 		r.Warning = true
-		r.Reason += fmt.Sprintf("; %d users are under %d, so this says little", users, qualityUsers)
+		r.Reason += fmt.Sprintf("; %d users are under %d, so this is weak evidence", users, qualityUsers)
 	}
 	return r
 }

@@ -18,7 +18,7 @@ func TestQualityMeasuresWhatTheJobMeasures(t *testing.T) {
 	t.Parallel()
 	f := postgrestest.Fixture{Change: func(d *postgrestest.Data) {
 		for i := range d.Items {
-			d.Items[i].Available = true // the job ranks all items, the gate what may be shown
+			d.Items[i].Available = true // the job ranks all items, the gate only available ones
 		}
 	}}
 	m, data := postgrestest.Generate(t, f)
@@ -28,10 +28,10 @@ func TestQualityMeasuresWhatTheJobMeasures(t *testing.T) {
 	_, results := check(t, postgrestest.New(t), f, nil)
 	quality := find(results, recsys.GateQuality)
 	assert.InDelta(t, candidate, quality.Value, 1e-6, "it scores the candidate")
-	assert.InDelta(t, popularity, quality.Threshold, 1e-9, "it leaves the hold-out users out of the popularity that they are to be predicted by")
+	assert.InDelta(t, popularity, quality.Threshold, 1e-9, "it excludes the hold-out users from the popularity baseline")
 }
 
-// offline is the mean nDCG@100 over the hold-out users who have an answer.
+// offline returns the mean nDCG@100 over the hold-out users who have an answer.
 func offline(t *testing.T, m *recsys.Manifest, data *postgrestest.Data) (users int, candidate, popularity float64) {
 	t.Helper()
 	vectors, trained := map[string][]float32{}, map[string]int{}
@@ -72,7 +72,8 @@ func offline(t *testing.T, m *recsys.Manifest, data *postgrestest.Data) (users i
 	return users, candidate / float64(users), popularity / float64(users)
 }
 
-// ranked is the items that a user has not met, best first, ties by id.
+// ranked returns the items that a user has not seen, in descending order of
+// score, ties by id.
 func ranked(items map[string][]float32, own []string, score func(id string) float64) (ids []string) {
 	for id := range items {
 		if !slices.Contains(own, id) {

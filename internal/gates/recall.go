@@ -6,29 +6,29 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// What the index must find of the true nearest items (docs/benchmarks.md has measured values).
+// Minimum recall of the index (docs/benchmarks.md has measured values).
 const (
-	recallUsers  = 300
-	leastAt100   = 0.98 // mean recall@100
-	leastAt20    = 0.99 // mean recall@20
-	leastWorst   = 0.95 // 5th percentile of recall@100
-	recallDepth  = 100
-	recallFirst  = 20
-	searchesEach = 50 // in one round trip
+	recallUsers    = 300
+	minRecallAt100 = 0.98 // mean recall@100
+	minRecallAt20  = 0.99 // mean recall@20
+	minWorstRecall = 0.95 // 5th percentile of recall@100
+	recallDepth    = 100
+	recallFirst    = 20
+	searchesEach   = 50 // searches per round trip
 )
 
-// checkRecall compares what the version's search finds for users of its own
-// with an exact scan. Tied items count by their score.
+// checkRecall compares the search of the version with an exact scan, for
+// sampled users of the version. Tied items count by their score.
 func checkRecall(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	if s.version.Search.Method != recsys.HNSW {
-		return passed(1, leastAt100, "the version is searched exactly, so no item can be missed"), nil
+		return passed(1, minRecallAt100, "the version is searched exactly, so no item can be missed"), nil
 	}
 	users, err := s.embeddings.SampleUsers(ctx, s.version, recallUsers, "gate recall")
 	if err != nil {
 		return recsys.GateResult{}, err
 	}
 	if len(users) == 0 {
-		return warned(0, leastAt100, "no user has a vector, so there is nothing to search for"), nil
+		return warned(0, minRecallAt100, "no user has a vector, so there is nothing to search for"), nil
 	}
 	at100, at20 := make([]float64, 0, len(users)), make([]float64, 0, len(users))
 	for start := 0; start < len(users); start += searchesEach {
@@ -43,18 +43,18 @@ func checkRecall(ctx context.Context, s *subject) (recsys.GateResult, error) {
 			at20 = append(at20, recsys.SearchRecallAt(recallFirst, f, t))
 		}
 	}
-	return judgeRecall(at100, at20, s.version.Search), nil
+	return recallResult(at100, at20, s.version.Search), nil
 }
 
-// judgeRecall decides over the recall of each sampled user.
-func judgeRecall(at100, at20 []float64, search recsys.Search) recsys.GateResult {
+// recallResult derives the result from the recall of each sampled user.
+func recallResult(at100, at20 []float64, search recsys.Search) recsys.GateResult {
 	for _, m := range []struct {
 		name         string
 		value, least float64
 	}{
-		{"mean recall@100", recsys.Mean(at100), leastAt100},
-		{"mean recall@20", recsys.Mean(at20), leastAt20},
-		{"5th percentile of recall@100", recsys.Quantile(at100, 0.05), leastWorst},
+		{"mean recall@100", recsys.Mean(at100), minRecallAt100},
+		{"mean recall@20", recsys.Mean(at20), minRecallAt20},
+		{"5th percentile of recall@100", recsys.Quantile(at100, 0.05), minWorstRecall},
 	} {
 		if m.value < m.least {
 			return refused(m.value, m.least,
@@ -62,7 +62,7 @@ func judgeRecall(at100, at20 []float64, search recsys.Search) recsys.GateResult 
 				m.name, m.value, len(at100), m.least, search.M)
 		}
 	}
-	return passed(recsys.Mean(at100), leastAt100, "%s search: recall@100 %.4f (5th percentile %.4f), recall@20 %.4f over %d users",
+	return passed(recsys.Mean(at100), minRecallAt100, "%s search: recall@100 %.4f (5th percentile %.4f), recall@20 %.4f over %d users",
 		search.Method, recsys.Mean(at100), recsys.Quantile(at100, 0.05), recsys.Mean(at20), len(at100))
 }
 

@@ -6,12 +6,12 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// shrinkage is the share of the live version's rows that a version must have.
+// shrinkage is the minimum number of rows as a share of the live version's.
 const shrinkage = 0.5
 
-// checkRows refuses a version whose tables do not hold what its manifest says,
-// or that has under half of what the live version has: a training on a
-// fraction of the data looks like that.
+// checkRows refuses a version whose tables differ from its manifest, or that
+// has less than half of the live version's rows, which indicates a training on
+// partial data.
 func checkRows(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	items, users, holdout, err := s.embeddings.CountRows(ctx, s.version)
 	if err != nil {
@@ -23,7 +23,7 @@ func checkRows(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	}{{recsys.ItemsFile, items}, {recsys.UsersFile, users}, {recsys.HoldoutFile, holdout}} {
 		if want := s.manifest.Rows(table.kind); table.rows != want {
 			return refused(float64(table.rows), float64(want),
-				"table %s holds %d rows and the manifest says %d; load the run again, or train again when its files were changed",
+				"table %s has %d rows and the manifest says %d; load the run again, or train again if its files were changed",
 				table.kind, table.rows, want), nil
 		}
 	}

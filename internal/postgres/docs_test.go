@@ -19,7 +19,7 @@ import (
 
 var sqlBlock = regexp.MustCompile("(?s)```sql\n(.*?)```")
 
-// statement is the one piece of SQL on a page, as the page has it.
+// statement returns the only SQL statement on a page, unchanged.
 func statement(t *testing.T, page string) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/" + page)
@@ -29,8 +29,7 @@ func statement(t *testing.T, page string) string {
 	return blocks[0][1]
 }
 
-// An operator types these past the store, when deliveries were lost or a disk is
-// to be chosen.
+// An operator runs these directly, when deliveries were lost or to size a disk.
 func TestDocs_have_SQL_that_works(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.URL(t)
@@ -51,7 +50,7 @@ func TestDocs_have_SQL_that_works(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close(t.Context()) })
 
-	t.Run("it writes lost events as they would have been delivered", func(t *testing.T) {
+	t.Run("it writes lost events as the stream would have delivered them", func(t *testing.T) {
 		begin, lost, _ := strings.Cut(statement(t, "runbooks/firehose-failed.md"), ";")
 		_, err := conn.Exec(t.Context(), begin)
 		require.NoError(t, err)
@@ -72,7 +71,7 @@ func TestDocs_have_SQL_that_works(t *testing.T) {
 			require.Contains(t, streamed, e)
 		}
 	})
-	t.Run("it tells the size of versions", func(t *testing.T) {
+	t.Run("it shows the size of versions", func(t *testing.T) {
 		postgrestest.Build(t, s, postgrestest.Fixture{Items: 20, Users: 5})
 		var schema, size string
 		require.NoError(t, conn.QueryRow(t.Context(), statement(t, "scaling.md")).Scan(&schema, &size))

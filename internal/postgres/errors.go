@@ -12,13 +12,13 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// SQLSTATEs that mean: another transaction was faster.
+// SQLSTATEs of a concurrent change by another transaction.
 const (
 	LockNotAvailable = "55P03"
 	DeadlockDetected = "40P01"
 )
 
-// Translate turns the driver's errors into recsys's.
+// Translate maps the driver's errors to recsys's.
 func Translate(err error) error {
 	if err == nil {
 		return nil
@@ -46,28 +46,28 @@ func HasCode(err error, codes ...string) bool {
 	return false
 }
 
-// redact keeps the address, which may carry a password, out of an error. A file
-// that it names and that cannot be read is said.
+// redact returns an error without the address, which may contain a password. It
+// keeps the error of a file that the address names and that cannot be read.
 func redact(err error) error {
 	var parse *pgconn.ParseConfigError
 	var file *fs.PathError
 	if errors.As(err, &parse) {
 		if errors.As(err, &file) {
-			return fmt.Errorf("the database address names a file: %w", file)
+			return fmt.Errorf("read a file named in the database address: %w", file)
 		}
-		return errors.New("the database address is not understood")
+		return errors.New("the database address is invalid")
 	}
 	return err
 }
 
-// Refused reports whether the server would not keep a text: Postgres stores no
-// zero character, and nothing that is not UTF-8.
+// Refused reports whether the server rejected a text: Postgres stores no NUL
+// characters and only valid UTF-8.
 func Refused(err error) bool {
 	return HasCode(err, "22021", "22P05") // character_not_in_repertoire, untranslatable_character
 }
 
-// Away reports whether the database could not be reached, or is stopping,
-// starting or out of connections.
+// Away reports whether the database is unreachable, stopping, starting or out
+// of connections.
 func Away(err error) bool {
 	var refused *pgconn.ConnectError
 	var pg *pgconn.PgError
@@ -80,10 +80,11 @@ func Away(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
-// Busy tells a lock that could not be had from other errors.
+// Busy wraps a lock timeout in recsys.ErrConflict and returns other errors
+// unchanged.
 func Busy(err error) error {
 	if HasCode(err, LockNotAvailable, DeadlockDetected) {
-		return fmt.Errorf("somebody else is changing it: %w", recsys.ErrConflict)
+		return fmt.Errorf("a concurrent change holds the lock, try again: %w", recsys.ErrConflict)
 	}
 	return err
 }

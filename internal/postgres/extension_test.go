@@ -17,11 +17,11 @@ func TestItRefusesAnExtensionWithKnownMemoryErrors(t *testing.T) {
 		var out bytes.Buffer
 		err := acceptExtension(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), version)
 		require.Equal(t, accepted, err == nil, "%s: %v", version, err)
-		require.Equal(t, version == "0.8.2" || version == "0.8.3", strings.Contains(out.String(), "pgvector is old"), version)
+		require.Equal(t, version == "0.8.2" || version == "0.8.3", strings.Contains(out.String(), "pgvector is outdated"), version)
 	}
 }
 
-func TestItKeepsThePasswordOutOfErrors(t *testing.T) {
+func TestErrors_do_not_contain_the_password(t *testing.T) {
 	t.Parallel()
 	_, err := Open(t.Context(), Options{URL: "postgres://user:secret@host:not-a-port/db"})
 	require.Error(t, err)

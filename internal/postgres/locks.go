@@ -10,19 +10,19 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// lockTimeout is how long a statement may wait for a lock before it gives way.
-// Waiting longer would queue the readers that come after it.
+// lockTimeout limits how long a statement waits for a lock. A longer wait would
+// block the readers that queue behind it.
 const lockTimeout = 2 * time.Second
 
-// SetLockTimeout bounds the wait for locks in this transaction.
+// SetLockTimeout limits the wait for locks in this transaction.
 func SetLockTimeout(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", fmt.Sprintf("%dms", lockTimeout.Milliseconds()))
 	return err
 }
 
-// Exclusive lets one transaction at a time go on under a name, for a
-// change of something that is not in this database and does not compare before
-// it replaces. It returns recsys.ErrConflict when another one takes long.
+// Exclusive runs fn under an advisory lock on name, for a change outside this
+// database that is not a compare-and-set. It returns recsys.ErrConflict if it
+// cannot get the lock in time.
 func (db *DB) Exclusive(ctx context.Context, name string) error {
 	err := db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := SetLockTimeout(ctx, tx); err != nil {

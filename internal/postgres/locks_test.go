@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestExclusiveLetsOneAtATime(t *testing.T) {
+func TestExclusive_runs_one_at_a_time(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	turn := func(name string, do func() error) error {
@@ -24,12 +24,12 @@ func TestExclusiveLetsOneAtATime(t *testing.T) {
 		})
 	}
 	err := turn("a", func() error {
-		require.NoError(t, turn("b", func() error { return nil }), "another name is another matter")
+		require.NoError(t, turn("b", func() error { return nil }), "another name is another lock")
 		began := time.Now()
 		err := turn("a", func() error { return errors.New("two at a time") })
 		require.Less(t, time.Since(began), 10*time.Second)
 		return err
 	})
 	require.ErrorIs(t, err, recsys.ErrConflict)
-	require.NoError(t, turn("a", func() error { return nil }), "it is free again")
+	require.NoError(t, turn("a", func() error { return nil }), "the lock is released")
 }

@@ -14,16 +14,16 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrationLock keeps two migrations of one database apart.
+// migrationLock serializes migrations of one database.
 const migrationLock = 0x7265_6366_6c6f_77
 
-// Migrate brings the database at url up to date. It may run any number of
-// times, and from several processes at once.
+// Migrate brings the database at url up to date. It is idempotent, and safe to
+// run in several processes at the same time.
 func Migrate(ctx context.Context, url string) error {
 	return migrateThen(ctx, Options{URL: url}, func(context.Context, *pgx.Conn) error { return nil })
 }
 
-// migrateThen migrates and then calls next, while nobody else migrates.
+// migrateThen migrates and then calls next, under the migration lock.
 func migrateThen(ctx context.Context, o Options, next func(context.Context, *pgx.Conn) error) error {
 	conn, err := connect(ctx, o)
 	if err != nil {
@@ -56,7 +56,7 @@ func migrateThen(ctx context.Context, o Options, next func(context.Context, *pgx
 	return next(ctx, conn)
 }
 
-// connect makes a connection that is not one of a pool.
+// connect opens a single connection outside a pool.
 func connect(ctx context.Context, o Options) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(o.URL)
 	if err != nil {

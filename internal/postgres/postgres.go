@@ -1,16 +1,16 @@
-// Package postgres connects to a recflow database: connections and transactions,
-// errors, migrations, and the users of the components. Its subpackages hold every
-// SQL statement of recflow: versions (their life, and which is live), embeddings
-// (what a version holds, as readers ask for it), events (of the stream) and ledger
-// (backfills, tokens and the audit).
+// Package postgres connects to a recflow database: connections and
+// transactions, errors, migrations, and the users of the components. Its
+// subpackages contain every SQL statement of recflow: versions (their life
+// cycle, and the live pointer), embeddings (reads of a version), events (of the
+// stream) and ledger (backfills, tokens and the audit).
 //
-// A version lives in a schema of its own (v42.items, v42.users, v42.holdout). It
-// is filled by COPY, vacuumed, indexed and never written again. The schema
-// recflow holds what is known about versions, the live pointer, and the facts
-// that change while a version serves: availability and live events.
+// A version has a schema of its own (v42.items, v42.users, v42.holdout). It is
+// filled by COPY, vacuumed, indexed and never written again. The schema recflow
+// has the list of versions, the live pointer, and the data that changes while a
+// version is live: overrides and live events.
 //
 // Reads name a version, so a reader that resolved the live version once sees
-// that version and nothing else, whatever is promoted meanwhile.
+// only that version, whatever is promoted in the meantime.
 package postgres
 
 import (
@@ -27,21 +27,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Options say how to reach the database.
+// Options configures the connections to the database.
 type Options struct {
 	URL      string // postgres:// address
-	MaxConns int32  // of the pool; 0 for the driver's default
+	MaxConns int32  // maximum size of the pool; 0: the driver's default
 	Name     string // application_name, shown in pg_stat_activity
 
-	// Secret is asked for what each new connection signs in with, in place of a
+	// Secret returns the password of each new connection, which replaces a
 	// password in URL. endpoint is host:port. It may be nil.
 	Secret func(ctx context.Context, endpoint, user string) (string, error)
 
-	Log *slog.Logger // nil discards it
+	Log *slog.Logger // nil: nothing is logged
 }
 
-// DB is a pool of connections to one recflow database, or a transaction of one.
-// It is safe for concurrent use, apart from what Transaction hands out.
+// DB is a pool of connections to one recflow database, or a transaction. It is
+// safe for concurrent use, except for the DB of a Transaction.
 type DB struct {
 	Querier // the pool, or the transaction
 	Log     *slog.Logger
@@ -49,7 +49,7 @@ type DB struct {
 	pool *pgxpool.Pool
 }
 
-// Querier is what a pool and a transaction have in common.
+// Querier is implemented by a pool and a transaction.
 type Querier interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
-// signIn gives a connection that is about to be made its password.
+// signIn sets the password of a connection before it is opened.
 func (o Options) signIn(ctx context.Context, c *pgx.ConnConfig) error {
 	if o.Secret == nil {
 		return nil
@@ -99,37 +99,39 @@ func (o Options) signIn(ctx context.Context, c *pgx.ConnConfig) error {
 // Close closes the connections. It waits for those in use.
 func (db *DB) Close() { db.pool.Close() }
 
-// Acquire takes a connection out of the pool, for statements that have to follow
-// each other on one. The caller releases it.
+// Acquire takes a connection from the pool, for statements that must run on the
+// same one. The caller releases it.
 func (db *DB) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return db.pool.Acquire(ctx) }
 
-// configure sets what every connection of recflow needs.
+// configure sets options that every connection of recflow needs.
 func configure(c *pgx.ConnConfig, name string) {
 	// Statements name the schema of a version, so a named prepared statement
-	// would be used by few and kept by all.
+	// would rarely be reused and stay cached.
 	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if name == "" {
 		name = "recflow"
 	}
 	c.RuntimeParams["application_name"] = name
-	// The extension may live in a schema of its own or in public.
+	// The extension may be in a schema of its own or in public.
 	c.RuntimeParams["search_path"] = "recflow, extensions, public"
-	// A statement whose client has died stops within a second: an index build
-	// or a COPY would otherwise hold its locks for minutes.
+	// A statement whose client has died stops within a second. Otherwise an
+	// index build or a COPY would hold its locks for minutes.
 	c.RuntimeParams["client_connection_check_interval"] = "1s"
 	c.RuntimeParams["idle_in_transaction_session_timeout"] = "60s"
 	c.RuntimeParams["timezone"] = "UTC"
-	// Compiling an exact search over a large catalogue takes longer than running it.
+	// Compiling an exact search over a large catalog takes longer than running
+	// it.
 	c.RuntimeParams["jit"] = "off"
 }
 
-// The oldest pgvector that is accepted, and that is accepted without a warning.
+// The oldest accepted pgvector, and the oldest that is accepted without a
+// warning.
 var (
 	refusedBelow = [3]int{0, 8, 2} // CVE-2026-3172
 	warnedBelow  = [3]int{0, 8, 4}
 )
 
-// checkExtension reads the version of pgvector.
+// checkExtension checks the version of pgvector.
 func (db *DB) checkExtension(ctx context.Context) error {
 	var extension string
 	err := db.QueryRow(ctx, "SELECT extversion FROM pg_extension WHERE extname = 'vector'").Scan(&extension)
@@ -144,15 +146,15 @@ func acceptExtension(ctx context.Context, log *slog.Logger, extension string) er
 	for i, part := range strings.SplitN(extension, ".", 3) {
 		n, err := strconv.Atoi(part)
 		if err != nil {
-			return fmt.Errorf("pgvector version %q is not understood", extension)
+			return fmt.Errorf("pgvector version %q is invalid", extension)
 		}
 		got[i] = n
 	}
 	switch {
 	case older(got, refusedBelow):
-		return fmt.Errorf("pgvector %s is refused: a parallel index build can read and write out of bounds (CVE-2026-3172); update the extension to 0.8.4 or later", extension)
+		return fmt.Errorf("pgvector %s has a memory safety bug: a parallel index build can read and write out of bounds (CVE-2026-3172); update the extension to 0.8.4 or later", extension)
 	case older(got, warnedBelow):
-		log.WarnContext(ctx, "pgvector is old; update it to 0.8.4 or later", "extversion", extension)
+		log.WarnContext(ctx, "pgvector is outdated; update it to 0.8.4 or later", "extversion", extension)
 	}
 	return nil
 }
@@ -166,17 +168,17 @@ func older(a, b [3]int) bool {
 	return false
 }
 
-// SchemaOf is the quoted schema of a version. It is made from a number and so
-// needs no escaping.
+// SchemaOf returns the schema of a version. It is derived from a number and
+// needs no quoting.
 func SchemaOf(version int64) string { return "v" + strconv.FormatInt(version, 10) }
 
-// InTx runs fn in a transaction that commits when fn returns nil.
+// InTx runs fn in a transaction that commits if fn returns nil.
 func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, db.Querier, fn)
 }
 
-// Transaction is InTx for statements of several packages: what fn makes of the DB
-// that it gets, such as versions.New(tx), belongs to the transaction.
+// Transaction is InTx for statements of several packages: a store of the DB
+// that fn gets, such as versions.New(tx), runs in the transaction.
 func (db *DB) Transaction(ctx context.Context, fn func(tx *DB) error) error {
 	return db.InTx(ctx, func(tx pgx.Tx) error { return fn(&DB{Querier: tx, Log: db.Log, pool: db.pool}) })
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The roles that sign in to a database, one for each component. RoleOwner owns
-// the schema recflow and is for migrations only; the others own nothing there.
+// The roles that the components sign in with. RoleOwner owns the schema recflow
+// and is used for migrations only; the others own nothing there.
 const (
 	RoleOwner   = "recflow_owner"
 	RoleLoader  = "recflow_loader"  // the worker
 	RoleStream  = "recflow_stream"  // the function behind the stream
 	RoleAPI     = "recflow_api"     // the API
-	RoleAuditor = "recflow_auditor" // people who look at what was asked for
+	RoleAuditor = "recflow_auditor" // operators who read the audit
 )
 
 // Roles lists the roles of the components.
@@ -26,11 +26,10 @@ func Roles() []string { return []string{RoleLoader, RoleStream, RoleAPI, RoleAud
 //go:embed roles.sql
 var grants string
 
-// MigrateAndGrant migrates, makes the users of the components where they are
-// missing, and gives each its rights. It may run any number of times. Whoever
-// runs it owns the schema recflow, or is a superuser, and then recflow_owner will
-// own it. The users have no password; where the role rds_iam exists they sign in
-// with tokens.
+// MigrateAndGrant migrates, creates missing component users, and grants their
+// privileges. It is idempotent. The caller must own the schema recflow, or be a
+// superuser; then the ownership passes to recflow_owner. The users have no
+// password; if the role rds_iam exists they sign in with tokens.
 func MigrateAndGrant(ctx context.Context, o Options) error {
 	return migrateThen(ctx, o, func(ctx context.Context, conn *pgx.Conn) error {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantAll(ctx, tx) })
@@ -38,23 +37,24 @@ func MigrateAndGrant(ctx context.Context, o Options) error {
 			err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantAll(ctx, tx) })
 		}
 		if err != nil {
-			return fmt.Errorf("grant the users their rights: %w", err)
+			return fmt.Errorf("grant privileges to the component users: %w", err)
 		}
 		if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantTokens(ctx, tx) }); err != nil {
-			return fmt.Errorf("let the users sign in with tokens: %w", err)
+			return fmt.Errorf("enable sign-in with tokens: %w", err)
 		}
 		return nil
 	})
 }
 
-// A system that is at work changes the same entries of the catalogue now and
-// then, a vacuum for example.
+// A running system may change the same catalog entries, for example with a
+// vacuum.
 const (
 	grantTries       = 5
 	concurrentUpdate = "XX000" // "tuple concurrently updated"
 )
 
-// SetPassword gives a user of a component a password, where users have one.
+// SetPassword sets the password of a component user, for databases without
+// tokens.
 func SetPassword(ctx context.Context, o Options, user, password string) error {
 	conn, err := connect(ctx, o)
 	if err != nil {
@@ -71,15 +71,15 @@ func SetPassword(ctx context.Context, o Options, user, password string) error {
 	return nil
 }
 
-// RoleState says how the user of a component is.
+// RoleState is the state of a component user.
 type RoleState struct {
 	Role     string `json:"user"`
 	Exists   bool   `json:"exists"`
-	Admitted bool   `json:"admitted"` // to the schema of this database
-	Tokens   bool   `json:"tokens"`   // it signs in to RDS with those, and not with a password
+	Admitted bool   `json:"admitted"` // granted access to the schema of this database
+	Tokens   bool   `json:"tokens"`   // signs in to RDS with tokens instead of a password
 }
 
-// RoleStates says of each user of a component how it is.
+// RoleStates returns the state of every component user.
 func (db *DB) RoleStates(ctx context.Context) ([]RoleState, error) {
 	rows, err := db.Query(ctx, `
 		SELECT
@@ -91,11 +91,11 @@ func (db *DB) RoleStates(ctx context.Context) ([]RoleState, error) {
 		LEFT JOIN pg_roles r ON r.rolname = wanted
 		ORDER BY w.n`, Roles())
 	if err != nil {
-		return nil, fmt.Errorf("look at the users: %w", err)
+		return nil, fmt.Errorf("read the component users: %w", err)
 	}
 	states, err := pgx.CollectRows(rows, pgx.RowToStructByPos[RoleState])
 	if err != nil {
-		return nil, fmt.Errorf("look at the users: %w", err)
+		return nil, fmt.Errorf("read the component users: %w", err)
 	}
 	return states, nil
 }
@@ -103,7 +103,7 @@ func (db *DB) RoleStates(ctx context.Context) ([]RoleState, error) {
 // granter is one run of MigrateAndGrant.
 type granter struct {
 	tx        pgx.Tx
-	me        string // who runs it
+	me        string // current user
 	superuser bool
 	tokens    bool // the role rds_iam exists
 }
@@ -130,18 +130,18 @@ func grantAll(ctx context.Context, tx pgx.Tx) error {
 	}
 	if g.superuser {
 		if err := g.giveSchemaToOwner(ctx); err != nil {
-			return fmt.Errorf("give the schema to %s: %w", RoleOwner, err)
+			return fmt.Errorf("transfer the schema to %s: %w", RoleOwner, err)
 		}
 	}
 	done, err := g.makeUsers(ctx)
 	if err != nil {
-		return fmt.Errorf("make the users: %w", err)
+		return fmt.Errorf("create the component users: %w", err)
 	}
 	if _, err := tx.Exec(ctx, grants); err != nil {
 		return err
 	}
 	if err := g.giveVersionsToLoader(ctx); err != nil {
-		return fmt.Errorf("give the versions to %s: %w", RoleLoader, err)
+		return fmt.Errorf("transfer the versions to %s: %w", RoleLoader, err)
 	}
 	if err := done(); err != nil {
 		return err
@@ -149,7 +149,7 @@ func grantAll(ctx context.Context, tx pgx.Tx) error {
 	return g.check(ctx)
 }
 
-// missing lists those of the users that are not there.
+// missing returns the component users that do not exist.
 func (g granter) missing(ctx context.Context, users ...string) ([]string, error) {
 	rows, err := g.tx.Query(ctx, `
 		SELECT wanted
@@ -162,7 +162,7 @@ func (g granter) missing(ctx context.Context, users ...string) ([]string, error)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// run executes statements, one after the other.
+// run executes statements in order.
 func (g granter) run(ctx context.Context, statements ...string) error {
 	for _, statement := range statements {
 		if _, err := g.tx.Exec(ctx, statement); err != nil {
@@ -172,10 +172,10 @@ func (g granter) run(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// makeUsers makes the users that are missing. Who makes a role is a member of it
-// from then on, and who is a member of rds_iam, even through other roles, cannot
-// sign in with a password: on RDS the owner would lock itself out. So a role that
-// lasts as long as this transaction makes them there. done removes it.
+// makeUsers creates the missing users. The creator of a role becomes a member
+// of it, and a member of rds_iam, even indirectly, cannot sign in with a
+// password: on RDS the owner would lock itself out. So a temporary role creates
+// them; done removes it at the end of the transaction.
 func (g granter) makeUsers(ctx context.Context) (done func() error, err error) {
 	done = func() error { return nil }
 	missing, err := g.missing(ctx, Roles()...)
@@ -198,20 +198,21 @@ func (g granter) makeUsers(ctx context.Context) (done func() error, err error) {
 		return done, nil
 	}
 	made := strings.Join(missing, ", ")
-	// Meanwhile the owner may give them what it has.
+	// Until then the owner may grant its privileges to them.
 	err = g.run(ctx, "GRANT "+made+" TO "+me, "SET LOCAL ROLE NONE")
 	return func() error {
 		return g.run(ctx, "SET LOCAL ROLE recflow_maker", "REVOKE "+made+" FROM "+me, "SET LOCAL ROLE NONE", "DROP ROLE recflow_maker")
 	}, err
 }
 
-// check says what could not be granted: Postgres only warns of it.
+// check returns an error for privileges that could not be granted: Postgres
+// only warns.
 func (g granter) check(ctx context.Context) error {
 	var may bool
 	err := g.tx.QueryRow(ctx, "SELECT has_database_privilege($1::name, current_database(), 'CREATE')", RoleLoader).Scan(&may)
 	if err == nil && !may {
-		err = fmt.Errorf("%s does not own the database, and so cannot let %s make versions in it: "+
-			"have somebody who owns it run GRANT CREATE, CONNECT ON DATABASE … TO %s", g.me, RoleLoader, g.me+" WITH GRANT OPTION")
+		err = fmt.Errorf("%s does not own the database and cannot let %s create versions in it: "+
+			"let the owner of the database run GRANT CREATE, CONNECT ON DATABASE … TO %s", g.me, RoleLoader, g.me+" WITH GRANT OPTION")
 	}
 	return err
 }
@@ -235,11 +236,11 @@ func grantTokens(ctx context.Context, tx pgx.Tx) error {
 		case has:
 			continue
 		case locksOut && !g.superuser:
-			return fmt.Errorf("%[1]s is a member of %[2]s: it could not sign in with a password any more once %[2]s signs in with tokens; "+
+			return fmt.Errorf("%[1]s is a member of %[2]s and could no longer sign in with a password once %[2]s signs in with tokens; "+
 				"run DROP OWNED BY %[2]s; DROP ROLE %[2]s, and migrate again", g.me, user)
 		}
 		if err := g.run(ctx, "GRANT rds_iam TO "+user); err != nil {
-			return errors.Join(fmt.Errorf("%s may not grant rds_iam to %s; have the master user of the database do it", g.me, user), err)
+			return errors.Join(fmt.Errorf("%s may not grant rds_iam to %s; run the migration as the master user of the database", g.me, user), err)
 		}
 	}
 	return nil

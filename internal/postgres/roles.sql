@@ -1,9 +1,9 @@
--- Who may do what in this database. All of it may be said again at any time; the
--- roles are there (roles.go makes them), and everything here belongs to whoever
--- says it. What is not granted is not allowed: no user of a component owns
--- anything in the schema recflow, and none may make tables there.
+-- Privileges in this database. The script can be run any number of times, by
+-- the owner of the schema, after roles.go has created the roles. No role owns
+-- anything in the schema recflow or may create tables in it, and what is not
+-- granted is denied.
 
--- The database is recflow's own.
+-- The database is used by recflow only.
 DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
@@ -19,8 +19,9 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA recflow FROM PUBLIC, recflow_loader, recfl
 GRANT USAGE ON SCHEMA recflow TO recflow_loader, recflow_stream, recflow_api, recflow_auditor;
 GRANT SELECT ON recflow.schema_version TO recflow_loader, recflow_stream, recflow_api, recflow_auditor;
 
--- The worker. It makes, fills, judges and drops versions, and says how backfills
--- go; it reads what was streamed and drops what every version has counted.
+-- The worker. It creates, loads, verifies and drops versions and records the
+-- progress of backfills; it reads streamed events and deletes those that every
+-- version covers.
 GRANT SELECT ON
     recflow.versions, recflow.gates, recflow.claims, recflow.live, recflow.flips, recflow.horizon, recflow.item_state, recflow.item_changes,
     recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts
@@ -39,16 +40,15 @@ GRANT INSERT ON recflow.backfill_attempts TO recflow_loader;
 GRANT UPDATE (state, workflow_run_id, run_id, version_id, error, ended_at) ON recflow.backfill_attempts TO recflow_loader;
 GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text), recflow.open_version(name) TO recflow_loader;
 
--- The stream. It keeps events and what became of them, and changes neither: the
--- database's clock says when.
+-- The stream. It inserts events and verdicts and changes neither: the
+-- database's clock sets their times.
 GRANT SELECT ON recflow.versions, recflow.live, recflow.item_state, recflow.item_changes, recflow.live_events, recflow.event_verdicts TO recflow_stream;
 GRANT INSERT (event_id, user_id, item_id, event_type, value, session_id, recommendation_id, occurred_at, digest) ON recflow.live_events TO recflow_stream;
 GRANT INSERT (event_id, digest, verdict, reason, stage, version_id, arrived_at) ON recflow.event_verdicts TO recflow_stream;
 GRANT INSERT (event_id, version_id, live_stage, stale_stage, live_rank, stale_rank), SELECT (event_id) ON recflow.evaluations TO recflow_stream;
 
--- The API. It writes what people ask for, and moves the live pointer and drops
--- versions through functions only. What happened cannot be written otherwise:
--- the audit takes new entries and nothing else.
+-- The API. It records requests, and moves the live pointer and drops versions
+-- through functions only. The audit is append-only.
 GRANT SELECT ON
     recflow.versions, recflow.gates, recflow.live, recflow.flips, recflow.horizon, recflow.item_state, recflow.item_changes,
     recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts,
@@ -65,10 +65,10 @@ GRANT UPDATE (state, error, ended_at) ON recflow.backfill_attempts TO recflow_ap
 GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text),
     recflow.roll_back(bigint, text, text), recflow.drop_version(bigint) TO recflow_api;
 
--- A row is locked by those who may change a column of it. These columns can only
--- be true, so whoever may change one can lock and nothing more.
+-- A row lock needs the privilege to update a column. These columns can only be
+-- true, so this privilege allows a lock and nothing else.
 GRANT UPDATE (one) ON recflow.live TO recflow_loader, recflow_api;
 GRANT UPDATE (one) ON recflow.horizon TO recflow_api;
 
--- The auditor. Who asked for what, what came of it, and nothing of any user.
+-- The auditor. It reads requests and their outcomes, and no user data.
 GRANT SELECT ON recflow.audit, recflow.flips, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts TO recflow_auditor;

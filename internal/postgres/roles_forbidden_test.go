@@ -13,14 +13,14 @@ import (
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
-// refused are the SQLSTATEs of what a role may not do, and of what a function
-// does not do for anybody.
+// refused are the SQLSTATEs of a missing privilege and of a failed check in a
+// function.
 const (
 	insufficientPrivilege = "42501"
 	notInState            = "55000"
 )
 
-func TestAUserIsRefusedWhatIsNotItsOwn(t *testing.T) {
+func TestRoles_deny_what_is_not_granted(t *testing.T) {
 	t.Parallel()
 	b := newRoles(t)
 	loading := b.another(t, true)
@@ -120,25 +120,25 @@ func TestAUserIsRefusedWhatIsNotItsOwn(t *testing.T) {
 		}
 	}
 
-	t.Run("and by a function what must not be", func(t *testing.T) {
+	t.Run("functions refuse invalid changes for every role", func(t *testing.T) {
 		api := connectAs(t, b.url, postgres.RoleAPI)
 		for what, statement := range map[string]string{
-			"a version that is loading":         fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", loading.ID),
-			"one that is not there":             "SELECT recflow.promote(4711, 2, false, 'a', 'b')",
-			"one for evaluation":                fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", evaluation.ID),
-			"from where the pointer no more is": fmt.Sprintf("SELECT recflow.promote(%d, 1, false, 'a', 'b')", b.earlier.ID),
-			"a rollback from there":             "SELECT recflow.roll_back(1, 'a', 'b')",
-			"away with what is live":            fmt.Sprintf("SELECT recflow.drop_version(%d)", b.live.ID),
-			"away with what is loading":         fmt.Sprintf("SELECT recflow.drop_version(%d)", loading.ID),
+			"promote a version that is loading":             fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", loading.ID),
+			"promote a version that does not exist":         "SELECT recflow.promote(4711, 2, false, 'a', 'b')",
+			"promote a version for evaluation":              fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", evaluation.ID),
+			"promote from an old revision of the pointer":   fmt.Sprintf("SELECT recflow.promote(%d, 1, false, 'a', 'b')", b.earlier.ID),
+			"roll back from an old revision of the pointer": "SELECT recflow.roll_back(1, 'a', 'b')",
+			"drop the live version":                         fmt.Sprintf("SELECT recflow.drop_version(%d)", b.live.ID),
+			"drop a version that is loading":                fmt.Sprintf("SELECT recflow.drop_version(%d)", loading.ID),
 		} {
 			require.Equal(t, notInState, codeOf(t, api, statement), what)
 		}
 		_, err := owner.Exec(t.Context(), "UPDATE recflow.horizon SET stored_before = '2100-01-01'")
 		require.NoError(t, err)
-		require.Equal(t, notInState, codeOf(t, api, fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", b.earlier.ID)), "behind the horizon")
+		require.Equal(t, notInState, codeOf(t, api, fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", b.earlier.ID)), "promote a version behind the horizon")
 	})
 
-	t.Run("and the public everything", func(t *testing.T) {
+	t.Run("PUBLIC may do nothing", func(t *testing.T) {
 		var open []string
 		require.NoError(t, owner.QueryRow(t.Context(), `
 			SELECT coalesce(array_agg(what), '{}')
@@ -157,7 +157,7 @@ func TestAUserIsRefusedWhatIsNotItsOwn(t *testing.T) {
 		require.Empty(t, open)
 	})
 
-	t.Run("and functions that run as their owner belong to one with few rights", func(t *testing.T) {
+	t.Run("functions run as an owner with few privileges", func(t *testing.T) {
 		var super []string
 		require.NoError(t, owner.QueryRow(t.Context(), `
 			SELECT coalesce(array_agg(proname), '{}')
@@ -168,7 +168,7 @@ func TestAUserIsRefusedWhatIsNotItsOwn(t *testing.T) {
 	})
 }
 
-func TestTheAuditorReadsWhatWasAskedFor(t *testing.T) {
+func TestRoles_let_the_auditor_read_requests(t *testing.T) {
 	t.Parallel()
 	b := newRoles(t)
 	s := postgrestest.Open(t, postgrestest.URLAs(t, b.url, postgres.RoleAuditor))
@@ -191,7 +191,7 @@ func connectAs(t *testing.T, url, role string) *pgx.Conn {
 	return conn
 }
 
-// codeOf is the SQLSTATE of a statement that fails, which is undone in any case.
+// codeOf returns the SQLSTATE of a statement, and rolls it back.
 func codeOf(t *testing.T, conn *pgx.Conn, statement string) string {
 	t.Helper()
 	tx, err := conn.Begin(t.Context())

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// giveSchemaToOwner gives what a superuser has made in the schema recflow to
-// recflow_owner, so that functions which run with the rights of their owner have
+// giveSchemaToOwner transfers what a superuser created in the schema recflow to
+// recflow_owner, so that functions which run with their owner's privileges have
 // no more than those.
 func (g granter) giveSchemaToOwner(ctx context.Context) error {
 	missing, err := g.missing(ctx, RoleOwner)
@@ -49,8 +49,8 @@ func (g granter) giveSchemaToOwner(ctx context.Context) error {
 		END $$`)
 }
 
-// giveVersionsToLoader gives versions that were made before there were users to
-// the one that drops them, and lets the readers read them.
+// giveVersionsToLoader transfers versions that were created before the
+// component users to the loader, and grants the readers access to them.
 func (g granter) giveVersionsToLoader(ctx context.Context) error {
 	rows, err := g.tx.Query(ctx, `
 		SELECT n.nspname
@@ -66,7 +66,8 @@ func (g granter) giveVersionsToLoader(ctx context.Context) error {
 	if err != nil || len(versions) == 0 {
 		return err
 	}
-	// Only a member gives something away to a role; it need not stay one.
+	// Only a member of a role can transfer ownership to it; the membership is
+	// temporary.
 	me, member := pgx.Identifier{g.me}.Sanitize(), false
 	err = g.tx.QueryRow(ctx, "SELECT pg_has_role(current_user, $1::name, 'USAGE')", RoleLoader).Scan(&member)
 	if err != nil {
@@ -74,7 +75,7 @@ func (g granter) giveVersionsToLoader(ctx context.Context) error {
 	}
 	if !member {
 		if err := g.run(ctx, "GRANT "+RoleLoader+" TO "+me); err != nil {
-			return fmt.Errorf("%s has to be a member of %s for it: %w", g.me, RoleLoader, err)
+			return fmt.Errorf("%s must be a member of %s: %w", g.me, RoleLoader, err)
 		}
 	}
 	for _, schema := range versions {

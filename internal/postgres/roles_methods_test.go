@@ -19,13 +19,13 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// rolesBundle is a database with users and something of everything in it.
+// rolesBundle is a database with component users and some data of every kind.
 type rolesBundle struct {
 	url     string
-	owner   *postgrestest.Store // may do everything
+	owner   *postgrestest.Store // has all privileges
 	live    recsys.Version
-	earlier recsys.Version // ready, live before
-	n       int            // of what was made so far
+	earlier recsys.Version // ready, previously live
+	n       int            // counter for unique names
 }
 
 // smallGraph gives versions an index.
@@ -36,7 +36,7 @@ func newRoles(t *testing.T) *rolesBundle {
 	b := &rolesBundle{url: postgrestest.URL(t)}
 	postgrestest.Grant(t, b.url)
 	b.owner = postgrestest.Open(t, b.url)
-	// As the worker does: what is made belongs to who makes it.
+	// as the worker does: the creator owns what it creates
 	loader := postgrestest.Open(t, postgrestest.URLAs(t, b.url, postgres.RoleLoader))
 	b.earlier = postgrestest.Build(t, loader, postgrestest.Fixture{RunID: "first", Items: 60, Users: 30, Search: smallGraph})
 	b.live = postgrestest.Build(t, loader, postgrestest.Fixture{RunID: "second", Items: 60, Users: 30, Search: smallGraph})
@@ -45,16 +45,16 @@ func newRoles(t *testing.T) *rolesBundle {
 	return b
 }
 
-// name is one that was not used before.
+// name returns a new unique name.
 func (b *rolesBundle) name() string { b.n++; return fmt.Sprintf("n%d", b.n) }
 
-// another is a version that the worker has made.
+// another returns a new version created by the worker.
 func (b *rolesBundle) another(t *testing.T, loading bool) recsys.Version {
 	loader := postgrestest.Open(t, postgrestest.URLAs(t, b.url, postgres.RoleLoader))
 	return postgrestest.Build(t, loader, postgrestest.Fixture{RunID: b.name(), Items: 20, Users: 20, Loading: loading})
 }
 
-// backfill is a pending backfill of one slice.
+// backfill returns a pending backfill of one slice.
 func (b *rolesBundle) backfill(t *testing.T) backfill.Backfill {
 	t.Helper()
 	b.n++
@@ -65,7 +65,7 @@ func (b *rolesBundle) backfill(t *testing.T) backfill.Backfill {
 	return made
 }
 
-// running is a backfill whose slice runs.
+// running returns a backfill whose slice is running.
 func (b *rolesBundle) running(t *testing.T) (backfill.Backfill, backfill.Slice) {
 	t.Helper()
 	made := b.backfill(t)
@@ -81,7 +81,7 @@ func (b *rolesBundle) running(t *testing.T) (backfill.Backfill, backfill.Slice) 
 func (b *rolesBundle) failed(t *testing.T) backfill.Backfill {
 	t.Helper()
 	made, _ := b.running(t)
-	_, err := b.owner.EndBackfill(t.Context(), made.ID, 1, "it broke")
+	_, err := b.owner.EndBackfill(t.Context(), made.ID, 1, "failed")
 	require.NoError(t, err)
 	return made
 }
@@ -100,7 +100,8 @@ func (b *rolesBundle) event() recsys.Event {
 
 type storeCall func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error
 
-// methods calls each method that a component calls so that it has something to do.
+// methods calls each method that a component uses, with data for which it has
+// work to do.
 var methods = map[string]storeCall{
 	"Abandoned": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.Abandoned(t.Context()))
@@ -174,7 +175,7 @@ var methods = map[string]storeCall{
 		return err
 	},
 	"CreateBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		b.failed(t) // there are earlier slices to look at
+		b.failed(t) // earlier slices exist
 		_, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, b.name(), 100+b.n, 102+b.n))
 		return err
 	},
@@ -184,7 +185,7 @@ var methods = map[string]storeCall{
 	},
 	"CreateVersion": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		m, _ := postgrestest.Generate(t, postgrestest.Fixture{RunID: b.name(), Items: 20, Users: 20})
-		for range 2 { // the second one takes it over
+		for range 2 { // the second attempt takes it over
 			if _, err := s.CreateVersion(t.Context(), versions.NewVersion{Manifest: m}); err != nil {
 				return err
 			}
@@ -212,7 +213,7 @@ var methods = map[string]storeCall{
 	},
 	"EndBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		running, _ := b.running(t)
-		return second(s.EndBackfill(t.Context(), running.ID, 1, "it broke"))
+		return second(s.EndBackfill(t.Context(), running.ID, 1, "failed"))
 	},
 	"EndSlice": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		running, slice := b.running(t)
@@ -226,7 +227,7 @@ var methods = map[string]storeCall{
 		return s.Audited(t.Context(), ledger.Audit{Actor: "a", Action: "a"}, func(tx *postgres.DB) error { return tx.Exclusive(t.Context(), "x") })
 	},
 	"Fail": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return s.Fail(t.Context(), b.another(t, true).ID, "it broke")
+		return s.Fail(t.Context(), b.another(t, true).ID, "failed")
 	},
 	"FindBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return found(second(s.FindBackfill(t.Context(), "k", nil)))
@@ -375,7 +376,7 @@ var methods = map[string]storeCall{
 		return second(s.Tokens(t.Context(), 0, 10))
 	},
 	"User": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return found(second(s.User(t.Context(), b.live, "nobody")))
+		return found(second(s.User(t.Context(), b.live, "stranger")))
 	},
 	"UserStates": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		_, _, err := s.UserStates(t.Context(), b.live, []string{"u00001"})
@@ -404,10 +405,10 @@ var methods = map[string]storeCall{
 	},
 }
 
-// second is the error of two results.
+// second returns the error of two results.
 func second[T any](_ T, err error) error { return err }
 
-// found forgives that what was asked for is not there: it was looked for.
+// found ignores recsys.ErrNotFound: the privilege to look was enough.
 func found(err error) error {
 	if errors.Is(err, recsys.ErrNotFound) {
 		return nil

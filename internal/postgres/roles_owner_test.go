@@ -18,8 +18,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// owned is a server on which recflow_owner is no superuser and owns a database,
-// as the master user of RDS does.
+// owned is a server on which recflow_owner is not a superuser and owns a
+// database, as the master user of RDS does.
 type owned struct {
 	server *pgserver.Server
 	super  *pgx.Conn
@@ -35,7 +35,7 @@ func newOwned(t *testing.T) *owned {
 	o.exec(t, admin, "CREATE ROLE recflow_owner LOGIN CREATEROLE CREATEDB PASSWORD '"+ownersPassword+"'")
 	o.exec(t, admin, "CREATE DATABASE recflow OWNER recflow_owner")
 	o.super = o.connect(t, o.server.URL("recflow"))
-	o.exec(t, o.super, "CREATE EXTENSION vector") // which the master user of RDS may make
+	o.exec(t, o.super, "CREATE EXTENSION vector") // the master user of RDS may create it
 	o.url = o.as(t, postgres.RoleOwner, ownersPassword)
 	return o
 }
@@ -66,7 +66,7 @@ func (o *owned) migrate(t *testing.T) error {
 	return postgres.MigrateAndGrant(t.Context(), postgres.Options{URL: o.url})
 }
 
-// old makes a live version as the owner, from before there were users.
+// old creates a live version as the owner, without component users.
 func (o *owned) old(t *testing.T) recsys.Version {
 	t.Helper()
 	require.NoError(t, postgres.Migrate(t.Context(), o.url))
@@ -76,14 +76,14 @@ func (o *owned) old(t *testing.T) recsys.Version {
 	return v
 }
 
-// memberOf reports whether the owner is a member of a role, in any way.
+// memberOf reports whether the owner is a direct or indirect member of a role.
 func (o *owned) memberOf(t *testing.T, role string) (member bool) {
 	t.Helper()
 	require.NoError(t, o.super.QueryRow(t.Context(), "SELECT pg_has_role('recflow_owner'::name, $1::name, 'MEMBER')", role).Scan(&member))
 	return member
 }
 
-// works makes, reads and drops versions as the components do.
+// works creates, reads and drops versions as the components do.
 func (o *owned) works(t *testing.T, old recsys.Version) {
 	t.Helper()
 	for _, role := range postgres.Roles() {
@@ -104,7 +104,7 @@ func (o *owned) works(t *testing.T, old recsys.Version) {
 	require.Equal(t, []int64{old.ID}, dropped)
 }
 
-func TestAnOwnerWhoIsNoSuperuserMigratesAndGrants(t *testing.T) {
+func TestMigrateAndGrant_works_for_an_owner_without_superuser(t *testing.T) {
 	t.Parallel()
 	o := newOwned(t)
 	old := o.old(t)
@@ -113,23 +113,23 @@ func TestAnOwnerWhoIsNoSuperuserMigratesAndGrants(t *testing.T) {
 	}
 	o.works(t, old)
 
-	t.Run("and is told that tokens would lock it out", func(t *testing.T) {
-		require.True(t, o.memberOf(t, postgres.RoleLoader), "who makes a role administers it")
+	t.Run("and the error says that tokens would lock the owner out", func(t *testing.T) {
+		require.True(t, o.memberOf(t, postgres.RoleLoader), "the creator of a role administers it")
 		o.exec(t, o.super, "CREATE ROLE rds_iam")
 		require.ErrorContains(t, o.migrate(t), "recflow_owner is a member of recflow_loader")
 		require.False(t, o.memberOf(t, "rds_iam"))
 	})
 }
 
-// Of RDS, the test has the role rds_iam and the rule that its members sign in
-// with tokens only. There the master user may grant it without being a member,
-// which Postgres lets a superuser do alone.
-func TestTheOwnerStaysAbleToSignInWhenTheUsersGetTokens(t *testing.T) {
+// The test imitates RDS with the role rds_iam and the rule that its members
+// sign in with tokens only. On RDS the master user may grant it without being a
+// member, for which Postgres requires a superuser.
+func TestMigrateAndGrant_lets_the_owner_sign_in_with_tokens_enabled(t *testing.T) {
 	t.Parallel()
 	o := newOwned(t)
 	old := o.old(t)
 	o.exec(t, o.super, "CREATE ROLE rds_iam")
-	require.ErrorContains(t, o.migrate(t), "recflow_owner may not grant rds_iam to recflow_loader; have the master user")
+	require.ErrorContains(t, o.migrate(t), "recflow_owner may not grant rds_iam to recflow_loader; run the migration as the master user")
 	for _, role := range postgres.Roles() {
 		o.exec(t, o.super, "GRANT rds_iam TO "+role)
 	}
@@ -147,15 +147,15 @@ func TestTheOwnerStaysAbleToSignInWhenTheUsersGetTokens(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := pgx.Connect(t.Context(), o.as(t, postgres.RoleLoader, "test"))
 		return err != nil
-	}, 30*time.Second, 20*time.Millisecond, "members of rds_iam have a password still")
-	require.NoError(t, o.migrate(t), "the owner cannot sign in any more")
+	}, 30*time.Second, 20*time.Millisecond, "members of rds_iam still have a password")
+	require.NoError(t, o.migrate(t), "the owner can no longer sign in")
 
 	var helpers int
 	require.NoError(t, o.super.QueryRow(t.Context(), "SELECT count(*) FROM pg_roles WHERE rolname = 'recflow_maker'").Scan(&helpers))
 	require.Zero(t, helpers)
 }
 
-func TestASuperuserGivesWhatItHasMadeToTheOwner(t *testing.T) {
+func TestMigrateAndGrant_transfers_a_superusers_schema_to_the_owner(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.URL(t)
 	s := postgrestest.Open(t, url)

@@ -29,7 +29,7 @@ var components = map[string]string{
 	postgres.RoleAPI:    "api",
 }
 
-func TestEachComponentDoesAsItsUserWhatItsCodeCalls(t *testing.T) {
+func TestRoles_allow_every_method_that_a_component_calls(t *testing.T) {
 	t.Parallel()
 	for role, dir := range components {
 		t.Run(dir, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestEachComponentDoesAsItsUserWhatItsCodeCalls(t *testing.T) {
 			s := postgrestest.Open(t, postgrestest.URLAs(t, b.url, role))
 			for _, method := range called {
 				call, known := methods[method]
-				require.True(t, known, "%s calls Store.%s: add it to methods, and what it needs to roles.sql", dir, method)
+				require.True(t, known, "%s calls Store.%s: add it to methods, and its privileges to roles.sql", dir, method)
 				require.NoError(t, call(t, b, s), "Store.%s as %s", method, role)
 			}
 			t.Logf("%s: %d methods", role, len(called))
@@ -48,8 +48,8 @@ func TestEachComponentDoesAsItsUserWhatItsCodeCalls(t *testing.T) {
 	}
 }
 
-// methodsCalledBy lists the methods of the store that a binary and the packages
-// it is made of call, going by their names: rather one too many than one too few.
+// methodsCalledBy lists the store methods that a binary and its packages call.
+// It matches by name, so it may list too many, but not too few.
 func methodsCalledBy(t *testing.T, dir string) []string {
 	t.Helper()
 	called := map[string]bool{}
@@ -73,8 +73,8 @@ func methodsCalledBy(t *testing.T, dir string) []string {
 	return names
 }
 
-// isStoreMethod reports whether a store has a method of that name, or a database
-// one that needs rights.
+// isStoreMethod reports whether a store has a method of that name, or a
+// database has one that needs privileges.
 func isStoreMethod(name string) bool {
 	for _, store := range []reflect.Type{
 		reflect.TypeFor[*versions.Store](), reflect.TypeFor[*embeddings.Store](), reflect.TypeFor[*events.Store](), reflect.TypeFor[*ledger.Store](),
@@ -95,12 +95,12 @@ func isPackage(file *ast.File, x ast.Expr) bool {
 	})
 }
 
-// filesOf reads the Go files of a package of this module and of those that it
-// imports, apart from the stores' own.
+// filesOf parses the Go files of a package and of its imports in this module,
+// without the stores themselves.
 func filesOf(t *testing.T, dir string) (files []*ast.File) {
 	t.Helper()
 	const module, root = "github.com/recflow/recflow/", "../.."
-	// Workflows name the steps, and only the worker runs them.
+	// The client uses workflows only by name; the worker runs them.
 	seen := map[string]bool{"internal/postgres": true, "internal/postgres/versions": true, "internal/postgres/embeddings": true, "internal/postgres/events": true, "internal/postgres/ledger": true,
 		"workflows": true, "activities": dir != "worker"}
 	for todo := []string{dir}; len(todo) > 0; todo = todo[1:] {

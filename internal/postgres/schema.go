@@ -6,29 +6,29 @@ import (
 	"io/fs"
 )
 
-// CheckSchema returns an error that says what to do when the database has not
-// seen the migrations of this binary, or has seen later ones.
+// CheckSchema returns an error with instructions if the schema of the database
+// is older or newer than this binary requires.
 func (db *DB) CheckSchema(ctx context.Context) error {
 	h, err := db.Health(ctx)
 	switch {
 	case err != nil:
 		return err
 	case h.SchemaVersion < h.SchemaWanted:
-		return fmt.Errorf("the database is at schema version %d and this binary needs %d: migrate it first with `recflow database migrate` (`recflow up` does it too)", h.SchemaVersion, h.SchemaWanted)
+		return fmt.Errorf("the database has schema version %d and this binary needs %d; run `recflow database migrate` (`recflow up` also does this)", h.SchemaVersion, h.SchemaWanted)
 	case h.SchemaVersion > h.SchemaWanted:
-		return fmt.Errorf("the database is at schema version %d and this binary knows %d: use a newer binary", h.SchemaVersion, h.SchemaWanted)
+		return fmt.Errorf("the database has schema version %d and this binary supports up to %d; use a newer binary", h.SchemaVersion, h.SchemaWanted)
 	}
 	return nil
 }
 
-// Health says which schema and which pgvector a database has.
+// Health is the versions of a database's schema and pgvector.
 type Health struct {
-	SchemaVersion   int // the number of its last migration
-	SchemaWanted    int // by this binary
+	SchemaVersion   int // number of the last migration
+	SchemaWanted    int // number that this binary needs
 	PgvectorVersion string
 }
 
-// Health asks the database how it is.
+// Health reads the versions of the database.
 func (db *DB) Health(ctx context.Context) (h Health, err error) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {

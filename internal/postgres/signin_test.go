@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
-// withoutPassword is the address without its password, which comes apart.
+// withoutPassword returns the address without its password, and the password.
 func withoutPassword(t *testing.T, address string) (bare, password, host string) {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -62,7 +62,7 @@ func TestEveryConnectionOfThePoolAsksForItsSecret(t *testing.T) {
 	require.EqualValues(t, 3, asked.Load())
 }
 
-func TestASecretThatCannotBeHadIsSaid(t *testing.T) {
+func TestOpen_reports_a_failing_secret(t *testing.T) {
 	t.Parallel()
 	bare, _, _ := withoutPassword(t, postgrestest.URL(t))
 	none := errors.New("no credentials")
@@ -71,7 +71,7 @@ func TestASecretThatCannotBeHadIsSaid(t *testing.T) {
 	require.ErrorContains(t, err, "as recflow")
 }
 
-func TestOpenSaysWhichCertificateFileIsMissing(t *testing.T) {
+func TestOpen_names_a_missing_certificate_file(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "rds-ca.pem")
 	_, err := postgres.Open(t.Context(), postgres.Options{URL: "postgres://x:hidden@db.example.com/recflow?sslmode=verify-full&sslrootcert=" + missing})

@@ -11,7 +11,7 @@ import (
 
 var errNoExtension = errors.New("the database has no pgvector; run the migrations first")
 
-// registerTypes teaches a new connection the types of pgvector.
+// registerTypes registers the types of pgvector with a new connection.
 func registerTypes(ctx context.Context, conn *pgx.Conn) error {
 	var there bool
 	if err := conn.QueryRow(ctx, "SELECT to_regtype('vector') IS NOT NULL").Scan(&there); err != nil {

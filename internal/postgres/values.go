@@ -2,7 +2,7 @@ package postgres
 
 import "time"
 
-// OrNull stores the zero time as null.
+// OrNull converts the zero time to null.
 func OrNull(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -10,7 +10,7 @@ func OrNull(t time.Time) *time.Time {
 	return &t
 }
 
-// OrZero reads null as the zero time.
+// OrZero converts null to the zero time.
 func OrZero(t *time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -18,7 +18,7 @@ func OrZero(t *time.Time) time.Time {
 	return *t
 }
 
-// Column is one value of every row, as an array parameter.
+// Column returns one value of every row, as an array parameter.
 func Column[R, T any](rows []R, value func(*R) T) []T {
 	out := make([]T, len(rows))
 	for i := range rows {
@@ -27,5 +27,5 @@ func Column[R, T any](rows []R, value func(*R) T) []T {
 	return out
 }
 
-// CopyHeader begins an answer in the binary format of COPY.
+// CopyHeader begins data in the binary format of COPY.
 var CopyHeader = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")

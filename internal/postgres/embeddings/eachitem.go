@@ -14,10 +14,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// EachItem emits every item of the version with its vector, and whether the
-// version lists it, whatever is said of it beside the version. They come in no
-// particular order, in one round trip, and are not kept: the vector is valid
-// until emit returns. It ends at the first error of emit.
+// EachItem calls emit for every item of the version, with its vector and its
+// availability in the version, without overrides. The order is undefined. It
+// takes one round trip and does not buffer: the vector is valid until emit
+// returns. It stops at the first error of emit.
 func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(itemID string, vector []float32, available bool) error) error {
 	conn, err := s.db.Acquire(ctx)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(itemID
 		}
 		return emit(string(fields[0]), vector, bytes.Equal(fields[2], []byte{1}))
 	}
-	// A COPY asks for no types before, unlike a query.
+	// Unlike a query, COPY needs no round trip for types.
 	sql := fmt.Sprintf("COPY (SELECT item_id, embedding, available FROM %s.items) TO STDOUT (FORMAT binary)", postgres.SchemaOf(v.ID))
 	if _, err := conn.Conn().PgConn().CopyTo(ctx, r, sql); err != nil {
 		return fmt.Errorf("items of version %d: %w", v.ID, postgres.Translate(err))
@@ -43,9 +43,9 @@ func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(itemID
 	return nil
 }
 
-// Availability is what is said beside the versions of whether items may be
-// listed. It holds what was said at the revision, in the sense of UserStates,
-// and may hold what was said after it.
+// Availability is the overridden availability of items. It includes every
+// change up to the revision, in the sense of UserStates, and may include later
+// ones.
 func (s *Store) Availability(ctx context.Context) (said map[string]bool, revision int64, err error) {
 	said = map[string]bool{}
 	batch := &pgx.Batch{}
@@ -60,20 +60,21 @@ func (s *Store) Availability(ctx context.Context) (said map[string]bool, revisio
 		return err
 	})
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, 0, fmt.Errorf("what is said of items: %w", postgres.Translate(err))
+		return nil, 0, fmt.Errorf("read availability overrides: %w", postgres.Translate(err))
 	}
 	return said, revision, nil
 }
 
-var errCopyFormat = errors.New("the server's answer to COPY is not in its binary format")
+var errCopyFormat = errors.New("the response to COPY is not in binary format")
 
-// copyReader takes the answer to a COPY in binary format apart, in whatever
-// pieces it arrives: a header, then rows as packer describes them, then -1.
+// copyReader parses the response to a COPY in binary format, which arrives in
+// pieces of any size: a header, then rows in the format that packer describes,
+// then -1.
 type copyReader struct {
 	columns int
-	emit    func(fields [][]byte) error // valid until it returns
+	emit    func(fields [][]byte) error // fields are valid until it returns
 
-	rest   []byte // of a piece that ended within a row
+	rest   []byte // start of a row that the last piece did not complete
 	begun  bool
 	ended  bool
 	fields [][]byte
@@ -90,7 +91,7 @@ func (r *copyReader) Write(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if n == 0 { // the rest has yet to come
+		if n == 0 { // wait for the rest
 			break
 		}
 		in = in[n:]
@@ -99,7 +100,7 @@ func (r *copyReader) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// next reads the header or a row, and returns how long it is; 0: not complete.
+// next parses the header or a row, and returns its length; 0: incomplete.
 func (r *copyReader) next(in []byte) (int, error) {
 	if !r.begun {
 		if len(in) < len(postgres.CopyHeader) {
@@ -130,7 +131,7 @@ func (r *copyReader) next(in []byte) (int, error) {
 		}
 		size := int(int32(binary.BigEndian.Uint32(in[at:])))
 		at += 4
-		if size < 0 { // null, of which there is none
+		if size < 0 { // null, which no column allows
 			return 0, errCopyFormat
 		}
 		if len(in) < at+size {
@@ -142,7 +143,7 @@ func (r *copyReader) next(in []byte) (int, error) {
 	return at, r.emit(r.fields)
 }
 
-// unpackVector is the reverse of packVector without its length.
+// unpackVector is the inverse of packVector, without the length.
 func unpackVector(dst []float32, field []byte) error {
 	if len(field) != 4+4*len(dst) || int(binary.BigEndian.Uint16(field)) != len(dst) {
 		return errCopyFormat

@@ -1,6 +1,6 @@
 package embeddings
 
-// What the tests see of the unexported half of the store.
+// Access for tests to unexported parts of the store.
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Explain returns the plan of a query as Postgres makes it.
+// Explain returns the plan of a query as the store runs it.
 func Explain(t testing.TB, s *Store, v recsys.Version, q recsys.Query) string {
 	t.Helper()
 	p, err := s.plan(t.Context(), v, q)
@@ -24,8 +24,8 @@ func Explain(t testing.TB, s *Store, v recsys.Version, q recsys.Query) string {
 	return explain(t, s, p, v, q)
 }
 
-// ExplainWalk is Explain with the walk through the graph forced, as it is on a
-// catalogue that is large enough.
+// ExplainWalk is Explain with an index scan of the graph forced, as it is on a
+// large catalog.
 func ExplainWalk(t testing.TB, s *Store, v recsys.Version, q recsys.Query) string {
 	t.Helper()
 	return explain(t, s, plan{ef: 100, candidates: q.K + 32}, v, q)
@@ -56,8 +56,8 @@ func explain(t testing.TB, s *Store, p plan, v recsys.Version, q recsys.Query) s
 	return text
 }
 
-// Walk answers a query from the graph however few items are eligible, and does
-// not fall back.
+// Walk answers a query from the graph, however few items are eligible, without
+// a fallback to an exact search.
 func Walk(ctx context.Context, s *Store, v recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
 	eligible := v.Items
 	if q.Category != "" {
@@ -71,7 +71,7 @@ func Walk(ctx context.Context, s *Store, v recsys.Version, q recsys.Query) ([]re
 	return hits, err
 }
 
-// ExplainStates returns the plan of the look-up of n users' events.
+// ExplainStates returns the plan of the lookup of n users' events.
 func ExplainStates(t testing.TB, s *Store, v recsys.Version, n int) string {
 	t.Helper()
 	ids := make([]string, n)

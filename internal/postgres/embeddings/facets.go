@@ -18,7 +18,7 @@ type facets struct {
 	categories, tags map[string]int64
 }
 
-// estimate is an upper bound of the rows that the query's filters leave.
+// estimate returns an upper bound of the rows that match the query's filters.
 func (f facets) estimate(q recsys.Query) int64 {
 	eligible := int64(-1)
 	consider := func(rows int64) {
@@ -35,14 +35,14 @@ func (f facets) estimate(q recsys.Query) int64 {
 	return max(eligible, 0)
 }
 
-// facetCache keeps the facets of the versions in use. They never change.
+// facetCache caches the facets of the versions in use. They never change.
 type facetCache struct {
 	mu        sync.Mutex
 	byVersion map[int64]facets
-	latest    int64 // the version that users were read of last
+	latest    int64 // version of the last read of users
 }
 
-// first reports whether a version is another one than the last time.
+// first reports whether a version differs from that of the last call.
 func (c *facetCache) first(version int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,7 +51,7 @@ func (c *facetCache) first(version int64) bool {
 	return first
 }
 
-// cachedVersions bounds the cache; a reader uses one or two versions at a time.
+// cachedVersions limits the cache; a reader uses one or two versions at a time.
 const cachedVersions = 8
 
 func (s *Store) facets(ctx context.Context, v recsys.Version) (facets, error) {
@@ -88,7 +88,8 @@ func (s *Store) facets(ctx context.Context, v recsys.Version) (facets, error) {
 	return f, nil
 }
 
-// countFacets counts, for a version that is being built, the categories and tags that are too large to be scanned.
+// countFacets counts, while a version is being built, the categories and tags
+// that are too large to be scanned.
 func CountFacets(ctx context.Context, conn *pgxpool.Conn, v recsys.Version) error {
 	schema := postgres.SchemaOf(v.ID)
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {

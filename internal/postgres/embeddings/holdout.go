@@ -11,9 +11,9 @@ import (
 )
 
 // HoldoutUsers calls fn for every hold-out user of a version, ordered by user
-// id, with the user's events in (occurred_at, event_id) order. It reads whole
-// users, a page of them at a time, and holds no connection while fn runs: fn
-// needs some itself.
+// id, with the user's events in (occurred_at, event_id) order. It reads a page
+// of users at a time and holds no connection while fn runs, because fn needs
+// connections itself.
 func (s *Store) HoldoutUsers(ctx context.Context, v recsys.Version, fn func(userID string, history, answers []recsys.Event) error) error {
 	for last := ""; ; {
 		rows, err := s.holdoutAfter(ctx, v, last)
@@ -70,13 +70,13 @@ func (s *Store) holdoutAfter(ctx context.Context, v recsys.Version, after string
 	})
 }
 
-// PopularBaseline is what a list without any user in it would offer to the
-// version's hold-out: the available items by the number of users who like them,
-// most first, ties by id. The hold-out users themselves do not count, whose
-// answers the list is measured by. It is long enough to fill k places for each
-// of them after what that user has met is left out.
+// PopularBaseline returns the non-personalized baseline for the version's
+// hold-out: the available items by the number of users who like them, in
+// descending order, ties by id. It does not count the hold-out users, whose
+// answers the baseline is measured against. It is long enough to fill k
+// positions for each of them after their seen items are excluded.
 func (s *Store) PopularBaseline(ctx context.Context, v recsys.Version, bound recsys.HoldoutBound, k int) ([]string, error) {
-	// 16 hex digits order as the integers do.
+	// 16 hex digits sort like the integers.
 	rows, err := s.db.Query(ctx, fmt.Sprintf(`
 		WITH held_out AS (
 			SELECT item_id, count(*) AS likes
@@ -106,7 +106,7 @@ func (s *Store) PopularBaseline(ctx context.Context, v recsys.Version, bound rec
 	return ids, nil
 }
 
-// CountRows counts the rows of a version's tables.
+// CountRows returns the number of rows in each of a version's tables.
 func (s *Store) CountRows(ctx context.Context, v recsys.Version) (items, users, holdout int64, err error) {
 	err = s.db.QueryRow(ctx, fmt.Sprintf(`
 		SELECT
@@ -119,8 +119,8 @@ func (s *Store) CountRows(ctx context.Context, v recsys.Version) (items, users, 
 	return items, users, holdout, nil
 }
 
-// BadVectors counts the vectors that no search can use: not finite, of no
-// length, or of another dimension than the version's.
+// BadVectors counts the vectors that no search can use: not finite, of zero
+// length, or with a dimension other than the version's.
 func (s *Store) BadVectors(ctx context.Context, v recsys.Version) (items, users int64, err error) {
 	const bad = "vector_norm(embedding) IN (0, 'NaN', 'Infinity') OR vector_dims(embedding) <> $1"
 	err = s.db.QueryRow(ctx, fmt.Sprintf(`

@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ItemVectors is the vectors of those of the items that the version has.
+// ItemVectors returns the vectors of the items that exist in the version.
 func (s *Store) ItemVectors(ctx context.Context, v recsys.Version, ids []string) (map[string][]float32, error) {
 	rows, err := s.db.Query(ctx, selectItemVectors(v), ids)
 	if err != nil {
@@ -34,7 +34,7 @@ func selectItemVectors(v recsys.Version) string {
 	return fmt.Sprintf("SELECT item_id, embedding FROM %s.items WHERE item_id = ANY($1)", postgres.SchemaOf(v.ID))
 }
 
-// Item is an item of a version and its vector, or recsys.ErrNotFound.
+// Item returns an item of a version and its vector, or recsys.ErrNotFound.
 func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recsys.Item, []float32, error) {
 	var item recsys.Item
 	var vector pgvector.Vector
@@ -52,7 +52,7 @@ func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recs
 	return item, vector.Slice(), nil
 }
 
-// Titles is the titles of those of the items that the version has.
+// Titles returns the titles of the items that exist in the version.
 func (s *Store) Titles(ctx context.Context, v recsys.Version, ids []string) (map[string]string, error) {
 	rows, err := s.db.Query(ctx, fmt.Sprintf(`
 		SELECT
@@ -76,8 +76,9 @@ func (s *Store) Titles(ctx context.Context, v recsys.Version, ids []string) (map
 	return titles, nil
 }
 
-// Popular is the K available items with the highest popularity under the
-// query's filters, most popular first, ties by item id. Score is the popularity.
+// Popular returns the K available items with the highest popularity under the
+// query's filters, in descending order, ties by item id. Score is the
+// popularity.
 func (s *Store) Popular(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
 	if q.K <= 0 {
 		return nil, nil
@@ -107,9 +108,9 @@ func selectPopular(v recsys.Version, q recsys.Query) (string, []any) {
 		LIMIT %s`, itemNow, postgres.SchemaOf(v.ID), withOverrides, where, b.arg(q.K)), b.args
 }
 
-// Popularity is how popular an item of the version is, and its place among the
-// available items, from 1. An item that is not available has the place that it
-// would have.
+// Popularity returns the popularity of an item of the version, and its rank
+// among the available items, from 1. For an item that is not available it
+// returns the rank that the item would have.
 func (s *Store) Popularity(ctx context.Context, v recsys.Version, itemID string) (popularity float64, rank int64, err error) {
 	err = s.db.QueryRow(ctx, fmt.Sprintf(`
 		SELECT

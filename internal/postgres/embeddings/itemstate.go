@@ -11,8 +11,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ItemState is what is said of an item beside the versions. What is nil is left
-// to the version.
+// ItemState is the overrides of an item. Nil means that the version's value
+// applies.
 type ItemState struct {
 	Available *bool
 	Title     *string
@@ -21,8 +21,8 @@ type ItemState struct {
 	UpdatedAt time.Time
 }
 
-// ItemChange changes what is said of an item. What is nil stays as it is, unless
-// it is named in Reset: then it is left to the version again.
+// ItemChange changes the overrides of an item. Nil leaves an override as it is,
+// unless Reset names it, which removes it.
 type ItemChange struct {
 	Available       *bool
 	Title, Category *string
@@ -32,8 +32,8 @@ type ItemChange struct {
 
 const itemStateColumns = "available, title, category, tags, updated_at"
 
-// ChangeItem changes what is said of an item: from now on and in every version,
-// also in those that do not have the item yet.
+// ChangeItem changes the overrides of an item: from now on and in every
+// version, including those that do not have the item yet.
 func (s *Store) ChangeItem(ctx context.Context, itemID string, c ItemChange) (ItemState, error) {
 	rows, err := s.db.Query(ctx, `
 		INSERT INTO recflow.item_state AS st (item_id, available, title, category, tags)
@@ -56,18 +56,18 @@ func (s *Store) ChangeItem(ctx context.Context, itemID string, c ItemChange) (It
 	return state, nil
 }
 
-// ItemState is what is said of an item, or recsys.ErrNotFound.
+// ItemState returns the overrides of an item, or recsys.ErrNotFound.
 func (s *Store) ItemState(ctx context.Context, itemID string) (ItemState, error) {
 	rows, err := s.db.Query(ctx, "SELECT "+itemStateColumns+" FROM recflow.item_state WHERE item_id = $1", itemID)
 	if err != nil {
-		return ItemState{}, fmt.Errorf("what is said of the item: %w", err)
+		return ItemState{}, fmt.Errorf("read overrides of the item: %w", err)
 	}
 	state, err := pgx.CollectExactlyOneRow(rows, scanItemState)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return ItemState{}, fmt.Errorf("what is said of the item: %w", recsys.ErrNotFound)
+		return ItemState{}, fmt.Errorf("read overrides of the item: %w", recsys.ErrNotFound)
 	}
 	if err != nil {
-		return ItemState{}, fmt.Errorf("what is said of the item: %w", err)
+		return ItemState{}, fmt.Errorf("read overrides of the item: %w", err)
 	}
 	return state, nil
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Nearest is the K available items with the largest recsys.Score with the
-// query's vector under its filters, best first, ties by item id. There are
-// min(K, eligible) of them whatever the filters leave. From an index the
-// result is approximate, as the recall gate measured it.
+// Nearest returns the K available items with the largest recsys.Score with the
+// query's vector under its filters, in descending order, ties by item id. There
+// are min(K, eligible) of them whatever the filters exclude. A result from an
+// index is approximate; the recall gate measures how much.
 func (s *Store) Nearest(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
 	hits, err := s.NearestMany(ctx, v, []recsys.Query{q})
 	if err != nil {
@@ -23,8 +23,8 @@ func (s *Store) Nearest(ctx context.Context, v recsys.Version, q recsys.Query) (
 	return hits[0], nil
 }
 
-// NearestMany answers many queries in one round trip; those that the index
-// leaves short are answered again, exactly, in a second one.
+// NearestMany answers many queries in one round trip. Queries for which the
+// index returns too few items are answered exactly in a second one.
 func (s *Store) NearestMany(ctx context.Context, v recsys.Version, queries []recsys.Query) ([][]recsys.Hit, error) {
 	hits := make([][]recsys.Hit, len(queries))
 	err := s.NearestEach(ctx, v, queries, func(i int, found []recsys.Hit) { hits[i] = found })
@@ -34,10 +34,10 @@ func (s *Store) NearestMany(ctx context.Context, v recsys.Version, queries []rec
 	return hits, nil
 }
 
-// NearestEach is NearestMany for a caller who can use a part of the answers: it
-// emits each as it arrives, in the order of the queries apart from those that
-// have to be answered again, and those emitted before an error stand. So a
-// deadline costs the queries it cuts off, and no others.
+// NearestEach is NearestMany for a caller that can use partial results: it
+// emits each result as it arrives, in the order of the queries except for those
+// that are answered again. Results emitted before an error are valid, so a
+// deadline costs only the queries that it cuts off.
 func (s *Store) NearestEach(ctx context.Context, v recsys.Version, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
 	plans := make([]plan, len(queries))
 	for i, q := range queries {
@@ -67,8 +67,8 @@ func (s *Store) NearestEach(ctx context.Context, v recsys.Version, queries []rec
 	return s.search(ctx, v, queries, again, emit)
 }
 
-// search sends the queries together. One implicit transaction spans them, so
-// that set_config reaches exactly the statement after it.
+// search sends the queries together. They run in one implicit transaction, so
+// that set_config applies to exactly the statement after it.
 func (s *Store) search(ctx context.Context, v recsys.Version, queries []recsys.Query, plans []plan, emit func(i int, hits []recsys.Hit)) error {
 	batch := &pgx.Batch{}
 	var pinned plan

@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// bruteForce is the answer that Nearest must give.
+// bruteForce returns the result that Nearest must return.
 func bruteForce(items []postgrestest.ItemRow, override map[string]bool, q recsys.Query) (ids []string) {
 	score := map[string]float64{}
 	for _, item := range items {
@@ -188,7 +188,7 @@ func TestPopularRanksWhatIsEligible(t *testing.T) {
 	}
 }
 
-func TestTheSearchUsesTheIndexItIsMeantTo(t *testing.T) {
+func TestNearest_uses_the_expected_index(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	for _, half := range []bool{false, true} {

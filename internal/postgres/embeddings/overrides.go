@@ -6,23 +6,23 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// What is said of an item in item_state overrides what its version was loaded
-// with: in what is shown of it, in whether it may be listed, and in the
-// categories and tags that it is found under (docs/decisions/0018-overrides.md).
+// Overrides in item_state apply on top of the version: to the displayed fields,
+// the availability, and the categories and tags that filters match
+// (docs/decisions/1011-overrides.md).
 
-// withOverrides joins what is said of items i.
+// withOverrides joins the overrides of items i.
 const withOverrides = "LEFT JOIN recflow.item_state st ON st.item_id = i.item_id"
 
-// itemNow is an item as it is to be shown, after withOverrides.
+// itemNow selects the displayed fields of an item, after withOverrides.
 const itemNow = `
 	i.item_id,
 	coalesce(st.title, i.title, ''),
 	coalesce(st.category, i.category, ''),
 	coalesce(st.tags, i.tags)`
 
-// filters is the condition that items i must meet, after withOverrides. Beside
-// what decides, it says where to look: in the indexes of the version and in
-// those of item_state.
+// filters returns the condition on items i, after withOverrides. Besides the
+// deciding conditions it adds redundant ones that let the planner use the
+// indexes of the version and of item_state.
 func (b *builder) filters(q recsys.Query) string {
 	conditions := []string{"coalesce(st.available, i.available)"}
 	if q.Category != "" {
@@ -40,8 +40,8 @@ func (b *builder) filters(q recsys.Query) string {
 	return b.without(conditions, q)
 }
 
-// walkFilters is filters for the walk through the graph, without a join: it
-// looks up what is said of each row that the walk meets, which are few.
+// walkFilters is filters for the scan of the graph, without a join: it looks up
+// the overrides of each row that the scan visits, which are few.
 func (b *builder) walkFilters(q recsys.Query) string {
 	said := func(column string) string {
 		return "coalesce((SELECT st." + column + " FROM recflow.item_state st WHERE st.item_id = i.item_id), i." + column + ")"

@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// say changes an item beside its version.
+// say changes the overrides of an item.
 func say(t testing.TB, s *postgrestest.Store, id string, c embeddings.ItemChange) embeddings.ItemState {
 	t.Helper()
 	state, err := s.ChangeItem(t.Context(), id, c)
@@ -31,19 +31,19 @@ func TestChangeItem(t *testing.T) {
 
 	say(t, s, "i", embeddings.ItemChange{Title: &title, Tags: []string{"a", "b"}})
 	st := say(t, s, "i", embeddings.ItemChange{Available: &no, Category: &empty})
-	require.Equal(t, []any{false, title, "", []string{"a", "b"}}, []any{*st.Available, *st.Title, *st.Category, st.Tags}, "what is left out stays")
+	require.Equal(t, []any{false, title, "", []string{"a", "b"}}, []any{*st.Available, *st.Title, *st.Category, st.Tags}, "a nil field stays as it is")
 	st = say(t, s, "i", embeddings.ItemChange{Tags: []string{}, Reset: []string{"title", "available"}})
 	require.Nil(t, st.Available)
 	require.Nil(t, st.Title)
-	require.Equal(t, []string{}, st.Tags, "no tags is not the same as nothing said of them")
+	require.Equal(t, []string{}, st.Tags, "an override without tags differs from no override")
 	again, err := s.ItemState(t.Context(), "i")
 	require.NoError(t, err)
 	require.Equal(t, st, again)
 }
 
-// TestWhatIsSaidOfItemsHolds changes items at random, and compares every kind of
-// answer with what is true of them now.
-func TestWhatIsSaidOfItemsHolds(t *testing.T) {
+// TestOverrides_apply_to_every_read changes items at random, and compares every kind
+// of result with the current overrides.
+func TestOverrides_apply_to_every_read(t *testing.T) {
 	t.Parallel()
 	for _, method := range []recsys.Search{
 		{Method: recsys.Exact},
@@ -141,8 +141,8 @@ func TestWhatIsSaidOfItemsHolds(t *testing.T) {
 	}
 }
 
-// TestFiltersOfEverySelectivity is what the API promises: exactly min(K,
-// eligible), and what an exact scan finds.
+// TestFiltersOfEverySelectivity checks what the API promises: exactly min(K,
+// eligible) items, those of an exact scan.
 func TestFiltersOfEverySelectivity(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
@@ -185,8 +185,8 @@ func TestFiltersOfEverySelectivity(t *testing.T) {
 	}
 }
 
-// TestAFilterUsesTheIndexes looks at the plan: what is said of items must not
-// turn a search for few of them into one through all.
+// TestAFilterUsesTheIndexes checks the plan: overrides must not turn a search
+// for few items into a scan of all.
 func TestAFilterUsesTheIndexes(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)

@@ -12,22 +12,22 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Bounds of a search through the graph; docs/decisions/0010-search-in-postgres.md
-// has the measurements behind them.
+// Limits of a search through the graph; docs/decisions/0302-filtered-search.md
+// has the measurements.
 const (
 	maxEF = 1000 // pgvector's own limit
 
 	// few is the number of eligible rows, at 64 dimensions, up to which a
-	// filtered query compares them one by one: about 16 ms on an idle core. A walk
-	// through the graph costs as much when the filter leaves out what lies near
-	// the query, and then also misses a part of the rest.
+	// filtered query compares them one by one: about 16 ms on an idle core. A
+	// scan of the graph costs as much if the filter excludes the neighborhood
+	// of the query, and then also misses some of the other rows.
 	few = 200_000
 
-	// rare is the share of eligible rows under which the graph is not tried.
+	// rare is the share of eligible rows below which the graph is not used.
 	rare = 0.1
 )
 
-// plan says how a query is answered.
+// plan is how a query is answered.
 type plan struct {
 	skip       bool
 	exact      bool
@@ -36,7 +36,7 @@ type plan struct {
 }
 
 // plan estimates how many rows are eligible: few are compared one by one, many
-// are found through the graph.
+// are searched through the graph.
 func (s *Store) plan(ctx context.Context, v recsys.Version, q recsys.Query) (plan, error) {
 	if q.Exact || v.Search.Method != recsys.HNSW || q.K+len(q.Exclude) > maxEF*3/4 {
 		return plan{exact: true}, nil
@@ -61,12 +61,12 @@ func planFor(v recsys.Version, q recsys.Query, eligible int64) plan {
 	return walkPlan(v, q, eligible)
 }
 
-// walkPlan sizes a walk through the graph on which this many rows are eligible.
+// walkPlan sizes a scan of the graph in which this many rows are eligible.
 func walkPlan(v recsys.Version, q recsys.Query, eligible int64) plan {
 	share := float64(eligible) / float64(max(v.Items, 1))
-	// What is left out, such as a user's own items, is among the nearest of all.
-	// The walk goes on by itself until it has found so many others. Behind a
-	// filter it needs more of them to miss nothing.
+	// Excluded items, such as a user's own, are among the nearest. The scan
+	// continues until it has found enough others. With a filter it needs more
+	// candidates to keep its recall.
 	candidates := q.K + max(q.K/2, 32)
 	if share < 1 {
 		candidates = max(candidates, v.Search.EFSearch)
@@ -80,10 +80,10 @@ func fewRows(dimension int) int64 {
 	return int64(few) * 64 / int64(max(dimension, 64))
 }
 
-// settings pins the plan for the statements that follow in the transaction. The
-// planner knows neither what a walk through the graph costs nor what it misses,
-// so for the graph every other way is closed; for an exact answer the statement
-// itself keeps the graph out and the planner is free.
+// settings fixes the plan of the following statements in the transaction. The
+// planner knows neither the cost nor the recall of a graph scan, so for the
+// graph every alternative is disabled; for an exact result the statement itself
+// prevents the use of the graph, and the planner is free.
 func (p plan) settings() (string, []any) {
 	onOff := "on"
 	if !p.exact {
@@ -98,10 +98,10 @@ func (p plan) settings() (string, []any) {
 		[]any{onOff, strconv.Itoa(max(p.ef, 1))}
 }
 
-// statement is the search for the candidates itself; scoreHits ranks them. In
-// the exact form, + 0 turns the distance into something that no index offers,
-// each row is measured once, and what the sort carries is narrow: the rest is
-// read for those that are found (docs/decisions/0010-search-in-postgres.md).
+// statement returns the search for candidates; scoreHits ranks them. In the
+// exact form, + 0 turns the distance into an expression that no index supports,
+// each row is measured once, and the sorted rows are narrow: the other columns
+// are read for the result only (docs/decisions/0303-the-exact-scan.md).
 func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 	b := builder{args: []any{pgvector.NewVector(q.Vector)}}
 	schema := postgres.SchemaOf(v.ID)

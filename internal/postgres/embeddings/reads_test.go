@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestUsersComeBackAsTheyWereLoaded(t *testing.T) {
+func TestUsers_equal_the_loaded_ones(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	var data *postgrestest.Data
@@ -38,9 +38,9 @@ func TestUsersComeBackAsTheyWereLoaded(t *testing.T) {
 	require.True(t, met.History.Reference.IsZero())
 	require.Equal(t, []string{"i000001"}, met.History.Met)
 
-	_, err = s.User(t.Context(), v, "nobody")
+	_, err = s.User(t.Context(), v, "stranger")
 	require.ErrorIs(t, err, recsys.ErrNotFound)
-	users, err := s.Users(t.Context(), v, []string{"u00002", "nobody", "u00001"})
+	users, err := s.Users(t.Context(), v, []string{"u00002", "stranger", "u00001"})
 	require.NoError(t, err)
 	require.Len(t, users, 2)
 
@@ -56,7 +56,7 @@ func TestUsersComeBackAsTheyWereLoaded(t *testing.T) {
 	require.NotEqual(t, sample, other[:10])
 }
 
-func TestItemsComeBackAsTheyWereLoaded(t *testing.T) {
+func TestItems_equal_the_loaded_ones(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	var data *postgrestest.Data
@@ -78,7 +78,7 @@ func TestItemsComeBackAsTheyWereLoaded(t *testing.T) {
 	require.Equal(t, map[string][]float32{data.Items[3].ItemID: data.Items[3].Vector, data.Items[4].ItemID: data.Items[4].Vector}, vectors)
 }
 
-func TestTheHoldoutComesBackByUserAndTime(t *testing.T) {
+func TestHoldoutUsers_are_ordered_by_user_and_time(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.URL(t)
 	s := postgrestest.Open(t, url)
@@ -134,7 +134,7 @@ func TestTheHoldoutComesBackByUserAndTime(t *testing.T) {
 	require.NoError(t, one.HoldoutUsers(ctx, v, func(user string, _, _ []recsys.Event) error {
 		_, err := one.User(ctx, v, user)
 		return err
-	}), "it leaves its only connection to the caller")
+	}), "it leaves the only connection to the caller")
 
 	items, users, rows, err := s.CountRows(t.Context(), v)
 	require.NoError(t, err)
@@ -155,10 +155,10 @@ func TestBadVectorsAreCounted(t *testing.T) {
 	items, users, err := s.BadVectors(t.Context(), v)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, items)
-	require.EqualValues(t, 1, users, "no vector at all is not a bad one, nor is a very long one")
+	require.EqualValues(t, 1, users, "a missing vector is not bad, nor is a very long one")
 }
 
-func TestTheHoldoutIsReadInPagesOfTheDefaultSize(t *testing.T) {
+func TestHoldoutUsers_reads_pages_of_the_default_size(t *testing.T) {
 	t.Parallel()
 	const users, each = 5, 2_001 // a page of 5,000 ends inside the third user
 	s := postgrestest.New(t)

@@ -23,7 +23,7 @@ const selectUser = `
 	FROM %s.users
 	`
 
-// User is what a version knows of a user, or recsys.ErrNotFound.
+// User returns a user of a version, or recsys.ErrNotFound.
 func (s *Store) User(ctx context.Context, v recsys.Version, userID string) (recsys.User, error) {
 	users, err := s.Users(ctx, v, []string{userID})
 	if err != nil {
@@ -35,15 +35,15 @@ func (s *Store) User(ctx context.Context, v recsys.Version, userID string) (recs
 	return users[0], nil
 }
 
-// Users is what a version knows of the users, in one round trip, ordered by id.
-// Unknown ones are left out.
+// Users returns the users that exist in a version, in one round trip, ordered
+// by id.
 func (s *Store) Users(ctx context.Context, v recsys.Version, userIDs []string) ([]recsys.User, error) {
 	rows, err := s.db.Query(ctx, fmt.Sprintf(selectUser+"WHERE user_id = ANY($1) ORDER BY user_id", postgres.SchemaOf(v.ID)), userIDs)
 	return collectUsers(v, rows, err)
 }
 
-// SampleUsers is n users who have a vector (all of them when there are fewer),
-// in an order that looks random and depends on the seed alone.
+// SampleUsers returns n users with a vector (or all, if there are fewer), in a
+// pseudorandom order that depends only on the seed.
 func (s *Store) SampleUsers(ctx context.Context, v recsys.Version, n int, seed string) ([]recsys.User, error) {
 	rows, err := s.db.Query(ctx, fmt.Sprintf(selectUser+`
 		WHERE embedding IS NOT NULL

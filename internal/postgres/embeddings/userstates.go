@@ -10,9 +10,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// The predicate of recsys.Coverage.Covers, turned round. The OFFSET keeps the
-// planner from reading the whole table for many users: each one's events lie
-// side by side in an index, in this order.
+// The negated predicate of recsys.Coverage.Covers. OFFSET keeps the planner
+// from scanning the whole table for many users: each user's events are adjacent
+// in an index, in this order.
 const uncoveredEvents = `
 	SELECT
 		e.event_id,
@@ -33,10 +33,10 @@ const uncoveredEvents = `
 		OFFSET 0
 	) e`
 
-// UserStates is the state of each user under the version, in the order asked and
-// in one round trip. The ids are distinct. The revision grows with every change
-// that is made to an item beside the versions: a list of items that was read
-// after it was seen to be the same holds.
+// UserStates returns the state of each user under the version, in the order of
+// the ids and in one round trip. The ids must be distinct. The revision grows
+// with every change of an override: a cached list of items is valid while the
+// revision is the same.
 func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) (states []recsys.UserState, revision int64, err error) {
 	users := make(map[string]*recsys.UserState, len(ids))
 	for _, id := range ids {
@@ -62,8 +62,8 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		return err
 	})
 	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
-	if v.Dimension > 0 && s.cache.first(v.ID) { // else only its users can be read
-		foresee(batch, v)
+	if v.Dimension > 0 && s.cache.first(v.ID) { // otherwise only its users can be read
+		primeStatements(batch, v)
 	}
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, 0, fmt.Errorf("states of users under version %d: %w", v.ID, postgres.Translate(err))
@@ -75,11 +75,11 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 	return states, revision, nil
 }
 
-// foresee adds to the first read of a version the statements that its lists will
-// send, with nothing to find. The driver asks once for the types of a statement,
-// and for those of all in a pipeline at the same time: so a batch after a flip
-// waits once for them and not four times.
-func foresee(batch *pgx.Batch, v recsys.Version) {
+// primeStatements adds the statements that lists need to the first read of a version,
+// with a limit of zero rows. The driver asks for the types of new statements
+// once, and for all statements of a pipeline together: a batch after a
+// promotion waits for them once instead of four times.
+func primeStatements(batch *pgx.Batch, v recsys.Version) {
 	none := recsys.Query{Vector: make([]float32, v.Dimension), K: -recsys.Spare, Exclude: []string{""}}
 	batch.Queue(selectItemVectors(v), []string{})
 	sql, args := selectPopular(v, recsys.Query{})

@@ -12,8 +12,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// TestLookingUpManyIsQuick looks at the plan: each user's events are found through
-// an index, however many users are asked for.
+// TestLookingUpManyIsQuick checks the plan: each user's events are found
+// through an index, for any number of users.
 func TestLookingUpManyIsQuick(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)

@@ -13,9 +13,9 @@ import (
 // idHash is recsys.IDHash("", event_id) as a signed number.
 const idHash = `('x' || encode(substring(sha256(convert_to(event_id, 'UTF8')) FOR 8), 'hex'))::bit(64)::bigint`
 
-// StreamedSet is the fingerprint of the streamed events that a version with
-// coverage c has counted: those kept, and those dropped, which it has counted
-// as long as the horizon lets it go live.
+// StreamedSet returns the fingerprint of the streamed events that a version
+// with coverage c includes: the stored ones, and the deleted ones, which it
+// includes as long as the horizon allows its promotion.
 func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.EventSet, error) {
 	var count, hash int64
 	err := s.db.QueryRow(ctx, `
@@ -31,12 +31,12 @@ func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.Even
 	return recsys.EventSet{Count: count, Hash: fmt.Sprintf("%016x", uint64(hash))}, nil
 }
 
-// DropCoveredEvents removes the events that were stored before olderThan and
-// that every version which may go live has counted, moves the horizon, and
-// returns how many it removed, also when it ends with an error. olderThan must
-// lie far enough back that the stream cannot deliver such an event again.
+// DropCoveredEvents deletes the events that were stored before olderThan and
+// that every version that may be promoted covers, moves the horizon, and
+// returns the number of deleted events, also together with an error. olderThan
+// must be so early that the stream cannot deliver such an event again.
 func (s *Store) DropCoveredEvents(ctx context.Context, olderThan time.Time) (n int64, err error) {
-	n, err = s.inChunks(func() (gone int64, err error) {
+	n, err = s.forEachChunk(func() (gone int64, err error) {
 		err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 			gone, err = dropSomeEvents(ctx, tx, olderThan, s.DropChunk)
 			return err
@@ -49,8 +49,8 @@ func (s *Store) DropCoveredEvents(ctx context.Context, olderThan time.Time) (n i
 	return n, nil
 }
 
-// inChunks calls drop until it finds less than a chunk.
-func (s *Store) inChunks(drop func() (int64, error)) (n int64, err error) {
+// forEachChunk calls drop until it deletes less than a chunk.
+func (s *Store) forEachChunk(drop func() (int64, error)) (n int64, err error) {
 	for {
 		gone, err := drop()
 		if err != nil {
@@ -62,8 +62,8 @@ func (s *Store) inChunks(drop func() (int64, error)) (n int64, err error) {
 	}
 }
 
-// dropSomeEvents removes a chunk of the oldest ones. The lock of the horizon keeps
-// every version where it is meanwhile.
+// dropSomeEvents deletes a chunk of the oldest events. The lock of the horizon
+// blocks promotions during the transaction.
 func dropSomeEvents(ctx context.Context, tx pgx.Tx, olderThan time.Time, chunk int64) (n int64, err error) {
 	if _, err := tx.Exec(ctx, "SELECT FROM recflow.horizon FOR UPDATE"); err != nil {
 		return 0, err

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ExplainLookup returns the plan of the look-up of n events.
+// ExplainLookup returns the plan of the lookup of n events.
 func ExplainLookup(t testing.TB, s *Store, n int) string {
 	t.Helper()
 	ids, digests := make([]string, n), make([][]byte, n)

@@ -12,8 +12,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// BenchmarkStoreEvents stores batches of new events, and again what is there
-// already. The server of the tests does not wait for its disk.
+// BenchmarkStoreEvents stores batches of new events, and the same batches
+// again. The test server does not wait for its disk.
 func BenchmarkStoreEvents(b *testing.B) {
 	s := postgrestest.New(b)
 	next := 0

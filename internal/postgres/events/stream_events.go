@@ -12,34 +12,34 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// StreamEvent is an event of the stream and what it said when it was sent,
-// which differs from the event itself when that was clamped.
+// StreamEvent is an event of the stream and the digest of its original content,
+// which differs from the event if a value was clamped.
 type StreamEvent struct {
 	recsys.Event
 	Digest [16]byte // recsys.Event.Digest of the event as sent
 }
 
-// StoredEvent is what is kept under the id of an event: of several with one id
-// the first one stored.
+// StoredEvent is the stored state of an event id: of several events with one id
+// the first one is stored.
 type StoredEvent struct {
 	At         time.Time // stored_at: the database's clock at the first insert
 	OccurredAt time.Time
-	Digest     [16]byte // zero: not known
-	Conflict   bool     // what is kept says something else
-	Done       bool     // the event has its verdict already
+	Digest     [16]byte // zero: unknown
+	Conflict   bool     // the stored event has different content
+	Done       bool     // the event already has its verdict
 }
 
-// StoredBatch is the answer to a batch of events.
+// StoredBatch is the result of storing a batch of events.
 type StoredBatch struct {
-	Events   []StoredEvent // in the order asked
-	Version  int64         // that is live; 0: none
+	Events   []StoredEvent // in the order of the batch
+	Version  int64         // live version; 0: none
 	Revision int64         // of the live pointer
 }
 
-// StoreEvents keeps the events of a batch, whose ids are distinct, and says what
-// is kept under each id and which version is live, in one round trip. An event
-// that is there already stays as it is. Batches that share events may be stored
-// at the same time.
+// StoreEvents stores the events of a batch, whose ids must be distinct, and
+// returns the stored state of each id and the live version, in one round trip.
+// An existing event stays as it is. It is safe for concurrent use, even with
+// batches that share events.
 func (s *Store) StoreEvents(ctx context.Context, events []StreamEvent) (StoredBatch, error) {
 	out := StoredBatch{Events: make([]StoredEvent, len(events))}
 	batch := &pgx.Batch{}
@@ -59,8 +59,8 @@ func (s *Store) StoreEvents(ctx context.Context, events []StreamEvent) (StoredBa
 	return out, nil
 }
 
-// Everybody inserts in the order of the ids: two batches that share events would
-// otherwise wait for each other.
+// Every batch inserts in the order of the ids: otherwise two batches that share
+// events would deadlock.
 const (
 	insertEvents = `
 		INSERT INTO recflow.live_events
@@ -71,8 +71,9 @@ const (
 		ORDER BY e.event_id COLLATE "C"
 		ON CONFLICT (event_id) DO NOTHING`
 
-	// A later statement sees what somebody else has committed meanwhile. The
-	// limits change nothing and keep the planner from reading whole tables.
+	// A later statement sees what other transactions committed since. The
+	// limits have no effect on the result and keep the planner from scanning
+	// whole tables.
 	readEvents = `
 		SELECT
 			e.n,
@@ -95,7 +96,7 @@ const (
 		) v ON true`
 )
 
-// eventColumns is a batch of events turned into arrays, by event_id.
+// eventColumns is a batch of events as arrays, ordered by event_id.
 type eventColumns struct {
 	order                     []int // index of each row in the batch
 	ids, users, items, types  []string
@@ -125,7 +126,7 @@ func (c *eventColumns) insert() []any {
 	return []any{c.ids, c.users, c.items, c.types, c.values, c.sessions, c.recommendations, c.times, c.digests}
 }
 
-// collect puts what is stored into the order of the batch.
+// collect returns the stored events in the order of the batch.
 func (c *eventColumns) collect(rows pgx.Rows, sent []StreamEvent, out []StoredEvent) error {
 	var row int64
 	var digest []byte
@@ -141,7 +142,7 @@ func (c *eventColumns) collect(rows pgx.Rows, sent []StreamEvent, out []StoredEv
 		return nil
 	})
 	if err == nil && found != len(sent) {
-		err = fmt.Errorf("%d of %d events were dropped while they were stored", len(sent)-found, len(sent))
+		err = fmt.Errorf("%d of %d events were deleted while they were stored", len(sent)-found, len(sent))
 	}
 	return err
 }

@@ -9,33 +9,34 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-// StreamStats is what the stream has done lately.
+// StreamStats is statistics of the recent work of the stream.
 type StreamStats struct {
-	Since    time.Time // the verdicts counted were written after this
+	Since    time.Time // counts only verdicts written after this
 	Events   int64
 	Verdicts []VerdictCount // most frequent first
-	Stages   []StageCount   // of the events that were folded, most frequent first
-	Newest   time.Time      // of the last verdict; zero when there is none
+	Stages   []StageCount   // of events that were folded in, most frequent first
+	Newest   time.Time      // time of the last verdict; zero if there is none
 
 	// Freshness is the time from the arrival of an event in the stream to its
-	// verdict: quantiles over the events counted. Zero when there are none.
+	// verdict: quantiles over the counted events, zero if there are none.
 	P50, P95, P99 time.Duration
 }
 
-// VerdictCount is how many events met with a verdict for a reason.
+// VerdictCount is the number of events with a verdict and reason.
 type VerdictCount struct {
 	Verdict string `json:"verdict"`
 	Reason  string `json:"reason,omitempty"`
 	Events  int64  `json:"events"`
 }
 
-// StageCount is how many events shaped a list of a stage.
+// StageCount is the number of events that changed a list of a stage.
 type StageCount struct {
 	Stage  string `json:"stage"`
 	Events int64  `json:"events"`
 }
 
-// StreamStats sums up the verdicts of the last while, in one round trip.
+// StreamStats returns statistics of the verdicts in the given time before now,
+// in one round trip.
 func (s *Store) StreamStats(ctx context.Context, last time.Duration) (out StreamStats, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue("SELECT clock_timestamp() - $1::interval", last).QueryRow(func(row pgx.Row) error { return row.Scan(&out.Since) })
@@ -75,15 +76,16 @@ type EvaluationStats struct {
 	Stage     string `json:"stage"` // of the live state
 	Events    int64  `json:"events"`
 	LiveHits  int64  `json:"live_hits"`  // the item was among the first 20
-	StaleHits int64  `json:"stale_hits"` // the same, under the version alone
-	OnlyLive  int64  `json:"only_live"`  // a hit under the live state and not under the version
+	StaleHits int64  `json:"stale_hits"` // the same with the version alone
+	OnlyLive  int64  `json:"only_live"`  // hits with the live state that are not hits with the version alone
 	OnlyStale int64  `json:"only_stale"`
 
 	LiveReciprocal  float64 `json:"live_reciprocal_rank"` // mean of 1/rank, 0 beyond the first hundred
 	StaleReciprocal float64 `json:"stale_reciprocal_rank"`
 }
 
-// EvaluationStats sums up the prequential evaluations, newest version first.
+// EvaluationStats returns statistics of the prequential evaluations, newest
+// version first.
 func (s *Store) EvaluationStats(ctx context.Context) ([]EvaluationStats, error) {
 	rows, err := s.db.Query(ctx, `
 		SELECT

@@ -27,7 +27,7 @@ func liveEvent(n int, at time.Time) recsys.Event {
 	}
 }
 
-// states is the state of users under a version that covers nothing.
+// states returns the states of users under a version with an empty coverage.
 func states(t testing.TB, s *postgrestest.Store, v recsys.Version, ids ...string) []recsys.UserState {
 	t.Helper()
 	got, _, err := s.UserStates(t.Context(), v, ids)
@@ -44,7 +44,7 @@ func TestStreamedEventsAreKeptOnce(t *testing.T) {
 	first := liveEvent(0, march)
 	first.Value, first.SessionID, first.RecommendationID = &value, "s", "r"
 	batch := postgrestest.Stream(t, s, liveEvent(1, march), first, liveEvent(3, march.Add(-time.Hour)))
-	require.Zero(t, batch.Version, "nothing is live")
+	require.Zero(t, batch.Version, "no version is live")
 	require.Equal(t, first.Digest(), batch.Events[1].Digest)
 	require.Equal(t, first.OccurredAt, batch.Events[1].OccurredAt.UTC())
 
@@ -55,18 +55,18 @@ func TestStreamedEventsAreKeptOnce(t *testing.T) {
 	require.Equal(t, "e3", got[1].Events[0].EventID)
 	require.Equal(t, batch.Events[1].At, got[1].Events[1].StoredAt)
 	kept := got[1].Events[1]
-	require.Equal(t, first.Digest(), kept.Digest(), "it comes back as it was sent")
+	require.Equal(t, first.Digest(), kept.Digest(), "it is returned as it was sent")
 
 	changed := first
 	changed.ItemID = "other"
 	again := postgrestest.Stream(t, s, changed)
 	require.True(t, again.Events[0].Conflict)
-	require.Equal(t, batch.Events[1].At, again.Events[0].At, "the first one stays, and so does its stored_at")
+	require.Equal(t, batch.Events[1].At, again.Events[0].At, "the first content and its stored_at are kept")
 	require.Equal(t, got, states(t, s, v, "u9", "u0"))
 	require.False(t, postgrestest.Stream(t, s, first).Events[0].Conflict)
 }
 
-func TestStoringTellsWhichVersionIsLive(t *testing.T) {
+func TestStoreEvents_returns_the_live_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 30, Users: 10})
@@ -102,11 +102,11 @@ func TestBatchesThatShareEventsDoNotWaitForEachOther(t *testing.T) {
 		}
 		require.NoError(t, group.Wait())
 		slices.Reverse(answers[1].Events)
-		require.Equal(t, answers[0].Events, answers[1].Events, "both see the one that was faster")
+		require.Equal(t, answers[0].Events, answers[1].Events, "both see the event that was stored first")
 	}
 }
 
-func TestAnyWayOfStoringTheSameEventsGivesTheSameState(t *testing.T) {
+func TestStoreEvents_result_depends_only_on_the_set(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march, StoredTo: march}})
@@ -148,7 +148,7 @@ func TestAnyWayOfStoringTheSameEventsGivesTheSameState(t *testing.T) {
 	})
 }
 
-func TestStatesHoldWhatTheVersionHasNotCovered(t *testing.T) {
+func TestUserStates_returns_uncovered_events(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	stored := postgrestest.Stream(t, s, liveEvent(0, march), liveEvent(3, march.Add(2*time.Hour))).Events
@@ -161,17 +161,17 @@ func TestStatesHoldWhatTheVersionHasNotCovered(t *testing.T) {
 		require.False(t, coverage.Covers(e))
 		got = append(got, e.EventID)
 	}
-	require.Equal(t, []string{"e6", "e3"}, got, "one was stored too late, one occurred too late")
+	require.Equal(t, []string{"e6", "e3"}, got, "one was stored too late, the other occurred too late")
 }
 
-func TestTheStatesOfAVersionThatIsGone(t *testing.T) {
+func TestUserStates_of_a_dropped_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	_, _, err := s.UserStates(t.Context(), recsys.Version{ID: 99}, []string{"u0"})
 	require.ErrorIs(t, err, recsys.ErrVersionGone)
 }
 
-func TestTheFirstVerdictStays(t *testing.T) {
+func TestWriteVerdicts_keeps_the_first(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	e := liveEvent(0, march)
@@ -244,7 +244,7 @@ func TestStatisticsOfTheStream(t *testing.T) {
 	require.InDelta(t, (1.0/2+1.0/20+1.0/21)/3, stats[0].LiveReciprocal, 1e-12)
 }
 
-// Whatever a batch holds, it is stored, read and settled in a round trip each.
+// A batch of any size is stored, read and completed in one round trip each.
 func TestBatchesTakeOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.URL(t)
@@ -262,7 +262,7 @@ func TestBatchesTakeOneRoundTrip(t *testing.T) {
 		count := func(what string, call func()) {
 			trips.Store(0)
 			call()
-			if n > 1 { // the first time, the driver asks for the types of the statements
+			if n > 1 { // at first the driver asks for the types of the statements
 				require.EqualValues(t, 1, trips.Load(), "%s, %d", what, n)
 			}
 		}
@@ -275,8 +275,8 @@ func TestBatchesTakeOneRoundTrip(t *testing.T) {
 	}
 }
 
-// A drop that is cut short keeps what it has done, and goes on the next time.
-func TestDroppingGoesOnWhereItStopped(t *testing.T) {
+// An interrupted drop keeps its finished chunks, and the next call continues.
+func TestDropCoveredEvents_continues_after_an_interruption(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.URL(t)
 	s := postgrestest.Open(t, address)
@@ -320,8 +320,8 @@ func TestDroppingGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
-// TestLookingUpManyIsQuick looks at the plans: each id and each user is found
-// through an index, however many are asked for.
+// TestLookingUpManyIsQuick checks the plans: each id and each user is found
+// through an index, for any number of them.
 func TestLookingUpManyIsQuick(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
@@ -355,7 +355,8 @@ func TestDropsRunInChunksOfTheDefaultSize(t *testing.T) {
 	whole, err := s.StreamedSet(t.Context(), v.Coverage)
 	require.NoError(t, err)
 
-	// The first transaction drops a chunk; the second one, for the last row, fails.
+	// The first transaction deletes a chunk; the second one, for the last row,
+	// fails.
 	conn := postgrestest.Conn(t, s)
 	for _, table := range []string{"live_events", "event_verdicts"} {
 		_, err := conn.Exec(t.Context(), fmt.Sprintf(`

@@ -9,34 +9,34 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-// What can become of an event of the stream.
+// Verdicts of events of the stream.
 const (
-	Folded             = "folded"      // it shapes the user's list
-	Ignored            = "ignored"     // it is kept and shapes nothing for now; the reason says why
-	QuarantinedVerdict = "quarantined" // it can never succeed; the reason says why
+	Folded             = "folded"      // it changes the user's list
+	Ignored            = "ignored"     // it is stored and changes no list for now, for the given reason
+	QuarantinedVerdict = "quarantined" // it can never be processed, for the given reason
 )
 
-// VerdictKey names an event by its id and what it says.
+// VerdictKey identifies an event by its id and content.
 type VerdictKey struct {
 	EventID string
 	Digest  [16]byte
 }
 
-// Verdict is what became of an event. It is written when everything that the
-// event causes has been delivered, and the first one stays.
+// Verdict is the result of an event. It is written after everything that the
+// event causes was delivered. The first one is final.
 type Verdict struct {
 	EventID   string
 	Digest    [16]byte
 	Verdict   string
 	Reason    string
-	Stage     string    // of the list that the event shaped
-	Version   int64     // 0: none was live
+	Stage     string    // of the list that the event changed
+	Version   int64     // live version; 0: none
 	ArrivedAt time.Time // in the stream
 	At        time.Time // when it was written; set by the store
 }
 
-// Evaluation compares, for one event before it was folded, the rank of its item
-// under the live state with that under the version alone. 0: not in the first
+// Evaluation compares, for one event before it was folded in, the rank of its
+// item with the live state and with the version alone. 0: not in the first
 // hundred.
 type Evaluation struct {
 	EventID               string
@@ -45,8 +45,8 @@ type Evaluation struct {
 	LiveRank, StaleRank   int
 }
 
-// WriteVerdicts records verdicts and evaluations in one round trip. What is
-// recorded already stays as it is.
+// WriteVerdicts writes verdicts and evaluations in one round trip. Existing
+// ones stay as they are.
 func (s *Store) WriteVerdicts(ctx context.Context, verdicts []Verdict, evaluations []Evaluation) error {
 	batch := &pgx.Batch{}
 	if len(verdicts) > 0 {
@@ -87,7 +87,7 @@ func (s *Store) WriteVerdicts(ctx context.Context, verdicts []Verdict, evaluatio
 	return nil
 }
 
-// Verdicts is what became of the events that have a verdict.
+// Verdicts returns the verdicts of events that have one.
 func (s *Store) Verdicts(ctx context.Context, keys []VerdictKey) (map[VerdictKey]Verdict, error) {
 	rows, err := s.db.Query(ctx, `
 		SELECT
@@ -120,9 +120,9 @@ func (s *Store) Verdicts(ctx context.Context, keys []VerdictKey) (map[VerdictKey
 	return found, nil
 }
 
-// Outcomes is everything that became of events with this id, first the one that
-// counts: another event with the same id is in conflict. stored is when the
-// event was stored, zero when it is not, or no longer.
+// Outcomes returns all verdicts of events with this id, the accepted event
+// first: another event with the same id is a conflict. stored is when the event
+// was stored, or zero if it is not stored, or no longer.
 func (s *Store) Outcomes(ctx context.Context, eventID string) (verdicts []Verdict, stored time.Time, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(`
@@ -154,10 +154,10 @@ func (s *Store) Outcomes(ctx context.Context, eventID string) (verdicts []Verdic
 // evaluationsKept is how much longer evaluations are kept than verdicts.
 const evaluationsKept = 90 * 24 * time.Hour
 
-// DropVerdicts removes the verdicts written before olderThan, which must lie so
-// far back that the stream cannot deliver their events again, and returns how
-// many, also when it ends with an error. Evaluations are kept for ninety days
-// more.
+// DropVerdicts deletes the verdicts written before olderThan, which must be so
+// early that the stream cannot deliver their events again. It returns the
+// number of deleted verdicts, also together with an error. Evaluations are kept
+// for ninety more days.
 func (s *Store) DropVerdicts(ctx context.Context, olderThan time.Time) (n int64, err error) {
 	n, err = s.dropOlder(ctx, "recflow.event_verdicts", olderThan)
 	if err == nil {
@@ -169,9 +169,9 @@ func (s *Store) DropVerdicts(ctx context.Context, olderThan time.Time) (n int64,
 	return n, nil
 }
 
-// dropOlder removes the rows of a table that were written before a time.
+// dropOlder deletes the rows of a table that were written before a time.
 func (s *Store) dropOlder(ctx context.Context, table string, olderThan time.Time) (int64, error) {
-	return s.inChunks(func() (int64, error) {
+	return s.forEachChunk(func() (int64, error) {
 		tag, err := s.db.Exec(ctx, `
 			DELETE FROM `+table+`
 			WHERE ctid = ANY (ARRAY(

@@ -9,20 +9,20 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-// Audit is an entry of the audit: who asked for what, and what came of it.
+// Audit is an audit entry: who requested what, and the outcome.
 type Audit struct {
 	ID      int64
 	At      time.Time
 	Actor   string // "token:NAME", "local" or "anonymous"
 	Action  string // for example version.promote
-	Target  string // what it was asked of
+	Target  string // object of the action
 	Outcome string // done or refused
-	Code    string // of the refusal
+	Code    string // problem code of a refusal
 	Detail  string // one sentence for people
 	TraceID string // of the request
 }
 
-// Outcomes of what was asked.
+// Outcomes of audited requests.
 const (
 	Done    = "done"
 	NotDone = "refused"
@@ -30,13 +30,13 @@ const (
 
 const (
 	auditColumns = "id, at, actor, action, target, outcome, code, detail, trace_id"
-	auditText    = 500 // characters kept of a target and of a detail
+	auditText    = 500 // maximum length of a target and of a detail, in characters
 )
 
-// Audited makes a change and its audit entry in one transaction, to which belong
-// the statements of the DB that change gets. When change fails nothing is changed,
-// and its error comes back; the refusal is for the caller to record, who knows
-// what it was answered with.
+// Audited makes a change and writes its audit entry in one transaction; change
+// must use the DB that it gets. If change fails, nothing is written and its
+// error is returned. The caller records the refusal, because it knows the
+// problem code.
 func (s *Store) Audited(ctx context.Context, a Audit, change func(tx *postgres.DB) error) error {
 	a.Outcome = Done
 	return s.db.Transaction(ctx, func(tx *postgres.DB) error {
@@ -47,8 +47,8 @@ func (s *Store) Audited(ctx context.Context, a Audit, change func(tx *postgres.D
 	})
 }
 
-// Record writes an entry by itself: of what was refused, or of a change that
-// happened elsewhere.
+// Record writes an entry without a change: for a refusal, or for a change that
+// was made elsewhere.
 func (s *Store) Record(ctx context.Context, a Audit) error { return insertAudit(ctx, s.db, a) }
 
 func insertAudit(ctx context.Context, db postgres.Querier, a Audit) error {
@@ -57,21 +57,21 @@ func insertAudit(ctx context.Context, db postgres.Querier, a Audit) error {
 		VALUES ($1, $2, left($3, $8), $4, $5, left($6, $8), $7)`,
 		a.Actor, a.Action, a.Target, a.Outcome, a.Code, a.Detail, a.TraceID, auditText)
 	if err != nil {
-		return fmt.Errorf("write the audit: %w", err)
+		return fmt.Errorf("write the audit entry: %w", err)
 	}
 	return nil
 }
 
 // AuditFilter selects entries; its zero value selects all.
 type AuditFilter struct {
-	Before  int64     // ids under this one; 0: from the newest
-	Since   time.Time // not earlier
-	Action  string    // exactly, or all that begin with it when it ends in a dot
+	Before  int64     // entries with a smaller id; 0: from the newest
+	Since   time.Time // entries at or after this time
+	Action  string    // exact action, or a prefix if it ends in a dot
 	Actor   string
 	Outcome string
 }
 
-// AuditEntries lists at most limit entries, newest first.
+// AuditEntries returns at most limit entries, newest first.
 func (s *Store) AuditEntries(ctx context.Context, f AuditFilter, limit int) ([]Audit, error) {
 	rows, err := s.db.Query(ctx, "SELECT "+auditColumns+`
 		FROM recflow.audit

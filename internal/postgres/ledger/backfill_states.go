@@ -13,12 +13,12 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// touch notes a change of a backfill.
+// touch records a change of a backfill.
 const touch = "revision = revision + 1, changed_at = clock_timestamp()"
 
-// StartBackfill notes that the workflow of a round is at work, in the run that
-// owner names, and returns the backfill. One that is over, or in another round,
-// is returned as it is.
+// StartBackfill records that the workflow of a round is running, in the run
+// named by owner, and returns the backfill. A backfill that has ended or is in
+// another round is returned unchanged.
 func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner string) (backfill.Backfill, error) {
 	_, err := s.db.Exec(ctx, `
 		UPDATE recflow.backfills
@@ -33,8 +33,8 @@ func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner s
 	return s.Backfill(ctx, id)
 }
 
-// BackfillAlive is the heartbeat of a backfill: the run that owner names is at
-// work on the round. It is no change for somebody to wait for.
+// BackfillAlive records the heartbeat of a backfill from the run named by
+// owner. It does not change the revision.
 func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner string) error {
 	_, err := s.db.Exec(ctx, `
 		UPDATE recflow.backfills
@@ -46,8 +46,8 @@ func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner s
 	return nil
 }
 
-// StartSlice notes that an attempt of a slice is under way, and returns the
-// slice's state. Repeating it, or doing so after a later attempt, changes nothing.
+// StartSlice records that an attempt of a slice is running, and returns the
+// slice's state. It has no effect when repeated, or after a later attempt.
 func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice) (state string, err error) {
 	return s.changeSlice(ctx, id, `
 		WITH slice AS (
@@ -62,8 +62,8 @@ func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice)
 		FROM slice`, slice.Index, slice.Attempt, slice.WorkflowID)
 }
 
-// SkipSlice skips a slice that waits, for the reason given, and returns its state.
-// One that does not wait stays as it is.
+// SkipSlice skips a pending slice for the given reason, and returns its state.
+// A slice that is not pending stays as it is.
 func (s *Store) SkipSlice(ctx context.Context, id string, index int, reason string) (state string, err error) {
 	return s.changeSlice(ctx, id, `
 		UPDATE recflow.backfill_slices
@@ -71,8 +71,8 @@ func (s *Store) SkipSlice(ctx context.Context, id string, index int, reason stri
 		WHERE backfill_id = $1 AND index = $2 AND state = 'pending'`, index, reason)
 }
 
-// EndSlice notes what became of an attempt of a slice: its state, its run ids,
-// version, rows, metrics and error. What became of it first stands.
+// EndSlice records the outcome of an attempt of a slice: its state, run ids,
+// version, rows, metrics and error. The first outcome is final.
 func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) error {
 	var metrics []byte
 	if slice.Metrics != nil {
@@ -96,8 +96,8 @@ func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) e
 	return err
 }
 
-// changeSlice executes a statement on a slice, notes the change when there is one,
-// and returns the slice's state.
+// changeSlice executes a statement on a slice, records a change if there was
+// one, and returns the slice's state.
 func (s *Store) changeSlice(ctx context.Context, id, statement string, index int, args ...any) (state string, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, statement, append([]any{id, index}, args...)...)
@@ -118,7 +118,8 @@ func (s *Store) changeSlice(ctx context.Context, id, statement string, index int
 	return state, nil
 }
 
-// CancelBackfill asks for the end of a backfill. One that is over stays as it is.
+// CancelBackfill requests the cancellation of a backfill. One that has ended
+// stays as it is.
 func (s *Store) CancelBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if b, err = lockBackfill(ctx, tx, id); err != nil {
@@ -139,9 +140,9 @@ func (s *Store) CancelBackfill(ctx context.Context, id string) (b backfill.Backf
 	return b, nil
 }
 
-// RetryBackfill makes the failed and cancelled slices of a backfill that is over
-// wait for another round. It returns recsys.ErrConflict when there is nothing to
-// retry, and an OverlapError while another backfill has taken the range.
+// RetryBackfill starts another round of a backfill that has ended, for its
+// failed and cancelled slices. It returns recsys.ErrConflict if there are none,
+// and an OverlapError while another backfill uses the range.
 func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
@@ -151,17 +152,17 @@ func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfi
 			return err
 		}
 		if !b.Over() {
-			return fmt.Errorf("it is %s: %w", b.State, recsys.ErrConflict)
+			return fmt.Errorf("backfill is %s: %w", b.State, recsys.ErrConflict)
 		}
 		if b.Count.Failed+b.Count.Cancelled == 0 {
-			return fmt.Errorf("no slice of it failed or was cancelled: %w", recsys.ErrConflict)
+			return fmt.Errorf("no slice failed or was cancelled: %w", recsys.ErrConflict)
 		}
 		if err := refuseOverlap(ctx, tx, id, b.Kind, b.From, b.To); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `
 			UPDATE recflow.backfill_slices
-			SET state = 'pending', reason = 'it was ' || state || ' and is tried again'
+			SET state = 'pending', reason = 'it was ' || state || ' and is retried'
 			WHERE backfill_id = $1 AND state IN ('failed', 'cancelled')`, id)
 		if err != nil {
 			return err
@@ -182,10 +183,10 @@ func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfi
 	return b, nil
 }
 
-// EndBackfill ends a round of a backfill: slices that are still running failed
-// for the reason given, or were cancelled where that was asked for; slices that
-// never ran were cancelled. It frees the range, and changes nothing when the
-// round is over already. failure is empty for a workflow that did its work.
+// EndBackfill ends a round of a backfill: running slices become failed for the
+// given reason, or cancelled if that was requested; slices that never ran
+// become cancelled. It releases the range, and has no effect if the round has
+// ended. failure is empty for a workflow that completed.
 func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure string) (b backfill.Backfill, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if b, err = lockBackfill(ctx, tx, id); err != nil {
@@ -243,9 +244,9 @@ func lockBackfill(ctx context.Context, tx pgx.Tx, id string) (backfill.Backfill,
 	return backfillByID(ctx, tx, id)
 }
 
-// StaleBackfills lists backfills that hold their range and of which nothing was
-// seen for a while, without their slices, the longest unseen first: whether
-// somebody is still at work on them is for the caller to find out.
+// StaleBackfills lists active backfills without a heartbeat or change for a
+// while, without their slices, the oldest heartbeat first. The caller must find
+// out whether their workflows are running.
 func (s *Store) StaleBackfills(ctx context.Context, unchanged time.Duration, limit int) ([]backfill.Backfill, error) {
 	rows, err := s.db.Query(ctx, selectBackfill+`
 		WHERE b.state IN `+active+`
@@ -262,9 +263,9 @@ func (s *Store) StaleBackfills(ctx context.Context, unchanged time.Duration, lim
 	return found, nil
 }
 
-// PastRun is how long one training and load took.
+// PastRun is the duration of one training and load.
 type PastRun struct {
-	Rows     int64 // that were read
+	Rows     int64 // rows read
 	StoredTo time.Time
 	ReadyAt  time.Time
 }

@@ -15,23 +15,23 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// NewBackfill is a backfill to be written down, with its slices cut.
+// NewBackfill is a backfill to create, with its slices.
 type NewBackfill struct {
 	backfill.Backfill
-	Parameters     []byte // digest of what shapes a training beside its range
-	IdempotencyKey string // of the caller; may be empty
-	RequestDigest  []byte // finds the same request while it is at work, where there is no key
+	Parameters     []byte // digest of the training parameters other than the range
+	IdempotencyKey string // chosen by the client; may be empty
+	RequestDigest  []byte // without a key, identifies the same request while it is active
 }
 
-// OverlapError says that another backfill of the same kind is at work on a part
-// of the range.
+// OverlapError reports an active backfill of the same kind on a part of the
+// range.
 type OverlapError struct {
 	ID       string
 	From, To time.Time
 }
 
 func (e *OverlapError) Error() string {
-	return fmt.Sprintf("backfill %s is at work on %s: %v", e.ID, rangeText(e.From, e.To), recsys.ErrConflict)
+	return fmt.Sprintf("backfill %s is active on %s: %v", e.ID, rangeText(e.From, e.To), recsys.ErrConflict)
 }
 
 func (e *OverlapError) Unwrap() error { return recsys.ErrConflict }
@@ -43,19 +43,20 @@ func rangeText(from, to time.Time) string {
 	return from.UTC().Format(time.RFC3339) + " to " + to.UTC().Format(time.RFC3339)
 }
 
-// ErrKeyReused says that an idempotency key came with another request before.
-var ErrKeyReused = fmt.Errorf("the idempotency key belongs to another request: %w", recsys.ErrConflict)
+// ErrKeyReused is returned when an idempotency key was used for a different
+// request before.
+var ErrKeyReused = fmt.Errorf("the idempotency key was used for a different request: %w", recsys.ErrConflict)
 
-// backfillLock keeps two creations apart, so that neither overlooks the other.
+// backfillLock serializes creations, so that no overlap is missed.
 const backfillLock = 0x7265_6366_6c6f_7762
 
-// active are the states in which a backfill holds its range.
+// active is the states in which a backfill occupies its range.
 const active = "('pending', 'running', 'cancelling')"
 
-// CreateBackfill decides about the slices of a backfill and writes it down, or
-// finds the one that the same request made: then existing is true. It returns
-// ErrKeyReused when the key came with another request before, and an OverlapError
-// while another backfill of the kind is at work on a part of the range.
+// CreateBackfill decides which slices to run and records the backfill, or
+// returns the one of the same request, with existing true. It returns
+// ErrKeyReused if the key was used for a different request, and an OverlapError
+// while another backfill of the kind is active on a part of the range.
 func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.Backfill, existing bool, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
@@ -73,8 +74,8 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 		if err := refuseOverlap(ctx, tx, n.ID, n.Kind, n.From, n.To); err != nil {
 			return err
 		}
-		// Another backfill may have ended a moment ago: only under the lock is that
-		// for sure.
+		// Repeated under the lock, because another backfill may have just
+		// ended.
 		if err := decideSlices(ctx, tx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
 			return err
 		}
@@ -90,8 +91,8 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 	return b, existing, nil
 }
 
-// FindBackfill is the backfill that the same request made before, or
-// recsys.ErrNotFound, or ErrKeyReused.
+// FindBackfill returns the backfill of the same request, or recsys.ErrNotFound,
+// or ErrKeyReused.
 func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (backfill.Backfill, error) {
 	id, err := findRequest(ctx, s.db, key, digest)
 	if err != nil {
@@ -100,8 +101,8 @@ func (s *Store) FindBackfill(ctx context.Context, key string, digest []byte) (ba
 	return s.Backfill(ctx, id)
 }
 
-// findRequest finds a request by its key or, without one, the same request that
-// is at work.
+// findRequest finds a request by its key or, without a key, the same request
+// that is active.
 func findRequest(ctx context.Context, q postgres.Querier, key string, digest []byte) (id string, err error) {
 	if key == "" {
 		err = q.QueryRow(ctx, `
@@ -120,8 +121,8 @@ func findRequest(ctx context.Context, q postgres.Querier, key string, digest []b
 	return id, postgres.Translate(err)
 }
 
-// RefuseOverlap returns an OverlapError while a backfill of the kind, other than
-// the one named, is at work on a part of the range.
+// RefuseOverlap returns an OverlapError while another backfill of the kind is
+// active on a part of the range.
 func (s *Store) RefuseOverlap(ctx context.Context, id, kind string, from, to time.Time) error {
 	return s.db.InTx(ctx, func(tx pgx.Tx) error { return refuseOverlap(ctx, tx, id, kind, from, to) })
 }
@@ -150,7 +151,7 @@ func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to tim
 
 func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
 	state, ended := backfill.Pending, "NULL"
-	if !anyPending(n.Slices) { // there is nothing to do
+	if !anyPending(n.Slices) { // nothing to do
 		state, ended = backfill.Succeeded, "clock_timestamp()"
 	}
 	_, err := tx.Exec(ctx, `
@@ -183,10 +184,10 @@ func anyPending(slices []backfill.Slice) bool {
 	return false
 }
 
-// DecideSlices marks the slices that need not run under the policy, and says why
-// each of them is as it is, by what earlier backfills of the kind with the same
-// parameters made of the same ranges. A refresh is needed again when the version
-// it made is gone; what an as_of measured stays.
+// DecideSlices marks the slices that need not run under the policy, with the
+// reason for each, by the outcomes of earlier backfills of the kind with the
+// same parameters and ranges. A refresh is needed again if its version was
+// dropped; the measurements of an as_of remain valid.
 func (s *Store) DecideSlices(ctx context.Context, kind, rerun string, parameters []byte, slices []backfill.Slice) error {
 	return decideSlices(ctx, s.db, kind, rerun, parameters, slices)
 }
@@ -286,7 +287,7 @@ func scanBackfill(row pgx.CollectableRow) (b backfill.Backfill, err error) {
 	return b, err
 }
 
-// Backfill is a backfill with its slices, or recsys.ErrNotFound.
+// Backfill returns a backfill with its slices, or recsys.ErrNotFound.
 func (s *Store) Backfill(ctx context.Context, id string) (backfill.Backfill, error) {
 	b, err := backfillByID(ctx, s.db, id)
 	if err != nil {
@@ -319,8 +320,8 @@ func backfillByID(ctx context.Context, q postgres.Querier, id string) (backfill.
 	return b, addEarlier(ctx, q, b)
 }
 
-// addEarlier adds to the slices of a backfill, which are in order and without a
-// gap, the attempts that came before the latest.
+// addEarlier adds the attempts before the latest to the slices of a backfill,
+// which must be in order and without a gap.
 func addEarlier(ctx context.Context, q postgres.Querier, b backfill.Backfill) error {
 	rows, err := q.Query(ctx, `
 		SELECT a.index, a.attempt, a.state, a.workflow_id, a.workflow_run_id, a.run_id, a.version_id, a.error, a.started_at, a.ended_at
@@ -356,8 +357,8 @@ func scanSlice(row pgx.CollectableRow) (s backfill.Slice, err error) {
 	return s, err
 }
 
-// Backfills lists at most limit backfills without their slices, newest first;
-// after is the last of the page before, or nil.
+// Backfills returns at most limit backfills without their slices, newest first;
+// after is the last one of the previous page, or nil.
 func (s *Store) Backfills(ctx context.Context, after *backfill.Backfill, limit int) ([]backfill.Backfill, error) {
 	where, args := "", []any{limit}
 	if after != nil {
@@ -374,7 +375,7 @@ func (s *Store) Backfills(ctx context.Context, after *backfill.Backfill, limit i
 	return found, nil
 }
 
-// BackfillRevision is the revision of a backfill, or recsys.ErrNotFound.
+// BackfillRevision returns the revision of a backfill, or recsys.ErrNotFound.
 func (s *Store) BackfillRevision(ctx context.Context, id string) (revision int64, err error) {
 	err = s.db.QueryRow(ctx, "SELECT revision FROM recflow.backfills WHERE id = $1", id).Scan(&revision)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestCreateBackfill(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 
-	t.Run("it makes one of the same request, however often it comes", func(t *testing.T) {
+	t.Run("it creates one backfill for any number of the same request", func(t *testing.T) {
 		ids := make([]string, 50)
 		var group sync.WaitGroup
 		for i := range ids {
@@ -53,19 +53,19 @@ func TestCreateBackfill(t *testing.T) {
 		require.NoError(t, err)
 		again, existing, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "later", 1, 5))
 		require.NoError(t, err)
-		require.False(t, existing, "the one before is over")
+		require.False(t, existing, "the earlier one has ended")
 		_, err = s.EndBackfill(t.Context(), again.ID, 1, "over")
 		require.NoError(t, err)
 
 		retried, err := s.RetryBackfill(t.Context(), again.ID)
 		require.NoError(t, err)
 		found, err := s.FindBackfill(t.Context(), "", postgrestest.AsOf(t, "", 1, 5).RequestDigest)
-		require.NoError(t, err, "while it is tried again, the same request finds it")
+		require.NoError(t, err, "while it is retried, the same request finds it")
 		require.Equal(t, retried.ID, found.ID)
 		_, err = s.EndBackfill(t.Context(), again.ID, 2, "over")
 		require.NoError(t, err)
 	})
-	t.Run("it leaves out what was done before", func(t *testing.T) {
+	t.Run("it skips what was done before", func(t *testing.T) {
 		n := postgrestest.AsOf(t, "planned", 20, 23)
 		other, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "faster", 20, 22))
 		require.NoError(t, err)
@@ -76,12 +76,12 @@ func TestCreateBackfill(t *testing.T) {
 		b, _, err := s.CreateBackfill(t.Context(), n)
 		require.NoError(t, err)
 		require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Pending: 2}, b.Count)
-		require.Equal(t, "version 9 of backfill faster is this training already", b.Slices[0].Reason)
+		require.Equal(t, "already trained as version 9 of backfill faster", b.Slices[0].Reason)
 		require.Equal(t, "it never ran", b.Slices[2].Reason)
 	})
-	t.Run("it keeps a caller's key for good", func(t *testing.T) {
+	t.Run("it keeps a client's key forever", func(t *testing.T) {
 		n := postgrestest.AsOf(t, "keyed", 1, 5)
-		n.IdempotencyKey = "digest:of the caller's choice"
+		n.IdempotencyKey = "digest:chosen by the client"
 		first, _, err := s.CreateBackfill(t.Context(), n)
 		require.NoError(t, err)
 		_, err = s.EndBackfill(t.Context(), first.ID, 1, "over")
@@ -107,19 +107,19 @@ func TestCreateBackfill(t *testing.T) {
 		require.NoError(t, err)
 		_, err = s.EndBackfill(t.Context(), first.ID, 1, "its workflow is gone")
 		require.NoError(t, err)
-		_, _, err = s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "left again", 2, 4))
-		require.NoError(t, err, "what is over frees its range")
+		_, _, err = s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "cancelled again", 2, 4))
+		require.NoError(t, err, "an ended backfill releases its range")
 	})
 }
 
-func TestBackfills_of_one_request_are_kept_apart_by_the_database(t *testing.T) {
+func TestCreateBackfill_is_unique_per_request(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.URL(t)
 	s := postgrestest.Open(t, url)
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close(t.Context()) })
-	// copied writes a backfill down once more, past the store.
+	// copied writes a copy of a backfill with SQL.
 	copied := func(id, as string) error {
 		_, err := conn.Exec(t.Context(), `
 			INSERT INTO recflow.backfills (id, kind, state, range_to, max_parallel, rerun, promote, request, parameters, idempotency_key, request_digest, actor, workflow_id)
@@ -133,7 +133,7 @@ func TestBackfills_of_one_request_are_kept_apart_by_the_database(t *testing.T) {
 	require.ErrorContains(t, copied("own", "second"), "backfills_request_active")
 	_, err = s.EndBackfill(t.Context(), "own", 1, "over")
 	require.NoError(t, err)
-	require.NoError(t, copied("own", "second"), "the one before is over")
+	require.NoError(t, copied("own", "second"), "the earlier one has ended")
 
 	n := postgrestest.AsOf(t, "keyed", 3, 4)
 	n.IdempotencyKey = "key"
@@ -158,13 +158,13 @@ func TestBackfillStates(t *testing.T) {
 	alive, err := s.Backfill(t.Context(), b.ID)
 	require.NoError(t, err)
 	require.Greater(t, alive.HeartbeatAt, beat)
-	require.Equal(t, b.Revision, alive.Revision, "nobody waits for that")
+	require.Equal(t, b.Revision, alive.Revision, "a heartbeat does not change the revision")
 
 	attempt := func(index, attempt int, state string) {
 		t.Helper()
 		at := backfill.Slice{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
 		startSlice(t, s, b.ID, at)
-		startSlice(t, s, b.ID, at) // repeated, it changes nothing
+		startSlice(t, s, b.ID, at) // it has no effect when repeated
 		if state == "" {
 			return
 		}
@@ -172,7 +172,7 @@ func TestBackfillStates(t *testing.T) {
 		at.Metrics = &recsys.Metrics{Users: 3, Candidate: map[string]recsys.Metric{"ndcg@100": {Value: 0.5}}}
 		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
 		at.State = backfill.Failed
-		require.NoError(t, s.EndSlice(t.Context(), b.ID, at), "what became of it first stands")
+		require.NoError(t, s.EndSlice(t.Context(), b.ID, at), "the first outcome is final")
 	}
 	attempt(0, 1, backfill.Succeeded)
 	attempt(1, 1, backfill.Failed)
@@ -180,12 +180,12 @@ func TestBackfillStates(t *testing.T) {
 	before := b.Revision
 	b, err = s.Backfill(t.Context(), b.ID)
 	require.NoError(t, err)
-	require.Equal(t, before+5, b.Revision, "a revision a change")
+	require.Equal(t, before+5, b.Revision, "one revision per change")
 	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
 	require.Equal(t, 0.5, b.Slices[0].Metrics.Candidate["ndcg@100"].Value)
 
 	_, err = s.RetryBackfill(t.Context(), b.ID)
-	require.ErrorIs(t, err, recsys.ErrConflict, "it is at work")
+	require.ErrorIs(t, err, recsys.ErrConflict, "it is running")
 	b, err = s.CancelBackfill(t.Context(), b.ID)
 	require.NoError(t, err)
 	require.Equal(t, backfill.Cancelling, b.State)
@@ -271,8 +271,8 @@ func TestDecideSlices(t *testing.T) {
 	}
 	states, slices := decide(backfill.RerunMissing, "p")
 	require.Equal(t, []string{"skipped", "pending", "pending"}, states)
-	require.Equal(t, "version 40 of backfill first is this training already", slices[0].Reason)
-	require.Equal(t, "it is failed in backfill first", slices[1].Reason)
+	require.Equal(t, "already trained as version 40 of backfill first", slices[0].Reason)
+	require.Equal(t, "failed in backfill first", slices[1].Reason)
 	require.Equal(t, "it never ran", slices[2].Reason)
 	states, _ = decide(backfill.RerunFailed, "p")
 	require.Equal(t, []string{"skipped", "pending", "skipped"}, states)
@@ -290,7 +290,7 @@ func TestDecideSlices(t *testing.T) {
 	require.Equal(t, backfill.Succeeded, done.State, "there is nothing to do")
 }
 
-func TestListBackfills(t *testing.T) {
+func TestBackfills_lists_pages(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	for n := range 5 {
@@ -317,13 +317,13 @@ func TestListBackfills(t *testing.T) {
 	require.NoError(t, s.BackfillAlive(t.Context(), stale[0].ID, 1, "run"))
 	last, err := s.StaleBackfills(t.Context(), 0, 5)
 	require.NoError(t, err)
-	require.Equal(t, stale[0].ID, last[4].ID, "the longest unseen comes first")
+	require.Equal(t, stale[0].ID, last[4].ID, "the oldest heartbeat comes first")
 	stale, err = s.StaleBackfills(t.Context(), time.Hour, 3)
 	require.NoError(t, err)
 	require.Empty(t, stale)
 }
 
-func TestDecideSlices_runs_a_refresh_again_whose_version_is_gone(t *testing.T) {
+func TestDecideSlices_repeats_a_refresh_whose_version_was_dropped(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v, err := s.CreateVersion(t.Context(), versions.NewVersion{Manifest: postgrestest.Manifest(t, postgrestest.Fixture{RunID: "run"})})
@@ -344,5 +344,5 @@ func TestDecideSlices_runs_a_refresh_again_whose_version_is_gone(t *testing.T) {
 	require.Equal(t, backfill.Skipped, decide().State)
 	require.NoError(t, s.MarkRefused(t.Context(), v.ID, nil))
 	require.Equal(t, backfill.Pending, decide().State)
-	require.Contains(t, decide().Reason, "is no longer there")
+	require.Contains(t, decide().Reason, "was dropped")
 }

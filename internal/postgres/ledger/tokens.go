@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Token says what the holder of an access token may do. The token itself is
-// never stored: only its SHA-256.
+// Token is what an access token allows. The token itself is never stored, only
+// its SHA-256.
 type Token struct {
 	ID        int64
 	Name      string
@@ -22,29 +22,29 @@ type Token struct {
 	CreatedBy string
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: never
-	UsedAt    time.Time // to the minute; zero: never
-	RevokedAt time.Time // zero: it works
+	UsedAt    time.Time // with a precision of a minute; zero: never
+	RevokedAt time.Time // zero: not revoked
 }
 
-// Valid reports whether the token may be used at a time.
+// Valid reports whether the token is valid at a time.
 func (t Token) Valid(at time.Time) bool {
 	return t.RevokedAt.IsZero() && (t.ExpiresAt.IsZero() || at.Before(t.ExpiresAt))
 }
 
 const tokenColumns = "id, name, scopes, created_by, created_at, expires_at, used_at, revoked_at"
 
-// NewToken is a token to be kept: what its holder may do, and the two parts of it.
+// NewToken is a token to store: what it allows, and its two parts.
 type NewToken struct {
 	Token
-	Key    string            // public, finds the token
+	Key    string            // public part, identifies the token
 	Digest [sha256.Size]byte // of the secret
 }
 
-// CreateToken keeps a token. It returns recsys.ErrConflict while another one has
-// its name.
+// CreateToken stores a token. It returns recsys.ErrConflict if a valid token
+// has its name.
 func (s *Store) CreateToken(ctx context.Context, n NewToken) (Token, error) {
 	if len(n.Scopes) == 0 {
-		return Token{}, errors.New("create token: it needs a scope")
+		return Token{}, errors.New("create token: at least one scope is required")
 	}
 	rows, err := s.db.Query(ctx, `
 		INSERT INTO recflow.tokens (key, name, digest, scopes, created_by, expires_at)
@@ -56,7 +56,7 @@ func (s *Store) CreateToken(ctx context.Context, n NewToken) (Token, error) {
 	}
 	created, err := pgx.CollectRows(rows, scanToken)
 	if err == nil && len(created) == 0 {
-		err = fmt.Errorf("a token that works has the name %s: %w", n.Name, recsys.ErrConflict)
+		err = fmt.Errorf("a valid token has the name %s: %w", n.Name, recsys.ErrConflict)
 	}
 	if err != nil {
 		return Token{}, fmt.Errorf("create token: %w", err)
@@ -64,9 +64,9 @@ func (s *Store) CreateToken(ctx context.Context, n NewToken) (Token, error) {
 	return created[0], nil
 }
 
-// TokenByKey is the token with this key, also when it no longer works, and the
-// digest of its secret; or recsys.ErrNotFound. It notes, once a minute, that it
-// was asked for.
+// TokenByKey returns the token with this key, even if it is no longer valid,
+// and the digest of its secret, or recsys.ErrNotFound. It records the time of
+// use, at most once a minute.
 func (s *Store) TokenByKey(ctx context.Context, key string) (t Token, digest []byte, err error) {
 	rows, err := s.db.Query(ctx, `
 		WITH used AS (
@@ -89,8 +89,8 @@ func (s *Store) TokenByKey(ctx context.Context, key string) (t Token, digest []b
 	return t, digest, nil
 }
 
-// Tokens lists at most limit tokens under an id, newest first. before is 0 for
-// the newest ones.
+// Tokens returns at most limit tokens with a smaller id than before, newest
+// first; 0: from the newest.
 func (s *Store) Tokens(ctx context.Context, before int64, limit int) ([]Token, error) {
 	rows, err := s.db.Query(ctx, "SELECT "+tokenColumns+`
 		FROM recflow.tokens
@@ -107,8 +107,8 @@ func (s *Store) Tokens(ctx context.Context, before int64, limit int) ([]Token, e
 	return tokens, nil
 }
 
-// RevokeToken ends a token for good. Repeating it changes nothing. It returns
-// recsys.ErrNotFound when there is no such token.
+// RevokeToken revokes a token permanently. It is idempotent. It returns
+// recsys.ErrNotFound if the token does not exist.
 func (s *Store) RevokeToken(ctx context.Context, id int64) (Token, error) {
 	rows, err := s.db.Query(ctx, `
 		UPDATE recflow.tokens
@@ -127,7 +127,7 @@ func (s *Store) RevokeToken(ctx context.Context, id int64) (Token, error) {
 
 func scanToken(row pgx.CollectableRow) (Token, error) { return scanTokenAnd(row) }
 
-// scanTokenAnd scans the tokenColumns and what comes after them.
+// scanTokenAnd scans the tokenColumns and the columns after them.
 func scanTokenAnd(row pgx.CollectableRow, after ...any) (t Token, err error) {
 	var expires, used, revoked *time.Time
 	err = row.Scan(append([]any{&t.ID, &t.Name, &t.Scopes, &t.CreatedBy, &t.CreatedAt, &expires, &used, &revoked}, after...)...)

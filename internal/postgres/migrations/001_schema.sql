@@ -1,33 +1,33 @@
 -- The schema recflow. The data of version 42 is in schema v42, which the loader
--- makes. A later change is a file of its own; this one does not change any more
--- once 0.1.0 is released.
+-- creates. A later change goes into a file of its own; this one is fixed once
+-- 0.1.0 is released.
 
 CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
 
--- What is known about versions.
+-- One row per version.
 
 CREATE TABLE recflow.versions (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     run_id          text        NOT NULL,
     state           text        NOT NULL CHECK (state IN ('loading', 'ready', 'refused', 'failed', 'dropped')),
     pinned          boolean     NOT NULL DEFAULT false,
-    evaluation      boolean     NOT NULL DEFAULT false, -- of a training as of a time in the past: it does not go live by accident
+    evaluation      boolean     NOT NULL DEFAULT false, -- trained as of a time in the past: not promoted by accident
     dimension       integer     NOT NULL CHECK (dimension > 0),
     items           bigint      NOT NULL,
     users           bigint      NOT NULL,
-    covers_from     timestamptz,             -- null: no lower end
+    covers_from     timestamptz,             -- null: unbounded
     covers_to       timestamptz NOT NULL,
     stored_to       timestamptz NOT NULL,
     search          json        NOT NULL,
     manifest        json        NOT NULL,    -- without its files, which readers do not need
     files           json        NOT NULL,
-    manifest_digest bytea       NOT NULL,    -- tells a repeated CreateVersion from another run with the same id
+    manifest_digest bytea       NOT NULL,    -- distinguishes a repeated CreateVersion from another run with the same id
     workflow_id     text        NOT NULL,
     workflow_run_id text        NOT NULL,
     failure         text        NOT NULL DEFAULT '',
     created_at      timestamptz NOT NULL DEFAULT now(),
     ready_at        timestamptz,
-    left_live_at    timestamptz              -- readers may hold it for a while longer
+    left_live_at    timestamptz              -- readers may use it for a while longer
 );
 
 -- One version per run at a time: a repeated CreateVersion finds the first one.
@@ -41,8 +41,8 @@ CREATE TABLE recflow.gates (
     PRIMARY KEY (version_id, position)
 );
 
--- Who may write which part of a version. The tokens come from one sequence, so
--- that a newer claim always has the larger one.
+-- Claims on the parts of a version. All tokens come from one sequence, so a
+-- newer claim always has the larger token.
 CREATE SEQUENCE recflow.fencing_token;
 
 CREATE TABLE recflow.claims (
@@ -55,9 +55,10 @@ CREATE TABLE recflow.claims (
     PRIMARY KEY (version_id, slot)
 );
 
--- Every change of the live version. below is the flip that a rollback goes back
--- to: a promotion puts itself on top, a rollback takes the top away. So two
--- rollbacks in a row go back twice and never return to what was rolled back.
+-- Every change of the live version, as a stack. below is the entry that a
+-- rollback returns to: a promotion pushes an entry, a rollback pops one. So two
+-- rollbacks in a row go back two versions and never return to a version that
+-- was rolled back.
 CREATE TABLE recflow.flips (
     revision     bigint      PRIMARY KEY,
     version_id   bigint      NOT NULL REFERENCES recflow.versions (id),
@@ -78,8 +79,7 @@ CREATE TABLE recflow.live (
 
 INSERT INTO recflow.live DEFAULT VALUES;
 
--- What is said of an item beside the versions, and holds in all of them. A
--- column that is null leaves to the version what it says.
+-- Overrides that apply to an item on top of every version. Null: no override.
 CREATE TABLE recflow.item_state (
     item_id    text        COLLATE "C" PRIMARY KEY,
     available  boolean,
@@ -92,8 +92,8 @@ CREATE TABLE recflow.item_state (
 CREATE INDEX item_state_category ON recflow.item_state (category) WHERE category IS NOT NULL;
 CREATE INDEX item_state_tags ON recflow.item_state USING gin (tags) WHERE tags IS NOT NULL;
 
--- Grows with every change of item_state, and with it in one transaction: who
--- keeps a list of items sees from it whether the list still holds.
+-- Incremented with every change of item_state, in the same transaction, so that
+-- a cached list of items can be validated.
 CREATE TABLE recflow.item_changes (
     one      boolean PRIMARY KEY DEFAULT true CHECK (one),
     revision bigint  NOT NULL DEFAULT 1
@@ -101,7 +101,7 @@ CREATE TABLE recflow.item_changes (
 
 INSERT INTO recflow.item_changes DEFAULT VALUES;
 
--- Who may change an item need not be able to write its counter.
+-- A user who may change item_state needs no privilege on the counter.
 CREATE FUNCTION recflow.count_item_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -115,8 +115,8 @@ CREATE TRIGGER item_state_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON recflow.item_state
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.count_item_change();
 
--- Events that came through the stream, each event_id once. They are kept until
--- every version that may go live has counted them.
+-- Events from the stream, each event_id once. They are kept until every version
+-- that may be promoted covers them.
 CREATE TABLE recflow.live_events (
     event_id          text        COLLATE "C" PRIMARY KEY,
     user_id           text        COLLATE "C" NOT NULL,
@@ -127,17 +127,18 @@ CREATE TABLE recflow.live_events (
     recommendation_id text        NOT NULL DEFAULT '',
     occurred_at       timestamptz NOT NULL,
     stored_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-    digest            bytea       NOT NULL DEFAULT '' -- recsys.Event.Digest of what was sent: another event with the same id is in conflict; empty: not known
+    digest            bytea       NOT NULL DEFAULT '' -- recsys.Event.Digest of the received event: another event with the same id is a conflict; empty: unknown
 );
 
 CREATE INDEX live_events_user ON recflow.live_events (user_id, occurred_at, event_id);
 
--- Events are dropped oldest first, some at a time: without this each time would
--- read the whole table.
+-- Events are deleted in chunks, oldest first: without the index each chunk
+-- would scan the whole table.
 CREATE INDEX live_events_stored ON recflow.live_events (stored_at);
 
--- What is no longer in live_events: exclusive upper ends of their times, and
--- their fingerprint, so that a training can still be compared with all of them.
+-- What was deleted from live_events: exclusive upper bounds of the times, and
+-- the fingerprint of the events, so that a training can still be compared with
+-- all events.
 CREATE TABLE recflow.horizon (
     one             boolean     PRIMARY KEY DEFAULT true CHECK (one),
     stored_before   timestamptz,
@@ -148,14 +149,14 @@ CREATE TABLE recflow.horizon (
 
 INSERT INTO recflow.horizon DEFAULT VALUES;
 
--- One row for each event with a readable id, written when everything that the
--- event causes has been delivered. The first verdict stays.
+-- One row per event with a readable id, written after everything that the event
+-- causes was delivered. The first verdict is final.
 CREATE TABLE recflow.event_verdicts (
     event_id   text        COLLATE "C" NOT NULL,
     digest     bytea       NOT NULL,
     verdict    text        NOT NULL CHECK (verdict IN ('folded', 'ignored', 'quarantined')),
     reason     text        NOT NULL DEFAULT '',
-    stage      text        NOT NULL DEFAULT '', -- of the list that the event shaped
+    stage      text        NOT NULL DEFAULT '', -- of the list that the event changed
     version_id bigint      NOT NULL DEFAULT 0,  -- 0: no version was live
     arrived_at timestamptz NOT NULL,            -- in the stream
     at         timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -164,8 +165,8 @@ CREATE TABLE recflow.event_verdicts (
 
 CREATE INDEX event_verdicts_at ON recflow.event_verdicts (at);
 
--- Prequential evaluation: the rank that an event's item had, before the event
--- was folded, under the live state and under the version alone. 0: not in the
+-- Prequential evaluation: the rank of an event's item before the event was
+-- folded in, with the live state and with the version alone. 0: not in the
 -- first hundred.
 CREATE TABLE recflow.evaluations (
     event_id    text        COLLATE "C" PRIMARY KEY,
@@ -179,7 +180,7 @@ CREATE TABLE recflow.evaluations (
 
 CREATE INDEX evaluations_at ON recflow.evaluations (at);
 
--- Who may call the API, and what was asked of it.
+-- Access to the API, and its audit.
 
 -- A token is "rf_KEY_SECRET". It is shown once; the secret is never stored.
 CREATE TABLE recflow.tokens (
@@ -191,26 +192,26 @@ CREATE TABLE recflow.tokens (
     created_by text        NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz,                 -- null: never
-    used_at    timestamptz,                 -- to the minute
+    used_at    timestamptz,                 -- with a precision of a minute
     revoked_at timestamptz
 );
 
--- A name may be used again when its token is revoked: names appear in the audit.
+-- A name can be reused once its token is revoked: names appear in the audit.
 CREATE UNIQUE INDEX tokens_name ON recflow.tokens (name) WHERE revoked_at IS NULL;
 
 CREATE TABLE recflow.audit (
     id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
-    actor     text        NOT NULL,           -- who asked: "token:NAME", "anonymous" or "local"
+    actor     text        NOT NULL,           -- "token:NAME", "anonymous" or "local"
     action    text        NOT NULL,           -- for example version.promote
     target    text        NOT NULL DEFAULT '',
     outcome   text        NOT NULL CHECK (outcome IN ('done', 'refused')),
-    code      text        NOT NULL DEFAULT '', -- of the refusal
+    code      text        NOT NULL DEFAULT '', -- problem code of a refusal
     detail    text        NOT NULL DEFAULT '',
     trace_id  text        NOT NULL DEFAULT ''
 );
 
--- What happened stays as it was written.
+-- Entries cannot be changed.
 CREATE FUNCTION recflow.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit is append-only';
@@ -219,8 +220,8 @@ END $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recflow.audit
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.keep_audit();
 
--- Backfills: what is to be done, and what became of it. Temporal does the work;
--- what is true about it is here.
+-- Backfills and their outcomes. Temporal does the work; this table is the
+-- source of truth.
 CREATE TABLE recflow.backfills (
     id              text        PRIMARY KEY,
     kind            text        NOT NULL CHECK (kind IN ('refresh', 'as_of')),
@@ -231,25 +232,25 @@ CREATE TABLE recflow.backfills (
     max_parallel    integer     NOT NULL,
     rerun           text        NOT NULL CHECK (rerun IN ('missing', 'failed', 'all')),
     promote         boolean     NOT NULL,
-    request         json        NOT NULL,               -- of each training
-    parameters      bytea       NOT NULL,               -- digest of what shapes a training beside its range
-    idempotency_key text,                               -- the caller's; null when it gave none
+    request         json        NOT NULL,               -- request of each training, without its range
+    parameters      bytea       NOT NULL,               -- digest of the training parameters other than the range
+    idempotency_key text,                               -- chosen by the client; null if it sent none
     request_digest  bytea       NOT NULL,
     actor           text        NOT NULL,
-    round           integer     NOT NULL DEFAULT 1,     -- grows with every retry
+    round           integer     NOT NULL DEFAULT 1,     -- incremented by every retry
     workflow_id     text        NOT NULL,
-    owner           text        NOT NULL DEFAULT '',    -- the run of the workflow that is at work
-    heartbeat_at    timestamptz,                        -- when it was last known to be
+    owner           text        NOT NULL DEFAULT '',    -- run id of the workflow that runs the backfill
+    heartbeat_at    timestamptz,                        -- last heartbeat of that workflow
     error           text        NOT NULL DEFAULT '',
-    revision        bigint      NOT NULL DEFAULT 1,     -- grows with every change
+    revision        bigint      NOT NULL DEFAULT 1,     -- incremented by every change
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     started_at      timestamptz,
     ended_at        timestamptz
 );
 
--- With a key a request is made once. Without one the same request finds the
--- backfill that is at work, and no other.
+-- A key is used for one request forever. Without a key, the same request finds
+-- a backfill only while it is active.
 CREATE UNIQUE INDEX backfills_idempotency_key ON recflow.backfills (idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE UNIQUE INDEX backfills_request_active ON recflow.backfills (request_digest)
     WHERE idempotency_key IS NULL AND state IN ('pending', 'running', 'cancelling');
@@ -277,7 +278,7 @@ CREATE TABLE recflow.backfill_slices (
     PRIMARY KEY (backfill_id, index)
 );
 
--- Every attempt at a slice; the slice itself tells of the latest one.
+-- Every attempt of a slice; the slice itself has the state of the latest one.
 CREATE TABLE recflow.backfill_attempts (
     backfill_id     text        NOT NULL,
     index           integer     NOT NULL,
@@ -296,11 +297,11 @@ CREATE TABLE recflow.backfill_attempts (
 
 CREATE INDEX backfill_slices_range ON recflow.backfill_slices (slice_to);
 
--- What makes users for each component possible: the two changes that a component
--- may ask for and not make by itself are functions, which run with the rights of
--- the owner and check what must hold (docs/decisions/0021-database-users.md).
+-- Support for one database user per component: the two changes that a component
+-- may request but not make itself are functions that run with the owner's
+-- privileges and check the invariants (docs/decisions/1101-database-users.md).
 
--- The version that a rollback goes to, and the flip under it.
+-- The version that a rollback returns to, and the entry below it.
 CREATE FUNCTION recflow.previous_live(OUT version_id bigint, OUT below bigint) RETURNS SETOF record
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -322,8 +323,8 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
--- Moves the live pointer, if it is where the caller saw it and the version may go
--- live. Only the two functions below call it.
+-- Moves the live pointer if its revision is the expected one and the version
+-- may be promoted. Only the two functions below call it.
 CREATE FUNCTION recflow.flip(to_version bigint, seen_revision bigint, for_evaluation boolean, kind text, below bigint, actor text, reason text)
     RETURNS void
     LANGUAGE plpgsql
@@ -342,16 +343,17 @@ BEGIN
         RAISE EXCEPTION 'version % is not ready', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF v.evaluation AND NOT for_evaluation THEN
-        RAISE EXCEPTION 'version % is for evaluation', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
+        RAISE EXCEPTION 'version % is for evaluation only', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    -- Shared with other flips; whoever drops events waits for them.
+    -- Shared with other promotions; a deletion of events waits for them.
     PERFORM FROM recflow.horizon FOR SHARE;
     IF EXISTS (SELECT FROM recflow.horizon h WHERE h.stored_before > v.stored_to OR h.occurred_before > v.covers_to) THEN
-        RAISE EXCEPTION 'version % has not counted events that are no longer kept', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
+        RAISE EXCEPTION 'version % does not cover events that were deleted', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     INSERT INTO recflow.flips (revision, version_id, from_version, below, kind, actor, reason)
     VALUES (was.revision + 1, to_version, was.version_id, flip.below, flip.kind, flip.actor, flip.reason);
-    -- Not now(), which is when the transaction began: it may have waited since.
+    -- Not now(), the start of the transaction, because the transaction may have
+    -- waited since.
     UPDATE recflow.versions
     SET left_live_at = CASE WHEN id = was.version_id THEN clock_timestamp() END
     WHERE id IN (was.version_id, to_version);
@@ -373,12 +375,12 @@ AS $$
 DECLARE
     target record;
 BEGIN
-    PERFORM FROM recflow.live FOR UPDATE; -- nobody moves it meanwhile
+    PERFORM FROM recflow.live FOR UPDATE; -- the pointer does not move meanwhile
     SELECT * INTO STRICT target FROM recflow.previous_live();
     PERFORM recflow.flip(target.version_id, seen_revision, false, 'rollback', target.below, actor, reason);
 END $$;
 
--- Takes a version away from everybody. Its data goes with the next clean-up.
+-- Marks a version as dropped. Prune deletes its data.
 CREATE FUNCTION recflow.drop_version(version bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -392,12 +394,13 @@ BEGIN
     AND NOT v.pinned
     AND NOT EXISTS (SELECT FROM recflow.live l WHERE l.version_id = v.id);
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'version % is live, pinned, loading or not there', version USING ERRCODE = 'object_not_in_prerequisite_state';
+        RAISE EXCEPTION 'version % is live, pinned, loading or does not exist', version USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
 END $$;
 
--- Lets the components that read versions read a new one, apart from its hold-out.
--- Whoever made it calls this; without such users it does nothing.
+-- Grants the components that read versions access to a new one, except for its
+-- hold-out. The creator of the version calls it; without component users it
+-- does nothing.
 CREATE FUNCTION recflow.open_version(schema name) RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -413,5 +416,5 @@ BEGIN
     END LOOP;
 END $$;
 
--- Postgres lets everybody call a new function.
+-- Postgres grants EXECUTE on a new function to PUBLIC.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA recflow FROM PUBLIC;

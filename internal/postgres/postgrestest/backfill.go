@@ -11,10 +11,10 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-// Day is a day of January 2025.
+// Day returns a day of January 2025.
 func Day(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
 
-// AsOf is a backfill over days of January, a slice a day.
+// AsOf returns a backfill over days of January, one slice per day.
 func AsOf(t testing.TB, id string, from, to int) ledger.NewBackfill {
 	t.Helper()
 	cut, err := backfill.Cut(backfill.AsOf, Day(from), Day(to), 24*time.Hour)

@@ -13,9 +13,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Fixture describes a small version: groups of items, and users who like two of
-// them, whose vectors are exactly what their histories fold into. The zero
-// value is a good one that every gate passes.
+// Fixture configures a small version: groups of items, and users who like two
+// groups, whose vectors are the exact fold-in of their histories. The zero
+// value passes every gate.
 type Fixture struct {
 	RunID        string  // default "run-1"
 	Items        int     // default 400
@@ -27,16 +27,16 @@ type Fixture struct {
 	Search       recsys.Search   // default exact
 	Coverage     recsys.Coverage // default: everything until 2025-01-01
 
-	// Change is called with what was generated, before the manifest is made
-	// from it: what it breaks, the manifest describes faithfully.
+	// Change is called with the generated data before the manifest is made, so
+	// the manifest describes the changed data.
 	Change func(*Data)
 
-	// ChangeManifest is called before the version is made: what it breaks, the
-	// rows do not agree with.
+	// ChangeManifest is called before the version is created, so the manifest
+	// differs from the data.
 	ChangeManifest func(*recsys.Manifest)
 
-	// Loading leaves the version loading, with its indexes built, as the gates
-	// find it. Otherwise it is marked ready.
+	// Loading leaves the version loading with its indexes built, the state that
+	// gates expect. Otherwise it is marked ready.
 	Loading bool
 }
 
@@ -117,7 +117,7 @@ func Build(t testing.TB, s *Store, f Fixture) recsys.Version {
 	return v
 }
 
-// Promote makes a version live.
+// Promote promotes a version.
 func Promote(t testing.TB, s *Store, version int64) recsys.Live {
 	t.Helper()
 	live, err := s.Promote(t.Context(), versions.Promotion{Version: version, Actor: "test", Reason: "test"})
@@ -127,7 +127,7 @@ func Promote(t testing.TB, s *Store, version int64) recsys.Live {
 	return live
 }
 
-// Manifest generates the manifest of a fixture without loading anything.
+// Manifest generates the manifest of a fixture without loading it.
 func Manifest(t testing.TB, f Fixture) *recsys.Manifest {
 	t.Helper()
 	m, _ := f.withDefaults().generate(t)
@@ -151,7 +151,8 @@ func (f Fixture) generate(t testing.TB) (*recsys.Manifest, *Data) {
 	return m, data
 }
 
-// items makes groups of very different sizes: each is half of the one before it.
+// items generates groups of very different sizes: each is half as large as the
+// previous one.
 func (f Fixture) items(r *rand.Rand) []ItemRow {
 	centres := make([][]float64, groups)
 	for g := range centres {
@@ -184,7 +185,8 @@ func (f Fixture) items(r *rand.Rand) []ItemRow {
 	return items
 }
 
-// addUsers gives every user events on items of two groups, and folds them.
+// addUsers generates for every user events on items of two groups, and folds
+// them in.
 func (f Fixture) addUsers(t testing.TB, r *rand.Rand, data *Data, fold recsys.FoldIn, bound recsys.HoldoutBound) {
 	t.Helper()
 	byGroup := map[string][]int{}
@@ -221,7 +223,8 @@ func (f Fixture) addUsers(t testing.TB, r *rand.Rand, data *Data, fold recsys.Fo
 	}
 }
 
-// events is 10 distinct items in random order, one of them with a rating too low to count.
+// events generates events on 10 distinct items in random order, one of them
+// with a rating too low to count.
 func (f Fixture) events(r *rand.Rand, user string, liked [2][]int, items []ItemRow) []recsys.Event {
 	var events []recsys.Event
 	seen := map[int]bool{}

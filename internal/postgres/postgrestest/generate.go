@@ -6,8 +6,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Generate generates what a fixture would load, for tests that bring it in by
-// another way. The manifest names no files.
+// Generate returns the data of a fixture, for tests that load it themselves.
+// The manifest names no files.
 func Generate(t testing.TB, f Fixture) (*recsys.Manifest, *Data) {
 	t.Helper()
 	return f.withDefaults().generate(t)

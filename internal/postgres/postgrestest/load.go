@@ -47,8 +47,8 @@ func (f Fixture) manifest(data *Data, fold recsys.FoldIn, bound recsys.HoldoutBo
 	return m
 }
 
-// Conn is a connection of its own to the store's database, for tests that look
-// behind the store.
+// Conn opens a separate connection to the store's database, for tests that use
+// SQL.
 func Conn(t testing.TB, s *Store) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), s.URL)

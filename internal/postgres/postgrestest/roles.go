@@ -8,14 +8,14 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-const password = "for-tests-only" // of the users
+const password = "for-tests-only" // password of the component users
 
-// granting keeps tests apart that make roles: those of a server are shared by
-// its databases.
+// granting serializes tests that create roles: the databases of a server share
+// them.
 var granting sync.Mutex
 
-// Grant makes the users of the components in the database at address, with a
-// password each, and gives them their rights.
+// Grant creates the component users in the database at address, with a password
+// each, and grants their privileges.
 func Grant(t testing.TB, address string) {
 	t.Helper()
 	granting.Lock()
@@ -31,7 +31,7 @@ func Grant(t testing.TB, address string) {
 	}
 }
 
-// URLAs is the address of a database after Grant, for one of its users.
+// URLAs returns the address of a database after Grant, for one of its users.
 func URLAs(t testing.TB, address, role string) string {
 	t.Helper()
 	u, err := url.Parse(address)

@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// RoundTrips stands between a client and Postgres and counts how often the
-// client waits for an answer: a Sync, or a simple query. That a pool looks
-// whether a connection that was idle for a second still stands is not counted.
+// RoundTrips is a proxy between a client and Postgres that counts how often the
+// client waits for a response: a Sync, or a simple query. It does not count the
+// check of a pooled connection that was idle for a second.
 type RoundTrips struct {
 	atomic.Int64
-	URL string // of the database, through the counter
+	URL string // of the database, through the proxy
 }
 
 // CountRoundTrips counts the round trips to the database at address.

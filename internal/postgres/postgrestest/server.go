@@ -1,5 +1,5 @@
-// Package postgrestest gives tests a real Postgres. One server serves a test
-// binary; every test gets a database of its own.
+// Package postgrestest provides a real Postgres to tests. One server serves a
+// test binary; every test gets its own database.
 package postgrestest
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/versions"
 )
 
-// Store is every store of one database, for tests that need several of them.
+// Store has all stores of one database, for tests that need several of them.
 type Store struct {
 	*postgres.DB
 	*VersionStore
@@ -39,18 +39,18 @@ type (
 	LedgerStore    = ledger.Store
 )
 
-// Of makes the stores of a database, or of a transaction.
+// Of returns the stores of a database, or of a transaction.
 func Of(db *postgres.DB) *Store {
 	return &Store{DB: db, VersionStore: versions.New(db), EmbeddingStore: embeddings.New(db), EventStore: events.New(db), LedgerStore: ledger.New(db)}
 }
 
-// New is the stores of a migrated database of its own.
+// New returns the stores of a new migrated database.
 func New(t testing.TB) *Store {
 	t.Helper()
 	return Open(t, URL(t))
 }
 
-// Open opens the database at url for the length of the test.
+// Open opens the database at url until the test ends.
 func Open(t testing.TB, url string) *Store {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, MaxConns: 8, Name: "test"})
@@ -64,17 +64,17 @@ func Open(t testing.TB, url string) *Store {
 }
 
 var (
-	databases atomic.Int64             // made so far
-	used      = make(chan string, 100) // left by tests that are over; to be emptied before the next use
+	databases atomic.Int64             // number of databases created
+	used      = make(chan string, 100) // databases of finished tests, to be emptied before reuse
 )
 
-// URL is the address of a migrated database of its own.
+// URL returns the address of a new migrated database.
 func URL(t testing.TB) string {
 	t.Helper()
 	server := pgservertest.Shared(t)
 	var name string
 	select {
-	case name = <-used: // a new one would cost four times as much
+	case name = <-used: // creating a new one takes four times as long
 		if err := empty(server.URL(name)); err != nil {
 			t.Fatalf("empty a database: %v", err)
 		}
@@ -88,7 +88,7 @@ func URL(t testing.TB) string {
 	return server.URL(name)
 }
 
-// EmptyURL is the address of a database of its own that is not migrated.
+// EmptyURL returns the address of a new database without migrations.
 func EmptyURL(t testing.TB) string {
 	t.Helper()
 	server := pgservertest.Shared(t)
@@ -98,14 +98,15 @@ func EmptyURL(t testing.TB) string {
 func create(t testing.TB, server *pgserver.Server) (name string) {
 	t.Helper()
 	name = fmt.Sprintf("test_%d", databases.Add(1))
-	// Through the log, the default, it takes three times as long.
+	// The default strategy, which writes the copy to the log, takes three times
+	// as long.
 	if err := execute(server.URL("postgres"), "CREATE DATABASE "+name+" STRATEGY FILE_COPY"); err != nil {
 		t.Fatal(err)
 	}
 	return name
 }
 
-// empty ends what a test has left running and drops what recflow has made.
+// empty ends the sessions of a test and drops everything that recflow created.
 func empty(url string) error {
 	return execute(url, `
 		DO $$

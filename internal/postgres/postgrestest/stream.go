@@ -7,7 +7,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Stream stores events as if they had come through the stream.
+// Stream stores events as if they had arrived through the stream.
 func Stream(t testing.TB, s *Store, sent ...recsys.Event) events.StoredBatch {
 	t.Helper()
 	out := make([]events.StreamEvent, len(sent))

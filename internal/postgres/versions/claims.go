@@ -11,20 +11,20 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Claim is the right to write one part (a slot) of a loading version, until
-// somebody claims the same part again. The token comes from a sequence of the
-// database: attempt numbers of a workflow can repeat, these cannot.
+// Claim is the right to write one part (a slot) of a loading version, until the
+// same part is claimed again. The token comes from a sequence of the database:
+// attempt numbers of a workflow can repeat, tokens cannot.
 type Claim struct {
 	Version int64
 	Slot    string
 	Token   int64
-	Done    bool  // the part was completed earlier: there is nothing to do
-	Rows    int64 // what it was completed with
+	Done    bool  // the part was completed by an earlier claim
+	Rows    int64 // number of rows of the completed part
 }
 
-// Claim takes a part of a version over from whoever held it. It returns
-// recsys.ErrFenced when the version has failed or was dropped, and
-// recsys.ErrConflict when it is complete.
+// Claim claims a part of a version and replaces an earlier claim. It returns
+// recsys.ErrFenced if the version has failed or was dropped, and
+// recsys.ErrConflict if it is complete.
 func (s *Store) Claim(ctx context.Context, version int64, slot string) (Claim, error) {
 	c := Claim{Version: version, Slot: slot}
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
@@ -45,9 +45,9 @@ func (s *Store) Claim(ctx context.Context, version int64, slot string) (Claim, e
 }
 
 // complete marks the part as done, in the transaction that wrote it. It returns
-// recsys.ErrFenced when a newer claim exists or the version is no longer
-// loading; the transaction must then be rolled back. Until it ends, nobody can
-// claim the part or fail the version.
+// recsys.ErrFenced if a newer claim exists or the version is no longer loading;
+// the transaction must then be rolled back. Until the transaction ends, the
+// part cannot be claimed and the version cannot fail.
 func (c Claim) complete(ctx context.Context, tx pgx.Tx, rows int64) error {
 	if err := mustBeLoading(ctx, tx, c.Version); err != nil {
 		return fmt.Errorf("complete %s of version %d: %w", c.Slot, c.Version, err)
@@ -65,7 +65,7 @@ func (c Claim) complete(ctx context.Context, tx pgx.Tx, rows int64) error {
 	return nil
 }
 
-// check returns recsys.ErrFenced when the claim has been replaced.
+// check returns recsys.ErrFenced if the claim has been replaced.
 func (c Claim) check(ctx context.Context, tx pgx.Tx) error {
 	if err := mustBeLoading(ctx, tx, c.Version); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (c Claim) check(ctx context.Context, tx pgx.Tx) error {
 	return postgres.Translate(err)
 }
 
-// mustBeLoading holds the version in its state until the transaction ends.
+// mustBeLoading locks the state of the version until the transaction ends.
 func mustBeLoading(ctx context.Context, tx pgx.Tx, version int64) error {
 	var state recsys.State
 	err := tx.QueryRow(ctx, "SELECT state FROM recflow.versions WHERE id = $1 FOR SHARE", version).Scan(&state)
@@ -89,9 +89,9 @@ func mustBeLoading(ctx context.Context, tx pgx.Tx, version int64) error {
 	case err != nil:
 		return err
 	case state == recsys.Failed || state == recsys.Dropped:
-		return fmt.Errorf("the version is %s: %w", state, recsys.ErrFenced)
+		return fmt.Errorf("version is %s: %w", state, recsys.ErrFenced)
 	case state != recsys.Loading:
-		return fmt.Errorf("the version is %s: %w", state, recsys.ErrConflict)
+		return fmt.Errorf("version is %s: %w", state, recsys.ErrConflict)
 	}
 	return nil
 }

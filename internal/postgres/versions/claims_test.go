@@ -47,7 +47,7 @@ func TestCreateVersionIsIdempotentByRun(t *testing.T) {
 	_, err = s.CreateVersion(t.Context(), versions.NewVersion{Manifest: &other})
 	require.ErrorIs(t, err, recsys.ErrConflict)
 
-	require.NoError(t, s.Fail(t.Context(), ids[0], "gone wrong"))
+	require.NoError(t, s.Fail(t.Context(), ids[0], "failed"))
 	again, err := s.CreateVersion(t.Context(), versions.NewVersion{Manifest: m, Owner: versions.Owner{WorkflowID: "w", RunID: "r"}})
 	require.NoError(t, err)
 	require.Greater(t, again.ID, ids[0])
@@ -88,7 +88,7 @@ func TestFailDuringACopyFencesTheWriterAndDropsItsTables(t *testing.T) {
 	claim, err := s.Claim(t.Context(), v.ID, "file-0")
 	require.NoError(t, err)
 
-	// A COPY that is under way and does not end by itself.
+	// A COPY that does not end by itself.
 	conn := postgrestest.Conn(t, s)
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
@@ -112,10 +112,10 @@ func TestFailDuringACopyFencesTheWriterAndDropsItsTables(t *testing.T) {
 	require.Eventually(t, func() bool {
 		now, err := s.Version(t.Context(), v.ID)
 		return err == nil && now.State == recsys.Failed
-	}, 5*time.Second, 5*time.Millisecond, "the state changes although the COPY holds the table")
+	}, 5*time.Second, 5*time.Millisecond, "the state changes although the COPY locks the table")
 	select {
 	case err := <-failed:
-		t.Fatalf("the tables cannot be gone yet: %v", err)
+		t.Fatalf("the tables cannot be dropped yet: %v", err)
 	default:
 	}
 
@@ -125,10 +125,10 @@ func TestFailDuringACopyFencesTheWriterAndDropsItsTables(t *testing.T) {
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.NoError(t, <-failed)
 	require.Equal(t, 0, schemas(t, conn))
-	require.NoError(t, s.Fail(t.Context(), v.ID, "again"), "it may be repeated")
+	require.NoError(t, s.Fail(t.Context(), v.ID, "again"), "it is idempotent")
 }
 
-func TestFailLeavesWhatIsCompleteAlone(t *testing.T) {
+func TestFail_has_no_effect_on_a_complete_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 50, Users: 20})

@@ -13,9 +13,10 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun"
 )
 
-// BatchSource yields the batches of one file and then io.EOF; trainingrun.Reader
-// is one. A batch is used until the next call. Next must come back in bounded
-// time, because CopyFile waits for it even when it is cancelled.
+// BatchSource yields the batches of one file and then io.EOF;
+// trainingrun.Reader is one. A batch is valid until the next call. Next must
+// return in bounded time, because CopyFile waits for it even when it is
+// cancelled.
 type BatchSource interface {
 	Next() (trainingrun.Batch, error)
 }
@@ -23,19 +24,19 @@ type BatchSource interface {
 // CopyOption changes how CopyFile works.
 type CopyOption func(*copyStream)
 
-// WithProgress has fn called with the number of rows sent so far, after each
-// batch and from another goroutine, until CopyFile returns. fn must not block.
+// WithProgress calls fn with the number of rows sent so far, after each batch
+// and from another goroutine, until CopyFile returns. fn must not block.
 func WithProgress(fn func(rows int64)) CopyOption {
 	return func(s *copyStream) { s.progress = fn }
 }
 
 // CopyFile copies a file into the version of the claim and completes the claim,
-// in one transaction: afterwards either all rows are there and the slot is done,
-// or nothing has happened. It returns recsys.ErrFenced when the claim has been
-// replaced, and an error of the source as it is.
+// in one transaction: either all rows are stored and the slot is done, or
+// nothing has changed. It returns recsys.ErrFenced if the claim has been
+// replaced, and errors of the source unchanged.
 //
-// Memory does not grow with the file. Cancelling ctx ends the COPY at once, on
-// the server too.
+// Memory use does not depend on the file size. Cancelling ctx ends the COPY at
+// once, also on the server.
 func (s *Store) CopyFile(ctx context.Context, c Claim, src BatchSource, options ...CopyOption) (int64, error) {
 	if c.Done {
 		return c.Rows, nil
@@ -51,9 +52,9 @@ func (s *Store) CopyFile(ctx context.Context, c Claim, src BatchSource, options 
 }
 
 func (s *Store) copyFile(ctx context.Context, c Claim, stream *copyStream) error {
-	// An attempt that was replaced while it downloaded its file stops here. The
-	// check has a transaction of its own, so that its lock on the version does
-	// not last as long as the COPY.
+	// An attempt that was replaced during its download stops here. The check
+	// has its own transaction, so that its lock on the version ends before the
+	// COPY.
 	if err := s.db.InTx(ctx, func(tx pgx.Tx) error { return c.check(ctx, tx) }); err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (s *Store) copyFile(ctx context.Context, c Claim, stream *copyStream) error
 		return err
 	}
 	return s.db.InTx(ctx, func(tx pgx.Tx) error {
-		if stream.batch != nil { // else the file has no rows
+		if stream.batch != nil { // otherwise the file has no rows
 			if err := copyRows(ctx, tx, postgres.SchemaOf(c.Version), stream); err != nil {
 				return err
 			}
@@ -83,12 +84,12 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, stream *copyStream)
 	case err != nil:
 		return postgres.Translate(err)
 	case tag.RowsAffected() != stream.rows:
-		return fmt.Errorf("%d rows were sent and %d have arrived", stream.rows, tag.RowsAffected())
+		return fmt.Errorf("%d rows were sent and %d were stored", stream.rows, tag.RowsAffected())
 	}
 	return nil
 }
 
-// copyStream is the data of a binary COPY. Rows are packed straight into the
+// copyStream is the data of a binary COPY. It packs rows directly into the
 // buffer that the driver sends.
 type copyStream struct {
 	src      BatchSource
@@ -98,16 +99,16 @@ type copyStream struct {
 	closed bool
 
 	begun bool
-	batch packer // nil when there is none yet or no more
-	next  int    // row of batch
-	spill []byte // what did not fit the last buffer
+	batch packer // nil before the first and after the last batch
+	next  int    // next row of batch
+	spill []byte // packed bytes that did not fit into the last buffer
 	rows  int64  // packed so far
 	err   error  // of the source
 }
 
 var copyTrailer = []byte{0xff, 0xff}
 
-// advance takes the next batch from the source.
+// advance reads the next batch from the source.
 func (s *copyStream) advance() error {
 	s.batch, s.next = nil, 0
 	batch, err := s.src.Next()
@@ -118,7 +119,7 @@ func (s *copyStream) advance() error {
 	return err
 }
 
-// close makes reads fail from now on, and waits for one under way.
+// close makes further reads fail, and waits for a running one.
 func (s *copyStream) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -152,7 +153,7 @@ func (s *copyStream) Read(p []byte) (int, error) {
 			if len(out) > 0 {
 				return len(out), nil
 			}
-			// One row is larger than the whole buffer.
+			// A row that is larger than the whole buffer.
 			s.spill = s.batch.pack(make([]byte, 0, s.batch.size(s.next)), s.next)
 			s.next++
 			s.rows++
@@ -168,7 +169,7 @@ func (s *copyStream) Read(p []byte) (int, error) {
 	}
 }
 
-// fill packs rows of the batch into what is left of out's capacity.
+// fill packs rows of the batch into the remaining capacity of out.
 func (s *copyStream) fill(out []byte) []byte {
 	first := s.next
 	for count := s.batch.count(); s.next < count; s.next++ {

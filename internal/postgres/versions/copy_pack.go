@@ -11,13 +11,13 @@ import (
 
 // packer writes the rows of a batch in the binary format of COPY: the number of
 // fields in 2 bytes, then each field as its length in 4 bytes (-1 for null) and
-// its value, everything big-endian. Packing by hand instead of through the
-// driver's type map is what makes the loader keep up with the server.
+// its value, everything big-endian. Packing directly instead of through the
+// driver's type map lets the loader keep up with the server.
 type packer interface {
 	count() int
-	target() string                  // table and columns, in the order that pack writes
-	size(row int) int                // at most this many bytes
-	pack(dst []byte, row int) []byte // appends at most size(row) bytes, which fit
+	target() string                  // table and columns, in the order that pack writes them
+	size(row int) int                // maximum size of the row in bytes
+	pack(dst []byte, row int) []byte // appends at most size(row) bytes, which must fit into dst
 }
 
 func packerOf(batch trainingrun.Batch) (packer, error) {
@@ -29,7 +29,7 @@ func packerOf(batch trainingrun.Batch) (packer, error) {
 	case *trainingrun.Holdout:
 		return holdoutPacker{b}, nil
 	}
-	return nil, fmt.Errorf("a batch of type %T cannot be copied", batch)
+	return nil, fmt.Errorf("cannot copy a batch of type %T", batch)
 }
 
 type itemsPacker struct {
@@ -152,7 +152,7 @@ func packFloat64(dst []byte, x float64) []byte {
 	return binary.BigEndian.AppendUint64(dst, math.Float64bits(x))
 }
 
-// epoch is Postgres's, in microseconds since 1970.
+// Postgres's epoch, in microseconds since 1970
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 func packTime(dst []byte, t time.Time) []byte {
@@ -162,8 +162,8 @@ func packTime(dst []byte, t time.Time) []byte {
 
 func vectorSize(dimension int) int { return 4 + 4*dimension }
 
-// packVector writes pgvector's format: the dimension in 2 bytes, 2 unused ones,
-// the values.
+// packVector writes pgvector's format: the dimension in 2 bytes, 2 unused
+// bytes, the values.
 func packVector(dst []byte, v []float32) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(vectorSize(len(v))))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(v)))

@@ -26,7 +26,7 @@ import (
 
 const copyDimension = 16
 
-// copyBundle is a loading version and what looks behind the store.
+// copyBundle is a loading version and a connection to inspect the database.
 type copyBundle struct {
 	*postgrestest.Store
 	version recsys.Version
@@ -90,7 +90,7 @@ func TestCopyFileStoresItems(t *testing.T) {
 	_, err = pgx.ForEachRow(rows, []any{&got.ItemID, &vector, &got.Title, &got.Category, &got.Tags, &got.Available, &got.Popularity, &empty}, func() error {
 		got.Embedding = vector.Slice()
 		require.Equal(t, want[i], got)
-		require.False(t, empty != nil && *empty, "absent text is null")
+		require.False(t, empty != nil && *empty, "missing text is null")
 		got.Tags, got.Available, got.Popularity = nil, nil, nil
 		i++
 		return nil
@@ -243,7 +243,7 @@ func TestCopyFileIsFenced(t *testing.T) {
 	early := b.claim(t, "early")
 	b.claim(t, "early")
 	_, err := b.CopyFile(t.Context(), early, &hooked{before: func(int) error {
-		t.Error("it reads though it has been replaced")
+		t.Error("it reads although it has been replaced")
 		return io.EOF
 	}})
 	require.ErrorIs(t, err, recsys.ErrFenced)
@@ -305,7 +305,7 @@ func TestCopyFileReturnsTheErrorOfItsSource(t *testing.T) {
 	require.Zero(t, b.rows(t, "items"))
 }
 
-// endless yields items for ever.
+// endless yields items forever.
 type endless struct{}
 
 func (endless) Next() (trainingrun.Batch, error) {

@@ -11,18 +11,17 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Held is a version and the live pointer at a moment in which nobody else
-// changes them.
+// Held is a version and the live pointer, both locked.
 type Held struct {
 	Version  recsys.Version
 	Revision int64 // of the live pointer; 0 before the first promotion
 }
 
-// Hold keeps the live pointer and a version as they are until the transaction of
-// Audited ends, and says how they are: what is decided on the answer is still
-// true when it is done. Every change of a version that people ask for begins
-// with it, in the order in which flips and Prune lock too. It returns
-// recsys.ErrConflict when somebody else holds them for long.
+// Hold locks the live pointer and a version until the transaction of Audited
+// ends, and returns their state, so that a decision based on it stays true.
+// Every requested change of a version begins with it, in the same lock order as
+// promotions and Prune. It returns recsys.ErrConflict if it cannot get the
+// locks in time.
 func (s *Store) Hold(ctx context.Context, version int64) (h Held, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		at, err := lockLive(ctx, tx)
@@ -37,12 +36,12 @@ func (s *Store) Hold(ctx context.Context, version int64) (h Held, err error) {
 		return err
 	})
 	if err != nil {
-		return Held{}, fmt.Errorf("hold version %d: %w", version, postgres.Busy(err))
+		return Held{}, fmt.Errorf("lock version %d: %w", version, postgres.Busy(err))
 	}
 	return h, nil
 }
 
-// HoldLive is Hold for the live version, or recsys.ErrNoLiveVersion.
+// HoldLive is Hold for the live version. It may return recsys.ErrNoLiveVersion.
 func (s *Store) HoldLive(ctx context.Context) (live recsys.Live, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := lockLive(ctx, tx); err != nil {
@@ -52,22 +51,22 @@ func (s *Store) HoldLive(ctx context.Context) (live recsys.Live, err error) {
 		return err
 	})
 	if err != nil {
-		return recsys.Live{}, fmt.Errorf("hold the live version: %w", postgres.Busy(err))
+		return recsys.Live{}, fmt.Errorf("lock the live version: %w", postgres.Busy(err))
 	}
 	return live, nil
 }
 
-// Deletion asks for a version to be dropped.
+// Deletion is a request to drop a version.
 type Deletion struct {
 	Version        int64
-	RollbackTarget bool // also when a rollback would go to it
+	RollbackTarget bool // allows to drop the version that a rollback would return to
 }
 
-// Delete drops a version because a person says so. Repeating it changes nothing.
-// Nobody can find the version from then on; its data goes with the next Prune,
-// which waits for those who may still be reading it. It returns
-// recsys.ErrConflict for a version that is live, pinned or loading, and for the
-// one that a rollback would go to unless that is expressly meant.
+// Delete drops a version on request. It is idempotent. The version is marked as
+// dropped at once; the next Prune deletes its data, after its readers have
+// finished. It returns recsys.ErrConflict for a version that is live, pinned or
+// loading, and for the one that a rollback would return to unless
+// d.RollbackTarget is set.
 func (s *Store) Delete(ctx context.Context, d Deletion) error {
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
 		at, err := lockLive(ctx, tx)
@@ -103,17 +102,17 @@ func (s *Store) Delete(ctx context.Context, d Deletion) error {
 	return nil
 }
 
-// keeps says why a version stays, if so.
+// keeps returns an error if the version must not be dropped.
 func keeps(v recsys.Version, at pointer, target int64, d Deletion) string {
 	switch {
 	case v.ID == at.version:
-		return "it is live: promote another one first"
+		return "it is live; promote another version first"
 	case v.Pinned:
-		return "it is pinned: unpin it first"
+		return "it is pinned; unpin it first"
 	case v.State == recsys.Loading:
-		return "it is loading: cancel the refresh that makes it, which removes it"
+		return "it is loading; cancel the refresh that creates it, which also drops it"
 	case v.ID == target && !d.RollbackTarget:
-		return "a rollback would go to it: say that this is meant"
+		return "a rollback would return to it; confirm with rollback_target"
 	}
 	return ""
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// onSeen makes a change while the live pointer is where it was seen.
+// onSeen makes a change only while the live pointer is at the expected
+// revision.
 func onSeen(t *testing.T, s *postgrestest.Store, version, seen int64, change func(*versions.Store) error) error {
 	return s.Audited(t.Context(), ledger.Audit{Actor: "test", Action: "test"}, func(db *postgres.DB) error {
 		tx := versions.New(db)
@@ -32,7 +33,7 @@ func onSeen(t *testing.T, s *postgrestest.Store, version, seen int64, change fun
 	})
 }
 
-// tally counts who wins. Those who lose are told so.
+// tally counts the winners of a race. All others must get an error.
 type tally struct{ won, lost atomic.Int64 }
 
 func (c *tally) count(err error) error {
@@ -47,7 +48,7 @@ func (c *tally) count(err error) error {
 	return nil
 }
 
-func TestOfOperatorsWhoSawTheSameOneWins(t *testing.T) {
+func TestPromote_lets_one_of_several_operators_win(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	made := ready(t, s, 4)
@@ -75,10 +76,11 @@ func TestOfOperatorsWhoSawTheSameOneWins(t *testing.T) {
 		})
 	}
 	require.NoError(t, group.Wait())
-	// The two refreshes ask for the same version, which is no conflict between them.
+	// The two refreshes request the same version, which is no conflict between
+	// them.
 	live, err := s.Live(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, at.Revision+1, live.Revision, "there was one flip")
+	require.Equal(t, at.Revision+1, live.Revision, "there was one promotion")
 	if live.Version.ID == made[3].ID {
 		require.EqualValues(t, 2, c.won.Load())
 	} else {
@@ -87,12 +89,12 @@ func TestOfOperatorsWhoSawTheSameOneWins(t *testing.T) {
 	require.EqualValues(t, 8, c.won.Load()+c.lost.Load())
 }
 
-func TestRefreshAndRollbackAtOnce(t *testing.T) {
+func TestPromote_and_Rollback_concurrently(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	made := ready(t, s, 3)
 	for range 20 {
-		postgrestest.Promote(t, s, made[0].ID) // where a rollback goes
+		postgrestest.Promote(t, s, made[0].ID) // the version that a rollback returns to
 		at := postgrestest.Promote(t, s, made[1].ID)
 		var c tally
 		var group errgroup.Group
@@ -111,10 +113,10 @@ func TestRefreshAndRollbackAtOnce(t *testing.T) {
 	}
 }
 
-func TestDeleteKeepsWhatIsNeeded(t *testing.T) {
+func TestDelete_refuses_needed_versions(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
-	made := ready(t, s, 4) // 1 and 2 were live, 3 is, 4 never
+	made := ready(t, s, 4) // 1 and 2 were live, 3 is live, 4 never was
 	loading := postgrestest.Build(t, s, postgrestest.Fixture{RunID: "loading", Items: 30, Users: 10, Loading: true})
 	for _, v := range made[:3] {
 		postgrestest.Promote(t, s, v.ID)
@@ -127,7 +129,7 @@ func TestDeleteKeepsWhatIsNeeded(t *testing.T) {
 		require.ErrorContains(t, err, why)
 	}
 	refused(3, "it is live")
-	refused(2, "a rollback would go to it")
+	refused(2, "a rollback would return to it")
 	refused(loading.ID, "it is loading")
 	require.NoError(t, s.Pin(t.Context(), 4, true))
 	refused(4, "it is pinned")
@@ -135,7 +137,7 @@ func TestDeleteKeepsWhatIsNeeded(t *testing.T) {
 	require.ErrorIs(t, remove(versions.Deletion{Version: 99}), recsys.ErrNotFound)
 
 	require.NoError(t, remove(versions.Deletion{Version: 4}))
-	require.NoError(t, remove(versions.Deletion{Version: 4}), "it may be repeated")
+	require.NoError(t, remove(versions.Deletion{Version: 4}), "it is idempotent")
 	require.NoError(t, remove(versions.Deletion{Version: 2, RollbackTarget: true}))
 	gone, err := s.Version(t.Context(), 2)
 	require.NoError(t, err)
@@ -143,13 +145,13 @@ func TestDeleteKeepsWhatIsNeeded(t *testing.T) {
 	_, err = s.Promote(t.Context(), versions.Promotion{Version: 2})
 	require.ErrorIs(t, err, recsys.ErrConflict)
 
-	// Who still holds it reads on until the cached pointer has run out.
+	// A reader may use it until its cached pointer has expired.
 	dropped, err := s.Prune(t.Context(), versions.PruneOptions{ReaderTTL: time.Hour})
 	require.NoError(t, err)
 	require.Equal(t, []int64{4}, dropped, "it was never live")
 	_, err = s.User(t.Context(), made[1], "u00001")
 	require.NoError(t, err)
-	refused(1, "a rollback would go to it")
+	refused(1, "a rollback would return to it")
 	dropped, err = s.Prune(t.Context(), versions.PruneOptions{})
 	require.NoError(t, err)
 	require.Equal(t, []int64{2}, dropped)
@@ -158,10 +160,10 @@ func TestDeleteKeepsWhatIsNeeded(t *testing.T) {
 
 	live, err := s.Rollback(t.Context(), "test", "worse")
 	require.NoError(t, err)
-	require.EqualValues(t, 1, live.Version.ID, "a rollback goes past what was deleted")
+	require.EqualValues(t, 1, live.Version.ID, "a rollback skips a deleted version")
 }
 
-// blocked runs fn, which has to wait for a lock on the history of flips, and
+// blocked runs fn, which has to wait for a lock on the promotion history, and
 // calls then with its backend once it waits.
 func blocked(t *testing.T, s *postgrestest.Store, fn func() error, then func(watch *pgx.Conn, pid int32)) error {
 	t.Helper()
@@ -183,7 +185,7 @@ func blocked(t *testing.T, s *postgrestest.Store, fn func() error, then func(wat
 	return err
 }
 
-func TestRollbackAndDeleteSayWhyTheyFailed(t *testing.T) {
+func TestRollback_and_Delete_report_why_they_failed(t *testing.T) {
 	t.Parallel()
 	signal := func(call string) func(*pgx.Conn, int32) {
 		return func(watch *pgx.Conn, pid int32) {

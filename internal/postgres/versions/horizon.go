@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Horizon is the present horizon.
+// Horizon returns the current horizon.
 func (s *Store) Horizon(ctx context.Context) (recsys.Horizon, error) {
 	h, err := readHorizon(ctx, s.db, "")
 	if err != nil {

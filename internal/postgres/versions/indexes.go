@@ -17,22 +17,22 @@ import (
 // IndexSlot is the part of a version that BuildIndexes completes.
 const IndexSlot = "indexes"
 
-// IndexProgress says how far BuildIndexes is.
+// IndexProgress is the progress of BuildIndexes.
 type IndexProgress struct {
-	Step    string  // what is being done, for example "vacuum items" or "index items_embedding"
-	Percent float64 // of this step, 0 to 100; 0 when it is not known
+	Step    string  // current step, for example "vacuum items" or "index items_embedding"
+	Percent float64 // of this step, 0 to 100; 0 if unknown
 }
 
 const (
-	minBuildMemory = 64 << 20  // bytes; Postgres's own default
-	minGraphMemory = 160 << 20 // bytes; each worker wants 32 MB before Postgres starts it
-	maxGraphMemory = 4 << 30   // bytes; a graph beyond it is built slower, through the disk
+	minBuildMemory = 64 << 20  // bytes; Postgres's default
+	minGraphMemory = 160 << 20 // bytes; each worker needs 32 MB to be started
+	maxGraphMemory = 4 << 30   // bytes; a larger graph is built more slowly, on disk
 )
 
 // BuildIndexes freezes the loaded tables, counts their facets, builds every
-// index and completes the claim. It may be stopped at any point and called
-// again: what is finished is kept, what is not is built anew. It reports
-// progress about once a second ; progress may be nil.
+// index and completes the claim. It can be interrupted at any point and called
+// again: finished parts are kept, others are rebuilt. It reports progress about
+// once a second; progress may be nil.
 func (s *Store) BuildIndexes(ctx context.Context, c Claim, progress func(IndexProgress)) error {
 	if c.Done {
 		return nil
@@ -53,7 +53,7 @@ func (s *Store) BuildIndexes(ctx context.Context, c Claim, progress func(IndexPr
 	return nil
 }
 
-// indexBuild is one attempt at the indexes of a version.
+// indexBuild is one attempt to build the indexes of a version.
 type indexBuild struct {
 	store   *Store
 	conn    *pgxpool.Conn
@@ -62,9 +62,9 @@ type indexBuild struct {
 	report  func(IndexProgress)
 }
 
-// buildLock is the class of the advisory locks that let one attempt at a time
-// work on a version. An attempt that was replaced is fenced at its next step; the
-// new one waits for that and goes on from there.
+// buildLock is the class of the advisory locks that allow one attempt at a time
+// to work on a version. An attempt that was replaced is fenced at its next
+// step; the new one waits for that and continues.
 const buildLock = 0x6275696c
 
 func (b *indexBuild) run(ctx context.Context) error {
@@ -96,7 +96,7 @@ func (b *indexBuild) run(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.claim.complete(ctx, tx, 0) })
 }
 
-// step runs fn if the claim still holds, and reports on it meanwhile.
+// step runs fn if the claim is still valid, and reports progress meanwhile.
 func (b *indexBuild) step(ctx context.Context, name string, fn func(context.Context) error) error {
 	if err := pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.claim.check(ctx, tx) }); err != nil {
 		return err
@@ -124,7 +124,7 @@ func wrapStep(name string, err error) error {
 	return nil
 }
 
-// watch reports on the step that the backend pid works on until ctx ends.
+// watch reports the progress of the backend pid until ctx ends.
 func (b *indexBuild) watch(ctx context.Context, name string, pid uint32) {
 	ticker := time.NewTicker(b.store.ProgressEvery)
 	defer ticker.Stop()
@@ -142,7 +142,7 @@ func (b *indexBuild) watch(ctx context.Context, name string, pid uint32) {
 			FROM pg_stat_progress_create_index
 			WHERE pid = $1`, int32(pid)).Scan(&percent)
 		if err != nil {
-			percent = 0 // nothing to see: the step is not an index build
+			percent = 0 // unknown: the step is not an index build
 		}
 		if ctx.Err() == nil {
 			b.report(IndexProgress{Step: name, Percent: min(percent, 100)})
@@ -150,14 +150,14 @@ func (b *indexBuild) watch(ctx context.Context, name string, pid uint32) {
 	}
 }
 
-// vacuum freezes a table, so that nothing ever needs to rewrite it, and counts
-// its values for the planner. A table that is frozen already costs next to nothing.
+// vacuum freezes a table, so that it is never rewritten, and analyzes it.
+// Repeating it costs almost nothing.
 func (b *indexBuild) vacuum(ctx context.Context, table string) error {
 	_, err := b.conn.Exec(ctx, fmt.Sprintf("VACUUM (FREEZE, ANALYZE) %s.%s", postgres.SchemaOf(b.version.ID), table))
 	return err
 }
 
-// create builds an index unless it is there and valid.
+// create builds an index unless a valid one exists.
 func (b *indexBuild) create(ctx context.Context, index index) error {
 	schema := postgres.SchemaOf(b.version.ID)
 	var valid bool
@@ -170,19 +170,20 @@ func (b *indexBuild) create(ctx context.Context, index index) error {
 	}
 	err = b.build(ctx, index, true)
 	if index.parallel && postgres.HasCode(err, "53100") {
-		// The workers share the graph in /dev/shm, which containers keep small.
+		// The workers share the graph in /dev/shm, which is small in
+		// containers.
 		err = b.build(ctx, index, false)
 	}
 	switch {
 	case postgres.HasCode(err, "23505"): // unique violation
-		return fmt.Errorf("%w: an id occurs twice: %w", recsys.ErrManifestInvalid, err)
+		return fmt.Errorf("%w: duplicate id: %w", recsys.ErrManifestInvalid, err)
 	case postgres.HasCode(err, "22003"): // out of range for a half-precision number
 		return fmt.Errorf("%w: a vector is too long for an index of half vectors: %w", recsys.ErrManifestInvalid, err)
 	}
 	return err
 }
 
-// build builds one index in a transaction, in place of an invalid one.
+// build builds one index in a transaction, and replaces an invalid one.
 func (b *indexBuild) build(ctx context.Context, index index, parallel bool) error {
 	schema := postgres.SchemaOf(b.version.ID)
 	statements := []string{
@@ -194,8 +195,9 @@ func (b *indexBuild) build(ctx context.Context, index index, parallel bool) erro
 	case !parallel:
 		statements = slices.Insert(statements, 0, "SET LOCAL max_parallel_maintenance_workers = 0")
 	case index.parallel:
-		// Postgres gives an index workers by the size of its table on disk; what
-		// a graph costs is the comparing. Searches must not inherit the setting.
+		// Postgres chooses the number of workers by the size of the table on
+		// disk, but the cost of a graph is the comparisons. Searches must not
+		// inherit the setting.
 		statements = slices.Insert(statements, 2, fmt.Sprintf("ALTER TABLE %s.items SET (parallel_workers = 16)", schema))
 		statements = append(statements, fmt.Sprintf("ALTER TABLE %s.items RESET (parallel_workers)", schema))
 	}
@@ -214,7 +216,7 @@ type index struct {
 	name       string
 	definition string
 	memory     int64 // bytes for maintenance_work_mem
-	parallel   bool  // as many workers as max_parallel_maintenance_workers allows
+	parallel   bool  // uses max_parallel_maintenance_workers
 }
 
 func indexesOf(v recsys.Version) []index {
@@ -232,15 +234,15 @@ func indexesOf(v recsys.Version) []index {
 	return indexes
 }
 
-// graphOf is the HNSW index for the inner product.
+// graphOf returns the HNSW index for the inner product.
 func graphOf(v recsys.Version) index {
 	key, width := "embedding vector_ip_ops", 4
 	if v.Search.HalfVector {
 		key, width = fmt.Sprintf("(embedding::halfvec(%d)) halfvec_ip_ops", v.Dimension), 2
 	}
-	// An element of the graph in memory: its vector, 2·m neighbours on the lowest
-	// level, about m more on those above, and some 200 bytes of its own. A tenth
-	// is added for the allocator.
+	// Memory of an element of the graph: its vector, 2·m neighbors on the
+	// lowest level, about m on higher levels, and about 200 bytes of overhead.
+	// A tenth is added for the allocator.
 	perItem := int64(v.Dimension*width + 3*v.Search.M*24 + 200)
 	memory := v.Items * perItem * 11 / 10
 	return index{

@@ -25,7 +25,7 @@ import (
 
 var graph = recsys.Search{Method: recsys.HNSW, M: 48, EFConstruction: 200, EFSearch: 200}
 
-// slow is a version whose graph takes some tenths of a second to build.
+// slow returns a version whose graph takes some tenths of a second to build.
 func slow(t *testing.T, s *postgrestest.Store) recsys.Version {
 	t.Helper()
 	return postgrestest.Load(t, s, postgrestest.Fixture{Items: 600, Users: 10, Dimension: 32, Search: graph})
@@ -38,7 +38,7 @@ func claimIndexes(t *testing.T, s *postgrestest.Store, version int64) versions.C
 	return c
 }
 
-// waitForGraph returns once a backend is at work on a graph.
+// waitForGraph returns once a backend is building a graph.
 func waitForGraph(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -92,7 +92,7 @@ func TestBuildIndexesStopsWhenReplaced(t *testing.T) {
 	go func() { replaced <- s.BuildIndexes(t.Context(), old, nil) }()
 	conn := postgrestest.Conn(t, s)
 	waitForGraph(t, conn)
-	require.NoError(t, s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil), "the new attempt goes on from what the old one built")
+	require.NoError(t, s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil), "the new attempt continues after the steps that the old one finished")
 	require.ErrorIs(t, <-replaced, recsys.ErrFenced)
 	require.Equal(t, allIndexes, indexNames(t, conn))
 }
@@ -105,7 +105,7 @@ func TestBuildIndexesRefusesAnIDThatOccursTwice(t *testing.T) {
 	}})
 	err := s.BuildIndexes(t.Context(), claimIndexes(t, s, v.ID), nil)
 	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
-	require.NotContains(t, err.Error(), "u0000", "an error never names a user")
+	require.NotContains(t, err.Error(), "u0000", "an error never contains a user id")
 }
 
 func TestBuildIndexesRefusesAVectorTooLongForHalfPrecision(t *testing.T) {
@@ -119,10 +119,10 @@ func TestBuildIndexesRefusesAVectorTooLongForHalfPrecision(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
 }
 
-func TestABuildThatIsCancelledOrCutOffLeavesNoBackend(t *testing.T) {
+func TestBuildIndexes_leaves_no_backend_after_a_cancellation(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
-	// Large enough not to finish by itself before anybody looks.
+	// Large enough not to finish before the test interrupts it.
 	v := postgrestest.Load(t, s, postgrestest.Fixture{Items: 15_000, Users: 10, Dimension: 32, Search: graph})
 	conn := postgrestest.Conn(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -136,7 +136,8 @@ func TestABuildThatIsCancelledOrCutOffLeavesNoBackend(t *testing.T) {
 	require.ErrorIs(t, <-stopped, context.Canceled)
 	requireNoBuild(t, conn)
 
-	// As when the worker is killed: the connection ends and nobody cancels.
+	// As when the worker is killed: the connection closes without a
+	// cancellation.
 	address, cut := forward(t, conn.Config().Host, conn.Config().Port)
 	far := postgrestest.Open(t, strings.Replace(conn.Config().ConnString(),
 		fmt.Sprintf("%s:%d", conn.Config().Host, conn.Config().Port), address, 1))
@@ -149,7 +150,7 @@ func TestABuildThatIsCancelledOrCutOffLeavesNoBackend(t *testing.T) {
 	requireNoBuild(t, conn)
 }
 
-// forward passes connections on to host:port until cut is called.
+// forward forwards connections to host:port until cut is called.
 func forward(t *testing.T, host string, port uint16) (address string, cut func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -186,7 +187,7 @@ func forward(t *testing.T, host string, port uint16) (address string, cut func()
 	return l.Addr().String(), cut
 }
 
-// requireNoBuild waits until nobody builds an index or holds a lock of a build.
+// requireNoBuild waits until no backend builds an index or holds a build lock.
 func requireNoBuild(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -217,7 +218,7 @@ func TestBuildIndexesResumesAfterAnImmediateRestart(t *testing.T) {
 	faults.Inject("Postgres crashed")
 	require.NoError(t, server.Start(t.Context()))
 
-	require.Eventually(t, func() bool { // the pool may first hand out connections that died
+	require.Eventually(t, func() bool { // the pool may first return dead connections
 		_, err := s.Version(t.Context(), v.ID)
 		return err == nil
 	}, 10*time.Second, 10*time.Millisecond)
@@ -244,7 +245,7 @@ func TestBuildIndexesReportsEverySecondByDefault(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Load(t, s, postgrestest.Fixture{Items: 30, Users: 10})
-	other := postgrestest.Conn(t, s) // an earlier attempt, which holds the lock of builds
+	other := postgrestest.Conn(t, s) // an earlier attempt, which holds the build lock
 	const buildLock = 0x6275696c
 	_, err := other.Exec(t.Context(), "SELECT pg_advisory_lock($1, $2)", int32(buildLock), int32(v.ID))
 	require.NoError(t, err)

@@ -14,11 +14,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Promotion asks for a version to go live.
+// Promotion is a request to promote a version.
 type Promotion struct {
 	Version    int64
-	IfRevision *int64 // only while the live pointer is at this revision; nil: wherever it is
-	Evaluation bool   // also a version that is for evaluation
+	IfRevision *int64 // only while the live pointer is at this revision; nil: any
+	Evaluation bool   // allows a version that is for evaluation
 	Actor      string
 	Reason     string
 }
@@ -34,8 +34,8 @@ type Flip struct {
 	At          time.Time `json:"at"`
 }
 
-// Live is the live version, or recsys.ErrNoLiveVersion. A reader may use the
-// answer for as long as the time to live that Prune is given.
+// Live returns the live version, or recsys.ErrNoLiveVersion. A reader may cache
+// the result for the ReaderTTL that is passed to Prune.
 func (s *Store) Live(ctx context.Context) (recsys.Live, error) {
 	live, err := readLive(ctx, s.db)
 	if err != nil {
@@ -64,8 +64,8 @@ func readLive(ctx context.Context, q postgres.Querier) (recsys.Live, error) {
 	return live, err
 }
 
-// LiveSince is when the live version was promoted last, or
-// recsys.ErrNoLiveVersion. A rollback does not make a version younger.
+// LiveSince returns when the live version was last promoted, or
+// recsys.ErrNoLiveVersion. A rollback does not reset this time.
 func (s *Store) LiveSince(ctx context.Context) (time.Time, error) {
 	var at *time.Time
 	err := s.db.QueryRow(ctx, `
@@ -81,11 +81,10 @@ func (s *Store) LiveSince(ctx context.Context) (time.Time, error) {
 	return *at, nil
 }
 
-// Promote makes a ready version live. Repeating it is harmless: the version
-// that is live already stays so. It returns recsys.ErrConflict when the pointer
-// has moved on from IfRevision or the version is not ready, and
-// recsys.ErrGateRefused when a gate refused the version or events that it has
-// not counted are no longer kept.
+// Promote promotes a ready version. It is idempotent. It returns
+// recsys.ErrConflict if the pointer has moved from IfRevision or the version is
+// not ready, and recsys.ErrGateRefused if a gate refused the version or it does
+// not cover events that were deleted.
 func (s *Store) Promote(ctx context.Context, p Promotion) (live recsys.Live, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		at, err := lockLive(ctx, tx)
@@ -116,8 +115,8 @@ func (s *Store) Promote(ctx context.Context, p Promotion) (live recsys.Live, err
 	return live, nil
 }
 
-// refuseEvaluation keeps a version that is for evaluation from going live by
-// accident.
+// refuseEvaluation returns an error for the accidental promotion of a version
+// for evaluation.
 func refuseEvaluation(ctx context.Context, tx pgx.Tx, p Promotion) error {
 	if p.Evaluation {
 		return nil
@@ -129,10 +128,9 @@ func refuseEvaluation(ctx context.Context, tx pgx.Tx, p Promotion) error {
 	return err
 }
 
-// Rollback makes the version live that was live before the present one, if it
-// is still ready. Repeated, it goes further back. It returns recsys.ErrNotFound
-// when there is none, and recsys.ErrConflict when another change holds the locks
-// that it needs for longer than a lock is waited for.
+// Rollback returns to the version that was live before the current one, if it
+// is still ready. Another call goes further back. It returns recsys.ErrNotFound
+// if there is none, and recsys.ErrConflict if it cannot get the locks in time.
 func (s *Store) Rollback(ctx context.Context, actor, reason string) (live recsys.Live, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		at, err := lockLive(ctx, tx)
@@ -146,12 +144,12 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live recsys
 		var below *int64
 		err = tx.QueryRow(ctx, previousLive).Scan(&target, &below)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("no earlier version is left to go back to: %w", recsys.ErrNotFound)
+			return fmt.Errorf("no earlier version to roll back to: %w", recsys.ErrNotFound)
 		}
 		if err != nil {
 			return err
 		}
-		// It was live because somebody said so expressly; nobody does now.
+		// Its promotion was explicit; a rollback is not.
 		if err := refuseEvaluation(ctx, tx, Promotion{Version: target}); err != nil {
 			return fmt.Errorf("version %d: %w", target, err)
 		}
@@ -170,13 +168,14 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live recsys
 	return live, nil
 }
 
-// previousLive is the version that a rollback goes to, and the flip under it.
+// previousLive selects the version that a rollback returns to, and the entry
+// below it.
 const previousLive = "SELECT version_id, below FROM recflow.previous_live()"
 
-// pointer is where the live pointer is; version is 0 when none is live.
+// pointer is the live pointer; version is 0 if none is live.
 type pointer struct{ version, revision int64 }
 
-// lockLive keeps everybody else from moving the live pointer.
+// lockLive locks the live pointer.
 func lockLive(ctx context.Context, tx pgx.Tx) (at pointer, err error) {
 	if err := postgres.SetLockTimeout(ctx, tx); err != nil {
 		return at, err
@@ -185,7 +184,7 @@ func lockLive(ctx context.Context, tx pgx.Tx) (at pointer, err error) {
 	return at, err
 }
 
-// mayGoLive locks a version and says why it may not go live, if so.
+// mayGoLive locks a version and returns an error if it must not be promoted.
 func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
 	state, err := lockVersion(ctx, tx, version)
 	if err != nil {
@@ -198,21 +197,21 @@ func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("it is refused: %w: %s", recsys.ErrGateRefused, strings.Join(refusals(gates), "; "))
+		return fmt.Errorf("refused: %w: %s", recsys.ErrGateRefused, strings.Join(refusals(gates), "; "))
 	default:
-		return fmt.Errorf("it is %s, not ready: %w", state, recsys.ErrConflict)
+		return fmt.Errorf("version is %s, not ready: %w", state, recsys.ErrConflict)
 	}
 	v, err := versionByID(ctx, tx, version)
 	if err != nil {
 		return err
 	}
-	// Shared with other flips; DropCoveredEvents waits for them.
+	// Shared with other promotions; DropCoveredEvents waits for them.
 	h, err := readHorizon(ctx, tx, "FOR SHARE")
 	if err != nil {
 		return err
 	}
 	if !h.Covers(v.Coverage) {
-		return fmt.Errorf("%w: %s: it has counted events until %s, stored until %s, but later ones are no longer kept (dropped: before %s, stored before %s)",
+		return fmt.Errorf("%w: %s: it covers events until %s, stored until %s, but later ones were deleted (before %s, stored before %s)",
 			recsys.ErrGateRefused, recsys.GateHorizon,
 			v.Coverage.To.Format(time.RFC3339), v.Coverage.StoredTo.Format(time.RFC3339),
 			h.OccurredBefore.Format(time.RFC3339), h.StoredBefore.Format(time.RFC3339))
@@ -220,17 +219,17 @@ func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
 	return nil
 }
 
-// Flips lists at most limit changes of the live version, newest first.
+// Flips returns at most limit changes of the live version, newest first.
 func (s *Store) Flips(ctx context.Context, limit int) ([]Flip, error) {
 	return s.flips(ctx, 0, limit)
 }
 
-// FlipsTo lists at most limit changes that made a version live, newest first.
+// FlipsTo returns at most limit changes that made a version live, newest first.
 func (s *Store) FlipsTo(ctx context.Context, version int64, limit int) ([]Flip, error) {
 	return s.flips(ctx, version, limit)
 }
 
-// flips lists the changes to a version, to any for 0.
+// flips returns the changes to a version, or to any version if it is 0.
 func (s *Store) flips(ctx context.Context, version int64, limit int) ([]Flip, error) {
 	rows, err := s.db.Query(ctx, `
 		SELECT revision, version_id, coalesce(from_version, 0), kind, actor, reason, at
@@ -239,13 +238,13 @@ func (s *Store) flips(ctx context.Context, version int64, limit int) ([]Flip, er
 		ORDER BY revision DESC
 		LIMIT $2`, version, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list flips: %w", err)
+		return nil, fmt.Errorf("list promotions: %w", err)
 	}
 	flips, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Flip, err error) {
 		return f, row.Scan(&f.Revision, &f.Version, &f.FromVersion, &f.Kind, &f.Actor, &f.Reason, &f.At)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list flips: %w", err)
+		return nil, fmt.Errorf("list promotions: %w", err)
 	}
 	return flips, nil
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ready builds n small ready versions, numbered from 1. The title of every item
-// is the run id of its version.
+// ready returns n small ready versions, numbered from 1. The title of every
+// item is the run id of its version.
 func ready(t *testing.T, s *postgrestest.Store, n int) []recsys.Version {
 	t.Helper()
 	made := make([]recsys.Version, n)
@@ -69,7 +69,7 @@ func TestOnlyOneOfManyPromotionsWins(t *testing.T) {
 	live, err := s.Live(t.Context())
 	require.NoError(t, err)
 	again, err := s.Promote(t.Context(), versions.Promotion{Version: live.Version.ID, IfRevision: &at.Revision})
-	require.NoError(t, err, "a promotion whose answer was lost may be repeated")
+	require.NoError(t, err, "a promotion whose response was lost can be repeated")
 	require.Equal(t, live.Revision, again.Revision)
 }
 
@@ -82,12 +82,12 @@ func TestPromoteRefusesWhatIsNotReady(t *testing.T) {
 	require.ErrorContains(t, err, "loading")
 
 	gates := []recsys.GateResult{
-		{Gate: recsys.GateRows, Passed: true, Reason: "all there"},
+		{Gate: recsys.GateRows, Passed: true, Reason: "complete"},
 		{Gate: recsys.GateRecall, Value: 0.5, Threshold: 0.98, Reason: "recall@100 is 0.5, under 0.98"},
 	}
 	require.ErrorIs(t, s.MarkReady(t.Context(), v.ID, gates), recsys.ErrGateRefused)
 	require.NoError(t, s.MarkRefused(t.Context(), v.ID, gates))
-	require.NoError(t, s.MarkRefused(t.Context(), v.ID, gates), "it may be repeated")
+	require.NoError(t, s.MarkRefused(t.Context(), v.ID, gates), "it is idempotent")
 	_, err = s.Promote(t.Context(), versions.Promotion{Version: v.ID})
 	require.ErrorIs(t, err, recsys.ErrGateRefused)
 	require.ErrorContains(t, err, "recall@100 is 0.5")
@@ -95,12 +95,12 @@ func TestPromoteRefusesWhatIsNotReady(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, gates, stored)
 	_, err = s.User(t.Context(), v, "u00001")
-	require.NoError(t, err, "a refused version can be looked at")
+	require.NoError(t, err, "a refused version can be inspected")
 	_, err = s.Promote(t.Context(), versions.Promotion{Version: 77})
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 }
 
-func TestRollbackGoesBackAndNeverForward(t *testing.T) {
+func TestRollback_never_returns_to_a_rolled_back_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	made := ready(t, s, 3)
@@ -141,10 +141,10 @@ func TestLiveSince_is_the_promotion_of_the_version_that_is_live_now(t *testing.T
 	require.Equal(t, flips[1].At.UTC(), newest.UTC())
 	older, err := s.LiveSince(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, flips[2].At.UTC(), older.UTC(), "a rollback does not make it younger")
+	require.Equal(t, flips[2].At.UTC(), older.UTC(), "a rollback does not reset the time")
 }
 
-func TestReadersSeeOneWholeVersionDuringFlips(t *testing.T) {
+func TestReaders_see_one_complete_version_during_promotions(t *testing.T) {
 	t.Parallel()
 	reads, flips := int64(500), 10
 	if *postgrestest.Soak {
@@ -173,7 +173,7 @@ func TestReadersSeeOneWholeVersionDuringFlips(t *testing.T) {
 			if _, err := s.Promote(t.Context(), versions.Promotion{Version: target}); err != nil {
 				return err
 			}
-			// Spread the flips over the reads.
+			// Spread the promotions over the reads.
 			for seen.Load() < reads*int64(i+1)/int64(flips+1) && !t.Failed() {
 				if err := readLiveOnce(t, s); err != nil {
 					return err
@@ -187,7 +187,7 @@ func TestReadersSeeOneWholeVersionDuringFlips(t *testing.T) {
 }
 
 // readLiveOnce resolves the live version, reads a user and the user's list, and
-// checks that everything is of that version.
+// checks that everything is from that version.
 func readLiveOnce(t *testing.T, s *postgrestest.Store) error {
 	live, err := s.Live(t.Context())
 	if err != nil {
@@ -212,7 +212,7 @@ func readLiveOnce(t *testing.T, s *postgrestest.Store) error {
 	return nil
 }
 
-func TestPruneSparesWhatIsNeeded(t *testing.T) {
+func TestPrune_keeps_needed_versions(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	made := ready(t, s, 6)
@@ -226,15 +226,15 @@ func TestPruneSparesWhatIsNeeded(t *testing.T) {
 		require.NoError(t, err)
 		return dropped
 	}
-	require.Empty(t, prune(time.Hour), "readers may still hold all of them")
+	require.Empty(t, prune(time.Hour), "readers may still use all of them")
 
-	// A reader in the middle of a read keeps its version from being dropped.
+	// A running read prevents that its version is dropped.
 	conn := postgrestest.Conn(t, s)
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "SELECT FROM v1.items LIMIT 1")
 	require.NoError(t, err)
-	require.Equal(t, []int64{3}, prune(0), "2 is pinned, 4 is the previous one, 5 is live, 6 may yet be")
+	require.Equal(t, []int64{3}, prune(0), "2 is pinned, 4 is the previous one, 5 is live, 6 may be promoted")
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.Equal(t, []int64{1}, prune(0))
 	require.Empty(t, prune(0))
@@ -254,7 +254,7 @@ func TestPruneSparesWhatIsNeeded(t *testing.T) {
 	require.EqualValues(t, 4, live.Version.ID)
 }
 
-func TestRollbackDoesNotWaitForAPruneThatWaitsForAReader(t *testing.T) {
+func TestRollback_does_not_wait_for_a_blocked_Prune(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	for _, v := range ready(t, s, 3) {
@@ -296,7 +296,7 @@ func TestPruneKeepsTheNewestRefused(t *testing.T) {
 	require.Equal(t, []int64{1, 2}, dropped)
 }
 
-func TestTheHorizonKeepsVersionsFromGoingLive(t *testing.T) {
+func TestPromote_refuses_a_version_behind_the_horizon(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	past := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -328,15 +328,15 @@ func TestTheHorizonKeepsVersionsFromGoingLive(t *testing.T) {
 	require.Zero(t, n, "the stream may still deliver them again")
 	n, err = s.DropCoveredEvents(t.Context(), future)
 	require.NoError(t, err)
-	require.EqualValues(t, 5, n, "what the version has not counted stays")
+	require.EqualValues(t, 5, n, "events that the version does not cover are kept")
 	after, err := s.StreamedSet(t.Context(), all)
 	require.NoError(t, err)
-	require.Equal(t, before, after, "the fingerprint covers what was dropped")
+	require.Equal(t, before, after, "the fingerprint includes deleted events")
 	postgrestest.Stream(t, s, streamed[0])
 	again, err := s.StreamedSet(t.Context(), all)
 	require.NoError(t, err)
 	require.Equal(t, recsys.EventSet{Count: 11, Hash: fmt.Sprintf("%016x", hash^recsys.IDHash("", streamed[0].EventID))}, again,
-		"an event that is sent again after it was dropped is stored anew, here and in the delivered objects")
+		"an event that is sent again after it was deleted is stored again, here and in the delivered objects")
 
 	h, err := s.Horizon(t.Context())
 	require.NoError(t, err)
@@ -369,12 +369,12 @@ func TestEvaluationVersions(t *testing.T) {
 	require.ErrorContains(t, err, "it is for evaluation")
 	dropped, err := s.Prune(t.Context(), versions.PruneOptions{})
 	require.NoError(t, err)
-	require.Equal(t, []int64{made[1].ID}, dropped, "the newest two stay")
+	require.Equal(t, []int64{made[1].ID}, dropped, "the newest two are kept")
 	_, err = s.Promote(t.Context(), versions.Promotion{Version: made[2].ID, Evaluation: true})
 	require.NoError(t, err)
 	_, err = s.Promote(t.Context(), versions.Promotion{Version: made[3].ID, Evaluation: true})
 	require.NoError(t, err)
 	_, err = s.Rollback(t.Context(), "test", "worse")
-	require.ErrorIs(t, err, recsys.ErrConflict, "nor does it come back by accident")
+	require.ErrorIs(t, err, recsys.ErrConflict, "a rollback does not return to it")
 	require.ErrorContains(t, err, "it is for evaluation")
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// PruneOptions say what Prune spares beside what it always spares.
+// PruneOptions configures what Prune keeps in addition to what it always keeps.
 type PruneOptions struct {
 	KeepRefused int           // newest refused versions kept for inspection
-	ReaderTTL   time.Duration // how long a reader may go on using a version that is no longer live
+	ReaderTTL   time.Duration // how long a reader may use a version that is no longer live
 }
 
-// Pin protects a version from Prune, or no longer.
+// Pin pins or unpins a version. Prune keeps pinned versions.
 func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
 	tag, err := s.db.Exec(ctx, "UPDATE recflow.versions SET pinned = $2 WHERE id = $1 AND state <> 'dropped'", version, pinned)
 	if err == nil && tag.RowsAffected() == 0 {
@@ -29,12 +29,12 @@ func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
 	return nil
 }
 
-// Prune drops the versions that nobody needs and returns their numbers. It
-// spares the live one, the one a rollback would go to, pinned ones, ready ones
-// newer than the live one (somebody may yet promote them; of those that are for
-// evaluation the newest two), and the newest refused ones. A version that readers may still hold is left for the next time,
-// and so are tables that are in use. It also removes what a failed version may
-// have left behind.
+// Prune drops the versions that are no longer needed and returns their numbers.
+// It keeps the live version, the one that a rollback would return to, pinned
+// ones, ready ones newer than the live one (they may yet be promoted; of those
+// for evaluation only the newest two), and the newest refused ones. A version
+// that readers may still use, and tables that are in use, are left for the next
+// call. It also removes the leftovers of failed versions.
 func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
 	rows, err := s.db.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err
 		gone, err := s.pruneOne(ctx, version, o)
 		switch {
 		case postgres.HasCode(err, postgres.LockNotAvailable, postgres.DeadlockDetected):
-			s.db.Log.InfoContext(ctx, "version is in use; it is pruned next time", "version", version)
+			s.db.Log.InfoContext(ctx, "version is in use, dropping it next time", "version", version)
 		case err != nil:
 			return dropped, fmt.Errorf("prune version %d: %w", version, err)
 		case gone:
@@ -58,9 +58,9 @@ func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err
 	return dropped, nil
 }
 
-// pruneOne drops a version if it may still be dropped now that the live pointer
-// cannot move. The pointer is free again before the tables are waited for, so
-// that a rollback never waits for a reader of an old version.
+// pruneOne drops a version if it is still prunable under the lock of the live
+// pointer. It releases that lock before it waits for the tables, so that a
+// rollback never waits for readers of an old version.
 func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (gone bool, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := lockLive(ctx, tx); err != nil {
@@ -88,7 +88,8 @@ func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (go
 	return err == nil, err
 }
 
-// prunable selects what Prune may drop. $1: refused versions kept, $2: ReaderTTL.
+// prunable selects what Prune may drop. $1: refused versions kept, $2:
+// ReaderTTL.
 const prunable = `
 	SELECT v.id
 	FROM recflow.versions v
@@ -97,7 +98,7 @@ const prunable = `
 	AND (v.left_live_at IS NULL OR v.left_live_at + $2::interval <= clock_timestamp())
 	AND CASE v.state
 		WHEN 'failed' THEN true
-		WHEN 'dropped' THEN true -- its tables were in use the last time
+		WHEN 'dropped' THEN true -- its tables were in use during the last call
 		WHEN 'refused' THEN v.id NOT IN (
 			SELECT r.id FROM recflow.versions r WHERE r.state = 'refused' ORDER BY r.id DESC LIMIT $1)
 		WHEN 'ready' THEN (v.id < (SELECT version_id FROM recflow.live) OR v.evaluation AND v.id NOT IN (

@@ -8,13 +8,13 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-// Size is what a version takes on disk, in bytes: its tables with their b-trees,
-// and the graph of the items apart, 0 where there is none.
+// Size is the size of a version on disk, in bytes: its tables with their b-tree
+// indexes, and separately the graph of the items, 0 if there is none.
 type Size struct {
 	Items, Users, Holdout, Graph int64
 }
 
-// Size measures a version. One whose data are gone has none.
+// Size measures a version. It returns zero if its data was dropped.
 func (s *Store) Size(ctx context.Context, version int64) (Size, error) {
 	var size Size
 	err := s.db.QueryRow(ctx, `

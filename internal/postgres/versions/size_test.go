@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestSize_tells_the_graph_from_the_tables(t *testing.T) {
+func TestSize_separates_the_graph_from_the_tables(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	exact := postgrestest.Build(t, s, postgrestest.Fixture{RunID: "exact", Items: 300, Users: 50, Dimension: 16, Search: recsys.Search{Method: recsys.Exact}})
@@ -24,7 +24,7 @@ func TestSize_tells_the_graph_from_the_tables(t *testing.T) {
 	with, err := s.Size(t.Context(), graph.ID)
 	require.NoError(t, err)
 	require.Greater(t, with.Graph, int64(300*16*4))
-	require.Equal(t, without.Items, with.Items, "the graph is counted apart")
+	require.Equal(t, without.Items, with.Items, "the graph is counted separately")
 	gone, err := s.Size(t.Context(), 99)
 	require.NoError(t, err)
 	require.Equal(t, versions.Size{}, gone)

@@ -14,12 +14,12 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// dropPatience is how long Fail waits for a writer to let go of the tables. A
-// writer whose client is gone lets go within a second.
-const dropPatience = 30 * time.Second
+// dropTimeout is how long Fail waits for writers to release the tables. A
+// writer whose client is gone releases them within a second.
+const dropTimeout = 30 * time.Second
 
-// MarkReady records the gates of a loading version and makes it one that may go
-// live. It returns recsys.ErrGateRefused when one of the gates refuses it.
+// MarkReady records the gates of a loading version and makes it ready. It
+// returns recsys.ErrGateRefused if one of the gates refuses it.
 func (s *Store) MarkReady(ctx context.Context, version int64, gates []recsys.GateResult) error {
 	if refused := refusals(gates); len(refused) > 0 {
 		return fmt.Errorf("mark version %d ready: %w: %s", version, recsys.ErrGateRefused, strings.Join(refused, "; "))
@@ -27,14 +27,14 @@ func (s *Store) MarkReady(ctx context.Context, version int64, gates []recsys.Gat
 	return s.finish(ctx, version, recsys.Ready, "", gates)
 }
 
-// MarkRefused records the gates of a version that may not go live. Its data
-// stays for inspection. A ready version can still be refused, when it is
-// compared with a newer live one, but not one that is live itself.
+// MarkRefused records the gates of a version and makes it refused. Its data is
+// kept for inspection. A ready version can still be refused, when it is
+// compared with a newer live one, but not the live version.
 func (s *Store) MarkRefused(ctx context.Context, version int64, gates []recsys.GateResult) error {
 	return s.finish(ctx, version, recsys.Refused, strings.Join(refusals(gates), "; "), gates)
 }
 
-// finish moves a version on. Repeating it changes nothing.
+// finish sets the final state of a version. It is idempotent.
 func (s *Store) finish(ctx context.Context, version int64, to recsys.State, failure string, gates []recsys.GateResult) error {
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
 		state, err := lockVersion(ctx, tx, version)
@@ -42,7 +42,8 @@ func (s *Store) finish(ctx context.Context, version int64, to recsys.State, fail
 			return err
 		}
 		if state != to {
-			// A flip locks the version too, so it cannot go live meanwhile.
+			// A promotion also locks the version, so it cannot go live
+			// meanwhile.
 			tag, err := tx.Exec(ctx, `
 				UPDATE recflow.versions v
 				SET state = $2, failure = $3, ready_at = CASE WHEN $2 = 'ready' THEN now() END
@@ -54,7 +55,7 @@ func (s *Store) finish(ctx context.Context, version int64, to recsys.State, fail
 				return err
 			}
 			if tag.RowsAffected() == 0 {
-				return fmt.Errorf("it is %s: %w", state, recsys.ErrConflict)
+				return fmt.Errorf("version is %s: %w", state, recsys.ErrConflict)
 			}
 		}
 		return replaceGates(ctx, tx, version, gates)
@@ -78,8 +79,8 @@ func replaceGates(ctx context.Context, tx pgx.Tx, version int64, gates []recsys.
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// Gates lists what the gates found, in the order they were recorded; it is
-// empty before they ran.
+// Gates returns the results of the gates, in the order they were recorded; it
+// is empty before they ran.
 func (s *Store) Gates(ctx context.Context, version int64) ([]recsys.GateResult, error) {
 	gates, err := gatesOf(ctx, s.db, version)
 	if err != nil {
@@ -102,7 +103,7 @@ func gatesOf(ctx context.Context, q postgres.Querier, version int64) ([]recsys.G
 	})
 }
 
-// refusals says in one sentence each which gates refuse.
+// refusals returns one sentence for each gate that refuses.
 func refusals(gates []recsys.GateResult) (reasons []string) {
 	for _, g := range gates {
 		if g.Refuses() {
@@ -112,10 +113,10 @@ func refusals(gates []recsys.GateResult) (reasons []string) {
 	return reasons
 }
 
-// Fail gives a loading version up and removes its data. It may be repeated, and
-// leaves a version alone that has got further: one that is ready, refused or
-// dropped has nothing half-made. A writer that is still at work is fenced at
-// once; its tables go when it lets go of them.
+// Fail marks a loading version as failed and drops its data. It is idempotent,
+// and has no effect on a version in a later state: ready, refused or dropped. A
+// running writer is fenced at once; its tables are dropped when it releases
+// them.
 func (s *Store) Fail(ctx context.Context, version int64, reason string) error {
 	var state recsys.State
 	err := s.db.InTx(ctx, func(tx pgx.Tx) (err error) {
@@ -132,7 +133,7 @@ func (s *Store) Fail(ctx context.Context, version int64, reason string) error {
 	if state != recsys.Failed {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, dropPatience)
+	ctx, cancel := context.WithTimeout(ctx, dropTimeout)
 	defer cancel()
 	for {
 		err := s.db.InTx(ctx, func(tx pgx.Tx) error { return dropSchema(ctx, tx, version) })
@@ -145,8 +146,8 @@ func (s *Store) Fail(ctx context.Context, version int64, reason string) error {
 	}
 }
 
-// dropSchema removes the data of a version. It gives up when the tables stay in
-// use, so that it does not hold up those who come after it.
+// dropSchema drops the data of a version. It gives up if the tables stay in
+// use, so that it does not block the sessions that queue behind it.
 func dropSchema(ctx context.Context, tx pgx.Tx, version int64) error {
 	if err := postgres.SetLockTimeout(ctx, tx); err != nil {
 		return err
@@ -155,7 +156,7 @@ func dropSchema(ctx context.Context, tx pgx.Tx, version int64) error {
 	return err
 }
 
-// lockVersion takes the row lock under which a version changes its state.
+// lockVersion takes the row lock that a change of a version's state requires.
 func lockVersion(ctx context.Context, tx pgx.Tx, version int64) (state recsys.State, err error) {
 	err = tx.QueryRow(ctx, "SELECT state FROM recflow.versions WHERE id = $1 FOR UPDATE", version).Scan(&state)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -1,5 +1,5 @@
-// Package versions keeps the versions of embeddings: how one is made and filled,
-// what its gates found, which one is live, and when one goes.
+// Package versions stores the versions of embeddings: their creation and
+// loading, the results of their gates, the live pointer, and their removal.
 package versions
 
 import (
@@ -10,12 +10,12 @@ import (
 
 // Store reads and writes the versions of one database.
 type Store struct {
-	// ProgressEvery is how often BuildIndexes looks at a running step and reports
-	// it: every second.
+	// ProgressEvery is how often BuildIndexes reports the progress of a running
+	// step: every second.
 	ProgressEvery time.Duration
 
 	db *postgres.DB
 }
 
-// New makes a Store of a database, or of a transaction.
+// New returns a Store on a database, or on a transaction.
 func New(db *postgres.DB) *Store { return &Store{db: db, ProgressEvery: time.Second} }

@@ -18,13 +18,13 @@ import (
 // Owner names the workflow execution that builds a version.
 type Owner struct{ WorkflowID, RunID string }
 
-// NewVersion is what a version is made from.
+// NewVersion describes a version to create.
 type NewVersion struct {
 	Manifest *recsys.Manifest
 	Search   recsys.Search // zero: recsys.ChooseSearch decides
 	Owner    Owner
 
-	Evaluation bool // it shows how good a training would have been, and is not meant to go live
+	Evaluation bool // it only measures the quality of a training, and must not be promoted
 }
 
 // Building is a version that is still loading.
@@ -35,9 +35,9 @@ type Building struct {
 	Since   time.Time
 }
 
-// CreateVersion makes a loading version with empty tables. While a version of
+// CreateVersion creates a loading version with empty tables. If a version of
 // the same run is loading or ready it returns that one, and the new owner takes
-// it over; it returns recsys.ErrConflict when the manifests differ.
+// it over; it returns recsys.ErrConflict if the manifests differ.
 func (s *Store) CreateVersion(ctx context.Context, n NewVersion) (recsys.Version, error) {
 	m := n.Manifest
 	if err := m.Validate(); err != nil {
@@ -102,16 +102,15 @@ func insertVersion(ctx context.Context, tx pgx.Tx, n NewVersion) (int64, error) 
 		return 0, fmt.Errorf("run %s: %w", m.RunID, recsys.ErrConflict)
 	}
 	if err == nil && !bytes.Equal(existing, digest[:]) {
-		return 0, fmt.Errorf("version %d is of the same run %s but of another manifest: %w", id, m.RunID, recsys.ErrConflict)
+		return 0, fmt.Errorf("version %d has the same run %s but a different manifest: %w", id, m.RunID, recsys.ErrConflict)
 	}
 	return id, err
 }
 
-// createTables makes the schema of a version. Its tables are filled once and
-// then only read, so autovacuum has no business there: BuildIndexes vacuums.
-// Text compares by bytes whatever the database's locale is, as Go does.
-// Embeddings are stored in the row itself: moved aside, each distance would
-// cost another look-up.
+// createTables creates the schema of a version. Its tables are filled once and
+// then only read, so autovacuum is off: BuildIndexes vacuums. Text compares by
+// bytes in any locale, as in Go. Embeddings are stored inline: out of line,
+// each distance would cost another lookup.
 func createTables(ctx context.Context, tx pgx.Tx, version int64, dimension int) error {
 	schema := postgres.SchemaOf(version)
 	for _, statement := range []string{
@@ -158,7 +157,7 @@ func createTables(ctx context.Context, tx pgx.Tx, version int64, dimension int) 
 	return nil
 }
 
-// Manifest is the manifest of a version as it was stored, with its files.
+// Manifest returns the stored manifest of a version, with its files.
 func (s *Store) Manifest(ctx context.Context, version int64) (*recsys.Manifest, error) {
 	var manifest, files []byte
 	err := s.db.QueryRow(ctx, "SELECT manifest, files FROM recflow.versions WHERE id = $1", version).Scan(&manifest, &files)
@@ -172,12 +171,13 @@ func (s *Store) Manifest(ctx context.Context, version int64) (*recsys.Manifest, 
 	return &m, nil
 }
 
-// Version is the version with this number, or recsys.ErrNotFound.
+// Version returns the version with this number, or recsys.ErrNotFound.
 func (s *Store) Version(ctx context.Context, id int64) (recsys.Version, error) {
 	return versionByID(ctx, s.db, id)
 }
 
-// VersionByRun is the newest version of a training run, or recsys.ErrNotFound.
+// VersionByRun returns the newest version of a training run, or
+// recsys.ErrNotFound.
 func (s *Store) VersionByRun(ctx context.Context, runID string) (recsys.Version, error) {
 	v, err := oneVersion(ctx, s.db, "WHERE v.run_id = $1 ORDER BY v.id DESC LIMIT 1", runID)
 	if err != nil {
@@ -186,13 +186,13 @@ func (s *Store) VersionByRun(ctx context.Context, runID string) (recsys.Version,
 	return v, nil
 }
 
-// Versions lists at most limit versions, newest first.
+// Versions returns at most limit versions, newest first.
 func (s *Store) Versions(ctx context.Context, limit int) ([]recsys.Version, error) {
 	return s.VersionsBefore(ctx, 0, limit)
 }
 
-// VersionsBefore lists at most limit versions with a smaller number than before,
-// newest first; 0 begins with the newest.
+// VersionsBefore returns at most limit versions with a smaller number than
+// before, newest first; 0 begins with the newest.
 func (s *Store) VersionsBefore(ctx context.Context, before int64, limit int) ([]recsys.Version, error) {
 	rows, err := s.db.Query(ctx, selectVersion+"WHERE $1 = 0 OR v.id < $1 ORDER BY v.id DESC LIMIT $2", before, limit)
 	if err != nil {
@@ -205,8 +205,8 @@ func (s *Store) VersionsBefore(ctx context.Context, before int64, limit int) ([]
 	return versions, nil
 }
 
-// Abandoned lists the versions that are still loading, oldest first. Whether
-// their owners are alive is for the caller to find out.
+// Abandoned returns the versions that are still loading, oldest first. The
+// caller must find out whether their owners are running.
 func (s *Store) Abandoned(ctx context.Context) ([]Building, error) {
 	rows, err := s.db.Query(ctx, `
 		SELECT id, run_id, workflow_id, workflow_run_id, created_at
@@ -226,7 +226,7 @@ func (s *Store) Abandoned(ctx context.Context) ([]Building, error) {
 	return building, nil
 }
 
-// versionColumns describe a version v, live through l.
+// versionColumns selects a version v, with the live pointer as l.
 const versionColumns = `
 		v.id,
 		v.run_id,
@@ -268,7 +268,7 @@ func oneVersion(ctx context.Context, q postgres.Querier, where string, args ...a
 
 func scanVersion(row pgx.CollectableRow) (recsys.Version, error) { return scanVersionAfter(row) }
 
-// scanVersionAfter scans what comes before the versionColumns, and those.
+// scanVersionAfter scans the columns before the versionColumns, and those.
 func scanVersionAfter(row pgx.CollectableRow, before ...any) (v recsys.Version, err error) {
 	var from, ready *time.Time
 	var search []byte
