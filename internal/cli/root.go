@@ -1,6 +1,6 @@
-// Package cli is the command line recflow: the root command over one package for
-// each noun. Commands take flags, call the internal packages and print: results to
-// stdout, progress and errors to stderr.
+// Package cli is the command line recflow: the root command, with one package
+// per noun. Commands parse flags, call the internal packages and print: results
+// to stdout, progress and errors to stderr.
 package cli
 
 import (
@@ -32,12 +32,12 @@ func Run(ctx context.Context, args []string, s app.Streams) int {
 	return a.Execute(ctx, NewRootCommand(a), args)
 }
 
-// NewRootCommand returns the command recflow with all others below it.
+// NewRootCommand returns the command recflow with all its subcommands.
 func NewRootCommand(a *app.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:     "recflow",
-		Short:   "Recommendations as a pipeline you run yourself",
-		Long:    "recflow trains embeddings from user–item events, loads them as gated, versioned,\ninstantly reversible indexes into your own Postgres, and serves recommendations from them.",
+		Short:   "Self-hosted recommendation pipeline",
+		Long:    "recflow trains embeddings from user–item events, loads them as gated, versioned and\ninstantly reversible indexes into your own Postgres, and serves recommendations from them.",
 		Version: cmp.Or(config.BuildID(), telemetry.BuildID()),
 	}
 	root.AddCommand(commands(a)...)
@@ -45,7 +45,7 @@ func NewRootCommand(a *app.App) *cobra.Command {
 	return root
 }
 
-// commands lists the commands in the order that help shows them.
+// commands returns the commands in the order of the help.
 func commands(a *app.App) []*cobra.Command {
 	return []*cobra.Command{
 		localstack.NewUpCommand(a),

@@ -28,7 +28,7 @@ func TestWrongUsage(t *testing.T) {
 		"versions promote first":          "\"first\" is not the number of a version",
 		"recommend someone --output=fine": "output format \"fine\" is unknown",
 	} {
-		t.Run("it ends with 2 and says how: "+line, func(t *testing.T) {
+		t.Run("it exits with 2 and explains: "+line, func(t *testing.T) {
 			r := clitest.Run(t.Context(), "", strings.Fields(line)...)
 			assert.Equal(t, 2, r.Code, r.Err)
 			assert.Contains(t, r.Err, want)

@@ -1,4 +1,5 @@
-// Package backfills has the commands that train: backfill, refresh and schedule.
+// Package backfills has the commands that train: backfill, refresh and
+// schedule.
 package backfills
 
 import (
@@ -15,14 +16,14 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-const backfillLong = `Embeds again over a range of time.
+const backfillLong = `Train again over a range of time.
 
-A refresh trains once on the range and makes one version; it goes live only with
---promote. An as_of trains once for each step of the range, each time on what came
-before, and shows how good the embeddings would have been: its versions are for
-evaluation and do not go live.
+A refresh trains once on the range and creates one version, which is promoted only
+with --promote. An as_of trains once per step of the range, each time on all
+earlier events, and measures how good the embeddings would have been: its versions
+are for evaluation and are not promoted.
 
-The work goes on when a command ends.`
+The work continues when a command ends.`
 
 // NewCommand returns the command backfill.
 func NewCommand(a *app.App) *cobra.Command {
@@ -32,12 +33,12 @@ func NewCommand(a *app.App) *cobra.Command {
 		Long:  backfillLong,
 	}
 	cmd.AddCommand(newStartCommand(a), newListCommand(a), newShowCommand(a), newWatchCommand(a),
-		newActCommand(a, "cancel", "Stop a backfill; what is finished stays", (*apiclient.Client).CancelBackfill),
-		newActCommand(a, "retry", "Run the slices again that failed or were cancelled", (*apiclient.Client).RetryBackfill))
+		newActCommand(a, "cancel", "Cancel a backfill and keep what is finished", (*apiclient.Client).CancelBackfill),
+		newActCommand(a, "retry", "Run failed and cancelled slices again", (*apiclient.Client).RetryBackfill))
 	return cmd
 }
 
-// backfillFlags are the ways to ask for a backfill.
+// backfillFlags are the flags of backfill start.
 type backfillFlags struct {
 	request  apiclient.NewBackfill
 	training apiclient.Training
@@ -53,7 +54,7 @@ func newStartCommand(a *app.App) *cobra.Command {
 	var f backfillFlags
 	cmd := &cobra.Command{
 		Use:   "start refresh|as_of",
-		Short: "Start a backfill, or say what one would do",
+		Short: "Start a backfill, or plan one with --dry-run",
 		Long:  backfillLong,
 		Example: "  recflow backfill start as_of --from 2017-07-01 --to 2017-12-01 --step 30d --dry-run\n" +
 			"  recflow backfill start as_of --from 2017-07-01 --to 2017-12-01 --step 30d --parallel 2 --wait\n" +
@@ -72,14 +73,14 @@ func newStartCommand(a *app.App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.from, "from", "", "begin of the range (2006-01-02 or RFC 3339); a refresh may go without")
+	flags.StringVar(&f.from, "from", "", "start of the range (2006-01-02 or RFC 3339); optional for a refresh")
 	flags.StringVar(&f.to, "to", "", "end of the range, exclusive (default: now)")
-	flags.StringVar(&f.request.Step, "step", "", "of an as_of: one training for each of these, such as 7d or 36h")
-	flags.BoolVar(&f.request.Promote, "promote", false, "of a refresh: make the version live when no gate refuses it")
-	flags.StringVar(&f.request.Rerun, "rerun", backfill.RerunMissing, "what to run of what was run before: missing, failed or all")
-	flags.IntVar(&f.request.MaxParallel, "parallel", 1, "trainings at a time, 1 to 8")
-	flags.BoolVar(&f.request.DryRun, "dry-run", false, "only say what would happen")
-	flags.BoolVar(&f.wait, "wait", false, "follow it to its end")
+	flags.StringVar(&f.request.Step, "step", "", "as_of only: train once per step, such as 7d or 36h")
+	flags.BoolVar(&f.request.Promote, "promote", false, "refresh only: promote the version if no gate refuses it")
+	flags.StringVar(&f.request.Rerun, "rerun", backfill.RerunMissing, "what to run again of earlier backfills: missing, failed or all")
+	flags.IntVar(&f.request.MaxParallel, "parallel", 1, "trainings in parallel, 1 to 8")
+	flags.BoolVar(&f.request.DryRun, "dry-run", false, "print the plan and start nothing")
+	flags.BoolVar(&f.wait, "wait", false, "follow the backfill to its end")
 	flags.StringVar(&f.key, "key", "", "idempotency key: the same key starts the same backfill once")
 	f.trainingFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "wait")
@@ -88,23 +89,23 @@ func newStartCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// trainingFlags adds the flags that say how to train.
+// trainingFlags adds the flags for the training parameters.
 func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVar(&f.training.Rank, "rank", 0, "dimension of the embeddings (default: 64)")
 	flags.IntVar(&f.training.Iterations, "iterations", 0, "iterations of the training (default: 12)")
-	flags.Float64Var(&f.training.Alpha, "alpha", 0, "how much a unit of interest adds to the confidence (default: 2)")
-	flags.Float64Var(&f.training.Regularization, "reg", 0, "regularisation, for each item of a user (default: 0.1)")
+	flags.Float64Var(&f.training.Alpha, "alpha", 0, "confidence added per unit of interest weight (default: 2)")
+	flags.Float64Var(&f.training.Regularization, "reg", 0, "regularization, for each item of a user (default: 0.1)")
 	flags.Int64Var(&f.seed, "seed", 42, "seed of the training")
-	flags.StringVar(&f.training.HalfLife, "half-life", "", "age at which an event counts half: never, 90d or 36h (default: 90d)")
-	flags.StringVar(&f.training.Search, "search", "", "search the version by exact or hnsw (default: its size decides)")
-	flags.StringArrayVar(&f.accept, "accept-gate", nil, "accept a refusal by this gate; may be repeated")
-	flags.StringVar(&f.reason, "reason", "", "why the gate is accepted, for the record")
+	flags.StringVar(&f.training.HalfLife, "half-life", "", "age at which the weight of an event is halved: never, 90d or 36h (default: 90d)")
+	flags.StringVar(&f.training.Search, "search", "", "how the version is searched: exact or hnsw (default: by its size)")
+	flags.StringArrayVar(&f.accept, "accept-gate", nil, "override a refusal by this gate; may be repeated")
+	flags.StringVar(&f.reason, "reason", "", "reason for the override, for the record")
 	cmd.MarkFlagsRequiredTogether("accept-gate", "reason")
 	_ = cmd.RegisterFlagCompletionFunc("accept-gate", cobra.FixedCompletions(recsys.GateNames(), cobra.ShellCompDirectiveNoFileComp))
 }
 
-// complete turns the flags into a request. What is wrong with it the API says.
+// complete converts the flags to a request. The API validates it.
 func (f *backfillFlags) complete(cmd *cobra.Command) (err error) {
 	if f.from != "" {
 		if f.request.From, err = app.ParseTime("from", f.from); err != nil {
@@ -149,12 +150,12 @@ func startBackfill(ctx context.Context, a *app.App, f backfillFlags) error {
 		return watchBackfill(ctx, a, api, b)
 	}
 	if !a.Quiet && !b.Over() {
-		fmt.Fprintf(a.Err, "follow it with `recflow backfill watch %[1]s`, stop it with `recflow backfill cancel %[1]s`\n", b.ID)
+		fmt.Fprintf(a.Err, "follow it with `recflow backfill watch %[1]s`, cancel it with `recflow backfill cancel %[1]s`\n", b.ID)
 	}
 	return a.Print(backfillListing([]apiclient.Backfill{b}, b))
 }
 
-// start starts a backfill and says where people watch it.
+// start starts a backfill and prints the URL of its workflow.
 func start(ctx context.Context, a *app.App, api *apiclient.Client, f backfillFlags) (apiclient.Backfill, error) {
 	b, err := api.StartBackfill(ctx, f.request, f.key)
 	if err != nil {
@@ -192,7 +193,7 @@ func newListCommand(a *app.App) *cobra.Command {
 			return a.Print(backfillListing(found, found))
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 20, "most backfills to list")
+	cmd.Flags().IntVar(&limit, "limit", 20, "maximum number of backfills to list")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -221,7 +222,7 @@ func completeBackfills(a *app.App) cobra.CompletionFunc {
 func newShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show ID",
-		Short:             "Show the slices of a backfill, and its curve",
+		Short:             "Show the slices of a backfill, and its metrics",
 		Example:           "  recflow backfill show ID",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeBackfills(a),
@@ -241,7 +242,7 @@ func newShowCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// newActCommand asks the API to do something to a backfill.
+// newActCommand returns a command that cancels or retries a backfill.
 func newActCommand(a *app.App, name, short string, act func(*apiclient.Client, context.Context, string) (apiclient.Backfill, error)) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
@@ -264,12 +265,12 @@ func newActCommand(a *app.App, name, short string, act func(*apiclient.Client, c
 			}
 			err = watchBackfill(cmd.Context(), a, api, b)
 			if name == "cancel" && errors.Is(err, errBackfillCancelled) {
-				return nil // as asked for
+				return nil // the outcome that was requested
 			}
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&wait, "wait", false, "follow it to its end")
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow the backfill to its end")
 	a.AddOutputFlag(cmd)
 	return cmd
 }

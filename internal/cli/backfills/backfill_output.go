@@ -20,7 +20,7 @@ func backfillListing(found []apiclient.Backfill, value any) output.Listing {
 	return l
 }
 
-// printBackfill prints the slices, with the curve of an as_of.
+// printBackfill prints the slices, with the metrics of an as_of.
 func printBackfill(a *app.App, b apiclient.Backfill) error {
 	l := output.Listing{Columns: []string{"slice", "up_to", "state", "version", "rows", "ndcg@100", "recall@20", "popularity_ndcg@100", "seconds", "attempt", "note"}, JSON: b}
 	for _, s := range b.Slices {
@@ -42,7 +42,7 @@ func printBackfill(a *app.App, b apiclient.Backfill) error {
 	return a.Print(l)
 }
 
-// sliceNote is what there is to know of a slice beside its state.
+// sliceNote describes a slice in addition to its state.
 func sliceNote(s backfill.Slice) string {
 	switch n := len(s.Earlier); {
 	case s.Error != "":
@@ -77,7 +77,7 @@ func printPlan(a *app.App, p apiclient.Plan) error {
 		l.Rows = append(l.Rows, []string{strconv.Itoa(s.Index), output.Timestamp(s.From), output.Timestamp(s.To), s.Decision, strconv.Itoa(s.Files), output.Count(s.Bytes), rows, minutes, s.Reason})
 	}
 	if !a.Quiet {
-		text := fmt.Sprintf("%d slices would run, %d would not", p.Run, p.Skip)
+		text := fmt.Sprintf("%d slices would run, %d would be skipped", p.Run, p.Skip)
 		if p.Minutes > 0 {
 			text += fmt.Sprintf("; about %.0f minutes", p.Minutes)
 		}

@@ -19,8 +19,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// withBackfills writes two backfills down: a curve of which one point failed,
-// and one that nobody has started yet.
+// withBackfills creates two backfills: an as_of with a failed slice, and one
+// that has not started.
 func withBackfills(t *testing.T, s *postgrestest.Store) {
 	t.Helper()
 	day := func(n int) time.Time { return time.Date(2025, 1, n, 0, 0, 0, 0, time.UTC) }
@@ -66,7 +66,7 @@ func TestBackfillCommand(t *testing.T) {
 		require.Equal(t, 0, r.Code, r.Err)
 		clitest.Golden(t, "backfill_list", r.Out)
 	})
-	t.Run("it prints the curve of one that is over, and says what to do about it", func(t *testing.T) {
+	t.Run("it prints the metrics of one that has ended, and the next command", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "backfill", "watch", "curve")
 		require.Equal(t, 1, r.Code, r.Err)
 		clitest.Golden(t, "backfill_curve", r.Out)
@@ -76,7 +76,7 @@ func TestBackfillCommand(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "backfill", "show", "curve", "-o", "json").Out), &b))
 		assert.Equal(t, 0.24, b.Slices[2].Metrics.Candidate["ndcg@100"].Value)
 	})
-	t.Run("its exit codes tell what went wrong", func(t *testing.T) {
+	t.Run("its exit codes depend on the outcome", func(t *testing.T) {
 		for _, c := range []struct {
 			code int
 			says string
@@ -94,7 +94,7 @@ func TestBackfillCommand(t *testing.T) {
 			assert.Contains(t, r.Err, c.says, c.args)
 		}
 	})
-	t.Run("it asks for the end of one, also while Temporal is away", func(t *testing.T) {
+	t.Run("it cancels one, even while Temporal is unreachable", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "backfill", "cancel", "waiting", "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)
 		b, err := s.Backfill(t.Context(), "waiting")
@@ -109,14 +109,14 @@ func TestPrintPlan(t *testing.T) {
 	a := &app.App{Streams: app.Streams{Out: &out, Err: &errs}}
 	a.Output = "table"
 	require.NoError(t, backfills.PrintPlan(a, apiclient.Plan{Kind: backfill.AsOf, Run: 1, Skip: 1, Minutes: 3, Slices: []apiclient.PlanSlice{
-		{To: time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC), Decision: "skip", Reason: "version 7 of backfill curve is this training already", Files: 3, Bytes: 12345, Rows: 1000},
+		{To: time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC), Decision: "skip", Reason: "already trained as version 7 of backfill curve", Files: 3, Bytes: 12345, Rows: 1000},
 		{Index: 1, To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC), Decision: "run", Reason: "it never ran", Files: 4, Bytes: 22345, Rows: 2000, Guessed: true, Minutes: 3},
 	}, Warnings: []apiclient.PlanWarning{
 		{File: "raw/interactions/dt=2025-01-02/part-0.parquet", Message: "its rows cannot be counted: 3 bytes are too few for a Parquet file"},
 		{Message: "the rows of 7 more files cannot be counted"},
 	}}))
 	clitest.Golden(t, "backfill_plan", out.String())
-	assert.Equal(t, "1 slices would run, 1 would not; about 3 minutes; nothing was started\n"+
+	assert.Equal(t, "1 slices would run, 1 would be skipped; about 3 minutes; nothing was started\n"+
 		"warning: raw/interactions/dt=2025-01-02/part-0.parquet: its rows cannot be counted: 3 bytes are too few for a Parquet file\n"+
 		"warning: the rows of 7 more files cannot be counted\n", errs.String())
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// display shows how far a backfill is.
+// display shows the progress of a backfill.
 type display interface {
 	update(apiclient.Backfill)
 	finish(apiclient.Backfill)
-	leave() // while it goes on
+	leave() // while it continues
 }
 
-// newDisplay shows the stages of a refresh, and the slices of an as_of.
+// newDisplay returns a display of the stages of a refresh, or of the slices of
+// an as_of.
 func newDisplay(printer *progress.Printer, kind string) display {
 	if kind == backfill.Refresh {
 		return &stageDisplay{printer: printer}
@@ -25,7 +26,8 @@ func newDisplay(printer *progress.Printer, kind string) display {
 	return &sliceDisplay{printer: printer, told: map[int]bool{}}
 }
 
-// sliceDisplay shows a line for each slice that ends, and one that lives.
+// sliceDisplay shows a line for each slice that ends, and one with the current
+// progress.
 type sliceDisplay struct {
 	printer *progress.Printer
 	task    *progress.Task
@@ -56,7 +58,7 @@ func (d *sliceDisplay) finish(b apiclient.Backfill) {
 
 func (d *sliceDisplay) leave() { d.task.Leave() }
 
-// sliceLine says what became of a slice.
+// sliceLine describes the outcome of a slice.
 func sliceLine(s apiclient.Slice) string {
 	text := fmt.Sprintf("slice %d, up to %s: %s", s.Index, s.To.Format(time.DateOnly), s.State)
 	switch {
@@ -68,7 +70,7 @@ func sliceLine(s apiclient.Slice) string {
 	return text
 }
 
-// backfillLine says how far a backfill is.
+// backfillLine describes the progress of a backfill.
 func backfillLine(b apiclient.Backfill) string {
 	ended := b.Count.Total - b.Count.Pending - b.Count.Running
 	text := fmt.Sprintf("%d of %d slices", ended, b.Count.Total)
@@ -90,13 +92,14 @@ func backfillLine(b apiclient.Backfill) string {
 	return text
 }
 
-// stageDisplay shows one line a stage of a refresh, the present one alive.
+// stageDisplay shows one line per stage of a refresh; the current one is
+// updated.
 type stageDisplay struct {
 	printer *progress.Printer
 	task    *progress.Task
-	told    string                    // the workflow whose page was named
+	told    string                    // workflow whose URL was printed
 	stages  []apiclient.StageProgress // shown so far
-	text    string                    // of the present one
+	text    string                    // detail of the current stage
 }
 
 func (d *stageDisplay) update(b apiclient.Backfill) {
@@ -118,17 +121,18 @@ func (d *stageDisplay) update(b apiclient.Backfill) {
 		d.task, d.text = d.printer.Start(p.Stages[began].Stage, "starting"), ""
 	}
 	d.stages = p.Stages
-	// The last detail of a refresh that has ended is its outcome, which is told apart.
+	// The last detail of a refresh that has ended is its outcome, which is
+	// printed separately.
 	if p.Outcome == "" && p.Detail != "" && len(d.stages) > 0 {
 		d.text = p.Detail
 		d.task.Update("%s", d.text)
 	}
 }
 
-// done is what came of the present stage.
+// done returns the result of the current stage.
 func (d *stageDisplay) done() string {
 	if len(d.stages) == 0 {
-		return "a worker has it"
+		return "a worker took it"
 	}
 	return cmp.Or(d.stages[len(d.stages)-1].Detail, d.text, "done")
 }
@@ -139,7 +143,7 @@ func (d *stageDisplay) finish(b apiclient.Backfill) {
 		d.task.Done("skipped: %s", s.Reason)
 	case b.State != backfill.Succeeded:
 		d.task.Fail()
-	case len(d.stages) == 0: // nobody knows them any more
+	case len(d.stages) == 0: // the stages are no longer known
 		d.task.Done("done")
 	default:
 		d.task.Done("%s", d.done())

@@ -14,14 +14,14 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-const refreshLong = `Trains on the events up to now, loads the embeddings as a new version, runs its
-gates and, when none refuses it, makes it live.
+const refreshLong = `Train on all events so far, load the embeddings as a new version, run its
+gates and, if none refuses it, promote it.
 
-It is short for ` + "`recflow backfill start refresh --promote`" + `, and goes on when this
-command ends. With --wait the command follows it; --follow picks up one that was
-started earlier. ` + "`recflow schedule show`" + ` shows those of the schedule.`
+It is short for ` + "`recflow backfill start refresh --promote`" + `, and continues when this
+command ends. With --wait the command follows it; --follow follows one that was
+started earlier. ` + "`recflow schedule show`" + ` shows scheduled ones.`
 
-// refreshFlags are the ways to ask for a refresh: those of a backfill, in short.
+// refreshFlags are the flags of refresh, a subset of those of a backfill.
 type refreshFlags struct {
 	backfillFlags
 	noPromote      bool
@@ -34,11 +34,11 @@ func NewRefreshCommand(a *app.App) *cobra.Command {
 	var f refreshFlags
 	cmd := &cobra.Command{
 		Use:   "refresh",
-		Short: "Train, load, gate and promote a new version",
+		Short: "Train, load, check and promote a new version",
 		Long:  refreshLong,
 		Example: "  recflow refresh --wait\n" +
 			"  recflow refresh --rank 128 --half-life 90d --no-promote\n" +
-			"  recflow refresh --accept-gate quality --reason \"the old catalogue is gone\"",
+			"  recflow refresh --accept-gate quality --reason \"the old catalog was removed\"",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.CheckOutput(); err != nil {
@@ -54,7 +54,7 @@ func NewRefreshCommand(a *app.App) *cobra.Command {
 	flags.BoolVar(&f.wait, "wait", false, "follow the refresh to its end")
 	flags.StringVar(&f.from, "from", "", "train on events from this time (2006-01-02 or RFC 3339)")
 	flags.StringVar(&f.to, "to", "", "train on events before this time (default: now)")
-	flags.BoolVar(&f.noPromote, "no-promote", false, "leave the version ready, not live")
+	flags.BoolVar(&f.noPromote, "no-promote", false, "do not promote the version")
 	f.trainingFlags(cmd)
 	flags.BoolVar(&f.exact, "exact", false, "short for --search exact")
 	flags.BoolVar(&f.index, "index", false, "short for --search hnsw")
@@ -70,7 +70,7 @@ func NewRefreshCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// complete turns the flags into a request for a backfill.
+// complete converts the flags to a request for a backfill.
 func (f *refreshFlags) complete(cmd *cobra.Command) error {
 	if err := f.backfillFlags.complete(cmd); err != nil {
 		return err
@@ -78,9 +78,10 @@ func (f *refreshFlags) complete(cmd *cobra.Command) error {
 	r := &f.request
 	r.Kind, r.Promote, r.Rerun = backfill.Refresh, !f.noPromote, backfill.RerunAll
 	if r.To.IsZero() {
-		// The end is a whole second. It is the next one, so that what was imported a
-		// moment ago, and got its time then, belongs to it; without an end the request
-		// would find an earlier one that is at work, which knows nothing of that.
+		// The end is a whole second. It is the next one, so that events that
+		// were just imported, with the time of their import, are included.
+		// Without an end, the request would match an earlier backfill that is
+		// still active and does not include them.
 		r.To = time.Now().UTC().Truncate(time.Second).Add(time.Second)
 	}
 	switch {
@@ -113,7 +114,7 @@ func refresh(ctx context.Context, a *app.App, f refreshFlags) error {
 		return err
 	}
 	s := b.Slices[0]
-	if s.WorkflowID == "" { // it is over before it began
+	if s.WorkflowID == "" { // it ended before it started
 		return reportRefresh(ctx, a, api, b)
 	}
 	if !a.Quiet {
@@ -134,7 +135,7 @@ func cancelRefresh(ctx context.Context, a *app.App, id string) error {
 	if _, err := api.CancelBackfill(ctx, backfillOf(id)); err != nil {
 		return explainRefresh(err, id)
 	}
-	fmt.Fprintf(a.Err, "asked %s to stop; it undoes its work first, follow it with `recflow refresh --follow %[1]s`\n", id)
+	fmt.Fprintf(a.Err, "cancelled %s; it undoes its work first, follow it with `recflow refresh --follow %[1]s`\n", id)
 	return nil
 }
 
@@ -150,12 +151,12 @@ func followRefresh(ctx context.Context, a *app.App, id string) error {
 	return watchBackfill(ctx, a, api, b)
 }
 
-// ofBackfill finds the id of a backfill in that of its workflow, or of the
-// workflow of a slice.
+// ofBackfill matches the workflow id of a backfill or of a slice, and captures
+// the id of the backfill.
 var ofBackfill = regexp.MustCompile(`^(?:backfill|refresh|evaluate)-.+-([a-z2-7]{8})(?:-[ar]\d+)?$`)
 
-// backfillOf is the id of the backfill that a workflow belongs to. Any other id is
-// taken for that of a backfill.
+// backfillOf returns the id of the backfill that a workflow belongs to. Any
+// other id is taken as the id of a backfill.
 func backfillOf(id string) string {
 	if m := ofBackfill.FindStringSubmatch(id); m != nil {
 		return m[1]
@@ -163,12 +164,12 @@ func backfillOf(id string) string {
 	return id
 }
 
-// explainRefresh adds to the error of a request for a refresh what a person can do
-// about it. An id that no backfill can have is as unknown as one that none has.
+// explainRefresh adds to the error of a request for a refresh what to do about
+// it. An id that is malformed is reported as unknown.
 func explainRefresh(err error, id string) error {
 	switch app.ExitCode(err) {
 	case app.ExitNotFound, app.ExitUsage:
-		return app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("no refresh %s is known; see `recflow backfill list`, and `recflow schedule show` for those of the schedule", id)}
+		return app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("refresh %s not found; see `recflow backfill list`, and `recflow schedule show` for scheduled ones", id)}
 	}
 	return app.ExplainAPI(err)
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// oneSlice is a refresh whose slice is as said.
+// oneSlice returns a refresh with the given state and slice.
 func oneSlice(state string, s apiclient.Slice) apiclient.Backfill {
 	b := apiclient.Backfill{Slices: []apiclient.Slice{s}}
 	b.ID, b.Kind, b.State, b.Count.Total = "x", backfill.Refresh, state, 1
@@ -33,7 +33,7 @@ func TestStageDisplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out harnesstest.Buffer
 		d := newDisplay(progress.New(&out).Calm(lineEvery), backfill.Refresh)
-		d.update(oneSlice(backfill.Pending, apiclient.Slice{})) // no worker has answered yet
+		d.update(oneSlice(backfill.Pending, apiclient.Slice{})) // no worker has responded yet
 		p := &apiclient.Progress{
 			Stage: backfill.StageTrain, Detail: "fit 1 of 12", TrainDone: 1, TrainTotal: 12,
 			Stages: []apiclient.StageProgress{{Stage: backfill.StagePrepare}, {Stage: backfill.StageTrain, Detail: "fit 1 of 12"}},
@@ -51,13 +51,13 @@ func TestStageDisplay(t *testing.T) {
 		assert.Equal(t, strings.Join([]string{
 			"… refresh: waiting for a worker",
 			"refresh refresh-all-20250101-x; watch it at http://ui.test/w",
-			"✓ refresh   a worker has it",
+			"✓ refresh   a worker took it",
 			"✓ prepare   done",
 			"… train: fit 1 of 12 · 5s",
 			"✓ train     trained · 6s",
 			"✓ load      9 of 9 files, 90 of 90 rows",
 			"",
-		}, "\n"), out.String(), "it says each thing once, with calm in between")
+		}, "\n"), out.String(), "it prints each line once")
 	})
 }
 
@@ -105,13 +105,13 @@ func TestRefreshOutcome(t *testing.T) {
 	}
 	for want, o := range map[string]refreshOutcome{
 		"version 3 is live": newRefreshOutcome(ended(backfill.Succeeded, "", &apiclient.Progress{Outcome: backfill.OutcomeLive, Detail: "version 3 is live"}), version(recsys.Ready, true)),
-		"version 3 is ready, not live: promotion was not asked for; make it live with `recflow versions promote 3`": newRefreshOutcome(ended(backfill.Succeeded, "",
-			&apiclient.Progress{Outcome: backfill.OutcomeReady, Detail: "promotion was not asked for"}), version(recsys.Ready, false)),
-		"version 3 is ready, not live: version 3 is ready; make it live with `recflow versions promote 3`": newRefreshOutcome(ended(backfill.Succeeded, "", nil), version(recsys.Ready, false)),
+		"version 3 is ready, not live: promotion was not requested; promote it with `recflow versions promote 3`": newRefreshOutcome(ended(backfill.Succeeded, "",
+			&apiclient.Progress{Outcome: backfill.OutcomeReady, Detail: "promotion was not requested"}), version(recsys.Ready, false)),
+		"version 3 is ready, not live: version 3 is ready; promote it with `recflow versions promote 3`": newRefreshOutcome(ended(backfill.Succeeded, "", nil), version(recsys.Ready, false)),
 	} {
-		assert.Equal(t, want, outcomeText(o), "it says what became of the version, once")
+		assert.Equal(t, want, outcomeText(o), "it prints the outcome of the version once")
 	}
-	assert.Equal(t, "version 3 is live", outcomeText(newRefreshOutcome(ended(backfill.Succeeded, "", nil), version(recsys.Ready, true))), "also when Temporal has forgotten")
+	assert.Equal(t, "version 3 is live", outcomeText(newRefreshOutcome(ended(backfill.Succeeded, "", nil), version(recsys.Ready, true))), "also if Temporal no longer retains it")
 
 	fails := func(text string, v apiclient.VersionReport) error {
 		b := ended(backfill.Failed, text, nil)
@@ -122,17 +122,17 @@ func TestRefreshOutcome(t *testing.T) {
 		assert.EqualError(t, err, "SparkDied: train: Glue run jr_1 ended as FAILED: the Spark JVM died. Log: /runs/jr_1/output.log")
 		assert.Equal(t, 1, app.ExitCode(err))
 	})
-	t.Run("it gives every failed rule a line", func(t *testing.T) {
-		err := fails("DataInvalid: train: rule nulls: 2 rows; drop them; rule time_range: 3 rows; mend them", apiclient.VersionReport{})
-		assert.EqualError(t, err, "DataInvalid: train:\n  rule nulls: 2 rows; drop them\n  rule time_range: 3 rows; mend them")
+	t.Run("it prints every failed rule on a line", func(t *testing.T) {
+		err := fails("DataInvalid: train: rule nulls: 2 rows; drop them; rule time_range: 3 rows; fix them", apiclient.VersionReport{})
+		assert.EqualError(t, err, "DataInvalid: train:\n  rule nulls: 2 rows; drop them\n  rule time_range: 3 rows; fix them")
 	})
-	t.Run("it tells a refusal by its exit code", func(t *testing.T) {
+	t.Run("it has a separate exit code for a refusal", func(t *testing.T) {
 		err := fails("GateRefused: version 3 is refused", version(recsys.Refused, false))
 		assert.EqualError(t, err, "GateRefused: version 3 is refused; inspect it with `recflow versions show 3`")
 		assert.Equal(t, app.ExitRefused, app.ExitCode(err))
 		assert.Equal(t, 1, app.ExitCode(fails("Conflict: others keep going live", version(recsys.Ready, false))))
 	})
-	t.Run("it says how to get events", func(t *testing.T) {
+	t.Run("it says how to import events", func(t *testing.T) {
 		s := apiclient.Slice{}
 		s.State, s.Reason = backfill.Skipped, backfill.NoEvents
 		b := oneSlice(backfill.Succeeded, s)
@@ -142,31 +142,31 @@ func TestRefreshOutcome(t *testing.T) {
 
 func TestNoWorker(t *testing.T) {
 	t.Parallel()
-	const patience = 100 * time.Millisecond
-	var looks atomic.Int64
+	const timeout = 100 * time.Millisecond
+	var maxFailedPolls atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select { // as the API, which waits for a change
+		select { // as the API does while nothing changes
 		case <-time.After(10 * time.Millisecond):
 		case <-r.Context().Done():
 		}
 		state := backfill.Pending
-		if looks.Add(1) > 50 {
+		if maxFailedPolls.Add(1) > 50 {
 			state = backfill.Cancelled
 		}
 		_ = json.NewEncoder(w).Encode(oneSlice(state, apiclient.Slice{}))
 	}))
 	t.Cleanup(server.Close)
 	api := apiclient.New(apiclient.Options{URL: server.URL})
-	_, err := awaitWorker(t.Context(), api, oneSlice(backfill.Pending, apiclient.Slice{}), patience)
+	_, err := awaitWorker(t.Context(), api, oneSlice(backfill.Pending, apiclient.Slice{}), timeout)
 	require.ErrorContains(t, err, "no worker has taken backfill x after 100ms; it starts when one runs")
 
 	for _, quiet := range []bool{false, true} {
-		looks.Store(0)
+		maxFailedPolls.Store(0)
 		var errs harnesstest.Buffer
 		a := &app.App{Streams: app.Streams{Out: io.Discard, Err: &errs}, Quiet: quiet}
-		b, err := follow(t.Context(), a, api, oneSlice(backfill.Pending, apiclient.Slice{}), patience)
+		b, err := follow(t.Context(), a, api, oneSlice(backfill.Pending, apiclient.Slice{}), timeout)
 		require.NoError(t, err)
-		require.Equal(t, backfill.Cancelled, b.State, "it goes on waiting")
+		require.Equal(t, backfill.Cancelled, b.State, "it keeps waiting")
 		require.Equal(t, 1, strings.Count(errs.String(), "waiting: no worker has taken backfill x after 100ms"), errs.String())
 	}
 }

@@ -14,25 +14,25 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// refreshOutcome is what came of a refresh, as -o json prints it.
+// refreshOutcome is the outcome of a refresh, the output with -o json.
 type refreshOutcome struct {
 	RunID    string              `json:"run_id"`
-	Version  int64               `json:"version"` // 0: there is none
+	Version  int64               `json:"version"` // 0: none
 	State    recsys.State        `json:"state"`   // of the version
 	Live     bool                `json:"live"`
 	Outcome  string              `json:"outcome"`
 	Detail   string              `json:"detail,omitempty"` // one sentence for people
 	Gates    []recsys.GateResult `json:"gates"`
-	Dropped  []int64             `json:"dropped,omitempty"` // older versions that were removed
+	Dropped  []int64             `json:"dropped,omitempty"` // older versions that were dropped
 	Metrics  recsys.Metrics      `json:"metrics"`
 	Backfill apiclient.Backfill  `json:"backfill"`
 }
 
-// reportRefresh prints how a refresh ended: its gates, its metrics and, when it
-// did not go well, why.
+// reportRefresh prints the outcome of a refresh: its gates, its metrics and, on
+// a failure, the reason.
 func reportRefresh(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.Backfill) error {
 	var v apiclient.VersionReport
-	var missing error // the refresh has ended as it has, whether or not its gates can be read
+	var missing error // the outcome is printed even if its gates cannot be read
 	if id := b.Slices[0].Version; id > 0 {
 		if v, _, missing = api.Version(ctx, id); missing != nil {
 			missing = fmt.Errorf("read the gates of version %d: %w", id, app.ExplainAPI(missing))
@@ -53,7 +53,7 @@ func newRefreshOutcome(b apiclient.Backfill, v apiclient.VersionReport) refreshO
 		o.Outcome, o.Detail, o.Dropped, o.Live = p.Outcome, p.Detail, p.Dropped, p.Outcome == backfill.OutcomeLive
 		return o
 	}
-	// Temporal has forgotten it, or no worker answers.
+	// Temporal no longer retains it, or no worker responds.
 	switch {
 	case s.State == backfill.Skipped:
 		o.Detail = s.Reason
@@ -75,7 +75,7 @@ func printOutcome(a *app.App, o refreshOutcome, failed error) error {
 	gates := output.Gates(o.Gates)
 	if a.Output != "table" {
 		if failed != nil && len(o.Gates) == 0 && a.Output == "csv" {
-			return nil // nothing but the error to tell
+			return nil // there is only the error to print
 		}
 		gates.JSON = o
 		return a.Print(gates)
@@ -94,24 +94,24 @@ func printOutcome(a *app.App, o refreshOutcome, failed error) error {
 func outcomeText(o refreshOutcome) string {
 	text := cmp.Or(o.Detail, fmt.Sprintf("version %d is %s", o.Version, cmp.Or(o.Outcome, string(o.State))))
 	if o.Outcome == backfill.OutcomeReady || o.Outcome == backfill.OutcomeSuperseded {
-		text = fmt.Sprintf("version %d is ready, not live: %s; make it live with `recflow versions promote %[1]d`", o.Version, text)
+		text = fmt.Sprintf("version %d is ready, not live: %s; promote it with `recflow versions promote %[1]d`", o.Version, text)
 	}
 	return text
 }
 
-// refreshError says how a refresh ended, unless it ended well.
+// refreshError returns the error of a refresh that did not succeed.
 func refreshError(b apiclient.Backfill, o refreshOutcome) error {
 	s := b.Slices[0]
 	switch {
 	case b.State == backfill.Cancelled:
-		return fmt.Errorf("the refresh %w; nothing live has changed", errBackfillCancelled)
+		return fmt.Errorf("the refresh %w; the live version has not changed", errBackfillCancelled)
 	case s.State == backfill.Skipped && s.Reason == backfill.NoEvents:
 		return fmt.Errorf("%s: import some with `recflow import`", s.Reason)
 	case b.State == backfill.Succeeded:
 		return nil
 	}
 	message := cmp.Or(s.Error, b.Error, "the refresh failed")
-	message = strings.NewReplacer(": rule ", ":\n  rule ", "; rule ", "\n  rule ").Replace(message) // a line each
+	message = strings.NewReplacer(": rule ", ":\n  rule ", "; rule ", "\n  rule ").Replace(message) // one line per rule
 	if o.State != recsys.Refused {
 		return errors.New(message)
 	}

@@ -39,14 +39,14 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// What the stand-in workflow does, chosen by the request's seed.
+// Behavior of the stand-in workflow, chosen by the request's seed.
 const (
 	succeed = iota + 1
 	refuse
 	hang
 )
 
-// standIn answers like a refresh, and makes a version without a training.
+// standIn responds like a refresh, and creates a version without a training.
 func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.RefreshResult, error) {
 	temporalRun := workflow.GetInfo(ctx).WorkflowExecution.RunID
 	p := workflows.Progress{Stage: workflows.StageTrain, Detail: "iteration 6 of 12", TrainDone: 6, TrainTotal: 12, WorkflowRunID: temporalRun}
@@ -63,7 +63,7 @@ func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.Refres
 	if err := workflow.ExecuteActivity(step, "MakeVersion", p.RunID, r.Seed == refuse).Get(ctx, &p.Version); err != nil {
 		return workflows.RefreshResult{}, err
 	}
-	p.Stages = append(p.Stages, workflows.StageProgress{Stage: workflows.StageVerify, Detail: "the gates have spoken"})
+	p.Stages = append(p.Stages, workflows.StageProgress{Stage: workflows.StageVerify, Detail: "the gates have run"})
 	p.Stage = workflows.StageDone
 	if r.Seed == refuse {
 		p.Outcome = workflows.OutcomeRefused
@@ -73,7 +73,7 @@ func standIn(ctx workflow.Context, r workflows.RefreshRequest) (workflows.Refres
 	return workflows.RefreshResult{Version: p.Version}, nil
 }
 
-// makeVersion makes a version that is live or refused.
+// makeVersion creates a version that is live or refused.
 func makeVersion(t *testing.T, s *postgrestest.Store, runID string, refused bool) (int64, error) {
 	v := postgrestest.Build(t, s, postgrestest.Fixture{RunID: runID, Loading: true, ChangeManifest: func(m *recsys.Manifest) {
 		m.Metrics = recsys.Metrics{Users: 240,
@@ -92,7 +92,8 @@ func makeVersion(t *testing.T, s *postgrestest.Store, runID string, refused bool
 }
 
 // startTemporal runs a Temporal server with a worker for backfills, whose
-// refreshes are the stand-in, and the API, and lets the commands find them.
+// refreshes are the stand-in, and the API, and configures the commands to use
+// them.
 func startTemporal(t *testing.T, store *postgrestest.Store) {
 	t.Helper()
 	tools := toolchaintest.Tools(t)
@@ -124,7 +125,7 @@ func TestRefreshCommand(t *testing.T) {
 	startTemporal(t, store)
 	seed := func(n int) string { return "--seed=" + string(rune('0'+n)) }
 
-	t.Run("it starts a refresh and prints where to watch it, and follows it on request", func(t *testing.T) {
+	t.Run("it starts a refresh, prints its URL, and follows it on request", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "refresh", seed(succeed), "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)
 		var started map[string]string
@@ -133,7 +134,7 @@ func TestRefreshCommand(t *testing.T) {
 		assert.Equal(t, "http://ui.test/namespaces/default/workflows/"+started["workflow_id"]+"/"+started["workflow_run_id"], started["temporal_ui"])
 		assert.Contains(t, r.Err, "recflow refresh --follow "+started["workflow_id"])
 
-		for range 2 { // and once more when it is over
+		for range 2 { // the second time after the refresh has ended
 			r = clitest.Run(t.Context(), "", "refresh", "--follow", started["workflow_id"], "-o", "json")
 			require.Equal(t, 0, r.Code, r.Err)
 			var outcome backfills.RefreshOutcome
@@ -142,7 +143,7 @@ func TestRefreshCommand(t *testing.T) {
 			assert.Equal(t, "recall@100 0.999 over 300 users", outcome.Gates[0].Reason)
 			assert.Equal(t, 0.3541, outcome.Metrics.Candidate["ndcg@100"].Value)
 			assert.Equal(t, outcome.RunID, outcome.Backfill.Slices[0].RunID)
-			assert.Contains(t, r.Err, "✓ verify    the gates have spoken", "all stages, also after the end")
+			assert.Contains(t, r.Err, "✓ verify    the gates have run", "all stages, also after the end")
 		}
 	})
 	t.Run("it waits, shows the stages and prints gates and metrics", func(t *testing.T) {
@@ -164,7 +165,7 @@ func TestRefreshCommand(t *testing.T) {
 			assert.Regexp(t, "GateRefused: version [34] is refused by recall; inspect it with `recflow versions show [34]`", r.Err)
 		})
 	}
-	t.Run("it leaves the refresh going when interrupted, and cancels it on request", func(t *testing.T) {
+	t.Run("it leaves the refresh running when interrupted, and cancels it on request", func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
 		var errs harnesstest.Buffer
@@ -183,7 +184,7 @@ func TestRefreshCommand(t *testing.T) {
 		interrupt()
 		require.Equal(t, 130, <-code)
 		assert.NotContains(t, errs.String(), "✗", "nothing has failed")
-		assert.Regexp(t, "the backfill goes on; follow it with `recflow backfill watch [a-z2-7]{8}`", errs.String())
+		assert.Regexp(t, "the backfill continues; follow it with `recflow backfill watch [a-z2-7]{8}`", errs.String())
 		id := regexp.MustCompile(`refresh (refresh-\S+);`).FindStringSubmatch(errs.String())
 		require.NotNil(t, id, errs.String())
 
@@ -191,14 +192,14 @@ func TestRefreshCommand(t *testing.T) {
 		require.Equal(t, 0, r.Code, r.Err)
 		r = clitest.Run(t.Context(), "", "refresh", "--follow", id[1])
 		assert.Equal(t, 1, r.Code)
-		assert.Contains(t, r.Err, "the refresh was cancelled; nothing live has changed")
+		assert.Contains(t, r.Err, "the refresh was cancelled; the live version has not changed")
 	})
-	t.Run("it says when a refresh is not known", func(t *testing.T) {
+	t.Run("it reports an unknown refresh", func(t *testing.T) {
 		for _, flag := range []string{"--follow", "--cancel"} {
 			for _, id := range []string{"refresh-of-nothing", "recflow-refresh-2026-01-02T03:00:00Z"} {
 				r := clitest.Run(t.Context(), "", "refresh", flag, id)
 				assert.Equal(t, app.ExitNotFound, r.Code)
-				assert.Contains(t, r.Err, "no refresh "+id+" is known")
+				assert.Contains(t, r.Err, "refresh "+id+" not found")
 			}
 		}
 	})
@@ -213,7 +214,7 @@ func TestRefreshFlags(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", apiclient.ProblemType)
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		_ = json.NewEncoder(w).Encode(apiclient.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid_request", Detail: "it is asked for too much"})
+		_ = json.NewEncoder(w).Encode(apiclient.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid_request", Detail: "too much is requested"})
 	}))
 	t.Cleanup(server.Close)
 	t.Setenv("RECFLOW_HOME", t.TempDir())
@@ -222,19 +223,19 @@ func TestRefreshFlags(t *testing.T) {
 		for _, wait := range []string{"--wait=false", "--wait"} {
 			r := clitest.Run(t.Context(), "", append([]string{"refresh", wait}, args...)...)
 			require.Equal(t, app.ExitUsage, r.Code, r.Err)
-			require.Contains(t, r.Err, "it is asked for too much", "the API says what is wrong")
+			require.Contains(t, r.Err, "too much is requested", "the API reports what is wrong")
 		}
 		return asked
 	}
-	t.Run("it asks for everything until now, promoted, by default", func(t *testing.T) {
+	t.Run("it requests everything until now, promoted, by default", func(t *testing.T) {
 		n := ask()
 		assert.WithinDuration(t, time.Now().Add(time.Second), n.To, 3*time.Second)
 		assert.Zero(t, n.To.Nanosecond())
-		assert.False(t, n.To.Before(time.Now().Truncate(time.Second)), "what was imported a moment ago belongs to it")
+		assert.False(t, n.To.Before(time.Now().Truncate(time.Second)), "events that were just imported are included")
 		n.To = time.Time{}
 		assert.Equal(t, apiclient.NewBackfill{Kind: backfill.Refresh, Promote: true, Rerun: backfill.RerunAll, Training: &apiclient.Training{}}, n)
 	})
-	t.Run("it passes on times, ages, overrides, the search and the training", func(t *testing.T) {
+	t.Run("it passes times, ages, overrides, the search and the training", func(t *testing.T) {
 		n := ask("--from", "2017-01-01", "--to", "2017-12-04T12:00:00+01:00", "--half-life", "90d", "--no-promote", "--index",
 			"--accept-gate", "quality", "--accept-gate", "rows", "--reason", "moved house", "--rank", "32", "--iterations", "5", "--alpha", "3", "--reg", "0.2", "--seed", "0")
 		assert.Equal(t, apiclient.NewBackfill{
@@ -245,7 +246,7 @@ func TestRefreshFlags(t *testing.T) {
 		}, n)
 		assert.Equal(t, recsys.Exact, ask("--exact").Training.Search)
 	})
-	t.Run("it refuses a time that is none", func(t *testing.T) {
+	t.Run("it refuses an invalid time", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "refresh", "--to", "yesterday")
 		assert.Equal(t, app.ExitUsage, r.Code)
 		assert.Contains(t, r.Err, `--to "yesterday" is not a time`)

@@ -16,19 +16,19 @@ import (
 	"github.com/recflow/recflow/internal/cli/output"
 )
 
-const scheduleLong = `Trains again by the clock.
+const scheduleLong = `Train on a schedule.
 
-Each run trains on the events before its start and makes a version, which goes
-live when no gate refuses it. Runs do not overlap: one that is due while another
-is under way is skipped. A run that was prevented, because everything was down, is
-made up for within the catch-up window, and missed after it. A run that fails
-pauses the schedule: see why with show, and go on with resume.`
+Each run trains on the events before its start and creates a version, which is
+promoted if no gate refuses it. Runs do not overlap: a run that is due while another
+one is running is skipped. A run that could not start on time, for example during an
+outage, starts within the catch-up window, and is missed after it. A failed run
+pauses the schedule: show prints why, and resume continues it.`
 
 // NewScheduleCommand returns the command schedule.
 func NewScheduleCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
-		Short: "Refresh by the clock: show, set, pause, resume, delete",
+		Short: "Refresh on a schedule: show, set, pause, resume, delete",
 		Long:  scheduleLong,
 	}
 	cmd.AddCommand(newScheduleShowCommand(a), newScheduleSetCommand(a), newSchedulePauseCommand(a), newScheduleResumeCommand(a), newScheduleDeleteCommand(a))
@@ -38,7 +38,7 @@ func NewScheduleCommand(a *app.App) *cobra.Command {
 func newScheduleShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show",
-		Short:   "Show the schedule, its last runs and the next",
+		Short:   "Show the schedule and its last and next runs",
 		Example: "  recflow schedule show",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,8 +58,8 @@ func newScheduleSetCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set --cron FIELDS|--every TIME",
 		Short: "Create or change the schedule",
-		Long: scheduleLong + "\n\nWhat is not named keeps its value, and a paused schedule stays paused until it is\n" +
-			"resumed; --reset gives a setting its default again. The first schedule needs --cron\nor --every.",
+		Long: scheduleLong + "\n\nOther settings keep their values, and a paused schedule stays paused until it is\n" +
+			"resumed; --reset restores the default of a setting. A new schedule needs --cron\nor --every.",
 		Example: "  recflow schedule set --cron \"0 3 * * *\" --jitter 10m\n" +
 			"  recflow schedule set --every 24h --catch-up 12h --rank 128 --no-promote\n" +
 			"  recflow schedule set --reset training,promote",
@@ -80,19 +80,19 @@ func newScheduleSetCommand(a *app.App) *cobra.Command {
 				c.Promote = &promote
 			}
 			if reflect.ValueOf(c).IsZero() {
-				return app.UsageError(errors.New("say what to set: --cron or --every, or another setting of the present schedule"))
+				return app.UsageError(errors.New("nothing to set: pass --cron, --every, or another setting of the existing schedule"))
 			}
 			return setSchedule(cmd.Context(), a, c)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&c.Cron, "cron", "", "minute, hour, day of the month, month, day of the week, in UTC")
-	flags.StringVar(&c.Every, "every", "", "so often: 24h, 7d")
-	flags.StringVar(&c.Jitter, "jitter", "", "start each run up to so much later; 0s for no jitter")
-	flags.StringVar(&c.CatchUp, "catch-up", "", "make up for a run that was prevented within this time (default: 12h)")
+	flags.StringVar(&c.Every, "every", "", "interval: 24h, 7d")
+	flags.StringVar(&c.Jitter, "jitter", "", "maximum random delay of each run; 0s for none")
+	flags.StringVar(&c.CatchUp, "catch-up", "", "start a run that was prevented within this time (default: 12h)")
 	flags.StringVar(&training.from, "from", "", "train on events from this time (2006-01-02 or RFC 3339)")
-	flags.BoolVar(&noPromote, "no-promote", false, "leave the versions ready, not live")
-	flags.StringSliceVar(&c.Reset, "reset", nil, "settings that take their defaults again: "+strings.Join(scheduleSettings, ", "))
+	flags.BoolVar(&noPromote, "no-promote", false, "do not promote the versions")
+	flags.StringSliceVar(&c.Reset, "reset", nil, "settings to reset to their defaults: "+strings.Join(scheduleSettings, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("reset", cobra.FixedCompletions(scheduleSettings, cobra.ShellCompDirectiveNoFileComp))
 	training.trainingFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("cron", "every")
@@ -100,7 +100,7 @@ func newScheduleSetCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// scheduleSettings are those that --reset knows.
+// scheduleSettings are the settings that --reset accepts.
 var scheduleSettings = []string{"jitter", "catch_up", "from", "promote", "note", "training"}
 
 func setSchedule(ctx context.Context, a *app.App, c apiclient.ScheduleChange) error {
@@ -111,7 +111,7 @@ func setSchedule(ctx context.Context, a *app.App, c apiclient.ScheduleChange) er
 	_, etag, err := api.Schedule(ctx)
 	switch {
 	case app.ExitCode(err) == app.ExitNotFound && c.Cron == "" && c.Every == "":
-		return app.UsageError(errors.New("there is no schedule yet; give --cron or --every"))
+		return app.UsageError(errors.New("there is no schedule yet; pass --cron or --every"))
 	case err != nil && app.ExitCode(err) != app.ExitNotFound:
 		return app.ExplainAPI(err)
 	}
@@ -120,7 +120,7 @@ func setSchedule(ctx context.Context, a *app.App, c apiclient.ScheduleChange) er
 		return app.ExplainAPI(err)
 	}
 	if s.Paused != nil && *s.Paused && !a.Quiet {
-		fmt.Fprintln(a.Err, "the schedule is still paused; go on with `recflow schedule resume`")
+		fmt.Fprintln(a.Err, "the schedule is still paused; resume it with `recflow schedule resume`")
 	}
 	return printSchedule(a, s)
 }
@@ -129,15 +129,15 @@ func newSchedulePauseCommand(a *app.App) *cobra.Command {
 	var note string
 	cmd := &cobra.Command{
 		Use:     "pause",
-		Short:   "Start nothing until resumed; a run under way goes on",
-		Example: "  recflow schedule pause --note \"the catalogue moves\"",
+		Short:   "Pause the schedule; a running refresh continues",
+		Example: "  recflow schedule pause --note \"the catalog is being migrated\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			paused := true
 			return alterSchedule(cmd.Context(), a, apiclient.NewSchedule{Paused: &paused, Note: note})
 		},
 	}
-	cmd.Flags().StringVar(&note, "note", "", "why, for whoever looks")
+	cmd.Flags().StringVar(&note, "note", "", "reason of the pause")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -145,7 +145,7 @@ func newSchedulePauseCommand(a *app.App) *cobra.Command {
 func newScheduleResumeCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "resume",
-		Short:   "Go on after a pause or a failure",
+		Short:   "Resume the schedule after a pause or a failure",
 		Example: "  recflow schedule resume",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -160,7 +160,7 @@ func newScheduleResumeCommand(a *app.App) *cobra.Command {
 func newScheduleDeleteCommand(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:     "delete",
-		Short:   "End the schedule; a run under way goes on",
+		Short:   "Delete the schedule; a running refresh continues",
 		Example: "  recflow schedule delete",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -169,7 +169,7 @@ func newScheduleDeleteCommand(a *app.App) *cobra.Command {
 					return app.ExplainAPI(err)
 				}
 				if !a.Quiet {
-					fmt.Fprintln(a.Err, "nothing is scheduled any longer")
+					fmt.Fprintln(a.Err, "the schedule was deleted")
 				}
 				return nil
 			})
@@ -177,7 +177,7 @@ func newScheduleDeleteCommand(a *app.App) *cobra.Command {
 	}
 }
 
-// alterSchedule changes what n names of the present schedule.
+// alterSchedule changes the settings of the current schedule that n names.
 func alterSchedule(ctx context.Context, a *app.App, n apiclient.NewSchedule) error {
 	return withSchedule(ctx, a, func(api *apiclient.Client, _ apiclient.Schedule, etag string) error {
 		s, err := api.PutSchedule(ctx, etag, apiclient.ScheduleChange{NewSchedule: n})
@@ -188,7 +188,7 @@ func alterSchedule(ctx context.Context, a *app.App, n apiclient.NewSchedule) err
 	})
 }
 
-// withSchedule runs fn with the present schedule.
+// withSchedule runs fn with the current schedule.
 func withSchedule(ctx context.Context, a *app.App, fn func(api *apiclient.Client, s apiclient.Schedule, etag string) error) error {
 	if err := a.CheckOutput(); err != nil {
 		return err
@@ -199,7 +199,7 @@ func withSchedule(ctx context.Context, a *app.App, fn func(api *apiclient.Client
 	}
 	s, etag, err := api.Schedule(ctx)
 	if app.ExitCode(err) == app.ExitNotFound {
-		return app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("%w; make one with `recflow schedule set --cron \"0 3 * * *\"`", err)}
+		return app.ExitError{Code: app.ExitNotFound, Err: fmt.Errorf("%w; create one with `recflow schedule set --cron \"0 3 * * *\"`", err)}
 	}
 	if err != nil {
 		return app.ExplainAPI(err)
@@ -209,9 +209,9 @@ func withSchedule(ctx context.Context, a *app.App, fn func(api *apiclient.Client
 
 func printSchedule(a *app.App, s apiclient.Schedule) error {
 	if a.Output != "table" {
-		return a.Print(output.Listing{Columns: []string{"fact", "value"}, Rows: scheduleFacts(s), JSON: s})
+		return a.Print(output.Listing{Columns: []string{"field", "value"}, Rows: scheduleFacts(s), JSON: s})
 	}
-	a.PrintSection("schedule of the refresh", output.Listing{Columns: []string{"fact", "value"}, Rows: scheduleFacts(s)})
+	a.PrintSection("schedule of the refresh", output.Listing{Columns: []string{"field", "value"}, Rows: scheduleFacts(s)})
 	if len(s.Runs) > 0 {
 		fmt.Fprintln(a.Out)
 	}
@@ -227,7 +227,7 @@ func printSchedule(a *app.App, s apiclient.Schedule) error {
 	return nil
 }
 
-// scheduleFacts are the lines of the schedule that are one value each.
+// scheduleFacts are the settings of the schedule that have a single value.
 func scheduleFacts(s apiclient.Schedule) [][]string {
 	when := "every " + s.Every
 	if s.Cron != "" {
@@ -241,7 +241,7 @@ func scheduleFacts(s apiclient.Schedule) [][]string {
 	case paused:
 		state = "paused"
 	case s.Overdue:
-		state = "overdue: a run should have started; look at `recflow status`"
+		state = "overdue: a run should have started; check `recflow status`"
 	}
 	rows := [][]string{{"when", when}, {"state", state}}
 	add := func(fact, value string) {
@@ -262,7 +262,7 @@ func scheduleFacts(s apiclient.Schedule) [][]string {
 	if s.Promote != nil && !*s.Promote {
 		add("promote", "no: versions are left ready")
 	}
-	add("runs", fmt.Sprintf("%d started, %d skipped because another was under way, %d missed", s.Started, s.Skipped, s.Missed))
+	add("runs", fmt.Sprintf("%d started, %d skipped because another one was running, %d missed", s.Started, s.Skipped, s.Missed))
 	add("changed", output.Timestamp(s.ChangedAt.Truncate(time.Second)))
 	return rows
 }

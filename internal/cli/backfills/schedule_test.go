@@ -16,8 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/cli/clitest"
 )
 
-// scheduleAPI keeps what a change names of a schedule, and notes what each change
-// was decided on and what it says.
+// scheduleAPI stores a schedule, and records each change and its etag.
 type scheduleAPI struct {
 	present *apiclient.Schedule
 	seen    []string
@@ -62,7 +61,7 @@ func TestScheduleCommand(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", t.TempDir())
 	t.Setenv("RECFLOW_API_URL", server.URL)
 
-	t.Run("it says how to make one when there is none", func(t *testing.T) {
+	t.Run("it says how to create one if there is none", func(t *testing.T) {
 		for _, verb := range []string{"show", "pause", "resume", "delete"} {
 			r := clitest.Run(t.Context(), "", "schedule", verb)
 			assert.Equal(t, app.ExitNotFound, r.Code, verb)
@@ -70,7 +69,7 @@ func TestScheduleCommand(t *testing.T) {
 		}
 		require.Empty(t, api.seen)
 	})
-	t.Run("it makes the first one", func(t *testing.T) {
+	t.Run("it creates the first one", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "schedule", "set", "--cron", "0 3 * * *", "--jitter", "10m", "--rank", "32", "--from", "2026-01-01")
 		require.Equal(t, 0, r.Code, r.Err)
 		assert.Contains(t, r.Out, "cron 0 3 * * * (UTC)")
@@ -80,7 +79,7 @@ func TestScheduleCommand(t *testing.T) {
 		assert.Equal(t, 32, api.present.Training.Rank)
 		assert.Equal(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), api.present.From)
 	})
-	t.Run("it says only what is named", func(t *testing.T) {
+	t.Run("it sends only what is set", func(t *testing.T) {
 		for _, c := range []struct {
 			args []string
 			body string
@@ -108,7 +107,7 @@ func TestScheduleCommand(t *testing.T) {
 		assert.NotContains(t, r.Out, "paused")
 		assert.Empty(t, clitest.Run(t.Context(), "", "schedule", "set", "--jitter", "5m").Err)
 	})
-	t.Run("it shows why it is paused, and what came of the runs", func(t *testing.T) {
+	t.Run("it shows why it is paused, and the outcomes of the runs", func(t *testing.T) {
 		api.present.Paused, api.present.Note = new(true), "version 7 is refused: gate recall"
 		api.present.Missed = 2
 		api.present.Runs = []apiclient.ScheduledRun{{WorkflowID: "recflow-refresh-x", Outcome: "refused", Detail: "gate recall (value 0.91)"}}
@@ -131,7 +130,7 @@ func TestScheduleCommand(t *testing.T) {
 		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "schedule", "set").Code)
 		r := clitest.Run(t.Context(), "", "schedule", "set", "--jitter", "10m")
 		assert.Equal(t, app.ExitUsage, r.Code)
-		assert.Contains(t, r.Err, "there is no schedule yet; give --cron or --every")
+		assert.Contains(t, r.Err, "there is no schedule yet; pass --cron or --every")
 		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "schedule", "set", "--cron", "0 3 * * *", "--every", "24h").Code)
 		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "schedule", "set", "--every", "24h", "--from", "soon").Code)
 	})

@@ -18,7 +18,7 @@ func newWatchCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "watch ID",
 		Short:             "Follow a backfill to its end",
-		Long:              "Follows a backfill to its end. Ctrl-C stops the watching, not the backfill.",
+		Long:              "Follow a backfill to its end. Ctrl-C stops following; the backfill continues.",
 		Example:           "  recflow backfill watch ID",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeBackfills(a),
@@ -39,20 +39,21 @@ func newWatchCommand(a *app.App) *cobra.Command {
 }
 
 const (
-	// lookEvery is how often a backfill is looked at whose ledger does not change: its
-	// trainings go on meanwhile.
-	lookEvery = time.Second
-	// looks is how often a look may fail in a row before the watching ends.
-	looks = 30
-	// lineEvery is how far lines of progress are apart off a terminal: a training
-	// takes minutes.
+	// pollEvery is the interval of polling a backfill without changes in the
+	// ledger, for the progress of its trainings.
+	pollEvery = time.Second
+	// maxFailedPolls is the maximum number of consecutive failed polls.
+	maxFailedPolls = 30
+	// lineEvery is the interval of progress lines if the output is not a
+	// terminal: a training takes minutes.
 	lineEvery = 5 * time.Second
-	// workerTimeout is how long a worker has to take a backfill before the user is told.
+	// workerTimeout is how long a worker may take to start a backfill before
+	// the user is warned.
 	workerTimeout = 20 * time.Second
 )
 
-// watchBackfill shows a backfill on stderr until it ends, then prints what came
-// of it. Interrupted, it leaves the backfill going.
+// watchBackfill shows a backfill on stderr until it ends, then prints its
+// outcome. When interrupted, it leaves the backfill running.
 func watchBackfill(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.Backfill) error {
 	b, err := follow(ctx, a, api, b, workerTimeout)
 	if err != nil {
@@ -67,12 +68,12 @@ func watchBackfill(ctx context.Context, a *app.App, api *apiclient.Client, b api
 	return backfillError(b)
 }
 
-// follow shows a backfill on stderr until it ends, and says when no worker has
-// taken it after patience.
-func follow(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.Backfill, patience time.Duration) (apiclient.Backfill, error) {
+// follow shows a backfill on stderr until it ends, and warns if no worker has
+// taken it after timeout.
+func follow(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.Backfill, timeout time.Duration) (apiclient.Backfill, error) {
 	printer := a.Progress().Calm(lineEvery)
 	shown := newDisplay(printer, b.Kind)
-	noWorker := time.Now().Add(patience)
+	noWorker := time.Now().Add(timeout)
 	failures := 0
 	for {
 		shown.update(b)
@@ -82,44 +83,44 @@ func follow(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.
 		}
 		if b.State == backfill.Pending && !noWorker.IsZero() && time.Now().After(noWorker) {
 			noWorker = time.Time{}
-			printer.Printf("waiting: %v", notTaken(b, patience))
+			printer.Printf("waiting: %v", notTaken(b, timeout))
 			if a.Quiet {
-				fmt.Fprintf(a.Err, "waiting: %v\n", notTaken(b, patience))
+				fmt.Fprintf(a.Err, "waiting: %v\n", notTaken(b, timeout))
 			}
 		}
-		next, err := api.Backfill(ctx, b.ID, lookEvery, b.Revision)
+		next, err := api.Backfill(ctx, b.ID, pollEvery, b.Revision)
 		switch {
 		case err == nil:
 			b, failures = next, 0
 			continue
 		case ctx.Err() != nil:
 			shown.leave()
-			fmt.Fprintf(a.Err, "the backfill goes on; follow it with `recflow backfill watch %[1]s`, stop it with `recflow backfill cancel %[1]s`\n", b.ID)
+			fmt.Fprintf(a.Err, "the backfill continues; follow it with `recflow backfill watch %[1]s`, cancel it with `recflow backfill cancel %[1]s`\n", b.ID)
 			return b, ctx.Err()
 		}
-		if failures++; failures == looks {
+		if failures++; failures == maxFailedPolls {
 			shown.leave()
 			return b, app.ExplainAPI(err)
 		}
-		if err := app.SleepUntil(ctx, time.Now().Add(lookEvery)); err != nil {
+		if err := app.SleepUntil(ctx, time.Now().Add(pollEvery)); err != nil {
 			continue
 		}
 	}
 }
 
-// awaitWorker returns a refresh once a worker has taken it, or an error when none
-// has after patience. Either way it goes on.
-func awaitWorker(ctx context.Context, api *apiclient.Client, b apiclient.Backfill, patience time.Duration) (apiclient.Backfill, error) {
-	deadline := time.Now().Add(patience)
+// awaitWorker returns a refresh once a worker has taken it, or an error if none
+// has after timeout. The refresh continues in both cases.
+func awaitWorker(ctx context.Context, api *apiclient.Client, b apiclient.Backfill, timeout time.Duration) (apiclient.Backfill, error) {
+	deadline := time.Now().Add(timeout)
 	for b.Slices[0].Progress == nil && !b.Over() {
 		if time.Now().After(deadline) {
 			if b.Slices[0].WorkflowID != "" {
-				return b, nil // it is busy, and does not say how far it is
+				return b, nil // it is running, and reports no progress
 			}
-			return b, notTaken(b, patience)
+			return b, notTaken(b, timeout)
 		}
 		var err error
-		if b, err = api.Backfill(ctx, b.ID, min(lookEvery, patience), b.Revision); err != nil {
+		if b, err = api.Backfill(ctx, b.ID, min(pollEvery, timeout), b.Revision); err != nil {
 			return b, app.ExplainAPI(err)
 		}
 	}
@@ -130,10 +131,10 @@ func notTaken(b apiclient.Backfill, after time.Duration) error {
 	return fmt.Errorf("no worker has taken backfill %[1]s after %[2]s; it starts when one runs: see `recflow status`, then `recflow backfill show %[1]s`", b.ID, after)
 }
 
-// errBackfillCancelled ends the watching of a backfill that somebody stopped.
+// errBackfillCancelled ends following a backfill that was cancelled.
 var errBackfillCancelled = errors.New("was cancelled")
 
-// backfillError says how a backfill ended, unless it ended well.
+// backfillError returns the error of a backfill that did not succeed.
 func backfillError(b apiclient.Backfill) error {
 	switch b.State {
 	case backfill.Succeeded:

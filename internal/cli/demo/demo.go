@@ -1,4 +1,4 @@
-// Package demo shows the whole system at work, one command after the other.
+// Package demo demonstrates the whole system, one command after the other.
 package demo
 
 import (
@@ -18,34 +18,34 @@ import (
 	"github.com/recflow/recflow/internal/cli/sources"
 )
 
-const demoLong = `Brings up the local stack, imports a real data set, trains, gates and promotes
-a version, and prints recommendations; then sends clicks through the stream and
-shows how the lists follow them. Every step is a command that you could
-type yourself; it is printed before it runs.
+const demoLong = `Start the local stack, import a real data set, train, check and promote a
+version, and print recommendations; then send clicks through the stream and
+show how the lists change. Every step is a command that you could type
+yourself; it is printed before it runs.
 
 Without --data it uses completejourney: 1.47 million purchase lines of 2,469
 households in 2017. The data belong to 84.51° and are for demonstration only.
 With --data it imports the file or folder you name, for example a MovieLens
 folder or a CSV file with a user and an item column.
 
-The stack stays up afterwards. When a step fails, whatever the demo started is
-stopped again.`
+The stack keeps running afterwards. If a step fails, the demo stops what it
+started.`
 
-// demo runs commands and shows what they do.
+// demo runs commands and prints them.
 type demo struct {
 	*app.App
-	run       func(context.Context, []string) int // a command line of recflow, in this process
+	run       func(context.Context, []string) int // runs a command line of recflow in this process
 	stackIsUp func(context.Context, *app.App) bool
 }
 
-// NewCommand returns the command demo. It runs command lines with run, which
-// returns their exit code.
+// NewCommand returns the command demo. run executes a command line and returns
+// its exit code.
 func NewCommand(a *app.App, run func(context.Context, []string) int, stackIsUp func(context.Context, *app.App) bool) *cobra.Command {
 	d := &demo{a, run, stackIsUp}
 	var data string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "See the whole system work on real data",
+		Short: "Demonstrate the whole system on real data",
 		Long:  demoLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,7 +62,7 @@ func (d *demo) all(ctx context.Context, data string) (err error) {
 	defer func() {
 		if err != nil && !wasUp {
 			fmt.Fprintln(d.Err, "\nthe demo did not finish; stopping what it started")
-			// The context may be the reason for the failure, so the stop gets its own.
+			// The context may be cancelled, so the stop gets a new one.
 			d.run(context.WithoutCancel(ctx), []string{"down"})
 		}
 	}()
@@ -101,13 +101,13 @@ func (d *demo) all(ctx context.Context, data string) (err error) {
 			return err
 		}
 	}
-	fmt.Fprintf(d.Err, "\nDone in %s. The stack is still up; look at the run in the Temporal UI: %s\nStop it with `recflow down`.\n",
+	fmt.Fprintf(d.Err, "\nDone in %s. The stack is still running; see the run in the Temporal UI: %s\nStop it with `recflow down`.\n",
 		time.Since(began).Round(time.Second), d.temporalUI())
 	return nil
 }
 
-// backfill trains through the API, as an operator would: started with curl,
-// followed to its end.
+// backfill trains through the API, as an operator would: it starts a backfill
+// with curl and follows it.
 func (d *demo) backfill(ctx context.Context) error {
 	c, err := d.ClientConfig()
 	if err != nil {
@@ -115,13 +115,14 @@ func (d *demo) backfill(ctx context.Context) error {
 	}
 	const body = `{"kind": "refresh", "promote": true, "rerun": "all"}`
 	fmt.Fprintf(d.Err, "\n$ curl -X POST %s/backfill -H \"Authorization: Bearer $RECFLOW_API_TOKEN\" -H 'Content-Type: application/json' -d '%s'\n", c.API.URL, body)
-	// The token comes on stdin: the arguments of a process can be read by others.
+	// The token is passed on stdin: other users can read the arguments of a
+	// process.
 	curl := exec.CommandContext(ctx, "curl", "-sS", "--fail-with-body", "-X", "POST", c.API.URL+"/backfill",
 		"-H", "@-", "-H", "Content-Type: application/json", "-d", body)
 	curl.Stdin = strings.NewReader("Authorization: Bearer " + c.API.Token + "\n")
 	curl.Stderr = d.Err
 	out, err := curl.Output()
-	if errors.Is(err, exec.ErrNotFound) { // nothing that the API would know of
+	if errors.Is(err, exec.ErrNotFound) { // curl was not run, so the API has no explanation
 		api, _ := d.OpenAPI()
 		var b apiclient.Backfill
 		if b, err = api.StartBackfill(ctx, apiclient.NewBackfill{Kind: backfill.Refresh, Promote: true, Rerun: backfill.RerunAll}, ""); err == nil {
@@ -134,7 +135,7 @@ func (d *demo) backfill(ctx context.Context) error {
 	}
 	var b apiclient.Backfill
 	if err := json.Unmarshal(out, &b); err != nil {
-		return fmt.Errorf("understand the answer: %w", err)
+		return fmt.Errorf("decode the response: %w", err)
 	}
 	if err := d.step(ctx, "backfill", "watch", b.ID); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (d *demo) backfill(ctx context.Context) error {
 	return d.step(ctx, "versions", "show")
 }
 
-// temporalUI is the address of the UI of the running system.
+// temporalUI returns the URL of the UI of the running system.
 func (d *demo) temporalUI() string {
 	c, err := d.ClientConfig()
 	if err != nil {
@@ -163,8 +164,8 @@ func (d *demo) step(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// subjects picks three users and two well-known items of the live version,
-// and tells when the first user was last seen.
+// subjects returns three users and two popular items of the live version, and
+// the time of the first user's last event.
 func (d *demo) subjects(ctx context.Context) (users, items []string, last time.Time, err error) {
 	api, err := d.OpenAPI()
 	if err != nil {

@@ -37,12 +37,12 @@ func TestSubjects(t *testing.T) {
 		}
 		return ids
 	}
-	assert.Equal(t, list("nobody", "2"), items, "the popular ones")
+	assert.Equal(t, list("stranger", "2"), items, "the popular ones")
 	known, err := s.Version(t.Context(), 1)
 	require.NoError(t, err)
 	found, err := s.Users(t.Context(), known, users[:1])
 	require.NoError(t, err)
-	assert.True(t, found[0].History.Reference.Equal(last), "when the first user was last seen")
+	assert.True(t, found[0].History.Reference.Equal(last), "the time of the first user's last event")
 
 	own, err := demo.FirstOf(t.Context(), a, users[0], 2)
 	require.NoError(t, err)

@@ -18,10 +18,10 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// sendClicks sends clicks of somebody new, on well-known items, and of a known
-// user, on the first of their own list, and shows what changes: the lists, and
-// the object that holds them. The known user's clicks follow the data set: after
-// years without one, a single click would outweigh everything that came before it.
+// sendClicks sends clicks of a new user, on popular items, and of a known user,
+// on the first items of their own list, and shows what changes: the lists, and
+// the object with the delivered lists. The known user's clicks have times after
+// the data set: years later, a single click would outweigh the whole history.
 func (d *demo) sendClicks(ctx context.Context, known string, last time.Time, items []string) error {
 	began := time.Now().UTC()
 	visitor := "visitor-" + began.Format("20060102T150405")
@@ -39,7 +39,7 @@ func (d *demo) sendClicks(ctx context.Context, known string, last time.Time, ite
 	if err := os.WriteFile(clicks, lines, 0o600); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.Err, "\nNow the stream: %s, of whom nothing is known, clicks on %s, and %s on %s.\n",
+	fmt.Fprintf(d.Err, "\nNow the stream: %s, a new user, clicks on %s, and %s on %s.\n",
 		visitor, strings.Join(items, " and "), known, strings.Join(own, " and "))
 	for _, args := range [][]string{
 		{"recommend", "-k", "5", visitor, known},
@@ -53,7 +53,7 @@ func (d *demo) sendClicks(ctx context.Context, known string, last time.Time, ite
 	return d.showDelivered(ctx, began, visitor, known)
 }
 
-// firstOf is the first n items of a user's list.
+// firstOf returns the first n items of a user's list.
 func (d *demo) firstOf(ctx context.Context, user string, n int) ([]string, error) {
 	api, err := d.OpenAPI()
 	if err != nil {
@@ -71,7 +71,8 @@ func itemIDs(l apiclient.List) []string {
 	return ids
 }
 
-// demoClicks is a click of a user on each item from a time on, as JSON lines.
+// demoClicks returns a click of a user on each item from a time on, as JSON
+// lines.
 func demoClicks(run, at time.Time, user string, items []string) []byte {
 	var lines []byte
 	for i, item := range items {
@@ -121,7 +122,8 @@ type deliveredList struct {
 	list stream.Recommendation
 }
 
-// delivered is the newest list of each user in the objects of the hours since.
+// delivered returns the newest list of each user in the objects of the hours
+// since.
 func delivered(ctx context.Context, bucket *awsclient.S3, since time.Time, users []string) (map[string]deliveredList, error) {
 	found := map[string]deliveredList{}
 	for hour := since.Truncate(time.Hour); !hour.After(time.Now()); hour = hour.Add(time.Hour) {
@@ -142,7 +144,7 @@ func delivered(ctx context.Context, bucket *awsclient.S3, since time.Time, users
 	return found, nil
 }
 
-// shortened is a delivered list in a line that fits on a screen.
+// shortened formats a delivered list as a line that fits on a screen.
 func shortened(l stream.Recommendation) string {
 	var ids []string
 	for _, item := range l.Items[:min(5, len(l.Items))] {

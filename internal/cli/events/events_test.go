@@ -25,7 +25,7 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// onStream is what a stream holds, by user in the order of each.
+// onStream returns the content of a stream, by user in the order of each.
 func onStream(t *testing.T, s *kinesistest.Server) map[string][]recsys.Event {
 	t.Helper()
 	out := map[string][]recsys.Event{}
@@ -73,7 +73,7 @@ func TestEventsSend(t *testing.T) {
 		require.Len(t, sent["u"], 2)
 		assert.Equal(t, "l", sent["u"][1].ItemID)
 	})
-	t.Run("it names a line and why the stream would refuse it", func(t *testing.T) {
+	t.Run("it names a line and why the stream would reject it", func(t *testing.T) {
 		s := clitest.NewStream(t)
 		r := clitest.Run(t.Context(), twoClicks+"[]\n{\"user_id\":\"u\",\"user_id\":\"v\",\"item_id\":\"i\",\"occurred_at\":\"2026-01-02T03:04:05Z\"}\n",
 			"events", "send", "-", "--format", "jsonl", "-q")
@@ -82,7 +82,7 @@ func TestEventsSend(t *testing.T) {
 		assert.Contains(t, r.Err, "standard input:4: duplicate_field: a field occurs twice")
 		assert.Len(t, onStream(t, s)["u"], 2)
 	})
-	t.Run("it sends anything when told to", func(t *testing.T) {
+	t.Run("it sends anything with --raw", func(t *testing.T) {
 		s := clitest.NewStream(t)
 		r := clitest.Run(t.Context(), "{\"user_id\":\"u\"}\n\xff{\n", "events", "send", "-", "--raw", "-q")
 		require.Zero(t, r.Code, r.Err)
@@ -111,7 +111,7 @@ func TestEventsSend(t *testing.T) {
 			}
 		}
 	})
-	t.Run("it says what may not have been put", func(t *testing.T) {
+	t.Run("it reports what may not have been put", func(t *testing.T) {
 		s := clitest.NewStream(t)
 		s.OnCall(func(string) string { return "AccessDeniedException" })
 		r := clitest.Run(t.Context(), twoClicks, "events", "send", "-", "-q")
@@ -120,7 +120,7 @@ func TestEventsSend(t *testing.T) {
 		assert.Contains(t, r.Err, "of 2 events 2 may not have been put")
 		assert.Contains(t, r.Out, "unsent")
 	})
-	t.Run("it keeps to a rate", func(t *testing.T) {
+	t.Run("it keeps a rate", func(t *testing.T) {
 		clitest.NewStream(t)
 		var lines strings.Builder
 		for range 41 {
@@ -132,7 +132,7 @@ func TestEventsSend(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &report))
 		assert.InDelta(t, 0.4, report.Seconds, 0.15)
 	})
-	t.Run("it says how to get a stream", func(t *testing.T) {
+	t.Run("it says how to start a stream", func(t *testing.T) {
 		t.Setenv("RECFLOW_HOME", t.TempDir())
 		t.Setenv("RECFLOW_STREAM", "")
 		assert.Contains(t, clitest.Run(t.Context(), twoClicks, "events", "send", "-").Err, "recflow up")
@@ -151,12 +151,12 @@ func TestEventsSendTwiceWithoutATime(t *testing.T) {
 	}
 	for user, events := range onStream(t, s) {
 		require.Len(t, events, 2, user)
-		assert.Equal(t, events[0].Digest(), events[1].Digest(), "sent again it is no conflict")
+		assert.Equal(t, events[0].Digest(), events[1].Digest(), "sending it again is no conflict")
 		assert.WithinDuration(t, time.Now(), events[0].OccurredAt, time.Minute)
 	}
 }
 
-// judge writes the verdict of whatever is put on the stream.
+// judge writes the verdict of every event on the stream.
 func judge(t *testing.T, s *kinesistest.Server, store *postgrestest.Store, verdict func(stream.Decoded) stored.Verdict) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -203,7 +203,7 @@ func TestEventsSendWait(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &out), r.Err)
 		return out
 	}
-	t.Run("it prints what became of each and how long that took", func(t *testing.T) {
+	t.Run("it prints each verdict and the time until it", func(t *testing.T) {
 		r := clitest.Run(t.Context(), twoClicks, "events", "send", "-", "--wait", "-o", "json")
 		require.Zero(t, r.Code, r.Err)
 		got := report(r)
@@ -219,20 +219,20 @@ func TestEventsSendWait(t *testing.T) {
 		assert.Equal(t, 2, got.Earlier)
 		assert.Nil(t, got.Latency)
 	})
-	t.Run("it fails when one has no verdict in time", func(t *testing.T) {
+	t.Run("it fails if one has no verdict in time", func(t *testing.T) {
 		r := clitest.Run(t.Context(), twoClicks+`{"user_id":"u","item_id":"i","event_type":"lost","occurred_at":"2026-01-02T03:04:05Z"}`,
 			"events", "send", "-", "--wait", "--timeout", "250ms", "-q")
 		assert.Equal(t, 1, r.Code)
 		assert.Contains(t, r.Err, "of 3 events 1 have no verdict")
 		assert.Contains(t, r.Out, "missing")
 	})
-	t.Run("it fails when one went to quarantine", func(t *testing.T) {
+	t.Run("it fails if one was quarantined", func(t *testing.T) {
 		r := clitest.Run(t.Context(), `{"event_id":"e1","user_id":"u"}`+"\nnonsense\n", "events", "send", "-", "--wait", "--raw", "-q")
 		assert.Equal(t, 1, r.Code)
-		assert.Contains(t, r.Err, "1 went to quarantine (see `recflow quarantine list`), 1 can have no verdict")
+		assert.Contains(t, r.Err, "1 were quarantined (see `recflow quarantine list`), 1 cannot have a verdict")
 		assert.Contains(t, r.Out, "missing_field")
 	})
-	t.Run("it asks for many verdicts in parts", func(t *testing.T) {
+	t.Run("it requests many verdicts in parts", func(t *testing.T) {
 		var lines strings.Builder
 		const n = 2*apiclient.MaxEventKeys + 7
 		for i := range n {
@@ -244,12 +244,12 @@ func TestEventsSendWait(t *testing.T) {
 		assert.EqualValues(t, n, got.Verdicts[0].Events)
 		assert.Zero(t, got.Missing)
 	})
-	t.Run("it says that the API is away, after its time-out", func(t *testing.T) {
+	t.Run("it reports an unreachable API after the timeout", func(t *testing.T) {
 		t.Setenv("RECFLOW_API_URL", "http://127.0.0.1:1")
 		r := clitest.Run(t.Context(), twoClicks, "events", "send", "-", "--wait", "--timeout", "250ms", "-q")
 		assert.Equal(t, 1, r.Code)
 		assert.Contains(t, r.Err, "of 2 events 2 have no verdict")
-		assert.Contains(t, r.Err, "the API at http://127.0.0.1:1 does not answer")
+		assert.Contains(t, r.Err, "the API at http://127.0.0.1:1 is unreachable")
 	})
 }
 
@@ -265,7 +265,7 @@ func TestEventsGenerate(t *testing.T) {
 		assert.Equal(t, []string{"b", "c"}, []string{sent["u"][0].ItemID, sent["u"][1].ItemID})
 		var report events.SendReport
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &report))
-		assert.InDelta(t, 0.3, report.Seconds, 0.15, "as far apart as in truth")
+		assert.InDelta(t, 0.3, report.Seconds, 0.15, "with the original intervals")
 
 		code, imported, _ := clitest.Import(t, "", path, "--dry-run")
 		require.Zero(t, code)
@@ -281,8 +281,8 @@ func TestEventsGenerate(t *testing.T) {
 		assert.Equal(t, "d", onStream(t, s)["v"][0].ItemID)
 		assert.Len(t, onStream(t, s)["u"], 1)
 	})
-	t.Run("it asks where to begin when nothing says so", func(t *testing.T) {
+	t.Run("it requires a start if none is known", func(t *testing.T) {
 		clitest.NewStream(t)
-		assert.Contains(t, clitest.Run(t.Context(), "", "events", "generate", path).Err, "say with --from where to begin")
+		assert.Contains(t, clitest.Run(t.Context(), "", "events", "generate", path).Err, "set the start with --from")
 	})
 }

@@ -1,4 +1,4 @@
 package events
 
-// SendReport is what send prints with -o json.
+// SendReport is the output of send with -o json.
 type SendReport = sendReport

@@ -24,22 +24,22 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-const eventsGenerateLong = `Plays back as a stream what a data set says of the time after the import. The
-events are the data set's own, with their own ids and times: those that
-` + "`recflow import`" + ` without --until would give.
+const eventsGenerateLong = `Play back the events of a data set after the import as a stream. The events
+are the data set's own, with their own ids and times: the same that
+` + "`recflow import`" + ` without --until would import.
 
-SOURCE is a file or a folder, as for import; without one it is completejourney.
-Events from --from on are sent, oldest first. Without --from that is the --until
-of the file's import, and for completejourney that of the demo.
+SOURCE is a file or a folder, as for import; by default it is completejourney.
+Events from --from on are sent, oldest first. The default of --from is the
+--until of the file's import, and for completejourney that of the demo.
 
-Between two events lies the time that lay between them in truth, divided by
---speed: at 3600, the default, an hour takes a second. With --rate they come
-evenly instead. With --out they are not sent but written to a file of JSON
-lines, for ` + "`recflow events send`" + `.
+The intervals between events are the original ones, divided by --speed: at 3600,
+the default, an hour takes a second. With --rate they are sent evenly instead.
+With --out they are not sent but written to a file of JSON lines, for
+` + "`recflow events send`" + `.
 
-The events to send are held in memory to be sorted; --limit bounds them.`
+The events to send are sorted in memory; --limit limits their number.`
 
-// generateFlags are the flags of the generate command as they were given.
+// generateFlags are the flags of the generate command.
 type generateFlags struct {
 	options importer.Options
 	from    string
@@ -76,9 +76,9 @@ func newGenerateCommand(a *app.App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.from, "from", "", "events from this time on (a date means its beginning, UTC; default: where the import ended)")
-	flags.Float64Var(&f.speed, "speed", 3600, "how many times faster than in truth")
+	flags.Float64Var(&f.speed, "speed", 3600, "speed, as a multiple of the original")
 	flags.Float64Var(&f.rate, "rate", 0, "events a second, evenly")
-	flags.IntVar(&f.limit, "limit", 0, "only the first this many events (default all)")
+	flags.IntVar(&f.limit, "limit", 0, "only the first events, up to this number (default all)")
 	flags.StringVar(&f.out, "out", "", "write JSON lines to this file instead of sending; - for stdout")
 	sources.AddColumnFlags(flags, &f.options, eventFormats)
 	f.register(flags)
@@ -134,7 +134,7 @@ func generate(ctx context.Context, a *app.App, source string, f generateFlags) e
 	})
 }
 
-// follow is the pace of the events themselves.
+// follow sends events with their own intervals.
 func follow(first time.Time, speed float64) pace {
 	return func(_ int64, o outgoing) time.Duration {
 		return time.Duration(float64(o.at.Sub(first)) / speed)
@@ -177,7 +177,7 @@ func readLater(ctx context.Context, a *app.App, source string, f generateFlags) 
 	events := earliest.sorted()
 	text := ""
 	if refused > 0 {
-		text = fmt.Sprintf("; %s rows are no events (`recflow import --dry-run` says why)", output.Thousands(int64(refused)))
+		text = fmt.Sprintf("; %s rows are not events (see `recflow import --dry-run`)", output.Thousands(int64(refused)))
 	}
 	task.Done("%s events%s", output.Thousands(int64(len(events))), text)
 	return events, nil
@@ -202,8 +202,8 @@ func openSource(ctx context.Context, a *app.App, store importer.Store, source st
 	return []*importer.EventFile{file}, nil
 }
 
-// fromOf is the time of the first event to send: the given one, else where the
-// import of the file ended.
+// fromOf returns the time of the first event to send: the given one, else where
+// the import of the file ended.
 func fromOf(ctx context.Context, a *app.App, source string, file *importer.EventFile, given string) (time.Time, error) {
 	if given != "" {
 		return tabular.ParseTime(given)
@@ -215,9 +215,9 @@ func fromOf(ctx context.Context, a *app.App, source string, file *importer.Event
 	case source == datasets.CompleteJourney && (err != nil || !record.Complete):
 		return tabular.ParseTime(sources.DemoUntil)
 	case err == nil && record.Complete:
-		return time.Time{}, fmt.Errorf("%s was imported to its end; say with --from where to begin all the same", file.Name())
+		return time.Time{}, fmt.Errorf("%s was imported completely; set the start with --from to send it again", file.Name())
 	case err == nil || errors.Is(err, recsys.ErrNotFound):
-		return time.Time{}, fmt.Errorf("%s has not been imported; say with --from where to begin", file.Name())
+		return time.Time{}, fmt.Errorf("%s has not been imported; set the start with --from", file.Name())
 	}
 	return time.Time{}, err
 }
@@ -226,7 +226,7 @@ func fromOf(ctx context.Context, a *app.App, source string, file *importer.Event
 func writeEvents(a *app.App, name string, events []recsys.Event) (err error) {
 	out := a.Out
 	if name != "-" {
-		file, e := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // it holds users' data
+		file, e := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) // it contains users' data
 		if e != nil {
 			return e
 		}
@@ -242,8 +242,8 @@ func writeEvents(a *app.App, name string, events []recsys.Event) (err error) {
 	return w.Flush()
 }
 
-// earliestEvents keeps the events that come first, at most limit of them (0:
-// all), with room for as many again.
+// earliestEvents keeps the earliest events, at most limit of them (0: all), in
+// a buffer of twice that size.
 type earliestEvents struct {
 	limit  int
 	events []recsys.Event
@@ -256,7 +256,7 @@ func (k *earliestEvents) add(e recsys.Event) {
 	}
 }
 
-// sorted is what is kept, in the order of time.
+// sorted returns the kept events, in chronological order.
 func (k *earliestEvents) sorted() []recsys.Event {
 	slices.SortFunc(k.events, func(a, b recsys.Event) int {
 		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.EventID, b.EventID))

@@ -16,38 +16,39 @@ import (
 )
 
 const (
-	// putBatch records are handed to the stream at once. It is more than a call
-	// takes: a call holds one record a user, and the more records there are to
-	// choose from, the fuller the calls.
+	// putBatch is the number of records per put. It is more than a call takes:
+	// a call has one record per user, and more records to choose from result in
+	// fuller calls.
 	putBatch      = 2000
 	putBatchBytes = 16 << 20
 
 	// sendEarly is how much before its time a record may be sent together with
-	// the one before it.
+	// the previous one.
 	sendEarly = 20 * time.Millisecond
 
-	// namedRows of those that could not be sent are named one by one.
+	// namedRows is the number of rows that are named if they cannot be sent.
 	namedRows = 20
 )
 
-// outgoing is one record to send.
+// outgoing is a record to send.
 type outgoing struct {
-	place  string // in its file, for messages
+	place  string // position in its file, for messages
 	record awsclient.StreamRecord
-	key    apiclient.EventKey // of the verdict; without an id there will be none
-	fault  string             // why the stream will refuse it; empty: nothing is known
-	at     time.Time          // of the event, for a pace that follows it
+	key    apiclient.EventKey // of the verdict; without an id there is none
+	fault  string             // why the stream will reject it; empty: unknown
+	at     time.Time          // time of the event, for a pace that follows it
 }
 
-// keyOf is the key of an event's verdict.
+// keyOf returns the key of an event's verdict.
 func keyOf(id string, digest [16]byte) apiclient.EventKey {
 	return apiclient.EventKey{EventID: id, Digest: hex.EncodeToString(digest[:])}
 }
 
-// pace says when a record is due, since the first: n counts from 0.
+// pace returns when a record is due, relative to the first: n counts from 0.
 type pace func(n int64, o outgoing) time.Duration
 
-// steadily is a fixed number of records a second. What falls behind catches up.
+// steadily returns a pace with a fixed number of records per second. Late
+// records are sent as fast as possible.
 func steadily(rate float64) pace {
 	return func(n int64, _ outgoing) time.Duration {
 		return time.Duration(float64(n) / rate * float64(time.Second))
@@ -57,9 +58,9 @@ func steadily(rate float64) pace {
 // sender puts records on the stream, in order and at its pace.
 type sender struct {
 	put  func(context.Context, []awsclient.StreamRecord) ([]awsclient.PutResult, error)
-	pace pace                             // nil: at once
-	wait *waiter                          // nil: nobody waits for verdicts
-	say  func(format string, args ...any) // a line that stays, on stderr
+	pace pace                             // nil: as fast as possible
+	wait *waiter                          // nil: do not wait for verdicts
+	say  func(format string, args ...any) // prints a permanent line on stderr
 	task *progress.Task
 
 	started time.Time // when the first record was due
@@ -70,8 +71,8 @@ type sender struct {
 	report sendReport
 }
 
-// add takes a record, when it is due. It returns early only with an error, after
-// which nothing more can be sent.
+// add adds a record when it is due. It returns an error if no more records can
+// be sent.
 func (s *sender) add(ctx context.Context, o outgoing) error {
 	if s.started.IsZero() {
 		s.started = time.Now()
@@ -97,7 +98,7 @@ func (s *sender) add(ctx context.Context, o outgoing) error {
 	return s.flush(ctx)
 }
 
-// refuse names a row that is not sent.
+// refuse reports a row that is not sent.
 func (s *sender) refuse(r importer.Reject) error {
 	s.report.Events++
 	s.report.Refused++
@@ -110,8 +111,8 @@ func (s *sender) refuse(r importer.Reject) error {
 	return nil
 }
 
-// flush puts what has been taken. Only records that fail are put again; a batch
-// that cannot be put within streamio.PutTimeout ends the sending.
+// flush puts the added records. It retries only failed records; if a batch
+// cannot be put within streamio.PutTimeout, sending ends.
 func (s *sender) flush(ctx context.Context) error {
 	if len(s.batch) == 0 {
 		return nil

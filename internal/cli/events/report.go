@@ -14,27 +14,27 @@ import (
 	"github.com/recflow/recflow/internal/cli/output"
 )
 
-// sendReport is what came of a sending.
+// sendReport is the result of sending.
 type sendReport struct {
 	Events  int64   `json:"events"`  // rows read
-	Sent    int64   `json:"sent"`    // records the stream has taken
-	Refused int64   `json:"refused"` // rows that the stream would not take, not sent
-	Unsent  int64   `json:"unsent"`  // records that could not be put; they may be in the stream all the same
-	Seconds float64 `json:"seconds"` // of sending
+	Sent    int64   `json:"sent"`    // records accepted by the stream
+	Refused int64   `json:"refused"` // rows that the stream would reject, not sent
+	Unsent  int64   `json:"unsent"`  // records whose put failed; they may be in the stream
+	Seconds float64 `json:"seconds"` // time of sending
 
-	// Of --wait: what became of the events, most frequent first.
-	Verdicts []fateCount     `json:"verdicts,omitempty"`
+	// With --wait: the outcomes of the events, most frequent first.
+	Verdicts []outcomeCount  `json:"verdicts,omitempty"`
 	Missing  int             `json:"missing,omitempty"`  // events without a verdict
-	Earlier  int             `json:"earlier,omitempty"`  // events that had their verdict before this sending
-	Repeated int             `json:"repeated,omitempty"` // records of an event that was already on its way
-	Latency  *output.Latency `json:"latency,omitempty"`  // of all events whose verdict came after their sending
+	Earlier  int             `json:"earlier,omitempty"`  // events whose verdict is older than this sending
+	Repeated int             `json:"repeated,omitempty"` // records of an event that was sent before and has no verdict yet
+	Latency  *output.Latency `json:"latency,omitempty"`  // of events whose verdict was written after they were sent
 
 	waited bool
-	faults map[string]int64 // sent without an id to wait for, by what is wrong with them
+	faults map[string]int64 // records without an id to wait for, by fault
 }
 
-// fateCount is how many events met a fate.
-type fateCount struct {
+// outcomeCount is the number of events with an outcome.
+type outcomeCount struct {
 	apiclient.VerdictCount
 	Latency *output.Latency `json:"latency,omitempty"`
 }
@@ -49,7 +49,8 @@ func (r *sendReport) sent(o outgoing) {
 	}
 }
 
-// unnamed is how many records can have no verdict, because no id can be read.
+// unnamed returns the number of records that cannot have a verdict, because
+// their id is unreadable.
 func (r *sendReport) unnamed() (n int64) {
 	for _, k := range r.faults {
 		n += k
@@ -57,7 +58,7 @@ func (r *sendReport) unnamed() (n int64) {
 	return n
 }
 
-// complete takes over what a waiter has found.
+// complete adds the results of a waiter.
 func (r *sendReport) complete(w *waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,12 +66,12 @@ func (r *sendReport) complete(w *waiter) {
 	var all []time.Duration
 	for f, took := range w.latency {
 		all = append(all, took...)
-		r.Verdicts = append(r.Verdicts, fateCount{
+		r.Verdicts = append(r.Verdicts, outcomeCount{
 			VerdictCount: apiclient.VerdictCount{Verdict: f.verdict, Reason: f.reason, Events: int64(len(took))},
 			Latency:      newLatency(took),
 		})
 	}
-	slices.SortFunc(r.Verdicts, func(a, b fateCount) int {
+	slices.SortFunc(r.Verdicts, func(a, b outcomeCount) int {
 		return cmp.Or(cmp.Compare(b.Events, a.Events), strings.Compare(a.Verdict, b.Verdict), strings.Compare(a.Reason, b.Reason))
 	})
 	r.Missing, r.Earlier, r.Repeated, r.Latency = len(w.sent), w.earlier, w.repeated, newLatency(all)
@@ -85,7 +86,7 @@ func newLatency(all []time.Duration) *output.Latency {
 	return &output.Latency{P50: ms(q[0]), P95: ms(q[1]), P99: ms(q[2])}
 }
 
-// listing is one row for each fate, and one for all.
+// listing returns one row per outcome, and a total.
 func (r *sendReport) listing() output.Listing {
 	l := output.Listing{Columns: []string{"verdict", "reason", "events", "p50_ms", "p95_ms", "p99_ms"}, JSON: r}
 	row := func(verdict, reason string, n int64, took *output.Latency) {
@@ -99,8 +100,8 @@ func (r *sendReport) listing() output.Listing {
 		n               int64
 	}{
 		{"missing", "no verdict in time", int64(r.Missing)},
-		{"repeated", "the event was on its way already", int64(r.Repeated)},
-		{"unknown", "no event id can be read", r.unnamed()},
+		{"repeated", "the event was sent before", int64(r.Repeated)},
+		{"unknown", "its event id is unreadable", r.unnamed()},
 		{"refused", "not sent", r.Refused},
 		{"unsent", "could not be put", r.Unsent},
 	} {
@@ -112,8 +113,8 @@ func (r *sendReport) listing() output.Listing {
 	return l
 }
 
-// sending runs read with a sender, waits for verdicts when that is wanted, and
-// prints what came of it, also after an error.
+// sending runs read with a sender, waits for verdicts if requested, and prints
+// the report, also after an error.
 func sending(ctx context.Context, a *app.App, f waitFlags, read func(context.Context, *sender) error) error {
 	kinesis, err := a.OpenStream(ctx)
 	if err != nil {
@@ -156,7 +157,8 @@ func sending(ctx context.Context, a *app.App, f waitFlags, read func(context.Con
 	return finishSending(a, s, err)
 }
 
-// finishSending prints the report; its own verdict comes when there was no error.
+// finishSending prints the report. Without an error from sending, it returns
+// the report's own.
 func finishSending(a *app.App, s *sender, err error) error {
 	r := &s.report
 	trouble := error(nil)
@@ -172,7 +174,7 @@ func finishSending(a *app.App, s *sender, err error) error {
 	return errors.Join(a.Print(r.listing()), err)
 }
 
-// verdict is an error when an event did not get where it should.
+// verdict returns an error if events were not processed.
 func (r *sendReport) verdict(trouble error) error {
 	var wrong []string
 	say := func(n int64, text string) {
@@ -181,16 +183,16 @@ func (r *sendReport) verdict(trouble error) error {
 		}
 	}
 	say(r.Refused, "cannot be sent")
-	say(r.Unsent, "may not have been put (send the file again: what is there is not counted twice)")
+	say(r.Unsent, "may not have been put (send the file again: duplicates are not counted twice)")
 	inQuarantine := int64(0)
 	for _, v := range r.Verdicts {
 		if v.Verdict == quarantined {
 			inQuarantine += v.Events
 		}
 	}
-	say(inQuarantine, "went to quarantine (see `recflow quarantine list`)")
+	say(inQuarantine, "were quarantined (see `recflow quarantine list`)")
 	if r.waited {
-		say(r.unnamed(), "can have no verdict: no event id can be read")
+		say(r.unnamed(), "cannot have a verdict: their event id is unreadable")
 	}
 	say(int64(r.Missing), "have no verdict (see `recflow stream status`)")
 	if len(wrong) == 0 {
@@ -198,7 +200,7 @@ func (r *sendReport) verdict(trouble error) error {
 	}
 	err := fmt.Errorf("of %s events %s", output.Thousands(r.Events), strings.Join(wrong, ", "))
 	if trouble != nil {
-		err = fmt.Errorf("%w; the last look for verdicts: %w", err, app.ExplainAPI(trouble))
+		err = fmt.Errorf("%w; the last request for verdicts: %w", err, app.ExplainAPI(trouble))
 	}
 	return err
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-const eventsSendLong = `Sends the events of a file to the stream, in the order of the file for each
+const eventsSendLong = `Send the events of a file to the stream, in the order of the file for each
 user. FILE is a file of JSON lines, CSV or Parquet (plain, gzip or zstd), or -
 for standard input, which is copied to a temporary file first.
 
@@ -26,24 +26,24 @@ A line of JSON is an event:
   {"user_id": "u1", "item_id": "i1", "event_type": "click",
    "occurred_at": "2026-11-25T10:00:00Z"}
 
-with event_id, value, session_id and recommendation_id where there are some. In
-the other formats columns are recognised by name, as in ` + "`recflow import`" + `.
+and optionally event_id, value, session_id and recommendation_id. In the other
+formats columns are recognized by name, as in ` + "`recflow import`" + `.
 
-What a row does not say is filled in so that sending the same file twice is
-the same as sending it once: the event id comes from the file's SHA-256 and the
-row, the type is click (or rating, when there is a rating column), and the time
-is that at which the file was imported or sent first, kept in the bucket under
-raw/imports/. An import of the file gives the same events.
+Missing values are set so that sending the same file twice has no effect: the
+event id is derived from the file's SHA-256 and the row, the type is click (or
+rating, if there is a rating column), and the time is that of the file's first
+import or sending, which is stored in the bucket under raw/imports/. An import of
+the file gives the same events.
 
-Every event is checked as the stream checks it. Rows that it would refuse are
-named and not sent; the others are, and the exit code is 1. With --raw each
-line is sent as it is, checked or not.
+Every event is checked as the stream checks it. Rows that it would reject are
+named and not sent; the others are sent, and the exit code is 1. With --raw each
+line is sent as it is, without a check.
 
-With --wait the command looks until each event has its verdict, and prints the
-time from its sending to that. It ends with 1 when an event has none --timeout
-after the last was sent, or went to quarantine.`
+With --wait the command waits until each event has its verdict, and prints the
+time from sending to verdict. It exits with 1 if an event has no verdict --timeout
+after the last one was sent, or was quarantined.`
 
-// sendFlags are the flags of the send command as they were given.
+// sendFlags are the flags of the send command.
 type sendFlags struct {
 	options importer.Options
 	rate    float64
@@ -76,7 +76,7 @@ func newSendCommand(a *app.App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	sources.AddColumnFlags(flags, &f.options, eventFormats)
-	flags.Float64Var(&f.rate, "rate", 0, "events a second (default as fast as the stream takes them)")
+	flags.Float64Var(&f.rate, "rate", 0, "events a second (default: as fast as the stream accepts them)")
 	flags.BoolVar(&f.raw, "raw", false, "send every line as it is, without a check")
 	f.register(flags)
 	a.AddOutputFlag(cmd)
@@ -101,7 +101,7 @@ func sendFile(ctx context.Context, a *app.App, path string, f sendFlags) error {
 	})
 }
 
-// readOutgoing hands the events of a file to s, in the file's order.
+// readOutgoing adds the events of a file to s, in the file's order.
 func readOutgoing(ctx context.Context, file *importer.EventFile, f sendFlags, s *sender) error {
 	lines, err := file.JSONLines()
 	switch {
@@ -125,7 +125,7 @@ func readOutgoing(ctx context.Context, file *importer.EventFile, f sendFlags, s 
 	}, s.refuse)
 }
 
-// addChecked hands an event to s when the stream would take it.
+// addChecked adds an event to s if the stream would accept it.
 func addChecked(ctx context.Context, s *sender, at importer.Reject, data []byte) error {
 	d := streamio.Decode(data)
 	if d.Fault != nil {
@@ -139,7 +139,7 @@ func addChecked(ctx context.Context, s *sender, at importer.Reject, data []byte)
 	})
 }
 
-// rawOutgoing is a line that may be anything.
+// rawOutgoing returns a record for any line.
 func rawOutgoing(line int64, text []byte) outgoing {
 	data := append([]byte(nil), text...)
 	d := streamio.Decode(data)
@@ -155,9 +155,9 @@ func rawOutgoing(line int64, text []byte) outgoing {
 	return o
 }
 
-// complete fills in what a line of JSON does not say. What is there stays as it
-// is, byte for byte; a line that is no object comes back unchanged, for the check
-// to say so.
+// complete adds the missing fields of a line of JSON. The other bytes stay as
+// they are; a line that is not an object is returned unchanged, and the check
+// reports it.
 func complete(ctx context.Context, file *importer.EventFile, row int64, text []byte, eventType string) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil || fields == nil {
@@ -184,7 +184,7 @@ func complete(ctx context.Context, file *importer.EventFile, row int64, text []b
 	return withFields(text, fields, added)
 }
 
-// withFields adds fields to a JSON object of which fields are the present ones.
+// withFields adds fields to a JSON object; present are its existing fields.
 func withFields(text []byte, fields map[string]json.RawMessage, added map[string]any) ([]byte, error) {
 	if len(added) == 0 {
 		return append([]byte(nil), text...), nil
@@ -199,7 +199,7 @@ func withFields(text []byte, fields map[string]json.RawMessage, added map[string
 		replaces = replaces || there
 		fields[name], added[name] = raw, json.RawMessage(raw)
 	}
-	if replaces { // a null: it may not stand beside the value
+	if replaces { // a null, which must not occur together with the value
 		return json.Marshal(fields)
 	}
 	head, err := json.Marshal(added)
@@ -213,7 +213,7 @@ func withFields(text []byte, fields map[string]json.RawMessage, added map[string
 	return append(append(head[:len(head)-1], ','), rest...), nil
 }
 
-// trimObject is a valid JSON object from its first field on.
+// trimObject returns a valid JSON object from its first field on.
 func trimObject(text []byte) []byte {
 	return bytes.TrimLeft(bytes.TrimLeft(text, " \t\r\n")[1:], " \t\r\n")
 }

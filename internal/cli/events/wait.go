@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	lookEvery = 100 * time.Millisecond // for verdicts
-	lookMost  = 6000                   // events in one look, so that it does not take the stream's database for itself
+	pollEvery = 100 * time.Millisecond // for verdicts
+	maxPoll   = 6000                   // events per request, so that it does not occupy the stream's database
 )
 
-// waitFlags say whether and how long to wait for verdicts.
+// waitFlags configure whether and how long to wait for verdicts.
 type waitFlags struct {
 	wait    bool
 	timeout time.Duration
@@ -29,34 +29,34 @@ func (f *waitFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "with --wait: longest time from the last event sent to its verdict")
 }
 
-// States of a verdict that matter here.
+// States of a verdict that are used here.
 const (
-	unknown     = "unknown" // there is none
+	unknown     = "unknown" // no verdict
 	quarantined = "quarantined"
 )
 
-// fate is what can become of an event.
+// fate is the outcome of an event.
 type fate struct{ verdict, reason string }
 
-// waiter looks for the verdicts of events while more are sent.
+// waiter polls the verdicts of events while more are sent.
 type waiter struct {
 	look func(context.Context, []apiclient.EventKey) (apiclient.Verdicts, error)
 
 	mu       sync.Mutex
-	sent     map[apiclient.EventKey]time.Time // without a verdict so far
-	queue    []apiclient.EventKey             // the same; the next to look for comes first
+	sent     map[apiclient.EventKey]time.Time // events without a verdict
+	queue    []apiclient.EventKey             // the same, in the order to poll
 	latency  map[fate][]time.Duration         // from sending to verdict
-	earlier  int                              // had their verdict before they were sent this time
-	repeated int                              // were sent again while they had none
+	earlier  int                              // events that had a verdict before they were sent
+	repeated int                              // events that were sent again without a verdict
 	found    int
-	trouble  error // the last look failed
+	err      error // error of the last request
 }
 
 func newWaiter(api *apiclient.Client) *waiter {
 	return &waiter{look: api.Verdicts, sent: map[apiclient.EventKey]time.Time{}, latency: map[fate][]time.Duration{}}
 }
 
-// expect waits for the verdict of an event that was sent at a time.
+// expect waits for the verdict of an event that was sent at the given time.
 func (w *waiter) expect(key apiclient.EventKey, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,29 +68,29 @@ func (w *waiter) expect(key apiclient.EventKey, at time.Time) {
 	w.queue = append(w.queue, key)
 }
 
-// done is how many events have their verdict.
+// done returns the number of events with a verdict.
 func (w *waiter) done() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.found
 }
 
-// missing is how many have none.
+// missing returns the number of events without a verdict.
 func (w *waiter) missing() (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.sent), w.trouble
+	return len(w.sent), w.err
 }
 
-// run looks until ctx ends, or finish is closed and nothing is missing or the
-// timeout has passed since. That the API is away for a while is no reason to
-// stop: the verdicts stay.
+// run polls until ctx ends, or until finish is closed and nothing is missing or
+// the timeout has passed since. A temporary failure of the API does not stop
+// it: verdicts are retained.
 func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.Duration, show func()) error {
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	var end <-chan time.Time
 	for {
-		w.lookOnce(ctx, lookMost)
+		w.pollOnce(ctx, maxPoll)
 		if n, _ := w.missing(); n == 0 && end != nil {
 			return nil
 		}
@@ -100,7 +100,7 @@ func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.D
 		case <-finish:
 			finish, end = nil, time.After(timeout)
 		case <-end:
-			w.lookOnce(ctx, math.MaxInt)
+			w.pollOnce(ctx, math.MaxInt)
 			return nil
 		case <-ticker.C:
 			if end != nil {
@@ -110,8 +110,8 @@ func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.D
 	}
 }
 
-// lookOnce looks once for up to so many of the events that have no verdict yet.
-func (w *waiter) lookOnce(ctx context.Context, most int) {
+// pollOnce requests the verdicts of up to maxPoll events that have none yet.
+func (w *waiter) pollOnce(ctx context.Context, most int) {
 	w.mu.Lock()
 	left := min(len(w.queue), most)
 	w.mu.Unlock()
@@ -126,7 +126,7 @@ func (w *waiter) lookOnce(ctx context.Context, most int) {
 			err = fmt.Errorf("the API returned %d verdicts for %d events", len(found.Items), n)
 		}
 		w.mu.Lock()
-		if w.trouble = err; err == nil {
+		if w.err = err; err == nil {
 			w.settle(keys, found.Items)
 		}
 		w.mu.Unlock()
@@ -136,8 +136,8 @@ func (w *waiter) lookOnce(ctx context.Context, most int) {
 	}
 }
 
-// settle counts what was found of the first keys of the queue, and puts the rest
-// at its end.
+// settle processes the verdicts of the first keys of the queue, and moves the
+// keys without one to its end.
 func (w *waiter) settle(keys []apiclient.EventKey, found []apiclient.Verdict) {
 	w.queue = w.queue[len(keys):]
 	for i, v := range found {
@@ -158,8 +158,8 @@ func (w *waiter) settle(keys []apiclient.EventKey, found []apiclient.Verdict) {
 	}
 }
 
-// quantiles are the p50, p95 and p99 of durations, by nearest rank. Negative ones
-// are left out; ok is false when nothing is left.
+// quantiles returns the p50, p95 and p99 of durations, by nearest rank. It
+// ignores negative ones; ok is false if none is left.
 func quantiles(all []time.Duration) (q [3]time.Duration, ok bool) {
 	sorted := slices.DeleteFunc(slices.Clone(all), func(d time.Duration) bool { return d < 0 })
 	if len(sorted) == 0 {

@@ -18,28 +18,28 @@ import (
 	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
-const importLong = `import takes a file or a folder to events and items in the bucket, under
+const importLong = `Import a file or a folder as events and items into the bucket, under
 raw/interactions/ and raw/items/.
 
 PATH is a CSV, JSON lines or Parquet file (plain, gzip or zstd), a folder of
 them, a MovieLens folder (ratings.csv and movies.csv), or - for standard input.
-The name completejourney fetches and imports a demonstration data set.
+The name completejourney downloads and imports a demonstration data set.
 
-A file needs a column for the user and one for the item; they are recognised by
+A file needs a column for the user and one for the item; they are recognized by
 name (user, user_id, userId, customer_id, …; item, item_id, movieId, product_id,
 …). Other columns are optional: the time (ISO 8601, or seconds, milliseconds or
 microseconds since 1970), the event type, a value, an event id. Without a type
-an event is a click, or a rating when there is a rating column. Without a time
+an event is a click, or a rating if there is a rating column. Without a time
 it gets the time of the file's first import. A file without a user column but
-with a title, category, tags or text is taken as items.
+with a title, category, tags or text is imported as items.
 
-A row that cannot be an event goes to a file of rejects with the reason. The
-others are imported; the exit code is 1 past --max-rejects.
+Invalid rows are written to a file of rejects with the reason. The others are
+imported; the exit code is 1 if more than --max-rejects were rejected.
 
 Importing a file again changes nothing. Importing it with another mapping of its
-columns replaces what it gave before.`
+columns replaces the earlier import.`
 
-// importFlags are the flags of the import command as they were given.
+// importFlags are the flags of the import command.
 type importFlags struct {
 	options    importer.Options
 	until      string
@@ -68,10 +68,10 @@ func NewCommand(a *app.App) *cobra.Command {
 	sources.AddColumnFlags(flags, &f.options, "auto, movielens, csv, jsonl or parquet")
 	flags.StringVar(&f.until, "until", "", "only events before this time (a date means its beginning, UTC)")
 	flags.BoolVar(&f.options.DryRun, "dry-run", false, "read and check everything, write nothing")
-	flags.BoolVar(&f.options.Items, "items", false, "the file holds items, whatever its columns")
-	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "rejected rows that are tolerated (default 100, or 1 % of the rows if that is more)")
-	flags.StringVar(&f.options.RejectsFile, "rejects", "", "file for rejected rows (default: one a file, in the home's rejects/)")
-	flags.Lookup("max-rejects").DefValue = "0" // not shown: said in words above
+	flags.BoolVar(&f.options.Items, "items", false, "the file contains items, whatever its columns")
+	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "maximum number of rejected rows (default 100, or 1 % of the rows if that is more)")
+	flags.StringVar(&f.options.RejectsFile, "rejects", "", "file for rejected rows (default: one per file, in the home's rejects/)")
+	flags.Lookup("max-rejects").DefValue = "0" // not shown: the usage text describes the default
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -95,7 +95,7 @@ func runImport(ctx context.Context, a *app.App, path string, f importFlags) erro
 	o.Stdin = a.In
 	o.RejectsDir = filepath.Join(local.Home, "rejects")
 	if _, err := os.Stat(local.Home); err == nil {
-		o.TempDir = filepath.Join(local.Home, "tmp") // where there is room for data
+		o.TempDir = filepath.Join(local.Home, "tmp") // a directory with room for data
 	}
 	if f.until != "" {
 		if o.Until, err = tabular.ParseTime(f.until); err != nil {
@@ -122,7 +122,7 @@ func runImport(ctx context.Context, a *app.App, path string, f importFlags) erro
 	return err
 }
 
-// importInto imports a path, or the data set of that name.
+// importInto imports a path, or the data set with that name.
 func importInto(ctx context.Context, a *app.App, store importer.Store, path string, local config.Local, o importer.Options) (importer.Result, error) {
 	if path != datasets.CompleteJourney {
 		return importer.Import(ctx, store, path, o)

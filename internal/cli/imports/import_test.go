@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/cli/clitest"
 )
 
-func TestImportDryRunNeedsNoStack(t *testing.T) {
+func TestImport_dry_run_needs_no_stack(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", filepath.Join(t.TempDir(), "none"))
 	code, r, stderr := clitest.Import(t, "userId,movieId,rating\n1,2,4.5\n,3,1\n", "-", "--dry-run")
 	require.Zero(t, code, stderr)
@@ -21,7 +21,7 @@ func TestImportDryRunNeedsNoStack(t *testing.T) {
 	require.NoDirExists(t, os.Getenv("RECFLOW_HOME"))
 }
 
-func TestImportSaysWhatIsMissing(t *testing.T) {
+func TestImport_names_what_is_missing(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", t.TempDir())
 	t.Setenv("RECFLOW_BUCKET", "")
 	code, _, stderr := clitest.Import(t, "", "somewhere.csv")

@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// importProgress draws one task a file.
+// importProgress shows one task per file.
 type importProgress struct {
 	printer *progress.Printer
 
@@ -25,7 +25,7 @@ type importProgress struct {
 	task    *progress.Task
 	file    string
 	step    string
-	started time.Time // of the step
+	started time.Time // start of the step
 }
 
 func newImportProgress(a *app.App) *importProgress { return &importProgress{printer: a.Progress()} }
@@ -53,7 +53,7 @@ func (p *importProgress) update(u importer.Progress) {
 	}
 }
 
-// end closes the task of the file before.
+// end completes the task of the previous file.
 func (p *importProgress) end() {
 	if p.task != nil {
 		p.task.Done("%s", filepath.Base(p.file))
@@ -80,8 +80,8 @@ func (p *importProgress) done(r importer.Result) {
 	p.task = nil
 }
 
-// explainImport says on stderr what a table has no room for: the mapping, the
-// first rows as they were understood, the first bad ones, and what is odd.
+// explainImport prints details to stderr: the mapping, the first rows as
+// events, the first rejected rows, and unusual rows.
 func explainImport(a *app.App, r importer.Result) {
 	for _, f := range r.Files {
 		for _, bad := range f.FirstRejects {
@@ -112,7 +112,7 @@ func explainImport(a *app.App, r importer.Result) {
 			fmt.Fprintf(a.Err, "%s: has no rows below its header\n", f.File)
 		}
 		if f.Replaced > 0 {
-			fmt.Fprintf(a.Err, "%s: %s rows name an item again; its last row counts\n", f.File, output.Thousands(f.Replaced))
+			fmt.Fprintf(a.Err, "%s: %s rows repeat an item; the last row of an item is used\n", f.File, output.Thousands(f.Replaced))
 		}
 		if f.Objects.Removed > 0 {
 			fmt.Fprintf(a.Err, "%s: was imported before with another mapping; %d objects of that import were removed\n", f.File, f.Objects.Removed)
@@ -156,7 +156,7 @@ func mappingText(f importer.FileResult) string {
 
 func importListing(r importer.Result) output.Listing {
 	l := output.Listing{
-		Columns: []string{"file", "kind", "rows", "accepted", "rejected", "later", "days", "from", "to", "objects", "unchanged"},
+		Columns: []string{"file", "kind", "rows", "accepted", "rejected", "after_until", "days", "from", "to", "objects", "unchanged"},
 		JSON:    r,
 	}
 	for _, f := range r.Files {

@@ -17,7 +17,7 @@ import (
 func NewCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "items",
-		Short: "Show items, and say what holds of them in every version",
+		Short: "Show items and override their availability and metadata",
 	}
 	cmd.AddCommand(newShowCommand(a), newSetCommand(a))
 	return cmd
@@ -26,7 +26,7 @@ func NewCommand(a *app.App) *cobra.Command {
 func newShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show ITEM",
-		Short:   "Show an item as it is now",
+		Short:   "Show the current state of an item",
 		Example: "  recflow items show 995242",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,9 +51,9 @@ func newSetCommand(a *app.App) *cobra.Command {
 	var change apiclient.ItemChange
 	cmd := &cobra.Command{
 		Use:   "set ITEM",
-		Short: "Say whether an item is available, and what it is",
-		Long: "Holds from the next answer on, the stream's included, and in every version. What is not\n" +
-			"named stays as it is; --reset leaves something to the versions again.",
+		Short: "Update an item's availability and metadata",
+		Long: "An override applies from the next list on, also in the stream, and in every version. Other\n" +
+			"fields stay as they are; --reset removes an override, so that the version's value applies.",
 		Example: "  recflow items set 995242 --available=false\n" +
 			"  recflow items set 995242 --title 'Desk lamp' --tag bright --tag new\n" +
 			"  recflow items set 995242 --reset available",
@@ -70,7 +70,7 @@ func newSetCommand(a *app.App) *cobra.Command {
 				change.Category = &category
 			}
 			if change.Available == nil && change.Title == nil && change.Category == nil && change.Tags == nil && change.Reset == nil {
-				return app.UsageError(errors.New("say what to change: --available, --title, --category, --tag or --reset"))
+				return app.UsageError(errors.New("nothing to change: pass --available, --title, --category, --tag or --reset"))
 			}
 			api, err := a.OpenAPI()
 			if err != nil {
@@ -84,33 +84,33 @@ func newSetCommand(a *app.App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&available, "available", true, "whether it may be in a list")
-	flags.StringVar(&title, "title", "", "what it is called")
-	flags.StringVar(&category, "category", "", "its category; empty for none")
-	flags.StringArrayVar(&change.Tags, "tag", nil, "one of its tags, in place of those it has; may be repeated")
-	flags.StringSliceVar(&change.Reset, "reset", nil, "leave this to the versions again: available, title, category or tags")
+	flags.BoolVar(&available, "available", true, "whether the item may be recommended")
+	flags.StringVar(&title, "title", "", "title of the item")
+	flags.StringVar(&category, "category", "", "category of the item; empty for none")
+	flags.StringArrayVar(&change.Tags, "tag", nil, "tag of the item, replaces all existing ones; may be repeated")
+	flags.StringSliceVar(&change.Reset, "reset", nil, "remove this override: available, title, category or tags")
 	_ = cmd.RegisterFlagCompletionFunc("reset", cobra.FixedCompletions([]string{"available", "title", "category", "tags"}, cobra.ShellCompDirectiveNoFileComp))
 	a.AddOutputFlag(cmd)
 	return cmd
 }
 
-// itemListing shows an item, and which of it is said beside the versions.
+// itemListing shows an item, and which of its fields are overridden.
 func itemListing(i apiclient.ItemNow) output.Listing {
-	var said []string
+	var overridden []string
 	if s := i.Said; s != nil {
 		for _, part := range []struct {
 			name string
-			said bool
+			set  bool
 		}{{"available", s.Available != nil}, {"title", s.Title != nil}, {"category", s.Category != nil}, {"tags", s.Tags != nil}} {
-			if part.said {
-				said = append(said, part.name)
+			if part.set {
+				overridden = append(overridden, part.name)
 			}
 		}
 	}
 	return output.Listing{
-		Columns: []string{"item", "title", "category", "tags", "available", "in_live_version", "said"},
+		Columns: []string{"item", "title", "category", "tags", "available", "in_live_version", "overrides"},
 		Rows: [][]string{{i.ItemID, i.Title, i.Category, strings.Join(i.Tags, " "), strconv.FormatBool(i.Available),
-			strconv.FormatBool(i.Known), strings.Join(said, " ")}},
+			strconv.FormatBool(i.Known), strings.Join(overridden, " ")}},
 		JSON: i,
 	}
 }

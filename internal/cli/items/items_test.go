@@ -32,11 +32,11 @@ func TestItemsAndExplain(t *testing.T) {
 		var e recommend.Explanation
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "explain", "u00005", first.ItemID, "-o", "json").Out), &e))
 		assert.InDelta(t, first.Score, e.Score, 1e-5)
-		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "nobody", first.ItemID).Out, "popularity")
+		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "stranger", first.ItemID).Out, "popularity")
 		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "u00005", e.Terms[0].ItemID).Out, "not in the list: met")
 		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "u00005", "milk").Err, "unknown item")
 	})
-	t.Run("it says what holds of an item, at once", func(t *testing.T) {
+	t.Run("it overrides an item's fields at once", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "items", "set", first.ItemID, "--available=false", "--title", "Sold out", "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)
 		var item apiclient.ItemNow
@@ -49,7 +49,7 @@ func TestItemsAndExplain(t *testing.T) {
 		assert.Equal(t, app.ExitNotFound, clitest.Run(t.Context(), "", "items", "show", "milk").Code)
 		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "items", "set", first.ItemID).Code)
 	})
-	t.Run("it changes the item that is named, whatever its id holds", func(t *testing.T) {
+	t.Run("it changes the named item, whatever characters its id contains", func(t *testing.T) {
 		for _, id := range []string{"q+5/ab", "/O85Y/W+TnjakcLb", "..", "a%2Fb", "100% é?#&="} {
 			var item apiclient.ItemNow
 			r := clitest.Run(t.Context(), "", "items", "set", id, "--title", "T "+id, "-o", "json")
@@ -58,11 +58,11 @@ func TestItemsAndExplain(t *testing.T) {
 			assert.Equal(t, []string{id, "T " + id}, []string{item.ItemID, item.Title})
 		}
 	})
-	t.Run("it follows what was clicked just now", func(t *testing.T) {
+	t.Run("it follows recent clicks", func(t *testing.T) {
 		anonymous := lists("--recent", "i000010")[0]
 		assert.Equal(t, recommend.Session, anonymous.Stage)
 		assert.NotEqual(t, first.ItemID, lists("u00005", "--exclude", first.ItemID)[0].Items[0].ItemID)
 		assert.NotEqual(t, lists("u00005")[0].RecommendationID, lists("u00005", "--recent", "i000010")[0].RecommendationID)
-		assert.Contains(t, clitest.Run(t.Context(), "", "recommend", "--recent", "i000010").Out, "nobody in particular · session")
+		assert.Contains(t, clitest.Run(t.Context(), "", "recommend", "--recent", "i000010").Out, "anonymous user · session")
 	})
 }

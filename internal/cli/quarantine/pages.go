@@ -10,19 +10,20 @@ import (
 )
 
 const (
-	// largestPage is how many records the API lists at once.
+	// largestPage is the maximum number of records that the API lists at once.
 	largestPage = 1000
 
-	// deliveryDelay is how long a record may wait for its delivery.
+	// deliveryDelay is the maximum time between quarantining a record and its
+	// delivery.
 	deliveryDelay = time.Hour
 )
 
-// pages goes through the records in quarantine page by page, and passes over those
-// that it has seen.
+// pages lists quarantined records page by page, and skips those that it has
+// seen.
 type pages struct {
 	app  *app.App
 	api  *apiclient.Client
-	from time.Time       // what was quarantined before is not meant
+	from time.Time       // skip records quarantined before this time
 	seen map[string]bool // ids of records, and keys of damaged objects
 }
 
@@ -30,7 +31,7 @@ func newPages(a *app.App, api *apiclient.Client, since time.Duration) *pages {
 	return &pages{app: a, api: api, from: time.Now().Add(-since), seen: map[string]bool{}}
 }
 
-// days are the days on which the records that are meant may have been delivered,
+// days returns the days on which the selected records may have been delivered,
 // in order.
 func (p *pages) days() (days []time.Time) {
 	day := p.from.UTC().Truncate(24 * time.Hour)

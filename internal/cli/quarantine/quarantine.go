@@ -23,22 +23,22 @@ import (
 func NewCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
-		Short: "Look at records that the stream could not use, and send them again",
+		Short: "Inspect and replay records that the stream could not process",
 	}
 	cmd.AddCommand(newListCommand(a), newShowCommand(a), newReplayCommand(a))
 	return cmd
 }
 
-const quarantineListLong = `Lists records that the stream could not use and never will, newest first: what
-was wrong, and where in the stream they stood. A record delivered twice is
-listed once. They are kept in the bucket, under quarantine/.
+const quarantineListLong = `List records that the stream could not process and never will, newest first:
+the reason, and their position in the stream. A record that was delivered twice
+is listed once. They are stored in the bucket, under quarantine/.
 
 Reasons: too_large, not_utf8, not_json, too_deep, duplicate_field,
-missing_field, bad_id, bad_value, bad_time, bad_aggregate (an aggregated record
-that is damaged), conflict (another event with the same id was there first) and
-undecodable.`
+missing_field, bad_id, bad_value, bad_time, bad_aggregate (a damaged aggregated
+record), conflict (an event with the same id and other content was stored before)
+and undecodable.`
 
-// chosen says which quarantined records are meant.
+// chosen selects quarantined records.
 type chosen struct {
 	since  time.Duration
 	reason string
@@ -49,7 +49,7 @@ func newListCommand(a *app.App) *cobra.Command {
 	var f chosen
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List the records in quarantine, newest first",
+		Short:   "List quarantined records, newest first",
 		Long:    quarantineListLong,
 		Example: "  recflow quarantine list --since 168h --reason conflict\n  recflow quarantine list -o csv > quarantine.csv",
 		Args:    cobra.NoArgs,
@@ -67,9 +67,9 @@ func newListCommand(a *app.App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&f.since, "since", 24*time.Hour, "records of this long")
-	flags.StringVar(&f.reason, "reason", "", "only those with this reason")
-	flags.IntVar(&f.limit, "limit", 100, "at most this many")
+	flags.DurationVar(&f.since, "since", 24*time.Hour, "records quarantined within this time")
+	flags.StringVar(&f.reason, "reason", "", "only records with this reason")
+	flags.IntVar(&f.limit, "limit", 100, "at most this many records")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -84,7 +84,7 @@ func list(ctx context.Context, a *app.App, f chosen) error {
 		return err
 	}
 	if len(found) == 0 && (a.Output == "table" || a.Output == "") {
-		_, err := fmt.Fprintf(a.Out, "nothing went to quarantine in the last %s\n", f.since)
+		_, err := fmt.Fprintf(a.Out, "no records were quarantined in the last %s\n", f.since)
 		return err
 	}
 	l := output.Listing{Columns: []string{"quarantine_id", "quarantined_at", "reason", "event_id", "bytes", "detail"}, JSON: found}
@@ -94,11 +94,11 @@ func list(ctx context.Context, a *app.App, f chosen) error {
 	return a.Print(l)
 }
 
-// newest returns the newest records that are meant, newest first.
+// newest returns the newest selected records, newest first.
 func newest(ctx context.Context, p *pages, f chosen) ([]apiclient.QuarantineRecord, error) {
 	found := []apiclient.QuarantineRecord{}
 	for _, day := range slices.Backward(p.days()) {
-		// What is delivered on a day was quarantined before its end.
+		// A record that is delivered on a day was quarantined before its end.
 		if len(found) == f.limit && !found[f.limit-1].QuarantinedAt.Before(day.AddDate(0, 0, 1)) {
 			break
 		}
@@ -122,8 +122,8 @@ func newest(ctx context.Context, p *pages, f chosen) ([]apiclient.QuarantineReco
 func newShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show ID",
-		Short: "Show a record in quarantine with its bytes",
-		Long:  "Prints what is known of a record in quarantine and its bytes: control characters\nand bytes that are no text are spelled out, as \\x1b. With -o json the bytes are\nbase64, untouched.",
+		Short: "Show a quarantined record with its payload",
+		Long:  "Print a quarantined record with its payload: control characters and bytes that are\nnot text are escaped, as \\x1b. With -o json the payload is base64, unchanged.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.CheckOutput(); err != nil {
@@ -164,15 +164,16 @@ func show(ctx context.Context, a *app.App, id string) error {
 	return err
 }
 
-// explain adds to the error of a request for a record what a person can do about it.
+// explain adds to the error of a request for a record what to do about it.
 func explain(err error, id string) error {
 	if app.ExitCode(err) == app.ExitNotFound {
-		return fmt.Errorf("no record %.64q in quarantine, or its bytes have expired; see `recflow quarantine list`: %w", id, recsys.ErrNotFound)
+		return fmt.Errorf("no record %.64q in quarantine, or its payload has expired; see `recflow quarantine list`: %w", id, recsys.ErrNotFound)
 	}
 	return app.ExplainAPI(err)
 }
 
-// documentFields is a record but for its bytes, in the order of its fields.
+// documentFields returns a record without its payload, in the order of its
+// fields.
 func documentFields(q apiclient.QuarantineRecord) (rows [][]string, err error) {
 	q.Raw = nil
 	data, err := json.Marshal(q)

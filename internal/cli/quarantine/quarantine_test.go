@@ -22,8 +22,8 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// putQuarantine writes documents as the delivery stream does, each in a gzip
-// member of its own.
+// putQuarantine writes documents as the delivery stream does, each in its own
+// gzip member.
 func putQuarantine(t *testing.T, bucket *awsclient.S3, hour time.Time, docs ...stream.Quarantined) {
 	t.Helper()
 	var body bytes.Buffer
@@ -46,10 +46,10 @@ func TestQuarantine(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_S3", awstest.Env(t)["AWS_ENDPOINT_URL_S3"])
 	t.Setenv("RECFLOW_BUCKET", bucket.Bucket())
 	clitest.StartAPI(t, clitest.NoTemporal)
-	t.Setenv("RECFLOW_BUCKET", "") // the API alone reads it
+	t.Setenv("RECFLOW_BUCKET", "") // only the API reads the bucket
 
-	t.Run("it says that there is nothing", func(t *testing.T) {
-		assert.Equal(t, "nothing went to quarantine in the last 24h0m0s\n", clitest.Run(t.Context(), "", "quarantine", "list").Out)
+	t.Run("it reports an empty quarantine", func(t *testing.T) {
+		assert.Equal(t, "no records were quarantined in the last 24h0m0s\n", clitest.Run(t.Context(), "", "quarantine", "list").Out)
 		assert.Equal(t, "[]\n", clitest.Run(t.Context(), "", "quarantine", "list", "-o", "json").Out)
 	})
 
@@ -100,7 +100,7 @@ func TestQuarantine(t *testing.T) {
 		assert.Contains(t, r.Out, broken.QuarantineID)
 		assert.Contains(t, r.Out, "a detail")
 	})
-	t.Run("it shows a record so that a terminal does not obey it", func(t *testing.T) {
+	t.Run("it escapes a record for the terminal", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "quarantine", "show", broken.QuarantineID)
 		require.Zero(t, r.Code, r.Err)
 		assert.Contains(t, r.Out, `{"user_id":"user"\x1b[2J\xff`)
@@ -118,11 +118,11 @@ func TestQuarantine(t *testing.T) {
 		missing = clitest.Run(t.Context(), "", "quarantine", "replay", "nothing", broken.QuarantineID)
 		assert.Equal(t, app.ExitNotFound, missing.Code)
 		assert.Contains(t, missing.Err, `no record "nothing" in quarantine`)
-		assert.Empty(t, s.Records("events"), "all or none of those that are named")
+		assert.Empty(t, s.Records("events"), "it sends all of the named records or none")
 	})
-	t.Run("it goes on past an object that is damaged, and says so", func(t *testing.T) {
+	t.Run("it continues after a damaged object, and reports it", func(t *testing.T) {
 		key := now.Add(-2*time.Hour).Format("quarantine/dt=2006-01-02/hour=15/") + "damaged.gz"
-		for _, body := range []string{"no gzip", "\x1f\x8b\b\x00\x00\x00\x00\x00\x00\xff\x00"} {
+		for _, body := range []string{"not gzip", "\x1f\x8b\b\x00\x00\x00\x00\x00\x00\xff\x00"} {
 			require.NoError(t, bucket.Put(t.Context(), key, strings.NewReader(body)))
 			r := clitest.Run(t.Context(), "", "quarantine", "list", "-o", "json")
 			require.Zero(t, r.Code, r.Err)
@@ -131,14 +131,14 @@ func TestQuarantine(t *testing.T) {
 		}
 		require.NoError(t, bucket.Delete(t.Context(), key))
 	})
-	t.Run("it says what a replay would do", func(t *testing.T) {
+	t.Run("it prints what a replay would do", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "quarantine", "replay", "--all", "--dry-run")
 		require.Zero(t, r.Code, r.Err)
-		assert.Contains(t, r.Err, "1 in conflict would come back")
-		assert.Contains(t, r.Err, "2 cannot be used as they are and would come back")
+		assert.Contains(t, r.Err, "1 in conflict would be quarantined again")
+		assert.Contains(t, r.Err, "2 are invalid and would be quarantined again")
 		assert.Empty(t, s.Records("events"))
 	})
-	t.Run("it puts the very bytes on the stream, under the user", func(t *testing.T) {
+	t.Run("it puts the original bytes on the stream, under the user", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "quarantine", "replay", conflict.QuarantineID, broken.QuarantineID)
 		require.Zero(t, r.Code, r.Err)
 		sent := map[string]string{}
@@ -148,11 +148,11 @@ func TestQuarantine(t *testing.T) {
 		assert.Equal(t, map[string]string{"user": good, broken.QuarantineID: string(broken.Raw)}, sent)
 		assert.Contains(t, r.Out, "yes")
 	})
-	t.Run("it sends other bytes when they are right", func(t *testing.T) {
+	t.Run("it sends other bytes if they are valid", func(t *testing.T) {
 		before := len(s.Records("events"))
 		r := clitest.Run(t.Context(), "{}", "quarantine", "replay", old.QuarantineID, "--with", "-")
 		assert.Equal(t, 1, r.Code)
-		assert.Contains(t, r.Err, "is still no event: missing_field")
+		assert.Contains(t, r.Err, "is not a valid event: missing_field")
 		r = clitest.Run(t.Context(), good+"\n", "quarantine", "replay", old.QuarantineID, "--with", "-")
 		require.Zero(t, r.Code, r.Err)
 		assert.Regexp(t, `bad_id +user +\d+ +usable +yes`, r.Out)
@@ -160,7 +160,7 @@ func TestQuarantine(t *testing.T) {
 		r = clitest.Run(t.Context(), "\ufeff"+good+"\r\n", "quarantine", "replay", old.QuarantineID, "--with", "-", "--dry-run")
 		require.Zero(t, r.Code, "some editors write a byte order mark: "+r.Err)
 	})
-	t.Run("it knows that a conflict stays one under the same id", func(t *testing.T) {
+	t.Run("a conflict stays a conflict under the same id", func(t *testing.T) {
 		withID := conflict
 		withID.QuarantineID, withID.EventID = "with-id", "e"
 		putQuarantine(t, bucket, now, withID)
@@ -186,7 +186,7 @@ func TestQuarantine(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "quarantine", "replay", "--reason", stream.BadTime, "-o", "csv")
 		assert.Equal(t, app.ExitNotFound, r.Code)
 		assert.Contains(t, r.Err, gone.QuarantineID)
-		assert.Contains(t, r.Err, "its bytes have expired")
+		assert.Contains(t, r.Err, "its payload has expired")
 		assert.Equal(t, len(many), strings.Count(r.Out, ",usable,yes\n"))
 		sent := map[string][]string{}
 		for _, r := range s.Records("events") {

@@ -21,17 +21,17 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-const quarantineReplayLong = `Puts records from quarantine on the stream again: those named, those with a
-reason, or all. They keep their bytes, and stand behind everything else of
-their user. With --with FILE the one record named is sent with the bytes of
-that file in place of its own, once they are right.
+const quarantineReplayLong = `Put quarantined records on the stream again: the named ones, those with a
+reason, or all. They keep their bytes, and are processed after all other events
+of their user. With --with FILE the named record is sent with the content of
+that file instead, if it is valid.
 
-The stream judges them anew. The column "now" says what it will make of them:
-usable, or why they will come back to quarantine. A conflict comes back
-whatever happens: the event that was there first stays. To have both, give the
-second another event_id (--with). What is in quarantine stays in the list.`
+The column "now" predicts the result: usable, or the reason for which a record
+will be quarantined again. A conflict is always quarantined again: the event
+that was stored first is kept. To have both, give the second another event_id
+(--with). Replayed records stay in the list.`
 
-// replayFlags are the flags of the replay command as they were given.
+// replayFlags are the flags of the replay command.
 type replayFlags struct {
 	chosen
 	all    bool
@@ -43,7 +43,7 @@ func newReplayCommand(a *app.App) *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay ID…",
-		Short: "Send records from quarantine again",
+		Short: "Send quarantined records again",
 		Long:  quarantineReplayLong,
 		Example: "  recflow quarantine replay 3f6c0b9a0d7e4c51 --with corrected.json\n" +
 			"  recflow quarantine replay --reason bad_time --since 2h --dry-run",
@@ -58,11 +58,11 @@ func newReplayCommand(a *app.App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.DurationVar(&f.since, "since", 24*time.Hour, "with --reason or --all: records of this long")
+	flags.DurationVar(&f.since, "since", 24*time.Hour, "with --reason or --all: records quarantined within this time")
 	flags.StringVar(&f.reason, "reason", "", "all records with this reason")
 	flags.BoolVar(&f.all, "all", false, "all records")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be sent, and send nothing")
-	flags.StringVar(&f.with, "with", "", "file whose bytes are sent in place of the record's; - for stdin")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
+	flags.StringVar(&f.with, "with", "", "file that is sent instead of the record's payload; - for stdin")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -76,46 +76,46 @@ func (f replayFlags) check(args []string) error {
 	}
 	switch {
 	case ways != 1:
-		return errors.New("name records, or give either --reason or --all")
+		return errors.New("name records, or pass either --reason or --all")
 	case f.with != "" && len(args) != 1:
-		return errors.New("--with is for one record; name it")
+		return errors.New("--with requires exactly one record id")
 	case f.since <= 0:
 		return fmt.Errorf("--since is %s; use more than 0", f.since)
 	}
 	return nil
 }
 
-// replayed is one record to send again.
+// replayed is a record to send again.
 type replayed struct {
 	QuarantineID string `json:"quarantine_id"`
-	Reason       string `json:"reason"` // why it went to quarantine
+	Reason       string `json:"reason"` // why it was quarantined
 	PartitionKey string `json:"partition_key"`
 	Bytes        int    `json:"bytes"`
-	Now          string `json:"now"` // usable, or the reason for which it will come back
+	Now          string `json:"now"` // usable, or the reason for which it will be quarantined again
 	Sent         bool   `json:"sent"`
 }
 
-// usable is what a replayed record is that the stream takes.
+// usable is the state of a replayed record that the stream will accept.
 const usable = "usable"
 
-// Records are put when there are so many of them, or bytes.
+// A batch is put when it reaches one of these limits.
 const (
 	putRecords = 500
 	putBytes   = 4 << 20
 )
 
-// replayer sends records again, in the order in which it is given them. It holds
-// the bytes of one batch.
+// replayer sends records again, in order. It has the payloads of one batch in
+// memory.
 type replayer struct {
 	api  *apiclient.Client
 	put  func(context.Context, []awsclient.StreamRecord) ([]awsclient.PutResult, error) // nil: nothing is sent
-	with []byte                                                                         // in place of a record's bytes; nil: its own
+	with []byte                                                                         // replaces the record's payload; nil: the original
 
 	batch   []awsclient.StreamRecord
-	rows    []int // of the batch, among the records
-	bytes   int   // of the batch
+	rows    []int // indexes of the batch's records
+	bytes   int   // size of the batch
 	records []replayed
-	errs    []error // of single records
+	errs    []error // errors of single records
 }
 
 func replay(ctx context.Context, a *app.App, ids []string, f replayFlags) error {
@@ -147,11 +147,11 @@ func replay(ctx context.Context, a *app.App, ids []string, f replayFlags) error 
 	err = errors.Join(append(r.errs, err)...)
 	if len(r.records) == 0 {
 		if err == nil {
-			err = errors.New("nothing in quarantine is meant by that; see `recflow quarantine list`")
+			err = errors.New("no matching quarantined records; see `recflow quarantine list`")
 		}
 		return err
 	}
-	warnReplay(a, r.records, f.dryRun)
+	warnRequarantined(a, r.records, f.dryRun)
 	l := output.Listing{Columns: []string{"quarantine_id", "reason", "partition_key", "bytes", "now", "sent"}, JSON: r.records}
 	for _, r := range r.records {
 		l.Rows = append(l.Rows, []string{output.Escape(r.QuarantineID), output.Escape(r.Reason), output.Escape(r.PartitionKey), output.Count(int64(r.Bytes)), r.Now, output.YesNo(r.Sent)})
@@ -159,7 +159,7 @@ func replay(ctx context.Context, a *app.App, ids []string, f replayFlags) error 
 	return errors.Join(a.Print(l), err)
 }
 
-// named sends the records of ids again. Nothing is sent when one is not there.
+// named sends the records of ids again, or nothing if one does not exist.
 func (r *replayer) named(ctx context.Context, ids []string) error {
 	slices.Sort(ids)
 	var found []apiclient.QuarantineRecord
@@ -169,7 +169,7 @@ func (r *replayer) named(ctx context.Context, ids []string) error {
 		if err != nil && app.ExitCode(err) != app.ExitNotFound {
 			return err
 		}
-		q.Raw = nil // it is read again when its turn comes
+		q.Raw = nil // read again when it is sent
 		found, errs = append(found, q), append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -196,8 +196,8 @@ func (r *replayer) matching(ctx context.Context, p *pages, reason string) error 
 	return nil
 }
 
-// add takes a record to the batch, and sends the batch when it is full. A record
-// that cannot be sent does not keep others from it.
+// add adds a record to the batch, and sends the batch if it is full. A record
+// that cannot be sent does not affect the others.
 func (r *replayer) add(ctx context.Context, q apiclient.QuarantineRecord) error {
 	raw, reason := r.with, q.Reason
 	if raw == nil {
@@ -215,7 +215,7 @@ func (r *replayer) add(ctx context.Context, q apiclient.QuarantineRecord) error 
 	}
 	key := streamio.PartitionKey(raw, q.QuarantineID)
 	r.records = append(r.records, replayed{
-		QuarantineID: q.QuarantineID, Reason: q.Reason, PartitionKey: key, Bytes: len(raw), Now: judged(raw, reason),
+		QuarantineID: q.QuarantineID, Reason: q.Reason, PartitionKey: key, Bytes: len(raw), Now: predict(raw, reason),
 	})
 	if r.put == nil {
 		return nil
@@ -231,7 +231,7 @@ func (r *replayer) add(ctx context.Context, q apiclient.QuarantineRecord) error 
 	return r.flush(ctx)
 }
 
-// read reads a record with its bytes, however often it takes while the API is busy.
+// read reads a record with its payload, and retries while the API is busy.
 func (r *replayer) read(ctx context.Context, object, id string) (apiclient.QuarantineRecord, error) {
 	for {
 		q, err := r.api.QuarantineRecord(ctx, object, id)
@@ -263,8 +263,7 @@ func (r *replayer) flush(ctx context.Context) error {
 	return err
 }
 
-// corrected reads the bytes that are sent in place of a record's, and insists
-// that the stream can use them.
+// corrected reads the replacement payload, and requires that it is valid.
 func corrected(a *app.App, name string) ([]byte, error) {
 	data, err := readAll(a, name, awsclient.MaxStreamRecord)
 	if err != nil {
@@ -272,14 +271,14 @@ func corrected(a *app.App, name string) ([]byte, error) {
 	}
 	data = bytes.TrimRight(data, "\r\n")
 	if fault := streamio.Decode(data).Fault; fault != nil {
-		return nil, fmt.Errorf("%s is still no event: %s: %s", name, fault.Reason, fault.Detail)
+		return nil, fmt.Errorf("%s is not a valid event: %s: %s", name, fault.Reason, fault.Detail)
 	}
 	return data, nil
 }
 
-// judged is what the stream will make of the bytes that went to quarantine for a
-// reason: usable, or the reason for which they come back.
-func judged(raw []byte, reason string) string {
+// predict predicts the result of a payload that was quarantined for a reason:
+// usable, or the reason for which it will be quarantined again.
+func predict(raw []byte, reason string) string {
 	for _, d := range stream.Decode(stream.Record{Data: raw, ArrivedAt: time.Now()}) {
 		if d.Fault != nil {
 			return d.Fault.Reason
@@ -291,8 +290,8 @@ func judged(raw []byte, reason string) string {
 	return usable
 }
 
-// warnReplay says what will come back.
-func warnReplay(a *app.App, records []replayed, dryRun bool) {
+// warnRequarantined warns about records that will be quarantined again.
+func warnRequarantined(a *app.App, records []replayed, dryRun bool) {
 	conflicts, faulty := 0, 0
 	for _, r := range records {
 		switch r.Now {
@@ -303,15 +302,15 @@ func warnReplay(a *app.App, records []replayed, dryRun bool) {
 			faulty++
 		}
 	}
-	will := "will come"
+	will := "will be"
 	if dryRun {
-		will = "would come"
+		will = "would be"
 	}
 	if conflicts > 0 {
-		fmt.Fprintf(a.Err, "%d in conflict %s back: the event with that id which was there first stays\n", conflicts, will)
+		fmt.Fprintf(a.Err, "%d in conflict %s quarantined again: the event with that id that was stored first is kept\n", conflicts, will)
 	}
 	if faulty > 0 {
-		fmt.Fprintf(a.Err, "%d cannot be used as they are and %s back; correct them one by one (--with)\n", faulty, will)
+		fmt.Fprintf(a.Err, "%d are invalid and %s quarantined again; correct them one by one (--with)\n", faulty, will)
 	}
 	if dryRun {
 		fmt.Fprintln(a.Err, "dry run: nothing was sent")

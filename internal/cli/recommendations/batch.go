@@ -11,9 +11,9 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 )
 
-// eachList asks for the lists of users, a batch at a time, and emits an answer for
-// each in the order of users. All lists come from one version, unless that is
-// dropped meanwhile. It ends at the first error, also of emit.
+// eachList requests the lists of users in batches, and emits a result for each
+// in the order of users. All lists are from one version, unless it is dropped
+// meanwhile. It ends at the first error, also of emit.
 func eachList(ctx context.Context, api *apiclient.Client, r apiclient.ListRequest, users iter.Seq[string], emit func(apiclient.UserList) error) error {
 	req := apiclient.BatchRequest{
 		K: r.K, Category: r.Category, Tags: r.Tags, Version: r.Version, IncludeSeen: r.IncludeSeen, Exclude: r.Exclude, Recent: r.Recent,
@@ -22,7 +22,7 @@ func eachList(ctx context.Context, api *apiclient.Client, r apiclient.ListReques
 		req.Users = ids
 		lists, err := recommendBatch(ctx, api, req)
 		if dropped(err) && r.Version == 0 && req.Version != 0 {
-			req.Version = 0 // what is live now
+			req.Version = 0 // the version that is live now
 			lists, err = recommendBatch(ctx, api, req)
 		}
 		if err != nil {
@@ -40,7 +40,7 @@ func eachList(ctx context.Context, api *apiclient.Client, r apiclient.ListReques
 	return nil
 }
 
-// recommendBatch waits when the token has made too many requests.
+// recommendBatch waits when the token exceeds its rate limit.
 func recommendBatch(ctx context.Context, api *apiclient.Client, req apiclient.BatchRequest) (apiclient.BatchLists, error) {
 	for {
 		lists, err := api.RecommendBatch(ctx, req)
@@ -54,14 +54,14 @@ func recommendBatch(ctx context.Context, api *apiclient.Client, req apiclient.Ba
 	}
 }
 
-// dropped reports whether err says that a version has no data any more.
+// dropped reports whether err means that a version was dropped.
 func dropped(err error) bool {
 	var p *apiclient.Problem
 	return errors.As(err, &p) && (p.Code == "not_found" || p.Code == "version_gone")
 }
 
-// batches cuts users into slices of at most apiclient.MaxBatch, each valid until
-// the next.
+// batches splits users into slices of at most apiclient.MaxBatch, each valid
+// until the next.
 func batches(users iter.Seq[string]) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		batch := make([]string, 0, apiclient.MaxBatch)

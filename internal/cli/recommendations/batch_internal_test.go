@@ -14,13 +14,13 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 )
 
-// reply is what an API says to a batch: a problem, or the lists of a version.
+// reply is the API's response to a batch: a problem, or the lists of a version.
 type reply struct {
 	version int64
 	problem *apiclient.Problem
 }
 
-// scripted is an API that gives one reply a request. It returns a client and the
+// scripted is an API with one reply per request. It returns a client and the
 // requests so far.
 func scripted(t *testing.T, replies ...reply) (*apiclient.Client, *[]apiclient.BatchRequest) {
 	t.Helper()
@@ -55,25 +55,25 @@ func TestEachList(t *testing.T) {
 	gone := &apiclient.Problem{Status: http.StatusNotFound, Code: "not_found"}
 	busy := &apiclient.Problem{Status: http.StatusTooManyRequests, Code: "too_many_requests"}
 	for name, c := range map[string]struct {
-		asked    int64 // the version that is asked for
+		asked    int64 // the requested version
 		replies  []reply
 		requests []int64 // the version of each request
 		versions []int64 // of the lists of the first, the 101st and the 201st user
-		code     string  // of the problem that ends it
+		code     string  // code of the problem that ends it
 	}{
 		"all lists come from the version of the first": {
 			replies: []reply{{version: 7}, {version: 7}, {version: 7}}, requests: []int64{0, 7, 7}, versions: []int64{7, 7, 7},
 		},
-		"it goes on with the live version when that is dropped": {
+		"it continues with the live version when the first is dropped": {
 			replies: []reply{{version: 7}, {problem: gone}, {version: 8}, {version: 8}}, requests: []int64{0, 7, 0, 8}, versions: []int64{7, 8, 8},
 		},
-		"it ends when the version that is asked for is dropped": {
+		"it ends when the requested version is dropped": {
 			asked: 7, replies: []reply{{version: 7}, {problem: gone}}, requests: []int64{7, 7}, code: "not_found",
 		},
 		"it ends when no version has data": {
 			replies: []reply{{problem: gone}}, requests: []int64{0}, code: "not_found",
 		},
-		"it waits when it has made too many requests": {
+		"it waits when it exceeds the rate limit": {
 			replies: []reply{{problem: busy}, {version: 7}, {version: 7}, {version: 7}}, requests: []int64{0, 0, 7, 7}, versions: []int64{7, 7, 7},
 		},
 	} {

@@ -19,9 +19,9 @@ func NewExplainCommand(a *app.App) *cobra.Command {
 	var req apiclient.ListRequest
 	cmd := &cobra.Command{
 		Use:   "explain USER ITEM",
-		Short: "Say where the score of an item for a user comes from",
-		Long: "Splits the score of an item for a user into what each item of the user's history adds to\n" +
-			"it. The terms sum to the score. Says also when the item is not in the user's list, and why.",
+		Short: "Explain the score of an item for a user",
+		Long: "Split the score of an item for a user into the contributions of the items in the user's\n" +
+			"history. The terms sum to the score. Also show why the item is not in the user's list.",
 		Example: "  recflow explain 1364 995242",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,7 +37,7 @@ func NewExplainCommand(a *app.App) *cobra.Command {
 			return printExplanation(cmd.Context(), a, req, args[1])
 		},
 	}
-	cmd.Flags().Int64Var(&req.Version, "version", 0, "read this version in place of the live one")
+	cmd.Flags().Int64Var(&req.Version, "version", 0, "read this version instead of the live one")
 	cmd.Flags().StringArrayVar(&req.Recent, "recent", nil, "an item clicked just now; may be repeated")
 	a.AddOutputFlag(cmd)
 	return cmd
@@ -63,7 +63,7 @@ func printExplanation(ctx context.Context, a *app.App, req apiclient.ListRequest
 			return nil
 		}
 	}
-	l := output.Listing{Columns: []string{"item", "title", "weight", "adds"}, JSON: e}
+	l := output.Listing{Columns: []string{"item", "title", "weight", "contribution"}, JSON: e}
 	for _, t := range e.Terms {
 		l.Rows = append(l.Rows, []string{t.ItemID, t.Title, output.Number(float64(t.Weight)), strconv.FormatFloat(t.Score, 'f', 6, 64)})
 	}

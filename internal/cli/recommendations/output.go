@@ -15,7 +15,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// listWriter prints lists one by one, so that a million users need no memory.
+// listWriter prints lists one by one, so that memory use does not depend on the
+// number of users.
 type listWriter interface {
 	write(apiclient.List) error
 	close() error
@@ -28,11 +29,11 @@ func newListWriter(a *app.App, w io.Writer) listWriter {
 	case "csv":
 		return &csvLists{w: csv.NewWriter(w)}
 	default:
-		return &tableLists{w: a.Out} // unbuffered: what is shown depends on its being a terminal
+		return &tableLists{w: a.Out} // unbuffered: the format depends on whether it is a terminal
 	}
 }
 
-// csvLists is one row an item.
+// csvLists writes one row per item.
 type csvLists struct {
 	w     *csv.Writer
 	begun bool
@@ -68,7 +69,7 @@ func (l *csvLists) close() error {
 	return l.w.Error()
 }
 
-// jsonLists is one array with an element a user.
+// jsonLists writes one array with an element per user.
 type jsonLists struct {
 	w io.Writer
 	n int
@@ -97,10 +98,10 @@ func (l *jsonLists) close() error {
 	return err
 }
 
-// noItems stands where a table would have no rows.
-const noItems = "no item meets the conditions"
+// noItems is printed instead of a table without rows.
+const noItems = "no item matches"
 
-// tableLists is a heading and a table a user.
+// tableLists writes a heading and a table per user.
 type tableLists struct {
 	w io.Writer
 	n int
@@ -114,7 +115,7 @@ func (l *tableLists) write(list apiclient.List) error {
 	}
 	who := "user " + list.UserID
 	if list.UserID == "" {
-		who = "nobody in particular"
+		who = "anonymous user"
 	}
 	if _, err := fmt.Fprintf(l.w, "%s · %s · version %d\n", who, stageText(list.Stage), list.Version); err != nil {
 		return err
@@ -132,9 +133,9 @@ func (l *tableLists) close() error { return nil }
 func stageText(stage string) string {
 	switch stage {
 	case recsys.StagePopular:
-		return "popular (nothing that counts is known of this user)"
+		return "popular (no events with weight from this user)"
 	case recsys.StageSession:
-		return "session (from live events and recent items alone)"
+		return "session (from live events and recent items)"
 	default:
 		return stage
 	}
@@ -150,5 +151,5 @@ func rankedRows(items []apiclient.Ranked) [][]string {
 	return rows
 }
 
-// score writes a float32's worth of digits.
+// score formats a score with the precision of a float32.
 func score(x float64) string { return strconv.FormatFloat(x, 'g', 9, 64) }

@@ -1,5 +1,5 @@
-// Package recommendations has the commands that ask for lists: recommend, similar
-// and explain.
+// Package recommendations has the commands that request lists: recommend,
+// similar and explain.
 package recommendations
 
 import (
@@ -21,25 +21,24 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-const recommendLong = `Prints what the live version recommends to each user. Items that a user has
-met are left out.
+const recommendLong = `Print the recommendations of the live version for each user. Seen items are
+excluded.
 
-A list names its stage: personalised (a trained user, with or without new
-events), session (a new user, from live events alone) or popular (nothing that
-counts is known).
+A list has a stage: personalised (a trained user, with or without new events),
+session (a new user, from live events) or popular (no events with weight).
 
-With --recent the list follows items that were clicked just now, as if their
-clicks had come through the stream; nothing is kept of them. Without a user it is
-made of them alone.
+With --recent the list also follows items that were clicked just now, as if the
+clicks were in the stream; they are not stored. Without a user the list follows
+them alone.
 
-With --watch it stays, and prints the list of one user again whenever it
-changes, with what moved. The id of a list names the state it was made from. With
--o json each list is one line. Ctrl-C ends it.`
+With --watch the list of one user is printed again whenever it changes, with
+what moved. The id of a list identifies the state that it was computed from.
+With -o json each list is one line. Ctrl-C ends it.`
 
-// recommendFlags are the ways to ask for lists.
+// recommendFlags are the flags of recommend.
 type recommendFlags struct {
 	apiclient.ListRequest
-	file  string // one user id a line; - for stdin
+	file  string // one user id per line; - for stdin
 	watch bool
 }
 
@@ -74,12 +73,12 @@ func NewRecommendCommand(a *app.App) *cobra.Command {
 	flags.IntVarP(&f.K, "k", "k", 10, "length of a list")
 	flags.StringVar(&f.Category, "category", "", "only items of this category")
 	flags.StringArrayVar(&f.Tags, "tag", nil, "only items with this tag; may be repeated")
-	flags.StringVar(&f.file, "users", "", "file with one user id a line; - for stdin")
-	flags.Int64Var(&f.Version, "version", 0, "read this version in place of the live one")
+	flags.StringVar(&f.file, "users", "", "file with one user id per line; - for stdin")
+	flags.Int64Var(&f.Version, "version", 0, "read this version instead of the live one")
 	flags.BoolVar(&f.watch, "watch", false, "print the list of one user again whenever it changes")
-	flags.BoolVar(&f.IncludeSeen, "include-seen", false, "also list items that the user has met")
+	flags.BoolVar(&f.IncludeSeen, "include-seen", false, "also list seen items")
 	flags.StringArrayVar(&f.Recent, "recent", nil, "an item clicked just now; may be repeated")
-	flags.StringArrayVar(&f.Exclude, "exclude", nil, "an item to leave out; may be repeated")
+	flags.StringArrayVar(&f.Exclude, "exclude", nil, "an item to exclude; may be repeated")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -102,7 +101,8 @@ func (f recommendFlags) check(args []string) error {
 	return checkLength(f.K)
 }
 
-// checkLength refuses a length that a request cannot hold: 0 there is the default.
+// checkLength returns an error for a length that is invalid: in a request, 0
+// means the default.
 func checkLength(k int) error {
 	if k < 1 {
 		return fmt.Errorf("k is %d; use 1 or more", k)
@@ -110,7 +110,8 @@ func checkLength(k int) error {
 	return nil
 }
 
-// printLists prints the list of each user, or says at the end why one has none.
+// printLists prints the list of each user, and reports at the end which users
+// have none.
 func printLists(ctx context.Context, a *app.App, f recommendFlags, args []string) error {
 	users, failed := slices.Values(args), func() error { return nil }
 	if f.file != "" {
@@ -133,13 +134,14 @@ func printLists(ctx context.Context, a *app.App, f recommendFlags, args []string
 	}
 	task := printer.Start("recommend", "starting")
 	n := 0
-	var without []error // a list: why
+	var without []error // reasons for missing lists
 	err = eachList(ctx, api, f.ListRequest, users, func(u apiclient.UserList) error {
 		if n++; n%apiclient.MaxBatch == 0 {
 			task.Update("%d users", n)
 		}
 		if u.List == nil {
-			// As text: the problem of one user does not decide the exit code.
+			// As text: the problem of one user does not determine the exit
+			// code.
 			without = append(without, fmt.Errorf("user %s: %s", u.UserID, u.Problem.Error()))
 			return nil
 		}
@@ -148,14 +150,13 @@ func printLists(ctx context.Context, a *app.App, f recommendFlags, args []string
 	if err = cmp.Or(err, failed()); err != nil {
 		task.Fail()
 		err = app.ExplainVersion(err, f.Version)
-		return errors.Join(append(without, err, buffered.Flush())...) // what is complete so far is printed
+		return errors.Join(append(without, err, buffered.Flush())...) // lists that are complete so far are printed
 	}
 	task.Done("%d users", n)
 	return errors.Join(append(without, w.close(), buffered.Flush())...)
 }
 
-// printAnonymous prints the list of nobody in particular, after what was clicked
-// just now.
+// printAnonymous prints the list of an anonymous user for recent clicks.
 func printAnonymous(ctx context.Context, a *app.App, r apiclient.ListRequest) error {
 	api, err := a.OpenAPI()
 	if err != nil {
@@ -169,8 +170,8 @@ func printAnonymous(ctx context.Context, a *app.App, r apiclient.ListRequest) er
 	return cmp.Or(w.write(list), w.close())
 }
 
-// ids yields the id on each line of in that is not blank. The second result is the
-// error that ended them early, if any.
+// ids yields the id on each line of in that is not blank. The second result is
+// the error that ended it early, if any.
 func ids(in sources.Input) (iter.Seq[string], func() error) {
 	var err error
 	seq := func(yield func(string) bool) {

@@ -27,8 +27,8 @@ func TestRecommendCommand(t *testing.T) {
 	clitest.WithVersions(t, clitest.NewSystem(t))
 	clitest.StartAPI(t, clitest.NoTemporal)
 
-	t.Run("it prints a table a user and names the stage", func(t *testing.T) {
-		r := clitest.Run(t.Context(), "", "recommend", "u00005", "nobody", "-k", "3")
+	t.Run("it prints a table per user and names the stage", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "recommend", "u00005", "stranger", "-k", "3")
 		require.Equal(t, 0, r.Code, r.Err)
 		clitest.Golden(t, "recommend", r.Out)
 		assert.Empty(t, r.Err)
@@ -45,12 +45,12 @@ func TestRecommendCommand(t *testing.T) {
 		assert.Equal(t, "u00005", rows[1][0])
 		assert.Equal(t, "100", rows[100][2])
 		assert.Equal(t, []string{recsys.StagePersonalized, "1"}, rows[200][4:])
-		assert.Equal(t, []string{"nobody", recsys.StagePopular}, []string{rows[201][0], rows[201][4]})
+		assert.Equal(t, []string{"stranger", recsys.StagePopular}, []string{rows[201][0], rows[201][4]})
 		_, err = strconv.ParseFloat(rows[1][3], 64)
 		require.NoError(t, err)
 		assert.Contains(t, r.Err, "3 users")
 	})
-	t.Run("it asks for more users than a request holds, in their order", func(t *testing.T) {
+	t.Run("it requests more users than fit into a request, in their order", func(t *testing.T) {
 		var users []string
 		for i := range 250 {
 			users = append(users, fmt.Sprintf("u%05d", i))
@@ -79,7 +79,7 @@ func TestRecommendCommand(t *testing.T) {
 		assert.NotEmpty(t, lists[1].Items[0].Title)
 		assert.Empty(t, r.Err)
 	})
-	t.Run("it reads past a byte order mark, and refuses what is not UTF-8", func(t *testing.T) {
+	t.Run("it skips a byte order mark, and rejects what is not UTF-8", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "\ufeffu00007\r\nu00008\r\n", "recommend", "--users", "-", "-k", "1", "-o", "json", "--quiet")
 		require.Equal(t, 0, r.Code, r.Err)
 		var lists []apiclient.List
@@ -99,7 +99,7 @@ func TestRecommendCommand(t *testing.T) {
 		assert.Equal(t, "[]\n", clitest.Run(t.Context(), "", "recommend", "--users", "-", "-o", "json").Out)
 		assert.Equal(t, "user_id,item_id,rank,score,stage,version\n", clitest.Run(t.Context(), "", "recommend", "--users", "-", "-o", "csv").Out)
 	})
-	t.Run("it keeps to a category and a tag", func(t *testing.T) {
+	t.Run("it applies a category and a tag", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "recommend", "u00005", "-k", "400", "--category", "c2", "--tag", "even", "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)
 		var lists []apiclient.List
@@ -111,9 +111,9 @@ func TestRecommendCommand(t *testing.T) {
 		}
 		none := clitest.Run(t.Context(), "", "recommend", "u00005", "--category", "no such")
 		assert.Equal(t, 0, none.Code)
-		assert.Contains(t, none.Out, "no item meets the conditions")
+		assert.Contains(t, none.Out, "no item matches")
 	})
-	t.Run("it reads a refused version when told to", func(t *testing.T) {
+	t.Run("it reads a refused version if it is requested", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "recommend", "u00005", "--version", "2")
 		assert.Equal(t, 0, r.Code, r.Err)
 		assert.Contains(t, r.Out, "version 2")
@@ -141,8 +141,8 @@ func TestRecommendCommand(t *testing.T) {
 	}
 }
 
-// TestRecommendWithoutASolution gives the live version a Gram matrix that no vector
-// can be solved with: only a user with new events needs to be solved for.
+// TestRecommendWithoutASolution gives the live version a Gram matrix that
+// cannot be solved: only a user with new events needs a solution.
 func TestRecommendWithoutASolution(t *testing.T) {
 	s := clitest.NewSystem(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Gram[0] = -1e6 }})
@@ -151,13 +151,13 @@ func TestRecommendWithoutASolution(t *testing.T) {
 	clitest.StartAPI(t, clitest.NoTemporal)
 	postgrestest.Stream(t, s, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
 
-	r := clitest.Run(t.Context(), "", "recommend", "u00002", "u00003", "nobody", "-k", "1", "-o", "csv")
+	r := clitest.Run(t.Context(), "", "recommend", "u00002", "u00003", "stranger", "-k", "1", "-o", "csv")
 	assert.Equal(t, 1, r.Code)
 	assert.Contains(t, r.Err, "error: user u00003: something went wrong inside")
 	rows, err := csv.NewReader(strings.NewReader(r.Out)).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, rows, 3, "the others have their lists")
-	assert.Equal(t, []string{"u00002", "nobody"}, []string{rows[1][0], rows[2][0]})
+	assert.Equal(t, []string{"u00002", "stranger"}, []string{rows[1][0], rows[2][0]})
 }
 
 func TestSimilarCommand(t *testing.T) {
@@ -176,7 +176,7 @@ func TestSimilarCommand(t *testing.T) {
 		assert.Equal(t, "i000010", list.Item.ItemID)
 		assert.Len(t, list.Items, 10)
 	})
-	t.Run("it suggests an item when there is no such one", func(t *testing.T) {
+	t.Run("it suggests an item if the requested one does not exist", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "similar", "milk")
 		assert.Equal(t, app.ExitNotFound, r.Code)
 		assert.Contains(t, r.Err, `version 1: unknown item "milk"; ids are as imported, try `)
@@ -186,7 +186,7 @@ func TestSimilarCommand(t *testing.T) {
 
 func TestWithoutASystem(t *testing.T) {
 	commands := [][]string{{"recommend", "u"}, {"recommend", "--recent", "i"}, {"similar", "i"}, {"explain", "u", "i"}, {"versions", "list"}, {"versions", "show"}}
-	t.Run("it says how to start one", func(t *testing.T) {
+	t.Run("it says how to start the stack", func(t *testing.T) {
 		t.Setenv("RECFLOW_HOME", t.TempDir())
 		t.Setenv("RECFLOW_API_URL", "")
 		t.Setenv("RECFLOW_TEMPORAL_ADDRESS", "")
@@ -196,17 +196,17 @@ func TestWithoutASystem(t *testing.T) {
 			assert.Contains(t, r.Err, "start it with `recflow up`, or set RECFLOW_", args)
 		}
 	})
-	t.Run("it says when the API does not answer", func(t *testing.T) {
+	t.Run("it reports an unreachable API", func(t *testing.T) {
 		t.Setenv("RECFLOW_HOME", t.TempDir())
 		t.Setenv("RECFLOW_API_URL", "http://127.0.0.1:1")
 		for _, args := range commands {
 			r := clitest.Run(t.Context(), "", args...)
 			assert.Equal(t, 1, r.Code, args)
-			assert.Contains(t, r.Err, "the API at http://127.0.0.1:1 does not answer", args)
+			assert.Contains(t, r.Err, "the API at http://127.0.0.1:1 is unreachable", args)
 			assert.Equal(t, 1, strings.Count(r.Err, "start the local stack with `recflow up`"), r.Err)
 		}
 	})
-	t.Run("it says which scope the token lacks", func(t *testing.T) {
+	t.Run("it names the scope that the token lacks", func(t *testing.T) {
 		s := clitest.NewSystem(t)
 		clitest.WithVersions(t, s)
 		clitest.StartAPI(t, clitest.NoTemporal, "RECFLOW_API_AUTH=token")
@@ -226,7 +226,7 @@ func TestWithoutASystem(t *testing.T) {
 			assert.Contains(t, r.Err, "the token does not have the scope "+scope+"; ask for a token with it", args)
 		}
 	})
-	t.Run("it says how to get a first version", func(t *testing.T) {
+	t.Run("it says how to create a first version", func(t *testing.T) {
 		clitest.NewSystem(t)
 		clitest.StartAPI(t, clitest.NoTemporal)
 		for _, args := range [][]string{{"recommend", "u"}, {"recommend", "--recent", "i"}, {"recommend", "u", "--watch"}, {"similar", "i"}, {"explain", "u", "i"}, {"versions", "show"}} {

@@ -22,8 +22,8 @@ func NewSimilarCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "similar ITEM",
 		Short: "List the items nearest to an item",
-		Long: "Lists the items whose embeddings have the largest inner product with that of ITEM, the\n" +
-			"similarity that recommendations use too.",
+		Long: "List the items whose embeddings have the largest inner product with that of ITEM, the\n" +
+			"same similarity as for recommendations.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.CheckOutput(); err != nil {
@@ -38,7 +38,7 @@ func NewSimilarCommand(a *app.App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.IntVarP(&req.K, "k", "k", 10, "length of the list")
 	flags.StringVar(&req.Category, "category", "", "only items of this category")
-	flags.Int64Var(&req.Version, "version", 0, "read this version in place of the live one")
+	flags.Int64Var(&req.Version, "version", 0, "read this version instead of the live one")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -73,9 +73,9 @@ func similarListing(list apiclient.List, csv bool) output.Listing {
 	return l
 }
 
-// explainItem is app.ExplainVersion for a command that was given an item. When the
-// version does not have it, it names one that can be asked for, if there is one:
-// what nobody in particular is recommended first.
+// explainItem is app.ExplainVersion for a command with an item. If the version
+// does not have the item, it suggests another one, if possible: the first
+// recommendation of an anonymous user.
 func explainItem(ctx context.Context, api *apiclient.Client, err error, itemID string, version int64) error {
 	var p *apiclient.Problem
 	if !errors.As(err, &p) || p.Code != "unknown_item" {

@@ -15,10 +15,11 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 )
 
-// watchEvery is the time between two looks at a watched list.
+// watchEvery is the interval of polling a watched list.
 const watchEvery = 250 * time.Millisecond
 
-// watchList prints a user's list, and again whenever it changes, until ctx ends.
+// watchList prints a user's list, and again whenever it changes, until ctx
+// ends.
 func watchList(ctx context.Context, a *app.App, req apiclient.ListRequest, user string) error {
 	if a.Output == "csv" {
 		return app.UsageError(errors.New("--watch prints a table or JSON lines; use -o json"))
@@ -34,12 +35,12 @@ func watchList(ctx context.Context, a *app.App, req apiclient.ListRequest, user 
 		now, err := api.Recommend(ctx, req)
 		switch {
 		case ctx.Err() != nil:
-			return nil // Ctrl-C is how a watch ends
+			return nil // Ctrl-C is the normal end of a watch
 		case err != nil && shown == nil, refused(err):
 			return app.ExplainVersion(err, req.Version)
-		case err != nil: // the watch goes on when the API answers again
+		case err != nil: // the watch continues when the API responds again
 			if !away {
-				fmt.Fprintf(a.Err, "the list cannot be read at the moment: %v\n", err)
+				fmt.Fprintf(a.Err, "failed to read the list, retrying: %v\n", err)
 			}
 			away = true
 		case shown == nil || changed(*shown, now):
@@ -55,15 +56,15 @@ func watchList(ctx context.Context, a *app.App, req apiclient.ListRequest, user 
 	}
 }
 
-// refused reports whether the API will give the same answer again: there is no such
-// version, or the token does not allow it.
+// refused reports whether a retry is useless: the version does not exist, or
+// the token does not allow it.
 func refused(err error) bool {
 	var p *apiclient.Problem
 	return errors.As(err, &p) && p.Status < http.StatusInternalServerError && p.Status != http.StatusTooManyRequests
 }
 
-// changed tells whether a list is another than before: made from another state,
-// or of other items.
+// changed reports whether a list differs from the previous one: computed from
+// another state, or with other items.
 func changed(before, now apiclient.List) bool {
 	return before.RecommendationID != now.RecommendationID || before.Stage != now.Stage || !slices.Equal(itemIDs(before), itemIDs(now))
 }
@@ -105,13 +106,13 @@ func printWatched(a *app.App, before *apiclient.List, now apiclient.List) error 
 		return err
 	}
 	if len(gone) > 0 {
-		fmt.Fprintf(a.Out, "gone: %s\n", strings.Join(gone, ", "))
+		fmt.Fprintf(a.Out, "removed: %s\n", strings.Join(gone, ", "))
 	}
 	return nil
 }
 
-// moved says for each item of a list where it came from, and which items of the
-// list before are gone.
+// moved returns for each item of a list its previous position, and the items
+// that were removed.
 func moved(before, now apiclient.List) (moves, gone []string) {
 	was := make(map[string]int, len(before.Items))
 	for _, it := range before.Items {

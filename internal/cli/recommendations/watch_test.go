@@ -48,10 +48,10 @@ func TestRecommendWatch(t *testing.T) {
 	clitest.WithVersions(t, store)
 	clitest.StartAPI(t, clitest.NoTemporal)
 	click := func(id, item string) recsys.Event {
-		return recsys.Event{EventID: id, UserID: "nobody", ItemID: item, EventType: "click", OccurredAt: time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)}
+		return recsys.Event{EventID: id, UserID: "stranger", ItemID: item, EventType: "click", OccurredAt: time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)}
 	}
-	t.Run("it prints a line of JSON for each change, and ends well", func(t *testing.T) {
-		lines, end := watching(t, "nobody", "-k", "5", "-o", "json")
+	t.Run("it prints a line of JSON for each change, and exits with 0", func(t *testing.T) {
+		lines, end := watching(t, "stranger", "-k", "5", "-o", "json")
 		next := func() (l apiclient.List) {
 			require.True(t, lines.Scan())
 			require.NoError(t, json.Unmarshal(lines.Bytes(), &l))
@@ -66,9 +66,9 @@ func TestRecommendWatch(t *testing.T) {
 		assert.Zero(t, end())
 	})
 	t.Run("it shows what moved", func(t *testing.T) {
-		lines, end := watching(t, "nobody", "-k", "5")
+		lines, end := watching(t, "stranger", "-k", "5")
 		require.True(t, lines.Scan())
-		assert.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3} · user nobody · session .* · version 1 · list [0-9a-f]{32}$`, lines.Text())
+		assert.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3} · user stranger · session .* · version 1 · list [0-9a-f]{32}$`, lines.Text())
 		require.True(t, lines.Scan())
 		assert.NotContains(t, lines.Text(), "MOVED")
 		postgrestest.Stream(t, store, click("e2", "i000200"), click("e3", "i000201"))
@@ -84,7 +84,7 @@ func TestRecommendWatch(t *testing.T) {
 	}
 }
 
-func TestRecommendWatchOfAnAPIThatComesAndGoes(t *testing.T) {
+func TestRecommendWatch_survives_outages_of_the_API(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", t.TempDir())
 	replies := []any{
 		apiclient.List{RecommendationID: "a", UserID: "u"},
@@ -108,5 +108,5 @@ func TestRecommendWatchOfAnAPIThatComesAndGoes(t *testing.T) {
 	r := clitest.Run(t.Context(), "", "recommend", "--watch", "u", "-o", "json")
 	assert.Equal(t, 1, r.Code, "a refusal ends it")
 	assert.Equal(t, 2, strings.Count(r.Out, "recommendation_id"), r.Out)
-	assert.Equal(t, "the list cannot be read at the moment: the database does not answer\nerror: the token is unknown, revoked or expired\n", r.Err)
+	assert.Equal(t, "failed to read the list, retrying: the database does not answer\nerror: the token is unknown, revoked or expired\n", r.Err)
 }

@@ -1,4 +1,4 @@
 package streams
 
-// StreamStatus is what status prints with -o json.
+// StreamStatus is the output of status with -o json.
 type StreamStatus = streamStatus

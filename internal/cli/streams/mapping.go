@@ -10,8 +10,8 @@ import (
 	"github.com/recflow/recflow/internal/cli/app"
 )
 
-// mappingStatus is what the event source mapping of the local stack says about
-// itself (internal/local/aws/eventsource).
+// mappingStatus is the status of the event source mapping of the local stack
+// (internal/local/aws/eventsource).
 type mappingStatus struct {
 	Stream        string        `json:"stream"`
 	StreamARN     string        `json:"stream_arn,omitempty"`
@@ -29,20 +29,20 @@ type shardStatus struct {
 	Parents       []string `json:"parents,omitempty"`
 	State         string   `json:"state"`
 	Checkpoint    string   `json:"checkpoint,omitempty"` // sequence number
-	Pending       int      `json:"pending"`              // records
+	Pending       int      `json:"pending"`              // number of records
 	PendingBytes  int      `json:"pending_bytes"`
 	BehindMS      int64    `json:"behind_ms"`
 	IteratorAgeMS int64    `json:"iterator_age_ms"`
 }
 
-// mappingCounts are totals since the mapping was made.
+// mappingCounts are totals since the mapping was created.
 type mappingCounts struct {
-	Read            int64 `json:"read"` // records, read again after a restart
+	Read            int64 `json:"read"` // records, including those read again after a restart
 	Succeeded       int64 `json:"succeeded"`
 	Discarded       int64 `json:"discarded"`
 	Invocations     int64 `json:"invocations"`
-	FunctionErrors  int64 `json:"function_errors"`  // invocations that failed as a whole
-	PartialFailures int64 `json:"partial_failures"` // invocations that named a record
+	FunctionErrors  int64 `json:"function_errors"`  // invocations that failed completely
+	PartialFailures int64 `json:"partial_failures"` // invocations that reported a failed record
 	InvokeErrors    int64 `json:"invoke_errors"`
 	Bisects         int64 `json:"bisects"`
 	ReadErrors      int64 `json:"read_errors"`
@@ -50,7 +50,7 @@ type mappingCounts struct {
 	CheckpointFails int64 `json:"checkpoint_errors"`
 }
 
-// readMapping asks the local event source mapping how far it is.
+// readMapping reads the status of the local event source mapping.
 func readMapping(ctx context.Context, address string) (*mappingStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, app.ConnectTimeout)
 	defer cancel()
@@ -60,11 +60,11 @@ func readMapping(ctx context.Context, address string) (*mappingStatus, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("the stream's mapping does not answer; start the local stack with `recflow up`: %w", err)
+		return nil, fmt.Errorf("the stream's mapping is unreachable; start the local stack with `recflow up`: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the stream's mapping answers %s", resp.Status)
+		return nil, fmt.Errorf("the stream's mapping responded with %s", resp.Status)
 	}
 	var s mappingStatus
 	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 1<<20)).Decode(&s); err != nil {

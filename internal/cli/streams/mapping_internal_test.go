@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/eventsource"
 )
 
-func TestMappingStatus_holds_all_that_the_mapping_says(t *testing.T) {
+func TestMappingStatus_has_every_field_of_the_mapping(t *testing.T) {
 	t.Parallel()
 	said, err := json.Marshal(eventsource.Status{
 		Stream: "s", StreamARN: "arn", State: "running", IteratorAgeMS: 1, LastError: "bad", LastErrorAt: time.Unix(2, 0).UTC(),

@@ -15,14 +15,14 @@ func printStreamStatus(a *app.App, s streamStatus) error {
 	}
 	if m := s.Mapping; m != nil {
 		fmt.Fprintf(a.Out, "stream %s · %s · iterator age %s\n", m.Stream, m.State, age(m.IteratorAgeMS))
-		if m.LastError != "" && m.IteratorAgeMS > 0 { // otherwise it has passed
-			fmt.Fprintf(a.Out, "last trouble, %s: %s\n", m.LastErrorAt.UTC().Format(time.RFC3339), output.Escape(m.LastError))
+		if m.LastError != "" && m.IteratorAgeMS > 0 { // otherwise the error is over
+			fmt.Fprintf(a.Out, "last error, %s: %s\n", m.LastErrorAt.UTC().Format(time.RFC3339), output.Escape(m.LastError))
 		}
 		if err := a.PrintTable([]string{"shard", "state", "pending", "iterator_age", "checkpoint"}, s.shardRows()); err != nil {
 			return err
 		}
 		c := m.Counts
-		fmt.Fprintf(a.Out, "records since its start: %d read, %d done, %d given up; %d invocations, of which %d failed and %d in part\n\n",
+		fmt.Fprintf(a.Out, "records since its start: %d read, %d done, %d discarded; %d invocations, of which %d failed and %d in part\n\n",
 			c.Read, c.Succeeded, c.Discarded, c.Invocations, c.FunctionErrors, c.PartialFailures)
 	}
 	fmt.Fprintf(a.Out, "%s events in %s, %.1f/s", output.Thousands(s.Events), time.Duration(s.Seconds*float64(time.Second)), s.PerSecond)
@@ -55,7 +55,7 @@ func (s streamStatus) shardRows() (rows [][]string) {
 	return rows
 }
 
-// measures is everything as rows of one value, for CSV.
+// measures returns every value as a row, for CSV.
 func (s streamStatus) measures() (rows [][]string) {
 	add := func(measure, of, value string) { rows = append(rows, []string{measure, of, value}) }
 	if m := s.Mapping; m != nil {
@@ -89,7 +89,7 @@ func (s streamStatus) measures() (rows [][]string) {
 	return rows
 }
 
-// age writes milliseconds for people.
+// age formats milliseconds for people.
 func age(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	if d >= 10*time.Second {

@@ -12,23 +12,22 @@ import (
 	"github.com/recflow/recflow/internal/cli/output"
 )
 
-const streamQualityLong = `Compares what live state is worth with what the version alone knows. For a
-sample of the events, before they were folded, the stream looked where the item
-that the user went for stood: in the list that the user would have had (live),
-and in that of the version alone (stale).
+const streamQualityLong = `Compare lists that include the streamed events (live) with lists of the version
+alone (stale). For a sample of the events, the stream recorded the rank of the
+event's item in both lists, before the event was folded in.
 
 hit-rate@20 is the share of these items among the first 20. The difference
-(live - stale) is paired, with an interval that holds the true one in 95 of 100
-cases, from the events where only one of the two had a hit. mrr is the mean of
-1/rank, 0 beyond the first hundred.
+(live - stale) is paired, with a 95 % interval that is computed from the events
+where only one of the two lists had a hit. mrr is the mean of 1/rank, 0 beyond
+the first hundred.
 
-A stage is that of the live list. Events of one user resemble each other, so
-take an interval over few users for narrower than it should be.`
+The stage is that of the live list. Events of one user are correlated, so an
+interval over few users is too narrow.`
 
 func newQualityCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quality",
-		Short: "Show how much better lists are for following the stream",
+		Short: "Show how much streamed events improve recommendations",
 		Long:  streamQualityLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,7 +51,7 @@ func showQuality(ctx context.Context, a *app.App) error {
 		return app.ExplainAPI(err)
 	}
 	if len(quality.Items) == 0 && (a.Output == "table" || a.Output == "") {
-		_, err := fmt.Fprintln(a.Out, "no event has been evaluated yet; the stream evaluates a share of them (RECFLOW_EVALUATE_SHARE), each user's first of an item")
+		_, err := fmt.Fprintln(a.Out, "no event has been evaluated yet; the stream evaluates a share of the events (RECFLOW_EVALUATE_SHARE), each user's first one on an item")
 		return err
 	}
 	return a.Print(qualityListing(quality.Items, a.Output != "csv"))

@@ -1,4 +1,4 @@
-// Package streams has the command stream, which shows how the stream is doing.
+// Package streams has the command stream, which shows the state of the stream.
 package streams
 
 import (
@@ -16,29 +16,29 @@ import (
 func NewCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stream",
-		Short: "See how far the stream is, and what it is good for",
+		Short: "Show stream progress and quality",
 	}
 	cmd.AddCommand(newStatusCommand(a), newQualityCommand(a))
 	return cmd
 }
 
-const streamStatusLong = `Shows what became of the events of the last while: how many a second, their
-verdicts with reasons, the stages of the lists they shaped, and the time from
-an event's arrival in the stream to its verdict (p50, p95, p99).
+const streamStatusLong = `Show the recent events of the stream: their rate, their verdicts with reasons,
+the stages of the lists that they affected, and the time from an event's arrival
+in the stream to its verdict (p50, p95, p99).
 
-folded       the event shapes the user's list
-ignored      it is stored and shapes nothing for now; the reason says why
-quarantined  it can never succeed; see ` + "`recflow quarantine list`" + `
+folded       the event affects the user's list
+ignored      it is stored without effect, for the given reason
+quarantined  it can never be processed; see ` + "`recflow quarantine list`" + `
 
-Of the local stack it also shows the event source mapping: the age of the
-oldest record that is not done, and each shard. On AWS CloudWatch has these.
-It exits with 1 when the mapping does not answer.`
+For the local stack, also show the event source mapping: the age of the
+oldest record that is not processed, and each shard. On AWS, use CloudWatch.
+Exit with 1 if the mapping is unreachable.`
 
 func newStatusCommand(a *app.App) *cobra.Command {
 	var since time.Duration
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what became of the latest events, and how fast",
+		Short: "Show the verdicts of recent events, and their latency",
 		Long:  streamStatusLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,14 +51,14 @@ func newStatusCommand(a *app.App) *cobra.Command {
 			return showStatus(cmd.Context(), a, since)
 		},
 	}
-	cmd.Flags().DurationVar(&since, "since", 5*time.Minute, "count the verdicts of this long, at most 168h")
+	cmd.Flags().DurationVar(&since, "since", 5*time.Minute, "count verdicts within this time, at most 168h")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
 
-// streamStatus is everything known of the stream, as -o json prints it.
+// streamStatus is the state of the stream, the output with -o json.
 type streamStatus struct {
-	Mapping *mappingStatus `json:"mapping,omitempty"` // of the local stack; absent when it does not answer
+	Mapping *mappingStatus `json:"mapping,omitempty"` // of the local stack; absent if it is unreachable
 	apiclient.StreamStatus
 }
 

@@ -52,7 +52,7 @@ func TestStreamStatus(t *testing.T) {
 	store := clitest.NewSystem(t)
 	clitest.StartAPI(t, clitest.NoTemporal)
 	t.Setenv("RECFLOW_STREAM_STATUS", "")
-	t.Run("it is calm about a stream that nothing has come through", func(t *testing.T) {
+	t.Run("it shows an empty stream", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "stream", "status")
 		require.Zero(t, r.Code, r.Err)
 		assert.Equal(t, "0 events in 5m0s, 0.0/s\n", r.Out)
@@ -90,14 +90,14 @@ func TestStreamStatus(t *testing.T) {
 		assert.Equal(t, 7, status.Mapping.Shards[0].Pending)
 		assert.GreaterOrEqual(t, status.Freshness.P50, 300.0)
 	})
-	t.Run("it says when the mapping is away, and prints the rest", func(t *testing.T) {
+	t.Run("it reports an unreachable mapping, and prints the rest", func(t *testing.T) {
 		t.Setenv("RECFLOW_STREAM_STATUS", "http://127.0.0.1:1/status")
 		r := clitest.Run(t.Context(), "", "stream", "status")
 		assert.Equal(t, 1, r.Code)
-		assert.Contains(t, r.Err, "the stream's mapping does not answer")
+		assert.Contains(t, r.Err, "the stream's mapping is unreachable")
 		assert.Contains(t, r.Out, "100 events")
 	})
-	t.Run("it says how far back it can look", func(t *testing.T) {
+	t.Run("it reports the limit of the time range", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "stream", "status", "--since", "200h")
 		assert.Equal(t, app.ExitUsage, r.Code)
 		assert.Contains(t, r.Err, "last is not a duration from 1ms to 7d; use 5m, 36h or 7d")
@@ -105,7 +105,7 @@ func TestStreamStatus(t *testing.T) {
 	})
 }
 
-func TestStreamStatus_says_how_to_get_an_api(t *testing.T) {
+func TestStreamStatus_says_how_to_start_an_API(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", t.TempDir())
 	t.Setenv("RECFLOW_API_URL", "")
 	assert.Contains(t, clitest.Run(t.Context(), "", "stream", "status").Err, "recflow up")
@@ -118,12 +118,12 @@ func TestStreamStatus_says_how_to_get_an_api(t *testing.T) {
 func TestStreamQuality(t *testing.T) {
 	store := clitest.NewSystem(t)
 	clitest.StartAPI(t, clitest.NoTemporal)
-	t.Run("it says why there is nothing yet", func(t *testing.T) {
+	t.Run("it explains why there is nothing yet", func(t *testing.T) {
 		assert.Contains(t, clitest.Run(t.Context(), "", "stream", "quality").Out, "no event has been evaluated yet")
 		assert.Equal(t, "[]\n", clitest.Run(t.Context(), "", "stream", "quality", "-o", "json").Out)
 	})
 	withVerdicts(t, store)
-	t.Run("it prints each stage and their sum", func(t *testing.T) {
+	t.Run("it prints each stage and the total", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "stream", "quality")
 		require.Zero(t, r.Code, r.Err)
 		clitest.Golden(t, "stream_quality", r.Out)

@@ -14,14 +14,15 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// These commands change what is live through the API. Each looks first and says
-// what it saw, so that it does not undo what somebody else did meanwhile.
+// These commands change the live version through the API. Each first reads the
+// current state and sends its ETag, so that it does not undo a concurrent
+// change.
 
 func newPromoteCommand(a *app.App) *cobra.Command {
 	var flip apiclient.NewFlip
 	cmd := &cobra.Command{
 		Use:               "promote VERSION",
-		Short:             "Make a ready version live",
+		Short:             "Promote a ready version",
 		Example:           "  recflow versions promote 7 --reason \"better on the hold-out\"",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeVersions(a),
@@ -36,7 +37,7 @@ func newPromoteCommand(a *app.App) *cobra.Command {
 					if err != nil {
 						return err
 					}
-					return printLive(a, live) // as it was asked for
+					return printLive(a, live) // it is already live
 				}
 				live, err := api.Promote(cmd.Context(), id, etag, flip)
 				if err != nil {
@@ -46,8 +47,8 @@ func newPromoteCommand(a *app.App) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&flip.Reason, "reason", "", "why, for the audit")
-	cmd.Flags().BoolVar(&flip.Evaluation, "evaluation", false, "also a version that is for evaluation")
+	cmd.Flags().StringVar(&flip.Reason, "reason", "", "reason, for the audit")
+	cmd.Flags().BoolVar(&flip.Evaluation, "evaluation", false, "allow a version that is for evaluation")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -56,7 +57,7 @@ func newRollbackCommand(a *app.App) *cobra.Command {
 	var flip apiclient.NewFlip
 	cmd := &cobra.Command{
 		Use:     "rollback",
-		Short:   "Make the version live that was live before",
+		Short:   "Roll back to the previous live version",
 		Example: "  recflow versions rollback --reason \"strange lists\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -78,7 +79,7 @@ func newRollbackCommand(a *app.App) *cobra.Command {
 			return printLive(a, live)
 		},
 	}
-	cmd.Flags().StringVar(&flip.Reason, "reason", "", "why, for the audit")
+	cmd.Flags().StringVar(&flip.Reason, "reason", "", "reason, for the audit")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -112,8 +113,8 @@ func newDeleteCommand(a *app.App) *cobra.Command {
 	var target bool
 	cmd := &cobra.Command{
 		Use:               "delete VERSION",
-		Short:             "Remove the data of a version for good",
-		Long:              "Removes the data of a version for good; what is known about it stays. Not the live\nversion, one that is pinned or loading, nor the one that a rollback would go to.",
+		Short:             "Delete the data of a version permanently",
+		Long:              "Delete the data of a version permanently; its metadata is kept. Refused for the live version,\na pinned or loading one, and the one that a rollback would return to.",
 		Example:           "  recflow versions delete 7",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeVersions(a),
@@ -131,7 +132,7 @@ func newDeleteCommand(a *app.App) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&target, "rollback-target", false, "also the one that a rollback would go to")
+	cmd.Flags().BoolVar(&target, "rollback-target", false, "allow the version that a rollback would return to")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -141,7 +142,7 @@ func newDiffCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "diff VERSION OTHER",
 		Short:             "Compare the lists and the metrics of two versions",
-		Long:              "Compares the lists of a sample of users whom both versions know, what of the catalogue\nthey show, and the metrics of both trainings, each on its own hold-out.",
+		Long:              "Compare the lists of a sample of users that exist in both versions, the share of the catalog in\nthem, and the metrics of both trainings, each on its own hold-out.",
 		Example:           "  recflow versions diff 6 7 --users 500",
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeVersions(a),
@@ -163,13 +164,13 @@ func newDiffCommand(a *app.App) *cobra.Command {
 			}
 			d, err := api.Diff(cmd.Context(), left, right, k, users)
 			if err != nil {
-				return app.ExplainAPI(err) // it says which of the two
+				return app.ExplainAPI(err) // the error names the version
 			}
 			return a.Print(diffListing(d))
 		},
 	}
 	cmd.Flags().IntVarP(&k, "length", "k", 20, "length of the lists")
-	cmd.Flags().IntVar(&users, "users", 200, "most users to compare")
+	cmd.Flags().IntVar(&users, "users", 200, "maximum number of users to compare")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
@@ -182,11 +183,11 @@ func diffListing(d apiclient.Diff) output.Listing {
 		{"rank-biased overlap", "", "", number(d.RBO)},
 		{"users with the same list", "", "", number(d.Same)},
 		{"items", output.Count(d.Items.A), output.Count(d.Items.B), ""},
-		{"items that the other does not have", output.Count(d.Items.Lost), output.Count(d.Items.New), ""},
-		{"items in somebody's list", number(d.Items.CoverageA), number(d.Items.CoverageB), ""},
+		{"items that are only in this version", output.Count(d.Items.Lost), output.Count(d.Items.New), ""},
+		{"items in at least one list", number(d.Items.CoverageA), number(d.Items.CoverageB), ""},
 	}
 	if len(d.Metrics) > 0 && !d.SameHoldout {
-		l.Rows = append(l.Rows, []string{"metrics, each on another hold-out", "", "", "says little"})
+		l.Rows = append(l.Rows, []string{"metrics, each on another hold-out", "", "", "weak evidence"})
 	}
 	for _, m := range d.Metrics {
 		l.Rows = append(l.Rows, []string{m.Name, number(m.A), number(m.B), fmt.Sprintf("%+.4f", m.Delta)})
@@ -210,7 +211,7 @@ func changeVersion(a *app.App, argument string, change func(*apiclient.Client, i
 	return app.ExplainVersion(change(api, id), id)
 }
 
-// printLive says which version is live now.
+// printLive prints the live version.
 func printLive(a *app.App, live apiclient.Live) error {
 	v := live.Version
 	return a.Print(output.Listing{

@@ -20,8 +20,8 @@ import (
 func newShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show [VERSION]",
-		Short:             "Show a version: what it was made from, its gates and its metrics",
-		Long:              "Shows the live version, or the one given.",
+		Short:             "Show a version: its training, gates and metrics",
+		Long:              "Show the live version, or the given one.",
 		Example:           "  recflow versions show 7",
 		ValidArgsFunction: completeVersions(a),
 		Args:              cobra.MaximumNArgs(1),
@@ -51,7 +51,7 @@ func newShowCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// reportOf reads the report of a version, of the live one for 0.
+// reportOf reads the report of a version, or of the live one for 0.
 func reportOf(ctx context.Context, api *apiclient.Client, id int64) (apiclient.VersionReport, error) {
 	if id == 0 {
 		live, _, err := api.Live(ctx)
@@ -66,14 +66,14 @@ func reportOf(ctx context.Context, api *apiclient.Client, id int64) (apiclient.V
 
 func printReport(a *app.App, r apiclient.VersionReport) error {
 	if a.Output == "json" || a.Output == "csv" {
-		return a.Print(output.Listing{Columns: []string{"fact", "value"}, Rows: facts(r), JSON: r})
+		return a.Print(output.Listing{Columns: []string{"field", "value"}, Rows: facts(r), JSON: r})
 	}
 	sections := []struct {
 		title string
 		l     output.Listing
 	}{
-		{fmt.Sprintf("version %d", r.ID), output.Listing{Columns: []string{"fact", "value"}, Rows: facts(r)}},
-		{"checks of the data that did not pass", checkListing(r.Checks)},
+		{fmt.Sprintf("version %d", r.ID), output.Listing{Columns: []string{"field", "value"}, Rows: facts(r)}},
+		{"data checks that did not pass", checkListing(r.Checks)},
 		{"gates", output.Gates(r.Gates)},
 		{fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", r.Metrics.Users), output.Metrics(r.Metrics)},
 		{"promotions", flipListing(r.Flips)},
@@ -87,7 +87,7 @@ func printReport(a *app.App, r apiclient.VersionReport) error {
 	return nil
 }
 
-// facts are the lines of the report that are one value each.
+// facts are the values of the report that fit on a line.
 func facts(r apiclient.VersionReport) [][]string {
 	state := string(r.State)
 	if r.Live {
@@ -157,7 +157,7 @@ func checkListing(checks []recsys.Check) output.Listing {
 }
 
 func flipListing(flips []apiclient.Flip) output.Listing {
-	l := output.Listing{Columns: []string{"revision", "at", "kind", "instead_of", "actor", "reason"}, JSON: flips}
+	l := output.Listing{Columns: []string{"revision", "at", "kind", "previous", "actor", "reason"}, JSON: flips}
 	for _, f := range flips {
 		from := ""
 		if f.FromVersion > 0 {

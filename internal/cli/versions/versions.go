@@ -23,8 +23,8 @@ func NewCommand(a *app.App) *cobra.Command {
 		newShowCommand(a),
 		newPromoteCommand(a),
 		newRollbackCommand(a),
-		newPinCommand(a, "pin", "Keep a version when old ones are removed", true),
-		newPinCommand(a, "unpin", "Let a version be removed again", false),
+		newPinCommand(a, "pin", "Pin a version", true),
+		newPinCommand(a, "unpin", "Unpin a version", false),
 		newDeleteCommand(a),
 		newDiffCommand(a),
 	)
@@ -60,7 +60,7 @@ func newListCommand(a *app.App) *cobra.Command {
 			return a.Print(versionListing(found))
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 20, "most versions to list")
+	cmd.Flags().IntVar(&limit, "limit", 20, "maximum number of versions to list")
 	a.AddOutputFlag(cmd)
 	return cmd
 }

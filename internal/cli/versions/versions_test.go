@@ -89,7 +89,7 @@ func TestVersionsCommand(t *testing.T) {
 		assert.Contains(t, r.Out, "overlap@10")
 		assert.Contains(t, r.Out, "rank-biased overlap")
 	})
-	t.Run("it deletes what nobody needs", func(t *testing.T) {
+	t.Run("it deletes a version that is not needed", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "versions", "delete", "1")
 		assert.Equal(t, app.ExitConflict, r.Code)
 		assert.Contains(t, r.Err, "it is live")
@@ -99,7 +99,7 @@ func TestVersionsCommand(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, recsys.Dropped, v.State)
 	})
-	t.Run("it says when there is no such version", func(t *testing.T) {
+	t.Run("it reports an unknown version", func(t *testing.T) {
 		for _, args := range [][]string{{"versions", "show", "99"}, {"versions", "promote", "99"}, {"versions", "pin", "99"}, {"recommend", "u00001", "--version", "99"}, {"similar", "i00001", "--version", "99"}} {
 			r := clitest.Run(t.Context(), "", args...)
 			assert.Equal(t, app.ExitNotFound, r.Code, args)
