@@ -62,7 +62,7 @@ func requireType(t *testing.T, err error, kind string, final bool) *temporal.App
 	return app
 }
 
-func TestTranslate_gives_what_no_retry_can_help_a_final_type(t *testing.T) {
+func TestTranslate_makes_permanent_errors_final(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		err  error
@@ -85,7 +85,7 @@ func TestTranslate_gives_what_no_retry_can_help_a_final_type(t *testing.T) {
 	require.Equal(t, fenced, translate(t.Context(), fenced), "worth another attempt")
 }
 
-func TestTranslate_says_why_a_step_was_ended(t *testing.T) {
+func TestTranslate_reports_why_a_step_was_cancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errStopping)
@@ -122,7 +122,7 @@ func TestStartGlueRun_waits_for_a_busy_job(t *testing.T) {
 	require.Equal(t, 3*a.PollEvery, app.NextRetryDelay())
 }
 
-func TestStartGlueRun_does_not_repeat_what_Glue_forbids(t *testing.T) {
+func TestStartGlueRun_does_not_retry_a_permanent_error(t *testing.T) {
 	t.Parallel()
 	a, endpoint, env := setup(t, gluetest.Options{})
 	endpoint.Faults.Refuse("StartJobRun", 1, 400, "AccessDeniedException")
@@ -130,7 +130,7 @@ func TestStartGlueRun_does_not_repeat_what_Glue_forbids(t *testing.T) {
 	requireType(t, err, GlueFailed, true)
 }
 
-func TestAwaitGlueRun_tells_bad_data_from_a_bad_run(t *testing.T) {
+func TestAwaitGlueRun_distinguishes_bad_data_from_a_failed_run(t *testing.T) {
 	t.Parallel()
 	for message, kind := range map[string]string{
 		"DataInvalid: no users": DataInvalid, "out of memory": GlueFailed, "SparkDied: the Spark JVM died": SparkDied,
@@ -148,7 +148,7 @@ func TestAwaitGlueRun_tells_bad_data_from_a_bad_run(t *testing.T) {
 	requireType(t, err, GlueFailed, true)
 }
 
-func TestTrainingNote_believes_the_job_within_reason(t *testing.T) {
+func TestTrainingNote_limits_what_the_job_reports(t *testing.T) {
 	t.Parallel()
 	a, _, _ := setup(t, gluetest.Options{})
 	in := AwaitGlueRunInput{RunID: "run-1", GlueRunID: "jr_1"}
@@ -172,7 +172,7 @@ func TestReadManifest_refuses_a_run_without_one(t *testing.T) {
 	requireType(t, err, ManifestInvalid, true)
 }
 
-func TestLoadFile_refuses_what_is_not_there(t *testing.T) {
+func TestLoadFile_rejects_a_missing_file(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
 	m := postgrestest.Manifest(t, postgrestest.Fixture{Items: 20, Users: 20})
@@ -191,7 +191,7 @@ func TestLoadFile_refuses_what_is_not_there(t *testing.T) {
 	requireType(t, err, VersionGone, true)
 }
 
-func TestDropVersion_drops_only_what_is_half_made(t *testing.T) {
+func TestDropVersion_drops_only_incomplete_versions(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
 	loading := postgrestest.Build(t, a.Store, postgrestest.Fixture{RunID: "loading", Items: 20, Users: 20, Loading: true})

@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-func TestStartSlice_skips_what_has_no_events_and_nothing_else(t *testing.T) {
+func TestStartSlice_skips_only_slices_without_events(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
 	at := func(day int) time.Time { return time.Date(2025, 1, day, 0, 0, 0, 0, time.UTC) }

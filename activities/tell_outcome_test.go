@@ -28,7 +28,7 @@ func TestTellOutcome_counts_each_outcome(t *testing.T) {
 	require.Equal(t, string(want), out.String())
 }
 
-func TestTellOutcome_is_final_when_the_topic_does_not_take_it(t *testing.T) {
+func TestTellOutcome_is_final_when_the_topic_refuses_it(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
 	var out bytes.Buffer

@@ -26,7 +26,7 @@ func mixture(b *bundle) [][]byte {
 		add(click(fmt.Sprintf("u%05d", n%4), 10+n, n))
 		add(click(fmt.Sprintf("newcomer-%d", n%3), 40+n, n))
 	}
-	shown := click("onlooker", 5, 20)
+	shown := click("viewer", 5, 20)
 	shown.EventType = recsys.Impression
 	add(shown)
 	tomorrow := click("outsider", 5, 21)

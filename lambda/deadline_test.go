@@ -139,7 +139,7 @@ func TestHungPostgres(t *testing.T) {
 }
 
 // An unavailable database only delays records, whatever the cause.
-func TestPostgresAway(t *testing.T) {
+func TestHandler_retries_while_Postgres_is_unavailable(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)
 	address := server.URL("postgres")

@@ -36,7 +36,7 @@ func (t *trial) known() bool { return t != nil && t.live.known && t.stale.known 
 func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *trial {
 	var sample []*event
 	for _, e := range u.events {
-		if e.folded && !e.repeated && h.draws(e.EventID) {
+		if e.folded && !e.repeated && h.inSample(e.EventID) {
 			sample = append(sample, e)
 		}
 	}
@@ -66,8 +66,8 @@ func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *tr
 	return &trial{event: sample[i], live: trialList{state: live}, stale: trialList{state: stale}}
 }
 
-// draws reports whether an event is in the sample. The result depends only on
+// inSample reports whether an event is in the sample. The result depends only on
 // the event id.
-func (h *Handler) draws(eventID string) bool {
+func (h *Handler) inSample(eventID string) bool {
 	return float64(recsys.IDHash("evaluate:", eventID)) < h.EvaluateShare*math.MaxUint64
 }

@@ -99,13 +99,13 @@ func TestPrequentialEvaluation(t *testing.T) {
 		b.EvaluateShare = 0.1
 		n := 0
 		for i := range 10_000 {
-			if b.draws(fmt.Sprint("event-", i)) {
+			if b.inSample(fmt.Sprint("event-", i)) {
 				n++
 			}
 		}
 		assert.InDelta(t, 1000, n, 120)
 		b.EvaluateShare = 0
-		assert.False(t, b.draws("event-1"))
+		assert.False(t, b.inSample("event-1"))
 	})
 }
 

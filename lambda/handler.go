@@ -119,8 +119,8 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 }
 
 const (
-	answerMargin = time.Second      // reserved for the response, or a tenth of the time if that is less
-	noDeadline   = 60 * time.Second // used when the caller sets no deadline
+	responseMargin = time.Second      // reserved for the response, or a tenth of the time if that is less
+	noDeadline     = 60 * time.Second // used when the caller sets no deadline
 )
 
 // deadlines returns the contexts of the steps of a batch: for storing and
@@ -133,7 +133,7 @@ func deadlines(ctx context.Context) (compute, put, answer context.Context, cance
 		end = now.Add(noDeadline)
 	}
 	left := end.Sub(now)
-	left -= min(answerMargin, left/10)
+	left -= min(responseMargin, left/10)
 	answer, cancel1 := context.WithDeadline(ctx, now.Add(left))
 	put, cancel2 := context.WithDeadline(ctx, now.Add(left*9/10))
 	compute, cancel3 := context.WithDeadline(ctx, now.Add(left*7/10))

@@ -170,7 +170,7 @@ func TestWhatCounts(t *testing.T) {
 
 	t.Run("it makes no list for an impression alone", func(t *testing.T) {
 		n := len(b.lists())
-		shown := click("onlooker", 5, 9)
+		shown := click("viewer", 5, 9)
 		shown.EventType = recsys.Impression
 		require.Empty(t, b.send(shown))
 		assert.Len(t, b.lists(), n)
@@ -204,15 +204,15 @@ func TestWhatCounts(t *testing.T) {
 
 const unknownItemReason = unknownItem
 
-// TestAnUnavailableItemIsGone sends all batches to one process, which caches
+// TestHandler_excludes_unavailable_items sends all batches to one process, which caches
 // what it has read.
-func TestAnUnavailableItemIsGone(t *testing.T) {
+func TestHandler_excludes_unavailable_items(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	events := func(n int) []recsys.Event {
-		onlooker := click("onlooker", 3, n)
-		onlooker.EventType = "bookmark"
-		return []recsys.Event{click("newcomer", 10, n), onlooker, click("u00001", 10, n)}
+		viewer := click("viewer", 3, n)
+		viewer.EventType = "bookmark"
+		return []recsys.Event{click("newcomer", 10, n), viewer, click("u00001", 10, n)}
 	}
 	require.Empty(t, b.send(events(1)...))
 	for round := range 4 { // the last two rounds read from memory

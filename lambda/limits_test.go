@@ -57,9 +57,9 @@ func TestRoundTrips(t *testing.T) {
 	}
 	b.promote(postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "next"}))
 	trips.Store(0)
-	onlooker := click("onlooker", 3, 97)
-	onlooker.EventType = "bookmark" // weighs nothing: the popular items
-	require.Empty(t, b.send(click("u00001", 1, 99), click("nobody", 2, 98), onlooker))
+	viewer := click("viewer", 3, 97)
+	viewer.EventType = "bookmark" // weighs nothing: the popular items
+	require.Empty(t, b.send(click("u00001", 1, 99), click("stranger", 2, 98), viewer))
 	t.Logf("after a promotion: %d round trips, including the one that asks for types", trips.Load())
 	assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 }

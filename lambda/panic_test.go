@@ -25,7 +25,7 @@ type entry struct {
 func TestAPanicIsLoggedWithItsStackAndWithoutTheUser(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
-	const user = "user-nobody-may-read"
+	const user = "user-id-that-must-not-leak"
 	for step, during := range map[string]string{
 		"store":    "handle a batch",
 		"verdicts": "record the verdicts",

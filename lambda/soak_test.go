@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 	var group sync.WaitGroup
 	group.Go(func() { s.produce(ctx, rand.New(rand.NewPCG(seed, 3))) })
 	group.Go(func() { s.watch(ctx) })
-	s.torment(ctx, length)
+	s.injectFaults(ctx, length)
 	cancel()
 	group.Wait()
 	s.settle()
@@ -139,9 +139,9 @@ const (
 	mappingRestarted = "mapping restarted"
 )
 
-// torment makes one part after the other fail, each at least once, for at least
+// injectFaults makes one part after the other fail, each at least once, for at least
 // the given time.
-func (s *soak) torment(ctx context.Context, length time.Duration) {
+func (s *soak) injectFaults(ctx context.Context, length time.Duration) {
 	readFailed, putRefused := kinesistest.Fault("GetRecords", "InternalFailure"), kinesistest.Fault("record", putTrouble)
 	kinds := []struct {
 		fault string // empty: a change, not a fault

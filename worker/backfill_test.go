@@ -137,7 +137,7 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	require.LessOrEqual(t, d.WorkflowExecutionInfo.HistoryLength/3, int64(workflows.EventsPerSlice))
 }
 
-func TestBackfill_measures_what_would_be_refused_now_and_refuses_what_is_unsound(t *testing.T) {
+func TestBackfill_accepts_refusals_of_older_trainings_only(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	c, err := pgx.Connect(t.Context(), s.url)

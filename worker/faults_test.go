@@ -29,7 +29,7 @@ func TestLoad_survives_killed_workers(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, workerKilled)
 	s := newStage(t)
-	first := s.goesLive()
+	first := s.refreshLive()
 	stopReading := s.read(first.Version)
 
 	kills, load := 2, many
@@ -172,7 +172,7 @@ func TestRefresh_starts_one_training_when_the_answer_is_lost(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.endpoint.Faults.LoseAnswer("StartJobRun", 1)
-	s.goesLive()
+	s.refreshLive()
 	require.Equal(t, 1, s.endpoint.Faults.Calls("StartJobRun"))
 }
 

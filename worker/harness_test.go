@@ -31,8 +31,8 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// patience limits how long a test waits for an event that must happen.
-const patience = 90 * time.Second
+// waitTimeout limits how long a test waits for an event that must happen.
+const waitTimeout = 90 * time.Second
 
 // stage is a complete recflow: the real worker as a child process, real
 // Postgres, Temporal and S3, and the local Glue endpoint with a job that
@@ -151,7 +151,7 @@ func (s *stage) refresh(r workflows.RefreshRequest) client.WorkflowRun {
 
 // await waits for the end of a refresh.
 func (s *stage) await(run client.WorkflowRun) (workflows.RefreshResult, error) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), waitTimeout)
 	defer cancel()
 	var result workflows.RefreshResult
 	err := run.Get(ctx, &result)
@@ -166,8 +166,8 @@ func (s *stage) await(run client.WorkflowRun) (workflows.RefreshResult, error) {
 	return result, err
 }
 
-// goesLive runs a refresh that must go live.
-func (s *stage) goesLive() workflows.RefreshResult {
+// refreshLive runs a refresh that must go live.
+func (s *stage) refreshLive() workflows.RefreshResult {
 	s.t.Helper()
 	result, err := s.await(s.refresh(s.request()))
 	require.NoError(s.t, err)

@@ -47,7 +47,7 @@ func TestHealthIsAskedOnLoopbackOnly(t *testing.T) {
 	}
 }
 
-func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) {
+func TestServe_drains_and_exits_when_the_health_server_fails(t *testing.T) {
 	t.Parallel()
 	server := temporaltest.Shared(t)
 	temporal, err := client.Dial(client.Options{HostPort: server.Address, Namespace: server.Namespace(t), Logger: temporaltest.Quiet})
@@ -68,7 +68,7 @@ func TestServe_drains_and_ends_when_nothing_answers_health_checks(t *testing.T) 
 		c := config.Worker{Temporal: config.Temporal{TaskQueue: "recflow"}, DrainTimeout: time.Second}
 		over <- serve(ctx, slog.New(slog.DiscardHandler), c, p, temporal, &activities.Activities{Versions: store.VersionStore, Events: store.EventStore, Ledger: store.LedgerStore, Temporal: temporal})
 	}()
-	require.Eventually(t, func() bool { return health.Ask(ctx, p.server.Addr) == nil }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return health.Ask(ctx, p.server.Addr) == nil }, waitTimeout, 10*time.Millisecond)
 	require.NoError(t, listener.Close())
 	select {
 	case err := <-over:

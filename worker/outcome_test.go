@@ -46,7 +46,7 @@ func TestOutcomes_are_published(t *testing.T) {
 		return strings.Contains(s.worker.log(), `"installation":"shop","live_version_age_seconds":`)
 	})
 
-	live := s.goesLive()
+	live := s.refreshLive()
 	m, o := s.nextOutcome(topic)
 	require.Equal(t, workflows.OutcomeLive, o.Outcome)
 	require.Equal(t, activities.RefreshKind, o.Kind)
@@ -60,7 +60,7 @@ func TestOutcomes_are_published(t *testing.T) {
 	require.Contains(t, s.worker.log(), `"installation":"shop","refresh_failed":0,"refresh_promoted":1,"refresh_refused":0`)
 
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Parameters.Alpha = 4 }))
-	s.failsAs(s.request(), activities.GateRefused)
+	s.requireFailure(s.request(), activities.GateRefused)
 	m, o = s.nextOutcome(topic)
 	require.Equal(t, workflows.OutcomeRefused, o.Outcome)
 	require.Equal(t, recsys.GateFoldIn, o.Refused[0].Gate)
@@ -70,7 +70,7 @@ func TestOutcomes_are_published(t *testing.T) {
 	require.Contains(t, s.worker.log(), `"refresh_failed":0,"refresh_promoted":0,"refresh_refused":1`)
 
 	s.writeControl("fail", "DataInvalid: null_ids: user MARKER has no id")
-	s.failsAs(s.request(), activities.DataInvalid)
+	s.requireFailure(s.request(), activities.DataInvalid)
 	m, o = s.nextOutcome(topic)
 	require.Equal(t, workflows.OutcomeFailed, o.Outcome)
 	require.Equal(t, activities.DataInvalid, o.Error)
@@ -82,7 +82,7 @@ func TestOutcomes_are_published(t *testing.T) {
 func TestOutcomes_do_not_fail_a_refresh_when_the_topic_is_gone(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, setenv("RECFLOW_OUTCOMES_TOPIC", "arn:aws:sns:us-east-1:000000000000:nowhere"))
-	s.goesLive()
+	s.refreshLive()
 	require.Contains(t, s.worker.log(), "failed to publish the outcome")
 	require.NotContains(t, s.worker.log(), "live_version_age_seconds", "no metrics without emf")
 }

@@ -18,10 +18,10 @@ import (
 
 const (
 	reconcileEvery = 10 * time.Second
-	// unseenFor is how long a backfill must be without activity before its
+	// staleAfter is how long a backfill must be without activity before its
 	// workflow is checked. It is longer than starting a workflow takes.
-	unseenFor = 10 * time.Second
-	mostStale = 100
+	staleAfter = 10 * time.Second
+	maxStale   = 100
 )
 
 // reconciler compares the ledger of backfills with Temporal. It starts
@@ -52,7 +52,7 @@ func (r reconciler) run(ctx context.Context) {
 }
 
 func (r reconciler) once(ctx context.Context) error {
-	stale, err := r.ledger.StaleBackfills(ctx, unseenFor, mostStale)
+	stale, err := r.ledger.StaleBackfills(ctx, staleAfter, maxStale)
 	if err != nil {
 		return err
 	}

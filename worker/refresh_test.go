@@ -60,7 +60,7 @@ func TestRefresh_goes_live(t *testing.T) {
 	require.Equal(t, result.RunID, runID)
 }
 
-func TestRefresh_leaves_promotion_to_people_when_asked_to(t *testing.T) {
+func TestRefresh_does_not_promote_unless_requested(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	r := s.request()
@@ -72,8 +72,8 @@ func TestRefresh_leaves_promotion_to_people_when_asked_to(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrNoLiveVersion)
 }
 
-// failsAs waits for the end of a run that must fail with an error of this type.
-func (s *stage) failsAs(r workflows.RefreshRequest, kind string) *temporal.ApplicationError {
+// requireFailure waits for the end of a run that must fail with an error of this type.
+func (s *stage) requireFailure(r workflows.RefreshRequest, kind string) *temporal.ApplicationError {
 	s.t.Helper()
 	_, err := s.await(s.refresh(r))
 	var app *temporal.ApplicationError
@@ -85,10 +85,10 @@ func (s *stage) failsAs(r workflows.RefreshRequest, kind string) *temporal.Appli
 func TestRefresh_stops_at_a_gate(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	before := s.goesLive()
+	before := s.refreshLive()
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Parameters.Alpha = 4 }))
 
-	err := s.failsAs(s.request(), activities.GateRefused)
+	err := s.requireFailure(s.request(), activities.GateRefused)
 	require.Contains(t, err.Message(), recsys.GateFoldIn)
 	var refused []recsys.GateResult
 	require.NoError(t, err.Details(&refused))
@@ -115,23 +115,23 @@ func TestRefresh_refuses_files_that_differ_from_the_manifest(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Files[1].SHA256 = strings.Repeat("0", 64) }))
-	err := s.failsAs(s.request(), activities.ManifestInvalid)
+	err := s.requireFailure(s.request(), activities.ManifestInvalid)
 	require.Contains(t, err.Message(), "users/part-00000.parquet")
 
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.SchemaVersion = 2 }))
-	s.failsAs(s.request(), activities.ManifestInvalid)
+	s.requireFailure(s.request(), activities.ManifestInvalid)
 
 	s.use(small.folder(t))
-	s.goesLive() // the worker is running
+	s.refreshLive() // the worker is running
 }
 
 func TestRefresh_reports_why_the_training_failed(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.writeControl("fail", "DataInvalid: null_ids: 3 events have no user; fix them")
-	require.Contains(t, s.failsAs(s.request(), activities.DataInvalid).Message(), "null_ids")
+	require.Contains(t, s.requireFailure(s.request(), activities.DataInvalid).Message(), "null_ids")
 	s.writeControl("fail", "out of memory")
-	require.Contains(t, s.failsAs(s.request(), activities.GlueFailed).Message(), "out of memory")
+	require.Contains(t, s.requireFailure(s.request(), activities.GlueFailed).Message(), "out of memory")
 }
 
 func TestRefresh_cancelled_in_any_stage_leaves_nothing(t *testing.T) {

@@ -187,7 +187,7 @@ func TestBackfill_skips_slices_without_events(t *testing.T) {
 	require.Len(t, l.trained, 2)
 }
 
-func TestBackfill_goes_on_when_a_slice_fails_and_retries_that_one_only(t *testing.T) {
+func TestBackfill_continues_after_a_failed_slice_and_retries_only_it(t *testing.T) {
 	t.Parallel()
 	l := newLedger(backfill.AsOf, 5, 2)
 	faults := harnesstest.CountFaults(t)
@@ -243,7 +243,7 @@ func TestBackfill_of_kind_refresh_promotes(t *testing.T) {
 	require.Empty(t, l.requests[0].AcceptGates)
 }
 
-func TestBackfill_does_nothing_for_a_round_that_is_over(t *testing.T) {
+func TestBackfill_does_nothing_for_a_round_that_has_ended(t *testing.T) {
 	t.Parallel()
 	for _, change := range []func(*ledger){
 		func(l *ledger) { l.b.State = backfill.Failed },

@@ -145,8 +145,8 @@ func (s *system) refresh(t *testing.T, r RefreshRequest) (result RefreshResult, 
 	return result, nil
 }
 
-// failsAs runs a refresh that must fail with an error of this type.
-func (s *system) failsAs(t *testing.T, kind string) *temporal.ApplicationError {
+// requireFailure runs a refresh that must fail with an error of this type.
+func (s *system) requireFailure(t *testing.T, kind string) *temporal.ApplicationError {
 	t.Helper()
 	_, err := s.refresh(t, DefaultRefresh(day(9)))
 	var app *temporal.ApplicationError
@@ -220,7 +220,7 @@ func TestRefresh_ends_with_the_reason_of_a_refusal(t *testing.T) {
 	s.verified.Refused = true
 	s.verified.Gates = append([]recsys.GateResult{}, passed[0],
 		recsys.GateResult{Gate: recsys.GateQuality, Value: 0.18, Threshold: 0.2, Reason: "nDCG@100 is below popularity"})
-	err := s.failsAs(t, activities.GateRefused)
+	err := s.requireFailure(t, activities.GateRefused)
 	require.Contains(t, err.Message(), "version 42 is refused: gate quality (value 0.18, threshold 0.2): nDCG@100 is below popularity")
 	var refused []recsys.GateResult
 	require.NoError(t, err.Details(&refused))
@@ -230,7 +230,7 @@ func TestRefresh_ends_with_the_reason_of_a_refusal(t *testing.T) {
 	require.NotContains(t, s.calls, "Promote")
 }
 
-func TestRefresh_undoes_what_is_half_made(t *testing.T) {
+func TestRefresh_undoes_incomplete_work(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		step, kind string
@@ -250,7 +250,7 @@ func TestRefresh_undoes_what_is_half_made(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t)
 			s.fail(t, c.step, fails(c.kind, "the error"))
-			require.Contains(t, s.failsAs(t, c.kind).Message(), "the error")
+			require.Contains(t, s.requireFailure(t, c.kind).Message(), "the error")
 			require.Equal(t, c.undone, s.undone())
 		})
 		t.Run(c.step+"_cancelled", func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestRefresh_undoes_what_is_half_made(t *testing.T) {
 	}
 }
 
-func TestCause_is_the_cancellation_when_a_step_could_have_been_repeated(t *testing.T) {
+func TestCause_is_the_cancellation_when_a_step_was_retryable(t *testing.T) {
 	t.Parallel()
 	busy := temporal.NewApplicationError("busy", "GlueBusy")
 	final := temporal.NewNonRetryableApplicationError("row 3", activities.ManifestInvalid, nil)
@@ -300,7 +300,7 @@ func TestRefresh_fails_with_its_reason_when_the_compensation_fails(t *testing.T)
 	s := newSystem(t)
 	s.fail(t, "LoadFile", fails(activities.ManifestInvalid, "row 3"))
 	s.fail(t, "DropVersion", fails("Broken", "no database"))
-	require.Contains(t, s.failsAs(t, activities.ManifestInvalid).Message(), "load: row 3")
+	require.Contains(t, s.requireFailure(t, activities.ManifestInvalid).Message(), "load: row 3")
 }
 
 func TestRefresh_compares_again_when_another_version_went_live(t *testing.T) {
@@ -319,11 +319,11 @@ func TestRefresh_compares_again_when_another_version_went_live(t *testing.T) {
 	require.Equal(t, []string{"VerifyVersion", "Promote", "VerifyVersion", "Promote", "Prune"}, s.calls[len(s.calls)-5:])
 }
 
-func TestRefresh_gives_up_when_others_keep_going_live(t *testing.T) {
+func TestRefresh_fails_after_repeated_promotions_of_others(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.fail(t, "Promote", fails(activities.Conflict, "moved"))
-	s.failsAs(t, activities.Conflict)
+	s.requireFailure(t, activities.Conflict)
 	require.Empty(t, s.undone(), "the version is ready, and is kept")
 }
 
@@ -339,7 +339,7 @@ func TestRefresh_does_not_undo_a_newer_one(t *testing.T) {
 	require.NotContains(t, s.calls, "Promote")
 }
 
-func TestRefresh_goes_back_in_time_when_asked_to(t *testing.T) {
+func TestRefresh_trains_on_an_older_range_on_request(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	s.verified.LiveTo = day(20) // was live before the run started
@@ -357,7 +357,7 @@ func TestRefresh_leaves_a_failed_prune_to_the_sweep(t *testing.T) {
 	require.True(t, result.Live)
 }
 
-func TestRefresh_refuses_a_request_that_makes_no_sense(t *testing.T) {
+func TestRefresh_rejects_an_invalid_request(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	_, err := s.refresh(t, RefreshRequest{AcceptGates: map[string]string{"beauty": ""}})
@@ -368,7 +368,7 @@ func TestRefresh_refuses_a_request_that_makes_no_sense(t *testing.T) {
 	require.Empty(t, s.calls)
 }
 
-func TestRefresh_passes_on_what_steps_say(t *testing.T) {
+func TestRefresh_reports_the_progress_of_steps(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
 	var training, loading, indexing Progress

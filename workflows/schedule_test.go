@@ -146,15 +146,15 @@ func TestSchedule_names_every_mistake(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, nightly().Validate())
 	for mistake, change := range map[string]func(*workflows.Schedule){
-		"either cron or every": func(s *workflows.Schedule) { s.Every = time.Hour },
-		"give either":          func(s *workflows.Schedule) { s.Cron = "" },
-		"five fields":          func(s *workflows.Schedule) { s.Cron = "@every 1s" },
-		"not five":             func(s *workflows.Schedule) { s.Cron = "CRON_TZ=UTC 0 3 * * *" },
-		"whole seconds":        func(s *workflows.Schedule) { s.Cron, s.Every = "", time.Second },
-		"jitter":               func(s *workflows.Schedule) { s.Jitter = 13 * time.Hour },
-		"catch-up":             func(s *workflows.Schedule) { s.CatchUp = time.Second },
-		"must not have a fixed end":         func(s *workflows.Schedule) { s.Refresh.To = time.Now() },
-		"rank":                 func(s *workflows.Schedule) { s.Refresh.Rank = 0 },
+		"either cron or every":      func(s *workflows.Schedule) { s.Every = time.Hour },
+		"give either":               func(s *workflows.Schedule) { s.Cron = "" },
+		"five fields":               func(s *workflows.Schedule) { s.Cron = "@every 1s" },
+		"not five":                  func(s *workflows.Schedule) { s.Cron = "CRON_TZ=UTC 0 3 * * *" },
+		"whole seconds":             func(s *workflows.Schedule) { s.Cron, s.Every = "", time.Second },
+		"jitter":                    func(s *workflows.Schedule) { s.Jitter = 13 * time.Hour },
+		"catch-up":                  func(s *workflows.Schedule) { s.CatchUp = time.Second },
+		"must not have a fixed end": func(s *workflows.Schedule) { s.Refresh.To = time.Now() },
+		"rank":                      func(s *workflows.Schedule) { s.Refresh.Rank = 0 },
 	} {
 		s := nightly()
 		change(&s)
