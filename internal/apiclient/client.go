@@ -36,8 +36,8 @@ func New(o Options) *Client {
 	}}
 }
 
-// mostAnswer limits the size of a response, in bytes.
-const mostAnswer = 64 << 20
+// maxResponse limits the size of a response, in bytes.
+const maxResponse = 64 << 20
 
 // Do sends a request, decodes its response and returns the response headers.
 // body and answer may be nil. A refused request returns a *Problem.
@@ -73,7 +73,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 		return nil, &Unreachable{URL: c.options.URL, Err: err}
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
 		return resp.Header, fmt.Errorf("%s %s: read the response: %w", method, path, err)
 	}

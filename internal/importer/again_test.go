@@ -54,7 +54,7 @@ func TestImportingAgainChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTwoFirstImportsAtOnceAgreeOnTheTime(t *testing.T) {
+func TestConcurrent_first_imports_agree_on_the_time(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	path := file(t, "in.csv", []byte("user,item\nu,i\n"))
@@ -74,7 +74,7 @@ func TestTwoFirstImportsAtOnceAgreeOnTheTime(t *testing.T) {
 
 // For any order of imports with different ends, every row that any of them
 // covered is present, once.
-func TestUntilLosesNothing(t *testing.T) {
+func TestUntil_loses_no_rows(t *testing.T) {
 	t.Parallel()
 	path := file(t, "in.csv", days(6))
 	at := func(day, hour int) time.Time { return time.Date(2017, 12, day, hour, 0, 0, 0, time.UTC) }

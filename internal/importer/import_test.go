@@ -38,7 +38,7 @@ func zst(t testing.TB, b []byte) []byte {
 }
 
 // Every common kind of file, with the expected result.
-func TestReadsWhatPeopleExport(t *testing.T) {
+func TestImport_reads_common_exports(t *testing.T) {
 	t.Parallel()
 	const now = "@2026-11-25T12:00:00"
 	for name, c := range map[string]struct {
@@ -144,7 +144,7 @@ func repeat(s string, n int) []string {
 	return out
 }
 
-func TestRefusesWhatItCannotUnderstand(t *testing.T) {
+func TestImport_rejects_unreadable_files(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		in      []byte
@@ -207,7 +207,7 @@ func damage(b []byte) []byte {
 	return b
 }
 
-func TestNamesTheLineWhereAStreamEnds(t *testing.T) {
+func TestImport_names_the_line_of_a_truncated_stream(t *testing.T) {
 	t.Parallel()
 	_, err := Import(t.Context(), newMemory(), file(t, "cut.csv.gz", gz(t, noise(t))[:50_000]), options(t))
 	require.Regexp(t, `cut\.csv\.gz:[1-9][0-9]{3}: the gzip stream ends too early`, err.Error())
@@ -234,7 +234,7 @@ func TestImportsMovieLens(t *testing.T) {
 	}, m.items(t))
 }
 
-func TestTakesACatalogueAsItems(t *testing.T) {
+func TestImport_detects_a_catalog(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		in   string
@@ -260,7 +260,7 @@ func TestTakesACatalogueAsItems(t *testing.T) {
 }
 
 // What a version could not store is rejected here, not when it is loaded.
-func TestRefusesItemsThatNoVersionCouldHold(t *testing.T) {
+func TestImport_rejects_items_that_a_version_cannot_store(t *testing.T) {
 	t.Parallel()
 	rows := []string{
 		"a,fine,things,x|y",
@@ -345,7 +345,7 @@ func TestKeepsRejectedRows(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), st.Mode().Perm())
 }
 
-func TestFailsPastMaxRejectsAndImportsTheRest(t *testing.T) {
+func TestImport_fails_past_max_rejects_and_imports_the_rest(t *testing.T) {
 	t.Parallel()
 	body := []byte("user,item\n,1\nu,i\n,2\n")
 	for _, c := range []struct {

