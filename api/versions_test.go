@@ -74,7 +74,7 @@ func TestVersions(t *testing.T) {
 		path := fmt.Sprintf("/versions/%d", id)
 		return h.Do("DELETE", path, nil, "If-Match: "+h.etag(path))
 	}
-	require.Equal(t, "delete version 3: it is pinned; unpin it first", remove(3).problem(t).Detail)
+	require.Equal(t, "delete version 3: it is pinned; unpin it first", remove(3).Problem(t).Detail)
 	require.Equal(t, "delete version 1: it is live; promote another version first", remove(1).problem(t).Detail)
 	require.Equal(t, http.StatusOK, h.do("PUT", "/versions/3/pin", `{"pinned":false}`, "If-Match: "+h.etag("/versions/3")).status)
 	var gone recsys.Version

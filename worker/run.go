@@ -100,7 +100,7 @@ func serve(ctx context.Context, log *slog.Logger, c config.Worker, p *pulse, tem
 	w := worker.New(temporal, c.Temporal.TaskQueue, worker.Options{
 		// The build is reported and not used for routing: the replay tests find
 		// changes that break a running workflow
-		// (docs/decisions/0702-worker-versions.md).
+		// (docs/decisions/0013-worker-versions.md).
 		DeploymentOptions: worker.DeploymentOptions{
 			Version: worker.WorkerDeploymentVersion{DeploymentName: deployment, BuildID: build},
 		},

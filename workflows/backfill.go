@@ -68,7 +68,7 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	if ctx.Err() == nil && plan.Count.Pending > len(plan.Slices) {
 		// No slice is running at this point, because a child does not outlive
 		// this run: once in slicesPerRun slices the backfill waits for all of
-		// them (docs/decisions/1001-a-backfill-and-its-history.md).
+		// them (docs/decisions/0019-backfills-and-their-ledger.md).
 		return workflow.NewContinueAsNewError(ctx, Backfill, in)
 	}
 	return b.end(ctx, nil)

@@ -31,7 +31,7 @@ type Interest struct {
 }
 
 // DefaultInterest is the default of a training
-// (docs/decisions/0203-interest-defaults.md).
+// (docs/decisions/0008-interest-defaults.md).
 func DefaultInterest() Interest {
 	return Interest{
 		Weights:         map[string]float64{View: 1, Click: 1, AddToCart: 3, Purchase: 5, Rating: 1, Impression: 0},

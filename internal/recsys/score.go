@@ -4,7 +4,7 @@ package recsys
 // items are ranked. Products of two float32 are exact in a float64 and are
 // added in order, so the result is the same on every machine; in the database's
 // process it would depend on the processor
-// (docs/decisions/0911-search-in-memory.md).
+// (docs/decisions/0017-search-in-memory.md).
 func Score(a, b []float32) float64 {
 	b = b[:len(a)]
 	sum := 0.0

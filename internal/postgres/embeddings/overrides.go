@@ -8,7 +8,7 @@ import (
 
 // Overrides in item_state apply on top of the version: to the displayed fields,
 // the availability, and the categories and tags that filters match
-// (docs/decisions/1011-overrides.md).
+// (docs/decisions/0018-overrides.md).
 
 // withOverrides joins the overrides of items i.
 const withOverrides = "LEFT JOIN recflow.item_state st ON st.item_id = i.item_id"

@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Limits of a search through the graph; docs/decisions/0302-filtered-search.md
+// Limits of a search through the graph; docs/decisions/0010-search-in-postgres.md
 // has the measurements.
 const (
 	maxEF = 1000 // pgvector's own limit
@@ -101,7 +101,7 @@ func (p plan) settings() (string, []any) {
 // statement returns the search for candidates; scoreHits ranks them. In the
 // exact form, + 0 turns the distance into an expression that no index supports,
 // each row is measured once, and the sorted rows are narrow: the other columns
-// are read for the result only (docs/decisions/0303-the-exact-scan.md).
+// are read for the result only (docs/decisions/0010-search-in-postgres.md).
 func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 	b := builder{args: []any{pgvector.NewVector(q.Vector)}}
 	schema := postgres.SchemaOf(v.ID)

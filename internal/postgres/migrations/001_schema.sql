@@ -299,7 +299,7 @@ CREATE INDEX backfill_slices_range ON recflow.backfill_slices (slice_to);
 
 -- Support for one database user per component: the two changes that a component
 -- may request but not make itself are functions that run with the owner's
--- privileges and check the invariants (docs/decisions/1101-database-users.md).
+-- privileges and check the invariants (docs/decisions/0021-database-users.md).
 
 -- The version that a rollback returns to, and the entry below it.
 CREATE FUNCTION recflow.previous_live(OUT version_id bigint, OUT below bigint) RETURNS SETOF record
