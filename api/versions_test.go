@@ -75,8 +75,8 @@ func TestVersions(t *testing.T) {
 		return h.Do("DELETE", path, nil, "If-Match: "+h.etag(path))
 	}
 	require.Equal(t, "delete version 3: it is pinned; unpin it first", remove(3).Problem(t).Detail)
-	require.Equal(t, "delete version 1: it is live; promote another version first", remove(1).problem(t).Detail)
-	require.Equal(t, http.StatusOK, h.do("PUT", "/versions/3/pin", `{"pinned":false}`, "If-Match: "+h.etag("/versions/3")).status)
+	require.Equal(t, "delete version 1: it is live; promote another version first", remove(1).Problem(t).Detail)
+	require.Equal(t, http.StatusOK, h.Do("PUT", "/versions/3/pin", `{"pinned":false}`, "If-Match: "+h.etag("/versions/3")).Status)
 	var gone recsys.Version
 	remove(3).Into(t, &gone)
 	require.Equal(t, recsys.Dropped, gone.State)

@@ -10,38 +10,37 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Pauses after a call with failed records: the first, and the longest.
+// First and longest pause after a call with failed records.
 const (
 	putPause    = 50 * time.Millisecond
 	maxPutPause = 2 * time.Second
 )
 
-// PutResult is what became of one record: where it is, or why it is not known to
-// be there.
+// PutResult is the outcome of one record: its position, or the error.
 type PutResult struct {
 	Shard          string // of Kinesis
 	SequenceNumber string // of Kinesis
 	Err            error
 }
 
-// batchPut puts records by calls that take many of them and can succeed for
-// some: only those that failed are put again, after a jittered pause.
+// batchPut writes records with a batch API that can fail for some of them. Only
+// failed records are sent again, after a jittered pause.
 type batchPut[R any] struct {
-	to         string         // for errors, such as "stream events"
-	maxRecords int            // of one call
-	maxBytes   int            // of one call; no record is larger
+	to         string         // used in errors, such as "stream events"
+	maxRecords int            // per call
+	maxBytes   int            // per call; no record is larger
 	size       func(R) int    // bytes of a record
-	key        func(R) string // records of one key are put in the order given; nil: order does not matter
+	key        func(R) string // records with the same key are put in order; nil: order does not matter
 
-	// call makes one call. It returns one result each, in the order of the
-	// records, or the error of the call as a whole.
+	// call makes one API call. It returns one result per record, in order, or an
+	// error for the whole call.
 	call func(context.Context, []R) ([]PutResult, error)
 }
 
-// put puts records until all are put, a call fails as a whole, or ctx ends; it
-// gives up when ctx would end during a pause. It returns one result each, in the
-// order of the records. A call that fails as a whole is not repeated: the SDK has
-// done that.
+// put writes records until all are written, a call fails as a whole, or ctx ends.
+// It stops early when ctx would end during a pause. It returns one result per
+// record, in order. A call that fails as a whole is not repeated: the SDK has
+// already retried it.
 func (b *batchPut[R]) put(ctx context.Context, records []R) ([]PutResult, error) {
 	p := putting[R]{batchPut: b, records: records, results: make([]PutResult, len(records))}
 	p.enqueue()
@@ -56,16 +55,16 @@ func (b *batchPut[R]) put(ctx context.Context, records []R) ([]PutResult, error)
 	return p.results, err
 }
 
-// putting is one put under way.
+// putting is the state of one put.
 type putting[R any] struct {
 	*batchPut[R]
 	records []R
 	results []PutResult
 
-	// queues has the indexes of what is left of each key, in order. A call may hold
-	// the first record of each queue and no other: it could fail for one record and
-	// succeed for a later one of the same key. The queue whose turn is next comes
-	// first.
+	// queues has the indexes of the remaining records of each key, in order. A call
+	// contains only the first record of each queue: otherwise it could fail for a
+	// record and succeed for a later one with the same key. Queues are ordered by
+	// their next turn.
 	queues [][]int
 }
 
@@ -86,8 +85,8 @@ func (p *putting[R]) enqueue() {
 	}
 }
 
-// run makes calls until the queues are empty. On an error they hold what is not
-// known to be put.
+// run makes calls until the queues are empty. On an error the queues contain the
+// records not known to be written.
 func (p *putting[R]) run(ctx context.Context) error {
 	pause := putPause
 	for len(p.queues) > 0 {
@@ -108,12 +107,12 @@ func (p *putting[R]) run(ctx context.Context) error {
 	return nil
 }
 
-// fit is how many queues have their first record in the next call.
+// fit returns how many queues have their first record in the next call.
 func (p *putting[R]) fit() (n int) {
 	bytes := 0
 	for n < len(p.queues) && n < p.maxRecords {
 		if bytes += p.size(p.records[p.queues[n][0]]); bytes > p.maxBytes {
-			break // not at the first: a record is smaller than a call
+			break // never the first: a record is smaller than a call
 		}
 		n++
 	}
@@ -121,8 +120,7 @@ func (p *putting[R]) fit() (n int) {
 }
 
 // step makes one call with the first record of the first n queues. Queues with a
-// failed record come first afterwards, since they are behind. failed is the error
-// of one failed record.
+// failed record move to the front. failed is the error of one failed record.
 func (p *putting[R]) step(ctx context.Context, n int) (failed, err error) {
 	records := make([]R, n)
 	for i, q := range p.queues[:n] {
@@ -155,8 +153,8 @@ func recordError(code, message *string) error {
 	return &smithy.GenericAPIError{Code: aws.ToString(code), Message: aws.ToString(message)}
 }
 
-// waitFor pauses. It returns an error when ctx ends, at once when it would end
-// during the pause: what is left of the time is for telling the caller.
+// waitFor pauses. It returns an error when ctx ends, or at once when ctx would end
+// during the pause, so that the caller has time to report it.
 func waitFor(ctx context.Context, pause time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return context.DeadlineExceeded

@@ -14,15 +14,15 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// sink is a service that takes texts, at most five of ten bytes a call. A text is
-// its key, then its number.
+// sink is a service that accepts texts, at most five of ten bytes per call. A text
+// is its key followed by its number.
 type sink struct {
 	calls [][]string
-	at    []time.Time // of each call
-	took  []string    // what was put, in its order
+	at    []time.Time // per call
+	took  []string    // texts put, in order
 
 	refuse func(text string) error // of a record; nil: none
-	err    error                   // of a call as a whole
+	err    error                   // of a whole call
 }
 
 func (s *sink) call(_ context.Context, texts []string) ([]PutResult, error) {
@@ -53,7 +53,7 @@ func (s *sink) ordered() *batchPut[string] {
 	return b
 }
 
-// once refuses each of the texts the first time.
+// once fails each text the first time.
 func once(texts ...string) func(string) error {
 	left := map[string]bool{}
 	for _, text := range texts {
@@ -173,12 +173,12 @@ func TestBatchPut_gives_up_in_time_and_names_what_is_not_put(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		results, err := s.ordered().put(ctx, []string{"a1", "b1", "b2", "c1"})
-		require.NoError(t, ctx.Err(), "it ends before its time is over")
+		require.NoError(t, ctx.Err(), "it returns before its deadline")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.True(t, Throttled(err))
 		require.NoError(t, results[0].Err)
 		require.Equal(t, recordError(&code, nil), results[1].Err, "its own error")
-		require.ErrorIs(t, results[2].Err, context.DeadlineExceeded, "held back behind the failed one")
+		require.ErrorIs(t, results[2].Err, context.DeadlineExceeded, "behind the failed one")
 		require.NoError(t, results[3].Err)
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestBatchPut_ends_with_a_call_that_fails_as_a_whole(t *testing.T) {
 	results, err := s.batch().put(t.Context(), []string{"a", "b", "c", "d", "e", "f"})
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 	require.EqualError(t, err, "put 5 records to sink: "+recsys.ErrNotFound.Error())
-	require.Len(t, s.calls, 1, "the SDK has repeated it")
+	require.Len(t, s.calls, 1, "the SDK has retried it")
 	for _, r := range results {
 		require.Equal(t, err, r.Err)
 	}

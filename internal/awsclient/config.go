@@ -16,36 +16,35 @@ import (
 )
 
 const (
-	maxAttempts = 4               // attempts of one call, the first included
+	maxAttempts = 4               // attempts per call, including the first
 	maxBackoff  = 5 * time.Second // longest pause between two attempts
 
-	// headerTimeout bounds the wait for the first byte of an answer. Bodies have
-	// no time limit of their own: a large object takes what it takes, bounded by
-	// the context.
+	// headerTimeout limits the wait for response headers. Bodies have no time limit
+	// of their own because large objects take long; the context limits them.
 	headerTimeout = 30 * time.Second
 
 	// idleConns lets parallel loads reuse connections; the default is 10.
 	idleConns = 64
 )
 
-// Options overrides single values of the standard AWS environment. An empty
-// field leaves the decision to the environment.
+// Options overrides values of the standard AWS environment. An empty field uses the
+// environment.
 type Options struct {
 	Region           string // e.g. eu-central-1
-	AccessKeyID      string // used with SecretAccessKey, or not at all
+	AccessKeyID      string // required when SecretAccessKey is set, and only then
 	SecretAccessKey  string
-	SessionToken     string // of credentials that end; may be empty
+	SessionToken     string // of temporary credentials; may be empty
 	S3Endpoint       string // URL; implies path-style addressing
 	GlueEndpoint     string // URL
 	KinesisEndpoint  string // URL
 	FirehoseEndpoint string // URL
 	SNSEndpoint      string // URL
 
-	Log *slog.Logger // gets what the SDK would print on stderr, as debug records; nil discards it
+	Log *slog.Logger // receives the SDK's messages as debug records; nil discards them
 }
 
-// OptionsFrom picks the overrides out of variables with the standard AWS names,
-// such as those the local stack hands to its clients.
+// OptionsFrom reads overrides from variables with the standard AWS names, such as
+// those the local stack passes to its clients.
 func OptionsFrom(vars map[string]string) Options {
 	return Options{
 		Region:           vars["AWS_REGION"],
@@ -60,15 +59,16 @@ func OptionsFrom(vars map[string]string) Options {
 	}
 }
 
-// Config is where clients come from: credentials, region, retries and HTTP
-// settings, shared by all of them.
+// Config creates clients. They share its credentials, region, retries and HTTP
+// settings.
 type Config struct {
 	aws     aws.Config
 	options Options
 }
 
-// Load reads the standard AWS environment under the given overrides. It fails
-// when no region can be found; credentials are looked up at the first call.
+// Load reads the standard AWS environment with the given overrides applied. It
+// returns an error when no region is set; credentials are resolved on the first
+// call.
 func Load(ctx context.Context, o Options) (Config, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithRetryer(newRetryer),
@@ -95,13 +95,13 @@ func Load(ctx context.Context, o Options) (Config, error) {
 	return Config{aws: c, options: o}, nil
 }
 
-// SDK is the SDK's own configuration, for a client of a service that recflow only
-// looks at (internal/awsdoctor). Endpoints are those of the environment.
+// SDK returns the SDK's configuration, for clients of services that recflow only
+// inspects (internal/awsdoctor). Endpoints are those of the environment.
 func (c Config) SDK() aws.Config { return c.aws }
 
-// debugLog takes what the SDK would print on stderr. Its errors come back from the
-// calls; the rest is of no use to a person (such as a body it could not discard,
-// after every HEAD answered by an emulator).
+// debugLog logs the SDK's messages at debug level. Calls return their errors; the
+// remaining messages are noise (such as a body that could not be discarded after
+// every HEAD to an emulator).
 func debugLog(log *slog.Logger) logging.Logger {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

@@ -11,9 +11,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Codes of answers that repeating the call cannot change. Everything else is
-// worth another attempt later: throttling, 5xx, lost connections, and Glue's
-// ConcurrentRunsExceededException, which ends when another run does.
+// Error codes for which a retry of the call cannot succeed. Everything else may be
+// retried: throttling, 5xx, lost connections, and Glue's
+// ConcurrentRunsExceededException, which clears when another run ends.
 var (
 	notFoundCodes = []string{
 		"EntityNotFoundException", // Glue: job or run
@@ -27,16 +27,17 @@ var (
 		"UnknownOperationException", "KeyTooLongError",
 		"AuthorizationError", "InvalidParameter", // SNS
 	}
-	// preconditionCodes: the object exists already, or changed under a reader.
+	// preconditionCodes mean that the object already exists, or changed while it
+	// was read.
 	preconditionCodes = []string{"PreconditionFailed"}
 )
 
-// ErrTooLarge says that an object is larger than the caller accepts.
+// ErrTooLarge means that an object is larger than the caller's limit.
 var ErrTooLarge = errors.New("object too large")
 
-// Retryable tells whether the same call can succeed later. A cancelled context,
-// something that does not exist, a lost compare-and-set and input that AWS
-// refuses are final; everything else, known or unknown, is not.
+// Retryable reports whether the same call can succeed later. A cancelled context, a
+// missing resource, a failed conditional write and invalid input are final; all
+// other errors are retryable.
 func Retryable(err error) bool {
 	switch {
 	case err == nil,
@@ -49,20 +50,19 @@ func Retryable(err error) bool {
 	return !hasCode(err, permanentCodes)
 }
 
-// ConcurrentRunsExceeded tells whether Glue refused a run because the job
-// already has as many as it may have. Wait for one to end.
+// ConcurrentRunsExceeded reports whether Glue rejected a run because the job is at
+// its maximum number of concurrent runs. Wait for one to end.
 func ConcurrentRunsExceeded(err error) bool {
 	return hasCode(err, []string{"ConcurrentRunsExceededException"})
 }
 
-// Throttled tells whether AWS refused a call, or a record of one, because there
-// were too many.
+// Throttled reports whether AWS throttled a call or one of its records.
 func Throttled(err error) bool {
 	return hasCode(err, []string{"ProvisionedThroughputExceededException", "ThrottlingException", "LimitExceededException", "KMSThrottlingException"})
 }
 
-// translate says what was being done and gives the errors that callers act on
-// their domain sentinel beside the SDK's error.
+// translate wraps the SDK's error with the operation and, for errors that callers
+// handle, with the matching domain sentinel.
 func translate(err error, format string, args ...any) error {
 	doing := fmt.Sprintf(format, args...)
 	switch {

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
-// Limits of one record and one call of Firehose.
+// Limits of one Firehose record and one call.
 const (
 	MaxDeliveryRecord = 1000 << 10 // bytes
 
@@ -17,7 +17,7 @@ const (
 	maxDeliverBytes   = 4 << 20
 )
 
-// Firehose puts records on delivery streams.
+// Firehose writes records to delivery streams.
 type Firehose struct{ client *firehose.Client }
 
 // NewFirehose returns a client.
@@ -29,14 +29,13 @@ func NewFirehose(c Config) *Firehose {
 	})}
 }
 
-// Put puts records on a delivery stream, in calls of at most 500 records and
-// 4 MiB. A call can succeed for some of its records: only those that failed are
-// sent again, after a jittered pause, for as long as ctx allows. It returns the
-// indexes of the records that are not known to be there, in order, and why not; a
-// call that fails as a whole has been retried by the SDK already, and the calls
-// after it are not made.
+// Put writes records to a delivery stream, in calls of at most 500 records and 4
+// MiB. A call can fail for some of its records: only those are sent again, after a
+// jittered pause, until ctx ends. It returns the indexes of the records not known
+// to be written, in order, and the error. The SDK has already retried a call that
+// fails as a whole; no further calls are made after one.
 //
-// A record of more than MaxDeliveryRecord bytes is refused with its index before
+// A record of more than MaxDeliveryRecord bytes is rejected with its index before
 // anything is sent (ErrTooLarge).
 func (f *Firehose) Put(ctx context.Context, stream string, records [][]byte) (failed []int, err error) {
 	for i, r := range records {

@@ -24,23 +24,23 @@ import (
 
 const unavailable = "ServiceUnavailableException"
 
-// delivery is a delivery stream "s" and what its server saw.
+// delivery is a delivery stream "s" and the requests its server received.
 type delivery struct {
 	client *awsclient.Firehose
 	bucket *firehosetest.Bucket
 	server *firehose.Server
 
 	mu    sync.Mutex
-	fault firehose.Fault // nil: nothing goes wrong
+	fault firehose.Fault // nil: no faults
 	calls [][][]byte
 }
 
-// fail has the server fail as fault says. The test fails when it never does.
+// fail makes the server fail with fault. The test fails if that never happens.
 func (d *delivery) fail(t *testing.T, kind string, fault firehose.Fault) {
 	d.fault = firehosetest.Counted(harnesstest.CountFaults(t, kind), fault)
 }
 
-// newDelivery serves a delivery stream, through wrap where it is not nil.
+// newDelivery serves a delivery stream, through wrap if it is not nil.
 func newDelivery(t *testing.T, wrap func(http.Handler) http.Handler) *delivery {
 	t.Helper()
 	d := &delivery{bucket: firehosetest.NewBucket()}
@@ -71,7 +71,7 @@ func newDelivery(t *testing.T, wrap func(http.Handler) http.Handler) *delivery {
 	return d
 }
 
-// seen counts how often the server saw each record.
+// seen counts how often the server received each record.
 func (d *delivery) seen() map[string]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,7 +84,7 @@ func (d *delivery) seen() map[string]int {
 	return seen
 }
 
-// delivered waits for n lines and returns all, sorted.
+// delivered waits for n lines and returns all of them, sorted.
 func (d *delivery) delivered(t *testing.T, n int) []string {
 	t.Helper()
 	require.Eventually(t, func() bool { return len(d.bucket.Lines("out/")) >= n }, 20*time.Second, 2*time.Millisecond)
@@ -146,7 +146,7 @@ func TestFirehose_names_what_keeps_failing_before_the_deadline(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	failed, err := d.client.Put(ctx, "s", records)
-	require.NoError(t, ctx.Err(), "it ends before its time is over")
+	require.NoError(t, ctx.Err(), "it returns before its deadline")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "InternalFailure")
 	require.True(t, awsclient.Retryable(err))
@@ -169,7 +169,7 @@ func TestFirehose_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
 	})
 	records, texts := numbered(2)
 	failed, err := d.client.Put(t.Context(), "s", records)
-	require.NoError(t, err, "throttling passes")
+	require.NoError(t, err, "throttling ends")
 	require.Empty(t, failed)
 	require.Len(t, d.calls, 3)
 	require.Equal(t, texts, d.delivered(t, 2))
@@ -180,7 +180,7 @@ func TestFirehose_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
 	require.ErrorContains(t, err, unavailable)
 	require.True(t, awsclient.Retryable(err))
 	require.Len(t, failed, 501)
-	require.Len(t, d.calls, 3+4, "the calls after it are not made")
+	require.Len(t, d.calls, 3+4, "no call follows it")
 }
 
 func TestFirehose_says_that_there_is_no_such_stream(t *testing.T) {
@@ -204,10 +204,10 @@ func TestFirehose_counts_a_lost_answer_as_a_failure_and_loses_nothing(t *testing
 	failed, err := d.client.Put(t.Context(), "s", records)
 	require.NoError(t, err)
 	require.Empty(t, failed)
-	require.Equal(t, texts, slices.Compact(d.delivered(t, 6)), "twice, since nobody could know")
+	require.Equal(t, texts, slices.Compact(d.delivered(t, 6)), "twice, because the first response was lost")
 }
 
-// forgetful loses the first answer after the work is done.
+// forgetful drops the first response after the call was carried out.
 type forgetful struct {
 	http.ResponseWriter
 	once   *sync.Once
@@ -237,7 +237,7 @@ func TestFirehose_keeps_within_500_records_and_4_MiB_a_call(t *testing.T) {
 		r[len(r)-1] = '\n'
 		large = append(large, r)
 	}
-	// Four of them leave 96 KiB of a call: exactly room for this one.
+	// Four of them leave 96 KiB of a call: exactly enough for this one.
 	large = slices.Insert(large, 4, append(bytes.Repeat([]byte("z"), 4<<20-4*awsclient.MaxDeliveryRecord-1), '\n'))
 	_, err = d.client.Put(t.Context(), "s", large)
 	require.NoError(t, err)

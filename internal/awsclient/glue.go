@@ -14,17 +14,17 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Arguments that name a run. The job reads the first; both are read back from
-// Glue to find a run that was started earlier.
+// Arguments that identify a run. The job reads the first; both are read back from
+// Glue to find a run started earlier.
 const (
 	RunIDArgument = "--run_id"
 	OwnerArgument = "--owner"
 )
 
-// GlueState is where a job run is in its life.
+// GlueState is the state of a job run.
 type GlueState string
 
-// Over tells whether the run has ended, well or not.
+// Over reports whether the run has ended, successfully or not.
 func (s GlueState) Over() bool {
 	switch types.JobRunState(s) {
 	case types.JobRunStateSucceeded, types.JobRunStateFailed, types.JobRunStateStopped,
@@ -34,25 +34,25 @@ func (s GlueState) Over() bool {
 	return false // STARTING, RUNNING, STOPPING, WAITING, and any state added later
 }
 
-// Succeeded tells whether the run has ended well.
+// Succeeded reports whether the run ended successfully.
 func (s GlueState) Succeeded() bool { return s == GlueState(types.JobRunStateSucceeded) }
 
 // GlueRun is one run of the training job.
 type GlueRun struct {
 	ID        string // Glue's id, jr_…
 	State     GlueState
-	Message   string // Glue's error message; empty unless the run ended badly
+	Message   string // Glue's error message; empty unless the run failed
 	Started   time.Time
-	Completed time.Time // zero while the run goes on
+	Completed time.Time // zero while the run is active
 
 	// ExecutionSeconds is the time that Glue bills.
 	ExecutionSeconds int32
 
-	RunID string // our id of the training, from the arguments
+	RunID string // our training ID, from the arguments
 	Owner string // who started it (workflow id/run id), from the arguments
 }
 
-// Glue is one job.
+// Glue is a client of one job.
 type Glue struct {
 	client *glue.Client
 	job    string
@@ -68,12 +68,12 @@ func NewGlue(c Config, job string) *Glue {
 	return &Glue{client: client, job: job}
 }
 
-// Job is the name of the job.
+// Job returns the name of the job.
 func (g *Glue) Job() string { return g.job }
 
-// Start starts a run and returns Glue's id of it. Argument names include the two
-// dashes. The call is sent once: after an error that is not an answer of Glue the
-// run may exist, so call FindRun before starting again.
+// Start starts a run and returns its Glue ID. Argument names include the two
+// dashes. The call is sent once: if it fails without a response from Glue, the run
+// may exist, so call FindRun before starting again.
 func (g *Glue) Start(ctx context.Context, arguments map[string]string) (string, error) {
 	once := func(o *glue.Options) { o.Retryer = aws.NopRetryer{} }
 	out, err := g.client.StartJobRun(ctx, &glue.StartJobRunInput{JobName: &g.job, Arguments: arguments}, once)
@@ -83,20 +83,20 @@ func (g *Glue) Start(ctx context.Context, arguments map[string]string) (string, 
 	return aws.ToString(out.JobRunId), nil
 }
 
-// Get returns a run by Glue's id. recsys.ErrNotFound when Glue has none.
+// Get returns a run by its Glue ID, or recsys.ErrNotFound.
 func (g *Glue) Get(ctx context.Context, id string) (GlueRun, error) {
 	out, err := g.client.GetJobRun(ctx, &glue.GetJobRunInput{JobName: &g.job, RunId: &id})
 	if err != nil {
 		return GlueRun{}, translate(err, "get Glue run %s", id)
 	}
 	if out.JobRun == nil {
-		return GlueRun{}, fmt.Errorf("get Glue run %s: the answer holds no run", id)
+		return GlueRun{}, fmt.Errorf("get Glue run %s: the response has no run", id)
 	}
 	return glueRun(*out.JobRun), nil
 }
 
-// Runs yields the runs that Glue remembers (90 days on AWS), the newest first,
-// reading page by page. It ends after the first error.
+// Runs yields the job's runs (Glue retains them for 90 days on AWS), newest first,
+// page by page. It stops after the first error.
 func (g *Glue) Runs(ctx context.Context) iter.Seq2[GlueRun, error] {
 	return func(yield func(GlueRun, error) bool) {
 		pages := glue.NewGetJobRunsPaginator(g.client, &glue.GetJobRunsInput{JobName: &g.job})
@@ -115,9 +115,9 @@ func (g *Glue) Runs(ctx context.Context) iter.Seq2[GlueRun, error] {
 	}
 }
 
-// FindRun looks for the run that was started with --run_id runID: one that is
-// under way or succeeded when there is one, else the newest that ended badly.
-// recsys.ErrNotFound when there is none.
+// FindRun finds the run started with --run_id runID: one that is active or
+// succeeded if there is one, otherwise the newest failed one. It returns
+// recsys.ErrNotFound if there is none.
 func (g *Glue) FindRun(ctx context.Context, runID string) (GlueRun, error) {
 	var newest GlueRun
 	for r, err := range g.Runs(ctx) {
@@ -138,8 +138,8 @@ func (g *Glue) FindRun(ctx context.Context, runID string) (GlueRun, error) {
 	return newest, nil
 }
 
-// Stop asks Glue to stop a run and returns before it has stopped. A run that is
-// already over is left as it is; that is not an error.
+// Stop asks Glue to stop a run and returns before it has stopped. Stopping a run
+// that has already ended is not an error.
 func (g *Glue) Stop(ctx context.Context, id string) error {
 	out, err := g.client.BatchStopJobRun(ctx, &glue.BatchStopJobRunInput{JobName: &g.job, JobRunIds: []string{id}})
 	if err != nil {

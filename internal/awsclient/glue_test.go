@@ -13,7 +13,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// waits is a job that goes on until it is stopped.
+// waits is a job that runs until it is stopped.
 const waits = "import time\nwhile True: time.sleep(60)"
 
 func TestGlue_starts_one_run_although_the_answer_is_lost(t *testing.T) {
@@ -25,7 +25,7 @@ func TestGlue_starts_one_run_although_the_answer_is_lost(t *testing.T) {
 	_, err := c.Start(ctx, map[string]string{"--run_id": "r1"})
 	require.Error(t, err)
 	require.True(t, awsclient.Retryable(err))
-	require.Equal(t, 1, e.Faults.Calls("StartJobRun"), "the SDK sent it again")
+	require.Equal(t, 1, e.Faults.Calls("StartJobRun"), "the SDK retried it")
 
 	r, err := c.FindRun(ctx, "r1")
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestGlue_calls_throttling_of_a_start_retryable(t *testing.T) {
 
 func TestGlue_finds_the_run_that_counts(t *testing.T) {
 	t.Parallel()
-	// The job fails, until it is told to go on for ever.
+	// The job fails, unless it is started with --wait.
 	script := "import sys, time\nif '--wait' not in sys.argv: sys.exit(1)\n" + waits
 	e := gluetest.New(t, gluetest.Options{Script: script, Job: glue.Job{MaxConcurrentRuns: 3}})
 	c, ctx := e.Client(t), t.Context()
@@ -77,13 +77,13 @@ func TestGlue_finds_the_run_that_counts(t *testing.T) {
 	second := fail()
 	r, err := c.FindRun(ctx, "r")
 	require.NoError(t, err)
-	require.Equal(t, second, r.ID, "the newest, where all ended badly")
+	require.Equal(t, second, r.ID, "the newest, when all failed")
 
 	live := run(map[string]string{"--run_id": "r", "--wait": "1"})
 	fail()
 	r, err = c.FindRun(ctx, "r")
 	require.NoError(t, err)
-	require.Equal(t, live, r.ID, "the one under way, whatever came after it")
+	require.Equal(t, live, r.ID, "the active one, even if a newer one failed")
 }
 
 func TestGlue_stop_says_when_there_is_no_such_run(t *testing.T) {

@@ -13,21 +13,21 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Kinesis is one stream.
+// Kinesis is a client of one stream.
 type Kinesis struct {
 	client *kinesis.Client
 	stream string
 }
 
 // StreamInfo describes a stream. ARN and CreatedAt together identify it: a stream
-// deleted and made again under its name has another CreatedAt.
+// deleted and created again with the same name has another CreatedAt.
 type StreamInfo struct {
 	Name      string
 	ARN       string
 	Active    bool // records can be put
 	CreatedAt time.Time
-	Shards    int           // open ones
-	Retention time.Duration // records are dropped when they are this old
+	Shards    int           // open shards
+	Retention time.Duration // retention
 }
 
 // NewKinesis returns a client of the stream named stream.
@@ -40,14 +40,14 @@ func NewKinesis(c Config, stream string) *Kinesis {
 	return &Kinesis{client: client, stream: stream}
 }
 
-// Stream is the name of the stream.
+// Stream returns the name of the stream.
 func (k *Kinesis) Stream() string { return k.stream }
 
-// API is the SDK's client, for what stands in for a consumer of AWS's own and so
-// speaks Kinesis itself: the local event source mapping.
+// API returns the SDK's client, for the local event source mapping, which calls
+// Kinesis directly as Lambda's does.
 func (k *Kinesis) API() *kinesis.Client { return k.client }
 
-// Describe returns what the stream is. recsys.ErrNotFound when there is none.
+// Describe describes the stream, or returns recsys.ErrNotFound.
 func (k *Kinesis) Describe(ctx context.Context) (StreamInfo, error) {
 	out, err := k.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &k.stream})
 	if err != nil {
@@ -55,7 +55,7 @@ func (k *Kinesis) Describe(ctx context.Context) (StreamInfo, error) {
 	}
 	d := out.StreamDescriptionSummary
 	if d == nil {
-		return StreamInfo{}, fmt.Errorf("describe stream %s: the answer holds no description", k.stream)
+		return StreamInfo{}, fmt.Errorf("describe stream %s: the response has no description", k.stream)
 	}
 	return StreamInfo{
 		Name:      k.stream,
@@ -67,9 +67,9 @@ func (k *Kinesis) Describe(ctx context.Context) (StreamInfo, error) {
 	}, nil
 }
 
-// EnsureStream creates the stream with that many shards unless there is one, and
-// waits until it takes records. An existing stream keeps the shards it has. The
-// local stack needs it; on AWS Terraform owns the stream.
+// EnsureStream creates the stream with the given number of shards if it does not
+// exist, and waits until it is active. An existing stream is unchanged. Only the
+// local stack calls it; on AWS Terraform creates the stream.
 func (k *Kinesis) EnsureStream(ctx context.Context, shards int) error {
 	const every = 100 * time.Millisecond
 	created := false
@@ -96,7 +96,8 @@ func (k *Kinesis) EnsureStream(ctx context.Context, shards int) error {
 	}
 }
 
-// create makes the stream; that another caller was faster is fine.
+// create creates the stream. It is not an error when another caller created it
+// first.
 func (k *Kinesis) create(ctx context.Context, shards int) error {
 	in := &kinesis.CreateStreamInput{StreamName: &k.stream, ShardCount: aws.Int32(int32(shards))}
 	_, err := k.client.CreateStream(ctx, in)

@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// Limits of one record and one call. Kinesis itself takes 10 MiB a call and, where
-// a stream allows it, 10 MiB a record; but a Lambda invocation takes 6 MB of
-// base64, so a larger record could never be handed to a function.
+// Limits of one record and one call. Kinesis accepts 10 MiB per call and, if the
+// stream allows it, 10 MiB per record; but a Lambda invocation payload is limited
+// to 6 MB of base64, so a larger record could never be delivered to a function.
 const (
 	MaxStreamRecord = 1 << 20 // bytes of data and partition key
 
@@ -23,29 +23,28 @@ const (
 
 // StreamRecord is one record to put.
 type StreamRecord struct {
-	PartitionKey string // 1 to 256 characters; records of one key keep their order
+	PartitionKey string // 1 to 256 characters; records with the same key keep their order
 	Data         []byte
 }
 
-// Put puts records and returns one result each, in their order. A call of Kinesis
-// can succeed for some of its records: only those that failed are sent again,
-// after a jittered pause, for as long as ctx allows. The error says why records
-// could not be put, and is nil when all were.
+// Put writes records and returns one result per record, in order. A call can fail
+// for some of its records: only those are sent again, after a jittered pause, until
+// ctx ends. The error is nil when all records were written.
 //
-// Records of one partition key enter the stream in the order given. Kinesis may
-// take a record and refuse the one before it, so a call never holds two of the
-// same key: a batch of few keys takes many calls.
+// Records with the same partition key enter the stream in order. Kinesis may accept
+// a record and reject the one before it, so a call never contains two with the same
+// key: a batch with few keys takes many calls.
 //
-// A call that fails as a whole has been retried by the SDK already and ends Put.
-// Its records may be in the stream although their results say otherwise, and a
-// retry by the SDK may have put them twice: consumers tell by the event's id.
+// The SDK has already retried a call that fails as a whole, and Put returns after
+// one. Its records may be in the stream even if their results have an error, and a
+// retry by the SDK may have written them twice: consumers deduplicate by event ID.
 //
-// A record with a bad key or of more than MaxStreamRecord bytes (ErrTooLarge) is
-// refused with its index before anything is sent; there are no results then.
+// A record with an invalid key or of more than MaxStreamRecord bytes (ErrTooLarge)
+// is rejected with its index before anything is sent; there are no results then.
 func (k *Kinesis) Put(ctx context.Context, records []StreamRecord) ([]PutResult, error) {
 	for i, r := range records {
 		if n := utf8.RuneCountInString(r.PartitionKey); n < 1 || n > maxPartitionKey {
-			return nil, fmt.Errorf("put record %d to stream %s: partition key of %d characters", i, k.stream, n)
+			return nil, fmt.Errorf("put record %d to stream %s: partition key has %d characters", i, k.stream, n)
 		}
 		if n := r.size(); n > MaxStreamRecord {
 			return nil, fmt.Errorf("put record %d of %d bytes to stream %s: %w", i, n, k.stream, ErrTooLarge)

@@ -26,7 +26,7 @@ func records(keys ...string) []awsclient.StreamRecord {
 	return all
 }
 
-// stored returns what a stream holds as "key=data" by partition key, in order.
+// stored returns the contents of a stream as "key=data" by partition key, in order.
 func stored(s *kinesistest.Server) map[string][]string {
 	all := map[string][]string{}
 	for _, r := range s.Records("events") {
@@ -97,7 +97,7 @@ func TestKinesis_says_which_records_were_not_put_when_the_time_is_over(t *testin
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, results[0].Err)
 	require.ErrorContains(t, results[1].Err, throttled)
-	require.Error(t, results[2].Err, "held back behind the failed one")
+	require.Error(t, results[2].Err, "behind the failed one")
 	require.NoError(t, results[3].Err)
 	require.Equal(t, map[string][]string{"good": {"0", "3"}}, stored(s))
 }
@@ -140,7 +140,7 @@ func TestKinesis_keeps_within_500_records_and_5_MiB_a_call(t *testing.T) {
 	}
 	_, err = k.Put(t.Context(), large)
 	require.NoError(t, err)
-	require.Equal(t, 3+3, s.Calls("PutRecords"), "five records of 1 MiB a call")
+	require.Equal(t, 3+3, s.Calls("PutRecords"), "five records of 1 MiB per call")
 }
 
 func TestKinesis_refuses_bad_records_before_anything_is_sent(t *testing.T) {

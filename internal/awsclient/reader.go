@@ -11,12 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// maxResumes bounds how often one Reader asks again after a body that broke off.
+// maxResumes limits how often one Reader resumes after a broken connection.
 const maxResumes = 4
 
-// Reader streams an object. A body that breaks off is resumed where it ended, on
-// the condition that the object is still the same one, so a reader never sees
-// bytes of two objects. It ends with io.EOF only after the last byte.
+// Reader streams an object. After a broken connection it resumes at the same byte
+// on condition that the object is unchanged, so a reader never returns bytes of two
+// objects. It returns io.EOF only after the last byte.
 type Reader struct {
 	ctx     context.Context
 	s3      *S3
@@ -26,8 +26,8 @@ type Reader struct {
 	resumes int   // since the last byte that arrived
 }
 
-// Open streams an object from the byte at offset. recsys.ErrNotFound when there
-// is none. The context bounds the whole read; close the Reader.
+// Open streams an object starting at offset, or returns recsys.ErrNotFound. The
+// context bounds the whole read; close the Reader.
 func (s *S3) Open(ctx context.Context, key string, offset int64) (*Reader, error) {
 	r := &Reader{ctx: ctx, s3: s, object: Object{Key: key}, offset: offset}
 	if err := r.request(); err != nil {
@@ -36,7 +36,7 @@ func (s *S3) Open(ctx context.Context, key string, offset int64) (*Reader, error
 	return r, nil
 }
 
-// Object describes what is being read: the size is that of the whole object.
+// Object describes the object; Size is that of the whole object.
 func (r *Reader) Object() Object { return r.object }
 
 // Read implements io.Reader.
@@ -46,7 +46,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		r.offset += int64(n)
 		if n > 0 {
 			r.resumes = 0
-			return n, nil // a failure comes again with the next read
+			return n, nil // a persistent failure occurs again on the next read
 		}
 		if err == nil {
 			return 0, nil
@@ -67,10 +67,10 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 }
 
-// Close ends the read. It does not wait for the rest of the body.
+// Close ends the read without reading the rest of the body.
 func (r *Reader) Close() error { return r.body.Close() }
 
-// request asks for the bytes from r.offset to the end.
+// request requests the bytes from r.offset to the end.
 func (r *Reader) request() error {
 	in := &s3.GetObjectInput{Bucket: &r.s3.bucket, Key: &r.object.Key}
 	if r.offset > 0 {
@@ -97,12 +97,12 @@ func (r *Reader) request() error {
 	return nil
 }
 
-// totalSize reads the size of the object from "bytes 5-9/10".
+// totalSize returns the object's size from "bytes 5-9/10".
 func totalSize(contentRange string) (int64, error) {
 	_, total, found := strings.Cut(contentRange, "/")
 	size, err := strconv.ParseInt(total, 10, 64)
 	if !found || err != nil {
-		return 0, fmt.Errorf("the answer is not a range: %q", contentRange)
+		return 0, fmt.Errorf("the response is not a range: %q", contentRange)
 	}
 	return size, nil
 }

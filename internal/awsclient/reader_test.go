@@ -91,8 +91,8 @@ func TestReader_does_not_mix_two_objects(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrConflict)
 }
 
-// breakingProxy returns a client whose first n downloads end after keep bytes,
-// and the count of downloads that did.
+// breakingProxy returns a client whose first n downloads end after keep bytes, and
+// a counter of those downloads.
 func breakingProxy(t *testing.T, bucket string, n int64, keep int) (*awsclient.S3, *atomic.Int64) {
 	t.Helper()
 	env := awstest.Env(t)

@@ -13,13 +13,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// S3 is one bucket.
+// S3 is a client of one bucket.
 type S3 struct {
 	client *s3.Client
 	bucket string
 }
 
-// Object describes what is stored under a key.
+// Object describes a stored object.
 type Object struct {
 	Key      string
 	Size     int64 // bytes
@@ -28,31 +28,31 @@ type Object struct {
 }
 
 // NewS3 returns a client of bucket. With an endpoint override, addresses are
-// path-style: a local endpoint has no name per bucket.
+// path-style because a local endpoint has no host name per bucket.
 func NewS3(c Config, bucket string) *S3 {
 	client := s3.NewFromConfig(c.aws, func(o *s3.Options) {
 		if c.options.S3Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.options.S3Endpoint)
 		}
 		o.UsePathStyle = o.BaseEndpoint != nil
-		// A ranged read has no checksum to compare; saying so each time is noise.
+		// A range read has no checksum to verify; a warning each time is noise.
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 	return &S3{client: client, bucket: bucket}
 }
 
-// Bucket is the name of the bucket.
+// Bucket returns the name of the bucket.
 func (s *S3) Bucket() string { return s.bucket }
 
-// EnsureBucket creates the bucket unless this account has it already. The local
-// stack needs it; on AWS Terraform owns the bucket.
+// EnsureBucket creates the bucket unless this account already owns it. Only the
+// local stack calls it; on AWS Terraform creates the bucket.
 func (s *S3) EnsureBucket(ctx context.Context) error {
 	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
 	if err == nil || !hasCode(err, notFoundCodes) {
 		return translate(err, "look for bucket %s", s.bucket)
 	}
 	in := &s3.CreateBucketInput{Bucket: &s.bucket}
-	if region := s.client.Options().Region; region != "us-east-1" { // the one region that must not be named
+	if region := s.client.Options().Region; region != "us-east-1" { // us-east-1 must not be named
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{
 			LocationConstraint: types.BucketLocationConstraint(region),
 		}
@@ -65,11 +65,11 @@ func (s *S3) EnsureBucket(ctx context.Context) error {
 	return translate(err, "create bucket %s", s.bucket)
 }
 
-// Stat describes an object. recsys.ErrNotFound when there is none.
+// Stat describes an object, or returns recsys.ErrNotFound.
 func (s *S3) Stat(ctx context.Context, key string) (Object, error) {
 	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key})
 	if err != nil {
-		return Object{}, translate(err, "look at %s", key)
+		return Object{}, translate(err, "stat %s", key)
 	}
 	return Object{
 		Key:      key,
@@ -79,8 +79,8 @@ func (s *S3) Stat(ctx context.Context, key string) (Object, error) {
 	}, nil
 }
 
-// Get reads a whole object of at most limit bytes. recsys.ErrNotFound when there
-// is none, ErrTooLarge when it is larger, whatever its declared length.
+// Get reads a whole object of at most limit bytes. It returns recsys.ErrNotFound if
+// there is none and ErrTooLarge if it is larger, whatever its declared length.
 func (s *S3) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
 	r, err := s.Open(ctx, key, 0)
 	if err != nil {
@@ -100,15 +100,15 @@ func (s *S3) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// Put writes an object over whatever is there.
+// Put writes an object, replacing an existing one.
 func (s *S3) Put(ctx context.Context, key string, body io.ReadSeeker) error {
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: body})
 	return translate(err, "write %s", key)
 }
 
-// PutIfAbsent writes an object only where none exists: of several writers one
-// wins, the others get recsys.ErrConflict. A writer whose answer was lost gets
-// it too, from the SDK's own retry; compare the content when that matters.
+// PutIfAbsent writes an object only if it does not exist: of several writers one
+// succeeds and the others get recsys.ErrConflict. A writer whose response was lost
+// also gets it, from the SDK's retry; compare the content when that matters.
 func (s *S3) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: &key, Body: body, IfNoneMatch: aws.String("*"),
@@ -116,8 +116,8 @@ func (s *S3) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) er
 	return translate(err, "write %s unless it exists", key)
 }
 
-// List yields the objects whose key starts with prefix, in the order of keys,
-// reading page by page. It ends after the first error.
+// List yields the objects whose key starts with prefix, in key order, page by page.
+// It stops after the first error.
 func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
@@ -142,9 +142,9 @@ func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	}
 }
 
-// Delete removes objects. A key that does not exist counts as removed.
+// Delete deletes objects. Deleting a missing key is not an error.
 func (s *S3) Delete(ctx context.Context, keys ...string) error {
-	const most = 1000 // keys of one DeleteObjects call
+	const most = 1000 // keys per DeleteObjects call
 	for len(keys) > 0 {
 		n := min(len(keys), most)
 		ids := make([]types.ObjectIdentifier, n)

@@ -99,7 +99,7 @@ func TestS3_lists_and_deletes_beyond_a_page(t *testing.T) {
 	t.Parallel()
 	s, ctx := awstest.S3(t), t.Context()
 
-	const n = 1005 // a page holds 1000
+	const n = 1005 // a page has 1000
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for w := range errs {

@@ -8,20 +8,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 )
 
-// MaxSubject is the most characters of a Notice's subject.
+// MaxSubject is the maximum length of a Notice's subject, in characters.
 const MaxSubject = 100
 
-// SNS publishes on one topic.
+// SNS publishes to one topic.
 type SNS struct {
 	client *sns.Client
 	topic  string
 }
 
-// Notice is a message for whoever subscribed to a topic.
+// Notice is a message to the subscribers of a topic.
 type Notice struct {
-	Subject    string // of mails: one line of ASCII, up to MaxSubject characters
+	Subject    string // of emails: one line of ASCII, up to MaxSubject characters
 	Body       string
-	Attributes map[string]string // what subscriptions are filtered by; no empty values
+	Attributes map[string]string // for subscription filters; no empty values
 }
 
 // NewSNS returns a client of the topic with this ARN.
@@ -34,8 +34,8 @@ func NewSNS(c Config, topic string) *SNS {
 	return &SNS{client: client, topic: topic}
 }
 
-// Publish hands a notice to the topic. One that is published again, because an
-// answer was lost, reaches the subscribers twice.
+// Publish publishes a notice. If it is retried after a lost response, subscribers
+// receive it twice.
 func (s *SNS) Publish(ctx context.Context, n Notice) error {
 	in := &sns.PublishInput{
 		TopicArn: &s.topic, Subject: &n.Subject, Message: &n.Body,
@@ -45,5 +45,5 @@ func (s *SNS) Publish(ctx context.Context, n Notice) error {
 		in.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
 	}
 	_, err := s.client.Publish(ctx, in)
-	return translate(err, "publish on topic %s", s.topic)
+	return translate(err, "publish to topic %s", s.topic)
 }

@@ -1,5 +1,5 @@
-// Package awstest gives tests a real S3 emulator. One is started per test binary
-// and shared; every test gets a bucket of its own.
+// Package awstest runs a real S3 emulator for tests. Each test binary starts and
+// shares one emulator; every test gets its own bucket.
 package awstest
 
 import (
@@ -26,8 +26,8 @@ import (
 
 const startTimeout = 30 * time.Second
 
-// S3 returns a client of a new, empty bucket on the emulator that this test
-// binary shares. It fails the test when the local tools are not set up.
+// S3 returns a client for a new, empty bucket on the shared emulator. It fails the
+// test when the local tools are not set up.
 func S3(t testing.TB) *awsclient.S3 {
 	t.Helper()
 	s := awsclient.NewS3(Config(t), fmt.Sprintf("test-%d", buckets.Add(1)))
@@ -37,7 +37,7 @@ func S3(t testing.TB) *awsclient.S3 {
 	return s
 }
 
-// Config returns the settings of clients of the emulator.
+// Config returns client settings for the emulator.
 func Config(t testing.TB) awsclient.Config {
 	t.Helper()
 	c, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(Env(t)))
@@ -47,7 +47,7 @@ func Config(t testing.TB) awsclient.Config {
 	return c
 }
 
-// Env returns what a child process needs in its environment to use the emulator.
+// Env returns the environment a child process needs to use the emulator.
 func Env(t testing.TB) map[string]string {
 	t.Helper()
 	toolchaintest.SkipShort(t)
@@ -71,13 +71,13 @@ var (
 		return endpoint, err
 	})
 
-	// lifeline is held so that the collector does not close it.
+	// lifeline is kept reachable so that the garbage collector does not close it.
 	lifeline io.Closer //nolint:unused // holding it is its use
 )
 
-// startEmulator starts the emulator on a reserved port and waits until it answers.
-// Its parent is a shell that ends it when the lifeline is closed or this process
-// is gone, however it ends: a test binary has no hook that runs last.
+// startEmulator starts the emulator on a reserved port and waits until it responds.
+// Its parent is a shell that stops it when the lifeline is closed or this process
+// exits for any reason, because a test binary has no exit hook.
 func startEmulator(env ...string) (endpoint string, lifeline io.Closer, err error) {
 	tools, err := toolchaintest.Installed()
 	if err != nil {
@@ -91,10 +91,11 @@ func startEmulator(env ...string) (endpoint string, lifeline io.Closer, err erro
 	if err != nil {
 		return "", nil, err
 	}
-	// The shell's standard input is a pipe that only this process holds open.
+	// The shell's standard input is a pipe whose write end only this process has
+	// open.
 	const guard = `"$1" >"$2/log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid; rm -rf "$2"`
 	cmd := exec.Command("/bin/sh", "-c", guard, "s3-guard", tools.MiniStack, dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // out of reach of the terminal's Ctrl-C
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // not affected by the terminal's Ctrl-C
 	cmd.Env = append(cmd.Environ(),
 		"BIND_HOST=127.0.0.1", "GATEWAY_PORT="+strconv.Itoa(port),
 		"S3_PERSIST=1", "S3_DATA_DIR="+filepath.Join(dir, "s3"),

@@ -20,18 +20,18 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
-// Account is the emulator's account.
+// Account is the emulator's account ID.
 const Account = "000000000000"
 
-// region of the emulator's clients.
+// region is the region of the emulator's clients.
 const region = "us-east-1"
 
-// Root are the credentials that may do anything on an emulator that enforces IAM.
-// The emulator takes them from its own environment.
+// Root are credentials with full access on an emulator that enforces IAM. The
+// emulator reads them from its own environment.
 var Root = aws.Credentials{AccessKeyID: "root-of-the-emulator", SecretAccessKey: "secret-of-the-emulator"}
 
-// Enforcing starts an emulator, for this test alone, that checks the signature
-// and the permissions of each call (decision 0023), and returns its endpoint.
+// Enforcing starts an emulator for this test that checks the signature and the
+// permissions of each call (decision 1121). It returns the endpoint.
 func Enforcing(t testing.TB) string {
 	t.Helper()
 	toolchaintest.SkipShort(t)
@@ -44,12 +44,12 @@ func Enforcing(t testing.TB) string {
 	return endpoint
 }
 
-// RoleARN is the ARN of a role of the emulator's account.
+// RoleARN returns the ARN of a role in the emulator's account.
 func RoleARN(name string) string { return "arn:aws:iam::" + Account + ":role/" + name }
 
-// AssumeRole signs in to a role. The emulator lets root assume a role that trusts
-// a service, which AWS would not: so a test acts as Lambda or Glue would, with
-// the role exactly as Terraform made it.
+// AssumeRole returns the credentials of a role. The emulator lets root assume a
+// role that trusts a service, which AWS does not allow. A test can therefore act as
+// Lambda or Glue with the role exactly as Terraform created it.
 func AssumeRole(ctx context.Context, endpoint string, root aws.Credentials, roleARN string) (aws.Credentials, error) {
 	var out struct {
 		Credentials struct {
@@ -71,7 +71,8 @@ func AssumeRole(ctx context.Context, endpoint string, root aws.Credentials, role
 	return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
 }
 
-// CredentialEnv is how a process is given credentials.
+// CredentialEnv returns the environment variables that pass credentials to a
+// process.
 func CredentialEnv(c aws.Credentials) map[string]string {
 	return map[string]string{
 		"AWS_ACCESS_KEY_ID":     c.AccessKeyID,
@@ -80,9 +81,9 @@ func CredentialEnv(c aws.Credentials) map[string]string {
 	}
 }
 
-// SignIn is AssumeRole for a role whose trust policy asks for more than a service,
-// such as the account that the service acts for: root has itself trusted first.
-// What the role may do stays as it is.
+// SignIn is AssumeRole for a role whose trust policy has conditions besides the
+// service, such as a source account. It first changes the trust policy to trust
+// root; the role's permissions are unchanged.
 func SignIn(ctx context.Context, endpoint string, root aws.Credentials, roleARN string) (aws.Credentials, error) {
 	_, name, _ := strings.Cut(roleARN, ":role/")
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + Account + `:root"},"Action":"sts:AssumeRole"}]}`
@@ -94,8 +95,8 @@ func SignIn(ctx context.Context, endpoint string, root aws.Credentials, roleARN 
 	return AssumeRole(ctx, endpoint, root, roleARN)
 }
 
-// Query makes one call of the Query protocol, which IAM, STS and SNS speak. Tests
-// need three operations of two services; that does not pay for two more clients.
+// Query makes one call of the Query protocol, which IAM, STS and SNS use. Tests
+// need three operations of two services, too few to justify two more SDK clients.
 func Query(ctx context.Context, endpoint string, c aws.Credentials, service string, form url.Values) ([]byte, error) {
 	body := []byte(form.Encode())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/", bytes.NewReader(body))
@@ -119,7 +120,7 @@ func Query(ctx context.Context, endpoint string, c aws.Credentials, service stri
 	return data, err
 }
 
-// MakeRole makes a role that a service may assume, with one policy.
+// MakeRole creates a role with one policy that a service may assume.
 func MakeRole(ctx context.Context, endpoint string, root aws.Credentials, name, service, policy string) error {
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}]}`
 	for _, form := range []url.Values{

@@ -25,7 +25,7 @@ const policy = `{"Version":"2012-10-17","Statement":[
  {"Effect":"Allow","Action":"glue:GetJobRuns","Resource":"arn:aws:glue:us-east-1:000000000000:job/mine"},
  {"Effect":"Allow","Action":"firehose:PutRecordBatch","Resource":"arn:aws:firehose:us-east-1:000000000000:deliverystream/mine"}]}`
 
-// rig is an emulator with a role, and clients that hold its credentials.
+// rig is an emulator with a role, and clients that use its credentials.
 type rig struct {
 	endpoint string
 	as       func(aws.Credentials) aws.Config
@@ -56,7 +56,7 @@ func requireCode(t *testing.T, code string, err error) {
 	require.Equal(t, code, refused.ErrorCode(), err)
 }
 
-// TestEnforcing states what decision 0023 says of the emulator.
+// TestEnforcing verifies what decision 1121 states about the emulator.
 func TestEnforcing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -65,7 +65,7 @@ func TestEnforcing(t *testing.T) {
 	_, err := bucket(root).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("bucket")})
 	require.NoError(t, err)
 
-	t.Run("it lets a role do what its policy says, and no more", func(t *testing.T) {
+	t.Run("it allows only what the role's policy allows", func(t *testing.T) {
 		put := func(key string) error {
 			_, err := bucket(role).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key})
 			return err
@@ -80,16 +80,16 @@ func TestEnforcing(t *testing.T) {
 		require.NoError(t, list("mine/"))
 		requireCode(t, "AccessDenied", list("other/"))
 	})
-	t.Run("it names the action in what it refuses", func(t *testing.T) {
+	t.Run("it names the denied action", func(t *testing.T) {
 		_, err := glue.NewFromConfig(role).GetJobRuns(ctx, &glue.GetJobRunsInput{JobName: aws.String("other")})
 		requireCode(t, "AccessDeniedException", err)
 		assert.ErrorContains(t, err, "is not authorized to perform: glue:GetJobRuns because no identity-based policy allows")
 		_, err = glue.NewFromConfig(role).GetJobRuns(ctx, &glue.GetJobRunsInput{JobName: aws.String("mine")})
-		require.NoError(t, err, "the emulator knows no jobs, and no harm")
+		require.NoError(t, err, "the emulator has no jobs, and none are needed")
 		_, err = firehose.NewFromConfig(role).DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: aws.String("mine")})
 		requireCode(t, "AccessDeniedException", err)
 	})
-	t.Run("it takes a read of a stream for one of any stream unless the call names it", func(t *testing.T) {
+	t.Run("it checks stream reads against any stream unless the call names one", func(t *testing.T) {
 		name, arn := aws.String("mine"), aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/mine")
 		_, err := kinesis.NewFromConfig(root).CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: name, ShardCount: aws.Int32(1)})
 		require.NoError(t, err)
@@ -103,10 +103,10 @@ func TestEnforcing(t *testing.T) {
 		_, err = k.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: it.ShardIterator, StreamARN: arn})
 		require.NoError(t, err)
 	})
-	t.Run("it checks who signed", func(t *testing.T) {
+	t.Run("it verifies the signature", func(t *testing.T) {
 		for code, c := range map[string]aws.Credentials{
 			"SignatureDoesNotMatch": {AccessKeyID: r.role.AccessKeyID, SecretAccessKey: "wrong", SessionToken: r.role.SessionToken},
-			"InvalidAccessKeyId":    {AccessKeyID: "AKIAWHOEVER", SecretAccessKey: "wrong"},
+			"InvalidAccessKeyId":    {AccessKeyID: "AKIAUNKNOWN", SecretAccessKey: "wrong"},
 		} {
 			_, err := bucket(r.as(c)).PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: aws.String("mine/x")})
 			requireCode(t, code, err)

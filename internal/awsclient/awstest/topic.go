@@ -15,14 +15,14 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// Topic is a new topic of the emulator with a queue that gets its messages.
+// Topic is a new topic on the emulator with a queue subscribed to it.
 type Topic struct {
 	ARN   string
 	queue string
 	sqs   *sqs.Client
 }
 
-// Message is what a subscriber of a topic gets.
+// Message is a message as a subscriber receives it.
 type Message struct {
 	Subject           string
 	Message           string
@@ -31,7 +31,7 @@ type Message struct {
 
 var topics atomic.Int64
 
-// SDK is the SDK's configuration for any client of the emulator.
+// SDK returns the SDK configuration for any client of the emulator.
 func SDK(t testing.TB) aws.Config {
 	t.Helper()
 	env := Env(t)
@@ -44,7 +44,7 @@ func SDK(t testing.TB) aws.Config {
 	return c
 }
 
-// NewTopic makes a topic.
+// NewTopic creates a topic.
 func NewTopic(t testing.TB) *Topic {
 	t.Helper()
 	c := SDK(t)
@@ -76,8 +76,8 @@ func NewTopic(t testing.TB) *Topic {
 	return topic
 }
 
-// Receive takes what has arrived since it was called last, waiting for up to a
-// few seconds for the first.
+// Receive returns the messages that arrived since the last call, waiting up to a
+// few seconds for the first one.
 func (q *Topic) Receive(t testing.TB) []Message {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())

@@ -19,7 +19,7 @@ const (
 	shardsPage    = 1000
 )
 
-// call runs one operation on a stream, unless a test wants it to fail.
+// call runs an operation on a stream, or returns the fault that a test injected.
 func call[T any](s *Server, operation string, name, arn *string, do func(*stream) (T, error)) (T, error) {
 	var none T
 	if err := s.begin(operation); err != nil {
@@ -87,7 +87,7 @@ func (s *Server) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ..
 		token, at, _ := strings.Cut(*in.NextToken, "|")
 		n, err := strconv.Atoi(at)
 		if err != nil || name != nil || in.StreamARN != nil {
-			return nil, failure("InvalidArgumentException", "a token comes without a stream")
+			return nil, failure("InvalidArgumentException", "a token must be sent without a stream name")
 		}
 		name, from = &token, n
 	}

@@ -21,8 +21,8 @@ import (
 
 const contentType = "application/x-amz-json-1.1"
 
-// Env serves the server over HTTP until the test ends and returns what a client's
-// environment needs to use it.
+// Env serves the server over HTTP until the test ends and returns the environment
+// for a client.
 func (s *Server) Env(t testing.TB) map[string]string {
 	t.Helper()
 	h := httptest.NewServer(s)
@@ -35,7 +35,7 @@ func (s *Server) Env(t testing.TB) map[string]string {
 	}
 }
 
-// Client serves the server over HTTP until the test ends and returns a client of
+// Client serves the server over HTTP until the test ends and returns a client for
 // one of its streams.
 func (s *Server) Client(t testing.TB, stream string) *awsclient.Kinesis {
 	t.Helper()
@@ -46,8 +46,8 @@ func (s *Server) Client(t testing.TB, stream string) *awsclient.Kinesis {
 	return awsclient.NewKinesis(c, stream)
 }
 
-// operations by name. The SDK's input shapes have the names of the wire, so they
-// decode by themselves but for times.
+// operations by name. The SDK's input types use the wire's names, so they decode
+// directly, except times.
 var operations = map[string]func(*Server, context.Context, []byte) (any, error){
 	"CreateStream": operation((*Server).CreateStream),
 	"DeleteStream": operation((*Server).DeleteStream),
@@ -119,7 +119,7 @@ func answerError(w http.ResponseWriter, err error) {
 	json.NewEncoder(w).Encode(map[string]string{"__type": code, "message": err.Error()})
 }
 
-// seconds is how the wire tells times.
+// seconds is a time in the wire's format.
 func seconds(t *time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 func getShardIterator(s *Server, ctx context.Context, body []byte) (any, error) {

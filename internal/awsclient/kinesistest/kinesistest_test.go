@@ -19,7 +19,7 @@ import (
 
 const name = "events"
 
-// setup returns a server and the SDK's client of it.
+// setup returns a server and an SDK client for it.
 func setup(t *testing.T, shards int) (*kinesistest.Server, *awsclient.Kinesis) {
 	s := kinesistest.New(name, shards)
 	return s, s.Client(t, name)
@@ -147,7 +147,7 @@ func TestServer_fails_as_a_test_says(t *testing.T) {
 
 	s.LoseAnswers("PutRecords", 1)
 	put(t, k, 1)
-	require.Len(t, s.Records(name), 3, "the SDK sent it twice")
+	require.Len(t, s.Records(name), 3, "the SDK retried it")
 	s.Trim(name, time.Now().Add(time.Hour))
 	require.Empty(t, s.Records(name))
 	require.Len(t, s.Shards(name, false), 1)

@@ -50,7 +50,7 @@ func checkPut(records []types.PutRecordsRequestEntry) error {
 	return nil
 }
 
-// put takes one record, unless a test wants it refused.
+// put accepts one record, or returns the fault that a test injected.
 func (s *Server) put(st *stream, entry types.PutRecordsRequestEntry) types.PutRecordsResultEntry {
 	sh, code := st.shardOf(entry), ""
 	if len(s.putFaults) > 0 {
@@ -60,7 +60,7 @@ func (s *Server) put(st *stream, entry types.PutRecordsRequestEntry) types.PutRe
 	}
 	if code != "" {
 		s.inject(Fault("record", code))
-		return types.PutRecordsResultEntry{ErrorCode: &code, ErrorMessage: aws.String("a fault of the test")}
+		return types.PutRecordsResultEntry{ErrorCode: &code, ErrorMessage: aws.String("injected fault")}
 	}
 	r := types.Record{
 		SequenceNumber: aws.String(s.nextSequence()), PartitionKey: entry.PartitionKey,
@@ -70,7 +70,8 @@ func (s *Server) put(st *stream, entry types.PutRecordsRequestEntry) types.PutRe
 	return types.PutRecordsResultEntry{SequenceNumber: r.SequenceNumber, ShardId: aws.String(sh.id)}
 }
 
-// iterator is a position: the first record with a number above After, or at it.
+// iterator is a position: the first record with a number greater than After, or
+// equal to it.
 type iterator struct {
 	Stream, Shard, After string
 	Made, Issued, Epoch  int64
@@ -96,7 +97,8 @@ func (s *Server) GetShardIterator(_ context.Context, in *kinesis.GetShardIterato
 			return nil, failure("ResourceNotFoundException", "no shard %s", aws.ToString(in.ShardId))
 		}
 		number := aws.ToString(in.StartingSequenceNumber)
-		// A number from before another life of the stream is above all of this one's.
+		// A sequence number of a deleted stream is greater than all numbers of this
+		// one.
 		if number != "" && number > fmt.Sprintf("49%054d", s.sequence) {
 			return nil, failure("InvalidArgumentException", "the sequence number is not of this shard")
 		}
@@ -121,8 +123,8 @@ func (s *Server) GetShardIterator(_ context.Context, in *kinesis.GetShardIterato
 	})
 }
 
-// before returns the number of the last record that does not qualify, where those
-// that do come after it.
+// before returns the number of the last record that does not match, where all later
+// ones match.
 func before(sh *shard, qualifies func(types.Record) bool) string {
 	n := sort.Search(len(sh.records), func(i int) bool { return qualifies(sh.records[i]) })
 	if n == 0 {

@@ -21,19 +21,19 @@ const account = "arn:aws:kinesis:us-east-1:000000000000:stream/"
 type Server struct {
 	mu        sync.Mutex
 	streams   map[string]*stream
-	sequence  int64 // of the newest record or shard, over all streams
-	epoch     int64 // iterators of an earlier one have expired
+	sequence  int64 // of the newest record or shard, across all streams
+	epoch     int64 // iterators of an earlier generation have expired
 	lastMade  time.Time
 	calls     map[string]int
 	failures  map[string][]string // codes of the next calls, by operation
-	lost      map[string]int      // answers to lose, by operation
+	lost      map[string]int      // responses to lose, by operation
 	onCall    func(operation string) (code string)
 	onPut     func(shard, partitionKey string) (code string)
 	putFaults []string // codes of the next records
 	faults    *harnesstest.Faults
 }
 
-// New returns a server with one stream of that many shards.
+// New returns a server with one stream of the given number of shards.
 func New(name string, shards int) *Server {
 	s := &Server{
 		streams: map[string]*stream{}, calls: map[string]int{},
@@ -43,16 +43,16 @@ func New(name string, shards int) *Server {
 	return s
 }
 
-// CountFaults has every fault counted in f when it takes effect: one of Fault, or
-// "iterator expired".
+// CountFaults makes the server count faults in f when they take effect: one of
+// Fault, or "iterator expired".
 func (s *Server) CountFaults(f *harnesstest.Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f
 }
 
-// Fault is the kind under which a failed call, a refused record ("record") or a lost
-// answer (code "answer lost") is counted.
+// Fault returns the kind under which a failed call, a rejected record ("record") or
+// a lost response (code "answer lost") is counted.
 func Fault(operation, code string) string { return operation + ": " + code }
 
 // inject counts a fault. The caller holds s.mu.
@@ -70,7 +70,7 @@ func (s *Server) Fail(operation string, codes ...string) {
 	s.failures[operation] = append(s.failures[operation], codes...)
 }
 
-// OnCall has every call fail for which it returns a code; nil ends that.
+// OnCall makes every call fail for which it returns a code; nil removes it.
 func (s *Server) OnCall(f func(operation string) (code string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,51 +78,51 @@ func (s *Server) OnCall(f func(operation string) (code string)) {
 }
 
 // FailRecords makes the next records put fail one by one, each with its code: an
-// empty one lets a record through.
+// empty code accepts the record.
 func (s *Server) FailRecords(codes ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.putFaults = append(s.putFaults, codes...)
 }
 
-// OnPut has every record of PutRecords fail for which it returns a code; nil ends
-// that. It must not call the server.
+// OnPut makes every record of PutRecords fail for which it returns a code; nil
+// removes it. It must not call the server.
 func (s *Server) OnPut(f func(shard, partitionKey string) (code string)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.onPut = f
 }
 
-// LoseAnswers makes the next calls of an operation happen without an answer: the
-// connection breaks. Over HTTP only.
+// LoseAnswers drops the responses of the next calls of an operation, after carrying
+// them out, by breaking the connection. It works over HTTP only.
 func (s *Server) LoseAnswers(operation string, times int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lost[operation] += times
 }
 
-// Calls counts the calls of an operation that arrived.
+// Calls returns the number of calls of an operation received.
 func (s *Server) Calls(operation string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[operation]
 }
 
-// ExpireIterators makes every iterator given out so far expire.
+// ExpireIterators expires every iterator returned so far.
 func (s *Server) ExpireIterators() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
 }
 
-// Record is one record of a stream, with its place.
+// Record is one record of a stream, with its position.
 type Record struct {
 	Shard string
 	types.Record
 }
 
-// Records returns everything a stream has taken and not dropped, shard by shard,
-// in order.
+// Records returns all records of a stream that were not trimmed, shard by shard, in
+// order.
 func (s *Server) Records(name string) []Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *Server) Records(name string) []Record {
 	return all
 }
 
-// Shards returns the ids of a stream's shards, or of the open ones only.
+// Shards returns the IDs of a stream's shards, or only of the open ones.
 func (s *Server) Shards(name string, open bool) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,8 +159,8 @@ func (s *Server) Streams() []string {
 	return slices.Sorted(maps.Keys(s.streams))
 }
 
-// Trim drops the records of a stream that arrived before a time, as retention
-// does, and the closed shards that are empty then.
+// Trim drops the records of a stream that arrived before a time, as retention does,
+// and the closed shards that become empty.
 func (s *Server) Trim(name string, before time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,8 +173,8 @@ func (s *Server) Trim(name string, before time.Time) {
 	})
 }
 
-// Backdate makes the records that a stream has taken so far arrive earlier by age,
-// so that a test need not wait for the clock to tell them from later ones.
+// Backdate makes the existing records of a stream older by age, so that a test
+// need not wait to distinguish them from later ones.
 func (s *Server) Backdate(name string, age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +185,7 @@ func (s *Server) Backdate(name string, age time.Duration) {
 	}
 }
 
-// begin counts a call and returns the error that a test wants it to have.
+// begin counts a call and returns its injected error, if any.
 func (s *Server) begin(operation string) error {
 	s.mu.Lock()
 	s.calls[operation]++
@@ -203,10 +203,10 @@ func (s *Server) begin(operation string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inject(Fault(operation, code))
-	return failure(code, "a fault of the test")
+	return failure(code, "injected fault")
 }
 
-// losesAnswer tells whether the answer of this call is to be lost.
+// losesAnswer reports whether the response of this call is to be dropped.
 func (s *Server) losesAnswer(operation string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,18 +218,18 @@ func (s *Server) losesAnswer(operation string) bool {
 	return true
 }
 
-// nextSequence returns a number above all earlier ones, in Kinesis's 56 digits.
-// The caller holds s.mu.
+// nextSequence returns a number greater than all earlier ones, in Kinesis's 56
+// digits. The caller holds s.mu.
 func (s *Server) nextSequence() string {
 	s.sequence++
 	return fmt.Sprintf("49%054d", s.sequence)
 }
 
-// now is the time as Kinesis tells it.
+// now returns the time with Kinesis's precision.
 func now() time.Time { return time.Now().Truncate(time.Millisecond) }
 
-// failure is an error of the API. Those that callers tell apart by type have the
-// SDK's type.
+// failure is an API error. Errors that callers distinguish by type have the SDK's
+// type.
 func failure(code, format string, args ...any) error {
 	message := fmt.Sprintf(format, args...)
 	switch code {

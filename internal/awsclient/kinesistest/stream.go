@@ -16,23 +16,23 @@ var hashKeys = new(big.Int).Lsh(big.NewInt(1), 128)
 type stream struct {
 	name   string
 	made   time.Time
-	shards []*shard // in the order of their ids
+	shards []*shard // in the order of their IDs
 	nextID int
 }
 
 type shard struct {
 	id, parent, adjacent string
-	low, high            *big.Int // hash keys, both included
-	start, end           string   // sequence numbers; end is empty while open
+	low, high            *big.Int // hash keys, both inclusive
+	start, end           string   // sequence numbers; end is empty while the shard is open
 	records              []types.Record
 }
 
-// create makes a stream with shards of equal ranges. The caller holds s.mu, or is
-// the only one to know s.
+// create creates a stream with shards of equal ranges. The caller holds s.mu, or
+// has the only reference to s.
 func (s *Server) create(name string, shards int) {
 	made := now()
 	if !made.After(s.lastMade) {
-		made = s.lastMade.Add(time.Millisecond) // a stream made again is another one
+		made = s.lastMade.Add(time.Millisecond) // a stream created again is a different one
 	}
 	s.lastMade = made
 	st := &stream{name: name, made: made}
@@ -83,10 +83,10 @@ func (st *stream) shardOf(entry types.PutRecordsRequestEntry) *shard {
 			return sh
 		}
 	}
-	return nil // not with ranges that cover everything
+	return nil // cannot happen when ranges cover everything
 }
 
-// split closes a shard in favour of two, the second starting at a hash key.
+// split closes a shard and replaces it with two, the second starting at a hash key.
 func (s *Server) split(st *stream, sh *shard, at *big.Int) error {
 	if sh == nil || sh.end != "" {
 		return failure("InvalidArgumentException", "the shard to split is not open")
@@ -100,7 +100,7 @@ func (s *Server) split(st *stream, sh *shard, at *big.Int) error {
 	return nil
 }
 
-// merge closes two shards that are neighbours in favour of one.
+// merge closes two adjacent shards and replaces them with one.
 func (s *Server) merge(st *stream, a, b *shard) error {
 	if a == nil || b == nil || a.end != "" || b.end != "" {
 		return failure("InvalidArgumentException", "a shard to merge is not open")
@@ -130,7 +130,7 @@ func (s *Server) Split(name, id string) error {
 	return s.split(st, sh, middle.Rsh(middle, 1).Add(middle, big.NewInt(1)))
 }
 
-// Merge merges two neighbouring open shards.
+// Merge merges two adjacent open shards.
 func (s *Server) Merge(name, a, b string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *Server) Merge(name, a, b string) error {
 	return s.merge(st, st.find(a), st.find(b))
 }
 
-// children describes the shards that took over from one.
+// children describes the shards that replaced a shard.
 func (st *stream) children(id string) []types.ChildShard {
 	var all []types.ChildShard
 	for _, sh := range st.shards {
