@@ -10,36 +10,36 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// API is everything the API binary needs.
+// API is the configuration of the API binary.
 type API struct {
 	Database Database
 	Temporal Temporal
 	Stream   Stream
-	Storage  Storage // read for quarantined records; without a bucket there are none to read
+	Storage  Storage // for reading quarantined records; without a bucket there are none
 
-	// Address is where requests are answered, as host:port.
+	// Address is the listen address, as host:port.
 	Address string `env:"RECFLOW_API_ADDRESS" envDefault:"127.0.0.1:14570"`
 
-	// MetricsAddress is where Prometheus finds the metrics. Keep it inside.
+	// MetricsAddress serves Prometheus metrics. Do not expose it publicly.
 	MetricsAddress string `env:"RECFLOW_API_METRICS_ADDRESS" envDefault:"127.0.0.1:14571"`
 
-	// Auth is "token", or "none": everybody may do everything, which is accepted
+	// Auth is "token", or "none": every caller has full access, which is accepted
 	// on a loopback address only.
 	Auth string `env:"RECFLOW_API_AUTH" envDefault:"token"`
 
-	// Rate is how many requests a second a token may make in the long run, and
-	// Burst how many at once.
+	// Rate is the sustained number of requests per second of a token; Burst is the
+	// maximum burst.
 	Rate  float64 `env:"RECFLOW_API_RATE" envDefault:"200"`
 	Burst int     `env:"RECFLOW_API_BURST" envDefault:"400"`
 
-	// BuildID names the code that answers. Empty: the VCS revision.
+	// BuildID identifies the running code. Empty: the VCS revision.
 	BuildID string `env:"RECFLOW_BUILD_ID"`
 
-	// DrainTimeout is how long requests under way get when the process stops.
+	// DrainTimeout is how long requests in progress get when the process stops.
 	DrainTimeout time.Duration `env:"RECFLOW_API_DRAIN_TIMEOUT" envDefault:"30s"`
 }
 
-// Ways of knowing who calls.
+// Authentication modes.
 const (
 	AuthToken = "token"
 	AuthNone  = "none"
@@ -54,7 +54,7 @@ func ReadAPI() (API, error) {
 	return c, c.Validate()
 }
 
-// Validate reports every mistake at once and names the variables.
+// Validate reports all mistakes at once and names the variables.
 func (c API) Validate() error {
 	errs := []error{c.Database.Validate(), c.Temporal.validate()}
 	for _, a := range []struct{ name, address string }{
@@ -68,7 +68,7 @@ func (c API) Validate() error {
 	case AuthToken:
 	case AuthNone:
 		if !loopback(c.Address) {
-			errs = append(errs, fmt.Errorf("RECFLOW_API_AUTH is none, but %s can be reached from elsewhere: use token, or listen on 127.0.0.1", c.Address))
+			errs = append(errs, fmt.Errorf("RECFLOW_API_AUTH is none, but %s is not a loopback address: use token, or listen on 127.0.0.1", c.Address))
 		}
 	default:
 		errs = append(errs, fmt.Errorf("RECFLOW_API_AUTH is %q; use token or none", c.Auth))
@@ -82,8 +82,8 @@ func (c API) Validate() error {
 	return errors.Join(errs...)
 }
 
-// loopback reports whether only this machine reaches the address. A name, even
-// localhost, may be anything.
+// loopback reports whether the address is reachable from this machine only. A name,
+// even localhost, may resolve to anything.
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

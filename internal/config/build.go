@@ -2,6 +2,6 @@ package config
 
 import "os"
 
-// BuildID is what an image says of the code in it, for programs that have no
-// settings of their own. Empty outside of images.
+// BuildID is the build ID recorded in an image, for programs without settings of
+// their own. It is empty outside of images.
 func BuildID() string { return os.Getenv("RECFLOW_BUILD_ID") }

@@ -1,7 +1,7 @@
 // Package config is the only reader of the environment. It has one struct per
-// concern; a binary composes the ones it needs, reads them once at start and
+// concern; a binary composes the ones it needs, reads them once at startup and
 // passes them down. The AWS SDK reads its own variables (AWS_REGION,
-// AWS_ENDPOINT_URL_S3, …); nothing else does.
+// AWS_ENDPOINT_URL_S3, …).
 package config
 
 import (
@@ -17,23 +17,23 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Local says where the local stack keeps things.
+// Local is the configuration of the local stack.
 type Local struct {
-	// Home holds the state of one local stack and nothing else.
+	// Home contains the state of one local stack and nothing else.
 	Home string `env:"RECFLOW_HOME" envDefault:".recflow"`
 
-	// Cache holds what is slow to set up and shared by all stacks of a user.
-	// Empty means recflow's folder in the user's cache folder.
+	// Cache contains installed tools and data shared by all stacks of a user. Empty
+	// means recflow's directory in the user's cache directory.
 	Cache string `env:"RECFLOW_CACHE"`
 
-	// PortOffset is added to the default port of every part.
+	// PortOffset is added to the default port of every service.
 	PortOffset int `env:"RECFLOW_PORT_OFFSET"`
 
-	// JavaHome is used when it is the Java that Spark needs.
+	// JavaHome is used if it is the Java version that Spark needs.
 	JavaHome string `env:"JAVA_HOME"`
 
-	// PostgresBin is a folder of Postgres's programs, with pgvector installed, to
-	// use instead of the Postgres of the set-up. Empty means that one.
+	// PostgresBin is a directory of Postgres programs, with pgvector installed, to
+	// use instead of the installed Postgres. Empty means the installed one.
 	PostgresBin string `env:"RECFLOW_POSTGRES_BIN"`
 }
 
@@ -43,12 +43,12 @@ type Temporal struct {
 	Namespace string `env:"RECFLOW_TEMPORAL_NAMESPACE" envDefault:"default"`
 	TaskQueue string `env:"RECFLOW_TASK_QUEUE" envDefault:"recflow"`
 
-	// UI is the address of the Temporal UI, only used to print links.
+	// UI is the address of the Temporal UI, used only in printed links.
 	UI string `env:"RECFLOW_TEMPORAL_UI"`
 }
 
 // WorkflowLink returns the address of a workflow's page in the Temporal UI. With a
-// run id it is the page of that run. It is empty when there is no workflow id or no
+// run ID it is the page of that run. It is empty when there is no workflow ID or no
 // UI.
 func (c Temporal) WorkflowLink(workflowID, runID string) string {
 	if c.UI == "" || workflowID == "" {
@@ -74,11 +74,11 @@ type Glue struct {
 	// must be longer than the longest delivery delay of the stream.
 	StoredMargin time.Duration `env:"RECFLOW_STORED_MARGIN" envDefault:"1h"`
 
-	// PollEvery is the time between two looks at a run.
+	// PollEvery is the polling interval of a run.
 	PollEvery time.Duration `env:"RECFLOW_GLUE_POLL" envDefault:"2s"`
 }
 
-// Worker is everything the worker binary needs.
+// Worker is the configuration of the worker binary.
 type Worker struct {
 	Database Database
 	Temporal Temporal
@@ -86,32 +86,33 @@ type Worker struct {
 	Glue     Glue
 	Signals  Signals
 
-	// BuildID names the code that a workflow task ran on. Empty: the VCS revision.
+	// BuildID identifies the code that a workflow task ran on. Empty: the VCS
+	// revision.
 	BuildID string `env:"RECFLOW_BUILD_ID"`
 
-	// HealthAddress is a loopback host:port where /healthz answers. Empty: none.
+	// HealthAddress is a loopback host:port that serves /healthz. Empty: none.
 	HealthAddress string `env:"RECFLOW_WORKER_HEALTH_ADDRESS"`
 
 	// DrainTimeout is how long running activities get when the worker stops.
 	DrainTimeout time.Duration `env:"RECFLOW_DRAIN_TIMEOUT" envDefault:"30s"`
 
-	// LoadParallel bounds the files that one worker loads at once.
+	// LoadParallel limits the files that one worker loads concurrently.
 	LoadParallel int `env:"RECFLOW_LOAD_PARALLEL" envDefault:"2"`
 
-	// SweepEvery is the period of the clean-up after terminated runs.
+	// SweepEvery is the interval of the cleanup after terminated runs.
 	SweepEvery time.Duration `env:"RECFLOW_SWEEP_EVERY" envDefault:"1h"`
 
-	// ReaderCacheTTL is the longest time a reader may act on a version it
-	// resolved earlier. Prune waits it out before dropping a version.
+	// ReaderCacheTTL is the longest time a reader may use a version it resolved
+	// earlier. Prune waits this long before dropping a version.
 	ReaderCacheTTL time.Duration `env:"RECFLOW_READER_CACHE_TTL" envDefault:"60s"`
 
-	// EventRetention is how long an event that every version covers, and a
-	// verdict, are kept: longer than the stream can deliver the event again, which
-	// is its retention and the age at which a record is given up.
+	// EventRetention is how long verdicts, and events covered by every version, are
+	// kept. It must be longer than the stream can redeliver an event: its retention
+	// plus the maximum record age.
 	EventRetention time.Duration `env:"RECFLOW_EVENT_RETENTION" envDefault:"25h"`
 }
 
-// Client is what the commands of recflow need of a running system.
+// Client is the configuration that recflow commands need to reach a running system.
 type Client struct {
 	Database Database
 	Temporal Temporal
@@ -152,15 +153,15 @@ func ReadLocal() (Local, error) {
 	return c, nil
 }
 
-// postgresBin makes dir absolute and checks that it holds what runs a server. An
-// empty dir stays empty.
+// postgresBin makes dir absolute and checks that it contains the programs that run
+// a server. An empty dir is returned unchanged.
 func postgresBin(dir string) (string, error) {
 	if dir == "" {
 		return "", nil
 	}
 	for _, program := range []string{"initdb", "pg_ctl", "postgres"} {
 		if _, err := os.Stat(filepath.Join(dir, program)); err != nil {
-			return "", fmt.Errorf("RECFLOW_POSTGRES_BIN is %s; give the folder of initdb, pg_ctl and postgres, such as /usr/lib/postgresql/17/bin: %w", dir, err)
+			return "", fmt.Errorf("RECFLOW_POSTGRES_BIN is %s; give the directory of initdb, pg_ctl and postgres, such as /usr/lib/postgresql/17/bin: %w", dir, err)
 		}
 	}
 	return filepath.Abs(dir)
@@ -175,7 +176,7 @@ func ReadWorker() (Worker, error) {
 	return c, c.Validate()
 }
 
-// Validate reports every mistake at once and names the variables.
+// Validate reports all mistakes at once and names the variables.
 func (c Worker) Validate() error {
 	errs := []error{c.Database.Validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate(), c.Signals.validate(), c.validateHealth()}
 	if c.LoadParallel < 1 || c.LoadParallel > 64 {
@@ -193,14 +194,15 @@ func (c Worker) Validate() error {
 	return errors.Join(errs...)
 }
 
-// ReadClient reads Client, taking what the environment does not set from
-// fallback: the variables of the local stack, by name. Required parts are
-// checked by the commands that use them.
+// ReadClient reads Client. Variables missing from the environment are taken from
+// fallback, the variables of the local stack by name. Commands check the settings
+// they require.
 func ReadClient(fallback map[string]string) (Client, error) {
 	return env.ParseAsWithOptions[Client](env.Options{Environment: withFallback(fallback)})
 }
 
-// withFallback is the environment of this process over the given defaults.
+// withFallback returns the environment of this process on top of the given
+// defaults.
 func withFallback(fallback map[string]string) map[string]string {
 	merged := make(map[string]string, len(fallback))
 	for k, v := range fallback {
@@ -212,8 +214,8 @@ func withFallback(fallback map[string]string) map[string]string {
 	return merged
 }
 
-// ChildEnv is the environment of a process of the local stack: this process's,
-// without what would lead it to another system, and vars.
+// ChildEnv returns the environment of a process of the local stack: this process's
+// environment, without variables that refer to another system, plus vars.
 func ChildEnv(vars map[string]string) []string {
 	var out []string
 	for _, kv := range os.Environ() {
@@ -230,8 +232,8 @@ func ChildEnv(vars map[string]string) []string {
 	return out
 }
 
-// foreign reports whether a variable may name some other Postgres, Temporal,
-// Spark or AWS account than the local stack's.
+// foreign reports whether a variable may refer to a Postgres, Temporal, Spark or
+// AWS account other than the local stack's.
 func foreign(name string) bool {
 	if name == "RECFLOW_DATABASE_AUTH" || name == "RECFLOW_DATABASE_PASSWORD" {
 		return true

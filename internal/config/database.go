@@ -9,35 +9,34 @@ import (
 	"strings"
 )
 
-// Database is the Postgres that holds the versions.
+// Database is the Postgres database of the versions.
 type Database struct {
-	// URL is a postgres:// address. It may carry a password and is never logged.
+	// URL is a postgres:// address. It may contain a password and is never logged.
 	URL string `env:"RECFLOW_DATABASE_URL"`
 
-	// Auth is "password", or "iam": every new connection signs in to RDS with a
-	// token of its own.
+	// Auth is "password", or "iam": every new connection authenticates to RDS with
+	// its own token.
 	Auth string `env:"RECFLOW_DATABASE_AUTH" envDefault:"password"`
 
-	// Password is one that is not part of the URL. It is never logged.
+	// Password is a password that is not part of the URL. It is never logged.
 	Password string `env:"RECFLOW_DATABASE_PASSWORD"`
 
-	// MaxConns bounds the pool.
+	// MaxConns limits the pool.
 	MaxConns int32 `env:"RECFLOW_DATABASE_MAX_CONNS" envDefault:"10"`
 }
 
-// Ways to sign in to the database.
+// Database authentication modes.
 const (
 	DatabasePassword = "password"
 	DatabaseIAM      = "iam"
 )
 
-// Secret is what a connection signs in with, asked for when it is made. endpoint
-// is host:port.
+// Secret returns the password or token of a new connection. endpoint is host:port.
 type Secret func(ctx context.Context, endpoint, user string) (string, error)
 
-// SignIn is where connections have their secret from: token, which is only
-// called for with RECFLOW_DATABASE_AUTH=iam, or RECFLOW_DATABASE_PASSWORD. It is
-// nil when all there is stands in the address.
+// SignIn returns the source of connection secrets: token, called only with
+// RECFLOW_DATABASE_AUTH=iam, or RECFLOW_DATABASE_PASSWORD. It is nil when the URL
+// contains the password.
 func (c Database) SignIn(token Secret) Secret {
 	switch {
 	case c.Auth == DatabaseIAM:
@@ -48,7 +47,7 @@ func (c Database) SignIn(token Secret) Secret {
 	return nil
 }
 
-// Validate reports every mistake at once and names the variables.
+// Validate reports all mistakes at once and names the variables.
 func (c Database) Validate() error {
 	if c.URL == "" {
 		return errors.New("RECFLOW_DATABASE_URL is not set; give a postgres:// address")
@@ -66,11 +65,11 @@ func (c Database) Validate() error {
 	switch c.Auth {
 	case DatabasePassword, "":
 		if inURL && c.Password != "" {
-			errs = append(errs, errors.New("RECFLOW_DATABASE_URL has a password and RECFLOW_DATABASE_PASSWORD is another; give one"))
+			errs = append(errs, errors.New("RECFLOW_DATABASE_URL has a password and RECFLOW_DATABASE_PASSWORD is another; set only one"))
 		}
 	case DatabaseIAM:
 		if inURL || c.Password != "" {
-			errs = append(errs, errors.New("RECFLOW_DATABASE_AUTH is iam, which needs no password: take it out of RECFLOW_DATABASE_URL, and do not set RECFLOW_DATABASE_PASSWORD"))
+			errs = append(errs, errors.New("RECFLOW_DATABASE_AUTH is iam, which uses no password: remove it from RECFLOW_DATABASE_URL and unset RECFLOW_DATABASE_PASSWORD"))
 		}
 		errs = append(errs, forTokens(u))
 	default:
@@ -79,22 +78,22 @@ func (c Database) Validate() error {
 	return errors.Join(errs...)
 }
 
-// forTokens refuses an address to which a token may not be sent: whoever answers
-// there could use it for a quarter of an hour.
+// forTokens rejects an address to which it is unsafe to send a token: a server
+// there could use the token for 15 minutes.
 func forTokens(u *url.URL) error {
 	for _, name := range []string{"host", "port", "user"} {
 		if u.Query().Has(name) {
-			return fmt.Errorf("RECFLOW_DATABASE_AUTH is iam: RECFLOW_DATABASE_URL has to name its %s before the question mark, as postgres://USER@HOST:5432/DATABASE", name)
+			return fmt.Errorf("RECFLOW_DATABASE_AUTH is iam: RECFLOW_DATABASE_URL must name its %s before the question mark, as postgres://USER@HOST:5432/DATABASE", name)
 		}
 	}
 	if u.User.Username() == "" || u.Hostname() == "" || strings.Contains(u.Host, ",") {
-		return errors.New("RECFLOW_DATABASE_AUTH is iam: RECFLOW_DATABASE_URL has to name one user and one host, as postgres://USER@HOST:5432/DATABASE")
+		return errors.New("RECFLOW_DATABASE_AUTH is iam: RECFLOW_DATABASE_URL must name one user and one host, as postgres://USER@HOST:5432/DATABASE")
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
 		return nil
 	}
 	if mode := u.Query()["sslmode"]; len(mode) != 1 || mode[0] != "verify-full" {
-		return errors.New("RECFLOW_DATABASE_AUTH is iam: a token goes over a verified connection only; add sslmode=verify-full and sslrootcert=PATH, the RDS certificate bundle, to RECFLOW_DATABASE_URL")
+		return errors.New("RECFLOW_DATABASE_AUTH is iam: a token may only be sent over a verified connection; add sslmode=verify-full and sslrootcert=PATH, the RDS certificate bundle, to RECFLOW_DATABASE_URL")
 	}
 	return nil
 }

@@ -17,21 +17,21 @@ func TestDatabaseValidates(t *testing.T) {
 		database config.Database
 		says     string // empty: it is accepted
 	}{
-		"a password in the address":            {config.Database{URL: "postgres://x:secret-1@db.example.com/recflow"}, ""},
-		"a password of its own":                {config.Database{URL: host, Password: "secret-1"}, ""},
-		"both":                                 {config.Database{URL: "postgres://x:secret-1@db.example.com/recflow", Password: "secret-2"}, "RECFLOW_DATABASE_PASSWORD"},
-		"a token over a verified connection":   {config.Database{URL: host + verified, Auth: "iam"}, ""},
-		"a token to this machine":              {config.Database{URL: "postgres://recflow_loader@127.0.0.1:5432/recflow", Auth: "iam"}, ""},
-		"a token to what is called localhost":  {config.Database{URL: "postgres://recflow_loader@localhost:5432/recflow", Auth: "iam"}, "verify-full"},
-		"a token without TLS":                  {config.Database{URL: host, Auth: "iam"}, "verify-full"},
-		"a token to a host nobody has checked": {config.Database{URL: host + "?sslmode=verify-ca", Auth: "iam"}, "verify-full"},
-		"a token and two modes":                {config.Database{URL: host + verified + "&sslmode=disable", Auth: "iam"}, "verify-full"},
-		"a token and another host":             {config.Database{URL: host + verified + "&host=elsewhere", Auth: "iam"}, "name its host"},
-		"a token and two hosts":                {config.Database{URL: "postgres://x@a:5432,b:5432/recflow" + verified, Auth: "iam"}, "one host"},
-		"a token for nobody":                   {config.Database{URL: "postgres://db.example.com/recflow" + verified, Auth: "iam"}, "one user"},
-		"a token and a password":               {config.Database{URL: host + verified, Auth: "iam", Password: "secret-1"}, "RECFLOW_DATABASE_PASSWORD"},
-		"a token and one in the address":       {config.Database{URL: host + verified + "&password=secret-1", Auth: "iam"}, "RECFLOW_DATABASE_PASSWORD"},
-		"another way":                          {config.Database{URL: host, Auth: "kerberos"}, "RECFLOW_DATABASE_AUTH"},
+		"a password in the address":             {config.Database{URL: "postgres://x:secret-1@db.example.com/recflow"}, ""},
+		"a separate password":                   {config.Database{URL: host, Password: "secret-1"}, ""},
+		"both":                                  {config.Database{URL: "postgres://x:secret-1@db.example.com/recflow", Password: "secret-2"}, "RECFLOW_DATABASE_PASSWORD"},
+		"a token over a verified connection":    {config.Database{URL: host + verified, Auth: "iam"}, ""},
+		"a token to a loopback address":         {config.Database{URL: "postgres://recflow_loader@127.0.0.1:5432/recflow", Auth: "iam"}, ""},
+		"a token to localhost":                  {config.Database{URL: "postgres://recflow_loader@localhost:5432/recflow", Auth: "iam"}, "verify-full"},
+		"a token without TLS":                   {config.Database{URL: host, Auth: "iam"}, "verify-full"},
+		"a token to an unverified host":         {config.Database{URL: host + "?sslmode=verify-ca", Auth: "iam"}, "verify-full"},
+		"a token and two modes":                 {config.Database{URL: host + verified + "&sslmode=disable", Auth: "iam"}, "verify-full"},
+		"a token and another host":              {config.Database{URL: host + verified + "&host=elsewhere", Auth: "iam"}, "name its host"},
+		"a token and two hosts":                 {config.Database{URL: "postgres://x@a:5432,b:5432/recflow" + verified, Auth: "iam"}, "one host"},
+		"a token without a user":                {config.Database{URL: "postgres://db.example.com/recflow" + verified, Auth: "iam"}, "one user"},
+		"a token and a password":                {config.Database{URL: host + verified, Auth: "iam", Password: "secret-1"}, "RECFLOW_DATABASE_PASSWORD"},
+		"a token and a password in the address": {config.Database{URL: host + verified + "&password=secret-1", Auth: "iam"}, "RECFLOW_DATABASE_PASSWORD"},
+		"an unknown mode":                       {config.Database{URL: host, Auth: "kerberos"}, "RECFLOW_DATABASE_AUTH"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.database.MaxConns = 2

@@ -7,17 +7,16 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// HealthAddress is where a binary's health check finds it.
+// HealthAddress is the address of a binary's health check.
 type HealthAddress struct {
 	Worker string `env:"RECFLOW_WORKER_HEALTH_ADDRESS"`
 	API    string `env:"RECFLOW_API_ADDRESS" envDefault:"127.0.0.1:14570"`
 }
 
-// ReadHealthAddress reads HealthAddress: nothing else of a binary's settings
-// decides whether it is asked.
+// ReadHealthAddress reads HealthAddress. It ignores the binary's other settings.
 func ReadHealthAddress() (HealthAddress, error) { return env.ParseAs[HealthAddress]() }
 
-// validateHealth accepts an address that only this machine reaches.
+// validateHealth accepts loopback addresses only.
 func (c Worker) validateHealth() error {
 	if c.HealthAddress == "" || loopback(c.HealthAddress) {
 		return nil
@@ -25,10 +24,10 @@ func (c Worker) validateHealth() error {
 	return fmt.Errorf("RECFLOW_WORKER_HEALTH_ADDRESS is %q; give a loopback host:port such as 127.0.0.1:14580", c.HealthAddress)
 }
 
-// ForWorker is the worker's address, or why there is none.
+// ForWorker returns the worker's address, or an error if it is not set.
 func (h HealthAddress) ForWorker() (string, error) {
 	if h.Worker == "" {
-		return "", errors.New("RECFLOW_WORKER_HEALTH_ADDRESS is not set; give the worker and its health check the same one, such as 127.0.0.1:14580")
+		return "", errors.New("RECFLOW_WORKER_HEALTH_ADDRESS is not set; set the same value for the worker and its health check, such as 127.0.0.1:14580")
 	}
 	return h.Worker, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/config"
 )
 
-// postgresPrograms makes a folder with files of these names.
+// postgresPrograms creates a directory with files of these names.
 func postgresPrograms(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -35,7 +35,7 @@ func TestReadLocal_PostgresBin(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, filepath.IsAbs(local.PostgresBin), local.PostgresBin)
 	})
-	t.Run("must hold the programs that run a server", func(t *testing.T) {
+	t.Run("must contain the programs that run a server", func(t *testing.T) {
 		t.Setenv("RECFLOW_POSTGRES_BIN", postgresPrograms(t, "psql", "postgres"))
 		_, err := config.ReadLocal()
 		require.ErrorContains(t, err, "RECFLOW_POSTGRES_BIN")

@@ -8,27 +8,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// Where metrics go.
+// Destinations of metrics.
 const (
 	MetricsNone = "none"
 	MetricsEMF  = "emf" // lines of CloudWatch's embedded metric format on standard output
 )
 
-// Signals is what the worker tells those who watch it.
+// Signals is the configuration of the worker's notifications and metrics.
 type Signals struct {
-	// OutcomesTopic is the ARN of the SNS topic on which the outcome of every
-	// refresh is published. Empty: none is.
+	// OutcomesTopic is the ARN of the SNS topic to which the outcome of every
+	// refresh is published. Empty: none.
 	OutcomesTopic string `env:"RECFLOW_OUTCOMES_TOPIC"`
 
 	// Metrics is none or emf.
 	Metrics string `env:"RECFLOW_METRICS" envDefault:"none"`
 
-	// Installation is the dimension of all metrics: it keeps those of two
-	// installations in one account and region apart. Empty: no dimension.
+	// Installation is a dimension of all metrics: it separates two installations in
+	// one account and region. Empty: no dimension.
 	Installation string `env:"RECFLOW_INSTALLATION"`
 }
 
-// maxInstallation is the longest name, well below what CloudWatch takes.
+// maxInstallation is the longest name, well below CloudWatch's limit.
 const maxInstallation = 255
 
 func (c Signals) validate() error {
@@ -39,7 +39,7 @@ func (c Signals) validate() error {
 		case err != nil || a.Service != "sns" || a.Resource == "" || strings.Contains(a.Resource, ":"):
 			errs = append(errs, fmt.Errorf("RECFLOW_OUTCOMES_TOPIC is %q; give the ARN of an SNS topic, or nothing", c.OutcomesTopic))
 		case strings.HasSuffix(a.Resource, ".fifo"):
-			errs = append(errs, fmt.Errorf("RECFLOW_OUTCOMES_TOPIC is %q; give a standard topic: mails and chats cannot subscribe to a FIFO one", c.OutcomesTopic))
+			errs = append(errs, fmt.Errorf("RECFLOW_OUTCOMES_TOPIC is %q; give a standard topic: email and chat cannot subscribe to a FIFO topic", c.OutcomesTopic))
 		}
 	}
 	if c.Metrics != MetricsNone && c.Metrics != MetricsEMF {
@@ -51,8 +51,8 @@ func (c Signals) validate() error {
 	return errors.Join(errs...)
 }
 
-// validInstallation reports whether CloudWatch takes the name as the value of a
-// dimension: the worker would not hear that its metrics are refused.
+// validInstallation reports whether CloudWatch accepts the name as a dimension
+// value. The worker gets no error when CloudWatch rejects its metrics.
 func validInstallation(name string) bool {
 	if name == "" {
 		return true

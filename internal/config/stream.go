@@ -8,24 +8,24 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Stream is where events enter.
+// Stream is the event stream.
 type Stream struct {
 	// Name of the Kinesis stream.
 	Name string `env:"RECFLOW_STREAM"`
 
-	// Status is the address that tells how far the local event source mapping
-	// is. On AWS CloudWatch tells it.
+	// Status is the address of the local event source mapping's status. On AWS use
+	// CloudWatch.
 	Status string `env:"RECFLOW_STREAM_STATUS"`
 }
 
-// Delivery names the Firehose streams through which everything leaves.
+// Delivery names the Firehose streams that results are written to.
 type Delivery struct {
 	Recommendations string `env:"RECFLOW_FIREHOSE_RECOMMENDATIONS"`
 	Events          string `env:"RECFLOW_FIREHOSE_EVENTS"`
 	Quarantine      string `env:"RECFLOW_FIREHOSE_QUARANTINE"`
 }
 
-// Lambda is everything the stream handler needs.
+// Lambda is the configuration of the stream handler.
 type Lambda struct {
 	Database Database
 	Storage  Storage // for records that are too large for a delivery stream
@@ -34,19 +34,20 @@ type Lambda struct {
 	// ListLength is the number of items of a delivered list.
 	ListLength int `env:"RECFLOW_LIST_LENGTH" envDefault:"20"`
 
-	// EvaluateShare is the share of the events that are evaluated before they
-	// are folded, 0 to 1.
+	// EvaluateShare is the share of the events that are evaluated before they are
+	// folded, 0 to 1.
 	EvaluateShare float64 `env:"RECFLOW_EVALUATE_SHARE" envDefault:"0.1"`
 
-	// SearchMemory is how many MiB the items of the live version may take in the
-	// function's memory to be searched there: about 80 bytes an item and 4 a
-	// dimension. A larger catalogue is searched in Postgres, and with 0 every one.
+	// SearchMemory is how many MiB of the function's memory the items of the live
+	// version may use for in-memory search: about 80 bytes per item plus 4 per
+	// dimension. A larger catalog is searched in Postgres; 0 always searches in
+	// Postgres.
 	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"64"`
 
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"RECFLOW_LOG_LEVEL" envDefault:"info"`
 
-	// Function is the name under which metrics are kept. AWS sets it.
+	// Function is the function name in metrics. AWS sets it.
 	Function string `env:"AWS_LAMBDA_FUNCTION_NAME" envDefault:"recflow-stream"`
 }
 
@@ -59,7 +60,7 @@ func ReadLambda() (Lambda, error) {
 	return c, c.Validate()
 }
 
-// Validate reports every mistake at once and names the variables.
+// Validate reports all mistakes at once and names the variables.
 func (c Lambda) Validate() error {
 	errs := []error{c.Database.Validate(), c.Storage.validate()}
 	for _, d := range []struct{ name, value string }{
@@ -83,5 +84,5 @@ func (c Lambda) Validate() error {
 	return errors.Join(errs...)
 }
 
-// maxSearchMemory is a little less than what the largest function has.
+// maxSearchMemory is slightly less than the memory of the largest function.
 const maxSearchMemory = 8192

@@ -1,5 +1,5 @@
-// Package filelock keeps two processes of one machine from doing the same work
-// at once. A lock ends with the process that holds it, however that ends.
+// Package filelock prevents two processes on one machine from doing the same work
+// concurrently. The lock is released when its process exits for any reason.
 package filelock
 
 import (
@@ -16,12 +16,12 @@ import (
 
 const pollEvery = 100 * time.Millisecond
 
-// Lock is a held lock.
+// Lock is an acquired lock.
 type Lock struct{ f *os.File }
 
-// Acquire takes the lock kept in the file at path, which it makes when needed.
-// While another process has it, waiting is called from time to time with that
-// process's id (0: unknown).
+// Acquire acquires the lock in the file at path, creating the file if needed. While
+// another process has the lock, waiting is called periodically with that process's
+// ID (0: unknown).
 func Acquire(ctx context.Context, path string, waiting func(pid int)) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -56,13 +56,13 @@ func Acquire(ctx context.Context, path string, waiting func(pid int)) (*Lock, er
 	return &Lock{f}, nil
 }
 
-// File is the open lock file. A child that inherits it (exec.Cmd.ExtraFiles)
-// keeps the lock for as long as it lives, even when its parent is killed.
+// File returns the open lock file. A child that inherits it (exec.Cmd.ExtraFiles)
+// keeps the lock until it exits, even if its parent is killed.
 func (l *Lock) File() *os.File { return l.f }
 
-// Release gives the lock up.
+// Release releases the lock.
 func (l *Lock) Release() error {
-	// The pid is for people who wait; without a holder there is none.
+	// The PID is shown to waiting users; without a holder there is none.
 	_ = l.f.Truncate(0)
 	return l.f.Close()
 }

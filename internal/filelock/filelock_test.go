@@ -28,7 +28,7 @@ func TestAcquire(t *testing.T) {
 		require.Equal(t, os.Getpid(), seen)
 		require.NoError(t, second.Release())
 	})
-	t.Run("gives up when told to", func(t *testing.T) {
+	t.Run("gives up when cancelled", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(t.TempDir(), "lock")
 		first, err := filelock.Acquire(t.Context(), path, nil)

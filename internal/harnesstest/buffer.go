@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Buffer is a bytes.Buffer that is safe for concurrent use: what a child process or
-// a goroutine writes while the test reads it. The zero value is empty.
+// Buffer is a bytes.Buffer that is safe for concurrent use, for output that a child
+// process or a goroutine writes while the test reads it. The zero value is empty.
 type Buffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -9,18 +9,16 @@ import (
 	"testing"
 )
 
-// Faults counts the faults that a test injects, by kind. A test that promises to
-// survive faults has shown nothing when none was injected, so that is a failure.
-// It is safe for concurrent use.
+// Faults counts injected faults by kind and fails a test that was to survive faults
+// but injected none. It is safe for concurrent use.
 type Faults struct {
 	mu       sync.Mutex
 	injected map[string]int
 	promised []string
 }
 
-// CountFaults returns a counter that logs its counts when the test ends, and fails
-// a test that has passed so far when it injected no fault, or none of a kind that
-// it promised.
+// CountFaults returns a counter that logs its counts when the test ends. It fails a
+// test that passed but injected no fault, or none of a promised kind.
 func CountFaults(t testing.TB, promised ...string) *Faults {
 	t.Helper()
 	f := &Faults{injected: map[string]int{}, promised: promised}
@@ -43,7 +41,7 @@ func (f *Faults) Promise(kinds ...string) {
 	f.promised = append(f.promised, kinds...)
 }
 
-// Injected returns how many faults of a kind were injected so far.
+// Injected returns the number of injected faults of a kind.
 func (f *Faults) Injected(kind string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

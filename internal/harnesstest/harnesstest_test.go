@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recorder is a test that does not count: it keeps what was reported.
+// recorder is a testing.TB that records what is reported to it.
 type recorder struct {
 	testing.TB
 	logs, errors []string
@@ -46,7 +46,7 @@ func TestFaults(t *testing.T) {
 		"it logs the counts of every kind": {inject: []string{"kill", "hang", "kill"}, log: "injected faults: hang 1×, kill 2×"},
 		"it fails a test that injects nothing": {log: "injected faults: none",
 			errors: []string{"the test injected no fault", `the test injected no fault of kind "kill"`}},
-		"it fails a test that leaves out a promised kind": {inject: []string{"hang"}, log: "injected faults: hang 1×",
+		"it fails a test that does not inject a promised kind": {inject: []string{"hang"}, log: "injected faults: hang 1×",
 			errors: []string{`the test injected no fault of kind "kill"`}},
 		"it adds nothing to a failure": {failed: true, log: "injected faults: none"},
 	} {
@@ -64,7 +64,7 @@ func TestFaults(t *testing.T) {
 			require.Equal(t, c.errors, r.errors)
 		})
 	}
-	t.Run("it takes a promise later", func(t *testing.T) {
+	t.Run("it accepts a later promise", func(t *testing.T) {
 		t.Parallel()
 		r := &recorder{}
 		f := CountFaults(r)
@@ -82,7 +82,7 @@ func TestEventually(t *testing.T) {
 		r, began, calls := &recorder{}, time.Now(), 0
 		Eventually(r, "three calls", func() bool { calls++; return calls == 3 })
 		require.Empty(t, r.errors)
-		require.Equal(t, 2*interval, time.Since(began), "it looks at once")
+		require.Equal(t, 2*interval, time.Since(began), "it checks at once")
 
 		Eventually(r, "the end", func() bool { return false })
 		require.Equal(t, []string{"timed out after 1m30s waiting for: the end"}, r.errors)

@@ -1,7 +1,7 @@
-// Package harnesstest is what the tests of several packages share: waiting for a
-// condition, a log that is read while it is written, and a count of the faults
-// that a test injects. It knows nothing of recflow; harnesses of one part are in
-// packages beside that part.
+// Package harnesstest has what tests of several packages share: waiting for a
+// condition, a buffer that is read while it is written, and counts of injected
+// faults. It does not depend on recflow; the harness of one part is in a package
+// next to that part.
 package harnesstest
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Poll calls ok at once and then every so often, in the caller's goroutine, until
-// it returns true or ctx ends.
+// Poll calls ok at once and then at intervals, in the caller's goroutine, until it
+// returns true or ctx ends.
 func Poll(ctx context.Context, every time.Duration, ok func() bool) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -26,15 +26,15 @@ func Poll(ctx context.Context, every time.Duration, ok func() bool) error {
 }
 
 const (
-	// timeout is long enough for a slow machine that runs other tests too; a test
-	// that passes does not wait for it.
+	// timeout is long enough for a loaded machine; a passing test does not wait for
+	// it.
 	timeout  = 90 * time.Second
 	interval = 5 * time.Millisecond
 )
 
-// Eventually fails the test unless ok returns true within a minute and a half.
-// Unlike testify's it looks at once and calls ok in the test's goroutine, so that ok
-// may itself fail the test. It also works in a cleanup, when t.Context has ended.
+// Eventually fails the test unless ok returns true within 90 seconds. Unlike
+// testify's it checks at once and calls ok in the test's goroutine, so ok may fail
+// the test. It also works in a cleanup, after t.Context has ended.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -44,8 +44,8 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// Pause waits for d and reports true, or false as soon as ctx ends. It is for tests
-// whose point is a random moment; others wait for a condition.
+// Pause waits for d and returns true, or returns false as soon as ctx ends. Use it
+// only for random delays; otherwise wait for a condition.
 func Pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

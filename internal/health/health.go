@@ -1,6 +1,6 @@
-// Package health is the health check of a container: a second process, started
-// beside the first by whoever runs it, asks that one over HTTP whether it is
-// well. The image has no shell and no curl, so the binary itself is the caller.
+// Package health is a container's health check: a second process that queries the
+// main process over HTTP. The image has no shell and no curl, so the binary itself
+// is the client.
 package health
 
 import (
@@ -12,16 +12,15 @@ import (
 	"time"
 )
 
-// Path is where a process answers.
+// Path is the path of the health endpoint.
 const Path = "/healthz"
 
-// timeout bounds the wait. ECS gives a health check 5 seconds unless told
-// otherwise.
+// timeout limits the wait. An ECS health check times out after 5 seconds by
+// default.
 const timeout = 4 * time.Second
 
-// Ask asks the process that listens on address, as host:port, and returns an
-// error that says what is wrong with it. An address that stands for all of the
-// machine's is asked on loopback.
+// Ask queries the process listening on address, as host:port, and returns an error
+// if it is unhealthy. A wildcard address is queried on loopback.
 func Ask(ctx context.Context, address string) error {
 	target, err := reachable(address)
 	if err != nil {
@@ -33,24 +32,24 @@ func Ask(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", target, err)
 	}
-	client := http.Client{Transport: &http.Transport{}} // no proxy of the environment stands between
+	client := http.Client{Transport: &http.Transport{}} // no proxy from the environment
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("the process does not answer: %w", err)
+		return fmt.Errorf("the process does not respond: %w", err)
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the process answers %s at http://%s%s; its log says why", resp.Status, target, Path)
+		return fmt.Errorf("the process responds with %s at http://%s%s; see its log", resp.Status, target, Path)
 	}
 	return nil
 }
 
-// reachable is the address under which this machine reaches a listener on
+// reachable returns the address at which this machine reaches a listener on
 // address.
 func reachable(address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", fmt.Errorf("the address to ask is %q; give host:port", address)
+		return "", fmt.Errorf("the health address is %q; give host:port", address)
 	}
 	ip, err := netip.ParseAddr(host)
 	switch {

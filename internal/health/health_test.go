@@ -22,13 +22,13 @@ func TestAsk(t *testing.T) {
 	require.NoError(t, Ask(t.Context(), address))
 
 	_, port, _ := strings.Cut(address, ":")
-	require.NoError(t, Ask(t.Context(), "0.0.0.0:"+port), "what listens everywhere is asked on loopback")
+	require.NoError(t, Ask(t.Context(), "0.0.0.0:"+port), "a wildcard listener is queried on loopback")
 	require.NoError(t, Ask(t.Context(), ":"+port))
 
 	status = http.StatusServiceUnavailable
 	require.ErrorContains(t, Ask(t.Context(), address), "503")
 	server.Close()
-	require.ErrorContains(t, Ask(t.Context(), address), "does not answer")
+	require.ErrorContains(t, Ask(t.Context(), address), "does not respond")
 	require.ErrorContains(t, Ask(t.Context(), "nonsense"), "host:port")
 }
 

@@ -1,6 +1,5 @@
-// Package panics turns recovered panics into errors that keep their stack, so
-// that whoever logs the error can say where the panic was. It decides nothing
-// about what becomes of the error.
+// Package panics turns recovered panics into errors that include their stack, so
+// that the log shows where the panic occurred.
 package panics
 
 import (
@@ -9,28 +8,28 @@ import (
 	"runtime/debug"
 )
 
-// Error is a panic that was recovered.
+// Error is a recovered panic.
 type Error struct {
-	Value any    // what panic was called with
-	Stack string // of the goroutine at the panic; arguments are in it as words of memory, never as text
+	Value any    // the value passed to panic
+	Stack string // of the goroutine at the panic; arguments appear as memory words, never as text
 }
 
-// New makes an error of what recover returned. Call it in the deferred function
-// that recovers: only there does the stack still lead to the panic.
+// New creates an error from the value returned by recover. Call it in the deferred
+// function that recovers: only there does the stack still include the panic.
 func New(value any) *Error {
 	return &Error{Value: value, Stack: string(debug.Stack())}
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Unwrap returns the error that panic was called with, if it was one.
+// Unwrap returns the value passed to panic if it is an error.
 func (e *Error) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// LogAttributes is the attribute "stack" for a log entry about err, in the form
-// that slog and Temporal's loggers take: none when no panic is behind err.
+// LogAttributes returns the attribute "stack" of a log entry about err, in the form
+// that slog and Temporal's loggers accept. It is empty if err is not a panic.
 func LogAttributes(err error) []any {
 	var p *Error
 	if !errors.As(err, &p) {

@@ -9,8 +9,8 @@ import (
 
 var frames = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
-// redraw shows the active tasks: again in place on a terminal, as one line from
-// time to time elsewhere. The caller holds the lock.
+// redraw shows the active tasks: in place on a terminal, as a line at intervals
+// elsewhere. The caller holds the lock.
 func (p *Printer) redraw() {
 	if p.w == nil || len(p.active) == 0 {
 		p.erase()
@@ -59,8 +59,8 @@ func (p *Printer) eraseSequence() string {
 	return fmt.Sprintf("\x1b[%dA\x1b[J", p.drawn)
 }
 
-// clip shortens s to width runes, so that a line never wraps (a wrapped line
-// would be erased only in part).
+// clip shortens s to width runes so that a line never wraps (a wrapped line would
+// be erased only in part).
 func clip(s string, width int) string {
 	if utf8.RuneCountInString(s) <= width {
 		return s

@@ -1,7 +1,6 @@
-// Package progress tells a person what is going on: one line per task with a
-// spinner on a terminal, plain lines elsewhere. It never stays silent for more
-// than two seconds while a task is under way, unless asked to be calmer. It
-// draws; it decides nothing.
+// Package progress shows progress to a user: one line per task with a spinner on a
+// terminal, plain lines elsewhere. It prints at least every two seconds while a
+// task is active, unless Calm sets a longer interval.
 package progress
 
 import (
@@ -16,7 +15,7 @@ import (
 
 const (
 	frameEvery = 100 * time.Millisecond  // of the spinner
-	lineEvery  = 1500 * time.Millisecond // of plain lines; a silence of 2 s reads as a hang
+	lineEvery  = 1500 * time.Millisecond // of plain lines; 2 s without output look like a hang
 )
 
 // Printer shows tasks on one writer. It is safe for concurrent use.
@@ -28,7 +27,7 @@ type Printer struct {
 
 	mu     sync.Mutex
 	active []*Task
-	drawn  int       // lines of the block that the terminal shows now
+	drawn  int       // lines of the block on the terminal
 	frame  int       // of the spinner
 	last   time.Time // of the last plain output
 	stop   chan struct{}
@@ -49,8 +48,8 @@ func New(w io.Writer) *Printer {
 	return p
 }
 
-// Calm makes plain lines come that far apart, for work of many minutes whose
-// lines end up in a log. A terminal is drawn as ever.
+// Calm sets the interval of plain lines, for tasks of many minutes whose output
+// goes to a log. It does not affect a terminal.
 func (p *Printer) Calm(every time.Duration) *Printer {
 	p.every = every
 	return p
@@ -59,7 +58,7 @@ func (p *Printer) Calm(every time.Duration) *Printer {
 // Discard returns a printer that prints nothing.
 func Discard() *Printer { return &Printer{} }
 
-// Task is one piece of work. It ends with Done, Fail or Leave.
+// Task is one unit of work. End it with Done, Fail or Leave.
 type Task struct {
 	p       *Printer
 	name    string
@@ -91,13 +90,13 @@ func (t *Task) Update(format string, args ...any) {
 	t.text = fmt.Sprintf(format, args...)
 }
 
-// Done ends the task well; the text says what came of it.
+// Done marks the task as successful and shows text as its result.
 func (t *Task) Done(format string, args ...any) { t.end("✓", fmt.Sprintf(format, args...)) }
 
-// Fail ends the task badly. The error itself is printed by whoever gets it.
+// Fail marks the task as failed. The caller prints the error.
 func (t *Task) Fail() { t.endAsIs("✗") }
 
-// Leave ends the task without a judgement: it goes on, and nobody looks.
+// Leave ends the task without a result: it continues unobserved.
 func (t *Task) Leave() { t.endAsIs("…") }
 
 func (t *Task) endAsIs(mark string) {
@@ -107,7 +106,7 @@ func (t *Task) endAsIs(mark string) {
 	t.end(mark, text)
 }
 
-// Printf prints a line that stays, above the tasks under way.
+// Printf prints a permanent line above the active tasks.
 func (p *Printer) Printf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +135,7 @@ func (t *Task) end(mark, text string) {
 	}
 }
 
-// took is the time since the start, once it is long enough to matter.
+// took returns the time since the start, or nothing if it is short.
 func (t *Task) took() string {
 	d := time.Since(t.started)
 	if d < time.Second {
@@ -145,7 +144,7 @@ func (t *Task) took() string {
 	return " · " + d.Round(time.Second).String()
 }
 
-// line prints s for good, in place of the block of active tasks.
+// line prints s permanently, in place of the block of active tasks.
 func (p *Printer) line(s string) {
 	p.erase()
 	fmt.Fprintln(p.w, s)

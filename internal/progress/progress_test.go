@@ -22,7 +22,7 @@ func TestPrinter(t *testing.T) {
 			require.Equal(t, "… s3: starting\n✓ s3        ready on 127.0.0.1:1\n", out.String())
 		})
 	})
-	t.Run("is never silent for more than two seconds", func(t *testing.T) {
+	t.Run("prints at least every two seconds", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var out harnesstest.Buffer
 			task := New(&out).Start("temporal", "compiling")

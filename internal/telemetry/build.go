@@ -2,8 +2,8 @@ package telemetry
 
 import "runtime/debug"
 
-// BuildID names the code of this binary: the commit that it was built from, with
-// "-modified" when files differed from it, or "unknown".
+// BuildID identifies the code of this binary: the commit it was built from, with
+// "-modified" if files differed from it, or "unknown".
 func BuildID() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,6 +1,5 @@
-// Package telemetry writes down what is measured and logged. Metrics are lines of
-// CloudWatch's embedded metric format on standard output: where nobody reads
-// them they cost a line of text. What is measured belongs to whoever measures.
+// Package telemetry writes metrics and logs. Metrics are lines in CloudWatch
+// embedded metric format on standard output. Callers define what is measured.
 package telemetry
 
 import (
@@ -10,7 +9,7 @@ import (
 	"time"
 )
 
-// Namespace is CloudWatch's namespace of everything that recflow measures.
+// Namespace is the CloudWatch namespace of all recflow metrics.
 const Namespace = "recflow"
 
 // Units of metrics, by CloudWatch's names.
@@ -27,19 +26,19 @@ type Metric struct {
 	Value float64
 }
 
-// Line is the metrics of one moment.
+// Line is a set of metrics with one timestamp.
 type Line struct {
 	Namespace  string
-	Dimensions []Dimension // what all metrics of the line are told apart by
+	Dimensions []Dimension // dimensions of all metrics of the line
 	At         time.Time
 	Metrics    []Metric
 }
 
-// Dimension is a name and its value. There should be few values of each: every
-// combination is a metric of its own, and is paid for.
+// Dimension is a name and its value. Use few values: every combination is a
+// separate, billed metric.
 type Dimension struct{ Name, Value string }
 
-// Write writes the line in one piece.
+// Write writes the line with a single call of Write.
 func (l Line) Write(w io.Writer) error {
 	type unit struct{ Name, Unit string }
 	type directive struct {

@@ -27,5 +27,5 @@ func TestLine(t *testing.T) {
 		out.String(), "it writes one line of the embedded metric format")
 
 	l.Metrics[0].Value = math.NaN()
-	assert.Error(t, l.Write(&out), "it refuses what is no number")
+	assert.Error(t, l.Write(&out), "it rejects values that are not numbers")
 }

@@ -36,13 +36,13 @@ func TestNewLogger(t *testing.T) {
 
 	log.With("shard", "0").InfoContext(context.WithoutCancel(ctx), "reading")
 	got = record()
-	assert.Equal(t, []any{"0", "4bf92f3577b34da6a3ce929d0e0e4736"}, []any{got["shard"], got["trace_id"]}, "a logger made of it adds it too")
+	assert.Equal(t, []any{"0", "4bf92f3577b34da6a3ce929d0e0e4736"}, []any{got["shard"], got["trace_id"]}, "derived loggers add it too")
 
 	for _, without := range []context.Context{t.Context(), telemetry.WithTrace(ctx, "")} {
 		log.InfoContext(without, "ready")
 		assert.NotContains(t, record(), "trace_id")
 	}
-	log.DebugContext(ctx, "too fine")
+	log.DebugContext(ctx, "below the level")
 	assert.Empty(t, out.String())
 	level.Set(slog.LevelDebug)
 	log.DebugContext(ctx, "fine")

@@ -1,5 +1,5 @@
-// Package temporaltest gives tests a real Temporal server. One serves a test
-// binary; every test gets a namespace of its own.
+// Package temporaltest runs a real Temporal server for tests. Each test binary
+// shares one; every test gets its own namespace.
 package temporaltest
 
 import (
@@ -38,12 +38,12 @@ type Server struct {
 	namespaces atomic.Int64
 }
 
-// testNamespaces are made with the server: one later takes seconds to be known
-// everywhere in it.
+// testNamespaces are created when the server starts: a namespace registered later
+// takes seconds to become visible in all services.
 const testNamespaces = 60
 
-// Shared returns the server of this test binary. Every test has a namespace of
-// its own there, because the sweep's schedule is one a namespace.
+// Shared returns the server of this test binary. Every test gets its own namespace
+// there, because the sweep has one schedule per namespace.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	toolchaintest.SkipShort(t)
@@ -65,7 +65,7 @@ var shared = sync.OnceValues(func() (*Server, error) {
 	return New(dir, flags...)
 })
 
-// Scratch is a folder that goes when this test binary has gone.
+// Scratch returns a directory that is removed when this test binary exits.
 var Scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "recflow-test-") })
 
 // New starts a server whose database is in dir.
@@ -78,14 +78,14 @@ func New(dir string, flags ...string) (*Server, error) {
 	s.args = []string{tools.Temporal, "server", "start-dev", "--headless", "--ip", "127.0.0.1",
 		"--db-filename", filepath.Join(dir, "db"), "--log-level", "error", "--disable-config-file", "--disable-config-env"}
 	s.args = append(s.args, flags...)
-	// No flag sets the ports of the inner services. The CLI takes them from the kernel
-	// and keeps each from being assigned again by a connection in TIME_WAIT.
+	// No flag sets the ports of the internal services. The CLI gets them from the
+	// kernel and prevents a connection in TIME_WAIT from reusing them.
 	for _, flag := range []string{"--metrics-port", "--http-port", "--port"} {
 		port, err := localport.Reserve()
 		if err != nil {
 			return nil, err
 		}
-		s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) // that of the last, where clients connect
+		s.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) // of the frontend, where clients connect
 		s.args = append(s.args, flag, strconv.Itoa(port))
 	}
 	for i := range testNamespaces {
@@ -96,8 +96,8 @@ func New(dir string, flags ...string) (*Server, error) {
 
 func namespaceName(i int) string { return fmt.Sprintf("test-%d", i) }
 
-// Start starts the server under a shell that ends it when this process is gone,
-// and then removes the folder of the shared one. The log is in that folder.
+// Start starts the server under a shell that stops it when this process exits and
+// then removes the directory of the shared server. The log is in that directory.
 func (s *Server) Start() error {
 	const guard = `log=$1 gone=$2; shift 2; "$@" >>"$log" 2>&1 </dev/null & pid=$!; cat >/dev/null; kill $pid; wait $pid; [ -z "$gone" ] || rm -rf "$gone"`
 	gone, err := Scratch()
@@ -105,7 +105,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	if filepath.Dir(s.log) != gone {
-		gone = "" // a test's own folder, which the test removes
+		gone = "" // a test's own directory, which the test removes
 	}
 	s.guard = exec.Command("/bin/sh", append([]string{"-c", guard, "temporal-guard", s.log, gone}, s.args...)...)
 	s.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -130,17 +130,17 @@ func (s *Server) Start() error {
 		return nil
 	}
 	output, _ := os.ReadFile(s.log)
-	return fmt.Errorf("temporal does not answer:\n%s", output)
+	return fmt.Errorf("temporal does not respond:\n%s", output)
 }
 
-// Stop ends the server and waits for it. Its database stays.
+// Stop stops the server and waits for it. The database remains.
 func (s *Server) Stop(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.lifeline.Close())
-	_ = s.guard.Wait() // its status is that of a killed server
+	_ = s.guard.Wait() // its status is that of a killed process
 }
 
-// Namespace returns one that no other test uses.
+// Namespace returns a namespace that no other test uses.
 func (s *Server) Namespace(t *testing.T) string {
 	t.Helper()
 	n := s.namespaces.Add(1) - 1
@@ -148,5 +148,5 @@ func (s *Server) Namespace(t *testing.T) string {
 	return namespaceName(int(n))
 }
 
-// Quiet discards what a client says: its errors come back to the test.
+// Quiet discards a client's log messages: the test gets its errors.
 var Quiet = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))

@@ -1,7 +1,7 @@
-// Package temporalconfig turns settings into how to reach the Temporal service:
-// config.Temporal says where it is, and Temporal's own variables (TEMPORAL_API_KEY,
-// TEMPORAL_TLS_CLIENT_CERT_DATA, …) who we are. It is apart from config so that
-// the function of the stream, which has settings and no workflows, does not link
+// Package temporalconfig builds Temporal client options from settings:
+// config.Temporal has the address, and Temporal's own variables (TEMPORAL_API_KEY,
+// TEMPORAL_TLS_CLIENT_CERT_DATA, …) the credentials. It is separate from config
+// so that the stream function, which has settings and no workflows, does not link
 // Temporal's SDK.
 package temporalconfig
 
@@ -20,9 +20,8 @@ import (
 	"github.com/recflow/recflow/internal/config"
 )
 
-// Options are those of a client of the service, from the environment: in plain
-// text, with TLS, with a certificate of ours, or with an API key. Errors name
-// the variable and never a value.
+// Options returns client options from the environment: plain text, TLS, mutual TLS,
+// or an API key. Errors name the variable and never a value.
 func Options(c config.Temporal, log sdklog.Logger) (client.Options, error) {
 	return options(c, log, set{envconfig.EnvLookupOS})
 }
@@ -39,7 +38,7 @@ func options(c config.Temporal, log sdklog.Logger, env envconfig.EnvLookup) (cli
 	return o, nil
 }
 
-// validate refuses what Temporal's package would pass over in silence.
+// validate rejects settings that Temporal's package would silently ignore.
 func validate(c config.Temporal, env envconfig.EnvLookup) error {
 	var errs []error
 	for _, name := range []string{"TEMPORAL_TLS", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"} {
@@ -54,24 +53,25 @@ func validate(c config.Temporal, env envconfig.EnvLookup) error {
 		certificate, key := "TEMPORAL_TLS_CLIENT_CERT_"+kind, "TEMPORAL_TLS_CLIENT_KEY_"+kind
 		switch {
 		case has(env, certificate) && !has(env, key):
-			errs = append(errs, fmt.Errorf("%s is set and %s is not; a certificate is of no use without its key", certificate, key))
+			errs = append(errs, fmt.Errorf("%s is set and %s is not; a certificate needs its key", certificate, key))
 		case has(env, key) && !has(env, certificate):
-			errs = append(errs, fmt.Errorf("%s is set and %s is not; a key is of no use without its certificate", key, certificate))
+			errs = append(errs, fmt.Errorf("%s is set and %s is not; a key needs its certificate", key, certificate))
 		}
 	}
 	if has(env, "TEMPORAL_API_KEY") && !loopback(c.Address) {
 		if off(env, "TEMPORAL_TLS") {
-			errs = append(errs, errors.New("TEMPORAL_TLS is false, and TEMPORAL_API_KEY would be sent in plain text; leave TEMPORAL_TLS out"))
+			errs = append(errs, errors.New("TEMPORAL_TLS is false, so TEMPORAL_API_KEY would be sent in plain text; unset TEMPORAL_TLS"))
 		}
 		if on(env, "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION") {
-			errs = append(errs, errors.New("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is true, and TEMPORAL_API_KEY would be sent to whoever answers; "+
-				"give TEMPORAL_TLS_SERVER_CA_CERT_DATA or TEMPORAL_TLS_SERVER_NAME instead"))
+			errs = append(errs, errors.New("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is true, so TEMPORAL_API_KEY could be sent to an unverified server; "+
+				"set TEMPORAL_TLS_SERVER_CA_CERT_DATA or TEMPORAL_TLS_SERVER_NAME instead"))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// mentioned names the TLS variables that are set, one of which cannot be used.
+// mentioned returns the names of the TLS variables that are set, for the error when
+// one is unusable.
 func mentioned(env envconfig.EnvLookup) string {
 	var names []string
 	for _, name := range []string{
@@ -106,8 +106,8 @@ func loopback(address string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// set hides the variables that are set to nothing: a deployment without a
-// certificate may well say so by an empty one.
+// set hides variables set to an empty value, which a deployment without a
+// certificate may pass.
 type set struct{ envconfig.EnvLookup }
 
 func (e set) LookupEnv(name string) (string, bool) {

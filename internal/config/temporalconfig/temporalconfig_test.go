@@ -70,7 +70,7 @@ func asPEM(kind string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// front stands before a real Temporal server with TLS, as Temporal Cloud does.
+// front is a TLS proxy in front of a real Temporal server, as Temporal Cloud has.
 type front struct {
 	address, namespace string
 	authority          authority
@@ -140,7 +140,7 @@ func TestAClientCertificateOpensTheDoor(t *testing.T) {
 	require.Empty(t, f.asked.Load().Get("Authorization"))
 }
 
-func TestACertificateOfSomebodyElseDoesNot(t *testing.T) {
+func TestAnUntrustedCertificateDoesNot(t *testing.T) {
 	f := newFront(t, true)
 	theirs := newAuthority(t).issue(t, x509.ExtKeyUsageClientAuth)
 	require.Error(t, f.dial(t, map[string]string{
@@ -153,13 +153,13 @@ func TestAnAPIKeyIsSentWithEveryCallAndOverTLS(t *testing.T) {
 	f := newFront(t, false)
 	require.NoError(t, f.dial(t, map[string]string{
 		"TEMPORAL_API_KEY": "marker-key", "TEMPORAL_TLS_SERVER_CA_CERT_DATA": f.authority.pem,
-		"TEMPORAL_TLS_CLIENT_CERT_DATA": "", "TEMPORAL_TLS_CLIENT_KEY_DATA": "", // set to nothing is not set
-		"TEMPORAL_ADDRESS": "127.0.0.1:1", "TEMPORAL_NAMESPACE": "another", // ours count
+		"TEMPORAL_TLS_CLIENT_CERT_DATA": "", "TEMPORAL_TLS_CLIENT_KEY_DATA": "", // an empty value counts as not set
+		"TEMPORAL_ADDRESS": "127.0.0.1:1", "TEMPORAL_NAMESPACE": "another", // this process's variables take precedence
 	}))
 	require.Equal(t, "Bearer marker-key", f.asked.Load().Get("Authorization"))
 }
 
-func TestAnAPIKeyIsNotSentToAServerThatNobodyVouchesFor(t *testing.T) {
+func TestAnAPIKeyIsNotSentToAnUnverifiedServer(t *testing.T) {
 	f := newFront(t, false)
 	require.Error(t, f.dial(t, map[string]string{"TEMPORAL_API_KEY": "marker-key"}))
 	require.Nil(t, f.asked.Load())
@@ -174,12 +174,12 @@ func TestOptionsNameTheVariableThatIsWrong(t *testing.T) {
 	}{
 		"a certificate without its key": {map[string]string{"TEMPORAL_TLS_CLIENT_CERT_DATA": one.certificate}, "TEMPORAL_TLS_CLIENT_KEY_DATA is not"},
 		"a key without its certificate": {map[string]string{"TEMPORAL_TLS_CLIENT_KEY_PATH": "marker-path"}, "TEMPORAL_TLS_CLIENT_CERT_PATH is not"},
-		"the key of another one": {map[string]string{
+		"a key that does not match": {map[string]string{
 			"TEMPORAL_TLS_CLIENT_CERT_DATA": one.certificate, "TEMPORAL_TLS_CLIENT_KEY_DATA": other.key}, "TEMPORAL_TLS_CLIENT_KEY_DATA"},
-		"an authority that is none": {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_DATA": "marker"}, "TEMPORAL_TLS_SERVER_CA_CERT_DATA"},
-		"neither true nor false":    {map[string]string{"TEMPORAL_TLS": "yes"}, `TEMPORAL_TLS is "yes"`},
-		"a key in plain text":       {map[string]string{"TEMPORAL_TLS": "false", "TEMPORAL_API_KEY": "marker"}, "TEMPORAL_TLS is false"},
-		"a key to whoever may answer": {map[string]string{
+		"an invalid authority":   {map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_DATA": "marker"}, "TEMPORAL_TLS_SERVER_CA_CERT_DATA"},
+		"neither true nor false": {map[string]string{"TEMPORAL_TLS": "yes"}, `TEMPORAL_TLS is "yes"`},
+		"a key in plain text":    {map[string]string{"TEMPORAL_TLS": "false", "TEMPORAL_API_KEY": "marker"}, "TEMPORAL_TLS is false"},
+		"a key to an unverified server": {map[string]string{
 			"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "true", "TEMPORAL_API_KEY": "marker"}, "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"},
 	} {
 		t.Run(name, func(t *testing.T) {
