@@ -19,7 +19,7 @@ type topics interface {
 	ListSubscriptionsByTopic(context.Context, *sns.ListSubscriptionsByTopicInput, ...func(*sns.Options)) (*sns.ListSubscriptionsByTopicOutput, error)
 }
 
-// alarmsAtOnce is how many names CloudWatch takes in one call.
+// alarmsAtOnce is the maximum number of alarm names per CloudWatch call.
 const alarmsAtOnce = 100
 
 func (d *Doctor) alarms(ctx context.Context) []Check {
@@ -46,18 +46,18 @@ func (d *Doctor) alarms(ctx context.Context) []Check {
 		case !exists:
 			checks = append(checks, bad("alarm "+key, apply, "it does not exist"))
 		case state == types.StateValueAlarm:
-			checks = append(checks, bad("alarm "+key, "see docs/runbooks/"+key+".md", "it rings"))
+			checks = append(checks, bad("alarm "+key, "see docs/runbooks/"+key+".md", "it is in ALARM"))
 		case state == types.StateValueInsufficientData:
 			unknown++
 		}
 	}
 	if len(checks) == 0 {
-		checks = []Check{ok(name, "none of %d rings, %d have no data yet", len(d.Deployment.AlarmNames), unknown)}
+		checks = []Check{ok(name, "none of %d in ALARM, %d without data", len(d.Deployment.AlarmNames), unknown)}
 	}
 	return checks
 }
 
-// topic tells whether anybody hears the alarms.
+// topic checks that the alarm topic has confirmed subscriptions.
 func (d *Doctor) topic(ctx context.Context) []Check {
 	const name = "topic"
 	var confirmed, pending int
@@ -81,10 +81,10 @@ func (d *Doctor) topic(ctx context.Context) []Check {
 		}
 	}
 	if confirmed == 0 && pending > 0 {
-		return []Check{bad(name, "open the mail of AWS and confirm the subscription", "none of %d subscriptions is confirmed: nobody hears the alarms", pending)}
+		return []Check{bad(name, "open the email from AWS and confirm the subscription", "none of %d subscriptions is confirmed: alarms notify no one", pending)}
 	}
 	if confirmed == 0 {
-		return []Check{bad(name, "set alarm_emails and `terraform apply`, or subscribe to it otherwise", "nobody has subscribed: nobody hears the alarms")}
+		return []Check{bad(name, "set alarm_emails and `terraform apply`, or add another subscription", "it has no subscriptions: alarms notify no one")}
 	}
-	return []Check{ok(name, "%d confirmed subscriptions, %d to be confirmed", confirmed, pending)}
+	return []Check{ok(name, "%d confirmed subscriptions, %d pending confirmation", confirmed, pending)}
 }

@@ -15,8 +15,7 @@ type api interface {
 	Live(context.Context) (apiclient.Live, string, error)
 }
 
-// api asks the API about itself, about what is private, and about the version
-// that is live.
+// api checks the API, its private dependencies, and the live version.
 func (d *Doctor) api(ctx context.Context) []Check {
 	const name = "API"
 	ready, err := d.API.Ready(ctx)
@@ -34,11 +33,11 @@ func (d *Doctor) api(ctx context.Context) []Check {
 	case errors.As(err, &problem):
 		return []Check{bad(name, "see the service api above and its log", "%s answers %d %s", d.Deployment.APIURL, problem.Status, http.StatusText(problem.Status))}
 	}
-	return []Check{bad(name, "be in a network that api_ingress_cidrs names, or in the VPC when the load balancer is internal; check its DNS record and the service api",
+	return []Check{bad(name, "connect from a network in api_ingress_cidrs, or from the VPC when the load balancer is internal; check its DNS record and the service api",
 		"%s", err)}
 }
 
-// missingParts are what an API says that it waits for.
+// missingParts are the dependencies that the API reports as not ready.
 func missingParts(p *apiclient.Problem) []Check {
 	says := map[string]string{}
 	for _, m := range p.Errors {
@@ -52,15 +51,15 @@ func missingParts(p *apiclient.Problem) []Check {
 	}
 	return []Check{
 		part("database", "database", "migrate it: terraform output -raw migrate_task | sh; see the alarms database-… and the API's log"),
-		part("Temporal", "temporal", "look at temporal.address, its namespace and its key, and whether the VPC has a way out"),
-		skipped("live version", "mend the above first", "the API is not ready"),
+		part("Temporal", "temporal", "check temporal.address, its namespace and its key, and that the VPC has outbound access"),
+		skipped("live version", "fix the above first", "the API is not ready"),
 	}
 }
 
 func (d *Doctor) liveVersion(ctx context.Context) Check {
 	const name = "live version"
 	if !d.Token {
-		return skipped(name, "set RECFLOW_API_TOKEN to a token with the scope read", "the API does not know you")
+		return skipped(name, "set RECFLOW_API_TOKEN to a token with the scope read", "the API rejects the request as unauthenticated")
 	}
 	live, _, err := d.API.Live(ctx)
 	var problem *apiclient.Problem
@@ -68,9 +67,9 @@ func (d *Doctor) liveVersion(ctx context.Context) Check {
 	case err == nil:
 		return ok(name, "version %d, trained on events up to %s", live.Version.ID, live.Version.Coverage.To.UTC().Format(time.RFC3339))
 	case errors.As(err, &problem) && problem.Code == "no_live_version":
-		return bad(name, "train one: recflow backfill start refresh --promote --wait", "there is none: nobody gets recommendations")
+		return bad(name, "train one: recflow backfill start refresh --promote --wait", "there is none: no recommendations are served")
 	case errors.As(err, &problem) && (problem.Status == http.StatusUnauthorized || problem.Status == http.StatusForbidden):
-		return bad(name, "set RECFLOW_API_TOKEN to a token with the scope read", "the API refuses the token: %s", problem.Detail)
+		return bad(name, "set RECFLOW_API_TOKEN to a token with the scope read", "the API rejects the token: %s", problem.Detail)
 	}
 	return bad(name, "see the API's log", "%s", fmt.Sprint(err))
 }

@@ -37,7 +37,7 @@ func (d *Doctor) bucketVersioning(ctx context.Context, bucket *string) Check {
 	if err != nil {
 		return trouble(name, "s3:GetBucketVersioning", err)
 	}
-	return is(name, out.Status == types.BucketVersioningStatusEnabled, "what is overwritten or deleted is kept", "it is off: what is overwritten is lost", apply)
+	return is(name, out.Status == types.BucketVersioningStatusEnabled, "overwritten and deleted objects are kept", "it is off: overwritten objects are lost", apply)
 }
 
 func (d *Doctor) bucketEncryption(ctx context.Context, bucket *string) Check {
@@ -52,7 +52,7 @@ func (d *Doctor) bucketEncryption(ctx context.Context, bucket *string) Check {
 			kms = kms || r.ApplyServerSideEncryptionByDefault != nil && r.ApplyServerSideEncryptionByDefault.SSEAlgorithm == types.ServerSideEncryptionAwsKms
 		}
 	}
-	return is(name, kms, "with a key of KMS", "not with the deployment's key of KMS", apply)
+	return is(name, kms, "with a KMS key", "not with the deployment's KMS key", apply)
 }
 
 func (d *Doctor) bucketPublicAccess(ctx context.Context, bucket *string) Check {
@@ -66,22 +66,22 @@ func (d *Doctor) bucketPublicAccess(ctx context.Context, bucket *string) Check {
 	}
 	b := out.PublicAccessBlockConfiguration
 	blocked := b != nil && aws.ToBool(b.BlockPublicAcls) && aws.ToBool(b.BlockPublicPolicy) && aws.ToBool(b.IgnorePublicAcls) && aws.ToBool(b.RestrictPublicBuckets)
-	return is(name, blocked, "blocked in all four ways", "it is not blocked in all four ways", apply)
+	return is(name, blocked, "all four settings block it", "not all four settings block it", apply)
 }
 
 func (d *Doctor) bucketTLS(ctx context.Context, bucket *string) Check {
 	const name = "bucket TLS only"
 	out, err := d.S3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: bucket})
 	if hasCode(err, 0, "NoSuchBucketPolicy") {
-		return bad(name, apply, "it has no policy: it answers without TLS")
+		return bad(name, apply, "it has no policy: requests without TLS are accepted")
 	}
 	if err != nil {
 		return trouble(name, "s3:GetBucketPolicy", err)
 	}
-	return is(name, refusesPlain([]byte(aws.ToString(out.Policy)), d.Deployment.bucketARN()), "refused without TLS", "its policy lets requests without TLS in", apply)
+	return is(name, refusesPlain([]byte(aws.ToString(out.Policy)), d.Deployment.bucketARN()), "requests without TLS are denied", "its policy accepts requests without TLS", apply)
 }
 
-// texts is what a policy writes as one text or as a list of them.
+// texts is a policy value that is either one string or a list of strings.
 type texts []string
 
 func (t *texts) UnmarshalJSON(data []byte) error {
@@ -94,8 +94,7 @@ func (t *texts) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// refusesPlain tells whether a bucket's policy denies everybody everything
-// without TLS.
+// refusesPlain reports whether a bucket policy denies all requests without TLS.
 func refusesPlain(policy []byte, bucketARN string) bool {
 	var p struct {
 		Statement []struct {

@@ -16,7 +16,7 @@ func tlsOnly(bucketARN string) string {
 		"Resource":["BUCKET","BUCKET/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`, "BUCKET", bucketARN)
 }
 
-// makeBucket makes the bucket as Terraform does.
+// makeBucket creates the bucket as Terraform does.
 func makeBucket(t *testing.T, d *Doctor) *s3.Client {
 	t.Helper()
 	api, bucket := d.S3.(*s3.Client), &d.Deployment.Bucket
@@ -57,7 +57,7 @@ func TestBucket(t *testing.T) {
 			return err
 		}, "bucket versioning", "off"},
 		{"encrypts with a key of S3", func() error { return encrypt(t, api, bucket, types.ServerSideEncryptionAes256) }, "bucket encryption", "not with"},
-		{"lets a public policy in", func() error { return block(t, api, bucket, false) }, "bucket public access", "all four"},
+		{"accepts a public policy", func() error { return block(t, api, bucket, false) }, "bucket public access", "all four"},
 		{"removes the block", func() error {
 			_, err := api.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{Bucket: bucket})
 			return err
@@ -66,7 +66,7 @@ func TestBucket(t *testing.T) {
 			weak := strings.Replace(tlsOnly(d.Deployment.bucketARN()), `"`+d.Deployment.bucketARN()+`",`, "", 1)
 			_, err := api.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &weak})
 			return err
-		}, "bucket TLS only", "lets requests without TLS in"},
+		}, "bucket TLS only", "accepts requests without TLS"},
 		{"removes the policy", func() error {
 			_, err := api.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: bucket})
 			return err

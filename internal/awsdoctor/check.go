@@ -11,14 +11,14 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// The verdicts of a check.
+// The results of a check.
 const (
 	OK   = "ok"
 	Fail = "fail"
-	Skip = "skipped" // it could not be looked at, as the detail says
+	Skip = "skipped" // could not be checked; the detail gives the reason
 )
 
-// Check is one thing that was looked at.
+// Check is the result of one check.
 type Check struct {
 	Name   string `json:"check"`
 	State  string `json:"state"`
@@ -26,8 +26,8 @@ type Check struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
-// apply is the fix for what Terraform made and somebody changed.
-const apply = "run `terraform plan`: it shows what differs; then `terraform apply`"
+// apply is the fix for a resource that no longer matches Terraform.
+const apply = "run `terraform plan` to see what differs; then `terraform apply`"
 
 func ok(name, detail string, args ...any) Check {
 	return Check{Name: name, State: OK, Detail: fmt.Sprintf(detail, args...)}
@@ -41,7 +41,7 @@ func skipped(name, fix, detail string, args ...any) Check {
 	return Check{Name: name, State: Skip, Detail: fmt.Sprintf(detail, args...), Fix: fix}
 }
 
-// is is a check of a plain fact.
+// is returns a passed or failed check.
 func is(name string, holds bool, detail, otherwise, fix string) Check {
 	if holds {
 		return ok(name, "%s", detail)
@@ -49,12 +49,12 @@ func is(name string, holds bool, detail, otherwise, fix string) Check {
 	return bad(name, fix, "%s", otherwise)
 }
 
-// trouble is the check whose call failed: because the caller may not make it,
-// because what it asks for does not exist, or for another reason.
+// trouble returns the check for a failed call: the caller lacks a permission, the
+// resource does not exist, or another error occurred.
 func trouble(name, action string, err error) Check {
 	switch {
 	case denied(err):
-		return bad(name, "allow yourself "+action, "you may not look: %s is denied", action)
+		return bad(name, "grant yourself "+action, "not checked: %s is denied", action)
 	case missing(err):
 		return bad(name, apply, "it does not exist")
 	}
@@ -71,8 +71,8 @@ func missing(err error) bool {
 		"NotFound", "NoSuchBucket", "NoSuchKey", "NoSuchEntity", "ResourceNotFoundException", "EntityNotFoundException", "ClusterNotFoundException")
 }
 
-// hasCode tells whether AWS answered with one of the codes, or, where an answer
-// has no body to hold one, with the status.
+// hasCode reports whether AWS returned one of the error codes or, for a response
+// without a body, the status.
 func hasCode(err error, status int, codes ...string) bool {
 	var api smithy.APIError
 	if errors.As(err, &api) && slices.Contains(codes, api.ErrorCode()) {
@@ -82,7 +82,7 @@ func hasCode(err error, status int, codes ...string) bool {
 	return errors.As(err, &response) && response.HTTPStatusCode() == status
 }
 
-// cause is the error in a few words.
+// cause returns a short form of the error.
 func cause(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -91,7 +91,7 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// Healthy is an error when a check failed.
+// Healthy returns an error if a check failed.
 func Healthy(checks []Check) error {
 	n := 0
 	for _, c := range checks {

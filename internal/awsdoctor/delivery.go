@@ -14,8 +14,8 @@ type deliveries interface {
 	DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error)
 }
 
-// folders are where the delivery streams write. The training, the quarantine
-// commands and the tables of Athena read there.
+// folders are the prefixes that the delivery streams write to. The training job,
+// the quarantine commands and the Athena tables read them.
 var folders = []struct{ key, folder string }{
 	{"recommendations", "recommendations/"},
 	{"events", "raw/events/"},
@@ -37,7 +37,7 @@ func (d *Doctor) deliveryStream(ctx context.Context, key, folder string) Check {
 	name := "delivery of " + key
 	stream, named := d.Deployment.DeliveryStreams[key]
 	if !named {
-		return bad(name, apply, "the output delivery_streams does not name it")
+		return bad(name, apply, "the output delivery_streams has no such key")
 	}
 	out, err := d.Firehose.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &stream})
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *Doctor) deliveryStream(ctx context.Context, key, folder string) Check {
 	return is(name, len(wrong) == 0, fmt.Sprintf("%s is %s, to %s", stream, about.DeliveryStreamStatus, folder), strings.Join(wrong, "; "), apply)
 }
 
-// deliversWrong is what is not as it should be.
+// deliversWrong returns the settings that differ from the expected ones.
 func (d *Doctor) deliversWrong(about *types.DeliveryStreamDescription, key, folder string) (wrong []string) {
 	not := func(holds bool, format string, args ...any) {
 		if !holds {

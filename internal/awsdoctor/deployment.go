@@ -10,14 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// Deployment is what Terraform says about itself: the outputs of the module in
-// terraform/, by their names.
+// Deployment contains the outputs of the Terraform module in terraform/, by name.
 type Deployment struct {
 	Region          string
 	Bucket          string
 	Stream          string
 	StreamARN       string
-	DeliveryStreams map[string]string // by what they carry
+	DeliveryStreams map[string]string // by content
 	Function        string
 	MappingUUID     string
 	GlueJob         string
@@ -25,15 +24,15 @@ type Deployment struct {
 	Services        map[string]string // worker, api
 	APIURL          string
 	TopicARN        string
-	AlarmNames      map[string]string // by key, which names the runbook, too
-	RuleNames       map[string]string // of EventBridge, by key as well
+	AlarmNames      map[string]string // by key, which is also the name of the runbook
+	RuleNames       map[string]string // of EventBridge, by key
 	Roles           map[string]string // ARNs by component
 
 	account, partition string
 }
 
-// ReadDeployment reads what `terraform output -json` printed. The error names
-// every output that is missing.
+// ReadDeployment parses the output of `terraform output -json`. The error names
+// every missing output.
 func ReadDeployment(data []byte) (Deployment, error) {
 	var d Deployment
 	var outputs map[string]struct {
@@ -43,7 +42,7 @@ func ReadDeployment(data []byte) (Deployment, error) {
 		return d, fmt.Errorf("this is not the output of `terraform output -json`: %w", err)
 	}
 	if len(outputs) == 0 {
-		return d, errors.New("there are no outputs; run `terraform output -json` in the folder in which you ran `terraform apply`")
+		return d, errors.New("there are no outputs; run `terraform output -json` in the directory in which you ran `terraform apply`")
 	}
 	var absent []string
 	for _, o := range []struct {
@@ -61,7 +60,7 @@ func ReadDeployment(data []byte) (Deployment, error) {
 			continue
 		}
 		if err := json.Unmarshal(value, o.into); err != nil {
-			return d, fmt.Errorf("output %s is not what this recflow expects: %w", o.name, err)
+			return d, fmt.Errorf("output %s does not have the format that this recflow expects: %w", o.name, err)
 		}
 	}
 	if len(absent) > 0 {
@@ -76,7 +75,7 @@ func ReadDeployment(data []byte) (Deployment, error) {
 	return d, nil
 }
 
-// arn is the ARN of a resource of the deployment.
+// arn returns the ARN of a resource of the deployment.
 func (d Deployment) arn(service, resource string) string {
 	return arn.ARN{Partition: d.partition, Service: service, Region: d.Region, AccountID: d.account, Resource: resource}.String()
 }
@@ -85,5 +84,5 @@ func (d Deployment) bucketARN() string {
 	return arn.ARN{Partition: d.partition, Service: "s3", Resource: d.Bucket}.String()
 }
 
-// failures is where Lambda puts batches that it gave up.
+// failures is the prefix to which Lambda writes discarded batches.
 func (d Deployment) failures() string { return "aws/lambda/" + d.MappingUUID + "/" }

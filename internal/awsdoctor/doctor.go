@@ -17,11 +17,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// Doctor looks at a deployment. All fields are needed.
+// Doctor checks a deployment. All fields are required.
 type Doctor struct {
 	Deployment Deployment
-	Region     string // that the caller's own settings name; empty: none
-	Token      bool   // the API knows the caller
+	Region     string // from the caller's own settings; may be empty
+	Token      bool   // whether the API accepts the caller's token
 
 	STS        identities
 	S3         buckets
@@ -37,7 +37,7 @@ type Doctor struct {
 	API        api
 }
 
-// New is a Doctor with AWS's own clients. The API is the caller's to add.
+// New returns a Doctor with AWS clients. The caller adds the API client.
 func New(c aws.Config, d Deployment) *Doctor {
 	own := c.Region
 	c.Region = d.Region
@@ -45,7 +45,7 @@ func New(c aws.Config, d Deployment) *Doctor {
 		Deployment: d, Region: own,
 		STS: sts.NewFromConfig(c),
 		S3: s3.NewFromConfig(c, func(o *s3.Options) {
-			o.UsePathStyle = o.BaseEndpoint != nil // an endpoint of one's own has no name per bucket
+			o.UsePathStyle = o.BaseEndpoint != nil // a custom endpoint has no host name per bucket
 		}),
 		Kinesis: kinesis.NewFromConfig(c), Firehose: firehose.NewFromConfig(c), Lambda: lambda.NewFromConfig(c),
 		Glue: glue.NewFromConfig(c), ECS: ecs.NewFromConfig(c), CloudWatch: cloudwatch.NewFromConfig(c),
@@ -53,7 +53,7 @@ func New(c aws.Config, d Deployment) *Doctor {
 	}
 }
 
-// Examine looks at everything. Whoever is not known to AWS sees only the API.
+// Examine runs all checks. Without AWS credentials it checks only the API.
 func (d *Doctor) Examine(ctx context.Context) []Check {
 	checks, known := d.identity(ctx)
 	if known {

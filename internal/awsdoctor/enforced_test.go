@@ -17,8 +17,9 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 )
 
-// reads are the actions that a caller needs, beside cloudwatch:DescribeAlarms,
-// which the emulator does not check. docs/deploy.md names them.
+// reads are the actions that a caller needs, in addition to
+// cloudwatch:DescribeAlarms, which the emulator does not check. Decision 1132 lists
+// them.
 var reads = []string{
 	"ecs:DescribeServices", "events:DescribeRule", "events:ListTargetsByRule", "firehose:DescribeDeliveryStream", "glue:GetJob",
 	"iam:SimulatePrincipalPolicy", "kinesis:DescribeStreamSummary", "lambda:GetEventSourceMapping", "lambda:GetFunctionConfiguration",
@@ -26,9 +27,10 @@ var reads = []string{
 	"s3:GetObject", "s3:ListBucket", "sns:ListSubscriptionsByTopic",
 }
 
-// TestExamine_by_somebody_with_few_permissions has IAM enforced: whoever may do
-// nothing is told every action to add, and with these and no other sees it all.
-func TestExamine_by_somebody_with_few_permissions(t *testing.T) {
+// TestExamine_with_few_permissions runs with IAM enforced: a caller
+// without permissions is given every action to add, and with these and no others
+// all checks run.
+func TestExamine_with_few_permissions(t *testing.T) {
 	t.Parallel()
 	endpoint := awstest.Enforcing(t)
 	c := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint}
@@ -49,7 +51,7 @@ func TestExamine_by_somebody_with_few_permissions(t *testing.T) {
 	}
 	denials := func(d *Doctor) (actions []string) {
 		for _, c := range d.Examine(t.Context()) {
-			if _, rest, found := strings.Cut(c.Fix, "allow yourself "); found {
+			if _, rest, found := strings.Cut(c.Fix, "grant yourself "); found {
 				action, _, _ := strings.Cut(rest, " ")
 				actions = append(actions, action)
 			}
@@ -70,14 +72,14 @@ func TestExamine_by_somebody_with_few_permissions(t *testing.T) {
 		Name: aws.String(root.Deployment.RuleNames["glue-failures"]), EventPattern: aws.String(`{"source":["aws.glue"]}`)})
 	require.NoError(t, err)
 
-	gates := []string{"s3:ListBucket", "glue:GetJob", "events:DescribeRule"} // without these, nothing that depends on them is asked
-	d := signIn("nobody", gates)
+	gates := []string{"s3:ListBucket", "glue:GetJob", "events:DescribeRule"} // dependent checks are skipped without these
+	d := signIn("unprivileged", gates)
 	d.Deployment = root.Deployment
 	require.Equal(t, slices.DeleteFunc(slices.Clone(reads), func(a string) bool { return slices.Contains(gates, a) }), denials(d))
 	d = signIn("stranger", []string{"glue:GetJobRun"})
 	d.Deployment = root.Deployment
 	require.Subset(t, denials(d), gates)
-	// The emulator asks for the wrong action where a mapping is read.
+	// The emulator checks a different action when a mapping is read.
 	d = signIn("reader", append(slices.Clone(reads), "lambda:ListEventSourceMappings"))
 	d.Deployment = root.Deployment
 	require.Empty(t, denials(d))

@@ -18,10 +18,10 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// patience is how long a test waits for something that must happen.
+// patience is the timeout for something that must happen.
 const patience = 90 * time.Second
 
-// What follows stands for states that the emulator never has.
+// The following fakes provide states that the emulator never has.
 
 type fakeSTS struct{ err error }
 
@@ -48,14 +48,14 @@ func (f *fakeLambda) GetEventSourceMapping(context.Context, *lambda.GetEventSour
 	return f.m, nil
 }
 
-// fakeCloudWatch has alarms by name, in any state, and AWS's limits of a call.
+// fakeCloudWatch has alarms by name, in any state, and enforces AWS's call limits.
 type fakeCloudWatch map[string]cwtypes.StateValue
 
 func (f fakeCloudWatch) DescribeAlarms(_ context.Context, in *cloudwatch.DescribeAlarmsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error) {
 	if len(in.AlarmNames) > alarmsAtOnce {
 		return nil, &smithy.GenericAPIError{Code: "ValidationError", Message: "too many names"}
 	}
-	most := 50 // AWS's own default
+	most := 50 // AWS's default
 	if in.MaxRecords != nil {
 		most = int(*in.MaxRecords)
 	}

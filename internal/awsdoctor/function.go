@@ -33,8 +33,8 @@ func (d *Doctor) function(ctx context.Context) []Check {
 	return []Check{ok(name, "%s is Active", d.Deployment.Function)}
 }
 
-// mapping looks at what connects stream and function. AWS's own defaults retry a
-// poison record until it expires, and lose it then.
+// mapping checks the event source mapping. With AWS's defaults a poison record is
+// retried until it expires and is then lost.
 func (d *Doctor) mapping(ctx context.Context) []Check {
 	m, err := d.Lambda.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: &d.Deployment.MappingUUID})
 	if err != nil {
@@ -45,7 +45,7 @@ func (d *Doctor) mapping(ctx context.Context) []Check {
 	return []Check{
 		is("mapping", enabled, "Enabled, "+lastResult(m), fmt.Sprintf("it is %s, from %s", aws.ToString(m.State), aws.ToString(m.EventSourceArn)),
 			"enable it: aws lambda update-event-source-mapping --enabled --uuid "+d.Deployment.MappingUUID+"; else "+apply),
-		is("mapping settings", len(wrong) == 0, "a poison record is set aside, and nothing is lost", strings.Join(wrong, "; "), apply),
+		is("mapping settings", len(wrong) == 0, "poison records are isolated and stored in the bucket", strings.Join(wrong, "; "), apply),
 		d.failureDestination(ctx),
 	}
 }
@@ -54,10 +54,10 @@ func lastResult(m *lambda.GetEventSourceMappingOutput) string {
 	if r := aws.ToString(m.LastProcessingResult); r != "" {
 		return "last result: " + r
 	}
-	return "no record so far"
+	return "no records so far"
 }
 
-// mappedWrong is what must be set, all of it together.
+// mappedWrong returns the missing settings. All of them are required.
 func (d *Doctor) mappedWrong(m *lambda.GetEventSourceMappingOutput) (wrong []string) {
 	not := func(holds bool, what string) {
 		if !holds {
@@ -65,18 +65,18 @@ func (d *Doctor) mappedWrong(m *lambda.GetEventSourceMappingOutput) (wrong []str
 		}
 	}
 	not(slices.Contains(m.FunctionResponseTypes, types.FunctionResponseTypeReportBatchItemFailures), "ReportBatchItemFailures is not set")
-	not(aws.ToBool(m.BisectBatchOnFunctionError), "batches are not bisected")
-	not(m.MaximumRetryAttempts != nil && *m.MaximumRetryAttempts >= 0, "retries are not bounded")
-	not(m.MaximumRecordAgeInSeconds != nil && *m.MaximumRecordAgeInSeconds > 0, "the age of a record is not bounded")
+	not(aws.ToBool(m.BisectBatchOnFunctionError), "bisect on error is off")
+	not(m.MaximumRetryAttempts != nil && *m.MaximumRetryAttempts >= 0, "retries are not limited")
+	not(m.MaximumRecordAgeInSeconds != nil && *m.MaximumRecordAgeInSeconds > 0, "the maximum record age is not limited")
 	to := ""
 	if c := m.DestinationConfig; c != nil && c.OnFailure != nil {
 		to = aws.ToString(c.OnFailure.Destination)
 	}
-	not(to == d.Deployment.bucketARN(), "batches that are given up do not go to the bucket")
+	not(to == d.Deployment.bucketARN(), "discarded batches do not go to the bucket")
 	return wrong
 }
 
-// failureDestination tells whether batches were given up.
+// failureDestination checks for discarded batches.
 func (d *Doctor) failureDestination(ctx context.Context) Check {
 	const name = "failure destination"
 	prefix := d.Deployment.failures()
@@ -85,13 +85,13 @@ func (d *Doctor) failureDestination(ctx context.Context) Check {
 		return trouble(name, "s3:ListBucket", err)
 	}
 	if len(out.Contents) == 0 {
-		return ok(name, "empty: no batch was given up")
+		return ok(name, "empty: no batch was discarded")
 	}
 	some := fmt.Sprint(len(out.Contents))
 	if aws.ToBool(out.IsTruncated) {
 		some += " or more"
 	}
 	newest := slices.MaxFunc(out.Contents, func(a, b s3types.Object) int { return aws.ToTime(a.LastModified).Compare(aws.ToTime(b.LastModified)) })
-	return bad(name, "see docs/runbooks/failure-destination.md", "%s batches were given up, one at %s, under %s",
+	return bad(name, "see docs/runbooks/failure-destination.md", "%s batches were discarded, one at %s, under %s",
 		some, aws.ToTime(newest.LastModified).UTC().Format(time.RFC3339), prefix)
 }

@@ -56,16 +56,16 @@ func TestFunction_and_its_mapping(t *testing.T) {
 		}
 	}
 	breaks(t, d.mapping, []step{
-		{"does not bisect", update(lambda.UpdateEventSourceMappingInput{BisectBatchOnFunctionError: aws.Bool(false)}), "mapping settings", "not bisected"},
-		{"retries for ever", update(lambda.UpdateEventSourceMappingInput{MaximumRetryAttempts: aws.Int32(-1)}), "mapping settings", "retries are not bounded"},
-		{"keeps a record for ever", update(lambda.UpdateEventSourceMappingInput{MaximumRecordAgeInSeconds: aws.Int32(-1)}), "mapping settings", "age of a record"},
+		{"does not bisect", update(lambda.UpdateEventSourceMappingInput{BisectBatchOnFunctionError: aws.Bool(false)}), "mapping settings", "bisect on error is off"},
+		{"retries without limit", update(lambda.UpdateEventSourceMappingInput{MaximumRetryAttempts: aws.Int32(-1)}), "mapping settings", "retries are not limited"},
+		{"never discards a record", update(lambda.UpdateEventSourceMappingInput{MaximumRecordAgeInSeconds: aws.Int32(-1)}), "mapping settings", "maximum record age"},
 		{"reports no items", update(lambda.UpdateEventSourceMappingInput{FunctionResponseTypes: []types.FunctionResponseType{}}), "mapping settings", "ReportBatchItemFailures"},
-		{"loses what is given up", update(lambda.UpdateEventSourceMappingInput{DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:s3:::other")}}}),
-			"mapping settings", "given up do not go to the bucket"},
-		{"gives a batch up", func() error {
+		{"loses discarded batches", update(lambda.UpdateEventSourceMappingInput{DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:s3:::other")}}}),
+			"mapping settings", "discarded batches do not go to the bucket"},
+		{"discards a batch", func() error {
 			_, err := bucket.PutObject(ctx, &s3.PutObjectInput{Bucket: &d.Deployment.Bucket, Key: aws.String(d.Deployment.failures() + "shard/2026/11/25/x"), Body: strings.NewReader("{}")})
 			return err
-		}, "failure destination", "1 batches were given up"},
+		}, "failure destination", "1 batches were discarded"},
 		{"reads another stream", func() error { d.Deployment.StreamARN += "-2"; return nil }, "mapping", "it is Enabled, from "},
 		{"disables it", update(lambda.UpdateEventSourceMappingInput{Enabled: aws.Bool(false)}), "mapping", "Disabl"},
 	})
@@ -116,7 +116,7 @@ func TestJob(t *testing.T) {
 	}
 	breaks(t, d.job, []step{
 		{"retries", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(60), Command: command, DefaultArguments: files}), "training job", "retries 2 times"},
-		{"never ends", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: command, DefaultArguments: files}), "training job", "no time-out"},
+		{"never ends", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: command, DefaultArguments: files}), "training job", "no timeout"},
 		{"has no script", remove("code/glue_job.py"), "training script", "does not exist"},
 		{"has no package", remove("code/recflow-glue.zip"), "training package", "does not exist"},
 		{"runs the script of another bucket", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String("s3://other/x.py")}, DefaultArguments: files}),

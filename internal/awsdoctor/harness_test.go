@@ -19,7 +19,7 @@ import (
 
 var deployments atomic.Int64
 
-// newDeployment is a deployment by names of its own, of which nothing exists yet.
+// newDeployment is a deployment with unique names, of which nothing exists yet.
 func newDeployment() Deployment {
 	p := fmt.Sprintf("d%d", deployments.Add(1))
 	d := Deployment{
@@ -38,7 +38,7 @@ func newDeployment() Deployment {
 	return d
 }
 
-// newDoctor is a doctor of the emulator that this test binary shares.
+// newDoctor returns a doctor for the emulator shared by this test binary.
 func newDoctor(t *testing.T) (*Doctor, aws.Config) {
 	t.Helper()
 	c := awstest.SDK(t)
@@ -47,7 +47,7 @@ func newDoctor(t *testing.T) (*Doctor, aws.Config) {
 	return d, c
 }
 
-// step breaks one thing and names the check that must fail then.
+// step breaks one thing and names the check that must fail as a result.
 type step struct {
 	does  string
 	do    func() error
@@ -55,8 +55,8 @@ type step struct {
 	says  string // part of the detail
 }
 
-// breaks runs steps, one on top of the other, and sees after each that its check
-// fails and no other changed.
+// breaks runs steps cumulatively and verifies after each that its check fails and
+// no other changed.
 func breaks(t *testing.T, look func(context.Context) []Check, steps []step) {
 	t.Helper()
 	failing := map[string]string{}
@@ -70,7 +70,7 @@ func breaks(t *testing.T, look func(context.Context) []Check, steps []step) {
 	}
 }
 
-// failed are the details of the checks that failed, by their names. Each has a fix.
+// failed returns the details of the failed checks by name. Each must have a fix.
 func failed(checks []Check) map[string]string {
 	found := map[string]string{}
 	for _, c := range checks {
@@ -84,10 +84,10 @@ func failed(checks []Check) map[string]string {
 	return found
 }
 
-// refusal is how AWS says no.
+// refusal is AWS's access-denied error.
 func refusal(code string) error { return &smithy.GenericAPIError{Code: code, Message: "because"} }
 
-// fakeAPI is an API that answers what it is told.
+// fakeAPI is an API with configured responses.
 type fakeAPI struct {
 	ready, live error
 }
@@ -145,7 +145,7 @@ func TestReadDeployment_names_every_missing_output(t *testing.T) {
 func TestTrouble_says_which_permission_to_add(t *testing.T) {
 	t.Parallel()
 	c := trouble("bucket", "s3:GetBucketPolicy", fmt.Errorf("wrapped: %w", refusal("AccessDenied")))
-	require.Equal(t, Check{Name: "bucket", State: Fail, Detail: "you may not look: s3:GetBucketPolicy is denied", Fix: "allow yourself s3:GetBucketPolicy"}, c)
+	require.Equal(t, Check{Name: "bucket", State: Fail, Detail: "not checked: s3:GetBucketPolicy is denied", Fix: "grant yourself s3:GetBucketPolicy"}, c)
 	require.Contains(t, trouble("x", "a:b", refusal("ResourceNotFoundException")).Detail, "does not exist")
 	require.Equal(t, "Throttling: because", trouble("x", "a:b", refusal("Throttling")).Detail)
 	require.Equal(t, "no route", trouble("x", "a:b", errors.New("no route")).Detail)
@@ -169,7 +169,7 @@ func TestExamine_looks_at_everything(t *testing.T) {
 	checks = d.Examine(t.Context())
 	require.Equal(t, "identity", checks[0].Name)
 	require.Contains(t, checks[0].Fix, "123456789012")
-	require.Equal(t, "API", checks[1].Name, "in the wrong account nothing else is looked at")
+	require.Equal(t, "API", checks[1].Name, "in the wrong account nothing else is checked")
 
 	d.Deployment.account = awstest.Account
 	got := failed(d.Examine(t.Context()))

@@ -22,12 +22,12 @@ func (d *Doctor) job(ctx context.Context) []Check {
 	j := out.Job
 	var wrong []string
 	if j.MaxRetries != 0 {
-		wrong = append(wrong, fmt.Sprintf("it retries %d times by itself: the workflow decides that", j.MaxRetries))
+		wrong = append(wrong, fmt.Sprintf("its own retries are set to %d; use 0, because the workflow retries", j.MaxRetries))
 	}
 	if aws.ToInt32(j.Timeout) <= 0 {
-		wrong = append(wrong, "it has no time-out")
+		wrong = append(wrong, "it has no timeout")
 	}
-	checks := []Check{is("training job", len(wrong) == 0, fmt.Sprintf("%s, given up after %d minutes", d.Deployment.GlueJob, aws.ToInt32(j.Timeout)), strings.Join(wrong, "; "), apply)}
+	checks := []Check{is("training job", len(wrong) == 0, fmt.Sprintf("%s, times out after %d minutes", d.Deployment.GlueJob, aws.ToInt32(j.Timeout)), strings.Join(wrong, "; "), apply)}
 	script := ""
 	if j.Command != nil {
 		script = aws.ToString(j.Command.ScriptLocation)
@@ -37,11 +37,11 @@ func (d *Doctor) job(ctx context.Context) []Check {
 		d.code(ctx, "training package", j.DefaultArguments["--extra-py-files"]))
 }
 
-// code tells whether an object that the job runs is there.
+// code checks that an object the job runs exists.
 func (d *Doctor) code(ctx context.Context, name, uri string) Check {
 	bucket, key, found := strings.Cut(strings.TrimPrefix(uri, "s3://"), "/")
 	if !found || bucket != d.Deployment.Bucket {
-		return bad(name, apply, "it is %q, and not in the bucket", uri)
+		return bad(name, apply, "it is %q, which is not in the bucket", uri)
 	}
 	if _, err := d.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key}); err != nil {
 		c := trouble(name, "s3:GetObject", err)

@@ -15,17 +15,17 @@ type policies interface {
 	SimulatePrincipalPolicy(context.Context, *iam.SimulatePrincipalPolicyInput, ...func(*iam.Options)) (*iam.SimulatePrincipalPolicyOutput, error)
 }
 
-// grant is what a role may do with a resource, or must not be able to.
+// grant is an action that a role must be allowed, or denied, on a resource.
 type grant struct {
 	resource string
 	actions  []string
 	never    bool
 }
 
-// grants are what each component does, by the names of the output roles. What
-// depends on more than the action and the resource (keys of KMS by the service
-// that uses them, sign-in to the database, which Terraform names no resource of)
-// is not asked for: the rest of the checks sees it at work.
+// grants are the actions of each component, by the role names of the output roles.
+// Permissions that depend on more than the action and the resource are not
+// simulated (KMS keys by calling service, database sign-in, whose resource
+// Terraform does not name): the other checks exercise them.
 func (d Deployment) grants() map[string][]grant {
 	object := func(key string) string { return d.bucketARN() + "/" + key }
 	training := d.arn("glue", "job/"+d.GlueJob)
@@ -73,13 +73,13 @@ func (d *Doctor) permissions(ctx context.Context) []Check {
 	return checks
 }
 
-// rolePermissions asks IAM what it would say to a component.
+// rolePermissions simulates a component's actions with IAM.
 func (d *Doctor) rolePermissions(ctx context.Context, role string, grants []grant) Check {
 	const simulate = "iam:SimulatePrincipalPolicy"
 	name := "permissions of " + role
 	principal := d.Deployment.Roles[role]
 	if principal == "" {
-		return bad(name, apply, "the output roles does not name it")
+		return bad(name, apply, "the output roles has no such key")
 	}
 	var wrong []string
 	n := 0
@@ -89,17 +89,17 @@ func (d *Doctor) rolePermissions(ctx context.Context, role string, grants []gran
 		})
 		switch {
 		case denied(err):
-			return skipped(name, "allow yourself "+simulate+" on "+principal, "you may not ask: %s is denied", simulate)
+			return skipped(name, "grant yourself "+simulate+" on "+principal, "not checked: %s is denied", simulate)
 		case err != nil:
 			return trouble(name, simulate, err)
 		}
 		n += len(g.actions)
 		wrong = append(wrong, g.wrong(out.EvaluationResults)...)
 	}
-	return is(name, len(wrong) == 0, fmt.Sprintf("%d actions are as they should be", n), strings.Join(wrong, "; "), apply)
+	return is(name, len(wrong) == 0, fmt.Sprintf("all %d actions are allowed or denied as expected", n), strings.Join(wrong, "; "), apply)
 }
 
-// wrong is what IAM answers otherwise than it should.
+// wrong returns the simulation results that differ from the expected ones.
 func (g grant) wrong(results []types.EvaluationResult) (wrong []string) {
 	for _, action := range g.actions {
 		i := slices.IndexFunc(results, func(r types.EvaluationResult) bool { return aws.ToString(r.EvalActionName) == action })

@@ -16,7 +16,7 @@ type statement struct {
 	Resource []string
 }
 
-// grantAll gives a role what its grants are, and change.
+// grantAll gives a role its grants, with change applied.
 func grantAll(t *testing.T, api *iam.Client, role string, grants []grant, change func(*statement)) error {
 	t.Helper()
 	policy := struct {
@@ -54,7 +54,7 @@ func TestPermissions(t *testing.T) {
 		return func(s *statement) {
 			for i, a := range s.Action {
 				if a == action {
-					s.Action[i] = "kinesis:PutRecord" // a permission that nobody needs
+					s.Action[i] = "kinesis:PutRecord" // an unused permission
 				}
 			}
 		}
@@ -69,5 +69,5 @@ func TestPermissions(t *testing.T) {
 		{"cannot deliver", func() error { return grantAll(t, api, roles["firehose"], all["firehose"], without("s3:PutObject")) }, "permissions of firehose", "it may not s3:PutObject"},
 	})
 	delete(roles, "api")
-	require.Contains(t, failed(d.permissions(t.Context()))["permissions of api"], "does not name it")
+	require.Contains(t, failed(d.permissions(t.Context()))["permissions of api"], "has no such key")
 }

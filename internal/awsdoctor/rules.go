@@ -15,7 +15,7 @@ type rules interface {
 	ListTargetsByRule(context.Context, *eventbridge.ListTargetsByRuleInput, ...func(*eventbridge.Options)) (*eventbridge.ListTargetsByRuleOutput, error)
 }
 
-// rules are what tells the topic of events, as alarms do of metrics.
+// rules checks the EventBridge rules that notify the topic.
 func (d *Doctor) rules(ctx context.Context) (checks []Check) {
 	for _, key := range slices.Sorted(maps.Keys(d.Deployment.RuleNames)) {
 		checks = append(checks, d.rule(ctx, "rule "+key, d.Deployment.RuleNames[key]))
@@ -29,12 +29,12 @@ func (d *Doctor) rule(ctx context.Context, name, rule string) Check {
 		return trouble(name, "events:DescribeRule", err)
 	}
 	if about.State != types.RuleStateEnabled {
-		return bad(name, apply, "it is %s: nobody hears of it", about.State)
+		return bad(name, apply, "it is %s: failures notify no one", about.State)
 	}
 	targets, err := d.Events.ListTargetsByRule(ctx, &eventbridge.ListTargetsByRuleInput{Rule: &rule})
 	if err != nil {
 		return trouble(name, "events:ListTargetsByRule", err)
 	}
 	told := slices.ContainsFunc(targets.Targets, func(t types.Target) bool { return aws.ToString(t.Arn) == d.Deployment.TopicARN })
-	return is(name, told, "it tells the topic", "it does not tell the topic: nobody hears of it", apply)
+	return is(name, told, "its target is the topic", "the topic is not a target: failures notify no one", apply)
 }

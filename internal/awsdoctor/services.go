@@ -35,24 +35,24 @@ func (d *Doctor) ecsServices(ctx context.Context) []Check {
 }
 
 func serviceCheck(name string, s types.Service) Check {
-	const logs = "push the images (docs/deploy.md) when they are not there yet; else look at its log and its events in ECS"
+	const logs = "push the images (docs/deploy.md) if they are missing; otherwise check its log and its events in ECS"
 	i := slices.IndexFunc(s.Deployments, func(d types.Deployment) bool { return aws.ToString(d.Status) == "PRIMARY" })
 	switch {
 	case aws.ToString(s.Status) != "ACTIVE":
 		return bad(name, apply, "it is %s", aws.ToString(s.Status))
 	case s.DesiredCount == 0:
-		return bad(name, "push the images and migrate the database, then set running = true and `terraform apply`", "it is set to run no task")
+		return bad(name, "push the images and migrate the database, then set running = true and `terraform apply`", "its desired count is 0")
 	case s.RunningCount != s.DesiredCount:
-		return bad(name, logs, "%d of %d tasks run%s", s.RunningCount, s.DesiredCount, lastEvent(s))
+		return bad(name, logs, "%d of %d tasks running%s", s.RunningCount, s.DesiredCount, lastEvent(s))
 	case i >= 0 && s.Deployments[i].RolloutState != types.DeploymentRolloutStateCompleted:
-		return bad(name, "wait while it is IN_PROGRESS; else "+logs, "the last deployment is %s%s", s.Deployments[i].RolloutState, lastEvent(s))
+		return bad(name, "wait while it is IN_PROGRESS; otherwise "+logs, "the last deployment is %s%s", s.Deployments[i].RolloutState, lastEvent(s))
 	}
-	return ok(name, "%d of %d tasks run, the last deployment is complete", s.RunningCount, s.DesiredCount)
+	return ok(name, "%d of %d tasks running, the last deployment is complete", s.RunningCount, s.DesiredCount)
 }
 
 func lastEvent(s types.Service) string {
 	if len(s.Events) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; ECS says: %s", aws.ToString(s.Events[0].Message))
+	return fmt.Sprintf("; ECS reports: %s", aws.ToString(s.Events[0].Message))
 }

@@ -21,8 +21,8 @@ func (d *Doctor) stream(ctx context.Context) []Check {
 	s := out.StreamDescriptionSummary
 	takes := s.StreamStatus == types.StreamStatusActive || s.StreamStatus == types.StreamStatusUpdating
 	return []Check{
-		is("stream", takes, fmt.Sprintf("%s, %d shards, kept for %d h", s.StreamStatus, aws.ToInt32(s.OpenShardCount), aws.ToInt32(s.RetentionPeriodHours)),
-			fmt.Sprintf("it is %s and takes no events", s.StreamStatus), "wait until it is ACTIVE; "+apply),
-		is("stream encryption", s.EncryptionType == types.EncryptionTypeKms, "with a key of KMS", "events are stored in the clear", apply),
+		is("stream", takes, fmt.Sprintf("%s, %d shards, retention %d h", s.StreamStatus, aws.ToInt32(s.OpenShardCount), aws.ToInt32(s.RetentionPeriodHours)),
+			fmt.Sprintf("it is %s and accepts no events", s.StreamStatus), "wait until it is ACTIVE; "+apply),
+		is("stream encryption", s.EncryptionType == types.EncryptionTypeKms, "with a KMS key", "events are stored unencrypted", apply),
 	}
 }

@@ -31,13 +31,13 @@ func TestStream(t *testing.T) {
 		{"stops the encryption", func() error {
 			_, err := api.StopStreamEncryption(t.Context(), &kinesis.StopStreamEncryptionInput{StreamName: &d.Deployment.Stream, EncryptionType: types.EncryptionTypeKms, KeyId: aws.String("alias/key")})
 			return err
-		}, "stream encryption", "in the clear"},
+		}, "stream encryption", "stored unencrypted"},
 	})
 	d.Kinesis = fakeKinesis{types.StreamStatusDeleting}
-	require.Equal(t, map[string]string{"stream": "it is DELETING and takes no events"}, failed(d.stream(t.Context())))
+	require.Equal(t, map[string]string{"stream": "it is DELETING and accepts no events"}, failed(d.stream(t.Context())))
 }
 
-// deliver makes a delivery stream as Terraform does, with change.
+// deliver creates a delivery stream as Terraform does, with change applied.
 func deliver(t *testing.T, d *Doctor, key, folder string, change func(*fhtypes.ExtendedS3DestinationConfiguration)) {
 	t.Helper()
 	to := &fhtypes.ExtendedS3DestinationConfiguration{
