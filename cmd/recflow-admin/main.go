@@ -1,5 +1,5 @@
-// Command recflow-admin is the program of the admin image, which runs inside the
-// VPC where the database is: it migrates the database and admits the first token.
+// Command recflow-admin runs in the admin image, inside the VPC of the database: it
+// migrates the database and registers the first access token.
 package main
 
 import (
@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // the image has no file of authorities of its own
+	_ "golang.org/x/crypto/x509roots/fallback" // the image has no CA certificates of its own
 
 	"github.com/recflow/recflow/internal/cli/admincli"
 	"github.com/recflow/recflow/internal/cli/app"

@@ -1,5 +1,5 @@
-// Command recflow runs the local stack and talks to a running system: import
-// events, train, look at versions, ask for recommendations.
+// Command recflow runs the local stack and is a client of a running system: import
+// events, train, manage versions, get recommendations.
 package main
 
 import (
@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // an image without a file of its own still trusts the public roots
+	_ "golang.org/x/crypto/x509roots/fallback" // so that an image without CA certificates trusts the public roots
 
 	"github.com/recflow/recflow/internal/cli"
 	"github.com/recflow/recflow/internal/cli/app"

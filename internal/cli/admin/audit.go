@@ -18,7 +18,7 @@ func NewAuditCommand(a *app.App) *cobra.Command {
 	var since time.Duration
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Show who asked for which change, refused attempts included",
+		Short: "Show who requested which changes, including refused requests",
 		Example: "  recflow audit --action version. --since 24h\n" +
 			"  recflow audit --outcome refused -o json",
 		Args: cobra.NoArgs,
@@ -49,11 +49,11 @@ func NewAuditCommand(a *app.App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&q.Action, "action", "", "only this action; with a dot at its end all that begin with it, such as version.")
-	flags.StringVar(&q.Actor, "actor", "", "only what this actor asked for, such as token:ops")
-	flags.StringVar(&q.Outcome, "outcome", "", "only what was done, or refused")
-	flags.DurationVar(&since, "since", 0, "only the last while, such as 24h")
-	flags.IntVar(&q.Limit, "limit", 50, "most entries to show")
+	flags.StringVar(&q.Action, "action", "", "only this action; with a trailing dot all actions with that prefix, such as version.")
+	flags.StringVar(&q.Actor, "actor", "", "only requests of this actor, such as token:ops")
+	flags.StringVar(&q.Outcome, "outcome", "", "only requests with this outcome: done or refused")
+	flags.DurationVar(&since, "since", 0, "only requests since this long ago, such as 24h")
+	flags.IntVar(&q.Limit, "limit", 50, "maximum number of entries")
 	_ = cmd.RegisterFlagCompletionFunc("outcome", cobra.FixedCompletions([]string{"done", "refused"}, cobra.ShellCompDirectiveNoFileComp))
 	a.AddOutputFlag(cmd)
 	return cmd

@@ -1,5 +1,5 @@
-// Package admin has the commands of administrators: the database, access tokens and
-// the audit.
+// Package admin has the administrators' commands: the database, access tokens and
+// the audit log.
 package admin
 
 import (
@@ -18,9 +18,9 @@ import (
 func NewDatabaseCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "database",
-		Short: "Bring the database up to date, and look at it",
-		Long: "The database is the one that RECFLOW_DATABASE_URL names, or the local stack's. On AWS this is the\n" +
-			"step that runs before a new version of the worker, the API and the function is rolled out.",
+		Short: "Migrate and inspect the database",
+		Long: "The database is the one in RECFLOW_DATABASE_URL, or the local stack's. On AWS, migrate runs\n" +
+			"before a new version of the worker, the API and the function is rolled out.",
 	}
 	cmd.AddCommand(newDatabaseMigrateCommand(a), newDatabaseStatusCommand(a))
 	return cmd
@@ -29,10 +29,10 @@ func NewDatabaseCommand(a *app.App) *cobra.Command {
 func newDatabaseMigrateCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
-		Short: "Migrate the schema, and give each component's user its rights",
-		Long: "migrate runs as the owner of the schema: it brings the schema up to date, makes the users recflow_loader,\n" +
-			"recflow_stream, recflow_api and recflow_auditor where they are missing, and gives each what it needs. On RDS they\n" +
-			"sign in with tokens (RECFLOW_DATABASE_AUTH=iam); elsewhere give them passwords. It may run any number of times.",
+		Short: "Migrate the schema and grant the components' users their permissions",
+		Long: "migrate runs as the owner of the schema. It migrates the schema, creates the users recflow_loader,\n" +
+			"recflow_stream, recflow_api and recflow_auditor if they are missing, and grants their permissions. On RDS they\n" +
+			"authenticate with tokens (RECFLOW_DATABASE_AUTH=iam); elsewhere set passwords for them. It is safe to run repeatedly.",
 		Example: "  RECFLOW_DATABASE_URL=postgres://recflow_owner@HOST:5432/recflow?sslmode=verify-full recflow database migrate",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,7 +48,7 @@ func newDatabaseMigrateCommand(a *app.App) *cobra.Command {
 				task.Fail()
 				return err
 			}
-			task.Done("is up to date, and its users have their rights")
+			task.Done("is up to date, and its users have their permissions")
 			return printDatabase(cmd.Context(), a, options)
 		},
 	}
@@ -59,7 +59,7 @@ func newDatabaseMigrateCommand(a *app.App) *cobra.Command {
 func newDatabaseStatusCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the schema, pgvector and the users of the components",
+		Short: "Show the schema, pgvector and the components' users",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.CheckOutput(); err != nil {
@@ -76,7 +76,7 @@ func newDatabaseStatusCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// databaseAddress is where the database is, and how to sign in.
+// databaseAddress is the database's address and authentication.
 func databaseAddress(ctx context.Context, a *app.App) (postgres.Options, error) {
 	c, err := a.ClientConfig()
 	if err != nil {
@@ -88,7 +88,7 @@ func databaseAddress(ctx context.Context, a *app.App) (postgres.Options, error) 
 	return database.Options(ctx, a, c.Database)
 }
 
-// printDatabase prints how the database is, and returns an error when no
+// printDatabase prints the state of the database, and returns an error if no
 // component could work with it.
 func printDatabase(ctx context.Context, a *app.App, options postgres.Options) error {
 	db, err := postgres.Open(ctx, options)
@@ -128,9 +128,9 @@ func roleText(r postgres.RoleState) string {
 	case !r.Exists:
 		return "missing: run `recflow database migrate`"
 	case !r.Admitted:
-		return "has no rights here: run `recflow database migrate`"
+		return "has no permissions here: run `recflow database migrate`"
 	case r.Tokens:
-		return "signs in with tokens"
+		return "authenticates with tokens"
 	}
-	return "signs in with a password"
+	return "authenticates with a password"
 }

@@ -22,13 +22,13 @@ func TestDatabase(t *testing.T) {
 	t.Setenv("RECFLOW_DATABASE_URL", u.String())
 	t.Setenv("RECFLOW_DATABASE_PASSWORD", password)
 
-	t.Run("status says that nothing is there yet", func(t *testing.T) {
+	t.Run("status reports an empty database", func(t *testing.T) {
 		got := clitest.Run(t.Context(), "", "database", "status")
 		require.Equal(t, 1, got.Code)
 		require.Contains(t, got.Err, "migrations first")
 	})
 
-	t.Run("migrate makes the schema and the users, and again changes nothing", func(t *testing.T) {
+	t.Run("migrate creates the schema and the users, and a second run changes nothing", func(t *testing.T) {
 		var first string
 		for range 2 {
 			got := clitest.Run(t.Context(), "", "database", "migrate", "-o", "json")
@@ -52,10 +52,10 @@ func TestDatabase(t *testing.T) {
 		}
 		got := clitest.Run(t.Context(), "", "database", "status")
 		require.Zero(t, got.Code, got.Err)
-		require.Contains(t, got.Out, "signs in with a password")
+		require.Contains(t, got.Out, "authenticates with a password")
 	})
 
-	t.Run("status says what a database of one user lacks", func(t *testing.T) {
+	t.Run("status lists what a single-user database lacks", func(t *testing.T) {
 		t.Setenv("RECFLOW_DATABASE_PASSWORD", "")
 		t.Setenv("RECFLOW_DATABASE_URL", postgrestest.URL(t))
 		got := clitest.Run(t.Context(), "", "database", "status")
@@ -63,7 +63,7 @@ func TestDatabase(t *testing.T) {
 		require.Contains(t, got.Out, "run `recflow database migrate`")
 	})
 
-	t.Run("a token is not sent over a connection that nobody has verified", func(t *testing.T) {
+	t.Run("a token is not sent over an unverified connection", func(t *testing.T) {
 		t.Setenv("RECFLOW_DATABASE_PASSWORD", "")
 		t.Setenv("RECFLOW_DATABASE_AUTH", "iam")
 		t.Setenv("RECFLOW_DATABASE_URL", "postgres://recflow_owner@db.example.com:5432/recflow")

@@ -28,8 +28,8 @@ func newTokensCreateCommand(a *app.App) *cobra.Command {
 	var expires string
 	cmd := &cobra.Command{
 		Use:   "create NAME --scope SCOPE",
-		Short: "Create a token and show it, once",
-		Long: "Creates a token and prints it. It is not kept and cannot be shown again.\n\n" +
+		Short: "Create a token and print it once",
+		Long: "Creates a token and prints it. Only its hash is stored, so it cannot be shown again.\n\n" +
 			"Scopes: recommend (read recommendations), events (send events), items (change items),\n" +
 			"read (versions, backfills, schedule), operate (backfill, promote, schedule), admin (tokens, audit).",
 		Example: "  recflow tokens create shop --scope recommend --scope events --expires 90d",
@@ -39,7 +39,7 @@ func newTokensCreateCommand(a *app.App) *cobra.Command {
 			if expires != "" {
 				age, err := app.ParseAge(expires)
 				if err != nil || age == 0 {
-					return app.UsageError(fmt.Errorf("--expires %q is not a time from now; use 90d or 36h", expires))
+					return app.UsageError(fmt.Errorf("--expires %q is not a duration; use 90d or 36h", expires))
 				}
 				n.ExpiresAt = time.Now().Add(age).UTC().Truncate(time.Second)
 			}
@@ -52,17 +52,17 @@ func newTokensCreateCommand(a *app.App) *cobra.Command {
 				return app.ExplainAPI(err)
 			}
 			if !a.Quiet {
-				fmt.Fprintln(a.Err, "keep it now: it is not shown again")
+				fmt.Fprintln(a.Err, "store it now: it is not shown again")
 			}
-			if a.Output == "table" { // by itself, for a script to take
+			if a.Output == "table" { // alone on stdout, for scripts
 				fmt.Fprintln(a.Out, t.Secret)
 				return nil
 			}
 			return a.Print(output.Listing{Columns: []string{"token"}, Rows: [][]string{{t.Secret}}, JSON: t})
 		},
 	}
-	cmd.Flags().StringSliceVar(&n.Scopes, "scope", nil, "what it allows; may be repeated")
-	cmd.Flags().StringVar(&expires, "expires", "", "stop working after this time, such as 90d (default: never)")
+	cmd.Flags().StringSliceVar(&n.Scopes, "scope", nil, "scope of the token; may be repeated")
+	cmd.Flags().StringVar(&expires, "expires", "", "expire after this duration, such as 90d (default: never)")
 	_ = cmd.MarkFlagRequired("scope")
 	_ = cmd.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions(apiclient.Scopes(), cobra.ShellCompDirectiveNoFileComp))
 	a.AddOutputFlag(cmd)
@@ -116,14 +116,14 @@ func tokenListing(tokens []apiclient.Token) output.Listing {
 func newTokensRevokeCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "revoke ID",
-		Short:   "End a token for good",
-		Long:    "Ends a token for good, and everywhere within five seconds.",
+		Short:   "Revoke a token permanently",
+		Long:    "Revokes a token permanently. It stops working everywhere within five seconds.",
 		Example: "  recflow tokens revoke 3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := strconv.ParseInt(args[0], 10, 64)
 			if err != nil || id < 1 {
-				return app.UsageError(fmt.Errorf("%q is not the id of a token; see `recflow tokens list`", args[0]))
+				return app.UsageError(fmt.Errorf("%q is not a token ID; see `recflow tokens list`", args[0]))
 			}
 			api, err := a.OpenAPI()
 			if err != nil {

@@ -18,19 +18,19 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// The first token of a deployment cannot come from the API, which asks for one.
-// It is minted where its holder is, and let in where the database is: what
-// travels in between, and may end up in a log, is its fingerprint.
+// The first token of a deployment cannot come from the API, which requires one. It
+// is created on the user's machine and registered where the database is. Only its
+// fingerprint is transmitted, which is safe to appear in a log.
 
-const tokensMintLong = `Makes a token without asking anybody, writes it to FILE, which only you may
-read, and prints its fingerprint. The token works when somebody who reaches the
-database has let it in with ` + "`recflow tokens admit`" + `. A deployment's first token
-is made this way; afterwards use ` + "`recflow tokens create`" + `.`
+const tokensMintLong = `Creates a token without calling the API, writes it to FILE, which only you can
+read, and prints its fingerprint. The token works after someone with access to the
+database has registered it with ` + "`recflow tokens admit`" + `. Use it for a deployment's first token;
+afterwards use ` + "`recflow tokens create`" + `.`
 
 func newTokensMintCommand(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:     "mint FILE",
-		Short:   "Make a token for a deployment that has none, and print its fingerprint",
+		Short:   "Create a token for a deployment that has none and print its fingerprint",
 		Long:    tokensMintLong,
 		Example: "  fingerprint=$(recflow tokens mint admin.token)",
 		Args:    cobra.ExactArgs(1),
@@ -38,7 +38,7 @@ func newTokensMintCommand(a *app.App) *cobra.Command {
 			text, key, digest := apiclient.MintToken()
 			file, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 			if errors.Is(err, os.ErrExist) {
-				return fmt.Errorf("%s exists; a token is never written over something: name another file", args[0])
+				return fmt.Errorf("%s exists; a token never overwrites a file: name another file", args[0])
 			}
 			if err != nil {
 				return err
@@ -53,36 +53,36 @@ func newTokensMintCommand(a *app.App) *cobra.Command {
 	}
 }
 
-const tokensAdmitLong = `Lets in a token that was made with ` + "`recflow tokens mint`" + `. It writes to the
-database itself (RECFLOW_DATABASE_URL), and into the audit. Repeating it changes
-nothing.`
+const tokensAdmitLong = `Registers a token that was created with ` + "`recflow tokens mint`" + `. It writes to the
+database directly (RECFLOW_DATABASE_URL) and to the audit log. Repeating it
+changes nothing.`
 
 func newTokensAdmitCommand(a *app.App) *cobra.Command {
 	var fingerprint string
 	var scopes []string
 	cmd := &cobra.Command{
 		Use:     "admit NAME --scope SCOPE --fingerprint FINGERPRINT",
-		Short:   "Let in a token by its fingerprint, in the database itself",
+		Short:   "Register a token by its fingerprint, directly in the database",
 		Long:    tokensAdmitLong,
 		Example: `  recflow tokens admit first-admin --scope admin --fingerprint "$fingerprint"`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, s := range scopes {
 				if !slices.Contains(apiclient.Scopes(), s) {
-					return app.UsageError(fmt.Errorf("%q is no scope; use one of %v", s, apiclient.Scopes()))
+					return app.UsageError(fmt.Errorf("%q is not a scope; use one of %v", s, apiclient.Scopes()))
 				}
 			}
 			key, digest, ok := apiclient.SplitFingerprint(fingerprint)
 			if !ok {
-				return app.UsageError(errors.New("--fingerprint is not what `recflow tokens mint` prints"))
+				return app.UsageError(errors.New("--fingerprint is not the output of `recflow tokens mint`"))
 			}
 			return admitToken(cmd.Context(), a, ledger.NewToken{
 				Token: ledger.Token{Name: args[0], Scopes: scopes, CreatedBy: app.Actor()}, Key: key, Digest: digest,
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "what it allows; may be repeated")
-	cmd.Flags().StringVar(&fingerprint, "fingerprint", "", "of the token")
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "scope of the token; may be repeated")
+	cmd.Flags().StringVar(&fingerprint, "fingerprint", "", "fingerprint of the token")
 	_ = cmd.MarkFlagRequired("scope")
 	_ = cmd.MarkFlagRequired("fingerprint")
 	return cmd
@@ -98,10 +98,10 @@ func admitToken(ctx context.Context, a *app.App, n ledger.NewToken) error {
 	known, _, err := store.TokenByKey(ctx, n.Key)
 	switch {
 	case err == nil && known.Name == n.Name && known.Valid(time.Now()):
-		_, err = fmt.Fprintf(a.Out, "%s was let in before\n", n.Name)
+		_, err = fmt.Fprintf(a.Out, "%s is already registered\n", n.Name)
 		return err
 	case err == nil:
-		return fmt.Errorf("this token was let in before, as %s, and may be revoked; mint another one", known.Name)
+		return fmt.Errorf("this token is already registered as %s and may be revoked; mint another one", known.Name)
 	case !errors.Is(err, recsys.ErrNotFound):
 		return err
 	}
@@ -115,6 +115,6 @@ func admitToken(ctx context.Context, a *app.App, n ledger.NewToken) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.Out, "%s is let in: %v\n", n.Name, n.Scopes)
+	_, err = fmt.Fprintf(a.Out, "%s registered: %v\n", n.Name, n.Scopes)
 	return err
 }

@@ -31,16 +31,16 @@ func TestTokensAdmit_lets_in_what_was_minted_elsewhere(t *testing.T) {
 	require.NotContains(t, fingerprint, strings.TrimPrefix(strings.TrimSpace(string(text)), "rf_"+key), "the secret stays in the file")
 	again := clitest.Run(t.Context(), "", "tokens", "mint", file)
 	require.Equal(t, 1, again.Code)
-	require.Contains(t, again.Err, "never written over")
+	require.Contains(t, again.Err, "a token never overwrites a file")
 
-	for _, said := range []string{"first-admin is let in: [admin read]", "was let in before"} {
+	for _, said := range []string{"first-admin registered: [admin read]", "is already registered"} {
 		r := clitest.Run(t.Context(), "", "tokens", "admit", "first-admin", "--scope", "read,admin", "--fingerprint", fingerprint)
 		require.Equal(t, 0, r.Code, r.Err)
 		require.Contains(t, r.Out, said)
 	}
 	kept, sum, err := store.TokenByKey(t.Context(), key)
 	require.NoError(t, err)
-	require.Equal(t, digest[:], sum, "the API knows it by the secret in the file")
+	require.Equal(t, digest[:], sum, "the API accepts the secret in the file")
 	require.Equal(t, []string{"admin", "read"}, kept.Scopes)
 	entries, err := store.AuditEntries(t.Context(), ledger.AuditFilter{Action: "token.admit"}, 10)
 	require.NoError(t, err)

@@ -1,5 +1,5 @@
-// Package admincli is the command line recflow-admin: the commands of recflow that
-// have to run where the database is. It links nothing of the local stack.
+// Package admincli is the command line of recflow-admin: the recflow commands that
+// must run next to the database. It does not link the local stack.
 package admincli
 
 import (
@@ -20,12 +20,12 @@ func Run(ctx context.Context, args []string, s app.Streams) int {
 	return a.Execute(ctx, NewRootCommand(a), args)
 }
 
-// NewRootCommand returns the command recflow-admin with all others below it.
+// NewRootCommand returns the command recflow-admin with all its subcommands.
 func NewRootCommand(a *app.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "recflow-admin",
 		Short: "Administer recflow from inside the VPC",
-		Long: "recflow-admin runs in the admin image, where the database is: it migrates the database and admits\n" +
+		Long: "recflow-admin runs in the admin image, next to the database: it migrates the database and registers\n" +
 			"the first access token. Everything else goes through the API.",
 		Version: cmp.Or(config.BuildID(), telemetry.BuildID()),
 	}

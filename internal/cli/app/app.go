@@ -1,5 +1,5 @@
-// Package app is what all commands share: streams, flags, how results are printed,
-// clients of the running system, and the exit codes.
+// Package app has what all commands share: streams, flags, output formats, clients
+// of the running system, and exit codes.
 package app
 
 import (
@@ -20,32 +20,32 @@ type Streams struct {
 	Err io.Writer // progress and errors
 }
 
-// App is what every command shares.
+// App is the context shared by all commands.
 type App struct {
 	Streams
 	Quiet  bool
 	Output string // table, json, yaml or csv
 
-	// LocalEnv returns the variables that the local stack at home hands to its
-	// clients; nil where a program knows no local stack.
+	// LocalEnv returns the variables of the local stack at home for its clients;
+	// nil in a program without a local stack.
 	LocalEnv func(home string) (map[string]string, error)
 
-	begun bool // the command line was understood, and the command runs
+	begun bool // the command line was valid and the command is running
 }
 
-// Prepare gives root, whose commands are all added, the streams and the flags
-// that every command has.
+// Prepare gives root, after all its commands were added, the streams and the common
+// flags.
 func (a *App) Prepare(root *cobra.Command) {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.PersistentFlags().BoolVarP(&a.Quiet, "quiet", "q", false, "no progress on stderr")
+	root.PersistentFlags().BoolVarP(&a.Quiet, "quiet", "q", false, "print no progress on stderr")
 	a.markBegun(root)
 }
 
-// Execute executes one command line of root, which is prepared, and returns the
-// exit code. It prints errors to stderr.
+// Execute executes one command line of a prepared root and returns the exit code.
+// It prints errors to stderr.
 func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -63,9 +63,10 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	return ExitCode(err)
 }
 
-// markBegun makes every command note that it runs, which tells wrong usage from
-// work that failed: cobra checks arguments and groups of flags before. A command
-// that only has others shows its help, and refuses a name that is none of them.
+// markBegun makes every command record that it runs, which distinguishes usage
+// errors from failed work: cobra checks arguments and flag groups before it runs a
+// command. A command that only has subcommands shows its help, and rejects an
+// unknown name.
 func (a *App) markBegun(cmd *cobra.Command) {
 	work := cmd.RunE
 	if work == nil {
@@ -81,7 +82,7 @@ func (a *App) markBegun(cmd *cobra.Command) {
 	}
 }
 
-// unknownCommand refuses a name, and says which one may be meant.
+// unknownCommand rejects a name and suggests a similar one.
 func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

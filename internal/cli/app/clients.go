@@ -11,10 +11,10 @@ import (
 	"github.com/recflow/recflow/internal/config"
 )
 
-// ConnectTimeout bounds the wait for a service that may not be there.
+// ConnectTimeout limits the wait for a service that may not be running.
 const ConnectTimeout = 10 * time.Second
 
-// ClientConfig reads where the running system is: from the environment, else
+// ClientConfig reads the addresses of the running system from the environment, or
 // from the local stack.
 func (a *App) ClientConfig() (config.Client, error) {
 	vars, err := a.localVariables()
@@ -24,7 +24,7 @@ func (a *App) ClientConfig() (config.Client, error) {
 	return config.ReadClient(vars)
 }
 
-// localVariables are what the local stack hands to its clients.
+// localVariables returns the variables of the local stack for its clients.
 func (a *App) localVariables() (map[string]string, error) {
 	if a.LocalEnv == nil {
 		return nil, nil
@@ -36,8 +36,8 @@ func (a *App) localVariables() (map[string]string, error) {
 	return a.LocalEnv(local.Home)
 }
 
-// NotConfigured is the error of a command that lacks a resource which variables
-// name, such as RECFLOW_DATABASE_URL.
+// NotConfigured returns the error of a command that lacks a setting, such as
+// RECFLOW_DATABASE_URL.
 func (a *App) NotConfigured(variables string) error {
 	if a.LocalEnv == nil {
 		return errors.New("set " + variables)
@@ -45,10 +45,9 @@ func (a *App) NotConfigured(variables string) error {
 	return errors.New("there is no local stack here; start it with `recflow up`, or set " + variables)
 }
 
-// OpenAWS returns where the running system is and how to reach its resources on
-// AWS. named is the one that is needed, set by a variable: when the environment
-// does not name it, it is the local stack's, and then so are endpoints and
-// credentials.
+// OpenAWS returns the running system's configuration and its AWS configuration.
+// named is the variable of the required resource: if the environment does not set
+// it, the local stack's resource, endpoints and credentials are used.
 func (a *App) OpenAWS(ctx context.Context, named func(config.Client) string, variable string) (config.Client, awsclient.Config, error) {
 	vars, err := a.localVariables()
 	if err != nil {
@@ -69,8 +68,7 @@ func (a *App) OpenAWS(ctx context.Context, named func(config.Client) string, var
 	return c, aws, err
 }
 
-// OpenAPI returns a client of the running system's API. It connects when it is
-// first used.
+// OpenAPI returns a client of the running system's API. It connects on first use.
 func (a *App) OpenAPI() (*apiclient.Client, error) {
 	c, err := a.ClientConfig()
 	if err != nil {
@@ -82,7 +80,7 @@ func (a *App) OpenAPI() (*apiclient.Client, error) {
 	return apiclient.New(apiclient.Options{URL: c.API.URL, Token: c.API.Token}), nil
 }
 
-// Actor names who runs this command, for the audit of promotions.
+// Actor returns the user who runs this command, for the audit log.
 func Actor() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return "cli:" + u.Username

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/term"
 )
 
-// Confirm asks a person; where there is none it refuses.
+// Confirm asks the user to confirm; it returns an error if stdin is not a terminal.
 func (a *App) Confirm(question string) error {
 	f, ok := a.In.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return UsageError(errors.New("nobody to ask: give --yes"))
+		return UsageError(errors.New("stdin is not a terminal; pass --yes to confirm"))
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(f).ReadString('\n')

@@ -8,7 +8,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ExitError ends the process with a chosen code after its message was printed.
+// ExitError ends the process with a specific code after its message was printed.
 type ExitError struct {
 	Code int
 	Err  error
@@ -17,7 +17,7 @@ type ExitError struct {
 func (e ExitError) Error() string { return e.Err.Error() }
 func (e ExitError) Unwrap() error { return e.Err }
 
-// The exit codes beside 0, done, and 1, failed.
+// The exit codes besides 0, success, and 1, failure.
 const (
 	ExitUsage       = 2
 	ExitRefused     = 3 // by a gate
@@ -26,10 +26,10 @@ const (
 	ExitInterrupted = 130
 )
 
-// UsageError is an error of the command line: it ends the process with ExitUsage.
+// UsageError is an error in the command line: the process exits with ExitUsage.
 func UsageError(err error) error { return ExitError{Code: ExitUsage, Err: err} }
 
-// ExitCode is the code with which err ends the process, which a script reads.
+// ExitCode returns the exit code for err, for scripts.
 func ExitCode(err error) int {
 	var exit ExitError
 	if errors.As(err, &exit) {

@@ -8,7 +8,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ExplainAPI adds to an error of the API what a person can do about it here.
+// ExplainAPI adds to an API error what the user can do about it here.
 func ExplainAPI(err error) error {
 	var gone *apiclient.Unreachable
 	if errors.As(err, &gone) {
@@ -26,7 +26,7 @@ func ExplainAPI(err error) error {
 	return err
 }
 
-// ExplainVersion is ExplainAPI for a command that was given a version, or 0.
+// ExplainVersion is ExplainAPI for a command that takes a version, or 0.
 func ExplainVersion(err error, version int64) error {
 	var p *apiclient.Problem
 	if version > 0 && errors.As(err, &p) && p.Code == "not_found" {
@@ -35,8 +35,7 @@ func ExplainVersion(err error, version int64) error {
 	return ExplainAPI(err)
 }
 
-// NoSuchVersion is the error of a command that was given the number of a version
-// that does not exist.
+// NoSuchVersion returns the error for a version that does not exist.
 func NoSuchVersion(id int64) error {
 	return ExitError{Code: ExitNotFound, Err: fmt.Errorf("there is no version %d; see `recflow versions list`", id)}
 }

@@ -20,7 +20,7 @@ func SleepUntil(ctx context.Context, at time.Time) error {
 	}
 }
 
-// ParseTime reads a day or an instant, in UTC unless it says otherwise.
+// ParseTime parses a date or a timestamp, in UTC unless it has an offset.
 func ParseTime(name, text string) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {
@@ -30,7 +30,7 @@ func ParseTime(name, text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--%s %q is not a time; use 2006-01-02 or 2006-01-02T15:04:05Z", name, text)
 }
 
-// ParseAge reads a duration, also in days; never is 0.
+// ParseAge parses a duration, which may be in days; never is 0.
 func ParseAge(text string) (time.Duration, error) {
 	if text == "never" {
 		return 0, nil

@@ -31,13 +31,13 @@ func (a *App) Print(l output.Listing) error {
 		}
 		return w.Error()
 	case "table", "":
-		_, err := lipgloss.Fprintln(a.Out, output.Table(l.Columns, l.Rows)) // without colours where they are not understood
+		_, err := lipgloss.Fprintln(a.Out, output.Table(l.Columns, l.Rows)) // without colors on a terminal that does not support them
 		return err
 	}
 	return a.CheckOutput()
 }
 
-// PrintJSON writes l to stdout as JSON, whatever the -o flag says.
+// PrintJSON writes l to stdout as JSON, regardless of the -o flag.
 func (a *App) PrintJSON(l output.Listing) error {
 	enc := json.NewEncoder(a.Out)
 	enc.SetIndent("", "  ")
@@ -45,7 +45,7 @@ func (a *App) PrintJSON(l output.Listing) error {
 	return enc.Encode(l.Value())
 }
 
-// printYAML prints what PrintJSON prints, in the same order.
+// printYAML prints the same data as PrintJSON, in the same order.
 func (a *App) printYAML(l output.Listing) error {
 	data, err := json.Marshal(l.Value())
 	if err != nil {
@@ -58,22 +58,22 @@ func (a *App) printYAML(l output.Listing) error {
 	return err
 }
 
-// CheckOutput refuses an unknown format before any work is done.
+// CheckOutput rejects an unknown format before any work is done.
 func (a *App) CheckOutput() error {
 	switch a.Output {
 	case "", "table", "json", "yaml", "csv":
 		return nil
 	}
-	return UsageError(fmt.Errorf("output format %q is unknown; use table, json, yaml or csv", a.Output))
+	return UsageError(fmt.Errorf("unknown output format %q; use table, json, yaml or csv", a.Output))
 }
 
-// AddOutputFlag gives cmd the -o flag.
+// AddOutputFlag adds the -o flag to cmd.
 func (a *App) AddOutputFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&a.Output, "output", "o", "table", "output format: table, json, yaml or csv")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "csv"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// Progress draws on stderr, unless --quiet.
+// Progress prints to stderr, unless --quiet is set.
 func (a *App) Progress() *progress.Printer {
 	if a.Quiet {
 		return progress.Discard()

@@ -14,15 +14,15 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 )
 
-// NoTemporal is an address where none answers.
+// NoTemporal is an address without a Temporal service.
 const NoTemporal = "127.0.0.1:1"
 
-// apiReady is the line with which the API says where it listens.
+// apiReady matches the log line with the API's address.
 var apiReady = regexp.MustCompile(`"msg":"api ready","address":"([^"]+)"`)
 
-// StartAPI runs the real API on the database of NewSystem, for everybody on this
-// machine unless env, which is NAME=value, says otherwise, and lets the commands
-// find it.
+// StartAPI runs the real API on the database of NewSystem, without authentication
+// unless env, which is NAME=value, sets it, and sets the variables by which
+// commands find it.
 func StartAPI(t *testing.T, temporal string, env ...string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(buildPrograms(t, "recflow-api"), "recflow-api"))

@@ -1,5 +1,5 @@
-// Package clitest runs command lines in a test, against a database or an API of
-// its own.
+// Package clitest runs command lines in a test, against a database or an API of its
+// own.
 package clitest
 
 import (
@@ -22,10 +22,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// UpdateGolden is set to write the files that outputs are compared with.
-var UpdateGolden = flag.Bool("update-golden", false, "write testdata/*.golden from what the commands print")
+// UpdateGolden is the flag that rewrites the golden files.
+var UpdateGolden = flag.Bool("update-golden", false, "write testdata/*.golden from the commands' output")
 
-// Result is what a command line did.
+// Result is the result of a command line.
 type Result struct {
 	Code     int
 	Out, Err string
@@ -38,8 +38,8 @@ func Run(ctx context.Context, stdin string, args ...string) Result {
 	return Result{code, out.String(), errs.String()}
 }
 
-// NewSystem is a database that the commands find in their environment, and
-// nothing else.
+// NewSystem creates a database and sets the variables by which commands find it.
+// Nothing else runs.
 func NewSystem(t *testing.T) *postgrestest.Store {
 	t.Helper()
 	url := postgrestest.URL(t)
@@ -49,7 +49,7 @@ func NewSystem(t *testing.T) *postgrestest.Store {
 	return postgrestest.Open(t, url)
 }
 
-// WithVersions adds a live version and one that a gate refused.
+// WithVersions adds a live version and one rejected by a gate.
 func WithVersions(t *testing.T, s *postgrestest.Store) {
 	t.Helper()
 	metrics := func(m *recsys.Manifest) {
@@ -78,8 +78,8 @@ func WithVersions(t *testing.T, s *postgrestest.Store) {
 
 var instant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 
-// Golden compares a command's output with testdata/NAME.golden. What changes
-// from day to day is replaced first.
+// Golden compares a command's output with testdata/NAME.golden, after replacing
+// values that change from run to run.
 func Golden(t *testing.T, name, got string) {
 	t.Helper()
 	got = instant.ReplaceAllStringFunc(got, func(at string) string {
@@ -99,5 +99,5 @@ func Golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.Equal(t, string(want), got, "%s; run with -update-golden when the change is meant", file)
+	assert.Equal(t, string(want), got, "%s; run with -update-golden if the change is intended", file)
 }

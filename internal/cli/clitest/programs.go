@@ -14,19 +14,19 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
-// module is the path of the module, with which its packages are found from the
-// folder of any test.
+// module is the module path, from which any test finds packages to build.
 const module = "github.com/recflow/recflow"
 
-// programs is where the binaries are; it outlives the test that needed them first.
+// programs is the directory of the binaries; it outlives the test that first needed
+// them.
 var programs struct {
 	mu    sync.Mutex
 	dir   string
 	built map[string]bool
 }
 
-// Main runs the tests of a package and removes the binaries that they built. It
-// returns the exit code.
+// Main runs the tests of a package and removes the binaries they built. It returns
+// the exit code.
 func Main(m *testing.M) int {
 	code := m.Run()
 	if programs.dir != "" {
@@ -35,14 +35,14 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// Programs compiles the binaries as `make build` does, next to a link to
-// the training job. It returns the folder of the binaries.
+// Programs compiles the binaries as `make build` does, next to a link to the
+// training job. It returns their directory.
 func Programs(t *testing.T) string {
 	t.Helper()
 	return buildPrograms(t, "recflow", "recflow-worker", "recflow-lambda", "recflow-api")
 }
 
-// buildPrograms compiles what has not been compiled yet.
+// buildPrograms compiles the binaries that are not compiled yet.
 func buildPrograms(t *testing.T, names ...string) string {
 	t.Helper()
 	toolchaintest.SkipShort(t)
@@ -65,7 +65,8 @@ func buildPrograms(t *testing.T, names ...string) string {
 	return bin
 }
 
-// makeFolder makes the folder of the binaries, with the link to the training job.
+// makeFolder creates the directory of the binaries, with the link to the training
+// job.
 func makeFolder() (err error) {
 	if programs.dir != "" {
 		return nil

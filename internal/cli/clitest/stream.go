@@ -7,8 +7,8 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 )
 
-// NewStream is a stream that the commands find in their environment, with no
-// bucket and no database unless those are set already.
+// NewStream creates a stream and sets the variables by which commands find it, with
+// no bucket and no database unless those are already set.
 func NewStream(t *testing.T) *kinesistest.Server {
 	t.Helper()
 	s := kinesistest.New("events", 2)

@@ -34,12 +34,12 @@ func Open(ctx context.Context, a *app.App) (*postgres.DB, error) {
 	db, err := postgres.Open(dial, options)
 	var refused *pgconn.ConnectError
 	if errors.As(err, &refused) && ctx.Err() == nil {
-		return nil, fmt.Errorf("the database at %s does not answer; start the local stack with `recflow up`: %w", hostOf(c.Database.URL), errors.Unwrap(refused))
+		return nil, fmt.Errorf("the database at %s does not respond; start the local stack with `recflow up`: %w", hostOf(c.Database.URL), errors.Unwrap(refused))
 	}
 	return db, err
 }
 
-// Options say how a command reaches the database, and as whom.
+// Options sets how a command reaches the database, and as which user.
 func Options(ctx context.Context, a *app.App, c config.Database) (postgres.Options, error) {
 	if err := c.Validate(); err != nil {
 		return postgres.Options{}, err
@@ -55,7 +55,7 @@ func Options(ctx context.Context, a *app.App, c config.Database) (postgres.Optio
 	return postgres.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli", Log: log}, nil
 }
 
-// hostOf is the part of an address that may be shown.
+// hostOf returns the part of an address that is safe to print.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

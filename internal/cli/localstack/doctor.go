@@ -17,12 +17,12 @@ func NewDoctorCommand(a *app.App) *cobra.Command {
 	var where deployed
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check the local stack, or a deployment on AWS, and say how to mend it",
+		Short: "Check the local stack, or a deployment on AWS, and report problems with their fixes",
 		Long: `Check what the local stack needs and what it is made of. Nothing is changed.
 
 With --aws or --terraform, check a deployment on AWS instead: who you are, bucket, stream, deliveries, function and mapping, training job,
-services, alarms, permissions, and through the API the database, pgvector, Temporal and the live version. It reads only; what you may not
-read is said with the permission to add. RECFLOW_API_TOKEN lets it see the live version. It exits with 1 when a check fails.`,
+services, alarms, permissions, and through the API the database, pgvector, Temporal and the live version. It reads only; when a permission
+is missing it names the permission to add. Set RECFLOW_API_TOKEN to check the live version. It exits with 1 if a check fails.`,
 		Example: `  recflow doctor
   terraform output -json | recflow doctor --aws -
   recflow doctor --terraform terraform/examples/complete -o json`,
@@ -45,7 +45,7 @@ read is said with the permission to add. RECFLOW_API_TOKEN lets it see the live 
 			} else if err != nil {
 				return err
 			}
-			tools, _ := toolchain.Installed(local.Cache) // doctor says so itself
+			tools, _ := toolchain.Installed(local.Cache) // doctor reports problems itself
 			o, err := stackOptions(a, local, settings, tools)
 			if err != nil {
 				return err
@@ -61,8 +61,8 @@ read is said with the permission to add. RECFLOW_API_TOKEN lets it see the live 
 			return stack.Healthy(checks)
 		},
 	}
-	cmd.Flags().StringVar(&where.outputs, "aws", "", "check the deployment that this output of `terraform output -json` describes; - for standard input")
-	cmd.Flags().StringVar(&where.dir, "terraform", "", "check the deployment that was applied in this folder")
+	cmd.Flags().StringVar(&where.outputs, "aws", "", "check the deployment described by this `terraform output -json` file; - for standard input")
+	cmd.Flags().StringVar(&where.dir, "terraform", "", "check the deployment that was applied in this directory")
 	cmd.MarkFlagsMutuallyExclusive("aws", "terraform")
 	a.AddOutputFlag(cmd)
 	return cmd

@@ -17,10 +17,10 @@ import (
 	"github.com/recflow/recflow/internal/config"
 )
 
-// deployed says where Terraform's outputs are.
+// deployed is the source of Terraform's outputs.
 type deployed struct {
 	outputs string // a file, or - for standard input
-	dir     string // where Terraform was applied
+	dir     string // directory of the applied configuration
 }
 
 func (d deployed) named() bool { return d.outputs != "" || d.dir != "" }
@@ -35,7 +35,7 @@ func doctorAWS(ctx context.Context, a *app.App, where deployed) error {
 	if err != nil {
 		return err
 	}
-	c, err := config.ReadClient(nil) // the local stack has nothing to do with it
+	c, err := config.ReadClient(nil) // independent of the local stack
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func doctorAWS(ctx context.Context, a *app.App, where deployed) error {
 	return awsdoctor.Healthy(checks)
 }
 
-// awsSettings is the caller's AWS environment, and the region that it names. Where
-// it names none, the deployment's region serves.
+// awsSettings returns the caller's AWS environment and the region it sets. If it
+// sets none, the deployment's region is used.
 func awsSettings(ctx context.Context, region string) (c awsclient.Config, own string, err error) {
 	if c, err = awsclient.Load(ctx, awsclient.Options{}); err == nil {
 		return c, c.SDK().Region, nil
@@ -78,14 +78,14 @@ func readOutputs(ctx context.Context, a *app.App, d deployed) ([]byte, error) {
 	var failed *exec.ExitError
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, errors.New("terraform is not installed here; run `terraform output -json` where it is, and give the result to --aws")
+		return nil, errors.New("terraform is not installed here; run `terraform output -json` where it is installed, and pass the output with --aws")
 	case errors.As(err, &failed):
 		return nil, fmt.Errorf("terraform output in %s: %w: %s", d.dir, err, strings.TrimSpace(string(failed.Stderr)))
 	}
 	return out, err
 }
 
-// printChecks prints a line for each check, and below it what to do.
+// printChecks prints a line for each check and, below a failed one, its fix.
 func printChecks(a *app.App, checks []awsdoctor.Check) error {
 	if a.Output != "table" {
 		l := output.Listing{Columns: []string{"check", "state", "detail", "fix"}, JSON: checks}

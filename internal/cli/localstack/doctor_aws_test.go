@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/cli/clitest"
 )
 
-// outputs is what Terraform says of a deployment of which only the API exists.
+// outputs are Terraform's outputs of a deployment of which only the API exists.
 func outputs(t *testing.T, api string) string {
 	t.Helper()
 	values := map[string]any{}
@@ -54,7 +54,7 @@ func TestDoctorAWS(t *testing.T) {
 	text := outputs(t, api.URL)
 
 	t.Run("it prints a line for each check, and the fix below", func(t *testing.T) {
-		r := clitest.Run(t.Context(), "\ufeff"+text, "doctor", "--aws", "-") // as Windows programs write a text
+		r := clitest.Run(t.Context(), "\ufeff"+text, "doctor", "--aws", "-") // as Windows programs write text
 		assert.Equal(t, 1, r.Code)
 		assert.Contains(t, r.Out, "✓ region                      us-east-1\n")
 		assert.Contains(t, r.Out, "✗ bucket                      it does not exist\n                              → run `terraform plan`")
@@ -73,7 +73,7 @@ func TestDoctorAWS(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &checks))
 		assert.Equal(t, awsdoctor.OK, checks[0].State, checks[0].Detail)
 	})
-	t.Run("it asks terraform itself", func(t *testing.T) {
+	t.Run("it runs terraform", func(t *testing.T) {
 		bin := t.TempDir()
 		script := "#!/bin/sh\n[ \"$1\" = -chdir=infra ] || { echo \"no $1\" >&2; exit 1; }\n[ \"$2 $3\" = 'output -json' ] && cat <<'E'\n" + text + "\nE\n"
 		require.NoError(t, os.WriteFile(filepath.Join(bin, "terraform"), []byte(script), 0o700))
@@ -83,7 +83,7 @@ func TestDoctorAWS(t *testing.T) {
 		r = clitest.Run(t.Context(), "", "doctor", "--terraform", "elsewhere")
 		assert.Contains(t, r.Err, "terraform output in elsewhere: exit status 1: no -chdir=elsewhere")
 	})
-	t.Run("it names what is missing before anything is asked", func(t *testing.T) {
+	t.Run("it names the missing outputs before any check", func(t *testing.T) {
 		r := clitest.Run(t.Context(), strings.Replace(text, `"glue_job"`, `"job"`, 1), "doctor", "--aws", "-")
 		assert.Equal(t, 1, r.Code)
 		assert.Contains(t, r.Err, "these outputs are missing: glue_job;")

@@ -15,7 +15,7 @@ func NewDownCommand(a *app.App) *cobra.Command {
 	var purge, yes bool
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "Stop the local stack; its state stays",
+		Short: "Stop the local stack and keep its state",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, o, err := openStack(a)
@@ -27,7 +27,7 @@ func NewDownCommand(a *app.App) *cobra.Command {
 				return err
 			}
 			if purge && !yes {
-				if err := a.Confirm(fmt.Sprintf("Remove the stack and everything it holds in %s?", o.Home)); err != nil {
+				if err := a.Confirm(fmt.Sprintf("Remove the stack and all its data in %s?", o.Home)); err != nil {
 					return err
 				}
 			}
@@ -45,6 +45,6 @@ func NewDownCommand(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&purge, "purge", false, "also remove the state: versions, events, workflows, logs")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return cmd
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
-// glueTimeout ends a training run on a laptop that hangs.
+// glueTimeout limits a training run on a laptop.
 const glueTimeout = 2 * time.Hour
 
-// NewLocalCommand holds the processes of the local stack that are this binary. It
-// is hidden: `recflow up` starts them.
+// NewLocalCommand returns the command of the local stack's processes that are this
+// binary. It is hidden: `recflow up` starts them.
 func NewLocalCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "local",
@@ -32,8 +32,8 @@ func NewLocalCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// localSettings are the home of the stack that a process belongs to, and the
-// stack's settings.
+// localSettings returns the home and the settings of the stack that a process
+// belongs to.
 func localSettings() (home string, s stack.Settings, err error) {
 	local, err := config.ReadLocal()
 	if err != nil {
@@ -83,6 +83,6 @@ func newGlueCommand(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&port, "port", 0, "port on 127.0.0.1")
-	cmd.Flags().StringVar(&jobDir, "job-dir", "glue", "folder of glue_job.py")
+	cmd.Flags().StringVar(&jobDir, "job-dir", "glue", "directory of glue_job.py")
 	return cmd
 }

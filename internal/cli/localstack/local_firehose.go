@@ -52,9 +52,9 @@ func newFirehoseCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// deliveryStreams are those of the local stack. Their buffers are short: a
-// laptop's user waits for the object, and a training must find every event that
-// is older than RECFLOW_STORED_MARGIN.
+// deliveryStreams are those of the local stack. Their buffers are short: users wait
+// for the objects, and training must find every event older than
+// RECFLOW_STORED_MARGIN.
 func deliveryStreams() []firehose.Stream {
 	day := "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 	out := []firehose.Stream{

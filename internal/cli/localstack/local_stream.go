@@ -24,9 +24,9 @@ import (
 	"github.com/recflow/recflow/internal/local/stack"
 )
 
-// What the local stack gives the function and its mapping. A batch that fails is
-// tried again until its records are a day old: on a laptop Postgres may be away
-// for as long as a lid is closed.
+// Settings of the local function and its mapping. A failed batch is retried until
+// its records are a day old: on a laptop Postgres may be unavailable for as long as
+// the machine sleeps.
 const (
 	functionTimeout = 30 * time.Second
 	functionMemory  = 512 // MB
@@ -34,7 +34,7 @@ const (
 	streamBatch     = 500
 	streamWindow    = 100 * time.Millisecond
 	streamPoll      = 100 * time.Millisecond
-	parallelBatches = 2 // of one shard
+	parallelBatches = 2 // per shard
 	recordAge       = 24 * time.Hour
 )
 
@@ -66,7 +66,7 @@ func newStreamCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// newStream makes the host of the function and the mapping that invokes it.
+// newStream creates the host of the function and the mapping that invokes it.
 func newStream(ctx context.Context, a *app.App, home string, settings stack.Settings, function string) (*eventsource.Mapping, *lambda.Host, error) {
 	vars := settings.PartEnv(home, "stream")
 	maps.Copy(vars, map[string]string{"RECFLOW_DATABASE_MAX_CONNS": "2"})
@@ -101,7 +101,7 @@ func newStream(ctx context.Context, a *app.App, home string, settings stack.Sett
 	return mapping, host, nil
 }
 
-// runMapping runs the mapping and tells on a port how far it is.
+// runMapping runs the mapping and serves its status on a port.
 func runMapping(ctx context.Context, mapping *eventsource.Mapping, port int) error {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {

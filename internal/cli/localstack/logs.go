@@ -12,7 +12,7 @@ func NewLogsCommand(a *app.App) *cobra.Command {
 	var o stack.LogOptions
 	cmd := &cobra.Command{
 		Use:     "logs [PART]",
-		Short:   "Show what the parts of the local stack print",
+		Short:   "Show the logs of the local stack",
 		Example: "  recflow logs\n  recflow logs worker -f",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -26,7 +26,7 @@ func NewLogsCommand(a *app.App) *cobra.Command {
 			return s.Logs(cmd.Context(), a.Out, o)
 		},
 	}
-	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "go on until interrupted")
-	cmd.Flags().IntVarP(&o.Lines, "lines", "n", 50, "last lines of each part")
+	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "follow the logs until interrupted")
+	cmd.Flags().IntVarP(&o.Lines, "lines", "n", 50, "last lines of each log")
 	return cmd
 }

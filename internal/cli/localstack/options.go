@@ -1,5 +1,5 @@
-// Package localstack has the commands that run the local stack and look after it,
-// and the processes of the stack that are this binary.
+// Package localstack has the commands that run and inspect the local stack, and the
+// stack's processes that are this binary.
 package localstack
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
-// IsUp reports whether any part of the local stack runs already.
+// IsUp reports whether any part of the local stack is running.
 func IsUp(ctx context.Context, a *app.App) bool {
 	s, _, err := openStack(a)
 	if err != nil {
@@ -28,7 +28,7 @@ func IsUp(ctx context.Context, a *app.App) bool {
 	return slices.ContainsFunc(s.Status(ctx), func(p stack.PartStatus) bool { return p.State == stack.Running })
 }
 
-// portFlags are the ways to choose where the parts listen.
+// portFlags are the flags that set the ports of the parts.
 type portFlags struct {
 	offset int
 	free   bool
@@ -51,8 +51,8 @@ func (f *portFlags) register(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("port-offset", "free-ports")
 }
 
-// settings returns those of the home, or new ones, with the ports asked for. A
-// home keeps its ports until told otherwise.
+// settings returns the home's settings, or new ones, with the requested ports. A
+// home keeps its ports until they are changed.
 func (f *portFlags) settings(cmd *cobra.Command, local config.Local) (stack.Settings, error) {
 	s, err := stack.ReadSettings(local.Home)
 	known := err == nil
@@ -88,8 +88,8 @@ func (f *portFlags) settings(cmd *cobra.Command, local config.Local) (stack.Sett
 	return s, nil
 }
 
-// openStack returns the stack of the home, which must exist. Stopping and
-// looking need no installed tools, so they are only filled in when there.
+// openStack returns the stack of an existing home. Stopping and inspecting need no
+// installed tools, so these may be missing.
 func openStack(a *app.App) (*stack.Stack, stack.Options, error) {
 	local, err := config.ReadLocal()
 	if err != nil {
@@ -116,8 +116,8 @@ func stackOptions(a *app.App, local config.Local, settings stack.Settings, tools
 	return stack.Options{Home: local.Home, Settings: settings, Tools: tools, Programs: programs, Progress: a.Progress()}, nil
 }
 
-// findPrograms looks for the worker, the Lambda and the API beside this command and for the training
-// job in the source tree around it.
+// findPrograms looks for the worker, the Lambda function and the API next to this
+// binary and for the training job in the source tree around it.
 func findPrograms(local config.Local) (stack.Programs, error) {
 	self, err := os.Executable()
 	if err != nil {

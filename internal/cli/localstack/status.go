@@ -17,8 +17,8 @@ import (
 func NewStatusCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what runs, where, and since when",
-		Long:  "status exits with 1 when a part does not run.",
+		Short: "Show the parts of the local stack, their addresses and uptime",
+		Long:  "status exits with 1 if a part is not running.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.CheckOutput(); err != nil {
@@ -53,7 +53,7 @@ func statusListing(parts []stack.PartStatus) output.Listing {
 	return l
 }
 
-// statusError says in one line what does not run, and then why, where known.
+// statusError names the parts that are not running and the reason, if known.
 func statusError(parts []stack.PartStatus) error {
 	var names, reasons []string
 	for _, p := range parts {
@@ -68,6 +68,6 @@ func statusError(parts []stack.PartStatus) error {
 	if len(names) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d parts do not run (%s); start them with `recflow up`%s",
+	return fmt.Errorf("%d of %d parts are not running (%s); start them with `recflow up`%s",
 		len(names), len(parts), strings.Join(names, ", "), strings.Join(reasons, ""))
 }

@@ -21,9 +21,9 @@ func NewUpCommand(a *app.App) *cobra.Command {
 		Short: "Start the local stack",
 		Long: "up starts Postgres, the emulator of S3 and Kinesis, Temporal, the Glue endpoint, the worker, Firehose\n" +
 			"and the stream with its function, and returns when" +
-			" they serve. They keep running until `recflow down`. Parts that run already are left alone, unless\n" +
+			" they are ready. They keep running until `recflow down`. Running parts are left alone, unless\n" +
 			"their settings or programs have changed. State is kept in RECFLOW_HOME (.recflow).",
-		Example: "  recflow up\n  RECFLOW_HOME=.recflow2 recflow up --port-offset 100    # a second stack beside the first",
+		Example: "  recflow up\n  RECFLOW_HOME=.recflow2 recflow up --port-offset 100   # a second stack alongside the first",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, settings, err := prepareStack(a, cmd, ports, without)
@@ -41,13 +41,13 @@ func NewUpCommand(a *app.App) *cobra.Command {
 		},
 	}
 	ports.register(cmd)
-	cmd.Flags().BoolVar(&retain, "retain", false, "when a part fails, leave the others running")
-	cmd.Flags().BoolVar(&foreground, "foreground", false, "stay, and stop everything on Ctrl-C")
-	cmd.Flags().StringSliceVar(&without, "without", nil, "parts to leave out, such as a worker that runs in a debugger")
+	cmd.Flags().BoolVar(&retain, "retain", false, "if a part fails, leave the others running")
+	cmd.Flags().BoolVar(&foreground, "foreground", false, "run in the foreground, and stop everything on Ctrl-C")
+	cmd.Flags().StringSliceVar(&without, "without", nil, "parts not to start, such as a worker that runs in a debugger")
 	return cmd
 }
 
-// prepareStack installs what is missing and returns the stack to start.
+// prepareStack installs missing tools and returns the stack to start.
 func prepareStack(a *app.App, cmd *cobra.Command, ports portFlags, without []string) (*stack.Stack, stack.Settings, error) {
 	local, err := config.ReadLocal()
 	if err != nil {
@@ -69,14 +69,14 @@ func prepareStack(a *app.App, cmd *cobra.Command, ports portFlags, without []str
 	return stack.New(o), settings, nil
 }
 
-// welcome says where things are and what to type next.
+// welcome prints the addresses and the next commands.
 func welcome(a *app.App, s stack.Settings, foreground bool) {
 	if a.Quiet {
 		return
 	}
-	stop := "recflow down                      # stop; state stays in RECFLOW_HOME"
+	stop := "recflow down                      # stop; state is kept in RECFLOW_HOME"
 	if foreground {
-		stop = "Ctrl-C                            # stop; state stays in RECFLOW_HOME"
+		stop = "Ctrl-C                            # stop; state is kept in RECFLOW_HOME"
 	}
 	fmt.Fprintf(a.Err, `
 The local stack is up. Temporal UI: http://127.0.0.1:%d
@@ -85,12 +85,12 @@ Next:
   recflow import completejourney    # or a file of your own
   recflow refresh --wait            # train, gate and promote a version
   recflow recommend USER
-  recflow status                    # what runs, and where
+  recflow status                    # what is running, and where
   %s
 `, s.Ports.TemporalUI, stop)
 }
 
-// stayUp waits until it is interrupted or a part dies, then stops the stack.
+// stayUp waits for an interrupt or the end of a part, then stops the stack.
 func stayUp(ctx context.Context, a *app.App, s *stack.Stack) error {
 	err := s.Watch(ctx)
 	if downErr := s.Down(context.WithoutCancel(ctx)); downErr != nil {

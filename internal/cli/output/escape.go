@@ -7,9 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Escape is a text that a terminal shows and does not obey: control characters,
-// what turns the direction of writing, and bytes that are no UTF-8 are spelled
-// out.
+// Escape makes text safe to print on a terminal: control characters, bidirectional
+// formatting characters and invalid UTF-8 are escaped.
 func Escape(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Gates lists what the gates of a version found.
+// Gates returns the results of a version's gates.
 func Gates(gates []recsys.GateResult) Listing {
 	l := Listing{Columns: []string{"gate", "result", "value", "threshold", "reason"}, JSON: gates}
 	for _, g := range gates {
@@ -34,7 +34,8 @@ func gateText(g recsys.GateResult) string {
 	}
 }
 
-// Metrics lists the metrics of a version beside those of popularity.
+// Metrics returns the metrics of a version next to those of the popularity
+// baseline.
 func Metrics(m recsys.Metrics) Listing {
 	l := Listing{Columns: []string{"metric", "this_version", "popularity"}, JSON: m}
 	for _, name := range slices.Sorted(maps.Keys(m.Candidate)) {

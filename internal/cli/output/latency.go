@@ -2,14 +2,14 @@ package output
 
 import "fmt"
 
-// Latency is the p50, p95 and p99 of durations, in milliseconds.
+// Latency has the p50, p95 and p99 of durations, in milliseconds.
 type Latency struct {
 	P50 float64 `json:"p50_ms"`
 	P95 float64 `json:"p95_ms"`
 	P99 float64 `json:"p99_ms"`
 }
 
-// Cells are the three values for a row of a table, empty where there is no latency.
+// Cells returns the three values as table cells, empty if there is no latency.
 func (l *Latency) Cells() []string {
 	if l == nil {
 		return []string{"", "", ""}

@@ -1,5 +1,4 @@
-// Package output draws results: tables, and how times, counts and text are written
-// for people.
+// Package output formats results: tables, and times, counts and text for display.
 package output
 
 import (
@@ -11,12 +10,12 @@ import (
 
 // Listing is a result that can be printed in every output format.
 type Listing struct {
-	Columns []string   // names as CSV and the table's head show them
-	Rows    [][]string // one cell a column
-	JSON    any        // what -o json and -o yaml print; nil prints the rows as objects
+	Columns []string   // column names in CSV and in the table head
+	Rows    [][]string // one cell per column
+	JSON    any        // value of -o json and -o yaml; nil prints the rows as objects
 }
 
-// Value is what programs read.
+// Value returns the machine-readable value.
 func (l Listing) Value() any {
 	if l.JSON != nil {
 		return l.JSON
@@ -31,7 +30,7 @@ func (l Listing) Value() any {
 	return objects
 }
 
-// Table draws rows under a head, without vertical lines.
+// Table formats rows under a header, without vertical lines.
 func Table(columns []string, rows [][]string) string {
 	heads := make([]string, len(columns))
 	for i, c := range columns {

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Count writes a count for programs: 1469307.
+// Count formats a count for programs: 1469307.
 func Count(n int64) string { return strconv.FormatInt(n, 10) }
 
-// Thousands writes a count for people: 1,469,307.
+// Thousands formats a count for display: 1,469,307.
 func Thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -20,7 +20,7 @@ func Thousands(n int64) string {
 	return s
 }
 
-// YesNo writes yes or no.
+// YesNo returns yes or no.
 func YesNo(b bool) string {
 	if b {
 		return "yes"
@@ -28,10 +28,10 @@ func YesNo(b bool) string {
 	return "no"
 }
 
-// Percent writes a share between 0 and 1 for people: 12.3 %.
+// Percent formats a share between 0 and 1 for display: 12.3 %.
 func Percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 
-// Mark writes yes, or nothing.
+// Mark returns yes, or an empty string.
 func Mark(b bool) string {
 	if b {
 		return "yes"
@@ -39,7 +39,7 @@ func Mark(b bool) string {
 	return ""
 }
 
-// Timestamp writes a time for people, to the second.
+// Timestamp formats a time for display, with seconds.
 func Timestamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -47,7 +47,7 @@ func Timestamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// Wrap breaks text between words into lines of at most width bytes, where it can.
+// Wrap breaks text between words into lines of at most width bytes, where possible.
 func Wrap(text string, width int) string {
 	var b strings.Builder
 	line := 0
@@ -67,8 +67,8 @@ func Wrap(text string, width int) string {
 	return b.String()
 }
 
-// Number writes a measured value: counts in full, shares with four digits,
-// what is tiny with an exponent.
+// Number formats a measured value: counts in full, shares with four digits, very
+// small values with an exponent.
 func Number(x float64) string {
 	switch {
 	case x == math.Trunc(x) && math.Abs(x) < 1e15:

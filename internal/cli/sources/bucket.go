@@ -11,11 +11,11 @@ import (
 	"github.com/recflow/recflow/internal/importer"
 )
 
-// maxRecord bounds the small JSON objects that an import reads, in bytes.
+// maxRecord limits the small JSON objects that an import reads, in bytes.
 const maxRecord = 1 << 20
 
-// OpenStore is the bucket of an import. A dry run does without one: it then
-// cannot know when a file was imported first.
+// OpenStore returns the bucket of an import. A dry run works without one: it then
+// does not know when a file was first imported.
 func OpenStore(ctx context.Context, a *app.App, dryRun bool) (importer.Store, error) {
 	if c, err := a.ClientConfig(); dryRun && (err != nil || c.Storage.Bucket == "") {
 		return nil, err
@@ -27,15 +27,15 @@ func OpenStore(ctx context.Context, a *app.App, dryRun bool) (importer.Store, er
 	return bucket{b}, nil
 }
 
-// bucket is a bucket as the importer wants it.
+// bucket adapts a bucket to the importer.
 type bucket struct{ *awsclient.S3 }
 
 func (b bucket) Get(ctx context.Context, key string) ([]byte, error) {
 	return b.S3.Get(ctx, key, maxRecord)
 }
 
-// Stat takes the MD5 from the ETag, where the ETag is one: that of an encrypted
-// object may look like it, and then the object is sent again.
+// Stat reads the MD5 from the ETag, if the ETag is one: the ETag of an encrypted
+// object may have the same form, and the object is then sent again.
 func (b bucket) Stat(ctx context.Context, key string) (importer.Object, error) {
 	o, err := b.S3.Stat(ctx, key)
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"github.com/recflow/recflow/internal/importer/tabular"
 )
 
-// Input is a text file that was opened, or standard input.
+// Input is an open text file, or standard input.
 type Input struct {
 	io.Reader
 	io.Closer
 	Name string // for messages
 }
 
-// OpenInput opens a text file; - is standard input. A byte order mark before the
-// text is left out.
+// OpenInput opens a text file; - is standard input. A leading byte order mark is
+// removed.
 func OpenInput(a *app.App, path string) (in Input, err error) {
 	in = Input{Reader: a.In, Closer: io.NopCloser(nil), Name: "standard input"}
 	if path != "-" {

@@ -1,4 +1,4 @@
-// Package sources knows the files, folders and data sets that commands read.
+// Package sources resolves the files, directories and data sets that commands read.
 package sources
 
 import (
@@ -16,24 +16,24 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
-// DemoUntil leaves the last weeks of the data set out of the training, so that
-// they can be played back as a stream of new events.
+// DemoUntil excludes the last weeks of the data set from training, so that they can
+// be replayed as a stream of new events.
 const DemoUntil = "2017-12-04"
 
-// AddColumnFlags gives flags the ways to say what a file's columns mean.
+// AddColumnFlags adds the flags that map a file's columns.
 func AddColumnFlags(flags *pflag.FlagSet, o *importer.Options, formats string) {
 	flags.StringVar(&o.Format, "format", "auto", "format of the file: "+formats)
-	flags.StringVar(&o.EventType, "event-type", "", "type of events whose row names none (default click, or rating)")
+	flags.StringVar(&o.EventType, "event-type", "", "event type of rows without one (default click, or rating)")
 	c := &o.Columns
-	flags.StringVar(&c.User, "user-column", "", "column of the user")
-	flags.StringVar(&c.Item, "item-column", "", "column of the item")
-	flags.StringVar(&c.Time, "time-column", "", "column of the time; none for no column")
+	flags.StringVar(&c.User, "user-column", "", "column of the user ID")
+	flags.StringVar(&c.Item, "item-column", "", "column of the item ID")
+	flags.StringVar(&c.Time, "time-column", "", "column of the timestamp; none for no column")
 	flags.StringVar(&c.Value, "value-column", "", "column of the value, such as stars or a quantity; none for no column")
 	flags.StringVar(&c.Type, "type-column", "", "column of the event type; none for no column")
-	flags.StringVar(&c.ID, "id-column", "", "column of the event id; none for no column")
+	flags.StringVar(&c.ID, "id-column", "", "column of the event ID; none for no column")
 }
 
-// CheckNamed refuses what cannot be chosen for a data set whose columns are known.
+// CheckNamed rejects column flags for a data set whose columns are known.
 func CheckNamed(path string, o importer.Options) error {
 	var given []string
 	if o.Format != "auto" {
@@ -48,10 +48,10 @@ func CheckNamed(path string, o importer.Options) error {
 	if path != datasets.CompleteJourney || len(given) == 0 {
 		return nil
 	}
-	return app.UsageError(fmt.Errorf("%s cannot be chosen for %s: its columns are known", strings.Join(given, ", "), path))
+	return app.UsageError(fmt.Errorf("%s cannot be set for %s: its columns are known", strings.Join(given, ", "), path))
 }
 
-// FetchCompleteJourney gets the data set into the cache and says its terms.
+// FetchCompleteJourney downloads the data set into the cache and prints its terms.
 func FetchCompleteJourney(ctx context.Context, a *app.App, local config.Local) (string, error) {
 	if !a.Quiet {
 		fmt.Fprintln(a.Err, datasets.CompleteJourneyTerms)

@@ -12,12 +12,12 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 )
 
-// maxDeliveredLine is the longest line of a delivered object, and more than a
-// delivery record.
+// maxDeliveredLine is the maximum length of a line in a delivered object, larger
+// than a delivery record.
 const maxDeliveredLine = 1 << 20
 
-// EachDelivered calls each for the documents of an object that Firehose has
-// delivered: gzip in any number of members, one document a line.
+// EachDelivered calls each for the documents of an object that Firehose delivered:
+// gzip with any number of members, one document per line.
 func EachDelivered[T any](ctx context.Context, bucket *awsclient.S3, key string, each func(T)) error {
 	object, err := bucket.Open(ctx, key, 0)
 	if err != nil {

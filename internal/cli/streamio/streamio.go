@@ -1,5 +1,5 @@
-// Package streamio knows the records of the stream: their keys, and the objects in
-// which Firehose delivers what became of them.
+// Package streamio reads and keys the stream's records, and reads the objects in
+// which Firehose delivers their outcomes.
 package streamio
 
 import (
@@ -10,17 +10,18 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// PutTimeout is how long records that the stream does not take are put again.
+// PutTimeout is how long rejected records are retried.
 const PutTimeout = time.Minute
 
-// Decode is what the stream makes of the bytes of one record. An aggregated
-// record is looked at by its first event.
+// Decode decodes one record as the stream handler does. For an aggregated record it
+// returns the first event.
 func Decode(data []byte) stream.Decoded {
 	return stream.Decode(stream.Record{Data: data, ArrivedAt: time.Now()})[0]
 }
 
-// PartitionKey is the user of an event, also of one that cannot be used, so that
-// it stays in order with the user's others. Where none can be read it is another.
+// PartitionKey returns the user of an event, even of an invalid one, so that it
+// stays in order with the user's other events. Without a readable user it is
+// another key.
 func PartitionKey(data []byte, other string) string {
 	var fields map[string]json.RawMessage
 	var user string
