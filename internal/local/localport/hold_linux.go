@@ -8,15 +8,15 @@ import (
 
 // hold binds a socket to the port and never closes it. The socket does not listen.
 //
-// It is bound without SO_REUSEADDR, so that of two processes that try the same
-// port one fails. The option is set afterwards: it lets a server that has set it
-// too listen on the port. The kernel never assigns a port that a socket is bound
-// to, whatever its options, neither to a listener on port 0 nor to an outgoing
+// It is bound without SO_REUSEADDR, so that of two processes that try the same port
+// one fails. The option is set afterwards: it lets a server that also sets it
+// listen on the port. The kernel never assigns a port that a socket is bound to,
+// whatever its options, neither to a listener on port 0 nor to an outgoing
 // connection.
 func hold(port int) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("make a socket: %w", err)
+		return 0, fmt.Errorf("create a socket: %w", err)
 	}
 	bound, err := bind(fd, port)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// hold only looks whether the port is free: outside Linux a server cannot listen
+// hold only checks whether the port is free: outside Linux a server cannot listen
 // on a port that another process is bound to.
 func hold(port int) (int, error) {
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -1,6 +1,6 @@
 // Package localport reserves TCP ports on the loopback address for programs that
-// must be told a port before they start: Postgres, the Temporal CLI, the emulator
-// of S3. A server of our own listens on port 0 and reports its address instead.
+// need their port before they start: Postgres, the Temporal CLI, the S3 emulator.
+// Our own servers listen on port 0 and report their address instead.
 package localport
 
 import (
@@ -8,23 +8,23 @@ import (
 	"math/rand/v2"
 )
 
-// Ports below the range that Linux (32768 up) and macOS (49152 up) assign to
-// outgoing connections. A stack keeps its ports over restarts, when no process
-// holds a reservation for it.
+// Ports below the ranges that Linux (32768 up) and macOS (49152 up) assign to
+// outgoing connections. A stack keeps its ports across restarts, when no process
+// reserves them.
 const (
 	lowest  = 20_000
 	highest = 32_000
 )
 
-// attempts bounds the search: a range as full as that is a leak of sockets.
+// attempts limits the search: a range that full is a leak of sockets.
 const attempts = 200
 
-// Reserve returns a port that no other process is given, by the kernel or by its
-// own call of Reserve, until this process ends. Programs that set SO_REUSEADDR,
-// as servers do, can listen on it any number of times.
+// Reserve returns a port that no other process gets, from the kernel or from its
+// own call of Reserve, until this process exits. Programs that set SO_REUSEADDR, as
+// servers do, can listen on it any number of times.
 //
 // The guarantee holds on Linux. Elsewhere the port is free when Reserve returns,
-// and another program that listens on that very number can be faster.
+// and another program may listen on it before the caller's does.
 func Reserve() (int, error) {
 	var err error
 	for range attempts {

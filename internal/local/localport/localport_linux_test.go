@@ -16,9 +16,9 @@ func TestReserve_gives_a_port_once(t *testing.T) {
 	for range 500 {
 		port, err := Reserve()
 		require.NoError(t, err)
-		require.False(t, seen[port], "port %d was given twice", port)
+		require.False(t, seen[port], "port %d was reserved twice", port)
 		seen[port] = true
-		// As another process does that calls Reserve and tries the same number.
+		// Like another process that calls Reserve and tries the same number.
 		_, err = hold(port)
 		require.ErrorIs(t, err, unix.EADDRINUSE)
 	}
@@ -56,8 +56,7 @@ asyncio.run(main())`, port)).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
 
-// The kernel assigns none of the reserved ports, although they are in the range
-// that it assigns from.
+// The kernel assigns none of the reserved ports, although they are in its range.
 func TestReserve_keeps_the_kernel_from_assigning_a_port(t *testing.T) {
 	t.Parallel()
 	held := map[int]bool{}

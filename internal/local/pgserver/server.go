@@ -1,6 +1,5 @@
-// Package pgserver drives a local Postgres server: the local stack's, and the
-// ones that tests start. It knows nothing of recflow's tables; every SQL
-// statement belongs in internal/postgres.
+// Package pgserver runs a local Postgres server, for the local stack and for tests.
+// It does not use recflow's tables; SQL statements belong in internal/postgres.
 package pgserver
 
 import (
@@ -23,39 +22,39 @@ const User = "recflow"
 
 // The ways to stop a server.
 const (
-	Smart     = "smart"     // waits for the clients to leave
+	Smart     = "smart"     // waits for clients to disconnect
 	Fast      = "fast"      // disconnects the clients, then writes everything out
-	Immediate = "immediate" // like a crash: the next start recovers from the log
+	Immediate = "immediate" // like a crash: the next start recovers from the WAL
 )
 
-// Server is one Postgres server with a data folder of its own. It listens on
-// the loopback address only and wants a password.
+// Server is one Postgres server with its own data directory. It listens on the
+// loopback address only and requires a password.
 type Server struct {
-	Bin      string // folder of initdb, pg_ctl and postgres
-	Data     string // data folder; Init makes it, with mode 0700
+	Bin      string // directory of initdb, pg_ctl and postgres
+	Data     string // data directory; Init creates it, with mode 0700
 	Port     int    // TCP port on 127.0.0.1
 	Password string // of User, set by Init
-	LogPath  string // file that the server's own log is appended to
+	LogPath  string // file to which the server's log is appended
 
-	// Unsafe turns off what protects data when the machine itself goes down; a
-	// crash of the server stays harmless. Only for tests.
+	// Unsafe turns off protection against crashes of the machine; a crash of the
+	// server loses no data. For tests only.
 	Unsafe bool
 }
 
-// Init creates the data folder unless there is one already. It returns an error
-// when that one belongs to another major version of Postgres than Bin.
+// Init creates the data directory unless it exists. It returns an error if the
+// directory belongs to another major version of Postgres than Bin.
 func (s *Server) Init(ctx context.Context) error {
 	if data, err := os.ReadFile(filepath.Join(s.Data, versionFile)); err == nil {
 		return s.checkVersion(ctx, strings.TrimSpace(string(data)))
 	}
 	if s.Password == "" {
-		return errors.New("initialise postgres: a password is required")
+		return errors.New("initialize postgres: a password is required")
 	}
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
-		return fmt.Errorf("initialise postgres: %w", err)
+		return fmt.Errorf("initialize postgres: %w", err)
 	}
 	if err := own(s.Data); err != nil {
-		return fmt.Errorf("initialise postgres: %w", err)
+		return fmt.Errorf("initialize postgres: %w", err)
 	}
 	args := []string{
 		"--pgdata=" + s.Data, "--username=" + User, "--auth=scram-sha-256", "--pwfile=/dev/stdin",
@@ -67,7 +66,7 @@ func (s *Server) Init(ctx context.Context) error {
 	cmd := s.command(ctx, "initdb", args...)
 	cmd.Stdin = strings.NewReader(s.Password + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return errors.Join(fmt.Errorf("initialise postgres: %w: %s", err, strings.TrimSpace(string(out))), os.RemoveAll(s.Data))
+		return errors.Join(fmt.Errorf("initialize postgres: %w: %s", err, strings.TrimSpace(string(out))), os.RemoveAll(s.Data))
 	}
 	conf, err := os.OpenFile(filepath.Join(s.Data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -80,8 +79,8 @@ func (s *Server) Init(ctx context.Context) error {
 	return nil
 }
 
-// Start starts the server and waits until it accepts connections. A server
-// that runs already is left alone.
+// Start starts the server and waits until it accepts connections. It does nothing
+// if the server is running.
 func (s *Server) Start(ctx context.Context) error {
 	if s.Running(ctx) {
 		return nil
@@ -97,8 +96,8 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	defer log.Close()
 	cmd := s.command(ctx, "pg_ctl", "start", "--silent", "--wait", "--timeout=60", "--pgdata="+s.Data, "--options=-p "+strconv.Itoa(s.Port))
-	// The server inherits these: its log goes to the file, and whoever started
-	// it is not kept waiting by a pipe that the server holds open.
+	// The server inherits these: its log goes to the file, and the caller does not
+	// wait for a pipe that the server keeps open.
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("start postgres: %w; see %s", err, s.LogPath)
@@ -106,8 +105,8 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops the server in the given mode and waits until it is gone. It is
-// not an error when the server does not run.
+// Stop stops the server in the given mode and waits until it has exited. Stopping a
+// server that is not running is not an error.
 func (s *Server) Stop(ctx context.Context, mode string) error {
 	if !s.Running(ctx) {
 		return nil
@@ -119,13 +118,13 @@ func (s *Server) Stop(ctx context.Context, mode string) error {
 	return nil
 }
 
-// Running reports whether the server of this data folder is running.
+// Running reports whether the server of this data directory is running.
 func (s *Server) Running(context.Context) bool {
 	pid := s.PID()
 	return pid > 0 && syscall.Kill(pid, 0) == nil
 }
 
-// PID is the process id of the running server, or 0.
+// PID returns the process ID of the running server, or 0.
 func (s *Server) PID() int {
 	data, err := os.ReadFile(filepath.Join(s.Data, "postmaster.pid"))
 	if err != nil {
@@ -139,7 +138,7 @@ func (s *Server) PID() int {
 	return pid
 }
 
-// URL is the address of a database on the server. It carries the password.
+// URL returns the address of a database on the server, including the password.
 func (s *Server) URL(database string) string { return s.URLAs(User, s.Password, database) }
 
 // URLAs is URL for another user.
@@ -156,7 +155,7 @@ func (s *Server) URLAs(user, password, database string) string {
 
 func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-// command prepares one of Postgres's own programs, as a user that it accepts.
+// command prepares one of Postgres's programs, as a user that it accepts.
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.Bin, name), args...)
 	cmd.Dir = filepath.Dir(s.Data)

@@ -1,12 +1,12 @@
 package pgserver
 
-// settings is appended to postgresql.conf by Init. It is meant for a laptop
-// with two cores that also runs everything else of the stack; an RDS instance
-// takes these from its parameter group.
+// settings is appended to postgresql.conf by Init. It is meant for a laptop with
+// two cores that also runs the rest of the stack; an RDS instance has these in its
+// parameter group.
 //
-// wal_level is minimal because nothing replicates this server: a new index is
-// then written once and synced at commit rather than written twice, and a
-// crash is as safe as ever.
+// wal_level is minimal because nothing replicates this server: a new index is then
+// written once and synced at commit rather than written twice. Crash safety is
+// unaffected.
 func (s *Server) settings() string {
 	conf := `
 # recflow

@@ -9,18 +9,18 @@ import (
 	"syscall"
 )
 
-// capDACOverride lets a process read and write files whatever their mode.
+// capDACOverride lets a process read and write files regardless of their mode.
 const capDACOverride = 1
 
-// unprivileged makes a child process one that Postgres accepts: it refuses to
-// run as root. Under another user there is nothing to do.
+// unprivileged runs a child process as a user that Postgres accepts: it refuses to
+// run as root. For another user it does nothing.
 //
-// For root the child enters a user namespace in which root's own id appears as
-// that of an ordinary user. Files keep root as their owner, so neither the
-// program nor the data folder has to be made reachable for anybody else, and
-// the process has no privileges left. Where namespaces are forbidden it becomes
-// that user for real; it keeps the one capability it needs to reach the files.
-// See docs/decisions/0002-the-local-stack.md.
+// As root, the child enters a user namespace in which root's ID appears as that of
+// an ordinary user. Files keep root as their owner, so neither the program nor the
+// data directory has to be made accessible to others, and the process has no
+// privileges left. Where namespaces are forbidden it becomes that user; it keeps
+// the one capability it needs to access the files. See
+// docs/decisions/0301-postgres-as-root.md.
 func unprivileged() *syscall.SysProcAttr {
 	if os.Geteuid() != 0 {
 		return nil
@@ -43,15 +43,15 @@ func inNamespace(id int) *syscall.SysProcAttr {
 	}
 }
 
-// namespaces reports whether a user namespace can be made here.
+// namespaces reports whether a user namespace can be created here.
 var namespaces = sync.OnceValue(func() bool {
 	cmd := exec.Command("/bin/true")
 	cmd.SysProcAttr = inNamespace(ordinaryUser())
 	return cmd.Run() == nil
 })
 
-// ordinaryUser is the id of a user that exists everywhere and owns nothing:
-// initdb looks the name of its user up.
+// ordinaryUser is the ID of a user that exists everywhere and owns nothing: initdb
+// looks up the name of its user.
 var ordinaryUser = sync.OnceValue(func() int {
 	for _, name := range []string{"daemon", "nobody"} {
 		if u, err := user.Lookup(name); err == nil {
@@ -63,7 +63,7 @@ var ordinaryUser = sync.OnceValue(func() int {
 	return 65534
 })
 
-// own gives the data folder to the user that the server runs as.
+// own gives the data directory to the user that the server runs as.
 func own(dir string) error {
 	if os.Geteuid() != 0 || namespaces() {
 		return nil

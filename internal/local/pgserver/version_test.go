@@ -10,8 +10,8 @@ import (
 	"github.com/recflow/recflow/internal/local/pgserver"
 )
 
-// another is a server whose data folder is of Postgres 16 and whose programs
-// say that they are the given one.
+// another is a server whose data directory is of Postgres 16 and whose programs
+// report the given version.
 func another(t *testing.T, version string) *pgserver.Server {
 	t.Helper()
 	s := &pgserver.Server{Bin: t.TempDir(), Data: t.TempDir(), Password: "for-tests-only"}

@@ -1,4 +1,4 @@
-// Package process runs programs that outlive the command that started them, and
-// finds them again: their identity, their output, their memory, and who holds a
-// TCP port. It knows nothing of what the programs are for (internal/local/stack).
+// Package process runs programs that outlive the command that started them: it
+// tracks their identity, output, memory and the holders of TCP ports. It is
+// independent of what the programs do (internal/local/stack).
 package process

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// tailWindow is how many bytes at the end of a log are looked at.
+// tailWindow is how many bytes at the end of a log are read.
 const tailWindow = 1 << 20
 
-// Tail returns the last n lines of a file at or after an offset, and the
-// offset after them.
+// Tail returns the last n lines of a file at or after an offset, and the offset
+// after them.
 func Tail(path string, from int64, n int) ([]string, int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -24,7 +24,7 @@ func Tail(path string, from int64, n int) ([]string, int64, error) {
 	}
 	end := info.Size()
 	if from > end {
-		from = 0 // the log was set aside meanwhile
+		from = 0 // the log was rotated in the meantime
 	}
 	start := max(from, end-tailWindow)
 	data := make([]byte, end-start)

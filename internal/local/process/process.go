@@ -19,34 +19,34 @@ import (
 
 const (
 	pollEvery  = 25 * time.Millisecond
-	maxLogSize = 10 << 20 // bytes; a larger log is set aside at the next start
+	maxLogSize = 10 << 20 // bytes; a larger log is rotated at the next start
 	tailLines  = 30       // of a part's output in an error
 )
 
-// Process is a program that runs detached from the command that started it: in
-// a session of its own, with its output in a file and its identity on disk.
+// Process is a program that runs detached from the command that started it: in its
+// own session, with its output in a file and its identity on disk.
 type Process struct {
 	Name  string
 	Home  string // its log is logs/NAME.log, its record run/NAME.json
 	Args  []string
 	Uses  []string          // other program files that it runs
-	Vars  map[string]string // set over the inherited environment
+	Vars  map[string]string // added to the inherited environment
 	Grace time.Duration     // between SIGTERM and SIGKILL
 
-	exited chan struct{} // closed when the process that we started last ends; nil when we started none
+	exited chan struct{} // closed when the process that this command started last ends; nil if it started none
 	status *error        // how it ended; read after exited is closed
 }
 
-// Record is what is known of a started process, kept in run/NAME.json.
+// Record is the record of a started process, stored in run/NAME.json.
 type Record struct {
 	PID      int       `json:"pid"`
-	Identity string    `json:"identity"` // tells it from a later process with the same pid
+	Identity string    `json:"identity"` // distinguishes it from a later process with the same PID
 	Made     string    `json:"made_from"`
 	Started  time.Time `json:"started"`
 	LogStart int64     `json:"log_start"` // size of the log before its first line
 }
 
-// LogPath is the file with the process's output.
+// LogPath returns the path of the process's log.
 func (p *Process) LogPath() string    { return filepath.Join(p.Home, "logs", p.Name+".log") }
 func (p *Process) recordPath() string { return filepath.Join(p.Home, "run", p.Name+".json") }
 
@@ -61,13 +61,13 @@ func (p *Process) Start() error {
 	cmd.Env = config.ChildEnv(p.Vars)
 	cmd.Dir = p.Home
 	cmd.Stdout, cmd.Stderr = log, log
-	// A session of its own: Ctrl-C in our terminal is for us, not for it, and
-	// its group can be signalled as a whole.
+	// A new session: Ctrl-C in our terminal does not reach it, and its group can be
+	// signaled as a whole.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	// Each start has its own: the wait for an earlier one may still be ending.
+	// One per start: the wait for an earlier one may not have ended.
 	exited, status := make(chan struct{}), new(error)
 	go func() {
 		*status = cmd.Wait()
@@ -80,8 +80,8 @@ func (p *Process) Start() error {
 	return nil
 }
 
-// StartBy has start start the process by means of its own, such as pg_ctl, and
-// records the process id that it returns. Its output goes to LogPath.
+// StartBy starts the process with start, which uses another program such as pg_ctl,
+// and records the process ID that start returns. Its output goes to LogPath.
 func (p *Process) StartBy(start func() (pid int, err error)) error {
 	log, size, err := p.openLog()
 	if err != nil {
@@ -95,11 +95,11 @@ func (p *Process) StartBy(start func() (pid int, err error)) error {
 	return p.remember(pid, size)
 }
 
-// remember writes the record of a process that has just been started.
+// remember writes the record of a process that was just started.
 func (p *Process) remember(pid int, logStart int64) error {
 	id, err := identity(pid)
 	if err != nil {
-		return nil // it is gone already: waiting for it to be ready will tell
+		return nil // it has already exited: waiting for readiness will report it
 	}
 	data, err := json.Marshal(Record{PID: pid, Identity: id, Made: p.fingerprint(), Started: time.Now(), LogStart: logStart})
 	if err != nil {
@@ -141,7 +141,7 @@ func (p *Process) Find() (Record, bool) {
 	return r, err == nil && id == r.Identity
 }
 
-// LastRecord returns the last record, whatever became of the process.
+// LastRecord returns the last record, whether or not the process still runs.
 func (p *Process) LastRecord() (Record, bool) {
 	data, err := os.ReadFile(p.recordPath())
 	if err != nil {
@@ -154,23 +154,24 @@ func (p *Process) LastRecord() (Record, bool) {
 	return r, true
 }
 
-// Current reports whether the running process is the one that start would make.
+// Current reports whether the running process matches the one that start would
+// create.
 func (p *Process) Current() bool {
 	r, ok := p.Find()
 	return ok && r.Made == p.fingerprint()
 }
 
-// Stop ends the process and its group, politely first.
+// Stop ends the process and its group: SIGTERM first, then SIGKILL.
 func (p *Process) Stop(ctx context.Context) error {
 	r, ok := p.Find()
 	if !ok {
-		return p.Forget()
+		return p.RemoveRecord()
 	}
 	if err := syscall.Kill(-r.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop %s: %w", p.Name, err)
 	}
 	if p.gone(ctx, r, p.Grace) {
-		return p.Forget()
+		return p.RemoveRecord()
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -181,7 +182,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	if !p.gone(ctx, r, 5*time.Second) {
 		return fmt.Errorf("stop %s: process %d does not end", p.Name, r.PID)
 	}
-	return p.Forget()
+	return p.RemoveRecord()
 }
 
 // gone waits until the process has ended.
@@ -189,7 +190,7 @@ func (p *Process) gone(ctx context.Context, r Record, patience time.Duration) bo
 	deadline := time.Now().Add(patience)
 	for {
 		if _, ok := p.Find(); !ok {
-			// What the leader left behind in its group has no owner now.
+			// Kill what the leader left in its group.
 			_ = syscall.Kill(-r.PID, syscall.SIGKILL)
 			return true
 		}
@@ -204,16 +205,16 @@ func (p *Process) gone(ctx context.Context, r Record, patience time.Duration) bo
 	}
 }
 
-// Forget removes the record of a process that is gone.
-func (p *Process) Forget() error {
+// RemoveRecord removes the record of a process that has exited.
+func (p *Process) RemoveRecord() error {
 	if err := os.Remove(p.recordPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-// fingerprint digests what the process is made from: command line, environment
-// and the program files. A different one means that it must be restarted.
+// fingerprint is a digest of the command line, the environment and the program
+// files. If it differs, the process must be restarted.
 func (p *Process) fingerprint() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q", p.Args, p.Vars) // fmt sorts the keys
@@ -225,7 +226,7 @@ func (p *Process) fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// LastOutput returns the last lines that the process has printed.
+// LastOutput returns the last lines of the process's output.
 func (p *Process) LastOutput() []string {
 	var from int64
 	if r, ok := p.LastRecord(); ok {
@@ -238,10 +239,10 @@ func (p *Process) LastOutput() []string {
 	return lines
 }
 
-// Ended reports how a process that we started ended, if it has.
+// Ended reports whether and how a process that this command started ended.
 func (p *Process) Ended() error {
 	select {
-	case <-p.exited: // nil, and so never ready, when we did not start it
+	case <-p.exited: // nil, and so never ready, if this command did not start it
 		err := *p.status
 		if err == nil {
 			return errors.New("it ended by itself")

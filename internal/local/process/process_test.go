@@ -20,7 +20,7 @@ import (
 	"github.com/recflow/recflow/internal/local/localport"
 )
 
-// home makes the folders of logs and records.
+// home creates the directories of logs and records.
 func home(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -75,17 +75,17 @@ func TestProcess(t *testing.T) {
 		require.NoError(t, again.Stop(t.Context()))
 		require.NoFileExists(t, again.recordPath())
 	})
-	t.Run("ends what it started too", func(t *testing.T) {
+	t.Run("ends its child processes too", func(t *testing.T) {
 		t.Parallel()
 		dir := home(t)
-		child := fmt.Sprintf("sleep 3000.%d", os.Getpid()) // told from those of other runs
+		child := fmt.Sprintf("sleep 3000.%d", os.Getpid()) // distinct from those of other runs
 		p := shell(t, dir, "a", child+" & echo ready; wait")
 		require.NoError(t, p.Start())
 		harnesstest.Eventually(t, "the child runs", func() bool { return alive(child) })
 		require.NoError(t, p.Stop(t.Context()))
 		harnesstest.Eventually(t, "the child is gone", func() bool { return !alive(child) })
 	})
-	t.Run("is killed when it ignores the polite signal", func(t *testing.T) {
+	t.Run("is killed when it ignores SIGTERM", func(t *testing.T) {
 		t.Parallel()
 		p := shell(t, home(t), "a", `trap "" TERM; echo ready; while :; do sleep 300; done`)
 		p.Grace = 50 * time.Millisecond

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// stat is what /proc tells of a process.
+// stat has fields of /proc/PID/stat.
 type stat struct {
 	command string
 	state   byte
@@ -25,7 +25,8 @@ func readStat(pid int) (stat, error) {
 	if err != nil {
 		return stat{}, err
 	}
-	// The command is in parentheses and may hold anything, so read from its end.
+	// The command is in parentheses and may contain anything, so parse from its
+	// end.
 	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
 	if open < 0 || end < open {
 		return stat{}, errors.New("unexpected /proc stat")
@@ -38,8 +39,8 @@ func readStat(pid int) (stat, error) {
 	return stat{command: string(data[open+1 : end]), state: fields[0][0], parent: parent, start: fields[19]}, err
 }
 
-// identity distinguishes a process from any other one that had or will have
-// its pid: the boot and the time of its start. An ended process has none.
+// identity distinguishes a process from all others, past or future, with the same
+// PID: the boot ID and its start time. An exited process has none.
 func identity(pid int) (string, error) {
 	s, err := readStat(pid)
 	if err != nil {
@@ -55,8 +56,8 @@ func identity(pid int) (string, error) {
 	return strings.TrimSpace(string(boot)) + "/" + s.start, nil
 }
 
-// Memory is the resident memory of a process and its descendants in bytes,
-// shared pages counted once where the kernel tells.
+// Memory returns the resident memory of a process and its descendants in bytes,
+// counting shared pages once where the kernel reports them.
 func Memory(pid int) int64 {
 	children := map[int][]int{}
 	for _, p := range processes() {
@@ -72,7 +73,8 @@ func Memory(pid int) int64 {
 	return total
 }
 
-// proportional is a process's memory with shared pages split among the sharers.
+// proportional returns a process's memory with shared pages divided among the
+// sharers.
 func proportional(pid int) int64 {
 	for _, source := range []struct{ file, field string }{{"smaps_rollup", "Pss:"}, {"status", "VmRSS:"}} {
 		f, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, source.file))
@@ -102,7 +104,8 @@ func processes() []int {
 	return pids
 }
 
-// PortHolder returns the process that listens on a TCP port, if we may know.
+// PortHolder returns the process that listens on a TCP port, if it is visible to
+// this user.
 func PortHolder(port int) (pid int, command string) {
 	inodes := listeners(port)
 	if len(inodes) == 0 {
@@ -125,7 +128,7 @@ func PortHolder(port int) (pid int, command string) {
 	return 0, ""
 }
 
-// listeners are the sockets that listen on a port, as /proc/PID/fd names them.
+// listeners returns the sockets that listen on a port, as /proc/PID/fd names them.
 func listeners(port int) map[string]bool {
 	const listening = "0A"
 	want := ":" + strings.ToUpper(hex.EncodeToString([]byte{byte(port >> 8), byte(port)}))

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// ps asks for one column of a process.
+// ps returns one column of a process.
 func ps(pid int, column string) (string, error) {
 	out, err := exec.Command("ps", "-o", column+"=", "-p", strconv.Itoa(pid)).Output()
 	return strings.TrimSpace(string(out)), err
 }
 
-// identity distinguishes a process from any other one that had or will have
-// its pid: the time of its start. An ended process has none.
+// identity distinguishes a process from all others, past or future, with the same
+// PID: its start time. An exited process has none.
 func identity(pid int) (string, error) {
 	state, err := ps(pid, "state")
 	if err != nil {
@@ -28,14 +28,15 @@ func identity(pid int) (string, error) {
 	return ps(pid, "lstart")
 }
 
-// Memory is the resident memory of a process in bytes.
+// Memory returns the resident memory of a process in bytes.
 func Memory(pid int) int64 {
 	out, _ := ps(pid, "rss")
 	kib, _ := strconv.ParseInt(out, 10, 64)
 	return kib << 10
 }
 
-// PortHolder returns the process that listens on a TCP port, if we may know.
+// PortHolder returns the process that listens on a TCP port, if it is visible to
+// this user.
 func PortHolder(port int) (pid int, command string) {
 	out, err := exec.Command("lsof", "-nP", "-t", "-sTCP:LISTEN", "-iTCP:"+strconv.Itoa(port)).Output()
 	if err != nil {

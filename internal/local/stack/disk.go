@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeBytes is the space on the disk of dir, or of its nearest ancestor when it
-// does not exist yet.
+// freeBytes returns the free space on the disk of dir, or of its nearest existing
+// ancestor.
 func freeBytes(dir string) (uint64, error) {
 	for {
 		var st unix.Statfs_t

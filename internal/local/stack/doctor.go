@@ -16,18 +16,18 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-// The verdicts of a check.
+// The results of a check.
 const (
 	OK   = "ok"
 	Warn = "warn"
 	Fail = "fail"
-	Skip = "skipped" // something else must be mended first
+	Skip = "skipped" // another problem must be fixed first
 )
 
 // minFree is the disk space in bytes that a demo and its caches need.
 const minFree = 5 << 30
 
-// Check is one thing that doctor looked at.
+// Check is the result of one check.
 type Check struct {
 	Name   string `json:"check"`
 	State  string `json:"state"`
@@ -35,8 +35,8 @@ type Check struct {
 	Fix    string `json:"fix,omitempty"`
 }
 
-// Doctor checks what the local stack needs and what it is made of. It changes
-// nothing. known tells whether the home holds a stack.
+// Doctor checks the local stack's requirements and parts. It changes nothing. known
+// reports whether the home contains a stack.
 func Doctor(ctx context.Context, o Options, known bool) []Check {
 	checks := []Check{
 		checkSystem(),
@@ -48,7 +48,7 @@ func Doctor(ctx context.Context, o Options, known bool) []Check {
 		checkFile("worker program", o.Programs.Worker, "run `make build`"),
 		checkFile("API program", o.Programs.API, "run `make build`"),
 		checkFile("stream's function", o.Programs.Lambda, "run `make build`"),
-		checkFile("training job", filepath.Join(o.Programs.GlueDir, "glue_job.py"), "run recflow from a checkout, or from its bin folder"),
+		checkFile("training job", filepath.Join(o.Programs.GlueDir, "glue_job.py"), "run recflow from a checkout, or from its bin directory"),
 	}
 	s := New(o)
 	if !known {
@@ -96,7 +96,7 @@ func checkDisk(name, dir string) Check {
 	case err != nil:
 		c.State, c.Detail = Warn, err.Error()
 	case free < minFree:
-		c.State, c.Fix = Warn, "make room, or set RECFLOW_CACHE and RECFLOW_HOME to folders on a larger disk"
+		c.State, c.Fix = Warn, "free up space, or set RECFLOW_CACHE and RECFLOW_HOME to directories on a larger disk"
 	}
 	return c
 }
@@ -108,7 +108,7 @@ func checkFile(name, path, fix string) Check {
 	return Check{Name: name, State: OK, Detail: path}
 }
 
-// portChecks says whether the parts could start.
+// portChecks checks whether the parts can listen on their ports.
 func portChecks(parts []Part) []Check {
 	var checks []Check
 	for _, p := range parts {
@@ -116,7 +116,7 @@ func portChecks(parts []Part) []Check {
 			c := Check{Name: fmt.Sprintf("port %d (%s)", port, p.Name()), State: OK, Detail: "free"}
 			if err := free(port); err != nil {
 				c.State, c.Detail = Fail, err.Error()
-				c.Fix = "stop what holds it, or `recflow up --port-offset 100`"
+				c.Fix = "stop the process that uses it, or `recflow up --port-offset 100`"
 			}
 			checks = append(checks, c)
 		}
@@ -124,7 +124,7 @@ func portChecks(parts []Part) []Check {
 	return checks
 }
 
-// partChecks looks at each part, and into those that run.
+// partChecks checks each part, and the contents of the running ones.
 func (s *Stack) partChecks(ctx context.Context) []Check {
 	var checks []Check
 	running := map[string]bool{}
@@ -136,7 +136,7 @@ func (s *Stack) partChecks(ctx context.Context) []Check {
 			checks = append(checks, c)
 			continue
 		case Unready:
-			c.State, c.Detail, c.Fix = Fail, "runs and does not serve: "+st.Detail, "see `recflow logs "+st.Part+"`, then `recflow down` and `recflow up`"
+			c.State, c.Detail, c.Fix = Fail, "running but not ready: "+st.Detail, "see `recflow logs "+st.Part+"`, then `recflow down` and `recflow up`"
 		case Dead:
 			c.State, c.Detail, c.Fix = Fail, st.Detail, "see `recflow logs "+st.Part+"`, then `recflow up`"
 		case Stopped:
@@ -149,15 +149,15 @@ func (s *Stack) partChecks(ctx context.Context) []Check {
 	}
 	return append(checks,
 		inside(ctx, running["postgres"], "pgvector", "run `recflow setup`, then `recflow down` and `recflow up`", s.checkVector),
-		inside(ctx, running["s3"], "bucket", "run `recflow up`, which makes it again", s.checkBucket),
+		inside(ctx, running["s3"], "bucket", "run `recflow up`, which creates it again", s.checkBucket),
 		inside(ctx, running["temporal"], "namespace", "run `recflow down` and `recflow up`", s.checkTemporal),
 	)
 }
 
-// inside runs a check that needs its part to run.
+// inside runs a check that needs its part to be running.
 func inside(ctx context.Context, runs bool, name, fix string, check func(context.Context) (string, error)) Check {
 	if !runs {
-		return Check{Name: name, State: Skip, Detail: "its part does not run"}
+		return Check{Name: name, State: Skip, Detail: "its part is not running"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -168,8 +168,8 @@ func inside(ctx context.Context, runs bool, name, fix string, check func(context
 	return Check{Name: name, State: OK, Detail: detail}
 }
 
-// checkVector opens the store as the commands do: it refuses a pgvector with
-// known faults.
+// checkVector opens the store as the commands do: it rejects a pgvector with known
+// bugs.
 func (s *Stack) checkVector(ctx context.Context) (string, error) {
 	db, err := postgres.Open(ctx, postgres.Options{URL: s.vars()["RECFLOW_DATABASE_URL"], MaxConns: 2, Name: "recflow doctor"})
 	if err != nil {

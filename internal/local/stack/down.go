@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Down stops every part, last started first. State stays.
+// Down stops every part, last started first. State is kept.
 func (s *Stack) Down(ctx context.Context) error {
 	lock, err := s.lock(ctx)
 	if err != nil {
@@ -19,13 +19,13 @@ func (s *Stack) Down(ctx context.Context) error {
 	return s.stopAll(ctx, s.Parts())
 }
 
-// stopAll stops the given parts in reverse and goes on when one does not stop.
+// stopAll stops the given parts in reverse and continues when one does not stop.
 func (s *Stack) stopAll(ctx context.Context, parts []Part) error {
 	var errs []error
 	for _, p := range slices.Backward(parts) {
 		_, running := p.Proc().Find()
 		if !running {
-			errs = append(errs, p.Stop(ctx)) // clears what a crash left
+			errs = append(errs, p.Stop(ctx)) // cleans up after a crash
 			continue
 		}
 		task := s.progress.Start(p.Name(), "stopping")
@@ -39,8 +39,8 @@ func (s *Stack) stopAll(ctx context.Context, parts []Part) error {
 	return errors.Join(errs...)
 }
 
-// Purge removes the home of a stack that is down. It refuses a folder that is
-// not one, or that holds anything else.
+// Purge removes the home of a stopped stack. It returns an error for a directory
+// that is not a home, or that contains other files.
 func Purge(home string) error {
 	if _, err := ReadSettings(home); err != nil {
 		return fmt.Errorf("refuse to remove %s: %w", home, err)
@@ -51,10 +51,10 @@ func Purge(home string) error {
 	}
 	for _, e := range entries {
 		if !ours(e.Name()) {
-			return fmt.Errorf("refuse to remove %s: it holds %s, which is not recflow's", home, e.Name())
+			return fmt.Errorf("refuse to remove %s: it contains %s, which is not recflow's", home, e.Name())
 		}
 	}
-	// The mark goes last: an interrupted removal can be repeated.
+	// Remove the marker last, so that an interrupted removal can be repeated.
 	for _, e := range entries {
 		if e.Name() != settingsFile {
 			if err := os.RemoveAll(filepath.Join(home, e.Name())); err != nil {
@@ -65,7 +65,7 @@ func Purge(home string) error {
 	return os.RemoveAll(home)
 }
 
-// ours reports whether a stack makes an entry of that name in its home.
+// ours reports whether a stack creates an entry of that name in its home.
 func ours(name string) bool {
 	switch name {
 	case settingsFile, settingsFile + ".new", envFile, envFile + ".new", "lock", "run", "logs", "postgres", "s3", "glue", "firehose", "stream", "rejects", "tmp":

@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// envFile is made for both programs and people: `set -a; . .recflow/env`.
+// envFile can be read by programs and by a shell: `set -a; . .recflow/env`.
 const envFile = "env"
 
 // Names that the local stack shares with the workflows.
@@ -24,7 +24,7 @@ const (
 	GlueJob   = "recflow-train"
 )
 
-// Names of the stream's parts.
+// Names of the stream's resources.
 const (
 	StreamName      = "recflow-events"
 	Function        = "recflow-stream"
@@ -33,7 +33,7 @@ const (
 	Quarantine      = "recflow-quarantine"
 )
 
-// SearchAttributes are the ones that the workflows set, with their types.
+// SearchAttributes are the attributes that the workflows set, with their types.
 var SearchAttributes = map[string]string{
 	backfill.StageAttribute:   "Keyword",
 	backfill.RunIDAttribute:   "Keyword",
@@ -41,8 +41,8 @@ var SearchAttributes = map[string]string{
 	backfill.OutcomeAttribute: "Keyword",
 }
 
-// Env is the environment of programs that use the stack: what internal/config
-// and the AWS SDKs read.
+// Env returns the environment of programs that use the stack, as read by
+// internal/config and the AWS SDKs.
 func (s Settings) Env(home string) map[string]string {
 	loopback := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 	return map[string]string{
@@ -69,7 +69,7 @@ func (s Settings) Env(home string) map[string]string {
 		"RECFLOW_FIREHOSE_QUARANTINE":      Quarantine,
 
 		"AWS_REGION":                "us-east-1",
-		"AWS_DEFAULT_REGION":        "us-east-1", // what Python's SDK reads
+		"AWS_DEFAULT_REGION":        "us-east-1", // read by the Python SDK
 		"AWS_ACCESS_KEY_ID":         "local",
 		"AWS_SECRET_ACCESS_KEY":     "local",
 		"AWS_ENDPOINT_URL_S3":       "http://" + loopback(s.Ports.S3),
@@ -87,7 +87,7 @@ func (s Settings) PartEnv(home, part string) map[string]string {
 	return vars
 }
 
-// writeEnv keeps the variables where LoadEnv and a shell find them.
+// writeEnv writes the variables to a file for LoadEnv and shells.
 func writeEnv(home string, vars map[string]string) error {
 	var b strings.Builder
 	b.WriteString("# Written by `recflow up`. In a shell: set -a; . " + quote(filepath.Join(home, envFile)) + "; set +a\n")
@@ -97,8 +97,8 @@ func writeEnv(home string, vars map[string]string) error {
 	return writeFile(filepath.Join(home, envFile), []byte(b.String()))
 }
 
-// LoadEnv returns the variables of the local stack at home, for programs whose
-// own environment does not set them. Without a stack there are none.
+// LoadEnv returns the variables of the local stack at home, as defaults for a
+// program's environment. It returns none if there is no stack.
 func LoadEnv(home string) (map[string]string, error) {
 	f, err := os.Open(filepath.Join(home, envFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,12 +124,12 @@ func LoadEnv(home string) (map[string]string, error) {
 	return vars, lines.Err()
 }
 
-// quote writes s as one word of a shell.
+// quote quotes s as one shell word.
 func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// unquote reads what quote wrote; a bare word stands for itself.
+// unquote reverses quote; an unquoted word is returned unchanged.
 func unquote(s string) string {
 	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
 		return s

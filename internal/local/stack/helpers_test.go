@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// home makes the folders of a stack that has no parts yet.
+// home creates the directories of a stack that has no parts yet.
 func home(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -27,7 +27,7 @@ func shell(t *testing.T, home, name, script string) *process.Process {
 	return p
 }
 
-// fake is a part made of a script; it is ready once its log holds "ready".
+// fake is a part that runs a script; it is ready once its log contains "ready".
 func fake(t *testing.T, home, name, script string, ports ...int) *program {
 	t.Helper()
 	p := &program{Process: *shell(t, home, name, script), ports: ports, address: "nowhere"}
@@ -45,7 +45,7 @@ func fake(t *testing.T, home, name, script string, ports ...int) *program {
 
 const serve = "echo ready; exec sleep 300"
 
-// stackOf runs the given stages in a home of their own.
+// stackOf runs the given stages in their own home.
 func stackOf(t *testing.T, home string, stages ...[]Part) *Stack {
 	t.Helper()
 	return &Stack{home: home, settings: NewSettings(DefaultPorts(0)), stages: stages, progress: progress.Discard()}

@@ -16,7 +16,7 @@ import (
 
 func TestLoadEnv(t *testing.T) {
 	t.Parallel()
-	t.Run("reads what up wrote, whatever the folder is called", func(t *testing.T) {
+	t.Run("reads what up wrote, whatever the directory name", func(t *testing.T) {
 		t.Parallel()
 		dir := filepath.Join(t.TempDir(), "it's a $HOME")
 		require.NoError(t, folders(dir))
@@ -36,13 +36,13 @@ func TestLoadEnv(t *testing.T) {
 		require.NoError(t, err, string(out))
 		require.Equal(t, dir+"\n", string(out), "a shell reads it too")
 	})
-	t.Run("has nothing where there is no stack", func(t *testing.T) {
+	t.Run("is empty without a stack", func(t *testing.T) {
 		t.Parallel()
 		vars, err := LoadEnv(t.TempDir())
 		require.NoError(t, err)
 		require.Empty(t, vars)
 	})
-	t.Run("names the line it cannot read", func(t *testing.T) {
+	t.Run("names the line it cannot parse", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, envFile), []byte("# x\nA=b\nnonsense\n"), 0o600))
@@ -56,7 +56,7 @@ func TestPartEnv_signs_in_as_a_user_of_its_own(t *testing.T) {
 	s := NewSettings(DefaultPorts(0))
 	dir := t.TempDir()
 	all, worker := s.Env(dir), s.PartEnv(dir, "worker")
-	require.Equal(t, all, s.PartEnv(dir, "glue"), "a part that has no user")
+	require.Equal(t, all, s.PartEnv(dir, "glue"), "a part without its own user")
 	u, err := url.Parse(worker["RECFLOW_DATABASE_URL"])
 	require.NoError(t, err)
 	require.Equal(t, "recflow_loader", u.User.Username())
@@ -66,7 +66,7 @@ func TestPartEnv_signs_in_as_a_user_of_its_own(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	t.Run("come back with their ports and password", func(t *testing.T) {
+	t.Run("are read back with their ports and password", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		s := NewSettings(DefaultPorts(3))
@@ -101,7 +101,7 @@ func TestSettings(t *testing.T) {
 	t.Run("report every impossible port at once", func(t *testing.T) {
 		t.Parallel()
 		err := Ports{Postgres: 5, S3: 5, Temporal: 70000, TemporalUI: 6, Glue: 0}.Validate()
-		require.ErrorContains(t, err, "port 5 is given to both postgres and s3")
+		require.ErrorContains(t, err, "port 5 is used for both postgres and s3")
 		require.ErrorContains(t, err, "70000")
 		require.ErrorContains(t, err, "port 0 of glue")
 		require.NoError(t, DefaultPorts(0).Validate())
@@ -120,13 +120,13 @@ func TestPurge(t *testing.T) {
 		require.NoError(t, Purge(dir))
 		require.NoDirExists(t, dir)
 	})
-	t.Run("refuses a folder that is no home", func(t *testing.T) {
+	t.Run("rejects a directory that is not a home", func(t *testing.T) {
 		t.Parallel()
 		dir := home(t)
 		require.ErrorIs(t, Purge(dir), ErrNoHome)
 		require.DirExists(t, dir)
 	})
-	t.Run("refuses a home that holds something else", func(t *testing.T) {
+	t.Run("rejects a home that contains other files", func(t *testing.T) {
 		t.Parallel()
 		dir := home(t)
 		require.NoError(t, NewSettings(DefaultPorts(0)).write(dir))
@@ -177,7 +177,7 @@ func TestEachPartSignsInAsAUserOfItsOwn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, role, u.User.Username())
 		password, _ := u.User.Password()
-		require.False(t, seen[password], "a password of its own")
+		require.False(t, seen[password], "its own password")
 		seen[password] = true
 	}
 }

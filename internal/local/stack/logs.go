@@ -17,12 +17,12 @@ const followEvery = 200 * time.Millisecond
 // LogOptions select what Logs prints.
 type LogOptions struct {
 	Part   string // empty: all
-	Lines  int    // of each part, from the end
-	Follow bool   // go on until ctx ends
+	Lines  int    // per part, from the end
+	Follow bool   // follow until ctx ends
 }
 
-// Logs prints the last lines of the parts' logs. With several parts each line
-// is preceded by its part.
+// Logs prints the last lines of the parts' logs. With several parts each line is
+// prefixed with its part.
 func (s *Stack) Logs(ctx context.Context, w io.Writer, o LogOptions) error {
 	var selected []Part
 	var names []string

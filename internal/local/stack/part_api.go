@@ -14,14 +14,14 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// apiPart answers requests. It knows one token from the start, which the stack's
-// variables name.
+// apiPart serves the API. It accepts one token from the start, which the stack's
+// variables contain.
 type apiPart struct {
 	program
 	token, database string
 }
 
-// ownToken is what the stack's token is called. It may do everything.
+// ownToken is the name of the stack's token. It has all scopes.
 const ownToken = "local-stack"
 
 func newAPI(o Options) Part {
@@ -30,7 +30,7 @@ func newAPI(o Options) Part {
 		Process: process.Process{
 			Name: "api", Home: o.Home, Vars: o.Settings.PartEnv(o.Home, "api"),
 			Args:  []string{o.Programs.API},
-			Grace: 45 * time.Second, // longer than its own drain time-out
+			Grace: 45 * time.Second, // longer than its own drain timeout
 		},
 		ports:   []int{port, metrics},
 		address: "http://" + loopback(port),
@@ -40,7 +40,7 @@ func newAPI(o Options) Part {
 	return p
 }
 
-// answers asks an address for a status of 200.
+// answers checks that an address responds with status 200.
 func answers(ctx context.Context, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -57,7 +57,7 @@ func answers(ctx context.Context, address string) error {
 	return nil
 }
 
-// admitOwner makes the token of the stack's settings one that works.
+// admitOwner registers the token from the stack's settings.
 func (p *apiPart) admitOwner(ctx context.Context) error {
 	db, err := postgres.Open(ctx, postgres.Options{URL: p.database, MaxConns: 2, Name: "recflow up"})
 	if err != nil {
@@ -67,7 +67,7 @@ func (p *apiPart) admitOwner(ctx context.Context) error {
 	tokens := ledger.New(db)
 	key, digest, ok := apiclient.SplitToken(p.token)
 	if !ok {
-		return errors.New("the stack's settings hold no token; remove api_token from stack.json")
+		return errors.New("the stack's settings have no token; remove api_token from stack.json")
 	}
 	t, _, err := tokens.TokenByKey(ctx, key)
 	if !errors.Is(err, recsys.ErrNotFound) {

@@ -8,8 +8,8 @@ import (
 	"github.com/recflow/recflow/internal/local/process"
 )
 
-// newFirehose is our own Firehose endpoint, run by a hidden command of this
-// binary. It delivers what it has before it stops.
+// newFirehose is the local Firehose endpoint, run by a hidden command of this
+// binary. It delivers its buffered records before it stops.
 func newFirehose(o Options) Part {
 	port := o.Settings.Ports.Firehose
 	return &program{

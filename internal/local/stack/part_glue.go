@@ -9,7 +9,7 @@ import (
 	"github.com/recflow/recflow/internal/local/process"
 )
 
-// newGlue is our own Glue endpoint, run by a hidden command of this binary.
+// newGlue is the local Glue endpoint, run by a hidden command of this binary.
 func newGlue(o Options) Part {
 	port := o.Settings.Ports.Glue
 	vars := o.Settings.PartEnv(o.Home, "glue")

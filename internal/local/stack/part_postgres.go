@@ -20,11 +20,11 @@ import (
 	"github.com/recflow/recflow/internal/postgres"
 )
 
-// databaseName is the database that the stack makes and migrates.
+// databaseName is the database that the stack creates and migrates.
 const databaseName = "recflow"
 
-// postgresPart is the database server. Its process is started and stopped by
-// Postgres's own pg_ctl, so it differs from a plain program.
+// postgresPart is the database server. Postgres's pg_ctl starts and stops its
+// process, so it differs from a plain program.
 type postgresPart struct {
 	process.Process
 	server   *pgserver.Server
@@ -59,7 +59,7 @@ func (p *postgresPart) Ports() []int           { return []int{p.server.Port} }
 func (p *postgresPart) Address() string        { return loopback(p.server.Port) }
 func (p *postgresPart) Proc() *process.Process { return &p.Process }
 
-// Start makes the data folder the first time and starts the server.
+// Start creates the data directory on the first start and starts the server.
 func (p *postgresPart) Start(ctx context.Context) error {
 	p.dropStalePID()
 	if err := p.server.Init(ctx); err != nil {
@@ -71,9 +71,8 @@ func (p *postgresPart) Start(ctx context.Context) error {
 	})
 }
 
-// dropStalePID removes the pid file of a server that is known to have died: its
-// pid may belong to another process by now, which pg_ctl would take for the
-// server.
+// dropStalePID removes the PID file of a server known to have died: another process
+// may have its PID by now, and pg_ctl would mistake that for the server.
 func (p *postgresPart) dropStalePID() {
 	r, ok := p.LastRecord()
 	if _, running := p.Find(); ok && !running && r.PID == p.server.PID() {
@@ -91,15 +90,15 @@ func (p *postgresPart) Ready(ctx context.Context) error {
 	return conn.Ping(ctx)
 }
 
-// partRoles are the parts that sign in to the database as a user of their own.
-// People, and the commands that they type, are its superuser.
+// partRoles are the parts that connect to the database as their own user. The
+// user's own commands connect as its superuser.
 var partRoles = map[string]string{
 	"worker": postgres.RoleLoader,
 	"stream": postgres.RoleStream,
 	"api":    postgres.RoleAPI,
 }
 
-// databaseURL is the database as a part sees it.
+// databaseURL returns the address of the database for a part.
 func (s Settings) databaseURL(home, part string) string {
 	server := postgresServer(Options{Home: home, Settings: s})
 	role, own := partRoles[part]
@@ -109,15 +108,15 @@ func (s Settings) databaseURL(home, part string) string {
 	return server.URLAs(role, s.rolePassword(role), databaseName)
 }
 
-// rolePassword follows from the one that is kept.
+// rolePassword derives a role's password from the stored one.
 func (s Settings) rolePassword(role string) string {
 	mac := hmac.New(sha256.New, []byte(s.Password))
 	mac.Write([]byte(role))
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Prepare makes the database, brings its schema up to date, and lets the users
-// of the parts in.
+// Prepare creates the database, migrates its schema, and enables logins for the
+// parts' users.
 func (p *postgresPart) Prepare(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.server.Bin, "createdb"),
 		"--host=127.0.0.1", fmt.Sprintf("--port=%d", p.server.Port), "--username="+pgserver.User, databaseName)
@@ -140,9 +139,9 @@ func (p *postgresPart) Prepare(ctx context.Context) error {
 // Stop disconnects the clients and writes everything out.
 func (p *postgresPart) Stop(ctx context.Context) error {
 	if _, ok := p.Find(); !ok {
-		// A start that was interrupted leaves a server that we have no record of.
+		// An interrupted start leaves a server without a record.
 		if _, ok := p.LastRecord(); ok || p.server.PID() == 0 {
-			return p.Forget()
+			return p.RemoveRecord()
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Grace)
@@ -150,5 +149,5 @@ func (p *postgresPart) Stop(ctx context.Context) error {
 	if err := p.server.Stop(ctx, pgserver.Fast); err != nil {
 		return err
 	}
-	return p.Forget()
+	return p.RemoveRecord()
 }

@@ -33,7 +33,7 @@ func newS3(o Options) Part {
 		ports:   []int{port},
 		address: "http://" + loopback(port),
 		ready:   func(ctx context.Context) error { return accepts(ctx, port) },
-		// After a kill the emulator keeps objects and forgets buckets and streams.
+		// After a kill the emulator keeps objects but loses buckets and streams.
 		prepare: func(ctx context.Context) error {
 			config, err := awsclient.Load(ctx, awsclient.OptionsFrom(o.Settings.Env(o.Home)))
 			if err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/recflow/recflow/internal/local/process"
 )
 
-// newStream is the function of the stream with what Lambda does for it: its
-// environments and the event source mapping, run by a hidden command of this
-// binary. It ends the batch under way before it stops.
+// newStream is the stream's function with its Lambda environments and event source
+// mapping, run by a hidden command of this binary. It finishes the current batch
+// before it stops.
 func newStream(o Options) Part {
 	port := o.Settings.Ports.Stream
 	return &program{
@@ -27,7 +27,7 @@ func newStream(o Options) Part {
 	}
 }
 
-// streamRuns asks the mapping whether it reads the stream.
+// streamRuns queries the mapping's status and checks that it reads the stream.
 func streamRuns(ctx context.Context, port int) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback(port)+"/status", nil)
 	if err != nil {

@@ -42,8 +42,8 @@ func newTemporal(o Options) Part {
 	}
 }
 
-// temporalServes reports whether the server answers and knows the namespace and
-// the search attributes.
+// temporalServes checks that the server responds and has the namespace and the
+// search attributes.
 func temporalServes(ctx context.Context, port int) error {
 	c, err := dialTemporal(ctx, port)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/recflow/recflow/internal/local/process"
 )
 
-// workerPart runs workflows and activities. It listens nowhere: it serves when
-// Temporal has seen it ask for work.
+// workerPart runs workflows and activities. It listens on no port: it is ready when
+// Temporal has received a poll from it.
 type workerPart struct {
 	program
 }
@@ -23,7 +23,7 @@ func newWorker(o Options) Part {
 		Process: process.Process{
 			Name: "worker", Home: o.Home, Vars: o.Settings.PartEnv(o.Home, "worker"),
 			Args:  []string{o.Programs.Worker},
-			Grace: 45 * time.Second, // longer than its own drain time-out
+			Grace: 45 * time.Second, // longer than its own drain timeout
 		},
 		address: "task queue " + TaskQueue,
 	}}
@@ -31,8 +31,8 @@ func newWorker(o Options) Part {
 	return w
 }
 
-// polls reports whether this very worker, not one that ran before it, has asked
-// Temporal for workflow tasks.
+// polls checks that this worker, not an earlier one, has polled Temporal for
+// workflow tasks.
 func (w *workerPart) polls(ctx context.Context, port int) error {
 	r, ok := w.Find()
 	if !ok {
@@ -56,5 +56,5 @@ func (w *workerPart) polls(ctx context.Context, port int) error {
 			return nil
 		}
 	}
-	return notReady("the worker has not asked for work yet")
+	return notReady("the worker has not polled for tasks yet")
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/recflow/recflow/internal/local/process"
 )
 
-// parts lists what the stack runs, in stages: the parts of a stage start side
-// by side and need only those of earlier ones.
+// parts lists the parts of the stack in stages: the parts of a stage start
+// concurrently and depend only on earlier stages.
 func parts(o Options) [][]Part {
 	return [][]Part{
 		{newPostgres(o), newS3(o), newTemporal(o)},
@@ -20,7 +20,7 @@ func parts(o Options) [][]Part {
 	}
 }
 
-// program is a part that is one process and nothing special.
+// program is a part that is a single process.
 type program struct {
 	process.Process
 	ports   []int
@@ -54,5 +54,5 @@ func accepts(ctx context.Context, port int) error {
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// notReady is a probe's answer that is no fault yet.
+// notReady is the result of a probe while a part starts.
 func notReady(format string, args ...any) error { return fmt.Errorf("not ready: "+format, args...) }

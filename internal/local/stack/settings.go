@@ -13,7 +13,7 @@ import (
 	"github.com/recflow/recflow/internal/local/localport"
 )
 
-// settingsFile marks a folder as the home of a stack.
+// settingsFile marks a directory as the home of a stack.
 const settingsFile = "stack.json"
 
 // Ports are the TCP ports of the parts on 127.0.0.1.
@@ -29,8 +29,8 @@ type Ports struct {
 	APIMetrics int `json:"api_metrics"`
 }
 
-// DefaultPorts differ from the usual ones, so that a Postgres or a Temporal of
-// one's own is not in the way. The offset is added to each.
+// DefaultPorts differ from the standard ones to avoid conflicts with other Postgres
+// or Temporal servers. The offset is added to each.
 func DefaultPorts(offset int) Ports {
 	return Ports{
 		Postgres:   15432 + offset,
@@ -45,8 +45,8 @@ func DefaultPorts(offset int) Ports {
 	}
 }
 
-// ReservePorts returns free ports, reserved until this process ends: the parts
-// have started by then.
+// ReservePorts returns free ports, reserved until this process exits: by then the
+// parts have started.
 func ReservePorts() (Ports, error) {
 	var p Ports
 	for _, port := range []*int{&p.Postgres, &p.S3, &p.Temporal, &p.TemporalUI, &p.Glue, &p.Firehose, &p.Stream, &p.API, &p.APIMetrics} {
@@ -58,27 +58,27 @@ func ReservePorts() (Ports, error) {
 	return p, nil
 }
 
-// format is the format of a home's data. It is raised when a home of the one before
-// cannot be used any more: 2 since the migrations were squashed.
+// format is the format of a home's data. It is incremented when homes of the
+// previous format cannot be used any more: 2 since the migrations were squashed.
 const format = 2
 
-// Settings is what a stack must find again at its next start. It is kept in
+// Settings is the state that a stack needs at its next start. It is stored in
 // stack.json, readable by the owner only.
 type Settings struct {
 	Format   int    `json:"format"` // of the home; see format
 	Ports    Ports  `json:"ports"`
 	Password string `json:"postgres_password"`
 	Bucket   string `json:"bucket"`
-	APIToken string `json:"api_token"` // of the person who started the stack; allows everything
+	APIToken string `json:"api_token"` // of the user who started the stack; has all scopes
 }
 
-// NewSettings are those of a new home.
+// NewSettings returns the settings of a new home.
 func NewSettings(ports Ports) Settings {
 	token, _, _ := apiclient.MintToken()
 	return Settings{Format: format, Ports: ports, Password: rand.Text(), Bucket: "recflow", APIToken: token}
 }
 
-// Validate reports ports that cannot be.
+// Validate reports invalid ports.
 func (p Ports) Validate() error {
 	var errs []error
 	seen := map[int]string{}
@@ -90,7 +90,7 @@ func (p Ports) Validate() error {
 			errs = append(errs, fmt.Errorf("port %d of %s is not between 1 and 65535", n.port, n.name))
 		}
 		if other, ok := seen[n.port]; ok {
-			errs = append(errs, fmt.Errorf("port %d is given to both %s and %s", n.port, other, n.name))
+			errs = append(errs, fmt.Errorf("port %d is used for both %s and %s", n.port, other, n.name))
 		}
 		seen[n.port] = n.name
 	}
@@ -129,7 +129,7 @@ func (s Settings) checkFormat(home string) error {
 	return nil
 }
 
-// write keeps the settings in home.
+// write stores the settings in home.
 func (s Settings) write(home string) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -138,7 +138,7 @@ func (s Settings) write(home string) error {
 	return writeFile(filepath.Join(home, settingsFile), append(data, '\n'))
 }
 
-// writeFile replaces a file in one step; only the owner may read it.
+// writeFile replaces a file atomically; only the owner may read it.
 func writeFile(path string, data []byte) error {
 	temp := path + ".new"
 	if err := os.WriteFile(temp, data, 0o600); err != nil {

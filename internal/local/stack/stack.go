@@ -1,12 +1,12 @@
 // Package stack runs recflow's local stack: Postgres, the emulator of S3 and
 // Kinesis, Temporal, the Glue endpoint, the worker, Firehose and the stream's
-// function, as processes of their own that outlive the command that started them
-// (internal/local/process). Each part is a small type with Start, Ready and Stop;
-// a Stack runs them in stages and stops them in reverse.
+// function, as processes that outlive the command that started them
+// (internal/local/process). Each part is a small type with Start, Ready and Stop; a
+// Stack runs them in stages and stops them in reverse.
 //
-// What a part is for, and what stands in for what, is in docs/architecture.md.
-// Installing the programs belongs to internal/local/toolchain, imitating AWS to
-// internal/local/aws.
+// docs/architecture.md describes the parts and which AWS services they replace.
+// internal/local/toolchain installs the programs; internal/local/aws has the AWS
+// emulators.
 package stack
 
 import (
@@ -24,23 +24,23 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// Part is one piece of the local stack.
+// Part is one part of the local stack.
 type Part interface {
 	Name() string
 	Ports() []int           // that it listens on, on the loopback address
-	Address() string        // what a person opens or connects to
-	Proc() *process.Process // how it runs
+	Address() string        // address for users
+	Proc() *process.Process // the process
 	Start(context.Context) error
-	Ready(context.Context) error // one probe; nil when the part serves
+	Ready(context.Context) error // one probe; nil when the part is ready
 	Stop(context.Context) error
 }
 
-// preparer is a part that needs something made in it once it is ready.
+// preparer is a part that needs something created in it once it is ready.
 type preparer interface {
 	Prepare(context.Context) error
 }
 
-// Stack is one local stack. Several run side by side when their homes and
+// Stack is one local stack. Several can run at the same time if their homes and
 // ports differ.
 type Stack struct {
 	home     string
@@ -49,14 +49,14 @@ type Stack struct {
 	progress *progress.Printer
 }
 
-// Options says where a stack lives and which programs it runs.
+// Options sets where a stack stores its state and which programs it runs.
 type Options struct {
-	Home     string // folder of the state
+	Home     string // directory of the state
 	Settings Settings
 	Tools    toolchain.Paths
 	Programs Programs
 	Progress *progress.Printer
-	Without  []string // names of parts to leave out
+	Without  []string // names of parts not to start
 }
 
 // Programs are recflow's own binaries and the sources of the training job.
@@ -65,7 +65,7 @@ type Programs struct {
 	Worker  string // recflow-worker
 	API     string // recflow-api
 	Lambda  string // recflow-lambda, the bootstrap of the stream's function
-	GlueDir string // folder of glue_job.py
+	GlueDir string // directory of glue_job.py
 	Cache   string // RECFLOW_CACHE for child processes
 }
 
@@ -83,7 +83,7 @@ func New(o Options) *Stack {
 	return s
 }
 
-// Parts lists the parts in the order in which they start.
+// Parts returns the parts in start order.
 func (s *Stack) Parts() []Part {
 	var all []Part
 	for _, stage := range s.stages {
@@ -92,7 +92,7 @@ func (s *Stack) Parts() []Part {
 	return all
 }
 
-// lock keeps two commands from changing one stack at once.
+// lock prevents two commands from changing one stack at once.
 func (s *Stack) lock(ctx context.Context) (*filelock.Lock, error) {
 	told := false
 	return filelock.Acquire(ctx, filepath.Join(s.home, "lock"), func(pid int) {
@@ -103,12 +103,11 @@ func (s *Stack) lock(ctx context.Context) (*filelock.Lock, error) {
 	})
 }
 
-// PartError says which part of the stack did not work, and why. Its message
-// ends with the part's last output.
+// PartError is the failure of a part. Its message ends with the part's last output.
 type PartError struct {
 	Part   string
 	Log    string   // path of the part's log; may be empty
-	Output []string // last lines that the part printed since it was started
+	Output []string // last lines of output since the part was started
 	Err    error
 }
 
@@ -126,16 +125,16 @@ func (e *PartError) Error() string {
 
 func (e *PartError) Unwrap() error { return e.Err }
 
-// folders makes the folders of a home. The processes run as this user, and
-// nobody else has business here.
+// folders creates the directories of a home, accessible to this user only, as whom
+// the processes run.
 func folders(home string) error {
 	for _, name := range []string{"", "run", "logs", "s3", "s3/objects", "s3/state", "firehose", "stream"} {
 		if err := os.MkdirAll(filepath.Join(home, name), 0o700); err != nil {
-			return fmt.Errorf("make the home folder: %w", err)
+			return fmt.Errorf("create the home directory: %w", err)
 		}
 	}
 	return nil
 }
 
-// ErrNoHome is returned for a folder that holds no local stack.
+// ErrNoHome is returned for a directory without a local stack.
 var ErrNoHome = errors.New("no local stack here")

@@ -11,9 +11,9 @@ import (
 
 // The states of a part.
 const (
-	Running = "running" // serves
-	Unready = "unready" // its process runs and does not serve
-	Dead    = "dead"    // it was started and its process is gone
+	Running = "running" // ready
+	Unready = "unready" // its process runs and is not ready
+	Dead    = "dead"    // it was started and its process has exited
 	Stopped = "stopped" // it was not started
 )
 
@@ -29,7 +29,7 @@ type PartStatus struct {
 	Log     string        `json:"log"`
 }
 
-// Status looks at every part.
+// Status returns the status of every part.
 func (s *Stack) Status(ctx context.Context) []PartStatus {
 	parts := s.Parts()
 	out := make([]PartStatus, len(parts))
@@ -48,7 +48,7 @@ func look(ctx context.Context, p Part) PartStatus {
 	if !running {
 		if last, ok := proc.LastRecord(); ok {
 			st.State = Dead
-			st.Detail = "the process started at " + last.Started.Format(time.DateTime) + " is gone; see `recflow logs " + p.Name() + "`"
+			st.Detail = "the process started at " + last.Started.Format(time.DateTime) + " has exited; see `recflow logs " + p.Name() + "`"
 		}
 		return st
 	}
@@ -63,7 +63,7 @@ func look(ctx context.Context, p Part) PartStatus {
 	return st
 }
 
-// watchEvery is how often Watch looks whether the parts still run.
+// watchEvery is the interval at which Watch checks that the parts still run.
 const watchEvery = time.Second
 
 // Watch returns nil when ctx ends and an error when a part dies.
@@ -73,7 +73,7 @@ func (s *Stack) Watch(ctx context.Context) error {
 			if _, running := p.Proc().Find(); !running {
 				return &PartError{
 					Part: p.Name(), Log: p.Proc().LogPath(), Output: p.Proc().LastOutput(),
-					Err: fmt.Errorf("it was running and has ended"),
+					Err: fmt.Errorf("it was running and has exited"),
 				}
 			}
 		}

@@ -16,14 +16,14 @@ const (
 	pollEvery    = 25 * time.Millisecond
 )
 
-// UpOptions are choices of one start.
+// UpOptions are the options of one start.
 type UpOptions struct {
-	Retain bool // leave the parts running that started before another one failed
+	Retain bool // if a part fails, leave the parts running that started before it
 }
 
-// Up starts what does not run, restarts what changed, and returns when every
-// part serves. When one fails, or ctx ends, what this call started is stopped
-// again in reverse.
+// Up starts the parts that are not running, restarts those that changed, and
+// returns when every part is ready. If one fails, or ctx ends, it stops the parts
+// that this call started, in reverse.
 func (s *Stack) Up(ctx context.Context, o UpOptions) error {
 	if err := errors.Join(s.settings.checkFormat(s.home), s.settings.Ports.Validate()); err != nil {
 		return err
@@ -49,13 +49,13 @@ func (s *Stack) Up(ctx context.Context, o UpOptions) error {
 		return err
 	}
 	if err := errors.Join(s.settings.write(s.home), writeEnv(s.home, s.settings.Env(s.home))); err != nil {
-		return fmt.Errorf("keep the settings: %w", err)
+		return fmt.Errorf("write the settings: %w", err)
 	}
 	return s.startAll(ctx, missing, o)
 }
 
-// stopChanged stops running parts that were made from other settings, another
-// binary or other ports, with everything that depends on them, last stage first.
+// stopChanged stops running parts whose settings, binary or ports have changed, and
+// the parts that depend on them, last stage first.
 func (s *Stack) stopChanged(ctx context.Context) error {
 	changed := false
 	var stop []Part
@@ -70,19 +70,18 @@ func (s *Stack) stopChanged(ctx context.Context) error {
 	}
 	slices.Reverse(stop)
 	for _, p := range stop {
-		task := s.progress.Start(p.Name(), "stopping: it was started from other settings or programs")
+		task := s.progress.Start(p.Name(), "stopping: its settings or programs have changed")
 		if err := p.Stop(ctx); err != nil {
 			task.Fail()
 			return err
 		}
-		task.Done("stopped, to be started anew")
+		task.Done("stopped, to be restarted")
 	}
 	return nil
 }
 
-// startAll brings up stage after stage. Parts that run already are probed and
-// prepared like the others, so that a bucket or a table that went missing is
-// there again.
+// startAll starts stage after stage. Running parts are probed and prepared like the
+// others, so that a missing bucket or table is created again.
 func (s *Stack) startAll(ctx context.Context, missing []Part, o UpOptions) error {
 	for _, stage := range s.stages {
 		group, stageCtx := errgroup.WithContext(ctx)
@@ -94,18 +93,18 @@ func (s *Stack) startAll(ctx context.Context, missing []Part, o UpOptions) error
 			continue
 		}
 		if ctx.Err() != nil {
-			err = ctx.Err() // whatever failed, failed because of that
+			err = ctx.Err() // other failures result from that
 		}
 		if o.Retain {
 			return err
 		}
-		// ctx may have ended; the clean-up must not.
+		// ctx may have ended; the cleanup must still run.
 		return errors.Join(err, s.stopAll(context.WithoutCancel(ctx), missing))
 	}
 	return nil
 }
 
-// bring starts one part unless it runs, and waits until it serves.
+// bring starts one part unless it is running, and waits until it is ready.
 func (s *Stack) bring(ctx context.Context, p Part, start bool) (err error) {
 	task := s.progress.Start(p.Name(), "starting")
 	defer func() {
@@ -139,7 +138,7 @@ func (s *Stack) bring(ctx context.Context, p Part, start bool) (err error) {
 	return nil
 }
 
-// waitReady probes a part until it serves, ends or takes too long.
+// waitReady probes a part until it is ready, exits or times out.
 func waitReady(ctx context.Context, p Part) error {
 	deadline := time.Now().Add(readyTimeout)
 	for {

@@ -87,14 +87,14 @@ func TestUp(t *testing.T) {
 		faults := harnesstest.CountFaults(t)
 		require.NoError(t, syscall.Kill(dead.PID, syscall.SIGKILL))
 		faults.Inject("part killed")
-		harnesstest.Eventually(t, "it has ended", func() bool { return b.Ended() != nil })
+		harnesstest.Eventually(t, "has exited", func() bool { return b.Ended() != nil })
 		require.Equal(t, Dead, s.Status(t.Context())[1].State)
 
 		require.NoError(t, s.Up(t.Context(), UpOptions{}))
 		after, _ := a.Find()
 		require.Equal(t, before.PID, after.PID)
 		require.True(t, running(b))
-		require.Equal(t, 2, prepared, "a bucket that went missing is made again")
+		require.Equal(t, 2, prepared, "a missing bucket is created again")
 	})
 	t.Run("restarts a changed part and what depends on it", func(t *testing.T) {
 		t.Parallel()
@@ -110,7 +110,7 @@ func TestUp(t *testing.T) {
 		require.NotEqual(t, oldA.PID, newA.PID)
 		require.NotEqual(t, oldB.PID, newB.PID)
 	})
-	t.Run("names who holds a port before it starts anything", func(t *testing.T) {
+	t.Run("names the process that uses a port before it starts anything", func(t *testing.T) {
 		t.Parallel()
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestUp(t *testing.T) {
 		dir := home(t)
 		a, b := fake(t, dir, "a", serve), fake(t, dir, "b", serve, l.Addr().(*net.TCPAddr).Port)
 		err = stackOf(t, dir, []Part{a}, []Part{b}).Up(t.Context(), UpOptions{})
-		require.ErrorContains(t, err, "wanted by b, is taken by stack.test")
+		require.ErrorContains(t, err, "needed by b, is in use by stack.test")
 		require.ErrorContains(t, err, "--port-offset")
 		require.False(t, running(a))
 	})
@@ -147,5 +147,5 @@ func TestWatch(t *testing.T) {
 	faults := harnesstest.CountFaults(t)
 	require.NoError(t, syscall.Kill(r.PID, syscall.SIGKILL))
 	faults.Inject("part killed")
-	require.ErrorContains(t, s.Watch(t.Context()), "a: it was running and has ended")
+	require.ErrorContains(t, s.Watch(t.Context()), "a: it was running and has exited")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// The versions that the local stack was proven with.
+// The versions that the local stack was tested with.
 const (
 	pythonVersion   = "3.11"
 	javaVersion     = "17"
@@ -28,28 +28,28 @@ const (
 //go:embed requirements.txt
 var requirements string
 
-// Options says where to install and what the user already has.
+// Options sets where to install and what the user already has.
 type Options struct {
-	Cache    string // folder of the installed parts, made when needed
+	Cache    string // directory of the installed parts, created if needed
 	JavaHome string // JAVA_HOME; used when it is Java 17
 }
 
-// installer holds what the steps of one set-up share.
+// installer is the shared state of an installation's steps.
 type installer struct {
 	Options
 	progress *progress.Printer
 	lock     *filelock.Lock
 }
 
-// Ensure installs what is missing and returns where everything is. It may be
-// interrupted at any time and called by several processes at once; with nothing
-// missing it touches no network and takes no lock.
+// Ensure installs what is missing and returns the paths. It may be interrupted at
+// any time and run by several processes concurrently; if nothing is missing it uses
+// no network and takes no lock.
 func Ensure(ctx context.Context, o Options, p *progress.Printer) (Paths, error) {
 	if paths, ok := Current(o.Cache); ok {
 		return paths, nil
 	}
 	if err := os.MkdirAll(o.Cache, 0o755); err != nil {
-		return Paths{}, fmt.Errorf("make the cache folder: %w", err)
+		return Paths{}, fmt.Errorf("create the cache directory: %w", err)
 	}
 	lock, err := acquire(ctx, o.Cache, p)
 	if err != nil {
@@ -57,7 +57,7 @@ func Ensure(ctx context.Context, o Options, p *progress.Printer) (Paths, error) 
 	}
 	defer lock.Release()
 	if paths, ok := Current(o.Cache); ok {
-		return paths, nil // the other set-up did it
+		return paths, nil // the other setup installed them
 	}
 	p.Printf("Setting up the local tools in %s (once; 2 to 10 minutes)", o.Cache)
 	in := &installer{Options: o, progress: p, lock: lock}
@@ -71,8 +71,8 @@ func Ensure(ctx context.Context, o Options, p *progress.Printer) (Paths, error) 
 	return paths, writeRecord(o.Cache, record{Paths: paths, Key: key()})
 }
 
-// install runs the two lanes side by side: Temporal's build keeps the
-// processor busy while Python's side mostly waits for the network.
+// install runs the two lanes in parallel: Temporal's build uses the CPU while
+// Python's side mostly waits for the network.
 func (in *installer) install(ctx context.Context) (Paths, error) {
 	var p Paths
 	group, ctx := errgroup.WithContext(ctx)
@@ -97,9 +97,9 @@ func (in *installer) install(ctx context.Context) (Paths, error) {
 	return p, group.Wait()
 }
 
-// part is one folder of the cache, named after what it holds and a digest of
-// what it was made from. It exists only when complete: it is made under another
-// name and renamed last. When it exists, install is not called.
+// part is one directory of the cache, named after its content and a digest of its
+// inputs. It exists only when complete: it is created under another name and
+// renamed last. If it exists, install is not called.
 func (in *installer) part(name, inputs string, install func(temp string) error) (string, error) {
 	dir := in.partDir(name, inputs)
 	if _, err := os.Stat(dir); err == nil {
@@ -122,28 +122,28 @@ func (in *installer) partDir(name, inputs string) string {
 	return filepath.Join(in.Cache, name+"-"+digest(inputs))
 }
 
-// acquire waits for a set-up of another process and says so.
+// acquire waits for the setup of another process and reports that.
 func acquire(ctx context.Context, cache string, p *progress.Printer) (*filelock.Lock, error) {
 	var task *progress.Task
 	lock, err := filelock.Acquire(ctx, filepath.Join(cache, "setup.lock"), func(pid int) {
 		if task == nil {
-			task = p.Start("setup", "waiting for another set-up")
+			task = p.Start("setup", "waiting for another setup")
 		}
 		if pid > 0 {
-			task.Update("waiting for another set-up (pid %d)", pid)
+			task.Update("waiting for another setup (pid %d)", pid)
 		}
 	})
 	if task != nil {
 		if err != nil {
 			task.Fail()
 		} else {
-			task.Done("the other set-up has ended")
+			task.Done("the other setup has ended")
 		}
 	}
 	return lock, err
 }
 
-// key digests everything that decides what a set-up installs.
+// key is a digest of everything that determines what a setup installs.
 func key() string {
 	return digest(strings.Join([]string{
 		requirements, pythonVersion, javaVersion, jdkPackage, temporalVersion,

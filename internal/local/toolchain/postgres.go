@@ -1,7 +1,7 @@
 package toolchain
 
-// PostgresBin returns the folder of Postgres's programs: own when it is set,
-// which needs no set-up, and otherwise that of the set-up in cache.
+// PostgresBin returns the directory of Postgres's programs: own if it is set, which
+// needs no setup, and otherwise the one installed in cache.
 func PostgresBin(cache, own string) (string, error) {
 	if own != "" {
 		return own, nil

@@ -11,9 +11,9 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// python makes the virtual environment and returns its folder. The folder
-// cannot be renamed (its scripts carry its path), so a mark inside says that it
-// is complete. An unfinished one is made again: pip keeps what it downloaded.
+// python creates the virtual environment and returns its directory. The directory
+// cannot be renamed (its scripts contain its path), so a marker file shows that it
+// is complete. An incomplete one is created again: pip keeps what it downloaded.
 func (in *installer) python(ctx context.Context) (dir string, err error) {
 	base, err := findPython(ctx)
 	if err != nil {
@@ -24,13 +24,13 @@ func (in *installer) python(ctx context.Context) (dir string, err error) {
 	if _, err := os.Stat(mark); err == nil {
 		return dir, nil
 	}
-	task := in.progress.Start("python", "making a virtual environment")
+	task := in.progress.Start("python", "creating a virtual environment")
 	defer failed(task, &err)
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}
 	if err := in.run(ctx, command{args: []string{base, "-m", "venv", dir}}); err != nil {
-		return "", fmt.Errorf("make a Python environment (on Debian it needs the package python3.11-venv): %w", err)
+		return "", fmt.Errorf("create a Python environment (on Debian it needs the package python3.11-venv): %w", err)
 	}
 	list := filepath.Join(dir, "requirements.txt")
 	if err := os.WriteFile(list, []byte(requirements), 0o644); err != nil {
@@ -61,7 +61,7 @@ func (in *installer) pip(ctx context.Context, task *progress.Task, python string
 	})
 }
 
-// pipStep makes one short text of a line of pip's output, or none.
+// pipStep shortens a line of pip's output for display; it may return nothing.
 func pipStep(line string) string {
 	words := strings.Fields(line)
 	if len(words) < 2 {
@@ -81,7 +81,7 @@ func pipStep(line string) string {
 	return ""
 }
 
-// findPython returns the path of a Python of the wanted version that can make
+// findPython returns the path of a Python of the wanted version that can create
 // virtual environments.
 func findPython(ctx context.Context) (string, error) {
 	var tried []string
@@ -100,14 +100,14 @@ func findPython(ctx context.Context) (string, error) {
 	if len(tried) == 0 {
 		tried = []string{"none found"}
 	}
-	return "", fmt.Errorf("Python %s is needed and not on PATH (%s): install it, or put its folder on PATH", pythonVersion, strings.Join(tried, ", "))
+	return "", fmt.Errorf("Python %s is required and not on PATH (%s): install it, or add its directory to PATH", pythonVersion, strings.Join(tried, ", "))
 }
 
 func sitePackages(venv string) string {
 	return filepath.Join(venv, "lib", "python"+pythonVersion, "site-packages")
 }
 
-// failed ends task badly when err is set.
+// failed marks task as failed if err is set.
 func failed(task *progress.Task, err *error) {
 	if *err != nil {
 		task.Fail()

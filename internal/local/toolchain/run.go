@@ -13,27 +13,28 @@ import (
 	"time"
 )
 
-// keptLines of a command's output are shown when it fails.
+// keptLines is how many lines of a command's output are shown when it fails.
 const keptLines = 25
 
-// command is one program that a set-up runs.
+// command is one program that a setup runs.
 type command struct {
-	env  []string // over the inherited environment
+	env  []string // added to the inherited environment
 	args []string
 	line func(string) // called with every line of output; may be nil
 }
 
-// run executes c to its end. Interrupting ctx ends the program and everything
-// it started. The error carries the last output.
+// run runs c to its end. Cancelling ctx ends the program and its children. The
+// error contains the last output.
 func (in *installer) run(ctx context.Context, c command) error {
 	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Env = append(cmd.Environ(), c.env...)
-	// A group of its own, so that a compiler or a build back-end dies with it.
+	// A separate process group, so that a compiler or a build backend is killed
+	// with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	if in.lock != nil {
-		// An orphan of a killed set-up keeps the lock until it ends.
+		// An orphan of a killed setup keeps the lock until it exits.
 		cmd.ExtraFiles = []*os.File{in.lock.File()}
 	}
 	tail := &tail{line: c.line}
@@ -48,7 +49,7 @@ func (in *installer) run(ctx context.Context, c command) error {
 	return nil
 }
 
-// tail passes whole lines on and keeps the last ones.
+// tail forwards whole lines and keeps the last ones.
 type tail struct {
 	line    func(string)
 	lines   []string
@@ -77,7 +78,7 @@ func indent(lines []string) string {
 	return "    " + strings.Join(lines, "\n    ")
 }
 
-// output runs a short command and returns what it prints, both streams.
+// output runs a short command and returns its output, both streams.
 func output(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

@@ -22,10 +22,10 @@ import (
 const (
 	temporalModule = "github.com/temporalio/cli/cmd/temporal"
 
-	// temporalPackages is how many packages a cold build compiles, for scale.
+	// temporalPackages is the number of packages in a cold build, for progress.
 	temporalPackages = 1300
 
-	// minServerMinor is the oldest server 1.x that has what the workflows use.
+	// minServerMinor is the oldest server 1.x that supports what the workflows use.
 	minServerMinor = 29
 
 	downloadHost    = "temporal.download"
@@ -33,8 +33,8 @@ const (
 	downloadTimeout = 2 * time.Minute
 )
 
-// temporal returns the temporal command: the user's own, else a download, else
-// a build from source.
+// temporal returns the temporal command: the user's own, a download, or a build
+// from source.
 func (in *installer) temporal(ctx context.Context) (path string, err error) {
 	if path, err := exec.LookPath("temporal"); err == nil && temporalFits(ctx, path) {
 		return path, nil
@@ -58,14 +58,14 @@ func (in *installer) temporal(ctx context.Context) (path string, err error) {
 	}
 	path = filepath.Join(dir, "temporal")
 	if !temporalFits(ctx, path) {
-		return "", fmt.Errorf("the Temporal command %s does not run; delete its folder and try again", path)
+		return "", fmt.Errorf("the Temporal command %s does not run; delete its directory and try again", path)
 	}
 	task.Done("Temporal %s", temporalVersion)
 	return path, nil
 }
 
-// downloadTemporal uses the Go SDK's own download, which also starts the
-// server once. It fails fast where that host cannot be reached.
+// downloadTemporal uses the Go SDK's download, which also starts the server once.
+// It fails fast if that host cannot be reached.
 func downloadTemporal(ctx context.Context, task *progress.Task, dir string) error {
 	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", net.JoinHostPort(downloadHost, "443"))
 	if err != nil {
@@ -88,8 +88,8 @@ func downloadTemporal(ctx context.Context, task *progress.Task, dir string) erro
 	return os.Rename(filepath.Join(dir, "temporal-cli-"+temporalVersion), filepath.Join(dir, "temporal"))
 }
 
-// buildTemporal compiles the command with the user's Go and counts packages
-// while it does: a silent minute reads as a hang.
+// buildTemporal compiles the command with the user's Go and reports the number of
+// compiled packages, because a minute without output looks like a hang.
 func (in *installer) buildTemporal(ctx context.Context, task *progress.Task, dir string) error {
 	goCommand, err := exec.LookPath("go")
 	if err != nil {
@@ -114,8 +114,8 @@ func (in *installer) buildTemporal(ctx context.Context, task *progress.Task, dir
 
 var serverVersion = regexp.MustCompile(`Server 1\.(\d+)\.`)
 
-// temporalFits reports whether the command at path runs and carries a server
-// that is new enough.
+// temporalFits reports whether the command at path runs and has a recent enough
+// server.
 func temporalFits(ctx context.Context, path string) bool {
 	if _, err := os.Stat(path); err != nil {
 		return false

@@ -1,6 +1,6 @@
-// Package toolchain finds and installs what the local stack runs on: a Python
-// environment, Java, Spark's jars, Temporal and Postgres. Everything lives in
-// one cache folder that all stacks of a user share.
+// Package toolchain finds and installs what the local stack needs: a Python
+// environment, Java, Spark's jars, Temporal and Postgres. Everything is in one
+// cache directory shared by all stacks of a user.
 package toolchain
 
 import (
@@ -10,24 +10,24 @@ import (
 	"path/filepath"
 )
 
-// Paths says where the installed parts are. It is kept as toolchain.json in the
-// cache folder, written only after every part has been checked.
+// Paths are the paths of the installed parts. They are stored as toolchain.json in
+// the cache directory, which is written only after every part was checked.
 type Paths struct {
 	Python      string   `json:"python"`       // interpreter of the virtual environment
 	MiniStack   string   `json:"ministack"`    // the S3 emulator's command
-	PostgresBin string   `json:"postgres_bin"` // folder of initdb, pg_ctl and postgres
+	PostgresBin string   `json:"postgres_bin"` // directory of initdb, pg_ctl and postgres
 	JavaHome    string   `json:"java_home"`
-	SparkJars   []string `json:"spark_jars"` // what Spark needs for s3://
+	SparkJars   []string `json:"spark_jars"` // needed by Spark for s3://
 	Temporal    string   `json:"temporal"`   // the temporal command
 }
 
-// record is toolchain.json: the paths and what they were made from.
+// record is toolchain.json: the paths and a digest of the inputs.
 type record struct {
 	Paths
 	Key string `json:"key,omitempty"`
 }
 
-// Installed returns the parts of an earlier set-up, without installing any.
+// Installed returns the parts of an earlier setup, without installing any.
 func Installed(cache string) (Paths, error) {
 	r, err := readRecord(cache)
 	if os.IsNotExist(err) {
@@ -36,8 +36,8 @@ func Installed(cache string) (Paths, error) {
 	return r.Paths, err
 }
 
-// Current reports whether an earlier set-up is complete, undamaged and made
-// from the very versions that this binary wants.
+// Current reports whether an earlier setup is complete, undamaged and of the
+// versions that this binary needs.
 func Current(cache string) (Paths, bool) {
 	r, err := readRecord(cache)
 	if err != nil || r.Key != key() {
@@ -46,7 +46,7 @@ func Current(cache string) (Paths, bool) {
 	return r.Paths, r.check() == nil
 }
 
-// check reports the first path that is gone.
+// check reports the first missing path.
 func (p Paths) check() error {
 	paths := append([]string{
 		p.Python, p.MiniStack, p.Temporal,
@@ -75,7 +75,7 @@ func readRecord(cache string) (record, error) {
 	return r, nil
 }
 
-// writeRecord replaces toolchain.json in one step.
+// writeRecord replaces toolchain.json atomically.
 func writeRecord(cache string, r record) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

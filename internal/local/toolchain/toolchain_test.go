@@ -32,7 +32,7 @@ func installerIn(cache string) *installer {
 
 func TestPart(t *testing.T) {
 	t.Parallel()
-	t.Run("exists only when it was installed whole", func(t *testing.T) {
+	t.Run("exists only when the installation completed", func(t *testing.T) {
 		t.Parallel()
 		in := installerIn(t.TempDir())
 		_, err := in.part("jars", "v1", func(temp string) error {
@@ -49,7 +49,7 @@ func TestPart(t *testing.T) {
 		require.NoError(t, err)
 		require.FileExists(t, filepath.Join(dir, "whole"))
 	})
-	t.Run("is not installed twice, and anew for other inputs", func(t *testing.T) {
+	t.Run("is not installed twice, but again for other inputs", func(t *testing.T) {
 		t.Parallel()
 		in := installerIn(t.TempDir())
 		installs := 0
@@ -78,7 +78,7 @@ func complete(t *testing.T, cache string) Paths {
 
 func TestEnsure(t *testing.T) {
 	t.Parallel()
-	t.Run("touches nothing when the cache is complete", func(t *testing.T) {
+	t.Run("changes nothing when the cache is complete", func(t *testing.T) {
 		t.Parallel()
 		cache := t.TempDir()
 		want := complete(t, cache)
@@ -88,7 +88,7 @@ func TestEnsure(t *testing.T) {
 		require.Equal(t, want, got)
 		require.NoFileExists(t, filepath.Join(cache, "setup.lock"))
 	})
-	t.Run("waits for another set-up, says so, and uses its result", func(t *testing.T) {
+	t.Run("waits for another setup, reports it, and uses its result", func(t *testing.T) {
 		t.Parallel()
 		cache := t.TempDir()
 		lock, err := filelock.Acquire(t.Context(), filepath.Join(cache, "setup.lock"), nil)
@@ -99,11 +99,11 @@ func TestEnsure(t *testing.T) {
 			_, err := Ensure(t.Context(), Options{Cache: cache}, progress.New(out))
 			done <- err
 		}()
-		require.Contains(t, <-out, "waiting for another set-up")
+		require.Contains(t, <-out, "waiting for another setup")
 		complete(t, cache)
 		require.NoError(t, lock.Release())
 		require.NoError(t, <-done)
-		require.Contains(t, <-out, "the other set-up has ended")
+		require.Contains(t, <-out, "the other setup has ended")
 	})
 	t.Run("is not current when a file is gone or the versions have changed", func(t *testing.T) {
 		t.Parallel()
@@ -121,7 +121,7 @@ func TestEnsure(t *testing.T) {
 	})
 }
 
-// lines is a writer that hands on what is printed.
+// lines is a writer that sends each line to a channel.
 type lines chan string
 
 func (l lines) Write(p []byte) (int, error) {
@@ -131,12 +131,12 @@ func (l lines) Write(p []byte) (int, error) {
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	t.Run("shows the last output of what fails", func(t *testing.T) {
+	t.Run("shows the last output of a failed command", func(t *testing.T) {
 		t.Parallel()
 		err := installerIn(t.TempDir()).run(t.Context(), command{args: []string{"/bin/sh", "-c", "echo one; echo two >&2; exit 4"}})
 		require.ErrorContains(t, err, "exit status 4\n    one\n    two")
 	})
-	t.Run("ends everything it started when it is interrupted", func(t *testing.T) {
+	t.Run("ends its child processes when it is interrupted", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		var child string
@@ -147,7 +147,7 @@ func TestRun(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.Eventually(t, func() bool {
 			state, _ := exec.Command("ps", "-o", "state=", "-p", child).Output()
-			return len(state) == 0 || state[0] == 'Z' // gone, or only not reaped yet
+			return len(state) == 0 || state[0] == 'Z' // exited, or not reaped yet
 		}, 5*time.Second, 10*time.Millisecond, "the child is gone")
 	})
 }
@@ -174,13 +174,13 @@ func TestJava(t *testing.T) {
 		script(t, home, "bin/java", fmt.Sprintf("echo '    java.home = %s' >&2\necho '    java.specification.version = %s' >&2", home, version))
 		return home
 	}
-	t.Run("takes JAVA_HOME when it is 17", func(t *testing.T) {
+	t.Run("uses JAVA_HOME if it is 17", func(t *testing.T) {
 		t.Parallel()
 		in := installerIn(t.TempDir())
 		in.JavaHome = fake(t, "17")
 		require.Equal(t, in.JavaHome, in.findJava(t.Context()))
 	})
-	t.Run("passes over a newer one", func(t *testing.T) {
+	t.Run("skips a newer one", func(t *testing.T) {
 		t.Parallel()
 		in := installerIn(t.TempDir())
 		in.JavaHome = fake(t, "21")
@@ -204,11 +204,11 @@ func TestTemporalFits(t *testing.T) {
 
 func TestTrustStore(t *testing.T) {
 	t.Parallel()
-	t.Run("is one that Java accepts, with every certificate", func(t *testing.T) {
+	t.Run("can be read by Java, with every certificate", func(t *testing.T) {
 		t.Parallel()
 		keytool, err := exec.LookPath("keytool")
 		if err != nil {
-			t.Skip("no keytool to ask")
+			t.Skip("no keytool installed")
 		}
 		path := filepath.Join(t.TempDir(), "trust.jks")
 		require.NoError(t, writeTrustStore(path))
@@ -230,7 +230,7 @@ func TestRequirements(t *testing.T) {
 			require.True(t, line == "" || line[0] == '#' || strings.Contains(line, "=="), line)
 		}
 	})
-	t.Run("hold what the training job asks for, in the same versions", func(t *testing.T) {
+	t.Run("have the training job's requirements in the same versions", func(t *testing.T) {
 		t.Parallel()
 		files, err := filepath.Glob("../../../glue/requirements*.txt")
 		require.NoError(t, err)

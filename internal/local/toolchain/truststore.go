@@ -10,11 +10,10 @@ import (
 	"unicode/utf16"
 )
 
-// trustPassword is Java's customary one: a trust store holds no secrets.
+// trustPassword is Java's default: a trust store contains no secrets.
 const trustPassword = "changeit"
 
-// certificateBundles is where systems keep the certificate authorities that
-// their administrator trusts.
+// certificateBundles are the usual paths of the system's trusted CA certificates.
 var certificateBundles = []string{
 	"/etc/ssl/certs/ca-certificates.crt",                // Debian, Arch
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Red Hat
@@ -22,9 +21,9 @@ var certificateBundles = []string{
 	"/etc/ssl/cert.pem",                                 // Alpine, macOS
 }
 
-// writeTrustStore makes a Java trust store of the system's certificate
-// authorities. The packaged Java only knows the public ones, so behind a
-// company's TLS proxy it could fetch nothing.
+// writeTrustStore creates a Java trust store with the system's CA certificates. The
+// packaged Java only trusts the public ones, so behind a company's TLS proxy
+// downloads would fail.
 func writeTrustStore(path string) error {
 	for _, bundle := range certificateBundles {
 		if data, err := os.ReadFile(bundle); err == nil {
@@ -46,12 +45,12 @@ func certificates(bundle []byte) (ders [][]byte) {
 	}
 }
 
-// trustStore encodes certificates in the Java key store format ("JKS"),
-// version 2: a header, one entry a certificate, and a keyed SHA-1 of it all.
+// trustStore encodes certificates in the Java key store format ("JKS"), version 2:
+// a header, one entry per certificate, and a keyed SHA-1 of everything.
 func trustStore(ders [][]byte) []byte {
 	const magic, version, trustedCertificate = 0xFEEDFEED, 2, 2
 	var b bytes.Buffer
-	put := func(v any) { _ = binary.Write(&b, binary.BigEndian, v) } // a buffer takes everything
+	put := func(v any) { _ = binary.Write(&b, binary.BigEndian, v) } // writes to a buffer cannot fail
 	text := func(s string) { put(uint16(len(s))); b.WriteString(s) }
 
 	put(uint32(magic))

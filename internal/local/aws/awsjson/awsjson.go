@@ -1,6 +1,6 @@
-// Package awsjson is AWS's JSON 1.1 protocol over HTTP, as far as the stand-ins
-// need it: a POST whose X-Amz-Target names the operation, an answer of the same
-// content type, errors with __type and a message. It serves programs of this
+// Package awsjson implements the AWS JSON 1.1 protocol over HTTP for the local
+// emulators: a POST whose X-Amz-Target names the operation, a response of the same
+// content type, and errors with __type and a message. It serves clients on this
 // machine only.
 package awsjson
 
@@ -17,7 +17,7 @@ import (
 
 const contentType = "application/x-amz-json-1.1"
 
-// Names of errors that every service has.
+// Error names common to all services.
 const (
 	InternalFailure    = "InternalServiceException" // with status 500
 	ServiceUnavailable = "ServiceUnavailableException"
@@ -25,41 +25,41 @@ const (
 	UnknownOperation   = "UnknownOperationException"
 )
 
-// Error is an answer that is not a result.
+// Error is an error response.
 type Error struct{ Kind, Message string }
 
 func (e *Error) Error() string { return e.Kind + ": " + e.Message }
 
-// Refuse makes an Error.
+// Refuse returns an Error.
 func Refuse(kind, format string, args ...any) error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
 }
 
-// Operation answers one call, given its body.
+// Operation handles one call, given its body.
 type Operation func(body []byte) (any, error)
 
-// Decoded makes an Operation of a function on the decoded body.
+// Decoded returns an Operation for a function that takes the decoded body.
 func Decoded[In, Out any](handle func(In) (Out, error)) Operation {
 	return func(body []byte) (any, error) {
 		var in In
 		if err := json.Unmarshal(body, &in); err != nil {
-			return nil, Refuse(Serialization, "the request is not what it should be: %v", err)
+			return nil, Refuse(Serialization, "the request is invalid: %v", err)
 		}
 		return handle(in)
 	}
 }
 
-// Service is what a stand-in offers.
+// Service is the set of operations of an emulator.
 type Service struct {
 	Name       string // for messages
-	Target     string // what X-Amz-Target begins with, with its dot
-	MaxBody    int64  // bytes of one request
-	TooLarge   string // the error of a larger one
+	Target     string // prefix of X-Amz-Target, including its dot
+	MaxBody    int64  // maximum size of a request, in bytes
+	TooLarge   string // error for a larger one
 	Operations map[string]Operation
 	Log        *slog.Logger
 }
 
-// Handler answers calls of the AWS SDK.
+// Handler returns the HTTP handler for calls of the AWS SDK.
 func (s Service) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		result, err := s.serve(w, req)
@@ -69,8 +69,8 @@ func (s Service) Handler() http.Handler {
 
 func (s Service) serve(w http.ResponseWriter, req *http.Request) (any, error) {
 	// A web page cannot send this content type to another origin, and a name that
-	// was made to resolve to 127.0.0.1 is not a loopback host: nothing but a
-	// program on this machine gets in.
+	// resolves to 127.0.0.1 is not accepted as a loopback host: only programs on
+	// this machine can connect.
 	kind, _, _ := strings.Cut(req.Header.Get("Content-Type"), ";")
 	if req.Method != http.MethodPost || strings.TrimSpace(kind) != contentType || checkHost(req.Host) != nil {
 		return nil, Refuse(UnknownOperation, "send a POST of %s to a loopback address", contentType)
@@ -92,7 +92,7 @@ func (s Service) answer(w http.ResponseWriter, result any, err error) {
 	if err != nil {
 		var refused *Error
 		if !errors.As(err, &refused) {
-			s.Log.Error("a call failed", "error", err)
+			s.Log.Error("call failed", "error", err)
 			refused = &Error{InternalFailure, err.Error()}
 		}
 		switch refused.Kind {
@@ -119,8 +119,8 @@ func checkHost(host string) error {
 	return CheckLoopback(strings.Trim(host, "[]") + ":80")
 }
 
-// CheckLoopback refuses an address that other machines could reach: whoever can
-// call a stand-in can do what it does.
+// CheckLoopback rejects an address that other machines can reach, because anyone
+// who can call an emulator can do what it does.
 func CheckLoopback(hostport string) error {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {

@@ -8,18 +8,19 @@ import (
 	"time"
 )
 
-// shutdownTimeout bounds the wait for calls under way.
+// shutdownTimeout limits the wait for calls in progress.
 const shutdownTimeout = 5 * time.Second
 
-// Serve answers calls on a loopback address until ctx is done, and then those
-// under way. ready is called with the address once connections are accepted; stop
-// when ctx is done, before connections are refused. Both may be nil.
+// Serve serves calls on a loopback address until ctx is done, and then finishes
+// those in progress. ready is called with the address once connections are
+// accepted; stop is called when ctx is done, before connections are refused. Both
+// may be nil.
 func Serve(ctx context.Context, addr string, h http.Handler, ready func(addr string), stop func() error) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	if err := CheckLoopback(l.Addr().String()); err != nil { // no address means all of them
+	if err := CheckLoopback(l.Addr().String()); err != nil { // no address means all interfaces
 		l.Close()
 		return err
 	}

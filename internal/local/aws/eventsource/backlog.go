@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// entry is a record that was read.
+// entry is one record read from the stream.
 type entry struct {
 	record types.Record
 	read   time.Time
@@ -22,13 +22,14 @@ type entry struct {
 func (e *entry) arrived() time.Time { return aws.ToTime(e.record.ApproximateArrivalTimestamp) }
 func (e *entry) number() string     { return aws.ToString(e.record.SequenceNumber) }
 
-// weight is about what the record adds to a payload, in bytes.
+// weight is the record's approximate share of a payload, in bytes.
 func (e *entry) weight() int {
 	return base64.StdEncoding.EncodedLen(len(e.record.Data)) + len(aws.ToString(e.record.PartitionKey)) + 512
 }
 
-// backlog holds what was read from a shard and is not checkpointed. It deals the
-// records to lanes by partition key; a lane has one batch under way at a time.
+// backlog has the records of a shard that were read and are not checkpointed. It
+// assigns records to lanes by partition key; a lane has one batch in progress at a
+// time.
 type backlog struct {
 	batchSize  int
 	window     time.Duration
@@ -36,25 +37,26 @@ type backlog struct {
 	maxWeight  int
 
 	mu      sync.Mutex
-	entries []*entry // in the order of the shard; the first is not done
-	weight  int      // of those that are not done
+	entries []*entry // in shard order; the first is not done
+	weight  int      // of the entries that are not done
 	pending int      // entries that are not done
-	ended   bool     // no more will come
+	ended   bool     // no more records follow
 	lanes   []*lane
-	room    chan struct{} // holds a token when there may be room again
+	room    chan struct{} // has a token when there may be room again
 }
 
-// lane has the records whose turn has not come.
+// lane has the records waiting for a batch.
 type lane struct {
 	waiting []*entry
 	weight  int
-	wake    chan struct{} // holds a token when something changed
+	wake    chan struct{} // has a token when something changed
 }
 
 func newBacklog(o Options) *backlog {
 	b := &backlog{
 		batchSize: o.BatchSize, window: o.BatchWindow,
-		// Every lane can have a full batch under way and most of the next one read.
+		// Every lane can have a full batch in progress and most of the next one
+		// read.
 		maxEntries: max(20_000, 2*o.BatchSize*o.Parallelization),
 		maxWeight:  2 * MaxPayload * o.Parallelization,
 		room:       make(chan struct{}, 1),
@@ -72,7 +74,7 @@ func signal(c chan struct{}) {
 	}
 }
 
-// full tells whether reading has to wait. The caller holds b.mu.
+// full reports whether reading must wait. The caller holds b.mu.
 func (b *backlog) full() bool { return len(b.entries) >= b.maxEntries || b.weight >= b.maxWeight }
 
 // waitRoom returns when more may be read, or when ctx is done.
@@ -92,7 +94,7 @@ func (b *backlog) waitRoom(ctx context.Context) error {
 	}
 }
 
-// add appends records that were read.
+// add appends records.
 func (b *backlog) add(records []types.Record) {
 	now := time.Now()
 	b.mu.Lock()
@@ -109,7 +111,7 @@ func (b *backlog) add(records []types.Record) {
 	b.wakeAll()
 }
 
-// end says that the shard has no more records.
+// end marks the end of the shard.
 func (b *backlog) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -129,9 +131,9 @@ func (b *backlog) laneOf(key string) *lane {
 	return b.lanes[h.Sum32()%uint32(len(b.lanes))]
 }
 
-// next waits for a batch of a lane: it is full by count or bytes, its first record
-// has waited for the whole window, or waiting for more is of no use. nil: the lane
-// has nothing left, or ctx is done.
+// next waits for a batch of a lane: until it is full by count or bytes, its first
+// record has waited for the whole window, or no more records can arrive. It returns
+// nil when the lane is empty for good, or ctx is done.
 func (b *backlog) next(ctx context.Context, l *lane, encode func(*entry)) []*entry {
 	for ctx.Err() == nil {
 		b.mu.Lock()
@@ -182,7 +184,7 @@ func (b *backlog) take(l *lane, encode func(*entry)) []*entry {
 }
 
 // finish marks records as done. It returns the sequence number up to which
-// everything is done, or "" when that has not changed.
+// everything is done, or "" if that has not changed.
 func (b *backlog) finish(batch []*entry) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -208,7 +210,7 @@ func (b *backlog) finish(batch []*entry) string {
 	return upTo
 }
 
-// state tells how many records are not done, their bytes, and when the oldest
+// state returns how many records are not done, their bytes, and when the oldest
 // arrived.
 func (b *backlog) state() (pending, weight int, oldest time.Time) {
 	b.mu.Lock()

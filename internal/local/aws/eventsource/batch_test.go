@@ -77,13 +77,13 @@ func TestMapping_keeps_payloads_within_6_MB(t *testing.T) {
 	f.done(15)
 	require.LessOrEqual(t, largest, MaxPayload)
 	require.Greater(t, largest, MaxPayload*8/10)
-	require.EqualValues(t, 3, f.Mapping.Status().Counts.Invocations, "six records of 933 kB a batch")
+	require.EqualValues(t, 3, f.Mapping.Status().Counts.Invocations, "six records of 933 kB per batch")
 }
 
-// gate lets invocations pass that it is told to.
+// gate blocks invocations until the test releases them.
 type gate struct {
 	mu      sync.Mutex
-	waiting map[string]chan struct{} // by the first id of the batch
+	waiting map[string]chan struct{} // by the first ID of the batch
 }
 
 func (g *gate) wait(b batch) {
@@ -153,7 +153,7 @@ func TestMapping_processes_keys_of_a_shard_in_parallel_and_checkpoints_what_is_c
 	require.Empty(t, checkpoint(), "the first record is not done")
 	require.True(t, g.open(keys[0]+"/0") || g.open(keys[0]+"/1"))
 	f.eventually(func() bool { return checkpoint() != "" }, "a checkpoint")
-	if checkpoint() == *stored[2].SequenceNumber { // the fourth came in a batch of its own
+	if checkpoint() == *stored[2].SequenceNumber { // the fourth arrived in its own batch
 		f.eventually(func() bool { return g.open(keys[0] + "/1") }, "the fourth")
 	}
 	f.eventually(func() bool { return checkpoint() == *stored[3].SequenceNumber }, "the last checkpoint")

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// BenchmarkMapping hands records of 300 bytes to a function that does nothing.
+// BenchmarkMapping passes records of 300 bytes to a function that does nothing.
 func BenchmarkMapping(b *testing.B) {
 	f := newFixture(b, 2)
 	f.options.BatchSize, f.options.Parallelization = 100, 2

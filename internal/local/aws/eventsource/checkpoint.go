@@ -18,7 +18,7 @@ const (
 	originName = "origin.json"
 )
 
-// identity tells one life of a stream from another under the same name.
+// identity distinguishes streams created at different times with the same name.
 type identity struct {
 	ARN       string    `json:"stream_arn"`
 	CreatedAt time.Time `json:"stream_created_at"`
@@ -28,7 +28,8 @@ func (i identity) same(other identity) bool {
 	return i.ARN == other.ARN && i.CreatedAt.Equal(other.CreatedAt)
 }
 
-// family begins the folder names of all lives of a stream; folder is this life's.
+// family is the common prefix of the directories of all streams with the name;
+// folder is the directory of this one.
 func (i identity) family() string {
 	sum := sha256.Sum256([]byte(i.ARN))
 	name := i.ARN[strings.LastIndexByte(i.ARN, '/')+1:]
@@ -39,16 +40,16 @@ func (i identity) folder() string {
 	return fmt.Sprintf("%s%d", i.family(), i.CreatedAt.UnixMilli())
 }
 
-// checkpoint is how far a shard is done.
+// checkpoint is the progress on a shard.
 type checkpoint struct {
 	identity
 	Shard string `json:"shard"`
 
-	// SequenceNumber is that of the last record before which, itself included,
-	// everything is done; empty when a shard is finished that was never read.
+	// SequenceNumber is that of the last record up to which everything, including
+	// it, is done; empty for a finished shard that was never read.
 	SequenceNumber string `json:"sequence_number"`
 
-	// Finished says that the shard is closed and everything in it is done.
+	// Finished means that the shard is closed and everything in it is done.
 	Finished bool      `json:"finished"`
 	At       time.Time `json:"at"`
 }
@@ -58,29 +59,29 @@ type origin struct {
 	identity
 	Position StartingPosition `json:"position"`
 
-	// Time is that of AT_TIMESTAMP, or when the mapping started at LATEST.
+	// Time is the AT_TIMESTAMP time, or when the mapping started at LATEST.
 	Time time.Time `json:"time"`
 
 	// Open are the shards that were open when the mapping started at LATEST. Later
-	// ones are read from their beginning.
+	// shards are read from their beginning.
 	Open []string `json:"open,omitempty"`
 
-	// fresh says that this process made the origin.
+	// fresh means that this process created the origin.
 	fresh bool
 }
 
-// store keeps the progress on one life of a stream in a folder of its own.
+// store persists the progress on one stream in its own directory.
 //
-// Files are replaced atomically and not synced: a checkpoint lost with the machine
-// makes records come again, and one that cannot be read is ignored with the same
-// effect.
+// Files are replaced atomically and not synced: a checkpoint lost in a machine
+// crash, or one that cannot be read and is ignored, causes records to be delivered
+// again.
 type store struct {
 	dir      string
 	identity identity
 }
 
-// lockDir makes the folder of checkpoints and keeps other mappings out of it, for
-// as long as this process lives or until the lock is closed.
+// lockDir creates the checkpoint directory and locks it against other mappings
+// until the lock is closed or this process exits.
 func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -96,15 +97,15 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// unlockDir gives the folder free at once, also when a child that is being forked
-// has the file open for a moment.
+// unlockDir releases the directory at once, even if a child that is being forked
+// briefly has the file open.
 func unlockDir(f *os.File) {
 	syscall.Flock(int(f.Fd()), syscall.LOCK_UN) //nolint:errcheck // closing it frees it too
 	f.Close()
 }
 
-// openStore opens the folder of a life of a stream. other tells whether there is
-// progress on an earlier life.
+// openStore opens the directory of a stream. other reports whether there is
+// progress on an earlier stream with the name.
 func openStore(dir string, id identity) (s *store, other bool, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -117,7 +118,7 @@ func openStore(dir string, id identity) (s *store, other bool, err error) {
 	return s, other, os.MkdirAll(s.dir, 0o700)
 }
 
-// forgetOthers removes the progress on earlier lives of the stream.
+// forgetOthers removes the progress on earlier streams with the name.
 func (s *store) forgetOthers() error {
 	entries, err := os.ReadDir(filepath.Dir(s.dir))
 	if err != nil {
@@ -132,8 +133,8 @@ func (s *store) forgetOthers() error {
 	return errors.Join(errs...)
 }
 
-// load returns the checkpoint of a shard; found is false when there is none. A
-// file that cannot be read is an error beside that.
+// load returns the checkpoint of a shard; found is false if there is none. If the
+// file cannot be read, it also returns an error.
 func (s *store) load(shard string) (c checkpoint, found bool, err error) {
 	err = s.read(shard+".json", &c)
 	switch {

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// attempt is a batch, or what is left of one, and its history.
+// attempt is a batch, or the remainder of one, and its history.
 type attempt struct {
 	records       []*entry
-	failures      int    // invocations that count against the maximum of retries
-	invocations   int    // all of them
-	functionError string // of the last one
+	failures      int    // invocations that count toward the maximum number of retries
+	invocations   int    // all invocations
+	functionError string // of the last invocation
 }
 
-// work brings the batches of a lane to their end, one after the other, until the
-// lane is empty for good or run is done. Invocations use work.
+// work processes the batches of a lane one by one until the lane is empty for good
+// or run is done. Invocations use work.
 func (s *shard) work(run, work context.Context, l *lane) {
 	for {
 		batch := s.backlog.next(run, l, s.encode)
@@ -24,12 +24,12 @@ func (s *shard) work(run, work context.Context, l *lane) {
 	}
 }
 
-// deliver invokes the function until every record of a batch is done or given up.
-// It returns false when run is done before.
+// deliver invokes the function until every record of a batch is done or discarded.
+// It returns false if run is done first.
 func (s *shard) deliver(run, work context.Context, batch []*entry) bool {
 	o := s.mapping.options
 	left := []attempt{{records: batch}} // in order; a later one waits for those before it
-	troubles := 0                       // in a row, for the pause
+	troubles := 0                       // consecutive, for the backoff
 	for len(left) > 0 {
 		a := &left[0]
 		if old := s.tooOld(a.records); old > 0 {
@@ -44,7 +44,7 @@ func (s *shard) deliver(run, work context.Context, batch []*entry) bool {
 		}
 		v, from := s.invoke(work, a)
 		if (v == failed || v == notInvoked) && work.Err() != nil {
-			return false // it was cut off by the stop; that is not its failure
+			return false // interrupted by the shutdown, which is not a failure
 		}
 		if v == succeeded {
 			s.finish(a.records)
@@ -59,7 +59,7 @@ func (s *shard) deliver(run, work context.Context, batch []*entry) bool {
 			left = s.bisect(left)
 			a = &left[0]
 		case v == partial && o.BisectOnError && from > 0:
-			// Split at the record that was named; that is no retry either.
+			// Split at the named record, which is not a retry.
 		default:
 			a.failures++
 		}
@@ -82,8 +82,7 @@ func (s *shard) deliver(run, work context.Context, batch []*entry) bool {
 	return true
 }
 
-// keep replaces the records of the first attempt, or removes it when there are
-// none.
+// keep replaces the records of the first attempt, or removes it if there are none.
 func keep(left []attempt, records []*entry) []attempt {
 	if len(records) == 0 {
 		return left[1:]
@@ -92,8 +91,8 @@ func keep(left []attempt, records []*entry) []attempt {
 	return left
 }
 
-// bisect replaces the first attempt by its halves. They have its history: what
-// counts is how often a record has failed, not how small its batch has become.
+// bisect replaces the first attempt by its halves, which keep its history: retries
+// count how often a record has failed, whatever the size of its batch.
 func (s *shard) bisect(left []attempt) []attempt {
 	s.mapping.count(func(c *Counts) { c.Bisects++ })
 	first, second := left[0], left[0]
@@ -104,7 +103,7 @@ func (s *shard) bisect(left []attempt) []attempt {
 
 func exhausted(failures, maxRetries int) bool {
 	switch maxRetries {
-	case 0: // without limit
+	case 0: // unlimited
 		return false
 	case NoRetries:
 		return failures > 0
@@ -112,8 +111,8 @@ func exhausted(failures, maxRetries int) bool {
 	return failures > maxRetries
 }
 
-// tooOld counts the records at the beginning of a batch that have passed the
-// maximum age.
+// tooOld counts the records at the beginning of a batch that exceed the maximum
+// age.
 func (s *shard) tooOld(records []*entry) int {
 	limit := s.mapping.options.MaxRecordAge
 	if limit == 0 {
@@ -126,7 +125,7 @@ func (s *shard) tooOld(records []*entry) int {
 	return n
 }
 
-// invoke hands a batch to the function once.
+// invoke passes a batch to the function once.
 func (s *shard) invoke(work context.Context, a *attempt) (v verdict, from int) {
 	m := s.mapping
 	result, functionError, err := m.options.Function(work, payload(a.records))
@@ -159,7 +158,7 @@ func (s *shard) invoke(work context.Context, a *attempt) (v verdict, from int) {
 	return v, from
 }
 
-// finish marks records as done and writes the checkpoint when it moves.
+// finish marks records as done and writes the checkpoint when it advances.
 func (s *shard) finish(records []*entry) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -168,9 +167,9 @@ func (s *shard) finish(records []*entry) {
 	}
 }
 
-// saveCheckpoint writes a checkpoint. One that cannot be written costs nothing but
-// records that come again after a restart; the next one makes up for it. The
-// caller holds s.saving.
+// saveCheckpoint writes a checkpoint. If it fails, records may be delivered again
+// after a restart, and the next checkpoint supersedes it. The caller holds
+// s.saving.
 func (s *shard) saveCheckpoint(upTo string, finished bool) {
 	m := s.mapping
 	if err := s.store.save(checkpoint{Shard: s.id, SequenceNumber: upTo, Finished: finished}); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// payloadOverhead is what surrounds the records of an event, in bytes.
+// payloadOverhead is the size of an event without its records, in bytes.
 const payloadOverhead = len(`{"Records":[` + `]}`)
 
 // eventRecord is one record as functions receive it.
@@ -58,7 +58,7 @@ func (s *shard) encode(e *entry) {
 	})
 }
 
-// epochSeconds is a time as events tell it, e.g. 1545084650.987.
+// epochSeconds is a time in the format of events, e.g. 1545084650.987.
 func epochSeconds(t time.Time) json.Number {
 	return json.Number(strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64))
 }

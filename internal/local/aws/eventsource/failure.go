@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Conditions of a failure record. AWS documents the first by an example; the
-// name of the second is ours.
+// Conditions of a failure record. AWS documents the first by an example; the name
+// of the second is an assumption.
 const (
 	retriesExhausted = "RetryAttemptsExhausted"
 	ageExceeded      = "RecordAgeExceeded"
@@ -21,13 +21,13 @@ const (
 // failureRecord is the object in the on-failure bucket.
 type failureRecord struct {
 	RequestContext  requestContext   `json:"requestContext"`
-	ResponseContext *responseContext `json:"responseContext,omitempty"` // absent where the function was never invoked
+	ResponseContext *responseContext `json:"responseContext,omitempty"` // absent if the function was never invoked
 	Version         string           `json:"version"`
 	Timestamp       string           `json:"timestamp"`
 	BatchInfo       batchInfo        `json:"KinesisBatchInfo"`
 
-	// Payload is the event that was given up, as a string: a function invoked with
-	// it gets the batch again.
+	// Payload is the discarded event, as a string: invoking the function with it
+	// processes the batch again.
 	Payload string `json:"payload"`
 }
 
@@ -41,7 +41,7 @@ type requestContext struct {
 type responseContext struct {
 	StatusCode      int     `json:"statusCode"`
 	ExecutedVersion string  `json:"executedVersion"`
-	FunctionError   *string `json:"functionError"` // null where the function named a record
+	FunctionError   *string `json:"functionError"` // null if the function named a record
 }
 
 type batchInfo struct {
@@ -54,17 +54,18 @@ type batchInfo struct {
 	StreamARN string `json:"streamArn"`
 }
 
-// stamp is a time in the form of failure records.
+// stamp is a time in the format of failure records.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// giveUp sends records to the destination, trying until that works, and marks
-// them as done. It returns false when the mapping was stopped before.
+// giveUp writes records to the destination, retrying until it succeeds, and marks
+// them as done. It returns false if the mapping is stopped first.
 func (s *shard) giveUp(run, work context.Context, records []*entry, a attempt, condition string) bool {
 	m := s.mapping
 	if d := m.options.OnFailure; d != nil {
 		id, now := newUUID(), time.Now().UTC()
 		body := s.failureBody(records, a, condition, now)
-		// The key is AWS's but for its beginning (aws/lambda/<mapping's id>) and end.
+		// The key is AWS's except for its prefix (aws/lambda/<mapping ID>) and
+		// extension.
 		key := path.Join(d.Prefix, s.id, now.Format("2006/01/02"), now.Format("2006-01-02T15.04.05")+"-"+id+".json")
 		for tries := 1; ; tries++ {
 			err := d.Bucket.Put(work, key, bytes.NewReader(body))
@@ -79,7 +80,7 @@ func (s *shard) giveUp(run, work context.Context, records []*entry, a attempt, c
 		}
 	}
 	m.count(func(c *Counts) { c.Discarded += int64(len(records)) })
-	m.options.Log.Warn("records given up", "shard", s.id, "records", len(records), "condition", condition,
+	m.options.Log.Warn("records discarded", "shard", s.id, "records", len(records), "condition", condition,
 		"invocations", a.invocations, "sequence_number", records[0].number())
 	s.finish(records)
 	return true

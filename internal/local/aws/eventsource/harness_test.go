@@ -25,7 +25,7 @@ import (
 
 const streamName = "events"
 
-// batch is an invocation as the function sees it.
+// batch is an invocation as the function receives it.
 type batch struct {
 	events.KinesisEvent
 	ids []string // the data of the records
@@ -53,7 +53,7 @@ func (b batch) report(indexes ...int) []byte {
 	return out
 }
 
-// bucket keeps what is put, unless fail says otherwise.
+// bucket stores objects, unless fail returns an error.
 type bucket struct {
 	mu      sync.Mutex
 	objects map[string][]byte
@@ -87,7 +87,7 @@ func (b *bucket) Put(_ context.Context, key string, body io.ReadSeeker) error {
 	return nil
 }
 
-// records returns the failure records, and the ids in them.
+// records returns the failure records and their IDs.
 func (b *bucket) records(t require.TestingT) (all []failureRecord, ids []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,11 +110,11 @@ type fixture struct {
 
 	mu      sync.Mutex
 	calls   []batch
-	faults  *harnesstest.Faults // nil in a test that promises none
+	faults  *harnesstest.Faults // nil in a test that injects none
 	replies func(n int, b batch) (result []byte, functionError string, err error)
 
 	cancel func() // begins to stop
-	stop   func() // and waits until it has
+	stop   func() // and waits until it has stopped
 }
 
 // newFixture has a stream of one shard and a function that succeeds. Change the
@@ -146,7 +146,7 @@ func (f *fixture) function(_ context.Context, payload []byte) ([]byte, string, e
 	return f.counted(replies(n, b))
 }
 
-// counted counts an answer of the function that is a fault, and returns it.
+// counted counts a faulty response of the function and returns it.
 func (f *fixture) counted(result []byte, functionError string, err error) ([]byte, string, error) {
 	switch {
 	case f.faults == nil:
@@ -174,7 +174,8 @@ func (f *fixture) injects(kinds ...string) {
 	f.server.CountFaults(f.faults)
 }
 
-// fail makes the next calls of an operation of Kinesis fail, in a test that injects.
+// fail makes the next calls of a Kinesis operation fail, in a test that injects
+// faults.
 func (f *fixture) fail(operation string, codes ...string) {
 	for _, code := range codes {
 		f.faults.Promise(kinesistest.Fault(operation, code))
@@ -208,7 +209,7 @@ func (f *fixture) start() {
 	}
 }
 
-// put puts one record for each id, of the form key or key/anything.
+// put puts one record for each ID, of the form key or key/anything.
 func (f *fixture) put(ids ...string) {
 	for _, id := range ids {
 		key, _, _ := bytes.Cut([]byte(id), []byte("/"))
@@ -219,7 +220,7 @@ func (f *fixture) put(ids ...string) {
 	}
 }
 
-// seen returns the ids of every invocation so far.
+// seen returns the IDs of every invocation so far.
 func (f *fixture) seen() [][]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -230,14 +231,14 @@ func (f *fixture) seen() [][]string {
 	return all
 }
 
-// invocations waits for n invocations that are over, and returns their ids.
+// invocations waits for n finished invocations and returns their IDs.
 func (f *fixture) invocations(n int) [][]string {
 	f.t.Helper()
 	f.eventually(func() bool { return len(f.seen()) >= n }, "%d invocations", n)
 	return f.seen()
 }
 
-// done waits until that many records are done or given up.
+// done waits until that many records are done or discarded.
 func (f *fixture) done(n int64) {
 	f.t.Helper()
 	f.eventually(func() bool {

@@ -17,11 +17,11 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 )
 
-// childDir makes the test binary a mapping that works in that folder until it is
+// childDir makes the test binary run a mapping in that directory until it is
 // killed.
 const childDir = "EVENTSOURCE_TEST_DIR"
 
-// runChild appends the ids of every batch to the file seen.
+// runChild appends the IDs of every batch to the file seen.
 func runChild(dir string) error {
 	c, err := awsclient.Load(context.Background(), awsclient.Options{})
 	if err != nil {
@@ -84,7 +84,7 @@ func TestMapping_survives_kills_of_its_process(t *testing.T) {
 		} else {
 			want := total - 200
 			f.eventually(func() bool { return len(distinct()) >= want }, "%d records seen", want)
-			put(100) // there is always something left to do
+			put(100) // there is always work left
 		}
 		require.NoError(t, child.Process.Kill())
 		require.Error(t, child.Wait())
@@ -102,5 +102,5 @@ func TestMapping_survives_kills_of_its_process(t *testing.T) {
 			first[id], last[key(id)] = true, id
 		}
 	}
-	require.Less(t, len(seen()), 2*total, "it goes on at its checkpoints")
+	require.Less(t, len(seen()), 2*total, "it continues at its checkpoints")
 }

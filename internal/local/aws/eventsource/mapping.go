@@ -16,18 +16,18 @@ import (
 // Mapping reads one stream and invokes one function.
 type Mapping struct {
 	options Options
-	look    chan struct{} // holds a token when the shards should be looked at
+	look    chan struct{} // has a token when the shards should be listed
 
 	mu      sync.Mutex
 	state   string
 	arn     string
-	shards  map[string]*shard // those that are known to exist
+	shards  map[string]*shard // the shards known to exist
 	counts  Counts
 	lastErr string
 	errAt   time.Time
 }
 
-// New checks the options. Run does the work.
+// New validates the options. Run does the work.
 func New(o Options) (*Mapping, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -37,13 +37,14 @@ func New(o Options) (*Mapping, error) {
 }
 
 // Run reads the stream and invokes the function until ctx is done. Then it starts
-// no more invocations, waits for those under way (up to StopTimeout) and writes
-// what they have done to the checkpoints. A stream that does not exist is waited
-// for; one that was deleted and made again is read from its beginning. Trouble
-// with Kinesis, the function or the destination does not end Run: Status tells.
+// no more invocations, waits for those in progress (up to StopTimeout) and writes
+// their progress to the checkpoints. If the stream does not exist, Run waits for
+// it; a stream that was deleted and created again is read from its beginning.
+// Errors of Kinesis, the function or the destination do not end Run: Status reports
+// them.
 //
-// It returns an error when the folder of checkpoints cannot be used, and nil after
-// ctx is done. Call it once.
+// It returns an error if the checkpoint directory cannot be used, and nil after ctx
+// is done. Call it once.
 func (m *Mapping) Run(ctx context.Context) error {
 	lock, err := lockDir(m.options.CheckpointDir)
 	if err != nil {
@@ -60,7 +61,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 		if err != nil {
 			troubles++
 			m.count(func(c *Counts) { c.ReadErrors++ })
-			m.trouble("look for the stream", err)
+			m.trouble("describe the stream", err)
 			m.pause(ctx, troubles)
 			continue
 		}
@@ -72,7 +73,7 @@ func (m *Mapping) Run(ctx context.Context) error {
 	return nil
 }
 
-// describe returns which life of the stream there is.
+// describe returns the identity of the current stream.
 func (m *Mapping) describe(ctx context.Context) (identity, error) {
 	out, err := m.options.Kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &m.options.Stream}, once)
 	if err != nil {
@@ -102,7 +103,7 @@ func (m *Mapping) list(ctx context.Context) ([]types.Shard, error) {
 	}
 }
 
-// follow reads one life of the stream until it is another one or ctx is done.
+// follow reads one stream until it is replaced or ctx is done.
 func (m *Mapping) follow(ctx context.Context, id identity) error {
 	f, err := m.newFollowing(ctx, id)
 	if err != nil || f == nil {
@@ -129,11 +130,11 @@ func (m *Mapping) follow(ctx context.Context, id identity) error {
 		case err != nil && run.Err() == nil:
 			troubles++
 			m.count(func(c *Counts) { c.ReadErrors++ })
-			m.trouble("look at the shards", err)
+			m.trouble("list the shards", err)
 			m.pause(run, troubles)
 			continue
 		case err == nil && !same:
-			m.options.Log.Warn("the stream is another one", "stream", m.options.Stream)
+			m.options.Log.Warn("the stream was deleted and created again", "stream", m.options.Stream)
 			return nil
 		}
 		troubles = 0
@@ -141,7 +142,8 @@ func (m *Mapping) follow(ctx context.Context, id identity) error {
 		select {
 		case <-run.Done():
 		case <-m.look:
-			// Shards end one after the other and readers of a lost stream ask often.
+			// Shards end one after the other, and readers of a lost stream request
+			// this often.
 			sleep(run, min(m.options.PollEvery, m.options.ShardsEvery))
 		case <-timer.C:
 		}
@@ -150,7 +152,7 @@ func (m *Mapping) follow(ctx context.Context, id identity) error {
 	return nil
 }
 
-// Status may be called at any time, before and after Run too.
+// Status may be called at any time, including before and after Run.
 func (m *Mapping) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -194,18 +196,18 @@ func (m *Mapping) count(change func(*Counts)) {
 	change(&m.counts)
 }
 
-// trouble notes an error that is being retried.
+// trouble records and logs an error that is being retried.
 func (m *Mapping) trouble(doing string, err error) {
 	if errors.Is(err, context.Canceled) {
-		return // of a stop
+		return // caused by a stop
 	}
-	m.options.Log.Warn("trouble, trying again", "doing", doing, "error", err)
+	m.options.Log.Warn("operation failed, retrying", "doing", doing, "error", err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastErr, m.errAt = doing+": "+err.Error(), time.Now().UTC()
 }
 
-// region is the fourth part of an ARN.
+// region returns the fourth part of an ARN.
 func region(arn string) string {
 	if parts := strings.SplitN(arn, ":", 5); len(parts) == 5 {
 		return parts[3]

@@ -20,21 +20,21 @@ const (
 	MaxPayload         = 6 << 20 // bytes
 )
 
-// NoRetries as MaxRetries gives up a batch after its first failure.
+// NoRetries as MaxRetries discards a batch after its first failure.
 const NoRetries = -1
 
-// StartingPosition is where a mapping starts on a stream it has no checkpoint of.
+// StartingPosition is where a mapping starts on a stream without checkpoints.
 type StartingPosition string
 
 // The starting positions of AWS.
 const (
-	TrimHorizon StartingPosition = "TRIM_HORIZON" // the oldest record there is
-	Latest      StartingPosition = "LATEST"       // what arrives after the start
-	AtTimestamp StartingPosition = "AT_TIMESTAMP" // what arrived at StartingTime or later
+	TrimHorizon StartingPosition = "TRIM_HORIZON" // the oldest record
+	Latest      StartingPosition = "LATEST"       // records that arrive after the start
+	AtTimestamp StartingPosition = "AT_TIMESTAMP" // records that arrived at StartingTime or later
 )
 
-// Kinesis is what the mapping needs of Kinesis: the SDK's client, or
-// kinesistest's.
+// Kinesis is the part of the Kinesis API that the mapping uses, implemented by the
+// SDK's client and by kinesistest.
 type Kinesis interface {
 	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
 	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
@@ -42,20 +42,20 @@ type Kinesis interface {
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
 }
 
-// Function invokes the function once, synchronously. functionError is set when
-// the function was invoked and failed ("Unhandled": an exception, a time-out, a
-// death); err when it could not be invoked (throttled, no such function).
+// Function invokes the function once, synchronously. functionError is set when the
+// function was invoked and failed ("Unhandled": an exception, a timeout, a crash);
+// err when it could not be invoked (throttled, no such function).
 type Function func(ctx context.Context, payload []byte) (result []byte, functionError string, err error)
 
-// Putter stores an object, replacing one under the same key.
+// Putter stores an object, replacing an existing one.
 type Putter interface {
 	Put(ctx context.Context, key string, body io.ReadSeeker) error
 }
 
-// Destination is the bucket for batches that are given up.
+// Destination is the bucket for discarded batches.
 type Destination struct {
 	Bucket Putter
-	Prefix string // of keys, without a slash at its end, e.g. failed-batches/stream
+	Prefix string // of keys, without a trailing slash, e.g. failed-batches/stream
 }
 
 // Options describes one mapping. The zero value of a setting is AWS's default
@@ -68,9 +68,9 @@ type Options struct {
 	// FunctionARN and RoleARN appear in events and failure records.
 	FunctionARN, RoleARN string
 
-	BatchSize       int           // records a batch, 1 to 10,000; 0 means 100
+	BatchSize       int           // records per batch, 1 to 10,000; 0 means 100
 	BatchWindow     time.Duration // longest wait for a full batch, up to 5 min; 0: none
-	Parallelization int           // batches of one shard at a time, 1 to 10; 0 means 1
+	Parallelization int           // concurrent batches per shard, 1 to 10; 0 means 1
 
 	StartingPosition StartingPosition // "" means TRIM_HORIZON (AWS has no default)
 	StartingTime     time.Time        // for AT_TIMESTAMP
@@ -78,37 +78,37 @@ type Options struct {
 	ReportBatchItemFailures bool
 	BisectOnError           bool
 
-	// MaxRetries is how often a failed batch is tried again; 0 means without
-	// limit, which AWS writes as −1; NoRetries means not at all, AWS's 0.
+	// MaxRetries is how often a failed batch is retried; 0 means without limit
+	// (−1 on AWS); NoRetries means never (0 on AWS).
 	MaxRetries int
 
-	// MaxRecordAge is the age from which a record is no longer handed to the
-	// function; 0 means without limit. AWS allows 1 min to 7 days.
+	// MaxRecordAge is the age above which a record is discarded; 0 means without
+	// limit. AWS allows 1 min to 7 days.
 	MaxRecordAge time.Duration
 
-	// OnFailure receives what is given up; nil discards it, as AWS does.
+	// OnFailure receives discarded batches; nil drops them, as AWS does.
 	OnFailure *Destination
 
-	// CheckpointDir holds the progress. One mapping at a time uses it.
+	// CheckpointDir stores the progress. Only one mapping at a time can use it.
 	CheckpointDir string
 
-	PollEvery   time.Duration // pause of a reader that has caught up; 0 means 1 s
-	ShardsEvery time.Duration // between two looks for new shards; 0 means 10 s
+	PollEvery   time.Duration // pause of a reader at the end of a shard; 0 means 1 s
+	ShardsEvery time.Duration // interval of listing shards; 0 means 10 s
 
-	// RetryFirst and RetryMost bound the pause before a retry, which doubles from
+	// RetryFirst and RetryMost limit the pause before a retry, which doubles from
 	// one to the other, with jitter; 0 means 100 ms and 10 s. AWS does not document
-	// its own.
+	// its pauses.
 	RetryFirst, RetryMost time.Duration
 
-	// StopTimeout bounds how long Run waits for invocations under way once its
+	// StopTimeout limits how long Run waits for invocations in progress after its
 	// context is done; 0 means 30 s. Invocations are then cancelled.
 	StopTimeout time.Duration
 
-	// Log receives what happens, never the content of a record; nil discards it.
+	// Log receives events, never the content of a record; nil discards them.
 	Log *slog.Logger
 }
 
-// complete checks o, reporting every mistake at once, and fills in defaults.
+// complete validates o, reporting all mistakes at once, and sets defaults.
 func (o Options) complete() (Options, error) {
 	o.BatchSize = cmp.Or(o.BatchSize, 100)
 	o.Parallelization = cmp.Or(o.Parallelization, 1)
@@ -130,7 +130,7 @@ func (o Options) complete() (Options, error) {
 	check(o.Kinesis != nil, "no Kinesis client")
 	check(o.Stream != "", "no stream")
 	check(o.Function != nil, "no function")
-	check(o.CheckpointDir != "", "no folder for checkpoints")
+	check(o.CheckpointDir != "", "no checkpoint directory")
 	check(o.BatchSize >= 1 && o.BatchSize <= MaxBatchSize, "batch size %d is not within 1 and %d", o.BatchSize, MaxBatchSize)
 	check(o.BatchWindow >= 0 && o.BatchWindow <= MaxBatchWindow, "batching window %s is not within 0 and %s", o.BatchWindow, MaxBatchWindow)
 	check(o.Parallelization >= 1 && o.Parallelization <= MaxParallelization,

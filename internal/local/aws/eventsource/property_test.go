@@ -19,31 +19,31 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 )
 
-// world is what the property test knows: what was put in which order, what became
-// of it, and what must never happen.
+// world is the model of the property test: the records in order, their outcomes,
+// and the violations found.
 type world struct {
 	*fixture
 	rnd     *rand.Rand
-	poison  bool // records whose id ends in ! fail for ever
+	poison  bool // records whose ID ends in ! always fail
 	trouble float64
 
 	mu       sync.Mutex
-	order    map[string][]string // ids of each key, as put
+	order    map[string][]string // IDs of each key, as put
 	resolved map[string]bool     // succeeded, or in the destination
 	active   map[string]int      // keys in an invocation, by life
-	life     int                 // grows with every kill
-	again    bool                // records may come again: there was a restart
-	broken   []string            // what must not happen and did
+	life     int                 // incremented by every kill
+	again    bool                // redelivery is allowed: there was a restart
+	broken   []string            // violations found
 }
 
-// key is the partition key in an id.
+// key returns the partition key of an ID.
 func key(id string) string { return id[:strings.IndexByte(id, '/')] }
 
 func (w *world) brokenf(format string, args ...any) {
 	w.broken = append(w.broken, fmt.Sprintf(format, args...))
 }
 
-// lifeOf returns the function of a life: after its kill it can do nothing more.
+// lifeOf returns the function of a life: after its kill it has no effect.
 func (w *world) lifeOf(life int) Function {
 	return func(ctx context.Context, payload []byte) ([]byte, string, error) {
 		b := readBatch(payload)
@@ -69,8 +69,8 @@ func (w *world) lifeOf(life int) Function {
 	}
 }
 
-// enter checks an invocation: in order, no key twice at a time, and nothing before
-// what precedes it in its key is resolved or with it.
+// enter checks an invocation: in order, no key twice at a time, and no record
+// before the preceding records of its key are resolved or in the same batch.
 func (w *world) enter(b batch) {
 	with := map[string]bool{}
 	for i, id := range b.ids {
@@ -79,14 +79,14 @@ func (w *world) enter(b batch) {
 		}
 		with[id] = true
 		if w.resolved[id] && !w.again {
-			w.brokenf("%s comes again", id)
+			w.brokenf("%s is delivered again", id)
 		}
 		for _, earlier := range w.order[key(id)] {
 			if earlier == id {
 				break
 			}
 			if !w.resolved[earlier] && !with[earlier] {
-				w.brokenf("%s comes before %s is done", id, earlier)
+				w.brokenf("%s is delivered before %s is done", id, earlier)
 			}
 		}
 	}
@@ -112,7 +112,7 @@ func keysOf(b batch) []string {
 	return slices.Compact(all)
 }
 
-// reply decides what an invocation does, and remembers what succeeds.
+// reply chooses an invocation's result and records what succeeded.
 func (w *world) reply(b batch, at int) ([]byte, string, error) {
 	succeed := func(n int) {
 		for _, id := range b.ids[:n] {
@@ -141,7 +141,7 @@ func (w *world) reply(b batch, at int) ([]byte, string, error) {
 	return b.report(at), "", nil
 }
 
-// startLife starts a mapping whose bucket and function die with its life.
+// startLife starts a mapping whose bucket and function end with its life.
 func (w *world) startLife() {
 	life := w.life
 	w.options.Function = w.lifeOf(life)
@@ -172,7 +172,7 @@ func (w *world) startLife() {
 	w.start()
 }
 
-// kill ends a life at once: from here on only what is on disk counts.
+// kill ends a life at once: from then on only the files on disk count.
 func (w *world) kill() {
 	w.mu.Lock()
 	w.life++
@@ -180,7 +180,7 @@ func (w *world) kill() {
 	copied := fmt.Sprintf("%s-%d", w.options.CheckpointDir, w.life)
 	w.mu.Unlock()
 	if err := os.CopyFS(copied, os.DirFS(w.options.CheckpointDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		// A file was replaced under the copy: as if the kill came a little later.
+		// A file was replaced during the copy: equivalent to a slightly later kill.
 		os.RemoveAll(copied)
 		w.stop()
 		copied = w.options.CheckpointDir
@@ -227,7 +227,7 @@ func (w *world) putSome(t *rapid.T) {
 	}
 }
 
-// reshard splits a random shard or merges it with a neighbour.
+// reshard splits a random shard or merges it with a neighbor.
 func (w *world) reshard(t *rapid.T) {
 	open := w.server.Shards(streamName, true)
 	a := rapid.SampledFrom(open).Draw(t, "shard")
@@ -240,12 +240,12 @@ func (w *world) reshard(t *rapid.T) {
 }
 
 // TestMapping_loses_nothing_and_keeps_the_order puts records between reshards,
-// restarts, kills and trouble with Kinesis, in front of a function that fails in
-// all ways it can.
+// restarts, kills and Kinesis errors, with a function that fails in every possible
+// way.
 func TestMapping_loses_nothing_and_keeps_the_order(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t)
-	if !testing.Short() { // which makes a fifth of the runs
+	if !testing.Short() { // in a fifth of the runs
 		faults.Promise("kill", "restart", "iterator expired", throttle, failInvocation, failPart, failPut)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -261,7 +261,7 @@ func TestMapping_loses_nothing_and_keeps_the_order(t *testing.T) {
 			case "reshard":
 				w.reshard(rt)
 			case "expire":
-				seen := w.server.Calls("GetRecords") // or the steps are over before it has an iterator
+				seen := w.server.Calls("GetRecords") // or the steps end before it has an iterator
 				w.eventually(func() bool { return w.server.Calls("GetRecords") > seen }, "a read")
 				w.server.ExpireIterators()
 			case "fault":
@@ -270,7 +270,7 @@ func TestMapping_loses_nothing_and_keeps_the_order(t *testing.T) {
 			case "restart":
 				faults.Inject("restart")
 				w.stop()
-				w.again = true // behind the checkpoint, with parallel batches
+				w.again = true // after the checkpoint, with parallel batches
 				w.startLife()
 			case "kill":
 				faults.Inject("kill")

@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// readLimit is how many records one call asks for: Kinesis's most.
+// readLimit is how many records one call requests: Kinesis's maximum.
 const readLimit = 10_000
 
 // States of a shard.
@@ -34,24 +34,24 @@ type shard struct {
 	backlog *backlog
 	saving  sync.Mutex // orders checkpoints
 
-	// Under the mapping's lock.
+	// Guarded by the mapping's lock.
 	state      string
 	checkpoint string
 	behind     time.Duration // of the last read
 
-	// Of the reader alone: where the next iterator starts.
+	// Used by the reader only: where the next iterator starts.
 	at position
 }
 
-// position is where to start reading a shard.
+// position returns where to start reading a shard.
 type position struct {
 	kind   types.ShardIteratorType
 	number string
 	time   time.Time
 }
 
-// run reads the shard and delivers its records until it is finished or run is
-// done, and tells which.
+// run reads the shard and delivers its records until it is finished or run is done,
+// and returns which.
 func (s *shard) run(run, work context.Context) (done bool) {
 	s.mapping.setState(s, reading)
 	var lanes sync.WaitGroup
@@ -74,8 +74,8 @@ func (s *shard) run(run, work context.Context) (done bool) {
 	return true
 }
 
-// read fills the backlog until the shard has no more records (true) or run is
-// done (false).
+// read fills the backlog until the shard has no more records (true) or run is done
+// (false).
 func (s *shard) read(run context.Context) (ended bool) {
 	m, iterator, troubles := s.mapping, "", 0
 	for s.backlog.waitRoom(run) == nil {
@@ -85,7 +85,7 @@ func (s *shard) read(run context.Context) (ended bool) {
 				return false
 			}
 			if s.gone(run, err) {
-				m.options.Log.Warn("shard is gone", "shard", s.id)
+				m.options.Log.Warn("shard expired", "shard", s.id)
 				return true
 			}
 			troubles++
@@ -110,7 +110,7 @@ func (s *shard) read(run context.Context) (ended bool) {
 			return true
 		}
 		wait := m.options.PollEvery
-		if behind > 0 { // Kinesis may answer with nothing before it reaches the next records
+		if behind > 0 { // Kinesis may return no records although there are more
 			wait = 0
 			if len(page.Records) == 0 {
 				wait = min(m.options.PollEvery, 20*time.Millisecond)
@@ -123,8 +123,8 @@ func (s *shard) read(run context.Context) (ended bool) {
 	return false
 }
 
-// page makes one read, first for an iterator where there is none. After an error
-// the iterator is empty unless it can still be used.
+// page makes one read, first for an iterator if there is none. After an error the
+// iterator is empty unless it is still usable.
 func (s *shard) page(run context.Context, iterator *string) (*kinesis.GetRecordsOutput, error) {
 	k := s.mapping.options.Kinesis
 	if *iterator == "" {
@@ -140,9 +140,9 @@ func (s *shard) page(run context.Context, iterator *string) (*kinesis.GetRecords
 		out, err := k.GetShardIterator(run, in, once)
 		var invalid *types.InvalidArgumentException
 		if errors.As(err, &invalid) && in.StartingSequenceNumber != nil {
-			// Kinesis does not know the number any more: start where records begin,
-			// so that some come again and none is skipped.
-			s.mapping.options.Log.Warn("checkpoint refused", "shard", s.id, "sequence_number", s.at.number)
+			// Kinesis no longer has the sequence number: start at the oldest
+			// record, so that some records are delivered again and none is skipped.
+			s.mapping.options.Log.Warn("checkpoint not accepted, reading from the oldest record", "shard", s.id, "sequence_number", s.at.number)
 			s.at = position{kind: types.ShardIteratorTypeTrimHorizon}
 		}
 		if err != nil {
@@ -150,20 +150,21 @@ func (s *shard) page(run context.Context, iterator *string) (*kinesis.GetRecords
 		}
 		*iterator = aws.ToString(out.ShardIterator)
 		if s.at.kind == types.ShardIteratorTypeLatest {
-			// Another iterator must not skip what has arrived since this one.
+			// Another iterator must not skip records that arrived since this one.
 			s.at = position{kind: types.ShardIteratorTypeAtTimestamp, time: s.at.time}
 		}
 	}
-	// Named, so that whoever checks permissions need not know whose iterator it is.
+	// Pass the ARN, so that permission checks need not resolve the iterator's
+	// stream.
 	in := &kinesis.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(readLimit), StreamARN: &s.store.identity.ARN}
 	out, err := k.GetRecords(run, in, once)
 	if err != nil && !throttled(err) {
-		*iterator = "" // expired, or of an endpoint that has restarted
+		*iterator = "" // expired, or from before an endpoint restart
 	}
 	return out, err
 }
 
-// once keeps the SDK from retrying: there is one loop round a call, and it is ours.
+// once disables the SDK's retries: the mapping has its own retry loop.
 func once(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 
 func throttled(err error) bool {
@@ -172,7 +173,7 @@ func throttled(err error) bool {
 	return errors.As(err, &throughput) || errors.As(err, &limit)
 }
 
-// gone tells whether the stream is the same and no longer has the shard: its last
+// gone reports whether the stream is the same and no longer has the shard: its last
 // record has passed the stream's retention.
 func (s *shard) gone(run context.Context, err error) bool {
 	var missing *types.ResourceNotFoundException
@@ -193,8 +194,8 @@ func (s *shard) gone(run context.Context, err error) bool {
 	return err == nil && id.same(s.store.identity)
 }
 
-// pause waits before the nth try in a row after the first, twice as long each
-// time, with jitter. It returns false when run is done.
+// pause waits before the nth consecutive retry, doubling each time, with jitter. It
+// returns false when run is done.
 func (s *shard) pause(run context.Context, n int) bool { return s.mapping.pause(run, n) }
 
 func (m *Mapping) pause(run context.Context, n int) bool {

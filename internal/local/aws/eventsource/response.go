@@ -5,23 +5,23 @@ import (
 	"encoding/json"
 )
 
-// verdict is what an invocation did with a batch.
+// verdict is the result of an invocation for a batch.
 type verdict int
 
 const (
 	succeeded  verdict = iota
 	partial            // everything before one record is done
 	failed             // nothing is done
-	notInvoked         // the function never saw the batch
+	notInvoked         // the function did not receive the batch
 )
 
-// readResponse tells what a function with ReportBatchItemFailures says about a
-// batch: for partial, from is the index of the first record to try again.
+// readResponse parses the response of a function with ReportBatchItemFailures: for
+// partial, from is the index of the first record to retry.
 //
-// A null response, an empty one, a null or empty list is a success. An identifier
-// that is empty, null, missing (a bad key name), not a string or not of this batch
-// makes the batch a complete failure, as does an answer that is no such response.
-// Names are case-sensitive, unlike encoding/json's.
+// A null or empty response and a null or empty list are a success. An identifier
+// that is empty, null, missing (a wrong key name), not a string or not in this
+// batch makes the batch a complete failure, as does any other response. Names are
+// case-sensitive, unlike in encoding/json.
 func readResponse(result []byte, batch []*entry) (v verdict, from int) {
 	result = bytes.TrimSpace(result)
 	if len(result) == 0 || string(result) == "null" {

@@ -90,7 +90,8 @@ func TestMapping_ignores_responses_unless_asked_to_read_them(t *testing.T) {
 	require.Len(t, f.seen(), 1)
 }
 
-// retryCase is what is seen of four records, where a function fails in some way.
+// retryCase lists the expected invocations for four records and a function that
+// fails in some way.
 type retryCase struct {
 	set     func(*Options)
 	reply   func(n int, b batch) ([]byte, string, error)
@@ -126,19 +127,19 @@ func retryCases() map[string]retryCase {
 		"no retries": {set: func(o *Options) { o.MaxRetries = NoRetries }, reply: fail, want: [][]string{all}, givenUp: all},
 		"two retries of the whole batch": {set: func(o *Options) { o.MaxRetries = 2 }, reply: fail,
 			want: [][]string{all, all, all}, givenUp: all},
-		"a split is no retry": {set: func(o *Options) { o.MaxRetries, o.BisectOnError = 1, true }, reply: poison,
+		"a split is not a retry": {set: func(o *Options) { o.MaxRetries, o.BisectOnError = 1, true }, reply: poison,
 			want: [][]string{all, all[:2], all[2:], all[2:3], all[2:3], all[3:]}, givenUp: all[2:3]},
 		"a split without retries": {set: func(o *Options) { o.MaxRetries, o.BisectOnError = NoRetries, true }, reply: poison,
 			want: [][]string{all, all[:2], all[2:], all[2:3], all[3:]}, givenUp: all[2:3]},
-		"the rest is given up together": {set: func(o *Options) { o.MaxRetries, o.ReportBatchItemFailures = 1, true }, reply: partial,
+		"the rest is discarded together": {set: func(o *Options) { o.MaxRetries, o.ReportBatchItemFailures = 1, true }, reply: partial,
 			want: [][]string{all, all[2:]}, givenUp: all[2:]},
-		"a split at the record that was named": {set: func(o *Options) {
+		"a split at the named record": {set: func(o *Options) {
 			o.MaxRetries, o.ReportBatchItemFailures, o.BisectOnError = 1, true, true
 		}, reply: partial, want: [][]string{all, all[2:], all[2:]}, givenUp: all[2:]},
-		"a split by halves where no record is named": {set: func(o *Options) {
+		"a split in halves where no record is named": {set: func(o *Options) {
 			o.MaxRetries, o.ReportBatchItemFailures, o.BisectOnError = NoRetries, true, true
 		}, reply: poison, want: [][]string{all, all[:2], all[2:], all[2:3], all[3:]}, givenUp: all[2:3]},
-		"not invoked is no retry": {set: func(o *Options) { o.MaxRetries, o.BisectOnError = NoRetries, true },
+		"a call without invocation is not a retry": {set: func(o *Options) { o.MaxRetries, o.BisectOnError = NoRetries, true },
 			reply: func(n int, _ batch) ([]byte, string, error) {
 				if n <= 3 {
 					return nil, "", errors.New("throttled")
@@ -164,7 +165,7 @@ func TestMapping_retries_splits_and_gives_up_as_documented(t *testing.T) {
 			require.Equal(t, c.want, f.seen())
 			_, givenUp := f.bucket.records(t)
 			require.Equal(t, c.givenUp, givenUp)
-			f.put("k/next") // the shard goes on
+			f.put("k/next") // the shard continues
 			f.done(5)
 		})
 	}

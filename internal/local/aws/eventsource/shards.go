@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// following is the reading of one life of a stream.
+// following is the state of reading one stream.
 type following struct {
 	mapping *Mapping
 	store   *store
@@ -20,8 +20,8 @@ type following struct {
 	running sync.WaitGroup
 }
 
-// newFollowing opens the progress on a life of the stream, or begins it. It
-// returns nil when ctx is done.
+// newFollowing opens or creates the progress on a stream. It returns nil when ctx
+// is done.
 func (m *Mapping) newFollowing(ctx context.Context, id identity) (*following, error) {
 	store, other, err := openStore(m.options.CheckpointDir, id)
 	if err != nil {
@@ -31,7 +31,7 @@ func (m *Mapping) newFollowing(ctx context.Context, id identity) (*following, er
 	o, found, err := store.loadOrigin()
 	if err != nil {
 		m.trouble("read where the mapping started", err)
-		other = true // it has run before, and must not skip anything
+		other = true // the mapping has run before, and must not skip records
 	}
 	if f.origin = o; found {
 		return f, nil
@@ -54,8 +54,8 @@ func (m *Mapping) newFollowing(ctx context.Context, id identity) (*following, er
 	return f, nil
 }
 
-// skipClosed begins at LATEST: shards that are closed are finished, and those that
-// are open are noted.
+// skipClosed starts at LATEST: closed shards are marked as finished, and open ones
+// are recorded.
 func (f *following) skipClosed(ctx context.Context) bool {
 	m := f.mapping
 	for troubles := 1; ; troubles++ {
@@ -72,7 +72,7 @@ func (f *following) skipClosed(ctx context.Context) bool {
 			return true
 		}
 		m.count(func(c *Counts) { c.ReadErrors++ })
-		m.trouble("look at the shards", err)
+		m.trouble("list the shards", err)
 		if !m.pause(ctx, troubles) {
 			return false
 		}
@@ -83,11 +83,12 @@ func closed(d types.Shard) bool {
 	return d.SequenceNumberRange != nil && d.SequenceNumberRange.EndingSequenceNumber != nil
 }
 
-// look brings the known shards up to date and starts those whose turn it is. same
-// is false when the stream is another one by now.
+// look updates the known shards and starts those that are ready. same is false if
+// the stream was replaced.
 func (f *following) look(run, work context.Context) (same bool, err error) {
 	m := f.mapping
-	// First the shards, then whose they are: what was listed then is of this life.
+	// List the shards first, then check the stream: the listed shards are then
+	// known to belong to it.
 	listed, err := m.list(run)
 	if err != nil {
 		return false, err
@@ -101,7 +102,7 @@ func (f *following) look(run, work context.Context) (same bool, err error) {
 		exists[aws.ToString(d.ShardId)] = true
 	}
 	m.mu.Lock()
-	for id, s := range m.shards { // a running one stays until it has noticed
+	for id, s := range m.shards { // a running shard stays until its reader has noticed
 		if !exists[id] && (s.state == finished || s.state == waiting) {
 			delete(m.shards, id)
 		}
@@ -117,7 +118,7 @@ func (f *following) look(run, work context.Context) (same bool, err error) {
 	return true, nil
 }
 
-// know adds a shard that is new, as far as its checkpoint says.
+// know adds a new shard with its checkpoint.
 func (f *following) know(d types.Shard) {
 	m, id := f.mapping, aws.ToString(d.ShardId)
 	m.mu.Lock()
@@ -138,7 +139,7 @@ func (f *following) know(d types.Shard) {
 	c, found, err := f.store.load(id)
 	s.at, s.checkpoint = f.start(id), c.SequenceNumber
 	switch {
-	case err != nil: // it was read before, nobody knows how far
+	case err != nil: // it was read before; its progress is unknown
 		m.trouble("read a checkpoint", err)
 		s.at, s.checkpoint = position{kind: types.ShardIteratorTypeTrimHorizon}, ""
 	case found && c.Finished:
@@ -151,7 +152,7 @@ func (f *following) know(d types.Shard) {
 	m.shards[id] = s
 }
 
-// start is where a shard without a checkpoint is read from.
+// start returns where a shard without a checkpoint is read from.
 func (f *following) start(id string) position {
 	switch {
 	case f.origin.Position == AtTimestamp:
@@ -160,13 +161,14 @@ func (f *following) start(id string) position {
 		if f.origin.fresh {
 			return position{kind: types.ShardIteratorTypeLatest, time: f.origin.Time}
 		}
-		// It has no checkpoint because nothing came before the restart, or was done.
+		// It has no checkpoint because no record arrived before the restart, or
+		// none was done.
 		return position{kind: types.ShardIteratorTypeAtTimestamp, time: f.origin.Time}
 	}
 	return position{kind: types.ShardIteratorTypeTrimHorizon}
 }
 
-// startReady starts the waiting shards whose parents are finished, or are gone.
+// startReady starts the waiting shards whose parents are finished or expired.
 func (f *following) startReady(run, work context.Context) {
 	m := f.mapping
 	m.mu.Lock()

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, runChild(dir))
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m, // but for the idle connections of SDK clients
+	goleak.VerifyTestMain(m, // except the idle connections of SDK clients
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
@@ -72,7 +72,7 @@ func TestMapping_drains_a_shard_before_its_children(t *testing.T) {
 	first := f.seen()[0][0]
 	require.True(t, g.open(first))
 	f.eventually(func() bool { return slices.Contains(states(), finished) }, "one parent finished")
-	require.Len(t, f.seen(), 2, "the other parent is not")
+	require.Len(t, f.seen(), 2, "the other parent is not finished")
 	require.True(t, g.open(f.seen()[1][0]))
 	f.eventually(func() bool { return g.open("a/1") }, "the child of the merge")
 	f.eventually(func() bool { return g.open("a/2") }, "the grandchild")
@@ -82,7 +82,7 @@ func TestMapping_drains_a_shard_before_its_children(t *testing.T) {
 	}, "the grandchildren are read")
 
 	f.stop()
-	f.start() // finished shards stay so
+	f.start() // finished shards stay finished
 	f.eventually(func() bool {
 		return slices.Equal(states(), []string{finished, finished, finished, reading, reading})
 	}, "the same after a restart")
@@ -154,11 +154,11 @@ func TestMapping_reads_a_stream_made_again_from_its_beginning(t *testing.T) {
 		return dirs
 	}
 	second := folders()
-	require.Len(t, second, 1, "progress on the earlier stream is forgotten")
+	require.Len(t, second, 1, "progress on the earlier stream is removed")
 	f.recreate(1) // under a running mapping
 	f.put("a/2")
 	f.done(2)
-	// A record may be read before the mapping notices that the stream is another one.
+	// A record may be read before the mapping notices that the stream was replaced.
 	require.Equal(t, []string{"a/0", "a/1", "a/2"}, slices.Compact(flat(f.seen())), "at least once each, in order")
 	f.eventually(func() bool { return len(folders()) == 1 && folders()[0] != second[0] }, "progress on the new stream")
 }
@@ -224,7 +224,7 @@ func TestMapping_does_not_skip_at_LATEST_when_its_first_iterator_expires(t *test
 	}
 	failures(2)
 	f.put("a/0")
-	failures(3) // each with an iterator of its own
+	failures(3) // each with its own iterator
 	f.server.OnCall(nil)
 	f.done(1)
 }
@@ -311,7 +311,7 @@ func TestMapping_cuts_invocations_off_after_the_stop_timeout_without_counting_th
 	f.options.Function = func(ctx context.Context, _ []byte) ([]byte, string, error) {
 		called <- struct{}{}
 		<-ctx.Done()
-		return nil, "Unhandled", nil // the host killed it
+		return nil, "Unhandled", nil // killed by the host
 	}
 	f.put("a/0")
 	f.start()

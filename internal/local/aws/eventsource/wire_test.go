@@ -11,8 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 )
 
-// The SDK's client on both sides, once over kinesistest and once over the emulator
-// of the local stack.
+// The SDK's client against kinesistest and against the local stack's emulator.
 
 func TestMapping_reads_what_the_client_puts(t *testing.T) {
 	t.Parallel()
@@ -46,11 +45,11 @@ func TestMapping_reads_from_the_emulator(t *testing.T) {
 	require.NoError(t, err)
 	f.start()
 	f.done(1)
-	require.Equal(t, "a/after", flat(f.seen())[1000], "it goes on at its checkpoint")
+	require.Equal(t, "a/after", flat(f.seen())[1000], "it continues at its checkpoint")
 }
 
-// through puts 1,000 records of ten keys and waits until they have been seen once
-// and in order.
+// through puts 1,000 records of ten keys and waits until each was received once and
+// in order.
 func through(t *testing.T, f *fixture, k *awsclient.Kinesis) {
 	f.options.Kinesis, f.options.Stream = k.API(), k.Stream()
 	f.options.ReportBatchItemFailures, f.options.Parallelization = true, 2

@@ -93,7 +93,7 @@ func (s *Server) putRecordBatch(in putRecordBatchInput) (out putRecordBatchOutpu
 	for i, r := range records {
 		if code, ok := failed[i]; ok {
 			out.FailedPutCount++
-			out.RequestResponses = append(out.RequestResponses, response{ErrorCode: code, ErrorMessage: "the record was not taken"})
+			out.RequestResponses = append(out.RequestResponses, response{ErrorCode: code, ErrorMessage: "the record was not accepted"})
 			continue
 		}
 		accepted = append(accepted, r)
@@ -102,7 +102,7 @@ func (s *Server) putRecordBatch(in putRecordBatchInput) (out putRecordBatchOutpu
 	return out, q.put(s.writing, accepted)
 }
 
-// checkBatch holds a batch against the documented limits.
+// checkBatch checks a batch against the documented limits.
 func checkBatch(records [][]byte) error {
 	if n := len(records); n < 1 || n > MaxBatchRecords {
 		return awsjson.Refuse(validation, "records has %d members; it must have 1 to %d", n, MaxBatchRecords)
@@ -172,7 +172,7 @@ type names struct {
 	HasMoreDeliveryStreams bool
 }
 
-const maxList = 10000 // names in one answer; AWS's default is 10
+const maxList = 10000 // names per response; AWS's default is 10
 
 func (s *Server) list(in listInput) (out names, err error) {
 	limit := 10

@@ -7,8 +7,8 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 )
 
-// BenchmarkPutRecordBatch: 16 callers, 10 records of 1 KiB a call, every call
-// synced before it is answered.
+// BenchmarkPutRecordBatch: 16 callers, 10 records of 1 KiB per call, every call
+// synced before its response.
 func BenchmarkPutRecordBatch(b *testing.B) {
 	_, c := serve(b, firehosetest.Options(b, firehosetest.NewBucket()))
 	records := make([][]byte, 10)

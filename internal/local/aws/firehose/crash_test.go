@@ -25,8 +25,8 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/firehose/firehosetest"
 )
 
-// world is a delivery stream through several lives of its server, and what its
-// client was told.
+// world is a delivery stream across several server lives, and the responses its
+// client received.
 type world struct {
 	t        *testing.T
 	bucket   *firehosetest.Bucket
@@ -70,7 +70,7 @@ func (w *world) put(n int) {
 	}
 }
 
-// end stops the server, killed or not.
+// end stops the server, by kill or not.
 func (w *world) end(kill bool) {
 	w.endpoint.Close()
 	if kill {
@@ -78,11 +78,11 @@ func (w *world) end(kill bool) {
 		require.NoError(w.t, w.server.Kill())
 		return
 	}
-	w.bucket.Set(firehosetest.Here) // or Close would wait for it
+	w.bucket.Set(firehosetest.Here) // otherwise Close would wait for it
 	require.NoError(w.t, w.server.Close())
 }
 
-// tear adds a part of a record to the newest file, as a crash during a put does.
+// tear appends part of a record to the newest file, as a crash during a put does.
 func (w *world) tear(tail []byte) {
 	files, err := filepath.Glob(filepath.Join(w.options.StateDir, "s", "*.records"))
 	require.NoError(w.t, err)
@@ -98,12 +98,12 @@ func (w *world) tear(tail []byte) {
 	}
 }
 
-// check holds the bucket against what the client was told.
+// check compares the bucket with the acknowledged records.
 func (w *world) check(rt *rapid.T) {
 	objects := slices.Collect(maps.Values(w.bucket.Objects("out/")))
 	delivered := 0
 	for _, text := range objects {
-		// A buffer, what was put while it filled up, and one call more.
+		// One buffer, the puts that arrived while it filled, and one more call.
 		if most := 2*w.options.Streams[0].BufferBytes + 30*14; int64(len(text)) > most {
 			rt.Fatalf("an object of %d bytes; at most %d were expected", len(text), most)
 		}
@@ -184,11 +184,11 @@ func TestWhatCannotBeReadIsSetAside(t *testing.T) {
 	require.Equal(t, "\x00\x00\x00\x09torn", string(kept.RawData))
 }
 
-// childDir makes the test binary a server that keeps its state and its objects
-// in that folder until it is killed.
+// childDir makes the test binary run a server with its state and objects in that
+// directory until it is killed.
 const childDir = "FIREHOSE_TEST_DIR"
 
-// files is a bucket in a folder.
+// files is a bucket in a directory.
 type files string
 
 func (f files) Put(_ context.Context, key string, body io.ReadSeeker) error {
@@ -234,7 +234,7 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				for { // until the server is gone
+				for { // until the server has exited
 					mu.Lock()
 					records := lines(sent, 20)
 					sent += 20
@@ -271,7 +271,8 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 	require.Empty(t, acknowledged)
 }
 
-// delivered is the lines of the objects of the children, and of the last server.
+// delivered returns the lines of the objects of the children and of the last
+// server.
 func delivered(t *testing.T, dir string, last *firehosetest.Bucket) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -1,12 +1,12 @@
 package firehose
 
-// Kill ends the server as a crash would: what is not delivered stays on disk.
+// Kill stops the server like a crash: undelivered records stay on disk.
 func (s *Server) Kill() error {
 	s.stopDelivering()
 	return s.Close()
 }
 
-// CompletePrefixes, Evaluate: for tests of the rules of prefixes.
+// CompletePrefixes and Evaluate are exported for tests of the prefix rules.
 var (
 	CompletePrefixes = completePrefixes
 	Evaluate         = evaluate

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 const patience = 20 * time.Second
 
-// client is the unmodified SDK, which sends nothing twice.
+// client is the unmodified SDK, without retries.
 func client(t testing.TB, url string) *sdk.Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -78,7 +78,7 @@ func texts(records [][]byte) (out []string) {
 	return out
 }
 
-// code is the error code of an answer, or the text of another error.
+// code returns the error code of a response, or the text of another error.
 func code(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {

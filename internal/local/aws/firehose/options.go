@@ -13,14 +13,14 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
-// Limits of AWS, as its documents state them.
+// Limits documented by AWS.
 const (
 	MaxRecord       = 1000 << 10 // bytes of one record
 	MaxBatchRecords = 500
 	MaxBatchBytes   = 4 << 20
 )
 
-// Putter stores an object, replacing one under the same key.
+// Putter stores an object, replacing an existing one.
 type Putter interface {
 	Put(ctx context.Context, key string, body io.ReadSeeker) error
 }
@@ -31,16 +31,16 @@ type Stream struct {
 
 	// Prefix of keys. !{timestamp:…} is replaced by the arrival (UTC) of an
 	// object's first record, in the patterns yyyy MM dd HH mm ss and 'literal'. A
-	// prefix without one gets !{timestamp:yyyy/MM/dd/HH/} behind it.
+	// prefix without one is followed by !{timestamp:yyyy/MM/dd/HH/}.
 	Prefix string
 
-	// ErrorPrefix is for what cannot be delivered as it is. It needs
-	// !{firehose:error-output-type} where it has expressions, and may be empty
-	// only where Prefix has none.
+	// ErrorPrefix is for data that cannot be delivered as it is. It needs
+	// !{firehose:error-output-type} if it has expressions, and may be empty only if
+	// Prefix has none.
 	ErrorPrefix string
 
-	// Delimiter is put behind every record, whatever it ends in: AWS's processor
-	// AppendDelimiterToRecord. Empty: records are concatenated as they are.
+	// Delimiter is appended to every record, whatever it ends in: AWS's processor
+	// AppendDelimiterToRecord. Empty: records are concatenated unchanged.
 	Delimiter string
 
 	// An object is delivered when the buffer reaches BufferBytes, or BufferEvery
@@ -49,28 +49,28 @@ type Stream struct {
 	BufferEvery time.Duration
 }
 
-// Fault decides what goes wrong with a call, for tests. call is the code of an
-// error of the whole call, or empty; failed gives an error code for single
-// records, by index (AWS uses ServiceUnavailableException and InternalFailure). It
-// may be called by many calls at a time, and takes as long as the call is to take.
+// Fault injects faults into calls, for tests. call is the error code of the whole
+// call, or empty; failed maps the index of a record to its error code (AWS uses
+// ServiceUnavailableException and InternalFailure). It may be called concurrently
+// and may block to delay the call.
 type Fault func(stream string, records [][]byte) (call string, failed map[int]string)
 
 // Options describes the endpoint.
 type Options struct {
 	Addr     string // host:port to serve on; loopback only
-	StateDir string // of records that are not delivered yet; one endpoint at a time uses it
+	StateDir string // of undelivered records; used by one endpoint at a time
 	Streams  []Stream
 	Bucket   Putter
 
-	// MaxBacklog bounds the bytes of one stream that are not delivered yet. Above
-	// it records are refused, as AWS does above its quota. 0 means 1 GiB.
+	// MaxBacklog limits the undelivered bytes of one stream. Above it records are
+	// rejected, as AWS does above its quota. 0 means 1 GiB.
 	MaxBacklog int64
 
-	// RetryFirst and RetryMost bound the pause before a delivery is tried again;
-	// 0 means 100 ms and 5 s.
+	// RetryFirst and RetryMost limit the pause before a delivery is retried; 0
+	// means 100 ms and 5 s.
 	RetryFirst, RetryMost time.Duration
 
-	Fault Fault        // nil: nothing goes wrong
+	Fault Fault        // nil: no faults
 	Log   *slog.Logger // nil discards it
 }
 
@@ -94,12 +94,12 @@ func (o Options) complete() (Options, error) {
 		errs = append(errs, awsjson.CheckLoopback(o.Addr))
 	}
 	if o.StateDir == "" || o.Bucket == nil || len(o.Streams) == 0 {
-		errs = append(errs, errors.New("a state folder, a bucket and a delivery stream are needed"))
+		errs = append(errs, errors.New("a state directory, a bucket and a delivery stream are required"))
 	}
 	o.Streams = slices.Clone(o.Streams)
 	for i, s := range o.Streams {
 		if !namePattern.MatchString(s.Name) {
-			errs = append(errs, fmt.Errorf("delivery stream %q has no proper name", s.Name))
+			errs = append(errs, fmt.Errorf("delivery stream name %q is invalid", s.Name))
 		}
 		if s.BufferBytes <= 0 || s.BufferEvery < 0 {
 			errs = append(errs, fmt.Errorf("delivery stream %s has no buffer", s.Name))

@@ -13,15 +13,15 @@ const (
 	maxPrefix = 512 // characters, after evaluation
 
 	errorType     = "!{firehose:error-output-type}"
-	unreadable    = "processing-failed" // what errorType becomes
+	unreadable    = "processing-failed" // replaces !{firehose:error-output-type}
 	defaultSuffix = "!{timestamp:yyyy/MM/dd/HH/}"
 )
 
 // expression is !{namespace:value}.
 var expression = regexp.MustCompile(`!\{([^:{}]*):([^{}]*)\}`)
 
-// completePrefixes holds the prefixes of s against AWS's rules and fills in what
-// AWS adds.
+// completePrefixes checks the prefixes of s against AWS's rules and adds the parts
+// that AWS adds.
 func completePrefixes(s Stream) (Stream, error) {
 	hasExpression := expression.MatchString(s.Prefix)
 	switch {
@@ -71,12 +71,13 @@ func evaluate(prefix string, at time.Time) (text string, err error) {
 	return text, err
 }
 
-// layouts are the patterns of Java's DateTimeFormatter that are supported, and
-// Go's for the same.
+// layouts are the supported patterns of Java's DateTimeFormatter, and Go's
+// equivalents.
 var layouts = map[string]string{"yyyy": "2006", "MM": "01", "dd": "02", "HH": "15", "mm": "04", "ss": "05"}
 
-// formatTime formats a time by a pattern of Java's DateTimeFormatter. What is in
-// single quotes is taken as it is; two of them are one, there and elsewhere.
+// formatTime formats a time by a pattern of Java's DateTimeFormatter. Text in
+// single quotes is literal; two single quotes are one, inside and outside of
+// quotes.
 func formatTime(pattern string, at time.Time) (string, error) {
 	var out strings.Builder
 	quoted := false
@@ -103,7 +104,7 @@ func formatTime(pattern string, at time.Time) (string, error) {
 		runes = runes[n:]
 	}
 	if quoted {
-		return "", fmt.Errorf("a quotation in %q has no end", pattern)
+		return "", fmt.Errorf("the quotation in %q is not closed", pattern)
 	}
 	return out.String(), nil
 }

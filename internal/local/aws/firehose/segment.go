@@ -16,10 +16,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// A segment is a file of records that become one object. Its name says when its
-// first record arrived and ends in random digits, so the key of the object is
-// known before the file is complete: a delivery that is repeated after a crash
-// replaces the object by itself.
+// A segment is a file of records that become one object. Its name has the arrival
+// time of its first record and ends in random digits, so the key of the object is
+// known before the file is complete: a delivery repeated after a crash replaces the
+// object by an identical one.
 type segment struct {
 	path    string
 	arrived time.Time
@@ -31,8 +31,8 @@ type segment struct {
 
 const segmentSuffix = ".records"
 
-// frame precedes a record: its length, and the CRC-32 of the length and the
-// record. (With the length in it, a file that ends in zeros after a power loss
+// frame precedes a record: its length, and the CRC-32 of the length and the record.
+// (The CRC includes the length so that a file that ends in zeros after a power loss
 // does not read as empty records.)
 const frame = 8
 
@@ -56,7 +56,7 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// segments are those that an earlier process left behind, oldest first.
+// segments returns the segments left by an earlier process, oldest first.
 func segments(dir string) ([]*segment, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -68,7 +68,7 @@ func segments(dir string) ([]*segment, error) {
 		stamp, id, cut := strings.Cut(name, "-")
 		nanos, err := strconv.ParseInt(stamp, 10, 64)
 		if !ok || !cut || err != nil {
-			return nil, fmt.Errorf("%s is no file of records", filepath.Join(dir, e.Name()))
+			return nil, fmt.Errorf("%s is not a file of records", filepath.Join(dir, e.Name()))
 		}
 		info, err := e.Info()
 		if err != nil {
@@ -82,7 +82,7 @@ func segments(dir string) ([]*segment, error) {
 	return out, nil
 }
 
-// append writes records, all or a part of them; they are safe after sync.
+// append writes records, all or a part of them; they are durable after sync.
 func (s *segment) append(records [][]byte) error {
 	var buf []byte
 	for _, r := range records {
@@ -109,9 +109,9 @@ func (s *segment) seal() error {
 	return err
 }
 
-// copy writes the records of a sealed segment one after the other, each with the
-// delimiter behind it. rest is what cannot be read: in a file that a crash cut
-// short, the end, which nobody was told to be safe.
+// copy writes the records of a sealed segment in order, each followed by the
+// delimiter. rest is the unreadable part: in a file truncated by a crash, the end,
+// which was never acknowledged.
 func (s *segment) copy(w io.Writer, delimiter string) (records int, rest []byte, err error) {
 	data, err := os.ReadFile(s.path) // no larger than a buffer and the puts that filled it
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *segment) copy(w io.Writer, delimiter string) (records int, rest []byte,
 	return records, nil, nil
 }
 
-// unframe takes the first record off data.
+// unframe removes the first record from data.
 func unframe(data []byte) (record, after []byte, ok bool) {
 	if len(data) < frame {
 		return nil, nil, false
@@ -147,8 +147,7 @@ func unframe(data []byte) (record, after []byte, ok bool) {
 	return record, data[frame+n:], checksum(data[:4], record) == binary.BigEndian.Uint32(data[4:])
 }
 
-// key is the object that the segment becomes under a prefix that has been
-// checked.
+// key returns the key of the segment's object under a validated prefix.
 func (s *segment) key(stream, prefix string) string {
 	folder, _ := evaluate(prefix, s.arrived)
 	return fmt.Sprintf("%s%s-1-%s-%s.gz", folder, stream, s.arrived.UTC().Format("2006-01-02-15-04-05"), s.id)

@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
-// flushTimeout bounds the deliveries that a shutdown waits for. What is left
-// stays in the state folder.
+// flushTimeout limits the deliveries during a shutdown. Remaining records stay in
+// the state directory.
 const flushTimeout = 15 * time.Second
 
 // Server is the endpoint.
@@ -24,13 +24,13 @@ type Server struct {
 	queues  map[string]*queue
 
 	stopWriting, stopDelivering context.CancelFunc
-	writing                     context.Context // done once no more records are taken
+	writing                     context.Context // done once no more records are accepted
 	writers, deliverers         sync.WaitGroup
 }
 
-// New opens the state folder and starts to deliver what an earlier endpoint has
-// left there. Close it, also when Run is never called. It fails when another
-// endpoint uses the folder.
+// New opens the state directory and starts to deliver the records left by an
+// earlier endpoint. Call Close even if Run is never called. It returns an error if
+// another endpoint uses the directory.
 func New(o Options) (*Server, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -45,7 +45,7 @@ func New(o Options) (*Server, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("use the state folder of the local Firehose: %w", err)
+		return nil, fmt.Errorf("use the state directory of the local Firehose: %w", err)
 	}
 	s := &Server{options: o, lock: lock, queues: map[string]*queue{}}
 	var delivering context.Context
@@ -93,8 +93,8 @@ func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	return errors.Join(err, s.Close())
 }
 
-// Close takes no more records, delivers what it has, as long as that takes no
-// more than a few seconds, and gives the state folder free.
+// Close stops accepting records, delivers the buffered ones for at most a few
+// seconds, and releases the state directory.
 func (s *Server) Close() error {
 	s.stopWriting()
 	s.writers.Wait()
@@ -106,16 +106,16 @@ func (s *Server) Close() error {
 	select {
 	case <-delivered:
 	case <-time.After(flushTimeout):
-		s.options.Log.Warn("some records are not delivered yet; the next start does it")
+		s.options.Log.Warn("some records are not delivered yet; they are delivered at the next start")
 	}
 	s.stopDelivering()
 	<-delivered
 	return unlock(s.lock)
 }
 
-// unlock gives a lock free, once or more often. Closing the file alone would not:
-// a child that this process forks at the moment has a copy of it until it
-// executes its program.
+// unlock releases a lock; it may be called repeatedly. Closing the file alone is
+// not enough: a child that this process is forking has a copy of it until it calls
+// exec.
 func unlock(lock *os.File) error {
 	syscall.Flock(int(lock.Fd()), syscall.LOCK_UN) //nolint:errcheck // closed already
 	if err := lock.Close(); !errors.Is(err, os.ErrClosed) {
@@ -124,7 +124,7 @@ func unlock(lock *os.File) error {
 	return nil
 }
 
-// line is the segments that wait to be delivered.
+// line is the queue of segments to deliver.
 type line struct {
 	mu      sync.Mutex
 	waiting []*segment
@@ -153,7 +153,7 @@ func (l *line) close() {
 	l.signal()
 }
 
-// next waits for a segment; false when there will be no more.
+// next waits for a segment; it returns false when no more will follow.
 func (l *line) next() (*segment, bool) {
 	for {
 		l.mu.Lock()

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// StreamStatus is how a delivery stream does.
+// StreamStatus is the state of a delivery stream.
 type StreamStatus struct {
 	Stream       string
 	BacklogBytes int64     // on disk, not delivered yet
 	Objects      int64     // delivered since the start
 	Records      int64     // delivered since the start
-	Failures     int64     // failed attempts at the object whose turn it is
-	WaitingSince time.Time // arrival of that object's first record, when there are failures
+	Failures     int64     // failed attempts for the current object
+	WaitingSince time.Time // arrival of that object's first record, if there are failures
 	LastError    string    // of those failures
 }
 
-// Status is that of all streams, by name.
+// Status returns the state of all streams by name.
 func (s *Server) Status() []StreamStatus {
 	out := []StreamStatus{}
 	for _, q := range s.queues {

@@ -17,16 +17,16 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
-// queue is one delivery stream at work: a writer that makes records safe, many
-// puts with one sync, and a deliverer that turns sealed segments into objects,
-// one after the other.
+// queue is one running delivery stream: a writer that makes records durable, many
+// puts per sync, and a deliverer that turns sealed segments into objects, one by
+// one.
 type queue struct {
 	stream  Stream
 	options Options
 	dir     string
 
 	puts    chan put
-	backlog atomic.Int64 // bytes of files that are not delivered yet
+	backlog atomic.Int64 // bytes of undelivered files
 
 	mu     sync.Mutex
 	status StreamStatus
@@ -37,10 +37,10 @@ type put struct {
 	done    chan error
 }
 
-// errFull is the answer above the limit of the backlog.
-var errFull = awsjson.Refuse(awsjson.ServiceUnavailable, "the delivery stream has too much to deliver; try again later")
+// errFull is the response above the backlog limit.
+var errFull = awsjson.Refuse(awsjson.ServiceUnavailable, "the backlog of the delivery stream is full; try again later")
 
-// openQueue takes up what an earlier process has left behind.
+// openQueue opens a queue with the segments left by an earlier process.
 func openQueue(o Options, s Stream) (*queue, []*segment, error) {
 	q := &queue{stream: s, options: o, dir: filepath.Join(o.StateDir, s.Name), puts: make(chan put)}
 	if err := os.MkdirAll(q.dir, 0o700); err != nil {
@@ -53,7 +53,7 @@ func openQueue(o Options, s Stream) (*queue, []*segment, error) {
 	return q, left, err
 }
 
-// put makes records safe.
+// put makes records durable.
 func (q *queue) put(ctx context.Context, records [][]byte) error {
 	if len(records) == 0 {
 		return nil
@@ -70,7 +70,7 @@ func (q *queue) put(ctx context.Context, records [][]byte) error {
 	}
 }
 
-// write is the writer. When ctx ends it seals what it has and returns.
+// write is the writer. When ctx ends it seals the current segment and returns.
 func (q *queue) write(ctx context.Context, sealed func(*segment)) {
 	var open *segment
 	flush := time.NewTimer(time.Hour)
@@ -102,7 +102,7 @@ func (q *queue) write(ctx context.Context, sealed func(*segment)) {
 			}
 			if err != nil {
 				q.options.Log.Error("write records", "stream", q.stream.Name, "error", err)
-				seal() // what is torn ends this file
+				seal() // a torn write ends this file
 				continue
 			}
 			if fresh {
@@ -156,8 +156,8 @@ func (q *queue) append(open **segment, batch []put) (err error) {
 	return (*open).sync()
 }
 
-// deliver turns a segment into an object. It tries until it succeeds or ctx
-// ends; the segment stays where it is until then.
+// deliver turns a segment into an object. It retries until it succeeds or ctx ends;
+// until then the segment stays on disk.
 func (q *queue) deliver(ctx context.Context, s *segment) error {
 	pause := q.options.RetryFirst
 	for {
@@ -166,7 +166,7 @@ func (q *queue) deliver(ctx context.Context, s *segment) error {
 			return nil
 		}
 		q.failed(s, err)
-		q.options.Log.Warn("delivery failed; it is tried again", "stream", q.stream.Name, "error", err)
+		q.options.Log.Warn("delivery failed, retrying", "stream", q.stream.Name, "error", err)
 		select {
 		case <-ctx.Done():
 			return err
@@ -193,7 +193,7 @@ func (q *queue) deliverOnce(ctx context.Context, s *segment) error {
 	}
 	if len(rest) > 0 {
 		if err := q.setAside(ctx, s, rest); err != nil {
-			return fmt.Errorf("put what cannot be read: %w", err)
+			return fmt.Errorf("put the unreadable data: %w", err)
 		}
 	}
 	if err := os.Remove(s.path); err != nil {
@@ -214,7 +214,7 @@ type failure struct {
 	RawData                []byte `json:"rawData"`
 }
 
-// setAside keeps the end of a segment that cannot be read under the error prefix.
+// setAside writes the unreadable end of a segment under the error prefix.
 func (q *queue) setAside(ctx context.Context, s *segment, rest []byte) error {
 	q.options.Log.Warn("the end of a file of records cannot be read", "stream", q.stream.Name, "bytes", len(rest))
 	var object bytes.Buffer

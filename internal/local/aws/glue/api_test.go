@@ -52,7 +52,7 @@ func TestGetJobRuns_pages_newest_first_while_runs_start(t *testing.T) {
 		for _, r := range page.JobRuns {
 			got = append(got, *r.Id)
 		}
-		start() // moves nothing that is still to be listed
+		start() // does not move the remaining runs
 	}
 	require.Equal(t, []int{3, 3, 1}, sizes)
 	require.Equal(t, expected, got)
@@ -97,7 +97,7 @@ func TestAPI_answers_with_the_errors_of_AWS(t *testing.T) {
 			_, err := c.GetJobRuns(ctx, &awsglue.GetJobRunsInput{JobName: name, NextToken: aws.String("x")})
 			return err
 		}, &types.InvalidInputException{}},
-		"a negative time-out": {func(ctx context.Context) error {
+		"a negative timeout": {func(ctx context.Context) error {
 			_, err := c.StartJobRun(ctx, &awsglue.StartJobRunInput{JobName: name, Timeout: aws.Int32(-1)})
 			return err
 		}, &types.InvalidInputException{}},
@@ -113,7 +113,7 @@ func TestAPI_answers_with_the_errors_of_AWS(t *testing.T) {
 			_, err := c.StartJobRun(ctx, &awsglue.StartJobRunInput{JobName: name, Arguments: map[string]string{"--a": strings.Repeat("x", 2<<20)}})
 			return err
 		}, &types.InvalidInputException{}},
-		"an operation that is left out": {func(ctx context.Context) error {
+		"an unsupported operation": {func(ctx context.Context) error {
 			_, err := c.GetTables(ctx, &awsglue.GetTablesInput{DatabaseName: aws.String("d")})
 			return err
 		}, &smithy.GenericAPIError{Code: "UnknownOperationException"}},
@@ -154,9 +154,9 @@ func TestAPI_lets_no_web_page_in(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{})
 	for what, change := range map[string]func(*http.Request){
-		"a form":             func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
-		"a name made to fit": func(r *http.Request) { r.Host = "evil.example:80" },
-		"a GET":              func(r *http.Request) { r.Method = http.MethodGet },
+		"a form":               func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
+		"a name padded to fit": func(r *http.Request) { r.Host = "evil.example:80" },
+		"a GET":                func(r *http.Request) { r.Method = http.MethodGet },
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.URL(), strings.NewReader(`{"JobName":"recflow-train"}`))
 		require.NoError(t, err)

@@ -21,7 +21,7 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/glue"
 )
 
-// endpointVariable makes this test binary an endpoint: its options, as JSON.
+// endpointVariable makes this test binary run an endpoint: its options, as JSON.
 const endpointVariable = "GLUE_TEST_ENDPOINT"
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"))
 }
 
-// serve is what `recflow local glue` does. It prints the address when ready.
+// serve does what `recflow local glue` does. It prints the address when ready.
 func serve(options string) error {
 	var o glue.Options
 	if err := json.Unmarshal([]byte(options), &o); err != nil {
@@ -53,8 +53,8 @@ func serve(options string) error {
 	return s.Run(ctx, func(addr string) { fmt.Println(addr) })
 }
 
-// script is the job of these tests: it does what its argument --do says, once it
-// has created the file "running" in the folder of the run.
+// script is the job of these tests: after creating the file "running" in the run's
+// directory it performs the action of its argument --do.
 const script = `
 import os, signal, subprocess, sys, time
 a = dict(zip(sys.argv[1::2], sys.argv[2::2]))
@@ -120,7 +120,7 @@ func await(t *testing.T, c *awsclient.Glue, id string, states ...glue.State) aws
 	return r
 }
 
-// kill is kill -9, counted. The process must be there.
+// kill sends a counted SIGKILL. The process must exist.
 func kill(t *testing.T, faults *harnesstest.Faults, what string, pid int) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), what)
@@ -148,11 +148,11 @@ func awaitPid(t *testing.T, o glue.Options, id, file string) int {
 	return pid
 }
 
-// requireGone waits until a process has ended. A zombie counts as ended: a
-// container may have nobody who collects orphans.
+// requireGone waits until a process has ended. A zombie counts as ended: in a
+// container there may be no process that reaps orphans.
 func requireGone(t *testing.T, pid int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return !alive(pid) }, patience, 5*time.Millisecond, "process %d is left", pid)
+	require.Eventually(t, func() bool { return !alive(pid) }, patience, 5*time.Millisecond, "process %d still exists", pid)
 }
 
 func alive(pid int) bool {

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	maxPage     = 200       // runs in one answer, AWS's limit and default
-	maxStops    = 25        // ids in one BatchStopJobRun, AWS's limit
-	maxArgument = 100 << 10 // bytes of a name or value; Linux takes 128 KiB
+	maxPage     = 200       // runs per response, AWS's limit and default
+	maxStops    = 25        // IDs per BatchStopJobRun call, AWS's limit
+	maxArgument = 100 << 10 // bytes of a name or value; the Linux limit is 128 KiB
 )
 
 func (s *Server) startJobRun(in startJobRunInput) (startJobRunOutput, error) {
@@ -68,8 +68,8 @@ func (s *Server) getJobRun(in getJobRunInput) (getJobRunOutput, error) {
 	return getJobRunOutput{JobRun: r.shape(now())}, nil
 }
 
-// getJobRuns pages by the id of the last run of a page, so that runs that start
-// in between move nothing.
+// getJobRuns pages by the ID of the last run of a page, so that runs started
+// between pages do not move the others.
 func (s *Server) getJobRuns(in getJobRunsInput) (getJobRunsOutput, error) {
 	var none getJobRunsOutput
 	if err := s.checkJob(in.JobName); err != nil {
@@ -88,7 +88,7 @@ func (s *Server) getJobRuns(in getJobRunsInput) (getJobRunsOutput, error) {
 		last, err := base64.URLEncoding.DecodeString(in.NextToken)
 		end = slices.IndexFunc(s.runs, func(r *run) bool { return r.ID == string(last) })
 		if err != nil || end < 0 {
-			return none, refuse(invalidInput, "NextToken is not one of ours")
+			return none, refuse(invalidInput, "NextToken is invalid")
 		}
 	}
 	at, out := now(), getJobRunsOutput{JobRuns: []jobRun{}}
@@ -157,7 +157,7 @@ func (s *Server) checkJob(name string) error {
 func checkArguments(arguments map[string]string) error {
 	for name, value := range arguments {
 		if name == "" || strings.ContainsRune(name+value, 0) {
-			return refuse(invalidInput, "argument %q has no name, or holds a zero byte", name)
+			return refuse(invalidInput, "argument %q has no name, or contains a zero byte", name)
 		}
 		if max(len(name), len(value)) > maxArgument {
 			return refuse(invalidInput, "an argument is longer than %d bytes", maxArgument)

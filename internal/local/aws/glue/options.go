@@ -12,15 +12,16 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
-// maxTimeout is AWS's limit on a job's time-out.
+// maxTimeout is AWS's limit on a job's timeout.
 const maxTimeout = 7 * 24 * time.Hour
 
-// Options says what the endpoint runs, and where.
+// Options configures the endpoint and its job.
 type Options struct {
-	// Addr is host:port on a loopback address; port 0 picks a free one.
+	// Addr is host:port on a loopback address; port 0 chooses a free one.
 	Addr string
 
-	// StateDir holds the records and logs of runs. One endpoint at a time uses it.
+	// StateDir contains the records and logs of runs. It is used by one endpoint at
+	// a time.
 	StateDir string
 
 	// Python is the interpreter and Script the job's entry point.
@@ -29,55 +30,55 @@ type Options struct {
 	// Env is added to the environment of this process for the job, as NAME=value.
 	Env []string
 
-	// Job is the one job definition.
+	// Job is the only job definition.
 	Job Job
 
 	// Grace is how long a job has between SIGTERM and SIGKILL; 0 means 10 s.
 	Grace time.Duration
 
-	// MaxLog bounds the kept output of one run in bytes; 0 means 64 MiB. Of a
-	// longer output the end is kept.
+	// MaxLog limits the stored output of a run in bytes; 0 means 64 MiB. Of longer
+	// output the end is kept.
 	MaxLog int64
 
-	// Log receives what happens to runs; nil discards it.
+	// Log receives changes of runs; nil discards them.
 	Log *slog.Logger
 }
 
-// Job is what AWS calls a job definition.
+// Job is a job definition.
 type Job struct {
 	Name string
 
-	// MaxConcurrentRuns bounds the runs that are not over; 0 means 1, as on AWS.
+	// MaxConcurrentRuns limits the unfinished runs; 0 means 1, as on AWS.
 	MaxConcurrentRuns int
 
-	// Timeout ends a run that takes longer; 0 means 8 h, as on Glue 5. Glue counts
+	// Timeout stops a run that takes longer; 0 means 8 h, as on Glue 5. Glue counts
 	// in minutes; shorter times are for tests.
 	Timeout time.Duration
 
-	// DefaultArguments apply where a run does not give its own. Names include the
-	// two dashes.
+	// DefaultArguments apply unless the run sets them. Names include the two
+	// dashes.
 	DefaultArguments map[string]string
 }
 
-// complete checks o, reporting every mistake at once, and fills in defaults.
+// complete validates o, reporting all mistakes at once, and sets defaults.
 func (o Options) complete() (Options, error) {
 	var errs []error
 	if o.StateDir == "" {
-		errs = append(errs, errors.New("the state folder is not given"))
+		errs = append(errs, errors.New("the state directory is not set"))
 	}
 	if o.Python == "" {
-		errs = append(errs, errors.New("the Python interpreter is not given"))
+		errs = append(errs, errors.New("the Python interpreter is not set"))
 	}
 	if o.Job.Name == "" {
 		errs = append(errs, errors.New("the job has no name"))
 	}
 	if o.Job.MaxConcurrentRuns < 0 || o.Job.Timeout < 0 || o.Job.Timeout > maxTimeout {
-		errs = append(errs, fmt.Errorf("the job's limits are out of range: %d runs, time-out %s", o.Job.MaxConcurrentRuns, o.Job.Timeout))
+		errs = append(errs, fmt.Errorf("the job's limits are out of range: %d runs, timeout %s", o.Job.MaxConcurrentRuns, o.Job.Timeout))
 	}
 	if o.Addr != "" {
 		errs = append(errs, awsjson.CheckLoopback(o.Addr))
 	}
-	// Jobs run in another folder than this process.
+	// Jobs run in another directory than this process.
 	for _, path := range []*string{&o.StateDir, &o.Script} {
 		var err error
 		*path, err = filepath.Abs(*path)

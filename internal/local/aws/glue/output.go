@@ -13,33 +13,33 @@ import (
 const (
 	errorPrefix = "RECFLOW_ERROR "
 	tailBytes   = 64 << 10 // of the output that are searched for the reason
-	tailLines   = 20       // of the output that stand for a reason
+	tailLines   = 20       // of the output that serve as a reason
 	maxMessage  = 4 << 10  // bytes of an error message
 )
 
-// failure says why a job ended with a status other than 0. A shell reports a
-// signal as 128 + its number, so a job that exits with such a status by itself
-// is described as killed.
+// failure returns why a job ended with a status other than 0. A shell reports a
+// signal as 128 + its number, so a job that exits with such a status itself is
+// reported as killed.
 func failure(dir string, status int) string {
-	reason, said := reasonIn(dir)
+	reason, reported := reasonIn(dir)
 	if signal := syscall.Signal(status - 128); signal > 0 && signal <= 64 {
 		return bounded(fmt.Sprintf("the job was ended by signal %d (%s)", int(signal), signal), reason)
 	}
-	if said {
+	if reported {
 		return bounded(reason, "")
 	}
 	return bounded(fmt.Sprintf("the job ended with exit status %d", status), reason)
 }
 
-// vanished says that a job's process is gone without an exit status.
+// vanished is the reason of a run whose process is gone without an exit status.
 func vanished(dir string) string {
 	reason, _ := reasonIn(dir)
 	return bounded("the job's process is gone and left no exit status: it was killed, or the machine was restarted", reason)
 }
 
-// reasonIn returns what the job itself said last: its last RECFLOW_ERROR line
-// (said), else its last lines.
-func reasonIn(dir string) (reason string, said bool) {
+// reasonIn returns the job's own reason: its last RECFLOW_ERROR line (reported is
+// true), or its last lines.
+func reasonIn(dir string) (reason string, reported bool) {
 	tail, err := readTail(filepath.Join(dir, outputFile), tailBytes)
 	if err != nil {
 		return "", false
@@ -53,8 +53,8 @@ func reasonIn(dir string) (reason string, said bool) {
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n"), false
 }
 
-// bounded joins what is known and the output that explains it. Of an output that
-// is too long the end is kept, of a message the beginning.
+// bounded joins the known reason and the output that explains it. It truncates
+// output at its start and a message at its end.
 func bounded(message, output string) string {
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage], "")
@@ -79,12 +79,13 @@ func readTail(path string, n int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Its own bound: a job that goes on writing must not keep us reading.
+	// A separate limit: a job that keeps writing must not keep this function
+	// reading.
 	return io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-n), n))
 }
 
-// trimOutput cuts a log over limit bytes down to its last half. The job appends,
-// so it goes on behind what is kept; what it writes during the cut may be lost.
+// trimOutput truncates a log of more than limit bytes to its second half. The job
+// appends to it; output written during the truncation may be lost.
 func trimOutput(dir string, limit int64) error {
 	path := filepath.Join(dir, outputFile)
 	info, err := os.Stat(path)

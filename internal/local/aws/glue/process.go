@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Files that a run's process keeps in its folder.
+// Files of a run's process in its directory.
 const (
 	outputFile = "output.log"
 	exitFile   = "exit"
@@ -27,7 +27,7 @@ const (
 	pidPatience = 5 * time.Second
 )
 
-// wrapper runs the job and outlives it; see the comments inside.
+// wrapper is the shell script that runs the job; it exits after the job.
 //
 //go:embed wrapper.sh
 var wrapper string
@@ -35,11 +35,11 @@ var wrapper string
 // process is a job's process group, led by the wrapper.
 type process struct {
 	pid  int           // of the wrapper, and of its group
-	done chan struct{} // closed when the wrapper is gone
+	done chan struct{} // closed when the wrapper has exited
 }
 
-// spawn starts argv in dir under the wrapper, in a session of its own so that
-// neither the terminal nor the end of this process reaches it.
+// spawn starts argv in dir under the wrapper, in its own session so that neither
+// the terminal nor the exit of this process affects it.
 func spawn(dir string, argv, env []string) (*process, error) {
 	output, err := os.OpenFile(filepath.Join(dir, outputFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -60,9 +60,9 @@ func spawn(dir string, argv, env []string) (*process, error) {
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.ExtraFiles = []*os.File{lock} // descriptor 3
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	// PWD follows Dir. The scratch files of Python, Spark and its JVM stay in the
-	// run's folder, which is cleared even when the job is killed. The job names its log
-	// in errors that only the log explains.
+	// PWD follows Dir. The temporary files of Python, Spark and its JVM are in the
+	// run's directory, which is removed even if the job is killed. The job names
+	// its log in errors that only the log explains.
 	cmd.Env = append(cmd.Environ(), "PYTHONUNBUFFERED=1", "RECFLOW_JOB_LOG="+output.Name(),
 		"TMPDIR="+temp, "SPARK_LOCAL_DIRS="+temp, `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=`+temp+`"`)
 	cmd.Env = append(cmd.Env, env...)
@@ -71,14 +71,14 @@ func spawn(dir string, argv, env []string) (*process, error) {
 	}
 	p := &process{pid: cmd.Process.Pid, done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // its status says nothing: the wrapper ends by killing its group
+		_ = cmd.Wait() // its status is irrelevant: the wrapper ends by killing its group
 		close(p.done)
 	}()
 	return p, nil
 }
 
-// adopt takes up the process that an earlier endpoint started in dir. It returns
-// nil when there is none any more.
+// adopt returns the process that an earlier endpoint started in dir, or nil if it
+// has ended.
 func adopt(dir string) (*process, error) {
 	p := &process{done: make(chan struct{})}
 	for waited := time.Duration(0); ; waited += adoptedPoll {
@@ -90,19 +90,19 @@ func adopt(dir string) (*process, error) {
 		if !errors.Is(err, errLocked) {
 			return nil, err
 		}
-		// The wrapper writes its id first thing. While it or the job holds the lock,
-		// the group exists and its id cannot be another's.
+		// The wrapper writes its ID first. While it or the job holds the lock, the
+		// group exists and its ID cannot have been reused.
 		if p.pid, err = readNumber(filepath.Join(dir, pidFile)); err == nil && p.pid > 1 {
 			break
 		}
 		if waited > pidPatience {
-			return nil, fmt.Errorf("a job runs in %s, but which process it is cannot be told: %w", dir, err)
+			return nil, fmt.Errorf("a job runs in %s, but its process ID is unknown: %w", dir, err)
 		}
 		time.Sleep(adoptedPoll)
 	}
 	go func() {
 		defer close(p.done)
-		for range time.Tick(adoptedPoll) { // not our child: its end is the lock's release
+		for range time.Tick(adoptedPoll) { // not our child: the lock is released when it ends
 			lock, err := tryLock(filepath.Join(dir, lockFile))
 			if err == nil {
 				lock.Close()
@@ -116,11 +116,11 @@ func adopt(dir string) (*process, error) {
 }
 
 // terminate ends the whole group: SIGTERM, then SIGKILL after grace. The wrapper
-// survives SIGTERM until the job has gone. A signal that arrives while the shell
-// is turning into the job is lost; SIGKILL makes up for it.
+// survives SIGTERM until the job has exited. A signal that arrives before the shell
+// has started the job is lost; SIGKILL then ends it.
 func (p *process) terminate(grace time.Duration) {
 	select {
-	case <-p.done: // the id may be another's by now
+	case <-p.done: // the ID may have been reused
 		return
 	default:
 	}
@@ -135,11 +135,11 @@ func (p *process) terminate(grace time.Duration) {
 	}
 }
 
-// killRest ends what outlived a wrapper that was killed alone.
+// killRest kills the processes that outlived a wrapper that was killed alone.
 func (p *process) killRest() { syscall.Kill(-p.pid, syscall.SIGKILL) }
 
-// exitStatus returns the job's exit status, and when the job ended. There is none
-// when the wrapper was killed, or never got to run the job.
+// exitStatus returns the job's exit status and when the job ended. There is none if
+// the wrapper was killed, or never started the job.
 func exitStatus(dir string) (status int, ended time.Time, err error) {
 	path := filepath.Join(dir, exitFile)
 	if status, err = readNumber(path); err != nil {
@@ -166,8 +166,8 @@ func readNumber(path string) (int, error) {
 
 var errLocked = errors.New("locked by another process")
 
-// tryLock locks a file until the returned handle and every copy of it that a
-// child has are closed. errLocked when someone else has it.
+// tryLock locks a file until the returned handle and all copies inherited by
+// children are closed. It returns errLocked if another process has the lock.
 func tryLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// State is where a run is in its life, in Glue's words.
+// State is the state of a run, in Glue's terms.
 type State string
 
 // The states that this endpoint uses.
@@ -27,7 +27,7 @@ func (s State) over() bool {
 	return s == Stopped || s == Succeeded || s == Failed || s == TimedOut
 }
 
-// record is what is known of a run, and what run.json holds.
+// record is the state of a run as stored in run.json.
 type record struct {
 	ID        string            `json:"id"`
 	Job       string            `json:"job"`
@@ -40,22 +40,21 @@ type record struct {
 	Message   string            `json:"message,omitempty"`
 
 	// Ending is the final state of a run that is being stopped, and Reason its
-	// message: decided when stopping begins, so that a restart cannot change it.
+	// message: set when stopping begins, so that a restart cannot change it.
 	Ending State  `json:"ending,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
 const recordFile = "run.json"
 
-// save replaces the record in dir: after a crash there is the old or the new one,
-// never a part.
+// save replaces the record in dir atomically.
 func (r *record) save(dir string) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
 	if err := writeAtomically(filepath.Join(dir, recordFile), append(data, '\n')); err != nil {
-		return fmt.Errorf("keep the record of run %s: %w", r.ID, err)
+		return fmt.Errorf("write the record of run %s: %w", r.ID, err)
 	}
 	return nil
 }
@@ -92,7 +91,7 @@ func writeAtomically(path string, data []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// syncDir makes names that were added to dir survive a power loss.
+// syncDir makes new names in dir durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

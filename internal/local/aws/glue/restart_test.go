@@ -81,7 +81,7 @@ func TestRestart_takes_up_runs_after_kill_9(t *testing.T) {
 	extra, err := c.Start(t.Context(), do("wait"))
 	require.NoError(t, err)
 	_, err = c.Start(t.Context(), do("wait"))
-	require.True(t, awsclient.ConcurrentRunsExceeded(err), "runs taken up count: %v", err)
+	require.True(t, awsclient.ConcurrentRunsExceeded(err), "adopted runs count: %v", err)
 	require.NoError(t, c.Stop(t.Context(), extra))
 
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -116,7 +116,7 @@ func TestRestart_works_out_what_ended_meanwhile(t *testing.T) {
 	kill(t, faults, "endpoint", endpoint.Process.Pid)
 	endpoint.Wait()
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	kill(t, faults, "job's group", -shells[1]) // as a machine that goes down
+	kill(t, faults, "job's group", -shells[1]) // like a machine crash
 	requireGone(t, shells[0])
 	requireGone(t, shells[1])
 
@@ -167,7 +167,7 @@ func serveInProcess(t *testing.T, o glue.Options) *awsclient.Glue {
 	}
 }
 
-// serveInProcessOfItsOwn runs an endpoint that can be killed.
+// serveInProcessOfItsOwn runs an endpoint in a child process that can be killed.
 func serveInProcessOfItsOwn(t *testing.T, o glue.Options) (*exec.Cmd, *awsclient.Glue) {
 	t.Helper()
 	o.Addr = "127.0.0.1:0"
@@ -182,7 +182,7 @@ func serveInProcessOfItsOwn(t *testing.T, o glue.Options) (*exec.Cmd, *awsclient
 	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-		if s, err := glue.New(o); err == nil { // a test that failed may have left jobs
+		if s, err := glue.New(o); err == nil { // a failed test may have left jobs
 			s.Close(context.Background())
 		}
 	})

@@ -155,7 +155,7 @@ func TestRun_never_succeeds_without_an_exit_status(t *testing.T) {
 	require.NoError(t, err)
 	job, shell := awaitPid(t, e.Options, id, "running"), awaitPid(t, e.Options, id, "pid")
 
-	kill(t, harnesstest.CountFaults(t), "shell", shell) // the one that would write it
+	kill(t, harnesstest.CountFaults(t), "shell", shell) // the wrapper, which would write it
 	r := awaitOver(t, c, id)
 	require.EqualValues(t, glue.Failed, r.State)
 	require.Contains(t, r.Message, "left no exit status")
@@ -180,7 +180,7 @@ func TestRun_times_out(t *testing.T) {
 	require.NoError(t, err)
 	r := awaitOver(t, c, id)
 	require.EqualValues(t, glue.TimedOut, r.State)
-	require.Contains(t, r.Message, "time-out of 300ms")
+	require.Contains(t, r.Message, "timeout of 300ms")
 }
 
 func TestRun_stops(t *testing.T) {
@@ -208,7 +208,7 @@ func TestRun_stops(t *testing.T) {
 			if what == "grandchild" {
 				requireGone(t, awaitPid(t, e.Options, id, "child"))
 			}
-			require.NoError(t, c.Stop(t.Context(), id), "a run that is over")
+			require.NoError(t, c.Stop(t.Context(), id), "a finished run")
 		})
 	}
 }
@@ -240,7 +240,7 @@ func TestStart_respects_MaxConcurrentRuns_in_a_race(t *testing.T) {
 				return
 			}
 			if !awsclient.ConcurrentRunsExceeded(err) || !awsclient.Retryable(err) {
-				t.Errorf("refused with %v", err)
+				t.Errorf("rejected with %v", err)
 			}
 		})
 	}
@@ -253,7 +253,7 @@ func TestStart_respects_MaxConcurrentRuns_in_a_race(t *testing.T) {
 		return true
 	})
 	_, err := c.Start(t.Context(), do("succeed"))
-	require.NoError(t, err, "a run that is over leaves room")
+	require.NoError(t, err, "a finished run leaves room")
 }
 
 func TestStart_refuses_an_unknown_job(t *testing.T) {

@@ -15,22 +15,22 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
-const keepRuns = 500 // records that survive a start of the endpoint
+const keepRuns = 500 // records kept when the endpoint starts
 
-// Server is the endpoint: it answers calls and looks after the job's processes.
+// Server is the endpoint: it answers calls and supervises the job's processes.
 type Server struct {
 	options Options
-	lock    *os.File // of the state folder
+	lock    *os.File // of the state directory
 	wg      sync.WaitGroup
 
 	mu      sync.Mutex
-	runs    []*run // in the order of their start
+	runs    []*run // by start time
 	closing bool
 }
 
-// New opens the state folder, takes up the runs that still go on and marks those
-// that do not. Close it, also when Run is never called. It fails when another
-// endpoint uses the folder.
+// New opens the state directory, adopts the runs that are still active and marks
+// the others. Call Close even if Run is never called. It returns an error if
+// another endpoint uses the directory.
 func New(o Options) (*Server, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -41,7 +41,7 @@ func New(o Options) (*Server, error) {
 	}
 	lock, err := tryLock(filepath.Join(o.StateDir, lockFile))
 	if err != nil {
-		return nil, fmt.Errorf("use the state folder of the local Glue endpoint: %w", err)
+		return nil, fmt.Errorf("use the state directory of the local Glue endpoint: %w", err)
 	}
 	s := &Server{options: o, lock: lock}
 	if err := s.restore(); err != nil {
@@ -56,13 +56,13 @@ func New(o Options) (*Server, error) {
 func (s *Server) Run(ctx context.Context, ready func(addr string)) error {
 	unbounded := context.WithoutCancel(ctx)
 	defer s.Close(unbounded)
-	// Runs are stopped first, so that whoever watches sees STOPPED and not a
-	// refused connection.
+	// Stop the runs first, so that clients see STOPPED and not a refused
+	// connection.
 	return awsjson.Serve(ctx, s.options.Addr, s.Handler(), ready, func() error { return s.Close(unbounded) })
 }
 
-// Close stops every run, records it STOPPED and gives the state folder free. When
-// ctx ends first, jobs may still run; the next endpoint takes them up.
+// Close stops every run, records it as STOPPED and releases the state directory. If
+// ctx ends first, jobs may still run; the next endpoint adopts them.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closing
@@ -97,7 +97,7 @@ func (s *Server) restore() error {
 		dir := filepath.Join(runsDir(s.options.StateDir), e.Name())
 		rec, err := loadRecord(dir)
 		if errors.Is(err, os.ErrNotExist) {
-			os.RemoveAll(dir) // the crash came before the record, so before the answer
+			os.RemoveAll(dir) // the crash came before the record was written, so before the response
 			continue
 		}
 		if err != nil {
@@ -120,7 +120,7 @@ func (s *Server) restore() error {
 	return nil
 }
 
-// find returns the run with the given id, or nil. The caller holds s.mu.
+// find returns the run with the given ID, or nil. The caller holds s.mu.
 func (s *Server) find(id string) *run {
 	for _, r := range slices.Backward(s.runs) {
 		if r.ID == id {
@@ -132,12 +132,13 @@ func (s *Server) find(id string) *run {
 
 func runsDir(state string) string { return filepath.Join(state, "runs") }
 
-// newRunID has the form of Glue's ids.
+// newRunID returns an ID in the form of Glue's.
 func newRunID() string {
 	var b [32]byte
 	rand.Read(b[:])
 	return "jr_" + hex.EncodeToString(b[:])
 }
 
-// now is the time as records keep it: what is read back equals what was written.
+// now returns the time with the precision of records, so that a time read back
+// equals the one written.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

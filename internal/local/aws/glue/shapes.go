@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Shapes of AWS's API, the members that this endpoint reads or fills. Times are
+// Shapes of AWS's API, with the members that this endpoint reads or sets. Times are
 // seconds since 1970 with a fraction, as in AWS JSON 1.1.
 
 type startJobRunInput struct {
@@ -95,7 +95,7 @@ type jobRun struct {
 
 const glueVersion = "5.0"
 
-// shape is the run as AWS shows it at the given time.
+// shape returns the run as AWS shows it at the given time.
 func (r *run) shape(at time.Time) jobRun {
 	if !r.Completed.IsZero() {
 		at = r.Completed

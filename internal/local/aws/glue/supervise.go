@@ -11,20 +11,20 @@ import (
 
 const trimEvery = time.Second
 
-// run is a run of the job and what looks after it. The record is guarded by the
+// run is a run of the job with its supervision. The record is guarded by the
 // server's mutex.
 type run struct {
 	record
 	dir  string
-	stop chan struct{} // closed when the run is to end before the job does
+	stop chan struct{} // closed when the run must end before the job does
 }
 
 func newRun(rec record, dir string) *run {
 	return &run{record: rec, dir: dir, stop: make(chan struct{})}
 }
 
-// start records a new run and begins to look after it. The caller holds s.mu and
-// has checked the limits.
+// start records a new run and starts its supervision. The caller holds s.mu and has
+// checked the limits.
 func (s *Server) start(arguments map[string]string, timeout time.Duration) (*run, error) {
 	at := now()
 	rec := record{
@@ -46,7 +46,7 @@ func (s *Server) start(arguments map[string]string, timeout time.Duration) (*run
 	return r, nil
 }
 
-// launch starts the job of a run and sees it through.
+// launch starts the job of a run and supervises it.
 func (s *Server) launch(r *run) {
 	s.mu.Lock()
 	stopped := r.State != Starting
@@ -69,20 +69,20 @@ func (s *Server) launch(r *run) {
 	s.watch(r, p)
 }
 
-// takeUp goes on with a run that an earlier endpoint started.
+// takeUp supervises a run that an earlier endpoint started.
 func (s *Server) takeUp(r *run) error {
 	if r.State.over() {
 		return nil
 	}
 	p, err := adopt(r.dir)
 	if err != nil {
-		return fmt.Errorf("take up run %s: %w", r.ID, err)
+		return fmt.Errorf("adopt run %s: %w", r.ID, err)
 	}
 	if p == nil {
 		s.finish(r, nil)
 		return nil
 	}
-	s.options.Log.Info("took up a run that goes on", "glue_run_id", r.ID)
+	s.options.Log.Info("adopted an active run", "glue_run_id", r.ID)
 	if r.State == Starting {
 		r.State = Running
 	}
@@ -93,8 +93,8 @@ func (s *Server) takeUp(r *run) error {
 	return nil
 }
 
-// watch waits for the job to end, ends it when asked to or when its time is up,
-// and records the outcome.
+// watch waits for the job to end, stops it on request or at its timeout, and
+// records the outcome.
 func (s *Server) watch(r *run, p *process) {
 	timeUp := time.NewTimer(time.Until(r.Started.Add(r.Timeout)))
 	defer timeUp.Stop()
@@ -106,22 +106,22 @@ func (s *Server) watch(r *run, p *process) {
 			over = true
 		case <-timeUp.C:
 			s.mu.Lock()
-			s.beginStop(r, TimedOut, fmt.Sprintf("the job ran longer than its time-out of %s", r.Timeout))
+			s.beginStop(r, TimedOut, fmt.Sprintf("the job exceeded its timeout of %s", r.Timeout))
 			s.mu.Unlock()
 		case <-r.stop:
 			p.terminate(s.options.Grace)
 			over = true
 		case <-trim.C:
 			if err := trimOutput(r.dir, s.options.MaxLog); err != nil {
-				s.options.Log.Warn("could not shorten a job's output", "glue_run_id", r.ID, "error", err)
+				s.options.Log.Warn("could not truncate a job's output", "glue_run_id", r.ID, "error", err)
 			}
 		}
 	}
 	s.finish(r, p)
 }
 
-// finish records how a run ended whose process is gone. p is nil when there was
-// none, or when an earlier endpoint lost it.
+// finish records the outcome of a run whose process has ended. p is nil if there
+// was none, or if an earlier endpoint lost it.
 func (s *Server) finish(r *run, p *process) {
 	status, ended, err := exitStatus(r.dir)
 	if err != nil {
@@ -150,8 +150,8 @@ func (r *run) end(state State, message string, at time.Time) {
 	r.State, r.Message, r.Completed = state, message, at.UTC().Truncate(time.Millisecond)
 }
 
-// beginStop makes a run end in the state ending, unless it is over or ends
-// already. The caller holds s.mu.
+// beginStop makes a run end in the state ending, unless it has ended or is already
+// stopping. The caller holds s.mu.
 func (s *Server) beginStop(r *run, ending State, reason string) {
 	if r.State != Starting && r.State != Running {
 		return
@@ -161,29 +161,29 @@ func (s *Server) beginStop(r *run, ending State, reason string) {
 	close(r.stop)
 }
 
-// update changes a record under the lock and keeps it.
+// update changes a record under the lock and writes it.
 func (s *Server) update(r *run, change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
 	s.keep(r)
-	s.options.Log.Info("a run changed", "glue_run_id", r.ID, "state", string(r.State))
+	s.options.Log.Info("job run changed state", "glue_run_id", r.ID, "state", string(r.State))
 	if r.State == Failed || r.State == TimedOut {
 		s.options.Log.Error("job run failed", "glue_run_id", r.ID, "state", string(r.State), "reason", r.Message, "log", filepath.Join(r.dir, outputFile))
 	}
 }
 
-// keep writes the record. Where it cannot, memory stays right and a later
-// endpoint works the outcome out again from the run's files.
+// keep writes the record. If that fails, memory stays correct and a later endpoint
+// derives the outcome from the run's files.
 func (s *Server) keep(r *run) {
 	r.Modified = now()
 	if err := r.save(r.dir); err != nil {
-		s.options.Log.Error("could not keep a run's record", "glue_run_id", r.ID, "error", err)
+		s.options.Log.Error("could not write a run's record", "glue_run_id", r.ID, "error", err)
 	}
 }
 
-// command is the job's command line: what Glue passes by itself, then the job's
-// arguments under the run's, by name.
+// command returns the job's command line: the arguments that Glue adds, then the
+// job's default arguments overridden by the run's, by name.
 func (s *Server) command(r *run) []string {
 	merged := map[string]string{}
 	for _, arguments := range []map[string]string{s.options.Job.DefaultArguments, r.Arguments} {

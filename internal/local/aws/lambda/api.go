@@ -29,9 +29,9 @@ func (e *environment) api() http.Handler {
 		e.answer(w, req, Unhandled)
 	})
 	mux.HandleFunc("POST "+version+"/init/error", func(w http.ResponseWriter, req *http.Request) {
-		said, _ := io.ReadAll(io.LimitReader(req.Body, 1<<16)) // what was read before it broke off is said
+		reason, _ := io.ReadAll(io.LimitReader(req.Body, 1<<16)) // output read before an error is used
 		select {
-		case e.failed <- said:
+		case e.failed <- reason:
 		default:
 		}
 		accept(w)
@@ -39,7 +39,7 @@ func (e *environment) api() http.Handler {
 	return mux
 }
 
-// hand gives an invocation to the process.
+// hand passes an invocation to the process.
 func (e *environment) hand(w http.ResponseWriter, inv *invocation) {
 	e.mu.Lock()
 	e.current = inv
@@ -53,14 +53,14 @@ func (e *environment) hand(w http.ResponseWriter, inv *invocation) {
 	w.Write(inv.payload) //nolint:errcheck // the process has ended; run notices
 }
 
-// answer takes the result of the invocation under way.
+// answer receives the result of the current invocation.
 func (e *environment) answer(w http.ResponseWriter, req *http.Request, functionError string) {
 	e.mu.Lock()
 	inv := e.current
 	if inv == nil || inv.id != req.PathValue("id") {
 		e.mu.Unlock()
 		w.WriteHeader(http.StatusBadRequest)
-		io.WriteString(w, `{"errorType":"InvalidRequestID","errorMessage":"no such invocation is under way"}`) //nolint:errcheck // the process has ended
+		io.WriteString(w, `{"errorType":"InvalidRequestID","errorMessage":"no such invocation is in progress"}`) //nolint:errcheck // the process has ended
 		return
 	}
 	e.current = nil
@@ -73,7 +73,7 @@ func (e *environment) answer(w http.ResponseWriter, req *http.Request, functionE
 		return
 	}
 	if err != nil {
-		inv.done <- outcome{functionError: Unhandled, result: failure("Runtime.TruncatedResponse", "the response broke off")}
+		inv.done <- outcome{functionError: Unhandled, result: failure("Runtime.TruncatedResponse", "the response ended early")}
 		return
 	}
 	accept(w)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// environment is one process and the Runtime API that only it talks to.
+// environment is one process and its Runtime API.
 type environment struct {
 	host    *Host
 	command *exec.Cmd
@@ -22,32 +22,32 @@ type environment struct {
 	began   time.Time
 
 	asked  chan struct{}    // closed at the first request for work
-	failed chan []byte      // receives what the function says of its failed start
+	failed chan []byte      // receives the function's report of a failed initialization
 	next   chan *invocation // to the process, when it asks
 	exited chan struct{}    // closed when the process has ended and its output is read
 	status error            // of the process, once it has exited
 	tail   *tail            // of what it printed
 	first  bool             // no invocation has run yet
-	took   time.Duration    // of the initialisation
+	took   time.Duration    // of the initialization
 	once   sync.Once
 
 	mu      sync.Mutex
 	current *invocation
 }
 
-// invocation is one call under way.
+// invocation is one call in progress.
 type invocation struct {
 	id       string
 	payload  []byte
 	deadline time.Time
-	done     chan outcome // holds one
+	done     chan outcome // has one element
 }
 
 type outcome struct {
 	result        []byte
 	functionError string
 	err           error
-	broken        bool // the environment cannot be used again
+	broken        bool // the environment must be discarded
 }
 
 func start(h *Host) (*environment, error) {
@@ -64,8 +64,8 @@ func start(h *Host) (*environment, error) {
 	e.command = exec.Command(h.options.Command[0], h.options.Command[1:]...)
 	e.command.Env = h.options.variables(l.Addr().String())
 	e.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// Both go through a pipe that is read to its end. A child that is left behind
-	// would hold it open; it is killed with the group.
+	// Both go through a pipe that is read to its end. A leftover child would keep
+	// it open; it is killed with the group.
 	out := &lineWriter{to: h.log, also: e.tail}
 	e.command.Stdout, e.command.Stderr = out, out
 	e.command.WaitDelay = time.Second
@@ -83,7 +83,7 @@ func start(h *Host) (*environment, error) {
 	return e, nil
 }
 
-// variables are those that Lambda sets and the function's own.
+// variables returns the variables that Lambda sets and the function's own.
 func (o Options) variables(api string) []string {
 	vars := map[string]string{
 		"AWS_LAMBDA_RUNTIME_API":          api,
@@ -108,25 +108,25 @@ func (o Options) variables(api string) []string {
 	return out
 }
 
-// initialise waits until the process asks for work.
-func (e *environment) initialise(ctx context.Context) error {
+// initialize waits until the process asks for work.
+func (e *environment) initialize(ctx context.Context) error {
 	timeout := time.NewTimer(initTimeout)
 	defer timeout.Stop()
 	select {
 	case <-e.asked:
 		e.took = time.Since(e.began)
 		return nil
-	case said := <-e.failed:
-		return fmt.Errorf("the function could not start: %s", said)
+	case reason := <-e.failed:
+		return fmt.Errorf("the function could not start: %s", reason)
 	case <-e.exited:
 		select {
-		case said := <-e.failed: // it said why before it ended
-			return fmt.Errorf("the function could not start: %s", said)
+		case reason := <-e.failed: // it reported the reason before it ended
+			return fmt.Errorf("the function could not start: %s", reason)
 		default:
-			return fmt.Errorf("the process ended (%w); it printed: %s", orExit(e.status), e.tail)
+			return fmt.Errorf("the process ended (%w); its output: %s", orExit(e.status), e.tail)
 		}
 	case <-timeout.C:
-		return fmt.Errorf("it did not ask for work within %s; it printed: %s", initTimeout, e.tail)
+		return fmt.Errorf("it did not ask for work within %s; its output: %s", initTimeout, e.tail)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -139,8 +139,8 @@ func orExit(status error) error {
 	return status
 }
 
-// run hands the invocation to the process and waits for its end. ran is false
-// when the process did not take it: it had ended, or does not ask for work any
+// run passes the invocation to the process and waits for its end. ran is false if
+// the process did not take it, because it had ended or does not ask for work any
 // more.
 func (e *environment) run(ctx context.Context, inv *invocation) (out outcome, ran bool) {
 	began := time.Now()
@@ -174,7 +174,8 @@ func (e *environment) run(ctx context.Context, inv *invocation) (out outcome, ra
 	return out, true
 }
 
-// lastWords is the outcome when the process has ended: it may have answered.
+// lastWords returns the outcome when the process has ended: it may have responded
+// before.
 func (e *environment) lastWords(inv *invocation) outcome {
 	select {
 	case out := <-inv.done:
@@ -203,14 +204,14 @@ func (e *environment) report(inv *invocation, took time.Duration, out outcome) {
 	e.host.log.printf("%s", line)
 }
 
-// kill ends the process and everything it has started.
+// kill kills the process and its children.
 func (e *environment) kill() { _ = syscall.Kill(-e.command.Process.Pid, syscall.SIGKILL) }
 
-// close ends the environment and waits until nothing of it is left.
+// close ends the environment and waits until its processes have exited.
 func (e *environment) close() {
 	e.once.Do(func() {
 		select {
-		case <-e.exited: // its number may be somebody else's by now
+		case <-e.exited: // its process ID may have been reused
 		default:
 			e.kill()
 		}

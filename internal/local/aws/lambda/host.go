@@ -13,20 +13,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// MaxPayload bounds a request and a response, in bytes.
+// MaxPayload is the maximum size of a request or a response, in bytes.
 const MaxPayload = 6 << 20
 
-// initTimeout is how long an environment may take until it asks for work.
+// initTimeout is how long an environment has until it asks for work.
 const initTimeout = 10 * time.Second
 
-// Unhandled is the function error of AWS for everything that goes wrong inside
-// a function.
+// Unhandled is AWS's function error for every failure inside a function.
 const Unhandled = "Unhandled"
 
-// ErrTooLarge says that a request is larger than MaxPayload.
+// ErrTooLarge means that a request is larger than MaxPayload.
 var ErrTooLarge = errors.New("the payload is larger than 6 MB")
 
-// errClosed says that the host was closed.
+// errClosed means that the host was closed.
 var errClosed = errors.New("the Lambda host is closed")
 
 // Options describes one function.
@@ -36,16 +35,16 @@ type Options struct {
 	Env     map[string]string // of the function
 
 	Timeout         time.Duration // of an invocation; 0 means 3 s
-	MaxEnvironments int           // at one time; 0 means 1
-	MemoryMB        int           // that the function is told; 0 means 512
+	MaxEnvironments int           // concurrently; 0 means 1
+	MemoryMB        int           // reported to the function; 0 means 512
 
-	Log io.Writer // nil discards what the function prints
+	Log io.Writer // nil discards the function's output
 }
 
 // Host runs a function. It is safe for concurrent use.
 type Host struct {
 	options Options
-	slots   chan struct{} // one for each environment there may be
+	slots   chan struct{} // one per allowed environment
 	log     *lineWriter
 
 	mu     sync.Mutex
@@ -54,10 +53,11 @@ type Host struct {
 	closed bool
 }
 
-// New makes a host. The first invocation starts the function. Close it.
+// New creates a host. The first invocation starts the function. Call Close when
+// done.
 func New(o Options) (*Host, error) {
 	if len(o.Command) == 0 || o.Name == "" {
-		return nil, errors.New("a function needs a name and a command")
+		return nil, errors.New("a function requires a name and a command")
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 3 * time.Second
@@ -76,15 +76,15 @@ func New(o Options) (*Host, error) {
 	}, nil
 }
 
-// ARN of the function.
+// ARN returns the ARN of the function.
 func (h *Host) ARN() string {
 	return "arn:aws:lambda:us-east-1:000000000000:function:" + h.options.Name
 }
 
-// Invoke runs the function once. It waits for a free environment as long as ctx
-// allows; once the function runs, its own time-out ends it, or ctx does, by
-// killing it. functionError is set when the function was invoked and failed;
-// result then says how. err says that it was not invoked, or that ctx ended.
+// Invoke runs the function once. It waits for a free environment until ctx ends; a
+// running function is killed at its timeout or when ctx ends. functionError is set
+// when the function was invoked and failed; result then describes the failure. err
+// means that it was not invoked, or that ctx ended.
 func (h *Host) Invoke(ctx context.Context, payload []byte) (result []byte, functionError string, err error) {
 	if len(payload) > MaxPayload {
 		return nil, "", ErrTooLarge
@@ -105,7 +105,7 @@ func (h *Host) Invoke(ctx context.Context, payload []byte) (result []byte, funct
 			continue
 		}
 		out, ran := e.run(ctx, inv)
-		if !ran { // it died while it was idle: another one
+		if !ran { // it died while idle: use another one
 			h.discard(e)
 			if ctx.Err() != nil {
 				return nil, "", ctx.Err()
@@ -121,7 +121,7 @@ func (h *Host) Invoke(ctx context.Context, payload []byte) (result []byte, funct
 	}
 }
 
-// environment is a warm one, or a new one.
+// environment returns a warm environment, or a new one.
 func (h *Host) environment(ctx context.Context) (*environment, error) {
 	h.mu.Lock()
 	if h.closed {
@@ -147,9 +147,9 @@ func (h *Host) environment(ctx context.Context) (*environment, error) {
 		h.discard(e)
 		return nil, errClosed
 	}
-	if err := e.initialise(ctx); err != nil {
+	if err := e.initialize(ctx); err != nil {
 		h.discard(e)
-		return nil, fmt.Errorf("initialise %s: %w", h.options.Name, err)
+		return nil, fmt.Errorf("initialize %s: %w", h.options.Name, err)
 	}
 	return e, nil
 }
@@ -159,13 +159,13 @@ func (h *Host) release(e *environment) {
 	defer h.mu.Unlock()
 	h.idle = append(h.idle, e)
 	select {
-	case <-e.exited: // between its answer and now
+	case <-e.exited: // between its response and now
 		go h.retire(e)
 	default:
 	}
 }
 
-// retire discards an environment that died while it was idle.
+// retire discards an environment that died while idle.
 func (h *Host) retire(e *environment) {
 	h.mu.Lock()
 	i := slices.Index(h.idle, e)
@@ -178,7 +178,7 @@ func (h *Host) retire(e *environment) {
 	}
 }
 
-// discard ends an environment and waits until nothing of it is left.
+// discard ends an environment and waits until its processes have exited.
 func (h *Host) discard(e *environment) {
 	e.close()
 	h.mu.Lock()
@@ -186,7 +186,7 @@ func (h *Host) discard(e *environment) {
 	delete(h.all, e)
 }
 
-// Close kills every environment, with the invocations in them.
+// Close kills every environment, including its invocation.
 func (h *Host) Close() {
 	h.mu.Lock()
 	h.closed, h.idle = true, nil
@@ -206,14 +206,14 @@ func (h *Host) isClosed() bool {
 	return h.closed
 }
 
-// Environments is how many there are now.
+// Environments returns the current number of environments.
 func (h *Host) Environments() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.all)
 }
 
-// failure is the result of an invocation that went wrong, as Lambda words it.
+// failure is the result of a failed invocation, in Lambda's wording.
 func failure(kind, format string, args ...any) []byte {
 	text, err := json.Marshal(map[string]string{"errorType": kind, "errorMessage": fmt.Sprintf(format, args...)})
 	if err != nil {

@@ -58,7 +58,7 @@ func host(t testing.TB, change func(*lambda.Options)) (*lambda.Host, *harnesstes
 	return h, log
 }
 
-// call invokes a function that was reached, whatever came of it.
+// call invokes a function that can be reached, whatever the result.
 func call(t testing.TB, h *lambda.Host, request map[string]any) (result string, functionError string) {
 	t.Helper()
 	payload, err := json.Marshal(request)
@@ -93,9 +93,9 @@ func TestInvoke(t *testing.T) {
 	require.Contains(t, first.Env, "OURS=1")
 	require.Contains(t, first.Env, "AWS_LAMBDA_FUNCTION_NAME=f")
 	for _, v := range first.Env {
-		require.NotContains(t, v, "HOME=", "nothing of this process's environment")
+		require.NotContains(t, v, "HOME=", "no variables of this process's environment")
 	}
-	// What it prints comes by a pipe, in its own time.
+	// Its output arrives through a pipe, asynchronously.
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), "a line for the log\n") }, 10*time.Second, 5*time.Millisecond)
 	require.Contains(t, log.String(), "START RequestId: "+first.Request)
 	require.Equal(t, 1, strings.Count(log.String(), "Init Duration"))
@@ -202,8 +202,7 @@ func TestWhatAFunctionLeavesBehindEndsWithIt(t *testing.T) {
 	require.ErrorContains(t, err, "closed")
 }
 
-// gone reports whether a process has ended, be it that nobody has asked for its
-// status yet.
+// gone reports whether a process has ended, even if it has not been reaped.
 func gone(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || bytes.Contains(stat, []byte(") Z "))

@@ -7,11 +7,10 @@ import (
 	"sync"
 )
 
-// longestLine is where a line without an end is cut.
+// longestLine is the length at which a line without an end is split.
 const longestLine = 256 << 10
 
-// lineWriter passes on whole lines, so that those of several environments do not
-// mix.
+// lineWriter writes whole lines, so that those of several environments do not mix.
 type lineWriter struct {
 	to   io.Writer
 	also *tail // may be nil
@@ -35,7 +34,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pass writes lines. A log that cannot be written is no reason to fail.
+// pass writes lines. It ignores write errors.
 func (w *lineWriter) pass(lines []byte) {
 	_, _ = w.to.Write(lines)
 	if w.also != nil {
@@ -43,7 +42,7 @@ func (w *lineWriter) pass(lines []byte) {
 	}
 }
 
-// flush passes on a last line without an end.
+// flush writes a last line without an end.
 func (w *lineWriter) flush() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -55,7 +54,7 @@ func (w *lineWriter) flush() {
 
 func (w *lineWriter) printf(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 
-// tail is the end of what a process printed.
+// tail is the end of a process's output.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte

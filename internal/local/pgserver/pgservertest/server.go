@@ -1,5 +1,5 @@
-// Package pgservertest starts Postgres servers for tests and benchmarks. It knows
-// nothing of recflow's tables.
+// Package pgservertest starts Postgres servers for tests and benchmarks. It does
+// not use recflow's tables.
 package pgservertest
 
 import (
@@ -34,7 +34,7 @@ func New(dir string) (*pgserver.Server, error) {
 	}, nil
 }
 
-// Start initializes and starts a server of New.
+// Start initializes and starts a server from New.
 func Start(ctx context.Context, s *pgserver.Server) error {
 	if err := s.Init(ctx); err != nil {
 		return err
@@ -42,8 +42,8 @@ func Start(ctx context.Context, s *pgserver.Server) error {
 	return s.Start(ctx)
 }
 
-// Server returns a private, running server for a test that breaks it or changes
-// its settings. It stops when the test ends.
+// Server returns a private, running server for a test that breaks it or changes its
+// settings. It stops when the test ends.
 func Server(t testing.TB) *pgserver.Server {
 	t.Helper()
 	toolchaintest.SkipShort(t)
@@ -59,8 +59,8 @@ func Server(t testing.TB) *pgserver.Server {
 	return s
 }
 
-// Shared returns the running server of this test binary. A test makes a database
-// of its own on it. It stops when the process ends.
+// Shared returns the running server of this test binary. A test creates its own
+// database on it. It stops when the process exits.
 func Shared(t testing.TB) *pgserver.Server {
 	t.Helper()
 	toolchaintest.SkipShort(t)
@@ -93,8 +93,8 @@ func start(dir string) (*pgserver.Server, error) {
 }
 
 // stopAfterThisProcess starts a watcher that stops the server and removes its
-// folder as soon as this process is gone, however it went: a test binary has no
-// hook for its end that also works when it panics or is killed.
+// directory as soon as this process exits, for any reason: a test binary has no
+// exit hook that also runs when it panics or is killed.
 func stopAfterThisProcess(s *pgserver.Server, dir string) error {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -113,6 +113,6 @@ func stopAfterThisProcess(s *pgserver.Server, dir string) error {
 	return nil
 }
 
-// alive is the end of the watcher's pipe that closes with this process: kept
-// here, it is not collected before.
+// alive is this process's end of the watcher's pipe, referenced here so that it is
+// not garbage collected.
 var alive *os.File //nolint:unused // see above

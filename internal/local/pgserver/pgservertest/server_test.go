@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 )
 
-// A test binary may end without a word: it is killed, or it panics.
+// A test binary may end abruptly: it is killed, or it panics.
 func TestShared_stops_when_its_process_is_gone(t *testing.T) {
 	if path := os.Getenv("PGSERVERTEST_FILE"); path != "" { // this is the process that is killed
 		s := pgservertest.Shared(t)
@@ -38,5 +38,5 @@ func TestShared_stops_when_its_process_is_gone(t *testing.T) {
 	id, err := strconv.Atoi(pid)
 	require.NoError(t, err)
 	harnesstest.Eventually(t, "the server is gone", func() bool { return syscall.Kill(id, 0) != nil })
-	harnesstest.Eventually(t, "its folder is gone", func() bool { _, err := os.Stat(dir); return os.IsNotExist(err) })
+	harnesstest.Eventually(t, "its directory is gone", func() bool { _, err := os.Stat(dir); return os.IsNotExist(err) })
 }

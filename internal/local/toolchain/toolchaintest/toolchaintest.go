@@ -1,5 +1,5 @@
-// Package toolchaintest gives tests the local tools: Postgres, Temporal, the S3
-// emulator, Python and Spark. A test that needs one of them belongs to the full
+// Package toolchaintest provides the local tools to tests: Postgres, Temporal, the
+// S3 emulator, Python and Spark. A test that needs one of them belongs to the full
 // tier, and is skipped by `go test -short`.
 package toolchaintest
 
@@ -10,8 +10,8 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
-// Tools returns the installed tools. It skips the test with -short, and fails it
-// when the tools are not installed.
+// Tools returns the installed tools. It skips the test with -short, and fails it if
+// the tools are not installed.
 func Tools(t testing.TB) toolchain.Paths {
 	t.Helper()
 	SkipShort(t)
@@ -32,7 +32,7 @@ func Installed() (toolchain.Paths, error) {
 	return toolchain.Installed(local.Cache)
 }
 
-// PostgresBin returns the folder of the Postgres programs that tests run:
+// PostgresBin returns the directory of the Postgres programs for tests:
 // RECFLOW_POSTGRES_BIN, or that of the installed tools.
 func PostgresBin() (string, error) {
 	local, err := config.ReadLocal()
@@ -42,7 +42,7 @@ func PostgresBin() (string, error) {
 	return toolchain.PostgresBin(local.Cache, local.PostgresBin)
 }
 
-// SkipShort skips a test that needs the local tools, or minutes, with -short.
+// SkipShort skips a test that needs the local tools, or takes minutes, with -short.
 func SkipShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {

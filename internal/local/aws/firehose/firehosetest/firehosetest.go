@@ -1,5 +1,5 @@
-// Package firehosetest is what tests of and with the local Firehose share: a
-// bucket in memory, and options that deliver to it at once.
+// Package firehosetest has an in-memory bucket and options that deliver to it at
+// once, for tests of and with the local Firehose.
 package firehosetest
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/firehose"
 )
 
-// ErrAway is the error of a bucket that is away.
-var ErrAway = errors.New("the bucket is away")
+// ErrAway is the error of an unavailable bucket.
+var ErrAway = errors.New("the bucket is unavailable")
 
 // State is how a bucket behaves.
 type State int
@@ -30,10 +30,10 @@ type State int
 const (
 	Here       State = iota
 	Away             // nothing is stored
-	AnswerLost       // objects are stored, and the answer is an error
+	AnswerLost       // objects are stored, and the response is an error
 )
 
-// Bucket keeps objects in memory.
+// Bucket stores objects in memory.
 type Bucket struct {
 	mu      sync.Mutex
 	objects map[string][]byte
@@ -44,7 +44,7 @@ type Bucket struct {
 // NewBucket returns an empty bucket.
 func NewBucket() *Bucket { return &Bucket{objects: map[string][]byte{}} }
 
-// Set changes how the bucket behaves.
+// Set changes the bucket's state.
 func (b *Bucket) Set(s State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,20 +53,20 @@ func (b *Bucket) Set(s State) {
 
 // Kinds of faults.
 const (
-	BucketAway       = "bucket away"
-	BucketAnswerLost = "bucket's answer lost"
+	BucketAway       = "bucket unavailable"
+	BucketAnswerLost = "bucket's response lost"
 	CallRefused      = "call refused"
 	RecordRefused    = "record refused"
 )
 
-// CountFaults has every failed Put counted in f.
+// CountFaults counts every failed Put in f.
 func (b *Bucket) CountFaults(f *harnesstest.Faults) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.faults = f
 }
 
-// Counted is fault with the calls and records that it has refused counted in f.
+// Counted wraps fault and counts in f the calls and records that it rejects.
 func Counted(f *harnesstest.Faults, fault firehose.Fault) firehose.Fault {
 	return func(stream string, records [][]byte) (string, map[int]string) {
 		call, failed := fault(stream, records)
@@ -101,7 +101,7 @@ func (b *Bucket) Put(_ context.Context, key string, body io.ReadSeeker) error {
 	return ErrAway
 }
 
-// Objects is the text of the objects whose keys begin with prefix, by key.
+// Objects returns the contents of the objects whose keys start with prefix, by key.
 func (b *Bucket) Objects(prefix string) map[string]string {
 	b.mu.Lock()
 	stored := maps.Clone(b.objects)
@@ -124,7 +124,7 @@ func (b *Bucket) Objects(prefix string) map[string]string {
 	return out
 }
 
-// Lines is the lines of the objects whose keys begin with prefix, sorted.
+// Lines returns the lines of the objects whose keys start with prefix, sorted.
 func (b *Bucket) Lines(prefix string) []string {
 	var lines []string
 	for _, text := range b.Objects(prefix) {
@@ -134,8 +134,8 @@ func (b *Bucket) Lines(prefix string) []string {
 	return lines
 }
 
-// Options describes a stream "s" that delivers to b under out/ and errors/ after
-// 20 ms.
+// Options describes a stream "s" that delivers to b under out/ and errors/ after 20
+// ms.
 func Options(t testing.TB, b firehose.Putter) firehose.Options {
 	return firehose.Options{
 		StateDir: t.TempDir(), Bucket: b, RetryFirst: time.Millisecond, RetryMost: 5 * time.Millisecond,

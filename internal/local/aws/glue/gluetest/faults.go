@@ -11,22 +11,22 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 )
 
-// Faults makes calls go wrong between the client and the endpoint. The test logs how
-// many did, and fails when a fault that it asked for never came about.
+// Faults injects faults between the client and the endpoint. The test logs their
+// count and fails if a requested fault never occurred.
 type Faults struct {
 	t      testing.TB
 	mu     sync.Mutex
 	calls  map[string]int
 	faults []*fault
-	counts *harnesstest.Faults // nil until a fault is asked for
+	counts *harnesstest.Faults // nil until a fault is requested
 }
 
-// fault applies to one call, the one that brings left to zero.
+// fault applies to one call, the one that decrements left to zero.
 type fault struct {
 	operation string
 	left      int
 	lose      bool   // carry the call out, then drop the connection
-	status    int    // answer with this and kind, without carrying it out
+	status    int    // respond with this and kind, without carrying it out
 	kind      string // e.g. ThrottlingException
 }
 
@@ -38,8 +38,8 @@ func (f *fault) String() string {
 	return f.operation + ": " + f.kind
 }
 
-// LoseAnswer makes the nth call of an operation from now (1: the next) happen
-// without an answer: the connection breaks after the endpoint has carried it out.
+// LoseAnswer drops the response of the nth call of an operation from now (1: the
+// next): the connection breaks after the endpoint has carried it out.
 func (f *Faults) LoseAnswer(operation string, nth int) {
 	f.add(&fault{operation: operation, left: nth, lose: true})
 }
@@ -50,7 +50,8 @@ func (f *Faults) Refuse(operation string, nth, status int, kind string) {
 	f.add(&fault{operation: operation, left: nth, status: status, kind: kind})
 }
 
-// Calls counts the calls of an operation that arrived, SDK retries included.
+// Calls returns the number of calls of an operation received, including SDK
+// retries.
 func (f *Faults) Calls(operation string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,7 +89,7 @@ func (f *Faults) next(operation string) *fault {
 	return due
 }
 
-// wrap serves the current server of e through the faults.
+// wrap serves the current server of e with the faults applied.
 func (f *Faults) wrap(e *Endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
@@ -105,7 +106,7 @@ func (f *Faults) wrap(e *Endpoint) http.Handler {
 		default:
 			w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 			w.WriteHeader(due.status)
-			json.NewEncoder(w).Encode(map[string]string{"__type": due.kind, "Message": "a fault of the test"})
+			json.NewEncoder(w).Encode(map[string]string{"__type": due.kind, "Message": "injected fault"})
 		}
 	})
 }

@@ -1,5 +1,5 @@
-// Package gluetest gives tests the local Glue endpoint with a job of their own,
-// an AWS client of it, and faults on the wire.
+// Package gluetest runs the local Glue endpoint for tests, with a job of their own,
+// an AWS client for it, and injected network faults.
 package gluetest
 
 import (
@@ -17,22 +17,22 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
-// JobName is the job's name unless the options say otherwise.
+// JobName is the default job name.
 const JobName = "recflow-train"
 
-// Options says what the endpoint of a test runs. The zero value is a job that
-// succeeds at once.
+// Options configures a test endpoint. The zero value is a job that succeeds at
+// once.
 type Options struct {
 	// Script is the Python source of the job, with "python3" of the local tools.
 	Script string
 
-	// ScriptPath is used instead of Script when set: the real job, say.
+	// ScriptPath is used instead of Script if set, for example for the real job.
 	ScriptPath string
 
 	Env []string // for the job, NAME=value
 	Job glue.Job // an empty name means JobName
 
-	// Grace is how long a stopped job has to end by itself; 0 means 2 s.
+	// Grace is how long a stopped job has to exit; 0 means 2 s.
 	Grace  time.Duration
 	MaxLog int64
 }
@@ -40,7 +40,7 @@ type Options struct {
 // Endpoint is a running endpoint.
 type Endpoint struct {
 	Faults  *Faults
-	Options glue.Options // as it was started; the state folder is in it
+	Options glue.Options // as it was started; includes the state directory
 
 	server *glue.Server
 	http   *httptest.Server
@@ -59,7 +59,7 @@ func New(t testing.TB, o Options) *Endpoint {
 	return e
 }
 
-// Complete turns o into options of a server with a state folder of the test.
+// Complete turns o into options of a server with a state directory of the test.
 func Complete(t testing.TB, o Options) glue.Options {
 	t.Helper()
 	dir := t.TempDir()
@@ -82,7 +82,7 @@ func Complete(t testing.TB, o Options) glue.Options {
 	}
 }
 
-// URL is where the endpoint listens, for AWS_ENDPOINT_URL_GLUE.
+// URL is the endpoint's address, for AWS_ENDPOINT_URL_GLUE.
 func (e *Endpoint) URL() string { return e.http.URL }
 
 // Client returns recflow's client of the endpoint's job.
@@ -103,8 +103,8 @@ func Client(t testing.TB, url, job string) *awsclient.Glue {
 	return awsclient.NewGlue(c, job)
 }
 
-// Restart closes the endpoint, which stops its jobs, and opens it again on the
-// same address and state folder.
+// Restart closes the endpoint, which stops its jobs, and opens it again with the
+// same address and state directory.
 func (e *Endpoint) Restart(t testing.TB) {
 	t.Helper()
 	e.close(t)
@@ -131,7 +131,8 @@ func (e *Endpoint) close(t testing.TB) {
 	}
 }
 
-// python prefers the interpreter of the local tools: the real job needs pyspark.
+// python prefers the interpreter of the local tools because the real job needs
+// pyspark.
 func python(t testing.TB) string {
 	t.Helper()
 	if local, err := config.ReadLocal(); err == nil {

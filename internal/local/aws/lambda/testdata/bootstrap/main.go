@@ -1,4 +1,4 @@
-// The function that the tests run.
+// Command bootstrap is the function that the tests run.
 package main
 
 import (
@@ -51,7 +51,7 @@ func main() {
 			fmt.Fprintln(os.Stderr, "last words")
 			os.Exit(r.N)
 		case "sleep":
-			<-time.After(time.Duration(r.N) * time.Millisecond) // busy, whatever its deadline
+			<-time.After(time.Duration(r.N) * time.Millisecond) // busy beyond its deadline
 		case "child":
 			child := exec.Command("sleep", "1000")
 			if err := child.Start(); err != nil {
@@ -65,7 +65,7 @@ func main() {
 	})
 }
 
-// answerOnce is a runtime that never asks again.
+// answerOnce is a runtime that never asks for work again.
 func answerOnce() {
 	api := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"
 	next, err := http.Get(api + "next")
