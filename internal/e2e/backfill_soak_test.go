@@ -17,12 +17,13 @@ import (
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
-// TestBackfillSoak trains twelve times on completejourney, each time on what came
-// before, while the worker is killed twice, a training is stopped from outside,
-// and the whole is cancelled and retried. It prints the curve. make soak runs it.
+// TestBackfillSoak trains twelve times on completejourney, each time on the data
+// before a cutoff, while the worker is killed twice, a training is stopped
+// externally, and the backfill is cancelled and retried. It prints the curve. make
+// soak runs it.
 func TestBackfillSoak(t *testing.T) {
 	if !*postgrestest.Soak {
-		t.Skip("twelve trainings take a quarter of an hour; make soak runs it")
+		t.Skip("twelve trainings take 15 minutes; make soak runs it")
 	}
 	faults := harnesstest.CountFaults(t, "worker killed", "training stopped")
 	l := newLoop(t)
@@ -84,7 +85,7 @@ func TestBackfillSoak(t *testing.T) {
 	good := 0
 	for run, err := range glue.Runs(t.Context()) {
 		require.NoError(t, err)
-		require.True(t, run.State.Over(), "Glue run %s is left", run.ID)
+		require.True(t, run.State.Over(), "Glue run %s is not stopped", run.ID)
 		require.False(t, trained[run.RunID], "%s was trained twice", run.RunID)
 		trained[run.RunID] = true
 		if run.State.Succeeded() {
@@ -97,7 +98,7 @@ func TestBackfillSoak(t *testing.T) {
 	t.Logf("the curve:\n%s", out)
 }
 
-// pid is the process of a part of the stack.
+// pid returns the process ID of a part of the stack.
 func (l *loop) pid(part string) int {
 	out, err := l.command("status", "-o", "json").Output()
 	require.NoError(l.t, err)

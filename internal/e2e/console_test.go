@@ -18,13 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// typedCommand is one of a page, with the heading that it stands under.
+// typedCommand is a command of a page, with its heading.
 type typedCommand struct{ section, text string }
 
 var sectionOrBlock = regexp.MustCompile("(?sm)^## ([^\n]*)$|^```console\n(.*?)^```")
 
-// typedCommands are all that a page says to type, in its order: a line with $
-// begins one, those with > go on with it.
+// typedCommands returns a page's commands in order: a line with $ starts one, and
+// lines with > continue it.
 func typedCommands(page string) (out []typedCommand) {
 	section := ""
 	for _, m := range sectionOrBlock.FindAllStringSubmatch(page, -1) {
@@ -43,15 +43,15 @@ func typedCommands(page string) (out []typedCommand) {
 	return out
 }
 
-// console is one shell that a person has open.
+// console is one interactive shell.
 type console struct {
-	output string // file of the command under way
+	output string // file of the current command
 	in     io.WriteCloser
 	status *bufio.Scanner
 }
 
-// newConsole opens one in a folder. It ends with the test, and what it has started
-// with it.
+// newConsole starts a shell in a directory. It is stopped when the test ends,
+// together with its children.
 func newConsole(t *testing.T, dir string, env []string) *console {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -76,10 +76,10 @@ func newConsole(t *testing.T, dir string, env []string) *console {
 	return c
 }
 
-// typed runs one command and returns what it printed on both of its outputs.
+// typed runs one command and returns its output, both streams.
 func (c *console) typed(command string) (output string, code int) {
 	fmt.Fprintf(c.in, "{ %s\n} </dev/null >%s 2>&1; echo $?\n", strings.TrimRight(command, "\n"), quoted(c.output))
-	code = -1 // the shell has ended
+	code = -1 // the shell has exited
 	if c.status.Scan() {
 		code, _ = strconv.Atoi(c.status.Text())
 	}

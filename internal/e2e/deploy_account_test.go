@@ -48,7 +48,7 @@ import (
 	"github.com/recflow/recflow/internal/temporaltest"
 )
 
-// What docs/deploy.md calls things outside of the account.
+// External names in docs/deploy.md.
 const (
 	temporalHost = "recflow.abc12.tmprl.cloud"
 	temporalName = "recflow.abc12" // namespace
@@ -56,16 +56,16 @@ const (
 	temporalKey  = "the-key-of-temporal-cloud"
 )
 
-// account is an empty AWS account and the internet around it: an emulator that
-// enforces IAM; what runs tasks, delivers, trains and invokes in it, with the
-// settings that Terraform applied; a Postgres that wants TLS and tokens as RDS
-// does; and the hosts that the deployment guide names.
+// account is an empty AWS account and its environment: an emulator that enforces
+// IAM; emulators that run tasks, deliveries, training and the function in it, with
+// the settings that Terraform applied; a Postgres that requires TLS and tokens like
+// RDS; and the hosts named in the deployment guide.
 type account struct {
-	t        *testing.T // with which everything ends
+	t        *testing.T // cancels everything
 	emulator string     // URL
-	url      string     // of the emulator with ECS before it
+	url      string     // of the emulator with ECS in front
 	proxy    string     // URL
-	trusted  string     // file of authorities
+	trusted  string     // file of CA certificates
 	dir      string
 	log      *harnesstest.Buffer
 
@@ -74,12 +74,12 @@ type account struct {
 	postgres  *pgserver.Server
 	front     *rds.Front
 	password  string // of the database's owner
-	glue      string // URL; none before startServices
+	glue      string // URL; empty before startServices
 	temporal  http.Handler
 	stop      func() // what startServices has started
 
 	mu    sync.Mutex
-	users map[string]string // database user by the access key that may sign in as it
+	users map[string]string // database user by the access key that may authenticate as it
 }
 
 func newAccount(t *testing.T) *account {
@@ -104,7 +104,7 @@ func newAccount(t *testing.T) *account {
 	a.temporal = http.NotFoundHandler()
 	proxy := tlsproxy.New(a.authority, map[string]http.Handler{
 		"truststore.pki.rds.amazonaws.com": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(a.authority.PEM) }),
-		"rds.amazonaws.com":                a.tasks, // where version 1 of the AWS command line looks for RDS
+		"rds.amazonaws.com":                a.tasks, // where version 1 of the AWS CLI looks for RDS
 		registryHost:                       a.to(func() string { return a.emulator }, nil),
 		apiHost:                            a.to(a.api, nil),
 		temporalHost:                       http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.temporal.ServeHTTP(w, r) }),
@@ -123,7 +123,7 @@ func newAccount(t *testing.T) *account {
 
 const registryHost = awstest.Account + ".dkr.ecr.us-east-1.amazonaws.com"
 
-// to passes requests on to where url says at the time.
+// to forwards requests to the current value of url.
 func (a *account) to(target func() string, transport http.RoundTripper) http.Handler {
 	return &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(a.log, "", log.LstdFlags), Rewrite: func(r *httputil.ProxyRequest) {
 		if u, err := url.Parse(target()); err == nil {
@@ -133,7 +133,7 @@ func (a *account) to(target func() string, transport http.RoundTripper) http.Han
 	}}
 }
 
-// api is where the load balancer finds the API; nowhere while none runs.
+// api returns where the load balancer finds the API, or nothing while none runs.
 func (a *account) api() string {
 	if vars := a.tasks.Vars("recflow-api"); vars != nil {
 		return "http://" + vars["RECFLOW_API_ADDRESS"]
@@ -141,7 +141,8 @@ func (a *account) api() string {
 	return "http://127.0.0.1:1"
 }
 
-// network is how a program of this machine finds the account and the hosts.
+// network returns the variables by which local programs reach the account and the
+// hosts.
 func (a *account) network() map[string]string {
 	return map[string]string{
 		"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": a.url, "AWS_EC2_METADATA_DISABLED": "true",
@@ -149,7 +150,7 @@ func (a *account) network() map[string]string {
 	}
 }
 
-// signIn is how a service of AWS gets a role's credentials.
+// signIn returns a role's credentials, as an AWS service gets them.
 func (a *account) signIn(ctx context.Context, roleARN string) (aws.Credentials, error) {
 	c, err := awstest.SignIn(ctx, a.emulator, awstest.Root, roleARN)
 	if user := map[string]string{"worker": "recflow_loader", "api": "recflow_api", "stream": "recflow_stream"}[roleARN[strings.LastIndex(roleARN, "-")+1:]]; user != "" {
@@ -160,8 +161,8 @@ func (a *account) signIn(ctx context.Context, roleARN string) (aws.Credentials, 
 	return c, err
 }
 
-// pull gets an image out of the emulator's registry, which asks nobody for a
-// password: what the packager was given is not checked.
+// pull downloads an image from the emulator's registry, which does not check the
+// password passed to the packager.
 func (a *account) pull(ctx context.Context, image string) (v1.Image, error) {
 	ref, err := name.ParseReference(strings.Replace(image, registryHost, strings.TrimPrefix(a.emulator, "http://"), 1), name.Insecure)
 	if err != nil {
@@ -170,7 +171,7 @@ func (a *account) pull(ctx context.Context, image string) (v1.Image, error) {
 	return remote.Image(ref, remote.WithContext(ctx))
 }
 
-// place is what differs between a task in the VPC and a process of this machine.
+// place changes a task's variables so that it works as a local process.
 func (a *account) place(container, root string, vars map[string]string) error {
 	maps.Copy(vars, a.network())
 	vars["AWS_ENDPOINT_URL_GLUE"] = a.glue
@@ -185,8 +186,8 @@ func (a *account) place(container, root string, vars map[string]string) error {
 	return nil
 }
 
-// databaseURL is an address of the deployment's database as it is from here: the
-// host is the front, and the certificates lie below root.
+// databaseURL returns a database address that works on this machine: the host is
+// the front, and the certificates are below root.
 func (a *account) databaseURL(deployed, root string) string {
 	u, err := url.Parse(deployed)
 	if err != nil {
@@ -199,9 +200,10 @@ func (a *account) databaseURL(deployed, root string) string {
 	return u.String()
 }
 
-// makeDatabase is what RDS does when it makes an instance: a server, an owner who
-// is no superuser, its password in Secrets Manager, and the group of those who
-// sign in with tokens. RDS lets the owner make the extension; Postgres does not.
+// makeDatabase does what RDS does for a new instance: a server, an owner without
+// superuser, its password in Secrets Manager, and the group of users that
+// authenticate with tokens. RDS lets the owner create the extension; Postgres does
+// not.
 func (a *account) makeDatabase(t *testing.T) {
 	t.Helper()
 	a.postgres = pgservertest.Server(a.t)
@@ -254,8 +256,8 @@ func (a *account) makeDatabase(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// startServices starts what AWS and Temporal Cloud run: the function behind its
-// mapping, the delivery streams, the training job, and a namespace.
+// startServices starts the services of AWS and Temporal Cloud: the function with
+// its mapping, the delivery streams, the training job, and a namespace.
 func (a *account) startServices(t *testing.T, d *deployment) {
 	t.Helper()
 	local, err := config.ReadLocal()
@@ -278,7 +280,7 @@ func (a *account) startServices(t *testing.T, d *deployment) {
 	spark := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.tasks.ServeHTTP(unencrypted{w}, r) }))
 	a.t.Cleanup(spark.Close)
 	parts["glue"]["AWS_ENDPOINT_URL_S3"] = spark.URL
-	deliveries := httptest.NewServer(a.to(func() string { return s.firehose }, nil)) // which has its address when it is started
+	deliveries := httptest.NewServer(a.to(func() string { return s.firehose }, nil)) // which gets its address when it is started
 	a.t.Cleanup(deliveries.Close)
 	maps.Copy(parts["stream"], map[string]string{
 		"AWS_ENDPOINT_URL_FIREHOSE": deliveries.URL,
@@ -319,17 +321,17 @@ func unencryptedHTTP2() *http.Protocols {
 	return p
 }
 
-// runs waits until tasks of these definitions have taken the place of those before.
+// runs waits until tasks of these definitions have replaced the earlier ones.
 func (a *account) runs(t *testing.T, definitions ...string) {
 	t.Helper()
 	for _, d := range definitions {
-		said := regexp.MustCompile(`msg=runs service=\S+ definition=\S+/` + d + ` `)
-		require.Eventually(t, func() bool { return said.MatchString(a.log.String()) }, time.Minute, 100*time.Millisecond, d)
+		line := regexp.MustCompile(`msg=runs service=\S+ definition=\S+/` + d + ` `)
+		require.Eventually(t, func() bool { return line.MatchString(a.log.String()) }, time.Minute, 100*time.Millisecond, d)
 	}
 }
 
-// said is what the account has to say when something has failed.
-func (a *account) said() string {
+// logs returns the account's logs for a failed step.
+func (a *account) logs() string {
 	var b strings.Builder
 	b.WriteString("\n-- the account:\n" + lastLines(a.log.String(), 30))
 	logs, _ := filepath.Glob(filepath.Join(a.dir, "tasks", "*.log"))

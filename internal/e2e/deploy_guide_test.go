@@ -23,29 +23,29 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
-// deployGuide types docs/deploy.md into one shell, in a clean clone. Nothing of
-// the page is left out; what a reader has to fill in is filled in (edited), and
-// where the page says to wait, the command is typed again (promises).
+// deployGuide types docs/deploy.md into one shell, in a clean clone. Every command
+// of the page is run; placeholders are filled in (edited), and where the page says
+// to wait, the command is repeated (promises).
 type deployGuide struct {
 	account  *account
 	clone    string
 	console  *console
-	vars     []string // of the shell, beside the machine's
+	vars     []string // of the shell, in addition to the machine's
 	commands []typedCommand
 	next     int
 	key      string // ARN of the secret with Temporal's key
 }
 
-// newDeployGuide opens the page. It skips the test on a machine that lacks what
-// the page asks for.
+// newDeployGuide opens the page. It skips the test on a machine without the
+// programs that the page needs.
 func newDeployGuide(t *testing.T) *deployGuide {
 	t.Helper()
 	if runtime.GOOS != "linux" {
-		t.Skip("the certificates of the stand-ins are trusted by SSL_CERT_FILE, which is Linux's way")
+		t.Skip("the certificates of the emulators are trusted through SSL_CERT_FILE, which works on Linux only")
 	}
 	for _, name := range []string{"bash", "git", "make", "curl", "jq"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("%s is not on PATH: the deployment guide is not walked through here", name)
+			t.Skipf("%s is not on PATH, which the deployment guide needs", name)
 		}
 	}
 	page, err := os.ReadFile("../../docs/deploy.md")
@@ -65,8 +65,8 @@ func newDeployGuide(t *testing.T) *deployGuide {
 	maps.Copy(vars, map[string]string{
 		"PATH":          bin + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"RECFLOW_CACHE": local.Cache,
-		"ARCH":          runtime.GOARCH, // of make package: the other one takes as long again
-		// Terraform asks before it applies: yes.
+		"ARCH":          runtime.GOARCH, // for make package: another architecture doubles the time
+		// Terraform asks for confirmation before it applies.
 		"TF_CLI_ARGS_apply":   "-auto-approve -input=false -no-color -parallelism=20",
 		"TF_CLI_ARGS_destroy": "-auto-approve -input=false -no-color -parallelism=20",
 		"TF_VAR_architecture": map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH],
@@ -78,12 +78,12 @@ func newDeployGuide(t *testing.T) *deployGuide {
 	return g
 }
 
-// example is the folder that is applied.
+// example is the directory that is applied.
 func (g *deployGuide) example() string {
 	return filepath.Join(g.clone, "terraform", "examples", "complete")
 }
 
-// cleanClone clones this repository, and adds what is not committed yet.
+// cleanClone clones this repository and adds uncommitted changes.
 func cleanClone(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "recflow")
@@ -100,9 +100,9 @@ func cleanClone(t *testing.T) string {
 
 var awscliVersion = regexp.MustCompile(`(?m)^AWSCLI_VERSION := (\S+)$`)
 
-// installAWS puts the AWS command line into a folder. It is version 1, which a
-// package index has: in what the page types it differs from version 2 in reading
-// the region under another name.
+// installAWS installs the AWS CLI into a directory. It is version 1, which is
+// available as a Python package: for the page's commands it differs from version 2
+// only in the name of the region variable.
 func installAWS(t *testing.T, dir, python, cache string) {
 	t.Helper()
 	versions, err := os.ReadFile("../../tools.mk")
@@ -118,13 +118,13 @@ func installAWS(t *testing.T, dir, python, cache string) {
 	require.NoError(t, err, string(out))
 }
 
-// until types everything before the next command that begins with prefix.
+// until types everything before the next command that starts with prefix.
 func (g *deployGuide) until(t *testing.T, prefix string) {
 	t.Helper()
 	for ; g.next < len(g.commands) && !strings.HasPrefix(g.commands[g.next].text, prefix); g.next++ {
 		g.do(t, g.commands[g.next])
 	}
-	require.Less(t, g.next, len(g.commands), "no command of the page begins with %s", prefix)
+	require.Less(t, g.next, len(g.commands), "no command of the page starts with %s", prefix)
 }
 
 // through types everything to the end of a section.
@@ -139,7 +139,7 @@ func (g *deployGuide) through(t *testing.T, section string) {
 	require.Greater(t, g.next, began)
 }
 
-// do types one command and looks at what the page promises of it.
+// do types one command and checks what the page promises about it.
 func (g *deployGuide) do(t *testing.T, c typedCommand) {
 	t.Helper()
 	for _, a := range g.arrangements() {
@@ -150,11 +150,11 @@ func (g *deployGuide) do(t *testing.T, c typedCommand) {
 	command := g.edited(c.text)
 	began := time.Now()
 	promise := promised(c)
-	ctx, cancel := context.WithTimeout(t.Context(), promise.wait) // of nothing: it is typed once
+	ctx, cancel := context.WithTimeout(t.Context(), promise.wait) // no retries: it is typed once
 	defer cancel()
 	var output string
 	var code int
-	_ = harnesstest.Poll(ctx, time.Second, func() bool { // what was printed last is judged below
+	_ = harnesstest.Poll(ctx, time.Second, func() bool { // the last output is checked below
 		output, code = g.console.typed(command)
 		return promise.kept(output)
 	})
@@ -162,14 +162,14 @@ func (g *deployGuide) do(t *testing.T, c typedCommand) {
 		t.Logf("%s (%s)\n$ %s%s", c.section, time.Since(began).Round(10*time.Millisecond), command, lastLines(output, 12))
 	}
 	if code != 0 || !promise.kept(output) {
-		t.Fatalf("%s: $ %sended with %d, and has to print %v; it printed\n%s%s", c.section, command, code, promise.want, output, g.account.said())
+		t.Fatalf("%s: $ %sexited with %d, and must print %v; it printed\n%s%s", c.section, command, code, promise.want, output, g.account.logs())
 	}
 	if strings.HasPrefix(c.text, "aws secretsmanager create-secret") {
 		g.key = strings.TrimSpace(output)
 	}
 }
 
-// edited fills in what the page leaves to its reader.
+// edited fills in the placeholders of a command.
 func (g *deployGuide) edited(command string) string {
 	if !strings.HasPrefix(command, "cat > terraform.tfvars") {
 		return command
@@ -196,11 +196,11 @@ func (g *deployGuide) arrangements() []arrangement {
 		}},
 		{"Apply, in this order", "export RECFLOW_REGISTRY_PASSWORD", g.account.makeDatabase},
 		{"Apply, in this order", "terraform apply\n", func(t *testing.T) {
-			out, code := g.console.typed("terraform output -raw migrate_task | sh") // which the page names beside
+			out, code := g.console.typed("terraform output -raw migrate_task | sh") // which the page mentions
 			require.Zero(t, code, out)
 			g.account.startServices(t, g.deployment(t))
 		}},
-		{"The first event", "curl -sS -X POST", func(t *testing.T) { // as the outputs say it
+		{"The first event", "curl -sS -X POST", func(t *testing.T) { // as the outputs print it
 			out, code := g.console.typed("terraform output -raw next_steps | sed -n 's/^4. Send a first event: *//p' | sh")
 			require.Zero(t, code, out)
 			require.Contains(t, out, `"status":"accepted"`)
@@ -220,7 +220,7 @@ func (g *deployGuide) toTheRoot(t *testing.T) {
 	require.Zero(t, code)
 }
 
-// shop is a table of purchases of two kinds of customers.
+// shop writes a table of purchases of two kinds of customers.
 func shop() []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	var b strings.Builder
@@ -233,8 +233,8 @@ func shop() []byte {
 	return []byte(b.String())
 }
 
-// promise is what a command has to print, and how long it may be typed again until
-// it does.
+// promise is the output that a command must print, and how long it may be retried
+// until it does.
 type promise struct {
 	want *regexp.Regexp // nil: anything
 	wait time.Duration
@@ -242,8 +242,8 @@ type promise struct {
 
 func (p promise) kept(output string) bool { return p.want == nil || p.want.MatchString(output) }
 
-// promises are in the order of the page; the first whose command and section fit
-// counts.
+// promises are in the order of the page; the first with a matching command and
+// section applies.
 var promises = []struct {
 	section, command, want string
 	wait                   time.Duration
@@ -254,7 +254,7 @@ var promises = []struct {
 	{"", "terraform destroy", `Destroy complete!`, 0},
 	{"", "make -C ../../.. images", `(?s)pushed .*/worker@sha256:.*/api@sha256:.*/admin@sha256:.* \(tag v1\)`, 0},
 	{"", "make images", `(?s)pushed .*/worker@sha256:.*/api@sha256:.*/admin@sha256:.* \(tag v2\)`, 0},
-	{"", "admin database migrate", `(?s)schema +\d+ of \d+.*recflow_loader +signs in with tokens`, 0},
+	{"", "admin database migrate", `(?s)schema +\d+ of \d+.*recflow_loader +authenticates with tokens`, 0},
 	{"", "terraform output -json | recflow doctor", `(?s)✓ alarms .*✓ rule glue-failures .*✓ database .*✓ Temporal `, 0},
 	{"", "terraform output -raw next_steps", `(?s)Send a first event.*recflow backfill start`, 0},
 	{"", "admin tokens admit", `first-admin`, 0},
@@ -278,12 +278,12 @@ func promised(c typedCommand) promise {
 	return promise{}
 }
 
-// keepsSecrets looks for what the guide's reader and the account keep to themselves
-// in what tasks and stand-ins have printed, and in Terraform's state.
+// keepsSecrets searches the output of tasks and emulators, and Terraform's state,
+// for the secrets of the guide's reader and of the account.
 func (g *deployGuide) keepsSecrets(t *testing.T) {
 	token, err := os.ReadFile(filepath.Join(g.example(), "admin.token"))
 	require.NoError(t, err)
-	said := map[string]string{"the state": g.deployment(t).show}
+	texts := map[string]string{"the state": g.deployment(t).show}
 	for _, pattern := range []string{"tasks/*.log", ".recflow/logs/*.log"} {
 		names, err := filepath.Glob(filepath.Join(g.account.dir, pattern))
 		require.NoError(t, err)
@@ -291,10 +291,10 @@ func (g *deployGuide) keepsSecrets(t *testing.T) {
 		for _, name := range names {
 			data, err := os.ReadFile(name)
 			require.NoError(t, err)
-			said[name] = string(data)
+			texts[name] = string(data)
 		}
 	}
-	for where, text := range said {
+	for where, text := range texts {
 		for what, secret := range map[string]string{
 			"Temporal's key": temporalKey, "the owner's password": g.account.password, "the first token": strings.TrimSpace(string(token)),
 		} {

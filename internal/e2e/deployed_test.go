@@ -20,9 +20,9 @@ import (
 var deploy = flag.Bool("deploy", false, "type the deployment guide")
 
 // TestDeployed types docs/deploy.md into a shell, from a clean clone to an account
-// that is empty again: an emulator that enforces IAM. On the way, where everything
-// is applied, it holds what was applied against what it has to be, and walks
-// docs/guide.md through the stream, the bucket and the roles that Terraform made.
+// that is empty again: an emulator that enforces IAM. Once everything is applied,
+// it checks the resources, and walks through docs/guide.md with the stream, the
+// bucket and the roles that Terraform created.
 func TestDeployed(t *testing.T) {
 	if !*deploy {
 		t.Skip("takes 12 minutes: run it with `make test-deploy`")
@@ -30,30 +30,30 @@ func TestDeployed(t *testing.T) {
 	t.Parallel()
 	t.Cleanup(func() {
 		if t.Skipped() {
-			t.Error("the deployment guide was not typed") // .ci/deploy.sum must not say that it was
+			t.Error("the deployment guide was not typed") // .ci/deploy.sum must not record a run
 		}
 	})
 	g := newDeployGuide(t)
 	part := func(name string, run func(*testing.T)) {
 		if !t.Run(name, run) {
-			t.FailNow() // what follows builds on it
+			t.FailNow() // later steps depend on it
 		}
 	}
 	part("the guide applies", func(t *testing.T) { g.until(t, "export RECFLOW_REGISTRY_PASSWORD") })
 	d := g.deployment(t)
 	t.Run("drift is known", d.drift)
-	t.Run("policies name what they allow", d.policies)
-	t.Run("nothing is open or in the clear", d.closed)
+	t.Run("policies name their actions and resources", d.policies)
+	t.Run("nothing is public or unencrypted", d.closed)
 	t.Run("permissions are what calls need", d.permissions)
 	t.Run("the other guide walks through it", d.walk)
-	part("the guide comes to the first recommendation", func(t *testing.T) { g.through(t, "The first backfill") })
-	t.Run("nobody tells a secret", g.keepsSecrets)
+	part("the guide reaches the first recommendation", func(t *testing.T) { g.through(t, "The first backfill") })
+	t.Run("no secret is exposed", g.keepsSecrets)
 	part("the guide upgrades", func(t *testing.T) {
 		g.through(t, "Upgrade")
 		g.account.runs(t, "recflow-worker:2", "recflow-api:2")
 	})
 	part("the guide destroys", func(t *testing.T) { g.through(t, "Destroy") })
-	require.Empty(t, strings.TrimSpace(d.tf.Must("state", "list")), "destroy leaves nothing")
+	require.Empty(t, strings.TrimSpace(d.tf.Must("state", "list")), "destroy removes everything")
 }
 
 // deployment is an installation in an emulator.
@@ -84,8 +84,8 @@ func (d *deployment) outputOf(name, key string) string {
 	return d.outputs[name].(map[string]any)[key].(string)
 }
 
-// drift plans right after the apply and compares with the list of what the
-// emulator forgets.
+// drift plans right after the apply and compares the result with the list of
+// attributes that the emulator does not return.
 func (d *deployment) drift(t *testing.T) {
 	d.tf.Must("plan", "-input=false", "-no-color", "-out=drift.plan", "-parallelism=20", "-var", "running=false")
 	var plan struct {
@@ -128,7 +128,7 @@ func (d *deployment) drift(t *testing.T) {
 	require.Equal(t, known, lines)
 }
 
-// differences collects the names of the attributes that a plan changes.
+// differences returns the names of the attributes that a plan changes.
 func differences(path string, before, after, unknown any, into map[string]bool) {
 	if unknown == true {
 		into[path] = true
@@ -168,11 +168,11 @@ func differences(path string, before, after, unknown any, into map[string]bool) 
 	}
 }
 
-// noResourceLevel are the actions for which AWS knows no resource, the only ones
+// noResourceLevel are the actions without resource-level permissions, the only ones
 // that may be allowed on *.
 var noResourceLevel = regexp.MustCompile(`^(ec2:(CreateNetworkInterface|DescribeNetworkInterfaces|DescribeSubnets|DescribeSecurityGroups|DescribeVpcs|DeleteNetworkInterface|(Una|A)ssignPrivateIpAddresses)|ecr:GetAuthorizationToken|cloudwatch:PutMetricData)$`)
 
-// policies looks through what the roles may do.
+// policies checks the roles' policies.
 func (d *deployment) policies(t *testing.T) {
 	roles, err := iam.RolePolicies([]byte(d.show))
 	require.NoError(t, err)
@@ -195,7 +195,7 @@ func (d *deployment) policies(t *testing.T) {
 	}
 }
 
-// closed looks at what was applied for ways in and for what is not encrypted.
+// closed checks the applied resources for public access and missing encryption.
 func (d *deployment) closed(t *testing.T) {
 	looked := map[string]int{}
 	for _, r := range d.resources(t) {
@@ -235,13 +235,13 @@ func (d *deployment) closed(t *testing.T) {
 	}
 }
 
-// resource is one of the state.
+// resource is a resource in the state.
 type resource struct {
 	Type, Address string
 	Values        map[string]any
 }
 
-// resources are all of the state.
+// resources returns all resources in the state.
 func (d *deployment) resources(t *testing.T) (all []resource) {
 	type module struct {
 		Resources []resource
@@ -260,7 +260,8 @@ func (d *deployment) resources(t *testing.T) (all []resource) {
 	return all
 }
 
-// permissions holds the calls on record against what the roles may do, both ways.
+// permissions compares the recorded calls with the roles' permissions, in both
+// directions.
 func (d *deployment) permissions(t *testing.T) {
 	calls, err := iam.Recorded()
 	require.NoError(t, err)
@@ -271,5 +272,5 @@ func (d *deployment) permissions(t *testing.T) {
 	missing := slices.Clone(calls)
 	i := slices.IndexFunc(missing, func(c iam.Call) bool { return c.Component == "api" })
 	missing[i].Action = "kinesis:DeleteStream"
-	require.ErrorContains(t, iam.Check([]byte(d.show), missing), "kinesis:DeleteStream", "a call that is not allowed")
+	require.ErrorContains(t, iam.Check([]byte(d.show), missing), "kinesis:DeleteStream", "a denied call")
 }

@@ -31,8 +31,8 @@ import (
 	"github.com/recflow/recflow/internal/local/stack"
 )
 
-// walk starts a local stack whose AWS is the deployment, and does what the guide
-// does.
+// walk starts a local stack that uses the deployment as its AWS, and runs the
+// guide.
 func (d *deployment) walk(t *testing.T) {
 	local, err := config.ReadLocal()
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func (d *deployment) walk(t *testing.T) {
 	parts := d.parts(t, settings, s, calls)
 	d.start(t, s, bin, parts)
 	bin = wrapPrograms(t, bin, map[string]map[string]string{"recflow-worker": parts["worker"], "recflow-api": parts["api"]})
-	names := filepath.Join(home, "deployed.env") // what commands need, over what the stack says
+	names := filepath.Join(home, "deployed.env") // variables of commands, on top of the stack's
 	require.NoError(t, os.WriteFile(names, []byte(shellVariables(d.vars(), "")), 0o600))
 	walk(t, bin, home, "recflow up --without "+elsewhere+"\ncat .recflow/deployed.env >>.recflow/env")
 	s.stop()
@@ -57,8 +57,8 @@ func (d *deployment) walk(t *testing.T) {
 	d.emptyBucket(t)
 }
 
-// emptyBucket takes away what a walk has stored: its database is gone, and who
-// comes next begins with an empty one.
+// emptyBucket removes the objects of a walk: its database is gone, and the next
+// walk starts with an empty one.
 func (d *deployment) emptyBucket(t *testing.T) {
 	bucket := awsclient.NewS3(configOf(t, d.vars()), d.output("bucket"))
 	var keys []string
@@ -72,8 +72,8 @@ func (d *deployment) emptyBucket(t *testing.T) {
 	require.NoError(t, bucket.Delete(t.Context(), keys...))
 }
 
-// keepsSecrets looks for what nobody may read in logs, workflow histories, the
-// stand-ins' files, Terraform's state and every object.
+// keepsSecrets searches logs, workflow histories, the emulators' files, Terraform's
+// state and every object for secrets.
 func (d *deployment) keepsSecrets(t *testing.T, home string, s stack.Settings, parts map[string]map[string]string) {
 	secrets := map[string]string{"the database's password": s.Password, "the API token": s.APIToken, "root's key": awstest.Root.SecretAccessKey}
 	for part, vars := range parts {
@@ -88,7 +88,7 @@ func (d *deployment) keepsSecrets(t *testing.T, home string, s stack.Settings, p
 			require.False(t, bytes.Contains(data, []byte(secret)), "%s is in %s", what, name)
 		}
 	}
-	hidden := []string{"stack.json", "env", "deployed.env", "postgres"} // where they belong, for their owner only
+	hidden := []string{"stack.json", "env", "deployed.env", "postgres"} // where they belong, readable by their owner only
 	require.NoError(t, filepath.WalkDir(home, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || slices.Contains(hidden, filepath.Base(path)) && filepath.Dir(path) == home {
 			return cmp.Or(err, skip(e))
@@ -123,7 +123,7 @@ func (d *deployment) keepsSecrets(t *testing.T, home string, s stack.Settings, p
 	}
 }
 
-// skip leaves out a file, or a folder with all that is in it.
+// skip excludes a file, or a directory with its contents.
 func skip(e fs.DirEntry) error {
 	if e.IsDir() {
 		return fs.SkipDir
@@ -131,7 +131,7 @@ func skip(e fs.DirEntry) error {
 	return nil
 }
 
-// vars are the names that Terraform made, for every program.
+// vars are the resource names that Terraform created, for every program.
 func (d *deployment) vars() map[string]string {
 	vars := awstest.CredentialEnv(awstest.Root)
 	maps.Copy(vars, map[string]string{
@@ -150,8 +150,8 @@ func (d *deployment) vars() map[string]string {
 	return vars
 }
 
-// parts are the variables of each part of a stack: the names and the role that
-// Terraform made for it, behind a recorder.
+// parts returns the variables of each part of a stack: the resource names and the
+// role that Terraform created for it, behind a recorder.
 func (d *deployment) parts(t *testing.T, settings stack.Settings, s *services, calls *callrecorder.Log) map[string]map[string]string {
 	out := map[string]map[string]string{}
 	for part, role := range map[string]string{"worker": "worker", "api": "api", "stream": "lambda", "glue": "glue", "firehose": "firehose"} {
@@ -163,8 +163,8 @@ func (d *deployment) parts(t *testing.T, settings stack.Settings, s *services, c
 	return out
 }
 
-// part is the variables of one part of a stack in the deployment, over which more
-// variables hold.
+// part returns the variables of one part of a stack in the deployment, overridden
+// by extra ones.
 func (d *deployment) part(settings stack.Settings, s *services, part string, more ...map[string]string) map[string]string {
 	vars := settings.PartEnv(s.home, part)
 	for _, m := range append([]map[string]string{d.vars()}, more...) {
@@ -173,10 +173,10 @@ func (d *deployment) part(settings stack.Settings, s *services, part string, mor
 	return vars
 }
 
-// start starts what AWS runs, with the settings that were applied.
+// start starts the services of AWS, with the applied settings.
 func (d *deployment) start(t *testing.T, s *services, bin string, parts map[string]map[string]string) {
 	t.Helper()
-	operator := configOf(t, d.vars()).SDK() // a role need not describe what the service itself knows
+	operator := configOf(t, d.vars()).SDK() // a role needs no permission to describe what the service itself knows
 	operator.BaseEndpoint = &d.endpoint
 	s.startGlue(parts["glue"])
 	var streams []firehose.Stream
@@ -199,7 +199,8 @@ func (d *deployment) start(t *testing.T, s *services, bin string, parts map[stri
 	s.startStream(f, mapping.Options)
 }
 
-// recorder stands before everything that a component calls, and ends its TLS.
+// recorder is in front of every endpoint that a component calls, and terminates its
+// TLS.
 func (d *deployment) recorder(t *testing.T, calls *callrecorder.Log, component string, s *services) (url string) {
 	recorder := callrecorder.New(callrecorder.Options{
 		Component: component, Account: awstest.Account, Record: calls.Record,
@@ -217,8 +218,8 @@ func (d *deployment) recorder(t *testing.T, calls *callrecorder.Log, component s
 	return server.URL
 }
 
-// unencrypted answers without naming the bucket's key: Spark's S3A asks for the
-// same key when it copies an object, and then refuses to do so without TLS.
+// unencrypted removes the bucket's key from responses: Spark's S3A requests the
+// same key when it copies an object, and refuses to do so without TLS.
 type unencrypted struct{ http.ResponseWriter }
 
 func (w unencrypted) Unwrap() http.ResponseWriter { return w.ResponseWriter }

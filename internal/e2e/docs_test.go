@@ -27,7 +27,7 @@ var (
 	heading      = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
 
-// docPages are the pages of the repository that people read.
+// docPages are the repository's documentation pages.
 func docPages(t *testing.T) map[string]string {
 	t.Helper()
 	pages := map[string]string{}
@@ -44,8 +44,8 @@ func docPages(t *testing.T) map[string]string {
 	return pages
 }
 
-// TestDocs_name_commands_that_exist holds what the pages say to type against the
-// commands and their flags. `admin` is recflow-admin inside the VPC.
+// TestDocs_name_commands_that_exist checks the commands on the pages against the
+// real commands and flags. `admin` is recflow-admin inside the VPC.
 func TestDocs_name_commands_that_exist(t *testing.T) {
 	t.Parallel()
 	seen := 0
@@ -66,7 +66,7 @@ func TestDocs_name_commands_that_exist(t *testing.T) {
 	require.Greater(t, seen, 50)
 }
 
-// typed are the commands of a page, without comments and where output goes.
+// typed returns the commands of a page, without comments and redirections.
 func typed(text string) []string {
 	var out []string
 	for _, block := range consoleBlock.FindAllStringSubmatch(text, -1) {
@@ -88,7 +88,7 @@ func typed(text string) []string {
 }
 
 // TestDocs_type_what_a_shell_understands parses every block of commands: lines with
-// $ begin one and those with > go on with it; others are output.
+// $ start a command and those with > continue it; others are output.
 func TestDocs_type_what_a_shell_understands(t *testing.T) {
 	t.Parallel()
 	for name, text := range docPages(t) {
@@ -105,13 +105,13 @@ func TestDocs_type_what_a_shell_understands(t *testing.T) {
 			cmd.Stdin = strings.NewReader(script.String())
 			out, err := cmd.CombinedOutput()
 			assert.NoError(t, err, "%s: %s\n%s", name, out, script.String())
-			assert.Empty(t, string(out), name) // a warning, of a document without an end
+			assert.Empty(t, string(out), name) // a warning about an unterminated here-document
 		}
 	}
 }
 
-// understood finds the command and looks at its flags; it runs nothing. Of a choice
-// (up | down) the first stands for all.
+// understood looks up the command and checks its flags; it runs nothing. Of a
+// choice (up | down) only the first is checked.
 func understood(newRoot func(*app.App) *cobra.Command, words []string) error {
 	if i := slices.Index(words, "|"); i >= 0 {
 		words = words[:i]
@@ -136,8 +136,8 @@ func understood(newRoot func(*app.App) *cobra.Command, words []string) error {
 	return nil
 }
 
-// TestDocs_link_to_pages_that_exist follows every link within the repository, to
-// its heading where it names one.
+// TestDocs_link_to_pages_that_exist follows every link within the repository,
+// including its heading.
 func TestDocs_link_to_pages_that_exist(t *testing.T) {
 	t.Parallel()
 	for name, text := range docPages(t) {
@@ -159,7 +159,7 @@ func TestDocs_link_to_pages_that_exist(t *testing.T) {
 	}
 }
 
-// anchors are the names of a page's headings, as links write them.
+// anchors returns the anchors of a page's headings.
 func anchors(text string) []string {
 	var out []string
 	for _, h := range heading.FindAllStringSubmatch(text, -1) {
@@ -172,8 +172,8 @@ func anchors(text string) []string {
 
 var alarmKey = regexp.MustCompile(`\]\(([a-z-]+)\.md\)`)
 
-// TestDocs_list_every_runbook compares the folder with its index, and looks for
-// what each page has to say.
+// TestDocs_list_every_runbook compares the directory with its index, and checks
+// that each page has the required headings.
 func TestDocs_list_every_runbook(t *testing.T) {
 	t.Parallel()
 	index, err := os.ReadFile("../../docs/runbooks/README.md")
@@ -196,13 +196,13 @@ func TestDocs_list_every_runbook(t *testing.T) {
 			require.Contains(t, string(text), "\n## "+part+"\n", p.Name())
 		}
 	}
-	require.Empty(t, listed, "in the index, and no page")
+	require.Empty(t, listed, "in the index, but without a page")
 }
 
 var alarmInTerraform = regexp.MustCompile(`(?m)^    ([a-z]+-[a-z]+) = \{$|-(glue-failures)"`)
 
-// TestDocs_have_a_runbook_for_what_Terraform_raises compares both ways: an alarm
-// names its page, and a page has its alarm.
+// TestDocs_have_a_runbook_for_what_Terraform_raises compares both ways: each alarm
+// has a runbook, and each runbook an alarm.
 func TestDocs_have_a_runbook_for_what_Terraform_raises(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../terraform/modules/observability/*.tf")

@@ -16,8 +16,8 @@ import (
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// TestGuide runs every command of docs/guide.md, in one shell and on ports of its
-// own, and looks at what the page promises.
+// TestGuide runs every command of docs/guide.md, in one shell and on its own ports,
+// and checks the output that the page promises.
 func TestGuide(t *testing.T) {
 	t.Parallel()
 	local, err := config.ReadLocal()
@@ -29,7 +29,7 @@ func TestGuide(t *testing.T) {
 	walk(t, bin, home, "recflow up --free-ports")
 }
 
-// walk runs every command of docs/guide.md, in one shell beside the home, with up
+// walk runs every command of docs/guide.md, in one shell next to the home, with up
 // as the command that starts the stack.
 func walk(t *testing.T, bin, home, up string) {
 	t.Helper()
@@ -38,7 +38,7 @@ func walk(t *testing.T, bin, home, up string) {
 	var script strings.Builder
 	script.WriteString("set -eu\n")
 	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
-		// Each block under its own heading in the output, and quiet about progress.
+		// Print each block's heading before its output, and no progress.
 		script.WriteString("echo '== '" + quoted(block[1]) + "\n" + strings.ReplaceAll(block[1], "recflow up\n", up+"\n") + "\necho\n")
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", script.String())
@@ -47,18 +47,18 @@ func walk(t *testing.T, bin, home, up string) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	for what, pattern := range map[string]string{
-		"nothing is live":               `"code":"no_live_version"`,
-		"a plan":                        `"run":1,"skip":0`,
-		"the gates passed":              `recall +✓`,
-		"a personal list":               `"user_id":"u7","version":1,"stage":"personalised"`,
-		"nothing is known":              `"user_id":"newcomer","version":1,"stage":"popular"`,
-		"a session":                     `"stage":"session","items":\[\{"rank":1,"item_id":"bike-`,
-		"the click is in the list":      `"user_id":"newcomer","version":1,"stage":"session"`,
-		"compared":                      `rank-biased overlap`,
-		"promoted":                      `"version":2,[^}]*"live":true|"reason":"smaller"`,
-		"refused to who saw it before":  `"code":"stale"`,
-		"what may not be done":          `"code":"missing_scope"`,
-		"refused attempts in the audit": `version.rollback +live +refused +missing_scope|version\.rollback\s+refused\s+missing_scope`,
+		"nothing is live":                  `"code":"no_live_version"`,
+		"a plan":                           `"run":1,"skip":0`,
+		"the gates passed":                 `recall +✓`,
+		"a personal list":                  `"user_id":"u7","version":1,"stage":"personalised"`,
+		"nothing is known":                 `"user_id":"somebody","version":1,"stage":"popular"`,
+		"a session":                        `"stage":"session","items":\[\{"rank":1,"item_id":"bike-`,
+		"the click is in the list":         `"user_id":"somebody","version":1,"stage":"session"`,
+		"compared":                         `rank-biased overlap`,
+		"promoted":                         `"version":2,[^}]*"live":true|"reason":"smaller"`,
+		"excludes items the user has seen": `"code":"stale"`,
+		"denied operations":                `"code":"missing_scope"`,
+		"refused attempts in the audit":    `version.rollback +live +refused +missing_scope|version\.rollback\s+refused\s+missing_scope`,
 	} {
 		require.Regexp(t, pattern, string(out), what)
 	}
@@ -70,5 +70,5 @@ func walk(t *testing.T, bin, home, up string) {
 	}
 }
 
-// quoted is a shell word.
+// quoted returns s as one shell word.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

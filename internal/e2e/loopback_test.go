@@ -26,9 +26,9 @@ import (
 )
 
 // TestEachEventCountsOnce sends events through the stream while trainings run,
-// late ones and copies among them, and looks all the time at what is known of
-// the users: every event that is stored counts once, be it in the version's
-// history or on top of it. Then it loses an object of the next training's input.
+// including late ones and duplicates, and continuously checks the users' state:
+// every stored event counts once, either in the version's history or on top of it.
+// Then it deletes an object of the next training's input.
 func TestEachEventCountsOnce(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t)
@@ -69,12 +69,12 @@ func TestEachEventCountsOnce(t *testing.T) {
 	l.loseAnObject()
 	faults.Inject("object lost")
 	out, err := l.command(train...).CombinedOutput()
-	require.Error(t, err, "a training that misses events is refused")
+	require.Error(t, err, "a training that misses events is rejected")
 	require.Regexp(t, `coverage +✗`, string(out))
 	require.Contains(t, string(out), "GateRefused")
 }
 
-// loop is a local stack and what was sent to it.
+// loop is a local stack and the events sent to it.
 type loop struct {
 	t         *testing.T
 	bin, home string
@@ -84,7 +84,7 @@ type loop struct {
 	bucket  *awsclient.S3
 	kinesis *awsclient.Kinesis
 
-	// Of a stack whose AWS is an emulator that enforces IAM.
+	// With a stack whose AWS is an emulator that enforces IAM.
 	emulator string // URL
 	services *services
 	parts    map[string]map[string]string // variables by part
@@ -114,8 +114,8 @@ func (l *loop) recflow(args ...string) {
 	require.NoError(l.t, err, "recflow %v: %s", args, out)
 }
 
-// importEvents imports 240 users in 4 groups; each takes 20 of the 60 items of
-// its group.
+// importEvents imports 240 users in 4 groups; each has 20 of the 60 items of its
+// group.
 func (l *loop) importEvents() {
 	path := filepath.Join(l.t.TempDir(), "events.csv")
 	f, err := os.Create(path)
@@ -157,7 +157,7 @@ func (l *loop) connect() {
 	l.bucket, l.kinesis = awsclient.NewS3(aws, vars["RECFLOW_BUCKET"]), awsclient.NewKinesis(aws, vars["RECFLOW_STREAM"])
 }
 
-// produce sends about 50 events a second, up to two days old, one in ten twice.
+// produce sends about 50 events per second, up to two days old, one in ten twice.
 func (l *loop) produce(ctx context.Context) {
 	random := rand.New(rand.NewPCG(2, 2))
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -195,13 +195,13 @@ func (l *loop) produce(ctx context.Context) {
 }
 
 func (l *loop) watch(ctx context.Context) {
-	// The pauses leave the cores to the trainings.
+	// The pauses leave CPU time for the trainings.
 	for harnesstest.Pause(ctx, 150*time.Millisecond) && !l.t.Failed() {
 		l.check()
 	}
 }
 
-// stored is every streamed event of the users.
+// stored returns every streamed event of the users.
 func (l *loop) stored() []recsys.Event {
 	ctx := context.WithoutCancel(l.t.Context())
 	live, err := l.store.Live(ctx)
@@ -216,7 +216,7 @@ func (l *loop) stored() []recsys.Event {
 	return all
 }
 
-// check holds the users' state under the live version against what is stored
+// check compares the users' state under the live version with the events stored
 // before and after it is read.
 func (l *loop) check() {
 	ctx := context.WithoutCancel(l.t.Context())
@@ -244,7 +244,7 @@ func (l *loop) check() {
 	l.checks++
 }
 
-// counts is how often each user's items must count, after the import and the
+// counts returns how often each user's items must count, after the import and the
 // streamed events.
 func (l *loop) counts(streamed []recsys.Event) map[string]map[string]int {
 	out := map[string]map[string]int{}
@@ -260,7 +260,7 @@ func (l *loop) counts(streamed []recsys.Event) map[string]map[string]int {
 	return out
 }
 
-// loseAnObject removes one object of streamed events.
+// loseAnObject deletes one object of streamed events.
 func (l *loop) loseAnObject() {
 	for o, err := range l.bucket.List(l.t.Context(), "raw/events/") {
 		require.NoError(l.t, err)

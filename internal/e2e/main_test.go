@@ -1,5 +1,5 @@
-// Package e2e_test drives the built binaries from outside: scripts of commands, the
-// guides of docs/, and a deployment in an emulator of AWS.
+// Package e2e_test tests the built binaries from the outside: scripts of commands,
+// the guides of docs/, and a deployment in an AWS emulator.
 package e2e_test
 
 import (

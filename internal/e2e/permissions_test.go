@@ -31,10 +31,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// TestPermissions does everything that calls AWS, with a recorder in front of
-// each component, and looks whether the calls are still those that
-// internal/e2e/iam has on record, which the policies are held against. The
-// emulator lets each component do what is on record and nothing else.
+// TestPermissions runs everything that calls AWS, with a recorder in front of each
+// component, and checks that the calls match those recorded in internal/e2e/iam,
+// which are compared with the policies. The emulator allows each component only the
+// recorded calls.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t)
@@ -71,16 +71,16 @@ func TestPermissions(t *testing.T) {
 	l.cancelTraining(api)
 	l.recflow("down", "--quiet")
 
-	got := l.names().Abstract(iam.Generalise(log.Calls()))
+	got := l.names().Abstract(iam.Generalize(log.Calls()))
 	if *clitest.UpdateGolden {
 		var text bytes.Buffer
 		require.NoError(t, iam.WriteCalls(&text, iam.Distinct(got)))
 		require.NoError(t, os.WriteFile("iam/calls.jsonl", text.Bytes(), 0o644))
-		return // what is embedded here is the old one
+		return // the embedded file is the old one
 	}
 	want, err := iam.Recorded()
 	require.NoError(t, err)
-	require.Equal(t, describe(want), describe(got), "the calls on record; where the code changed on purpose, run this test with -update-golden and look at the difference")
+	require.Equal(t, describe(want), describe(got), "the recorded calls; if the code changed on purpose, run this test with -update-golden and review the difference")
 }
 
 func describe(calls []iam.Call) string {
@@ -91,14 +91,14 @@ func describe(calls []iam.Call) string {
 	return lines.String()
 }
 
-// components are whom the calls of a part belong to. The mapping reads and writes
-// as the function's role, as Lambda's poller does.
+// components are the components that make a part's calls. The mapping reads and
+// writes with the function's role, as Lambda's poller does.
 var components = map[string]string{
 	"worker": "worker", "api": "api", "glue": "glue", "firehose": "firehose", "stream": "lambda",
 }
 
 // record prepares a home whose parts call AWS through recorders: an emulator that
-// enforces IAM, where each part has a role that allows what is on record for its
+// enforces IAM, where each part has a role that allows the recorded calls of its
 // component. With -update-golden everything is allowed.
 func (l *loop) record() *callrecorder.Log {
 	l.emulator = awstest.Enforcing(l.t)
@@ -133,7 +133,7 @@ func (l *loop) record() *callrecorder.Log {
 	return log
 }
 
-// startServices starts what AWS runs, with the settings of the local stack.
+// startServices starts the services of AWS, with the settings of the local stack.
 func (l *loop) startServices() {
 	vars := l.parts["stream"]
 	role := configOf(l.t, vars)
@@ -155,7 +155,7 @@ func (l *loop) startServices() {
 		})
 }
 
-// role signs in as a component whose role allows what is on record for it.
+// role returns the credentials of a role that allows a component's recorded calls.
 func (l *loop) role(component string) aws.Credentials {
 	if *clitest.UpdateGolden {
 		return awstest.Root
@@ -169,13 +169,13 @@ func (l *loop) role(component string) aws.Credentials {
 	return role
 }
 
-// document is a policy that allows calls.
+// document returns a policy that allows calls.
 func document(t *testing.T, calls []iam.Call) string {
 	t.Helper()
 	var statements []map[string]any
 	for _, c := range calls {
 		if c.Action == "s3:ListBucket" && c.Context == nil {
-			continue // needed for an answer of 404, which the emulator gives anyway
+			continue // needed for a response of 404, which the emulator sends anyway
 		}
 		statement := map[string]any{"Effect": "Allow", "Action": c.Action, "Resource": c.Resource}
 		if c.Context != nil {
@@ -188,7 +188,7 @@ func document(t *testing.T, calls []iam.Call) string {
 	return string(data)
 }
 
-// recorder stands before everything that a component calls.
+// recorder is in front of every endpoint that a component calls.
 func (l *loop) recorder(log *callrecorder.Log, component string) string {
 	s := httptest.NewServer(callrecorder.New(callrecorder.Options{
 		Component: component, Account: awstest.Account, Record: log.Record,
@@ -211,7 +211,7 @@ func endpoints(url string) map[string]string {
 	return vars
 }
 
-// names of the local stack's resources.
+// Names of the local stack's resources.
 func (l *loop) names() iam.Names {
 	arn := func(service, resource string) string {
 		return "arn:aws:" + service + ":us-east-1:" + awstest.Account + ":" + resource
@@ -226,7 +226,7 @@ func (l *loop) names() iam.Names {
 	}
 }
 
-// awaitObjects waits until something was delivered under each prefix.
+// awaitObjects waits until an object was delivered under each prefix.
 func (l *loop) awaitObjects(prefixes ...string) {
 	l.t.Helper()
 	for _, prefix := range prefixes {
@@ -239,7 +239,7 @@ func (l *loop) awaitObjects(prefixes ...string) {
 	}
 }
 
-// readQuarantine waits for so many records in quarantine and reads each.
+// readQuarantine waits for that many records in quarantine and reads each.
 func (l *loop) readQuarantine(api *apiclient.Client, records int) {
 	l.t.Helper()
 	var found apiclient.Quarantine
@@ -257,8 +257,8 @@ func (l *loop) readQuarantine(api *apiclient.Client, records int) {
 	}
 }
 
-// giveUp runs the mapping with a function that always fails, as far as the batch
-// that it gives up.
+// giveUp runs the mapping with a function that always fails until it discards the
+// batch.
 func (l *loop) giveUp() {
 	client := configOf(l.t, l.parts["stream"])
 	mapping, err := eventsource.New(eventsource.Options{

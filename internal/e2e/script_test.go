@@ -16,8 +16,8 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
-// TestScripts runs command lines of the real binaries, as a person types them,
-// with a real local stack. Each script has a home and ports of its own.
+// TestScripts runs command lines of the real binaries with a real local stack. Each
+// script has its own home and ports.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	tools := toolchaintest.Tools(t)
@@ -42,8 +42,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// holdPort listens on a free port until the script ends, and names it in a
-// variable.
+// holdPort listens on a free port until the script ends, and sets a variable to its
+// number.
 func holdPort(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -51,7 +51,7 @@ func holdPort(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
-// stopStack stops what a failed script has left.
+// stopStack stops what a failed script has left running.
 func stopStack(t *testing.T, bin, cache, home string) {
 	cmd := exec.Command(filepath.Join(bin, "recflow"), "down", "--quiet")
 	cmd.Env = append(os.Environ(), "RECFLOW_HOME="+home, "RECFLOW_CACHE="+cache)

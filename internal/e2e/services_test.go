@@ -26,18 +26,19 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
-// services are what AWS runs beside a local stack that has only Postgres,
-// Temporal, the worker and the API: the training job, the delivery streams, and
-// the function behind its mapping. Each has the variables that the test gives it.
+// services emulates what AWS runs, for a local stack that has only Postgres,
+// Temporal, the worker and the API: the training job, the delivery streams, and the
+// function with its mapping. The test sets the variables of each.
 type services struct {
-	t    *testing.T // with which they end at the latest
-	home string     // of the stack; holds their state and logs
+	t    *testing.T // stops them at the latest
+	home string     // of the stack; for their state and logs
 
 	glue, firehose string // URLs, once they are started
 	stops          []func()
 }
 
-// elsewhere are the parts that `recflow up` leaves to services.
+// elsewhere are the parts that `recflow up` does not start because services runs
+// them.
 const elsewhere = "s3,glue,firehose,stream"
 
 func newServices(t *testing.T, home string) *services {
@@ -50,7 +51,8 @@ func newServices(t *testing.T, home string) *services {
 	return s
 }
 
-// stop ends the services, the newest first: Firehose delivers what it has.
+// stop stops the services, the newest first: Firehose delivers its buffered
+// records.
 func (s *services) stop() {
 	for _, stop := range slices.Backward(s.stops) {
 		stop()
@@ -58,7 +60,7 @@ func (s *services) stop() {
 	s.stops = nil
 }
 
-// log is the file of a service's messages.
+// log returns the file of a service's messages.
 func (s *services) log(name string) io.Writer {
 	s.t.Helper()
 	f, err := os.OpenFile(filepath.Join(s.home, "logs", name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -76,12 +78,12 @@ func (s *services) serve(run func(ctx context.Context, ready func(address string
 	case address := <-ready:
 		return "http://" + address
 	case <-time.After(time.Minute):
-		s.t.Fatal("a service does not start")
+		s.t.Fatal("service did not start")
 		return ""
 	}
 }
 
-// run runs something until stop.
+// run runs a function until stop.
 func (s *services) run(f func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -142,7 +144,7 @@ func (s *services) startStream(f lambda.Options, m eventsource.Options) {
 	harnesstest.Eventually(s.t, "the mapping reads the stream", func() bool { return mapping.Status().State == "running" })
 }
 
-// configOf is the account that variables name.
+// configOf returns the AWS configuration from variables.
 func configOf(t *testing.T, vars map[string]string) awsclient.Config {
 	t.Helper()
 	c, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(vars))
@@ -150,8 +152,8 @@ func configOf(t *testing.T, vars map[string]string) awsclient.Config {
 	return c
 }
 
-// wrapPrograms returns a folder of the programs where those of env, by name, get
-// variables over those that the stack gives them.
+// wrapPrograms returns a directory of the programs in which those named in env get
+// variables on top of the stack's.
 func wrapPrograms(t *testing.T, bin string, env map[string]map[string]string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "bin")
@@ -159,7 +161,7 @@ func wrapPrograms(t *testing.T, bin string, env map[string]map[string]string) st
 	for _, name := range []string{"recflow", "recflow-worker", "recflow-api", "recflow-lambda"} {
 		program := filepath.Join(bin, name)
 		vars, wrapped := env[name]
-		if !wrapped { // a copy: a link would lead the stack to the others beside its target
+		if !wrapped { // a copy: with a link the stack would find the other programs next to its target
 			data, err := os.ReadFile(program)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o700))
@@ -171,7 +173,7 @@ func wrapPrograms(t *testing.T, bin string, env map[string]map[string]string) st
 	return dir
 }
 
-// shellVariables are variables as a shell reads them, one a line.
+// shellVariables returns variables in shell syntax, one per line.
 func shellVariables(vars map[string]string, prefix string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
@@ -180,7 +182,7 @@ func shellVariables(vars map[string]string, prefix string) string {
 	return b.String()
 }
 
-// writeSettings makes home one of a stack.
+// writeSettings makes home the home of a stack.
 func writeSettings(t *testing.T, home string, s stack.Settings) {
 	t.Helper()
 	data, err := json.Marshal(s)

@@ -12,14 +12,14 @@ import (
 	local "github.com/recflow/recflow/internal/local/aws/firehose"
 )
 
-// Deliveries is what ReadDelivery needs of Firehose.
+// Deliveries is the part of the Firehose API that ReadDelivery uses.
 type Deliveries interface {
 	DescribeDeliveryStream(context.Context, *firehose.DescribeDeliveryStreamInput, ...func(*firehose.Options)) (*firehose.DescribeDeliveryStreamOutput, error)
 }
 
-// ReadDelivery returns a delivery stream as it was made in an account. What the local
-// endpoint does not do (another compression than gzip, a processor, another destination
-// than S3) is an error.
+// ReadDelivery returns a delivery stream as it exists in an account. A setting that
+// the local endpoint does not support (another compression than gzip, a processor,
+// another destination than S3) is an error.
 func ReadDelivery(ctx context.Context, client Deliveries, name string) (local.Stream, error) {
 	out, err := client.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &name})
 	if err != nil {

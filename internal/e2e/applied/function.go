@@ -1,5 +1,5 @@
-// Package applied reads back what Terraform has applied in an emulator, as settings
-// of the stand-ins that play it.
+// Package applied reads what Terraform has applied in an emulator, as settings of
+// the local emulators that replace it.
 package applied
 
 import (
@@ -14,13 +14,13 @@ import (
 	local "github.com/recflow/recflow/internal/local/aws/lambda"
 )
 
-// Functions is what ReadFunction needs of Lambda.
+// Functions is the part of the Lambda API that ReadFunction uses.
 type Functions interface {
 	GetFunction(context.Context, *lambda.GetFunctionInput, ...func(*lambda.Options)) (*lambda.GetFunctionOutput, error)
 }
 
-// ReadFunction gives o the settings of a function. The variables that o has stay:
-// they say where Postgres and the endpoints are.
+// ReadFunction sets o to the settings of a function. Variables already in o are
+// kept: they have the addresses of Postgres and the endpoints.
 func ReadFunction(ctx context.Context, client Functions, name string, o *local.Options) error {
 	out, err := client.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &name})
 	if err != nil {

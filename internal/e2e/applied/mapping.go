@@ -16,23 +16,23 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/eventsource"
 )
 
-// Mapping is an event source mapping as it was made in an account.
+// Mapping is an event source mapping as it exists in an account.
 type Mapping struct {
-	// Options holds the settings that AWS keeps; clients, folders and pauses are
-	// the caller's.
+	// Options has the settings that AWS stores; clients, directories and pauses are
+	// set by the caller.
 	Options eventsource.Options
 
-	// FailureBucket is the name of the bucket for batches that are given up, and
-	// FailurePrefix where AWS puts them there; empty where they are discarded.
+	// FailureBucket is the name of the bucket for discarded batches, and
+	// FailurePrefix where AWS puts them there; empty if they are dropped.
 	FailureBucket, FailurePrefix string
 }
 
-// Mappings is what ReadMapping needs of Lambda.
+// Mappings is the part of the Lambda API that ReadMapping uses.
 type Mappings interface {
 	ListEventSourceMappings(context.Context, *lambda.ListEventSourceMappingsInput, ...func(*lambda.Options)) (*lambda.ListEventSourceMappingsOutput, error)
 }
 
-// ReadMapping returns the one mapping from a Kinesis stream to a function.
+// ReadMapping returns the only mapping from a Kinesis stream to a function.
 func ReadMapping(ctx context.Context, client Mappings, function string) (Mapping, error) {
 	out, err := client.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{FunctionName: &function})
 	if err != nil {
@@ -47,7 +47,7 @@ func ReadMapping(ctx context.Context, client Mappings, function string) (Mapping
 func mappingOf(m types.EventSourceMappingConfiguration) (Mapping, error) {
 	stream, err := arn.Parse(aws.ToString(m.EventSourceArn))
 	if err != nil || stream.Service != "kinesis" {
-		return Mapping{}, fmt.Errorf("the mapping reads %q, which is no Kinesis stream", aws.ToString(m.EventSourceArn))
+		return Mapping{}, fmt.Errorf("the mapping reads %q, which is not a Kinesis stream", aws.ToString(m.EventSourceArn))
 	}
 	a := Mapping{Options: eventsource.Options{
 		Stream:           strings.TrimPrefix(stream.Resource, "stream/"),
@@ -66,17 +66,17 @@ func mappingOf(m types.EventSourceMappingConfiguration) (Mapping, error) {
 	if d := m.DestinationConfig; d != nil && d.OnFailure != nil && d.OnFailure.Destination != nil {
 		bucket, err := arn.Parse(*d.OnFailure.Destination)
 		if err != nil || bucket.Service != "s3" {
-			return Mapping{}, fmt.Errorf("the mapping's failure destination %q is no bucket", *d.OnFailure.Destination)
+			return Mapping{}, fmt.Errorf("the mapping's failure destination %q is not a bucket", *d.OnFailure.Destination)
 		}
 		a.FailureBucket, a.FailurePrefix = bucket.Resource, path.Join("aws", "lambda", aws.ToString(m.UUID))
 	}
 	return a, nil
 }
 
-// seconds is a time that AWS counts in seconds, where −1 is without limit.
+// seconds converts AWS's seconds, where −1 is without limit.
 func seconds(n *int32) time.Duration { return time.Duration(aws.ToInt32(n)) * time.Second }
 
-// retries turns AWS's number into that of Options.
+// retries converts AWS's number of retries to that of Options.
 func retries(n *int32) int {
 	switch {
 	case n == nil || *n < 0:

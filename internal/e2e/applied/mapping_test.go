@@ -60,5 +60,5 @@ func TestReadRefusesAMappingThatIsNotOurs(t *testing.T) {
 	_, err := ReadMapping(t.Context(), mappings{}, "f")
 	require.ErrorContains(t, err, "has 0 event source mappings")
 	_, err = ReadMapping(t.Context(), mappings{{EventSourceArn: aws.String("arn:aws:sqs:eu-west-1:1:q")}}, "f")
-	require.ErrorContains(t, err, "no Kinesis stream")
+	require.ErrorContains(t, err, "not a Kinesis stream")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
-// call is one request, and what it asks for.
+// call is one request with its operation and resource.
 type call struct {
 	account, region, service string
 	method, path             string
@@ -21,14 +21,14 @@ type call struct {
 	body                     []byte
 
 	requests []iam.Request
-	missing  *iam.Request // needed in addition when the answer is 404
+	missing  *iam.Request // also needed when the response is 404
 }
 
 func with(ctx context.Context, upstream *url.URL, c *call) context.Context {
 	return context.WithValue(context.WithValue(ctx, upstreamKey{}, upstream), callKey{}, c)
 }
 
-// needed are the permissions that the call needs, given its answer's status.
+// needed returns the permissions that the call needs, given its response status.
 func (c *call) needed(status int) []iam.Request {
 	if status == http.StatusNotFound && c.missing != nil {
 		return append(slices.Clone(c.requests), *c.missing)
@@ -44,7 +44,7 @@ func (c *call) arn(service, resource string) string {
 	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, c.region, c.account, resource)
 }
 
-// classify finds out what the call asks for.
+// classify determines a call's operation and resource.
 func (c *call) classify() error {
 	if c.service == "s3" {
 		return c.classifyS3()
@@ -55,11 +55,11 @@ func (c *call) classify() error {
 	if strings.HasPrefix(c.header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return c.classifyQuery()
 	}
-	return fmt.Errorf("the protocol of this call to %s is unknown", c.service)
+	return fmt.Errorf("unknown protocol of this call to %s", c.service)
 }
 
-// jsonServices are the services of the JSON protocol by what X-Amz-Target begins
-// with. Each is asked about one kind of resource.
+// jsonServices are the services of the JSON protocol by the prefix of X-Amz-Target.
+// Only one kind of resource is supported per service.
 var jsonServices = map[string]struct {
 	prefix   string
 	resource func(*call, named) string
@@ -72,7 +72,7 @@ var jsonServices = map[string]struct {
 	"secretsmanager": {"secretsmanager", func(c *call, n named) string { return c.named("secretsmanager", "secret:", "", n.SecretID) }},
 }
 
-// named is what the JSON calls name their resource by.
+// named has the fields by which JSON calls name their resource.
 type named struct {
 	StreamARN, StreamName string
 	DeliveryStreamName    string
@@ -96,7 +96,7 @@ func (c *call) classifyJSON(target string) error {
 	prefix, operation, _ := strings.Cut(target, ".")
 	service, ok := jsonServices[prefix]
 	if !ok || operation == "" {
-		return fmt.Errorf("X-Amz-Target %q is unknown", target)
+		return fmt.Errorf("unknown X-Amz-Target %q", target)
 	}
 	var n named
 	if err := json.Unmarshal(c.body, &n); err != nil {
@@ -110,8 +110,8 @@ func (c *call) classifyJSON(target string) error {
 	return nil
 }
 
-// queryResources tell which field of a Query call names its resource. A call with
-// no field needs no permission.
+// queryResources maps Query calls to the field that names their resource. A call
+// without a field needs no permission.
 var queryResources = map[string]string{
 	"sns:Publish":            "TopicArn",
 	"sns:PublishBatch":       "TopicArn",

@@ -7,8 +7,8 @@ import (
 	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
-// Log keeps what recorders record, each call once, in a file of JSON lines that
-// several processes may append to. The zero Log keeps it in memory alone.
+// Log stores recorded calls, each once, in a file of JSON lines that several
+// processes may append to. The zero Log stores them only in memory.
 type Log struct {
 	mu    sync.Mutex
 	file  *os.File
@@ -17,13 +17,13 @@ type Log struct {
 	calls []iam.Call
 }
 
-// OpenLog appends to a file.
+// OpenLog opens a file for appending.
 func OpenLog(path string) (*Log, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	return &Log{file: f}, err
 }
 
-// Record keeps a call.
+// Record stores a call.
 func (l *Log) Record(c iam.Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -40,14 +40,14 @@ func (l *Log) Record(c iam.Call) {
 	}
 }
 
-// Calls returns what was recorded, sorted.
+// Calls returns the recorded calls, sorted.
 func (l *Log) Calls() []iam.Call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return iam.Distinct(l.calls)
 }
 
-// Close ends the file, and tells what went wrong with it.
+// Close closes the file and returns the first write error.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,24 +13,24 @@ import (
 	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
-// maxBody bounds what is read of a call to find its resource: Kinesis takes 10 MiB
-// of records, a third more as base64.
+// maxBody limits how much of a call is read to find its resource: Kinesis accepts
+// 10 MiB of records, a third more as base64.
 const maxBody = 16 << 20
 
-// Options are what a recorder needs to know.
+// Options configures a recorder.
 type Options struct {
-	Component string // whose calls these are
+	Component string // component that makes the calls
 	Account   string // AWS account of the ARNs
 
-	// Upstream returns the URL of a service by its name in signatures, such as
-	// kinesis. It is asked at each call: an endpoint may be known only later.
+	// Upstream returns the URL of a service by its signing name, such as kinesis.
+	// It is called for each request: an endpoint may start later.
 	Upstream func(service string) (string, error)
 
 	Record func(iam.Call) // called for each permission that a call needs, from many goroutines
 }
 
-// New returns a proxy that records. Give its URL to the component as the endpoint
-// of every service.
+// New returns a recording proxy. Set its URL as the component's endpoint of every
+// service.
 func New(o Options) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
@@ -38,7 +38,7 @@ func New(o Options) http.Handler {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			to := p.In.Context().Value(upstreamKey{}).(*url.URL)
 			p.Out.URL.Scheme, p.Out.URL.Host = to.Scheme, to.Host
-			p.Out.URL.RawQuery = p.In.URL.RawQuery // as it was signed; so is Host, which stays
+			p.Out.URL.RawQuery = p.In.URL.RawQuery // as it was signed; Host is unchanged too
 			p.Out.Header.Set("X-Forwarded-Proto", "https")
 		},
 		ModifyResponse: func(resp *http.Response) error {
@@ -70,7 +70,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.options.Record(iam.Call{Component: r.options.Component, Problem: fmt.Sprintf("%s %s: %v", req.Method, req.URL.Path, err)})
 	}
 	if c == nil {
-		http.Error(w, "the recorder knows no service for this call", http.StatusBadGateway)
+		http.Error(w, "unknown service for this call", http.StatusBadGateway)
 		return
 	}
 	to, err := r.options.Upstream(c.service)
@@ -82,10 +82,10 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	r.options.Record(iam.Call{Component: r.options.Component, Problem: fmt.Sprintf("find the endpoint of %s: %v", c.service, err)})
-	http.Error(w, "the recorder knows no endpoint of "+c.service, http.StatusBadGateway)
+	http.Error(w, "no endpoint for "+c.service, http.StatusBadGateway)
 }
 
-// read takes out of a request what tells which call it is.
+// read parses the parts of a request that identify its operation.
 func (r *recorder) read(req *http.Request) (*call, error) {
 	c := &call{account: r.options.Account, method: req.Method, path: req.URL.Path, query: req.URL.Query(), header: req.Header}
 	var err error
@@ -93,7 +93,7 @@ func (r *recorder) read(req *http.Request) (*call, error) {
 		return nil, err
 	}
 	if c.service == "s3" && !c.query.Has("delete") {
-		return c, nil // objects may be large, and their content says nothing
+		return c, nil // objects may be large, and their content is irrelevant
 	}
 	if c.body, err = io.ReadAll(io.LimitReader(req.Body, maxBody+1)); err != nil {
 		return c, err
@@ -108,7 +108,7 @@ func (r *recorder) read(req *http.Request) (*call, error) {
 	return c, nil
 }
 
-// scope reads region and service out of a signature, version 4.
+// scope returns region and service from a version 4 signature.
 func scope(authorization string) (region, service string, err error) {
 	_, rest, ok := strings.Cut(authorization, "Credential=")
 	credential, _, _ := strings.Cut(rest, ",")

@@ -26,7 +26,7 @@ import (
 	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
-// record starts a recorder of a component before an endpoint.
+// record starts a recorder of a component in front of an endpoint.
 func record(t *testing.T, endpoint string) (string, *callrecorder.Log) {
 	log := &callrecorder.Log{}
 	s := httptest.NewServer(callrecorder.New(callrecorder.Options{
@@ -46,7 +46,7 @@ func client(endpoint string, c aws.Credentials) aws.Config {
 
 func pathStyle(o *s3.Options) { o.UsePathStyle = true }
 
-// lines are calls in short.
+// lines are calls in short form.
 func lines(calls []iam.Call) (out []string) {
 	for _, c := range calls {
 		out = append(out, strings.TrimPrefix(c.String(), "c: "))
@@ -54,14 +54,14 @@ func lines(calls []iam.Call) (out []string) {
 	return out
 }
 
-// TestRecorder makes real calls of the SDKs on an emulator that verifies their
-// signatures: what the recorder passes on is what was signed.
+// TestRecorder makes real SDK calls to an emulator that verifies their signatures:
+// the recorder must forward them unchanged.
 func TestRecorder(t *testing.T) {
 	t.Parallel()
 	emulator := awstest.Enforcing(t)
 	ctx, bucket := t.Context(), aws.String("bucket")
 
-	t.Run("it passes calls of S3 on as they were signed, and names their permissions", func(t *testing.T) {
+	t.Run("it forwards S3 calls as they were signed, and names their permissions", func(t *testing.T) {
 		t.Parallel()
 		endpoint, log := record(t, emulator)
 		b := s3.NewFromConfig(client(endpoint, awstest.Root), pathStyle)
@@ -133,7 +133,7 @@ func TestRecorder(t *testing.T) {
 			"sns:Publish on arn:aws:sns:us-east-1:000000000000:t",
 		}, lines(log.Calls()))
 	})
-	t.Run("it plays the end of TLS to a bucket that wants it", func(t *testing.T) {
+	t.Run("it terminates TLS for a bucket that requires it", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, awstest.MakeRole(ctx, emulator, awstest.Root, "reader", "glue.amazonaws.com",
 			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":["arn:aws:s3:::tls","arn:aws:s3:::tls/*"]}]}`))
@@ -155,7 +155,7 @@ func TestRecorder(t *testing.T) {
 	})
 }
 
-// TestProblems sends what the SDKs do not.
+// TestProblems sends requests that the SDKs do not send.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) }))
@@ -183,20 +183,20 @@ func TestProblems(t *testing.T) {
 		header                      http.Header
 		want                        string
 	}{
-		"it records an S3 operation that it does not know": {"PUT", "/b/k?torrent", "s3", "", nil, `PUT /b/k: the S3 operation "PUT torrent" is unknown`},
-		"it records a call without a bucket":               {"GET", "/", "s3", "", nil, "GET /: the call names no bucket in its path"},
-		"it records a protocol that it does not know":      {"POST", "/service/Kinesis_20131202/operation/PutRecords", "kinesis", "\xa0", http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}}, "POST /service/Kinesis_20131202/operation/PutRecords: the protocol of this call to kinesis is unknown"},
-		"it records a target that it does not know":        {"POST", "/", "dynamodb", "{}", http.Header{"X-Amz-Target": {"DynamoDB_20120810.GetItem"}}, `POST /: X-Amz-Target "DynamoDB_20120810.GetItem" is unknown`},
-		"it counts the tags of an object":                  {"PUT", "/b/k", "s3", "", http.Header{"X-Amz-Tagging": {"a=b"}}, "s3:PutObject on arn:aws:s3:::b/k|s3:PutObjectTagging on arn:aws:s3:::b/k"},
+		"it records an unknown S3 operation": {"PUT", "/b/k?torrent", "s3", "", nil, `PUT /b/k: unknown S3 operation "PUT torrent"`},
+		"it records a call without a bucket": {"GET", "/", "s3", "", nil, "GET /: the call names no bucket in its path"},
+		"it records an unknown protocol":     {"POST", "/service/Kinesis_20131202/operation/PutRecords", "kinesis", "\xa0", http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}}, "POST /service/Kinesis_20131202/operation/PutRecords: unknown protocol of this call to kinesis"},
+		"it records an unknown target":       {"POST", "/", "dynamodb", "{}", http.Header{"X-Amz-Target": {"DynamoDB_20120810.GetItem"}}, `POST /: unknown X-Amz-Target "DynamoDB_20120810.GetItem"`},
+		"it counts the tags of an object":    {"PUT", "/b/k", "s3", "", http.Header{"X-Amz-Tagging": {"a=b"}}, "s3:PutObject on arn:aws:s3:::b/k|s3:PutObjectTagging on arn:aws:s3:::b/k"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			answer, calls := send(t, c.method, c.path, c.service, c.header, c.body)
 			assert.Equal(t, c.want, strings.Join(calls, "|"))
-			assert.Equal(t, "s3.example", answer, "it passed, with the host that was signed")
+			assert.Equal(t, "s3.example", answer, "it was forwarded with the signed host")
 		})
 	}
-	t.Run("it cannot pass on what is not signed", func(t *testing.T) {
+	t.Run("it does not forward an unsigned call", func(t *testing.T) {
 		t.Parallel()
 		_, calls := send(t, "GET", "/b/k", "", nil, "")
 		assert.Equal(t, []string{"GET /b/k: the call has no signature of version 4"}, calls)

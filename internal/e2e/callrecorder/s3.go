@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/e2e/iam"
 )
 
-// s3Plain are query parameters that do not change which operation it is.
+// s3Plain are query parameters that do not change the operation.
 var s3Plain = []string{
 	"x-id", "list-type", "prefix", "delimiter", "max-keys", "marker", "start-after", "continuation-token",
 	"encoding-type", "fetch-owner", "partNumber", "max-uploads", "key-marker", "upload-id-marker",
@@ -52,7 +52,7 @@ func (c *call) classifyS3() error {
 	}
 	action, ok := table[operation]
 	if !ok {
-		return fmt.Errorf("the S3 operation %q is unknown", operation)
+		return fmt.Errorf("unknown S3 operation %q", operation)
 	}
 	arn := "arn:aws:s3:::" + bucket
 	if key == "" {

@@ -25,7 +25,8 @@ import (
 	"github.com/recflow/recflow/internal/e2e/ecs"
 )
 
-// program is what is in the image: it says what it was given, and does as told.
+// program is the image's program: it prints its environment and performs the action
+// of its argument.
 const program = `#!/bin/sh
 echo "$0" | sed 's|.*/||'; echo "arguments $*, word $WORD, place $PLACE, key ${AWS_ACCESS_KEY_ID:+of a role}"
 case $1 in
@@ -61,7 +62,8 @@ func image(context.Context, string) (v1.Image, error) {
 	return mutate.Config(img, v1.Config{Entrypoint: []string{"/program"}, Cmd: []string{"of", "the", "image"}, Env: []string{"PATH=/usr/bin:/bin"}})
 }
 
-// rig is a host before an emulator that enforces IAM, with a role for everything.
+// rig is a host in front of an emulator that enforces IAM, with a role that allows
+// everything.
 type rig struct {
 	host    *ecs.Host
 	client  *awsecs.Client
@@ -104,7 +106,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// define registers a task definition with the word as a variable or, when it is
+// define registers a task definition with the word as a variable or, if it is
 // empty, as a secret, and returns its ARN.
 func (r *rig) define(t *testing.T, word string, command ...string) string {
 	t.Helper()
@@ -182,7 +184,7 @@ func TestAServiceChangesItsTaskWhenTheNewOneIsHealthy(t *testing.T) {
 	update(second, 1)
 	serves("second")
 	update(sick, 1)
-	require.Never(t, func() bool { return r.host.Vars("service")["WORD"] != "second" }, 3*time.Second, 50*time.Millisecond, "the one before stays")
+	require.Never(t, func() bool { return r.host.Vars("service")["WORD"] != "second" }, 3*time.Second, 50*time.Millisecond, "the previous task stays")
 	update(second, 0)
 	require.Eventually(t, func() bool { return r.host.Vars("service") == nil }, 20*time.Second, 20*time.Millisecond)
 }

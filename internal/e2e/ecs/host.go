@@ -19,25 +19,25 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// target is what X-Amz-Target begins with in calls of ECS.
+// target is the prefix of X-Amz-Target in calls of ECS.
 const target = "AmazonEC2ContainerServiceV20141113."
 
-// maxBody bounds what is read of a call, and of its answer, in bytes.
+// maxBody limits the size of a call and of its response, in bytes.
 const maxBody = 4 << 20
 
-// Options are what a Host needs. Every field but Log is required.
+// Options configures a Host. Every field but Log is required.
 type Options struct {
 	Upstream string // URL of the emulator
 	Region   string
 
 	// Root may read task definitions and change services.
 	Root aws.Credentials
-	// SignIn gives the credentials of a role.
+	// SignIn returns the credentials of a role.
 	SignIn func(ctx context.Context, roleARN string) (aws.Credentials, error)
-	// Pull gets an image for this machine by the name in a task definition.
+	// Pull returns an image for this machine by its name in a task definition.
 	Pull func(ctx context.Context, image string) (v1.Image, error)
-	// Place changes the variables of a container so that it finds its way on this
-	// machine. root is the folder of its image.
+	// Place changes the variables of a container so that it works on this machine.
+	// root is the directory of its image.
 	Place func(container, root string, vars map[string]string) error
 
 	Dir string // of images and logs
@@ -50,7 +50,7 @@ type Host struct {
 	proxy   http.Handler
 	client  *awsecs.Client
 	scaling *scaling
-	ctx     context.Context // of everything that outlives a call
+	ctx     context.Context // for everything that outlives a call
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
@@ -85,7 +85,7 @@ func (h *Host) as(c aws.Credentials) aws.Config {
 	return aws.Config{Region: h.options.Region, BaseEndpoint: &h.options.Upstream, Credentials: credentials.StaticCredentialsProvider{Value: c}}
 }
 
-// Close stops every task. No new one starts.
+// Close stops every task. No new task starts.
 func (h *Host) Close() {
 	h.cancel()
 	h.mu.Lock()
@@ -105,7 +105,7 @@ func (h *Host) Close() {
 	h.running.Wait()
 }
 
-// ServeHTTP answers a call of an AWS SDK.
+// ServeHTTP handles a call of an AWS SDK.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch name := r.Header.Get("X-Amz-Target"); {
 	case strings.HasPrefix(name, scalingTarget):
@@ -117,8 +117,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// call passes a call of ECS on, does what the answer says has been done, and
-// writes into the answer what it knows better.
+// call forwards an ECS call, carries it out, and updates the response with the
+// actual state.
 func (h *Host) call(w http.ResponseWriter, r *http.Request, operation string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -131,7 +131,7 @@ func (h *Host) call(w http.ResponseWriter, r *http.Request, operation string) {
 	out := answer.body.Bytes()
 	if answer.status == http.StatusOK {
 		if changed, err := h.act(operation, body, out); err != nil {
-			h.options.Log.Error("a call could not be acted on", "operation", operation, "error", err)
+			h.options.Log.Error("could not carry out a call", "operation", operation, "error", err)
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		} else if changed != nil {
@@ -147,7 +147,7 @@ func (h *Host) call(w http.ResponseWriter, r *http.Request, operation string) {
 	_, _ = w.Write(out)
 }
 
-// act returns another answer, or nil.
+// act returns a changed response, or nil.
 func (h *Host) act(operation string, request, answer []byte) ([]byte, error) {
 	switch operation {
 	case "RunTask":
@@ -173,11 +173,11 @@ func (h *Host) act(operation string, request, answer []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// edited lets edit change each element of a list in an answer.
+// edited applies edit to each element of a list in a response.
 func edited(answer []byte, list string, edit func(map[string]any)) ([]byte, error) {
 	var out map[string]any
 	if err := json.Unmarshal(answer, &out); err != nil {
-		return nil, fmt.Errorf("read the emulator's answer: %w", err)
+		return nil, fmt.Errorf("read the emulator's response: %w", err)
 	}
 	elements, _ := out[list].([]any)
 	for _, e := range elements {
@@ -188,7 +188,7 @@ func edited(answer []byte, list string, edit func(map[string]any)) ([]byte, erro
 	return json.Marshal(out)
 }
 
-// recorded is an answer that is looked at before it is sent.
+// recorded is a response that is inspected before it is sent.
 type recorded struct {
 	header http.Header
 	status int

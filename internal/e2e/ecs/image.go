@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
-// unpack writes an image's files below root, and returns how it is run.
+// unpack writes an image's files below root, and returns its configuration.
 func (h *Host) unpack(ctx context.Context, name, root string) (v1.Config, error) {
 	image, err := h.options.Pull(ctx, name)
 	if err != nil {
@@ -34,8 +34,8 @@ func (h *Host) unpack(ctx context.Context, name, root string) (v1.Config, error)
 	return config.Config, nil
 }
 
-// arguments follow the entry point: those of the caller's override, else of the
-// definition, else of the image.
+// arguments returns the arguments of the entry point: those of the caller's
+// override, of the definition, or of the image.
 func arguments(image v1.Config, container types.ContainerDefinition, override []string) []string {
 	switch {
 	case override != nil:

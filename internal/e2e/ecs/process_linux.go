@@ -2,5 +2,5 @@ package ecs
 
 import "syscall"
 
-// endsWithUs has the kernel end a process when this one is gone, however it went.
+// endsWithUs makes the kernel kill a process when this one exits for any reason.
 func endsWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -12,12 +12,11 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/awsjson"
 )
 
-// scalingTarget is what X-Amz-Target begins with in calls of Application Auto
-// Scaling.
+// scalingTarget is the prefix of X-Amz-Target in calls of Application Auto Scaling.
 const scalingTarget = "AnyScaleFrontendService."
 
-// scaling keeps scalable targets and policies of services. Members are those that
-// calls were made with, and what the API adds to them.
+// scaling stores scalable targets and policies of services, as maps with the
+// members of the calls and those that the API adds.
 type scaling struct {
 	host *Host
 	http.Handler
@@ -50,13 +49,13 @@ type members = map[string]any
 
 func named(in members, name string) string { v, _ := in[name].(string); return v }
 
-// arn names a target or a policy.
+// arn returns the ARN of a target or a policy.
 func (s *scaling) arn(kind, of string) string {
 	return fmt.Sprintf("arn:aws:application-autoscaling:%s:000000000000:%s/%s", s.host.options.Region, kind, strings.ReplaceAll(of, "/", "-"))
 }
 
-// register keeps a target, and raises the desired count of its service to the
-// least that it may be.
+// register stores a target, and raises the desired count of its service to the
+// minimum capacity.
 func (s *scaling) register(in members) (members, error) {
 	id := named(in, "ResourceId")
 	parts := strings.Split(id, "/")

@@ -7,19 +7,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// state is what the answers of ECS say of a service.
+// state is a service in the responses of ECS.
 type state struct {
 	ServiceArn, ServiceName, TaskDefinition string
 	DesiredCount                            int
 }
 
-// service is the one task of a service.
+// service is the only task of a service.
 type service struct {
-	deploying sync.Mutex // held while one task takes the place of another
+	deploying sync.Mutex // locked while one task replaces another
 
 	mu         sync.Mutex
 	wanted     state
-	task       *task // nil: none runs
+	task       *task // nil: none is running
 	definition string
 }
 
@@ -35,8 +35,8 @@ func (s *service) set(t *task, definition string) {
 	s.task, s.definition = t, definition
 }
 
-// Vars are the variables of the task of a service that takes requests now; nil:
-// none does.
+// Vars returns the variables of the service's task that takes requests now; nil if
+// there is none.
 func (h *Host) Vars(name string) map[string]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -51,8 +51,7 @@ func (h *Host) Vars(name string) map[string]string {
 	return nil
 }
 
-// reconcile brings a service to what the account wants of it, in its own time, as
-// ECS does.
+// reconcile asynchronously applies the desired state of a service, as ECS does.
 func (h *Host) reconcile(wanted state) {
 	h.mu.Lock()
 	s := h.services[wanted.ServiceArn]
@@ -89,11 +88,11 @@ func (h *Host) deploy(s *service) {
 	default:
 		t := newTask(uuid.NewString(), "")
 		if err := h.start(t, wanted.TaskDefinition, nil); err != nil {
-			log.Error("a task did not start", "definition", wanted.TaskDefinition, "error", err)
+			log.Error("task did not start", "definition", wanted.TaskDefinition, "error", err)
 			return
 		}
 		if err := t.healthy(h.ctx); err != nil {
-			log.Error("a task is not healthy; the one before stays", "definition", wanted.TaskDefinition, "log", t.log, "error", err)
+			log.Error("task is not healthy, keeping the previous one", "definition", wanted.TaskDefinition, "log", t.log, "error", err)
 			t.stop()
 			return
 		}
@@ -105,7 +104,7 @@ func (h *Host) deploy(s *service) {
 	}
 }
 
-// describeService writes into a service of the emulator's whether its task runs.
+// describeService updates a service in a response with the state of its task.
 func (h *Host) describeService(shown map[string]any) {
 	arn, _ := shown["serviceArn"].(string)
 	h.mu.Lock()

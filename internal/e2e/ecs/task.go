@@ -24,23 +24,23 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// startTimeout bounds what happens before the process runs: pulling its image and
+// startTimeout limits the time before the process runs: pulling its image and
 // reading its secrets.
 const startTimeout = time.Minute
 
-// task is one process. What it is made of is there when started is closed, exit
-// and why when done is.
+// task is one process. Its setup fields are set when started is closed, exit and
+// why when done is closed.
 type task struct {
 	id        string
 	arn       string
 	container types.ContainerDefinition
-	root      string // folder of the image
+	root      string // directory of the image
 	vars      map[string]string
 	log       string // path
 	cmd       *exec.Cmd
 	began     time.Time
 
-	started chan struct{} // closed when it runs, or will not
+	started chan struct{} // closed when it runs, or has failed to start
 	done    chan struct{}
 	exit    int
 	why     string // it did not start
@@ -50,7 +50,7 @@ func newTask(id, arn string) *task {
 	return &task{id: id, arn: arn, started: make(chan struct{}), done: make(chan struct{})}
 }
 
-// runTask starts the task that the emulator has just recorded.
+// runTask starts a task that the emulator has just recorded.
 func (h *Host) runTask(request, answer []byte) error {
 	var in struct {
 		Overrides struct {
@@ -74,7 +74,7 @@ func (h *Host) runTask(request, answer []byte) error {
 		h.mu.Unlock()
 		h.running.Go(func() {
 			if err := h.start(t, recorded.TaskDefinitionArn, command); err != nil {
-				h.options.Log.Error("a task did not start", "task", t.id, "error", err)
+				h.options.Log.Error("task did not start", "task", t.id, "error", err)
 				t.why = err.Error()
 				close(t.done)
 			}
@@ -83,7 +83,7 @@ func (h *Host) runTask(request, answer []byte) error {
 	return nil
 }
 
-// describeTask writes into a task of the emulator's how it is.
+// describeTask updates a task in a response with its state.
 func (h *Host) describeTask(shown map[string]any) {
 	arn, _ := shown["taskArn"].(string)
 	h.mu.Lock()
@@ -120,7 +120,7 @@ func (h *Host) start(t *task, definition string, command []string) error {
 	}
 	about := out.TaskDefinition
 	if n := len(about.ContainerDefinitions); n != 1 {
-		return fmt.Errorf("%s has %d containers; only one is imitated", definition, n)
+		return fmt.Errorf("%s has %d containers; only one is supported", definition, n)
 	}
 	t.container = about.ContainerDefinitions[0]
 	t.root = filepath.Join(h.options.Dir, aws.ToString(t.container.Name)+"-"+t.id)
@@ -145,18 +145,18 @@ func (h *Host) start(t *task, definition string, command []string) error {
 	}
 	t.cmd = cmd
 	h.running.Go(func() {
-		_ = cmd.Wait() // the status says it
+		_ = cmd.Wait() // the status has it
 		t.exit = cmd.ProcessState.ExitCode()
 		if err := h.keepLog(t); err != nil {
-			h.options.Log.Error("a log could not be kept", "task", t.id, "error", err)
+			h.options.Log.Error("could not write a task's log", "task", t.id, "error", err)
 		}
 		close(t.done)
 	})
 	return nil
 }
 
-// variables are those of the image, of the definition, its secrets and the
-// credentials of its role, in their place on this machine.
+// variables returns the variables of the image and the definition, its secrets and
+// its role's credentials, changed for this machine.
 func (h *Host) variables(ctx context.Context, about *types.TaskDefinition, image v1.Config, root string) (map[string]string, error) {
 	container := about.ContainerDefinitions[0]
 	vars := map[string]string{}
@@ -188,7 +188,8 @@ func (h *Host) variables(ctx context.Context, about *types.TaskDefinition, image
 	return vars, h.options.Place(aws.ToString(container.Name), root, vars)
 }
 
-// command is a process of the task's image. It ends with this one.
+// command prepares a process of the task's image. It is killed when this process
+// exits.
 func (t *task) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(t.root, args[0]), args[1:]...)
 	cmd.Dir, cmd.SysProcAttr = t.vars["TMPDIR"], endsWithUs()
@@ -199,13 +200,13 @@ func (t *task) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// stop asks the task to end, and ends it when it has not within its stopTimeout.
+// stop sends SIGTERM to the task, and SIGKILL after its stopTimeout.
 func (t *task) stop() {
 	<-t.started
 	if t.cmd == nil {
 		return
 	}
-	_ = t.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	_ = t.cmd.Process.Signal(syscall.SIGTERM) // it may have exited
 	select {
 	case <-t.done:
 	case <-time.After(time.Duration(aws.ToInt32(t.container.StopTimeout)) * time.Second):
@@ -214,8 +215,8 @@ func (t *task) stop() {
 	}
 }
 
-// healthy waits until the health check of the container passes, as often as the
-// definition lets it fail.
+// healthy waits until the health check of the container passes, for the number of
+// retries in the definition.
 func (t *task) healthy(ctx context.Context) error {
 	check := t.container.HealthCheck
 	if check == nil || len(check.Command) < 2 || check.Command[0] != "CMD" {
@@ -231,7 +232,7 @@ func (t *task) healthy(ctx context.Context) error {
 		}
 		select {
 		case <-t.done:
-			return fmt.Errorf("it ended with status %d", t.exit)
+			return fmt.Errorf("it exited with status %d", t.exit)
 		case <-ctx.Done():
 			return fmt.Errorf("its health check did not pass in %s: %s", patience, out)
 		case <-time.After(200 * time.Millisecond):
@@ -239,8 +240,8 @@ func (t *task) healthy(ctx context.Context) error {
 	}
 }
 
-// secret reads the value that a container's valueFrom names: all of a secret, or
-// what its JSON has under the key after the ARN.
+// secret reads the value of a container's valueFrom: the whole secret, or the key
+// of its JSON that follows the ARN.
 func secret(ctx context.Context, c *secretsmanager.Client, from string) (string, error) {
 	parts := strings.Split(from, ":")
 	if len(parts) < 7 {
@@ -256,7 +257,7 @@ func secret(ctx context.Context, c *secretsmanager.Client, from string) (string,
 	}
 	var keys map[string]string
 	if err := json.Unmarshal([]byte(aws.ToString(out.SecretString)), &keys); err != nil {
-		return "", errors.New("it is not a JSON object of texts")
+		return "", errors.New("it is not a JSON object of strings")
 	}
 	value, ok := keys[parts[7]]
 	if !ok {
@@ -265,7 +266,7 @@ func secret(ctx context.Context, c *secretsmanager.Client, from string) (string,
 	return value, nil
 }
 
-// keepLog writes what the task printed to its log group.
+// keepLog writes the task's output to its log group.
 func (h *Host) keepLog(t *task) error {
 	about := t.container.LogConfiguration
 	if about == nil || about.LogDriver != types.LogDriverAwslogs {
@@ -280,8 +281,8 @@ func (h *Host) keepLog(t *task) error {
 	stream := path.Join(about.Options["awslogs-stream-prefix"], aws.ToString(t.container.Name), t.id)
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	// As root, not as the execution role: the emulator holds these calls against the
-	// group's ARN as it is, where a policy of AWS names it with :* behind.
+	// As root, not as the execution role: the emulator checks these calls against
+	// the group's ARN without the :* suffix that an AWS policy has.
 	logs := cloudwatchlogs.NewFromConfig(h.as(h.options.Root))
 	if _, err := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &group, LogStreamName: &stream}); err != nil {
 		return err

@@ -12,9 +12,8 @@ import (
 	"strings"
 )
 
-// Call is one thing that a component asked AWS for. A call with a Problem could
-// not be understood: it is a defect of the recorder, or a call that nobody
-// expected.
+// Call is one AWS call of a component. A call with a Problem could not be
+// classified: the recorder has a bug, or the call is unexpected.
 type Call struct {
 	Component string `json:"component"`
 	Request
@@ -32,20 +31,20 @@ func (c Call) String() string {
 	return text
 }
 
-// compare orders calls, so that a file of them has one form.
+// compare orders calls, so that a file of them is deterministic.
 func (c Call) compare(d Call) int {
 	return cmp.Or(cmp.Compare(c.Component, d.Component), cmp.Compare(c.Action, d.Action),
 		cmp.Compare(c.String(), d.String()))
 }
 
-// Distinct returns calls sorted and each once.
+// Distinct returns the calls sorted and without duplicates.
 func Distinct(calls []Call) []Call {
 	calls = slices.Clone(calls)
 	slices.SortFunc(calls, Call.compare)
 	return slices.CompactFunc(calls, func(c, d Call) bool { return c.compare(d) == 0 })
 }
 
-// ReadCalls reads calls that were recorded as lines of JSON.
+// ReadCalls reads recorded calls from lines of JSON.
 func ReadCalls(r io.Reader) ([]Call, error) {
 	var calls []Call
 	lines := bufio.NewScanner(r)
@@ -60,7 +59,7 @@ func ReadCalls(r io.Reader) ([]Call, error) {
 	return calls, lines.Err()
 }
 
-// WriteCalls writes calls as ReadCalls reads them.
+// WriteCalls writes calls in the format of ReadCalls.
 func WriteCalls(w io.Writer, calls []Call) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -71,12 +70,12 @@ func WriteCalls(w io.Writer, calls []Call) error {
 	return errors.Join(errs...)
 }
 
-// Names says what the resources of one installation are called. A recorded call
-// holds ${bucket} and the like, so that it can be held against the policies of
+// Names are the resource names of one installation. A recorded call has
+// placeholders such as ${bucket}, so that it can be compared with the policies of
 // any installation.
 type Names map[string]string
 
-// The names that calls are written with.
+// Placeholders in recorded calls.
 const (
 	Bucket          = "${bucket}"          // ARN
 	Stream          = "${stream}"          // ARN
@@ -89,10 +88,11 @@ const (
 	Failures        = "${failures}"        // prefix of the mapping's failed batches in the bucket
 )
 
-// Abstract replaces what this installation calls things by their names.
+// Abstract replaces this installation's resource names by placeholders.
 func (n Names) Abstract(calls []Call) []Call {
 	var pairs []string
-	// The longest first: of two texts that begin alike it says more.
+	// Replace the longest first: of two names with a common prefix it is more
+	// specific.
 	for _, name := range slices.SortedFunc(maps.Keys(n), func(a, b string) int { return len(n[b]) - len(n[a]) }) {
 		if n[name] != "" {
 			pairs = append(pairs, n[name], name)
@@ -101,8 +101,8 @@ func (n Names) Abstract(calls []Call) []Call {
 	return replaced(calls, strings.NewReplacer(pairs...))
 }
 
-// Concrete replaces names by what this installation calls things. A name that n
-// does not have stays, and matches no policy.
+// Concrete replaces placeholders by this installation's resource names. A
+// placeholder without a name stays, and matches no policy.
 func (n Names) Concrete(calls []Call) []Call {
 	var pairs []string
 	for name, text := range n {

@@ -12,9 +12,9 @@ type condition struct {
 	key      string // lower case
 	values   []string
 	holds    func(value, actual string) bool
-	negated  bool // none of the values may hold
-	ifExists bool // a request without the key is let through
-	null     bool // asks only whether the request has the key
+	negated  bool // none of the values may match
+	ifExists bool // a request without the key satisfies it
+	null     bool // tests only whether the request has the key
 }
 
 // operators are those that our policies use, and their opposites.
@@ -41,14 +41,14 @@ func parseConditions(in map[string]map[string]texts) ([]condition, error) {
 			operator, known, ifExists = condition{null: true}, true, false
 		}
 		if !known {
-			return nil, fmt.Errorf("condition operator %s is not one that this evaluates", name)
+			return nil, fmt.Errorf("unsupported condition operator %s", name)
 		}
 		for _, key := range slices.Sorted(maps.Keys(in[name])) {
 			c := operator
 			c.key, c.values, c.ifExists = strings.ToLower(key), in[name][key], ifExists
 			for _, v := range c.values {
 				if strings.Contains(v, "${") {
-					return nil, fmt.Errorf("condition value %q has a policy variable, which this does not evaluate", v)
+					return nil, fmt.Errorf("condition value %q has a policy variable, which is not supported", v)
 				}
 			}
 			out = append(out, c)
@@ -57,7 +57,7 @@ func parseConditions(in map[string]map[string]texts) ([]condition, error) {
 	return out, nil
 }
 
-// met tells whether a request satisfies the condition. The keys of context are in
+// met reports whether a request satisfies the condition. The keys of context are in
 // lower case.
 func (c condition) met(context map[string]string) bool {
 	actual, has := context[c.key]

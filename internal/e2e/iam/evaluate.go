@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Request is what a caller wants to do.
+// Request is a request to authorize.
 type Request struct {
 	Action   string            `json:"action"`            // such as s3:GetObject
 	Resource string            `json:"resource"`          // ARN, or * for an action without a resource
 	Context  map[string]string `json:"context,omitempty"` // condition keys of this request
 }
 
-// Outcome is what policies say of a request.
+// Outcome is the result of evaluating policies for a request.
 type Outcome int
 
 // The outcomes.
@@ -41,8 +41,9 @@ func (d Decision) String() string {
 	return fmt.Sprintf("%s by statement %q of policy %s", d.Outcome, d.Sid, d.Policy)
 }
 
-// Evaluate decides whether policies of one role allow a request. Requests are
-// taken to come over TLS, as those of the AWS SDKs do, unless they say otherwise.
+// Evaluate decides whether the policies of one role allow a request. Requests are
+// assumed to use TLS, like those of the AWS SDKs, unless their context says
+// otherwise.
 func Evaluate(policies []Policy, r Request) Decision {
 	decision := Decision{}
 	for _, p := range policies {
@@ -68,8 +69,8 @@ func (s Statement) matches(r Request) bool {
 // pair is one action and one resource of a statement.
 type pair struct{ action, resource string }
 
-// matching returns the pairs of a statement that match a request, none unless
-// its conditions hold.
+// matching returns the pairs of a statement that match a request, or none if its
+// conditions are not met.
 func (s Statement) matching(r Request) (out []pair) {
 	context := map[string]string{"aws:securetransport": "true"}
 	for k, v := range maps.All(r.Context) {

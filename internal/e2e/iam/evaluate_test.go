@@ -33,29 +33,29 @@ func TestEvaluate(t *testing.T) {
 		"it denies another action":           {`{"Effect":"Allow","Action":"glue:StartJobRun","Resource":"` + job + `"}`, Request{Action: "glue:GetJobRun", Resource: job}, ImplicitlyDenied},
 		"it ignores the case of actions":     {`{"Effect":"Allow","Action":"GLUE:startjobrun","Resource":"` + job + `"}`, Request{Action: "glue:StartJobRun", Resource: job}, Allowed},
 		"it respects the case of resources":  {`{"Effect":"Allow","Action":"glue:*","Resource":"` + job + `"}`, Request{Action: "glue:StartJobRun", Resource: "arn:aws:glue:eu-central-1:123456789012:job/Train"}, ImplicitlyDenied},
-		"it lets a deny win, wherever it stands": {
+		"a deny takes precedence, wherever it is": {
 			`[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"no","Effect":"Deny","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/locked/*"}]`,
 			Request{Action: "s3:PutObject", Resource: bucket + "/locked/x"}, ExplicitlyDenied,
 		},
-		"it matches many actions by a pattern":         {`{"Effect":"Allow","Action":["kinesis:Get*","kinesis:?istShards"],"Resource":"*"}`, Request{Action: "kinesis:ListShards", Resource: "x"}, Allowed},
-		"it takes a question mark for one character":   {`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/?"}`, Request{Action: "s3:GetObject", Resource: bucket + "/xy"}, ImplicitlyDenied},
-		"it matches slashes by a star":                 {`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/raw/*"}`, Request{Action: "s3:GetObject", Resource: bucket + "/raw/a/b:c"}, Allowed},
-		"it matches text, not a regular expression":    {`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.c/x"}`, Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::bxc/x"}, ImplicitlyDenied},
-		"it keeps a star inside of a part of an ARN":   {`{"Effect":"Allow","Action":"glue:GetJobRun","Resource":"arn:aws:glue:eu-*-1:1:job/x"}`, Request{Action: "glue:GetJobRun", Resource: "arn:aws:glue:eu-x:2:y-1:1:job/x"}, ImplicitlyDenied},
-		"it lets a star at a part's end go beyond it":  {`{"Effect":"Allow","Action":"glue:GetJobRun","Resource":"arn:aws:glue:*"}`, Request{Action: "glue:GetJobRun", Resource: job}, Allowed},
-		"it does not take a bucket for its objects":    {`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b"}`, Request{Action: "s3:GetObject", Resource: bucket + "/x"}, ImplicitlyDenied},
-		"it holds a prefix against StringLike":         {listing(`{"StringLike":{"s3:prefix":["raw/*","control/*"]}}`), Request{"s3:ListBucket", bucket, prefix("control/x")}, Allowed},
-		"it denies another prefix":                     {listing(`{"StringLike":{"s3:prefix":["raw/*","control/*"]}}`), Request{"s3:ListBucket", bucket, prefix("embeddings/")}, ImplicitlyDenied},
-		"it denies a request without the key":          {listing(`{"StringLike":{"s3:prefix":"raw/*"}}`), Request{Action: "s3:ListBucket", Resource: bucket}, ImplicitlyDenied},
-		"it lets IfExists pass without the key":        {listing(`{"StringLikeIfExists":{"s3:prefix":"raw/*"}}`), Request{Action: "s3:ListBucket", Resource: bucket}, Allowed},
-		"it lets Not pass without the key":             {listing(`{"StringNotEquals":{"s3:prefix":"raw/"}}`), Request{Action: "s3:ListBucket", Resource: bucket}, Allowed},
-		"it wants none of the values of Not":           {listing(`{"StringNotEquals":{"s3:prefix":["a","raw/"]}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, ImplicitlyDenied},
-		"it ignores the case of keys":                  {listing(`{"StringEquals":{"S3:Prefix":"raw/"}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, Allowed},
-		"it wants all operators and keys":              {listing(`{"StringEquals":{"s3:prefix":"raw/"},"Bool":{"aws:SecureTransport":"false"}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, ImplicitlyDenied},
-		"it takes calls to come over TLS":              {listing(`{"Bool":{"aws:SecureTransport":true}}`), Request{Action: "s3:ListBucket", Resource: bucket}, Allowed},
-		"it compares ARNs part by part":                {listing(`{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*:123456789012:*"}}`), Request{"s3:ListBucket", bucket, map[string]string{"aws:SourceArn": "arn:aws:s3:::123456789012:x"}}, ImplicitlyDenied},
-		"it accepts an ARN that is like the condition": {listing(`{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*:123456789012:*"}}`), Request{"s3:ListBucket", bucket, map[string]string{"aws:SourceArn": "arn:aws:s3:eu:123456789012:x"}}, Allowed},
-		"it asks whether a key is there":               {listing(`{"Null":{"s3:prefix":"true"}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, ImplicitlyDenied},
+		"it matches many actions by a pattern":                    {`{"Effect":"Allow","Action":["kinesis:Get*","kinesis:?istShards"],"Resource":"*"}`, Request{Action: "kinesis:ListShards", Resource: "x"}, Allowed},
+		"it takes a question mark for one character":              {`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/?"}`, Request{Action: "s3:GetObject", Resource: bucket + "/xy"}, ImplicitlyDenied},
+		"it matches slashes by a star":                            {`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/raw/*"}`, Request{Action: "s3:GetObject", Resource: bucket + "/raw/a/b:c"}, Allowed},
+		"it matches text, not a regular expression":               {`{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b.c/x"}`, Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::bxc/x"}, ImplicitlyDenied},
+		"a star inside a part of an ARN does not match beyond it": {`{"Effect":"Allow","Action":"glue:GetJobRun","Resource":"arn:aws:glue:eu-*-1:1:job/x"}`, Request{Action: "glue:GetJobRun", Resource: "arn:aws:glue:eu-x:2:y-1:1:job/x"}, ImplicitlyDenied},
+		"a star at the end of a part matches beyond it":           {`{"Effect":"Allow","Action":"glue:GetJobRun","Resource":"arn:aws:glue:*"}`, Request{Action: "glue:GetJobRun", Resource: job}, Allowed},
+		"a bucket does not match its objects":                     {`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b"}`, Request{Action: "s3:GetObject", Resource: bucket + "/x"}, ImplicitlyDenied},
+		"it compares a prefix with StringLike":                    {listing(`{"StringLike":{"s3:prefix":["raw/*","control/*"]}}`), Request{"s3:ListBucket", bucket, prefix("control/x")}, Allowed},
+		"it denies another prefix":                                {listing(`{"StringLike":{"s3:prefix":["raw/*","control/*"]}}`), Request{"s3:ListBucket", bucket, prefix("embeddings/")}, ImplicitlyDenied},
+		"it denies a request without the key":                     {listing(`{"StringLike":{"s3:prefix":"raw/*"}}`), Request{Action: "s3:ListBucket", Resource: bucket}, ImplicitlyDenied},
+		"IfExists is satisfied without the key":                   {listing(`{"StringLikeIfExists":{"s3:prefix":"raw/*"}}`), Request{Action: "s3:ListBucket", Resource: bucket}, Allowed},
+		"Not is satisfied without the key":                        {listing(`{"StringNotEquals":{"s3:prefix":"raw/"}}`), Request{Action: "s3:ListBucket", Resource: bucket}, Allowed},
+		"Not requires that no value matches":                      {listing(`{"StringNotEquals":{"s3:prefix":["a","raw/"]}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, ImplicitlyDenied},
+		"it ignores the case of keys":                             {listing(`{"StringEquals":{"S3:Prefix":"raw/"}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, Allowed},
+		"it requires all operators and keys":                      {listing(`{"StringEquals":{"s3:prefix":"raw/"},"Bool":{"aws:SecureTransport":"false"}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, ImplicitlyDenied},
+		"it assumes TLS":                                          {listing(`{"Bool":{"aws:SecureTransport":true}}`), Request{Action: "s3:ListBucket", Resource: bucket}, Allowed},
+		"it compares ARNs part by part":                           {listing(`{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*:123456789012:*"}}`), Request{"s3:ListBucket", bucket, map[string]string{"aws:SourceArn": "arn:aws:s3:::123456789012:x"}}, ImplicitlyDenied},
+		"it accepts an ARN that matches the condition":            {listing(`{"ArnLike":{"aws:SourceArn":"arn:aws:s3:*:123456789012:*"}}`), Request{"s3:ListBucket", bucket, map[string]string{"aws:SourceArn": "arn:aws:s3:eu:123456789012:x"}}, Allowed},
+		"it tests whether a key is present":                       {listing(`{"Null":{"s3:prefix":"true"}}`), Request{"s3:ListBucket", bucket, prefix("raw/")}, ImplicitlyDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,7 +63,7 @@ func TestEvaluate(t *testing.T) {
 			assert.Equal(t, c.want, d.Outcome, d)
 		})
 	}
-	t.Run("it names the statement that decided", func(t *testing.T) {
+	t.Run("it names the deciding statement", func(t *testing.T) {
 		t.Parallel()
 		d := Evaluate(one(t, `[{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"no","Effect":"Deny","Action":"s3:Put*","Resource":"*"}]`), Request{Action: "s3:PutObject", Resource: "x"})
 		assert.Equal(t, `denied by statement "no" of policy p`, d.String())

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// varying is a part of a key that differs from run to run: it holds a digit.
+// varying is a part of a key that differs from run to run: it contains a digit.
 var varying = regexp.MustCompile(`[0-9]`)
 
-// Generalise replaces what differs from run to run in the keys of objects by
-// stars, the prefixes of listings too: parts with a digit in them, and all that
-// follows NAME=. How a file system gets its files there is its own affair, and no
-// policy looks that deep. What remains is the same whenever the same is done.
-func Generalise(calls []Call) []Call {
+// Generalize replaces the parts of object keys and listing prefixes that differ
+// from run to run by stars: parts with a digit, and everything after NAME=. How a
+// file system writes files below that is not restricted by any policy. The result
+// is the same for every run of the same operations.
+func Generalize(calls []Call) []Call {
 	out := make([]Call, len(calls))
 	for i, c := range calls {
 		if bucket, key, ok := strings.Cut(c.Resource, "/"); ok && strings.HasPrefix(c.Action, "s3:") {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// matchAction compares without regard to case.
+// matchAction compares case-insensitively.
 func matchAction(pattern, action string) bool {
 	return glob(strings.ToLower(pattern), strings.ToLower(action))
 }
@@ -22,7 +22,7 @@ func matchResource(pattern, arn string) bool {
 			re.WriteString(":")
 		}
 		if i == arnParts-1 {
-			re.WriteString(expression(part, `(?s:.)`)) // the name of a resource may hold colons
+			re.WriteString(expression(part, `(?s:.)`)) // the name of a resource may contain colons
 			continue
 		}
 		if body, ok := strings.CutSuffix(part, "*"); ok {
@@ -34,7 +34,7 @@ func matchResource(pattern, arn string) bool {
 	return matches(re.String(), arn)
 }
 
-// arnParts is how many parts an ARN has; the last one may hold colons itself.
+// arnParts is the number of parts of an ARN; the last one may contain colons.
 const arnParts = 6
 
 // matchARN compares ARNs as the Arn operators do: part by part.
@@ -51,7 +51,7 @@ func matchARN(pattern, arn string) bool {
 	return true
 }
 
-// glob matches a whole text, * being any text and ? one character.
+// glob matches a whole text, where * matches any text and ? one character.
 func glob(pattern, text string) bool {
 	return matches(expression(pattern, `(?s:.)`), text)
 }
@@ -60,7 +60,7 @@ func matches(expression, text string) bool {
 	return regexp.MustCompile(`\A(?:` + expression + `)\z`).MatchString(text)
 }
 
-// expression writes a pattern as a regular expression; one is any single
+// expression converts a pattern to a regular expression; one matches any single
 // character.
 func expression(pattern, one string) string {
 	var re strings.Builder

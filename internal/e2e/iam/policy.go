@@ -75,8 +75,8 @@ type statement struct {
 	Condition map[string]map[string]texts
 }
 
-// strict decodes JSON and refuses what it does not know: a part of a policy that
-// is skipped may be the one that decides.
+// strict decodes JSON and rejects unknown fields: an ignored part of a policy may
+// be the deciding one.
 func strict(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -113,9 +113,9 @@ func (s statement) parse() (Statement, error) {
 	case s.Effect != "Allow" && s.Effect != "Deny":
 		return out, fmt.Errorf("Effect is %q; it is Allow or Deny", s.Effect)
 	case len(s.Action) == 0:
-		return out, errors.New("it names no Action")
+		return out, errors.New("it has no Action")
 	case len(s.Resource) == 0:
-		return out, errors.New("it names no Resource")
+		return out, errors.New("it has no Resource")
 	}
 	for _, a := range s.Action {
 		if service, _, ok := strings.Cut(a, ":"); a != "*" && (!ok || service == "") {
@@ -124,10 +124,10 @@ func (s statement) parse() (Statement, error) {
 	}
 	for _, r := range s.Resource {
 		if r != "*" && !strings.HasPrefix(r, "arn:") {
-			return out, fmt.Errorf("resource %q is no ARN", r)
+			return out, fmt.Errorf("resource %q is not an ARN", r)
 		}
 		if strings.Contains(r, "${") {
-			return out, fmt.Errorf("resource %q has a policy variable, which this does not evaluate", r)
+			return out, fmt.Errorf("resource %q has a policy variable, which is not supported", r)
 		}
 	}
 	var err error

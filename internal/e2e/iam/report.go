@@ -10,15 +10,15 @@ import (
 // Permission is one action on one resource that a statement allows.
 type Permission struct {
 	Policy, Sid      string
-	Action, Resource string // as the policy writes them
+	Action, Resource string // as in the policy
 }
 
 func (p Permission) String() string {
 	return fmt.Sprintf("%s on %s (statement %q of policy %s)", p.Action, p.Resource, p.Sid, p.Policy)
 }
 
-// Exemption names permissions that no recorded call can need, and why they are
-// there. Action and Resource are patterns for what the policy writes.
+// Exemption is a set of permissions that no recorded call needs, and the reason for
+// granting them. Action and Resource are patterns for the policy's values.
 type Exemption struct {
 	Action, Resource string
 	Reason           string
@@ -34,16 +34,16 @@ type Denial struct {
 	Decision Decision
 }
 
-// Report says where a role's policies and the calls of its components differ.
+// Report lists the differences between a role's policies and its components' calls.
 type Report struct {
 	Role    string
 	Denied  []Denial     // a permission is missing
-	Unknown []Call       // calls that could not be understood
+	Unknown []Call       // calls that could not be classified
 	Unused  []Permission // no call needs them
 	Stale   []Exemption  // they exempt nothing, or have no reason
 }
 
-// Compare holds the calls of a role's components against its policies.
+// Compare compares the calls of a role's components with its policies.
 func Compare(role string, policies []Policy, calls []Call, exempt []Exemption) Report {
 	r := Report{Role: role}
 	used := map[Permission]bool{}
@@ -84,7 +84,7 @@ func Compare(role string, policies []Policy, calls []Call, exempt []Exemption) R
 	return r
 }
 
-// permissions lists what the policies allow, pair by pair.
+// permissions returns the allowed permissions, pair by pair.
 func permissions(policies []Policy) (out []Permission) {
 	for _, p := range policies {
 		for _, s := range p.Statements {
@@ -101,15 +101,15 @@ func permissions(policies []Policy) (out []Permission) {
 	return out
 }
 
-// Err is nil when policies and calls agree, else it says everything that differs
-// and what to do about it.
+// Err returns nil if policies and calls agree, and otherwise an error with every
+// difference and its fix.
 func (r Report) Err() error {
 	var lines []string
 	for _, d := range r.Denied {
 		lines = append(lines, fmt.Sprintf("missing: %s is %s; allow it or stop calling it", d.Call, d.Decision))
 	}
 	for _, c := range r.Unknown {
-		lines = append(lines, fmt.Sprintf("unknown: %s; teach internal/e2e/callrecorder", c))
+		lines = append(lines, fmt.Sprintf("unknown: %s; add it to internal/e2e/callrecorder", c))
 	}
 	for _, p := range r.Unused {
 		lines = append(lines, fmt.Sprintf("unused: %s; remove it, or exempt it with a reason", p))
@@ -120,5 +120,5 @@ func (r Report) Err() error {
 	if lines == nil {
 		return nil
 	}
-	return errors.New("the permissions of " + r.Role + " differ from what it does:\n  " + strings.Join(lines, "\n  "))
+	return errors.New("the permissions of " + r.Role + " differ from its calls:\n  " + strings.Join(lines, "\n  "))
 }

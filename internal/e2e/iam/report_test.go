@@ -21,7 +21,7 @@ var (
 		{Component: "worker", Request: Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/embeddings/run=1/x"}},
 		{Component: "worker", Request: Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/raw/x"}},
 	}
-	signInHere = Exemption{"rds-db:connect", "*", "signing in to Postgres is no HTTP call"}
+	signInHere = Exemption{"rds-db:connect", "*", "authentication to Postgres is not an HTTP call"}
 )
 
 func TestCompare(t *testing.T) {
@@ -35,7 +35,7 @@ func TestCompare(t *testing.T) {
 		t.Parallel()
 		stop := Call{Component: "worker", Request: Request{Action: "glue:BatchStopJobRun", Resource: "arn:aws:glue:r:1:job/train"}}
 		err := Compare("worker", policies, append(workerCalls[:4:4], stop), []Exemption{signInHere}).Err()
-		require.EqualError(t, err, "the permissions of worker differ from what it does:\n"+
+		require.EqualError(t, err, "the permissions of worker differ from its calls:\n"+
 			"  missing: worker: glue:BatchStopJobRun on arn:aws:glue:r:1:job/train is not allowed by any statement; allow it or stop calling it")
 	})
 	t.Run("it names a call that a statement denies", func(t *testing.T) {
@@ -54,13 +54,13 @@ func TestCompare(t *testing.T) {
 		}, r.Unused)
 		require.ErrorContains(t, r.Err(), `unused: s3:GetObject on arn:aws:s3:::b/raw/* (statement "read" of policy p)`)
 	})
-	t.Run("it takes no exemption that exempts nothing or says no reason", func(t *testing.T) {
+	t.Run("it rejects an exemption that exempts nothing or has no reason", func(t *testing.T) {
 		t.Parallel()
 		idle := Exemption{"glue:*", "*", "used all the same"}
 		silent := Exemption{"rds-db:connect", "*", ""}
 		require.Equal(t, []Exemption{idle, silent}, Compare("worker", policies, workerCalls, []Exemption{idle, silent}).Stale)
 	})
-	t.Run("it does not pass over a call that it cannot understand", func(t *testing.T) {
+	t.Run("it reports a call that it cannot classify", func(t *testing.T) {
 		t.Parallel()
 		odd := Call{Component: "worker", Problem: "POST /: what is this"}
 		require.ErrorContains(t, Compare("worker", policies, append(workerCalls[:4:4], odd), []Exemption{signInHere}).Err(), "unknown: worker: POST /: what is this")
@@ -82,8 +82,8 @@ func TestCalls(t *testing.T) {
 	assert.Equal(t, []string{"arn:aws-cn:s3:::other/x", "arn:aws-cn:s3:::other", "arn:aws-cn:glue:q:2:job/t"},
 		[]string{concrete[0].Resource, concrete[1].Resource, concrete[2].Resource})
 	assert.Equal(t, "${events}", Names{Recommendations: "arn:d/r", Events: "arn:d/r-events"}.
-		Abstract([]Call{{Request: Request{Resource: "arn:d/r-events"}}})[0].Resource, "the longer name says more")
-	assert.Equal(t, "arn:aws:s3:::b/failed/x", calls[0].Resource, "the argument is left alone")
+		Abstract([]Call{{Request: Request{Resource: "arn:d/r-events"}}})[0].Resource, "the longer name is more specific")
+	assert.Equal(t, "arn:aws:s3:::b/failed/x", calls[0].Resource, "the argument is unchanged")
 
 	var file bytes.Buffer
 	require.NoError(t, WriteCalls(&file, abstract))

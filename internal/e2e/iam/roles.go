@@ -8,32 +8,32 @@ import (
 	"strings"
 )
 
-// Role is a role that Terraform makes, and whose calls need its permissions.
+// Role is a role created by Terraform whose components make calls.
 type Role struct {
 	Suffix     string // of its name, after the installation's prefix
 	Components []string
 
-	// Exempt are permissions that no call needs here.
+	// Exempt are permissions that no recorded call needs.
 	Exempt []Exemption
 
-	// Tolerated are calls that may be denied: the code does the same then.
+	// Tolerated are calls that may be denied without effect.
 	Tolerated []Exemption
 }
 
-// What holds for several roles.
+// Reasons shared by several roles.
 var (
-	keys    = Exemption{"kms:*", "*", "the emulator encrypts nothing, so nothing asks KMS"}
-	signIn  = Exemption{"rds-db:connect", "*", "signing in to Postgres is no call of an AWS API"}
-	logging = Exemption{"logs:*", "*", "the service writes what the program prints"}
+	keys    = Exemption{"kms:*", "*", "the emulator does not encrypt, so nothing calls KMS"}
+	signIn  = Exemption{"rds-db:connect", "*", "authentication to Postgres is not a call of an AWS API"}
+	logging = Exemption{"logs:*", "*", "the service writes the program's output"}
 )
 
-// Roles are those with a component of ours behind them.
+// Roles are the roles of our components.
 var Roles = []Role{
 	{
 		Suffix: "worker", Components: []string{"worker"},
 		Exempt: []Exemption{keys, signIn},
 		Tolerated: []Exemption{
-			{"s3:ListBucket", Bucket, "the progress of a training is not there until Spark is up; the worker then says less, whatever S3 answered"},
+			{"s3:ListBucket", Bucket, "the progress object of a training does not exist until Spark has started; without it the worker reports less detail, whatever S3's error"},
 		},
 	},
 	{
@@ -44,20 +44,20 @@ var Roles = []Role{
 		Suffix: "stream", Components: []string{"lambda"},
 		Exempt: []Exemption{
 			keys, signIn, logging,
-			{"ec2:*", "*", "Lambda itself puts the function into the VPC; the function's own calls are denied"},
-			{"kinesis:DescribeStream", "*", "Lambda's poller calls it, ours gets along with the summary"},
-			{"s3:ListBucket", "*", "Lambda asks whether the destination of failed batches is there"},
+			{"ec2:*", "*", "Lambda itself attaches the function to the VPC; the function's own calls are denied"},
+			{"kinesis:DescribeStream", "*", "Lambda's poller calls it, ours only needs the summary"},
+			{"s3:ListBucket", "*", "Lambda checks that the destination of failed batches exists"},
 		},
 	},
 	{
 		Suffix: "firehose", Components: []string{"firehose"},
 		Exempt: []Exemption{
 			keys, logging,
-			{"s3:AbortMultipartUpload", "*", "Firehose uploads large objects in parts, ours in one"},
+			{"s3:AbortMultipartUpload", "*", "Firehose uploads large objects in parts, the emulator in one"},
 			{"s3:GetObject", "*", "on the list that Firehose documents for a bucket"},
 			{"s3:GetBucketLocation", "*", "on the list that Firehose documents for a bucket"},
 			{"s3:ListBucket*", "*", "on the list that Firehose documents for a bucket"},
-			{"s3:PutObject", "*/errors/*", "nothing that reaches Firehose here can fail in its hands"},
+			{"s3:PutObject", "*/errors/*", "no record delivered here can fail in processing"},
 		},
 	},
 	{
@@ -66,15 +66,15 @@ var Roles = []Role{
 			keys, logging,
 			{"cloudwatch:PutMetricData", "*", "Glue itself reports the job's metrics"},
 			{"s3:GetObject", "*/code/*", "Glue itself fetches the script and its package"},
-			{"s3:GetBucketLocation", "*", "Glue's file system looks for the bucket's region, Spark's own is told"},
-			{"s3:*", "*/embeddings_$folder$", "Glue's file system marks folders so, Spark's own does not"},
+			{"s3:GetBucketLocation", "*", "Glue's file system looks up the bucket's region, Spark's is configured with it"},
+			{"s3:*", "*/embeddings_$folder$", "Glue's file system creates folder markers, Spark's does not"},
 			{"s3:AbortMultipartUpload", "*/embeddings/*", "after an upload that failed"},
 			{"s3:ListMultipartUploadParts", "*/embeddings/*", "after an upload that failed"},
 		},
 	},
 }
 
-// unrecorded are roles whose calls are AWS's own.
+// unrecorded are roles that only AWS services use.
 var unrecorded = map[string]string{
 	"container-agent": "the agent of ECS pulls images and reads secrets before a program starts",
 	"vpc-flow-logs":   "the VPC writes its flow logs",
@@ -83,13 +83,12 @@ var unrecorded = map[string]string{
 //go:embed calls.jsonl
 var recorded []byte
 
-// Recorded returns the calls that the components make in an end-to-end run, with
-// names instead of ARNs. A test of internal/e2e keeps them true.
+// Recorded returns the components' calls in an end-to-end run, with placeholders
+// instead of ARNs. A test of internal/e2e keeps them up to date.
 func Recorded() ([]Call, error) { return ReadCalls(bytes.NewReader(recorded)) }
 
-// Check holds recorded calls against every role in the output of
-// `terraform show -json`. Its error says everything that is missing, unused or
-// unknown.
+// Check compares recorded calls with every role in the output of `terraform show
+// -json`. Its error lists everything that is missing, unused or unknown.
 func Check(show []byte, calls []Call) error {
 	policies, err := RolePolicies(show)
 	if err != nil {
@@ -106,7 +105,7 @@ func Check(show []byte, calls []Call) error {
 		seen[suffix] = true
 		switch {
 		case suffix == "" && len(policies[name]) > 0:
-			errs = append(errs, fmt.Errorf("role %s is none that internal/e2e/iam knows; say there whose it is", name))
+			errs = append(errs, fmt.Errorf("role %s is unknown to internal/e2e/iam; add it there", name))
 		case suffix != "" && reason == "":
 			errs = append(errs, roleOf(suffix).check(name, policies[name], calls, names))
 		}
@@ -125,7 +124,7 @@ func (r Role) check(name string, policies []Policy, calls []Call, names Names) e
 	for _, c := range Of(calls, r.Components...) {
 		keep := true
 		for i, t := range r.Tolerated {
-			// A listing that was asked for has a prefix; what is tolerated has none.
+			// A listing has a prefix in its context; tolerated calls have none.
 			if c.Problem == "" && len(c.Context) == 0 && matchAction(t.Action, c.Action) && c.Resource == t.Resource {
 				keep, tolerated[i] = false, true
 			}
@@ -143,8 +142,8 @@ func (r Role) check(name string, policies []Policy, calls []Call, names Names) e
 	return report.Err()
 }
 
-// kindOf finds out which role a name is: its suffix, and why nothing of it is
-// recorded if so.
+// kindOf returns the role for a name, by its suffix, and why its calls are not
+// recorded, if so.
 func kindOf(name string) (suffix, unrecordedFor string) {
 	for _, r := range Roles {
 		if strings.HasSuffix(name, "-"+r.Suffix) {

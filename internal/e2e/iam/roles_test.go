@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// show is what Terraform printed after an apply to the emulator, cut to what Check
-// reads. The acceptance test of Terraform calls Check on a fresh one.
+// show is Terraform's output after an apply to the emulator, reduced to what Check
+// reads. The acceptance test of Terraform calls Check on a current one.
 func show(t *testing.T) string {
 	t.Helper()
 	data, err := os.ReadFile("testdata/show.json")
@@ -28,7 +28,7 @@ func calls(t *testing.T) []Call {
 	return calls
 }
 
-// change edits the policies in Terraform's output, which are JSON in JSON.
+// change edits the policies in Terraform's output, which are JSON strings in JSON.
 func change(t *testing.T, text, from, to string) []byte {
 	t.Helper()
 	escape := func(s string) string {
@@ -42,7 +42,7 @@ func change(t *testing.T, text, from, to string) []byte {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	t.Run("it finds that what Terraform allows is what the components do", func(t *testing.T) {
+	t.Run("it accepts permissions that match the calls", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, Check([]byte(show(t)), calls(t)))
 	})
@@ -53,7 +53,7 @@ func TestCheck(t *testing.T) {
 				continue
 			}
 			err := Check(change(t, show(t), `"`+c.Action+`"`, `"glue:GetTags"`), calls(t))
-			assert.ErrorContains(t, err, "the permissions of recflow-worker differ from what it does")
+			assert.ErrorContains(t, err, "the permissions of recflow-worker differ from its calls")
 			assert.ErrorContains(t, err, "missing: worker: "+c.Action+" on arn:aws:glue:us-east-1:000000000000:job/recflow-train is not allowed by any statement")
 			assert.ErrorContains(t, err, "unused: glue:GetTags on")
 		}
@@ -61,11 +61,11 @@ func TestCheck(t *testing.T) {
 	t.Run("it fails where a permission is not used", func(t *testing.T) {
 		t.Parallel()
 		err := Check(change(t, show(t), `"firehose:PutRecordBatch"`, `["firehose:PutRecordBatch", "firehose:PutRecord"]`), calls(t))
-		require.ErrorContains(t, err, "the permissions of recflow-stream differ from what it does")
+		require.ErrorContains(t, err, "the permissions of recflow-stream differ from its calls")
 		require.ErrorContains(t, err, "unused: firehose:PutRecord on arn:aws:firehose:us-east-1:000000000000:deliverystream/recflow-events")
 		require.NotContains(t, err.Error(), "missing")
 	})
-	t.Run("it fails where a component does more or less than before", func(t *testing.T) {
+	t.Run("it fails where a component's calls have changed", func(t *testing.T) {
 		t.Parallel()
 		for i, c := range calls(t) {
 			if c.Component != "lambda" {
@@ -76,34 +76,34 @@ func TestCheck(t *testing.T) {
 			assert.ErrorContains(t, Check([]byte(show(t)), append(calls(t), c)), "missing: api: "+c.Action, c)
 		}
 	})
-	t.Run("it fails where a call is not understood", func(t *testing.T) {
+	t.Run("it fails where a call is not classified", func(t *testing.T) {
 		t.Parallel()
 		require.ErrorContains(t, Check([]byte(show(t)), append(calls(t), Call{Component: "api", Problem: "what is this"})), "unknown: api: what is this")
 	})
-	t.Run("it holds listings to their prefixes", func(t *testing.T) {
+	t.Run("it compares listings with their prefixes", func(t *testing.T) {
 		t.Parallel()
 		all := append(calls(t), Call{Component: "worker", Request: Request{"s3:ListBucket", Bucket, map[string]string{"s3:prefix": "recommendations/"}}})
 		require.ErrorContains(t, Check([]byte(show(t)), all), `s3:prefix = "recommendations/" is not allowed`)
 	})
-	t.Run("it wants what is tolerated to happen", func(t *testing.T) {
+	t.Run("it requires tolerated calls to occur", func(t *testing.T) {
 		t.Parallel()
 		all := slices.DeleteFunc(calls(t), func(c Call) bool {
 			return c.Component == "worker" && c.Action == "s3:ListBucket" && c.Context == nil
 		})
 		require.ErrorContains(t, Check([]byte(show(t)), all), "stale: the exemption of s3:ListBucket")
 	})
-	t.Run("it passes over no role", func(t *testing.T) {
+	t.Run("it checks every role", func(t *testing.T) {
 		t.Parallel()
 		renamed := strings.ReplaceAll(show(t), "recflow-container-agent", "recflow-helper")
-		require.ErrorContains(t, Check([]byte(renamed), calls(t)), "role recflow-helper is none that")
+		require.ErrorContains(t, Check([]byte(renamed), calls(t)), "role recflow-helper is unknown")
 		renamed = strings.ReplaceAll(show(t), `"recflow-worker"`, `"recflow-admin"`)
 		require.ErrorContains(t, Check([]byte(renamed), calls(t)), "there is no role PREFIX-worker")
 	})
 }
 
-func TestGeneralise(t *testing.T) {
+func TestGeneralize(t *testing.T) {
 	t.Parallel()
-	got := Generalise([]Call{
+	got := Generalize([]Call{
 		{Component: "c", Request: Request{"s3:GetObject", "arn:aws:s3:::b2/embeddings/run=abc/items/part-0.parquet", nil}},
 		{Component: "c", Request: Request{"s3:GetObject", "arn:aws:s3:::b2/embeddings/run=def/manifest.json", nil}},
 		{Component: "c", Request: Request{"s3:PutObject", "arn:aws:s3:::b2/payloads/0a/x", nil}},

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// tfModule is a module in what `terraform show -json` prints.
+// tfModule is a module in the output of `terraform show -json`.
 type tfModule struct {
 	Resources []struct {
 		Address string `json:"address"`
@@ -32,16 +32,16 @@ type tfModule struct {
 	Children []tfModule `json:"child_modules"`
 }
 
-// RolePolicies reads `terraform show -json` of a state, or of a plan whose
-// policies are all known, and returns the policies of each role by its name. It
-// fails on a policy that it cannot see, such as one that AWS manages.
+// RolePolicies reads `terraform show -json` of a state, or of a plan whose policies
+// are all known, and returns the policies of each role by name. It returns an error
+// for a policy without a visible document, such as an AWS managed one.
 func RolePolicies(show []byte) (map[string][]Policy, error) {
 	root, err := rootModule(show)
 	if err != nil {
 		return nil, err
 	}
 	r := tfRoles{roles: map[string][]Policy{}, managed: map[string]Policy{}}
-	// An attachment may stand before the policy that it attaches.
+	// An attachment may precede the policy that it attaches.
 	for _, read := range []func(tfModule) error{r.policies, r.attachments} {
 		if err := walk(root, read); err != nil {
 			return nil, err
@@ -50,14 +50,13 @@ func RolePolicies(show []byte) (map[string][]Policy, error) {
 	return r.roles, nil
 }
 
-// NamesOf reads from the same output what an installation calls the resources
-// that components ask for.
+// NamesOf reads from the same output the resource names of an installation.
 func NamesOf(show []byte) (Names, error) {
 	root, err := rootModule(show)
 	if err != nil {
 		return nil, err
 	}
-	names := Names{Failures: "aws/lambda/"} // where Lambda itself puts failed batches
+	names := Names{Failures: "aws/lambda/"} // where Lambda puts failed batches
 	err = walk(root, func(m tfModule) error {
 		for _, res := range m.Resources {
 			name, ok := tfNames[res.Type]
@@ -106,7 +105,7 @@ func rootModule(show []byte) (tfModule, error) {
 	case doc.Planned != nil:
 		return doc.Planned.RootModule, nil
 	}
-	return tfModule{}, errors.New("terraform show -json printed neither a state nor a plan")
+	return tfModule{}, errors.New("the output of terraform show -json is neither a state nor a plan")
 }
 
 func walk(m tfModule, read func(tfModule) error) error {
@@ -126,7 +125,7 @@ type tfRoles struct {
 	managed map[string]Policy // by ARN
 }
 
-// policies reads roles and the documents that are written down.
+// policies reads roles and their policy documents.
 func (r *tfRoles) policies(m tfModule) error {
 	for _, res := range m.Resources {
 		if res.Mode != "managed" {
@@ -135,7 +134,7 @@ func (r *tfRoles) policies(m tfModule) error {
 		v, err := res.Values, error(nil)
 		switch res.Type {
 		case "aws_iam_role":
-			r.roles[v.Name] = append(r.roles[v.Name], []Policy{}...) // known, also without policies
+			r.roles[v.Name] = append(r.roles[v.Name], []Policy{}...) // known, even without policies
 			for _, inline := range v.Inline {
 				if inline.Policy != "" {
 					err = errors.Join(err, r.add(v.Name, inline.Name, inline.Policy))
@@ -153,7 +152,8 @@ func (r *tfRoles) policies(m tfModule) error {
 	return nil
 }
 
-// add gives a role a policy. A state shows one in the role too: it counts once.
+// add adds a policy to a role. A state lists it in the role as well; it counts
+// once.
 func (r *tfRoles) add(role, name, document string) error {
 	p, err := parseKnown(name, document)
 	if err != nil {
@@ -175,18 +175,18 @@ func parseKnown(name, document string) (Policy, error) {
 	return ParsePolicy(name, document)
 }
 
-// attachments gives roles the policies that are attached to them.
+// attachments adds attached policies to their roles.
 func (r *tfRoles) attachments(m tfModule) error {
 	for _, res := range m.Resources {
 		v := res.Values
-		attached := v.ManagedARNs // a state shows attached ones in the role too
+		attached := v.ManagedARNs // a state also lists attached policies in the role
 		if res.Type == "aws_iam_role_policy_attachment" {
 			attached = []string{v.PolicyARN}
 		}
 		for _, arn := range attached {
 			p, ok := r.managed[arn]
 			if !ok {
-				return fmt.Errorf("%s attaches %q, whose document is not here; write the permissions down", res.Address, arn)
+				return fmt.Errorf("%s attaches %q, whose document is not in the output; add the permissions inline", res.Address, arn)
 			}
 			if res.Type == "aws_iam_role_policy_attachment" {
 				r.roles[v.Role] = append(r.roles[v.Role], p)
@@ -196,5 +196,5 @@ func (r *tfRoles) attachments(m tfModule) error {
 	return nil
 }
 
-// RoleNames lists the names of roles in order.
+// RoleNames returns the names of roles in order.
 func RoleNames(policies map[string][]Policy) []string { return slices.Sorted(maps.Keys(policies)) }

@@ -10,7 +10,7 @@ import (
 
 const allowGet = `"{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"*\"}}"`
 
-// state is what terraform show -json prints of a state, cut to what matters.
+// state is the output of terraform show -json for a state, reduced to what matters.
 const state = `{"format_version":"1.0","values":{"root_module":{
  "resources":[{"address":"data.aws_iam_role.x","mode":"data","type":"aws_iam_role","values":{"name":"not-ours"}}],
  "child_modules":[
@@ -41,12 +41,12 @@ func TestRolePolicies(t *testing.T) {
 		assert.Len(t, got["worker"], 2)
 	})
 	for says, change := range map[string][2]string{
-		"whose document is not here":   {`"policy_arn":"arn:aws:iam::1:policy/shared"`, `"policy_arn":"arn:aws:iam::aws:policy/AdministratorAccess"`},
-		"not known before the apply":   {`"role":"worker","policy":` + allowGet, `"role":"worker"`},
-		"neither a state nor a plan":   {`"values":{"root_module"`, `"other":{"root_module"`},
-		"module.b.module.c.aws_iam_po": {`"name":"shared","arn":"arn:aws:iam::1:policy/shared","policy":` + allowGet, `"name":"shared","policy":"{}"`},
+		"whose document is not in the output": {`"policy_arn":"arn:aws:iam::1:policy/shared"`, `"policy_arn":"arn:aws:iam::aws:policy/AdministratorAccess"`},
+		"not known before the apply":          {`"role":"worker","policy":` + allowGet, `"role":"worker"`},
+		"neither a state nor a plan":          {`"values":{"root_module"`, `"other":{"root_module"`},
+		"module.b.module.c.aws_iam_po":        {`"name":"shared","arn":"arn:aws:iam::1:policy/shared","policy":` + allowGet, `"name":"shared","policy":"{}"`},
 	} {
-		t.Run("it says what is wrong: "+says, func(t *testing.T) {
+		t.Run("it reports: "+says, func(t *testing.T) {
 			t.Parallel()
 			changed := strings.Replace(state, change[0], change[1], 1)
 			require.NotEqual(t, state, changed)

@@ -1,9 +1,9 @@
-// Package rds stands in for what RDS adds to Postgres: connections only over TLS,
-// and users that sign in with tokens of IAM. It is a front before a Postgres that
-// has neither.
+// Package rds emulates what RDS adds to Postgres: connections over TLS only, and
+// users that authenticate with IAM tokens. It is a proxy in front of a Postgres
+// that has neither.
 //
-// A user that Options.Tokens names has to send a token for itself, made for this
-// address, not older than a quarter of an hour, by an access key that the token
-// names and Options.Tokens lets in; its signature is not computed again. Behind the
-// front Postgres has to trust these users. Everybody else signs in as Postgres asks.
+// A user for whom Options.Tokens is true must send a token for that user and this
+// address, at most 15 minutes old, with an access key that Options.Allowed accepts;
+// its signature is not verified. The Postgres behind it must trust these users.
+// Other users authenticate to Postgres directly.
 package rds

@@ -16,26 +16,26 @@ import (
 	"github.com/recflow/recflow/internal/e2e/tlsproxy"
 )
 
-// Of Postgres's protocol, version 3: the first message of a connection that wants
-// TLS, and the longest startup message and password that are read, in bytes.
+// Constants of Postgres's protocol, version 3: the TLS request, and the maximum
+// length of a startup message and of a password, in bytes.
 const (
 	wantTLS    = 80877103
 	maxMessage = 16 << 10
 )
 
-// signInTimeout bounds the time until a connection is let in.
+// signInTimeout limits the time until a connection is authenticated.
 const signInTimeout = 10 * time.Second
 
 // tokenLife is how long RDS accepts a token.
 const tokenLife = 15 * time.Minute
 
-// Options are what a Front needs. All are required.
+// Options configures a Front. All fields are required.
 type Options struct {
 	Certificate tls.Certificate
 	Postgres    string // host:port behind the front
-	// Tokens tells whether a user signs in with tokens.
+	// Tokens reports whether a user authenticates with tokens.
 	Tokens func(user string) bool
-	// Allowed tells whether an access key may sign in as the user.
+	// Allowed reports whether an access key may authenticate as the user.
 	Allowed func(accessKey, user string) bool
 	Log     *slog.Logger
 }
@@ -72,7 +72,7 @@ func New(o Options) (*Front, error) {
 	return f, nil
 }
 
-// Close ends the listener and every connection.
+// Close closes the listener and every connection.
 func (f *Front) Close() {
 	f.l.Close()
 	f.mu.Lock()
@@ -99,7 +99,7 @@ func (f *Front) serve(conn net.Conn) {
 	}
 	onward, err := net.Dial("tcp", f.options.Postgres)
 	if err != nil {
-		refuse(client, "57P03", "the database is away")
+		refuse(client, "57P03", "the database is unavailable")
 		return
 	}
 	if _, err := onward.Write(startup); err != nil {
@@ -110,7 +110,7 @@ func (f *Front) serve(conn net.Conn) {
 	tlsproxy.Join(client, onward)
 }
 
-// letIn begins TLS, and asks for a token where the user needs one. It returns the
+// letIn starts TLS, and requests a token if the user needs one. It returns the
 // connection and the startup message.
 func (f *Front) letIn(conn net.Conn) (net.Conn, []byte, error) {
 	first, err := message(conn, 0)
@@ -147,8 +147,8 @@ func (f *Front) letIn(conn net.Conn) (net.Conn, []byte, error) {
 	return client, startup, nil
 }
 
-// check looks at what a token says. It is the query of a presigned request for
-// rds-db:connect, without its scheme.
+// check validates a token, the query of a presigned request for rds-db:connect
+// without its scheme.
 func (f *Front) check(token, user string, now time.Time) error {
 	u, err := url.Parse("https://" + token)
 	if err != nil {
@@ -163,17 +163,17 @@ func (f *Front) check(token, user string, now time.Time) error {
 	case q.Get("Action") != "connect" || q.Get("DBUser") != user:
 		return errors.New("it is for another user")
 	case err != nil || now.Sub(made) > tokenLife || made.Sub(now) > tokenLife:
-		return errors.New("it is not of this quarter of an hour")
+		return errors.New("it is not valid at this time")
 	case q.Get("X-Amz-Signature") == "":
-		return errors.New("nobody signed it")
+		return errors.New("it is not signed")
 	case !f.options.Allowed(key, user):
 		return errors.New("its access key may not connect as this user")
 	}
 	return nil
 }
 
-// message reads one message: of a kind, or, with kind 0, one of those before the
-// sign-in, which have none.
+// message reads one message of a kind or, with kind 0, one of those before
+// authentication, which have none.
 func message(r io.Reader, kind byte) ([]byte, error) {
 	head := make([]byte, 4)
 	if kind != 0 {
@@ -194,7 +194,7 @@ func message(r io.Reader, kind byte) ([]byte, error) {
 	return out, err
 }
 
-// parameter is one of a startup message.
+// parameter returns a parameter of a startup message.
 func parameter(startup []byte, name string) string {
 	if len(startup) < 8 {
 		return ""
@@ -208,7 +208,7 @@ func parameter(startup []byte, name string) string {
 	return ""
 }
 
-// refuse tells the client why, as Postgres does.
+// refuse sends the client an error in Postgres's format.
 func refuse(w io.Writer, code, text string) {
 	body := "SFATAL\x00VFATAL\x00C" + code + "\x00M" + text + "\x00\x00"
 	head := binary.BigEndian.AppendUint32([]byte{'E'}, uint32(len(body)+4))

@@ -19,8 +19,8 @@ import (
 	"github.com/recflow/recflow/internal/local/pgserver/pgservertest"
 )
 
-// newFront stands before a real Postgres, whose superuser signs in with a token
-// here, and without the front with a password.
+// newFront is in front of a real Postgres, whose superuser authenticates with a
+// token through the front, and without a password behind it.
 func newFront(t *testing.T) (f *Front, url, authorities string) {
 	t.Helper()
 	server := pgservertest.Server(t)
@@ -87,6 +87,6 @@ func TestATokenGrowsOld(t *testing.T) {
 	f := &Front{Address: "db:5432", options: Options{Allowed: func(string, string) bool { return true }}}
 	made := token(t, "db:5432", "u", "AKIAGOOD")
 	require.NoError(t, f.check(made, "u", time.Now().Add(14*time.Minute)))
-	require.ErrorContains(t, f.check(made, "u", time.Now().Add(16*time.Minute)), "quarter of an hour")
+	require.ErrorContains(t, f.check(made, "u", time.Now().Add(16*time.Minute)), "not valid at this time")
 	require.ErrorContains(t, f.check(made, "", time.Now()), "another user")
 }

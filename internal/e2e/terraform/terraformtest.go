@@ -1,6 +1,6 @@
-// Package terraform runs Terraform for tests: on copies of terraform/, so
-// that nothing is left in the checkout, and without a network where the provider
-// lies in a filesystem mirror.
+// Package terraform runs Terraform for tests: on copies of terraform/, so that the
+// checkout stays clean, and without a network if the provider is in a filesystem
+// mirror.
 package terraform
 
 import (
@@ -20,31 +20,31 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 )
 
-// provider is the only one that recflow uses.
+// provider is the only provider that recflow uses.
 const provider = "registry.terraform.io/hashicorp/aws"
 
-// Runner runs one Terraform in one folder.
+// Runner runs Terraform in one directory.
 type Runner struct {
 	t       testing.TB
 	command string
-	mirror  string // folder of providers; empty: the registry
+	mirror  string // directory of providers; empty: the registry
 	dir     string
 	env     []string
 }
 
-// New returns a runner in dir. It skips the test on a machine that has no
-// Terraform, or no way to the AWS provider. The environment holds nothing of the
-// person's own AWS and Terraform settings, but vars.
+// New returns a runner in dir. It skips the test on a machine without Terraform, or
+// without access to the AWS provider. The environment contains none of the user's
+// AWS and Terraform settings, but vars.
 func New(t testing.TB, dir string, vars ...string) *Runner {
 	t.Helper()
 	toolchaintest.SkipShort(t)
 	command, err := exec.LookPath("terraform")
 	if err != nil {
-		t.Skip("terraform is not on PATH: what needs it is not tested here")
+		t.Skip("terraform is not on PATH")
 	}
 	r := &Runner{t: t, command: command, mirror: mirror(), dir: dir}
 	if r.mirror == "" && !reachable() {
-		t.Skip("neither a mirror with the AWS provider nor its registry is there: what needs it is not tested here")
+		t.Skip("the AWS provider is available neither from a mirror nor from its registry")
 	}
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "AWS_") && !strings.HasPrefix(kv, "TF_") {
@@ -59,16 +59,17 @@ func New(t testing.TB, dir string, vars ...string) *Runner {
 	return r
 }
 
-// Init gets the modules and the provider.
+// Init installs the modules and the provider.
 func (r *Runner) Init() {
 	r.t.Helper()
 	r.Must("init", "-backend=false", "-input=false")
 }
 
-// Env is the environment of the runs, for a shell that types the commands itself.
+// Env is the environment of the runs, for a shell that runs Terraform itself.
 func (r *Runner) Env() []string { return slices.Clone(r.env) }
 
-// Must runs a command and returns what it printed; the test ends where it fails.
+// Must runs a command and returns its output; it ends the test if the command
+// fails.
 func (r *Runner) Must(args ...string) string {
 	r.t.Helper()
 	out, err := r.Run(args...)
@@ -78,7 +79,7 @@ func (r *Runner) Must(args ...string) string {
 	return out
 }
 
-// Run runs a command and returns what it printed on both of its outputs.
+// Run runs a command and returns its output, both streams.
 func (r *Runner) Run(args ...string) (string, error) {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(r.t.Context(), r.command, args...)
@@ -89,8 +90,8 @@ func (r *Runner) Run(args ...string) (string, error) {
 	return out.String(), err
 }
 
-// Copy copies the checkout's terraform/ into a folder of the test, and over it
-// each given folder. It returns the copy.
+// Copy copies the checkout's terraform/ into a directory of the test, and each
+// given directory on top. It returns the copy.
 func Copy(t testing.TB, source string, over ...string) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "terraform")
@@ -102,7 +103,8 @@ func Copy(t testing.TB, source string, over ...string) string {
 	return to
 }
 
-// copyTree copies regular files over what is there, without what Terraform left.
+// copyTree copies regular files, replacing existing ones, without Terraform's
+// working files.
 func copyTree(to, from string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -129,8 +131,8 @@ func copyTree(to, from string) error {
 	})
 }
 
-// mirror looks for the provider in the folders where Terraform itself and
-// packagers keep mirrors.
+// mirror looks for the provider in the directories where Terraform and package
+// managers keep mirrors.
 var mirror = sync.OnceValue(func() string {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -154,7 +156,7 @@ var mirror = sync.OnceValue(func() string {
 	return ""
 })
 
-// reachable reports whether the registry of providers answers.
+// reachable reports whether the provider registry responds.
 var reachable = sync.OnceValue(func() bool {
 	conn, err := net.DialTimeout("tcp", "registry.terraform.io:443", 2*time.Second)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// lifetime is how long certificates are good for, from an hour ago.
+// lifetime is the validity of certificates, starting one hour ago.
 const lifetime = 24 * time.Hour
 
 // Authority signs certificates.
@@ -23,7 +23,7 @@ type Authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// NewAuthority makes one with a key that no file has.
+// NewAuthority creates an authority whose key exists only in memory.
 func NewAuthority() (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -44,7 +44,7 @@ func NewAuthority() (*Authority, error) {
 	return &Authority{PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), certificate: certificate, key: key}, nil
 }
 
-// Issue makes a certificate of a server, for a name or an IP address.
+// Issue issues a server certificate for a name or an IP address.
 func (a *Authority) Issue(name string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

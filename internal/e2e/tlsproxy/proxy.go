@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// dialTimeout bounds the way to a name that is passed through.
+// dialTimeout limits connecting to a name that is passed through.
 const dialTimeout = 10 * time.Second
 
-// Proxy answers CONNECT. Use New.
+// Proxy handles CONNECT. Use New.
 type Proxy struct {
 	authority *Authority
 	hosts     map[string]http.Handler
@@ -23,7 +23,7 @@ type Proxy struct {
 	certificates map[string]*tls.Certificate
 }
 
-// New returns a proxy that answers for the given names itself. Their handlers see
+// New returns a proxy that serves the given names itself. Their handlers receive
 // requests as the servers of these names would.
 func New(a *Authority, hosts map[string]http.Handler) *Proxy {
 	p := &Proxy{
@@ -44,15 +44,15 @@ func New(a *Authority, hosts map[string]http.Handler) *Proxy {
 	return p
 }
 
-// Close ends every connection that the proxy answers itself.
+// Close closes every connection that the proxy serves itself.
 func (p *Proxy) Close() { p.server.Close() }
 
-// certificate is that of a name, made when it is asked for first.
+// certificate returns the certificate of a name, issued on first use.
 func (p *Proxy) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.hosts[hello.ServerName] == nil {
-		return nil, &net.DNSError{Name: hello.ServerName, Err: "is not answered here", IsNotFound: true}
+		return nil, &net.DNSError{Name: hello.ServerName, Err: "is not served here", IsNotFound: true}
 	}
 	if c := p.certificates[hello.ServerName]; c != nil {
 		return c, nil
@@ -64,10 +64,10 @@ func (p *Proxy) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 	return c, err
 }
 
-// ServeHTTP opens the way to a name.
+// ServeHTTP connects the client to a name.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodConnect {
-		http.Error(w, "this proxy answers CONNECT alone", http.StatusMethodNotAllowed)
+		http.Error(w, "this proxy supports only CONNECT", http.StatusMethodNotAllowed)
 		return
 	}
 	host, _, err := net.SplitHostPort(r.Host)
@@ -98,7 +98,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	Join(conn, onward)
 }
 
-// Join copies both ways until either side ends, and closes both.
+// Join copies in both directions until either side ends, and closes both.
 func Join(a, b net.Conn) {
 	go func() {
 		_, _ = io.Copy(a, b)
@@ -108,7 +108,7 @@ func Join(a, b net.Conn) {
 	b.Close()
 }
 
-// begun is a connection of which a part was read already.
+// begun is a connection of which a part was already read.
 type begun struct {
 	net.Conn
 	first io.Reader
@@ -121,7 +121,7 @@ func (c *begun) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// conns is a listener of connections that somebody else has accepted.
+// conns is a listener of connections that were accepted elsewhere.
 type conns struct {
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -152,5 +152,5 @@ func (c *conns) Close() error {
 	return nil
 }
 
-// Addr is of no use.
+// Addr is unused.
 func (c *conns) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
