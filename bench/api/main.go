@@ -1,12 +1,12 @@
-// Command api measures how fast the API answers with recommendations, and how
-// good its answers are, against an exact scan of the same version.
+// Command api measures the latency, throughput and recall of the API's
+// recommendations against an exact scan of the same version.
 //
 //	go run ./bench/api              the live version of the local stack, or of RECFLOW_DATABASE_URL
-//	go run ./bench/api -size 1m     a generated catalogue of 1,000,000 × 64 on a Postgres of its own
+//	go run ./bench/api -size 1m     a generated catalog of 1,000,000 × 64 on a Postgres of its own
 //
-// It runs an API process of its own, without a limit of requests, from the code
-// as it is. Sender, API and Postgres share the machine. Latencies are those of
-// single requests; requests a second are of several callers at once.
+// It runs its own API process, without a rate limit, built from the current code.
+// Client, API and Postgres share the machine. Latencies are those of single
+// requests; requests per second are of several concurrent callers.
 package main
 
 import (
@@ -34,10 +34,10 @@ func main() {
 	var o options
 	flag.StringVar(&o.size, "size", "", "generate this many items, for example 50k or 1m; empty: the live version")
 	flag.IntVar(&o.dimension, "dimension", 64, "values in a generated vector")
-	flag.IntVar(&o.users, "users", 300, "users to ask for")
+	flag.IntVar(&o.users, "users", 300, "number of users to query")
 	flag.IntVar(&o.k, "k", 20, "length of a list")
-	flag.IntVar(&o.callers, "callers", 8, "callers at once, where requests a second are measured")
-	flag.IntVar(&o.each, "each", 900, "requests of each measurement")
+	flag.IntVar(&o.callers, "callers", 8, "concurrent callers of the throughput measurement")
+	flag.IntVar(&o.each, "each", 900, "requests per measurement")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// measurement asks one API, and the store beside it for the truth.
+// measurement queries one API, and the store directly for the exact result.
 type measurement struct {
 	options
 	api     *apiclient.Client
@@ -33,10 +33,10 @@ func (m measurement) run(ctx context.Context) error {
 		{"a user after a click", func(u recsys.User) apiclient.ListRequest {
 			return apiclient.ListRequest{UserID: u.ID, Recent: u.History.Items[:min(1, len(u.History.Items))]}
 		}},
-		{"nobody after a click", func(u recsys.User) apiclient.ListRequest {
+		{"a session after a click", func(u recsys.User) apiclient.ListRequest {
 			return apiclient.ListRequest{Recent: u.History.Items[:min(1, len(u.History.Items))]}
 		}},
-		{"an unknown user", func(recsys.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: "bench-nobody"} }},
+		{"an unknown user", func(recsys.User) apiclient.ListRequest { return apiclient.ListRequest{UserID: "bench-unknown"} }},
 	} {
 		if err := m.row(ctx, c.name, c.ask); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
@@ -45,15 +45,15 @@ func (m measurement) run(ctx context.Context) error {
 	return nil
 }
 
-// row measures one kind of request: one after the other, then several at once.
-// Recall is that of the lists whose truth can be told from the version alone.
+// row measures one kind of request: sequentially, then concurrently. Recall is
+// computed for lists whose exact result follows from the version alone.
 func (m measurement) row(ctx context.Context, name string, ask func(recsys.User) apiclient.ListRequest) error {
 	one := func(i int) (apiclient.List, error) {
 		req := ask(m.users[i%len(m.users)])
 		req.K = m.k
 		return m.api.Recommend(ctx, req)
 	}
-	for i := range min(20, len(m.users)) { // warms what is kept
+	for i := range min(20, len(m.users)) { // warms caches
 		if _, err := one(i); err != nil {
 			return err
 		}
@@ -103,8 +103,9 @@ func (m measurement) row(ctx context.Context, name string, ask func(recsys.User)
 	return nil
 }
 
-// recall compares a list with what an exact scan finds. A user with events that
-// the version has not counted has another vector there: those count as they are.
+// recall compares a list with the result of an exact scan. A user with events that
+// the version does not cover has another vector there, so it is computed from
+// those.
 func (m measurement) recall(ctx context.Context, u recsys.User, list apiclient.List) (float64, error) {
 	hits, err := m.store.Nearest(ctx, m.version, recsys.Query{
 		Vector: u.Vector, K: m.k, Exclude: slices.Concat(u.History.Items, u.History.Met), Exact: true,

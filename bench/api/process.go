@@ -16,7 +16,7 @@ import (
 )
 
 // buildAPI builds the API, before anything that takes long, and returns the binary
-// and what removes it.
+// and a function that removes it.
 func buildAPI(ctx context.Context) (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "recflow-bench-api-")
 	if err != nil {
@@ -35,7 +35,7 @@ func buildAPI(ctx context.Context) (binary string, remove func(), err error) {
 
 const readyTimeout = 20 * time.Second
 
-// startAPI runs the API on a database and waits until it serves.
+// startAPI runs the API on a database and waits until it is ready.
 func startAPI(ctx context.Context, binary, database string) (api *apiclient.Client, stop func(), err error) {
 	process := exec.CommandContext(ctx, binary)
 	process.Env = []string{"RECFLOW_DATABASE_URL=" + database, "RECFLOW_API_ADDRESS=127.0.0.1:0", "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0",
@@ -70,7 +70,7 @@ func startAPI(ctx context.Context, binary, database string) (api *apiclient.Clie
 	return apiclient.New(apiclient.Options{URL: "http://" + address}), stop, nil
 }
 
-// readyAddress passes the API's log on until the line that says where it listens.
+// readyAddress forwards the API's log until the line with its address.
 func readyAddress(lines *bufio.Scanner) (string, error) {
 	for lines.Scan() {
 		fmt.Fprintln(os.Stderr, lines.Text())
@@ -79,5 +79,5 @@ func readyAddress(lines *bufio.Scanner) (string, error) {
 			return line.Address, nil
 		}
 	}
-	return "", errors.Join(errors.New("the API ended before it was ready"), lines.Err())
+	return "", errors.Join(errors.New("the API exited before it was ready"), lines.Err())
 }

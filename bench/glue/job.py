@@ -1,13 +1,13 @@
-"""What the training job costs over a bare MLlib fit on the same matrix.
+"""The cost of the training job relative to a plain MLlib fit on the same matrix.
 
     python bench/glue/job.py                    a generated shop of 670,000 pairs, rank 64
     python bench/glue/job.py --pairs 100000     a smaller one
     python bench/glue/job.py --bucket NAME      a bucket of the S3 that AWS_ENDPOINT_URL_S3 names
 
-The job and the fit run one after the other in processes of their own, so both
-start with a cold JVM. Start-up is the time until the Spark session answers; it
-is printed by itself and left out of the ratio. Processor time is the JVM's: it
-says the same on a busy machine, where wall time does not.
+The job and the fit run sequentially in separate processes, so both start with a
+cold JVM. Startup is the time until the Spark session is ready; it is printed
+separately and excluded from the ratio. CPU time is the JVM's: unlike wall time it
+does not depend on the load of the machine.
 """
 
 import argparse

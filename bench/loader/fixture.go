@@ -30,7 +30,7 @@ func (s *fileSet) bytes() (n int64) {
 	return n
 }
 
-// writeFiles writes rows items as Spark would, spread over a number of files.
+// writeFiles writes rows items as Spark would, distributed over a number of files.
 func writeFiles(dir string, rows, dimension, files int) (*fileSet, error) {
 	s := &fileSet{rows: rows, dimension: dimension}
 	for i := range files {
@@ -69,7 +69,7 @@ func writeFile(path string, first, last, dimension int) (recsys.File, error) {
 	}, err
 }
 
-// newVersion makes an empty version for the files.
+// newVersion creates an empty version for the files.
 func (b *bench) newVersion(ctx context.Context) (recsys.Version, error) {
 	b.versions++
 	k := b.set.dimension

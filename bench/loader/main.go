@@ -1,6 +1,6 @@
-// Command loader measures how fast the files of a training run get into
-// Postgres, as a ratio to the fastest way there is: the same rows, encoded
-// beforehand, sent by the same driver as a binary COPY on as many connections.
+// Command loader measures how fast the files of a training run are loaded into
+// Postgres, relative to the fastest way: the same rows, encoded beforehand, sent by
+// the same driver as a binary COPY on as many connections.
 //
 //	go run ./bench/loader             100,000 items of 64 dimensions
 //	go run ./bench/loader -size 1m    1,000,000
@@ -32,10 +32,10 @@ import (
 
 func main() {
 	var o options
-	flag.StringVar(&o.size, "size", "100k", "number of items: a number, or one with k or m behind it")
-	flag.IntVar(&o.dimension, "dimension", 64, "values in a vector")
-	flag.IntVar(&o.files, "files", 4, "files that the items are spread over")
-	flag.IntVar(&o.rounds, "rounds", 5, "how often everything is measured; the median counts")
+	flag.StringVar(&o.size, "size", "100k", "number of items, with an optional suffix k or m")
+	flag.IntVar(&o.dimension, "dimension", 64, "dimensions of a vector")
+	flag.IntVar(&o.files, "files", 4, "number of files for the items")
+	flag.IntVar(&o.rounds, "rounds", 5, "number of rounds; the median is reported")
 	flag.StringVar(&o.streams, "streams", "1,2", "numbers of parallel streams to measure, separated by commas")
 	flag.StringVar(&o.only, "only", "", "measure only this one of "+strings.Join(kinds, ", "))
 	flag.BoolVar(&o.durable, "durable", false, "let Postgres wait for the disk, which hides some of the loader's cost")
@@ -57,7 +57,7 @@ type options struct {
 	durable                  bool
 }
 
-// The ways to load that are compared.
+// The compared ways to load.
 const (
 	loader    = "loader"
 	raw       = "raw copy"
@@ -144,7 +144,7 @@ func (b *bench) compare(ctx context.Context, streams, rounds int, only string) e
 			if err != nil {
 				return fmt.Errorf("%s: %w", kind, err)
 			}
-			if round > 0 { // the first opens the connections
+			if round > 0 { // the first round opens the connections
 				results[kind] = append(results[kind], r)
 			}
 		}
@@ -167,7 +167,7 @@ type result struct {
 }
 
 // printRow prints the rate and its ratio to the raw COPY of the same round, then
-// the processor time of both sides for a row and the ratio of their sums.
+// the CPU time per row of both sides and the ratio of their sums.
 func (b *bench) printRow(kind string, results, raws []result) {
 	var ratios []float64
 	var each []string

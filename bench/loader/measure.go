@@ -27,12 +27,11 @@ type bench struct {
 	pool       *pgxpool.Pool // of the raw copies; the store has its own
 	dir        string
 	versions   int
-	postmaster int      // process id of the server
+	postmaster int      // process ID of the server
 	encoded    [][]byte // each file as the data of a binary COPY
 }
 
-// measure loads all files into a new version, one way, and returns what
-// that took.
+// measure loads all files into a new version in one way, and returns the cost.
 func (b *bench) measure(ctx context.Context, kind string, streams int) (r result, err error) {
 	v, err := b.newVersion(ctx)
 	if err != nil {
@@ -74,7 +73,7 @@ func (b *bench) copyFile(ctx context.Context, version int64, i int, src versions
 	return err
 }
 
-// decodeOnly decodes and checks, and throws the batches away.
+// decodeOnly decodes and checks, and discards the batches.
 func (b *bench) decodeOnly(_ context.Context, _ int64, i int) error {
 	return b.withReader(i, func(r *trainingrun.Reader) error {
 		for {
@@ -103,7 +102,7 @@ func (b *bench) withReader(i int, fn func(*trainingrun.Reader) error) error {
 
 const copyItems = "items (item_id, embedding, title, category, tags, available, popularity)"
 
-// copyRaw sends a file that was encoded beforehand.
+// copyRaw sends an already encoded file.
 func (b *bench) copyRaw(ctx context.Context, version int64, i int) error {
 	return b.connected(ctx, func(conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(pgx.Tx) error {
@@ -117,7 +116,7 @@ func (b *bench) copyRaw(ctx context.Context, version int64, i int) error {
 }
 
 // encode loads every file once and lets the server write it in its own binary
-// format, which also shows that the loader's rows are what the server reads.
+// format, which also verifies that the server reads the loader's rows.
 func (b *bench) encode(ctx context.Context) error {
 	for i := range b.set.paths {
 		v, err := b.newVersion(ctx)
@@ -144,7 +143,8 @@ func (b *bench) connected(ctx context.Context, fn func(*pgx.Conn) error) error {
 	return b.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return fn(c.Conn()) })
 }
 
-// checkpoint keeps one measurement from paying for the pages of the last.
+// checkpoint prevents one measurement from paying for the pages of the previous
+// one.
 func (b *bench) checkpoint(ctx context.Context) error {
 	return b.connected(ctx, func(conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "CHECKPOINT")
@@ -152,8 +152,8 @@ func (b *bench) checkpoint(ctx context.Context) error {
 	})
 }
 
-// measureMemory downloads and loads every file as the worker does and prints the
-// peak of this process's resident memory after each.
+// measureMemory downloads and loads every file as the worker does and prints this
+// process's peak resident memory after each.
 func (b *bench) measureMemory(ctx context.Context, streams int) error {
 	v, err := b.newVersion(ctx)
 	if err != nil {
@@ -205,7 +205,7 @@ func (b *bench) fetchAndLoad(ctx context.Context, version int64, i int) error {
 	return b.copyFile(ctx, version, i, r)
 }
 
-// peakRSS is the largest resident memory of this process so far, in MB.
+// peakRSS returns the peak resident memory of this process, in MB.
 func peakRSS() int {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {

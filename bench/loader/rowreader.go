@@ -15,8 +15,8 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
 
-// rowSource is the obvious loader, for comparison: parquet-go's generic reader
-// into a slice of structs, then the same checks, packing and COPY.
+// rowSource is the straightforward loader, for comparison: parquet-go's generic
+// reader into a slice of structs, then the same checks, packing and COPY.
 type rowSource struct {
 	reader *parquet.GenericReader[trainingruntest.Item]
 	rows   []trainingruntest.Item

@@ -1,10 +1,10 @@
-// Command search measures what the index of a version finds and how long it
-// takes, against an exact scan of the same version in the same run.
+// Command search measures the recall and latency of a version's index against an
+// exact scan of the same version in the same run.
 //
 //	go run ./bench/search              the live version of the local stack, or of RECFLOW_DATABASE_URL
-//	go run ./bench/search -size 1m     a generated catalogue of 1,000,000 × 64 on a Postgres of its own
+//	go run ./bench/search -size 1m     a generated catalog of 1,000,000 × 64 on a Postgres of its own
 //
-// Queries run one after the other, so a latency is that of an idle server.
+// Queries run sequentially, so latencies are those of an idle server.
 package main
 
 import (
@@ -30,7 +30,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.size, "size", "", "generate this many items, for example 50k or 1m; empty: the live version")
-	flag.IntVar(&o.dimension, "dimension", 64, "values in a generated vector")
+	flag.IntVar(&o.dimension, "dimension", 64, "dimensions of a generated vector")
 	flag.IntVar(&o.users, "users", 300, "users to search for")
 	flag.IntVar(&o.k, "k", 100, "length of a list")
 	flag.IntVar(&o.m, "m", 0, "m of a generated index; 0 for the default of the size")

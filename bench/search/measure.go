@@ -12,8 +12,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// measure prints recall and latency of the version's own search beside those of
-// an exact scan.
+// measure prints recall and latency of the version's own search and of an exact
+// scan.
 func measure(ctx context.Context, o options, db *postgres.DB, v recsys.Version) error {
 	store := embeddings.New(db)
 	users, err := store.SampleUsers(ctx, v, o.users, "bench search")
@@ -45,7 +45,7 @@ func measure(ctx context.Context, o options, db *postgres.DB, v recsys.Version) 
 	return printSize(ctx, versions.New(db), v)
 }
 
-// printSize prints what the version takes on disk, and of that each item.
+// printSize prints the version's size on disk, total and per item.
 func printSize(ctx context.Context, store *versions.Store, v recsys.Version) error {
 	size, err := store.Size(ctx, v.ID)
 	if err != nil {
@@ -63,12 +63,12 @@ type row struct {
 	search, exact    []time.Duration
 }
 
-// compare answers every query both ways, one right after the other, so that
-// whatever else the machine does slows both.
+// compare answers every query both ways, one right after the other, so that other
+// load on the machine slows both.
 func compare(ctx context.Context, store *embeddings.Store, v recsys.Version, users []recsys.User, k int, query func(recsys.User) recsys.Query) (row, error) {
 	var r row
 	var recalls, recalls20 []float64
-	for i, u := range slices.Concat(users[:min(20, len(users))], users) { // the first ones warm the caches
+	for i, u := range slices.Concat(users[:min(20, len(users))], users) { // the first queries warm the caches
 		q := query(u)
 		found, took, err := timed(ctx, store, v, q)
 		if err != nil {

@@ -1,7 +1,7 @@
-// Command stream measures the stream of a running local stack: how fresh lists
-// are at a steady rate, how many events a second it sustains, and where the time
-// of a list goes. It sends the data set's events after the import, so each run
-// takes events that no run before it has sent: give -skip then.
+// Command stream measures the stream of a running local stack: the freshness of
+// lists at a steady rate, the sustained events per second, and the time per list by
+// step. It sends the data set's events after the import; each run needs events that
+// were not sent before, so pass -skip.
 //
 //	RECFLOW_HOME=.recflow go run ./bench/stream [-rate 200] [-seconds 120] [-peak 20000] [-skip 0]
 package main
@@ -24,10 +24,10 @@ import (
 )
 
 func main() {
-	rate := flag.Int("rate", 200, "events a second of the steady part")
+	rate := flag.Int("rate", 200, "events per second of the steady part")
 	seconds := flag.Int("seconds", 120, "length of the steady part")
 	peak := flag.Int("peak", 20_000, "events of the part without a rate")
-	skip := flag.Int("skip", 0, "events that were sent before")
+	skip := flag.Int("skip", 0, "events already sent by earlier runs")
 	flag.Parse()
 	if err := run(*rate, *rate**seconds, *peak, *skip); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -76,8 +76,8 @@ func run(rate, steady, peak, skip int) error {
 	return nil
 }
 
-// measure sends some events, waits for their verdicts, and sums up what the
-// function says of its batches meanwhile.
+// measure sends events, waits for their verdicts, and sums up the function's batch
+// metrics meanwhile.
 func measure(home, dir, name string, rows [][]byte, args []string) error {
 	file := filepath.Join(dir, "part.jsonl")
 	if err := os.WriteFile(file, bytes.Join(rows, nil), 0o600); err != nil {

@@ -2,7 +2,8 @@ package main
 
 import "math"
 
-// component is a line of the bill: its monthly cost, and the formula in words.
+// component is a line of the bill: its monthly cost and a description of the
+// formula.
 type component struct {
 	name    string
 	formula string
@@ -84,7 +85,7 @@ func personalizeRequests(count float64) float64 {
 	return first*personalizeFirst.dollar + second*personalizeSecond.dollar + third*personalizeThird.dollar
 }
 
-// total is the sum of the components for a month.
+// total returns the total monthly cost.
 func total(components []component, l load) (sum float64) {
 	for _, c := range components {
 		sum += c.cost(l)

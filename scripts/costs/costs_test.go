@@ -54,11 +54,11 @@ func TestPrices_say_where_they_are_from(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range prices {
 		key := p.name + " a " + p.unit
-		require.False(t, seen[key], "%s is there twice", key)
+		require.False(t, seen[key], "duplicate component %s", key)
 		seen[key] = true
 		require.Positive(t, p.dollar, key)
 		require.NotEmpty(t, p.source, key)
 		require.Contains(t, []trust{official, secondary, unverified}, p.trust, key)
-		require.Equal(t, p.trust == unverified, p.dated == "", "%s: a page that was seen has a date", key)
+		require.Equal(t, p.trust == unverified, p.dated == "", "%s: a verified page must have a date", key)
 	}
 }

@@ -2,21 +2,21 @@ package main
 
 import "math"
 
-// load is a month of traffic, and the sizes chosen for it.
+// load is the monthly load of the system, and the sizes chosen for it.
 type load struct {
 	name      string
-	events    float64 // a month, each a list
-	requests  float64 // of the API for lists, a month
+	events    float64 // per month, each producing a list
+	requests  float64 // list requests to the API, per month
 	users     float64
 	items     float64
 	pairs     float64 // (user, item) that a training reads
-	trainings float64 // a month
+	trainings float64 // per month
 
 	instance price
 	vcpus    float64 // of the instance
-	zones    float64 // with a copy of the database: 1, or 2 with a standby
+	zones    float64 // zones with a copy of the database: 1, or 2 with a standby
 	disk     float64 // GB
-	workers  float64 // of a Glue run, a DPU each
+	workers  float64 // of a Glue run, 1 DPU each
 }
 
 var loads = []load{
@@ -34,33 +34,33 @@ var loads = []load{
 	},
 }
 
-// What docs/benchmarks.md measured, on a machine with two cores.
+// Measurements from docs/benchmarks.md, on a machine with two cores.
 const (
-	listSeconds  = (2.0 + 1.7 + 2.8 + 3.9 + 3.5) / 1000 // of a list in the function: store, read, fold, search, write
-	eventsACore  = 613.0 / 2                            // a second, with everything else on the same cores
-	requestsCore = 128.0 / 2                            // a second: recommendations for a user, eight callers
-	pairSeconds  = 65.9 * 2 / 843_805                   // of a core: the training job, without its start
-	millionItems = 60.6 / 15.3                          // time of a search in a million items ÷ in those of the other numbers
+	listSeconds  = (2.0 + 1.7 + 2.8 + 3.9 + 3.5) / 1000 // per list in the function: store, read, fold, search, write
+	eventsACore  = 613.0 / 2                            // per second, with everything else on the same cores
+	requestsCore = 128.0 / 2                            // per second: recommendations for a user, eight callers
+	pairSeconds  = 65.9 * 2 / 843_805                   // of a core: the training job, without its startup
+	millionItems = 60.6 / 15.3                          // time of a search in a million items ÷ in the catalog of the other numbers
 )
 
-// Assumptions, each on the expensive side.
+// Assumptions that were not measured. Each one is conservative.
 const (
 	hours        = 730.0 // of a month
 	peak         = 3.0   // times the mean
-	batch        = 10.0  // events an invocation
-	memory       = 0.5   // GB of the function, Terraform's default
+	batch        = 10.0  // events per invocation
+	memory       = 0.5   // GB of a function, Terraform's default
 	eventBytes   = 300.0
 	listBytes    = 1600.0
-	logBytes     = 1600.0 // an invocation: metrics and Lambda's own lines
-	flowBytes    = 2.0    // an event or a request, of flow logs
+	logBytes     = 1600.0 // per invocation, metrics and Lambda's own lines
+	flowBytes    = 2.0    // per event or request, of flow logs
 	packed       = 0.25   // of the bytes, after gzip
-	efficiency   = 0.5    // of Spark on several workers, against one machine
+	efficiency   = 0.5    // of Spark on several workers, relative to one machine
 	glueStart    = 120.0  // seconds of all workers
 	monthsOfRaw  = 12.0
 	kept         = 5.0  // trainings whose files are kept
 	endpoints    = 11.0 // interface endpoints of the network module
 	zonesOfVPC   = 2.0
-	alarmMetrics = 33.0 // an alarm over several metrics is billed for each
+	alarmMetrics = 33.0 // an alarm on several metrics is billed for each
 	metrics      = 50.0 // the function's, the worker's, Container Insights'
 
 	secrets      = 2.0
@@ -69,34 +69,34 @@ const (
 	taskMemory   = 1.0 // GB
 	workerCPU    = 1.0
 	workerMemory = 4.0   // GB
-	objectsHour  = 60.0  // of a delivery stream: one a buffer of 60 seconds
-	sweepActions = 4000  // of Temporal, a month
-	runActions   = 100.0 // of a refresh, without heartbeats
+	objectsHour  = 60.0  // per delivery stream: one per buffer of 60 seconds
+	sweepActions = 4000  // of Temporal, per month
+	runActions   = 100.0 // per refresh, without heartbeats
 	beatsMinute  = 30.0
 	gigabyte     = 1e9
 	kilobyte     = 1024.0
 )
 
-// perSecond is a month's mean.
+// perSecond returns the monthly mean.
 func perSecond(count float64) float64 { return count / (hours * 3600) }
 
-// databaseCPUs are the vCPUs that the peak asks of the database, if a vCPU does
-// what a core of the benchmark's machine does.
+// databaseCPUs returns the vCPUs that the database needs at peak, assuming that a
+// vCPU performs like a core of the benchmark's machine.
 func (l load) databaseCPUs() float64 {
 	return peak * (perSecond(l.events)/eventsACore + perSecond(l.requests)/requestsCore)
 }
 
-// apiTasks are the API's tasks, at least two, if a request costs a task what it
-// cost API, Postgres and sender together: too many.
+// apiTasks returns the number of API tasks, at least two. It assumes that a request
+// costs a task what it cost API, Postgres and sender together, which is too high.
 func (l load) apiTasks() float64 {
 	return max(2, math.Ceil(peak*perSecond(l.requests)/requestsCore/taskCPU))
 }
 
-// glueSeconds is the time of one training.
+// glueSeconds returns the duration of one training.
 func (l load) glueSeconds() float64 {
 	return glueStart + l.pairs*pairSeconds/4/l.workers/efficiency
 }
 
-// embeddingsGB is what one training writes: 64 values of four bytes, twice that
-// with ids, histories and the manifest.
+// embeddingsGB returns the output size of one training: 64 values of four bytes,
+// doubled for IDs, histories and the manifest.
 func (l load) embeddingsGB() float64 { return (l.users + l.items) * 64 * 4 * 2 / gigabyte }

@@ -1,7 +1,7 @@
 // Command costs prints docs/costs.md: the monthly cost of recflow on AWS at three
-// loads, compared with Amazon Personalize. Prices and their sources are in
-// prices.go, loads and assumptions in load.go, formulas in components.go. A test
-// compares the document with the output.
+// loads, compared with Amazon Personalize at the same loads. Prices and their
+// sources are in prices.go, loads and assumptions in load.go, formulas in
+// components.go. A test checks that the document is up to date.
 //
 //	go run ./scripts/costs > docs/costs.md
 package main
@@ -39,10 +39,9 @@ func document(w io.Writer) error {
 
 const introduction = `# Costs
 
-These costs are **computed**, by ` + "`go run ./scripts/costs > docs/costs.md`" + `, not read from a bill. They are US dollars a
-month in us-east-1, at list prices looked up on %s, without taxes, discounts and free tiers. %s prices
-were seen on a page of the seller, %s on a dated page of another site, and %s are from memory; each is marked. Check
-the pricing pages before you decide. To correct a price, change its line in ` + "`scripts/costs/prices.go`" + `.
+**Estimated**, by ` + "`go run ./scripts/costs > docs/costs.md`" + `: not measured on a bill. us-east-1, US dollars per month, list prices without taxes, discounts
+and free tiers, as of %s. %s of the prices are from the seller's pages, %s from another site's dated page, and %s are unverified
+and marked. Check the pages before you decide; to correct a price change one line in ` + "`scripts/costs/prices.go`" + `.
 
 ## Three loads
 
@@ -62,21 +61,21 @@ func loadTable(w io.Writer) {
 		}
 		row(w, cells...)
 	}
-	line("events a month", func(l load) string { return count(l.events) })
-	line("requests for a list a month", func(l load) string { return count(l.requests) })
-	line("each of these a second, at three times the mean", func(l load) string { return fmt.Sprintf("%.0f", peak*perSecond(l.events)) })
+	line("events per month", func(l load) string { return count(l.events) })
+	line("list requests per month", func(l load) string { return count(l.requests) })
+	line("either per second, at three times the mean", func(l load) string { return fmt.Sprintf("%.0f", peak*perSecond(l.events)) })
 	line("users", func(l load) string { return count(l.users) })
 	line("items", func(l load) string { return count(l.items) })
-	line("user–item pairs of a training", func(l load) string { return count(l.pairs) })
-	line("trainings a month", func(l load) string { return count(l.trainings) })
-	line("minutes of a training", func(l load) string { return fmt.Sprintf("%.0f", l.glueSeconds()/60) })
+	line("user–item pairs per training", func(l load) string { return count(l.pairs) })
+	line("trainings per month", func(l load) string { return count(l.trainings) })
+	line("minutes per training", func(l load) string { return fmt.Sprintf("%.0f", l.glueSeconds()/60) })
 	line("Glue workers", func(l load) string { return count(l.workers) })
-	line("vCPUs needed by the database", func(l load) string { return fmt.Sprintf("%.1f", l.databaseCPUs()) })
+	line("database vCPUs needed", func(l load) string { return fmt.Sprintf("%.1f", l.databaseCPUs()) })
 	line("database instance", func(l load) string { return instanceName(l) + map[bool]string{true: ", Multi-AZ"}[l.zones > 1] })
-	line("API tasks of half a vCPU", func(l load) string { return count(l.apiTasks()) })
+	line("API tasks (0.5 vCPU)", func(l load) string { return count(l.apiTasks()) })
 }
 
-// instanceName is the class out of the name of its price.
+// instanceName returns the instance class from the name of its price.
 func instanceName(l load) string {
 	for word := range strings.FieldsSeq(l.instance.name) {
 		if strings.HasPrefix(word, "db.") {
@@ -92,7 +91,7 @@ const billIntroduction = `
 `
 
 func billTable(w io.Writer) {
-	header := []string{"dollars a month"}
+	header := []string{"dollars per month"}
 	for _, l := range loads {
 		header = append(header, l.name)
 	}
@@ -117,29 +116,26 @@ func billTable(w io.Writer) {
 }
 
 const comparison = `
-recflow has a fixed cost: the small sizes cost %s without any event, request or training. Personalize's is %s:
-a campaign provisions at least one request a second. Above that, Personalize charges for each request, recflow for the
-machines that serve it.
+recflow has a minimum cost: the small sizes cost %s without any event, request or training. Personalize's minimum is %s: a campaign is billed for at least one
+request per second. Above the minimum Personalize bills per request, recflow's cost is its infrastructure.
 
 %s
 
-The comparison excludes what the two do not share. For recflow: the work of running it, and a self-hosted Temporal (a
-database and some containers) instead of Temporal Cloud. For Personalize: a second campaign for similar items (another
-minimum), a list for every event without a request, and trainings that take longer than ours: its training hours here
-are those of *our* job, the least possible. Personalize also does not need daily trainings; with one a week its bill
-hardly changes, because requests are nearly all of it. Neither side includes traffic out of AWS.
+The comparison excludes costs that only one side has. For recflow: operations, and a self-hosted Temporal instead of Temporal Cloud (which needs a database and
+some containers). For Personalize: a second campaign for similar items (another minimum), a list for every event without a request, and
+trainings that take longer than ours; its training hours here are those of *our* job, a lower bound. Personalize also needs no daily training: with
+one a week its cost hardly changes, because it consists almost entirely of requests. Data transfer out of AWS is excluded on both sides.
 
-To lower recflow's fixed cost, use a NAT gateway without interface endpoints (` + "`network.endpoints = false`" + `), a
-provisioned stream of one shard, or an existing Temporal.
+To lower recflow's minimum cost: a NAT gateway instead of interface endpoints (` + "`network.endpoints = false`" + `), a provisioned stream of one shard, or an existing Temporal.
 `
 
-// idle is what the sizes of a load cost when nothing happens.
+// idle returns the cost of a load's sizes without any traffic.
 func idle(l load) float64 {
 	l.events, l.requests, l.trainings = 0, 0, 0
 	return total(recflow, l)
 }
 
-// verdicts names the cheaper one for each load.
+// verdicts returns which of the two is cheaper at each load.
 func verdicts() string {
 	var lines []string
 	for _, l := range loads {
@@ -156,11 +152,10 @@ func verdicts() string {
 const formulasIntroduction = `
 ## Formulas
 
-The [benchmarks](benchmarks.md) measured, outside AWS: 13.9 ms of a list in the function, 613 events and 128 requests a
-second on two cores with everything on them, and 156 µs of a core for each pair of a training. Assumptions: a vCPU is as
-fast as one of those cores, the peak is three times the mean, an invocation has ten events, and the bytes of an event
-(300), a list (1,600) and a log line; ` + "`scripts/costs/load.go`" + ` has all of them. Searching a million items takes %.1f
-times as long as searching the 63,417 items of those numbers, so such a catalog needs that much more of the database.
+Measured ([benchmarks](benchmarks.md)) on a machine outside of AWS: 13.9 ms per list in the function, 613 events and 128 requests per second on two cores that run
+everything, 156 core-µs per pair of a training. Assumed: a vCPU performs like one of those cores, the peak is three times the mean, an invocation has ten events,
+and the sizes of an event (300 bytes), a list (1,600 bytes) and a log line; ` + "`scripts/costs/load.go`" + ` has all assumptions. A search in a million items takes %.1f times as long as in the 63,417 of
+the benchmark, and needs that much more database CPU.
 
 `
 
@@ -184,7 +179,7 @@ func priceTable(w io.Writer) {
 	}
 }
 
-// share counts the prices of which this is true.
+// share counts the prices for which the condition is true.
 func share(t trust) string {
 	n := 0
 	for _, p := range prices {
@@ -197,7 +192,7 @@ func share(t trust) string {
 
 func row(w io.Writer, cells ...string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
 
-// dollars rounds to whole dollars: the inputs are not more precise.
+// dollars rounds to whole dollars: more digits would suggest more precision.
 func dollars(v float64) string {
 	if v > 0 && v < 0.5 {
 		return "under 1"
@@ -205,7 +200,7 @@ func dollars(v float64) string {
 	return count(v)
 }
 
-// count is a rounded number with thousands apart.
+// count formats a rounded number with thousands separators.
 func count(v float64) string {
 	digits := strconv.FormatInt(int64(math.Round(v)), 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {

@@ -4,9 +4,9 @@ package main
 type trust string
 
 const (
-	official   trust = "official"   // a page of the seller, read as a stored copy, shows it
-	secondary  trust = "secondary"  // a dated page of another site shows it
-	unverified trust = "unverified" // from memory: no page with the number could be read
+	official   trust = "official"   // shown on a stored copy of a page of the seller
+	secondary  trust = "secondary"  // shown on another site's dated page
+	unverified trust = "unverified" // from memory: no page with the number was found
 )
 
 // price is what one unit costs in us-east-1, in US dollars, without taxes,
@@ -16,7 +16,7 @@ type price struct {
 	dollar float64
 	unit   string
 	trust  trust
-	source string // the page that shows it, or that should be checked
+	source string // the page that shows it, or should be checked
 	dated  string // of the page or of its copy; empty for unverified ones
 }
 
@@ -35,7 +35,7 @@ const (
 	personalizeNote = personalizePage + ", as quoted in a public course on AWS"
 )
 
-// The prices. checked is when they were last looked up.
+// The prices. checked is the date of the last check.
 const checked = "25 November 2026"
 
 var (
@@ -83,7 +83,7 @@ var (
 	personalizeThird  = price{"Personalize, above 720 million", 0.0139 / 1000, "request", secondary, personalizeNote, "2026"}
 )
 
-// prices is all of them, in the order of the document.
+// prices are all prices, in the order of the document.
 var prices = []price{
 	kinesisHour, kinesisIn, kinesisOut, lambdaTime, lambdaRequest, firehoseIn, glueHour,
 	rdsT4gMedium, rdsR7gXlarge, rdsR7g4xlarge, rdsStorage, rdsBackup, fargateCPU, fargateMemory,

@@ -10,12 +10,12 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// builder makes the artifacts of one call.
+// builder builds the artifacts of one run.
 type builder struct {
 	options
 	progress *progress.Printer
 	bundle   []byte                // the RDS certificate bundle, or nil
-	work     string                // folder of what is only needed meanwhile
+	work     string                // directory of temporary files
 	built    map[string][]v1.Image // images, by component
 }
 
@@ -25,7 +25,7 @@ func newBuilder(o options, p *progress.Printer) (*builder, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder of the artifacts: %w", err)
+		return nil, fmt.Errorf("create the directory of the artifacts: %w", err)
 	}
 	work, err := os.MkdirTemp("", "recflow-package-")
 	if err != nil {
@@ -34,10 +34,10 @@ func newBuilder(o options, p *progress.Printer) (*builder, error) {
 	return &builder{options: o, progress: p, bundle: bundle, work: work, built: map[string][]v1.Image{}}, nil
 }
 
-// Close removes what was only needed meanwhile.
+// Close removes the temporary files.
 func (b *builder) Close() error { return os.RemoveAll(b.work) }
 
-// all makes what belongs to one architecture.
+// all builds everything for one architecture.
 func (b *builder) all(ctx context.Context, arch string) ([]artifact, error) {
 	var out []artifact
 	if !b.images {
@@ -57,7 +57,7 @@ func (b *builder) all(ctx context.Context, arch string) ([]artifact, error) {
 	return out, nil
 }
 
-// step shows what takes its time, and how it ended.
+// step shows the progress and the result of one step.
 func (b *builder) step(name, text string, work func(*progress.Task) (artifact, error)) (artifact, error) {
 	task := b.progress.Start(name, text)
 	a, err := work(task)

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// mostBundle is more than RDS's bundle of all regions has, in bytes.
+// mostBundle is larger than RDS's bundle of all regions, in bytes.
 const mostBundle = 4 << 20
 
-// readBundle reads and checks the certificate bundle of RDS. It becomes part of
-// every package, so what is not a certificate is refused, a key above all.
+// readBundle reads and validates the RDS certificate bundle. It is included in
+// every package, so anything but certificates is rejected, keys in particular.
 func readBundle(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
@@ -27,21 +27,21 @@ func readBundle(path string) ([]byte, error) {
 	return data, nil
 }
 
-// checkBundle wants certificates alone, and one at least of an authority that is
-// valid now.
+// checkBundle accepts certificates only, at least one of them of a currently valid
+// authority.
 func checkBundle(data []byte, now time.Time) error {
 	if len(data) > mostBundle {
-		return fmt.Errorf("it has %d bytes; that is no bundle", len(data))
+		return fmt.Errorf("it has %d bytes, too many for a bundle", len(data))
 	}
 	var authorities, valid int
-	var last time.Time // on which one ended
+	var last time.Time // on which one expired
 	for n := 1; ; n++ {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("block %d is a %s; only certificates may be packed", n, block.Type)
+			return fmt.Errorf("block %d is a %s; only certificates may be packaged", n, block.Type)
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -59,9 +59,9 @@ func checkBundle(data []byte, now time.Time) error {
 	}
 	switch {
 	case authorities == 0:
-		return fmt.Errorf("it holds no certificate of an authority in PEM")
+		return fmt.Errorf("it has no CA certificate in PEM format")
 	case valid == 0:
-		return fmt.Errorf("none of its %d authorities is valid now; the last ends %s", authorities, last.Format(time.DateOnly))
+		return fmt.Errorf("none of its %d authorities is currently valid; the last one expired %s", authorities, last.Format(time.DateOnly))
 	}
 	return nil
 }

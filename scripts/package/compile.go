@@ -12,9 +12,9 @@ import (
 	"github.com/recflow/recflow/internal/config"
 )
 
-// compile makes a static binary of a package that holds nothing of where, when
-// and by which checkout it was built. Every variable that changes code is set
-// here, so that one of the caller's does not.
+// compile builds a static binary of a package, independent of where, when and from
+// which checkout it is built. It sets every variable that changes code, so that the
+// caller's have no effect.
 func compile(ctx context.Context, source, pkg, to, arch string, flags ...string) error {
 	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", "-s -w -buildid=", "-o", to}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, pkg)...)
@@ -29,7 +29,7 @@ func compile(ctx context.Context, source, pkg, to, arch string, flags ...string)
 	return nil
 }
 
-// buildID names the code of a binary by its content: there is no commit in it.
+// buildID identifies the code of a binary by its content: it contains no commit.
 func buildID(program string) (string, error) {
 	f, err := os.Open(program)
 	if err != nil {

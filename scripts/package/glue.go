@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// glue packs the training job: the package for --extra-py-files, and the script
-// beside it. Glue 5 brings what the package imports (pyspark, numpy, pyarrow,
-// boto3), so the zip holds our own files alone.
+// glue packages the training job: the package for --extra-py-files, and the script.
+// Glue 5 provides the package's imports (pyspark, numpy, pyarrow, boto3), so the
+// zip contains only our own files.
 func (b *builder) glue() ([]artifact, error) {
 	const name = "recflow_glue"
 	files, err := filepath.Glob(filepath.Join(b.source, "glue", name, "*.py"))
@@ -17,7 +17,7 @@ func (b *builder) glue() ([]artifact, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("no Python files in %s; run this in the checkout, or give -C", filepath.Join(b.source, "glue", name))
+		return nil, fmt.Errorf("no Python files in %s; run this in the checkout, or pass -C", filepath.Join(b.source, "glue", name))
 	}
 	slices.Sort(files)
 	var entries []entry

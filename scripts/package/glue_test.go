@@ -13,7 +13,7 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// TestSparkImportsTheZip uses what is packed as Glue does, far from the checkout.
+// TestSparkImportsTheZip uses the zip as Glue does, outside of the checkout.
 func TestSparkImportsTheZip(t *testing.T) {
 	tools := toolchaintest.Tools(t)
 	out := t.TempDir()
@@ -38,7 +38,7 @@ func TestSparkImportsTheZip(t *testing.T) {
 	assert.Regexp(t, `driver .*/recflow-glue\.zip/recflow_glue/job\.py\n`, said)
 	assert.Regexp(t, `worker .*/recflow-glue\.zip/recflow_glue/foldin\.py\n`, said)
 
-	// The script beside the zip finds the package there and nowhere else.
+	// The script imports the package from the zip and from nowhere else.
 	job := filepath.Join(out, "glue_job.py")
 	said, err = python(nil, job, "--help")
 	require.Error(t, err)

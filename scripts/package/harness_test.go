@@ -29,14 +29,14 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// packages are everything that a call makes for this machine's architecture.
+// packages are the artifacts of a run for this machine's architecture.
 type packages struct {
 	artifacts map[string]artifact
 	bundle    []byte
 	images    map[string][]v1.Image
 }
 
-// get is the artifact of that name, without the architecture.
+// get returns the artifact of that name, without the architecture.
 func (p packages) get(t testing.TB, name string) artifact {
 	t.Helper()
 	a, ok := p.artifacts[name]
@@ -47,7 +47,7 @@ func (p packages) get(t testing.TB, name string) artifact {
 	return a
 }
 
-// scratch is a folder that goes when the tests have ended.
+// scratch is a directory that is removed when the tests have ended.
 var scratch = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "recflow-package-test-") })
 
 // built is the one build that nearly all tests share: compiling takes minutes.
@@ -61,7 +61,7 @@ func shared(t testing.TB) packages {
 	return p
 }
 
-// build makes everything from a checkout, with a certificate bundle.
+// build builds everything from a checkout, with a certificate bundle.
 func build(source, name string) (packages, error) {
 	dir, err := scratch()
 	if err != nil {
@@ -92,12 +92,12 @@ func build(source, name string) (packages, error) {
 	return p, errors.Join(err, b.Close())
 }
 
-// certificates are a bundle of one authority.
+// certificates is a bundle of one authority.
 var certificates = sync.OnceValues(func() ([]byte, error) {
 	return authority(true, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 })
 
-// authority is a certificate in PEM, of an authority or of somebody else.
+// authority returns a certificate in PEM format, of an authority or not.
 func authority(ca bool, from, to time.Time) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// openLayout reads an image's tarball as a registry's tool does.
+// openLayout reads an image's tarball as registry tools do.
 func openLayout(t testing.TB, path string) v1.Image {
 	t.Helper()
 	dir := t.TempDir()
@@ -138,7 +138,7 @@ func openLayout(t testing.TB, path string) v1.Image {
 	return img
 }
 
-// extract unpacks a tar archive, and calls after with each file that is there.
+// extract unpacks a tar archive, and calls after with each file.
 func extract(r io.Reader, dir string, after func(path string, h *tar.Header) error) error {
 	for in := tar.NewReader(r); ; {
 		h, err := in.Next()
@@ -155,7 +155,7 @@ func extract(r io.Reader, dir string, after func(path string, h *tar.Header) err
 		case tar.TypeReg:
 			err = writeFile(path, in)
 		default:
-			err = fmt.Errorf("%s is neither a file nor a folder", h.Name)
+			err = fmt.Errorf("%s is neither a file nor a directory", h.Name)
 		}
 		if err == nil && after != nil {
 			err = after(path, h)

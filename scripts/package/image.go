@@ -20,15 +20,16 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// user runs everything: no name that another system may know, and not root.
+// user runs everything: an unprivileged numeric ID, independent of the user names
+// of other systems.
 const user = 65532
 
 // component is one image.
 type component struct {
 	name    string // of the image
-	program string // in it, at its root
+	program string // at its root
 	pkg     string
-	port    string // that others reach, or empty
+	port    string // published port, or empty
 }
 
 var components = []component{
@@ -37,8 +38,8 @@ var components = []component{
 	{name: "admin", program: "recflow-admin", pkg: "./cmd/recflow-admin"},
 }
 
-// image makes a component's image for one architecture and writes it as a
-// tarball of an OCI layout.
+// image builds a component's image for one architecture and writes it as a tarball
+// of an OCI layout.
 func (b *builder) image(ctx context.Context, c component, arch string) (artifact, error) {
 	name := c.name + "-" + arch
 	return b.step(name, "compiling", func(task *progress.Task) (artifact, error) {
@@ -62,7 +63,7 @@ func (b *builder) image(ctx context.Context, c component, arch string) (artifact
 	})
 }
 
-// assemble puts one layer and its configuration together.
+// assemble combines one layer and its configuration.
 func (b *builder) assemble(c component, program, id, arch string) (v1.Image, error) {
 	file := program + ".tar.gz"
 	if err := writeLayer(file, rootFS(c, program, b.bundle)); err != nil {
@@ -88,17 +89,18 @@ func (b *builder) assemble(c component, program, id, arch string) (v1.Image, err
 	return mutate.ConfigFile(img, config)
 }
 
-// configuration is how the image is run. Nothing in it depends on the place or
-// the time of the build.
+// configuration returns the image's runtime configuration. It does not depend on
+// the place or the time of the build.
 func (b *builder) configuration(c component, id string) v1.Config {
 	out := v1.Config{
 		User:       fmt.Sprintf("%d:%d", user, user),
 		Entrypoint: []string{"/" + c.program},
 		WorkingDir: "/tmp",
-		// The binaries write below /tmp only, so the root may be read-only.
+		// The binaries write below /tmp only, so the root file system may be
+		// read-only.
 		Env: []string{"HOME=/tmp", "RECFLOW_BUILD_ID=" + id},
-		// ECS mounts a volume for root alone, except over a folder that the image
-		// declares as one: then it takes over owner and mode.
+		// ECS mounts a volume owned by root, except over a directory that the image
+		// declares as a volume: then it keeps owner and mode.
 		Volumes: map[string]struct{}{"/tmp": {}},
 		Labels: map[string]string{
 			"org.opencontainers.image.title":   c.program,
@@ -115,8 +117,8 @@ func (b *builder) configuration(c component, id string) v1.Config {
 	return out
 }
 
-// rootFS is everything that is in an image: no shell, no package manager, and
-// nothing that the user may change but /tmp.
+// rootFS returns all files of an image: no shell, no package manager, and nothing
+// writable but /tmp.
 func rootFS(c component, program string, bundle []byte) []entry {
 	out := []entry{
 		{name: "etc", mode: fs.ModeDir | 0o755},
@@ -133,8 +135,8 @@ func rootFS(c component, program string, bundle []byte) []entry {
 		entry{name: "tmp", mode: fs.ModeDir | fs.ModeSticky | 0o777})
 }
 
-// writeLayer writes the files as a layer. The compression is Go's own: the same
-// Go gives the same bytes.
+// writeLayer writes the files as a layer. It uses Go's compression: the same
+// version of Go produces the same bytes.
 func writeLayer(to string, entries []entry) error {
 	f, err := os.Create(to)
 	if err != nil {
@@ -151,8 +153,8 @@ func writeLayer(to string, entries []entry) error {
 	return f.Close()
 }
 
-// writeTar packs files in the order given, all of the same time. Everything is
-// root's, but /tmp is the user's.
+// writeTar packs files in the given order, all with the same time. Everything is
+// owned by root, except /tmp, which is owned by the user.
 func writeTar(w io.Writer, entries []entry) error {
 	t := tar.NewWriter(w)
 	for _, e := range entries {

@@ -19,11 +19,11 @@ import (
 	"github.com/recflow/recflow/internal/harnesstest"
 )
 
-// patience is how long a test waits for something that must happen.
+// patience is the timeout for something that must happen.
 const patience = 90 * time.Second
 
-// jail is an image's root file system, in which its program runs as on AWS: as
-// user 65532, without root rights, and able to write in /tmp alone.
+// jail is an image's root file system, in which its program runs as on AWS: as user
+// 65532, unprivileged, and with write access to /tmp only.
 type jail struct {
 	t    *testing.T
 	root string
@@ -33,9 +33,9 @@ type jail struct {
 	own  []string // every path of the image
 }
 
-// newJail unpacks an image. Where this test is root, the files are root's and
-// the program is not. Elsewhere a user namespace takes it in, and nothing but
-// /tmp has a bit that lets anybody write.
+// newJail unpacks an image. If this test runs as root, root owns the files and the
+// program is unprivileged. Otherwise it uses a user namespace, and only /tmp is
+// writable for others.
 func newJail(t *testing.T, tarball string) *jail {
 	t.Helper()
 	img := openLayout(t, tarball)
@@ -61,14 +61,14 @@ func newJail(t *testing.T, tarball string) *jail {
 		}
 		return nil
 	}))
-	// A container has /proc. The SDK of Temporal reads one link of it.
+	// A container has /proc. Temporal's SDK reads one link in it.
 	require.NoError(t, os.MkdirAll(filepath.Join(j.root, "proc", "self"), 0o755))
 	require.NoError(t, os.Symlink(j.path, filepath.Join(j.root, "proc", "self", "exe")))
 	for path, mode := range modes {
 		require.NoError(t, os.Chmod(path, mode))
 	}
 	j.own = j.paths()
-	t.Cleanup(func() { // or the test's folder could not be removed
+	t.Cleanup(func() { // otherwise the test's directory could not be removed
 		for path := range modes {
 			_ = os.Chmod(path, 0o755)
 		}
@@ -82,7 +82,7 @@ func newJail(t *testing.T, tarball string) *jail {
 	j.attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getuid(), Size: 1}}
 	j.attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getgid(), Size: 1}}
 	if err := j.command(nil, "health").Run(); err != nil && !isExit(err) {
-		t.Skipf("this kernel lets nobody but root change the root folder: %v", err)
+		t.Skipf("this kernel allows only root to change the root directory: %v", err)
 	}
 	return j
 }
@@ -92,7 +92,8 @@ func isExit(err error) bool {
 	return ok
 }
 
-// command is the entry point with arguments, and the image's variables and more.
+// command returns the entry point with arguments, with the image's variables and
+// extra ones.
 func (j *jail) command(env map[string]string, args ...string) *exec.Cmd {
 	attr := j.attr
 	cmd := exec.Command(j.path, args...)
@@ -104,7 +105,7 @@ func (j *jail) command(env map[string]string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run waits for the entry point to end, and returns what it printed.
+// run waits for the entry point to exit, and returns its output.
 func (j *jail) run(env map[string]string, args ...string) (out, errs string, code int) {
 	j.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -116,7 +117,7 @@ func (j *jail) run(env map[string]string, args ...string) (out, errs string, cod
 	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
 }
 
-// process is an entry point that serves.
+// process is an entry point that keeps running.
 type process struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -143,7 +144,7 @@ func (j *jail) start(env map[string]string) *process {
 	return p
 }
 
-// logs waits until the process has said something.
+// logs waits until the process has logged a text.
 func (p *process) logs(text string) {
 	p.t.Helper()
 	harnesstest.Eventually(p.t, fmt.Sprintf("the log line %q", text), func() bool {
@@ -159,25 +160,25 @@ func (p *process) logs(text string) {
 	})
 }
 
-// stop ends the process as ECS does, and returns its exit code.
+// stop stops the process as ECS does, and returns its exit code.
 func (p *process) stop() int {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
-		p.t.Fatalf("it does not end:\n%s", p.log.String())
+		p.t.Fatalf("it does not exit:\n%s", p.log.String())
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// untouched checks that what was written, if anything, is in /tmp.
+// untouched checks that the program wrote to /tmp only.
 func (j *jail) untouched() {
 	j.t.Helper()
 	require.Equal(j.t, j.own, slices.DeleteFunc(j.paths(), func(path string) bool { return strings.HasPrefix(path, "tmp/") }))
 }
 
-// paths lists what is in the root folder, in the order of the names.
+// paths returns the paths in the root directory, in order.
 func (j *jail) paths() (all []string) {
 	j.t.Helper()
 	require.NoError(j.t, fs.WalkDir(os.DirFS(j.root), ".", func(path string, _ fs.DirEntry, err error) error {

@@ -9,10 +9,10 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// maxZip is what Lambda takes in a direct upload, in bytes.
+// maxZip is Lambda's limit for a direct upload, in bytes.
 const maxZip = 50 << 20
 
-// lambda packs the stream's function as bootstrap, for the runtime
+// lambda packages the stream's function as bootstrap, for the runtime
 // provided.al2023. Lambda unpacks the zip into /var/task.
 func (b *builder) lambda(ctx context.Context, arch string) (artifact, error) {
 	name := "lambda-" + arch
@@ -31,7 +31,7 @@ func (b *builder) lambda(ctx context.Context, arch string) (artifact, error) {
 			return a, err
 		}
 		if a.Bytes > maxZip {
-			return a, fmt.Errorf("%s has %d bytes; Lambda takes %d", a.Path, a.Bytes, maxZip)
+			return a, fmt.Errorf("%s has %d bytes; Lambda accepts %d", a.Path, a.Bytes, maxZip)
 		}
 		a.BuildID, err = buildID(program)
 		return a, err

@@ -18,15 +18,15 @@ import (
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
-// TestTheFunctionStartsFast is generous: a busy machine is no reason to fail.
-// BenchmarkBootstrap has the real number.
+// TestTheFunctionStartsFast has a generous limit, so that it passes on a loaded
+// machine. BenchmarkBootstrap measures the start time.
 func TestTheFunctionStartsFast(t *testing.T) {
 	ready := coldStart(t, unzip(t, shared(t).get(t, "lambda").Path), postgrestest.URL(t))
 	t.Logf("ready after %s", ready)
 	require.Less(t, ready, 5*time.Second)
 }
 
-// BenchmarkBootstrap says how long the packaged function takes from its process's
+// BenchmarkBootstrap measures the time of the packaged function from its process
 // start, through opening the database, until it asks for work.
 func BenchmarkBootstrap(b *testing.B) {
 	bootstrap, url := unzip(b, shared(b).get(b, "lambda").Path), postgrestest.URL(b)
@@ -42,8 +42,8 @@ func BenchmarkBootstrap(b *testing.B) {
 
 var initDuration = regexp.MustCompile(`Init Duration: ([0-9.]+) ms`)
 
-// coldStart runs one invocation of an empty batch in a new environment, and
-// returns the Init Duration that its report has.
+// coldStart runs one invocation of an empty batch in a new environment, and returns
+// the Init Duration from its report.
 func coldStart(t testing.TB, bootstrap, database string) time.Duration {
 	t.Helper()
 	log := &harnesstest.Buffer{}

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// writeLayout writes an image as a tarball of an OCI layout: what skopeo, podman
-// and crane read as it is.
+// writeLayout writes an image as a tarball of an OCI layout, which skopeo, podman
+// and crane can read.
 func (b *builder) writeLayout(name string, img v1.Image) (artifact, error) {
 	digest, err := img.Digest()
 	if err != nil {
@@ -36,7 +36,7 @@ func (b *builder) writeLayout(name string, img v1.Image) (artifact, error) {
 	return a, err
 }
 
-// tree lists what is in a folder, in the order of the names.
+// tree returns the paths in a directory, in order.
 func tree(dir string) ([]entry, error) {
 	var out []entry
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

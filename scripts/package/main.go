@@ -1,11 +1,10 @@
-// Command package builds everything that AWS runs, into dist/: the Lambda's zip
-// for each architecture, the training job's zip and script for Glue, and OCI
-// images of the worker, the API and the command line, without Docker. The same
-// sources and the same Go give the same bytes, wherever and whenever, so a digest
-// says what is deployed. `make package` and `make images` run it.
+// Command package builds everything that AWS runs, into dist/: the Lambda's zip for
+// each architecture, the training job's zip and script for Glue, and OCI images of
+// the worker, the API and the command line, without Docker. Builds are
+// reproducible: the same sources and the same version of Go produce the same bytes,
+// so a digest identifies what is deployed. `make package` and `make images` run it.
 //
-// One file holds one kind of artifact; compile.go and write.go are what they
-// share.
+// One file builds one kind of artifact; compile.go and write.go are shared.
 package main
 
 import (
@@ -22,16 +21,16 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// architectures that AWS has, by Go's names.
+// architectures of AWS, by Go's names.
 var architectures = []string{"arm64", "amd64"}
 
-// made is the time of every packed file: the first that a zip can express.
+// made is the time of every packaged file: the earliest that a zip can express.
 var made = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// options is what the command line says.
+// options are the command-line options.
 type options struct {
-	source        string // folder of the checkout
-	out           string // folder of the artifacts
+	source        string // directory of the checkout
+	out           string // directory of the artifacts
 	images        bool   // only these
 	architectures []string
 	ca            string // file of the RDS certificate bundle, or empty
@@ -61,21 +60,21 @@ func main() {
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("package", flag.ContinueOnError)
-	flags.StringVar(&o.source, "C", ".", "folder of the checkout")
-	flags.StringVar(&o.out, "out", "dist", "folder of the artifacts")
+	flags.StringVar(&o.source, "C", ".", "directory of the checkout")
+	flags.StringVar(&o.out, "out", "dist", "directory of the artifacts")
 	flags.BoolVar(&o.images, "images", false, "build the images only")
-	only := flags.String("arch", strings.Join(architectures, ","), "architectures, with commas")
-	flags.StringVar(&o.ca, "rds-ca", "", "certificate bundle of RDS (PEM), to be packed")
+	only := flags.String("arch", strings.Join(architectures, ","), "architectures, separated by commas")
+	flags.StringVar(&o.ca, "rds-ca", "", "RDS certificate bundle (PEM) to include")
 	flags.StringVar(&o.revision, "revision", "", "commit, for the images' label org.opencontainers.image.revision")
 	flags.StringVar(&o.push, "push", "", "push the images to the repositories with this prefix, such as registry.example/recflow-")
-	flags.StringVar(&o.tag, "tag", "", "tag of the pushed images; by default the beginning of their digest")
+	flags.StringVar(&o.tag, "tag", "", "tag of the pushed images; default: the beginning of their digest")
 	flags.StringVar(&o.output, "o", "table", "output format: table or json")
-	flags.BoolVar(&o.quiet, "q", false, "no progress on stderr")
+	flags.BoolVar(&o.quiet, "q", false, "print no progress on stderr")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is not a flag; see -help", flags.Arg(0))
+		return o, fmt.Errorf("unknown argument %q; see -help", flags.Arg(0))
 	}
 	o.architectures = strings.Split(*only, ",")
 	return o, o.validate()
@@ -84,19 +83,19 @@ func parse(args []string) (options, error) {
 func (o options) validate() error {
 	for _, arch := range o.architectures {
 		if arch != "arm64" && arch != "amd64" {
-			return fmt.Errorf("the architecture %q is not one of AWS; use arm64 or amd64", arch)
+			return fmt.Errorf("unknown architecture %q; use arm64 or amd64", arch)
 		}
 	}
 	if o.output != "table" && o.output != "json" {
-		return fmt.Errorf("the output format %q does not exist; use table or json", o.output)
+		return fmt.Errorf("unknown output format %q; use table or json", o.output)
 	}
 	if o.push != "" && !strings.HasSuffix(o.push, "/") && !strings.HasSuffix(o.push, "-") {
-		return fmt.Errorf("the repository prefix %q must end with / or -: the names worker, api and admin are put behind it", o.push)
+		return fmt.Errorf("the repository prefix %q must end with / or -: the names worker, api and admin are appended to it", o.push)
 	}
 	return nil
 }
 
-// run builds, writes, and pushes when asked to.
+// run builds, writes, and pushes if requested.
 func run(ctx context.Context, o options) error {
 	p := progress.New(os.Stderr)
 	if o.quiet {

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTwoBuildsAreTheSameBytes builds from this checkout and from a copy of it
-// somewhere else, with other times.
+// TestTwoBuildsAreTheSameBytes builds from this checkout and from a copy of it in
+// another directory, with other file times.
 func TestTwoBuildsAreTheSameBytes(t *testing.T) {
 	here := filepath.Join("..", "..")
 	there := t.TempDir()
@@ -114,7 +114,7 @@ func TestImages(t *testing.T) {
 					return nil
 				}
 				assert.Equal(t, []int{0, 0}, []int{h.Uid, h.Gid}, h.Name)
-				assert.Zero(t, h.Mode&0o022, "%s can be changed", h.Name)
+				assert.Zero(t, h.Mode&0o022, "%s is writable", h.Name)
 				if h.Name == c.program {
 					assert.Equal(t, int64(0o755), h.Mode)
 					return static(t, path)
@@ -171,14 +171,14 @@ func TestCheckBundle(t *testing.T) {
 		want string
 	}{
 		"one authority":           {valid, ""},
-		"an old one beside it":    {slices.Concat(expired, valid), ""},
-		"nothing":                 {nil, "no certificate of an authority"},
-		"an HTML page":            {[]byte("<html>403</html>"), "no certificate of an authority"},
-		"no authority":            {leaf, "no certificate of an authority"},
-		"only an old one":         {expired, "none of its 1 authorities is valid now"},
-		"a key beside it":         {slices.Concat(valid, key), "block 2 is a PRIVATE KEY"},
+		"an expired one besides":  {slices.Concat(expired, valid), ""},
+		"nothing":                 {nil, "no CA certificate"},
+		"an HTML page":            {[]byte("<html>403</html>"), "no CA certificate"},
+		"no authority":            {leaf, "no CA certificate"},
+		"only an expired one":     {expired, "none of its 1 authorities is currently valid"},
+		"a key besides":           {slices.Concat(valid, key), "block 2 is a PRIVATE KEY"},
 		"a certificate cut short": {[]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "certificate 1"},
-		"another file altogether": {make([]byte, mostBundle+1), "is no bundle"},
+		"an unrelated file":       {make([]byte, mostBundle+1), "too many for a bundle"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := checkBundle(c.data, now)
@@ -196,10 +196,10 @@ func TestCommandLine(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, options{source: ".", out: "dist", images: true, ca: "x.pem", architectures: []string{"arm64"}, output: "table"}, o)
 	for want, args := range map[string][]string{
-		"riscv64":         {"-arch", "arm64,riscv64"},
-		"yaml":            {"-o", "yaml"},
-		"end with / or -": {"-push", "registry.example/recflow"},
-		"is not a flag":   {"everything"},
+		"riscv64":          {"-arch", "arm64,riscv64"},
+		"yaml":             {"-o", "yaml"},
+		"end with / or -":  {"-push", "registry.example/recflow"},
+		"unknown argument": {"everything"},
 	} {
 		_, err := parse(args)
 		require.ErrorContains(t, err, want)
@@ -223,7 +223,8 @@ func TestPrint(t *testing.T) {
 	assert.Contains(t, programs.String(), `"sha256": "ab"`)
 }
 
-// TestAFailedWriteLeavesTheOldFile keeps dist/ whole when a build breaks off.
+// TestAFailedWriteLeavesTheOldFile verifies that a failed build leaves dist/
+// unchanged.
 func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.zip")
 	require.NoError(t, os.WriteFile(file, []byte("old"), 0o600))

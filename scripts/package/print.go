@@ -7,13 +7,13 @@ import (
 	"text/tabwriter"
 )
 
-// report is what was made.
+// report lists the built artifacts.
 type report struct {
 	Artifacts []artifact `json:"artifacts"`
 	Pushed    []pushed   `json:"pushed,omitempty"`
 }
 
-// print writes a report for people or for programs.
+// print writes a report as a table or as JSON.
 func print(w io.Writer, format string, r report) error {
 	if format == "json" {
 		e := json.NewEncoder(w)
@@ -33,7 +33,7 @@ func print(w io.Writer, format string, r report) error {
 	return nil
 }
 
-// size is a number of bytes for people.
+// size formats a number of bytes for display.
 func size(n int64) string {
 	if n < 1e6 {
 		return fmt.Sprintf("%.1f kB", float64(n)/1e3)

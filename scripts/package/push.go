@@ -18,14 +18,14 @@ import (
 	"github.com/recflow/recflow/internal/config"
 )
 
-// pushed is an image in a registry, all its architectures under one name.
+// pushed is an image in a registry, with all its architectures under one name.
 type pushed struct {
 	Name string `json:"name"`
 	Tag  string `json:"tag"`
-	URI  string `json:"uri"` // by digest: what a deployment names
+	URI  string `json:"uri"` // by digest: as in a deployment
 }
 
-// pushAll pushes every component, when that is asked for.
+// pushAll pushes every component, if requested.
 func (b *builder) pushAll(ctx context.Context) ([]pushed, error) {
 	if b.push == "" {
 		return nil, nil
@@ -48,9 +48,9 @@ func (b *builder) pushAll(ctx context.Context) ([]pushed, error) {
 	return out, nil
 }
 
-// pushOne pushes one component. Without a tag of the caller's it gets the
-// beginning of its digest, so that pushing it again changes nothing, and a
-// repository may make its tags immutable.
+// pushOne pushes one component. Without a tag the tag is the beginning of its
+// digest, so that pushing it again changes nothing, and a repository may make its
+// tags immutable.
 func (b *builder) pushOne(ctx context.Context, component string, access remote.Option) (pushed, error) {
 	index, err := join(b.built[component])
 	if err != nil {
@@ -76,7 +76,7 @@ func (b *builder) pushOne(ctx context.Context, component string, access remote.O
 	return p, remote.WriteIndex(ref, index, options...)
 }
 
-// advice is what to do about an answer of the registry.
+// advice returns what to do about a registry's error.
 func advice(err error) string {
 	var answer *transport.Error
 	if !errors.As(err, &answer) {
@@ -86,12 +86,12 @@ func advice(err error) string {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return "; sign in: RECFLOW_REGISTRY_PASSWORD=$(aws ecr get-login-password), or Docker's own login"
 	case http.StatusNotFound:
-		return "; create the repository first, as Terraform's module services does"
+		return "; create the repository first, for example with Terraform's module services"
 	}
 	return ""
 }
 
-// join puts the images of a component under one name.
+// join combines the images of a component under one name.
 func join(images []v1.Image) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, img := range images {
@@ -104,8 +104,8 @@ func join(images []v1.Image) (v1.ImageIndex, error) {
 	return index, nil
 }
 
-// access is how the registry knows the caller: by the password of the
-// environment, or as Docker's configuration says.
+// access returns the registry credentials: the password from the environment, or
+// Docker's configuration.
 func access() (remote.Option, error) {
 	c, err := config.ReadRegistry()
 	if err != nil {

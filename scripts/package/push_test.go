@@ -20,7 +20,7 @@ import (
 	"github.com/recflow/recflow/internal/progress"
 )
 
-// keeper is a registry that wants a password and counts what changes it.
+// keeper is a registry that requires a password and counts write requests.
 type keeper struct {
 	address string
 	changes atomic.Int64
@@ -45,7 +45,7 @@ func newKeeper(t *testing.T) *keeper {
 	return k
 }
 
-// small is a builder whose images hold a few bytes for a program.
+// small is a builder whose images have a program of a few bytes.
 func small(t *testing.T, o options) *builder {
 	t.Helper()
 	o.out = t.TempDir()
@@ -96,7 +96,7 @@ func TestPush(t *testing.T) {
 			layers, err := img.Layers()
 			require.NoError(t, err)
 			content, err := layers[0].Compressed()
-			require.NoError(t, err, "the layer is there")
+			require.NoError(t, err, "the layer exists")
 			content.Close()
 		}
 		assert.Equal(t, []string{"linux/arm64", "linux/amd64"}, found)
@@ -118,12 +118,12 @@ func TestPushWithoutAccess(t *testing.T) {
 	k := newKeeper(t)
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	b := small(t, options{push: k.address + "/recflow-"})
-	for password, why := range map[string]string{"": "nobody", "not-this-one": "somebody else"} {
+	for password, why := range map[string]string{"": "no user", "not-this-one": "another user"} {
 		t.Setenv("RECFLOW_REGISTRY_PASSWORD", password)
 		_, err := b.pushAll(t.Context())
 		require.ErrorContains(t, err, "push "+b.push+"worker", why)
 		require.ErrorContains(t, err, "aws ecr get-login-password", why)
-		require.NotContains(t, err.Error(), "not-this-one", "the password stays out of the message")
+		require.NotContains(t, err.Error(), "not-this-one", "the message does not contain the password")
 	}
 	assert.Zero(t, k.changes.Load())
 }

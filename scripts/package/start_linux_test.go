@@ -15,8 +15,8 @@ import (
 	"github.com/recflow/recflow/internal/temporaltest"
 )
 
-// TestAnImageWithoutSettingsSaysWhatIsMissing starts the services as on AWS, but
-// for their settings.
+// TestAnImageWithoutSettingsSaysWhatIsMissing starts the services as on AWS,
+// without their settings.
 func TestAnImageWithoutSettingsSaysWhatIsMissing(t *testing.T) {
 	for _, name := range []string{"worker", "api"} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestTheAdminImageIsTheCommand(t *testing.T) {
 func TestTheAPIImageServes(t *testing.T) {
 	a := shared(t).get(t, "api")
 	j := newJail(t, a.Path)
-	// The health check, a process of its own, has to know the port beforehand.
+	// The health check, a separate process, must know the port beforehand.
 	port, err := localport.Reserve()
 	require.NoError(t, err)
 	env := map[string]string{
@@ -67,7 +67,7 @@ func TestTheAPIImageServes(t *testing.T) {
 		"RECFLOW_API_METRICS_ADDRESS": "127.0.0.1:0", "RECFLOW_TEMPORAL_ADDRESS": "127.0.0.1:1",
 	}
 	_, _, code := j.run(env, "health")
-	assert.Equal(t, 1, code, "nobody answers yet")
+	assert.Equal(t, 1, code, "no process is listening yet")
 	p := j.start(env)
 	p.logs("api ready")
 	_, errs, code := j.run(env, "health")

@@ -18,11 +18,11 @@ type artifact struct {
 	Path    string `json:"path"`
 	Bytes   int64  `json:"bytes"`
 	SHA256  string `json:"sha256"`                 // of the file
-	Digest  string `json:"image_digest,omitempty"` // of an image: what a registry knows it by
-	BuildID string `json:"build_id,omitempty"`     // what the program in it says of itself
+	Digest  string `json:"image_digest,omitempty"` // of an image: its digest in a registry
+	BuildID string `json:"build_id,omitempty"`     // build ID reported by its program
 }
 
-// replace writes a file under another name, and renames it once it is whole.
+// replace writes a file under another name, and renames it once it is complete.
 func replace(name, to string, write func(io.Writer) error) (artifact, error) {
 	f, err := os.CreateTemp(filepath.Dir(to), ".package-")
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// entry is a file to be packed: content, or the file at path.
+// entry is a file to be packaged: content, or the file at path.
 type entry struct {
 	name    string
 	mode    fs.FileMode
@@ -56,7 +56,7 @@ type entry struct {
 	path    string
 }
 
-// copyTo writes what the entry holds.
+// copyTo writes the content of the entry.
 func (e entry) copyTo(w io.Writer) error {
 	if e.path == "" {
 		_, err := w.Write(e.content)
@@ -71,7 +71,7 @@ func (e entry) copyTo(w io.Writer) error {
 	return err
 }
 
-// writeZip packs files in the order given, all of the same time.
+// writeZip packs files in the given order, all with the same time.
 func writeZip(w io.Writer, entries []entry) error {
 	z := zip.NewWriter(w)
 	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) {

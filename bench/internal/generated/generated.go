@@ -1,4 +1,4 @@
-// Package generated makes a version of any size whose vectors look like the
+// Package generated generates a version of any size whose vectors resemble the
 // factors of a training.
 package generated
 
@@ -21,13 +21,13 @@ import (
 	"github.com/recflow/recflow/internal/trainingrun"
 )
 
-// Options shape a version.
+// Options are the properties of a version.
 type Options struct {
 	Items, Users, Dimension int
 	M, EF                   int // of the index; 0 for the default of the size
 }
 
-// With makes a Postgres with one generated version, which is loading, and calls
+// With creates a Postgres with one generated version, in state loading, and calls
 // fn with the database's address.
 func With(ctx context.Context, o Options, fn func(url string, db *postgres.DB, v recsys.Version) error) (err error) {
 	dir, err := os.MkdirTemp("", "recflow-bench-")
@@ -52,7 +52,7 @@ func With(ctx context.Context, o Options, fn func(url string, db *postgres.DB, v
 	return fn(server.URL(setup.Database), db, v)
 }
 
-// build loads a generated catalogue and indexes it.
+// build loads a generated catalog and indexes it.
 func build(ctx context.Context, o Options, store *versions.Store) (recsys.Version, error) {
 	g := newGenerator(o.Dimension, o.Items)
 	m := manifest(o)
@@ -116,7 +116,7 @@ func manifest(o Options) *recsys.Manifest {
 	}
 }
 
-// gram is about VᵀV of the items, so that a fold-in has a solution.
+// gram approximates VᵀV of the items, so that a fold-in has a solution.
 func gram(o Options) []float64 {
 	g := make([]float64, o.Dimension*o.Dimension)
 	for i := range o.Dimension {
@@ -125,11 +125,10 @@ func gram(o Options) []float64 {
 	return g
 }
 
-// lengths is how widely the lengths of item vectors differ: the deviation of
-// their logarithm.
+// lengths is the standard deviation of the logarithm of item vector lengths.
 const lengths = 0.7
 
-// source yields batches until left rows are made.
+// source yields batches until left rows are generated.
 type source struct {
 	left, done int
 	next       func(first, n int) trainingrun.Batch
@@ -150,8 +149,8 @@ func (s *source) Next() (trainingrun.Batch, error) {
 // historyItems is how many items a generated user has.
 const historyItems = 50
 
-// generator makes vectors that look like the factors of a training: topics, and
-// lengths that differ widely because popularity does.
+// generator generates vectors that resemble the factors of a training: topics, and
+// lengths that vary widely because popularity does.
 type generator struct {
 	dimension int
 	catalogue int // items that a history is drawn from

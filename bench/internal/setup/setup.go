@@ -1,5 +1,4 @@
-// Package setup is what the benchmarks share: a Postgres of their own and the
-// reading of a size.
+// Package setup is shared by the benchmarks: it starts a Postgres and parses sizes.
 package setup
 
 import (
@@ -21,8 +20,8 @@ import (
 // Database is the name of the migrated database on the server that Postgres starts.
 const Database = "bench"
 
-// Postgres starts a server with its data in dir. unsafe keeps it from waiting
-// for the disk.
+// Postgres starts a server with its data in dir. unsafe makes it not wait for the
+// disk.
 func Postgres(ctx context.Context, dir string, unsafe bool) (*pgserver.Server, error) {
 	s, err := pgservertest.New(dir)
 	if err != nil {
@@ -46,7 +45,7 @@ func Postgres(ctx context.Context, dir string, unsafe bool) (*pgserver.Server, e
 	return s, nil
 }
 
-// Size reads a number with k or m behind it.
+// Size parses a number with an optional suffix k or m.
 func Size(text string) (int, error) {
 	factor, digits := 1, strings.ToLower(text)
 	if rest, ok := strings.CutSuffix(digits, "k"); ok {
@@ -61,7 +60,7 @@ func Size(text string) (int, error) {
 	return n * factor, nil
 }
 
-// Live is the address of the database of the local stack, or RECFLOW_DATABASE_URL.
+// Live returns the address of the local stack's database, or RECFLOW_DATABASE_URL.
 func Live() (string, error) {
 	local, err := config.ReadLocal()
 	if err != nil {
@@ -76,7 +75,7 @@ func Live() (string, error) {
 		return "", err
 	}
 	if c.Database.URL == "" {
-		return "", errors.New("no local stack here and no RECFLOW_DATABASE_URL; start one with `recflow up`, or give -size 100k")
+		return "", errors.New("no local stack here and no RECFLOW_DATABASE_URL; start one with `recflow up`, or pass -size 100k")
 	}
 	return c.Database.URL, nil
 }
