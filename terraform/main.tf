@@ -1,5 +1,4 @@
-# recflow in one account and region. This module only composes: what a part is
-# and may do is in modules/.
+# recflow in one account and region. This module only composes the modules in modules/.
 
 module "storage" {
   source = "./modules/storage"
@@ -164,8 +163,8 @@ module "services" {
   log_retention_days  = var.keep.log_days
 }
 
-# The topic is made here and given to the worker, so nothing of the services'
-# outputs may be needed for it: they go into alarms and the dashboard only.
+# The topic is created here and passed to the worker, so it must not depend on outputs
+# of the services: these are used by alarms and the dashboard only.
 module "observability" {
   source = "./modules/observability"
 

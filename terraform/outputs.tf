@@ -1,10 +1,10 @@
 output "region" {
-  description = "Where everything is."
+  description = "AWS region."
   value       = data.aws_region.current.name
 }
 
 output "name_prefix" {
-  description = "What every name starts with."
+  description = "Prefix of all resource names."
   value       = var.name_prefix
 }
 
@@ -14,7 +14,7 @@ output "bucket" {
 }
 
 output "stream" {
-  description = "Name of the Kinesis stream that takes events."
+  description = "Name of the Kinesis stream that receives events."
   value       = module.stream.name
 }
 
@@ -34,12 +34,12 @@ output "function" {
 }
 
 output "mapping_uuid" {
-  description = "Id of the event source mapping."
+  description = "ID of the event source mapping."
   value       = module.lambda.mapping_uuid
 }
 
 output "failure_prefix" {
-  description = "Where batches are that were given up, in the bucket."
+  description = "s3:// address of discarded batches."
   value       = module.lambda.failure_prefix
 }
 
@@ -49,7 +49,7 @@ output "glue_job" {
 }
 
 output "catalog_database" {
-  description = "Database of the tables for Athena."
+  description = "Database of the Athena tables."
   value       = module.glue.catalog_database
 }
 
@@ -64,7 +64,7 @@ output "services" {
 }
 
 output "repositories" {
-  description = "Where images are pushed to: worker, api, admin."
+  description = "Repository URLs of the images: worker, api, admin."
   value       = module.services.repositories
 }
 
@@ -84,7 +84,7 @@ output "temporal_ui" {
 }
 
 output "topic_arn" {
-  description = "Topic of alarms and of what became of refreshes."
+  description = "SNS topic of alarms and refresh outcomes."
   value       = module.observability.topic_arn
 }
 
@@ -99,7 +99,7 @@ output "alarm_names" {
 }
 
 output "rule_names" {
-  description = "Name of each rule of EventBridge that tells the topic of an event, by its key. It has a runbook, too."
+  description = "Name of each EventBridge rule that notifies the topic of an event, by its key. The runbook of a key is docs/runbooks/KEY.md."
   value       = module.observability.rule_names
 }
 
@@ -121,7 +121,7 @@ output "database_host" {
 }
 
 output "migrate_task" {
-  description = "The command that runs the migrations, once the admin image is pushed. Run it again at each upgrade, before the services."
+  description = "Command that runs the migrations. Push the admin image first. Run it again at each upgrade, before the services are updated."
   value = join(" ", [
     "aws ecs run-task --region ${data.aws_region.current.name} --cluster ${module.services.cluster_name} --launch-type FARGATE",
     "--task-definition ${module.services.migrate_task_definition}",
@@ -130,11 +130,11 @@ output "migrate_task" {
 }
 
 output "next_steps" {
-  description = "What to type next."
+  description = "Commands to run next."
   value       = <<-EOT
     1. Migrate the database:     terraform output -raw migrate_task | sh
     2. Check the installation:   terraform output -json | recflow doctor --aws -
-    3. Make a token:             docs/deploy.md, "The first token"; then export RECFLOW_API_URL=${module.services.api_url} RECFLOW_API_TOKEN=rf_…
+    3. Create a token:           docs/deploy.md, "The first token"; then export RECFLOW_API_URL=${module.services.api_url} RECFLOW_API_TOKEN=rf_…
     4. Send a first event:       curl -X POST ${module.services.api_url}/events -H "Authorization: Bearer $RECFLOW_API_TOKEN" -H 'Content-Type: application/json' -d '{"events":[{"user_id":"me","item_id":"1","event_type":"click"}]}'
     5. Start a first backfill:   recflow backfill start refresh --promote --wait
     Dashboard:                   ${module.observability.dashboard_url}

@@ -1,5 +1,5 @@
-// Package terraform_test runs Terraform's own checks and tests of this folder.
-// The apply to an emulator is in internal/e2e, beside the other scenarios.
+// Package terraform_test runs Terraform's checks and tests of this directory. The
+// apply to an emulator is in internal/e2e, with the other scenarios.
 package terraform_test
 
 import (
@@ -48,11 +48,11 @@ func TestModules(t *testing.T) {
 func copyModules(t *testing.T) (copied string, modules []string) {
 	t.Helper()
 	copied = terraform.Copy(t, ".")
-	// Tests of modules compare with what they must agree with elsewhere.
-	for _, beside := range []string{"docs", "glue", "internal"} {
-		target, err := filepath.Abs(filepath.Join("..", beside))
+	// Tests of modules compare with these files.
+	for _, folder := range []string{"docs", "glue", "internal"} {
+		target, err := filepath.Abs(filepath.Join("..", folder))
 		require.NoError(t, err)
-		require.NoError(t, os.Symlink(target, filepath.Join(filepath.Dir(copied), beside)))
+		require.NoError(t, os.Symlink(target, filepath.Join(filepath.Dir(copied), folder)))
 	}
 	modules, err := filepath.Glob(filepath.Join(copied, "modules", "*"))
 	require.NoError(t, err)
@@ -67,8 +67,8 @@ func TestFilesAreFormatted(t *testing.T) {
 	require.NoError(t, err, "run terraform fmt -recursive terraform\n"+out)
 }
 
-// TestNothingOfOneAccount looks for what belongs to an account, a region or a
-// partition and must come from variables and data.
+// TestNothingOfOneAccount searches for values of a single account, region or
+// partition, which must come from variables and data sources.
 func TestNothingOfOneAccount(t *testing.T) {
 	t.Parallel()
 	fixed := regexp.MustCompile(`arn:aws(-[a-z]+)*:|\b(us|eu|ap|sa|ca|me|af|il)-(gov-)?(north|south|east|west|central)+[a-z]*-[0-9]\b|\b[0-9]{12}\b`)

@@ -1,18 +1,18 @@
-# Rules across modules. Those of one module are beside its variables.
+# Rules across modules. Those of one module are next to its variables.
 
 resource "terraform_data" "rules" {
   lifecycle {
     precondition {
       condition     = var.mapping.max_record_age_seconds < var.stream.retention_hours * 3600
-      error_message = "mapping.max_record_age_seconds must be shorter than stream.retention_hours: a record that expires in the stream is lost, one that is given up is kept in the bucket."
+      error_message = "mapping.max_record_age_seconds must be shorter than stream.retention_hours: a record that expires in the stream is lost, a discarded one is kept in the bucket."
     }
     precondition {
       condition     = var.stored_margin_seconds >= 10 * var.delivery.buffer_seconds
-      error_message = "stored_margin_seconds must be ten times delivery.buffer_seconds or more: a training must find every event that is older than the margin, and Firehose tries again for a while."
+      error_message = "stored_margin_seconds must be at least ten times delivery.buffer_seconds: a training must find every event older than the margin, and Firehose may retry for a while."
     }
     precondition {
       condition     = var.stream.mode != "PROVISIONED" || try(var.function.reserved_concurrency >= var.stream.shards * var.mapping.parallelization, true)
-      error_message = "function.reserved_concurrency must be stream.shards × mapping.parallelization or more: otherwise shards wait for each other, and throttled batches use up their retries."
+      error_message = "function.reserved_concurrency must be at least stream.shards × mapping.parallelization: otherwise shards wait for each other, and throttled batches use up their retries."
     }
   }
 }

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "What the name of every resource starts with."
+  description = "Prefix of all resource names."
   type        = string
   default     = "recflow"
 
@@ -9,33 +9,33 @@ variable "name_prefix" {
   }
 }
 
-# What `make package` and `make images` built.
+# Artifacts of `make package` and `make images`.
 
 variable "packages" {
-  description = "Folder of the packages: dist/ of `make package`."
+  description = "Directory of the packages: dist/ of `make package`."
   type        = string
 }
 
 variable "image_tag" {
-  description = "Tag of the images in the repositories that are made here. Tags cannot be moved: a release has a new one. Null: give images."
+  description = "Tag of the images in the repositories created here. Tags are immutable: each release needs a new one. Null: set images."
   type        = string
   default     = null
 }
 
 variable "images" {
-  description = "Images by an address of your own, with a tag or a digest. Null: those of the repositories that are made here."
+  description = "Image references of your own, with a tag or a digest. Null: the images in the repositories created here."
   type        = object({ worker = string, api = string, admin = string })
   default     = null
 }
 
 variable "running" {
-  description = "Whether worker and API run. False for the first apply: push the images and run the migrations, then set it to true."
+  description = "Whether the worker and the API run. Set false for the first apply; push the images, run the migrations, then set true."
   type        = bool
   default     = true
 }
 
 variable "architecture" {
-  description = "Processor of the function and the services: arm64 or x86_64."
+  description = "Architecture of the function and the services: arm64 or x86_64."
   type        = string
   default     = "arm64"
 }
@@ -43,7 +43,7 @@ variable "architecture" {
 # The network.
 
 variable "vpc" {
-  description = "A VPC of your own; null to make one. With endpoints made in it, the route tables of the private subnets are needed."
+  description = "An existing VPC, or null to create one. To create endpoints in it, set the route tables of the private subnets."
   type = object({
     vpc_id                  = string
     cidr_block              = string
@@ -56,8 +56,8 @@ variable "vpc" {
 
 variable "network" {
   description = <<-EOT
-    cidr and zones of the VPC that is made. egress: nat (through NAT gateways; Temporal Cloud needs it) or privatelink (not at all; AWS is reached through endpoints).
-    endpoints: make endpoints of the AWS services in use. temporal_cidrs: where your own Temporal is.
+    cidr and zones of the new VPC. egress: nat (through NAT gateways; required for Temporal Cloud) or privatelink (none; AWS is reached through endpoints).
+    endpoints: create endpoints for the AWS services in use. temporal_cidrs: address ranges of your own Temporal.
   EOT
   type = object({
     cidr           = optional(string, "10.64.0.0/20")
@@ -70,7 +70,7 @@ variable "network" {
   default = {}
 }
 
-# Temporal, which is brought.
+# Temporal, which must exist.
 
 variable "temporal" {
   description = "The Temporal service: Temporal Cloud by API key or by certificate, or your own. Secrets are ARNs in Secrets Manager, never the secrets themselves."
@@ -88,7 +88,7 @@ variable "temporal" {
 }
 
 variable "secrets_kms_key_arns" {
-  description = "Keys of yours that encrypt the given secrets."
+  description = "Your own keys that encrypt the given secrets."
   type        = list(string)
   default     = []
 }
@@ -106,7 +106,7 @@ variable "stream" {
 }
 
 variable "mapping" {
-  description = "How Lambda reads the stream. What is tried more often than max_retries, or is older than max_record_age_seconds, goes to the bucket under aws/lambda/."
+  description = "How Lambda reads the stream. Batches retried more than max_retries times, or older than max_record_age_seconds, go to the bucket under aws/lambda/."
   type = object({
     batch_size             = optional(number, 500)
     window_seconds         = optional(number, 1)
@@ -119,7 +119,7 @@ variable "mapping" {
 }
 
 variable "function" {
-  description = "The Lambda function. reserved_concurrency should be shards × parallelization: each environment holds two connections to the database."
+  description = "The Lambda function. reserved_concurrency should be shards × parallelization: each environment has two connections to the database."
   type = object({
     memory_mb            = optional(number, 512)
     timeout_seconds      = optional(number, 30)
@@ -130,7 +130,7 @@ variable "function" {
 }
 
 variable "delivery" {
-  description = "How long, and how much, Firehose collects before it writes an object."
+  description = "Firehose's buffering time and size before it writes an object."
   type = object({
     buffer_seconds = optional(number, 60)
     buffer_mib     = optional(number, 64)
@@ -139,7 +139,7 @@ variable "delivery" {
 }
 
 variable "stored_margin_seconds" {
-  description = "Longest accepted delay of a delivery to S3. A training leaves out what was stored later than that before its start."
+  description = "Maximum delay of a delivery to S3. A training excludes events stored later than that before its start."
   type        = number
   default     = 3600
 }
@@ -158,7 +158,7 @@ variable "training" {
 }
 
 variable "catalog" {
-  description = "Tables for Athena, and the day of the first object."
+  description = "Tables for Athena, and the date of the first object."
   type = object({
     create    = optional(bool, true)
     first_day = optional(string, "2025-01-01")
@@ -167,7 +167,7 @@ variable "catalog" {
 }
 
 variable "database" {
-  description = "The RDS instance that is made; or existing, a Postgres 16 of yours with pgvector, which must accept the security groups of the components."
+  description = "The RDS instance to create; or existing, your own Postgres 16 with pgvector, which must accept the security groups of the components."
   type = object({
     existing = optional(object({
       host              = string
@@ -204,7 +204,7 @@ variable "worker" {
 }
 
 variable "api" {
-  description = "The API: its certificate, who reaches its load balancer (internal: inside the VPC only), and its tasks; min equal to max: a fixed number."
+  description = "The API: its certificate, who may reach its load balancer (internal: inside the VPC only), and its tasks; min equal to max: a fixed number."
   type = object({
     certificate_arn   = string
     domain            = optional(string)
@@ -219,16 +219,16 @@ variable "api" {
   })
 }
 
-# Looking after it.
+# Monitoring.
 
 variable "alarm_emails" {
-  description = "Who is told of alarms and of what became of refreshes. Each address has to confirm once."
+  description = "Email addresses that receive alarms and refresh outcomes. Each address must confirm its subscription."
   type        = list(string)
   default     = []
 }
 
 variable "thresholds" {
-  description = "When alarms go off, by the names of modules/observability."
+  description = "Alarm thresholds, by the names of modules/observability."
   type        = map(number)
   default     = {}
 
@@ -238,12 +238,12 @@ variable "thresholds" {
       "database_connections", "database_cpu_share", "api_error_share", "api_latency_seconds", "api_least_requests",
       "promotion_days", "popular_share", "popular_least_of_lists",
     ], name)])
-    error_message = "thresholds has a name that modules/observability does not know."
+    error_message = "thresholds has a name that modules/observability does not have."
   }
 }
 
 variable "keep" {
-  description = "Days for which things are kept: replaced objects, what could not be used, delivered lists, logs."
+  description = "Retention in days of replaced objects, unprocessable data, delivered lists and logs."
   type = object({
     noncurrent_days      = optional(number, 30)
     quarantine_days      = optional(number, 90)
@@ -254,7 +254,7 @@ variable "keep" {
 }
 
 variable "protect" {
-  description = "Protect the bucket's data, the database and the load balancer against a destroy. Set it to false, and apply, before you destroy."
+  description = "Protect the bucket's data, the database and the load balancer against terraform destroy. Set it to false, and apply, before you destroy."
   type        = bool
   default     = true
 }

@@ -1,5 +1,5 @@
-# The rules across modules, and what the whole deployment promises. Plans only,
-# with a provider that answers without an account.
+# Rules across modules, and properties of the whole deployment. Plans only, with a
+# mocked provider.
 
 mock_provider "aws" {
   override_during = plan
@@ -174,7 +174,7 @@ run "rejects_fewer_environments_than_batches_at_a_time" {
   expect_failures = [terraform_data.rules]
 }
 
-run "rejects_a_threshold_that_nobody_reads" {
+run "rejects_an_unknown_threshold" {
   command = plan
 
   variables {

@@ -1,4 +1,5 @@
-# A whole recflow. Copy this folder, choose a backend for the state, and apply.
+# A complete recflow installation. Copy this directory, choose a backend for the state,
+# and apply.
 
 terraform {
   required_version = ">= 1.11"

@@ -1,10 +1,10 @@
 output "region" {
-  description = "Where everything is."
+  description = "AWS region."
   value       = module.recflow.region
 }
 
 output "name_prefix" {
-  description = "What every name starts with."
+  description = "Prefix of all resource names."
   value       = module.recflow.name_prefix
 }
 
@@ -14,7 +14,7 @@ output "bucket" {
 }
 
 output "stream" {
-  description = "Name of the Kinesis stream that takes events."
+  description = "Name of the Kinesis stream that receives events."
   value       = module.recflow.stream
 }
 
@@ -34,12 +34,12 @@ output "function" {
 }
 
 output "mapping_uuid" {
-  description = "Id of the event source mapping."
+  description = "ID of the event source mapping."
   value       = module.recflow.mapping_uuid
 }
 
 output "failure_prefix" {
-  description = "Where batches are that were given up, in the bucket."
+  description = "s3:// address of discarded batches."
   value       = module.recflow.failure_prefix
 }
 
@@ -49,7 +49,7 @@ output "glue_job" {
 }
 
 output "catalog_database" {
-  description = "Database of the tables for Athena."
+  description = "Database of the Athena tables."
   value       = module.recflow.catalog_database
 }
 
@@ -64,7 +64,7 @@ output "services" {
 }
 
 output "repositories" {
-  description = "Where images are pushed to: worker, api, admin."
+  description = "Repository URLs of the images: worker, api, admin."
   value       = module.recflow.repositories
 }
 
@@ -84,7 +84,7 @@ output "temporal_ui" {
 }
 
 output "topic_arn" {
-  description = "Topic of alarms and of what became of refreshes."
+  description = "SNS topic of alarms and refresh outcomes."
   value       = module.recflow.topic_arn
 }
 
@@ -99,7 +99,7 @@ output "alarm_names" {
 }
 
 output "rule_names" {
-  description = "Name of each rule of EventBridge that tells the topic of an event, by its key. It has a runbook, too."
+  description = "Name of each EventBridge rule that notifies the topic of an event, by its key. The runbook of a key is docs/runbooks/KEY.md."
   value       = module.recflow.rule_names
 }
 
@@ -114,11 +114,11 @@ output "database_host" {
 }
 
 output "migrate_task" {
-  description = "The command that runs the migrations, once the admin image is pushed. Run it again at each upgrade, before the services."
+  description = "Command that runs the migrations. Push the admin image first. Run it again at each upgrade, before the services are updated."
   value       = module.recflow.migrate_task
 }
 
 output "next_steps" {
-  description = "What to type next."
+  description = "Commands to run next."
   value       = module.recflow.next_steps
 }

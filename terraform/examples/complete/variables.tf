@@ -4,7 +4,7 @@ variable "region" {
 }
 
 variable "name_prefix" {
-  description = "What the name of every resource starts with."
+  description = "Prefix of all resource names."
   type        = string
   default     = "recflow"
 
@@ -15,19 +15,19 @@ variable "name_prefix" {
 }
 
 variable "packages" {
-  description = "Folder of the packages: dist/ of `make package`."
+  description = "Directory of the packages: dist/ of `make package`."
   type        = string
   default     = "../../../dist"
 }
 
 variable "image_tag" {
-  description = "Tag of the images in the repositories that are made here. Tags cannot be moved: a release has a new one. Null: give images."
+  description = "Tag of the images in the repositories created here. Tags are immutable: each release needs a new one. Null: set images."
   type        = string
   default     = null
 }
 
 variable "running" {
-  description = "Whether worker and API run. False for the first apply: push the images and run the migrations, then set it to true."
+  description = "Whether the worker and the API run. Set false for the first apply; push the images, run the migrations, then set true."
   type        = bool
   default     = true
 }
@@ -53,7 +53,7 @@ variable "certificate_arn" {
 }
 
 variable "api_domain" {
-  description = "Name of the certificate, which is to point at the load balancer. Null: its own name, which no certificate covers."
+  description = "Host name of the certificate. Point it at the load balancer. Null: the load balancer's own name, which the certificate does not cover."
   type        = string
   default     = null
 }
@@ -64,19 +64,19 @@ variable "api_ingress_cidrs" {
 }
 
 variable "api_internal" {
-  description = "Keep the API inside the VPC. False puts its load balancer into the public subnets; api_ingress_cidrs still decides who reaches it."
+  description = "Keep the API inside the VPC. False puts its load balancer into the public subnets; api_ingress_cidrs still applies."
   type        = bool
   default     = true
 }
 
 variable "alarm_emails" {
-  description = "Who is told of alarms and of what became of refreshes. Each address has to confirm once."
+  description = "Email addresses that receive alarms and refresh outcomes. Each address must confirm its subscription."
   type        = list(string)
   default     = []
 }
 
 variable "protect" {
-  description = "Protect the bucket's data, the database and the load balancer against a destroy. Set it to false, and apply, before you destroy."
+  description = "Protect the bucket's data, the database and the load balancer against terraform destroy. Set it to false, and apply, before you destroy."
   type        = bool
   default     = true
 }

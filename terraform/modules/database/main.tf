@@ -1,5 +1,5 @@
-# RDS for Postgres: private, encrypted, TLS only. The master password belongs to
-# RDS and is in no state file; the components sign in with IAM.
+# RDS for Postgres: private, encrypted, TLS only. RDS manages the master password, which
+# is in no state file; the components authenticate with IAM.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -19,11 +19,11 @@ locals {
   identifier = var.name_prefix
   logs       = ["postgresql", "upgrade"]
 
-  # Whether users can sign in with IAM. A resource id of RDS's own is known only
-  # after the apply, so it is not asked.
+  # Whether users can authenticate with IAM. The resource ID of a new instance is known
+  # only after the apply, so it is not tested.
   iam = local.new || try(var.existing.resource_id, null) != null
 
-  # Of each user: where its process finds the certificates of RDS.
+  # Path of the RDS certificates in each user's process.
   ca_paths = {
     owner   = "/etc/recflow/rds-ca.pem"
     loader  = "/etc/recflow/rds-ca.pem"
@@ -45,7 +45,7 @@ resource "aws_db_subnet_group" "this" {
   subnet_ids = var.subnet_ids
 }
 
-# Made before RDS makes them, which would keep them for ever.
+# Created before RDS creates them, which would retain them forever.
 resource "aws_cloudwatch_log_group" "this" {
   for_each = toset(local.new ? local.logs : [])
 
@@ -99,7 +99,7 @@ resource "aws_db_instance" "this" {
   enabled_cloudwatch_logs_exports       = local.logs
 
   lifecycle {
-    # RDS raises the size itself, up to max_storage_gib.
+    # RDS increases the size itself, up to max_storage_gib.
     ignore_changes = [allocated_storage]
   }
 
@@ -127,7 +127,7 @@ resource "aws_db_instance" "replica" {
   auto_minor_version_upgrade = true
   copy_tags_to_snapshot      = true
   deletion_protection        = var.deletion_protection
-  skip_final_snapshot        = true # of a replica RDS makes none
+  skip_final_snapshot        = true # RDS takes no final snapshot of a replica
 
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn

@@ -14,27 +14,27 @@ output "name" {
 }
 
 output "instance_id" {
-  description = "Identifier of the instance, for metrics. Null for a database of yours that names none."
+  description = "Identifier of the instance, for metrics. Null for an existing database without an instance name."
   value       = local.instance_id
 }
 
 output "resource_id" {
-  description = "Resource id in the ARNs of IAM authentication."
+  description = "Resource ID in the ARNs of IAM authentication."
   value       = local.resource_id
 }
 
 output "master_secret_arn" {
-  description = "Secret with the keys username and password of the owner. RDS changes the password; only the migrations read it."
+  description = "Secret with the keys username and password of the owner. RDS rotates the password; only the migrations read it."
   value       = local.master_secret_arn
 }
 
 output "url_template" {
-  description = "Address for format(): the user, and the path of the certificates of RDS. It has no password."
+  description = "Address template for format(): the user, and the path of the RDS certificates. It contains no password."
   value       = local.url_template
 }
 
 output "urls" {
-  description = "Address of each user: owner, loader, stream, api, auditor. None has a password."
+  description = "Address of each user: owner, loader, stream, api, auditor. None contains a password."
   value       = { for user, path in local.ca_paths : user => format(local.url_template, "recflow_${user}", path) }
 }
 
@@ -44,7 +44,7 @@ output "connect_arns" {
 }
 
 output "iam_authentication" {
-  description = "Whether users sign in with IAM."
+  description = "Whether users authenticate with IAM."
   value       = local.iam
 }
 

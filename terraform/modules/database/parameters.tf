@@ -1,9 +1,9 @@
-# What internal/local/pgserver/settings.go is on a laptop.
+# Corresponds to internal/local/pgserver/settings.go for the local stack.
 
 locals {
   parameters = {
-    # An index build asks for its own memory (up to 4 GiB); this is for VACUUM and
-    # the small indexes. In kB.
+    # An index build sets its own memory (up to 4 GiB); this is for VACUUM and small
+    # indexes. In kB.
     "maintenance_work_mem"             = { value = tostring(256 * 1024) }
     "max_parallel_maintenance_workers" = { value = tostring(var.index_build_workers) }
     "max_parallel_workers"             = { value = tostring(max(8, var.index_build_workers)) }
@@ -14,11 +14,11 @@ locals {
     "work_mem"         = { value = tostring(16 * 1024) }
     "jit"              = { value = "0" }
 
-    # A load writes much at once.
+    # A load writes large amounts at once.
     "checkpoint_timeout" = { value = "900" }
     "max_wal_size"       = { value = "4096" }
 
-    # Statements and their values may name users: they are never logged.
+    # Statements and their values may contain user IDs: they are never logged.
     "log_statement"              = { value = "none" }
     "log_min_duration_statement" = { value = "-1" }
     "log_min_error_statement"    = { value = "panic" }
@@ -35,7 +35,7 @@ resource "aws_db_parameter_group" "this" {
   description = "recflow: TLS only, index builds, no statements in the log"
   family      = "postgres16"
 
-  # A connection without TLS is refused. Beside the others, so that checkov sees it.
+  # Connections without TLS are refused. A separate parameter, so that checkov finds it.
   parameter {
     name         = "rds.force_ssl"
     value        = "1"

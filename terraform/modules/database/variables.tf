@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and single hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and single hyphens."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "name_prefix" {
 }
 
 variable "existing" {
-  description = "A Postgres that exists already, or null for a new one. resource_id is RDS's DbiResourceId (Aurora: DbClusterResourceId), null where there is no IAM authentication. master_secret_arn is a secret with the keys username and password of a user that may create roles; the migrations sign in with it."
+  description = "An existing Postgres, or null to create one. resource_id is RDS's DbiResourceId (Aurora: DbClusterResourceId), null without IAM authentication. master_secret_arn is a secret with the keys username and password of a user that may create roles; the migrations use it."
   type = object({
     host              = string
     port              = optional(number, 5432)
@@ -37,23 +37,23 @@ variable "existing" {
 
   validation {
     condition     = try(var.existing.resource_id, null) == null ? true : can(regex("^(db|cluster)-[A-Z0-9]+$", var.existing.resource_id))
-    error_message = "existing.resource_id must be a resource id such as db-ABCDEFGHIJKL01234, not the instance's name."
+    error_message = "existing.resource_id must be a resource ID such as db-ABCDEFGHIJKL01234, not the instance's name."
   }
 }
 
 variable "instance_class" {
-  description = "Size of the instance. An HNSW index wants its graph in memory; see the scaling guide."
+  description = "Instance class. An HNSW index should fit in memory; see the scaling guide."
   type        = string
   default     = "db.t4g.medium"
 
   validation {
     condition     = can(regex("^db\\.[a-z0-9]+\\.[a-z0-9]+$", var.instance_class))
-    error_message = "instance_class must be a class of RDS such as db.r7g.large."
+    error_message = "instance_class must be an RDS instance class such as db.r7g.large."
   }
 }
 
 variable "storage_gib" {
-  description = "Storage at the start, in GiB (gp3)."
+  description = "Initial storage, in GiB (gp3)."
   type        = number
   default     = 50
 
@@ -64,7 +64,7 @@ variable "storage_gib" {
 }
 
 variable "max_storage_gib" {
-  description = "Size up to which the storage grows by itself, in GiB."
+  description = "Maximum size of storage autoscaling, in GiB."
   type        = number
   default     = 500
 
@@ -75,18 +75,18 @@ variable "max_storage_gib" {
 
   validation {
     condition     = var.max_storage_gib >= var.storage_gib * 1.1
-    error_message = "max_storage_gib must be a tenth above storage_gib, or RDS does not grow the storage."
+    error_message = "max_storage_gib must be at least 10 % above storage_gib, or RDS does not increase the storage."
   }
 }
 
 variable "multi_az" {
-  description = "A standby in another zone. It doubles the price, and lets a zone fail without losing the service for longer than a minute or two."
+  description = "A standby in another zone. It doubles the price, and limits an outage of a zone to one or two minutes."
   type        = bool
   default     = false
 }
 
 variable "backup_days" {
-  description = "Days for which automatic backups are kept."
+  description = "Retention of automatic backups, in days."
   type        = number
   default     = 7
 
@@ -97,19 +97,19 @@ variable "backup_days" {
 }
 
 variable "deletion_protection" {
-  description = "Refuse to delete the instance. Set it to false, and apply, before a destroy."
+  description = "Protect the instance against deletion. Set it to false, and apply, before a destroy."
   type        = bool
   default     = true
 }
 
 variable "skip_final_snapshot" {
-  description = "Delete the instance without a last snapshot. For throw-away installations."
+  description = "Delete the instance without a final snapshot, for temporary installations."
   type        = bool
   default     = false
 }
 
 variable "engine_version" {
-  description = "Version of Postgres 16: 16 for the newest minor version, which has the newest pgvector, or one such as 16.13. recflow refuses a pgvector below 0.8.2."
+  description = "Version of Postgres 16: 16 for the newest minor version, which has the newest pgvector, or one such as 16.13. recflow requires pgvector 0.8.2 or newer."
   type        = string
   default     = "16"
 
@@ -131,24 +131,24 @@ variable "index_build_workers" {
 }
 
 variable "subnet_ids" {
-  description = "Private subnets in two zones or more."
+  description = "Private subnets in at least two zones."
   type        = list(string)
   default     = []
 
   validation {
     condition     = var.existing != null || length(var.subnet_ids) >= 2
-    error_message = "subnet_ids needs two private subnets or more."
+    error_message = "subnet_ids must name at least two private subnets."
   }
 }
 
 variable "security_group_id" {
-  description = "Security group of the database, made by the network module."
+  description = "Security group of the database, created by the network module."
   type        = string
   default     = null
 
   validation {
     condition     = var.existing != null || var.security_group_id != null
-    error_message = "security_group_id is needed for a new database."
+    error_message = "security_group_id is required for a new database."
   }
 }
 
@@ -159,7 +159,7 @@ variable "kms_key_arn" {
 
   validation {
     condition     = var.existing != null || var.kms_key_arn != null
-    error_message = "kms_key_arn is needed for a new database: nothing is stored unencrypted."
+    error_message = "kms_key_arn is required for a new database: all storage is encrypted."
   }
 
   validation {
@@ -169,7 +169,7 @@ variable "kms_key_arn" {
 }
 
 variable "replicas" {
-  description = "Read replicas."
+  description = "Number of read replicas."
   type        = number
   default     = 0
 
@@ -180,12 +180,12 @@ variable "replicas" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the log of Postgres is kept."
+  description = "Retention of the Postgres log, in days."
   type        = number
   default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a period that CloudWatch Logs knows, such as 7, 14, 30, 90 or 365."
+    error_message = "log_retention_days must be a retention period of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
   }
 }

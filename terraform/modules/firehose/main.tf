@@ -5,8 +5,8 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # Where each stream delivers to. The folder of an object is the hour (UTC) in
-  # which its first record arrived.
+  # S3 prefix of each stream. An object's path has the hour (UTC) in which its first
+  # record arrived.
   folders = {
     events          = "raw/events"
     recommendations = "recommendations"
@@ -16,7 +16,7 @@ locals {
   hour = "dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 }
 
-# Lines are ended by their producer (lambda/write.go), so nothing is processed.
+# Producers terminate lines (lambda/write.go), so no processor is needed.
 resource "aws_kinesis_firehose_delivery_stream" "this" {
   for_each = local.folders
 
@@ -49,7 +49,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
   depends_on = [aws_iam_role_policy.this]
 }
 
-# What Firehose says about deliveries that fail. No content of records.
+# Firehose's messages about failed deliveries. They contain no record data.
 resource "aws_cloudwatch_log_group" "this" {
   for_each = local.folders
 

@@ -14,6 +14,6 @@ output "role_arn" {
 }
 
 output "policy_json" {
-  description = "What that role may do."
+  description = "Policy of that role."
   value       = data.aws_iam_policy_document.this.json
 }

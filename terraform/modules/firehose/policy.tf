@@ -7,7 +7,7 @@ data "aws_iam_policy_document" "assume" {
       identifiers = ["firehose.amazonaws.com"]
     }
 
-    # Firehose acts for this account only.
+    # Firehose may assume the role for this account only.
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
@@ -26,7 +26,7 @@ data "aws_iam_policy_document" "this" {
     )
   }
 
-  # The rest of the list that Firehose documents for a bucket.
+  # The remaining actions that Firehose documents for a bucket.
   statement {
     sid       = "FindBucket"
     actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
@@ -44,7 +44,7 @@ data "aws_iam_policy_document" "this" {
       values   = ["s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
     }
 
-    # With a bucket key the context is the bucket.
+    # With a bucket key the encryption context is the bucket.
     condition {
       test     = "StringLike"
       variable = "kms:EncryptionContext:aws:s3:arn"

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and hyphens."
   type        = string
 
   validation {
@@ -39,7 +39,7 @@ variable "kms_key_arn" {
 }
 
 variable "buffer_seconds" {
-  description = "Longest time for which records are collected before an object is written. RECFLOW_STORED_MARGIN (1h) must be much longer."
+  description = "Maximum time that records are buffered before an object is written. RECFLOW_STORED_MARGIN (1h) must be much longer."
   type        = number
   default     = 60
 
@@ -50,7 +50,7 @@ variable "buffer_seconds" {
 }
 
 variable "buffer_mib" {
-  description = "Size, before compression, at which an object is written sooner."
+  description = "Buffer size, before compression, at which an object is written earlier."
   type        = number
   default     = 64
 
@@ -61,12 +61,12 @@ variable "buffer_mib" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which messages about failed deliveries are kept."
+  description = "Retention of messages about failed deliveries, in days."
   type        = number
   default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one of the periods of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
+    error_message = "log_retention_days must be a retention period of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
   }
 }

@@ -1,4 +1,4 @@
-# The tables of docs/athena/*.sql. The tests of this module hold one against the other.
+# The tables of docs/athena/*.sql. The tests of this module compare them.
 locals {
   tables = {
     events = {
@@ -71,7 +71,7 @@ resource "aws_glue_catalog_table" "this" {
   description   = each.value.description
   table_type    = "EXTERNAL_TABLE"
 
-  # Partitions follow from the path: no crawler, no repair.
+  # Partitions are projected from the path: no crawler, no repair.
   parameters = {
     "EXTERNAL"                    = "TRUE"
     "projection.enabled"          = "true"

@@ -7,11 +7,11 @@ data "aws_region" "current" {}
 locals {
   name = "${var.name_prefix}-train"
 
-  # Glue 5 brings a boto3 that cannot put an object only where there is none, which
-  # is how the manifest is written once. The version is that of glue/requirements.txt.
+  # Glue 5 includes a boto3 without conditional puts (If-None-Match), with which the
+  # manifest is written once. The version is that of glue/requirements.txt.
   modules = ["boto3==1.43.106", "botocore==1.43.106"]
 
-  # Where a job with a security configuration logs: the name is Glue's.
+  # Log group of a job with a security configuration: Glue chooses the name.
   log_groups = {
     for kind in ["error", "output"] :
     kind => "/aws-glue/jobs/${local.name}-role/${aws_iam_role.this.name}/${kind}"
@@ -28,8 +28,8 @@ resource "aws_glue_job" "this" {
   timeout                = var.timeout_minutes
   security_configuration = aws_glue_security_configuration.this.name
 
-  # The workflow decides what is tried again, and waits while the job has as many
-  # runs as it may have.
+  # The workflow retries runs, and waits while the job is at its maximum number of
+  # concurrent runs.
   max_retries             = 0
   job_run_queuing_enabled = false
 
@@ -43,7 +43,7 @@ resource "aws_glue_job" "this" {
     max_concurrent_runs = var.max_concurrent_runs
   }
 
-  # The rest comes with each run: activities/start_glue_run.go.
+  # The other arguments are set for each run: activities/start_glue_run.go.
   default_arguments = {
     "--additional-python-modules"        = join(",", local.modules)
     "--enable-continuous-cloudwatch-log" = "true"
@@ -77,7 +77,7 @@ resource "aws_glue_security_configuration" "this" {
   }
 }
 
-# Made here so that they do not keep everything for ever.
+# Created here so that the logs are not retained forever.
 resource "aws_cloudwatch_log_group" "this" {
   for_each = local.log_groups
 

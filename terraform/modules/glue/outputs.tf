@@ -14,7 +14,7 @@ output "role_arn" {
 }
 
 output "policy_json" {
-  description = "What the job's role may do."
+  description = "Policy of the job's role."
   value       = data.aws_iam_policy_document.this.json
 }
 

@@ -22,7 +22,7 @@ data "aws_iam_policy_document" "this" {
     resources = [for folder in ["code", "raw"] : "${var.bucket.arn}/${folder}/*"]
   }
 
-  # Delete: Spark's committer, and what an attempt that failed leaves behind.
+  # Delete: for Spark's committer, and to clean up after failed attempts.
   statement {
     sid = "WriteEmbeddings"
     actions = [
@@ -35,15 +35,15 @@ data "aws_iam_policy_document" "this" {
     resources = ["${var.bucket.arn}/embeddings/*"]
   }
 
-  # Glue's file system marks the folder itself, beside it.
+  # Glue's file system creates a marker object next to the folder.
   statement {
     sid       = "MarkEmbeddings"
     actions   = ["s3:GetObject", "s3:PutObject"]
     resources = ["${var.bucket.arn}/embeddings_$folder$"]
   }
 
-  # A look at one object has no prefix. Without this permission S3 says of one that
-  # is missing that it is forbidden, and the job could not tell.
+  # A request for one object has no prefix. Without this permission S3 returns 403
+  # instead of 404 for a missing object.
   statement {
     sid       = "ListInputAndEmbeddings"
     actions   = ["s3:ListBucket"]
@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "this" {
     resources = flatten([for group in aws_cloudwatch_log_group.this : [group.arn, "${group.arn}:*"]])
   }
 
-  # CloudWatch has no resource for metrics, but a namespace.
+  # CloudWatch metrics have no resource-level permissions, only a namespace condition.
   statement {
     sid       = "NoResourceLevelMetrics"
     actions   = ["cloudwatch:PutMetricData"]

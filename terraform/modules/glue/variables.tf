@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and hyphens."
   type        = string
 
   validation {
@@ -34,7 +34,7 @@ variable "script_s3" {
 
   validation {
     condition     = startswith(var.script_s3, "s3://${var.bucket.name}/code/") && endswith(var.script_s3, ".py")
-    error_message = "script_s3 must be the s3:// address of a .py file under code/ of the bucket: the job may read its code nowhere else."
+    error_message = "script_s3 must be the s3:// address of a .py file under code/ of the bucket: the job may read code from there only."
   }
 }
 
@@ -44,12 +44,12 @@ variable "package_s3" {
 
   validation {
     condition     = startswith(var.package_s3, "s3://${var.bucket.name}/code/") && endswith(var.package_s3, ".zip")
-    error_message = "package_s3 must be the s3:// address of a .zip file under code/ of the bucket: the job may read its code nowhere else."
+    error_message = "package_s3 must be the s3:// address of a .zip file under code/ of the bucket: the job may read code from there only."
   }
 }
 
 variable "workers" {
-  description = "Number of workers of a run, one of which is the driver."
+  description = "Number of workers of a run, including the driver."
   type        = number
   default     = 2
 
@@ -60,7 +60,7 @@ variable "workers" {
 }
 
 variable "worker_type" {
-  description = "Size of a worker: G.1X (4 processors, 16 GB), G.2X, G.4X or G.8X."
+  description = "Worker type: G.1X (4 vCPUs, 16 GB), G.2X, G.4X or G.8X."
   type        = string
   default     = "G.1X"
 
@@ -71,7 +71,7 @@ variable "worker_type" {
 }
 
 variable "timeout_minutes" {
-  description = "Longest time of a run."
+  description = "Timeout of a run, in minutes."
   type        = number
   default     = 120
 
@@ -82,7 +82,7 @@ variable "timeout_minutes" {
 }
 
 variable "max_concurrent_runs" {
-  description = "Most runs at a time, which bounds the cost. A backfill asks for up to 8 (max_parallel) and waits for its turn where there are fewer."
+  description = "Maximum number of concurrent runs, which limits the cost. A backfill starts up to 8 (max_parallel), and waits if the maximum is lower."
   type        = number
   default     = 8
 
@@ -93,29 +93,29 @@ variable "max_concurrent_runs" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the logs of runs are kept."
+  description = "Retention of the runs' logs, in days."
   type        = number
   default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one of the periods of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
+    error_message = "log_retention_days must be a retention period of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
   }
 }
 
 variable "catalog" {
-  description = "Whether to make the tables for Athena."
+  description = "Whether to create the tables for Athena."
   type        = bool
   default     = true
 }
 
 variable "catalog_first_day" {
-  description = "Day of the first object, YYYY-MM-DD: Athena looks for none before it."
+  description = "Date of the first object, YYYY-MM-DD: Athena reads no earlier partitions."
   type        = string
   default     = "2025-01-01"
 
   validation {
     condition     = can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", var.catalog_first_day)) && can(timeadd("${var.catalog_first_day}T00:00:00Z", "0s"))
-    error_message = "catalog_first_day must be a day as YYYY-MM-DD."
+    error_message = "catalog_first_day must be a date as YYYY-MM-DD."
   }
 }

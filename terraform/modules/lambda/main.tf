@@ -11,15 +11,15 @@ locals {
     data.aws_caller_identity.current.account_id, "function", local.name,
   ])
 
-  # Where Lambda puts batches that were given up: aws/lambda/<mapping>/<shard>/….
-  # The mapping's id is not known before the role has to be.
+  # Where Lambda puts discarded batches: aws/lambda/<mapping>/<shard>/…. The mapping's
+  # ID is not known when the role is created.
   failures = "aws/lambda/"
 
   # Where the function puts records that are too large for a delivery stream:
   # stream.PayloadPrefix.
   payloads = "quarantine-payloads/"
 
-  # What internal/config reads (ReadLambda).
+  # Settings read by internal/config (ReadLambda).
   settings = {
     RECFLOW_BUCKET                   = var.bucket.name
     RECFLOW_DATABASE_AUTH            = var.database.auth
@@ -48,14 +48,14 @@ resource "aws_lambda_function" "this" {
   memory_size      = var.memory_mb
   timeout          = var.timeout_seconds
 
-  # Bounds the connections to the database, too: two an environment.
+  # Also limits the connections to the database: two per environment.
   reserved_concurrent_executions = var.reserved_concurrency
 
   environment {
     variables = merge(var.environment, local.settings)
   }
 
-  # RECFLOW_LOG_LEVEL decides what the function logs; here nothing is dropped.
+  # RECFLOW_LOG_LEVEL filters the function's log; nothing is dropped here.
   logging_config {
     log_format            = "JSON"
     application_log_level = "TRACE"
@@ -78,15 +78,15 @@ resource "aws_lambda_function" "this" {
   }
 }
 
-# Made before the function: the role may not make groups.
+# Created before the function: the role may not create log groups.
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${local.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
 }
 
-# These settings belong together. AWS's defaults try a poison record until it
-# expires, hold up its shard meanwhile, and then lose it.
+# These settings belong together. With AWS's defaults a poison record blocks its shard
+# until it expires, and is then lost.
 resource "aws_lambda_event_source_mapping" "this" {
   function_name     = aws_lambda_function.this.arn
   event_source_arn  = var.stream_arn
@@ -107,8 +107,8 @@ resource "aws_lambda_event_source_mapping" "this" {
     }
   }
 
-  # OnFailureDestinationDeliveredEventCount, DroppedEventCount: without them
-  # nobody is told that the bucket holds a batch.
+  # OnFailureDestinationDeliveredEventCount and DroppedEventCount are needed for the
+  # alarm on discarded batches.
   metrics_config {
     metrics = ["EventCount"]
   }

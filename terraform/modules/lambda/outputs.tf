@@ -19,12 +19,12 @@ output "role_name" {
 }
 
 output "mapping_uuid" {
-  description = "Id of the event source mapping: the dimension EventSourceMappingUUID of its metrics."
+  description = "ID of the event source mapping: the dimension EventSourceMappingUUID of its metrics."
   value       = aws_lambda_event_source_mapping.this.uuid
 }
 
 output "policy_json" {
-  description = "What the function's role may do."
+  description = "Policy of the function's role."
   value       = data.aws_iam_policy_document.this.json
 }
 
@@ -34,6 +34,6 @@ output "log_group_name" {
 }
 
 output "failure_prefix" {
-  description = "Beginning of the keys of batches that were given up."
+  description = "Key prefix of discarded batches."
   value       = "${local.failures}${aws_lambda_event_source_mapping.this.uuid}/"
 }

@@ -23,7 +23,7 @@ data "aws_iam_policy_document" "assume" {
 data "aws_iam_policy_document" "this" {
   #checkov:skip=CKV_AWS_111:only the network interfaces are without a narrower resource, because EC2 knows none, and the last statement denies them to the code
 
-  # Lambda's own poller reads as this role.
+  # Lambda's poller reads with this role.
   statement {
     sid = "ReadStream"
     actions = [
@@ -48,7 +48,7 @@ data "aws_iam_policy_document" "this" {
     resources = ["${var.bucket.arn}/${local.payloads}*", "${var.bucket.arn}/${local.failures}*"]
   }
 
-  # Lambda demands it of a failure destination and does not say for what prefix.
+  # Lambda requires it for a failure destination and does not document a prefix.
   statement {
     sid       = "FindFailureDestination"
     actions   = ["s3:ListBucket"]
@@ -98,15 +98,15 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # Lambda puts the function into the VPC as this role. EC2 knows no narrower
-  # resource for this.
+  # Lambda attaches the function to the VPC with this role. EC2 has no narrower resource
+  # for these actions.
   statement {
     sid       = "NoResourceLevelNetworkInterfaces"
     actions   = local.eni
     resources = ["*"]
   }
 
-  # What the service needs the code does not.
+  # Needed by the service only, so denied to the function's code.
   statement {
     sid       = "NoResourceLevelNotFromTheCode"
     effect    = "Deny"

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and hyphens."
   type        = string
 
   validation {
@@ -65,7 +65,7 @@ variable "delivery" {
 }
 
 variable "bucket" {
-  description = "The bucket of records that are too large and of batches that were given up."
+  description = "The bucket of oversized records and discarded batches."
   type        = object({ name = string, arn = string })
 
   validation {
@@ -77,7 +77,7 @@ variable "bucket" {
 variable "database" {
   description = <<-EOT
     url: postgres://recflow_stream@HOST:5432/recflow?sslmode=verify-full&sslrootcert=/var/task/rds-ca.pem, without a password.
-    auth: iam, or password where the server asks for none.
+    auth: iam, or password if the server requires none.
     resource_arn: the rds-db ARN of that user, for iam.
   EOT
   type        = object({ url = string, auth = optional(string, "iam"), resource_arn = optional(string) })
@@ -94,7 +94,7 @@ variable "database" {
 
   validation {
     condition     = var.database.auth != "iam" || strcontains(var.database.url, "sslmode=verify-full")
-    error_message = "database.url must have sslmode=verify-full when database.auth is iam: a token must not be given to just any server."
+    error_message = "database.url must have sslmode=verify-full when database.auth is iam: a token must only be sent to a verified server."
   }
 
   validation {
@@ -109,14 +109,14 @@ variable "network" {
 
   validation {
     condition     = length(var.network.subnet_ids) >= 2
-    error_message = "network.subnet_ids must name two subnets or more, in different zones."
+    error_message = "network.subnet_ids must name at least two subnets, in different zones."
   }
 }
 
 variable "mapping" {
   description = <<-EOT
-    How the stream is read. batch_size: records a batch. window_seconds: the longest wait for a full one. parallelization: batches of one shard at a time.
-    starting_position: TRIM_HORIZON or LATEST. max_retries and max_record_age_seconds: what is tried more often or is older goes to the bucket, under aws/lambda/.
+    How the stream is read. batch_size: records per batch. window_seconds: maximum wait for a full batch. parallelization: concurrent batches per shard.
+    starting_position: TRIM_HORIZON or LATEST. max_retries and max_record_age_seconds: batches retried more often, or older, go to the bucket under aws/lambda/.
     The age must be shorter than the stream's retention.
   EOT
   type = object({
@@ -158,28 +158,28 @@ variable "mapping" {
 
   validation {
     condition     = var.mapping.max_retries >= 0 && var.mapping.max_retries <= 10000 && var.mapping.max_retries == floor(var.mapping.max_retries)
-    error_message = "mapping.max_retries must be a whole number from 0 to 10000; AWS's -1 would hold up a shard until a poison record expires."
+    error_message = "mapping.max_retries must be a whole number from 0 to 10000; AWS's -1 would block a shard until a poison record expires."
   }
 
   validation {
     condition     = var.mapping.max_record_age_seconds >= 60 && var.mapping.max_record_age_seconds <= 604800 && var.mapping.max_record_age_seconds == floor(var.mapping.max_record_age_seconds)
-    error_message = "mapping.max_record_age_seconds must be a whole number from 60 to 604800; AWS's -1 would lose what expires."
+    error_message = "mapping.max_record_age_seconds must be a whole number from 60 to 604800; with AWS's -1 expired records would be lost."
   }
 }
 
 variable "reserved_concurrency" {
-  description = "Most environments at a time: shards × mapping.parallelization. Each has two connections to the database."
+  description = "Maximum number of concurrent environments: shards × mapping.parallelization. Each has two connections to the database."
   type        = number
   default     = 10
 
   validation {
     condition     = var.reserved_concurrency >= 1 && var.reserved_concurrency <= 1000 && var.reserved_concurrency == floor(var.reserved_concurrency)
-    error_message = "reserved_concurrency must be a whole number from 1 to 1000; 0 or -1 would stop the stream or leave the database's connections unbounded."
+    error_message = "reserved_concurrency must be a whole number from 1 to 1000; 0 would stop the stream, -1 would not limit the database's connections."
   }
 }
 
 variable "memory_mb" {
-  description = "Memory of an environment, which also decides its share of a processor."
+  description = "Memory of an environment, which also determines its CPU share."
   type        = number
   default     = 512
 
@@ -190,29 +190,29 @@ variable "memory_mb" {
 }
 
 variable "timeout_seconds" {
-  description = "Longest time of a batch."
+  description = "Timeout of a batch, in seconds."
   type        = number
   default     = 30
 
   validation {
     condition     = var.timeout_seconds >= 10 && var.timeout_seconds <= 900 && var.timeout_seconds == floor(var.timeout_seconds)
-    error_message = "timeout_seconds must be a whole number from 10 to 900: with less, deliveries have no time to be tried again."
+    error_message = "timeout_seconds must be a whole number from 10 to 900: with less there is no time to retry deliveries."
   }
 }
 
 variable "log_retention_days" {
-  description = "Days for which the function's log is kept."
+  description = "Retention of the function's log, in days."
   type        = number
   default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one of the periods of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
+    error_message = "log_retention_days must be a retention period of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
   }
 }
 
 variable "environment" {
-  description = "More settings of the function, such as RECFLOW_LIST_LENGTH, RECFLOW_EVALUATE_SHARE and RECFLOW_LOG_LEVEL. Never a secret."
+  description = "Additional settings of the function, such as RECFLOW_LIST_LENGTH, RECFLOW_EVALUATE_SHARE and RECFLOW_LOG_LEVEL. Never a secret."
   type        = map(string)
   default     = {}
 
@@ -226,6 +226,6 @@ variable "environment" {
 
   validation {
     condition     = alltrue([for name in keys(var.environment) : !can(regex("(?i)(password|secret|token|api_key|private)", name))])
-    error_message = "environment must not hold a secret: it is stored in the state and shown in the console."
+    error_message = "environment must not contain a secret: it is stored in the state and shown in the console."
   }
 }

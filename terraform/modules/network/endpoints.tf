@@ -1,10 +1,10 @@
-# AWS services from inside the VPC. S3 has a gateway endpoint, which costs nothing.
+# AWS services from inside the VPC. S3 has a gateway endpoint, which is free.
 
 data "aws_region" "current" {}
 
 locals {
-  # What the Lambda, the worker, the API, the container agent and the operator's
-  # tasks call. Nothing else is reachable this way.
+  # Services called by the Lambda function, the worker, the API, the container agent and
+  # the operator's tasks. No others are reachable this way.
   interface_services = [
     "ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kinesis-streams", "kms", "logs",
     "monitoring", "secretsmanager", "sns", "sts",

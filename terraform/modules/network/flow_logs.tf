@@ -1,4 +1,4 @@
-# Who talked to whom, in CloudWatch Logs.
+# VPC flow logs in CloudWatch Logs.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}

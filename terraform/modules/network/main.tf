@@ -1,5 +1,5 @@
-# The VPC, its subnets and its ways out. Endpoints are in endpoints.tf, security
-# groups in security_groups.tf, flow logs in flow_logs.tf.
+# The VPC, its subnets and its egress. Endpoints are in endpoints.tf, security groups in
+# security_groups.tf, flow logs in flow_logs.tf.
 
 data "aws_availability_zones" "available" {
   #checkov:skip=CKV_AWS_394:the first availability_zones names are used, in order; names of zones belong to a region, and none is written here
@@ -35,7 +35,8 @@ resource "aws_vpc" "this" {
   tags = { Name = var.name_prefix }
 }
 
-# A group without rules: whatever is put into it by mistake reaches nothing.
+# The default group has no rules: resources put into it by mistake have no network
+# access.
 resource "aws_default_security_group" "closed" {
   count = local.new ? 1 : 0
 
@@ -55,7 +56,7 @@ resource "aws_subnet" "private" {
   tags = { Name = "${var.name_prefix}-private-${local.zones[count.index]}" }
 }
 
-# The load balancer's subnets, and the NAT gateways'. Nothing else is put here.
+# Subnets of the load balancer and the NAT gateways only.
 resource "aws_subnet" "public" {
   count = length(local.zones)
 

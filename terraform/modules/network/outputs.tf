@@ -1,5 +1,5 @@
 output "vpc_id" {
-  description = "The VPC, new or yours."
+  description = "The VPC, new or existing."
   value       = local.vpc_id
 }
 
@@ -9,7 +9,7 @@ output "private_subnet_ids" {
 }
 
 output "public_subnet_ids" {
-  description = "Subnets of a load balancer that the internet may reach."
+  description = "Subnets of an internet-facing load balancer."
   value       = local.public_subnet_ids
 }
 

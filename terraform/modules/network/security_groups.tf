@@ -1,6 +1,6 @@
-# One group a component, and rules that name groups. A connection that is not
-# listed here is not possible. Who may reach the load balancer is a rule of the
-# services module, which knows the ranges.
+# One group per component, and rules that name groups. Only the connections listed here
+# are possible. The services module adds the load balancer's ingress rules, for its
+# ranges.
 
 data "aws_ec2_managed_prefix_list" "s3" {
   name = "com.amazonaws.${data.aws_region.current.name}.s3"
@@ -17,18 +17,18 @@ locals {
     endpoints     = "Interface endpoints of AWS services"
   }
 
-  # The groups of processes that we run.
+  # The groups of our processes.
   components = toset(["lambda", "worker", "api", "admin"])
 
-  # Who talks to Temporal, and where it may be.
+  # Components that connect to Temporal, and its possible addresses.
   temporal_cidrs = length(var.temporal_cidrs) > 0 ? var.temporal_cidrs : [local.nat ? "0.0.0.0/0" : local.vpc_cidr]
   temporal_rules = {
     for pair in setproduct(["worker", "api"], local.temporal_cidrs) :
     "${pair[0]} ${pair[1]}" => { group = pair[0], cidr = pair[1] }
   }
 
-  # Without endpoints of ours AWS is reached through NAT, or through endpoints
-  # that the VPC has already.
+  # Without our endpoints AWS is reached through NAT, or through endpoints that the VPC
+  # already has.
   aws_cidr = local.nat ? "0.0.0.0/0" : local.vpc_cidr
 
   # Port of the API, behind the load balancer.
@@ -47,7 +47,7 @@ resource "aws_security_group" "this" {
   tags = { Name = "${var.name_prefix}-${replace(each.key, "_", "-")}" }
 }
 
-# Postgres takes connections of our processes, and opens none.
+# Postgres accepts connections from our processes, and opens none.
 resource "aws_vpc_security_group_ingress_rule" "database" {
   for_each = local.components
 
@@ -103,7 +103,7 @@ resource "aws_vpc_security_group_egress_rule" "aws" {
   to_port           = 443
 }
 
-# S3 is for data and for the layers of images, which even the API needs.
+# S3 for data and for image layers, which even the API needs.
 resource "aws_vpc_security_group_egress_rule" "s3" {
   for_each = local.components
 

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and single hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and single hyphens."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "name_prefix" {
 }
 
 variable "vpc" {
-  description = "A VPC that exists already, or null for a new one. cidr_block is its range. With create_endpoints the module makes its endpoints in it, and then needs the route tables of the private subnets."
+  description = "An existing VPC, or null to create one. cidr_block is its range. With create_endpoints the module creates endpoints in it, and needs the route tables of the private subnets."
   type = object({
     vpc_id                  = string
     cidr_block              = string
@@ -21,7 +21,7 @@ variable "vpc" {
 
   validation {
     condition     = var.vpc == null ? true : startswith(var.vpc.vpc_id, "vpc-")
-    error_message = "vpc.vpc_id must be the id of a VPC, such as vpc-0123456789abcdef0."
+    error_message = "vpc.vpc_id must be the ID of a VPC, such as vpc-0123456789abcdef0."
   }
 
   validation {
@@ -31,12 +31,12 @@ variable "vpc" {
 
   validation {
     condition     = var.vpc == null ? true : length(var.vpc.private_subnet_ids) >= 2
-    error_message = "vpc.private_subnet_ids needs two subnets or more, in different zones: the database asks for it."
+    error_message = "vpc.private_subnet_ids must name at least two subnets, in different zones, as the database requires."
   }
 }
 
 variable "cidr" {
-  description = "IPv4 range of a new VPC, /16 to /24. It is cut into sixteen: private subnets from the start, public ones from the middle."
+  description = "IPv4 range of a new VPC, /16 to /24. It is divided into sixteen: private subnets from the start, public ones from the middle."
   type        = string
   default     = "10.64.0.0/20"
 
@@ -47,18 +47,18 @@ variable "cidr" {
 }
 
 variable "availability_zones" {
-  description = "Number of zones that a new VPC spans."
+  description = "Number of zones of a new VPC."
   type        = number
   default     = 2
 
   validation {
     condition     = contains([2, 3, 4, 5, 6], var.availability_zones)
-    error_message = "availability_zones must be 2 to 6: the database and the load balancer want two."
+    error_message = "availability_zones must be 2 to 6: the database and the load balancer need two."
   }
 }
 
 variable "egress" {
-  description = "How processes leave the VPC: nat (through NAT gateways; Temporal Cloud needs it) or privatelink (not at all; AWS is reached through endpoints)."
+  description = "Egress of the VPC: nat (through NAT gateways; required for Temporal Cloud) or privatelink (none; AWS is reached through endpoints)."
   type        = string
   default     = "nat"
 
@@ -69,24 +69,24 @@ variable "egress" {
 }
 
 variable "nat_per_zone" {
-  description = "A NAT gateway in each zone, rather than one for all. One is cheaper; when its zone fails, nothing reaches the internet."
+  description = "A NAT gateway in each zone instead of one for all. One is cheaper; if its zone fails, all egress fails."
   type        = bool
   default     = false
 }
 
 variable "create_endpoints" {
-  description = "Make interface endpoints for the AWS services in use. They are billed by the hour and the zone; without them calls to AWS leave through NAT."
+  description = "Create interface endpoints for the AWS services in use. They are billed per hour and zone; without them calls to AWS use NAT."
   type        = bool
   default     = true
 
   validation {
     condition     = var.create_endpoints || var.egress == "nat" || var.vpc != null
-    error_message = "create_endpoints cannot be false with egress privatelink in a new VPC: nothing could reach AWS. Leave it true, or set egress to nat."
+    error_message = "create_endpoints cannot be false with egress privatelink in a new VPC: AWS would be unreachable. Set it to true, or set egress to nat."
   }
 
   validation {
     condition     = !var.create_endpoints || var.vpc == null ? true : length(var.vpc.private_route_table_ids) > 0
-    error_message = "create_endpoints in a VPC of your own needs vpc.private_route_table_ids, for the S3 endpoint. Set create_endpoints to false when the VPC has its endpoints."
+    error_message = "create_endpoints in an existing VPC needs vpc.private_route_table_ids, for the S3 endpoint. Set create_endpoints to false if the VPC has its own endpoints."
   }
 }
 
@@ -102,13 +102,13 @@ variable "temporal_port" {
 }
 
 variable "temporal_cidrs" {
-  description = "Ranges in which Temporal is. Empty: anywhere with egress nat, inside the VPC with privatelink."
+  description = "Address ranges of Temporal. Empty: anywhere with egress nat, inside the VPC with privatelink."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for c in var.temporal_cidrs : can(cidrnetmask(c))])
-    error_message = "temporal_cidrs must hold IPv4 ranges such as 10.1.0.0/16."
+    error_message = "temporal_cidrs must be IPv4 ranges such as 10.1.0.0/16."
   }
 }
 
@@ -124,18 +124,18 @@ variable "flow_log_traffic" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which flow logs are kept."
+  description = "Retention of flow logs, in days."
   type        = number
   default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a period that CloudWatch Logs knows, such as 7, 14, 30, 90 or 365."
+    error_message = "log_retention_days must be a retention period of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
   }
 }
 
 variable "kms_key_arn" {
-  description = "Key of the flow logs. Null: the key of CloudWatch Logs."
+  description = "Key of the flow logs. Null: the default key of CloudWatch Logs."
   type        = string
   default     = null
 

@@ -1,4 +1,4 @@
-# The API, as its callers see it.
+# Alarms on the API as its callers see it.
 
 locals {
   balancer_dimensions = { LoadBalancer = var.load_balancer_arn_suffix }
@@ -6,7 +6,7 @@ locals {
 
   api_alarms = {
     api-errors = {
-      description = "Requests end with a 5xx, from the API or because no task answers."
+      description = "Requests fail with 5xx, from the API or because no task responds."
       expression  = "IF(FILL(requests, 0) > 0, 100 * (FILL(answered, 0) + FILL(unanswered, 0)) / requests, 0)"
       metrics = {
         answered   = { namespace = "AWS/ApplicationELB", name = "HTTPCode_Target_5XX_Count", dimensions = local.target_dimensions, stat = "Sum" }
@@ -18,10 +18,10 @@ locals {
       missing   = "notBreaching" # no requests
     }
 
-    # GET /backfill/{id}?wait takes up to a minute on purpose. Where it is most of
-    # what there is, the percentile says nothing: hence the least number.
+    # GET /backfill/{id}?wait takes up to a minute by design. When most requests are of
+    # this kind the percentile is meaningless: hence the minimum number of requests.
     api-latency = {
-      description = "Answers are slow."
+      description = "API latency is high."
       expression  = "IF(FILL(requests, 0) >= ${var.thresholds.api_least_requests}, latency, 0)"
       metrics = {
         latency  = { namespace = "AWS/ApplicationELB", name = "TargetResponseTime", dimensions = local.target_dimensions, stat = "p95" }

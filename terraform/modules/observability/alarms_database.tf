@@ -1,5 +1,5 @@
-# Postgres. RDS reports every minute: silence is an instance that is stopped or
-# away, which the others' alarms tell; here it keeps the state as it was.
+# Postgres. RDS reports every minute: missing data means that the instance is stopped or
+# unavailable, which other alarms report; these alarms keep their state.
 
 locals {
   database_dimensions = { DBInstanceIdentifier = var.database_instance_id }
@@ -7,7 +7,7 @@ locals {
   database_alarms = { for key, alarm in local.database_alarms_of_rds : key => alarm if var.database_instance_id != null }
   database_alarms_of_rds = {
     database-storage = {
-      description = "The database runs out of storage."
+      description = "The database is running out of storage."
       expression  = "free / ${1024 * 1024 * 1024}"
       metrics     = { free = { namespace = "AWS/RDS", name = "FreeStorageSpace", dimensions = local.database_dimensions, stat = "Minimum" } }
       threshold   = var.thresholds.database_storage_gib
@@ -25,9 +25,9 @@ locals {
       missing     = "ignore"
     }
 
-    # An index build may take all of it for a while.
+    # An index build may use all of it for a while.
     database-cpu = {
-      description = "The database is busy for long."
+      description = "Database CPU usage has been high for a long time."
       expression  = "cpu"
       metrics     = { cpu = { namespace = "AWS/RDS", name = "CPUUtilization", dimensions = local.database_dimensions, stat = "Average" } }
       threshold   = var.thresholds.database_cpu_share

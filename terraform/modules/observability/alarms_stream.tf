@@ -1,6 +1,7 @@
-# The way of an event: Kinesis, the function, Firehose.
+# The path of an event: Kinesis, the function, Firehose.
 #
-# missing is what no data means. An idle stream has none, so for most it is fine.
+# missing is how to treat missing data. An idle stream has none, so for most alarms it
+# is not breaching.
 
 locals {
   function_dimensions = { FunctionName = var.function_name }
@@ -11,7 +12,7 @@ locals {
 
   stream_alarms = {
     iterator-age = {
-      description = "Records of the stream wait for the function."
+      description = "Stream records are waiting for the function."
       expression  = "age / 1000"
       metrics     = { age = { namespace = "AWS/Lambda", name = "IteratorAge", dimensions = local.function_dimensions, stat = "Maximum" } }
       threshold   = var.thresholds.iterator_age_seconds
@@ -20,7 +21,7 @@ locals {
     }
 
     lambda-errors = {
-      description = "The function fails."
+      description = "Invocations of the function fail."
       expression  = "IF(FILL(calls, 0) > 0, 100 * FILL(errors, 0) / calls, 0)"
       metrics = {
         errors = { namespace = "AWS/Lambda", name = "Errors", dimensions = local.function_dimensions, stat = "Sum" }
@@ -32,7 +33,7 @@ locals {
     }
 
     lambda-throttles = {
-      description = "The function is called more often than its reserved concurrency lets it."
+      description = "The function is throttled at its reserved concurrency."
       expression  = "throttles"
       metrics     = { throttles = { namespace = "AWS/Lambda", name = "Throttles", dimensions = local.function_dimensions, stat = "Sum" } }
       threshold   = 0
@@ -41,7 +42,7 @@ locals {
     }
 
     lambda-duration = {
-      description = "Batches come close to the function's timeout, and are then done in parts."
+      description = "Batches take almost as long as the function's timeout, and are then only partially processed."
       expression  = "100 * duration / ${var.function_timeout_seconds * 1000}"
       metrics     = { duration = { namespace = "AWS/Lambda", name = "Duration", dimensions = local.function_dimensions, stat = "Maximum" } }
       threshold   = var.thresholds.lambda_duration_share
@@ -49,10 +50,10 @@ locals {
       missing     = "notBreaching" # not called
     }
 
-    # The number of objects in S3 is a metric of the day. The mapping counts what
-    # it gave up, when it has metrics_config, within the minute.
+    # The number of objects in S3 is a daily metric. The mapping counts discarded
+    # batches within the minute if it has metrics_config.
     failure-destination = {
-      description = "Batches were given up: they lie in the failure destination in S3, or were dropped."
+      description = "Batches were discarded: they are in the failure destination in S3, or were dropped."
       expression  = "FILL(delivered, 0) + FILL(dropped, 0)"
       metrics = {
         delivered = { namespace = "AWS/Lambda", name = "OnFailureDestinationDeliveredEventCount", dimensions = local.mapping_dimensions, stat = "Sum" }
@@ -60,11 +61,11 @@ locals {
       }
       threshold = 0
       period    = 300, datapoints = 1, of = 1
-      missing   = "notBreaching" # nothing was given up
+      missing   = "notBreaching" # nothing was discarded
     }
 
     firehose-freshness = {
-      description = "Deliveries to S3 are late: past the stored margin a training misses events, and is refused."
+      description = "Deliveries to S3 are late: beyond the stored margin a training misses events and is rejected."
       expression  = "MAX([${join(", ", [for area in keys(var.firehose_names) : "FILL(${area}, 0)"])}])"
       metrics = {
         for area, dimensions in local.delivery_dimensions :
@@ -75,8 +76,8 @@ locals {
       missing   = "notBreaching" # nothing to deliver
     }
 
-    # Throttled on the way in, or refused by S3 on the way out: of each attempt to
-    # write, Success is 1 or 0.
+    # Throttled on input, or rejected by S3 on output: for each attempt to write,
+    # Success is 1 or 0.
     firehose-failed = {
       description = "Delivery streams throttle records, or fail to write them to S3."
       expression  = "${join(" + ", [for area in keys(var.firehose_names) : "FILL(throttled_${area}, 0) + FILL(writes_${area}, 0) - FILL(written_${area}, 0)"])}"
@@ -93,19 +94,19 @@ locals {
     }
 
     kinesis-throttles = {
-      description = "The stream is too narrow: records are refused, or are read too slowly."
+      description = "The stream has too little capacity: writes or reads are throttled."
       expression  = "FILL(written, 0) + FILL(read, 0)"
       metrics = {
         written = { namespace = "AWS/Kinesis", name = "WriteProvisionedThroughputExceeded", dimensions = local.stream_dimensions, stat = "Sum" }
         read    = { namespace = "AWS/Kinesis", name = "ReadProvisionedThroughputExceeded", dimensions = local.stream_dimensions, stat = "Sum" }
       }
       threshold = 0
-      period    = 60, datapoints = 3, of = 5 # single ones are sent again and harm nobody
+      period    = 60, datapoints = 3, of = 5 # single throttled records are retried
       missing   = "notBreaching"             # nothing is put
     }
 
     popular-share = {
-      description = "Many lists hold only what is popular: the users are not known, or their events name items that the live version lacks."
+      description = "Many lists contain only popular items: the users are unknown, or their events name items that the live version does not have."
       expression  = "IF(personalised + session + popular >= ${var.thresholds.popular_least_of_lists}, 100 * popular / (personalised + session + popular), 0)"
       metrics = {
         for stage in ["Personalised", "Session", "Popular"] :

@@ -1,4 +1,4 @@
-# One page: the stream on top, the batch side below it, then what both stand on.
+# One page: the stream on top, the batch side below it, then their shared dependencies.
 
 locals {
   consoles = { aws = "console.aws.amazon.com", aws-cn = "console.amazonaws.cn", aws-us-gov = "console.amazonaws-us-gov.com" }
@@ -7,7 +7,7 @@ locals {
 
 resource "aws_cloudwatch_dashboard" "this" {
   dashboard_name = var.name_prefix
-  # Decoded and encoded again, so that a mistake in the template fails the plan.
+  # Decoded and encoded again, so that a syntax error in the template fails the plan.
   dashboard_body = jsonencode(jsondecode(templatefile("${path.module}/dashboard.json.tftpl", {
     region        = data.aws_region.current.name
     installation  = local.worker_dimensions.installation

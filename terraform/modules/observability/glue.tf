@@ -1,6 +1,6 @@
-# A training that ended badly. The job's metrics say little about that, and
-# nothing when it never came up; the change of its state is an event of its own.
-# A run that was stopped was cancelled by somebody: no alarm.
+# Failed trainings. The job's metrics are not sufficient for this, and missing if it
+# never started; the change of its state is an event. A stopped run was cancelled by a
+# user: no alarm.
 
 locals {
   glue_rule = "${var.name_prefix}-glue-failures"
@@ -8,7 +8,7 @@ locals {
 
 resource "aws_cloudwatch_event_rule" "glue" {
   name        = local.glue_rule
-  description = "A training failed or ran out of time. Runbook: docs/runbooks/glue-failures.md"
+  description = "A training failed or timed out. Runbook: docs/runbooks/glue-failures.md"
   event_pattern = jsonencode({
     source      = ["aws.glue"]
     detail-type = ["Glue Job State Change"]

@@ -1,5 +1,5 @@
-# Alarms: each has a key, its runbook is docs/runbooks/KEY.md. The alarms
-# themselves are in alarms_*.tf, as data; here they become resources.
+# Alarms: each has a key, its runbook is docs/runbooks/KEY.md. The alarms are defined in
+# alarms_*.tf, as data; here they become resources.
 
 locals {
   alarms = merge(local.stream_alarms, local.batch_alarms, local.database_alarms, local.api_alarms)
@@ -8,7 +8,7 @@ locals {
   rule_names  = { glue-failures = aws_cloudwatch_event_rule.glue.name }
 }
 
-# An alarm is one expression over some metrics, compared with a threshold.
+# An alarm compares one expression over some metrics with a threshold.
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 

@@ -1,5 +1,5 @@
 output "topic_arn" {
-  description = "Topic of alarms and outcomes."
+  description = "SNS topic of alarms and refresh outcomes."
   value       = aws_sns_topic.this.arn
 }
 
@@ -19,6 +19,6 @@ output "alarm_names" {
 }
 
 output "rule_names" {
-  description = "Name of each rule of EventBridge that tells the topic of an event, as alarms do of metrics, by its key. It has a runbook, too."
+  description = "Name of each EventBridge rule that notifies the topic of an event, by its key. The runbook of a key is docs/runbooks/KEY.md."
   value       = local.rule_names
 }

@@ -1,5 +1,5 @@
-# Alarms and the outcomes of refreshes. Who publishes is in its policy, apart from
-# the worker, whose own role says so.
+# Topic of alarms and refresh outcomes. Its policy lists the publishers, except the
+# worker, which has the permission in its role.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}

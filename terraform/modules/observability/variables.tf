@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and single hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and single hyphens."
   type        = string
 
   validation {
@@ -14,18 +14,18 @@ variable "kms_key_arn" {
 
   validation {
     condition     = can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
-    error_message = "kms_key_arn must be the ARN of a KMS key (arn:…:kms:…:key/…), not of an alias: alarms cannot use AWS's own key."
+    error_message = "kms_key_arn must be the ARN of a KMS key (arn:…:kms:…:key/…), not of an alias: alarms cannot use AWS's default key."
   }
 }
 
 variable "alarm_emails" {
-  description = "Addresses that get alarms and outcomes. Each has to confirm once."
+  description = "Email addresses that receive alarms and refresh outcomes. Each address must confirm its subscription."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", address))])
-    error_message = "alarm_emails must be e-mail addresses."
+    error_message = "alarm_emails must be email addresses."
   }
 }
 
@@ -46,7 +46,7 @@ variable "function_timeout_seconds" {
 }
 
 variable "mapping_uuid" {
-  description = "The event source mapping. It must report EventCount (metrics_config): its failure destination is watched by that."
+  description = "The event source mapping. It must report EventCount (metrics_config), which the alarm on its failure destination uses."
   type        = string
 }
 
@@ -66,7 +66,7 @@ variable "glue_job_name" {
 }
 
 variable "database_instance_id" {
-  description = "The RDS instance. Null for a database of yours that is watched elsewhere; must be known before the apply."
+  description = "The RDS instance. Null for an existing database that is monitored elsewhere; must be known before the apply."
   type        = string
   default     = null
 }
@@ -82,17 +82,17 @@ variable "service_names" {
 }
 
 variable "load_balancer_arn_suffix" {
-  description = "The load balancer, as metrics name it."
+  description = "The load balancer's metric dimension."
   type        = string
 }
 
 variable "target_group_arn_suffix" {
-  description = "The API's target group, as metrics name it."
+  description = "The API target group's metric dimension."
   type        = string
 }
 
 variable "stored_margin_seconds" {
-  description = "Longest accepted delay of a delivery to S3, the same as the worker's. An event that comes later is missed by a training, which the gate coverage then refuses."
+  description = "Maximum delay of a delivery to S3, the same as the worker's. A training misses an event that arrives later, and the gate coverage then rejects it."
   type        = number
   default     = 3600
 
@@ -103,9 +103,9 @@ variable "stored_margin_seconds" {
 }
 
 variable "thresholds" {
-  description = "When alarms go off. Shares are per cent."
+  description = "Alarm thresholds. Shares are in percent."
   type = object({
-    iterator_age_seconds   = optional(number, 120) # records that wait
+    iterator_age_seconds   = optional(number, 120) # age of waiting records
     lambda_error_share     = optional(number, 5)   # of invocations, over 5 minutes
     lambda_duration_share  = optional(number, 80)  # of the timeout
     firehose_margin_share  = optional(number, 50)  # of the stored margin
@@ -114,10 +114,10 @@ variable "thresholds" {
     database_cpu_share     = optional(number, 85)  # for 15 minutes
     api_error_share        = optional(number, 1)   # of requests, over 5 minutes
     api_latency_seconds    = optional(number, 1)   # 95th percentile
-    api_least_requests     = optional(number, 60)  # in 5 minutes; below it shares mean little
-    promotion_days         = optional(number, 7)   # without another version going live
+    api_least_requests     = optional(number, 60)  # in 5 minutes; below it shares are not significant
+    promotion_days         = optional(number, 7)   # without a promotion
     popular_share          = optional(number, 50)  # of the stream's lists, over an hour
-    popular_least_of_lists = optional(number, 100) # in an hour; below it the share means little
+    popular_least_of_lists = optional(number, 100) # in an hour; below it the share is not significant
   })
   default = {}
 
@@ -133,6 +133,6 @@ variable "thresholds" {
 
   validation {
     condition     = var.thresholds.firehose_margin_share < 100
-    error_message = "thresholds.firehose_margin_share must be below 100: at the margin it is too late."
+    error_message = "thresholds.firehose_margin_share must be below 100: at the margin the alarm would be too late."
   }
 }

@@ -1,4 +1,4 @@
-# The door of the API: TLS, from the given ranges.
+# The API's load balancer: TLS, from the given ranges.
 
 resource "aws_vpc_security_group_ingress_rule" "callers" {
   for_each = toset(var.api_ingress_cidrs)
@@ -24,8 +24,8 @@ resource "aws_lb" "api" {
   desync_mitigation_mode     = "defensive"
   enable_deletion_protection = var.deletion_protection
 
-  # GET /backfill/{id}?wait answers after 60 seconds at the latest, and the API
-  # keeps an idle connection for 120: the load balancer closes it first.
+  # GET /backfill/{id}?wait responds within 60 seconds, and the API keeps an idle
+  # connection for 120: the load balancer must close it first.
   idle_timeout = 90
 }
 
@@ -36,11 +36,11 @@ resource "aws_lb_target_group" "api" {
   protocol    = "HTTP"
   port        = local.api_port
 
-  # Longer than the longest answer: a task that leaves finishes what it began.
+  # Longer than the longest response: a draining task finishes its requests.
   deregistration_delay = 75
 
-  # /healthz, not /readyz: while Postgres is away every task would be unready, and
-  # replacing them all heals nothing.
+  # /healthz, not /readyz: while Postgres is unavailable every task would be unready,
+  # and replacing them would not help.
   health_check {
     path                = "/healthz"
     matcher             = "200"
@@ -51,8 +51,8 @@ resource "aws_lb_target_group" "api" {
   }
 }
 
-# There is no listener without TLS, not even one that redirects: a token sent to
-# it would have been sent in the clear.
+# There is no listener without TLS, not even a redirect: a token sent to it would have
+# been sent unencrypted.
 resource "aws_lb_listener" "https" {
   load_balancer_arn = aws_lb.api.arn
   port              = 443

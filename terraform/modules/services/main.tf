@@ -1,5 +1,5 @@
-# The worker and the API on Fargate. What a task is: tasks.tf; what it may:
-# roles.tf; the door: load_balancer.tf; how many there are: scaling.tf.
+# The worker and the API on Fargate. Tasks are in tasks.tf, roles in roles.tf, the load
+# balancer in load_balancer.tf, autoscaling in scaling.tf.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -12,7 +12,7 @@ locals {
     for name in local.components : name => "${try(aws_ecr_repository.this[name].repository_url, "")}:${coalesce(var.image_tag, "none")}"
   }
 
-  # Nothing runs before the images are there and the database is migrated.
+  # Services run only after the images were pushed and the database was migrated.
   counts = {
     worker = var.running ? { min = var.worker.min, max = var.worker.max } : { min = 0, max = 0 }
     api    = var.running ? { min = var.api.min, max = var.api.max } : { min = 0, max = 0 }
@@ -43,7 +43,7 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "Keep the last 20 images, for going back"
+      description  = "Keep the last 20 images, for rollbacks"
       selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 20 }
       action       = { type = "expire" }
     }]
@@ -67,8 +67,7 @@ resource "aws_ecs_cluster" "this" {
   }
 }
 
-# New tasks are up before old ones drain, and a release whose tasks do not stay
-# up is taken back.
+# New tasks start before old ones drain, and a release whose tasks fail is rolled back.
 resource "aws_ecs_service" "worker" {
   name            = "${var.name_prefix}-worker"
   cluster         = aws_ecs_cluster.this.arn
@@ -77,7 +76,7 @@ resource "aws_ecs_service" "worker" {
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
 
-  # A step that is moved to another worker begins again.
+  # An activity that moves to another worker starts again.
   availability_zone_rebalancing = "DISABLED"
 
   deployment_minimum_healthy_percent = 100
@@ -95,7 +94,7 @@ resource "aws_ecs_service" "worker" {
   }
 
   lifecycle {
-    ignore_changes = [desired_count] # autoscaling's
+    ignore_changes = [desired_count] # managed by autoscaling
   }
 
   depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.worker]
@@ -109,7 +108,7 @@ resource "aws_ecs_service" "api" {
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
 
-  # Tasks move back to a zone that was away.
+  # Rebalance tasks after a zone outage.
   availability_zone_rebalancing = "ENABLED"
 
   deployment_minimum_healthy_percent = 100
@@ -134,7 +133,7 @@ resource "aws_ecs_service" "api" {
   }
 
   lifecycle {
-    ignore_changes = [desired_count] # autoscaling's
+    ignore_changes = [desired_count] # managed by autoscaling
   }
 
   depends_on = [aws_iam_role_policy.execution, aws_iam_role_policy.api, aws_lb_listener.https]

@@ -9,7 +9,7 @@ output "api_url" {
 }
 
 output "load_balancer_dns_name" {
-  description = "What api_domain has to point at."
+  description = "Target of api_domain's DNS record."
   value       = aws_lb.api.dns_name
 }
 
@@ -34,7 +34,7 @@ output "roles" {
     for name, document in {
       worker = data.aws_iam_policy_document.worker.json
       api    = data.aws_iam_policy_document.api.json
-      # The migrations call nothing of AWS.
+      # The migrations make no AWS calls.
       admin = jsonencode({ Version = "2012-10-17", Statement = [] })
       } : name => {
       arn         = aws_iam_role.task[name].arn
@@ -54,12 +54,12 @@ output "execution_role" {
 }
 
 output "load_balancer_arn_suffix" {
-  description = "Names the load balancer in metrics."
+  description = "Metric dimension of the load balancer."
   value       = aws_lb.api.arn_suffix
 }
 
 output "target_group_arn_suffix" {
-  description = "Names the API's target group in metrics."
+  description = "Metric dimension of the API's target group."
   value       = aws_lb_target_group.api.arn_suffix
 }
 
@@ -69,11 +69,11 @@ output "log_groups" {
 }
 
 output "repositories" {
-  description = "Address of each repository: worker, api, admin. Empty without create_repositories."
+  description = "Repository URL of each image: worker, api, admin. Empty without create_repositories."
   value       = { for name, repository in aws_ecr_repository.this : name => repository.repository_url }
 }
 
 output "images" {
-  description = "Addresses of the images that run."
+  description = "Image references of the running services."
   value       = local.images
 }

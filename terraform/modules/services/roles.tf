@@ -1,9 +1,9 @@
-# One role a component, which its process has, and one for the container agent,
-# which pulls images, writes logs and reads the given secrets. Nobody may pass a role.
+# One task role per component, and one execution role for the container agent, which
+# pulls images, writes logs and reads the given secrets. No role has iam:PassRole.
 
 locals {
-  # Repositories of the images: the module's own, or those that the addresses
-  # name. Another registry than ECR needs no permission.
+  # Repositories of the images: the module's own, or those in the given references.
+  # Registries other than ECR need no permission.
   ecr_image = "^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.[^/]+/([^:@]+)[:@].*$"
   repository_arns = distinct(concat(
     values(aws_ecr_repository.this)[*].arn,

@@ -1,5 +1,5 @@
-# How many tasks there are. Workers take away from each other's queue, so more of
-# them load and check more versions at once; the API is bound by requests.
+# Autoscaling. Workers share a task queue, so more workers load and check more versions
+# at once; the API scales with requests.
 
 resource "aws_appautoscaling_target" "this" {
   for_each = { worker = aws_ecs_service.worker.name, api = aws_ecs_service.api.name }
@@ -21,8 +21,8 @@ resource "aws_appautoscaling_policy" "cpu" {
   scalable_dimension = each.value.scalable_dimension
 
   target_tracking_scaling_policy_configuration {
-    target_value = 60 # per cent
-    # A step that is moved to another worker begins again: leave slowly.
+    target_value = 60 # percent
+    # An activity that moves to another worker starts again: scale in slowly.
     scale_in_cooldown  = each.key == "worker" ? 900 : 300
     scale_out_cooldown = 60
 

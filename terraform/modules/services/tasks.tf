@@ -1,10 +1,10 @@
-# Task definitions. Every container runs as a user without a name, on a root file
-# system that it cannot write to, without any Linux capability.
+# Task definitions. Every container runs as an unprivileged user, on a read-only root
+# file system, without Linux capabilities.
 
 locals {
   api_port    = 14570
   health_port = 14580
-  kill_after  = 120 # seconds; Fargate's longest stopTimeout
+  kill_after  = 120 # seconds; Fargate's maximum stopTimeout
 
   mtls = var.temporal.tls_cert_secret_arn != null
 
@@ -26,7 +26,7 @@ locals {
 
   by_password = var.database.auth == "password"
 
-  # What internal/config reads (ReadWorker, ReadAPI); the SDK reads AWS_REGION.
+  # Settings read by internal/config (ReadWorker, ReadAPI); the SDK reads AWS_REGION.
   environment = {
     worker = merge(var.worker.environment, local.temporal_environment, {
       AWS_REGION                    = data.aws_region.current.name
@@ -37,7 +37,7 @@ locals {
       RECFLOW_EVENT_RETENTION       = "${var.event_retention_hours}h"
       RECFLOW_GLUE_JOB              = var.glue_job.name
       RECFLOW_GLUE_POLL             = "15s"
-      RECFLOW_INSTALLATION          = var.name_prefix # by which the alarm no-promotion finds its metric
+      RECFLOW_INSTALLATION          = var.name_prefix # dimension of the metric of the alarm no-promotion
       RECFLOW_METRICS               = "emf"
       RECFLOW_OUTCOMES_TOPIC        = var.outcomes_topic_arn == null ? "" : var.outcomes_topic_arn
       RECFLOW_STORED_MARGIN         = "${var.stored_margin_seconds}s"
@@ -67,7 +67,7 @@ locals {
     admin  = { RECFLOW_DATABASE_PASSWORD = "${var.database.master_secret_arn}:password::" }
   }
 
-  # What all containers have in common.
+  # Common settings of all containers.
   container = {
     for name in local.components : name => {
       name                   = name
@@ -104,8 +104,8 @@ resource "aws_ecs_task_definition" "worker" {
   task_role_arn            = aws_iam_role.task["worker"].arn
 
   container_definitions = jsonencode([merge(local.container["worker"], {
-    # Embeddings are downloaded to /tmp before they are checked and loaded. The
-    # image declares the volume, which gives it to the user.
+    # Embeddings are downloaded to /tmp before they are verified and loaded. The image
+    # declares the volume, which makes the user its owner.
     mountPoints = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
     healthCheck = merge(local.health_check, { command = ["CMD", "/recflow-worker", "health"] })
     stopTimeout = min(local.kill_after, var.worker.drain_seconds + 15)
@@ -146,7 +146,7 @@ resource "aws_ecs_task_definition" "api" {
   }
 }
 
-# Started by hand, at each release: the README has the command.
+# Run manually at each release: the README has the command.
 resource "aws_ecs_task_definition" "migrate" {
   family                   = "${var.name_prefix}-migrate"
   requires_compatibilities = ["FARGATE"]

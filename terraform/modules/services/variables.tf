@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and single hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and single hyphens."
   type        = string
 
   validation {
@@ -20,19 +20,19 @@ variable "architecture" {
 }
 
 variable "create_repositories" {
-  description = "Make ECR repositories for the three images."
+  description = "Create ECR repositories for the three images."
   type        = bool
   default     = true
 }
 
 variable "force_destroy" {
-  description = "Delete the repositories with the images in them."
+  description = "Delete the repositories even if they contain images."
   type        = bool
   default     = false
 }
 
 variable "images" {
-  description = "Addresses of the images, with a tag or a digest. Null: those of the module's repositories, with image_tag."
+  description = "Image references, with a tag or a digest. Null: those of the module's repositories, with image_tag."
   type = object({
     worker = string
     api    = string
@@ -42,34 +42,34 @@ variable "images" {
 
   validation {
     condition     = var.images == null ? true : alltrue([for uri in values(var.images) : can(regex("^[^ ]+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$", uri))])
-    error_message = "images must be addresses with a tag or a digest, such as REGISTRY/recflow/worker@sha256:…"
+    error_message = "images must be references with a tag or a digest, such as REGISTRY/recflow/worker@sha256:…"
   }
 
   validation {
     condition     = var.images != null || (var.create_repositories && var.image_tag != null)
-    error_message = "Give images, or create_repositories = true and the image_tag that you push."
+    error_message = "Set images, or create_repositories = true and the image_tag that you push."
   }
 }
 
 variable "image_tag" {
-  description = "Tag of the images in the module's repositories. Tags cannot be moved: a release has a new one."
+  description = "Tag of the images in the module's repositories. Tags are immutable: each release needs a new one."
   type        = string
   default     = null
 
   validation {
     condition     = var.image_tag == null ? true : can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag must be a tag that stays, such as a commit or a version; latest does not."
+    error_message = "image_tag must be an immutable tag, such as a commit or a version; latest is not allowed."
   }
 }
 
 variable "running" {
-  description = "Whether tasks run. False for the first apply: push the images and run the migrations, then set it to true."
+  description = "Whether tasks run. Set false for the first apply; push the images, run the migrations, then set true."
   type        = bool
   default     = true
 }
 
 variable "network" {
-  description = "Where the services run: outputs of the network module, and its egress."
+  description = "Network of the services: outputs of the network module, and its egress."
   type = object({
     vpc_id             = string
     private_subnet_ids = list(string)
@@ -101,22 +101,22 @@ variable "database" {
 
   validation {
     condition     = (var.database.auth == "password") == (var.database.password_secret_arns != null)
-    error_message = "database.password_secret_arns belongs to database.auth = \"password\", and is needed then."
+    error_message = "database.password_secret_arns is required with database.auth = \"password\", and only then."
   }
 
   validation {
     condition     = alltrue([for url in values(var.database.urls) : !can(regex("://[^/@]*:[^/@]*@", url))])
-    error_message = "database.urls must not hold a password: it would be in the state file and in the task definition."
+    error_message = "database.urls must not contain a password: it would be in the state file and in the task definition."
   }
 
   validation {
     condition     = alltrue([for url in values(var.database.urls) : strcontains(url, "sslmode=verify-full")])
-    error_message = "database.urls must say sslmode=verify-full."
+    error_message = "database.urls must have sslmode=verify-full."
   }
 }
 
 variable "temporal" {
-  description = "The Temporal service. Secrets are ARNs in Secrets Manager: an API key, or a client certificate with its key (PEM), not both. tls_ca_secret_arn is the CA of a self-hosted server, where it is not public."
+  description = "The Temporal service. Secrets are ARNs in Secrets Manager: an API key, or a client certificate with its key (PEM), not both. tls_ca_secret_arn is the CA of a self-hosted server, if it is not public."
   type = object({
     address             = string
     namespace           = string
@@ -144,12 +144,12 @@ variable "temporal" {
 
   validation {
     condition     = (var.temporal.tls_cert_secret_arn == null) == (var.temporal.tls_key_secret_arn == null)
-    error_message = "temporal.tls_cert_secret_arn and temporal.tls_key_secret_arn belong together."
+    error_message = "temporal.tls_cert_secret_arn and temporal.tls_key_secret_arn must be set together."
   }
 
   validation {
     condition     = var.temporal.api_key_secret_arn == null || var.temporal.tls_cert_secret_arn == null
-    error_message = "Give temporal an API key or a client certificate, not both."
+    error_message = "Set either an API key or a client certificate for temporal, not both."
   }
 
   validation {
@@ -164,7 +164,7 @@ variable "temporal" {
 }
 
 variable "secrets_kms_key_arns" {
-  description = "Keys that encrypt the given secrets, where it is neither kms_key_arn nor AWS's own."
+  description = "Keys that encrypt the given secrets, if they are neither kms_key_arn nor AWS's default key."
   type        = list(string)
   default     = []
 
@@ -175,7 +175,7 @@ variable "secrets_kms_key_arns" {
 }
 
 variable "stream" {
-  description = "The Kinesis stream into which the API puts events."
+  description = "The Kinesis stream to which the API sends events."
   type        = object({ name = string, arn = string })
 
   validation {
@@ -226,7 +226,7 @@ variable "kms_key_arn" {
 }
 
 variable "stored_margin_seconds" {
-  description = "Longest accepted delay of a delivery to S3; what was stored later waits for the next training."
+  description = "Maximum delay of a delivery to S3; events stored later are left to the next training."
   type        = number
   default     = 3600
 
@@ -237,7 +237,7 @@ variable "stored_margin_seconds" {
 }
 
 variable "event_retention_hours" {
-  description = "Hours for which covered events are kept in Postgres: longer than the stream can deliver one again."
+  description = "Retention of covered events in Postgres, in hours: longer than the stream can redeliver an event."
   type        = number
   default     = 25
 
@@ -248,7 +248,7 @@ variable "event_retention_hours" {
 }
 
 variable "worker" {
-  description = "Size and number of workers. memory in MiB; scratch_gib is room for downloads in /tmp; drain_seconds is how long running steps get at a deploy; environment is for more settings of internal/config."
+  description = "Size and number of workers. memory in MiB; scratch_gib is disk space for downloads in /tmp; drain_seconds is how long running activities get at a deployment; environment is for more settings of internal/config."
   type = object({
     cpu           = optional(number, 1024)
     memory        = optional(number, 4096)
@@ -285,12 +285,12 @@ variable "worker" {
 
   validation {
     condition     = alltrue([for name in keys(var.worker.environment) : !can(regex("(?i)password|secret|token|api_key|key_data", name))])
-    error_message = "worker.environment is in the state file: no secrets."
+    error_message = "worker.environment is in the state file: it must not contain secrets."
   }
 }
 
 variable "api" {
-  description = "Size and number of API tasks. memory in MiB; requests_per_task is how many a minute make another task start; drain_seconds is how long requests under way get at a deploy; environment is for more settings of internal/config."
+  description = "Size and number of API tasks. memory in MiB; requests_per_task is the target of requests per minute and task; drain_seconds is how long requests in progress get at a deployment; environment is for more settings of internal/config."
   type = object({
     cpu               = optional(number, 512)
     memory            = optional(number, 1024)
@@ -327,7 +327,7 @@ variable "api" {
 
   validation {
     condition     = alltrue([for name in keys(var.api.environment) : !can(regex("(?i)password|secret|token|api_key|key_data", name))])
-    error_message = "api.environment is in the state file: no secrets."
+    error_message = "api.environment is in the state file: it must not contain secrets."
   }
 }
 
@@ -342,7 +342,7 @@ variable "certificate_arn" {
 }
 
 variable "api_domain" {
-  description = "Name of the certificate under which callers reach the API. Point it at the load balancer. Null: the load balancer's own name, which no certificate covers."
+  description = "Host name of the certificate, used by callers of the API. Point it at the load balancer. Null: the load balancer's own name, which the certificate does not cover."
   type        = string
   default     = null
 
@@ -353,40 +353,40 @@ variable "api_domain" {
 }
 
 variable "api_ingress_cidrs" {
-  description = "IPv4 ranges that may reach the API. Empty: nobody yet."
+  description = "IPv4 ranges that may reach the API. Empty: none."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for c in var.api_ingress_cidrs : can(cidrnetmask(c)) && try(tonumber(split("/", c)[1]) >= 8, false)])
-    error_message = "api_ingress_cidrs must be IPv4 ranges of /8 or narrower, such as 10.0.0.0/16: the whole internet is refused."
+    error_message = "api_ingress_cidrs must be IPv4 ranges of /8 or narrower, such as 10.0.0.0/16: the whole internet is not allowed."
   }
 }
 
 variable "internal" {
-  description = "Whether the load balancer is reachable inside the VPC only. False puts it into the public subnets; api_ingress_cidrs still decides."
+  description = "Whether the load balancer is reachable inside the VPC only. False puts it into the public subnets; api_ingress_cidrs still applies."
   type        = bool
   default     = true
 
   validation {
     condition     = var.internal || length(var.network.public_subnet_ids) >= 2
-    error_message = "A load balancer that is not internal needs two public subnets or more."
+    error_message = "An internet-facing load balancer needs at least two public subnets."
   }
 }
 
 variable "deletion_protection" {
-  description = "Refuse to delete the load balancer, whose name callers know."
+  description = "Protect the load balancer, whose DNS name callers use, against deletion."
   type        = bool
   default     = true
 }
 
 variable "log_retention_days" {
-  description = "Days for which logs are kept."
+  description = "Retention of logs, in days."
   type        = number
   default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a period that CloudWatch Logs knows, such as 7, 14, 30, 90 or 365."
+    error_message = "log_retention_days must be a retention period of CloudWatch Logs, such as 7, 14, 30, 90 or 365."
   }
 }

@@ -18,13 +18,13 @@ resource "aws_kms_alias" "this" {
   target_key_id = aws_kms_key.this.key_id
 }
 
-# In the policy of a key the resource `*` is this key and nothing else.
+# In a key policy the resource `*` is this key only.
 data "aws_iam_policy_document" "key" {
-  #checkov:skip=CKV_AWS_109:the account must be able to manage its key, or nobody could
+  #checkov:skip=CKV_AWS_109:the account must be able to manage its key
   #checkov:skip=CKV_AWS_111:the resource of a key's policy is that key
   #checkov:skip=CKV_AWS_356:the resource of a key's policy is that key
 
-  # The account decides by IAM: each role has its own statement about the key.
+  # The account delegates to IAM: each role has its own statement for the key.
   statement {
     sid       = "NoResourceLevelAccountThroughIAM"
     resources = ["*"]
@@ -67,7 +67,7 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # CloudWatch Logs asks as itself, for the log groups of this account.
+  # CloudWatch Logs calls KMS itself, for the log groups of this account.
   statement {
     sid       = "NoResourceLevelLogGroups"
     resources = ["*"]
@@ -85,7 +85,7 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # Alarms, and the event of a failed training, are published to an encrypted topic.
+  # Alarms and the failed-training event are published to an encrypted topic.
   statement {
     sid       = "NoResourceLevelAlarms"
     resources = ["*"]

@@ -3,11 +3,11 @@ data "aws_caller_identity" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # A bucket's name is unique in the whole partition.
+  # Bucket names are unique within a partition.
   bucket = "${var.name_prefix}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
 
-  # How long the objects of a folder are kept, in days. raw/, embeddings/ and
-  # code/ are kept until somebody removes them.
+  # Retention of a folder's objects, in days. raw/, embeddings/ and code/ are kept until
+  # they are deleted.
   kept = {
     "recommendations/"     = var.recommendations_days
     "quarantine/"          = var.quarantine_days
@@ -23,15 +23,15 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18:who reads is told by the data events of CloudTrail, which are the account's; server logs need a second bucket, without this key
-  #checkov:skip=CKV_AWS_144:data of users stays in the region where it was put; versioning guards what is deleted by mistake
-  #checkov:skip=CKV2_AWS_62:nobody listens: training starts by schedule or by call, and Firehose tells its own failures
+  #checkov:skip=CKV_AWS_18:CloudTrail data events of the account record access; server access logs need a second bucket without this key
+  #checkov:skip=CKV_AWS_144:user data stays in its region; versioning protects against accidental deletion
+  #checkov:skip=CKV2_AWS_62:no consumer: trainings start on a schedule or by API call, and Firehose reports its own failures
 
   bucket        = local.bucket
   force_destroy = var.force_destroy
 
-  # A destroy begins with the bucket. Where S3 refuses, because there is data in
-  # it, the key stays too: without the key the data would be lost.
+  # A destroy starts with the bucket. If S3 refuses because it contains data, the key is
+  # kept: without the key the data would be lost.
   depends_on = [aws_kms_key.this]
 }
 
@@ -97,7 +97,7 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id
   policy = data.aws_iam_policy_document.bucket.json
 
-  # S3 refuses two changes of a bucket's access at a time.
+  # S3 rejects concurrent changes of a bucket's access.
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 
@@ -147,7 +147,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # Noncurrent versions exist only where versions do.
+  # Noncurrent versions exist only with versioning.
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
@@ -157,7 +157,7 @@ resource "aws_s3_object" "code" {
   bucket = aws_s3_bucket.this.id
   key    = each.key
   source = each.value
-  # An ETag is no digest of an object that KMS encrypts.
+  # The ETag of a KMS-encrypted object is not a digest.
   source_hash = filesha256(each.value)
 
   depends_on = [

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and hyphens."
   type        = string
 
   validation {
@@ -9,7 +9,7 @@ variable "name_prefix" {
 }
 
 variable "force_destroy" {
-  description = "Whether a destroy may delete the bucket with everything in it. Without, S3 refuses as long as there is data."
+  description = "Whether a destroy may delete the bucket with its data. If false, S3 refuses while there is data."
   type        = bool
   default     = false
 }
@@ -35,7 +35,7 @@ variable "glue_package_path" {
 }
 
 variable "noncurrent_days" {
-  description = "Days for which a replaced or deleted object can be brought back."
+  description = "Days for which a replaced or deleted object can be restored."
   type        = number
   default     = 30
 
@@ -46,7 +46,7 @@ variable "noncurrent_days" {
 }
 
 variable "quarantine_days" {
-  description = "Days for which what could not be used is kept: quarantine/, quarantine-payloads/, errors/ and aws/lambda/ (batches that were given up)."
+  description = "Retention of unprocessable data, in days: quarantine/, quarantine-payloads/, errors/ and aws/lambda/ (discarded batches)."
   type        = number
   default     = 90
 
@@ -57,7 +57,7 @@ variable "quarantine_days" {
 }
 
 variable "recommendations_days" {
-  description = "Days for which delivered lists are kept."
+  description = "Retention of delivered lists, in days."
   type        = number
   default     = 365
 

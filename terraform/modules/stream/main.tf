@@ -6,7 +6,7 @@ resource "aws_kinesis_stream" "this" {
   encryption_type = "KMS"
   kms_key_id      = var.kms_key_arn
 
-  # A hot shard does not show in the sums of the stream.
+  # A hot shard is not visible in the stream's totals.
   shard_level_metrics = [
     "IncomingBytes",
     "IncomingRecords",
@@ -24,7 +24,7 @@ resource "aws_kinesis_stream" "this" {
   lifecycle {
     precondition {
       condition     = (var.mode == "PROVISIONED") == (var.shards != null)
-      error_message = "shards must be given when mode is PROVISIONED, and only then."
+      error_message = "shards must be set when mode is PROVISIONED, and only then."
     }
   }
 }

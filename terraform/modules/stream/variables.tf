@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "Beginning of every name. 3 to 24 lower-case letters, digits and hyphens."
+  description = "Prefix of all names. 3 to 24 lower-case letters, digits and hyphens."
   type        = string
 
   validation {
@@ -20,7 +20,7 @@ variable "mode" {
 }
 
 variable "shards" {
-  description = "Number of shards when mode is PROVISIONED. A shard takes 1 MiB or 1,000 records a second."
+  description = "Number of shards when mode is PROVISIONED. A shard accepts 1 MiB or 1,000 records per second."
   type        = number
   default     = null
 
@@ -31,7 +31,7 @@ variable "shards" {
 }
 
 variable "retention_hours" {
-  description = "Hours for which a record can be read. The worker's RECFLOW_EVENT_RETENTION (25h) must be longer."
+  description = "Retention of records, in hours. The worker's RECFLOW_EVENT_RETENTION (25h) must be longer."
   type        = number
   default     = 24
 

@@ -46,7 +46,7 @@ run "a_new_database_is_private_encrypted_and_protected" {
   }
   assert {
     condition     = aws_db_instance.this[0].deletion_protection && !aws_db_instance.this[0].skip_final_snapshot
-    error_message = "it is not deleted by accident, and never without a snapshot"
+    error_message = "it is protected against deletion, and a snapshot is taken"
   }
   assert {
     condition     = aws_db_instance.this[0].backup_retention_period == 7 && aws_db_instance.this[0].copy_tags_to_snapshot
@@ -63,7 +63,7 @@ run "no_password_is_in_the_state" {
 
   assert {
     condition     = aws_db_instance.this[0].manage_master_user_password && aws_db_instance.this[0].password == null
-    error_message = "the master password is RDS's"
+    error_message = "the master password is managed by RDS"
   }
   assert {
     condition     = aws_db_instance.this[0].username == "recflow_owner" && aws_db_instance.this[0].master_user_secret_kms_key_id == var.kms_key_arn
@@ -71,11 +71,11 @@ run "no_password_is_in_the_state" {
   }
   assert {
     condition     = aws_db_instance.this[0].iam_database_authentication_enabled
-    error_message = "the components sign in with IAM"
+    error_message = "the components authenticate with IAM"
   }
   assert {
     condition     = alltrue([for url in values(output.urls) : !can(regex("://[^/@]*:[^/@]*@", url))])
-    error_message = "addresses hold no password"
+    error_message = "addresses contain no password"
   }
 }
 
@@ -84,18 +84,18 @@ run "a_connection_without_tls_is_refused_and_certificates_are_checked" {
 
   assert {
     condition     = one([for p in aws_db_parameter_group.this[0].parameter : p.value if p.name == "rds.force_ssl"]) == "1"
-    error_message = "the server wants TLS"
+    error_message = "the server requires TLS"
   }
   assert {
     condition     = alltrue([for url in values(output.urls) : strcontains(url, "?sslmode=verify-full&sslrootcert=/")])
-    error_message = "clients check the server's certificate and name"
+    error_message = "clients verify the server's certificate and name"
   }
   assert {
     condition = (
       output.urls.stream == "postgres://recflow_stream@recflow.x.eu-central-1.rds.amazonaws.com:5432/recflow?sslmode=verify-full&sslrootcert=/var/task/rds-ca.pem" &&
       output.urls.owner == format(output.url_template, "recflow_owner", "/etc/recflow/rds-ca.pem")
     )
-    error_message = "each user's address names the certificates where its process has them"
+    error_message = "each user's address names the path of its certificates"
   }
 }
 
@@ -115,7 +115,7 @@ run "parameters_suit_index_builds_and_keep_statements_out_of_the_log" {
   }
   assert {
     condition     = toset([for p in aws_db_parameter_group.this[0].parameter : p.name if p.apply_method == "pending-reboot"]) == toset(["max_worker_processes"])
-    error_message = "only what Postgres reads at its start waits for a restart"
+    error_message = "only parameters that need a restart wait for one"
   }
   assert {
     condition = tomap({
@@ -123,7 +123,7 @@ run "parameters_suit_index_builds_and_keep_statements_out_of_the_log" {
       }) == tomap({
       log_error_verbosity = "terse", log_min_duration_statement = "-1", log_min_error_statement = "panic", log_statement = "none",
     })
-    error_message = "statements, which may name users, are not logged"
+    error_message = "statements, which may contain user IDs, are not logged"
   }
 }
 
@@ -160,7 +160,7 @@ run "each_component_signs_in_as_its_own_user" {
   }
   assert {
     condition     = output.iam_authentication && output.instance_id == "recflow"
-    error_message = "what the other modules need is given out"
+    error_message = "the outputs that other modules need are set"
   }
 }
 
@@ -175,11 +175,11 @@ run "replicas_are_as_private_as_the_first" {
       !replica.publicly_accessible && replica.storage_encrypted && replica.deletion_protection &&
       replica.iam_database_authentication_enabled && replica.replicate_source_db == "recflow"
     ])
-    error_message = "replicas are private, encrypted, protected, and take IAM"
+    error_message = "replicas are private, encrypted, protected, and use IAM"
   }
   assert {
     condition     = length(output.replica_hosts) == 2
-    error_message = "their names are given out"
+    error_message = "their names are output"
   }
 }
 
@@ -214,7 +214,7 @@ run "a_database_of_your_own_is_used_as_it_is" {
 
   assert {
     condition     = length(aws_db_instance.this) + length(aws_db_parameter_group.this) + length(aws_db_subnet_group.this) + length(aws_cloudwatch_log_group.this) == 0
-    error_message = "nothing is made"
+    error_message = "nothing is created"
   }
   assert {
     condition     = output.urls.api == "postgres://recflow_api@db.example.com:5432/shop?sslmode=verify-full&sslrootcert=/etc/recflow/rds-ca.pem"
@@ -226,7 +226,7 @@ run "a_database_of_your_own_is_used_as_it_is" {
   }
   assert {
     condition     = output.master_secret_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:owner" && output.instance_id == null
-    error_message = "the migrations use the given secret; nothing is watched that is not named"
+    error_message = "the migrations use the given secret; without an instance name nothing is monitored"
   }
 }
 
@@ -239,7 +239,7 @@ run "a_database_without_iam_has_no_resource_to_connect_to" {
 
   assert {
     condition     = !output.iam_authentication && alltrue([for arn in values(output.connect_arns) : arn == null])
-    error_message = "it says that users cannot sign in with IAM"
+    error_message = "it reports that users cannot authenticate with IAM"
   }
 }
 

@@ -73,7 +73,7 @@ run "compresses_and_changes_nothing_on_the_way" {
       && length(s.extended_s3_configuration[0].processing_configuration) == 0
       && length(s.extended_s3_configuration[0].data_format_conversion_configuration) == 0
     ])
-    error_message = "records are not delivered as gzip of what was put"
+    error_message = "records are not delivered unchanged as gzip"
   }
 }
 
@@ -90,7 +90,7 @@ run "buffers_as_it_was_told" {
       for s in aws_kinesis_firehose_delivery_stream.this :
       s.extended_s3_configuration[0].buffering_interval == 300 && s.extended_s3_configuration[0].buffering_size == 5
     ])
-    error_message = "the buffers are others"
+    error_message = "the buffers differ"
   }
 }
 
@@ -110,7 +110,7 @@ run "encrypts_streams_objects_and_logs" {
 
   assert {
     condition     = alltrue([for g in aws_cloudwatch_log_group.this : g.kms_key_id == var.kms_key_arn && g.retention_in_days == 30])
-    error_message = "a log group is not encrypted, or kept for ever"
+    error_message = "a log group is not encrypted, or is retained forever"
   }
 }
 
@@ -141,7 +141,7 @@ run "acts_for_this_account_only" {
       services  = ["firehose.amazonaws.com"]
       condition = [["StringEquals", "aws:SourceAccount", "111122223333"]]
     }]
-    error_message = "the trust policy is not what it should be"
+    error_message = "the trust policy differs"
   }
 }
 
@@ -155,7 +155,7 @@ run "writes_its_own_folders_and_nothing_else" {
       "arn:aws:s3:::b/raw/events/*", "arn:aws:s3:::b/recommendations/*", "arn:aws:s3:::b/quarantine/*",
       "arn:aws:s3:::b/errors/events/*", "arn:aws:s3:::b/errors/recommendations/*", "arn:aws:s3:::b/errors/quarantine/*",
     ])
-    error_message = "it writes elsewhere, or cannot write where it must"
+    error_message = "it writes elsewhere, or lacks a write permission"
   }
 
   assert {
@@ -178,7 +178,7 @@ run "uses_the_key_for_objects_of_the_bucket_only" {
         "kms:ViaService s3.eu-central-1.amazonaws.com",
         "kms:EncryptionContext:aws:s3:arn arn:aws:s3:::b",
     ])]
-    error_message = "the key can be used for something else"
+    error_message = "the key can be used for another purpose"
   }
 }
 

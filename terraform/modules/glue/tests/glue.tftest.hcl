@@ -84,7 +84,7 @@ run "measures_and_logs_what_it_does" {
 
   assert {
     condition     = alltrue([for g in aws_cloudwatch_log_group.this : g.kms_key_id == var.kms_key_arn && g.retention_in_days == 30])
-    error_message = "a log is not encrypted, or kept for ever"
+    error_message = "a log is not encrypted, or is retained forever"
   }
 }
 
@@ -93,7 +93,7 @@ run "tries_nothing_again_by_itself" {
 
   assert {
     condition     = aws_glue_job.this.max_retries == 0 && !aws_glue_job.this.job_run_queuing_enabled
-    error_message = "Glue would start runs that no workflow knows"
+    error_message = "Glue would start runs unknown to the workflow"
   }
 }
 
@@ -152,7 +152,7 @@ run "acts_for_this_account_only" {
       services  = ["glue.amazonaws.com"]
       condition = ["StringEquals aws:SourceAccount 111122223333"]
     }]
-    error_message = "the trust policy is not what it should be"
+    error_message = "the trust policy differs"
   }
 }
 
@@ -166,7 +166,7 @@ run "reads_its_input_and_writes_embeddings_only" {
       "arn:aws:s3:::b/raw/*", "arn:aws:s3:::b/code/*",
       "arn:aws:s3:::b/embeddings/*", "arn:aws:s3:::b/embeddings_$folder$",
     ])
-    error_message = "it reads something else"
+    error_message = "it reads other objects"
   }
 
   assert {
@@ -174,7 +174,7 @@ run "reads_its_input_and_writes_embeddings_only" {
       for s in data.aws_iam_policy_document.this.statement : tolist(s.resources)
       if contains(s.actions, "s3:PutObject") || contains(s.actions, "s3:DeleteObject")
     ])) == toset(["arn:aws:s3:::b/embeddings/*", "arn:aws:s3:::b/embeddings_$folder$"])
-    error_message = "it writes something else"
+    error_message = "it writes other objects"
   }
 }
 
@@ -186,7 +186,7 @@ run "lists_neither_recommendations_nor_quarantine" {
       for s in data.aws_iam_policy_document.this.statement : [for c in s.condition : "${c.variable} ${join(",", sort(c.values))}"]
       if contains(s.actions, "s3:ListBucket")
     ] == [["s3:prefix code,code/*,embeddings,embeddings/*,raw,raw/*"]]
-    error_message = "it lists something else"
+    error_message = "it lists other prefixes"
   }
 }
 
@@ -220,7 +220,7 @@ run "allows_single_actions_on_named_resources" {
 run "has_tables_with_the_columns_of_the_statements_for_athena" {
   command = plan
 
-  # Each column of docs/athena/*.sql as "name type comment", in its order.
+  # Each column of docs/athena/*.sql as "name type comment", in order.
   assert {
     condition = {
       for name, t in aws_glue_catalog_table.this : name => [
@@ -237,7 +237,7 @@ run "has_tables_with_the_columns_of_the_statements_for_athena" {
 
   assert {
     condition     = alltrue([for t in aws_glue_catalog_table.this : length(t.storage_descriptor[0].columns) >= 9])
-    error_message = "a table has too few columns: the statements were not understood"
+    error_message = "a table has too few columns: the statements were not parsed"
   }
 }
 
@@ -285,7 +285,7 @@ run "has_tables_with_the_partitions_and_formats_of_the_statements" {
         for p in regexall("(?m)^  `(\\w+)` (\\S+?),?$", split("PARTITIONED BY", file("../../../docs/athena/${name}.sql"))[1]) : "${p[0]} ${p[1]}"
       ]
     }
-    error_message = "a table is partitioned otherwise than its statement"
+    error_message = "a table has other partitions than its statement"
   }
 
   assert {
@@ -294,7 +294,7 @@ run "has_tables_with_the_partitions_and_formats_of_the_statements" {
   }
 }
 
-run "makes_no_tables_where_nobody_wants_them" {
+run "makes_no_tables_without_a_catalog" {
   command = plan
 
   variables {

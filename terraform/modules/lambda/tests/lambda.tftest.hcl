@@ -100,7 +100,7 @@ run "sets_what_the_configuration_reads" {
     error_message = "the settings are not those of internal/config"
   }
 
-  # internal/config reads them.
+  # Read by internal/config.
   assert {
     condition = length(setsubtract(
       keys(aws_lambda_function.this.environment[0].variables),
@@ -109,7 +109,7 @@ run "sets_what_the_configuration_reads" {
         regexall("env:\"(RECFLOW_[A-Z_]+)\"", file("../../../internal/config/${path}"))
       ]),
     )) == 0
-    error_message = "a setting is one that nobody reads"
+    error_message = "a setting is not read by internal/config"
   }
 }
 
@@ -127,7 +127,7 @@ run "bounds_its_concurrency_and_its_time" {
       aws_lambda_function.this.reserved_concurrent_executions == 6
       && aws_lambda_function.this.timeout == 60 && aws_lambda_function.this.memory_size == 1024
     )
-    error_message = "a bound is another"
+    error_message = "a limit differs"
   }
 }
 
@@ -140,12 +140,12 @@ run "logs_json_to_its_own_encrypted_group" {
       && aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/recflow-stream"
       && output.log_group_name == "/aws/lambda/recflow-stream"
     )
-    error_message = "the log is elsewhere, or not JSON"
+    error_message = "the log group differs, or the format is not JSON"
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn && aws_cloudwatch_log_group.this.retention_in_days == 30
-    error_message = "the log is not encrypted, or kept for ever"
+    error_message = "the log is not encrypted, or is retained forever"
   }
 
   assert {
@@ -165,7 +165,7 @@ run "sets_the_mapping_as_a_whole" {
       && aws_lambda_event_source_mapping.this.parallelization_factor == 2
       && aws_lambda_event_source_mapping.this.starting_position == "TRIM_HORIZON"
     )
-    error_message = "the stream is read in another way"
+    error_message = "the mapping reads the stream with other settings"
   }
 
   assert {
@@ -176,17 +176,17 @@ run "sets_the_mapping_as_a_whole" {
       && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 21600
       && aws_lambda_event_source_mapping.this.destination_config[0].on_failure[0].destination_arn == "arn:aws:s3:::b"
     )
-    error_message = "a poison record can hold up its shard, or be lost"
+    error_message = "a poison record can block its shard, or be lost"
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.metrics_config[0].metrics == toset(["EventCount"])
-    error_message = "nobody would be told of a batch in the bucket"
+    error_message = "discarded batches would raise no alarm"
   }
 
   assert {
     condition     = output.failure_prefix == "aws/lambda/u-u-i-d/" && output.mapping_uuid == "u-u-i-d"
-    error_message = "the batches are said to be elsewhere"
+    error_message = "the output for discarded batches differs"
   }
 }
 
@@ -202,7 +202,7 @@ run "reads_this_stream_and_no_other" {
         "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards",
       ])
     }
-    error_message = "it may do something else on Kinesis"
+    error_message = "it has other permissions on Kinesis"
   }
 }
 
@@ -218,7 +218,7 @@ run "puts_to_its_three_streams_and_two_folders_only" {
       "s3:PutObject"            = toset(["arn:aws:s3:::b/quarantine-payloads/*", "arn:aws:s3:::b/aws/lambda/*"])
       "s3:ListBucket"           = toset(["arn:aws:s3:::b"])
     }
-    error_message = "it writes elsewhere, or cannot write where it must"
+    error_message = "it writes elsewhere, or lacks a write permission"
   }
 
   # stream.PayloadPrefix
@@ -235,7 +235,7 @@ run "signs_in_to_the_database_as_its_own_user" {
     condition = [
       for s in data.aws_iam_policy_document.this.statement : join(" ", s.resources) if contains(s.actions, "rds-db:connect")
     ] == [var.database.resource_arn]
-    error_message = "it may sign in as somebody else, or not at all"
+    error_message = "it may connect as another user, or cannot connect"
   }
 }
 
@@ -248,12 +248,12 @@ run "needs_no_permission_where_the_database_asks_for_no_token" {
 
   assert {
     condition     = length([for s in data.aws_iam_policy_document.this.statement : s if contains(s.actions, "rds-db:connect")]) == 0
-    error_message = "it may sign in to something"
+    error_message = "it may connect with IAM"
   }
 
   assert {
     condition     = aws_lambda_function.this.environment[0].variables["RECFLOW_DATABASE_AUTH"] == "password"
-    error_message = "the function would ask for a token"
+    error_message = "the function would request a token"
   }
 }
 
@@ -285,7 +285,7 @@ run "keeps_network_interfaces_from_the_code" {
         actions   = sort(local.eni)
         condition = ["ArnEquals lambda:SourceFunctionArn arn:aws:lambda:eu-central-1:111122223333:function:recflow-stream"]
     }]
-    error_message = "the code may change the network"
+    error_message = "the function's code may change the network"
   }
 }
 
@@ -300,7 +300,7 @@ run "uses_the_key_through_named_services_only" {
       "kms:ViaService kinesis.eu-central-1.amazonaws.com,s3.eu-central-1.amazonaws.com",
       "kms:EncryptionContext:aws:lambda:FunctionArn arn:aws:lambda:eu-central-1:111122223333:function:recflow-stream",
     ])
-    error_message = "the key can be used for something else"
+    error_message = "the key can be used for another purpose"
   }
 }
 

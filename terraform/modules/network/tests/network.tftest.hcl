@@ -33,7 +33,7 @@ mock_provider "aws" {
   }
 }
 
-# The id of a group says which it is, so that rules can be told apart.
+# The ID of a group has its name, so that rules can be distinguished.
 override_resource {
   target          = aws_security_group.this["lambda"]
   override_during = plan
@@ -92,11 +92,11 @@ run "a_new_vpc_spans_its_zones_with_private_and_public_subnets" {
   }
   assert {
     condition     = aws_subnet.private[*].availability_zone == ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
-    error_message = "there is one private subnet a zone"
+    error_message = "there is one private subnet per zone"
   }
   assert {
     condition     = !anytrue(concat(aws_subnet.private[*].map_public_ip_on_launch, aws_subnet.public[*].map_public_ip_on_launch))
-    error_message = "nothing gets a public address by itself"
+    error_message = "no public address is assigned automatically"
   }
   assert {
     condition     = length(aws_default_security_group.closed) == 1 && length(aws_flow_log.this) == 1
@@ -104,7 +104,7 @@ run "a_new_vpc_spans_its_zones_with_private_and_public_subnets" {
   }
   assert {
     condition     = output.vpc_id == "vpc-1" && length(output.private_subnet_ids) == 3 && length(output.public_subnet_ids) == 3
-    error_message = "what was made is given out"
+    error_message = "created resources are output"
   }
 }
 
@@ -116,11 +116,11 @@ run "only_our_processes_reach_postgres_and_by_group" {
       for rule in aws_vpc_security_group_ingress_rule.database :
       rule.security_group_id == "database" && rule.from_port == 5432 && rule.to_port == 5432 && rule.cidr_ipv4 == null
     ])
-    error_message = "the database takes 5432 only, and from groups"
+    error_message = "the database accepts 5432 only, and from groups"
   }
   assert {
     condition     = toset([for rule in aws_vpc_security_group_ingress_rule.database : rule.referenced_security_group_id]) == toset(["admin", "api", "lambda", "worker"])
-    error_message = "the database takes connections of lambda, worker, api and admin"
+    error_message = "the database accepts connections from lambda, worker, api and admin"
   }
   assert {
     condition = !contains(concat(
@@ -152,7 +152,7 @@ run "no_rule_lets_anybody_in_from_a_range" {
       aws_vpc_security_group_egress_rule.load_balancer.referenced_security_group_id == "api" &&
       aws_vpc_security_group_egress_rule.load_balancer.from_port == 14570
     )
-    error_message = "the API takes requests of the load balancer, which talks to nothing else"
+    error_message = "the API accepts requests from the load balancer, which connects to nothing else"
   }
 }
 
@@ -163,11 +163,11 @@ run "aws_is_reached_through_endpoints_that_take_443_from_our_processes" {
     condition = toset([for endpoint in aws_vpc_endpoint.interface : trimprefix(endpoint.service_name, "com.amazonaws.eu-central-1.")]) == toset([
       "ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kinesis-streams", "kms", "logs", "monitoring", "secretsmanager", "sns", "sts",
     ])
-    error_message = "there is an endpoint of each service in use"
+    error_message = "there is an endpoint for each service in use"
   }
   assert {
     condition     = alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.private_dns_enabled && endpoint.security_group_ids == toset(["endpoints"])])
-    error_message = "endpoints take the services' names, and have the group endpoints"
+    error_message = "endpoints use the services' names, and have the group endpoints"
   }
   assert {
     condition     = aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway" && aws_vpc_endpoint.s3[0].route_table_ids == toset(["rtb-1"])
@@ -175,15 +175,15 @@ run "aws_is_reached_through_endpoints_that_take_443_from_our_processes" {
   }
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.endpoints : rule.security_group_id == "endpoints" && rule.from_port == 443 && rule.to_port == 443])
-    error_message = "endpoints take 443"
+    error_message = "endpoints accept 443"
   }
   assert {
     condition     = toset([for rule in aws_vpc_security_group_ingress_rule.endpoints : rule.referenced_security_group_id]) == toset(["admin", "api", "lambda", "worker"])
-    error_message = "endpoints take connections of our processes"
+    error_message = "endpoints accept connections from our processes"
   }
   assert {
     condition     = length(aws_vpc_security_group_egress_rule.aws) == 0
-    error_message = "with endpoints nobody needs a range for AWS"
+    error_message = "with endpoints AWS needs no address range"
   }
 }
 
@@ -198,11 +198,11 @@ run "with_nat_only_worker_and_api_leave_and_only_to_temporal" {
   }
   assert {
     condition     = toset([for rule in aws_vpc_security_group_egress_rule.temporal : rule.security_group_id]) == toset(["api", "worker"])
-    error_message = "worker and API talk to Temporal"
+    error_message = "worker and API can connect to Temporal"
   }
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.temporal : rule.cidr_ipv4 == "0.0.0.0/0" && rule.from_port == 7233 && rule.to_port == 7233])
-    error_message = "Temporal is anywhere, at one port"
+    error_message = "Temporal may be anywhere, at one port"
   }
 }
 
@@ -257,15 +257,15 @@ run "without_endpoints_aws_is_reached_through_nat" {
 
   assert {
     condition     = length(aws_vpc_endpoint.interface) == 0 && length(aws_vpc_endpoint.s3) == 1
-    error_message = "S3's endpoint costs nothing and stays"
+    error_message = "S3's endpoint is free and stays"
   }
   assert {
     condition     = toset([for rule in aws_vpc_security_group_egress_rule.aws : rule.security_group_id]) == toset(["admin", "api", "lambda", "worker"])
-    error_message = "our processes may leave"
+    error_message = "our processes have egress"
   }
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.aws : rule.cidr_ipv4 == "0.0.0.0/0" && rule.from_port == 443 && rule.to_port == 443])
-    error_message = "they leave to 443 only"
+    error_message = "egress is limited to port 443"
   }
 }
 
@@ -287,11 +287,11 @@ run "a_vpc_of_your_own_is_used_as_it_is" {
       length(aws_vpc.this) + length(aws_subnet.private) + length(aws_subnet.public) + length(aws_internet_gateway.this) +
       length(aws_flow_log.this) + length(aws_default_security_group.closed) + length(aws_vpc_endpoint.s3) == 0
     )
-    error_message = "nothing but security groups is made"
+    error_message = "only security groups are created"
   }
   assert {
     condition     = alltrue([for group in aws_security_group.this : group.vpc_id == "vpc-yours"])
-    error_message = "groups are made in the given VPC"
+    error_message = "groups are created in the given VPC"
   }
   assert {
     condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.aws : rule.cidr_ipv4 == "172.20.0.0/16"])
@@ -299,7 +299,7 @@ run "a_vpc_of_your_own_is_used_as_it_is" {
   }
   assert {
     condition     = output.vpc_id == "vpc-yours" && output.private_subnet_ids == tolist(["subnet-a", "subnet-b"])
-    error_message = "what was given is given out"
+    error_message = "the given values are output"
   }
 }
 
@@ -317,7 +317,7 @@ run "a_vpc_of_your_own_can_get_endpoints" {
 
   assert {
     condition     = aws_vpc_endpoint.s3[0].route_table_ids == toset(["rtb-a"]) && length(aws_vpc_endpoint.interface) == 11
-    error_message = "endpoints are made in it"
+    error_message = "endpoints are created in it"
   }
 }
 
@@ -334,7 +334,7 @@ run "the_flow_logs_role_writes_to_its_log_group_only" {
   }
   assert {
     condition     = contains([for condition in data.aws_iam_policy_document.flow_trust[0].statement[0].condition : condition.variable], "aws:SourceAccount")
-    error_message = "only this account's flow logs take the role"
+    error_message = "only this account's flow logs may assume the role"
   }
 }
 

@@ -74,19 +74,19 @@ run "every_alarm_tells_the_topic_and_says_what_no_data_means" {
       for alarm in aws_cloudwatch_metric_alarm.this :
       alarm.alarm_actions == toset([output.topic_arn]) && alarm.ok_actions == toset([output.topic_arn])
     ])
-    error_message = "alarms go to the topic, and their end too"
+    error_message = "alarms notify the topic, also when they end"
   }
   assert {
     condition     = toset([for key, alarm in aws_cloudwatch_metric_alarm.this : key if alarm.treat_missing_data == "breaching"]) == toset(["no-promotion"])
-    error_message = "only a silent worker is an alarm by itself"
+    error_message = "only missing data of the worker raises an alarm"
   }
   assert {
     condition     = toset([for key, alarm in aws_cloudwatch_metric_alarm.this : key if alarm.treat_missing_data == "ignore"]) == toset(["database-storage", "database-connections", "database-cpu"])
-    error_message = "the database's alarms keep their state while it says nothing"
+    error_message = "the database's alarms keep their state while data is missing"
   }
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : contains(["breaching", "ignore", "notBreaching"], alarm.treat_missing_data)])
-    error_message = "the others are quiet when there is nothing to measure"
+    error_message = "the other alarms treat missing data as not breaching"
   }
 }
 
@@ -98,7 +98,7 @@ run "an_alarm_is_one_expression_over_ten_metrics_at_most" {
       for alarm in aws_cloudwatch_metric_alarm.this :
       length([for q in alarm.metric_query : q if q.return_data]) == 1 && length(alarm.metric_query) <= 11
     ])
-    error_message = "CloudWatch takes no more"
+    error_message = "CloudWatch accepts no more"
   }
   assert {
     condition = alltrue(flatten([
@@ -129,7 +129,7 @@ run "the_stream_is_watched_from_kinesis_to_s3" {
     condition = toset([for q in aws_cloudwatch_metric_alarm.this["failure-destination"].metric_query : "${one(q.metric[*].metric_name)} ${one(q.metric[*].dimensions)["EventSourceMappingUUID"]}" if !q.return_data]) == toset([
       "DroppedEventCount 11111111-2222-3333-4444-555555555555", "OnFailureDestinationDeliveredEventCount 11111111-2222-3333-4444-555555555555",
     ])
-    error_message = "the mapping counts what it gave up"
+    error_message = "the mapping counts discarded batches"
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["firehose-freshness"].threshold == 3600
@@ -147,7 +147,7 @@ run "the_stream_is_watched_from_kinesis_to_s3" {
   }
   assert {
     condition     = one([for q in aws_cloudwatch_metric_alarm.this["lambda-duration"].metric_query : q.expression if q.return_data]) == "100 * duration / 120000"
-    error_message = "a batch's time is compared with the timeout"
+    error_message = "a batch's duration is compared with the timeout"
   }
   assert {
     condition = toset([for q in aws_cloudwatch_metric_alarm.this["popular-share"].metric_query : "${one(q.metric[*].namespace)} ${one(q.metric[*].metric_name)} ${one(q.metric[*].dimensions)["Function"]}" if !q.return_data]) == toset([
@@ -171,11 +171,11 @@ run "the_batch_side_is_watched_by_its_events_and_the_age_of_the_live_version" {
       detail-type = ["Glue Job State Change"]
       detail      = { jobName = ["recflow-train"], state = ["FAILED", "ERROR", "TIMEOUT"] }
     }
-    error_message = "a run that fails or runs out of time is told, one that was stopped is not"
+    error_message = "a failed or timed-out run notifies the topic, a stopped one does not"
   }
   assert {
     condition     = aws_cloudwatch_event_target.glue.arn == output.topic_arn && !contains(values(aws_cloudwatch_event_target.glue.input_transformer[0].input_paths), "$.detail.message")
-    error_message = "the topic hears of it, without what the run printed"
+    error_message = "the topic gets a message without the run's output"
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["no-promotion"].threshold == 3
@@ -207,7 +207,7 @@ run "the_database_is_watched" {
   }
   assert {
     condition     = one(flatten([for q in aws_cloudwatch_metric_alarm.this["database-cpu"].metric_query : [for m in q.metric : m.dimensions["DBInstanceIdentifier"]]])) == "recflow"
-    error_message = "the alarm is about this instance"
+    error_message = "the alarm is for this instance"
   }
 }
 
@@ -222,7 +222,7 @@ run "a_database_that_is_watched_elsewhere_has_no_alarms" {
   }
   assert {
     condition     = !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "AWS/RDS")
-    error_message = "the dashboard leaves it out"
+    error_message = "the dashboard excludes it"
   }
 }
 
@@ -236,7 +236,7 @@ run "the_dashboard_shows_stream_batch_and_database" {
         "recflow-worker", "recflow-api", "app/recflow-api/1", "live_version_age_seconds", "ListsPopular", "recflow-glue-failures", "AWS/RDS",
       ] : strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "\"${name}\"")
     ])
-    error_message = "every part is on it"
+    error_message = "the dashboard has every part"
   }
   assert {
     condition = alltrue([
@@ -246,7 +246,7 @@ run "the_dashboard_shows_stream_batch_and_database" {
   }
   assert {
     condition     = output.dashboard_url == "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/recflow"
-    error_message = "its address can be opened"
+    error_message = "its URL is valid"
   }
 }
 
@@ -268,14 +268,14 @@ run "only_our_alarms_and_our_rule_publish_and_only_by_tls" {
       for s in data.aws_iam_policy_document.topic.statement :
       one(s.condition[*].variable) == "aws:SourceArn" && alltrue([for arn in one(s.condition[*].values) : strcontains(arn, ":123456789012:")]) if s.effect != "Deny"
     ])
-    error_message = "only this account's alarms and rule"
+    error_message = "only this account's alarms and rule may publish"
   }
   assert {
     condition = anytrue([
       for s in data.aws_iam_policy_document.topic.statement :
       s.effect == "Deny" && one(s.condition[*].variable) == "aws:SecureTransport" && one(one(s.condition[*].values)) == "false"
     ])
-    error_message = "without TLS nobody publishes"
+    error_message = "publishing requires TLS"
   }
   assert {
     condition     = alltrue([for s in data.aws_iam_policy_document.topic.statement : s.actions == toset(["sns:Publish"]) && s.resources == toset([output.topic_arn])])

@@ -93,7 +93,7 @@ run "containers_have_no_root_no_capabilities_and_a_file_system_they_cannot_write
       !jsondecode(definition)[0].privileged &&
       jsondecode(definition)[0].linuxParameters.capabilities.drop == ["ALL"]
     ])
-    error_message = "every container is held to what it needs"
+    error_message = "every container has only the permissions it needs"
   }
   assert {
     condition = (
@@ -101,14 +101,14 @@ run "containers_have_no_root_no_capabilities_and_a_file_system_they_cannot_write
       toset([for volume in aws_ecs_task_definition.worker.volume : volume.name]) == toset(["tmp"]) &&
       aws_ecs_task_definition.worker.ephemeral_storage[0].size_in_gib == 30
     )
-    error_message = "the worker has room for its downloads in /tmp, and nowhere else"
+    error_message = "the worker can write downloads to /tmp, and nowhere else"
   }
   assert {
     condition = alltrue([
       for task in [aws_ecs_task_definition.worker, aws_ecs_task_definition.api, aws_ecs_task_definition.migrate] :
       task.runtime_platform[0].cpu_architecture == "ARM64" && task.network_mode == "awsvpc"
     ])
-    error_message = "tasks run on ARM, with addresses of their own"
+    error_message = "tasks run on ARM, with their own addresses"
   }
 }
 
@@ -143,7 +143,7 @@ run "the_worker_reads_its_settings_from_the_environment" {
       RECFLOW_WORKER_HEALTH_ADDRESS = "127.0.0.1:14580"
       TEMPORAL_TLS                  = "false"
     })
-    error_message = "the worker gets what internal/config reads; what the module sets goes before what is added"
+    error_message = "the worker gets the settings of internal/config; the module's settings take precedence"
   }
   assert {
     condition = length(setsubtract(
@@ -199,7 +199,7 @@ run "migrations_are_a_task_of_their_own_with_the_owners_password_by_reference" {
   }
   assert {
     condition     = contains([for e in jsondecode(aws_ecs_task_definition.migrate.container_definitions)[0].environment : e.value], "postgres://recflow_owner@db:5432/recflow?sslmode=verify-full&sslrootcert=/etc/recflow/rds-ca.pem")
-    error_message = "it signs in as the owner"
+    error_message = "it connects as the owner"
   }
 }
 
@@ -284,7 +284,7 @@ run "a_database_without_iam_is_signed_in_to_by_password" {
   }
   assert {
     condition     = !contains(flatten([for s in concat(data.aws_iam_policy_document.worker.statement, data.aws_iam_policy_document.api.statement) : tolist(s.actions)]), "rds-db:connect")
-    error_message = "nobody may sign in with IAM"
+    error_message = "no role may authenticate with IAM"
   }
 }
 
@@ -301,7 +301,7 @@ run "the_worker_may_what_its_code_calls" {
       PublishOutcomes                              = "sns:Publish"
       EncryptOutcomes                              = "kms:GenerateDataKey"
     })
-    error_message = "the worker has these actions and no other"
+    error_message = "the worker has these actions and no others"
   }
   assert {
     condition = tomap({ for s in data.aws_iam_policy_document.worker.statement : s.sid => join(" ", sort(s.resources)) }) == tomap({
@@ -313,7 +313,7 @@ run "the_worker_may_what_its_code_calls" {
       PublishOutcomes                              = "arn:aws:sns:eu-central-1:123456789012:recflow-alarms"
       EncryptOutcomes                              = "arn:aws:kms:eu-central-1:123456789012:key/1"
     })
-    error_message = "the worker has these resources and no other"
+    error_message = "the worker has these resources and no others"
   }
 }
 
@@ -328,7 +328,7 @@ run "without_a_topic_the_worker_publishes_nothing" {
   }
   assert {
     condition     = contains(jsondecode(aws_ecs_task_definition.worker.container_definitions)[0].environment, { name = "RECFLOW_OUTCOMES_TOPIC", value = "" })
-    error_message = "the worker does not try"
+    error_message = "the worker does not publish"
   }
 }
 
@@ -344,13 +344,13 @@ run "the_api_may_put_events_read_quarantined_records_and_sign_in" {
       "s3:GetObject"        = "arn:aws:s3:::recflow-bucket/quarantine-payloads/* arn:aws:s3:::recflow-bucket/quarantine/*"
       "s3:ListBucket"       = "arn:aws:s3:::recflow-bucket"
     })
-    error_message = "it reads quarantined records and nothing else of the bucket, and no Glue: the API asks Temporal"
+    error_message = "it reads only quarantined records of the bucket, and has no Glue permissions: the API queries Temporal"
   }
   assert {
     condition = [for s in data.aws_iam_policy_document.api.statement : [for c in s.condition : [c.test, c.variable, join(" ", c.values)]] if s.sid == "ListQuarantinedRecords"] == [
       [["StringLike", "s3:prefix", "quarantine/dt=*"]],
     ]
-    error_message = "it lists quarantined records alone"
+    error_message = "it lists quarantined records only"
   }
 }
 
@@ -363,15 +363,15 @@ run "no_action_and_no_resource_is_a_wildcard_where_aws_has_a_level" {
       alltrue([for action in s.actions : !strcontains(action, "*") && action != "iam:PassRole"]) &&
       (startswith(s.sid, "NoResourceLevel") || !contains(s.resources, "*"))
     ])
-    error_message = "actions and resources are listed one by one, and nobody passes a role"
+    error_message = "actions and resources are listed one by one, and no role may pass a role"
   }
   assert {
     condition     = [for s in data.aws_iam_policy_document.execution.statement : join(" ", s.actions) if startswith(s.sid, "NoResourceLevel")] == ["ecr:GetAuthorizationToken"]
-    error_message = "signing in to ECR is all that has no resource"
+    error_message = "only signing in to ECR has no resource"
   }
   assert {
     condition     = contains([for c in data.aws_iam_policy_document.trust.statement[0].condition : c.variable], "aws:SourceAccount")
-    error_message = "only this account's tasks take the roles"
+    error_message = "only this account's tasks may assume the roles"
   }
 }
 
@@ -439,7 +439,7 @@ run "a_deploy_keeps_serving_lets_tasks_drain_and_is_taken_back_when_it_fails" {
       service.deployment_circuit_breaker[0].enable && service.deployment_circuit_breaker[0].rollback &&
       !service.network_configuration[0].assign_public_ip
     ])
-    error_message = "new tasks are up before old ones go, without public addresses"
+    error_message = "new tasks start before old ones stop, without public addresses"
   }
   assert {
     condition = (
@@ -450,11 +450,11 @@ run "a_deploy_keeps_serving_lets_tasks_drain_and_is_taken_back_when_it_fails" {
   }
   assert {
     condition     = aws_ecs_service.api.availability_zone_rebalancing == "ENABLED" && aws_ecs_service.worker.availability_zone_rebalancing == "DISABLED"
-    error_message = "the API goes back to a zone that was away, workers are not moved"
+    error_message = "API tasks are rebalanced after a zone outage, workers are not"
   }
   assert {
     condition     = aws_lb_target_group.api.deregistration_delay == "75" && aws_lb.api.idle_timeout == 90
-    error_message = "an answer that takes a minute is waited for"
+    error_message = "a response that takes a minute does not time out"
   }
   assert {
     condition = (
@@ -462,7 +462,7 @@ run "a_deploy_keeps_serving_lets_tasks_drain_and_is_taken_back_when_it_fails" {
       jsondecode(aws_ecs_task_definition.api.container_definitions)[0].healthCheck.command == ["CMD", "/recflow-api", "health"] &&
       aws_lb_target_group.api.health_check[0].path == "/healthz"
     )
-    error_message = "processes are asked whether they are well"
+    error_message = "containers have health checks"
   }
 }
 
@@ -488,7 +488,7 @@ run "the_api_is_reached_by_tls_from_the_given_ranges_only" {
       aws_lb_listener.https.ssl_policy == "ELBSecurityPolicy-TLS13-1-2-2021-06" &&
       aws_lb_listener.https.certificate_arn == var.certificate_arn
     )
-    error_message = "TLS 1.2 or newer, and nothing without"
+    error_message = "TLS 1.2 or newer, and no listener without TLS"
   }
   assert {
     condition = toset([for rule in aws_vpc_security_group_ingress_rule.callers : "${rule.security_group_id} ${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"]) == toset([
@@ -498,11 +498,11 @@ run "the_api_is_reached_by_tls_from_the_given_ranges_only" {
   }
   assert {
     condition     = aws_lb.api.drop_invalid_header_fields && aws_lb.api.enable_deletion_protection
-    error_message = "broken headers are dropped, and the load balancer is not deleted by accident"
+    error_message = "invalid headers are dropped, and the load balancer is protected against deletion"
   }
   assert {
     condition     = aws_lb.api.internal && aws_lb.api.subnets == toset(["subnet-a", "subnet-b"])
-    error_message = "without being asked it is inside the VPC"
+    error_message = "by default it is inside the VPC"
   }
 }
 
@@ -516,11 +516,11 @@ run "a_public_load_balancer_is_in_the_public_subnets" {
 
   assert {
     condition     = !aws_lb.api.internal && aws_lb.api.subnets == toset(["subnet-c", "subnet-d"])
-    error_message = "it is where the internet gets to"
+    error_message = "it is internet-facing"
   }
   assert {
     condition     = output.api_url == "https://recflow.example.com"
-    error_message = "the address is the certificate's"
+    error_message = "the address is that of the certificate"
   }
 }
 
@@ -538,18 +538,18 @@ run "services_scale_between_their_bounds" {
       aws_appautoscaling_target.this["api"].min_capacity == 3 && aws_appautoscaling_target.this["api"].max_capacity == 9 &&
       aws_ecs_service.worker.desired_count == 2 && aws_ecs_service.api.desired_count == 3
     )
-    error_message = "they begin at the lower bound"
+    error_message = "they start at the minimum"
   }
   assert {
     condition = (
       aws_appautoscaling_policy.requests.target_tracking_scaling_policy_configuration[0].target_value == 1000 &&
       aws_appautoscaling_policy.requests.target_tracking_scaling_policy_configuration[0].predefined_metric_specification[0].resource_label == "app/recflow-api/1/targetgroup/recflow-api/2"
     )
-    error_message = "the API follows its requests"
+    error_message = "the API scales with requests"
   }
   assert {
     condition     = toset(keys(aws_appautoscaling_policy.cpu)) == toset(["worker", "api"])
-    error_message = "both follow their CPU"
+    error_message = "both scale with CPU"
   }
 }
 
@@ -563,7 +563,7 @@ run "nothing_runs_before_the_images_are_there" {
       aws_ecs_service.worker.desired_count == 0 && aws_ecs_service.api.desired_count == 0 &&
       alltrue([for target in aws_appautoscaling_target.this : target.min_capacity == 0 && target.max_capacity == 0])
     )
-    error_message = "no task is wanted"
+    error_message = "the desired count is 0"
   }
 }
 

@@ -93,12 +93,12 @@ run "refuses_requests_without_tls" {
       && anytrue([for p in s.principals : p.type == "*" && p.identifiers == toset(["*"])])
       && [for c in s.condition : "${c.test} ${c.variable} ${join(",", c.values)}"] == ["Bool aws:SecureTransport false"]
     ])
-    error_message = "no statement denies what comes without TLS"
+    error_message = "no statement denies requests without TLS"
   }
 
   assert {
     condition     = alltrue([for s in data.aws_iam_policy_document.bucket.statement : s.effect == "Deny"])
-    error_message = "the bucket's policy allows something: roles do that"
+    error_message = "the bucket's policy allows something: only roles may do that"
   }
 }
 
@@ -117,7 +117,7 @@ run "encrypts_everything_with_a_key_that_is_rotated" {
 
   assert {
     condition     = aws_kms_key.this.enable_key_rotation && aws_kms_key.this.deletion_window_in_days == 30
-    error_message = "the key is not rotated, or is gone too soon"
+    error_message = "the key is not rotated, or is deleted too soon"
   }
 }
 
@@ -159,7 +159,7 @@ run "can_bring_back_what_was_replaced_or_deleted" {
 
   assert {
     condition     = aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
-    error_message = "no versions are kept"
+    error_message = "versions are not kept"
   }
 
   assert {
@@ -203,7 +203,7 @@ run "forgets_lists_and_what_could_not_be_used_and_nothing_else" {
       "quarantine/"          = 7
       "recommendations/"     = 11
     }
-    error_message = "other folders expire than should, or after other times"
+    error_message = "the expiration of folders differs"
   }
 }
 
@@ -215,7 +215,7 @@ run "uploads_the_code_again_when_it_changes" {
       "code/glue_job.py"      = filesha256("tests/code.py")
       "code/recflow-glue.zip" = filesha256("tests/code.zip")
     }
-    error_message = "a change of the code would not be seen"
+    error_message = "a change of the code would not be detected"
   }
 
   assert {

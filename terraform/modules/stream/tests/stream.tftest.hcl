@@ -21,7 +21,7 @@ run "scales_by_itself_unless_told_otherwise" {
 
   assert {
     condition     = aws_kinesis_stream.this.shard_count == null
-    error_message = "a stream on demand has no number of shards"
+    error_message = "an on-demand stream has no number of shards"
   }
 }
 
@@ -35,7 +35,7 @@ run "has_the_shards_that_were_asked_for" {
 
   assert {
     condition     = aws_kinesis_stream.this.stream_mode_details[0].stream_mode == "PROVISIONED" && aws_kinesis_stream.this.shard_count == 4
-    error_message = "the stream has not 4 shards"
+    error_message = "the stream does not have 4 shards"
   }
 }
 

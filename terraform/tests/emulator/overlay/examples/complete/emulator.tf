@@ -1,4 +1,4 @@
 variable "architecture" {
-  description = "Processor of this machine: the function runs here."
+  description = "Architecture of this machine: the function runs here."
   type        = string
 }

@@ -1,4 +1,4 @@
-# Small, quick and without DNS names of buckets.
+# Small, fast and without DNS names of buckets.
 
 provider "aws" {
   s3_use_path_style       = true

@@ -1,5 +1,4 @@
-# The emulator does not answer which prefix list a rule has, and the provider
-# stumbles over that.
+# The emulator does not return the prefix list of a rule, which the provider requires.
 resource "aws_vpc_security_group_egress_rule" "s3" {
   lifecycle {
     ignore_changes = [prefix_list_id]
