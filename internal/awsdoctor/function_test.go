@@ -115,7 +115,7 @@ func TestJob(t *testing.T) {
 		}
 	}
 	breaks(t, d.job, []step{
-		{"retries", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(60), Command: command, DefaultArguments: files}), "training job", "retries 2 times"},
+		{"retries", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(60), Command: command, DefaultArguments: files}), "training job", "set to 2"},
 		{"never ends", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: command, DefaultArguments: files}), "training job", "no timeout"},
 		{"has no script", remove("code/glue_job.py"), "training script", "does not exist"},
 		{"has no package", remove("code/recflow-glue.zip"), "training package", "does not exist"},

@@ -62,8 +62,8 @@ func TestAlarms(t *testing.T) {
 	}
 	f["0"] = cwtypes.StateValueInsufficientData
 	breaks(t, d.alarms, []step{
-		{"rings", func() error { f[d.Deployment.AlarmNames["iterator-age"]] = cwtypes.StateValueAlarm; return nil }, "alarm iterator-age", "rings"},
-		{"is in ALARM as well", func() error { f["199"] = cwtypes.StateValueAlarm; return nil }, "alarm 199", "rings"},
+		{"in ALARM", func() error { f[d.Deployment.AlarmNames["iterator-age"]] = cwtypes.StateValueAlarm; return nil }, "alarm iterator-age", "in ALARM"},
+		{"is in ALARM as well", func() error { f["199"] = cwtypes.StateValueAlarm; return nil }, "alarm 199", "in ALARM"},
 	})
 	require.Equal(t, "see docs/runbooks/199.md", d.alarms(t.Context())[0].Fix)
 }
