@@ -153,13 +153,13 @@ const historyItems = 50
 // lengths that vary widely because popularity does.
 type generator struct {
 	dimension int
-	catalogue int // items that a history is drawn from
+	catalog   int // items that a history is drawn from
 	topics    [][]float64
 	rng       *rand.Rand
 }
 
-func newGenerator(dimension, catalogue int) *generator {
-	g := &generator{dimension: dimension, catalogue: catalogue, rng: rand.New(rand.NewPCG(1, 2))}
+func newGenerator(dimension, catalog int) *generator {
+	g := &generator{dimension: dimension, catalog: catalog, rng: rand.New(rand.NewPCG(1, 2))}
 	for range 200 {
 		t := make([]float64, dimension)
 		for j := range t {
@@ -213,7 +213,7 @@ func (g *generator) users(first, n int) trainingrun.Batch {
 		b.HasVector[i] = true
 		g.vector(b.Vectors[i*g.dimension:][:g.dimension], 4, 0.5, 1)
 		for range historyItems {
-			b.HistoryItems[i] = append(b.HistoryItems[i], itemID(g.rng.IntN(g.catalogue)))
+			b.HistoryItems[i] = append(b.HistoryItems[i], itemID(g.rng.IntN(g.catalog)))
 			b.HistoryWeights[i] = append(b.HistoryWeights[i], 1)
 		}
 	}
