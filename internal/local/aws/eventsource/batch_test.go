@@ -210,7 +210,7 @@ func TestStatus_tells_age_and_progress_as_JSON(t *testing.T) {
 func TestNew_reports_every_mistake(t *testing.T) {
 	t.Parallel()
 	_, err := New(Options{BatchSize: 10_001, BatchWindow: -1, Parallelization: 11, MaxRetries: -2, StartingPosition: "X"})
-	for _, part := range []string{"client", "stream", "function", "checkpoints", "10001", "window", "factor 11", "retries -2", `"X"`} {
+	for _, part := range []string{"client", "stream", "function", "checkpoint directory", "10001", "window", "factor 11", "retries -2", `"X"`} {
 		require.ErrorContains(t, err, part)
 	}
 }

@@ -137,7 +137,7 @@ func TestClosingDeliversWhatIsBuffered(t *testing.T) {
 	o.Streams[0].BufferEvery = time.Hour
 	s, c := serve(t, o)
 	_, err := firehose.New(o)
-	require.ErrorContains(t, err, "state folder")
+	require.ErrorContains(t, err, "state directory")
 	_, err = c.PutRecordBatch(t.Context(), batch(lines(0, 3)...))
 	require.NoError(t, err)
 	require.Empty(t, b.Objects(""))
@@ -298,7 +298,7 @@ func TestPrefixesFollowTheRules(t *testing.T) {
 		{"!{timestamp:yyyy}", "e/!{timestamp:yyyy}", "", "", "but not"},
 		{"p/!{firehose:error-output-type}/", "e", "", "", "can't contain"},
 		{"!{timestamp:YYYY}", "e", "", "", "YYYY is not supported"},
-		{"!{timestamp:yyyy'x}", "e", "", "", "no end"},
+		{"!{timestamp:yyyy'x}", "e", "", "", "is not closed"},
 		{"!{firehose:random-string}", "e", "", "", "not supported"},
 		{"p!{/", "", "", "", "not the beginning"},
 		{strings.Repeat("p", 600), "", "", "", "at most 512"},

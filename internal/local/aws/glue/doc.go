@@ -41,7 +41,7 @@
 //
 // # Processes and restarts
 //
-// Each run has a folder in the state folder: run.json (the record, replaced
+// Each run has a directory in the state directory: run.json (the record, replaced
 // atomically), output.log, pid, exit and lock. The job runs under a short shell
 // script, in its own session, that writes its exit status and then kills the rest
 // of the group (a JVM, for example). The shell holds the lock until it exits, so an

@@ -140,7 +140,7 @@ func TestNew_refuses_a_state_folder_in_use(t *testing.T) {
 func TestNew_names_every_mistake(t *testing.T) {
 	t.Parallel()
 	_, err := glue.New(glue.Options{Addr: "0.0.0.0:1", Script: "/no/such/job.py", Job: glue.Job{MaxConcurrentRuns: -1}})
-	for _, want := range []string{"state folder", "Python", "no name", "out of range", "loopback", "/no/such/job.py"} {
+	for _, want := range []string{"state directory", "Python", "no name", "out of range", "loopback", "/no/such/job.py"} {
 		require.ErrorContains(t, err, want)
 	}
 }
