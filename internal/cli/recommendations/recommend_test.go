@@ -35,7 +35,7 @@ func TestRecommendCommand(t *testing.T) {
 	})
 	t.Run("it prints exactly the columns of the CSV", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "users.txt")
-		require.NoError(t, os.WriteFile(file, []byte("u00005\n\n  u00006\r\nnobody\n"), 0o600))
+		require.NoError(t, os.WriteFile(file, []byte("u00005\n\n  u00006\r\nstranger\n"), 0o600))
 		r := clitest.Run(t.Context(), "", "recommend", "--users", file, "-k", "100", "-o", "csv")
 		require.Equal(t, 0, r.Code, r.Err)
 		rows, err := csv.NewReader(strings.NewReader(r.Out)).ReadAll()
