@@ -28,7 +28,7 @@ func (h *Handler) decode(in lambdaevents.KinesisEvent) *batch {
 	for _, r := range b.records {
 		decoded, err := safeDecode(r.Record, stream.Decode)
 		if err != nil {
-			h.Log.Error("the decoder panicked, the record is quarantined",
+			h.Log.Error("decoder panicked, record quarantined",
 				append([]any{"sequence_number", r.SequenceNumber, "error", err}, panics.LogAttributes(err)...)...)
 		}
 		for _, d := range decoded {
