@@ -26,7 +26,7 @@ GO_TEST_FLAGS ?= -timeout 20m
 PY_TESTS ?= glue
 # Packages whose tests need Postgres and share data between goroutines: test-race
 # runs all of their tests, and the unit tests of all other packages.
-RACE_TESTS ?= ./activities ./api ./internal/gates ./internal/recommend ./internal/postgres/... ./lambda
+RACE_TESTS ?= ./activities ./api/... ./internal/gates ./internal/recommend ./internal/postgres/... ./lambda
 
 .PHONY: help build package images setup demo check check-deploy test test-go test-python test-unit test-race test-deploy \
 	lint lint-go lint-python lint-terraform prose commits contract checkov vulncheck fmt tidy bench soak diagrams clean

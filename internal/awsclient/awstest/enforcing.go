@@ -31,7 +31,7 @@ const region = "us-east-1"
 var Root = aws.Credentials{AccessKeyID: "root-of-the-emulator", SecretAccessKey: "secret-of-the-emulator"}
 
 // Enforcing starts an emulator for this test that checks the signature and the
-// permissions of each call (decision 1121). It returns the endpoint.
+// permissions of each call (decision 0023). It returns the endpoint.
 func Enforcing(t testing.TB) string {
 	t.Helper()
 	toolchaintest.SkipShort(t)

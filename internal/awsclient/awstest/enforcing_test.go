@@ -56,7 +56,7 @@ func requireCode(t *testing.T, code string, err error) {
 	require.Equal(t, code, refused.ErrorCode(), err)
 }
 
-// TestEnforcing verifies what decision 1121 states about the emulator.
+// TestEnforcing verifies what decision 0023 states about the emulator.
 func TestEnforcing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

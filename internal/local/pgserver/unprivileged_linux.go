@@ -20,7 +20,7 @@ const capDACOverride = 1
 // data directory has to be made accessible to others, and the process has no
 // privileges left. Where namespaces are forbidden it becomes that user; it keeps
 // the one capability it needs to access the files. See
-// docs/decisions/0301-postgres-as-root.md.
+// docs/decisions/0002-the-local-stack.md.
 func unprivileged() *syscall.SysProcAttr {
 	if os.Geteuid() != 0 {
 		return nil
