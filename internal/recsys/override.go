@@ -1,0 +1,26 @@
+package recsys
+
+// Override applies to an item on top of every version. What is nil is left to
+// the version.
+type Override struct {
+	Available       *bool
+	Title, Category *string
+	Tags            []string
+}
+
+// Apply is the item with the override.
+func (o Override) Apply(item Item) Item {
+	if o.Available != nil {
+		item.Available = *o.Available
+	}
+	if o.Title != nil {
+		item.Title = *o.Title
+	}
+	if o.Category != nil {
+		item.Category = *o.Category
+	}
+	if o.Tags != nil {
+		item.Tags = o.Tags
+	}
+	return item
+}

@@ -1,0 +1,5 @@
+//go:build !amd64 && !arm64
+
+package search
+
+func newKernel(blocks, dimension int) kernel { return newWordKernel(blocks, dimension) }

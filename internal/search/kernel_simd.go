@@ -1,0 +1,32 @@
+//go:build amd64 || arm64
+
+package search
+
+const (
+	groupDims  = 4
+	groupBytes = groupDims * blockItems
+)
+
+// simdKernel has, for each block and each four dimensions, the four codes of each
+// item side by side, which is what one lane of a vector register takes. The last
+// dimensions are filled up with zeros.
+type simdKernel struct {
+	groups int // of dimensions, in a block
+	codes  []int8
+}
+
+func newSIMDKernel(blocks, dimension int) kernel {
+	groups := (dimension + groupDims - 1) / groupDims
+	return &simdKernel{groups: groups, codes: make([]int8, blocks*groups*groupBytes)}
+}
+
+func (k *simdKernel) bytes() int64 { return int64(len(k.codes)) }
+
+func (k *simdKernel) put(block int, codes [][]int8) {
+	dst := k.codes[block*k.groups*groupBytes:]
+	for i, item := range codes {
+		for j, code := range item {
+			dst[j/groupDims*groupBytes+i*groupDims+j%groupDims] = code
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package search
+
+import "math"
+
+const (
+	// blockItems is how many items share a scale and are compared together. It is a
+	// multiple of what each kernel handles at once: 8 items (AVX2), 4 (NEON), 3
+	// (a 64-bit word).
+	blockItems = 24
+
+	// maxCode is the largest magnitude of a code: the sum of two products of codes
+	// fits into 16 bits, and the sum of 64 into 21, each with its sign.
+	maxCode = 127
+
+	// MaxDimension is the largest length of a vector: pgvector's own limit.
+	MaxDimension = 16000
+)
+
+// margin is ρ of the package comment for vectors of d values.
+func margin(d int) float64 { return float64(d+16) * 0x1p-50 }
+
+// bounds says how far the codes of a block's items may be from their vectors.
+// The norms include the margin.
+type bounds struct {
+	norm  float64 // of the longest vector
+	scale float64 // what a code of 1 stands for
+	err   float64 // norm of the largest difference between a vector and its codes
+	coded float64 // norm of the longest vector that codes stand for
+}
+
+// norm is the Euclidean norm of v, including the margin.
+func norm(v []float32) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum) * (1 + margin(len(v)))
+}
+
+// encode writes the codes of vectors of one length that share a scale.
+func encode(codes [][]int8, vectors [][]float32) bounds {
+	largest := 0.0
+	for _, v := range vectors {
+		for _, x := range v {
+			largest = max(largest, math.Abs(float64(x)))
+		}
+	}
+	b := bounds{scale: largest / maxCode}
+	if largest == 0 {
+		b.scale = 1
+	}
+	for i, v := range vectors {
+		err, coded := 0.0, 0.0
+		for j, x := range v {
+			code := math.RoundToEven(float64(x) / b.scale)
+			back := code * b.scale
+			codes[i][j] = int8(code)
+			err += (float64(x) - back) * (float64(x) - back)
+			coded += back * back
+		}
+		rho, length := margin(len(v)), norm(v)
+		b.norm = max(b.norm, length)
+		b.err = max(b.err, math.Sqrt(err)*(1+rho)+rho*length)
+		b.coded = max(b.coded, math.Sqrt(coded)*(1+rho))
+	}
+	return b
+}
+
+// prepared is a query with its codes.
+type prepared struct {
+	vector []float32
+	codes  []int8
+	bounds
+	rho float64
+}
+
+func prepare(vector []float32) prepared {
+	q := prepared{vector: vector, codes: make([]int8, len(vector)), rho: margin(len(vector))}
+	q.bounds = encode([][]int8{q.codes}, [][]float32{vector})
+	return q
+}
+
+// reaches reports whether an item whose norm is at most length may score at least
+// the threshold.
+func (q *prepared) reaches(length, threshold float64) bool { return length*q.norm >= threshold }
+
+// floor is a number that the inner product of an item's codes with the query's
+// reaches if the item's score reaches the threshold. Codes have inner products
+// within ±2²⁸; beyond, rounding plays no part, and below it the 1 covers it.
+func (q *prepared) floor(b *bounds, threshold float64) int32 {
+	slack := b.err*q.norm + b.coded*q.err + q.rho*b.norm*q.norm
+	y := (threshold - slack) / (b.scale * q.scale)
+	switch {
+	case y < -0x1p30: // also −∞: nothing is kept yet
+		return math.MinInt32
+	case y > 0x1p30:
+		return math.MaxInt32
+	default:
+		return int32(math.Floor(y)) - 1
+	}
+}
+
+// rough is the inner product, off by at most ρ·|x|·|q|: in float64 like
+// recsys.Score, but in four parts that do not wait for each other.
+func rough(x, q []float32) float64 {
+	q = q[:len(x)]
+	var a, b, c, d float64
+	for len(x) >= 4 && len(q) >= 4 {
+		a += float64(x[0]) * float64(q[0])
+		b += float64(x[1]) * float64(q[1])
+		c += float64(x[2]) * float64(q[2])
+		d += float64(x[3]) * float64(q[3])
+		x, q = x[4:], q[4:]
+	}
+	for i, v := range x {
+		a += float64(v) * float64(q[i])
+	}
+	return (a + b) + (c + d)
+}

@@ -1,0 +1,194 @@
+package search
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Search finds the min(K, eligible) eligible items with the largest recsys.Score
+// with the query's vector, best first, ties by item id. It returns an error when
+// the vector has another length than the items' or a value that is not finite. It
+// allocates in proportion to the query and its result, not to the items.
+func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
+	if len(q.Vector) != v.dimension {
+		return nil, fmt.Errorf("the query has %d values, the items' vectors have %d", len(q.Vector), v.dimension)
+	}
+	if !finite(q.Vector) {
+		return nil, fmt.Errorf("the query has a value that is not finite")
+	}
+	if q.K <= 0 || v.Len() == 0 {
+		return nil, nil
+	}
+	r := &run{
+		View: v, query: prepare(q.Vector), filters: v.filters(q), excluded: v.positions(q.Exclude),
+		best: make([]scored, 0, min(q.K, v.Len())),
+	}
+	// The shortest posting goes first: if it is a list, it is walked.
+	slices.SortFunc(r.filters, func(a, b posting) int { return cmp.Compare(a.count, b.count) })
+	if len(r.filters) > 0 && r.filters[0].bits == nil {
+		r.walk(r.filters[0].list, r.filters[1:])
+	} else {
+		r.scan()
+	}
+	return r.hits(), nil
+}
+
+// positions is the sorted positions of those of the items that there are.
+func (x *Index) positions(ids []string) []uint32 {
+	out := make([]uint32, 0, len(ids))
+	for _, id := range ids {
+		if at, known := x.position(id); known {
+			out = append(out, at)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// run is one search on its way through the positions.
+type run struct {
+	*View
+	query    prepared
+	filters  []posting
+	excluded []uint32 // those that it has not passed
+	best     []scored // a heap of the best so far, the worst of them first
+}
+
+type scored struct {
+	score float64
+	at    uint32
+}
+
+// threshold is the score that an item needs at least.
+func (r *run) threshold() float64 {
+	if len(r.best) < cap(r.best) {
+		return math.Inf(-1)
+	}
+	return r.best[0].score
+}
+
+// scan compares the query with block after block.
+func (r *run) scan() {
+	codes := r.kernel.query(r.query.codes)
+	var m marks
+	for from, n := 0, 1; from < len(r.bounds); from, n = from+n, min(2*n, runBlocks) {
+		n = min(n, len(r.bounds)-from)
+		threshold := r.threshold()
+		for i := range n {
+			b := &r.bounds[from+i]
+			if !r.query.reaches(b.norm, threshold) {
+				n = i
+				break
+			}
+			m.floors[i] = r.query.floor(b, threshold)
+		}
+		if n == 0 {
+			return
+		}
+		r.kernel.scan(codes, from, n, &m)
+		for i, mask := range m.masks[:n] {
+			if mask != 0 {
+				r.take(from+i, mask)
+			}
+		}
+	}
+}
+
+// take offers the marked items of a block that the filters leave.
+func (r *run) take(block int, mask uint32) {
+	mask &= r.available.block(block)
+	for _, f := range r.filters {
+		mask &= f.bits.block(block)
+	}
+	for ; mask != 0; mask &= mask - 1 {
+		if at := uint32(block*blockItems + bits.TrailingZeros32(mask)); !r.isExcluded(at) {
+			r.offer(at)
+		}
+	}
+}
+
+// walk compares the query with the items of a list that the other filters leave.
+func (r *run) walk(list []uint32, others []posting) {
+	for _, at := range list {
+		threshold, b := r.threshold(), &r.bounds[at/blockItems]
+		if !r.query.reaches(b.norm, threshold) {
+			return
+		}
+		if !r.available.has(at) || r.isExcluded(at) || slices.ContainsFunc(others, func(p posting) bool { return !p.has(at) }) {
+			continue
+		}
+		if rough(r.vector(at), r.query.vector)+r.query.rho*b.norm*r.query.norm >= threshold {
+			r.offer(at)
+		}
+	}
+}
+
+// isExcluded reports whether the query leaves out a position. Positions are asked
+// for in rising order.
+func (r *run) isExcluded(at uint32) bool {
+	for len(r.excluded) > 0 && r.excluded[0] < at {
+		r.excluded = r.excluded[1:]
+	}
+	return len(r.excluded) > 0 && r.excluded[0] == at
+}
+
+// offer keeps an item if it is among the best.
+func (r *run) offer(at uint32) {
+	s := scored{recsys.Score(r.query.vector, r.vector(at)), at}
+	if len(r.best) < cap(r.best) {
+		r.best = append(r.best, s)
+		r.up(len(r.best) - 1)
+	} else if r.compare(s, r.best[0]) < 0 {
+		r.best[0] = s
+		r.down()
+	}
+}
+
+// compare orders by score, best first, and then by item id.
+func (r *run) compare(a, b scored) int {
+	if c := cmp.Compare(b.score, a.score); c != 0 {
+		return c
+	}
+	return cmp.Compare(r.id(a.at), r.id(b.at))
+}
+
+func (r *run) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if r.compare(r.best[i], r.best[parent]) <= 0 {
+			return
+		}
+		r.best[i], r.best[parent] = r.best[parent], r.best[i]
+		i = parent
+	}
+}
+
+func (r *run) down() {
+	for i := 0; ; {
+		worst := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(r.best); child++ {
+			if r.compare(r.best[child], r.best[worst]) > 0 {
+				worst = child
+			}
+		}
+		if worst == i {
+			return
+		}
+		r.best[i], r.best[worst] = r.best[worst], r.best[i]
+		i = worst
+	}
+}
+
+func (r *run) hits() []recsys.Hit {
+	slices.SortFunc(r.best, r.compare)
+	hits := make([]recsys.Hit, len(r.best))
+	for i, s := range r.best {
+		hits[i] = recsys.Hit{Item: r.item(s.at), Score: s.score}
+	}
+	return hits
+}
