@@ -22,6 +22,9 @@ type kernel interface {
 	// scan compares the query with the blocks from..from+n-1.
 	scan(query any, from, n int, m *marks)
 
+	// few is how many items of a block are compared sooner by their vectors.
+	few() int
+
 	// bytes is what the codes take.
 	bytes() int64
 }
@@ -58,6 +61,8 @@ type wordKernel struct {
 func newWordKernel(blocks, dimension int) kernel {
 	return &wordKernel{dimension: dimension, words: make([][4]uint64, 2*blocks*dimension)}
 }
+
+func (k *wordKernel) few() int { return 6 }
 
 func (k *wordKernel) bytes() int64 { return int64(len(k.words)) * 32 }
 

@@ -20,6 +20,8 @@ func newSIMDKernel(blocks, dimension int) kernel {
 	return &simdKernel{groups: groups, codes: make([]int8, blocks*groups*groupBytes)}
 }
 
+func (k *simdKernel) few() int { return 1 }
+
 func (k *simdKernel) bytes() int64 { return int64(len(k.codes)) }
 
 func (k *simdKernel) put(block int, codes [][]int8) {

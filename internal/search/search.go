@@ -30,10 +30,13 @@ func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
 	}
 	// The shortest posting goes first: if it is a list, it is walked.
 	slices.SortFunc(r.filters, func(a, b posting) int { return cmp.Compare(a.count, b.count) })
-	if len(r.filters) > 0 && r.filters[0].bits == nil {
-		r.walk(r.filters[0].list, r.filters[1:])
-	} else {
+	switch {
+	case len(r.filters) == 0:
 		r.scan()
+	case r.filters[0].bits == nil:
+		r.walk(r.filters[0].list, r.filters[1:])
+	default:
+		r.scanFiltered()
 	}
 	return r.hits(), nil
 }
@@ -99,15 +102,37 @@ func (r *run) scan() {
 	}
 }
 
-// take offers the marked items of a block that the filters leave.
+// take offers the marked items of a block that are available.
 func (r *run) take(block int, mask uint32) {
-	mask &= r.available.block(block)
-	for _, f := range r.filters {
-		mask &= f.bits.block(block)
-	}
-	for ; mask != 0; mask &= mask - 1 {
+	for mask &= r.available.block(block); mask != 0; mask &= mask - 1 {
 		if at := uint32(block*blockItems + bits.TrailingZeros32(mask)); !r.isExcluded(at) {
 			r.offer(at)
+		}
+	}
+}
+
+// scanFiltered is scan for filters that are bitmaps. Where they leave few items of
+// a block, those are compared one by one.
+func (r *run) scanFiltered() {
+	codes, few := r.kernel.query(r.query.codes), r.kernel.few()
+	var m marks
+	for block := range r.bounds {
+		threshold, b := r.threshold(), &r.bounds[block]
+		if !r.query.reaches(b.norm, threshold) {
+			return
+		}
+		mask := r.available.block(block)
+		for _, f := range r.filters {
+			mask &= f.bits.block(block)
+		}
+		if bits.OnesCount32(mask) > few {
+			m.floors[0] = r.query.floor(b, threshold)
+			r.kernel.scan(codes, block, 1, &m)
+			r.take(block, mask&m.masks[0])
+			continue
+		}
+		for ; mask != 0; mask &= mask - 1 {
+			r.try(uint32(block*blockItems+bits.TrailingZeros32(mask)), b)
 		}
 	}
 }
@@ -115,16 +140,20 @@ func (r *run) take(block int, mask uint32) {
 // walk compares the query with the items of a list that the other filters leave.
 func (r *run) walk(list []uint32, others []posting) {
 	for _, at := range list {
-		threshold, b := r.threshold(), &r.bounds[at/blockItems]
-		if !r.query.reaches(b.norm, threshold) {
+		b := &r.bounds[at/blockItems]
+		if !r.query.reaches(b.norm, r.threshold()) {
 			return
 		}
-		if !r.available.has(at) || r.isExcluded(at) || slices.ContainsFunc(others, func(p posting) bool { return !p.has(at) }) {
-			continue
+		if r.available.has(at) && !slices.ContainsFunc(others, func(p posting) bool { return !p.has(at) }) {
+			r.try(at, b)
 		}
-		if rough(r.vector(at), r.query.vector)+r.query.rho*b.norm*r.query.norm >= threshold {
-			r.offer(at)
-		}
+	}
+}
+
+// try offers an item of a block unless a look at its vector rules it out.
+func (r *run) try(at uint32, b *bounds) {
+	if rough(r.vector(at), r.query.vector)+r.query.rho*b.norm*r.query.norm >= r.threshold() && !r.isExcluded(at) {
+		r.offer(at)
 	}
 }
 

@@ -54,7 +54,7 @@ func With(ctx context.Context, o Options, fn func(url string, db *postgres.DB, v
 
 // build loads a generated catalog and indexes it.
 func build(ctx context.Context, o Options, store *versions.Store) (recsys.Version, error) {
-	g := newGenerator(o.Dimension, o.Items)
+	g := newGenerator(o.Dimension, o.Items, lengths)
 	m := manifest(o)
 	search := recsys.ChooseSearch(int64(o.Items), o.Dimension)
 	if o.M > 0 && search.Method == recsys.HNSW {
@@ -125,7 +125,17 @@ func gram(o Options) []float64 {
 	return g
 }
 
-// lengths is the standard deviation of the logarithm of item vector lengths.
+// Vectors makes the vectors of items and of users, row after row, without a
+// database. The deviation is that of the logarithms of the items' lengths.
+func Vectors(items, users, dimension int, deviation float64) (itemVectors, userVectors []float32) {
+	g := newGenerator(dimension, items, deviation)
+	i := g.items(0, items).(*trainingrun.Items)
+	u := g.users(0, users).(*trainingrun.Users)
+	return i.Vectors, u.Vectors
+}
+
+// lengths is how widely the lengths of item vectors differ: the deviation of
+// their logarithm.
 const lengths = 0.7
 
 // source yields batches until left rows are generated.
@@ -153,13 +163,14 @@ const historyItems = 50
 // lengths that vary widely because popularity does.
 type generator struct {
 	dimension int
-	catalog   int // items that a history is drawn from
+	catalog   int     // items that a history is drawn from
+	lengths   float64 // how widely the lengths of item vectors differ
 	topics    [][]float64
 	rng       *rand.Rand
 }
 
-func newGenerator(dimension, catalog int) *generator {
-	g := &generator{dimension: dimension, catalog: catalog, rng: rand.New(rand.NewPCG(1, 2))}
+func newGenerator(dimension, catalog int, lengths float64) *generator {
+	g := &generator{dimension: dimension, catalog: catalog, lengths: lengths, rng: rand.New(rand.NewPCG(1, 2))}
 	for range 200 {
 		t := make([]float64, dimension)
 		for j := range t {
@@ -195,7 +206,7 @@ func (g *generator) items(first, n int) trainingrun.Batch {
 	}
 	for i := range n {
 		b.IDs = append(b.IDs, itemID(first+i))
-		length := math.Exp(lengths * g.rng.NormFloat64())
+		length := math.Exp(g.lengths * g.rng.NormFloat64())
 		b.Available[i], b.Popularity[i] = true, length
 		g.vector(b.Vectors[i*g.dimension:][:g.dimension], 2, 0.8, length)
 	}
