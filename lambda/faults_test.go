@@ -106,12 +106,12 @@ func (s faultyStore) Popular(ctx context.Context, v recsys.Version, q recsys.Que
 	return out, err
 }
 
-func (s faultyStore) EachItem(ctx context.Context, v recsys.Version, emit func(string, []float32, bool) error) error {
+func (s faultyStore) EachItem(ctx context.Context, v recsys.Version, emit func(recsys.Item, []float32) error) error {
 	return s.faults.around("hold", func() error { return s.Store.EachItem(ctx, v, emit) })
 }
 
-func (s faultyStore) Availability(ctx context.Context) (out map[string]bool, revision int64, err error) {
-	err = s.faults.around("availability", func() error { out, revision, err = s.Store.Availability(ctx); return err })
+func (s faultyStore) Overrides(ctx context.Context) (out map[string]recsys.Override, revision int64, err error) {
+	err = s.faults.around("overrides", func() error { out, revision, err = s.Store.Overrides(ctx); return err })
 	return out, revision, err
 }
 

@@ -59,10 +59,11 @@ type Handler struct {
 
 	// State that is reused by the next batch.
 	stores     *stores
-	reader     *recommend.Reader // for the version that was live in the last batch
-	revision   int64             // revision of the live pointer in that batch
-	configHash string            // identifies the configuration of the reader's lists
-	holdFrom   time.Time         // earliest time to load the reader's items again
+	memory     *recommend.Memory // of the items; nil until it is filled
+	reader     *recommend.Reader // of the version that was live in the last batch
+	revision   int64             // of the live pointer then
+	configHash string            // of the reader's lists
+	holdFrom   time.Time         // when to try to hold the reader's items again
 }
 
 // Deliveries names the delivery streams.

@@ -25,6 +25,7 @@ func (h *Handler) newReader(ctx context.Context) (*recommend.Reader, error) {
 		return nil, err
 	}
 	h.reader, h.revision = recommend.NewReader(h.stores.embeddings, live.Version, live.Manifest), live.Revision
+	h.reader.Memory = h.memory
 	h.holdFrom = time.Time{}
 	h.configHash = h.reader.ConfigHash(recommend.Request{K: h.ListLength})
 	return h.reader, nil
@@ -50,7 +51,11 @@ func (h *Handler) holdItems(ctx context.Context, b *batch) {
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/holdShare)
 		defer cancel()
 	}
-	if err := h.reader.HoldItems(ctx, h.SearchMemory); err != nil {
+	if h.memory == nil {
+		h.memory = recommend.NewMemory(h.stores.embeddings, h.SearchMemory)
+	}
+	h.reader.Memory = h.memory
+	if err := h.memory.Load(ctx, h.reader.Version()); err != nil {
 		h.holdFrom = h.Now().Add(holdAgain)
 		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
 	}

@@ -38,10 +38,9 @@ type Lambda struct {
 	// folded, 0 to 1.
 	EvaluateShare float64 `env:"RECFLOW_EVALUATE_SHARE" envDefault:"0.1"`
 
-	// SearchMemory is how many MiB of the function's memory the items of the live
-	// version may use for in-memory search: about 80 bytes per item plus 4 per
-	// dimension. A larger catalog is searched in Postgres; 0 always searches in
-	// Postgres.
+	// SearchMemory is how many MiB the items of the live version may take in the
+	// function's memory to be searched there: 5 bytes a dimension and about 60
+	// an item, and ids, titles and tags. A larger catalog is searched in Postgres, and with 0 every one.
 	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"64"`
 
 	// LogLevel is debug, info, warn or error.

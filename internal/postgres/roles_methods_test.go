@@ -112,8 +112,8 @@ var methods = map[string]storeCall{
 	"Audited": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.Audited(t.Context(), ledger.Audit{Actor: "a", Action: "a"}, func(*postgres.DB) error { return nil })
 	},
-	"Availability": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		_, _, err := s.Availability(t.Context())
+	"Overrides": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		_, _, err := s.Overrides(t.Context())
 		return err
 	},
 	"Backfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
@@ -209,7 +209,7 @@ var methods = map[string]storeCall{
 		return second(s.DropVerdicts(t.Context(), time.Now().Add(time.Hour)))
 	},
 	"EachItem": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return s.EachItem(t.Context(), b.live, func(string, []float32, bool) error { return nil })
+		return s.EachItem(t.Context(), b.live, func(recsys.Item, []float32) error { return nil })
 	},
 	"EndBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		running, _ := b.running(t)

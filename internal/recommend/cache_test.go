@@ -45,11 +45,11 @@ func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]rec
 	return nil, c.changes, nil
 }
 
-func (c *catalogue) EachItem(context.Context, recsys.Version, func(string, []float32, bool) error) error {
+func (c *catalogue) EachItem(context.Context, recsys.Version, func(recsys.Item, []float32) error) error {
 	return nil
 }
 
-func (c *catalogue) Availability(context.Context) (map[string]bool, int64, error) {
+func (c *catalogue) Overrides(context.Context) (map[string]recsys.Override, int64, error) {
 	return nil, c.changes, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/search"
 )
 
 // ErrNoSolution says that a history has no vector because the equation of its
@@ -25,7 +26,7 @@ type Folder struct {
 	version recsys.Version
 	foldIn  recsys.FoldIn
 	cache   *itemCache
-	held    *matrix // every item, in place of the cache; nil: they are read when they are needed
+	index   *search.Index // every item, in place of the cache; nil: they are read when they are needed
 }
 
 // NewFolder makes a Folder of a version and its manifest.
@@ -79,15 +80,15 @@ func (f *Folder) solve(h recsys.History) ([]float32, error) {
 // vector is the vector of an item that has been read, nil when the version has
 // none. It is safe beside itself.
 func (f *Folder) vector(id string) []float32 {
-	if f.held != nil {
-		return f.held.vector(id)
+	if f.index != nil {
+		return f.index.Vector(id)
 	}
 	return f.cache.vector(id)
 }
 
 // collect adds the items that have to be read.
 func (f *Folder) collect(m *missing, items iter.Seq[string]) {
-	if f.held == nil {
+	if f.index == nil {
 		m.collect(f.cache, items)
 	}
 }

@@ -117,7 +117,7 @@ func (r *Reader) Search(ctx context.Context, req Request, asks []Ask, emit func(
 	if len(queries) == 0 {
 		return nil
 	}
-	err := r.nearest(ctx, req, queries, func(n int, hits []recsys.Hit) {
+	err := r.nearest(ctx, queries, func(n int, hits []recsys.Hit) {
 		i := asked[n]
 		emit(i, list(asks[i], hits))
 	})

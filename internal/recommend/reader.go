@@ -17,23 +17,27 @@ type Data interface {
 	ItemVectors(ctx context.Context, v recsys.Version, itemIDs []string) (map[string][]float32, error)
 	NearestEach(ctx context.Context, v recsys.Version, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error
 	Popular(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error)
-	EachItem(ctx context.Context, v recsys.Version, emit func(itemID string, vector []float32, available bool) error) error
-	Availability(ctx context.Context) (said map[string]bool, revision int64, err error)
+	EachItem(ctx context.Context, v recsys.Version, emit func(item recsys.Item, vector []float32) error) error
+	Overrides(ctx context.Context) (overrides map[string]recsys.Override, revision int64, err error)
 }
 
 var _ Data = (*embeddings.Store)(nil)
 
 // Reader makes lists from one version, and keeps what it reads for the next
-// ones: item vectors within a bound (all of them after HoldItems), and the popular list of the filters asked
+// ones: item vectors within a bound, and the popular list of the filters asked
 // for last, for as long as nothing has been said of an item meanwhile. It is not
 // safe for concurrent use, apart from the methods that say so.
 type Reader struct {
+	// Memory is searched in place of Postgres when it holds the version at the time
+	// of Read. It may be nil.
+	Memory *Memory
+
 	data     Data
 	version  recsys.Version
 	manifest *recsys.Manifest
 	folder   *Folder
 
-	tooLarge bool // HoldItems has seen that the items do not fit
+	held *held // of Memory, when Read looked last
 
 	items   int64       // how often items had been changed when Read looked last
 	popular popularList // the longest one read so far
@@ -54,6 +58,9 @@ func NewReader(data Data, v recsys.Version, m *recsys.Manifest) *Reader {
 
 // Version is the version that is read.
 func (r *Reader) Version() recsys.Version { return r.version }
+
+// Held is how many items of the version are in memory.
+func (r *Reader) Held() int { return r.Memory.Items(r.version.ID) }
 
 // Interest says what events weigh under the version.
 func (r *Reader) Interest() recsys.Interest { return r.manifest.Interest }

@@ -33,7 +33,8 @@ const chunk = 100
 type Recommender struct {
 	Versions   *versions.Store
 	Embeddings *embeddings.Store
-	Keep       *Kept // what is kept for the next call; nil for nothing
+	Keep       *Kept   // what is kept for the next call; nil for nothing
+	Memory     *Memory // searched in place of Postgres for the version that it holds; nil for none
 }
 
 // Request asks for one list.
@@ -161,7 +162,7 @@ func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 		if kept := r.Keep.take(live.Version.ID); kept != nil {
 			return kept, nil
 		}
-		return NewReader(r.Embeddings, live.Version, live.Manifest), nil
+		return r.newReader(live.Version, live.Manifest), nil
 	}
 	v, err := r.Versions.Version(ctx, id)
 	if err != nil {
@@ -174,7 +175,13 @@ func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("version %d: %w", id, err)
 	}
-	return NewReader(r.Embeddings, v, m), nil
+	return r.newReader(v, m), nil
+}
+
+func (r *Recommender) newReader(v recsys.Version, m *recsys.Manifest) *Reader {
+	reader := NewReader(r.Embeddings, v, m)
+	reader.Memory = r.Memory
+	return reader
 }
 
 // takeAgain is resolve for what is live after the version that was is gone.

@@ -53,7 +53,17 @@ func (r *Reader) Read(ctx context.Context, ids []string) ([]recsys.UserState, er
 		return nil, fmt.Errorf("read the users: %w", err)
 	}
 	r.items = items
+	r.hold()
 	return users, nil
+}
+
+// hold takes the items from memory until the next time, if they are there.
+func (r *Reader) hold() {
+	r.held, r.folder.index = r.Memory.of(r.version.ID), nil
+	if r.held != nil {
+		r.folder.index = r.held.index
+		r.folder.cache.clear()
+	}
 }
 
 // recentEvent begins the ids of the clicks that Request.Recent stands for. No

@@ -66,11 +66,12 @@ func (b *Builder) Bytes() int64 {
 
 // Bytes is about what an index of items takes, apart from their ids, titles and tags.
 func Bytes(items int64, dimension int) int64 {
-	const (
-		codes = 3  // a dimension: 1 with SIMD, 8/3 without
-		rest  = 48 // the directory, ends of texts and terms, postings, bounds
-	)
-	return items * ((4+codes)*int64(dimension) + rest)
+	const rest = 56 // the directory, ends of texts and terms, postings, bounds
+	vector := 4*int64(dimension) + rest
+	if simd() {
+		return items * (vector + int64(dimension))
+	}
+	return items * (vector + int64(dimension)*8/3)
 }
 
 // Build makes the index. The Builder must not be used any more. It returns ErrItem

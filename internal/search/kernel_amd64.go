@@ -2,8 +2,10 @@ package search
 
 import "golang.org/x/sys/cpu"
 
+func simd() bool { return cpu.X86.HasAVX2 }
+
 func newKernel(blocks, dimension int) kernel {
-	if cpu.X86.HasAVX2 {
+	if simd() {
 		return newSIMDKernel(blocks, dimension)
 	}
 	return newWordKernel(blocks, dimension)

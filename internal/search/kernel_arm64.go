@@ -2,8 +2,10 @@ package search
 
 import "golang.org/x/sys/cpu"
 
+func simd() bool { return cpu.ARM64.HasASIMDDP } // the dot product instructions, from Armv8.2 on
+
 func newKernel(blocks, dimension int) kernel {
-	if cpu.ARM64.HasASIMDDP { // the dot product instructions, from Armv8.2 on
+	if simd() {
 		return newSIMDKernel(blocks, dimension)
 	}
 	return newWordKernel(blocks, dimension)

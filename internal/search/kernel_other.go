@@ -2,4 +2,6 @@
 
 package search
 
+func simd() bool { return false }
+
 func newKernel(blocks, dimension int) kernel { return newWordKernel(blocks, dimension) }

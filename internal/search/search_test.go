@@ -331,7 +331,6 @@ func TestBytesIsWhatAnIndexTakes(t *testing.T) {
 	x, err := b.Build()
 	require.NoError(t, err)
 	require.Equal(t, 1000, x.Len())
-	x.encode(newWordKernel(blocksOf(1000), 64))
 	assert.LessOrEqual(t, x.Bytes(), want)
 	assert.Greater(t, x.Bytes(), want*3/4)
 }

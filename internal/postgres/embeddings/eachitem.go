@@ -14,26 +14,43 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// EachItem calls emit for every item of the version, with its vector and its
-// availability in the version, without overrides. The order is undefined. It
-// takes one round trip and does not buffer: the vector is valid until emit
-// returns. It stops at the first error of emit.
-func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(itemID string, vector []float32, available bool) error) error {
+// EachItem emits every item of the version with its vector, as the version has it,
+// without overrides. They come in no particular order, in one round trip, and are
+// not kept: the vector is valid until emit returns. It ends at the first error of
+// emit.
+func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(item recsys.Item, vector []float32) error) error {
 	conn, err := s.db.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("items of version %d: %w", v.ID, err)
 	}
 	defer conn.Release()
-	r := &copyReader{columns: 3}
+	r := &copyReader{columns: 6}
 	vector := make([]float32, v.Dimension)
 	r.emit = func(fields [][]byte) error {
 		if err := unpackVector(vector, fields[1]); err != nil {
 			return err
 		}
-		return emit(string(fields[0]), vector, bytes.Equal(fields[2], []byte{1}))
+		tags, err := unpackTexts(fields[4])
+		if err != nil {
+			return err
+		}
+		return emit(recsys.Item{
+			ItemID: string(fields[0]), Title: string(fields[2]), Category: string(fields[3]), Tags: tags,
+			Available: bytes.Equal(fields[5], []byte{1}),
+		}, vector)
 	}
-	// Unlike a query, COPY needs no round trip for types.
-	sql := fmt.Sprintf("COPY (SELECT item_id, embedding, available FROM %s.items) TO STDOUT (FORMAT binary)", postgres.SchemaOf(v.ID))
+	// A COPY asks for no types before, unlike a query.
+	sql := fmt.Sprintf(`
+		COPY (
+			SELECT
+				item_id,
+				embedding,
+				coalesce(title, ''),
+				coalesce(category, ''),
+				coalesce(tags, '{}'),
+				available
+			FROM %s.items
+		) TO STDOUT (FORMAT binary)`, postgres.SchemaOf(v.ID))
 	if _, err := conn.Conn().PgConn().CopyTo(ctx, r, sql); err != nil {
 		return fmt.Errorf("items of version %d: %w", v.ID, postgres.Translate(err))
 	}
@@ -43,26 +60,27 @@ func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(itemID
 	return nil
 }
 
-// Availability is the overridden availability of items. It includes every
-// change up to the revision, in the sense of UserStates, and may include later
-// ones.
-func (s *Store) Availability(ctx context.Context) (said map[string]bool, revision int64, err error) {
-	said = map[string]bool{}
+// Overrides is all overrides, by item id. They include those of the revision, in
+// the sense of UserStates, and may include later ones.
+func (s *Store) Overrides(ctx context.Context) (overrides map[string]recsys.Override, revision int64, err error) {
+	overrides = map[string]recsys.Override{}
 	batch := &pgx.Batch{}
 	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
-	batch.Queue("SELECT item_id, available FROM recflow.item_state WHERE available IS NOT NULL").Query(func(rows pgx.Rows) error {
-		var id string
-		var available bool
-		_, err := pgx.ForEachRow(rows, []any{&id, &available}, func() error {
-			said[id] = available
-			return nil
-		})
-		return err
+	batch.Queue("SELECT item_id, available, title, category, tags FROM recflow.item_state").Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var id string
+			var o recsys.Override
+			if err := rows.Scan(&id, &o.Available, &o.Title, &o.Category, &o.Tags); err != nil {
+				return err
+			}
+			overrides[id] = o
+		}
+		return rows.Err()
 	})
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, 0, fmt.Errorf("read availability overrides: %w", postgres.Translate(err))
+		return nil, 0, fmt.Errorf("overrides of items: %w", postgres.Translate(err))
 	}
-	return said, revision, nil
+	return overrides, revision, nil
 }
 
 var errCopyFormat = errors.New("the response to COPY is not in binary format")
@@ -152,4 +170,36 @@ func unpackVector(dst []float32, field []byte) error {
 		dst[i] = math.Float32frombits(binary.BigEndian.Uint32(field[4+4*i:]))
 	}
 	return nil
+}
+
+// unpackTexts takes an array of texts without nulls apart: the dimensions, whether
+// there are nulls, the type, for the one dimension its length and lower bound, and
+// then the length and the bytes of each text.
+func unpackTexts(field []byte) ([]string, error) {
+	const header, dimension = 12, 8
+	if len(field) < header {
+		return nil, errCopyFormat
+	}
+	if binary.BigEndian.Uint32(field) == 0 {
+		return nil, nil
+	}
+	if binary.BigEndian.Uint32(field) != 1 || len(field) < header+dimension {
+		return nil, errCopyFormat
+	}
+	n, rest := int(binary.BigEndian.Uint32(field[header:])), field[header+dimension:]
+	if n > len(rest)/4 {
+		return nil, errCopyFormat
+	}
+	texts := make([]string, n)
+	for i := range texts {
+		if len(rest) < 4 {
+			return nil, errCopyFormat
+		}
+		size := int(int32(binary.BigEndian.Uint32(rest)))
+		if rest = rest[4:]; size < 0 || size > len(rest) {
+			return nil, errCopyFormat
+		}
+		texts[i], rest = string(rest[:size]), rest[size:]
+	}
+	return texts, nil
 }

@@ -11,13 +11,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ItemState is the overrides of an item. Nil means that the version's value
-// applies.
+// ItemState is the override of an item, and when it was changed last.
 type ItemState struct {
-	Available *bool
-	Title     *string
-	Category  *string
-	Tags      []string
+	recsys.Override
 	UpdatedAt time.Time
 }
 

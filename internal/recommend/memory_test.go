@@ -1,9 +1,12 @@
 package recommend_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,26 +18,31 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// hit is what must be the same wherever a list is made.
-type hit struct {
-	id    string
-	rank  int
-	score float64
-}
-
-func search(t *testing.T, r *recommend.Reader, req recommend.Request, asks []recommend.Ask) [][]hit {
+// search returns the lists, as they are sent: without a difference between no
+// tags and an empty list of them.
+func search(t *testing.T, r *recommend.Reader, req recommend.Request, asks []recommend.Ask) []recommend.List {
 	t.Helper()
-	_, err := r.Read(t.Context(), []string{"u00001"}) // sees what is said of items
+	_, err := r.Read(t.Context(), []string{"u00001"}) // sees the revision of the overrides
 	require.NoError(t, err)
-	out := make([][]hit, len(asks))
+	out := make([]recommend.List, len(asks))
 	require.NoError(t, r.Search(t.Context(), req, asks, func(i int, l recommend.List) {
-		require.Nil(t, out[i], "emitted twice")
-		out[i] = []hit{}
-		for _, it := range l.Items {
-			out[i] = append(out[i], hit{it.ItemID, it.Rank, it.Score})
+		require.Zero(t, out[i], "emitted twice")
+		for j, item := range l.Items {
+			l.Items[j].Tags = append([]string{}, item.Tags...)
 		}
+		out[i] = l
 	}))
 	return out
+}
+
+// inMemory is a Reader whose items are in memory.
+func (b *bundle) inMemory(t *testing.T, m *recsys.Manifest) *recommend.Reader {
+	t.Helper()
+	memory := recommend.NewMemory(b.store, 1<<30)
+	require.NoError(t, memory.Load(t.Context(), b.version))
+	r := recommend.NewReader(b.store, b.version, m)
+	r.Memory = memory
+	return r
 }
 
 // crowd makes what is hard to rank: equal vectors, vectors that differ in the
@@ -92,41 +100,50 @@ func TestAListFromMemory(t *testing.T) {
 			})
 			m, err := b.store.Manifest(t.Context(), b.version.ID)
 			require.NoError(t, err)
-			stored, held := recommend.NewReader(b.store, b.version, m), recommend.NewReader(b.store, b.version, m)
-			require.NoError(t, held.HoldItems(t.Context(), 1<<30))
+			stored, held := recommend.NewReader(b.store, b.version, m), b.inMemory(t, m)
 			require.Equal(t, test.items, held.Held())
 			for round := range test.rounds {
 				asks := asksOf(r, b.data.Items, test.dimension)
-				req := recommend.Request{IncludeSeen: round%4 == 2}
-				want := search(t, stored, req, asks)
-				require.Equal(t, want, search(t, held, req, asks), "round %d", round)
+				for _, req := range []recommend.Request{
+					{IncludeSeen: round%4 == 2},
+					{Category: fmt.Sprint("c", r.IntN(6))},
+					{Tags: []string{"even"}},
+					{Category: fmt.Sprint("c", r.IntN(6)), Tags: []string{"even", "rare"}[:1+r.IntN(2)]},
+				} {
+					require.Equal(t, search(t, stored, req, asks), search(t, held, req, asks), "round %d", round)
+				}
 
-				// Seen from a Reader that holds the items already.
+				// Seen by a Reader that holds the items already.
 				for range r.IntN(min(test.items/8, 60) + 2) {
-					b.say(t, r)
+					b.override(t, r)
 				}
 			}
 		})
 	}
 }
 
-// say changes whether an item may be listed, or leaves it to the version.
-func (b *bundle) say(t *testing.T, r *rand.Rand) {
+// override changes what holds of an item, or leaves it to the version again.
+func (b *bundle) override(t *testing.T, r *rand.Rand) {
 	t.Helper()
 	id := b.data.Items[r.IntN(len(b.data.Items))].ItemID
 	if r.IntN(20) == 0 {
 		id = "not in the version"
 	}
-	c := embeddings.ItemChange{Reset: []string{"available"}}
+	c := embeddings.ItemChange{Reset: []string{"available", "title", "category", "tags"}}
 	if r.IntN(4) > 0 {
-		available := r.IntN(3) == 0
-		c = embeddings.ItemChange{Available: &available}
+		c = embeddings.ItemChange{Available: new(r.IntN(3) == 0)}
+	}
+	if r.IntN(4) == 0 {
+		c = embeddings.ItemChange{
+			Title: new(fmt.Sprint("Title ", r.IntN(100))), Category: new(fmt.Sprint("c", r.IntN(6))),
+			Tags: [][]string{{}, {"even"}, {"rare", "even"}}[r.IntN(3)],
+		}
 	}
 	_, err := b.store.ChangeItem(t.Context(), id, c)
 	require.NoError(t, err)
 }
 
-func TestHoldItems(t *testing.T) {
+func TestMemory(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	m, err := b.store.Manifest(t.Context(), b.version.ID)
 	require.NoError(t, err)
@@ -139,48 +156,54 @@ func TestHoldItems(t *testing.T) {
 	require.NoError(t, err)
 	want, err := recommend.NewReader(b.store, b.version, m).Lists(t.Context(), request, users)
 	require.NoError(t, err)
-	bare := func(lists []recommend.List) []recommend.List {
-		for i := range lists {
-			for j := range lists[i].Items {
-				lists[i].Items[j].Item = recsys.Item{ItemID: lists[i].Items[j].ItemID}
-			}
-		}
-		return lists
-	}
-	bare(want)
-
 	t.Run("it makes the same lists of users", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
-		_, err := r.Lists(t.Context(), request, users[:1]) // what was kept before is let go
+		_, err := r.Lists(t.Context(), request, users[:1]) // what was kept before is released
 		require.NoError(t, err)
-		require.NoError(t, r.HoldItems(t.Context(), 1<<20))
+		r.Memory = b.inMemory(t, m).Memory
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
-		assert.Equal(t, want, bare(got))
+		assert.Equal(t, want, got)
 		assert.True(t, r.Knows("i000003"))
 		assert.False(t, r.Knows("unknown"))
 	})
 	t.Run("it leaves a catalogue in Postgres that does not fit", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
-		require.NoError(t, r.HoldItems(t.Context(), 400*16*4))
+		r.Memory = recommend.NewMemory(b.store, 400*16*4)
+		require.NoError(t, r.Memory.Load(t.Context(), b.version))
 		assert.Zero(t, r.Held())
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
-		assert.Equal(t, want, bare(got))
+		assert.Equal(t, want, got)
 	})
-	t.Run("it finds filtered items in Postgres", func(t *testing.T) {
-		r := recommend.NewReader(b.store, b.version, m)
-		require.NoError(t, r.HoldItems(t.Context(), 1<<20))
-		lists, err := r.Lists(t.Context(), recommend.Request{K: 10, Category: "c1"}, users[:1])
-		require.NoError(t, err)
-		require.Len(t, lists[0].Items, 10)
-		for _, it := range lists[0].Items {
-			assert.Equal(t, "c1", it.Category)
-		}
-	})
-	t.Run("it stays as it was when the version is gone", func(t *testing.T) {
-		r := recommend.NewReader(b.store, recsys.Version{ID: 999, Dimension: 16}, m)
-		require.ErrorIs(t, r.HoldItems(t.Context(), 1<<20), recsys.ErrVersionGone)
+	t.Run("it releases a version for the next one, which is in Postgres when it is gone", func(t *testing.T) {
+		r := b.inMemory(t, m)
+		require.Equal(t, 400, r.Held())
+		require.ErrorIs(t, r.Memory.Load(t.Context(), recsys.Version{ID: 999, Dimension: 16}), recsys.ErrVersionGone)
 		assert.Zero(t, r.Held())
+		got, err := r.Lists(t.Context(), request, users)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	})
+	t.Run("it goes on with the items that it began with", func(t *testing.T) {
+		r := b.inMemory(t, m)
+		states, err := r.Read(t.Context(), users[:1])
+		require.NoError(t, err)
+		_ = r.Memory.Load(t.Context(), recsys.Version{ID: 999, Dimension: 16})
+		n, err := r.Load(t.Context(), states)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		assert.True(t, r.Knows("i000003"))
+	})
+	t.Run("it follows what is live", func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "next"})
+		memory := recommend.NewMemory(b.store, 1<<30)
+		go memory.Follow(ctx, time.Millisecond, b.store.Live, slog.New(slog.DiscardHandler))
+		for _, v := range []recsys.Version{b.version, next, b.version} {
+			b.promote(t, v)
+			require.Eventually(t, func() bool { return memory.Items(v.ID) == 400 }, 10*time.Second, time.Millisecond)
+		}
 	})
 }
