@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
@@ -106,6 +112,69 @@ func TestRecommendations(t *testing.T) {
 		"/recommendations/u/explain?item=i000010%01": "invalid_id",
 	} {
 		require.Equal(t, code, h.Do("GET", path, nil).Problem(t).Code, path)
+	}
+}
+
+// TestListsFromMemory compares the lists of an API that searches in memory with
+// those of one that searches in Postgres, while items and what is live change.
+func TestListsFromMemory(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t, apitest.WithSettings(func(c *config.API) { c.SearchMemory = 64 }))
+	data := h.withLive(t)
+	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
+	ctx, stop := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	group.Go(func() { h.reader.Memory.Follow(ctx, time.Millisecond, h.versions.Live, h.Log) })
+	r := rand.New(rand.NewPCG(1, 1))
+	compare := func() {
+		t.Helper()
+		req := recommend.Request{UserID: data.Users[r.IntN(len(data.Users))].ID, K: 1 + r.IntN(40), IncludeSeen: r.IntN(3) == 0}
+		if r.IntN(2) == 0 {
+			req.Category = fmt.Sprint("c", r.IntN(5))
+		}
+		if r.IntN(3) == 0 {
+			req.Tags = []string{[]string{"even", "rare", "none"}[r.IntN(3)]}
+		}
+		for range r.IntN(5) {
+			req.Exclude = append(req.Exclude, data.Items[r.IntN(len(data.Items))].ItemID)
+		}
+		if r.IntN(2) == 0 {
+			req.Recent = []string{data.Items[r.IntN(len(data.Items))].ItemID}
+		}
+		want, err := plain.Recommend(t.Context(), req)
+		require.NoError(t, err)
+		got, err := h.Client(h.Token).Recommend(t.Context(), apiclient.ListRequest{
+			UserID: req.UserID, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: req.Exclude, Recent: req.Recent, IncludeSeen: req.IncludeSeen,
+		})
+		require.NoError(t, err)
+		wanted, err := json.Marshal(listOf(want))
+		require.NoError(t, err)
+		received, err := json.Marshal(got)
+		require.NoError(t, err)
+		require.JSONEq(t, string(wanted), string(received))
+	}
+	for round := range 3 {
+		if round > 0 {
+			next := postgrestest.Build(t, h.Store, postgrestest.Fixture{RunID: fmt.Sprint("next-", round), Seed: uint64(round), Dimension: 8 * round})
+			_, err := h.Store.Promote(t.Context(), versions.Promotion{Version: next.ID, Actor: "test"})
+			require.NoError(t, err)
+			h.reader.Keep.Forget() // as if a second had passed
+		}
+		compare() // in Postgres while the index loads, or in memory
+		live, err := h.Store.Live(t.Context())
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return h.reader.Memory.Items(live.Version.ID) == len(data.Items) }, 10*time.Second, time.Millisecond)
+		for range 30 {
+			change := apiclient.ItemChange{Available: new(r.IntN(3) > 0)}
+			if r.IntN(2) == 0 {
+				change = apiclient.ItemChange{Title: new("Changed"), Category: new(fmt.Sprint("c", r.IntN(5))), Tags: []string{"rare"}}
+			}
+			_, err := h.Client(h.Token).SetItem(t.Context(), data.Items[r.IntN(len(data.Items))].ItemID, change)
+			require.NoError(t, err)
+			compare()
+		}
 	}
 }
 

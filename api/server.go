@@ -41,7 +41,10 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 	s := &server{
 		config: c, log: log, temporal: temporal,
 		db: db, versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db), ledger: ledger.New(db),
-		reader:   &recommend.Recommender{Versions: versions.New(db), Embeddings: embeddings.New(db), Keep: recommend.Keep(liveFor)},
+		reader: &recommend.Recommender{
+			Versions: versions.New(db), Embeddings: embeddings.New(db), Keep: recommend.Keep(liveFor),
+			Memory: recommend.NewMemory(embeddings.New(db), c.SearchMemory<<20),
+		},
 		api:      rest.New(info(), c, log, ledger.New(db)),
 		stopping: make(chan struct{}),
 	}

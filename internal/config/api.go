@@ -32,7 +32,11 @@ type API struct {
 	Rate  float64 `env:"RECFLOW_API_RATE" envDefault:"200"`
 	Burst int     `env:"RECFLOW_API_BURST" envDefault:"400"`
 
-	// BuildID identifies the running code. Empty: the VCS revision.
+	// SearchMemory is how many MiB the items of the live version may take in the
+	// process's memory to be searched there: see Lambda.SearchMemory.
+	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"64"`
+
+	// BuildID names the code that answers. Empty: the VCS revision.
 	BuildID string `env:"RECFLOW_BUILD_ID"`
 
 	// DrainTimeout is how long requests in progress get when the process stops.
@@ -76,6 +80,7 @@ func (c API) Validate() error {
 	if c.Rate <= 0 || c.Burst < 1 {
 		errs = append(errs, errors.New("RECFLOW_API_RATE and RECFLOW_API_BURST must be positive"))
 	}
+	errs = append(errs, validateSearchMemory(c.SearchMemory))
 	if c.DrainTimeout < 0 {
 		errs = append(errs, fmt.Errorf("RECFLOW_API_DRAIN_TIMEOUT is %s; it must not be negative", c.DrainTimeout))
 	}

@@ -77,11 +77,16 @@ func (c Lambda) Validate() error {
 	if !(c.EvaluateShare >= 0 && c.EvaluateShare <= 1) {
 		errs = append(errs, fmt.Errorf("RECFLOW_EVALUATE_SHARE is %v; use 0 to 1", c.EvaluateShare))
 	}
-	if c.SearchMemory < 0 || c.SearchMemory > maxSearchMemory {
-		errs = append(errs, fmt.Errorf("RECFLOW_SEARCH_MEMORY is %d; use 0 to %d MiB", c.SearchMemory, maxSearchMemory))
-	}
+	errs = append(errs, validateSearchMemory(c.SearchMemory))
 	return errors.Join(errs...)
 }
 
 // maxSearchMemory is slightly less than the memory of the largest function.
 const maxSearchMemory = 8192
+
+func validateSearchMemory(mib int64) error {
+	if mib < 0 || mib > maxSearchMemory {
+		return fmt.Errorf("RECFLOW_SEARCH_MEMORY is %d; use 0 to %d MiB", mib, maxSearchMemory)
+	}
+	return nil
+}

@@ -43,7 +43,7 @@ type overridden struct {
 	revision int64
 }
 
-// NewMemory makes a Memory of at most limit bytes.
+// NewMemory makes a Memory of at most limit bytes: with 0 it holds nothing.
 func NewMemory(data Data, limit int64) *Memory { return &Memory{data: data, limit: limit} }
 
 // errTooLarge says that the items of a version do not fit.
