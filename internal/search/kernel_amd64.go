@@ -32,3 +32,8 @@ func (k *simdKernel) scan(query any, from, n int, m *marks) {
 //
 //go:noescape
 func scanAVX2(codes, q, magnitudes *int8, groups, n int, floors *int32, masks *uint32, scores *int32)
+
+// prefetch asks for the n values of a vector to be in the cache soon.
+//
+//go:noescape
+func prefetch(vector *float32, n int)

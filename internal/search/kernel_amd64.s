@@ -71,3 +71,15 @@ group:
 	JNZ  block
 	VZEROUPPER
 	RET
+
+// func prefetch(vector *float32, n int)
+TEXT ·prefetch(SB), NOSPLIT, $0-16
+	MOVQ vector+0(FP), SI
+	MOVQ n+8(FP), CX
+
+line:
+	PREFETCHT0 (SI)
+	ADDQ       $64, SI
+	SUBQ       $16, CX
+	JGT        line
+	RET

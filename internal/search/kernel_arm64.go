@@ -27,3 +27,8 @@ func (k *simdKernel) scan(query any, from, n int, m *marks) {
 //
 //go:noescape
 func scanNEON(codes, q *int8, groups, n int, scores *int32)
+
+// prefetch asks for the n values of a vector to be in the cache soon.
+//
+//go:noescape
+func prefetch(vector *float32, n int)

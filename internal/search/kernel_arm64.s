@@ -43,3 +43,15 @@ group:
 	SUBS   $1, R3
 	BNE    block
 	RET
+
+// func prefetch(vector *float32, n int)
+TEXT ·prefetch(SB), NOSPLIT, $0-16
+	MOVD vector+0(FP), R0
+	MOVD n+8(FP), R1
+
+line:
+	PRFM (R0), PLDL1KEEP
+	ADD  $64, R0
+	SUBS $16, R1
+	BGT  line
+	RET

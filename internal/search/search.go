@@ -137,9 +137,16 @@ func (r *run) scanFiltered() {
 	}
 }
 
+// ahead is how many items before their turn a walk prefetches vectors: they lie
+// far apart, and waiting for each would take most of the time.
+const ahead = 8
+
 // walk compares the query with the items of a list that the other filters leave.
 func (r *run) walk(list []uint32, others []posting) {
-	for _, at := range list {
+	for i, at := range list {
+		if i+ahead < len(list) {
+			prefetch(&r.vector(list[i+ahead])[0], r.dimension)
+		}
 		b := &r.bounds[at/blockItems]
 		if !r.query.reaches(b.norm, r.threshold()) {
 			return
