@@ -50,7 +50,7 @@ var categories = []struct {
 
 func main() {
 	only := flag.String("only", "", "measure only the shape with this name")
-	portable := flag.Bool("portable", false, "the processor's own kernel is turned off by GODEBUG")
+	portable := flag.Bool("portable", false, "label the figures: GODEBUG has turned the processor's own kernel off")
 	repeat := flag.Int("repeat", 3, "times that each query is answered")
 	flag.Parse()
 	if err := run(*only, *portable, *repeat); err != nil {
