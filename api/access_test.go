@@ -91,7 +91,7 @@ func TestTokens(t *testing.T) {
 
 	require.Equal(t, http.StatusOK, h.DoAs(token.Token, "GET", "/tokens", nil).Status)
 	require.Equal(t, "missing_scope", h.DoAs(token.Token, "POST", "/tokens", map[string]any{"name": "x", "scopes": []string{"operate"}}).Problem(t).Code,
-		"nobody hands out what they do not have")
+		"a token cannot grant a scope that it does not have")
 	require.Equal(t, "name_taken", h.Do("POST", "/tokens", map[string]any{"name": "shop", "scopes": []string{"read"}}).Problem(t).Code)
 
 	require.Equal(t, http.StatusOK, h.Do("DELETE", "/tokens/"+idText(token.ID), nil).Status)
@@ -125,7 +125,7 @@ func TestWithoutAuthentication(t *testing.T) {
 	require.Equal(t, []string{"done token.create x"}, h.Audited())
 	c := config.API{Database: config.Database{URL: "postgres://x", MaxConns: 2}, Temporal: config.Temporal{Address: "x:1"},
 		Address: "0.0.0.0:1", MetricsAddress: "127.0.0.1:2", Auth: config.AuthNone, Rate: 1, Burst: 1}
-	require.ErrorContains(t, c.Validate(), "RECFLOW_API_AUTH is none, but 0.0.0.0:1 can be reached from elsewhere")
+	require.ErrorContains(t, c.Validate(), "RECFLOW_API_AUTH is none, but 0.0.0.0:1 is not a loopback address")
 	c.Address = "[::1]:1"
 	require.NoError(t, c.Validate())
 }

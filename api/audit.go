@@ -14,7 +14,7 @@ import (
 
 func (s *server) auditRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "list-audit", Method: http.MethodGet, Path: "/audit", Tags: []string{"Audit"},
-		Summary:     "List who asked for which change, newest first",
+		Summary:     "List audit entries, newest first",
 		Description: "Holds every change, and every attempt that was refused, but for those that came too often. Nothing in it can be changed or removed."},
 		rest.Access{Scope: apiclient.ScopeAdmin}, s.listAudit)
 }

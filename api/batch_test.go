@@ -93,7 +93,7 @@ func TestRecommendBatchWithoutASolution(t *testing.T) {
 	postgrestest.Stream(t, h.Store, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
 	got, err := h.Client(h.Token).RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u00002", "u00003", "nobody"}, K: 3})
 	require.NoError(t, err)
-	require.Equal(t, recommend.Personalised, got.Items[0].List.Stage)
+	require.Equal(t, recommend.Personalized, got.Items[0].List.Stage)
 	require.Nil(t, got.Items[1].List)
 	require.Equal(t, "internal", got.Items[1].Problem.Code)
 	require.Equal(t, recommend.Popular, got.Items[2].List.Stage, "the others have their lists")

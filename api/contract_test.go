@@ -41,13 +41,13 @@ func TestContract(t *testing.T) {
 	require.Equal(t, string(committed), string(now), "the API and openapi.json differ: go test ./api -run TestContract -update")
 }
 
-// TestTimesInAnswersAreKnown: a time that may be unknown is left out of an answer,
+// TestTimesInAnswersAreKnown: a time that may be unknown is absent from an answer,
 // so its field is not required. The required ones are always known.
 func TestTimesInAnswersAreKnown(t *testing.T) {
 	t.Parallel()
 	known := []string{
 		"Audit.at", "Flip.at", // when it was written
-		"Backfill.created_at", "Backfill.to", "Slice.to", "Plan.to", "PlanSlice.to", // an end that is left out is resolved at once
+		"Backfill.created_at", "Backfill.to", "Slice.to", "Plan.to", "PlanSlice.to", // a missing end is resolved at once
 		"Attempt.started_at",                // only an attempt that was made is followed by another
 		"Coverage.stored_to", "Coverage.to", // a training has an end
 		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",
@@ -90,7 +90,7 @@ func TestContractFuzz(t *testing.T) {
 			args := []string{"run", server.URL + "/openapi.json", "--checks", "all", "--max-examples", examples, "--seed", "1", "--phases", "examples,coverage,fuzzing",
 				"--generation-database", "none", "--no-color",
 				// What the document allows may still be refused, by a rule between two fields or
-				// by the state of things. An empty parameter counts as none, null as left out,
+				// by the state of things. An empty parameter counts as none, null as absent,
 				// and a bad event is rejected by itself.
 				// GET /recommendations/batch is allowed: it asks for the list of the user batch.
 				"--exclude-checks", "positive_data_acceptance,negative_data_rejection,unsupported_method,allow_header_conformance",

@@ -39,11 +39,11 @@ func (s *server) eventRoutes() {
 			"send the same request again later, events with the same event_id count once."},
 		rest.Access{Scope: apiclient.ScopeEvents}, s.sendEvents)
 	rest.Register(s.api, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
-		Summary: "What became of an event"}, rest.Access{Scope: apiclient.ScopeEvents}, s.getEvent)
+		Summary: "Show what became of an event"}, rest.Access{Scope: apiclient.ScopeEvents}, s.getEvent)
 	rest.Register(s.api, huma.Operation{OperationID: "get-verdicts", Method: http.MethodPost, Path: "/verdicts", Tags: tags,
 		MaxBodyBytes: eventsBody, BodyReadTimeout: requestTimeout,
 		Summary: "Show what became of many events",
-		Description: "Changes nothing. Unlike GET /events/{id}, it tells events with the same id apart, by their digest. A verdict stays as it is: " +
+		Description: "Changes nothing. Unlike GET /events/{id}, it distinguishes events with the same id by their digest. A verdict stays as it is: " +
 			"ask again for those that are unknown."},
 		rest.Access{Scope: apiclient.ScopeEvents}, s.getVerdicts)
 }

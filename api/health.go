@@ -21,12 +21,12 @@ const readyTimeout = 3 * time.Second
 func (s *server) healthRoutes() {
 	tags := []string{"Process"}
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Tags: tags,
-		Summary: "Whether the process runs", Description: "Looks at nothing else: restart the process when this fails."}, s.healthz)
+		Summary: "Check that the process runs", Description: "Looks at nothing else: restart the process when this fails."}, s.healthz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "ready", Method: http.MethodGet, Path: "/readyz", Tags: tags,
-		Summary:     "Whether requests can be answered",
+		Summary:     "Check that requests can be answered",
 		Description: "Asks the database and Temporal, and compares the schema and pgvector with what this build needs. 503 names what is missing."}, s.readyz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "version", Method: http.MethodGet, Path: "/version", Tags: tags,
-		Summary: "Which build answers"}, s.version)
+		Summary: "Show the build"}, s.version)
 }
 
 type healthOutput struct{ Body apiclient.Health }

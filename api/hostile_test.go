@@ -16,7 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-// TestHostileRequests sends what nobody means well with. Each is refused with its
+// TestHostileRequests sends malicious requests. Each is refused with its
 // code, and those that tried to change something are in the audit.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()

@@ -19,14 +19,14 @@ import (
 func (s *server) itemRoutes() {
 	tags := []string{"Items"}
 	rest.Register(s.api, huma.Operation{OperationID: "get-item", Method: http.MethodGet, Path: "/items/{id}", Tags: tags,
-		Summary: "An item as it is now"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.getItem)
+		Summary: "Show an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.getItem)
 	rest.Register(s.api, huma.Operation{OperationID: "set-item", Method: http.MethodPut, Path: "/items/{id}", Tags: tags,
-		Summary: "Say whether an item is available, and what it is",
-		Description: "Holds from the next answer on, the stream's included, and in every version: an item that is not available is in no list, and filters by " +
-			"category and tag go by what is said here. What is left out stays as it is. The item need not be known yet."},
+		Summary: "Update an item's availability and metadata",
+		Description: "Takes effect with the next answer, in the stream too, and in every version: an unavailable item is in no list, and filters by " +
+			"category and tag use it. A missing field stays as it is. The item may be unknown to the live version."},
 		rest.Access{Scope: apiclient.ScopeItems, Action: "item.set"}, s.setItem)
 	rest.Register(s.api, huma.Operation{OperationID: "similar-items", Method: http.MethodGet, Path: "/items/{id}/similar", Tags: tags,
-		Summary: "The items nearest to an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.similarItems)
+		Summary: "List items similar to an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.similarItems)
 }
 
 // ItemPath names an item. It is exported for the sake of reflection.
@@ -76,7 +76,7 @@ func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, er
 	return s.itemNow(ctx, in.ID, &said)
 }
 
-// itemNow is an item of the live version with what is said of it, or that alone.
+// itemNow returns an item of the live version with its overrides, or the overrides alone.
 func (s *server) itemNow(ctx context.Context, id string, said *embeddings.ItemState) (*itemOutput, error) {
 	out := &itemOutput{apiclient.ItemNow{Said: itemStateOf(said), Known: true}}
 	var err error

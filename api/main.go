@@ -1,5 +1,5 @@
 // Command api is the control plane of recflow: it starts and stops backfills,
-// flips versions, takes events and answers with recommendations. Its contract is
+// promotes versions, takes events and answers with recommendations. Its contract is
 // openapi.json in this folder.
 //
 // It reads its settings from the environment (internal/config) and refuses to
@@ -53,7 +53,7 @@ func command(ctx context.Context, log *slog.Logger, args []string) (failure stri
 		return "", nil
 	case len(args) == 1 && args[0] == "health":
 		// /healthz, not /readyz: what a restart of this process cannot heal, such as
-		// a database that is away, must not restart it.
+		// an unavailable database, must not restart it.
 		address, err := config.ReadHealthAddress()
 		if err == nil {
 			err = health.Ask(ctx, address.API)

@@ -13,24 +13,24 @@ import (
 	"github.com/recflow/recflow/internal/recommend"
 )
 
-// liveFor is how long requests go on with a version after a flip. It is less
+// liveFor is how long requests go on with a version after a promotion. It is less
 // than any pruning leaves to readers, and they follow a version that is gone.
 const liveFor = time.Second
 
 func (s *server) recommendationRoutes() {
 	tags := []string{"Recommendations"}
 	const state = "The same state gives the same list and the same recommendation_id. With filters there are as many items as there are eligible ones, " +
-		"up to k. A change of the live version is followed within a second, what is said of an item at once."
+		"up to k. A change of the live version takes effect within a second, an override of an item immediately."
 	rest.Register(s.api, huma.Operation{OperationID: "recommend", Method: http.MethodGet, Path: "/recommendations/{user}", Tags: tags,
 		Summary:     "Recommend items to a user",
-		Description: "The list names its stage: personalised (a trained user), session (a new one, from events and recent items alone) or popular (nothing that counts is known). " + state},
+		Description: "The list names its stage: personalized (a trained user), session (a new one, from events and recent items alone) or popular (nothing that counts is known). " + state},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommend)
 	rest.Register(s.api, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
 		Summary:     "Recommend items to an anonymous user, after what was clicked just now",
 		Description: "Stage session, or popular without recent items that the version knows. " + state},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommendSession)
 	rest.Register(s.api, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
-		Summary: "Say where the score of an item for a user comes from",
+		Summary: "Explain the score of an item for a user",
 		Description: "The score is a sum with a term for each item of the user's history. A popular list has a rule instead. left_out says why the item is " +
 			"not in the list that the same request gives, whatever its length."},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.explain)
@@ -50,7 +50,7 @@ func (q ListQuery) request() (recommend.Request, error) {
 	return r, checkIDs("exclude", q.Exclude)
 }
 
-// UserQuery is what shapes a user's list beside that.
+// UserQuery has the parameters of a user's list in addition to those.
 type UserQuery struct {
 	User        string   `path:"user" maxLength:"256" example:"u-17"`
 	Recent      []string `query:"recent,explode" maxItems:"50" doc:"Items that were clicked just now: folded into this answer, and not kept. Unknown ones are ignored."`

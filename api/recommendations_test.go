@@ -210,7 +210,7 @@ func TestItems(t *testing.T) {
 		l, err := api.Recommend(t.Context(), apiclient.ListRequest{UserID: r.UserID, Recent: r.Recent, K: 5, Category: category, Tags: []string{"bright"}})
 		require.NoError(t, err)
 		require.Len(t, l.Items, 1)
-		require.Equal(t, first.ItemID, l.Items[0].ItemID, "filters go by what is said")
+		require.Equal(t, first.ItemID, l.Items[0].ItemID, "filters use the overrides")
 		r.Category = ""
 
 		_, err = api.SetItem(t.Context(), first.ItemID, apiclient.ItemChange{Available: &no})

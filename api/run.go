@@ -54,7 +54,7 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	if err != nil {
 		return err
 	}
-	// Lazy: recommendations are answered while Temporal is away.
+	// Lazy: recommendations are answered while Temporal is unavailable.
 	temporal, err := client.NewLazyClient(options)
 	if err != nil {
 		return fmt.Errorf("prepare for Temporal at %s: %w", c.Temporal.Address, err)
@@ -91,7 +91,7 @@ func serve(ctx context.Context, s *server) error {
 }
 
 // serveOn serves on two listeners until ctx ends or one of them fails, and then
-// drains: without either of them the process is of no use to whoever watches it,
+// drains: without either of them the process is of no use to its operators,
 // and only a restart brings a listener back.
 func serveOn(ctx context.Context, s *server, listener, metrics net.Listener) error {
 	requests := httpServer(s.api.Handler(), s.log)
@@ -127,7 +127,7 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// ended says why a server ended, unless it was told to.
+// ended returns why a server ended, or nil if it was stopped.
 func ended(what string, err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

@@ -27,7 +27,7 @@ type server struct {
 	embeddings *embeddings.Store
 	events     *events.Store
 	ledger     *ledger.Store
-	temporal   client.Client      // connects when first used: Temporal may be away
+	temporal   client.Client      // connects when first used: Temporal may be unavailable
 	stream     *awsclient.Kinesis // nil where no stream is configured
 	reader     *recommend.Recommender
 

@@ -23,7 +23,7 @@ func (h *harness) withVerdicts(t *testing.T) {
 	for i := range 100 {
 		id := fmt.Sprintf("e%03d", i)
 		sum := sha256.Sum256([]byte(id))
-		v := events.Verdict{EventID: id, Digest: [16]byte(sum[:16]), Verdict: events.Folded, Stage: "personalised", Version: 1,
+		v := events.Verdict{EventID: id, Digest: [16]byte(sum[:16]), Verdict: events.Folded, Stage: "personalized", Version: 1,
 			ArrivedAt: time.Now().Add(-300 * time.Millisecond)}
 		switch {
 		case i < 30:
@@ -59,7 +59,7 @@ func TestStreamStatus(t *testing.T) {
 	require.InDelta(t, 1, s.PerSecond, 1e-9)
 	require.Equal(t, []apiclient.VerdictCount{{Verdict: "folded", Events: 90}, {Verdict: "ignored", Reason: "unknown_item", Events: 7},
 		{Verdict: "quarantined", Reason: "not_json", Events: 3}}, s.Verdicts)
-	require.Equal(t, []apiclient.StageShare{{Stage: "personalised", Events: 60, Share: 60.0 / 90}, {Stage: "session", Events: 30, Share: 30.0 / 90}}, s.Stages)
+	require.Equal(t, []apiclient.StageShare{{Stage: "personalized", Events: 60, Share: 60.0 / 90}, {Stage: "session", Events: 30, Share: 30.0 / 90}}, s.Stages)
 	require.GreaterOrEqual(t, s.Freshness.P50, 300.0)
 	require.GreaterOrEqual(t, s.Freshness.P99, s.Freshness.P50)
 	require.False(t, s.Newest.Before(s.Since))
@@ -81,7 +81,7 @@ func TestStreamQuality(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, q.Items, 3, "two stages and their sum")
 	first, second, sum := q.Items[0], q.Items[1], q.Items[2]
-	require.Equal(t, []string{"personalised", "session", apiclient.AllStages}, []string{first.Stage, second.Stage, sum.Stage})
+	require.Equal(t, []string{"personalized", "session", apiclient.AllStages}, []string{first.Stage, second.Stage, sum.Stage})
 	require.EqualValues(t, 60, sum.Events)
 	require.Equal(t, first.LiveHits+second.LiveHits, sum.LiveHits)
 	require.InDelta(t, float64(sum.OnlyLive-sum.OnlyStale)/60, sum.Difference, 1e-12)

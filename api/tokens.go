@@ -20,7 +20,7 @@ func (s *server) tokenRoutes() {
 	tags := []string{"Tokens"}
 	rest.Register(s.api, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: "/tokens", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary:     "Create a token",
-		Description: "The answer is the only one that shows it. Nobody can hand out a scope that they do not have."},
+		Description: "The answer is the only one that shows it. A token cannot grant a scope that it does not have."},
 		rest.Access{Scope: apiclient.ScopeAdmin, Action: "token.create"}, s.createToken)
 	rest.Register(s.api, huma.Operation{OperationID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tags: tags,
 		Summary: "List tokens, newest first"}, rest.Access{Scope: apiclient.ScopeAdmin}, s.listTokens)
@@ -38,7 +38,7 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 	p := rest.PrincipalOf(ctx)
 	for _, wanted := range n.Scopes {
 		if !p.May(wanted) {
-			return nil, rest.Fail(http.StatusForbidden, "missing_scope", "your own token does not have the scope "+wanted, "ask somebody who has it")
+			return nil, rest.Fail(http.StatusForbidden, "missing_scope", "your own token does not have the scope "+wanted, "ask an owner of a token with it")
 		}
 	}
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(time.Now()) {

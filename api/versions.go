@@ -25,30 +25,30 @@ func (s *server) versionRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "list-versions", Method: http.MethodGet, Path: "/versions", Tags: tags,
 		Summary: "List versions, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listVersions)
 	rest.Register(s.api, huma.Operation{OperationID: "get-version", Method: http.MethodGet, Path: "/versions/{version}", Tags: tags,
-		Summary: "What a version was made from, its gates and its metrics"}, rest.Access{Scope: apiclient.ScopeRead}, s.getVersion)
+		Summary: "Show a version with its inputs, gates and metrics"}, rest.Access{Scope: apiclient.ScopeRead}, s.getVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "diff-versions", Method: http.MethodGet, Path: "/versions/{version}/diff/{other}", Tags: tags,
 		Summary:     "Compare the lists of two versions",
-		Description: "For a sample of users whom both know: the mean overlap of their lists, rank-biased overlap (Webber and others 2010), and how much of the catalogue the lists show."},
+		Description: "For a sample of users whom both know: the mean overlap of their lists, rank-biased overlap (Webber and others 2010), and how much of the catalog the lists show."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.diffVersions)
 	rest.Register(s.api, huma.Operation{OperationID: "sample-version-users", Method: http.MethodGet, Path: "/versions/{version}/users", Tags: tags,
 		Summary:     "Sample users of a version",
 		Description: "Users that the version has a vector for, in an order that looks random: the same request returns the same users."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.sampleUsers)
 	rest.Register(s.api, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
-		Summary: "The version that readers use"}, rest.Access{Scope: apiclient.ScopeRead}, s.getLive)
+		Summary: "Show the live version"}, rest.Access{Scope: apiclient.ScopeRead}, s.getLive)
 	rest.Register(s.api, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
-		Summary: "Make a ready version live", Description: "One transaction; readers see the one or the other." + matched},
+		Summary: "Promote a version", Description: "One transaction; readers see the one or the other." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.promote"}, s.promoteVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
-		Summary: "Make the version live that was live before", Description: "Repeated, it goes further back." + matched},
+		Summary: "Roll back to the previous live version", Description: "Repeated, it goes further back." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.rollback"}, s.rollback)
 	rest.Register(s.api, huma.Operation{OperationID: "pin-version", Method: http.MethodPut, Path: "/versions/{version}/pin", Tags: tags,
-		Summary: "Keep a version when old ones are removed, or no longer", Description: "A pinned version is never pruned." + matched},
+		Summary: "Pin or unpin a version", Description: "A pinned version is never pruned." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.pin"}, s.pinVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "delete-version", Method: http.MethodDelete, Path: "/versions/{version}", Tags: tags,
-		Summary: "Remove the data of a version",
+		Summary: "Delete a version",
 		Description: "What is known about it stays; its data goes with the next clean-up, which waits for those who may still read it. The live version and one that is " +
-			"pinned or loading cannot be deleted, and the one that a rollback would go to only when that is said." + matched},
+			"pinned or loading cannot be deleted, and the target of a rollback only with rollback_target." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.delete"}, s.deleteVersion)
 }
 
@@ -233,7 +233,7 @@ func flipOf(f versions.Flip) apiclient.Flip {
 }
 
 // changeVersion makes a change to a version that is as the caller saw it: the
-// live pointer is locked before it is looked at, so nobody comes in between.
+// live pointer is locked before it is looked at, so that no other change comes in between.
 func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, change func(tx *versions.Store) error) error {
 	return s.api.Change(ctx, idText(id), func(db *postgres.DB) error {
 		tx := versions.New(db)

@@ -91,7 +91,7 @@ func TestVersions(t *testing.T) {
 }
 
 // TestPromoteAndRollbackRace lets operators decide on the same state at once: one
-// of them wins, the others are told, and the audit has them all.
+// of them wins, the others get 412, and the audit has them all.
 func TestPromoteAndRollbackRace(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -192,7 +192,7 @@ func TestDiff(t *testing.T) {
 }
 
 // TestARollbackThatTheDatabaseBreaksOff has the rollback wait for a lock on the
-// history of flips.
+// history of promotions.
 func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)

@@ -64,7 +64,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 
 	second := item(1)
 	require.Empty(t, b.send(event("first", second, recsys.Click, 1)))
-	assert.Equal(t, tried{b.version.ID, recommend.Personalised, recommend.Personalised, 2, 2}, b.trials()["first"])
+	assert.Equal(t, tried{b.version.ID, recommend.Personalized, recommend.Personalized, 2, 2}, b.trials()["first"])
 
 	target := item(4)
 	require.Empty(t, b.send(
@@ -74,7 +74,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 		event("shown", item(7), recsys.Impression, 4),
 	))
 	got := b.trials()
-	assert.Equal(t, tried{b.version.ID, recommend.Personalised, recommend.Personalised, 5, stale[target]}, got["a-first"],
+	assert.Equal(t, tried{b.version.ID, recommend.Personalized, recommend.Personalized, 5, stale[target]}, got["a-first"],
 		"it evaluates the earliest event on an unseen item against the version alone")
 	assert.Len(t, got, 2, "it evaluates one event per user and batch, and no impression")
 

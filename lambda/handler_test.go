@@ -32,7 +32,7 @@ func TestFromClickToList(t *testing.T) {
 	got, want := lists[known], b.list(known)
 	assert.Equal(t, want.RecommendationID, got.RecommendationID)
 	assert.NotEqual(t, before.RecommendationID, got.RecommendationID)
-	assert.Equal(t, recommend.Personalised, got.Stage)
+	assert.Equal(t, recommend.Personalized, got.Stage)
 	assert.Equal(t, b.version.ID, got.Version)
 	assert.Regexp(t, "^[0-9a-f]{16}$", got.ConfigHash)
 	require.Len(t, got.Items, 10)

@@ -49,7 +49,7 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	count("EventsClamped", t.clamped)
 	count("EventsInConflict", t.conflicts)
 	count("EventsEvaluated", t.evaluated)
-	count("ListsPersonalised", t.lists[recommend.Personalised])
+	count("ListsPersonalized", t.lists[recommend.Personalized])
 	count("ListsSession", t.lists[recommend.Session])
 	count("ListsPopular", t.lists[recommend.Popular])
 	count("ItemCacheHits", b.cacheHits)

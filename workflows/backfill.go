@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Backfill is the workflow type that runs the slices of a backfill. Its
+// Backfill is the workflow type that runs a backfill. Its
 // argument is a BackfillRequest. It has no result: its outcome is recorded in
 // the ledger.
 const Backfill = backfill.Workflow

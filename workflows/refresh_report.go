@@ -174,7 +174,7 @@ func cause(err, cancelled error) error {
 func reason(err error) string {
 	var timeout *temporal.TimeoutError
 	if errors.As(err, &timeout) {
-		s := "no success within the " + timeoutName(timeout.TimeoutType()) + " time-out"
+		s := "no success within the " + timeoutName(timeout.TimeoutType()) + " timeout"
 		if last := errors.Unwrap(timeout); last != nil {
 			s += "; last error: " + reason(last)
 		}

@@ -71,7 +71,7 @@ func summary(r RefreshRequest) string {
 }
 
 // details describes the refresh in Markdown. It writes to memory, which the
-// checker cannot tell from other writers.
+// checker cannot distinguish from other writers.
 //
 // workflowcheck:ignore
 func details(r RefreshRequest) string {

@@ -67,7 +67,7 @@ func (m measurement) row(ctx context.Context, name string, ask func(recsys.User)
 		if err != nil {
 			return err
 		}
-		if i < len(m.users) && list.Stage == recommend.Personalised && len(ask(m.users[i]).Recent) == 0 {
+		if i < len(m.users) && list.Stage == recommend.Personalized && len(ask(m.users[i]).Recent) == 0 {
 			recall, err := m.recall(ctx, m.users[i], list)
 			if err != nil {
 				return err

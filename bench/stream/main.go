@@ -131,7 +131,7 @@ func report(log io.Reader) error {
 			}
 		}
 	}
-	lists := sums["ListsPersonalised"] + sums["ListsSession"] + sums["ListsPopular"]
+	lists := sums["ListsPersonalized"] + sums["ListsSession"] + sums["ListsPopular"]
 	fmt.Printf("%d batches, %.0f events and %.0f lists a batch, %.0f events evaluated; milliseconds a list:", batches,
 		sums["Records"]/float64(max(batches, 1)), lists/float64(max(batches, 1)), sums["EventsEvaluated"])
 	for _, step := range []string{"Store", "Read", "Fold", "Search", "Write"} {

@@ -4,7 +4,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `DATABASE`.`recommendations` (
   `user_id` string,
   `version` bigint,
   `config_hash` string,
-  `stage` string COMMENT 'personalised, session or popular',
+  `stage` string COMMENT 'personalized, session or popular',
   `items` array<struct<item_id:string,rank:int,score:double,stage:string>> COMMENT 'best first',
   `event_id` string COMMENT 'the event that triggered the list',
   `event_occurred_at` string COMMENT 'RFC 3339, UTC',

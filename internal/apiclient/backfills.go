@@ -155,7 +155,7 @@ func (c *Client) CancelBackfill(ctx context.Context, id string) (b Backfill, err
 	return b, err
 }
 
-// RetryBackfill runs the failed and cancelled slices of a backfill again.
+// RetryBackfill retries the failed and cancelled slices.
 func (c *Client) RetryBackfill(ctx context.Context, id string) (b Backfill, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/backfill/"+segment(id)+"/retry", nil, nil, nil, &b)
 	return b, err

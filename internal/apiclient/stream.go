@@ -53,7 +53,7 @@ const AllStages = "all"
 // live state with the version alone. A hit is an item among the first 20.
 type StageQuality struct {
 	Version         int64   `json:"version"`
-	Stage           string  `json:"stage" doc:"Stage of the live list; all: the total of the version." example:"personalised"`
+	Stage           string  `json:"stage" doc:"Stage of the live list; all: the total of the version." example:"personalized"`
 	Events          int64   `json:"events" doc:"Number of evaluated events."`
 	LiveHits        int64   `json:"live_hits" doc:"Hits with the live state."`
 	StaleHits       int64   `json:"stale_hits" doc:"Hits with the version alone."`

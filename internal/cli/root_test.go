@@ -26,7 +26,7 @@ func TestWrongUsage(t *testing.T) {
 		"refresh --rank high":             "invalid argument \"high\"",
 		"refresh --follow x --rank 8":     "[follow rank] were all set",
 		"versions promote first":          "\"first\" is not the number of a version",
-		"recommend someone --output=fine": "output format \"fine\" is unknown",
+		"recommend someone --output=fine": "unknown output format \"fine\"",
 	} {
 		t.Run("it exits with 2 and explains: "+line, func(t *testing.T) {
 			r := clitest.Run(t.Context(), "", strings.Fields(line)...)

@@ -50,7 +50,7 @@ func walk(t *testing.T, bin, home, up string) {
 		"nothing is live":                  `"code":"no_live_version"`,
 		"a plan":                           `"run":1,"skip":0`,
 		"the gates passed":                 `recall +✓`,
-		"a personal list":                  `"user_id":"u7","version":1,"stage":"personalised"`,
+		"a personal list":                  `"user_id":"u7","version":1,"stage":"personalized"`,
 		"nothing is known":                 `"user_id":"somebody","version":1,"stage":"popular"`,
 		"a session":                        `"stage":"session","items":\[\{"rank":1,"item_id":"bike-`,
 		"the click is in the list":         `"user_id":"somebody","version":1,"stage":"session"`,

@@ -2,7 +2,7 @@ package importer
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // S3's ETag of a whole object, to tell whether it has to be sent again
+	"crypto/md5" //nolint:gosec // S3's ETag of a whole object, to decide whether to upload it again
 	"encoding/hex"
 	"errors"
 	"fmt"

@@ -129,7 +129,7 @@ func TestRecentItems(t *testing.T) {
 		user := b.data.Users[9]
 		before := lists(recommend.Request{UserID: user.ID})
 		list := lists(recommend.Request{UserID: user.ID, Recent: []string{recent}})
-		assert.Equal(t, recommend.Personalised, list.Stage)
+		assert.Equal(t, recommend.Personalized, list.Stage)
 		assert.NotEqual(t, before.RecommendationID, list.RecommendationID)
 		reference := user.History.Reference
 		if b.version.Coverage.To.After(reference) {
@@ -191,7 +191,7 @@ func TestAnUnavailableItemIsGone(t *testing.T) {
 	require.NoError(t, err)
 	reader := recommend.NewReader(b.store, live.Version, live.Manifest)
 	requests := map[string]recommend.Request{
-		"popular": {UserID: "nobody", K: 10}, "session": {K: 10, Recent: []string{"i000010"}}, "personalised": {UserID: b.data.Users[2].ID, K: 10},
+		"popular": {UserID: "nobody", K: 10}, "session": {K: 10, Recent: []string{"i000010"}}, "personalized": {UserID: b.data.Users[2].ID, K: 10},
 	}
 	for stage, req := range requests {
 		ask := func() [][]string {

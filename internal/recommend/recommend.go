@@ -13,7 +13,7 @@ import (
 
 // The stages of a list.
 const (
-	Personalised = recsys.StagePersonalized
+	Personalized = recsys.StagePersonalized
 	Session      = recsys.StageSession
 	Popular      = recsys.StagePopular
 	Alike        = recsys.StageSimilar

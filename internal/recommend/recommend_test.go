@@ -97,7 +97,7 @@ func (b *bundle) click(t *testing.T, user, item, kind string) recsys.Event {
 	return e
 }
 
-func TestPersonalised(t *testing.T) {
+func TestPersonalized(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	user := b.data.Users[5]
 	met := slices.Concat(user.History.Items, user.History.Met)
@@ -106,7 +106,7 @@ func TestPersonalised(t *testing.T) {
 	t.Run("it searches with the stored vector and leaves out what the user has met", func(t *testing.T) {
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
 		require.NoError(t, err)
-		assert.Equal(t, recommend.Personalised, list.Stage)
+		assert.Equal(t, recommend.Personalized, list.Stage)
 		assert.Equal(t, b.version.ID, list.Version)
 		assert.Equal(t, b.expect(user.Vector, 20, met, nil), ids(list))
 		assert.InDelta(t, dot(user.Vector, b.vectors[list.Items[0].ItemID]), list.Items[0].Score, 1e-6)
@@ -164,7 +164,7 @@ func TestLiveEvents(t *testing.T) {
 		h := m.Interest.Extend(user.History, []recsys.Event{e})
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
 		require.NoError(t, err)
-		assert.Equal(t, recommend.Personalised, list.Stage)
+		assert.Equal(t, recommend.Personalized, list.Stage)
 		want := b.expect(fold(h), 20, slices.Concat(h.Items, h.Met), nil)
 		assert.Equal(t, want, ids(list))
 		assert.NotEqual(t, b.expect(user.Vector, 20, slices.Concat(h.Items, h.Met), nil), want)

@@ -26,7 +26,7 @@ func (st State) Stage() string {
 	case st.Vector == nil:
 		return Popular
 	case st.trained:
-		return Personalised
+		return Personalized
 	default:
 		return Session
 	}

@@ -9,7 +9,7 @@ type Recommendation struct {
 	UserID           string    `json:"user_id"`
 	Version          int64     `json:"version"`
 	ConfigHash       string    `json:"config_hash"`
-	Stage            string    `json:"stage"`    // personalised, session or popular
+	Stage            string    `json:"stage"`    // personalized, session or popular
 	Items            []Item    `json:"items"`    // best first
 	EventID          string    `json:"event_id"` // the user's latest event of the batch, which triggered the list
 	EventOccurredAt  time.Time `json:"event_occurred_at"`

@@ -31,10 +31,10 @@ func samples() map[string][]any {
 	}
 	bare := recsys.Event{EventID: "e-2", UserID: "u-2", ItemID: "2", EventType: recsys.Click, OccurredAt: at.Truncate(time.Second), StoredAt: at}
 	list := stream.Recommendation{
-		RecommendationID: "r-1", UserID: full.UserID, Version: 42, ConfigHash: "c0ffee", Stage: "personalised",
+		RecommendationID: "r-1", UserID: full.UserID, Version: 42, ConfigHash: "c0ffee", Stage: "personalized",
 		Items: []stream.Item{
-			{ItemID: full.ItemID, Rank: 1, Score: 0.8125, Stage: "personalised"},
-			{ItemID: "2", Rank: 2, Score: -1.5e-07, Stage: "personalised"},
+			{ItemID: full.ItemID, Rank: 1, Score: 0.8125, Stage: "personalized"},
+			{ItemID: "2", Rank: 2, Score: -1.5e-07, Stage: "personalized"},
 		},
 		EventID: "e-1", EventOccurredAt: at, CreatedAt: at.Add(1500 * time.Millisecond), LatencyMS: 1500,
 	}

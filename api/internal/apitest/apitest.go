@@ -160,7 +160,7 @@ func (h *Harness) DoAs(token, method, path string, body any, headers ...string) 
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	require.NoError(h.T, err)
-	require.NotContains(h.T, string(data), `"0001-01-01T`, "a time that is not known is left out")
+	require.NotContains(h.T, string(data), `"0001-01-01T`, "a time that is not known is absent")
 	return Answer{resp.StatusCode, resp.Header, data}
 }
 

@@ -76,11 +76,11 @@ func eta(b backfill.Backfill, usual time.Duration, now time.Time) time.Time {
 	return now.Add(time.Duration(rounds) * usual).UTC().Truncate(time.Second)
 }
 
-// pastRuns is how many versions tell how long one takes.
+// pastRuns is how many versions the estimate of a duration uses.
 const pastRuns = 20
 
-// addETA says when the slices under way should be over, and the backfill. Before
-// the first slice is, earlier versions have to tell.
+// addETA estimates the end of the running slices and of the backfill. Before the
+// first slice has ended, the estimate uses earlier versions.
 func (s *Service) addETA(ctx context.Context, b *apiclient.Backfill) error {
 	if b.Over() {
 		return nil

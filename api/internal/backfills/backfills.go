@@ -50,7 +50,7 @@ const (
 func (s *Service) backfillRoutes() {
 	tags := []string{"Backfills"}
 	rest.Register(s.API, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
-		Summary: "Start a backfill, or say what one would do",
+		Summary: "Start a backfill, or plan it with dry_run",
 		Description: "The backfill is written to the ledger, and its workflow starts at once or, when Temporal or the workers are unreachable, as soon as " +
 			"a worker runs: the answer says where to follow it. A slice is skipped when, as its turn comes, there are no events before its end. Sent again with the same Idempotency-Key, or without one while the first " +
 			"is at work, the same request starts nothing and gets the same answer. A backfill of the same kind on an overlapping range is refused with 409. " +
@@ -63,15 +63,15 @@ func (s *Service) backfillRoutes() {
 	rest.Register(s.API, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
 		Summary: "List backfills, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listBackfills)
 	rest.Register(s.API, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
-		Summary:     "How far a backfill is",
+		Summary:     "Show a backfill",
 		Description: "With wait, the answer comes when the ledger has changed since the given revision (or, without one, since the request), or when the time is over."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
-		Summary:     "Stop a backfill",
+		Summary:     "Cancel a backfill",
 		Description: "Trainings and loads under way stop and are undone; what is finished stays. Repeating it changes nothing."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel"}, s.cancelBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
-		Summary: "Run the slices again that failed or were cancelled"},
+		Summary: "Retry the failed and cancelled slices of a backfill"},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.retry"}, s.retryBackfill)
 }
 
@@ -274,8 +274,8 @@ func (s *Service) cancelBackfill(ctx context.Context, in *backfillIDInput) (*bac
 	return &backfillOutput{s.describe(b)}, nil
 }
 
-// stop tells the workflow of a backfill that is to be cancelled. When Temporal
-// is away a worker does it soon: what the ledger says stands.
+// stop signals the workflow of a backfill to cancel. If Temporal
+// is unavailable, a worker does it soon, from the ledger.
 func (s *Service) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfill, error) {
 	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
 	defer cancel()

@@ -129,7 +129,7 @@ func TestBackfills(t *testing.T) {
 	require.Equal(t, 2, failed.Round)
 	h.overSoon(strings.TrimPrefix(disjoint.Header.Get("Location"), "/backfill/"))
 
-	// A refresh tells its stages to the end, and afterwards.
+	// A refresh reports its stages to the end, and afterwards.
 	refresh := h.Do("POST", "/backfill", `{"kind":"refresh"}`)
 	require.Equal(t, http.StatusAccepted, refresh.Status, string(refresh.Body))
 	ended := h.overSoon(strings.TrimPrefix(refresh.Header.Get("Location"), "/backfill/")).Slices[0]

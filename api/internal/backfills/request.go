@@ -60,7 +60,7 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n le
 	return ledger.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
 }
 
-// requestDigest stands for a request as it was sent: an end that was left out is
+// requestDigest identifies a request as it was sent: a missing end is
 // not the moment of its coming.
 func requestDigest(r apiclient.NewBackfill) []byte {
 	r.DryRun = false
@@ -188,7 +188,7 @@ func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activit
 	out, err = workflows.AskPlan(ask, s.Temporal, s.Settings.TaskQueue, n.Kind+"-"+backfill.Span(n.From, n.To)+"-"+hex.EncodeToString(sum[:4]), in)
 	if err != nil {
 		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
-			s.Log.WarnContext(ctx, "no plan came", "error", err)
+			s.Log.WarnContext(ctx, "timed out waiting for the backfill plan", "error", err)
 			return out, rest.FailAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", rest.RetrySoon)
 		}
 		return out, err

@@ -27,18 +27,18 @@ const scheduleTimeout = 20 * time.Second
 func (s *Service) scheduleRoutes() {
 	tags := []string{"Schedule"}
 	rest.Register(s.API, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
-		Summary:     "The schedule of the refresh, and what came of its runs",
+		Summary:     "Show the refresh schedule and its latest runs",
 		Description: "The ETag changes with the schedule, not with its runs: a failure that pauses it changes it."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getSchedule)
 	rest.Register(s.API, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
-		Summary: "Create or change the schedule of the refresh",
-		Description: "What is left out keeps its value, inside training too: a paused schedule stays paused until paused is false. Of the first schedule it is the " +
+		Summary: "Create or update the refresh schedule",
+		Description: "A missing field keeps its value, inside training too: a paused schedule stays paused until paused is false. Of the first schedule it is the " +
 			"default. cron takes the place of every, and every that of cron. " +
 			"Runs do not overlap: one that is due while another is under way is skipped. A run that fails pauses the schedule and says why in its note. " +
 			"Send If-None-Match: * to make the first one, and the ETag of the GET as If-Match to change it: 428 without either, 412 when it was changed since."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.put"}, s.putSchedule)
 	rest.Register(s.API, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
-		Summary:     "End the schedule of the refresh",
+		Summary:     "Delete the refresh schedule",
 		Description: "A run that is under way goes on. Send the ETag of the GET as If-Match: 428 without one, 412 when it was changed since."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.delete"}, s.deleteSchedule)
 }

@@ -54,7 +54,7 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	require.Empty(t, s.Cron)
 	require.Equal(t, "6h", s.Every)
 	require.False(t, *s.Promote)
-	require.Equal(t, 32, s.Training.Rank, "what is left out is kept")
+	require.Equal(t, 32, s.Training.Rank, "a missing field keeps its value")
 	require.Empty(t, s.Next, "it is paused")
 
 	require.Equal(t, "stale", h.Do("PUT", "/schedule", nightly, "If-Match: "+first).Problem(t).Code)
@@ -119,7 +119,7 @@ func TestSchedulePutKeepsWhatIsLeftOut(t *testing.T) {
 	require.Equal(t, "why", put(`{"note": "why"}`).Note)
 	got = put(`{"paused": false}`)
 	require.False(t, *got.Paused)
-	require.Empty(t, got.Note, "it said why the schedule was paused")
+	require.Empty(t, got.Note, "it gave the reason of the pause")
 }
 
 func TestOfSchedulesPutAtOnceOneWins(t *testing.T) {

@@ -40,10 +40,10 @@ func New(info *huma.Info, c config.API, log *slog.Logger, store *ledger.Store) *
 	a.Router.ForwardedByClientIP = false
 	a.Router.Use(a.observe, a.recovered, plainText, pathValues)
 	a.Router.NoRoute(func(c *gin.Context) {
-		writeProblem(c, Fail(http.StatusNotFound, "no_such_route", "there is nothing at this address", "see GET /docs for what there is"))
+		writeProblem(c, Fail(http.StatusNotFound, "no_such_route", "route not found", "see GET /docs for the routes"))
 	})
 	a.Router.NoMethod(func(c *gin.Context) {
-		writeProblem(c, Fail(http.StatusMethodNotAllowed, "method_not_allowed", "this address does not know this method", "see the Allow header, and GET /docs"))
+		writeProblem(c, Fail(http.StatusMethodNotAllowed, "method_not_allowed", "the route does not allow this method", "see the Allow header, and GET /docs"))
 	})
 	a.operations = humagin.New(a.Router, contract(info))
 	return a

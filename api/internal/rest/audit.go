@@ -19,7 +19,7 @@ func (a *API) Change(ctx context.Context, target string, change func(tx *postgre
 	}, change)
 }
 
-// recordTimeout bounds the writing of a refusal, which nobody waits for.
+// recordTimeout bounds the writing of a refusal, which does not delay the answer.
 const recordTimeout = 5 * time.Second
 
 // recordRefusal writes that a change was asked for and not made.

@@ -21,7 +21,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Limits of what is kept about callers, and of callers that are nobody.
+// Limits of the caches of callers, and rate limits of unauthenticated callers.
 const (
 	tokenFor       = 5 * time.Second // so long a revoked token may go on working
 	mostTokens     = 10_000
@@ -62,7 +62,7 @@ func (a *authenticator) identify(ctx context.Context, authorization, remote stri
 	}
 	p, refused := a.authenticate(ctx, authorization)
 	if refused != nil {
-		// Before its problem is told, lest somebody tries tokens by the thousand.
+		// The limit comes first, to slow down guessing of tokens.
 		host, _, _ := net.SplitHostPort(remote)
 		if l, often := a.limit("address "+host, anonymousRate, anonymousBurst); often != nil {
 			return Principal{}, l, often
@@ -130,7 +130,7 @@ func (l limits) write(set func(name, value string)) {
 	set("RateLimit-Reset", strconv.Itoa(l.reset))
 }
 
-// limit takes one request out of a caller's bucket, or says when to come again.
+// limit takes one request out of a caller's bucket, or returns when to retry.
 func (a *authenticator) limit(caller string, perSecond float64, burst int) (limits, *apiclient.Problem) {
 	a.mu.Lock()
 	b := a.limiters[caller]

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// RequireMatch refuses a change by somebody who has not seen the present state:
+// RequireMatch refuses a change by a caller who has not seen the current state:
 // ifMatch is what the request says it saw, etag what is.
 func RequireMatch(ifMatch, etag string) error {
 	if ifMatch == "" {

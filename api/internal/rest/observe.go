@@ -50,7 +50,7 @@ func (a *API) recovered(c *gin.Context) {
 		if p := recover(); p != nil {
 			a.log.ErrorContext(c.Request.Context(), "a handler panicked", "panic", p, "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
-				writeProblem(c, Fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow"))
+				writeProblem(c, Fail(http.StatusInternalServerError, "internal", "internal server error", "give the trace id to the operators of recflow"))
 			}
 		}
 	}()

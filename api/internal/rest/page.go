@@ -13,7 +13,7 @@ type Page struct {
 }
 
 // Before is the id that the page begins under, 0 for the first page. A cursor
-// is opaque to callers: what it holds may change.
+// is opaque to callers: its contents may change.
 func (p Page) Before() (int64, error) {
 	if p.Cursor == "" {
 		return 0, nil

@@ -18,7 +18,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// RetrySoon is how long to wait for a service that is away.
+// RetrySoon is how long to wait for an unavailable service.
 const RetrySoon = 5 * time.Second
 
 // Fail is the answer to a request that is not done.
@@ -48,7 +48,7 @@ var kinds = []struct {
 	{recsys.ErrConflict, http.StatusConflict, "conflict", "look at the present state and decide again"},
 }
 
-// ProblemOf is what the caller is told of an error. What they are not told is
+// ProblemOf returns the problem for an error. Details that it does not contain are
 // logged.
 func ProblemOf(ctx context.Context, log *slog.Logger, err error) *apiclient.Problem {
 	p := classify(ctx, log, err)
@@ -80,7 +80,7 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 		return FailAfter(http.StatusServiceUnavailable, "out_of_time", "the answer took too long", "try again", RetrySoon)
 	}
 	log.ErrorContext(ctx, "request failed", "error", err)
-	return Fail(http.StatusInternalServerError, "internal", "something went wrong inside", "give the trace id to whoever runs recflow")
+	return Fail(http.StatusInternalServerError, "internal", "internal server error", "give the trace id to the operators of recflow")
 }
 
 // TemporalUnavailable reports whether an error says that Temporal does not answer.
@@ -137,7 +137,7 @@ func init() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		if status == http.StatusInternalServerError {
 			callOf(ctx.Context()).failure = fmt.Errorf("%s: %w", msg, errors.Join(errs...)) // observe logs it
-			msg, errs = "something went wrong inside", nil
+			msg, errs = "internal server error", nil
 		}
 		p, _ := huma.NewError(status, msg, errs...).(*apiclient.Problem)
 		complete(ctx.Context(), p)

@@ -87,7 +87,7 @@ func TestRateLimits(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 90, after, 10, "a token comes every hundred seconds")
 	require.Empty(t, h.Audited(), "who comes too often does not fill the audit")
-	require.Equal(t, http.StatusNoContent, h.DoAs(h.TokenWith("other", apiclient.ScopeRead), "GET", "/things", nil).Status, "others are not held up")
+	require.Equal(t, http.StatusNoContent, h.DoAs(h.TokenWith("other", apiclient.ScopeRead), "GET", "/things", nil).Status, "other callers are not limited")
 	passed := 0
 	for status := http.StatusUnauthorized; status != http.StatusTooManyRequests; passed++ {
 		require.Equal(t, http.StatusUnauthorized, status)

@@ -222,7 +222,7 @@ func completeBackfills(a *app.App) cobra.CompletionFunc {
 func newShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show ID",
-		Short:             "Show the slices of a backfill, and its metrics",
+		Short:             "Show a backfill, its slices and their metrics",
 		Example:           "  recflow backfill show ID",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeBackfills(a),

@@ -28,7 +28,7 @@ func TestItemsAndExplain(t *testing.T) {
 	t.Run("it splits a score", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "explain", "u00005", first.ItemID)
 		require.Equal(t, 0, r.Code, r.Err)
-		assert.Contains(t, r.Out, first.ItemID+" "+first.Title+" for user u00005 · personalised · version 1 · score ")
+		assert.Contains(t, r.Out, first.ItemID+" "+first.Title+" for user u00005 · personalized · version 1 · score ")
 		var e recommend.Explanation
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "explain", "u00005", first.ItemID, "-o", "json").Out), &e))
 		assert.InDelta(t, first.Score, e.Score, 1e-5)

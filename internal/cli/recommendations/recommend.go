@@ -24,7 +24,7 @@ import (
 const recommendLong = `Print the recommendations of the live version for each user. Seen items are
 excluded.
 
-A list has a stage: personalised (a trained user, with or without new events),
+A list has a stage: personalized (a trained user, with or without new events),
 session (a new user, from live events) or popular (no events with weight).
 
 With --recent the list also follows items that were clicked just now, as if the

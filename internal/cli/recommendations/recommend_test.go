@@ -153,7 +153,7 @@ func TestRecommendWithoutASolution(t *testing.T) {
 
 	r := clitest.Run(t.Context(), "", "recommend", "u00002", "u00003", "stranger", "-k", "1", "-o", "csv")
 	assert.Equal(t, 1, r.Code)
-	assert.Contains(t, r.Err, "error: user u00003: something went wrong inside")
+	assert.Contains(t, r.Err, "error: user u00003: internal server error")
 	rows, err := csv.NewReader(strings.NewReader(r.Out)).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, rows, 3, "the others have their lists")

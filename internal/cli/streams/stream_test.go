@@ -30,7 +30,7 @@ func withVerdicts(t *testing.T, s *postgrestest.Store) {
 	for i := range 100 {
 		id := fmt.Sprintf("e%03d", i)
 		sum := sha256.Sum256([]byte(id))
-		v := events.Verdict{EventID: id, Digest: [16]byte(sum[:16]), Verdict: events.Folded, Stage: "personalised", Version: 1, ArrivedAt: time.Now().Add(-300 * time.Millisecond)}
+		v := events.Verdict{EventID: id, Digest: [16]byte(sum[:16]), Verdict: events.Folded, Stage: "personalized", Version: 1, ArrivedAt: time.Now().Add(-300 * time.Millisecond)}
 		switch {
 		case i < 30:
 			v.Stage = "session"

@@ -45,7 +45,7 @@ locals {
         { name = "user_id", type = "string" },
         { name = "version", type = "bigint" },
         { name = "config_hash", type = "string" },
-        { name = "stage", type = "string", comment = "personalised, session or popular" },
+        { name = "stage", type = "string", comment = "personalized, session or popular" },
         { name = "items", type = "array<struct<item_id:string,rank:int,score:double,stage:string>>", comment = "best first" },
         { name = "event_id", type = "string", comment = "the event that triggered the list" },
         { name = "event_occurred_at", type = "string", comment = "RFC 3339, UTC" },

@@ -107,9 +107,9 @@ locals {
 
     popular-share = {
       description = "Many lists contain only popular items: the users are unknown, or their events name items that the live version does not have."
-      expression  = "IF(personalised + session + popular >= ${var.thresholds.popular_least_of_lists}, 100 * popular / (personalised + session + popular), 0)"
+      expression  = "IF(personalized + session + popular >= ${var.thresholds.popular_least_of_lists}, 100 * popular / (personalized + session + popular), 0)"
       metrics = {
-        for stage in ["Personalised", "Session", "Popular"] :
+        for stage in ["Personalized", "Session", "Popular"] :
         lower(stage) => { namespace = "recflow", name = "Lists${stage}", dimensions = local.own_dimensions, stat = "Sum" }
       }
       threshold = var.thresholds.popular_share

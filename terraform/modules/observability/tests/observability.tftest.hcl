@@ -151,7 +151,7 @@ run "the_stream_is_watched_from_kinesis_to_s3" {
   }
   assert {
     condition = toset([for q in aws_cloudwatch_metric_alarm.this["popular-share"].metric_query : "${one(q.metric[*].namespace)} ${one(q.metric[*].metric_name)} ${one(q.metric[*].dimensions)["Function"]}" if !q.return_data]) == toset([
-      "recflow ListsPersonalised recflow-stream", "recflow ListsSession recflow-stream", "recflow ListsPopular recflow-stream",
+      "recflow ListsPersonalized recflow-stream", "recflow ListsSession recflow-stream", "recflow ListsPopular recflow-stream",
     ])
     error_message = "the lists are those that lambda/metrics.go counts"
   }
