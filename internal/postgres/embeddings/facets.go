@@ -88,7 +88,7 @@ func (s *Store) facets(ctx context.Context, v recsys.Version) (facets, error) {
 	return f, nil
 }
 
-// countFacets counts, while a version is being built, the categories and tags
+// CountFacets counts, while a version is being built, the categories and tags
 // that are too large to be scanned.
 func CountFacets(ctx context.Context, conn *pgxpool.Conn, v recsys.Version) error {
 	schema := postgres.SchemaOf(v.ID)
