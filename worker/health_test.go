@@ -32,7 +32,7 @@ func TestHealth(t *testing.T) {
 	p.set(stopped)
 	require.ErrorContains(t, health.Ask(t.Context(), address), "503")
 	p.Close()
-	require.ErrorContains(t, health.Ask(t.Context(), address), "does not answer")
+	require.ErrorContains(t, health.Ask(t.Context(), address), "does not respond")
 }
 
 func TestHealthIsAskedOnLoopbackOnly(t *testing.T) {

@@ -9,11 +9,11 @@ locals {
         { name = "user_id", type = "string" },
         { name = "item_id", type = "string" },
         { name = "event_type", type = "string" },
-        { name = "value", type = "double", comment = "a rating in stars, a purchase in pieces; null for most" },
+        { name = "value", type = "double", comment = "stars of a rating, quantity of a purchase; else null" },
         { name = "session_id", type = "string" },
         { name = "recommendation_id", type = "string", comment = "the list that caused it" },
         { name = "occurred_at", type = "string", comment = "RFC 3339, UTC" },
-        { name = "stored_at", type = "string", comment = "RFC 3339, UTC; when the database saw it first" },
+        { name = "stored_at", type = "string", comment = "RFC 3339, UTC; when it was first stored" },
       ]
     }
 
@@ -21,16 +21,16 @@ locals {
       description = "Records that can never be used"
       folder      = "quarantine"
       columns = [
-        { name = "quarantine_id", type = "string", comment = "of the position in the stream; the same on every retry" },
+        { name = "quarantine_id", type = "string", comment = "digest of the position in the stream; the same on every retry" },
         { name = "reason", type = "string", comment = "a code" },
         { name = "detail", type = "string", comment = "a sentence; never a part of the record" },
-        { name = "event_id", type = "string", comment = "where it could be read" },
-        { name = "raw", type = "string", comment = "the bytes, base64; null where raw_key is given" },
-        { name = "raw_key", type = "string", comment = "key of the object that holds bytes too large for a line" },
+        { name = "event_id", type = "string", comment = "if it could be read" },
+        { name = "raw", type = "string", comment = "the bytes, base64; null if raw_key is set" },
+        { name = "raw_key", type = "string", comment = "key of the object with bytes too large for a line" },
         { name = "raw_bytes", type = "bigint" },
         { name = "stream", type = "string", comment = "ARN" },
         { name = "shard", type = "string" },
-        { name = "sequence_number", type = "string", comment = "more digits than a bigint has" },
+        { name = "sequence_number", type = "string", comment = "exceeds a bigint" },
         { name = "sub_sequence", type = "int", comment = "position within an aggregated record" },
         { name = "arrived_at", type = "string", comment = "RFC 3339, UTC" },
         { name = "quarantined_at", type = "string", comment = "RFC 3339, UTC" },
