@@ -76,7 +76,7 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 
 // read reads the state of the backfill from the ledger.
 func (b *backfillRun) read(plan backfill.Backfill) error {
-	// workflowcheck:ignore — the same text gives the same request
+	//workflowcheck:ignore — the same text gives the same request
 	if err := json.Unmarshal(plan.Request, &b.request); err != nil {
 		return temporal.NewNonRetryableApplicationError("the request in the ledger is invalid: "+err.Error(), InvalidRequest, nil)
 	}
@@ -140,7 +140,7 @@ func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	}
 	request := b.request
 	request.From, request.To, request.Actor = s.From, s.To, b.actor
-	// workflowcheck:ignore — it writes numbers and sorted keys to memory
+	//workflowcheck:ignore — it writes numbers and sorted keys to memory
 	described := details(request)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          s.WorkflowID,

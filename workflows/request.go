@@ -94,7 +94,7 @@ func (r RefreshRequest) Validate() error {
 	if !positive(r.Regularization) {
 		bad("regularization is %v; use a positive number", r.Regularization)
 	}
-	// workflowcheck:ignore — it ranges over a map to find a mistake; only which
+	//workflowcheck:ignore — it ranges over a map to find a mistake; only which
 	// of several it reports can vary
 	if err := r.Interest.Validate(); err != nil {
 		errs = append(errs, err)
@@ -151,5 +151,5 @@ func runID(to time.Time, temporalRunID string) string {
 
 // sortedKeys returns the keys of a map in order.
 //
-// workflowcheck:ignore
+//workflowcheck:ignore
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

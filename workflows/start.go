@@ -73,7 +73,7 @@ func summary(r RefreshRequest) string {
 // details describes the refresh in Markdown. It writes to memory, which the
 // checker cannot distinguish from other writers.
 //
-// workflowcheck:ignore
+//workflowcheck:ignore
 func details(r RefreshRequest) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Trains on the events %s, loads the embeddings as a new version and computes its gates.\n\n", span(r))

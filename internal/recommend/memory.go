@@ -18,7 +18,7 @@ import (
 
 // Memory holds the items of one version for all Readers of a process: from it they
 // take item vectors, and find the nearest items, in place of Postgres. The lists
-// are those of an exact search there (docs/decisions/0911-search-in-memory.md). It
+// are those of an exact search there (docs/decisions/0017-search-in-memory.md). It
 // is safe for concurrent use; a nil Memory holds nothing.
 type Memory struct {
 	data  Data
