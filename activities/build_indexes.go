@@ -18,7 +18,7 @@ type BuildIndexesInput struct {
 func (a *Activities) BuildIndexes(ctx context.Context, in BuildIndexesInput) error {
 	beat := a.report(ctx)
 	defer beat.stop()
-	claim, err := a.Versions.Claim(ctx, in.Version, "indexes")
+	claim, err := a.Versions.Claim(ctx, in.Version, versions.IndexSlot)
 	if err != nil || claim.Done {
 		return a.fenced(ctx, in.Version, err)
 	}

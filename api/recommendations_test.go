@@ -126,7 +126,7 @@ func TestListsFromMemory(t *testing.T) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	group.Go(func() { h.reader.Memory.Follow(ctx, time.Millisecond, h.versions.Live, h.Log) })
+	group.Go(func() { h.reader.Memory.Follow(ctx, time.Millisecond, h.versions, h.Log) })
 	r := rand.New(rand.NewPCG(1, 1))
 	compare := func() {
 		t.Helper()

@@ -67,11 +67,13 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	if c.Storage.Bucket != "" {
 		s.quarantine = &quarantine.Reader{Bucket: awsclient.NewS3(aws, c.Storage.Bucket)}
 	}
-	following, stop := context.WithCancel(ctx)
-	var group sync.WaitGroup
-	defer group.Wait()
-	defer stop()
-	group.Go(func() { s.reader.Memory.Follow(following, liveFor, s.versions.Live, log) })
+	if c.SearchMemory > 0 {
+		following, stop := context.WithCancel(ctx)
+		var group sync.WaitGroup
+		defer group.Wait()
+		defer stop()
+		group.Go(func() { s.reader.Memory.Follow(following, liveFor, s.versions, log) })
+	}
 	return serve(ctx, s)
 }
 

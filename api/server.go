@@ -38,14 +38,14 @@ type server struct {
 }
 
 func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.Client) *server {
+	v, e, l := versions.New(db), embeddings.New(db), ledger.New(db)
 	s := &server{
 		config: c, log: log, temporal: temporal,
-		db: db, versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db), ledger: ledger.New(db),
+		db: db, versions: v, embeddings: e, events: events.New(db), ledger: l,
 		reader: &recommend.Recommender{
-			Versions: versions.New(db), Embeddings: embeddings.New(db), Keep: recommend.Keep(liveFor),
-			Memory: recommend.NewMemory(embeddings.New(db), c.SearchMemory<<20),
+			Versions: v, Embeddings: e, Keep: recommend.Keep(liveFor), Memory: recommend.NewMemory(e, c.SearchMemory<<20),
 		},
-		api:      rest.New(info(), c, log, ledger.New(db)),
+		api:      rest.New(info(), c, log, l),
 		stopping: make(chan struct{}),
 	}
 	s.routes()

@@ -260,7 +260,7 @@ func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liv
 			Version: in.Version, Actor: rest.PrincipalOf(ctx).Actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
 		})
 		if err != nil {
-			return err
+			return postgres.Busy(err) // the worker, which retries, gets it as it is
 		}
 		out, err = describeLive(ctx, tx, live)
 		return err

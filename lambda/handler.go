@@ -59,7 +59,7 @@ type Handler struct {
 
 	// State that is reused by the next batch.
 	stores     *stores
-	memory     *recommend.Memory // of the items; nil until it is filled
+	memory     *recommend.Memory // of the items; nil until the first load
 	reader     *recommend.Reader // of the version that was live in the last batch
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists

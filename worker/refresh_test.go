@@ -97,7 +97,7 @@ func TestRefresh_stops_at_a_gate(t *testing.T) {
 	live, liveErr := s.store.Live(t.Context())
 	require.NoError(t, liveErr)
 	require.Equal(t, before.Version, live.Version.ID)
-	versions, listErr := s.store.Versions(t.Context(), 1)
+	versions, listErr := s.store.VersionsBefore(t.Context(), 0, 1)
 	require.NoError(t, listErr)
 	require.Equal(t, recsys.Refused, versions[0].State)
 	rows, _, _, countErr := s.store.CountRows(t.Context(), versions[0])

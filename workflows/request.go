@@ -94,8 +94,7 @@ func (r RefreshRequest) Validate() error {
 	if !positive(r.Regularization) {
 		bad("regularization is %v; use a positive number", r.Regularization)
 	}
-	//workflowcheck:ignore — it ranges over a map to find a mistake; only which
-	// of several it reports can vary
+	//workflowcheck:ignore — it ranges over a map; only which mistake it reports can vary
 	if err := r.Interest.Validate(); err != nil {
 		errs = append(errs, err)
 	}

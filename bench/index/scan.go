@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/recflow/recflow/bench/internal/generated"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -22,7 +23,7 @@ type scan struct {
 func newScan(vectors []float32, dimension int) *scan {
 	s := &scan{vectors: vectors, dimension: dimension, excluded: make([]bool, len(vectors)/dimension), rows: map[string]int{}, rng: rand.New(rand.NewPCG(3, 4))}
 	for i := range s.excluded {
-		s.rows[itemID(i)] = i
+		s.rows[generated.ItemID(i)] = i
 	}
 	return s
 }
@@ -61,7 +62,7 @@ func (s *scan) search(q recsys.Query) []recsys.Hit {
 	}
 	hits := make([]recsys.Hit, len(best))
 	for i, c := range best {
-		hits[i] = recsys.Hit{Item: recsys.Item{ItemID: itemID(c.row)}, Score: recsys.Score(q.Vector, s.row(c.row))}
+		hits[i] = recsys.Hit{Item: recsys.Item{ItemID: generated.ItemID(c.row)}, Score: recsys.Score(q.Vector, s.row(c.row))}
 	}
 	for _, id := range q.Exclude {
 		s.excluded[s.rows[id]] = false
@@ -78,7 +79,7 @@ func (s *scan) someNearest(vector []float32, n int) []string {
 	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
 	out := make([]string, n)
 	for i, at := range s.rng.Perm(1000)[:n] {
-		out[i] = itemID(all[at].row)
+		out[i] = generated.ItemID(all[at].row)
 	}
 	return out
 }

@@ -263,7 +263,7 @@ var promises = []struct {
 	{"The first event", "curl -sS -X POST", `"event_id":"first",.*"status":"accepted"`, 0},
 	{"The first event", `curl -sS "$RECFLOW_API_URL/events/first"`, `(?s)"ignored".*"no_live_version"`, time.Minute},
 	{"", "recflow import", `4,000 events and 0 items`, 0},
-	{"", "recflow backfill start", `succeeded`, 0},
+	{"", "recflow backfill start", `version 1 is live`, 0},
 	{"The first backfill", "curl -sS", `"version":1,"stage":"(session|personalized)".*"thing-`, time.Minute},
 	{"", "recflow schedule set", `0 3 \* \* \*`, 0},
 	{"", "aws ecs register-task-definition", `:task-definition/recflow-migrate:\d+`, 0},

@@ -18,13 +18,12 @@ import (
 )
 
 var (
-	runbookFilter   = regexp.MustCompile(`--filter-pattern '([^']*)'`)
-	terraformFilter = regexp.MustCompile(`(?m)^\s*(?:filter_)?pattern\s*=\s*"((?:[^"\\]|\\.)*)"`)
-	filterSelector  = regexp.MustCompile(`\$\.(\w+) = "([^"]*)"`)
-	filterTerm      = regexp.MustCompile(`"([^"]*)"`)
-	insightsQuery   = regexp.MustCompile(`query='(filter [^']*)'`)
-	insightsField   = regexp.MustCompile(`\w+\((\w+)\)`)
-	quotedSteps     = regexp.MustCompile("`step` is (`[^`]*`(?: or `[^`]*`)*)")
+	runbookFilter  = regexp.MustCompile(`--filter-pattern '([^']*)'`)
+	filterSelector = regexp.MustCompile(`\$\.(\w+) = "([^"]*)"`)
+	filterTerm     = regexp.MustCompile(`"([^"]*)"`)
+	insightsQuery  = regexp.MustCompile(`query='(filter [^']*)'`)
+	insightsField  = regexp.MustCompile(`\w+\((\w+)\)`)
+	quotedSteps    = regexp.MustCompile("`step` is (`[^`]*`(?: or `[^`]*`)*)")
 )
 
 // fromRuntime are the texts that Go's or Lambda's runtime writes to a log.
@@ -38,8 +37,7 @@ type logTexts struct {
 }
 
 // TestDocs_filter_logs_by_what_the_code_emits checks each filter pattern of
-// CloudWatch Logs, each Logs Insights query and each quoted step in the runbooks
-// and in Terraform.
+// CloudWatch Logs, each Logs Insights query and each quoted step in the runbooks.
 func TestDocs_filter_logs_by_what_the_code_emits(t *testing.T) {
 	t.Parallel()
 	logs := shippedLogTexts(t)
@@ -65,13 +63,6 @@ func TestDocs_filter_logs_by_what_the_code_emits(t *testing.T) {
 		}
 	}
 	require.Greater(t, seen, 10)
-	eachFile(t, "../../terraform", ".tf", func(name string, text []byte) {
-		for _, m := range terraformFilter.FindAllSubmatch(text, -1) {
-			pattern, err := strconv.Unquote(`"` + string(m[1]) + `"`)
-			require.NoError(t, err, name)
-			logs.checkFilter(t, name, pattern)
-		}
-	})
 }
 
 // checkFilter checks a filter pattern: selectors such as { $.msg = "x" }, or terms
@@ -120,7 +111,7 @@ func shippedLogTexts(t *testing.T) logTexts {
 	t.Helper()
 	logs := logTexts{messages: map[string]bool{}, steps: map[string]bool{}, strings: map[string]bool{}}
 	for _, dir := range []string{"api", "lambda", "worker", "workflows", "activities", "internal"} {
-		eachFile(t, "../../"+dir, ".go", func(name string, text []byte) {
+		eachFile(t, "../../"+dir, func(name string, text []byte) {
 			if strings.HasSuffix(name, "_test.go") || strings.Contains(name, "/internal/e2e/") || strings.Contains(name, "/internal/local/") ||
 				strings.HasSuffix(filepath.Dir(name), "test") {
 				return
@@ -178,11 +169,11 @@ func stringOf(e ast.Expr) (string, bool) {
 	return text, err == nil
 }
 
-// eachFile calls fn for every file under a folder whose name ends in suffix.
-func eachFile(t *testing.T, root, suffix string, fn func(name string, text []byte)) {
+// eachFile calls fn for every Go file under a folder.
+func eachFile(t *testing.T, root string, fn func(name string, text []byte)) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, suffix) {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") {
 			return err
 		}
 		text, err := os.ReadFile(name)

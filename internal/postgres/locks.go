@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/recflow/recflow/internal/recsys"
 )
 
 // lockTimeout limits how long a statement waits for a lock. A longer wait would
@@ -20,9 +18,9 @@ func SetLockTimeout(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// Exclusive runs fn under an advisory lock on name, for a change outside this
-// database that is not a compare-and-set. It returns recsys.ErrConflict if it
-// cannot get the lock in time.
+// Exclusive takes an advisory lock on name until the transaction of db ends (see
+// Transaction), for a change outside this database that is not a compare-and-set.
+// It returns recsys.ErrConflict if it cannot get the lock in time.
 func (db *DB) Exclusive(ctx context.Context, name string) error {
 	err := db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := SetLockTimeout(ctx, tx); err != nil {
@@ -31,11 +29,8 @@ func (db *DB) Exclusive(ctx context.Context, name string) error {
 		_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
 		return err
 	})
-	if HasCode(err, LockNotAvailable) {
-		err = recsys.ErrConflict
-	}
 	if err != nil {
-		return fmt.Errorf("lock %s: %w", name, err)
+		return fmt.Errorf("lock %s: %w", name, Busy(err))
 	}
 	return nil
 }

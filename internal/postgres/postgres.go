@@ -1,8 +1,8 @@
 // Package postgres connects to a recflow database: connections and
-// transactions, errors, migrations, and the users of the components. Its
-// subpackages contain every SQL statement of recflow: versions (their life
-// cycle, and the live pointer), embeddings (reads of a version), events (of the
-// stream) and ledger (backfills, tokens and the audit).
+// transactions, errors, migrations, and the users of the components. It and its
+// subpackages contain every SQL statement of recflow: versions (their life cycle,
+// and the live pointer), embeddings (reads of a version), events (of the stream)
+// and ledger (backfills, tokens and the audit).
 //
 // A version has a schema of its own (v42.items, v42.users, v42.holdout). It is
 // filled by COPY, vacuumed, indexed and never written again. The schema recflow
@@ -100,7 +100,7 @@ func (o Options) signIn(ctx context.Context, c *pgx.ConnConfig) error {
 func (db *DB) Close() { db.pool.Close() }
 
 // Acquire takes a connection from the pool, for statements that must run on the
-// same one. The caller releases it.
+// same one, and outside of a Transaction. The caller releases it.
 func (db *DB) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return db.pool.Acquire(ctx) }
 
 // configure sets options that every connection of recflow needs.

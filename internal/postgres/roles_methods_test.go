@@ -262,7 +262,8 @@ var methods = map[string]storeCall{
 	"ItemVectors": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.ItemVectors(t.Context(), b.live, []string{"x"}))
 	},
-	"Live": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.Live(t.Context())) },
+	"Live":   func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.Live(t.Context())) },
+	"LiveID": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.LiveID(t.Context())) },
 	"LiveSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.LiveSince(t.Context()))
 	},
@@ -393,9 +394,6 @@ var methods = map[string]storeCall{
 	},
 	"VersionByRun": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.VersionByRun(t.Context(), "first"))
-	},
-	"Versions": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.Versions(t.Context(), 10))
 	},
 	"VersionsBefore": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.VersionsBefore(t.Context(), 0, 10))

@@ -170,11 +170,11 @@ func (r *Reader) each(ctx context.Context, under string, f func(Record) bool, da
 			continue
 		}
 		more := true
-		err := eachRecord(ctx, r.Bucket, o.Key, func(q stream.Quarantined) bool {
+		err := awsclient.EachDelivered(ctx, r.Bucket, o.Key, func(q stream.Quarantined) bool {
 			more = f(Record{q, o.Key})
 			return more
 		})
-		if errors.Is(err, errDamaged) { // the other objects are still valid
+		if errors.Is(err, awsclient.ErrDamaged) { // the other objects are still valid
 			damaged(o.Key)
 			err = nil
 		}

@@ -83,6 +83,7 @@ func (k *Kept) give(r *Reader) {
 	defer k.mu.Unlock()
 	if r.version.ID == k.live.Version.ID && len(k.idle) < keptReaders {
 		r.folder.cache.limit = keptBytes
+		r.held, r.folder.index = nil, nil // Read takes them again; an idle Reader must not hold the items of an earlier version
 		k.idle = append(k.idle, r)
 	}
 }

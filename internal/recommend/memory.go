@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/search"
 )
@@ -84,30 +85,43 @@ func (m *Memory) read(ctx context.Context, v recsys.Version) (*search.Index, err
 	return b.Build()
 }
 
-// Follow loads the live version, and the next one whenever that changes, until ctx
-// ends. It asks what is live at every interval, and waits a minute after an error.
-func (m *Memory) Follow(ctx context.Context, interval time.Duration, live func(context.Context) (recsys.Live, error), log *slog.Logger) {
-	const retryAfter = time.Minute
-	loaded := int64(0)
-	for wait := time.Duration(0); ; {
+// retryAfter is how long Follow waits before it loads a version again that it could
+// not load.
+const retryAfter = time.Minute
+
+// Follow loads the live version, and the next one when another version is promoted,
+// until ctx ends. It reads the live pointer at every interval.
+func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *versions.Store, log *slog.Logger) {
+	var loaded, failed int64 // versions
+	var failedAt time.Time
+	for wait := time.Duration(0); ; wait = interval {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
-		wait = interval
-		l, err := live(ctx)
-		if err != nil || l.Version.ID == loaded {
-			continue // the requests say that the database is unavailable
+		id, err := store.LiveID(ctx)
+		if err != nil || id == 0 || id == loaded || id == failed && time.Since(failedAt) < retryAfter {
+			continue // requests report that the database is unavailable
 		}
 		began := time.Now()
-		if err := m.Load(ctx, l.Version); err != nil {
-			log.Warn("index not loaded, searching in Postgres", "version", l.Version.ID, "error", err)
-			wait = retryAfter
-			continue
+		v, err := store.Version(ctx, id)
+		if err == nil {
+			err = m.Load(ctx, v)
 		}
-		loaded = l.Version.ID
-		log.Info("index loaded", "version", loaded, "items", m.Items(loaded), "duration_ms", time.Since(began).Milliseconds())
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			failed, failedAt = id, time.Now()
+			log.Warn("index not loaded, searching in Postgres", "version", id, "error", err)
+			continue
+		case m.Items(id) == 0:
+			log.Info("the items exceed RECFLOW_SEARCH_MEMORY, searching in Postgres", "version", id, "items", v.Items)
+		default:
+			log.Info("index loaded", "version", id, "items", m.Items(id), "duration_ms", time.Since(began).Milliseconds())
+		}
+		loaded = id
 	}
 }
 

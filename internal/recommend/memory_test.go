@@ -16,6 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
+	index "github.com/recflow/recflow/internal/search"
 )
 
 // search returns the lists, as they are sent: without a difference between no
@@ -167,7 +168,7 @@ func TestMemory(t *testing.T) {
 		assert.True(t, r.Knows("i000003"))
 		assert.False(t, r.Knows("unknown"))
 	})
-	t.Run("it leaves a catalogue in Postgres that does not fit", func(t *testing.T) {
+	t.Run("it leaves a catalog in Postgres whose vectors do not fit", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
 		r.Memory = recommend.NewMemory(b.store, 400*16*4)
 		require.NoError(t, r.Memory.Load(t.Context(), b.version))
@@ -175,6 +176,11 @@ func TestMemory(t *testing.T) {
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
+	})
+	t.Run("it stops reading a catalog whose texts do not fit", func(t *testing.T) {
+		memory := recommend.NewMemory(b.store, index.Bytes(400, 16)+1)
+		require.NoError(t, memory.Load(t.Context(), b.version))
+		assert.Zero(t, memory.Items(b.version.ID))
 	})
 	t.Run("it releases a version for the next one, which is in Postgres when it is gone", func(t *testing.T) {
 		r := b.inMemory(t, m)
@@ -200,7 +206,7 @@ func TestMemory(t *testing.T) {
 		defer stop()
 		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "next"})
 		memory := recommend.NewMemory(b.store, 1<<30)
-		go memory.Follow(ctx, time.Millisecond, b.store.Live, slog.New(slog.DiscardHandler))
+		go memory.Follow(ctx, time.Millisecond, b.store.VersionStore, slog.New(slog.DiscardHandler))
 		for _, v := range []recsys.Version{b.version, next, b.version} {
 			b.promote(t, v)
 			require.Eventually(t, func() bool { return memory.Items(v.ID) == 400 }, 10*time.Second, time.Millisecond)

@@ -20,10 +20,10 @@ type Builder struct {
 	available []bool
 }
 
-// NewBuilder makes a Builder of items with vectors of 1 to MaxDimension values.
+// NewBuilder makes a Builder of items with vectors of 1 to recsys.MaxDimension values.
 // The number of items is a hint.
 func NewBuilder(dimension int, items int64) *Builder {
-	if dimension < 1 || dimension > MaxDimension {
+	if dimension < 1 || dimension > recsys.MaxDimension {
 		panic(fmt.Sprintf("search: dimension %d", dimension))
 	}
 	x := &Index{
@@ -61,7 +61,8 @@ func (b *Builder) Add(item recsys.Item, vector []float32) error {
 
 // Bytes is about what the index of the items so far will take.
 func (b *Builder) Bytes() int64 {
-	return Bytes(int64(len(b.available)), b.index.dimension) + int64(len(b.index.ids.all)+len(b.index.titles.all)+4*len(b.index.tags.of))
+	return Bytes(int64(len(b.available)), b.index.dimension) + int64(len(b.index.ids.all)+len(b.index.titles.all)) +
+		b.index.categories.size + b.index.tags.size
 }
 
 // Bytes is about what an index of items takes, apart from their ids, titles and tags.

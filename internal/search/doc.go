@@ -33,7 +33,7 @@
 //	x·q ≤ c·t·(x̂·q̂) + |x − c·x̂|·|q| + |c·x̂|·|q − t·q̂|
 //
 // The first product is computed in integers, without rounding: codes are within
-// ±127, so that a sum of d products stays below 2³¹ for d ≤ MaxDimension. The norms
+// ±127, so that a sum of d products stays below 2³¹ for d ≤ recsys.MaxDimension. The norms
 // are computed in float64. A sum of d terms in floating point, in any order, is
 // off by at most γ = d·u/(1 − d·u) of the sum of the terms' magnitudes, u = 2⁻⁵³
 // (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1);

@@ -4,13 +4,6 @@ import "golang.org/x/sys/cpu"
 
 func simd() bool { return cpu.X86.HasAVX2 }
 
-func newKernel(blocks, dimension int) kernel {
-	if simd() {
-		return newSIMDKernel(blocks, dimension)
-	}
-	return newWordKernel(blocks, dimension)
-}
-
 // simdQuery is the query's codes, and their magnitudes: VPMADDUBSW multiplies
 // unsigned with signed bytes, so the signs go to the items.
 type simdQuery struct{ codes, magnitudes []int8 }
@@ -32,8 +25,3 @@ func (k *simdKernel) scan(query any, from, n int, m *marks) {
 //
 //go:noescape
 func scanAVX2(codes, q, magnitudes *int8, groups, n int, floors *int32, masks *uint32, scores *int32)
-
-// prefetch asks for the n values of a vector to be in the cache soon.
-//
-//go:noescape
-func prefetch(vector *float32, n int)

@@ -4,13 +4,6 @@ import "golang.org/x/sys/cpu"
 
 func simd() bool { return cpu.ARM64.HasASIMDDP } // the dot product instructions, from Armv8.2 on
 
-func newKernel(blocks, dimension int) kernel {
-	if simd() {
-		return newSIMDKernel(blocks, dimension)
-	}
-	return newWordKernel(blocks, dimension)
-}
-
 func (k *simdKernel) query(codes []int8) any {
 	q := make([]int8, k.groups*groupDims)
 	copy(q, codes)
@@ -27,8 +20,3 @@ func (k *simdKernel) scan(query any, from, n int, m *marks) {
 //
 //go:noescape
 func scanNEON(codes, q *int8, groups, n int, scores *int32)
-
-// prefetch asks for the n values of a vector to be in the cache soon.
-//
-//go:noescape
-func prefetch(vector *float32, n int)

@@ -15,6 +15,13 @@ type simdKernel struct {
 	codes  []int8
 }
 
+func newKernel(blocks, dimension int) kernel {
+	if simd() {
+		return newSIMDKernel(blocks, dimension)
+	}
+	return newWordKernel(blocks, dimension)
+}
+
 func newSIMDKernel(blocks, dimension int) kernel {
 	groups := (dimension + groupDims - 1) / groupDims
 	return &simdKernel{groups: groups, codes: make([]int8, blocks*groups*groupBytes)}
@@ -32,3 +39,8 @@ func (k *simdKernel) put(block int, codes [][]int8) {
 		}
 	}
 }
+
+// prefetch asks for the n values of a vector to be in the cache soon.
+//
+//go:noescape
+func prefetch(vector *float32, n int)

@@ -37,11 +37,11 @@ type posting struct {
 	bits  bitmap
 }
 
-// newPosting makes a posting of sorted positions, which it keeps, out of total.
+// newPosting makes a posting of sorted positions out of total.
 func newPosting(positions []uint32, total int) posting {
 	p := posting{count: len(positions)}
 	if len(positions) <= total/sparse {
-		p.list = positions
+		p.list = slices.Clone(positions) // without room to grow
 		return p
 	}
 	p.bits = newBitmap(total)
@@ -82,4 +82,4 @@ func (p posting) edit(removed map[uint32]bool, added []uint32, total int) postin
 	return newPosting(positions, total)
 }
 
-func (p posting) bytes() int64 { return int64(4*len(p.list) + len(p.bits)) }
+func (p posting) bytes() int64 { return int64(56 + 4*len(p.list) + len(p.bits)) }

@@ -11,9 +11,6 @@ const (
 	// maxCode is the largest magnitude of a code: the sum of two products of codes
 	// fits into 16 bits, and the sum of 64 into 21, each with its sign.
 	maxCode = 127
-
-	// MaxDimension is the largest length of a vector: pgvector's own limit.
-	MaxDimension = 16000
 )
 
 // margin is ρ of the package comment for vectors of d values.
@@ -86,7 +83,7 @@ func (q *prepared) reaches(length, threshold float64) bool { return length*q.nor
 
 // floor is a number that the inner product of an item's codes with the query's
 // reaches if the item's score reaches the threshold. Codes have inner products
-// within ±2²⁸; beyond, rounding plays no part, and below it the 1 covers it.
+// within ±2²⁴; beyond, rounding plays no part, and below it the 1 covers it.
 func (q *prepared) floor(b *bounds, threshold float64) int32 {
 	slack := b.err*q.norm + b.coded*q.err + q.rho*b.norm*q.norm
 	y := (threshold - slack) / (b.scale * q.scale)

@@ -43,6 +43,7 @@ type terms struct {
 	numbers map[string]uint32
 	ends    []uint32 // of each item's numbers in of
 	of      []uint32
+	size    int64 // about what the values and their postings take
 }
 
 func (t *terms) add(values ...string) {
@@ -53,8 +54,10 @@ func (t *terms) add(values ...string) {
 			number = uint32(len(t.names))
 			t.names = append(t.names, v)
 			t.numbers[v] = number
+			t.size += int64(len(v)) + 136 // in names and in numbers, and a posting
 		}
 		t.of = append(t.of, number)
+		t.size += 8 // in of, and in a posting
 	}
 	t.ends = append(t.ends, uint32(len(t.of)))
 }

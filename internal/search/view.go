@@ -1,7 +1,6 @@
 package search
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/recflow/recflow/internal/recsys"
@@ -109,7 +108,7 @@ func (e edits) of(name string) *edit {
 
 func (e edits) apply(t *terms, postings []posting, total int) map[string]posting {
 	out := make(map[string]posting, len(e))
-	for name, change := range maps.All(e) {
+	for name, change := range e {
 		out[name] = lookUp(name, nil, t, postings).edit(change.removed, change.added, total)
 	}
 	return out

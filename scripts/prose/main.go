@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -135,10 +136,7 @@ func check(vale, inputs []string, dir string) ([]finding, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b finding) int {
-		if c := strings.Compare(a.path, b.path); c != 0 {
-			return c
-		}
-		return a.Line - b.Line
+		return cmp.Or(strings.Compare(a.path, b.path), cmp.Compare(a.Line, b.Line), strings.Compare(a.Check, b.Check), strings.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(all), nil
 }

@@ -48,8 +48,8 @@ var kinds = []struct {
 	{recsys.ErrConflict, http.StatusConflict, "conflict", "look at the present state and decide again"},
 }
 
-// ProblemOf returns the problem for an error. Details that it does not contain are
-// logged.
+// ProblemOf returns the problem for an error inside an answer, which is not the
+// problem of the request. Details that it does not contain are logged.
 func ProblemOf(ctx context.Context, log *slog.Logger, err error) *apiclient.Problem {
 	p := classify(ctx, log, err)
 	fillIn(ctx, p)

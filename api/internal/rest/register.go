@@ -46,8 +46,8 @@ func register[I, O any](a *API, op huma.Operation, handler func(context.Context,
 	huma.Register(a.operations, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
-			p := ProblemOf(ctx, a.log, err)
-			callOf(ctx).problem = p
+			p := classify(ctx, a.log, err)
+			complete(ctx, p)
 			return nil, p
 		}
 		return out, nil

@@ -205,7 +205,7 @@ func (g *generator) items(first, n int) trainingrun.Batch {
 		Tags: make([][]string, n), Available: make([]bool, n), Popularity: make([]float64, n),
 	}
 	for i := range n {
-		b.IDs = append(b.IDs, itemID(first+i))
+		b.IDs = append(b.IDs, ItemID(first+i))
 		length := math.Exp(g.lengths * g.rng.NormFloat64())
 		b.Available[i], b.Popularity[i] = true, length
 		g.vector(b.Vectors[i*g.dimension:][:g.dimension], 2, 0.8, length)
@@ -224,11 +224,12 @@ func (g *generator) users(first, n int) trainingrun.Batch {
 		b.HasVector[i] = true
 		g.vector(b.Vectors[i*g.dimension:][:g.dimension], 4, 0.5, 1)
 		for range historyItems {
-			b.HistoryItems[i] = append(b.HistoryItems[i], itemID(g.rng.IntN(g.catalog)))
+			b.HistoryItems[i] = append(b.HistoryItems[i], ItemID(g.rng.IntN(g.catalog)))
 			b.HistoryWeights[i] = append(b.HistoryWeights[i], 1)
 		}
 	}
 	return b
 }
 
-func itemID(n int) string { return fmt.Sprintf("item-%07d", n) }
+// ItemID returns the id of the n-th generated item.
+func ItemID(n int) string { return fmt.Sprintf("item-%07d", n) }

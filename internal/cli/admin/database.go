@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/postgres"
 )
@@ -36,10 +35,7 @@ func newDatabaseMigrateCommand(a *app.App) *cobra.Command {
 		Example: "  RECFLOW_DATABASE_URL=postgres://recflow_owner@HOST:5432/recflow?sslmode=verify-full recflow database migrate",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
-			options, err := databaseAddress(cmd.Context(), a)
+			options, err := databaseOptions(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
@@ -62,10 +58,7 @@ func newDatabaseStatusCommand(a *app.App) *cobra.Command {
 		Short: "Show the schema, pgvector and the components' users",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
-			options, err := databaseAddress(cmd.Context(), a)
+			options, err := databaseOptions(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
@@ -76,22 +69,10 @@ func newDatabaseStatusCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// databaseAddress is the database's address and authentication.
-func databaseAddress(ctx context.Context, a *app.App) (postgres.Options, error) {
-	c, err := a.ClientConfig()
-	if err != nil {
-		return postgres.Options{}, err
-	}
-	if c.Database.URL == "" {
-		return postgres.Options{}, a.NotConfigured("RECFLOW_DATABASE_URL")
-	}
-	return database.Options(ctx, a, c.Database)
-}
-
 // printDatabase prints the state of the database, and returns an error if no
 // component could work with it.
 func printDatabase(ctx context.Context, a *app.App, options postgres.Options) error {
-	db, err := postgres.Open(ctx, options)
+	db, err := openDatabase(ctx, options)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/database"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
@@ -89,7 +88,11 @@ func newTokensAdmitCommand(a *app.App) *cobra.Command {
 }
 
 func admitToken(ctx context.Context, a *app.App, n ledger.NewToken) error {
-	db, err := database.Open(ctx, a)
+	options, err := databaseOptions(ctx, a)
+	if err != nil {
+		return err
+	}
+	db, err := openDatabase(ctx, options)
 	if err != nil {
 		return err
 	}

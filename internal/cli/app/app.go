@@ -63,7 +63,7 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	return ExitCode(err)
 }
 
-// markBegun makes every command record that it runs, which distinguishes usage
+// markBegun makes every command check the output format and record that it runs, which distinguishes usage
 // errors from failed work: cobra checks arguments and flag groups before it runs a
 // command. A command that only has subcommands shows its help, and rejects an
 // unknown name.
@@ -75,6 +75,9 @@ func (a *App) markBegun(cmd *cobra.Command) {
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		a.begun = true
+		if err := a.checkOutput(); err != nil {
+			return err
+		}
 		return work(cmd, args)
 	}
 	for _, sub := range cmd.Commands() {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os/user"
 	"time"
 
@@ -78,6 +79,20 @@ func (a *App) OpenAPI() (*apiclient.Client, error) {
 		return nil, a.NotConfigured("RECFLOW_API_URL and RECFLOW_API_TOKEN")
 	}
 	return apiclient.New(apiclient.Options{URL: c.API.URL, Token: c.API.Token}), nil
+}
+
+// Unthrottled calls f, and calls it again while the token exceeds its rate limit.
+func Unthrottled[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	for {
+		v, err := f()
+		var p *apiclient.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusTooManyRequests {
+			return v, err
+		}
+		if err := SleepUntil(ctx, time.Now().Add(max(p.RetryAfter, time.Second))); err != nil {
+			return v, err
+		}
+	}
 }
 
 // Actor returns the user who runs this command, for the audit log.

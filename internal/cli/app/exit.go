@@ -49,8 +49,6 @@ func ExitCode(err error) int {
 		}
 	}
 	switch {
-	case errors.Is(err, recsys.ErrGateRefused):
-		return ExitRefused
 	case errors.Is(err, recsys.ErrNotFound):
 		return ExitNotFound
 	case errors.Is(err, recsys.ErrConflict):

@@ -34,7 +34,7 @@ func (a *App) Print(l output.Listing) error {
 		_, err := lipgloss.Fprintln(a.Out, output.Table(l.Columns, l.Rows)) // without colors on a terminal that does not support them
 		return err
 	}
-	return a.CheckOutput()
+	return a.checkOutput()
 }
 
 // PrintJSON writes l to stdout as JSON, regardless of the -o flag.
@@ -58,8 +58,8 @@ func (a *App) printYAML(l output.Listing) error {
 	return err
 }
 
-// CheckOutput rejects an unknown format before any work is done.
-func (a *App) CheckOutput() error {
+// checkOutput rejects an unknown format before any work is done.
+func (a *App) checkOutput() error {
 	switch a.Output {
 	case "", "table", "json", "yaml", "csv":
 		return nil

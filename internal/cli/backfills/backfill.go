@@ -62,9 +62,6 @@ func newStartCommand(a *app.App) *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{backfill.Refresh, backfill.AsOf},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			f.request.Kind = args[0]
 			if err := f.complete(cmd); err != nil {
 				return app.UsageError(err)
@@ -115,6 +112,11 @@ func (f *backfillFlags) complete(cmd *cobra.Command) (err error) {
 	if f.to != "" {
 		if f.request.To, err = app.ParseTime("to", f.to); err != nil {
 			return err
+		}
+	}
+	for _, name := range []string{"rank", "iterations", "alpha", "reg"} { // a request has no zeros: they would be the defaults
+		if v := cmd.Flags().Lookup(name); v.Changed && v.Value.String() == "0" {
+			return fmt.Errorf("--%s is 0; use more than 0", name)
 		}
 	}
 	if cmd.Flags().Changed("seed") {

@@ -41,9 +41,6 @@ func NewRefreshCommand(a *app.App) *cobra.Command {
 			"  recflow refresh --accept-gate quality --reason \"the old catalog was removed\"",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			if err := f.complete(cmd); err != nil {
 				return app.UsageError(err)
 			}

@@ -65,9 +65,6 @@ func newScheduleSetCommand(a *app.App) *cobra.Command {
 			"  recflow schedule set --reset training,promote",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			if err := training.complete(cmd); err != nil {
 				return app.UsageError(err)
 			}
@@ -190,9 +187,6 @@ func alterSchedule(ctx context.Context, a *app.App, n apiclient.NewSchedule) err
 
 // withSchedule runs fn with the current schedule.
 func withSchedule(ctx context.Context, a *app.App, fn func(api *apiclient.Client, s apiclient.Schedule, etag string) error) error {
-	if err := a.CheckOutput(); err != nil {
-		return err
-	}
 	api, err := a.OpenAPI()
 	if err != nil {
 		return err

@@ -102,9 +102,7 @@ func follow(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.
 			shown.leave()
 			return b, app.ExplainAPI(err)
 		}
-		if err := app.SleepUntil(ctx, time.Now().Add(pollEvery)); err != nil {
-			continue
-		}
+		_ = app.SleepUntil(ctx, time.Now().Add(pollEvery)) // the next request reports the end of ctx
 	}
 }
 
@@ -119,9 +117,13 @@ func awaitWorker(ctx context.Context, api *apiclient.Client, b apiclient.Backfil
 			}
 			return b, notTaken(b, timeout)
 		}
-		var err error
-		if b, err = api.Backfill(ctx, b.ID, min(pollEvery, timeout), b.Revision); err != nil {
-			return b, app.ExplainAPI(err)
+		next, err := api.Backfill(ctx, b.ID, min(pollEvery, timeout), b.Revision)
+		if err == nil {
+			b = next
+			continue
+		}
+		if app.SleepUntil(ctx, time.Now().Add(min(pollEvery, timeout))) != nil || time.Now().After(deadline) {
+			return b, fmt.Errorf("backfill %s has started; look at it with `recflow backfill show %[1]s`: %w", b.ID, app.ExplainAPI(err))
 		}
 	}
 	return b, nil

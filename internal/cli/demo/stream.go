@@ -13,7 +13,6 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/cli/app"
-	"github.com/recflow/recflow/internal/cli/streamio"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
 )
@@ -131,10 +130,11 @@ func delivered(ctx context.Context, bucket *awsclient.S3, since time.Time, users
 			if err != nil {
 				return nil, err
 			}
-			err := streamio.EachDelivered(ctx, bucket, o.Key, func(list stream.Recommendation) {
+			err := awsclient.EachDelivered(ctx, bucket, o.Key, func(list stream.Recommendation) bool {
 				if slices.Contains(users, list.UserID) && list.CreatedAt.After(since) && list.CreatedAt.After(found[list.UserID].list.CreatedAt) {
 					found[list.UserID] = deliveredList{o.Key, list}
 				}
+				return true
 			})
 			if err != nil {
 				return nil, err

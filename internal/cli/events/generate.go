@@ -61,9 +61,6 @@ func newGenerateCommand(a *app.App) *cobra.Command {
 			"  recflow events generate --limit 10000 --out december.jsonl",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			source := datasets.CompleteJourney
 			if len(args) > 0 {
 				source = args[0]

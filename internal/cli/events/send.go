@@ -62,9 +62,6 @@ func newSendCommand(a *app.App) *cobra.Command {
 			"  echo '{\"user_id\":\"u1\",\"item_id\":\"i1\"}' | recflow events send - --wait",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			if err := f.options.Check(); err != nil {
 				return app.UsageError(err)
 			}

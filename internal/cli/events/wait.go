@@ -110,7 +110,7 @@ func (w *waiter) run(ctx context.Context, finish <-chan struct{}, timeout time.D
 	}
 }
 
-// pollOnce requests the verdicts of up to maxPoll events that have none yet.
+// pollOnce requests the verdicts of at most `most` events that have none yet.
 func (w *waiter) pollOnce(ctx context.Context, most int) {
 	w.mu.Lock()
 	left := min(len(w.queue), most)

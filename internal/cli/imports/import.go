@@ -77,9 +77,6 @@ func NewCommand(a *app.App) *cobra.Command {
 }
 
 func runImport(ctx context.Context, a *app.App, path string, f importFlags) error {
-	if err := a.CheckOutput(); err != nil {
-		return err
-	}
 	if err := f.options.Check(); err != nil {
 		return app.UsageError(err)
 	}

@@ -28,9 +28,6 @@ is missing it names the permission to add. Set RECFLOW_API_TOKEN to check the li
   recflow doctor --terraform terraform/examples/complete -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			if where.named() {
 				return doctorAWS(cmd.Context(), a, where)
 			}

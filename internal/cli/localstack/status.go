@@ -21,9 +21,6 @@ func NewStatusCommand(a *app.App) *cobra.Command {
 		Long:  "status exits with 1 if a part is not running.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			s, _, err := openStack(a)
 			if err != nil {
 				return err

@@ -44,7 +44,7 @@ func (p *pages) days() (days []time.Time) {
 // each calls f for the records of a query until it returns false.
 func (p *pages) each(ctx context.Context, q apiclient.QuarantineQuery, f func(apiclient.QuarantineRecord) (more bool, err error)) error {
 	for {
-		page, err := p.api.Quarantine(ctx, q)
+		page, err := app.Unthrottled(ctx, func() (apiclient.Quarantine, error) { return p.api.Quarantine(ctx, q) })
 		if err != nil {
 			return app.ExplainAPI(err)
 		}

@@ -60,9 +60,6 @@ func newListCommand(a *app.App) *cobra.Command {
 			if f.since <= 0 {
 				return app.UsageError(fmt.Errorf("--since is %s; use more than 0", f.since))
 			}
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			return list(cmd.Context(), a, f)
 		},
 	}
@@ -126,9 +123,6 @@ func newShowCommand(a *app.App) *cobra.Command {
 		Long:  "Print a quarantined record with its payload: control characters and bytes that are\nnot text are escaped, as \\x1b. With -o json the payload is base64, unchanged.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			return show(cmd.Context(), a, args[0])
 		},
 	}

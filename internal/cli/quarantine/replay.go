@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"time"
 
@@ -50,9 +49,6 @@ func newReplayCommand(a *app.App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(args); err != nil {
 				return app.UsageError(err)
-			}
-			if err := a.CheckOutput(); err != nil {
-				return err
 			}
 			return replay(cmd.Context(), a, args, f)
 		},
@@ -231,21 +227,13 @@ func (r *replayer) add(ctx context.Context, q apiclient.QuarantineRecord) error 
 	return r.flush(ctx)
 }
 
-// read reads a record with its payload, and retries while the API is busy.
+// read reads a record with its payload.
 func (r *replayer) read(ctx context.Context, object, id string) (apiclient.QuarantineRecord, error) {
-	for {
-		q, err := r.api.QuarantineRecord(ctx, object, id)
-		var p *apiclient.Problem
-		if !errors.As(err, &p) || p.Status != http.StatusTooManyRequests {
-			if err != nil {
-				err = explain(err, id)
-			}
-			return q, err
-		}
-		if err := app.SleepUntil(ctx, time.Now().Add(p.RetryAfter)); err != nil {
-			return q, err
-		}
+	q, err := app.Unthrottled(ctx, func() (apiclient.QuarantineRecord, error) { return r.api.QuarantineRecord(ctx, object, id) })
+	if err != nil {
+		err = explain(err, id)
 	}
+	return q, err
 }
 
 // flush sends the batch.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net/http"
-	"time"
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
@@ -40,18 +38,8 @@ func eachList(ctx context.Context, api *apiclient.Client, r apiclient.ListReques
 	return nil
 }
 
-// recommendBatch waits when the token exceeds its rate limit.
 func recommendBatch(ctx context.Context, api *apiclient.Client, req apiclient.BatchRequest) (apiclient.BatchLists, error) {
-	for {
-		lists, err := api.RecommendBatch(ctx, req)
-		var p *apiclient.Problem
-		if !errors.As(err, &p) || p.Status != http.StatusTooManyRequests {
-			return lists, err
-		}
-		if err := app.SleepUntil(ctx, time.Now().Add(max(p.RetryAfter, time.Second))); err != nil {
-			return lists, err
-		}
-	}
+	return app.Unthrottled(ctx, func() (apiclient.BatchLists, error) { return api.RecommendBatch(ctx, req) })
 }
 
 // dropped reports whether err means that a version was dropped.

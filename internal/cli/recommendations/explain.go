@@ -25,9 +25,6 @@ func NewExplainCommand(a *app.App) *cobra.Command {
 		Example: "  recflow explain 1364 995242",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			for i, kind := range []string{"user", "item"} {
 				if err := recsys.CheckID(kind, args[i]); err != nil {
 					return app.UsageError(err)

@@ -16,7 +16,7 @@ import (
 )
 
 // listWriter prints lists one by one, so that memory use does not depend on the
-// number of users.
+// number of users, except for YAML.
 type listWriter interface {
 	write(apiclient.List) error
 	close() error
@@ -28,10 +28,25 @@ func newListWriter(a *app.App, w io.Writer) listWriter {
 		return &jsonLists{w: w}
 	case "csv":
 		return &csvLists{w: csv.NewWriter(w)}
+	case "yaml":
+		return &yamlLists{app: a}
 	default:
 		return &tableLists{w: a.Out} // unbuffered: the format depends on whether it is a terminal
 	}
 }
+
+// yamlLists prints all lists at the end.
+type yamlLists struct {
+	app   *app.App
+	lists []apiclient.List
+}
+
+func (l *yamlLists) write(list apiclient.List) error {
+	l.lists = append(l.lists, list)
+	return nil
+}
+
+func (l *yamlLists) close() error { return l.app.Print(output.Listing{JSON: l.lists}) }
 
 // csvLists writes one row per item.
 type csvLists struct {

@@ -57,9 +57,6 @@ func NewRecommendCommand(a *app.App) *cobra.Command {
 			if err := f.check(args); err != nil {
 				return app.UsageError(err)
 			}
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			if f.watch {
 				return watchList(cmd.Context(), a, f.ListRequest, args[0])
 			}

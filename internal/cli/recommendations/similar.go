@@ -26,9 +26,6 @@ func NewSimilarCommand(a *app.App) *cobra.Command {
 			"same similarity as for recommendations.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			if err := cmp.Or(recsys.CheckID("item", args[0]), checkLength(req.K)); err != nil {
 				return app.UsageError(err)
 			}

@@ -21,7 +21,7 @@ const watchEvery = 250 * time.Millisecond
 // watchList prints a user's list, and again whenever it changes, until ctx
 // ends.
 func watchList(ctx context.Context, a *app.App, req apiclient.ListRequest, user string) error {
-	if a.Output == "csv" {
+	if a.Output == "csv" || a.Output == "yaml" {
 		return app.UsageError(errors.New("--watch prints a table or JSON lines; use -o json"))
 	}
 	api, err := a.OpenAPI()

@@ -1,5 +1,4 @@
-// Package streamio reads and keys the stream's records, and reads the objects in
-// which Firehose delivers their outcomes.
+// Package streamio decodes the stream's records and computes their partition keys.
 package streamio
 
 import (

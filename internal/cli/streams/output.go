@@ -10,7 +10,7 @@ import (
 )
 
 func printStreamStatus(a *app.App, s streamStatus) error {
-	if a.Output == "json" || a.Output == "csv" {
+	if a.Output != "table" {
 		return a.Print(output.Listing{Columns: []string{"measure", "of", "value"}, Rows: s.measures(), JSON: s})
 	}
 	if m := s.Mapping; m != nil {

@@ -31,9 +31,6 @@ func newQualityCommand(a *app.App) *cobra.Command {
 		Long:  streamQualityLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			return showQuality(cmd.Context(), a)
 		},
 	}

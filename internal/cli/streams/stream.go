@@ -45,9 +45,6 @@ func newStatusCommand(a *app.App) *cobra.Command {
 			if since <= 0 {
 				return app.UsageError(fmt.Errorf("--since is %s; use more than 0", since))
 			}
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			return showStatus(cmd.Context(), a, since)
 		},
 	}

@@ -61,9 +61,6 @@ func newRollbackCommand(a *app.App) *cobra.Command {
 		Example: "  recflow versions rollback --reason \"strange lists\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			api, err := a.OpenAPI()
 			if err != nil {
 				return err
@@ -147,9 +144,6 @@ func newDiffCommand(a *app.App) *cobra.Command {
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeVersions(a),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			left, err := versionArgument(args[0])
 			if err != nil {
 				return err
@@ -197,9 +191,6 @@ func diffListing(d apiclient.Diff) output.Listing {
 
 // changeVersion runs change with the API and the number of a version.
 func changeVersion(a *app.App, argument string, change func(*apiclient.Client, int64) error) error {
-	if err := a.CheckOutput(); err != nil {
-		return err
-	}
 	id, err := versionArgument(argument)
 	if err != nil {
 		return err

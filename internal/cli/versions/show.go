@@ -33,9 +33,6 @@ func newShowCommand(a *app.App) *cobra.Command {
 					return err
 				}
 			}
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			api, err := a.OpenAPI()
 			if err != nil {
 				return err
@@ -65,7 +62,7 @@ func reportOf(ctx context.Context, api *apiclient.Client, id int64) (apiclient.V
 }
 
 func printReport(a *app.App, r apiclient.VersionReport) error {
-	if a.Output == "json" || a.Output == "csv" {
+	if a.Output != "table" {
 		return a.Print(output.Listing{Columns: []string{"field", "value"}, Rows: facts(r), JSON: r})
 	}
 	sections := []struct {

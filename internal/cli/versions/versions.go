@@ -39,9 +39,6 @@ func newListCommand(a *app.App) *cobra.Command {
 		Example: "  recflow versions list -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := a.CheckOutput(); err != nil {
-				return err
-			}
 			api, err := a.OpenAPI()
 			if err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/recflow/recflow/internal/importer/tabular"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // Rules configures how the meaning of a file's columns is determined.
@@ -96,9 +97,9 @@ func (m *Mapping) chooseType(r Rules, names []string) {
 	if m.EventType != "" {
 		return
 	}
-	m.EventType = "click"
+	m.EventType = recsys.Click
 	if c := m.columns[Value]; c >= 0 && slices.Contains([]string{"rating", "stars"}, plain(names[c])) {
-		m.EventType = "rating"
+		m.EventType = recsys.Rating
 	}
 }
 

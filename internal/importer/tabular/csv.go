@@ -17,21 +17,18 @@ import (
 // accepted only if it has as many fields as the header; otherwise its first
 // line is rejected and reading continues at the second.
 type csvSource struct {
-	text   textStream
-	w      *window
+	lineSource
 	comma  byte
 	header []string
 	bound  []Column
-	row    int64
 
 	fields  []string // fields of the last record
 	scratch []byte   // unquoted text of a record with quotes
 	ends    []int    // end of each field in scratch
-	raw     []byte   // text of the last record, in the window or copied
 }
 
 func newCSV(text textStream) (*csvSource, error) {
-	s := &csvSource{text: text, w: newWindow(text), comma: ','}
+	s := &csvSource{lineSource: newLineSource(text), comma: ','}
 	line, _, err := s.w.physical()
 	for err == nil && len(bytes.TrimSpace(line)) == 0 {
 		_, size, _ := s.w.physical()
@@ -63,43 +60,27 @@ func newCSV(text textStream) (*csvSource, error) {
 	return s, nil
 }
 
-func (s *csvSource) Columns() []string        { return s.header }
-func (s *csvSource) Bind(c []Column) error    { s.bound = present(c); return nil }
-func (s *csvSource) RawText() string          { return cut(s.raw) }
-func (s *csvSource) Position() (int64, int64) { return s.w.line, s.row }
-func (s *csvSource) Close() error             { return s.text.Close() }
+func (s *csvSource) Columns() []string     { return s.header }
+func (s *csvSource) Bind(c []Column) error { s.bound = present(c); return nil }
 
 func (s *csvSource) Next(r *Record) error {
-	for {
-		r.Line, r.Bad = s.w.line, ""
-		line, size, err := s.w.physical()
-		if errors.Is(err, errTooLong) {
-			s.row++
-			r.Row, r.Bad, s.raw = s.row, errTooLong.Error(), nil
-			return nil
-		}
-		if err != nil {
+	line, size, err := s.next(r, empty)
+	switch {
+	case err != nil || r.Bad != "":
+		return err
+	case bytes.IndexByte(line, '"') < 0:
+		s.split(string(line))
+		s.w.advance(size, 1)
+		r.Bad = s.miscount()
+	default:
+		if err := s.nextQuoted(r); err != nil {
 			return err
 		}
-		if len(line) == 0 {
-			s.w.advance(size, 1)
-			continue
-		}
-		s.row++
-		r.Row = s.row
-		if bytes.IndexByte(line, '"') < 0 {
-			s.raw = line
-			s.split(string(line))
-			s.w.advance(size, 1)
-			r.Bad = s.miscount()
-		} else if err := s.nextQuoted(r); err != nil {
-			return err
-		}
-		if r.Bad == "" {
-			s.fillCells(r)
-		}
-		return nil
 	}
+	if r.Bad == "" {
+		s.fillCells(r)
+	}
+	return nil
 }
 
 // nextQuoted reads a record that has quotes in its first line.

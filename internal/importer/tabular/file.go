@@ -144,31 +144,24 @@ func (f *File) Lines(ctx context.Context, each func(row, line int64, text []byte
 	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
 		_, _ = text.Discard(len(byteOrderMark)) // already peeked
 	}
-	w := newWindow(text)
-	for row := int64(0); ; {
+	for s := newLineSource(text); ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		at := w.line
-		line, size, err := w.physical()
+		var r Record
+		line, size, err := s.next(&r, onlySpace)
 		switch {
 		case errors.Is(err, io.EOF):
 			return f.Unchanged()
-		case errors.Is(err, errTooLong):
-			row++
-			if err := refuse(Record{Line: at, Row: row, Bad: err.Error()}); err != nil {
-				return err
-			}
-			continue
 		case err != nil:
-			return fmt.Errorf("%s:%d: %w", f.name, at, err)
+			return fmt.Errorf("%s:%d: %w", f.name, r.Line, err)
+		case r.Bad != "":
+			err = refuse(r)
+		default:
+			s.w.advance(size, 1)
+			err = each(r.Row, r.Line, line)
 		}
-		w.advance(size, 1)
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		row++
-		if err := each(row, at, line); err != nil {
+		if err != nil {
 			return err
 		}
 	}

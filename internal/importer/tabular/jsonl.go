@@ -11,16 +11,13 @@ import (
 // jsonlSource reads one JSON object per line. Its columns are the keys of the
 // first lines; other keys may appear later.
 type jsonlSource struct {
-	text  textStream
-	w     *window
+	lineSource
 	keys  []string
 	bound []Column
-	row   int64
-	raw   []byte
 }
 
 func newJSONL(text textStream) (*jsonlSource, error) {
-	s := &jsonlSource{text: text, w: newWindow(text)}
+	s := &jsonlSource{lineSource: newLineSource(text)}
 	for len(s.w.rest()) < 128<<10 && s.w.fill() {
 	}
 	for _, line := range bytes.SplitN(s.w.rest(), []byte("\n"), 101) {
@@ -41,33 +38,17 @@ func newJSONL(text textStream) (*jsonlSource, error) {
 	return s, nil
 }
 
-func (s *jsonlSource) Columns() []string        { return s.keys }
-func (s *jsonlSource) Bind(c []Column) error    { s.bound = c; return nil }
-func (s *jsonlSource) RawText() string          { return cut(s.raw) }
-func (s *jsonlSource) Position() (int64, int64) { return s.w.line, s.row }
-func (s *jsonlSource) Close() error             { return s.text.Close() }
+func (s *jsonlSource) Columns() []string     { return s.keys }
+func (s *jsonlSource) Bind(c []Column) error { s.bound = c; return nil }
 
 func (s *jsonlSource) Next(r *Record) error {
-	for {
-		r.Line, r.Bad = s.w.line, ""
-		line, size, err := s.w.physical()
-		if errors.Is(err, errTooLong) {
-			s.row++
-			r.Row, r.Bad, s.raw = s.row, errTooLong.Error(), nil
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		s.w.advance(size, 1)
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		s.row++
-		r.Row, s.raw = s.row, line
-		s.decode(line, r)
-		return nil
+	line, size, err := s.next(r, onlySpace)
+	if err != nil || r.Bad != "" {
+		return err
 	}
+	s.w.advance(size, 1)
+	s.decode(line, r)
+	return nil
 }
 
 func (s *jsonlSource) decode(line []byte, r *Record) {

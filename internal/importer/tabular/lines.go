@@ -118,3 +118,42 @@ func trimCR(line []byte) []byte {
 	}
 	return line
 }
+
+// lineSource reads a text line by line.
+type lineSource struct {
+	text textStream
+	w    *window
+	row  int64
+	raw  []byte // text of the last record, in the window or copied
+}
+
+func newLineSource(text textStream) lineSource { return lineSource{text: text, w: newWindow(text)} }
+
+func (s *lineSource) RawText() string          { return cut(s.raw) }
+func (s *lineSource) Position() (int64, int64) { return s.w.line, s.row }
+func (s *lineSource) Close() error             { return s.text.Close() }
+
+// next returns the next line that is not blank, and leaves it at the start of the
+// window. It skips a line that is too long, and sets r.Bad.
+func (s *lineSource) next(r *Record, blank func([]byte) bool) (line []byte, size int, err error) {
+	for {
+		r.Line, r.Bad = s.w.line, ""
+		line, size, err = s.w.physical()
+		switch {
+		case errors.Is(err, errTooLong):
+			r.Bad, line, err = errTooLong.Error(), nil, nil
+		case err != nil:
+			return nil, 0, err
+		case blank(line):
+			s.w.advance(size, 1)
+			continue
+		}
+		s.row++
+		r.Row, s.raw = s.row, line
+		return line, size, nil
+	}
+}
+
+// empty and onlySpace report whether a line is blank, in CSV and in JSON Lines.
+func empty(line []byte) bool     { return len(line) == 0 }
+func onlySpace(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 }

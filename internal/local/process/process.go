@@ -20,7 +20,7 @@ import (
 const (
 	pollEvery  = 25 * time.Millisecond
 	maxLogSize = 10 << 20 // bytes; a larger log is rotated at the next start
-	tailLines  = 30       // of a part's output in an error
+	tailLines  = 30       // of its output in an error
 )
 
 // Process is a program that runs detached from the command that started it: in its

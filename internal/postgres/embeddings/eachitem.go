@@ -86,7 +86,7 @@ func (s *Store) Overrides(ctx context.Context) (overrides map[string]recsys.Over
 var errCopyFormat = errors.New("the response to COPY is not in binary format")
 
 // copyReader parses the response to a COPY in binary format, which arrives in
-// pieces of any size: a header, then rows in the format that packer describes,
+// pieces of any size: a header, then rows in the format of versions/copy_pack.go,
 // then -1.
 type copyReader struct {
 	columns int
@@ -161,7 +161,7 @@ func (r *copyReader) next(in []byte) (int, error) {
 	return at, r.emit(r.fields)
 }
 
-// unpackVector is the inverse of packVector, without the length.
+// unpackVector reads a vector as versions/copy_pack.go writes it, without the length.
 func unpackVector(dst []float32, field []byte) error {
 	if len(field) != 4+4*len(dst) || int(binary.BigEndian.Uint16(field)) != len(dst) {
 		return errCopyFormat

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
 	"github.com/recflow/recflow/internal/postgres"
 )
 
@@ -24,15 +25,15 @@ type StreamStats struct {
 
 // VerdictCount is the number of events with a verdict and reason.
 type VerdictCount struct {
-	Verdict string `json:"verdict"`
-	Reason  string `json:"reason,omitempty"`
-	Events  int64  `json:"events"`
+	Verdict string
+	Reason  string
+	Events  int64
 }
 
 // StageCount is the number of events that changed a list of a stage.
 type StageCount struct {
-	Stage  string `json:"stage"`
-	Events int64  `json:"events"`
+	Stage  string
+	Events int64
 }
 
 // StreamStats returns statistics of the verdicts in the given time before now,
@@ -72,16 +73,16 @@ func (s *Store) StreamStats(ctx context.Context, last time.Duration) (out Stream
 // EvaluationStats compares, for the events of one version and stage, the live
 // state with the version alone. Shares are between 0 and 1.
 type EvaluationStats struct {
-	Version   int64  `json:"version"`
-	Stage     string `json:"stage"` // of the live state
-	Events    int64  `json:"events"`
-	LiveHits  int64  `json:"live_hits"`  // the item was among the first 20
-	StaleHits int64  `json:"stale_hits"` // the same with the version alone
-	OnlyLive  int64  `json:"only_live"`  // hits with the live state that are not hits with the version alone
-	OnlyStale int64  `json:"only_stale"`
+	Version   int64
+	Stage     string // of the live state
+	Events    int64
+	LiveHits  int64 // the item was among the first 20
+	StaleHits int64 // the same with the version alone
+	OnlyLive  int64 // hits with the live state that are not hits with the version alone
+	OnlyStale int64
 
-	LiveReciprocal  float64 `json:"live_reciprocal_rank"` // mean of 1/rank, 0 beyond the first hundred
-	StaleReciprocal float64 `json:"stale_reciprocal_rank"`
+	LiveReciprocal  float64 // mean of 1/rank, 0 beyond the first hundred
+	StaleReciprocal float64
 }
 
 // EvaluationStats returns statistics of the prequential evaluations, newest

@@ -182,7 +182,7 @@ CREATE INDEX evaluations_at ON recflow.evaluations (at);
 
 -- Access to the API, and its audit.
 
--- A token is "rf_KEY_SECRET". It is shown once; the secret is never stored.
+-- A token is "rf_", its key and its secret. It is shown once; the secret is never stored.
 CREATE TABLE recflow.tokens (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key        text        NOT NULL UNIQUE,

@@ -204,7 +204,7 @@ func TestCopyFileLeavesDuplicatesToTheKey(t *testing.T) {
 	items[99].ItemID = items[0].ItemID
 	_, err := b.CopyFile(t.Context(), b.claim(t, "a"), trainingruntest.Open(t, copyDimension, recsys.ItemsFile, items))
 	require.NoError(t, err)
-	err = b.BuildIndexes(t.Context(), b.claim(t, "indexes"), func(versions.IndexProgress) {})
+	err = b.BuildIndexes(t.Context(), b.claim(t, versions.IndexSlot), func(versions.IndexProgress) {})
 	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
 }
 

@@ -102,7 +102,7 @@ func (s *Store) Delete(ctx context.Context, d Deletion) error {
 	return nil
 }
 
-// keeps returns an error if the version must not be dropped.
+// keeps returns why the version must not be dropped, or "".
 func keeps(v recsys.Version, at pointer, target int64, d Deletion) string {
 	switch {
 	case v.ID == at.version:

@@ -25,13 +25,13 @@ type Promotion struct {
 
 // Flip is one change of the live version.
 type Flip struct {
-	Revision    int64     `json:"revision"`
-	Version     int64     `json:"version"`
-	FromVersion int64     `json:"from_version,omitempty"` // 0: none was live
-	Kind        string    `json:"kind"`                   // promote or rollback
-	Actor       string    `json:"actor"`
-	Reason      string    `json:"reason"`
-	At          time.Time `json:"at"`
+	Revision    int64
+	Version     int64
+	FromVersion int64  // 0: none was live
+	Kind        string // promote or rollback
+	Actor       string
+	Reason      string
+	At          time.Time
 }
 
 // Live returns the live version, or recsys.ErrNoLiveVersion. A reader may cache
@@ -42,6 +42,15 @@ func (s *Store) Live(ctx context.Context) (recsys.Live, error) {
 		return recsys.Live{}, fmt.Errorf("live version: %w", err)
 	}
 	return live, nil
+}
+
+// LiveID returns the id of the live version, or 0 before the first promotion.
+// Unlike Live, it does not read the manifest.
+func (s *Store) LiveID(ctx context.Context) (id int64, err error) {
+	if err := s.db.QueryRow(ctx, "SELECT coalesce(version_id, 0) FROM recflow.live").Scan(&id); err != nil {
+		return 0, fmt.Errorf("live version: %w", err)
+	}
+	return id, nil
 }
 
 func readLive(ctx context.Context, q postgres.Querier) (recsys.Live, error) {

@@ -186,11 +186,6 @@ func (s *Store) VersionByRun(ctx context.Context, runID string) (recsys.Version,
 	return v, nil
 }
 
-// Versions returns at most limit versions, newest first.
-func (s *Store) Versions(ctx context.Context, limit int) ([]recsys.Version, error) {
-	return s.VersionsBefore(ctx, 0, limit)
-}
-
 // VersionsBefore returns at most limit versions with a smaller number than
 // before, newest first; 0 begins with the newest.
 func (s *Store) VersionsBefore(ctx context.Context, before int64, limit int) ([]recsys.Version, error) {
