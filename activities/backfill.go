@@ -16,13 +16,13 @@ import (
 type BackfillRound struct {
 	ID    string `json:"id"`
 	Round int    `json:"round"`
-	Most  int    `json:"most"` // maximum number of slices to return
+	Limit  int    `json:"limit"` // maximum number of windows to return
 }
 
-// BackfillSlice is the state of a slice to record in the ledger.
-type BackfillSlice struct {
-	ID    string         `json:"id"`
-	Slice backfill.Slice `json:"slice"`
+// BackfillWindow is the state of a window to record in the ledger.
+type BackfillWindow struct {
+	ID     string          `json:"id"`
+	Window backfill.Window `json:"window"`
 }
 
 // EndBackfillInput is the result of a round.
@@ -33,50 +33,50 @@ type EndBackfillInput struct {
 }
 
 // StartBackfill records that a round is running and returns the backfill with
-// the first pending slices. It returns only the fields that are needed to run
-// them, because a history has no room for thousands of slices. It is
+// the first pending windows. It returns only the fields that are needed to run
+// them, because a history has no room for thousands of windows. It is
 // idempotent.
 func (a *Activities) StartBackfill(ctx context.Context, in BackfillRound) (backfill.Backfill, error) {
 	b, err := a.Ledger.StartBackfill(ctx, in.ID, in.Round, activity.GetInfo(ctx).WorkflowExecution.RunID)
-	var next []backfill.Slice
-	for _, s := range b.Slices {
-		if s.State == backfill.Pending && len(next) < in.Most {
-			next = append(next, backfill.Slice{Index: s.Index, From: s.From, To: s.To, State: s.State, Attempt: s.Attempt})
+	var next []backfill.Window
+	for _, s := range b.Windows {
+		if s.State == backfill.Pending && len(next) < in.Limit {
+			next = append(next, backfill.Window{Index: s.Index, From: s.From, To: s.To, State: s.State, Attempt: s.Attempt})
 		}
 	}
-	b.Slices = next
+	b.Windows = next
 	return b, err
 }
 
-// StartSliceResult is the state of a slice in the ledger.
-type StartSliceResult struct {
-	State string `json:"state"` // running, or the final state of the slice if it had ended before
+// StartWindowResult is the state of a window in the ledger.
+type StartWindowResult struct {
+	State string `json:"state"` // running, or the final state of the window if it had ended before
 }
 
-// StartSlice records that an attempt of a slice has started or, if no object in
-// the bucket can contain events of its range, that the slice is skipped. It is
+// StartWindow records that an attempt of a window has started or, if no object in
+// the bucket can contain events of its range, that the window is skipped. It is
 // idempotent.
-func (a *Activities) StartSlice(ctx context.Context, in BackfillSlice) (out StartSliceResult, err error) {
-	empty, err := rawdata.Empty(ctx, a.S3, rawdata.Range{From: in.Slice.From, To: in.Slice.To})
+func (a *Activities) StartWindow(ctx context.Context, in BackfillWindow) (out StartWindowResult, err error) {
+	empty, err := rawdata.Empty(ctx, a.S3, rawdata.Range{From: in.Window.From, To: in.Window.To})
 	if err != nil {
 		if ctx.Err() != nil || awsclient.Retryable(err) {
 			return out, err
 		}
 		// The training reports what is wrong with the bucket.
-		activity.GetLogger(ctx).Warn("failed to look for events of a slice", "backfill", in.ID, "slice", in.Slice.Index, "error", err)
+		activity.GetLogger(ctx).Warn("failed to look for events of a window", "backfill", in.ID, "window", in.Window.Index, "error", err)
 	}
 	if err == nil && empty {
-		out.State, err = a.Ledger.SkipSlice(ctx, in.ID, in.Slice.Index, backfill.NoEvents)
+		out.State, err = a.Ledger.SkipWindow(ctx, in.ID, in.Window.Index, backfill.NoEvents)
 		return out, err
 	}
-	out.State, err = a.Ledger.StartSlice(ctx, in.ID, in.Slice)
+	out.State, err = a.Ledger.StartWindow(ctx, in.ID, in.Window)
 	return out, err
 }
 
-// EndSlice records the outcome of an attempt of a slice and the coverage and
+// EndWindow records the outcome of an attempt of a window and the coverage and
 // metrics of its version, even if gates refused the version. It is idempotent.
-func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
-	s := in.Slice
+func (a *Activities) EndWindow(ctx context.Context, in BackfillWindow) error {
+	s := in.Window
 	if s.Version == 0 && s.RunID != "" {
 		v, err := a.Versions.VersionByRun(ctx, s.RunID)
 		switch {
@@ -93,13 +93,13 @@ func (a *Activities) EndSlice(ctx context.Context, in BackfillSlice) error {
 		}
 		s.Rows, s.Metrics = m.Input.Rows, &m.Metrics
 	}
-	return a.Ledger.EndSlice(ctx, in.ID, s)
+	return a.Ledger.EndWindow(ctx, in.ID, s)
 }
 
 // EndBackfill records the end of a round, and returns the backfill without its
-// slices. It is idempotent.
+// windows. It is idempotent.
 func (a *Activities) EndBackfill(ctx context.Context, in EndBackfillInput) (backfill.Backfill, error) {
 	b, err := a.Ledger.EndBackfill(ctx, in.ID, in.Round, in.Failure)
-	b.Slices = nil
+	b.Windows = nil
 	return b, err
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-func TestStartSlice_skips_only_slices_without_events(t *testing.T) {
+func TestStartWindow_skips_only_windows_without_events(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
 	at := func(day int) time.Time { return time.Date(2025, 1, day, 0, 0, 0, 0, time.UTC) }
@@ -22,18 +22,18 @@ func TestStartSlice_skips_only_slices_without_events(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = a.Store.CreateBackfill(t.Context(), ledger.NewBackfill{
 		Backfill: backfill.Backfill{ID: "b", Kind: backfill.AsOf, From: at(1), To: at(4), MaxParallel: 1, Rerun: backfill.RerunMissing,
-			Request: []byte("{}"), Actor: "test", WorkflowID: "w", Slices: cut},
+			Request: []byte("{}"), Actor: "test", WorkflowID: "w", Windows: cut},
 		Parameters: []byte("p"), RequestDigest: []byte("d"),
 	})
 	require.NoError(t, err)
 	require.NoError(t, a.S3.Put(t.Context(), "raw/interactions/dt=2025-01-02/part-0.parquet", strings.NewReader("damaged")))
 	start := func(index int) string {
 		t.Helper()
-		slice := cut[index]
-		slice.Attempt = 1
-		value, err := env.ExecuteActivity(a.StartSlice, BackfillSlice{ID: "b", Slice: slice})
+		window := cut[index]
+		window.Attempt = 1
+		value, err := env.ExecuteActivity(a.StartWindow, BackfillWindow{ID: "b", Window: window})
 		require.NoError(t, err)
-		var out StartSliceResult
+		var out StartWindowResult
 		require.NoError(t, value.Get(&out))
 		return out.State
 	}

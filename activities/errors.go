@@ -19,7 +19,7 @@ const (
 	DataInvalid     = "DataInvalid"     // the events are not valid training data
 	Conflict        = "Conflict"        // a concurrent change, which the step must not overwrite
 	VersionGone     = "VersionGone"     // the version was dropped during the step
-	OutcomeUntold   = "OutcomeUntold"   // the topic refuses the message, for example because of missing permissions
+	OutcomeNotPublished   = "OutcomeNotPublished"   // the topic refuses the message, for example because of missing permissions
 )
 
 // Types of errors that are retried and need a name.

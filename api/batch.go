@@ -46,7 +46,7 @@ func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutp
 		}
 		users, places = append(users, id), append(places, i)
 	}
-	req := recommend.Request{K: b.K, Category: b.Category, Tags: b.Tags, Exclude: b.Exclude, Recent: b.Recent, Version: b.Version, IncludeSeen: b.IncludeSeen}
+	req := recommend.Request{K: b.K, Category: b.Category, Tags: b.Tags, Exclude: b.Exclude, Recent: b.Recent, Version: b.Version, ExcludeSeen: b.ExcludeSeen}
 	made := 0
 	err := s.reader.RecommendMany(ctx, req, slices.Values(users), func(l recommend.List) error {
 		list := listOf(l)

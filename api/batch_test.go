@@ -30,7 +30,7 @@ func TestRecommendBatch(t *testing.T) {
 	known := data.Users[5].ID
 	req := apiclient.BatchRequest{
 		Users: []string{"stranger", known, "a\x01", data.Users[7].ID, "", known}, K: 7, Category: "c0", Tags: []string{"even"},
-		Exclude: []string{"i000002", "i000004"}, Recent: []string{"i000010", "tomorrow"}, IncludeSeen: true, Version: 1,
+		Exclude: []string{"i000002", "i000004"}, Recent: []string{"i000010", "tomorrow"}, ExcludeSeen: recommend.SeenNone, Version: 1,
 	}
 	got, err := api.RecommendBatch(t.Context(), req)
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestRecommendBatch(t *testing.T) {
 		}
 		require.Nil(t, l.Problem)
 		alone, err := api.Recommend(t.Context(), apiclient.ListRequest{UserID: l.UserID, K: 7, Category: "c0", Tags: []string{"even"},
-			Exclude: req.Exclude, Recent: req.Recent, IncludeSeen: true, Version: 1})
+			Exclude: req.Exclude, Recent: req.Recent, ExcludeSeen: recommend.SeenNone, Version: 1})
 		require.NoError(t, err)
 		require.Equal(t, &alone, l.List, "as GET /recommendations/{user}")
 	}

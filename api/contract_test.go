@@ -46,12 +46,12 @@ func TestContract(t *testing.T) {
 func TestTimesInAnswersAreKnown(t *testing.T) {
 	t.Parallel()
 	known := []string{
-		"Audit.at", "Flip.at", // when it was written
-		"Backfill.created_at", "Backfill.to", "Slice.to", "Plan.to", "PlanSlice.to", // a missing end is resolved at once
+		"Audit.at", "LiveChange.at", // when it was written
+		"Backfill.created_at", "Backfill.to", "Window.to", "Plan.to", "PlanWindow.to", // a missing end is resolved at once
 		"Attempt.started_at",                // only an attempt that was made is followed by another
 		"Coverage.stored_to", "Coverage.to", // a training has an end
 		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",
-		"StageProgress.began", "Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
+		"StageProgress.started_at", "Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
 		"StreamStatus.since",
 	}
 	h := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)

@@ -99,7 +99,7 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 			d.Users[n].ID = id
 		}
 		for _, u := range d.Users {
-			for _, items := range [][]string{u.History.Items, u.History.Met} {
+			for _, items := range [][]string{u.History.Items, u.History.Seen} {
 				for i, item := range items {
 					if id, ok := renamed[item]; ok {
 						items[i] = id
@@ -120,18 +120,18 @@ func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
 	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
 	return map[string]func(t *testing.T, id, path string){
 		"GET /items/:id": func(t *testing.T, id, path string) {
-			var got apiclient.ItemNow
+			var got apiclient.CurrentItem
 			h.ask(t, "GET", path, nil, &got)
 			require.Equal(t, id, got.ItemID)
 			require.True(t, got.Known)
 		},
 		"PUT /items/:id": func(t *testing.T, id, path string) {
-			var got apiclient.ItemNow
+			var got apiclient.CurrentItem
 			h.ask(t, "PUT", path, map[string]any{"title": "T " + id}, &got)
 			require.Equal(t, id, got.ItemID)
-			said, err := h.Store.ItemState(t.Context(), id)
+			overrides, err := h.Store.ItemState(t.Context(), id)
 			require.NoError(t, err)
-			require.Equal(t, "T "+id, *said.Title)
+			require.Equal(t, "T "+id, *overrides.Title)
 		},
 		"GET /items/:id/similar": func(t *testing.T, id, path string) {
 			want, err := plain.Similar(t.Context(), id, recommend.Request{K: 3})

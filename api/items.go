@@ -33,20 +33,20 @@ func (s *server) itemRoutes() {
 type ItemPath struct {
 	ID string `path:"id" maxLength:"256" example:"sku-42"`
 }
-type itemOutput struct{ Body apiclient.ItemNow }
+type itemOutput struct{ Body apiclient.CurrentItem }
 
 func (s *server) getItem(ctx context.Context, in *ItemPath) (*itemOutput, error) {
 	if err := checkID("id", in.ID); err != nil {
 		return nil, err
 	}
-	said, err := s.embeddings.ItemState(ctx, in.ID)
+	overrides, err := s.embeddings.ItemState(ctx, in.ID)
 	if errors.Is(err, recsys.ErrNotFound) {
-		return s.itemNow(ctx, in.ID, nil)
+		return s.currentItem(ctx, in.ID, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.itemNow(ctx, in.ID, &said)
+	return s.currentItem(ctx, in.ID, &overrides)
 }
 
 type setItemInput struct {
@@ -65,32 +65,32 @@ func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, er
 	if slices.Contains(b.Tags, "") {
 		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "a tag is empty", "leave it out")
 	}
-	var said embeddings.ItemState
+	var overrides embeddings.ItemState
 	err := s.api.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {
-		said, err = embeddings.New(tx).ChangeItem(ctx, in.ID, embeddings.ItemChange{Available: b.Available, Title: b.Title, Category: b.Category, Tags: b.Tags, Reset: b.Reset})
+		overrides, err = embeddings.New(tx).ChangeItem(ctx, in.ID, embeddings.ItemChange{Available: b.Available, Title: b.Title, Category: b.Category, Tags: b.Tags, Reset: b.Reset})
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.itemNow(ctx, in.ID, &said)
+	return s.currentItem(ctx, in.ID, &overrides)
 }
 
-// itemNow returns an item of the live version with its overrides, or the overrides alone.
-func (s *server) itemNow(ctx context.Context, id string, said *embeddings.ItemState) (*itemOutput, error) {
-	out := &itemOutput{apiclient.ItemNow{Said: itemStateOf(said), Known: true}}
+// currentItem returns an item of the live version with its overrides, or the overrides alone.
+func (s *server) currentItem(ctx context.Context, id string, overrides *embeddings.ItemState) (*itemOutput, error) {
+	out := &itemOutput{apiclient.CurrentItem{Overrides: itemStateOf(overrides), Known: true}}
 	var err error
 	out.Body.Item, out.Body.Version, err = s.reader.Item(ctx, id)
-	if said == nil || !errors.Is(err, recommend.ErrUnknownItem) && !errors.Is(err, recsys.ErrNoLiveVersion) {
+	if overrides == nil || !errors.Is(err, recommend.ErrUnknownItem) && !errors.Is(err, recsys.ErrNoLiveVersion) {
 		return out, unknownItem(err)
 	}
 	out.Body.Known = false
-	out.Body.Item = recsys.Item{ItemID: id, Tags: said.Tags, Available: said.Available == nil || *said.Available}
-	if said.Title != nil {
-		out.Body.Title = *said.Title
+	out.Body.Item = recsys.Item{ItemID: id, Tags: overrides.Tags, Available: overrides.Available == nil || *overrides.Available}
+	if overrides.Title != nil {
+		out.Body.Title = *overrides.Title
 	}
-	if said.Category != nil {
-		out.Body.Category = *said.Category
+	if overrides.Category != nil {
+		out.Body.Category = *overrides.Category
 	}
 	return out, nil
 }

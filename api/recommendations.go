@@ -31,7 +31,7 @@ func (s *server) recommendationRoutes() {
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommendSession)
 	rest.Register(s.api, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
 		Summary: "Explain the score of an item for a user",
-		Description: "The score is a sum with a term for each item of the user's history. A popular list has a rule instead. left_out says why the item is " +
+		Description: "The score is a sum with a term for each item of the user's history. A popular list has a rule instead. excluded_by says why the item is " +
 			"not in the list that the same request gives, whatever its length."},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.explain)
 }
@@ -41,8 +41,8 @@ type ListQuery struct {
 	K        int      `query:"k" minimum:"1" maximum:"1000" default:"10" doc:"Length of the list."`
 	Category string   `query:"category" maxLength:"256" doc:"Only items of this category."`
 	Tags     []string `query:"tag,explode" maxItems:"20" doc:"Only items with all of these tags."`
-	Exclude  []string `query:"exclude,explode" maxItems:"500" doc:"Items to leave out."`
-	Version  int64    `query:"version" minimum:"0" doc:"Read this version in place of the live one."`
+	Exclude  []string `query:"exclude,explode" maxItems:"500" doc:"Items to exclude."`
+	Version  int64    `query:"version" minimum:"0" doc:"Version to read instead of the live one."`
 }
 
 func (q ListQuery) request() (recommend.Request, error) {
@@ -53,12 +53,12 @@ func (q ListQuery) request() (recommend.Request, error) {
 // UserQuery has the parameters of a user's list in addition to those.
 type UserQuery struct {
 	User        string   `path:"user" maxLength:"256" example:"u-17"`
-	Recent      []string `query:"recent,explode" maxItems:"50" doc:"Items that were clicked just now: folded into this answer, and not kept. Unknown ones are ignored."`
-	IncludeSeen bool     `query:"include_seen" doc:"Also list items that the user has met."`
+	Recent      []string `query:"recent,explode" maxItems:"50" doc:"Items that the user clicked just now. They affect this response and are not stored. Unknown items are ignored."`
+	ExcludeSeen string   `query:"exclude_seen" enum:"all,none" default:"all" doc:"Which of the items that the user has interacted with to exclude."`
 }
 
 func (q UserQuery) add(r *recommend.Request) error {
-	r.UserID, r.Recent, r.IncludeSeen = q.User, q.Recent, q.IncludeSeen
+	r.UserID, r.Recent, r.ExcludeSeen = q.User, q.Recent, q.ExcludeSeen
 	if err := checkID("user", q.User); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ type explainOutput struct{ Body apiclient.Explanation }
 func explanationOf(e recommend.Explanation) apiclient.Explanation {
 	return apiclient.Explanation{
 		RecommendationID: e.RecommendationID, UserID: e.UserID, Item: e.Item, Version: e.Version, Stage: e.Stage,
-		Score: e.Score, LeftOut: orEmpty(e.LeftOut), Rule: e.Rule, Place: e.Place,
+		Score: e.Score, ExcludedBy: orEmpty(e.ExcludedBy), Rule: e.Rule, PopularityRank: e.PopularityRank,
 		Terms: rest.MapEach(e.Terms, func(t recommend.Term) apiclient.Term {
 			return apiclient.Term{ItemID: t.ItemID, Title: t.Title, Weight: t.Weight, Score: t.Score}
 		}),

@@ -61,12 +61,12 @@ func TestRecommendations(t *testing.T) {
 
 	req := recommend.Request{
 		UserID: user.ID, K: 7, Category: "c0", Tags: []string{"even"}, Exclude: []string{"i000002", "i000004"},
-		Recent: []string{"i000010", "tomorrow"}, IncludeSeen: true, Version: 1,
+		Recent: []string{"i000010", "tomorrow"}, ExcludeSeen: recommend.SeenNone, Version: 1,
 	}
 	want, err = plain.Recommend(t.Context(), req)
 	require.NoError(t, err)
 	got, err := h.Client(h.Token).Recommend(t.Context(), apiclient.ListRequest{
-		UserID: req.UserID, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: req.Exclude, Recent: req.Recent, IncludeSeen: true, Version: 1,
+		UserID: req.UserID, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: req.Exclude, Recent: req.Recent, ExcludeSeen: recommend.SeenNone, Version: 1,
 	})
 	require.NoError(t, err)
 	require.Equal(t, listOf(want), got, "the client asks for what it is asked for")
@@ -130,7 +130,7 @@ func TestListsFromMemory(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	compare := func() {
 		t.Helper()
-		req := recommend.Request{UserID: data.Users[r.IntN(len(data.Users))].ID, K: 1 + r.IntN(40), IncludeSeen: r.IntN(3) == 0}
+		req := recommend.Request{UserID: data.Users[r.IntN(len(data.Users))].ID, K: 1 + r.IntN(40), ExcludeSeen: []string{"", recommend.SeenAll, recommend.SeenNone}[r.IntN(3)]}
 		if r.IntN(2) == 0 {
 			req.Category = fmt.Sprint("c", r.IntN(5))
 		}
@@ -146,7 +146,7 @@ func TestListsFromMemory(t *testing.T) {
 		want, err := plain.Recommend(t.Context(), req)
 		require.NoError(t, err)
 		got, err := h.Client(h.Token).Recommend(t.Context(), apiclient.ListRequest{
-			UserID: req.UserID, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: req.Exclude, Recent: req.Recent, IncludeSeen: req.IncludeSeen,
+			UserID: req.UserID, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: req.Exclude, Recent: req.Recent, ExcludeSeen: req.ExcludeSeen,
 		})
 		require.NoError(t, err)
 		wanted, err := json.Marshal(listOf(want))
@@ -238,7 +238,7 @@ func TestItems(t *testing.T) {
 		"refused item.set invalid_request", "refused item.set invalid_request", "done item.set tomorrow"}, lines[:6])
 }
 
-func TestAFlipIsFollowedWithinASecond(t *testing.T) {
+func TestAPromotionIsFollowedWithinASecond(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.withLive(t)

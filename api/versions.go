@@ -16,8 +16,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// flipsShown is how many changes of the live version an answer shows.
-const flipsShown = 20
+// liveChangesShown is how many changes of the live version an answer shows.
+const liveChangesShown = 20
 
 func (s *server) versionRoutes() {
 	tags := []string{"Versions"}
@@ -90,7 +90,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	if err != nil {
 		return nil, err
 	}
-	flips, err := s.versions.FlipsTo(ctx, v.ID, flipsShown)
+	changes, err := s.versions.LiveChangesTo(ctx, v.ID, liveChangesShown)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	}
 	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
 		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
-		Flips: rest.MapEach(flips, flipOf),
+		Changes: rest.MapEach(changes, liveChangeOf),
 	}}
 	live, err := s.versions.Live(ctx)
 	switch {
@@ -220,16 +220,16 @@ func (s *server) getLive(ctx context.Context, _ *struct{}) (*liveOutput, error) 
 }
 
 func describeLive(ctx context.Context, store *versions.Store, live recsys.Live) (*liveOutput, error) {
-	flips, err := store.Flips(ctx, flipsShown)
+	changes, err := store.LiveChanges(ctx, liveChangesShown)
 	if err != nil {
 		return nil, err
 	}
-	return &liveOutput{ETag: liveTag(live.Revision), Body: apiclient.Live{Version: live.Version, Revision: live.Revision, Flips: rest.MapEach(flips, flipOf)}}, nil
+	return &liveOutput{ETag: liveTag(live.Revision), Body: apiclient.Live{Version: live.Version, Revision: live.Revision, Changes: rest.MapEach(changes, liveChangeOf)}}, nil
 }
 
-// flipOf maps a change of the live version to its public form.
-func flipOf(f versions.Flip) apiclient.Flip {
-	return apiclient.Flip{Revision: f.Revision, Version: f.Version, FromVersion: f.FromVersion, Kind: f.Kind, Actor: f.Actor, Reason: f.Reason, At: f.At}
+// liveChangeOf maps a change of the live version to its public form.
+func liveChangeOf(f versions.LiveChange) apiclient.LiveChange {
+	return apiclient.LiveChange{Revision: f.Revision, Version: f.Version, FromVersion: f.FromVersion, Kind: f.Kind, Actor: f.Actor, Reason: f.Reason, At: f.At}
 }
 
 // changeVersion makes a change to a version that is as the caller saw it: the
@@ -251,7 +251,7 @@ func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, ch
 type promoteInput struct {
 	Version int64  `path:"version" minimum:"1"`
 	IfMatch string `header:"If-Match" maxLength:"200"`
-	Body    apiclient.NewFlip
+	Body    apiclient.NewLiveChange
 }
 
 func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liveOutput, err error) {
@@ -273,7 +273,7 @@ func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liv
 
 type rollbackInput struct {
 	IfMatch string `header:"If-Match" maxLength:"200"`
-	Body    apiclient.NewFlip
+	Body    apiclient.NewLiveChange
 }
 
 func (s *server) rollback(ctx context.Context, in *rollbackInput) (out *liveOutput, err error) {

@@ -49,7 +49,7 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, h.etag("/live"), a.Header.Get("ETag"))
 	var live apiclient.Live
 	a.Into(t, &live)
-	require.Equal(t, []any{int64(1), int64(1), "token:test", "because"}, []any{live.Version.ID, live.Revision, live.Flips[0].Actor, live.Flips[0].Reason})
+	require.Equal(t, []any{int64(1), int64(1), "token:test", "because"}, []any{live.Version.ID, live.Revision, live.Changes[0].Actor, live.Changes[0].Reason})
 	stale := promote(2, "If-Match: "+other)
 	require.Equal(t, []any{http.StatusPreconditionFailed, "stale"}, []any{stale.Status, stale.Problem(t).Code}, "another version went live since")
 	require.Equal(t, http.StatusOK, promote(2, "If-Match: "+h.etag("/versions/2")).Status)
@@ -59,8 +59,8 @@ func TestVersions(t *testing.T) {
 	require.Equal(t, int64(100), report.Items)
 	require.NotNil(t, report.LiveMetrics)
 	require.NotNil(t, report.Gates)
-	require.Len(t, report.Flips, 1, "of this version alone")
-	require.Equal(t, live.Flips[0], report.Flips[0])
+	require.Len(t, report.Changes, 1, "of this version alone")
+	require.Equal(t, live.Changes[0], report.Changes[0])
 	require.Equal(t, "not_found", h.Do("GET", "/versions/9", nil).Problem(t).Code)
 
 	rolled := h.Do("POST", "/live/rollback", `{}`, "If-Match: "+h.etag("/live"))
@@ -204,7 +204,7 @@ func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
 	holder, watch := postgrestest.Conn(t, h.Store), postgrestest.Conn(t, h.Store)
 	tx, err := holder.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.flips IN ACCESS EXCLUSIVE MODE")
+	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.live_changes IN ACCESS EXCLUSIVE MODE")
 	require.NoError(t, err)
 
 	busy := h.Do("POST", "/live/rollback", `{}`, match).Problem(t)

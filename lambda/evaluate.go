@@ -54,7 +54,7 @@ func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *tr
 		return nil
 	}
 	slices.SortFunc(sample, byTime)
-	i := slices.IndexFunc(sample, func(e *event) bool { return !live.Met(e.ItemID) })
+	i := slices.IndexFunc(sample, func(e *event) bool { return !live.Seen(e.ItemID) })
 	if i < 0 {
 		return nil
 	}

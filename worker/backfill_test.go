@@ -22,7 +22,7 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// write writes an as_of backfill of n slices of one day each, run in descending
+// write writes an as_of backfill of n windows of one day each, run in descending
 // order, parallel of them at a time. It does not start it.
 func (s *stage) write(id string, n, parallel int) backfill.Backfill {
 	s.t.Helper()
@@ -34,7 +34,7 @@ func (s *stage) write(id string, n, parallel int) backfill.Backfill {
 	digest := sha256.Sum256([]byte(id))
 	b := backfill.Backfill{
 		ID: id, Kind: backfill.AsOf, From: from, To: from.AddDate(0, 0, n), StepSeconds: 86400, MaxParallel: parallel, Rerun: backfill.RerunMissing,
-		Request: request, Actor: "test", Slices: cut,
+		Request: request, Actor: "test", Windows: cut,
 	}
 	b.WorkflowID = backfill.WorkflowID(b, 1)
 	b, _, err = s.store.CreateBackfill(s.t.Context(), ledger.NewBackfill{Backfill: b, Parameters: []byte("p"), RequestDigest: digest[:]})
@@ -63,7 +63,7 @@ func (s *stage) retry(id string) {
 	require.NoError(s.t, workflows.StartBackfill(s.t.Context(), s.temporal, "recflow", b))
 }
 
-func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
+func TestBackfill_trains_each_window_once_whatever_happens(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, workerKilled)
 	s := newStage(t)
@@ -78,29 +78,29 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	for i, training := range []string{"hold-2025-01-02", "hold-2025-01-04"} {
 		n := 2 * i
 		// The job runs one training at a time: the others wait.
-		b = s.ledger("b", "the slice", func(b backfill.Backfill) bool { return b.Slices[n].State == backfill.Running })
-		harnesstest.Eventually(t, "training of the slice", func() bool { return s.trains(b.Slices[n].WorkflowID) })
+		b = s.ledger("b", "the window", func(b backfill.Backfill) bool { return b.Windows[n].State == backfill.Running })
+		harnesstest.Eventually(t, "training of the window", func() bool { return s.trains(b.Windows[n].WorkflowID) })
 		s.killWorker(faults)
 		require.NoError(t, os.Remove(filepath.Join(s.control, training)))
 	}
 	b = s.ledger("b", "the end", over)
 	require.Equal(t, backfill.Failed, b.State, b.Error)
-	require.Equal(t, backfill.SliceCount{Total: 3, Succeeded: 2, Failed: 1}, b.Count)
-	require.Contains(t, b.Slices[1].Error, "too few events")
+	require.Equal(t, backfill.WindowCount{Total: 3, Succeeded: 2, Failed: 1}, b.Count)
+	require.Contains(t, b.Windows[1].Error, "too few events")
 	for _, i := range []int{0, 2} {
-		require.NotNil(t, b.Slices[i].Metrics)
-		v, err := s.store.Version(t.Context(), b.Slices[i].Version)
+		require.NotNil(t, b.Windows[i].Metrics)
+		v, err := s.store.Version(t.Context(), b.Windows[i].Version)
 		require.NoError(t, err)
 		require.True(t, v.Evaluation)
-		require.Equal(t, b.Slices[i].RunID, v.RunID)
+		require.Equal(t, b.Windows[i].RunID, v.RunID)
 	}
 	require.Equal(t, 3, s.trainings())
 
 	require.NoError(t, os.Remove(bad))
 	release := s.hold()
 	s.retry("b")
-	harnesstest.Eventually(t, "the failed slice only", func() bool { return s.trainings() == 4 })
-	require.Equal(t, backfill.SliceCount{Total: 3, Succeeded: 2, Running: 1}, s.ledger("b", "the ledger", func(backfill.Backfill) bool { return true }).Count)
+	harnesstest.Eventually(t, "the failed window only", func() bool { return s.trainings() == 4 })
+	require.Equal(t, backfill.WindowCount{Total: 3, Succeeded: 2, Running: 1}, s.ledger("b", "the ledger", func(backfill.Backfill) bool { return true }).Count)
 	b, err := s.store.CancelBackfill(t.Context(), "b")
 	require.NoError(t, err)
 	began := time.Now()
@@ -108,7 +108,7 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	b = s.ledger("b", "the end of the cancelled", over)
 	require.Less(t, time.Since(began), 30*time.Second)
 	require.Equal(t, backfill.Cancelled, b.State)
-	require.Equal(t, backfill.SliceCount{Total: 3, Succeeded: 2, Cancelled: 1}, b.Count)
+	require.Equal(t, backfill.WindowCount{Total: 3, Succeeded: 2, Cancelled: 1}, b.Count)
 	for run, err := range s.glue.Runs(t.Context()) {
 		require.NoError(t, err)
 		require.True(t, run.State.Over(), "Glue run %s is %s", run.ID, run.State)
@@ -118,10 +118,10 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 	s.retry("b")
 	b = s.ledger("b", "the end", over)
 	require.Equal(t, backfill.Succeeded, b.State, b.Error)
-	require.Equal(t, []int{1, 3, 1}, []int{b.Slices[0].Attempt, b.Slices[1].Attempt, b.Slices[2].Attempt})
+	require.Equal(t, []int{1, 3, 1}, []int{b.Windows[0].Attempt, b.Windows[1].Attempt, b.Windows[2].Attempt})
 	require.Equal(t, 5, s.trainings(), "only what failed ran again")
 	var earlier []string
-	for _, a := range b.Slices[1].Earlier {
+	for _, a := range b.Windows[1].Earlier {
 		earlier = append(earlier, a.State)
 	}
 	require.Equal(t, []string{backfill.Failed, backfill.Cancelled}, earlier)
@@ -134,7 +134,7 @@ func TestBackfill_trains_each_slice_once_whatever_happens(t *testing.T) {
 
 	d, err := s.temporal.DescribeWorkflowExecution(t.Context(), backfill.WorkflowID(b, 1), "")
 	require.NoError(t, err)
-	require.LessOrEqual(t, d.WorkflowExecutionInfo.HistoryLength/3, int64(workflows.EventsPerSlice))
+	require.LessOrEqual(t, d.WorkflowExecutionInfo.HistoryLength/3, int64(workflows.EventsPerWindow))
 }
 
 func TestBackfill_accepts_refusals_of_older_trainings_only(t *testing.T) {
@@ -143,30 +143,30 @@ func TestBackfill_accepts_refusals_of_older_trainings_only(t *testing.T) {
 	c, err := pgx.Connect(t.Context(), s.url)
 	require.NoError(t, err)
 	defer c.Close(t.Context())
-	// The events after the slices have been pruned.
+	// The events after the windows have been pruned.
 	_, err = c.Exec(t.Context(), "UPDATE recflow.horizon SET occurred_before = '2025-06-01'")
 	require.NoError(t, err)
 	b := s.write("past", 1, 1)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	b = s.ledger("past", "the end", over)
-	require.Equal(t, backfill.Succeeded, b.State, b.Slices[0].Error)
-	require.NotNil(t, b.Slices[0].Metrics)
+	require.Equal(t, backfill.Succeeded, b.State, b.Windows[0].Error)
+	require.NotNil(t, b.Windows[0].Metrics)
 
 	s.use(small.changed(t, func(m *recsys.Manifest) { m.Parameters.Alpha = 4 }))
 	b = s.write("unsound", 2, 1) // its range includes the range of the first, which has ended
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	b = s.ledger("unsound", "the end", over)
 	require.Equal(t, backfill.Failed, b.State)
-	require.Equal(t, []string{backfill.Skipped, backfill.Failed}, []string{b.Slices[0].State, b.Slices[1].State})
-	require.Contains(t, b.Slices[1].Error, recsys.GateFoldIn)
-	require.NotContains(t, b.Slices[1].Error, recsys.GateHorizon)
-	require.NotNil(t, b.Slices[1].Metrics, "it is kept for inspection")
-	v, err := s.store.Version(t.Context(), b.Slices[1].Version)
+	require.Equal(t, []string{backfill.Skipped, backfill.Failed}, []string{b.Windows[0].State, b.Windows[1].State})
+	require.Contains(t, b.Windows[1].Error, recsys.GateFoldIn)
+	require.NotContains(t, b.Windows[1].Error, recsys.GateHorizon)
+	require.NotNil(t, b.Windows[1].Metrics, "it is kept for inspection")
+	v, err := s.store.Version(t.Context(), b.Windows[1].Version)
 	require.NoError(t, err)
 	require.Equal(t, recsys.Refused, v.State)
 }
 
-func TestBackfill_skips_slices_without_events(t *testing.T) {
+func TestBackfill_skips_windows_without_events(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	require.NoError(t, s.s3.Delete(t.Context(), someEvents))
@@ -175,8 +175,8 @@ func TestBackfill_skips_slices_without_events(t *testing.T) {
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
 	b = s.ledger("b", "the end", over)
 	require.Equal(t, backfill.Succeeded, b.State, b.Error)
-	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 2, Succeeded: 1}, b.Count)
-	require.Equal(t, []string{backfill.NoEvents, backfill.NoEvents}, []string{b.Slices[0].Reason, b.Slices[1].Reason})
+	require.Equal(t, backfill.WindowCount{Total: 3, Skipped: 2, Succeeded: 1}, b.Count)
+	require.Equal(t, []string{backfill.NoEvents, backfill.NoEvents}, []string{b.Windows[0].Reason, b.Windows[1].Reason})
 	require.Equal(t, 1, s.trainings(), "a damaged file may hold events: its training reports it")
 }
 
@@ -204,11 +204,11 @@ func TestBackfill_lets_the_scheduled_refresh_train_first(t *testing.T) {
 	}
 	b := s.write("b", n, n)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))
-	var first backfill.Slice
-	b = s.ledger("b", "one slice to train while the others wait", func(b backfill.Backfill) bool {
-		for _, slice := range b.Slices {
-			if slice.State == backfill.Running && s.trains(slice.WorkflowID) {
-				first = slice
+	var first backfill.Window
+	b = s.ledger("b", "one window to train while the others wait", func(b backfill.Backfill) bool {
+		for _, window := range b.Windows {
+			if window.State == backfill.Running && s.trains(window.WorkflowID) {
+				first = window
 			}
 		}
 		return first.WorkflowID != "" && b.Count.Running == n

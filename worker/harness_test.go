@@ -61,7 +61,7 @@ type stageOption func(*stage)
 func onServer(s *temporaltest.Server) stageOption { return func(st *stage) { st.server = s } }
 func onDatabase(url string) stageOption           { return func(st *stage) { st.url = url } }
 
-// someEvents is the key of an object, so that slices of backfills are not
+// someEvents is the key of an object, so that windows of backfills are not
 // skipped for lack of events.
 const someEvents = "raw/events/dt=2025-01-01/hour=00/some.gz"
 
@@ -160,7 +160,7 @@ func (s *stage) await(run client.WorkflowRun) (workflows.RefreshResult, error) {
 	}
 	if p, err := workflows.AskProgress(ctx, s.temporal, run.GetID(), run.GetRunID()); err == nil {
 		for _, stage := range p.Stages {
-			s.t.Logf("%-8s %6.2fs  %s", stage.Stage, stage.Ended.Sub(stage.Began).Seconds(), stage.Detail)
+			s.t.Logf("%-8s %6.2fs  %s", stage.Stage, stage.EndedAt.Sub(stage.StartedAt).Seconds(), stage.Detail)
 		}
 	}
 	return result, err

@@ -138,7 +138,7 @@ func users(d *postgrestest.Data) (rows []trainingruntest.User) {
 	for _, u := range d.Users {
 		rows = append(rows, trainingruntest.User{
 			UserID: u.ID, Embedding: u.Vector, HistoryItems: u.History.Items, HistoryWeights: u.History.Weights,
-			ReferenceTime: u.History.Reference, MetItems: u.History.Met,
+			ReferenceTime: u.History.Reference, SeenItems: u.History.Seen,
 		})
 	}
 	return rows

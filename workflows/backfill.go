@@ -26,13 +26,13 @@ type BackfillRequest struct {
 	Round int    `json:"round"`
 }
 
-// EventsPerSlice is the maximum number of history events per slice: two steps
+// EventsPerWindow is the maximum number of history events per window: two steps
 // and a child, with the workflow tasks between them. Temporal warns from 10,240
 // events on.
-const EventsPerSlice = 30
+const EventsPerWindow = 30
 
-// slicesPerRun limits the history of one run.
-const slicesPerRun = 200
+// windowsPerRun limits the history of one run.
+const windowsPerRun = 200
 
 // backfillRun is one run of Backfill.
 type backfillRun struct {
@@ -40,18 +40,18 @@ type backfillRun struct {
 	kind    string
 	request RefreshRequest // of each training, without its range
 	actor   string
-	done    int // slices that ended in this run
+	done    int // windows that ended in this run
 	total   int
 }
 
-// runBackfill runs the slices that are pending in the ledger, several at a
-// time. A failed slice does not stop the others. On cancellation, running
-// slices first undo their work.
+// runBackfill runs the windows that are pending in the ledger, several at a
+// time. A failed window does not stop the others. On cancellation, running
+// windows first undo their work.
 func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	b := &backfillRun{BackfillRequest: in}
 	var plan backfill.Backfill
 	start := workflow.WithActivityOptions(ctx, ledgerStep("read the ledger"))
-	if err := workflow.ExecuteActivity(start, do.StartBackfill, activities.BackfillRound{ID: in.ID, Round: in.Round, Most: slicesPerRun}).Get(ctx, &plan); err != nil {
+	if err := workflow.ExecuteActivity(start, do.StartBackfill, activities.BackfillRound{ID: in.ID, Round: in.Round, Limit: windowsPerRun}).Get(ctx, &plan); err != nil {
 		return b.end(ctx, cause(err, ctx.Err()))
 	}
 	if plan.Over() || plan.Round != in.Round {
@@ -64,10 +64,10 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 		return b.end(ctx, nil)
 	}
 	b.total = plan.Count.Pending
-	b.runSlices(ctx, plan.Slices, plan.MaxParallel)
-	if ctx.Err() == nil && plan.Count.Pending > len(plan.Slices) {
-		// No slice is running at this point, because a child does not outlive
-		// this run: once in slicesPerRun slices the backfill waits for all of
+	b.runWindows(ctx, plan.Windows, plan.MaxParallel)
+	if ctx.Err() == nil && plan.Count.Pending > len(plan.Windows) {
+		// No window is running at this point, because a child does not outlive
+		// this run: once in windowsPerRun windows the backfill waits for all of
 		// them (docs/decisions/0019-backfills-and-their-ledger.md).
 		return workflow.NewContinueAsNewError(ctx, Backfill, in)
 	}
@@ -103,12 +103,12 @@ func (b *backfillRun) acceptOlderTraining() {
 	}
 }
 
-// runSlices runs slices, parallel of them at a time, and returns when all
-// started slices have ended. As one ends, the next one starts.
-func (b *backfillRun) runSlices(ctx workflow.Context, slices []backfill.Slice, parallel int) {
+// runWindows runs windows, parallel of them at a time, and returns when all
+// started windows have ended. As one ends, the next one starts.
+func (b *backfillRun) runWindows(ctx workflow.Context, windows []backfill.Window, parallel int) {
 	places := workflow.NewSemaphore(ctx, int64(max(1, parallel)))
 	group := workflow.NewWaitGroup(ctx)
-	for _, s := range slices {
+	for _, s := range windows {
 		if places.Acquire(ctx, 1) != nil || ctx.Err() != nil {
 			break // cancelled
 		}
@@ -116,23 +116,23 @@ func (b *backfillRun) runSlices(ctx workflow.Context, slices []backfill.Slice, p
 		workflow.Go(ctx, func(ctx workflow.Context) {
 			defer group.Done()
 			defer places.Release(1)
-			b.runSlice(ctx, s)
+			b.runWindow(ctx, s)
 			b.done++
-			workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d of %d slices have ended in this run", b.done, b.total))
+			workflow.SetCurrentDetails(ctx, fmt.Sprintf("%d of %d windows have ended in this run", b.done, b.total))
 		})
 	}
 	group.Wait(ctx)
 }
 
-// runSlice runs one slice and records its outcome.
-func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
+// runWindow runs one window and records its outcome.
+func (b *backfillRun) runWindow(ctx workflow.Context, s backfill.Window) {
 	s.Attempt++
-	s.WorkflowID = backfill.SliceWorkflowID(b.kind, b.ID, s)
-	at := activities.BackfillSlice{ID: b.ID, Slice: s}
-	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("start slice %d", s.Index)))
-	var began activities.StartSliceResult
-	if err := workflow.ExecuteActivity(step, do.StartSlice, at).Get(ctx, &began); err != nil {
-		workflow.GetLogger(ctx).Error("failed to start a slice", "slice", s.Index, "error", err)
+	s.WorkflowID = backfill.WindowWorkflowID(b.kind, b.ID, s)
+	at := activities.BackfillWindow{ID: b.ID, Window: s}
+	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("start window %d", s.Index)))
+	var began activities.StartWindowResult
+	if err := workflow.ExecuteActivity(step, do.StartWindow, at).Get(ctx, &began); err != nil {
+		workflow.GetLogger(ctx).Error("failed to start a window", "window", s.Index, "error", err)
 		return // stays pending; end records its outcome
 	}
 	if began.State != backfill.Running {
@@ -144,37 +144,37 @@ func (b *backfillRun) runSlice(ctx workflow.Context, s backfill.Slice) {
 	described := details(request)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          s.WorkflowID,
-		StaticSummary:       fmt.Sprintf("slice %d: %s", s.Index, summary(request)),
+		StaticSummary:       fmt.Sprintf("window %d: %s", s.Index, summary(request)),
 		StaticDetails:       described,
 		WaitForCancellation: true,
-		// If this workflow is terminated, its slices undo their work.
+		// If this workflow is terminated, its windows undo their work.
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 	}), RefreshEmbeddings, request)
 	var started workflow.Execution
 	if child.GetChildWorkflowExecution().Get(ctx, &started) == nil {
-		at.Slice.WorkflowRunID, at.Slice.RunID = started.RunID, runID(request.To, started.RunID)
+		at.Window.WorkflowRunID, at.Window.RunID = started.RunID, runID(request.To, started.RunID)
 	}
 	var result RefreshResult
 	err := child.Get(ctx, &result)
-	at.Slice.Version = result.Version
+	at.Window.Version = result.Version
 	switch {
 	case err == nil:
-		at.Slice.State = backfill.Succeeded
+		at.Window.State = backfill.Succeeded
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
-		at.Slice.State, at.Slice.Error = backfill.Cancelled, "cancelled"
+		at.Window.State, at.Window.Error = backfill.Cancelled, "cancelled"
 	default:
-		at.Slice.State, at.Slice.Error = backfill.Failed, withKind(err)
+		at.Window.State, at.Window.Error = backfill.Failed, withKind(err)
 	}
-	// The outcome of the slice is recorded even if the backfill is cancelled.
+	// The outcome of the window is recorded even if the backfill is cancelled.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
-	step = workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("record slice %d as %s", s.Index, at.Slice.State)))
-	if err := workflow.ExecuteActivity(step, do.EndSlice, at).Get(ctx, nil); err != nil {
-		workflow.GetLogger(ctx).Error("failed to record the outcome of a slice", "slice", s.Index, "error", err)
+	step = workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("record window %d as %s", s.Index, at.Window.State)))
+	if err := workflow.ExecuteActivity(step, do.EndWindow, at).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Error("failed to record the outcome of a window", "window", s.Index, "error", err)
 	}
 }
 
-// end records the end of the round. Failed slices do not fail the workflow:
+// end records the end of the round. Failed windows do not fail the workflow:
 // their outcomes are in the ledger. It fails only if its own steps fail.
 func (b *backfillRun) end(ctx workflow.Context, failed error) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)

@@ -23,7 +23,7 @@ import (
 )
 
 // ledger is a fake of the ledger in the database with the same rules. Its
-// slices take as long as a test sets.
+// windows take as long as a test sets.
 type ledger struct {
 	mu       sync.Mutex
 	b        backfill.Backfill
@@ -31,9 +31,9 @@ type ledger struct {
 	now, top int            // refreshes that are running, and the maximum so far
 	take     time.Duration
 	fails    func(index int) bool
-	empty    func(index int) bool // true for a slice without events
+	empty    func(index int) bool // true for a window without events
 	requests []RefreshRequest
-	outcomes []activities.TellOutcomeInput
+	outcomes []activities.PublishOutcomeInput
 }
 
 func newLedger(kind string, n, parallel int) *ledger {
@@ -41,14 +41,14 @@ func newLedger(kind string, n, parallel int) *ledger {
 	l := &ledger{trained: map[string]int{}, take: time.Hour, fails: func(int) bool { return false }, empty: func(int) bool { return false }}
 	l.b = backfill.Backfill{ID: "x", Kind: kind, State: backfill.Pending, Round: 1, MaxParallel: parallel, Request: request, Promote: true, Actor: "ops"}
 	for i := range n {
-		l.b.Slices = append(l.b.Slices, backfill.Slice{Index: i, To: day(1).Add(time.Duration(i) * time.Hour), State: backfill.Pending})
+		l.b.Windows = append(l.b.Windows, backfill.Window{Index: i, To: day(1).Add(time.Duration(i) * time.Hour), State: backfill.Pending})
 	}
 	return l
 }
 
 func (l *ledger) states() map[string]int {
 	states := map[string]int{}
-	for _, s := range l.b.Slices {
+	for _, s := range l.b.Windows {
 		states[s.State]++
 	}
 	return states
@@ -89,34 +89,34 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 				l.b.State = backfill.Running
 			}
 			b = l.b
-			b.Slices = nil
-			for _, s := range l.b.Slices {
+			b.Windows = nil
+			for _, s := range l.b.Windows {
 				if s.State != backfill.Pending {
 					continue
 				}
-				if b.Count.Pending++; len(b.Slices) < in.Most {
-					b.Slices = append(b.Slices, s)
+				if b.Count.Pending++; len(b.Windows) < in.Limit {
+					b.Windows = append(b.Windows, s)
 				}
 			}
 		})
 		return b, nil
 	})
-	env.OnActivity(do.TellOutcome, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.TellOutcomeInput) error {
+	env.OnActivity(do.PublishOutcome, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.PublishOutcomeInput) error {
 		locked(func() { l.outcomes = append(l.outcomes, in) })
 		return nil
 	})
-	env.OnActivity(do.StartSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) (out activities.StartSliceResult, err error) {
+	env.OnActivity(do.StartWindow, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillWindow) (out activities.StartWindowResult, err error) {
 		locked(func() {
-			s := &l.b.Slices[in.Slice.Index]
+			s := &l.b.Windows[in.Window.Index]
 			if s.State = backfill.Skipped; !l.empty(s.Index) {
-				s.State, s.Attempt, s.WorkflowID = backfill.Running, in.Slice.Attempt, in.Slice.WorkflowID
+				s.State, s.Attempt, s.WorkflowID = backfill.Running, in.Window.Attempt, in.Window.WorkflowID
 			}
 			out.State = s.State
 		})
 		return out, nil
 	})
-	env.OnActivity(do.EndSlice, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillSlice) error {
-		locked(func() { l.b.Slices[in.Slice.Index] = in.Slice })
+	env.OnActivity(do.EndWindow, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.BackfillWindow) error {
+		locked(func() { l.b.Windows[in.Window.Index] = in.Window })
 		return nil
 	})
 	env.OnActivity(do.EndBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.EndBackfillInput) (b backfill.Backfill, err error) {
@@ -131,7 +131,7 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 				l.b.State = backfill.Succeeded
 			}
 			b = l.b
-			b.Slices = nil
+			b.Windows = nil
 		})
 		return b, nil
 	})
@@ -156,7 +156,7 @@ func (l *ledger) refresh(ctx workflow.Context, r RefreshRequest) (*RefreshResult
 	return &RefreshResult{Version: int64(100 + index)}, nil
 }
 
-func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T) {
+func TestBackfill_runs_every_window_once_and_max_parallel_at_once(t *testing.T) {
 	t.Parallel()
 	l := newLedger(backfill.AsOf, 12, 3)
 	runs, err := l.run(t, nil)
@@ -173,10 +173,10 @@ func TestBackfill_runs_every_slice_once_with_a_window_that_refills(t *testing.T)
 		require.Equal(t, []string{recsys.GateCoverage, recsys.GateHorizon, recsys.GateQuality}, sortedKeys(r.AcceptGates), "it accepts the gates that a training as of the past may fail")
 		require.Equal(t, "ops", r.Actor)
 	}
-	require.Equal(t, int64(104), l.b.Slices[4].Version)
+	require.Equal(t, int64(104), l.b.Windows[4].Version)
 }
 
-func TestBackfill_skips_slices_without_events(t *testing.T) {
+func TestBackfill_skips_windows_without_events(t *testing.T) {
 	t.Parallel()
 	l := newLedger(backfill.AsOf, 5, 2)
 	l.empty = func(i int) bool { return i < 3 }
@@ -187,7 +187,7 @@ func TestBackfill_skips_slices_without_events(t *testing.T) {
 	require.Len(t, l.trained, 2)
 }
 
-func TestBackfill_continues_after_a_failed_slice_and_retries_only_it(t *testing.T) {
+func TestBackfill_continues_after_a_failed_window_and_retries_only_it(t *testing.T) {
 	t.Parallel()
 	l := newLedger(backfill.AsOf, 5, 2)
 	faults := harnesstest.CountFaults(t)
@@ -201,10 +201,10 @@ func TestBackfill_continues_after_a_failed_slice_and_retries_only_it(t *testing.
 	require.NoError(t, err, "the outcome is in the ledger")
 	require.Equal(t, backfill.Failed, l.b.State)
 	require.Equal(t, map[string]int{backfill.Succeeded: 4, backfill.Failed: 1}, l.states())
-	require.Equal(t, "DataInvalid: no events", l.b.Slices[2].Error, "with the type of the failure")
+	require.Equal(t, "DataInvalid: no events", l.b.Windows[2].Error, "with the type of the failure")
 
 	l.fails = func(int) bool { return false }
-	l.b.State, l.b.Round, l.b.Slices[2].State = backfill.Pending, 2, backfill.Pending // as RetryBackfill
+	l.b.State, l.b.Round, l.b.Windows[2].State = backfill.Pending, 2, backfill.Pending // as RetryBackfill
 	_, err = l.run(t, nil)
 	require.NoError(t, err)
 	require.Equal(t, backfill.Succeeded, l.b.State)
@@ -256,13 +256,13 @@ func TestBackfill_does_nothing_for_a_round_that_has_ended(t *testing.T) {
 	}
 }
 
-func TestBackfill_of_2000_slices_continues_as_new_long_before_the_limits(t *testing.T) {
+func TestBackfill_of_2000_windows_continues_as_new_long_before_the_limits(t *testing.T) {
 	t.Parallel()
 	const n = 2000
 	l := newLedger(backfill.AsOf, n, 8)
 	runs, err := l.run(t, nil)
 	require.NoError(t, err)
-	require.Equal(t, n/slicesPerRun, runs)
+	require.Equal(t, n/windowsPerRun, runs)
 	require.Equal(t, map[string]int{backfill.Succeeded: n}, l.states())
 	require.Len(t, l.trained, n)
 	require.Equal(t, 8, l.top)

@@ -10,16 +10,16 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// publishOutcome publishes the outcome of the refresh. The outcome of a slice of a
+// publishOutcome publishes the outcome of the refresh. The outcome of a window of a
 // backfill is published by the backfill, so that two hundred trainings send one
 // message.
 func (r *refresh) publishOutcome(ctx workflow.Context, err error) {
 	if r.request.Evaluation {
 		return
 	}
-	in := activities.TellOutcomeInput{
+	in := activities.PublishOutcomeInput{
 		Kind: activities.RefreshKind, Outcome: r.outcome, RunID: r.progress.RunID, Version: r.progress.Version,
-		Seconds: workflow.Now(ctx).Sub(r.progress.Started).Seconds(),
+		Seconds: workflow.Now(ctx).Sub(r.progress.StartedAt).Seconds(),
 	}
 	if err != nil && !temporal.IsCanceledError(err) {
 		in.Error = kindOf(err)
@@ -36,13 +36,13 @@ func (r *refresh) publishOutcome(ctx workflow.Context, err error) {
 }
 
 // publishOutcome publishes the outcome of the backfill. For a backfill of kind refresh
-// its only slice has done so.
+// its only window has done so.
 func (b *backfillRun) publishOutcome(ctx workflow.Context, ended backfill.Backfill) {
 	if ended.Kind != backfill.AsOf || !ended.Over() || ended.Round != b.Round {
 		return
 	}
-	in := activities.TellOutcomeInput{
-		Kind: activities.BackfillKind, Outcome: ended.State, BackfillID: b.ID, Slices: &ended.Count,
+	in := activities.PublishOutcomeInput{
+		Kind: activities.BackfillKind, Outcome: ended.State, BackfillID: b.ID, Windows: &ended.Count,
 		Seconds: ended.EndedAt.Sub(ended.StartedAt).Seconds(),
 	}
 	publish(ctx, in)
@@ -50,7 +50,7 @@ func (b *backfillRun) publishOutcome(ctx workflow.Context, ended backfill.Backfi
 
 // publish publishes an outcome. A failure is logged and does not fail the
 // run. It also works after a cancellation.
-func publish(ctx workflow.Context, in activities.TellOutcomeInput) {
+func publish(ctx workflow.Context, in activities.PublishOutcomeInput) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
@@ -59,7 +59,7 @@ func publish(ctx workflow.Context, in activities.TellOutcomeInput) {
 		ScheduleToCloseTimeout: 10 * time.Minute,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
 	})
-	if err := workflow.ExecuteActivity(ctx, do.TellOutcome, in).Get(ctx, nil); err != nil {
+	if err := workflow.ExecuteActivity(ctx, do.PublishOutcome, in).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Error("failed to publish the outcome", "outcome", in.Outcome, "error", err)
 	}
 }

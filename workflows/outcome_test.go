@@ -17,27 +17,27 @@ func TestRefresh_publishes_its_outcome_once(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		prepare func(*testing.T, *system)
-		want    activities.TellOutcomeInput
+		want    activities.PublishOutcomeInput
 	}{
-		{name: "live", want: activities.TellOutcomeInput{Outcome: OutcomeLive}},
+		{name: "live", want: activities.PublishOutcomeInput{Outcome: OutcomeLive}},
 		{name: "refused", prepare: func(t *testing.T, s *system) {
 			s.verified.Refused = true
 			s.verified.Gates = []recsys.GateResult{passed[0],
 				{Gate: recsys.GateRecall, Accepted: "known"},
 				{Gate: recsys.GateQuality, Value: 0.18, Threshold: 0.2, Reason: "below popularity"}}
-		}, want: activities.TellOutcomeInput{
+		}, want: activities.PublishOutcomeInput{
 			Outcome: OutcomeRefused, Error: activities.GateRefused, Stage: StageVerify,
 			Refused: []activities.RefusedGate{{Gate: recsys.GateQuality, Value: 0.18, Threshold: 0.2, Reason: "below popularity"}},
 		}},
 		{name: "failed", prepare: func(t *testing.T, s *system) {
 			s.fail(t, "AwaitGlueRun", fails(activities.DataInvalid, "user u1 has no events"))
 		},
-			want: activities.TellOutcomeInput{Outcome: OutcomeFailed, Error: activities.DataInvalid, Stage: StageTrain}},
+			want: activities.PublishOutcomeInput{Outcome: OutcomeFailed, Error: activities.DataInvalid, Stage: StageTrain}},
 		{name: "superseded", prepare: func(t *testing.T, s *system) { s.verified.LiveRevision, s.verified.LiveTo = 8, day(10) },
-			want: activities.TellOutcomeInput{Outcome: OutcomeSuperseded}},
+			want: activities.PublishOutcomeInput{Outcome: OutcomeSuperseded}},
 		{name: "cancelled", prepare: func(t *testing.T, s *system) {
 			s.fail(t, "ReadManifest", func() error { s.env.CancelWorkflow(); return errors.New("unavailable") })
-		}, want: activities.TellOutcomeInput{Outcome: OutcomeCancelled, Stage: StageRead}},
+		}, want: activities.PublishOutcomeInput{Outcome: OutcomeCancelled, Stage: StageRead}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -61,10 +61,10 @@ func TestRefresh_does_not_fail_when_its_outcome_cannot_be_published(t *testing.T
 	t.Parallel()
 	for _, err := range []error{
 		errors.New("no such host"),
-		temporal.NewNonRetryableApplicationError("not allowed", activities.OutcomeUntold, nil),
+		temporal.NewNonRetryableApplicationError("not allowed", activities.OutcomeNotPublished, nil),
 	} {
 		s := newSystem(t)
-		s.fail(t, "TellOutcome", func() error { return err })
+		s.fail(t, "PublishOutcome", func() error { return err })
 		result, failed := s.refresh(t, DefaultRefresh(day(9)))
 		require.NoError(t, failed)
 		require.Equal(t, OutcomeLive, result.Outcome)
@@ -93,7 +93,7 @@ func TestBackfill_publishes_its_outcome_once_a_round(t *testing.T) {
 	require.Equal(t, activities.BackfillKind, l.outcomes[0].Kind)
 	require.Equal(t, backfill.Failed, l.outcomes[0].Outcome)
 	require.Equal(t, "x", l.outcomes[0].BackfillID)
-	require.NotNil(t, l.outcomes[0].Slices)
+	require.NotNil(t, l.outcomes[0].Windows)
 
 	l = newLedger(backfill.Refresh, 1, 1)
 	_, err = l.run(t, nil)

@@ -10,17 +10,17 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-// PlanBackfill is the workflow type that estimates what the slices of a
-// backfill would read. Its argument is an activities.PlanSlicesInput, its
-// result an activities.PlanSlicesResult.
+// PlanBackfill is the workflow type that estimates what the windows of a
+// backfill would read. Its argument is an activities.PlanWindowsInput, its
+// result an activities.PlanWindowsResult.
 const PlanBackfill = backfill.PlanWorkflow
 
-func planBackfill(ctx workflow.Context, in activities.PlanSlicesInput) (out activities.PlanSlicesResult, err error) {
+func planBackfill(ctx workflow.Context, in activities.PlanWindowsInput) (out activities.PlanWindowsResult, err error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		Summary:             "estimate the events of the range",
 		StartToCloseTimeout: 30 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 2},
 	})
-	err = workflow.ExecuteActivity(ctx, do.PlanSlices, in).Get(ctx, &out)
+	err = workflow.ExecuteActivity(ctx, do.PlanWindows, in).Get(ctx, &out)
 	return out, err
 }

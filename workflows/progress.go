@@ -63,18 +63,18 @@ type Progress struct {
 	RowsTotal    int64   `json:"rows_total"`
 	IndexPercent float64 `json:"index_percent"`
 
-	Gates   []recsys.GateResult `json:"gates,omitempty"`
-	Dropped []int64             `json:"dropped,omitempty"` // older versions that were pruned
-	Started time.Time           `json:"started"`
-	Stages  []StageProgress     `json:"stages"` // entered so far; a repeated stage appears again
+	Gates     []recsys.GateResult `json:"gates,omitempty"`
+	Dropped   []int64             `json:"dropped,omitempty"` // older versions that were pruned
+	StartedAt time.Time           `json:"started_at"`
+	Stages    []StageProgress     `json:"stages"` // entered so far; a repeated stage appears again
 }
 
 // StageProgress is the progress of one stage.
 type StageProgress struct {
-	Stage  string    `json:"stage"`
-	Began  time.Time `json:"began"`
-	Ended  time.Time `json:"ended,omitzero"`
-	Detail string    `json:"detail,omitempty"` // the last detail of the stage, then its result
+	Stage     string    `json:"stage"`
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	Detail    string    `json:"detail,omitempty"` // the last detail of the stage, then its result
 }
 
 // RefreshResult is the result of a refresh that did not fail.

@@ -49,7 +49,7 @@ func refreshEmbeddings(ctx workflow.Context, request RefreshRequest) (*RefreshRe
 		// A reset keeps the original run id, and so the training run.
 		RunID:         runID(request.To, info.OriginalRunID),
 		WorkflowRunID: info.WorkflowExecution.RunID,
-		Started:       info.WorkflowStartTime,
+		StartedAt:     info.WorkflowStartTime,
 	}}
 	if err := r.registerHandlers(ctx); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (r *refresh) start(ctx workflow.Context) error {
 		RunID:          r.progress.RunID,
 		From:           r.request.From,
 		To:             r.request.To,
-		Requested:      r.progress.Started,
+		Requested:      r.progress.StartedAt,
 		Rank:           r.request.Rank,
 		Iterations:     r.request.Iterations,
 		Alpha:          r.request.Alpha,

@@ -59,15 +59,15 @@ func (r *refresh) enter(ctx workflow.Context, stage string) {
 	now := workflow.Now(ctx)
 	r.leave(now)
 	r.progress.Stage, r.progress.Detail = stage, ""
-	r.progress.Stages = append(r.progress.Stages, StageProgress{Stage: stage, Began: now})
+	r.progress.Stages = append(r.progress.Stages, StageProgress{Stage: stage, StartedAt: now})
 	// The values have the right types, so this cannot fail.
 	_ = workflow.UpsertTypedSearchAttributes(ctx, StageAttribute.ValueSet(stage))
 	r.updateDetails(ctx)
 }
 
 func (r *refresh) leave(now time.Time) {
-	if n := len(r.progress.Stages); n > 0 && r.progress.Stages[n-1].Ended.IsZero() {
-		r.progress.Stages[n-1].Ended = now
+	if n := len(r.progress.Stages); n > 0 && r.progress.Stages[n-1].EndedAt.IsZero() {
+		r.progress.Stages[n-1].EndedAt = now
 	}
 }
 
@@ -232,8 +232,8 @@ func (p Progress) markdown() string {
 	b.WriteString("\n\n| stage | took | |\n|---|---|---|\n")
 	for _, s := range p.Stages {
 		took := "…"
-		if !s.Ended.IsZero() {
-			took = s.Ended.Sub(s.Began).Round(100 * time.Millisecond).String()
+		if !s.EndedAt.IsZero() {
+			took = s.EndedAt.Sub(s.StartedAt).Round(100 * time.Millisecond).String()
 		}
 		b.WriteString(fmt.Sprintf("| %s | %s | %s |\n", s.Stage, took, cell(s.Detail)))
 	}

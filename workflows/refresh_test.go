@@ -34,7 +34,7 @@ type system struct {
 
 	verified activities.VerifyVersionResult
 	files    int
-	outcomes []activities.TellOutcomeInput
+	outcomes []activities.PublishOutcomeInput
 }
 
 var passed = []recsys.GateResult{{Gate: recsys.GateRows, Passed: true, Reason: "as many rows as in the manifest"}}
@@ -118,9 +118,9 @@ func (s *system) mock() {
 	s.env.OnActivity(do.CleanUp, any1).Return(func(context.Context) (activities.CleanUpResult, error) {
 		return activities.CleanUpResult{StoppedRuns: []string{"jr_0"}}, s.step("CleanUp")
 	})
-	s.env.OnActivity(do.TellOutcome, any1, any1).Return(func(_ context.Context, in activities.TellOutcomeInput) error {
+	s.env.OnActivity(do.PublishOutcome, any1, any1).Return(func(_ context.Context, in activities.PublishOutcomeInput) error {
 		s.outcomes = append(s.outcomes, in)
-		if on := s.on["TellOutcome"]; on != nil {
+		if on := s.on["PublishOutcome"]; on != nil {
 			return on()
 		}
 		return nil
@@ -187,7 +187,7 @@ func TestRefresh_runs_all_stages(t *testing.T) {
 	require.EqualValues(t, 50, p.RowsLoaded)
 	require.Equal(t, result.RunID, p.RunID)
 	for _, stage := range p.Stages {
-		require.False(t, stage.Ended.IsZero(), stage.Stage)
+		require.False(t, stage.EndedAt.IsZero(), stage.Stage)
 	}
 	require.Equal(t, "dropped 1 versions, and of the stream 7 events and 8 verdicts", p.Stages[len(p.Stages)-1].Detail)
 }

@@ -61,7 +61,7 @@ func TestMarkdown_keeps_every_text_in_its_cell(t *testing.T) {
 	t.Parallel()
 	p := Progress{
 		Stage: StageVerify, RunID: "r", Version: 42, GlueRunID: "jr_1",
-		Stages: []StageProgress{{Stage: StageLoad, Detail: "a|b\nc", Began: day(1), Ended: day(1).Add(1200 * time.Millisecond)}},
+		Stages: []StageProgress{{Stage: StageLoad, Detail: "a|b\nc", StartedAt: day(1), EndedAt: day(1).Add(1200 * time.Millisecond)}},
 		Gates: []recsys.GateResult{
 			{Gate: recsys.GateQuality, Value: 0.1, Threshold: 0.2, Reason: strings.Repeat("é", 500)},
 			{Gate: recsys.GateRows, Accepted: "known"},

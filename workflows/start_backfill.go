@@ -21,7 +21,7 @@ func StartBackfill(ctx context.Context, c client.Client, taskQueue string, b bac
 		ID:                    b.WorkflowID,
 		TaskQueue:             taskQueue,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		StaticSummary:         fmt.Sprintf("%s backfill, %d slices", b.Kind, b.Count.Total),
+		StaticSummary:         fmt.Sprintf("%s backfill, %d windows", b.Kind, b.Count.Total),
 		// Without this the client returns the running workflow without an
 		// error.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
@@ -35,10 +35,10 @@ func StartBackfill(ctx context.Context, c client.Client, taskQueue string, b bac
 	return nil
 }
 
-// AskPlan runs a workflow that estimates the sizes of a backfill's slices,
+// AskPlan runs a workflow that estimates the sizes of a backfill's windows,
 // because only workers read S3. Concurrent calls with the same id share one
-// result, so id must be derived from the slices.
-func AskPlan(ctx context.Context, c client.Client, taskQueue, id string, in activities.PlanSlicesInput) (out activities.PlanSlicesResult, err error) {
+// result, so id must be derived from the windows.
+func AskPlan(ctx context.Context, c client.Client, taskQueue, id string, in activities.PlanWindowsInput) (out activities.PlanWindowsResult, err error) {
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       "plan-" + id,
 		TaskQueue:                taskQueue,

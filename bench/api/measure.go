@@ -108,7 +108,7 @@ func (m measurement) row(ctx context.Context, name string, ask func(recsys.User)
 // those.
 func (m measurement) recall(ctx context.Context, u recsys.User, list apiclient.List) (float64, error) {
 	hits, err := m.store.Nearest(ctx, m.version, recsys.Query{
-		Vector: u.Vector, K: m.k, Exclude: slices.Concat(u.History.Items, u.History.Met), Exact: true,
+		Vector: u.Vector, K: m.k, Exclude: slices.Concat(u.History.Items, u.History.Seen), Exact: true,
 	})
 	if err != nil {
 		return 0, err

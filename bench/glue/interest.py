@@ -147,11 +147,11 @@ def score(events: Events, users: set[int], s: Setting, rank: int, iterations: in
         vectors = half_step(people, cols, rows, w, len(items), s)
     popularity, gram, found = np.bincount(cols, minlength=len(items)), vectors.T @ vectors, []
     for past, answers in split(events, users).values():
-        _, met, weight = weigh(events.take(past), s)
-        seen, counts = np.isin(items, met), (weight >= s.floor) & np.isin(met, items)
+        _, seen_items, weight = weigh(events.take(past), s)
+        seen, counts = np.isin(items, seen_items), (weight >= s.floor) & np.isin(seen_items, items)
         if not counts.any():
             continue
-        vector = solve(vectors, gram, np.searchsorted(items, met[counts]), weight[counts], s)
+        vector = solve(vectors, gram, np.searchsorted(items, seen_items[counts]), weight[counts], s)
         marks = np.isin(items, list(answers)).astype(float)
         best = IDEAL[min(100, len(answers)) - 1], min(20, len(answers))
         for scores in (vectors @ vector, popularity.astype(float)):

@@ -33,7 +33,7 @@ func measure(ctx context.Context, o options, db *postgres.DB, v recsys.Version) 
 			return recsys.Query{Vector: u.Vector, K: o.k}
 		}},
 		{"without the user's own", func(u recsys.User) recsys.Query {
-			return recsys.Query{Vector: u.Vector, K: o.k, Exclude: slices.Concat(u.History.Items, u.History.Met)}
+			return recsys.Query{Vector: u.Vector, K: o.k, Exclude: slices.Concat(u.History.Items, u.History.Seen)}
 		}},
 	} {
 		row, err := compare(ctx, store, v, users, o.k, c.query)

@@ -103,7 +103,7 @@ def rows(raw: Raw, read_at: datetime) -> tuple[int, list[Check]]:
               f"{counts['time_range']} of {n} rows occurred before 1971 or more than a day after this reading; check the unit of the time column",
               samples["time_range"]),
         Check("rating_values", "warning", counts["rating_values"] == 0, counts["rating_values"],
-              f"{counts['rating_values']} ratings have no value and count as met only", samples["rating_values"]),
+              f"{counts['rating_values']} ratings have no value and count as seen only", samples["rating_values"]),
     ]  # fmt: skip
     return n, checks
 

@@ -100,7 +100,7 @@ def score(rows: Iterable, catalogue: Catalogue, fold: FoldIn) -> Iterator[Scored
         if not r["answers"]:
             yield Scored(r["user"], vector, None, None, (b"", b""))
             continue
-        own = known([*r["past_items"], *r["past_met"]])
+        own = known([*r["past_items"], *r["past_seen"]])
         past = folded(r["past_items"], r["past_weights"])
         mine = np.empty(0, dtype=np.int64) if past is None else best(catalogue.vectors @ past, own)
         popular = by_popularity[: LIST + len(own)]

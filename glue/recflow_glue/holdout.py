@@ -100,7 +100,7 @@ class Past:
 
     items: list[str]
     weights: list[float]  # float32
-    met: list[str]
+    seen: list[str]
 
 
 def histories(events: pa.Table, interest: Interest) -> dict[str, Past]:
@@ -125,5 +125,5 @@ def histories(events: pa.Table, interest: Interest) -> dict[str, Past]:
             past.items.append(item)
             past.weights.append(w)
         else:
-            past.met.append(item)
+            past.seen.append(item)
     return found

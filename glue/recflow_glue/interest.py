@@ -4,7 +4,7 @@ The weight of an item is the sum over its events of weight(type, value) ·
 2^(−(t_ref − occurred_at) / half-life), in (occurred_at, event_id) order, with the
 floor applied after summing; t_ref is the latest occurred_at of the user's
 counting events. An impression says what was shown, not what was done: it is
-neither interest nor makes an item met.
+neither interest nor makes an item seen.
 """
 
 from itertools import chain
@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from recflow_glue.arguments import Interest
 
 IMPRESSION = "impression"
-MOST_ITEMS = 262_144  # that a user may like, and that a user may have met (docs/data.md, Limits)
+MOST_ITEMS = 262_144  # that a user may like, and that a user may have seen (docs/data.md, Limits)
 
 
 def event_weight(interest: Interest) -> Column:
@@ -33,7 +33,7 @@ def done(events: DataFrame) -> DataFrame:
 
 
 def histories(events: DataFrame, interest: Interest) -> DataFrame:
-    """One row per user that did something: items, weights (float32), reference_time and met items.
+    """One row per user that did something: items, weights (float32), reference_time and seen items.
 
     Everything after the one exchange by user_id happens inside its partitions, on rows
     that are sorted once. Aggregates over sorted rows add in their order (session.py sees
@@ -70,14 +70,14 @@ def decay(half_life_seconds: float) -> Column:
 
 
 def gather(pairs: DataFrame, floor: float) -> DataFrame:
-    """Collect a user's pairs; those under the floor are only met."""
+    """Collect a user's pairs; those under the floor are only seen."""
     weight = F.col("weight")
     counts = (weight.cast("float") > 0) & (weight >= floor)
     liked = F.when(counts, F.struct("item_id", weight.cast("float").alias("weight")))
-    met = F.when(~counts, F.col("item_id"))
+    seen = F.when(~counts, F.col("item_id"))
     users = pairs.groupBy("user_id").agg(
         F.sort_array(F.collect_list(liked)).alias("liked"),
-        F.sort_array(F.collect_list(met)).alias("met"),
+        F.sort_array(F.collect_list(seen)).alias("seen"),
         F.max("reference_time").alias("reference_time"),
     )
     return users.select(
@@ -85,5 +85,5 @@ def gather(pairs: DataFrame, floor: float) -> DataFrame:
         F.col("liked.item_id").alias("history_items"),
         F.col("liked.weight").alias("history_weights"),
         "reference_time",
-        F.slice("met", 1, MOST_ITEMS).alias("met_items"),
+        F.slice("seen", 1, MOST_ITEMS).alias("seen_items"),
     )

@@ -104,7 +104,7 @@ def user_rows(users: DataFrame, vectors: DataFrame) -> DataFrame:
         required("history_items", "strings"),
         required("history_weights", "floats"),
         "reference_time",
-        required("met_items", "strings"),
+        required("seen_items", "strings"),
     )
 
 

@@ -53,7 +53,7 @@ def holdout_users(users: list[dict], split: pa.Table, interest_: Interest) -> li
     found = []
     for u in users:
         past = pasts.get(u["user_id"], nothing)
-        sides = {"past_items": past.items, "past_weights": past.weights, "past_met": past.met}
+        sides = {"past_items": past.items, "past_weights": past.weights, "past_seen": past.seen}
         found.append(u | sides | {"answers": answers.get(u["user_id"])})
     return found
 

@@ -102,7 +102,7 @@ def history(name: str, interest: dict, events: list[dict]) -> dict:
         "name": name, "interest": interest, "events": events,
         "items": list(liked), "weights": list(liked.values()),
         "reference_time": ref.isoformat().replace("+00:00", "Z") if ref else None,
-        "met": sorted(i for i in sums if i not in liked),
+        "seen": sorted(i for i in sums if i not in liked),
     }  # fmt: skip
 
 

@@ -9,11 +9,11 @@ CATALOGUE = evaluate.Catalogue(list("abcde"), VECTORS, np.array([4, 3, 2, 2, 1])
 FOLD = FoldIn(gram(VECTORS), 5.0, 0.1)
 
 
-def user(answers, past=("a",), met=(), everything=("a", "b"), number=0) -> dict:
+def user(answers, past=("a",), seen=(), everything=("a", "b"), number=0) -> dict:
     ones = lambda items: [1.0] * len(items)  # noqa: E731
     return {
         "user": number, "history_items": list(everything), "history_weights": ones(everything),
-        "past_items": list(past), "past_weights": ones(past), "past_met": list(met), "answers": answers,
+        "past_items": list(past), "past_weights": ones(past), "past_seen": list(seen), "answers": answers,
     }  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def it_scores_both_systems_on_the_same_answers():
     (s,) = evaluate.score([user(["b"])], CATALOGUE, FOLD)
     assert s.candidate[:3] == (1, 1, 1)
     assert s.popularity[:3] == (1, 1, 1)
-    (s,) = evaluate.score([user(["c"], past=("d",), met=("a", "b"))], CATALOGUE, FOLD)
+    (s,) = evaluate.score([user(["c"], past=("d",), seen=("a", "b"))], CATALOGUE, FOLD)
     assert np.frombuffer(s.shown[0], np.int32).tolist() == [4, 2]
     assert np.frombuffer(s.shown[1], np.int32).tolist() == [2, 4]
     assert s.candidate[3] == pytest.approx((3 + 2) / 2)
@@ -87,7 +87,7 @@ def it_makes_the_gram_matrix_in_double_precision():
 
 
 def it_scores_in_tasks_as_on_the_driver(spark, monkeypatch):
-    users = [user(["b"], number=2), user(["c"], past=("d",), met=("a",), number=0), user(None, number=1)]
+    users = [user(["b"], number=2), user(["c"], past=("d",), seen=("a",), number=0), user(None, number=1)]
     here = evaluate.score_all(spark.sparkContext, users, CATALOGUE, FOLD)
     monkeypatch.setattr(evaluate, "ON_DRIVER", 0)
     assert evaluate.score_all(spark.sparkContext, users, CATALOGUE, FOLD) == here

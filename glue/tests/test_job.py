@@ -52,7 +52,7 @@ def rows_of(bucket, manifest, kind) -> list[dict]:
         "items": ["item_id", "embedding", "title", "popularity", "available"],
         "holdout": ["user_id", "event_id", "item_id", "answer"],
     }
-    users = ["user_id", "embedding", "history_items", "history_weights", "reference_time", "met_items"]
+    users = ["user_id", "embedding", "history_items", "history_weights", "reference_time", "seen_items"]
     return bucket.read_parquet(keys, columns.get(kind, users)).to_pylist()
 
 

@@ -44,7 +44,7 @@ def it_refuses_a_write_that_was_not_finished(bucket):
 def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
     users = spark.createDataFrame(
         [(0, "u", ["i"], [1.5], None, ["m"]), (1, "v", [], [], None, [])],
-        "user int, user_id string, history_items array<string>, history_weights array<float>, reference_time timestamp, met_items array<string>",
+        "user int, user_id string, history_items array<string>, history_weights array<float>, reference_time timestamp, seen_items array<string>",
     )
     vectors = spark.createDataFrame([(0, [1.0, 2.0])], "user int, embedding array<float>")
     files = output.write(output.user_rows(users, vectors), output.Place(bucket, "p/", "a"), "users", "user_id", 1)
@@ -57,7 +57,7 @@ def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
         "required group field_id=-1 history_items (List)",
         "required group field_id=-1 history_weights (List)",
         "optional int64 field_id=-1 reference_time (Timestamp(isAdjustedToUTC=true, timeUnit=microseconds",
-        "required group field_id=-1 met_items (List)",
+        "required group field_id=-1 seen_items (List)",
     ):
         assert line in schema
     got = {r["user_id"]: r for r in pq.read_table(tmp_path / "f").to_pylist()}

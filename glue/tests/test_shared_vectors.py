@@ -53,7 +53,7 @@ def it_weighs_the_shared_histories_of_the_hold_out():
         assert dict(zip(got.items, got.weights, strict=True)) == pytest.approx(
             dict(zip(c["items"], c["weights"], strict=True)), rel=TOLERANCE
         ), c["name"]
-        assert sorted(got.met) == c["met"], c["name"]
+        assert sorted(got.seen) == c["seen"], c["name"]
 
 
 def it_adds_sorted_rows_as_they_come(spark, capsys):
@@ -82,7 +82,7 @@ def expect_history(c: dict, got) -> None:
     assert dict(zip(got["history_items"], got["history_weights"], strict=True)) == pytest.approx(
         dict(zip(c["items"], c["weights"], strict=True)), rel=TOLERANCE
     ), c["name"]
-    assert sorted(got["met_items"]) == c["met"], c["name"]
+    assert sorted(got["seen_items"]) == c["seen"], c["name"]
     want = c["reference_time"] and events.to_micros(datetime.fromisoformat(c["reference_time"]))
     assert got["reference_time"] == want, c["name"]
 

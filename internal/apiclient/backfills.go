@@ -17,7 +17,7 @@ type NewBackfill struct {
 	Step        string    `json:"step,omitempty" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" doc:"Step of an as_of, such as 7d or 36h." example:"30d"`
 	Promote     bool      `json:"promote,omitempty" doc:"Promote the version of a refresh if no gate refuses it."`
 	Rerun       string    `json:"rerun,omitempty" enum:"missing,failed,all" default:"missing" doc:"What to run again, given earlier backfills with the same parameters: missing: what never succeeded. failed: what failed and never succeeded. all: everything."`
-	MaxParallel int       `json:"max_parallel,omitempty" minimum:"1" maximum:"8" default:"1" doc:"Number of slices to run in parallel."`
+	MaxParallel int       `json:"max_parallel,omitempty" minimum:"1" maximum:"8" default:"1" doc:"Number of windows to run in parallel."`
 	DryRun      bool      `json:"dry_run,omitempty" doc:"Return the plan and start nothing."`
 	Training    *Training `json:"training,omitempty" doc:"Training parameters."`
 }
@@ -37,17 +37,17 @@ type Training struct {
 // Backfill is a backfill and its progress.
 type Backfill struct {
 	backfill.Backfill
-	Slices     []Slice   `json:"slices,omitempty" doc:"In chronological order. Absent in a list of backfills."`
+	Windows    []Window  `json:"windows,omitempty" doc:"In chronological order. Absent in a list of backfills."`
 	TemporalUI string    `json:"temporal_ui,omitempty" doc:"URL of the workflow in the Temporal UI."`
-	ETA        time.Time `json:"eta,omitzero" doc:"Estimated end, based on earlier slices and versions."`
+	ETA        time.Time `json:"eta,omitzero" doc:"Estimated end, based on earlier windows and versions."`
 }
 
-// Slice is one training of a backfill, with its progress.
-type Slice struct {
-	backfill.Slice
+// Window is one training of a backfill, with its progress.
+type Window struct {
+	backfill.Window
 	Progress   *Progress `json:"progress,omitempty" doc:"Progress while it runs. For a refresh also afterwards, while Temporal retains its history and a worker is available."`
 	TemporalUI string    `json:"temporal_ui,omitempty"`
-	ETA        time.Time `json:"eta,omitzero" doc:"Estimated end while it runs, based on earlier slices and versions."`
+	ETA        time.Time `json:"eta,omitzero" doc:"Estimated end while it runs, based on earlier windows and versions."`
 }
 
 // Progress is the progress of a training and its load.
@@ -67,10 +67,10 @@ type Progress struct {
 
 // StageProgress is the progress of one stage of a training.
 type StageProgress struct {
-	Stage  string    `json:"stage" example:"load"`
-	Began  time.Time `json:"began"`
-	Ended  time.Time `json:"ended,omitzero"`
-	Detail string    `json:"detail,omitempty" doc:"Current activity within the stage, then its result."`
+	Stage     string    `json:"stage" example:"load"`
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	Detail    string    `json:"detail,omitempty" doc:"Current activity within the stage, then its result."`
 }
 
 // Plan is what a backfill would do.
@@ -78,10 +78,10 @@ type Plan struct {
 	Kind     string        `json:"kind"`
 	From     time.Time     `json:"from,omitzero"`
 	To       time.Time     `json:"to"`
-	Run      int           `json:"run" doc:"Number of slices that would run."`
-	Skip     int           `json:"skip" doc:"Number of slices that would be skipped."`
+	Run      int           `json:"run" doc:"Number of windows that would run."`
+	Skip     int           `json:"skip" doc:"Number of windows that would be skipped."`
 	Minutes  float64       `json:"minutes,omitempty" doc:"Estimated duration, based on earlier trainings. Absent if there are none."`
-	Slices   []PlanSlice   `json:"slices"`
+	Windows  []PlanWindow  `json:"windows"`
 	Warnings []PlanWarning `json:"warnings,omitempty" doc:"Reasons why the plan is not exact, at most 21. They do not prevent the backfill."`
 }
 
@@ -91,20 +91,20 @@ type PlanWarning struct {
 	Message string `json:"message"`
 }
 
-// PlanSlice is the decision about a slice, and the input of its training.
+// PlanWindow is the decision about a window, and the input of its training.
 // Imported events are counted by whole days.
-type PlanSlice struct {
-	Index      int       `json:"index"`
-	From       time.Time `json:"from,omitzero"`
-	To         time.Time `json:"to"`
-	Decision   string    `json:"decision" enum:"run,skip"`
-	Reason     string    `json:"reason"`
-	Files      int       `json:"files"`
-	Bytes      int64     `json:"bytes"`
-	Rows       int64     `json:"rows"`
-	Guessed    bool      `json:"rows_guessed,omitempty" doc:"The number of rows is estimated from the bytes."`
-	Unreadable int       `json:"files_unreadable,omitempty" doc:"Number of files that cannot be read, such as damaged ones. Their rows are estimated from the bytes, and the training reports them."`
-	Minutes    float64   `json:"minutes,omitempty"`
+type PlanWindow struct {
+	Index           int       `json:"index"`
+	From            time.Time `json:"from,omitzero"`
+	To              time.Time `json:"to"`
+	Decision        string    `json:"decision" enum:"run,skip"`
+	Reason          string    `json:"reason"`
+	Files           int       `json:"files"`
+	Bytes           int64     `json:"bytes"`
+	Rows            int64     `json:"rows"`
+	RowsEstimated   bool      `json:"rows_estimated,omitempty" doc:"The number of rows is estimated from the bytes."`
+	FilesUnreadable int       `json:"files_unreadable,omitempty" doc:"Number of files that cannot be read, such as damaged ones. Their rows are estimated from the bytes, and the training reports them."`
+	Minutes         float64   `json:"minutes,omitempty"`
 }
 
 // Backfills is a page of backfills, newest first.
@@ -155,7 +155,7 @@ func (c *Client) CancelBackfill(ctx context.Context, id string) (b Backfill, err
 	return b, err
 }
 
-// RetryBackfill retries the failed and cancelled slices.
+// RetryBackfill retries the failed and cancelled windows.
 func (c *Client) RetryBackfill(ctx context.Context, id string) (b Backfill, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/backfill/"+segment(id)+"/retry", nil, nil, nil, &b)
 	return b, err

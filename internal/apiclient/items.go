@@ -8,13 +8,13 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ItemNow is the current state of an item: its data in the live version, and
+// CurrentItem is the current state of an item: its data in the live version, and
 // its overrides.
-type ItemNow struct {
+type CurrentItem struct {
 	recsys.Item
-	Known   bool       `json:"known" doc:"Whether the item exists in the live version. Only then can it be recommended."`
-	Version int64      `json:"version,omitempty" doc:"The live version."`
-	Said    *ItemState `json:"said,omitempty" doc:"Overrides that apply on top of every version."`
+	Known     bool       `json:"known" doc:"Whether the item exists in the live version. Only then can it be recommended."`
+	Version   int64      `json:"version,omitempty" doc:"The live version."`
+	Overrides *ItemState `json:"overrides,omitempty" doc:"Overrides that apply on top of every version."`
 }
 
 // ItemState is the overrides of an item, which apply on top of every version.
@@ -37,13 +37,13 @@ type ItemChange struct {
 }
 
 // Item returns the current state of an item.
-func (c *Client) Item(ctx context.Context, id string) (i ItemNow, err error) {
+func (c *Client) Item(ctx context.Context, id string) (i CurrentItem, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/items/"+segment(id), nil, nil, nil, &i)
 	return i, err
 }
 
 // SetItem changes the overrides of an item.
-func (c *Client) SetItem(ctx context.Context, id string, change ItemChange) (i ItemNow, err error) {
+func (c *Client) SetItem(ctx context.Context, id string, change ItemChange) (i CurrentItem, err error) {
 	_, err = c.Do(ctx, http.MethodPut, "/items/"+segment(id), nil, nil, change, &i)
 	return i, err
 }

@@ -15,7 +15,7 @@ type ListRequest struct {
 	Category    string
 	Tags        []string // an item must have all of them
 	Version     int64    // 0: the live version
-	IncludeSeen bool     // also list items that the user has interacted with
+	ExcludeSeen string   // which seen items to exclude: all or none; empty: all
 	Exclude     []string // items to exclude
 	Recent      []string // items that the user clicked just now
 }
@@ -31,7 +31,7 @@ func (r ListRequest) values() url.Values {
 	set("k", strconv.Itoa(r.K), r.K != 0)
 	set("category", r.Category, r.Category != "")
 	set("version", strconv.FormatInt(r.Version, 10), r.Version != 0)
-	set("include_seen", "true", r.IncludeSeen)
+	set("exclude_seen", r.ExcludeSeen, r.ExcludeSeen != "")
 	for name, values := range map[string][]string{"tag": r.Tags, "exclude": r.Exclude, "recent": r.Recent} {
 		if len(values) > 0 {
 			q[name] = values
@@ -64,11 +64,11 @@ type Explanation struct {
 	Item             recsys.Item `json:"item"`
 	Version          int64       `json:"version"`
 	Stage            string      `json:"stage"`
-	Score            float64     `json:"score"`           // score of the item in the list, even if it is excluded
-	LeftOut          []string    `json:"left_out"`        // why it is excluded from a list of any length
-	Terms            []Term      `json:"terms"`           // sum to the score; largest first
-	Rule             string      `json:"rule,omitempty"`  // how a list is ranked that is not personal, instead of terms
-	Place            int64       `json:"place,omitempty"` // rank among all available items, by that rule
+	Score            float64     `json:"score"`                     // score of the item in the list, even if it is excluded
+	ExcludedBy       []string    `json:"excluded_by"`               // why it is excluded from a list of any length
+	Terms            []Term      `json:"terms"`                     // sum to the score; largest first
+	Rule             string      `json:"rule,omitempty"`            // how a list is ranked that is not personal, instead of terms
+	PopularityRank   int64       `json:"popularity_rank,omitempty"` // rank among all available items, by that rule
 }
 
 // Term is the contribution of an item of the user's history to the score.
@@ -91,7 +91,7 @@ type BatchRequest struct {
 	Exclude     []string `json:"exclude,omitempty" maxItems:"500" doc:"Items to exclude."`
 	Recent      []string `json:"recent,omitempty" maxItems:"50" doc:"Items that each of the users clicked just now. They affect this response and are not stored. Unknown items are ignored."`
 	Version     int64    `json:"version,omitempty" minimum:"0" doc:"Version to read instead of the live one."`
-	IncludeSeen bool     `json:"include_seen,omitempty" doc:"Also list items that the user has interacted with."`
+	ExcludeSeen string   `json:"exclude_seen,omitempty" enum:"all,none" default:"all" doc:"Which of the items that each user has interacted with to exclude."`
 }
 
 // BatchLists is the lists of many users.

@@ -25,18 +25,18 @@ type VersionReport struct {
 	Gates       []recsys.GateResult `json:"gates" doc:"Results of the gates. Empty before they ran."`
 	Metrics     recsys.Metrics      `json:"metrics" doc:"Metrics of the training on its hold-out, and of popularity as a baseline."`
 	LiveMetrics *recsys.Metrics     `json:"live_metrics,omitempty" doc:"Metrics of the live version on its own hold-out. The gate quality compares both versions on the same users."`
-	Flips       []Flip              `json:"flips" doc:"Promotions and rollbacks that made the version live, newest first, at most 20."`
+	Changes     []LiveChange        `json:"changes" doc:"Promotions and rollbacks that made the version live, newest first, at most 20."`
 }
 
 // Live is the version that readers use, and its history.
 type Live struct {
 	Version  recsys.Version `json:"version"`
 	Revision int64          `json:"revision" doc:"Incremented by every promotion and rollback."`
-	Flips    []Flip         `json:"flips" doc:"Most recent changes of the live version, newest first."`
+	Changes  []LiveChange   `json:"changes" doc:"Most recent changes of the live version, newest first."`
 }
 
-// Flip is a change of the live version.
-type Flip struct {
+// LiveChange is a change of the live version.
+type LiveChange struct {
 	Revision    int64     `json:"revision"`
 	Version     int64     `json:"version"`
 	FromVersion int64     `json:"from_version,omitempty"` // 0: none was live
@@ -83,7 +83,7 @@ type DiffMetric struct {
 }
 
 // NewFlip is a request for a promotion or rollback.
-type NewFlip struct {
+type NewLiveChange struct {
 	Reason     string `json:"reason,omitempty" maxLength:"500" doc:"Reason, for the audit."`
 	Evaluation bool   `json:"evaluation,omitempty" doc:"Allow a version that is for evaluation."`
 }
@@ -131,14 +131,14 @@ func (c *Client) Live(ctx context.Context) (l Live, etag string, err error) {
 }
 
 // Promote promotes a version if it still has the etag.
-func (c *Client) Promote(ctx context.Context, id int64, etag string, f NewFlip) (l Live, err error) {
+func (c *Client) Promote(ctx context.Context, id int64, etag string, f NewLiveChange) (l Live, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/versions/"+number(id)+"/promote", nil, match(etag), f, &l)
 	return l, err
 }
 
 // Rollback promotes the previous live version, if the live version still has
 // the etag.
-func (c *Client) Rollback(ctx context.Context, etag string, f NewFlip) (l Live, err error) {
+func (c *Client) Rollback(ctx context.Context, etag string, f NewLiveChange) (l Live, err error) {
 	_, err = c.Do(ctx, http.MethodPost, "/live/rollback", nil, match(etag), f, &l)
 	return l, err
 }

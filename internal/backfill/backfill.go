@@ -19,15 +19,15 @@ const (
 	AsOf    = "as_of"   // one training per step, each on the events before its end; their versions are for evaluation
 )
 
-// The states of a backfill and of its slices.
+// The states of a backfill and of its windows.
 const (
 	Pending    = "pending" // recorded, not yet started
 	Running    = "running"
 	Cancelling = "cancelling" // of a backfill only
 	Succeeded  = "succeeded"
-	Failed     = "failed" // of a backfill: at least one slice failed
+	Failed     = "failed" // of a backfill: at least one window failed
 	Cancelled  = "cancelled"
-	Skipped    = "skipped" // of a slice only; its reason says why
+	Skipped    = "skipped" // of a window only; its reason says why
 )
 
 // Policies for ranges that an earlier backfill covered.
@@ -39,12 +39,12 @@ const (
 
 // Limits of a backfill.
 const (
-	MaxSlices   = 2000
+	MaxWindows  = 2000
 	MaxParallel = 8 // parallel trainings
 	MinStep     = time.Hour
 )
 
-// Backfill is a range of time, cut into slices that are trained separately. The
+// Backfill is a range of time, cut into windows that are trained separately. The
 // ledger in the database is the source of truth.
 type Backfill struct {
 	ID          string          `json:"id"`
@@ -53,7 +53,7 @@ type Backfill struct {
 	From        time.Time       `json:"from,omitzero"`          // inclusive; zero: from the first event
 	To          time.Time       `json:"to"`                     // exclusive
 	StepSeconds int64           `json:"step_seconds,omitempty"` // of an as_of only
-	MaxParallel int             `json:"max_parallel"`           // parallel slices
+	MaxParallel int             `json:"max_parallel"`           // parallel windows
 	Rerun       string          `json:"rerun"`                  // missing, failed or all
 	Promote     bool            `json:"promote"`                // of a refresh only: promote the version
 	Request     json.RawMessage `json:"parameters"`             // request of each training, without its range
@@ -67,8 +67,8 @@ type Backfill struct {
 	CreatedAt   time.Time       `json:"created_at"`
 	StartedAt   time.Time       `json:"started_at,omitzero"`
 	EndedAt     time.Time       `json:"ended_at,omitzero"`
-	Slices      []Slice         `json:"slices,omitempty"`
-	Count       SliceCount      `json:"count"`
+	Windows     []Window        `json:"windows,omitempty"`
+	Count       WindowCount     `json:"count"`
 }
 
 // Over reports whether the backfill has ended. Only a retry continues it.
@@ -76,8 +76,8 @@ func (b Backfill) Over() bool {
 	return b.State == Succeeded || b.State == Failed || b.State == Cancelled
 }
 
-// Slice is one training of a backfill.
-type Slice struct {
+// Window is one training of a backfill.
+type Window struct {
 	Index         int             `json:"index"`         // from 0, in chronological order
 	From          time.Time       `json:"from,omitzero"` // zero: from the first event
 	To            time.Time       `json:"to"`
@@ -96,7 +96,7 @@ type Slice struct {
 	Earlier       []Attempt       `json:"earlier,omitempty"` // earlier attempts, in order
 }
 
-// Attempt is an earlier attempt of a slice.
+// Attempt is an earlier attempt of a window.
 type Attempt struct {
 	Attempt       int       `json:"attempt"`
 	State         string    `json:"state"`
@@ -109,8 +109,8 @@ type Attempt struct {
 	EndedAt       time.Time `json:"ended_at,omitzero"`
 }
 
-// SliceCount is the number of slices in each state.
-type SliceCount struct {
+// WindowCount is the number of windows in each state.
+type WindowCount struct {
 	Total     int `json:"total"`
 	Pending   int `json:"pending"`
 	Running   int `json:"running"`
@@ -120,11 +120,11 @@ type SliceCount struct {
 	Skipped   int `json:"skipped"`
 }
 
-// Cut cuts the half-open range of a backfill into slices, in chronological
-// order. A refresh is one slice. Each slice of an as_of ends one step after the
+// Cut cuts the half-open range of a backfill into windows, in chronological
+// order. A refresh is one window. Each window of an as_of ends one step after the
 // previous one, and the last at to; all of them begin with the first event, so
 // that each covers exactly the events before its end.
-func Cut(kind string, from, to time.Time, step time.Duration) ([]Slice, error) {
+func Cut(kind string, from, to time.Time, step time.Duration) ([]Window, error) {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !slices.Contains([]string{Refresh, AsOf}, kind) {
@@ -142,8 +142,8 @@ func Cut(kind string, from, to time.Time, step time.Duration) ([]Slice, error) {
 			bad("from is missing: an as_of backfill needs a start")
 		case step < MinStep || step%time.Second != 0:
 			bad("step is %s; use whole seconds, one hour or more", step)
-		case to.Sub(from)/step > MaxSlices:
-			bad("the range has more than %d steps of %s; use a longer step", MaxSlices, step)
+		case to.Sub(from)/step > MaxWindows:
+			bad("the range has more than %d steps of %s; use a longer step", MaxWindows, step)
 		}
 	} else if step != 0 {
 		bad("step is only valid for %s", AsOf)
@@ -152,14 +152,14 @@ func Cut(kind string, from, to time.Time, step time.Duration) ([]Slice, error) {
 		return nil, err
 	}
 	if kind == Refresh {
-		return []Slice{{From: from.UTC(), To: to.UTC(), State: Pending}}, nil
+		return []Window{{From: from.UTC(), To: to.UTC(), State: Pending}}, nil
 	}
-	var cut []Slice
+	var cut []Window
 	for end := from.Add(step); ; end = end.Add(step) {
 		if end.After(to) {
 			end = to
 		}
-		cut = append(cut, Slice{Index: len(cut), To: end.UTC(), State: Pending})
+		cut = append(cut, Window{Index: len(cut), To: end.UTC(), State: Pending})
 		if !end.Before(to) {
 			return cut, nil
 		}

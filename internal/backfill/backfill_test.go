@@ -29,7 +29,7 @@ func TestCut(t *testing.T) {
 
 	cut, err = backfill.Cut(backfill.Refresh, time.Time{}, day(5), 0)
 	require.NoError(t, err)
-	require.Equal(t, []backfill.Slice{{To: day(5), State: backfill.Pending}}, cut)
+	require.Equal(t, []backfill.Window{{To: day(5), State: backfill.Pending}}, cut)
 
 	for name, c := range map[string]struct {
 		kind     string

@@ -2,20 +2,20 @@ package backfill
 
 import "fmt"
 
-// NoEvents is the reason of a slice that is skipped because its training would
+// NoEvents is the reason of a window that is skipped because its training would
 // have no events.
 const NoEvents = "there are no events before its end"
 
-// Earlier is the outcome of a slice in an earlier backfill.
+// Earlier is the outcome of a window in an earlier backfill.
 type Earlier struct {
 	State, Backfill string
 	Version         int64
 	Gone            bool // it succeeded, and its version is needed and was dropped
 }
 
-// Decide returns whether to run the slice under the policy, and the reason.
-// before is nil if no earlier backfill ran the slice to an end.
-func (s *Slice) Decide(rerun string, before *Earlier) {
+// Decide returns whether to run the window under the policy, and the reason.
+// before is nil if no earlier backfill ran the window to an end.
+func (s *Window) Decide(rerun string, before *Earlier) {
 	s.State = Pending
 	succeeded := before != nil && before.State == Succeeded
 	switch {

@@ -28,7 +28,7 @@ func TestDecide(t *testing.T) {
 		{backfill.RerunFailed, failed, backfill.Pending, "failed in backfill a"},
 		{backfill.RerunFailed, gone, backfill.Skipped, "already trained as version 7 of backfill a"},
 	} {
-		var s backfill.Slice
+		var s backfill.Window
 		s.Decide(c.rerun, c.before)
 		require.Equal(t, []string{c.state, c.reason}, []string{s.State, s.Reason})
 		require.Equal(t, c.state == backfill.Skipped && c.before != nil, s.Version == 7)

@@ -23,10 +23,10 @@ func WorkflowID(b Backfill, round int) string {
 	return id
 }
 
-// SliceWorkflowID returns the id of the refresh that runs the attempt of a
-// slice: refresh-all-20250109T0331Z-7k2mxq4c, or evaluate-20240108-7k2mxq4c-a2
-// for an as_of, whose slices differ by their ends.
-func SliceWorkflowID(kind, id string, s Slice) string {
+// WindowWorkflowID returns the id of the refresh that runs the attempt of a
+// window: refresh-all-20250109T0331Z-7k2mxq4c, or evaluate-20240108-7k2mxq4c-a2
+// for an as_of, whose windows differ by their ends.
+func WindowWorkflowID(kind, id string, s Window) string {
 	name := "refresh-" + Span(s.From, s.To) + "-" + id
 	if kind == AsOf {
 		name = EvaluationPrefix + stamp(s.To) + "-" + id

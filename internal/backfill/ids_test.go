@@ -32,8 +32,8 @@ func TestWorkflowIDs_are_readable_and_each_for_one(t *testing.T) {
 		"evaluate-20240108T000001.000002Z-7k2mxq4c": {backfill.AsOf, "2024-01-08T00:00:01.000002Z", 1},
 		"refresh-all-20240108T0331Z-7k2mxq4c-a3":    {backfill.Refresh, "2024-01-08T03:31:00Z", 3},
 	} {
-		require.Equal(t, want, backfill.SliceWorkflowID(c.kind, "7k2mxq4c", backfill.Slice{To: at(c.to), Attempt: c.attempt}))
+		require.Equal(t, want, backfill.WindowWorkflowID(c.kind, "7k2mxq4c", backfill.Window{To: at(c.to), Attempt: c.attempt}))
 	}
 	require.Equal(t, "refresh-20240101-20240108-7k2mxq4c",
-		backfill.SliceWorkflowID(backfill.Refresh, "7k2mxq4c", backfill.Slice{From: at("2024-01-01T00:00:00Z"), To: at("2024-01-08T00:00:00Z"), Attempt: 1}))
+		backfill.WindowWorkflowID(backfill.Refresh, "7k2mxq4c", backfill.Window{From: at("2024-01-01T00:00:00Z"), To: at("2024-01-08T00:00:00Z"), Attempt: 1}))
 }

@@ -54,7 +54,7 @@ func TestBackfillSoak(t *testing.T) {
 		return func(b apiclient.Backfill) bool { return b.Count.Succeeded >= n && b.Count.Running > 0 }
 	}
 	for n := range 2 {
-		until("some slices", succeeded(1+n))
+		until("some windows", succeeded(1+n))
 		require.NoError(t, syscall.Kill(l.pid("worker"), syscall.SIGKILL))
 		faults.Inject("worker killed")
 		l.recflow("up", "--quiet")
@@ -68,8 +68,8 @@ func TestBackfillSoak(t *testing.T) {
 		}
 	}
 	require.Positive(t, faults.Injected("training stopped"))
-	until("a failed slice", func(b apiclient.Backfill) bool { return b.Count.Failed == 1 })
-	until("more slices", succeeded(5))
+	until("a failed window", func(b apiclient.Backfill) bool { return b.Count.Failed == 1 })
+	until("more windows", succeeded(5))
 	began := time.Now()
 	_, err = api.CancelBackfill(t.Context(), id)
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestBackfillSoak(t *testing.T) {
 			good++
 		}
 	}
-	require.Equal(t, 12, good, "no slice that succeeded was trained again")
+	require.Equal(t, 12, good, "no window that succeeded was trained again")
 	out, err := l.command("backfill", "show", id, "-o", "csv").Output()
 	require.NoError(t, err)
 	t.Logf("the curve:\n%s", out)

@@ -58,7 +58,7 @@ func offline(t *testing.T, m *recsys.Manifest, data *postgrestest.Data) (users i
 	}
 	for user, want := range answers {
 		h := m.Interest.Extend(recsys.History{}, history[user])
-		own := slices.Concat(h.Items, h.Met)
+		own := slices.Concat(h.Items, h.Seen)
 		liked := make([][]float32, len(h.Items))
 		for i, item := range h.Items {
 			liked[i] = vectors[item]

@@ -23,8 +23,8 @@ GRANT SELECT ON recflow.schema_version TO recflow_loader, recflow_stream, recflo
 -- progress of backfills; it reads streamed events and deletes those that every
 -- version covers.
 GRANT SELECT ON
-    recflow.versions, recflow.gates, recflow.claims, recflow.live, recflow.flips, recflow.horizon, recflow.item_state, recflow.item_changes,
-    recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts
+    recflow.versions, recflow.gates, recflow.claims, recflow.live, recflow.live_changes, recflow.horizon, recflow.item_state, recflow.item_changes,
+    recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_windows, recflow.backfill_attempts
     TO recflow_loader;
 GRANT INSERT ON recflow.versions TO recflow_loader;
 GRANT UPDATE (state, failure, ready_at, workflow_id, workflow_run_id) ON recflow.versions TO recflow_loader;
@@ -35,7 +35,7 @@ GRANT UPDATE (stored_before, occurred_before, dropped, hash) ON recflow.horizon 
 GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations TO recflow_loader;
 GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, revision, changed_at) ON recflow.backfills TO recflow_loader;
 GRANT UPDATE (state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at)
-    ON recflow.backfill_slices TO recflow_loader;
+    ON recflow.backfill_windows TO recflow_loader;
 GRANT INSERT ON recflow.backfill_attempts TO recflow_loader;
 GRANT UPDATE (state, workflow_run_id, run_id, version_id, error, ended_at) ON recflow.backfill_attempts TO recflow_loader;
 GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text), recflow.open_version(name) TO recflow_loader;
@@ -50,17 +50,17 @@ GRANT INSERT (event_id, version_id, live_stage, stale_stage, live_rank, stale_ra
 -- The API. It records requests, and moves the live pointer and drops versions
 -- through functions only. The audit is append-only.
 GRANT SELECT ON
-    recflow.versions, recflow.gates, recflow.live, recflow.flips, recflow.horizon, recflow.item_state, recflow.item_changes,
-    recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts,
+    recflow.versions, recflow.gates, recflow.live, recflow.live_changes, recflow.horizon, recflow.item_state, recflow.item_changes,
+    recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_windows, recflow.backfill_attempts,
     recflow.tokens, recflow.audit
     TO recflow_api;
 GRANT INSERT (actor, action, target, outcome, code, detail, trace_id) ON recflow.audit TO recflow_api;
 GRANT INSERT (key, name, digest, scopes, created_by, expires_at), UPDATE (used_at, revoked_at) ON recflow.tokens TO recflow_api;
 GRANT UPDATE (pinned) ON recflow.versions TO recflow_api;
 GRANT INSERT (item_id, available, title, category, tags), UPDATE (available, title, category, tags, updated_at) ON recflow.item_state TO recflow_api;
-GRANT INSERT ON recflow.backfills, recflow.backfill_slices TO recflow_api;
+GRANT INSERT ON recflow.backfills, recflow.backfill_windows TO recflow_api;
 GRANT UPDATE (state, round, workflow_id, owner, heartbeat_at, error, ended_at, revision, changed_at) ON recflow.backfills TO recflow_api;
-GRANT UPDATE (state, reason, error, ended_at) ON recflow.backfill_slices TO recflow_api;
+GRANT UPDATE (state, reason, error, ended_at) ON recflow.backfill_windows TO recflow_api;
 GRANT UPDATE (state, error, ended_at) ON recflow.backfill_attempts TO recflow_api;
 GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text),
     recflow.roll_back(bigint, text, text), recflow.drop_version(bigint) TO recflow_api;
@@ -71,4 +71,4 @@ GRANT UPDATE (one) ON recflow.live TO recflow_loader, recflow_api;
 GRANT UPDATE (one) ON recflow.horizon TO recflow_api;
 
 -- The auditor. It reads requests and their outcomes, and no user data.
-GRANT SELECT ON recflow.audit, recflow.flips, recflow.backfills, recflow.backfill_slices, recflow.backfill_attempts TO recflow_auditor;
+GRANT SELECT ON recflow.audit, recflow.live_changes, recflow.backfills, recflow.backfill_windows, recflow.backfill_attempts TO recflow_auditor;

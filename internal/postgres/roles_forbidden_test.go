@@ -39,13 +39,13 @@ func TestRoles_deny_what_is_not_granted(t *testing.T) {
 		"TRUNCATE recflow.live_events",
 		"UPDATE recflow.schema_version SET version = 1",
 		"UPDATE recflow.live SET version_id = NULL",
-		"INSERT INTO recflow.flips VALUES (99, 1, NULL, NULL, 'promote', 'a', 'b')",
+		"INSERT INTO recflow.live_changes VALUES (99, 1, NULL, NULL, 'promote', 'a', 'b')",
 		"UPDATE recflow.live_events SET user_id = 'x'",
 		"UPDATE recflow.event_verdicts SET verdict = 'ignored'",
 		"UPDATE recflow.audit SET actor = 'x'",
 		"DELETE FROM recflow.audit",
 		"UPDATE recflow.item_changes SET revision = 1",
-		"SELECT recflow.flip(1, 0, true, 'promote', NULL, 'a', 'b')",
+		"SELECT recflow.change_live(1, 0, true, 'promote', NULL, 'a', 'b')",
 		"SELECT pg_read_file('PG_VERSION')",
 		"COPY recflow.live TO PROGRAM 'cat'",
 		"CREATE ROLE mine",
@@ -176,9 +176,9 @@ func TestRoles_let_the_auditor_read_requests(t *testing.T) {
 	entries, err := s.AuditEntries(t.Context(), ledger.AuditFilter{}, 10)
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
-	flips, err := s.Flips(t.Context(), 10)
+	changes, err := s.LiveChanges(t.Context(), 10)
 	require.NoError(t, err)
-	require.Len(t, flips, 2)
+	require.Len(t, changes, 2)
 	_, err = s.Backfill(t.Context(), b.failed(t).ID)
 	require.NoError(t, err)
 }

@@ -54,7 +54,7 @@ func (b *rolesBundle) another(t *testing.T, loading bool) recsys.Version {
 	return postgrestest.Build(t, loader, postgrestest.Fixture{RunID: b.name(), Items: 20, Users: 20, Loading: loading})
 }
 
-// backfill returns a pending backfill of one slice.
+// backfill returns a pending backfill of one window.
 func (b *rolesBundle) backfill(t *testing.T) backfill.Backfill {
 	t.Helper()
 	b.n++
@@ -65,17 +65,17 @@ func (b *rolesBundle) backfill(t *testing.T) backfill.Backfill {
 	return made
 }
 
-// running returns a backfill whose slice is running.
-func (b *rolesBundle) running(t *testing.T) (backfill.Backfill, backfill.Slice) {
+// running returns a backfill whose window is running.
+func (b *rolesBundle) running(t *testing.T) (backfill.Backfill, backfill.Window) {
 	t.Helper()
 	made := b.backfill(t)
 	_, err := b.owner.StartBackfill(t.Context(), made.ID, 1, "run")
 	require.NoError(t, err)
-	slice := made.Slices[0]
-	slice.Attempt, slice.WorkflowID = 1, "w"
-	_, err = b.owner.StartSlice(t.Context(), made.ID, slice)
+	window := made.Windows[0]
+	window.Attempt, window.WorkflowID = 1, "w"
+	_, err = b.owner.StartWindow(t.Context(), made.ID, window)
 	require.NoError(t, err)
-	return made, slice
+	return made, window
 }
 
 func (b *rolesBundle) failed(t *testing.T) backfill.Backfill {
@@ -175,7 +175,7 @@ var methods = map[string]storeCall{
 		return err
 	},
 	"CreateBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		b.failed(t) // earlier slices exist
+		b.failed(t) // earlier windows exist
 		_, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, b.name(), 100+b.n, 102+b.n))
 		return err
 	},
@@ -192,8 +192,8 @@ var methods = map[string]storeCall{
 		}
 		return nil
 	},
-	"DecideSlices": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return s.DecideSlices(t.Context(), backfill.AsOf, backfill.RerunMissing, []byte("p"), b.failed(t).Slices)
+	"DecideWindows": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return s.DecideWindows(t.Context(), backfill.AsOf, backfill.RerunMissing, []byte("p"), b.failed(t).Windows)
 	},
 	"Delete": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.Delete(t.Context(), versions.Deletion{Version: b.another(t, false).ID})
@@ -215,10 +215,10 @@ var methods = map[string]storeCall{
 		running, _ := b.running(t)
 		return second(s.EndBackfill(t.Context(), running.ID, 1, "failed"))
 	},
-	"EndSlice": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		running, slice := b.running(t)
-		slice.State = backfill.Succeeded
-		return s.EndSlice(t.Context(), running.ID, slice)
+	"EndWindow": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		running, window := b.running(t)
+		window.State = backfill.Succeeded
+		return s.EndWindow(t.Context(), running.ID, window)
 	},
 	"EvaluationStats": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.EvaluationStats(t.Context()))
@@ -232,11 +232,11 @@ var methods = map[string]storeCall{
 	"FindBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return found(second(s.FindBackfill(t.Context(), "k", nil)))
 	},
-	"Flips": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.Flips(t.Context(), 10))
+	"LiveChanges": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.LiveChanges(t.Context(), 10))
 	},
-	"FlipsTo": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.FlipsTo(t.Context(), b.live.ID, 10))
+	"LiveChangesTo": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.LiveChangesTo(t.Context(), b.live.ID, 10))
 	},
 	"Gates": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.Gates(t.Context(), b.live.ID))
@@ -335,8 +335,8 @@ var methods = map[string]storeCall{
 	"SampleUsers": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.SampleUsers(t.Context(), b.live, 3, ""))
 	},
-	"SkipSlice": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.SkipSlice(t.Context(), b.backfill(t).ID, 0, backfill.NoEvents))
+	"SkipWindow": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.SkipWindow(t.Context(), b.backfill(t).ID, 0, backfill.NoEvents))
 	},
 	"StaleBackfills": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.StaleBackfills(t.Context(), time.Hour, 10))
@@ -344,11 +344,11 @@ var methods = map[string]storeCall{
 	"StartBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.StartBackfill(t.Context(), b.backfill(t).ID, 1, "run"))
 	},
-	"StartSlice": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+	"StartWindow": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		made := b.backfill(t)
-		slice := made.Slices[0]
-		slice.Attempt, slice.WorkflowID = 1, "w"
-		return second(s.StartSlice(t.Context(), made.ID, slice))
+		window := made.Windows[0]
+		window.Attempt, window.WorkflowID = 1, "w"
+		return second(s.StartWindow(t.Context(), made.ID, window))
 	},
 	"StoreEvents": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		e := b.event()

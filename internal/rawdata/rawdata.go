@@ -24,7 +24,7 @@ type Size struct {
 	Unreadable int   `json:"unreadable,omitempty"` // number of unreadable files
 	Bytes      int64 `json:"bytes"`
 	Rows       int64 `json:"rows"`
-	Guessed    bool  `json:"guessed,omitempty"` // some of the rows are estimated from the bytes
+	Estimated  bool  `json:"estimated,omitempty"` // some of the rows are estimated from the bytes
 }
 
 func (s *Size) add(o Size) {
@@ -32,7 +32,7 @@ func (s *Size) add(o Size) {
 	s.Unreadable += o.Unreadable
 	s.Bytes += o.Bytes
 	s.Rows += o.Rows
-	s.Guessed = s.Guessed || o.Guessed
+	s.Estimated = s.Estimated || o.Estimated
 }
 
 // File is an object whose rows cannot be counted, such as a damaged one.
@@ -141,7 +141,7 @@ func (a area) measure(ctx context.Context, s3 *awsclient.S3) ([]*day, error) {
 			d.Rows += o.rows
 			continue
 		}
-		d.Guessed = true
+		d.Estimated = true
 		d.uncounted += o.Size
 		if o.damage != "" {
 			d.Unreadable++

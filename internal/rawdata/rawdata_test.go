@@ -51,15 +51,15 @@ func TestMeasure_counts_the_input_of_trainings(t *testing.T) {
 		return n
 	}
 	require.Equal(t, []int64{0, 10, 70, 20}, rows(measure()))
-	require.Equal(t, []any{3, false}, []any{measure()[2].Files, measure()[2].Guessed})
+	require.Equal(t, []any{3, false}, []any{measure()[2].Files, measure()[2].Estimated})
 
 	put("raw/events/dt=2025-01-05/hour=00/a.gz", zipped(t, strings.Repeat("{}\n", 1000)))
 	put("raw/events/dt=2025-01-05/hour=00/b.gz", zipped(t, "{}\n{}"))
 	require.Equal(t, []int64{1002, 1012, 1072, 1022}, rows(measure()), "each of them reads all delivered events")
-	require.False(t, measure()[0].Guessed)
+	require.False(t, measure()[0].Estimated)
 
 	put("raw/events/dt=2025-01-05/hour=00/broken.gz", make([]byte, 900))
-	require.Equal(t, []any{3, 1, true}, []any{measure()[0].Files, measure()[0].Unreadable, measure()[0].Guessed})
+	require.Equal(t, []any{3, 1, true}, []any{measure()[0].Files, measure()[0].Unreadable, measure()[0].Estimated})
 	require.Greater(t, measure()[0].Rows, int64(1002))
 	put("raw/interactions/dt=2025-01-04/part-0.parquet", []byte("PAR1 broken"))
 	require.Equal(t, 6, measure()[2].Files, "the fourth day is after its end")
@@ -117,7 +117,7 @@ func TestMeasure_counts_rows_by_a_footer_of_any_length(t *testing.T) {
 	}
 	out := planned(t, files)
 	require.Empty(t, out.Unreadable)
-	require.Equal(t, []any{5, int64(50), false}, []any{out.Sizes[0].Files, out.Sizes[0].Rows, out.Sizes[0].Guessed})
+	require.Equal(t, []any{5, int64(50), false}, []any{out.Sizes[0].Files, out.Sizes[0].Rows, out.Sizes[0].Estimated})
 }
 
 func TestMeasure_names_unreadable_files(t *testing.T) {
@@ -135,7 +135,7 @@ func TestMeasure_names_unreadable_files(t *testing.T) {
 	}, out.Unreadable)
 	require.Zero(t, out.UnreadableMore)
 	s := out.Sizes[0]
-	require.Equal(t, []any{3, 2, true}, []any{s.Files, s.Unreadable, s.Guessed})
+	require.Equal(t, []any{3, 2, true}, []any{s.Files, s.Unreadable, s.Estimated})
 	require.InDelta(t, 2000, s.Rows, 10, "the truncated file counts as many rows as the other")
 }
 
@@ -150,7 +150,7 @@ func TestMeasure_survives_crafted_footers(t *testing.T) {
 	for _, f := range out.Unreadable {
 		require.Contains(t, f.Reason, "malformed")
 	}
-	require.Equal(t, []any{len(files), int64(0), true}, []any{out.Sizes[0].Unreadable, out.Sizes[0].Rows, out.Sizes[0].Guessed})
+	require.Equal(t, []any{len(files), int64(0), true}, []any{out.Sizes[0].Unreadable, out.Sizes[0].Rows, out.Sizes[0].Estimated})
 }
 
 func TestMeasure_stays_small_when_everything_is_damaged(t *testing.T) {

@@ -172,7 +172,7 @@ func TestPopularList(t *testing.T) {
 	assert.Equal(t, 2, data.popular, "it reads a longer one when needed")
 	data.changes++
 	list(5)
-	assert.Equal(t, 3, data.popular, "it reads again when something was said of an item")
+	assert.Equal(t, 3, data.popular, "it reads again after an override")
 	require.NoError(t, r.Search(t.Context(), Request{Category: "c"}, []Ask{{K: 5}}, func(int, List) {}))
 	assert.Equal(t, 4, data.popular, "it does not serve the list of other filters")
 }
@@ -188,7 +188,7 @@ func TestRecommendationIDs(t *testing.T) {
 	assert.Equal(t, hash, r.ConfigHash(same), "it does not depend on the user or the order of tags")
 	for name, change := range map[string]func(*Request){
 		"length": func(q *Request) { q.K = 21 }, "category": func(q *Request) { q.Category = "c" },
-		"tags": func(q *Request) { q.Tags = nil }, "seen": func(q *Request) { q.IncludeSeen = true },
+		"tags": func(q *Request) { q.Tags = nil }, "seen": func(q *Request) { q.ExcludeSeen = SeenNone },
 	} {
 		other := base
 		change(&other)

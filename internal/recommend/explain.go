@@ -17,11 +17,11 @@ type Explanation struct {
 	Item             recsys.Item `json:"item"`
 	Version          int64       `json:"version"`
 	Stage            string      `json:"stage"`
-	Score            float64     `json:"score"`           // that the item has in the list, or would have
-	LeftOut          []string    `json:"left_out"`        // why it is not in the list, however long: see the constants
-	Terms            []Term      `json:"terms"`           // sum to the score; largest first
-	Rule             string      `json:"rule,omitempty"`  // in place of terms, where the list is not the user's own
-	Place            int64       `json:"place,omitempty"` // among all available items, by that rule
+	Score            float64     `json:"score"`                     // that the item has in the list, or would have
+	ExcludedBy       []string    `json:"excluded_by"`               // why it is not in the list, however long: see the constants
+	Terms            []Term      `json:"terms"`                     // sum to the score; largest first
+	Rule             string      `json:"rule,omitempty"`            // in place of terms, where the list is not the user's own
+	PopularityRank   int64       `json:"popularity_rank,omitempty"` // among all available items, by that rule
 }
 
 // Term is what an item of the user's history adds to the score.
@@ -34,11 +34,11 @@ type Term struct {
 
 // Why an item is not in a list.
 const (
-	Unavailable   = "unavailable"
-	AlreadyMet    = "met"      // the user has met it, or it is one of the recent items
-	AskedAway     = "excluded" // the request leaves it out
-	OtherCategory = "category" // the filters of the request leave it out
-	OtherTags     = "tags"
+	Unavailable       = "unavailable"
+	AlreadySeen       = "seen"     // the user has seen it, or it is one of the recent items
+	ExcludedByRequest = "excluded" // the request leaves it out
+	OtherCategory     = "category" // the filters of the request leave it out
+	OtherTags         = "tags"
 )
 
 // Explain says where the score of an item for a user comes from. It returns
@@ -66,11 +66,11 @@ func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, 
 	e := Explanation{
 		RecommendationID: recsys.RecommendationID(st.UserID, reader.version.ID, reader.ConfigHash(req), st.Events),
 		UserID:           st.UserID, Item: item, Version: reader.version.ID, Stage: st.Stage(),
-		LeftOut: st.leftOut(req, item), Terms: []Term{},
+		ExcludedBy: st.excludedBy(req, item), Terms: []Term{},
 	}
 	if st.Vector == nil {
-		e.Score, e.Place, err = r.Embeddings.Popularity(ctx, reader.version, itemID)
-		e.Rule = fmt.Sprintf("nothing that counts is known of the user: items are listed by popularity, which is %g here, place %d of the available items", e.Score, e.Place)
+		e.Score, e.PopularityRank, err = r.Embeddings.Popularity(ctx, reader.version, itemID)
+		e.Rule = fmt.Sprintf("nothing that counts is known of the user: items are listed by popularity, which is %g here, rank %d among the available items", e.Score, e.PopularityRank)
 		return e, err
 	}
 	e.Score = recsys.Score(st.Vector, vector)
@@ -139,16 +139,16 @@ func (f *Folder) terms(ctx context.Context, h recsys.History, target []float32) 
 	return terms, nil
 }
 
-// leftOut says why an item is not in a list of the state.
-func (st State) leftOut(req Request, item recsys.Item) []string {
+// excludedBy says why an item is not in a list of the state.
+func (st State) excludedBy(req Request, item recsys.Item) []string {
 	why := []string{}
 	for _, rule := range []struct {
 		name    string
 		applies bool
 	}{
 		{Unavailable, !item.Available},
-		{AlreadyMet, !req.IncludeSeen && st.Met(item.ItemID)},
-		{AskedAway, slices.Contains(req.Exclude, item.ItemID)},
+		{AlreadySeen, req.ExcludeSeen != SeenNone && st.Seen(item.ItemID)},
+		{ExcludedByRequest, slices.Contains(req.Exclude, item.ItemID)},
 		{OtherCategory, req.Category != "" && req.Category != item.Category},
 		{OtherTags, slices.ContainsFunc(req.Tags, func(tag string) bool { return !slices.Contains(item.Tags, tag) })},
 	} {

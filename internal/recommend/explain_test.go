@@ -31,7 +31,7 @@ func TestExplanationsSumToTheServedScore(t *testing.T) {
 		for range n % 4 {
 			b.click(t, user, random(), []string{recsys.Click, recsys.Purchase}[r.IntN(2)])
 		}
-		req := recommend.Request{UserID: user, K: recommend.MaxK, IncludeSeen: true}
+		req := recommend.Request{UserID: user, K: recommend.MaxK, ExcludeSeen: recommend.SeenNone}
 		if n%3 == 0 || n%5 == 4 {
 			req.Recent = []string{random(), random(), "an-item-of-tomorrow"}
 		}
@@ -43,7 +43,7 @@ func TestExplanationsSumToTheServedScore(t *testing.T) {
 			e, err := b.Explain(t.Context(), req, served.ItemID)
 			require.NoError(t, err)
 			require.Equal(t, []any{list.RecommendationID, list.Stage, list.Version, served.Item}, []any{e.RecommendationID, e.Stage, e.Version, e.Item})
-			require.Empty(t, e.LeftOut)
+			require.Empty(t, e.ExcludedBy)
 			require.NotEmpty(t, e.Terms)
 			var sum float64
 			for _, term := range e.Terms {
@@ -72,7 +72,7 @@ func TestExplain(t *testing.T) {
 		for _, n := range []int{0, 19} {
 			e, err := b.Explain(t.Context(), req, list.Items[n].ItemID)
 			require.NoError(t, err)
-			assert.Equal(t, []any{recommend.Popular, int64(n + 1), list.Items[n].Score, list.RecommendationID}, []any{e.Stage, e.Place, e.Score, e.RecommendationID})
+			assert.Equal(t, []any{recommend.Popular, int64(n + 1), list.Items[n].Score, list.RecommendationID}, []any{e.Stage, e.PopularityRank, e.Score, e.RecommendationID})
 			assert.Contains(t, e.Rule, "popularity")
 			assert.Empty(t, e.Terms)
 		}
@@ -84,17 +84,17 @@ func TestExplain(t *testing.T) {
 			req  recommend.Request
 			want []string
 		}{
-			"met":         {user.History.Items[0], recommend.Request{}, []string{recommend.AlreadyMet}},
-			"seen":        {user.History.Items[0], recommend.Request{IncludeSeen: true}, []string{}},
-			"recent":      {"i000010", recommend.Request{Recent: []string{"i000010"}}, []string{recommend.AlreadyMet}},
+			"seen":        {user.History.Items[0], recommend.Request{}, []string{recommend.AlreadySeen}},
+			"not seen":    {user.History.Items[0], recommend.Request{ExcludeSeen: recommend.SeenNone}, []string{}},
+			"recent":      {"i000010", recommend.Request{Recent: []string{"i000010"}}, []string{recommend.AlreadySeen}},
 			"unavailable": {unavailable, recommend.Request{}, []string{recommend.Unavailable}},
-			"excluded":    {"i000010", recommend.Request{Exclude: []string{"i000010"}}, []string{recommend.AskedAway}},
+			"excluded":    {"i000010", recommend.Request{Exclude: []string{"i000010"}}, []string{recommend.ExcludedByRequest}},
 			"filtered":    {"i000010", recommend.Request{Category: "none", Tags: []string{"even", "none"}}, []string{recommend.OtherCategory, recommend.OtherTags}},
 		} {
 			test.req.UserID, test.req.K = user.ID, 10
 			e, err := b.Explain(t.Context(), test.req, test.item)
 			require.NoError(t, err)
-			assert.Equal(t, test.want, e.LeftOut, name)
+			assert.Equal(t, test.want, e.ExcludedBy, name)
 			assert.NotEmpty(t, e.Terms, name)
 		}
 		_, err := b.Explain(t.Context(), recommend.Request{UserID: user.ID, K: 10}, "nothing")
@@ -136,7 +136,7 @@ func TestRecentItems(t *testing.T) {
 			reference = b.version.Coverage.To
 		}
 		h := m.Interest.Extend(user.History, []recsys.Event{{EventID: "e", ItemID: recent, EventType: recsys.Click, OccurredAt: reference}})
-		assert.Equal(t, b.expect(fold(h), 20, slices.Concat(h.Items, h.Met), nil), ids(list))
+		assert.Equal(t, b.expect(fold(h), 20, slices.Concat(h.Items, h.Seen), nil), ids(list))
 		assert.Equal(t, before, lists(recommend.Request{UserID: user.ID}))
 	})
 	t.Run("it is newer than everything that is known", func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestRecentItems(t *testing.T) {
 		list := lists(recommend.Request{UserID: user.ID, Recent: []string{recent}})
 		now := recsys.Event{EventID: "z", ItemID: recent, EventType: recsys.Click, OccurredAt: e.OccurredAt}
 		h := m.Interest.Extend(user.History, []recsys.Event{e, now})
-		assert.Equal(t, b.expect(fold(h), 20, slices.Concat(h.Items, h.Met), nil), ids(list))
+		assert.Equal(t, b.expect(fold(h), 20, slices.Concat(h.Items, h.Seen), nil), ids(list))
 	})
 	t.Run("it makes a session of an unknown user and of nobody", func(t *testing.T) {
 		want := b.expect(b.sessionVector(t, fold, m.Interest, recent), 20, []string{recent}, nil)
@@ -161,7 +161,7 @@ func TestRecentItems(t *testing.T) {
 		assert.Equal(t, recommend.Popular, lists(recommend.Request{Recent: []string{"tomorrow"}}).Stage)
 	})
 	t.Run("it leaves out what is excluded, from every stage", func(t *testing.T) {
-		for _, req := range []recommend.Request{{UserID: b.data.Users[3].ID}, {Recent: []string{recent}}, {UserID: "nobody"}, {UserID: b.data.Users[3].ID, IncludeSeen: true}} {
+		for _, req := range []recommend.Request{{UserID: b.data.Users[3].ID}, {Recent: []string{recent}}, {UserID: "nobody"}, {UserID: b.data.Users[3].ID, ExcludeSeen: recommend.SeenNone}} {
 			all := lists(req)
 			req.Exclude = []string{all.Items[0].ItemID, all.Items[7].ItemID}
 			list := lists(req)

@@ -27,7 +27,7 @@ type Kept struct {
 	idle   []*Reader // of the live version, used last at the end
 }
 
-// Keep makes a Kept that follows a flip within liveFor.
+// Keep makes a Kept that follows a promotion within liveFor.
 func Keep(liveFor time.Duration) *Kept { return &Kept{liveFor: liveFor, now: time.Now} }
 
 // pointer is the live version, as ask said not longer ago than liveFor.

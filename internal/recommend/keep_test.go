@@ -41,7 +41,7 @@ func TestKept(t *testing.T) {
 		}
 		require.NoError(t, group.Wait())
 	})
-	t.Run("it follows a flip when its time is over", func(t *testing.T) {
+	t.Run("it follows a promotion after liveFor", func(t *testing.T) {
 		version := func() int64 {
 			list, err := b.Recommend(t.Context(), recommend.Request{UserID: "nobody", K: 5})
 			require.NoError(t, err)

@@ -84,7 +84,7 @@ func asksOf(r *rand.Rand, items []postgrestest.ItemRow, dimension int) []recomme
 			if r.IntN(10) == 0 {
 				id = "no such item"
 			}
-			asks[i].State.History.Met = append(asks[i].State.History.Met, id)
+			asks[i].State.History.Seen = append(asks[i].State.History.Seen, id)
 		}
 	}
 	return asks
@@ -106,7 +106,7 @@ func TestAListFromMemory(t *testing.T) {
 			for round := range test.rounds {
 				asks := asksOf(r, b.data.Items, test.dimension)
 				for _, req := range []recommend.Request{
-					{IncludeSeen: round%4 == 2},
+					{ExcludeSeen: []string{"", recommend.SeenAll, recommend.SeenNone}[round%3]},
 					{Category: fmt.Sprint("c", r.IntN(6))},
 					{Tags: []string{"even"}},
 					{Category: fmt.Sprint("c", r.IntN(6)), Tags: []string{"even", "rare"}[:1+r.IntN(2)]},

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -83,10 +84,10 @@ func (r *Reader) ConfigHash(req Request) string {
 		K           int
 		Category    string
 		Tags        []string
-		IncludeSeen bool
+		ExcludeSeen string
 		Search      recsys.Search
 		Exclude     []string `json:",omitempty"`
-	}{listFormat, req.K, req.Category, slices.Sorted(slices.Values(req.Tags)), req.IncludeSeen, r.version.Search,
+	}{listFormat, req.K, req.Category, slices.Sorted(slices.Values(req.Tags)), cmp.Or(req.ExcludeSeen, SeenAll), r.version.Search,
 		slices.Compact(slices.Sorted(slices.Values(req.Exclude)))})
 	if err != nil {
 		panic(err) // numbers, strings and booleans

@@ -44,17 +44,23 @@ type Request struct {
 	Category    string   // "" for any
 	Tags        []string // an item must have all of them
 	Version     int64    // 0: the live one
-	IncludeSeen bool     // also list items that the user has met
-	Exclude     []string // items to leave out
+	ExcludeSeen string   // which seen items to exclude: SeenAll or SeenNone; "" for SeenAll
+	Exclude     []string // items to exclude
 
-	// Recent is items that were clicked just now. They are folded into this answer
-	// as if their clicks had come through the stream, and nothing is kept of them.
-	// Items that the version does not know are ignored. Without a UserID the list
-	// is made of them alone.
+	// Recent is items that were clicked just now. They are folded into this list as
+	// if their clicks had arrived through the stream, and are not stored. Items that
+	// the version does not contain are ignored. Without a UserID the list depends on
+	// them alone.
 	Recent []string
 }
 
-// Check returns the first mistake in the request.
+// Values of Request.ExcludeSeen.
+const (
+	SeenAll  = "all"  // exclude all items that the user has interacted with
+	SeenNone = "none" // exclude none of them
+)
+
+// Check returns an error if the request is invalid.
 func (r Request) Check() error {
 	if r.K < 1 || r.K > MaxK {
 		return fmt.Errorf("k is %d; use 1 to %d", r.K, MaxK)
@@ -66,7 +72,12 @@ func (r Request) Check() error {
 		return fmt.Errorf("%d recent items; give at most %d", len(r.Recent), MaxRecent)
 	}
 	if len(r.Exclude) > MaxExclude {
-		return fmt.Errorf("%d items to leave out; give at most %d", len(r.Exclude), MaxExclude)
+		return fmt.Errorf("%d items to exclude; give at most %d", len(r.Exclude), MaxExclude)
+	}
+	switch r.ExcludeSeen {
+	case "", SeenAll, SeenNone:
+	default:
+		return fmt.Errorf("exclude_seen is %q; use %s or %s", r.ExcludeSeen, SeenAll, SeenNone)
 	}
 	return nil
 }

@@ -100,8 +100,8 @@ func (b *bundle) click(t *testing.T, user, item, kind string) recsys.Event {
 func TestPersonalized(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	user := b.data.Users[5]
-	met := slices.Concat(user.History.Items, user.History.Met)
-	require.NotEmpty(t, user.History.Met)
+	met := slices.Concat(user.History.Items, user.History.Seen)
+	require.NotEmpty(t, user.History.Seen)
 
 	t.Run("it searches with the stored vector and leaves out what the user has met", func(t *testing.T) {
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
@@ -114,7 +114,7 @@ func TestPersonalized(t *testing.T) {
 		assert.NotEmpty(t, list.Items[0].Title)
 	})
 	t.Run("it lists them when asked to", func(t *testing.T) {
-		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20, IncludeSeen: true})
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20, ExcludeSeen: recommend.SeenNone})
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(user.Vector, 20, nil, nil), ids(list))
 	})
@@ -165,9 +165,9 @@ func TestLiveEvents(t *testing.T) {
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
 		require.NoError(t, err)
 		assert.Equal(t, recommend.Personalized, list.Stage)
-		want := b.expect(fold(h), 20, slices.Concat(h.Items, h.Met), nil)
+		want := b.expect(fold(h), 20, slices.Concat(h.Items, h.Seen), nil)
 		assert.Equal(t, want, ids(list))
-		assert.NotEqual(t, b.expect(user.Vector, 20, slices.Concat(h.Items, h.Met), nil), want)
+		assert.NotEqual(t, b.expect(user.Vector, 20, slices.Concat(h.Items, h.Seen), nil), want)
 	})
 	t.Run("it does not count again what the version has counted", func(t *testing.T) {
 		user := b.data.Users[10]
@@ -183,17 +183,17 @@ func TestLiveEvents(t *testing.T) {
 		require.NoError(t, err)
 		stored, err := b.store.User(t.Context(), v, user.ID)
 		require.NoError(t, err)
-		assert.Equal(t, b.expect(stored.Vector, 10, slices.Concat(stored.History.Items, stored.History.Met), nil), ids(list))
+		assert.Equal(t, b.expect(stored.Vector, 10, slices.Concat(stored.History.Items, stored.History.Seen), nil), ids(list))
 	})
 	t.Run("it leaves the vector alone when the new events weigh nothing", func(t *testing.T) {
 		user := b.data.Users[11]
-		shown := b.expect(user.Vector, 1, slices.Concat(user.History.Items, user.History.Met), nil)[0]
+		shown := b.expect(user.Vector, 1, slices.Concat(user.History.Items, user.History.Seen), nil)[0]
 		before, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 		require.NoError(t, err)
 		b.click(t, user.ID, shown, "bookmark")
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 		require.NoError(t, err)
-		assert.Equal(t, b.expect(user.Vector, 10, slices.Concat(user.History.Items, user.History.Met, []string{shown}), nil), ids(list))
+		assert.Equal(t, b.expect(user.Vector, 10, slices.Concat(user.History.Items, user.History.Seen, []string{shown}), nil), ids(list))
 		assert.NotEqual(t, before.RecommendationID, list.RecommendationID)
 	})
 	t.Run("it ignores impressions altogether", func(t *testing.T) {

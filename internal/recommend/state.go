@@ -32,17 +32,17 @@ func (st State) Stage() string {
 	}
 }
 
-// Met reports whether the state knows of anything between the user and the item.
-func (st State) Met(itemID string) bool {
-	return slices.Contains(st.History.Items, itemID) || slices.Contains(st.History.Met, itemID)
+// Seen reports whether the user has interacted with the item.
+func (st State) Seen(itemID string) bool {
+	return slices.Contains(st.History.Items, itemID) || slices.Contains(st.History.Seen, itemID)
 }
 
 // exclude lists the items that must not come back.
 func (st State) exclude(req Request) []string {
-	if req.IncludeSeen {
+	if req.ExcludeSeen == SeenNone {
 		return req.Exclude
 	}
-	return slices.Concat(st.History.Items, st.History.Met, req.Exclude)
+	return slices.Concat(st.History.Items, st.History.Seen, req.Exclude)
 }
 
 // Read is what the version and the kept events say of each user, in one round

@@ -72,7 +72,7 @@ type History struct {
 	Items     []string
 	Weights   []float32
 	Reference time.Time // latest occurred_at of the events with weight; zero if there is none
-	Met       []string  // seen items without weight: excluded from lists, never folded in
+	Seen      []string  // seen items without weight: excluded from lists, never folded in
 }
 
 // Empty reports whether no item in the history has weight.
@@ -106,7 +106,7 @@ func (in Interest) Extend(h History, events []Event) History {
 	}
 
 	sums := make(map[string]float64, len(h.Items)+len(ordered))
-	order := make([]string, 0, len(h.Items)+len(h.Met)+len(ordered)) // in order of first appearance, so the result is deterministic
+	order := make([]string, 0, len(h.Items)+len(h.Seen)+len(ordered)) // in order of first appearance, so the result is deterministic
 	add := func(item string, w float64) {
 		if _, known := sums[item]; !known {
 			order = append(order, item)
@@ -117,7 +117,7 @@ func (in Interest) Extend(h History, events []Event) History {
 	for i, item := range h.Items {
 		add(item, float64(h.Weights[i])*aged)
 	}
-	for _, item := range h.Met {
+	for _, item := range h.Seen {
 		add(item, 0)
 	}
 	for _, e := range ordered {
@@ -136,7 +136,7 @@ func (in Interest) Extend(h History, events []Event) History {
 			out.Items = append(out.Items, item)
 			out.Weights = append(out.Weights, float32(w))
 		} else {
-			out.Met = append(out.Met, item)
+			out.Seen = append(out.Seen, item)
 		}
 	}
 	return out

@@ -41,7 +41,7 @@ func TestExtend(t *testing.T) {
 			at(2, "3", "odd", "zoomed"), at(3, "4", "unrated", recsys.Rating), stars(at(4, "5", "liked", recsys.Rating), 4),
 		})
 		assert.Equal(t, []string{"liked"}, h.Items)
-		assert.Equal(t, []string{"disliked", "odd", "unrated"}, h.Met)
+		assert.Equal(t, []string{"disliked", "odd", "unrated"}, h.Seen)
 	})
 	t.Run("it halves an event at its half-life and drops it below the floor", func(t *testing.T) {
 		in := in
@@ -51,12 +51,12 @@ func TestExtend(t *testing.T) {
 		})
 		assert.Equal(t, []string{"half", "new"}, h.Items)
 		assert.Equal(t, []float32{0.5, 1}, h.Weights)
-		assert.Equal(t, []string{"faded"}, h.Met)
+		assert.Equal(t, []string{"faded"}, h.Seen)
 	})
 	t.Run("it decays a stored history when a newer event has weight", func(t *testing.T) {
 		in := in
 		in.HalfLifeSeconds = 60
-		stored := recsys.History{Items: []string{"a"}, Weights: []float32{4}, Reference: noon, Met: []string{"b"}}
+		stored := recsys.History{Items: []string{"a"}, Weights: []float32{4}, Reference: noon, Seen: []string{"b"}}
 		h := in.Extend(stored, []recsys.Event{at(time.Minute, "1", "b", recsys.Purchase)})
 		assert.Equal(t, recsys.History{Items: []string{"a", "b"}, Weights: []float32{2, 5}, Reference: noon.Add(time.Minute)}, h)
 		assert.Equal(t, []float32{4}, stored.Weights, "it does not change its argument")
@@ -133,7 +133,7 @@ func TestHistoryIsAFunctionOfTheSetOfEvents(t *testing.T) {
 
 		assert.Equal(t, want.Reference, got.Reference)
 		assert.ElementsMatch(t, want.Items, got.Items)
-		assert.ElementsMatch(t, want.Met, got.Met)
+		assert.ElementsMatch(t, want.Seen, got.Seen)
 		for i, item := range want.Items {
 			w := float64(want.Weights[i])
 			assert.InEpsilon(t, w, float64(got.Weights[slices.Index(got.Items, item)]), 1e-6)

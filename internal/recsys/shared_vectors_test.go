@@ -62,7 +62,7 @@ func TestExtend_ItWeighsTheSharedHistories(t *testing.T) {
 		Items     []string   `json:"items"`
 		Weights   []float64  `json:"weights"`
 		Reference *time.Time `json:"reference_time"`
-		Met       []string   `json:"met"`
+		Seen      []string   `json:"seen"`
 	}
 	for _, c := range shared[fixture](t, "history") {
 		t.Run(c.Name, func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestExtend_ItWeighsTheSharedHistories(t *testing.T) {
 			for i, item := range c.Items {
 				require.InEpsilon(t, c.Weights[i], got[item], sharedTolerance, item)
 			}
-			slices.Sort(h.Met)
-			require.Equal(t, c.Met, append([]string{}, h.Met...))
+			slices.Sort(h.Seen)
+			require.Equal(t, c.Seen, append([]string{}, h.Seen...))
 			if c.Reference == nil {
 				require.True(t, h.Reference.IsZero())
 			} else {

@@ -47,7 +47,7 @@ type Users struct {
 	HistoryItems   [][]string
 	HistoryWeights [][]float32 // as long as the row of HistoryItems; finite, positive
 	ReferenceTimes []time.Time // zero if there is none
-	MetItems       [][]string
+	SeenItems      [][]string
 
 	items, met []string  // back HistoryItems and MetItems
 	weights    []float32 // backs HistoryWeights

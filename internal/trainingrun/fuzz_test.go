@@ -75,7 +75,7 @@ func checkPromises(t *testing.T, batch trainingrun.Batch, k int) {
 			}
 		}
 	case *trainingrun.Users:
-		same(len(b.Vectors)/k, len(b.HasVector), len(b.HistoryItems), len(b.HistoryWeights), len(b.ReferenceTimes), len(b.MetItems))
+		same(len(b.Vectors)/k, len(b.HasVector), len(b.HistoryItems), len(b.HistoryWeights), len(b.ReferenceTimes), len(b.SeenItems))
 		for i := range b.HistoryItems {
 			if len(b.HistoryItems[i]) != len(b.HistoryWeights[i]) {
 				t.Error("a history without weights")

@@ -14,6 +14,6 @@ const (
 )
 
 // maxHistory is the maximum number of entries of history_items and of
-// met_items. The limits on an item's texts are those of recsys, which also
+// seen_items. The limits on an item's texts are those of recsys, which also
 // apply to an import.
 const maxHistory = 1 << 18

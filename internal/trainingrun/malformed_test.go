@@ -35,7 +35,7 @@ func breakUser(t *testing.T, says string, change func(*trainingruntest.User)) ma
 	users := trainingruntest.Users(0, 20, k, 100)
 	users[6] = trainingruntest.User{
 		UserID: "u", Embedding: trainingruntest.Items(0, 1, k)[0].Embedding, HistoryItems: []string{"a", "b"},
-		HistoryWeights: []float32{1, 2}, ReferenceTime: time.Unix(1.6e9, 0), MetItems: []string{"c"},
+		HistoryWeights: []float32{1, 2}, ReferenceTime: time.Unix(1.6e9, 0), SeenItems: []string{"c"},
 	}
 	change(&users[6])
 	content, f := trainingruntest.File(t, recsys.UsersFile, users)
@@ -82,7 +82,7 @@ func corpus(t *testing.T) map[string]malformed {
 		"a null weight":                               breakUser(t, "row 7: history_weights: it contains a null", func(u *user) { u.HistoryWeights[1] = 0 }),
 		"a history without a time":                    breakUser(t, "row 7: reference_time: it is null although", func(u *user) { u.ReferenceTime = time.Time{} }),
 		"a history item of 10 kB":                     breakUser(t, "row 7: history_items: it is 10000 bytes long", func(u *user) { u.HistoryItems[0] = strings.Repeat("x", 10_000) }),
-		"a seen item without id":                      breakUser(t, "row 7: met_items: it contains a null", func(u *user) { u.MetItems = []string{"a", ""} }),
+		"a seen item without id":                      breakUser(t, "row 7: seen_items: it contains a null", func(u *user) { u.SeenItems = []string{"a", ""} }),
 		"an event without id":                         breakEvent(t, "row 7: event_id: it is null", func(e *event) { e.EventID = "" }),
 		"an event without type":                       breakEvent(t, "row 7: event_type: it is null", func(e *event) { e.EventType = "" }),
 		"an event without time":                       breakEvent(t, "row 7: occurred_at: it is null", func(e *event) { e.OccurredAt = time.Time{} }),

@@ -109,7 +109,7 @@ func TestReader_returns_the_users(t *testing.T) {
 					require.Equal(t, w.HistoryItems, b.HistoryItems[i])
 					require.Equal(t, w.HistoryWeights, b.HistoryWeights[i])
 					require.True(t, w.ReferenceTime.Equal(b.ReferenceTimes[i]))
-					require.Equal(t, w.MetItems, b.MetItems[i])
+					require.Equal(t, w.SeenItems, b.SeenItems[i])
 					row++
 				}
 			})
@@ -224,7 +224,7 @@ func TestReaderAcceptsWhatSparkWrites(t *testing.T) {
 				require.Equal(t, []float32{1, 2, 3, 4}, b.HistoryWeights[3])
 				require.True(t, b.ReferenceTimes[0].IsZero())
 				require.Equal(t, time.Date(2020, 1, 1, 0, 0, 1, 234567000, time.UTC), b.ReferenceTimes[1])
-				require.Equal(t, []string{"item-00000", "item-00001"}, b.MetItems[2])
+				require.Equal(t, []string{"item-00000", "item-00001"}, b.SeenItems[2])
 			case *trainingrun.Holdout:
 				require.Equal(t, "user-1", b.UserIDs[10])
 				require.Equal(t, []bool{true, false, true}, b.HasValue[:3])

@@ -38,7 +38,7 @@ var usersSpec = []columnSpec{
 	{name: "history_items", kind: parquet.ByteArray, list: true, limit: maxHistory},
 	{name: "history_weights", kind: parquet.Float, list: true, limit: maxHistory},
 	{name: "reference_time", kind: parquet.Int64, nullable: true, time: true},
-	{name: "met_items", kind: parquet.ByteArray, list: true, limit: maxHistory},
+	{name: "seen_items", kind: parquet.ByteArray, list: true, limit: maxHistory},
 }
 
 var holdoutSpec = []columnSpec{

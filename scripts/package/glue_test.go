@@ -29,21 +29,21 @@ func TestSparkImportsTheZip(t *testing.T) {
 		cmd := exec.Command(tools.Python, args...)
 		cmd.Dir = t.TempDir()
 		cmd.Env = config.ChildEnv(env)
-		said, err := cmd.CombinedOutput()
-		return string(said), err
+		got, err := cmd.CombinedOutput()
+		return string(got), err
 	}
 
-	said, err := python(map[string]string{"JAVA_HOME": tools.JavaHome, "PYSPARK_PYTHON": tools.Python, "SPARK_LOCAL_IP": "127.0.0.1"}, script, zipped)
-	require.NoError(t, err, said)
-	assert.Regexp(t, `driver .*/recflow-glue\.zip/recflow_glue/job\.py\n`, said)
-	assert.Regexp(t, `worker .*/recflow-glue\.zip/recflow_glue/foldin\.py\n`, said)
+	got, err := python(map[string]string{"JAVA_HOME": tools.JavaHome, "PYSPARK_PYTHON": tools.Python, "SPARK_LOCAL_IP": "127.0.0.1"}, script, zipped)
+	require.NoError(t, err, got)
+	assert.Regexp(t, `driver .*/recflow-glue\.zip/recflow_glue/job\.py\n`, got)
+	assert.Regexp(t, `worker .*/recflow-glue\.zip/recflow_glue/foldin\.py\n`, got)
 
 	// The script imports the package from the zip and from nowhere else.
 	job := filepath.Join(out, "glue_job.py")
-	said, err = python(nil, job, "--help")
+	got, err = python(nil, job, "--help")
 	require.Error(t, err)
-	assert.Contains(t, said, "No module named 'recflow_glue'")
-	said, err = python(map[string]string{"PYTHONPATH": zipped}, job, "--help")
-	require.NoError(t, err, said)
-	assert.Contains(t, said, "--run_id")
+	assert.Contains(t, got, "No module named 'recflow_glue'")
+	got, err = python(map[string]string{"PYTHONPATH": zipped}, job, "--help")
+	require.NoError(t, err, got)
+	assert.Contains(t, got, "--run_id")
 }

@@ -16,16 +16,16 @@ import (
 // describe is what the ledger says of a backfill, with what follows from it.
 func (s *Service) describe(b backfill.Backfill) apiclient.Backfill {
 	out := apiclient.Backfill{Backfill: b, TemporalUI: s.Settings.WorkflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
-	for _, slice := range b.Slices {
-		out.Slices = append(out.Slices, apiclient.Slice{Slice: slice, TemporalUI: s.Settings.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)})
+	for _, window := range b.Windows {
+		out.Windows = append(out.Windows, apiclient.Window{Window: window, TemporalUI: s.Settings.WorkflowLink(window.WorkflowID, window.WorkflowRunID)})
 	}
-	out.Backfill.Slices = nil
+	out.Backfill.Windows = nil
 	out.Request = parametersOf(b.Request)
 	return out
 }
 
 // parametersOf is what each training is asked for, as callers see it: its end is
-// that of its slice. The ledger keeps the bytes with their zero end, because their
+// that of its window. The ledger keeps the bytes with their zero end, because their
 // digest finds earlier backfills with the same parameters.
 func parametersOf(request json.RawMessage) json.RawMessage {
 	var fields map[string]json.RawMessage
@@ -40,11 +40,11 @@ func parametersOf(request json.RawMessage) json.RawMessage {
 	return shown
 }
 
-// usual is how long a slice of b takes: the median of those that succeeded, 0
+// usual is how long a window of b takes: the median of those that succeeded, 0
 // before the first one did.
 func usual(b backfill.Backfill) time.Duration {
 	var took []time.Duration
-	for _, s := range b.Slices {
+	for _, s := range b.Windows {
 		if s.State == backfill.Succeeded {
 			took = append(took, s.EndedAt.Sub(s.StartedAt))
 		}
@@ -60,11 +60,11 @@ func median(of []time.Duration) time.Duration {
 	return of[len(of)/2]
 }
 
-// eta is when a backfill should be over whose slices take so long. It is zero for
+// eta is when a backfill should be over whose windows take so long. It is zero for
 // one that is, and where nothing is known.
 func eta(b backfill.Backfill, usual time.Duration, now time.Time) time.Time {
 	left := 0
-	for _, s := range b.Slices {
+	for _, s := range b.Windows {
 		if s.State == backfill.Pending || s.State == backfill.Running {
 			left++
 		}
@@ -79,15 +79,15 @@ func eta(b backfill.Backfill, usual time.Duration, now time.Time) time.Time {
 // pastRuns is how many versions the estimate of a duration uses.
 const pastRuns = 20
 
-// addETA estimates the end of the running slices and of the backfill. Before the
-// first slice has ended, the estimate uses earlier versions.
+// addETA estimates the end of the running windows and of the backfill. Before the
+// first window has ended, the estimate uses earlier versions.
 func (s *Service) addETA(ctx context.Context, b *apiclient.Backfill) error {
 	if b.Over() {
 		return nil
 	}
 	ledger := b.Backfill
-	for _, slice := range b.Slices {
-		ledger.Slices = append(ledger.Slices, slice.Slice)
+	for _, window := range b.Windows {
+		ledger.Windows = append(ledger.Windows, window.Window)
 	}
 	takes := usual(ledger)
 	if takes == 0 {
@@ -103,10 +103,10 @@ func (s *Service) addETA(ctx context.Context, b *apiclient.Backfill) error {
 	}
 	now := time.Now()
 	b.ETA = eta(ledger, takes, now)
-	for i := range b.Slices {
-		slice := &b.Slices[i]
-		if slice.State == backfill.Running && takes > 0 {
-			slice.ETA = later(slice.StartedAt.Add(takes), now).UTC().Truncate(time.Second)
+	for i := range b.Windows {
+		window := &b.Windows[i]
+		if window.State == backfill.Running && takes > 0 {
+			window.ETA = later(window.StartedAt.Add(takes), now).UTC().Truncate(time.Second)
 		}
 	}
 	return nil
@@ -123,25 +123,25 @@ func later(a, b time.Time) time.Time {
 // of use without it.
 const askTimeout = time.Second
 
-// addProgress asks the slices that run how far they are, and the one of a refresh
+// addProgress asks the windows that run how far they are, and the one of a refresh
 // that has ended how it came to that.
 func (s *Service) addProgress(ctx context.Context, b *apiclient.Backfill) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	var group sync.WaitGroup
-	for i := range b.Slices {
-		slice := &b.Slices[i]
-		if slice.State != backfill.Running && (b.Kind != backfill.Refresh || slice.EndedAt.IsZero() || slice.WorkflowID == "") {
+	for i := range b.Windows {
+		window := &b.Windows[i]
+		if window.State != backfill.Running && (b.Kind != backfill.Refresh || window.EndedAt.IsZero() || window.WorkflowID == "") {
 			continue
 		}
 		group.Go(func() {
-			p, err := workflows.AskProgress(ctx, s.Temporal, slice.WorkflowID, slice.WorkflowRunID)
+			p, err := workflows.AskProgress(ctx, s.Temporal, window.WorkflowID, window.WorkflowRunID)
 			if err != nil {
 				return
 			}
-			slice.RunID, slice.WorkflowRunID = p.RunID, p.WorkflowRunID
-			slice.TemporalUI = s.Settings.WorkflowLink(slice.WorkflowID, slice.WorkflowRunID)
-			slice.Progress = new(progressOf(p))
+			window.RunID, window.WorkflowRunID = p.RunID, p.WorkflowRunID
+			window.TemporalUI = s.Settings.WorkflowLink(window.WorkflowID, window.WorkflowRunID)
+			window.Progress = new(progressOf(p))
 		})
 	}
 	group.Wait()
@@ -152,7 +152,7 @@ func progressOf(p workflows.Progress) apiclient.Progress {
 	return apiclient.Progress{Stage: p.Stage, Detail: p.Detail, Outcome: p.Outcome, GlueRunID: p.GlueRunID, TrainDone: p.TrainDone, TrainTotal: p.TrainTotal,
 		RowsLoaded: p.RowsLoaded, RowsTotal: p.RowsTotal, IndexPercent: p.IndexPercent, Dropped: p.Dropped,
 		Stages: rest.MapEach(p.Stages, func(s workflows.StageProgress) apiclient.StageProgress {
-			return apiclient.StageProgress{Stage: s.Stage, Began: s.Began, Ended: s.Ended, Detail: s.Detail}
+			return apiclient.StageProgress{Stage: s.Stage, StartedAt: s.StartedAt, EndedAt: s.EndedAt, Detail: s.Detail}
 		}),
 	}
 }

@@ -52,7 +52,7 @@ func (s *Service) backfillRoutes() {
 	rest.Register(s.API, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Start a backfill, or plan it with dry_run",
 		Description: "The backfill is written to the ledger, and its workflow starts at once or, when Temporal or the workers are unreachable, as soon as " +
-			"a worker runs: the answer says where to follow it. A slice is skipped when, as its turn comes, there are no events before its end. Sent again with the same Idempotency-Key, or without one while the first " +
+			"a worker runs: the answer says where to follow it. A window is skipped when, as its turn comes, there are no events before its end. Sent again with the same Idempotency-Key, or without one while the first " +
 			"is at work, the same request starts nothing and gets the same answer. A backfill of the same kind on an overlapping range is refused with 409. " +
 			"With dry_run the answer is 200 and the plan, and nothing is started; the plan needs a worker, so it is refused with 503 when none answers.",
 		Responses: map[string]*huma.Response{
@@ -71,7 +71,7 @@ func (s *Service) backfillRoutes() {
 		Description: "Trainings and loads under way stop and are undone; what is finished stays. Repeating it changes nothing."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel"}, s.cancelBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
-		Summary: "Retry the failed and cancelled slices of a backfill"},
+		Summary: "Retry the failed and cancelled windows of a backfill"},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.retry"}, s.retryBackfill)
 }
 

@@ -51,8 +51,8 @@ func TestBackfills(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
 	a.Into(t, &plan)
 	require.Equal(t, []int{3, 0}, []int{plan.Run, plan.Skip})
-	require.Equal(t, "it never ran", plan.Slices[2].Reason)
-	require.Equal(t, []any{1, int64(1000), int64(11), true}, []any{plan.Slices[0].Files, plan.Slices[0].Bytes, plan.Slices[0].Rows, plan.Slices[0].Guessed})
+	require.Equal(t, "it never ran", plan.Windows[2].Reason)
+	require.Equal(t, []any{1, int64(1000), int64(11), true}, []any{plan.Windows[0].Files, plan.Windows[0].Bytes, plan.Windows[0].Rows, plan.Windows[0].RowsEstimated})
 	require.Empty(t, h.Audited(), "nothing was changed")
 
 	// Fifty at once start one.
@@ -78,9 +78,9 @@ func TestBackfills(t *testing.T) {
 
 	require.Eventually(t, func() bool {
 		b := h.backfill(first.ID)
-		return b.Count.Running == 2 && b.Slices[0].Progress != nil && b.Slices[0].Progress.Stage == workflows.StageTrain && b.Slices[0].RunID != ""
-	}, 30*time.Second, 50*time.Millisecond, "two slices train and say so")
-	training := h.backfill(first.ID).Slices[0]
+		return b.Count.Running == 2 && b.Windows[0].Progress != nil && b.Windows[0].Progress.Stage == workflows.StageTrain && b.Windows[0].RunID != ""
+	}, 30*time.Second, 50*time.Millisecond, "two windows train and say so")
+	training := h.backfill(first.ID).Windows[0]
 	require.Equal(t, workflows.StagePrepare, training.Progress.Stages[0].Stage, "after the stages before")
 	require.True(t, strings.HasSuffix(training.TemporalUI, "/"+training.WorkflowID+"/"+training.WorkflowRunID), training.TemporalUI)
 
@@ -117,33 +117,33 @@ func TestBackfills(t *testing.T) {
 	cancelled := h.overSoon(first.ID)
 	require.Less(t, time.Since(began), 30*time.Second)
 	require.Equal(t, backfill.Cancelled, cancelled.State)
-	require.Equal(t, backfill.SliceCount{Total: 3, Cancelled: 3}, cancelled.Count)
+	require.Equal(t, backfill.WindowCount{Total: 3, Cancelled: 3}, cancelled.Count)
 
 	require.NoError(t, os.Remove(hold))
 	require.Equal(t, http.StatusAccepted, h.Do("POST", "/backfill/"+first.ID+"/retry", nil).Status)
 	failed := h.overSoon(first.ID)
 	require.Equal(t, backfill.Failed, failed.State)
-	require.Contains(t, failed.Slices[0].Error, "DataInvalid: train: ")
-	require.Contains(t, failed.Slices[0].Error, "nothing to train on")
-	require.Nil(t, failed.Slices[0].Progress, "of an as_of it is over")
+	require.Contains(t, failed.Windows[0].Error, "DataInvalid: train: ")
+	require.Contains(t, failed.Windows[0].Error, "nothing to train on")
+	require.Nil(t, failed.Windows[0].Progress, "of an as_of it is over")
 	require.Equal(t, 2, failed.Round)
 	h.overSoon(strings.TrimPrefix(disjoint.Header.Get("Location"), "/backfill/"))
 
 	// A refresh reports its stages to the end, and afterwards.
 	refresh := h.Do("POST", "/backfill", `{"kind":"refresh"}`)
 	require.Equal(t, http.StatusAccepted, refresh.Status, string(refresh.Body))
-	ended := h.overSoon(strings.TrimPrefix(refresh.Header.Get("Location"), "/backfill/")).Slices[0]
+	ended := h.overSoon(strings.TrimPrefix(refresh.Header.Get("Location"), "/backfill/")).Windows[0]
 	require.NotNil(t, ended.Progress)
 	require.Equal(t, []any{workflows.StageDone, workflows.OutcomeFailed}, []any{ended.Progress.Stage, ended.Progress.Outcome})
 	last := ended.Progress.Stages[len(ended.Progress.Stages)-1]
 	require.Equal(t, workflows.StageTrain, last.Stage)
 	require.Contains(t, last.Detail, "nothing to train on")
-	require.False(t, last.Ended.IsZero())
+	require.False(t, last.EndedAt.IsZero())
 
 	var page apiclient.Backfills
 	h.Do("GET", "/backfill?limit=1", nil).Into(t, &page)
 	require.Len(t, page.Items, 1)
-	require.Empty(t, page.Items[0].Slices)
+	require.Empty(t, page.Items[0].Windows)
 	var rest apiclient.Backfills
 	h.Do("GET", "/backfill?limit=2&cursor="+page.Next, nil).Into(t, &rest)
 	require.Equal(t, first.ID, rest.Items[1].ID)
@@ -159,10 +159,10 @@ func TestETA(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	now := time.Now()
-	took := func(d time.Duration) backfill.Slice {
-		return backfill.Slice{State: backfill.Succeeded, StartedAt: now.Add(-d), EndedAt: now}
+	took := func(d time.Duration) backfill.Window {
+		return backfill.Window{State: backfill.Succeeded, StartedAt: now.Add(-d), EndedAt: now}
 	}
-	b := backfill.Backfill{State: backfill.Running, MaxParallel: 2, Slices: []backfill.Slice{
+	b := backfill.Backfill{State: backfill.Running, MaxParallel: 2, Windows: []backfill.Window{
 		took(time.Minute), took(4 * time.Minute), took(9 * time.Minute),
 		{State: backfill.Running, StartedAt: now.Add(-time.Minute)},
 		{State: backfill.Running, StartedAt: now.Add(-time.Hour)},
@@ -171,12 +171,12 @@ func TestETA(t *testing.T) {
 	out := h.service.describe(b)
 	require.NoError(t, h.service.addETA(t.Context(), &out))
 	require.WithinDuration(t, now.Add(8*time.Minute), out.ETA, 20*time.Second, "three are left, two at a time, four minutes each")
-	require.WithinDuration(t, now.Add(3*time.Minute), out.Slices[3].ETA, 20*time.Second)
-	require.WithinDuration(t, now, out.Slices[4].ETA, 20*time.Second, "not in the past")
-	require.Zero(t, out.Slices[0].ETA)
-	require.Zero(t, out.Slices[5].ETA)
+	require.WithinDuration(t, now.Add(3*time.Minute), out.Windows[3].ETA, 20*time.Second)
+	require.WithinDuration(t, now, out.Windows[4].ETA, 20*time.Second, "not in the past")
+	require.Zero(t, out.Windows[0].ETA)
+	require.Zero(t, out.Windows[5].ETA)
 
-	b.Slices = b.Slices[3:]
+	b.Windows = b.Windows[3:]
 	out = h.service.describe(b)
 	require.NoError(t, h.service.addETA(t.Context(), &out))
 	require.Zero(t, out.ETA, "nothing ran before")
@@ -186,7 +186,7 @@ func TestETA(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, h.Store.MarkReady(t.Context(), v.ID, nil))
 	require.NoError(t, h.service.addETA(t.Context(), &out))
-	require.WithinDuration(t, now.Add(9*time.Minute), out.Slices[0].ETA, 20*time.Second, "a version took ten minutes")
+	require.WithinDuration(t, now.Add(9*time.Minute), out.Windows[0].ETA, 20*time.Second, "a version took ten minutes")
 }
 
 // withoutIDs leaves out the ids of new backfills.
@@ -234,8 +234,8 @@ func TestBackfillsWithoutAWorker(t *testing.T) {
 	require.NoError(t, s3.Put(t.Context(), "raw/interactions/dt=2025-01-02/part-0.parquet", strings.NewReader("PAR1 and then nothing")))
 	h.WithWorkerOn(t, s3)
 	over := h.overSoon(b.ID)
-	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Failed: 2}, over.Count, "a worker has started it")
-	require.Equal(t, []any{backfill.Skipped, "there are no events before its end"}, []any{over.Slices[0].State, over.Slices[0].Reason})
+	require.Equal(t, backfill.WindowCount{Total: 3, Skipped: 1, Failed: 2}, over.Count, "a worker has started it")
+	require.Equal(t, []any{backfill.Skipped, "there are no events before its end"}, []any{over.Windows[0].State, over.Windows[0].Reason})
 	c, err := client.Dial(client.Options{HostPort: h.Settings.Temporal.Address, Namespace: h.Settings.Temporal.Namespace, Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	defer c.Close()
@@ -259,14 +259,14 @@ func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
 	var plan apiclient.Plan
 	h.Do("POST", "/backfill", `{`+january+`,"dry_run":true}`).Into(t, &plan)
 	require.Equal(t, []int{2, 1}, []int{plan.Run, plan.Skip})
-	require.Equal(t, []string{"skip", "run", "run"}, []string{plan.Slices[0].Decision, plan.Slices[1].Decision, plan.Slices[2].Decision})
-	require.Equal(t, "there are no events before its end", plan.Slices[0].Reason)
-	require.Equal(t, []any{1, 1, int64(0), true}, []any{plan.Slices[1].Files, plan.Slices[1].Unreadable, plan.Slices[1].Rows, plan.Slices[1].Guessed})
+	require.Equal(t, []string{"skip", "run", "run"}, []string{plan.Windows[0].Decision, plan.Windows[1].Decision, plan.Windows[2].Decision})
+	require.Equal(t, "there are no events before its end", plan.Windows[0].Reason)
+	require.Equal(t, []any{1, 1, int64(0), true}, []any{plan.Windows[1].Files, plan.Windows[1].FilesUnreadable, plan.Windows[1].Rows, plan.Windows[1].RowsEstimated})
 	require.Equal(t, []apiclient.PlanWarning{{File: key, Message: "its rows cannot be counted: it is not a Parquet file, or it is encrypted"}}, plan.Warnings)
 
 	started := h.Do("POST", "/backfill", `{`+january+`}`)
 	require.Equal(t, http.StatusAccepted, started.Status, string(started.Body))
 	var b apiclient.Backfill
 	started.Into(t, &b)
-	require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Failed: 2}, h.overSoon(b.ID).Count, "only its own window is without events")
+	require.Equal(t, backfill.WindowCount{Total: 3, Skipped: 1, Failed: 2}, h.overSoon(b.ID).Count, "only its own window is without events")
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// newBackfill turns a request into what the ledger keeps of it, with its slices
+// newBackfill turns a request into what the ledger keeps of it, with its windows
 // cut and nothing decided about them yet.
 func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ledger.NewBackfill, err error) {
 	digest := requestDigest(r)
@@ -54,7 +54,7 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n le
 	b := backfill.Backfill{
 		ID: strings.ToLower(rand.Text()[:backfill.IDLength]), Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second),
 		MaxParallel: max(1, r.MaxParallel), Rerun: cmp.Or(r.Rerun, backfill.RerunMissing), Promote: r.Promote, Request: request,
-		Actor: rest.PrincipalOf(ctx).Actor(), Slices: cut,
+		Actor: rest.PrincipalOf(ctx).Actor(), Windows: cut,
 	}
 	b.WorkflowID = backfill.WorkflowID(b, 1)
 	return ledger.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
@@ -125,11 +125,11 @@ func parseDuration(name, text string) (time.Duration, error) {
 // planPatience is how long a plan is waited for.
 const planPatience = 20 * time.Second
 
-// plan says what would become of each slice, for which it asks a worker what the
+// plan says what would become of each window, for which it asks a worker what the
 // trainings would read.
 func (s *Service) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Plan, error) {
-	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Slices: make([]apiclient.PlanSlice, len(n.Slices))}
-	if err := s.Ledger.DecideSlices(ctx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
+	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Windows: make([]apiclient.PlanWindow, len(n.Windows))}
+	if err := s.Ledger.DecideWindows(ctx, n.Kind, n.Rerun, n.Parameters, n.Windows); err != nil {
 		return p, err
 	}
 	sizes, err := s.sizes(ctx, n)
@@ -137,29 +137,29 @@ func (s *Service) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Pl
 		return p, err
 	}
 	p.Warnings = planWarnings(sizes)
-	for i := range n.Slices {
-		slice, size := &n.Slices[i], sizes.Slices[i]
-		// The worker decides by the same when the slice's turn comes: a file that cannot
+	for i := range n.Windows {
+		window, size := &n.Windows[i], sizes.Windows[i]
+		// The worker decides by the same when the window's turn comes: a file that cannot
 		// be counted may hold events.
-		if slice.State == backfill.Pending && size.Files == 0 {
-			slice.State, slice.Reason = backfill.Skipped, backfill.NoEvents
+		if window.State == backfill.Pending && size.Files == 0 {
+			window.State, window.Reason = backfill.Skipped, backfill.NoEvents
 		}
-		out := apiclient.PlanSlice{Index: slice.Index, From: slice.From, To: slice.To, Decision: "run", Reason: slice.Reason,
-			Files: size.Files, Bytes: size.Bytes, Rows: size.Rows, Guessed: size.Guessed, Unreadable: size.Unreadable, Minutes: size.Minutes}
-		if slice.State == backfill.Skipped {
+		out := apiclient.PlanWindow{Index: window.Index, From: window.From, To: window.To, Decision: "run", Reason: window.Reason,
+			Files: size.Files, Bytes: size.Bytes, Rows: size.Rows, RowsEstimated: size.Estimated, FilesUnreadable: size.Unreadable, Minutes: size.Minutes}
+		if window.State == backfill.Skipped {
 			out.Decision = "skip"
 			p.Skip++
 		} else {
 			p.Run++
 			p.Minutes += size.Minutes / float64(n.MaxParallel)
 		}
-		p.Slices[i] = out
+		p.Windows[i] = out
 	}
 	return p, nil
 }
 
 // planWarnings names the files that could not be counted.
-func planWarnings(sizes activities.PlanSlicesResult) (warnings []apiclient.PlanWarning) {
+func planWarnings(sizes activities.PlanWindowsResult) (warnings []apiclient.PlanWarning) {
 	for _, f := range sizes.Unreadable {
 		warnings = append(warnings, apiclient.PlanWarning{File: f.Key, Message: "its rows cannot be counted: " + f.Reason})
 	}
@@ -170,13 +170,13 @@ func planWarnings(sizes activities.PlanSlicesResult) (warnings []apiclient.PlanW
 }
 
 // sizes asks a worker, which has S3.
-func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanSlicesResult, err error) {
+func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanWindowsResult, err error) {
 	if err := s.temporalAnswers(ctx); err != nil {
 		return out, err
 	}
-	in := activities.PlanSlicesInput{}
-	for _, slice := range n.Slices {
-		in.Ranges = append(in.Ranges, rawdata.Range{From: slice.From, To: slice.To})
+	in := activities.PlanWindowsInput{}
+	for _, window := range n.Windows {
+		in.Ranges = append(in.Ranges, rawdata.Range{From: window.From, To: window.To})
 	}
 	data, err := json.Marshal(in)
 	if err != nil {

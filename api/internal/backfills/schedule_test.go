@@ -81,7 +81,7 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	}, log)
 }
 
-func TestSchedulePutKeepsWhatIsLeftOut(t *testing.T) {
+func TestSchedulePut_keeps_missing_fields(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, apitest.WithTemporal)
 	put := func(body string) (s apiclient.NewSchedule) {

@@ -217,7 +217,7 @@ func (g *generator) users(first, n int) trainingrun.Batch {
 	b := &trainingrun.Users{
 		Vectors: make([]float32, n*g.dimension), HasVector: make([]bool, n),
 		HistoryItems: make([][]string, n), HistoryWeights: make([][]float32, n),
-		ReferenceTimes: make([]time.Time, n), MetItems: make([][]string, n),
+		ReferenceTimes: make([]time.Time, n), SeenItems: make([][]string, n),
 	}
 	for i := range n {
 		b.IDs = append(b.IDs, fmt.Sprintf("user-%05d", first+i))

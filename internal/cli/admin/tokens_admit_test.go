@@ -33,10 +33,10 @@ func TestTokensAdmit_lets_in_what_was_minted_elsewhere(t *testing.T) {
 	require.Equal(t, 1, again.Code)
 	require.Contains(t, again.Err, "a token never overwrites a file")
 
-	for _, said := range []string{"first-admin registered: [admin read]", "is already registered"} {
+	for _, want := range []string{"first-admin registered: [admin read]", "is already registered"} {
 		r := clitest.Run(t.Context(), "", "tokens", "admit", "first-admin", "--scope", "read,admin", "--fingerprint", fingerprint)
 		require.Equal(t, 0, r.Code, r.Err)
-		require.Contains(t, r.Out, said)
+		require.Contains(t, r.Out, want)
 	}
 	kept, sum, err := store.TokenByKey(t.Context(), key)
 	require.NoError(t, err)

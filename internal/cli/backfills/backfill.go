@@ -34,7 +34,7 @@ func NewCommand(a *app.App) *cobra.Command {
 	}
 	cmd.AddCommand(newStartCommand(a), newListCommand(a), newShowCommand(a), newWatchCommand(a),
 		newActCommand(a, "cancel", "Cancel a backfill and keep what is finished", (*apiclient.Client).CancelBackfill),
-		newActCommand(a, "retry", "Run failed and cancelled slices again", (*apiclient.Client).RetryBackfill))
+		newActCommand(a, "retry", "Run failed and cancelled windows again", (*apiclient.Client).RetryBackfill))
 	return cmd
 }
 
@@ -224,7 +224,7 @@ func completeBackfills(a *app.App) cobra.CompletionFunc {
 func newShowCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "show ID",
-		Short:             "Show a backfill, its slices and their metrics",
+		Short:             "Show a backfill, its windows and their metrics",
 		Example:           "  recflow backfill show ID",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeBackfills(a),

@@ -12,7 +12,7 @@ import (
 )
 
 func backfillListing(found []apiclient.Backfill, value any) output.Listing {
-	l := output.Listing{Columns: []string{"id", "kind", "state", "from", "to", "slices", "succeeded", "failed", "skipped", "actor", "created_at"}, JSON: value}
+	l := output.Listing{Columns: []string{"id", "kind", "state", "from", "to", "windows", "succeeded", "failed", "skipped", "actor", "created_at"}, JSON: value}
 	for _, b := range found {
 		l.Rows = append(l.Rows, []string{b.ID, b.Kind, b.State, output.Timestamp(b.From), output.Timestamp(b.To), strconv.Itoa(b.Count.Total), strconv.Itoa(b.Count.Succeeded),
 			strconv.Itoa(b.Count.Failed), strconv.Itoa(b.Count.Skipped), b.Actor, output.Timestamp(b.CreatedAt)})
@@ -20,11 +20,11 @@ func backfillListing(found []apiclient.Backfill, value any) output.Listing {
 	return l
 }
 
-// printBackfill prints the slices, with the metrics of an as_of.
+// printBackfill prints the windows, with the metrics of an as_of.
 func printBackfill(a *app.App, b apiclient.Backfill) error {
-	l := output.Listing{Columns: []string{"slice", "up_to", "state", "version", "rows", "ndcg@100", "recall@20", "popularity_ndcg@100", "seconds", "attempt", "note"}, JSON: b}
-	for _, s := range b.Slices {
-		row := []string{strconv.Itoa(s.Index), output.Timestamp(s.To), s.State, "", "", "", "", "", "", strconv.Itoa(s.Attempt), sliceNote(s.Slice)}
+	l := output.Listing{Columns: []string{"window", "up_to", "state", "version", "rows", "ndcg@100", "recall@20", "popularity_ndcg@100", "seconds", "attempt", "note"}, JSON: b}
+	for _, s := range b.Windows {
+		row := []string{strconv.Itoa(s.Index), output.Timestamp(s.To), s.State, "", "", "", "", "", "", strconv.Itoa(s.Attempt), windowNote(s.Window)}
 		if s.Version > 0 {
 			row[3] = output.Count(s.Version)
 		}
@@ -42,8 +42,8 @@ func printBackfill(a *app.App, b apiclient.Backfill) error {
 	return a.Print(l)
 }
 
-// sliceNote describes a slice in addition to its state.
-func sliceNote(s backfill.Slice) string {
+// windowNote describes a window in addition to its state.
+func windowNote(s backfill.Window) string {
 	switch n := len(s.Earlier); {
 	case s.Error != "":
 		return s.Error
@@ -64,10 +64,10 @@ func metricText(of map[string]recsys.Metric, name string) string {
 }
 
 func printPlan(a *app.App, p apiclient.Plan) error {
-	l := output.Listing{Columns: []string{"slice", "from", "to", "decision", "files", "bytes", "rows", "minutes", "reason"}, JSON: p}
-	for _, s := range p.Slices {
+	l := output.Listing{Columns: []string{"window", "from", "to", "decision", "files", "bytes", "rows", "minutes", "reason"}, JSON: p}
+	for _, s := range p.Windows {
 		rows := output.Count(s.Rows)
-		if s.Guessed {
+		if s.RowsEstimated {
 			rows = "about " + rows
 		}
 		minutes := ""
@@ -77,7 +77,7 @@ func printPlan(a *app.App, p apiclient.Plan) error {
 		l.Rows = append(l.Rows, []string{strconv.Itoa(s.Index), output.Timestamp(s.From), output.Timestamp(s.To), s.Decision, strconv.Itoa(s.Files), output.Count(s.Bytes), rows, minutes, s.Reason})
 	}
 	if !a.Quiet {
-		text := fmt.Sprintf("%d slices would run, %d would be skipped", p.Run, p.Skip)
+		text := fmt.Sprintf("%d windows would run, %d would be skipped", p.Run, p.Skip)
 		if p.Minutes > 0 {
 			text += fmt.Sprintf("; about %.0f minutes", p.Minutes)
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// withBackfills creates two backfills: an as_of with a failed slice, and one
+// withBackfills creates two backfills: an as_of with a failed window, and one
 // that has not started.
 func withBackfills(t *testing.T, s *postgrestest.Store) {
 	t.Helper()
@@ -30,7 +30,7 @@ func withBackfills(t *testing.T, s *postgrestest.Store) {
 		_, _, err = s.CreateBackfill(t.Context(), ledger.NewBackfill{
 			Backfill: backfill.Backfill{
 				ID: id, Kind: backfill.AsOf, From: day(from), To: day(to), StepSeconds: 86400, MaxParallel: 1, Rerun: backfill.RerunMissing,
-				Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-" + id, Slices: cut,
+				Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-" + id, Windows: cut,
 			},
 			Parameters: []byte("p"), RequestDigest: []byte(id),
 		})
@@ -40,8 +40,8 @@ func withBackfills(t *testing.T, s *postgrestest.Store) {
 	_, err := s.StartBackfill(t.Context(), "curve", 1, "run")
 	require.NoError(t, err)
 	for i, ndcg := range []float64{0.21, 0, 0.24} {
-		at := backfill.Slice{Index: i, Attempt: 1, WorkflowID: "w", State: backfill.Failed, Error: "DataInvalid: too few events"}
-		_, err := s.StartSlice(t.Context(), "curve", at)
+		at := backfill.Window{Index: i, Attempt: 1, WorkflowID: "w", State: backfill.Failed, Error: "DataInvalid: too few events"}
+		_, err := s.StartWindow(t.Context(), "curve", at)
 		require.NoError(t, err)
 		if ndcg > 0 {
 			at.State, at.Error, at.Version, at.Rows = backfill.Succeeded, "", int64(7+i), int64(1000*(i+1))
@@ -49,7 +49,7 @@ func withBackfills(t *testing.T, s *postgrestest.Store) {
 				Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: ndcg}, "recall@20": {Value: ndcg / 2}},
 				Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.14}}}
 		}
-		require.NoError(t, s.EndSlice(t.Context(), "curve", at))
+		require.NoError(t, s.EndWindow(t.Context(), "curve", at))
 	}
 	_, err = s.EndBackfill(t.Context(), "curve", 1, "")
 	require.NoError(t, err)
@@ -70,11 +70,11 @@ func TestBackfillCommand(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "backfill", "watch", "curve")
 		require.Equal(t, 1, r.Code, r.Err)
 		clitest.Golden(t, "backfill_curve", r.Out)
-		assert.Contains(t, r.Err, "1 of 3 slices of backfill curve failed, the first: DataInvalid: too few events")
+		assert.Contains(t, r.Err, "1 of 3 windows of backfill curve failed, the first: DataInvalid: too few events")
 		assert.Contains(t, r.Err, "recflow backfill retry curve")
 		var b apiclient.Backfill
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "backfill", "show", "curve", "-o", "json").Out), &b))
-		assert.Equal(t, 0.24, b.Slices[2].Metrics.Candidate["ndcg@100"].Value)
+		assert.Equal(t, 0.24, b.Windows[2].Metrics.Candidate["ndcg@100"].Value)
 	})
 	t.Run("its exit codes depend on the outcome", func(t *testing.T) {
 		for _, c := range []struct {
@@ -108,15 +108,15 @@ func TestPrintPlan(t *testing.T) {
 	var out, errs bytes.Buffer
 	a := &app.App{Streams: app.Streams{Out: &out, Err: &errs}}
 	a.Output = "table"
-	require.NoError(t, backfills.PrintPlan(a, apiclient.Plan{Kind: backfill.AsOf, Run: 1, Skip: 1, Minutes: 3, Slices: []apiclient.PlanSlice{
+	require.NoError(t, backfills.PrintPlan(a, apiclient.Plan{Kind: backfill.AsOf, Run: 1, Skip: 1, Minutes: 3, Windows: []apiclient.PlanWindow{
 		{To: time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC), Decision: "skip", Reason: "already trained as version 7 of backfill curve", Files: 3, Bytes: 12345, Rows: 1000},
-		{Index: 1, To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC), Decision: "run", Reason: "it never ran", Files: 4, Bytes: 22345, Rows: 2000, Guessed: true, Minutes: 3},
+		{Index: 1, To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC), Decision: "run", Reason: "it never ran", Files: 4, Bytes: 22345, Rows: 2000, RowsEstimated: true, Minutes: 3},
 	}, Warnings: []apiclient.PlanWarning{
 		{File: "raw/interactions/dt=2025-01-02/part-0.parquet", Message: "its rows cannot be counted: 3 bytes are too few for a Parquet file"},
 		{Message: "the rows of 7 more files cannot be counted"},
 	}}))
 	clitest.Golden(t, "backfill_plan", out.String())
-	assert.Equal(t, "1 slices would run, 1 would be skipped; about 3 minutes; nothing was started\n"+
+	assert.Equal(t, "1 windows would run, 1 would be skipped; about 3 minutes; nothing was started\n"+
 		"warning: raw/interactions/dt=2025-01-02/part-0.parquet: its rows cannot be counted: 3 bytes are too few for a Parquet file\n"+
 		"warning: the rows of 7 more files cannot be counted\n", errs.String())
 }

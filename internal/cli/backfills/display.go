@@ -17,38 +17,38 @@ type display interface {
 	leave() // while it continues
 }
 
-// newDisplay returns a display of the stages of a refresh, or of the slices of
+// newDisplay returns a display of the stages of a refresh, or of the windows of
 // an as_of.
 func newDisplay(printer *progress.Printer, kind string) display {
 	if kind == backfill.Refresh {
 		return &stageDisplay{printer: printer}
 	}
-	return &sliceDisplay{printer: printer, told: map[int]bool{}}
+	return &windowDisplay{printer: printer, told: map[int]bool{}}
 }
 
-// sliceDisplay shows a line for each slice that ends, and one with the current
+// windowDisplay shows a line for each window that ends, and one with the current
 // progress.
-type sliceDisplay struct {
+type windowDisplay struct {
 	printer *progress.Printer
 	task    *progress.Task
 	told    map[int]bool
 }
 
-func (d *sliceDisplay) update(b apiclient.Backfill) {
+func (d *windowDisplay) update(b apiclient.Backfill) {
 	if d.task == nil {
 		d.task = d.printer.Start("backfill", "waiting for a worker")
 	}
-	for _, s := range b.Slices {
+	for _, s := range b.Windows {
 		if d.told[s.Index] || s.EndedAt.IsZero() {
 			continue
 		}
 		d.told[s.Index] = true
-		d.printer.Printf("%s", sliceLine(s))
+		d.printer.Printf("%s", windowLine(s))
 	}
 	d.task.Update("%s", backfillLine(b))
 }
 
-func (d *sliceDisplay) finish(b apiclient.Backfill) {
+func (d *windowDisplay) finish(b apiclient.Backfill) {
 	if b.State == backfill.Succeeded {
 		d.task.Done("%s", backfillLine(b))
 		return
@@ -56,11 +56,11 @@ func (d *sliceDisplay) finish(b apiclient.Backfill) {
 	d.task.Fail()
 }
 
-func (d *sliceDisplay) leave() { d.task.Leave() }
+func (d *windowDisplay) leave() { d.task.Leave() }
 
-// sliceLine describes the outcome of a slice.
-func sliceLine(s apiclient.Slice) string {
-	text := fmt.Sprintf("slice %d, up to %s: %s", s.Index, s.To.Format(time.DateOnly), s.State)
+// windowLine describes the outcome of a window.
+func windowLine(s apiclient.Window) string {
+	text := fmt.Sprintf("window %d, up to %s: %s", s.Index, s.To.Format(time.DateOnly), s.State)
 	switch {
 	case s.State == backfill.Succeeded:
 		text += fmt.Sprintf(", version %d in %s", s.Version, s.EndedAt.Sub(s.StartedAt).Round(time.Second))
@@ -73,12 +73,12 @@ func sliceLine(s apiclient.Slice) string {
 // backfillLine describes the progress of a backfill.
 func backfillLine(b apiclient.Backfill) string {
 	ended := b.Count.Total - b.Count.Pending - b.Count.Running
-	text := fmt.Sprintf("%d of %d slices", ended, b.Count.Total)
-	for _, s := range b.Slices {
+	text := fmt.Sprintf("%d of %d windows", ended, b.Count.Total)
+	for _, s := range b.Windows {
 		if s.State != backfill.Running {
 			continue
 		}
-		text += fmt.Sprintf("; slice %d", s.Index)
+		text += fmt.Sprintf("; window %d", s.Index)
 		if p := s.Progress; p != nil {
 			text += ": " + p.Stage
 			if p.Detail != "" {
@@ -106,7 +106,7 @@ func (d *stageDisplay) update(b apiclient.Backfill) {
 	if d.task == nil {
 		d.task = d.printer.Start("refresh", "waiting for a worker")
 	}
-	s := b.Slices[0]
+	s := b.Windows[0]
 	if s.WorkflowID != d.told && s.TemporalUI != "" {
 		d.told = s.WorkflowID
 		d.printer.Printf("refresh %s; watch it at %s", s.WorkflowID, s.TemporalUI)
@@ -138,7 +138,7 @@ func (d *stageDisplay) done() string {
 }
 
 func (d *stageDisplay) finish(b apiclient.Backfill) {
-	switch s := b.Slices[0]; {
+	switch s := b.Windows[0]; {
 	case s.State == backfill.Skipped:
 		d.task.Done("skipped: %s", s.Reason)
 	case b.State != backfill.Succeeded:

@@ -110,7 +110,7 @@ func refresh(ctx context.Context, a *app.App, f refreshFlags) error {
 	if err != nil {
 		return err
 	}
-	s := b.Slices[0]
+	s := b.Windows[0]
 	if s.WorkflowID == "" { // it ended before it started
 		return reportRefresh(ctx, a, api, b)
 	}
@@ -148,7 +148,7 @@ func followRefresh(ctx context.Context, a *app.App, id string) error {
 	return watchBackfill(ctx, a, api, b)
 }
 
-// ofBackfill matches the workflow id of a backfill or of a slice, and captures
+// ofBackfill matches the workflow id of a backfill or of a window, and captures
 // the id of the backfill.
 var ofBackfill = regexp.MustCompile(`^(?:backfill|refresh|evaluate)-.+-([a-z2-7]{8})(?:-[ar]\d+)?$`)
 

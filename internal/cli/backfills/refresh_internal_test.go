@@ -22,9 +22,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// oneSlice returns a refresh with the given state and slice.
-func oneSlice(state string, s apiclient.Slice) apiclient.Backfill {
-	b := apiclient.Backfill{Slices: []apiclient.Slice{s}}
+// oneWindow returns a refresh with the given state and window.
+func oneWindow(state string, s apiclient.Window) apiclient.Backfill {
+	b := apiclient.Backfill{Windows: []apiclient.Window{s}}
 	b.ID, b.Kind, b.State, b.Count.Total = "x", backfill.Refresh, state, 1
 	return b
 }
@@ -33,21 +33,21 @@ func TestStageDisplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out harnesstest.Buffer
 		d := newDisplay(progress.New(&out).Calm(lineEvery), backfill.Refresh)
-		d.update(oneSlice(backfill.Pending, apiclient.Slice{})) // no worker has responded yet
+		d.update(oneWindow(backfill.Pending, apiclient.Window{})) // no worker has responded yet
 		p := &apiclient.Progress{
 			Stage: backfill.StageTrain, Detail: "fit 1 of 12", TrainDone: 1, TrainTotal: 12,
 			Stages: []apiclient.StageProgress{{Stage: backfill.StagePrepare}, {Stage: backfill.StageTrain, Detail: "fit 1 of 12"}},
 		}
-		s := apiclient.Slice{Progress: p, TemporalUI: "http://ui.test/w"}
+		s := apiclient.Window{Progress: p, TemporalUI: "http://ui.test/w"}
 		s.WorkflowID = "refresh-all-20250101-x"
-		d.update(oneSlice(backfill.Running, s))
+		d.update(oneWindow(backfill.Running, s))
 		time.Sleep(lineEvery + time.Second) //nolint:forbidigo // on the fake clock of synctest
 		p.Stages[1].Detail = "trained"
 		p.Stages = append(p.Stages, apiclient.StageProgress{Stage: backfill.StageLoad, Detail: "9 of 9 files, 90 of 90 rows"})
-		d.update(oneSlice(backfill.Running, s))
+		d.update(oneWindow(backfill.Running, s))
 		p.Outcome, p.Detail = backfill.OutcomeLive, "version 1 is live"
-		d.update(oneSlice(backfill.Succeeded, s))
-		d.finish(oneSlice(backfill.Succeeded, s))
+		d.update(oneWindow(backfill.Succeeded, s))
+		d.finish(oneWindow(backfill.Succeeded, s))
 		assert.Equal(t, strings.Join([]string{
 			"… refresh: waiting for a worker",
 			"refresh refresh-all-20250101-x; watch it at http://ui.test/w",
@@ -63,12 +63,12 @@ func TestStageDisplay(t *testing.T) {
 
 func TestStageDisplay_of_a_refresh_without_stages(t *testing.T) {
 	t.Parallel()
-	skipped := apiclient.Slice{}
+	skipped := apiclient.Window{}
 	skipped.State, skipped.Reason = backfill.Skipped, backfill.NoEvents
 	for want, b := range map[string]apiclient.Backfill{
-		"✓ refresh   skipped: " + backfill.NoEvents: oneSlice(backfill.Succeeded, skipped),
-		"✓ refresh   done":                          oneSlice(backfill.Succeeded, apiclient.Slice{}),
-		"✗ refresh   waiting for a worker":          oneSlice(backfill.Cancelled, apiclient.Slice{}),
+		"✓ refresh   skipped: " + backfill.NoEvents: oneWindow(backfill.Succeeded, skipped),
+		"✓ refresh   done":                          oneWindow(backfill.Succeeded, apiclient.Window{}),
+		"✗ refresh   waiting for a worker":          oneWindow(backfill.Cancelled, apiclient.Window{}),
 	} {
 		var out harnesstest.Buffer
 		d := newDisplay(progress.New(&out), backfill.Refresh)
@@ -95,9 +95,9 @@ func TestBackfillOf(t *testing.T) {
 func TestRefreshOutcome(t *testing.T) {
 	t.Parallel()
 	ended := func(state, err string, p *apiclient.Progress) apiclient.Backfill {
-		s := apiclient.Slice{Progress: p}
+		s := apiclient.Window{Progress: p}
 		s.State, s.Version, s.Error = state, 3, err
-		return oneSlice(map[bool]string{true: backfill.Failed, false: backfill.Succeeded}[err != ""], s)
+		return oneWindow(map[bool]string{true: backfill.Failed, false: backfill.Succeeded}[err != ""], s)
 	}
 	version := func(state recsys.State, live bool) (v apiclient.VersionReport) {
 		v.ID, v.State, v.Live = 3, state, live
@@ -133,9 +133,9 @@ func TestRefreshOutcome(t *testing.T) {
 		assert.Equal(t, 1, app.ExitCode(fails("Conflict: others keep going live", version(recsys.Ready, false))))
 	})
 	t.Run("it says how to import events", func(t *testing.T) {
-		s := apiclient.Slice{}
+		s := apiclient.Window{}
 		s.State, s.Reason = backfill.Skipped, backfill.NoEvents
-		b := oneSlice(backfill.Succeeded, s)
+		b := oneWindow(backfill.Succeeded, s)
 		assert.ErrorContains(t, refreshError(b, newRefreshOutcome(b, apiclient.VersionReport{})), "import some with `recflow import`")
 	})
 }
@@ -153,18 +153,18 @@ func TestNoWorker(t *testing.T) {
 		if maxFailedPolls.Add(1) > 50 {
 			state = backfill.Cancelled
 		}
-		_ = json.NewEncoder(w).Encode(oneSlice(state, apiclient.Slice{}))
+		_ = json.NewEncoder(w).Encode(oneWindow(state, apiclient.Window{}))
 	}))
 	t.Cleanup(server.Close)
 	api := apiclient.New(apiclient.Options{URL: server.URL})
-	_, err := awaitWorker(t.Context(), api, oneSlice(backfill.Pending, apiclient.Slice{}), timeout)
+	_, err := awaitWorker(t.Context(), api, oneWindow(backfill.Pending, apiclient.Window{}), timeout)
 	require.ErrorContains(t, err, "no worker has taken backfill x after 100ms; it starts when one runs")
 
 	for _, quiet := range []bool{false, true} {
 		maxFailedPolls.Store(0)
 		var errs harnesstest.Buffer
 		a := &app.App{Streams: app.Streams{Out: io.Discard, Err: &errs}, Quiet: quiet}
-		b, err := follow(t.Context(), a, api, oneSlice(backfill.Pending, apiclient.Slice{}), timeout)
+		b, err := follow(t.Context(), a, api, oneWindow(backfill.Pending, apiclient.Window{}), timeout)
 		require.NoError(t, err)
 		require.Equal(t, backfill.Cancelled, b.State, "it keeps waiting")
 		require.Equal(t, 1, strings.Count(errs.String(), "waiting: no worker has taken backfill x after 100ms"), errs.String())

@@ -33,7 +33,7 @@ type refreshOutcome struct {
 func reportRefresh(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.Backfill) error {
 	var v apiclient.VersionReport
 	var missing error // the outcome is printed even if its gates cannot be read
-	if id := b.Slices[0].Version; id > 0 {
+	if id := b.Windows[0].Version; id > 0 {
 		if v, _, missing = api.Version(ctx, id); missing != nil {
 			missing = fmt.Errorf("read the gates of version %d: %w", id, app.ExplainAPI(missing))
 		}
@@ -47,7 +47,7 @@ func reportRefresh(ctx context.Context, a *app.App, api *apiclient.Client, b api
 }
 
 func newRefreshOutcome(b apiclient.Backfill, v apiclient.VersionReport) refreshOutcome {
-	s := b.Slices[0]
+	s := b.Windows[0]
 	o := refreshOutcome{RunID: s.RunID, Version: s.Version, State: v.State, Live: v.Live, Gates: v.Gates, Metrics: v.Metrics, Backfill: b}
 	if p := s.Progress; p != nil && p.Outcome != "" {
 		o.Outcome, o.Detail, o.Dropped, o.Live = p.Outcome, p.Detail, p.Dropped, p.Outcome == backfill.OutcomeLive
@@ -101,7 +101,7 @@ func outcomeText(o refreshOutcome) string {
 
 // refreshError returns the error of a refresh that did not succeed.
 func refreshError(b apiclient.Backfill, o refreshOutcome) error {
-	s := b.Slices[0]
+	s := b.Windows[0]
 	switch {
 	case b.State == backfill.Cancelled:
 		return fmt.Errorf("the refresh %w; the live version has not changed", errBackfillCancelled)

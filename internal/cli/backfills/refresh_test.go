@@ -142,7 +142,7 @@ func TestRefreshCommand(t *testing.T) {
 			assert.Equal(t, []any{int64(1), recsys.Ready, true, "live", "version 1 is live"}, []any{outcome.Version, outcome.State, outcome.Live, outcome.Outcome, outcome.Detail})
 			assert.Equal(t, "recall@100 0.999 over 300 users", outcome.Gates[0].Reason)
 			assert.Equal(t, 0.3541, outcome.Metrics.Candidate["ndcg@100"].Value)
-			assert.Equal(t, outcome.RunID, outcome.Backfill.Slices[0].RunID)
+			assert.Equal(t, outcome.RunID, outcome.Backfill.Windows[0].RunID)
 			assert.Contains(t, r.Err, "✓ verify    the gates have run", "all stages, also after the end")
 		}
 	})

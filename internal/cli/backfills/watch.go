@@ -110,9 +110,9 @@ func follow(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.
 // has after timeout. The refresh continues in both cases.
 func awaitWorker(ctx context.Context, api *apiclient.Client, b apiclient.Backfill, timeout time.Duration) (apiclient.Backfill, error) {
 	deadline := time.Now().Add(timeout)
-	for b.Slices[0].Progress == nil && !b.Over() {
+	for b.Windows[0].Progress == nil && !b.Over() {
 		if time.Now().After(deadline) {
-			if b.Slices[0].WorkflowID != "" {
+			if b.Windows[0].WorkflowID != "" {
 				return b, nil // it is running, and reports no progress
 			}
 			return b, notTaken(b, timeout)
@@ -147,10 +147,10 @@ func backfillError(b apiclient.Backfill) error {
 	if b.Error != "" {
 		return fmt.Errorf("backfill %s failed: %s", b.ID, b.Error)
 	}
-	first := slices.IndexFunc(b.Slices, func(s apiclient.Slice) bool { return s.State == backfill.Failed })
+	first := slices.IndexFunc(b.Windows, func(s apiclient.Window) bool { return s.State == backfill.Failed })
 	if first < 0 {
 		return fmt.Errorf("backfill %s failed", b.ID)
 	}
-	return fmt.Errorf("%d of %d slices of backfill %s failed, the first: %s; fix the cause, then run them again with `recflow backfill retry %s`",
-		b.Count.Failed, b.Count.Total, b.ID, b.Slices[first].Error, b.ID)
+	return fmt.Errorf("%d of %d windows of backfill %s failed, the first: %s; fix the cause, then run them again with `recflow backfill retry %s`",
+		b.Count.Failed, b.Count.Total, b.ID, b.Windows[first].Error, b.ID)
 }

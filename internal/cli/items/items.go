@@ -95,9 +95,9 @@ func newSetCommand(a *app.App) *cobra.Command {
 }
 
 // itemListing shows an item, and which of its fields are overridden.
-func itemListing(i apiclient.ItemNow) output.Listing {
+func itemListing(i apiclient.CurrentItem) output.Listing {
 	var overridden []string
-	if s := i.Said; s != nil {
+	if s := i.Overrides; s != nil {
 		for _, part := range []struct {
 			name string
 			set  bool

@@ -33,13 +33,13 @@ func TestItemsAndExplain(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(clitest.Run(t.Context(), "", "explain", "u00005", first.ItemID, "-o", "json").Out), &e))
 		assert.InDelta(t, first.Score, e.Score, 1e-5)
 		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "stranger", first.ItemID).Out, "popularity")
-		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "u00005", e.Terms[0].ItemID).Out, "not in the list: met")
+		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "u00005", e.Terms[0].ItemID).Out, "not in the list: seen")
 		assert.Contains(t, clitest.Run(t.Context(), "", "explain", "u00005", "milk").Err, "unknown item")
 	})
 	t.Run("it overrides an item's fields at once", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "items", "set", first.ItemID, "--available=false", "--title", "Sold out", "-o", "json")
 		require.Equal(t, 0, r.Code, r.Err)
-		var item apiclient.ItemNow
+		var item apiclient.CurrentItem
 		require.NoError(t, json.Unmarshal([]byte(r.Out), &item))
 		assert.Equal(t, []any{"Sold out", false, true}, []any{item.Title, item.Available, item.Known})
 		assert.NotEqual(t, first.ItemID, lists("u00005")[0].Items[0].ItemID)
@@ -51,7 +51,7 @@ func TestItemsAndExplain(t *testing.T) {
 	})
 	t.Run("it changes the named item, whatever characters its id contains", func(t *testing.T) {
 		for _, id := range []string{"q+5/ab", "/O85Y/W+TnjakcLb", "..", "a%2Fb", "100% é?#&="} {
-			var item apiclient.ItemNow
+			var item apiclient.CurrentItem
 			r := clitest.Run(t.Context(), "", "items", "set", id, "--title", "T "+id, "-o", "json")
 			require.Equal(t, 0, r.Code, r.Err)
 			require.NoError(t, json.Unmarshal([]byte(r.Out), &item))

@@ -14,7 +14,7 @@ import (
 // meanwhile. It ends at the first error, also of emit.
 func eachList(ctx context.Context, api *apiclient.Client, r apiclient.ListRequest, users iter.Seq[string], emit func(apiclient.UserList) error) error {
 	req := apiclient.BatchRequest{
-		K: r.K, Category: r.Category, Tags: r.Tags, Version: r.Version, IncludeSeen: r.IncludeSeen, Exclude: r.Exclude, Recent: r.Recent,
+		K: r.K, Category: r.Category, Tags: r.Tags, Version: r.Version, ExcludeSeen: r.ExcludeSeen, Exclude: r.Exclude, Recent: r.Recent,
 	}
 	for ids := range batches(users) {
 		req.Users = ids

@@ -52,8 +52,8 @@ func printExplanation(ctx context.Context, a *app.App, req apiclient.ListRequest
 	if a.Output == "table" {
 		fmt.Fprintf(a.Out, "%s for user %s · %s · version %d · score %s\n",
 			strings.TrimSpace(itemID+" "+e.Item.Title), e.UserID, e.Stage, e.Version, output.Number(e.Score))
-		if len(e.LeftOut) > 0 {
-			fmt.Fprintf(a.Out, "not in the list: %s\n", strings.Join(e.LeftOut, ", "))
+		if len(e.ExcludedBy) > 0 {
+			fmt.Fprintf(a.Out, "not in the list: %s\n", strings.Join(e.ExcludedBy, ", "))
 		}
 		if e.Rule != "" {
 			fmt.Fprintln(a.Out, e.Rule)

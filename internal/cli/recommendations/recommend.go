@@ -73,7 +73,7 @@ func NewRecommendCommand(a *app.App) *cobra.Command {
 	flags.StringVar(&f.file, "users", "", "file with one user id per line; - for stdin")
 	flags.Int64Var(&f.Version, "version", 0, "read this version instead of the live one")
 	flags.BoolVar(&f.watch, "watch", false, "print the list of one user again whenever it changes")
-	flags.BoolVar(&f.IncludeSeen, "include-seen", false, "also list seen items")
+	flags.StringVar(&f.ExcludeSeen, "exclude-seen", "", "which seen items to exclude: all or none (default all)")
 	flags.StringArrayVar(&f.Recent, "recent", nil, "an item clicked just now; may be repeated")
 	flags.StringArrayVar(&f.Exclude, "exclude", nil, "an item to exclude; may be repeated")
 	a.AddOutputFlag(cmd)

@@ -13,7 +13,7 @@ import (
 
 func TestMappingStatus_has_every_field_of_the_mapping(t *testing.T) {
 	t.Parallel()
-	said, err := json.Marshal(eventsource.Status{
+	encoded, err := json.Marshal(eventsource.Status{
 		Stream: "s", StreamARN: "arn", State: "running", IteratorAgeMS: 1, LastError: "bad", LastErrorAt: time.Unix(2, 0).UTC(),
 		Shards: []eventsource.ShardStatus{{
 			ID: "shard", Parents: []string{"parent"}, State: "reading", Checkpoint: "3", Pending: 4, PendingBytes: 5, BehindMS: 6, IteratorAgeMS: 7,
@@ -25,10 +25,10 @@ func TestMappingStatus_has_every_field_of_the_mapping(t *testing.T) {
 	})
 	require.NoError(t, err)
 	var status mappingStatus
-	decoder := json.NewDecoder(bytes.NewReader(said))
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.DisallowUnknownFields()
 	require.NoError(t, decoder.Decode(&status))
 	again, err := json.Marshal(status)
 	require.NoError(t, err)
-	require.JSONEq(t, string(said), string(again))
+	require.JSONEq(t, string(encoded), string(again))
 }

@@ -19,7 +19,7 @@ import (
 // change.
 
 func newPromoteCommand(a *app.App) *cobra.Command {
-	var flip apiclient.NewFlip
+	var change apiclient.NewLiveChange
 	cmd := &cobra.Command{
 		Use:               "promote VERSION",
 		Short:             "Promote a ready version",
@@ -39,7 +39,7 @@ func newPromoteCommand(a *app.App) *cobra.Command {
 					}
 					return printLive(a, live) // it is already live
 				}
-				live, err := api.Promote(cmd.Context(), id, etag, flip)
+				live, err := api.Promote(cmd.Context(), id, etag, change)
 				if err != nil {
 					return fmt.Errorf("%w; see `recflow versions show %d`", err, id)
 				}
@@ -47,14 +47,14 @@ func newPromoteCommand(a *app.App) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&flip.Reason, "reason", "", "reason, for the audit")
-	cmd.Flags().BoolVar(&flip.Evaluation, "evaluation", false, "allow a version that is for evaluation")
+	cmd.Flags().StringVar(&change.Reason, "reason", "", "reason, for the audit")
+	cmd.Flags().BoolVar(&change.Evaluation, "evaluation", false, "allow a version that is for evaluation")
 	a.AddOutputFlag(cmd)
 	return cmd
 }
 
 func newRollbackCommand(a *app.App) *cobra.Command {
-	var flip apiclient.NewFlip
+	var change apiclient.NewLiveChange
 	cmd := &cobra.Command{
 		Use:     "rollback",
 		Short:   "Roll back to the previous live version",
@@ -69,14 +69,14 @@ func newRollbackCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return app.ExplainAPI(err)
 			}
-			live, err := api.Rollback(cmd.Context(), etag, flip)
+			live, err := api.Rollback(cmd.Context(), etag, change)
 			if err != nil {
 				return app.ExplainAPI(err)
 			}
 			return printLive(a, live)
 		},
 	}
-	cmd.Flags().StringVar(&flip.Reason, "reason", "", "reason, for the audit")
+	cmd.Flags().StringVar(&change.Reason, "reason", "", "reason, for the audit")
 	a.AddOutputFlag(cmd)
 	return cmd
 }

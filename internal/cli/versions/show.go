@@ -73,7 +73,7 @@ func printReport(a *app.App, r apiclient.VersionReport) error {
 		{"data checks that did not pass", checkListing(r.Checks)},
 		{"gates", output.Gates(r.Gates)},
 		{fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", r.Metrics.Users), output.Metrics(r.Metrics)},
-		{"promotions", flipListing(r.Flips)},
+		{"promotions", changeListing(r.Changes)},
 	}
 	for i, s := range sections {
 		if i > 0 && len(s.l.Rows) > 0 {
@@ -153,9 +153,9 @@ func checkListing(checks []recsys.Check) output.Listing {
 	return l
 }
 
-func flipListing(flips []apiclient.Flip) output.Listing {
-	l := output.Listing{Columns: []string{"revision", "at", "kind", "previous", "actor", "reason"}, JSON: flips}
-	for _, f := range flips {
+func changeListing(changes []apiclient.LiveChange) output.Listing {
+	l := output.Listing{Columns: []string{"revision", "at", "kind", "previous", "actor", "reason"}, JSON: changes}
+	for _, f := range changes {
 		from := ""
 		if f.FromVersion > 0 {
 			from = strconv.FormatInt(f.FromVersion, 10)

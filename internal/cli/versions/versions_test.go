@@ -68,10 +68,10 @@ func TestVersionsCommand(t *testing.T) {
 		show := clitest.Run(t.Context(), "", "versions", "show").Out
 		assert.Contains(t, show, "odd lists")
 		assert.Contains(t, show, "rollback")
-		flips, err := s.Flips(t.Context(), 10)
+		changes, err := s.LiveChanges(t.Context(), 10)
 		require.NoError(t, err)
-		assert.Equal(t, "newer", flips[1].Reason)
-		assert.Equal(t, "local", flips[1].Actor)
+		assert.Equal(t, "newer", changes[1].Reason)
+		assert.Equal(t, "local", changes[1].Actor)
 	})
 	t.Run("it pins and unpins", func(t *testing.T) {
 		require.Equal(t, 0, clitest.Run(t.Context(), "", "versions", "pin", "3").Code)

@@ -119,9 +119,9 @@ func titleOf(kind, category string) string {
 	if kind == "" {
 		return category
 	}
-	said := strings.ToLower(category)
+	stated := strings.ToLower(category)
 	for _, word := range strings.FieldsFunc(strings.ToLower(kind), func(r rune) bool { return !letter(r) }) {
-		if len(word) > 3 && strings.Contains(said, word[:4]) {
+		if len(word) > 3 && strings.Contains(stated, word[:4]) {
 			return kind
 		}
 	}

@@ -43,15 +43,15 @@ func (b *builder) filters(q recsys.Query) string {
 // walkFilters is filters for the scan of the graph, without a join: it looks up
 // the overrides of each row that the scan visits, which are few.
 func (b *builder) walkFilters(q recsys.Query) string {
-	said := func(column string) string {
+	overrides := func(column string) string {
 		return "coalesce((SELECT st." + column + " FROM recflow.item_state st WHERE st.item_id = i.item_id), i." + column + ")"
 	}
-	conditions := []string{said("available")}
+	conditions := []string{overrides("available")}
 	if q.Category != "" {
-		conditions = append(conditions, said("category")+" = "+b.arg(q.Category))
+		conditions = append(conditions, overrides("category")+" = "+b.arg(q.Category))
 	}
 	if len(q.Tags) > 0 {
-		conditions = append(conditions, said("tags")+" @> "+b.arg(q.Tags))
+		conditions = append(conditions, overrides("tags")+" @> "+b.arg(q.Tags))
 	}
 	return b.without(conditions, q)
 }

@@ -20,7 +20,7 @@ func TestUsers_equal_the_loaded_ones(t *testing.T) {
 	s := postgrestest.New(t)
 	var data *postgrestest.Data
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 100, Users: 40, Change: func(d *postgrestest.Data) {
-		d.Users[0] = recsys.User{ID: "only-met", History: recsys.History{Met: []string{"i000001"}}}
+		d.Users[0] = recsys.User{ID: "only-met", History: recsys.History{Seen: []string{"i000001"}}}
 		data = d
 	}})
 	for _, want := range data.Users[1:] {
@@ -36,7 +36,7 @@ func TestUsers_equal_the_loaded_ones(t *testing.T) {
 	require.Nil(t, met.Vector)
 	require.True(t, met.History.Empty())
 	require.True(t, met.History.Reference.IsZero())
-	require.Equal(t, []string{"i000001"}, met.History.Met)
+	require.Equal(t, []string{"i000001"}, met.History.Seen)
 
 	_, err = s.User(t.Context(), v, "stranger")
 	require.ErrorIs(t, err, recsys.ErrNotFound)

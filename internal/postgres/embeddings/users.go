@@ -19,7 +19,7 @@ const selectUser = `
 		history_items,
 		history_weights,
 		reference_time,
-		met_items
+		seen_items
 	FROM %s.users
 	`
 
@@ -66,7 +66,7 @@ func collectUsers(v recsys.Version, rows pgx.Rows, err error) ([]recsys.User, er
 func scanUser(row pgx.CollectableRow) (u recsys.User, err error) {
 	var vector *pgvector.Vector
 	var reference *time.Time
-	err = row.Scan(&u.ID, &vector, &u.History.Items, &u.History.Weights, &reference, &u.History.Met)
+	err = row.Scan(&u.ID, &vector, &u.History.Items, &u.History.Weights, &reference, &u.History.Seen)
 	if vector != nil {
 		u.Vector = vector.Slice()
 	}

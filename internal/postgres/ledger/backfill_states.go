@@ -46,12 +46,12 @@ func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner s
 	return nil
 }
 
-// StartSlice records that an attempt of a slice is running, and returns the
-// slice's state. It has no effect when repeated, or after a later attempt.
-func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice) (state string, err error) {
-	return s.changeSlice(ctx, id, `
-		WITH slice AS (
-		UPDATE recflow.backfill_slices
+// StartWindow records that an attempt of a window is running, and returns the
+// window's state. It has no effect when repeated, or after a later attempt.
+func (s *Store) StartWindow(ctx context.Context, id string, window backfill.Window) (state string, err error) {
+	return s.changeWindow(ctx, id, `
+		WITH started AS (
+		UPDATE recflow.backfill_windows
 		SET state = 'running', attempt = $3, workflow_id = $4, workflow_run_id = '', run_id = '', version_id = 0, rows = 0,
 			metrics = NULL, error = '', started_at = clock_timestamp(), ended_at = NULL
 		WHERE backfill_id = $1 AND index = $2 AND state = 'pending' AND attempt < $3
@@ -59,46 +59,46 @@ func (s *Store) StartSlice(ctx context.Context, id string, slice backfill.Slice)
 		)
 		INSERT INTO recflow.backfill_attempts (backfill_id, index, attempt, state, workflow_id, started_at)
 		SELECT backfill_id, index, attempt, state, workflow_id, started_at
-		FROM slice`, slice.Index, slice.Attempt, slice.WorkflowID)
+		FROM started`, window.Index, window.Attempt, window.WorkflowID)
 }
 
-// SkipSlice skips a pending slice for the given reason, and returns its state.
-// A slice that is not pending stays as it is.
-func (s *Store) SkipSlice(ctx context.Context, id string, index int, reason string) (state string, err error) {
-	return s.changeSlice(ctx, id, `
-		UPDATE recflow.backfill_slices
+// SkipWindow skips a pending window for the given reason, and returns its state.
+// A window that is not pending stays as it is.
+func (s *Store) SkipWindow(ctx context.Context, id string, index int, reason string) (state string, err error) {
+	return s.changeWindow(ctx, id, `
+		UPDATE recflow.backfill_windows
 		SET state = 'skipped', reason = $3, error = ''
 		WHERE backfill_id = $1 AND index = $2 AND state = 'pending'`, index, reason)
 }
 
-// EndSlice records the outcome of an attempt of a slice: its state, run ids,
+// EndWindow records the outcome of an attempt of a window: its state, run ids,
 // version, rows, metrics and error. The first outcome is final.
-func (s *Store) EndSlice(ctx context.Context, id string, slice backfill.Slice) error {
+func (s *Store) EndWindow(ctx context.Context, id string, window backfill.Window) error {
 	var metrics []byte
-	if slice.Metrics != nil {
+	if window.Metrics != nil {
 		var err error
-		if metrics, err = json.Marshal(slice.Metrics); err != nil {
+		if metrics, err = json.Marshal(window.Metrics); err != nil {
 			return err
 		}
 	}
-	_, err := s.changeSlice(ctx, id, `
-		WITH slice AS (
-		UPDATE recflow.backfill_slices
+	_, err := s.changeWindow(ctx, id, `
+		WITH ended AS (
+		UPDATE recflow.backfill_windows
 		SET state = $4, workflow_run_id = $5, run_id = $6, version_id = $7, rows = $8, metrics = $9, error = $10, ended_at = clock_timestamp()
 		WHERE backfill_id = $1 AND index = $2 AND attempt = $3 AND state = 'running'
 		RETURNING *
 		)
 		UPDATE recflow.backfill_attempts a
 		SET state = s.state, workflow_run_id = s.workflow_run_id, run_id = s.run_id, version_id = s.version_id, error = s.error, ended_at = s.ended_at
-		FROM slice s
+		FROM ended s
 		WHERE a.backfill_id = s.backfill_id AND a.index = s.index AND a.attempt = s.attempt`,
-		slice.Index, slice.Attempt, slice.State, slice.WorkflowRunID, slice.RunID, slice.Version, slice.Rows, metrics, slice.Error)
+		window.Index, window.Attempt, window.State, window.WorkflowRunID, window.RunID, window.Version, window.Rows, metrics, window.Error)
 	return err
 }
 
-// changeSlice executes a statement on a slice, records a change if there was
-// one, and returns the slice's state.
-func (s *Store) changeSlice(ctx context.Context, id, statement string, index int, args ...any) (state string, err error) {
+// changeWindow executes a statement on a window, records a change if there was
+// one, and returns the window's state.
+func (s *Store) changeWindow(ctx context.Context, id, statement string, index int, args ...any) (state string, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, statement, append([]any{id, index}, args...)...)
 		if err != nil {
@@ -109,11 +109,11 @@ func (s *Store) changeSlice(ctx context.Context, id, statement string, index int
 				return err
 			}
 		}
-		err = tx.QueryRow(ctx, "SELECT state FROM recflow.backfill_slices WHERE backfill_id = $1 AND index = $2", id, index).Scan(&state)
+		err = tx.QueryRow(ctx, "SELECT state FROM recflow.backfill_windows WHERE backfill_id = $1 AND index = $2", id, index).Scan(&state)
 		return postgres.Translate(err)
 	})
 	if err != nil {
-		return "", fmt.Errorf("slice %d of backfill %s: %w", index, id, err)
+		return "", fmt.Errorf("window %d of backfill %s: %w", index, id, err)
 	}
 	return state, nil
 }
@@ -141,7 +141,7 @@ func (s *Store) CancelBackfill(ctx context.Context, id string) (b backfill.Backf
 }
 
 // RetryBackfill starts another round of a backfill that has ended, for its
-// failed and cancelled slices. It returns recsys.ErrConflict if there are none,
+// failed and cancelled windows. It returns recsys.ErrConflict if there are none,
 // and an OverlapError while another backfill uses the range.
 func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
@@ -155,13 +155,13 @@ func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfi
 			return fmt.Errorf("backfill is %s: %w", b.State, recsys.ErrConflict)
 		}
 		if b.Count.Failed+b.Count.Cancelled == 0 {
-			return fmt.Errorf("no slice failed or was cancelled: %w", recsys.ErrConflict)
+			return fmt.Errorf("no window failed or was cancelled: %w", recsys.ErrConflict)
 		}
 		if err := refuseOverlap(ctx, tx, id, b.Kind, b.From, b.To); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `
-			UPDATE recflow.backfill_slices
+			UPDATE recflow.backfill_windows
 			SET state = 'pending', reason = 'it was ' || state || ' and is retried'
 			WHERE backfill_id = $1 AND state IN ('failed', 'cancelled')`, id)
 		if err != nil {
@@ -183,8 +183,8 @@ func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfi
 	return b, nil
 }
 
-// EndBackfill ends a round of a backfill: running slices become failed for the
-// given reason, or cancelled if that was requested; slices that never ran
+// EndBackfill ends a round of a backfill: running windows become failed for the
+// given reason, or cancelled if that was requested; windows that never ran
 // become cancelled. It releases the range, and has no effect if the round has
 // ended. failure is empty for a workflow that completed.
 func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure string) (b backfill.Backfill, err error) {
@@ -197,7 +197,7 @@ func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure s
 		}
 		cancelled := b.State == backfill.Cancelling
 		_, err := tx.Exec(ctx, `
-			UPDATE recflow.backfill_slices
+			UPDATE recflow.backfill_windows
 			SET state = CASE WHEN state = 'running' AND NOT $2 THEN 'failed' ELSE 'cancelled' END,
 				error = CASE WHEN $2 THEN 'the backfill was cancelled' ELSE $3 END,
 				ended_at = clock_timestamp()
@@ -208,7 +208,7 @@ func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure s
 		_, err = tx.Exec(ctx, `
 			UPDATE recflow.backfill_attempts a
 			SET state = s.state, error = s.error, ended_at = s.ended_at
-			FROM recflow.backfill_slices s
+			FROM recflow.backfill_windows s
 			WHERE a.backfill_id = $1 AND a.state = 'running'
 			AND s.backfill_id = a.backfill_id AND s.index = a.index AND s.attempt = a.attempt`, id)
 		if err != nil {
@@ -218,8 +218,8 @@ func (s *Store) EndBackfill(ctx context.Context, id string, round int, failure s
 			UPDATE recflow.backfills b
 			SET state = CASE
 					WHEN $2 THEN 'cancelled'
-					WHEN $3 <> '' OR EXISTS (SELECT FROM recflow.backfill_slices s WHERE s.backfill_id = b.id AND s.state = 'failed') THEN 'failed'
-					WHEN EXISTS (SELECT FROM recflow.backfill_slices s WHERE s.backfill_id = b.id AND s.state = 'cancelled') THEN 'cancelled'
+					WHEN $3 <> '' OR EXISTS (SELECT FROM recflow.backfill_windows s WHERE s.backfill_id = b.id AND s.state = 'failed') THEN 'failed'
+					WHEN EXISTS (SELECT FROM recflow.backfill_windows s WHERE s.backfill_id = b.id AND s.state = 'cancelled') THEN 'cancelled'
 					ELSE 'succeeded'
 				END,
 				error = $3,
@@ -245,7 +245,7 @@ func lockBackfill(ctx context.Context, tx pgx.Tx, id string) (backfill.Backfill,
 }
 
 // StaleBackfills lists active backfills without a heartbeat or change for a
-// while, without their slices, the oldest heartbeat first. The caller must find
+// while, without their windows, the oldest heartbeat first. The caller must find
 // out whether their workflows are running.
 func (s *Store) StaleBackfills(ctx context.Context, unchanged time.Duration, limit int) ([]backfill.Backfill, error) {
 	rows, err := s.db.Query(ctx, selectBackfill+`

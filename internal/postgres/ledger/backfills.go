@@ -15,7 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// NewBackfill is a backfill to create, with its slices.
+// NewBackfill is a backfill to create, with its windows.
 type NewBackfill struct {
 	backfill.Backfill
 	Parameters     []byte // digest of the training parameters other than the range
@@ -53,7 +53,7 @@ const backfillLock = 0x7265_6366_6c6f_7762
 // active is the states in which a backfill occupies its range.
 const active = "('pending', 'running', 'cancelling')"
 
-// CreateBackfill decides which slices to run and records the backfill, or
+// CreateBackfill decides which windows to run and records the backfill, or
 // returns the one of the same request, with existing true. It returns
 // ErrKeyReused if the key was used for a different request, and an OverlapError
 // while another backfill of the kind is active on a part of the range.
@@ -76,7 +76,7 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 		}
 		// Repeated under the lock, because another backfill may have just
 		// ended.
-		if err := decideSlices(ctx, tx, n.Kind, n.Rerun, n.Parameters, n.Slices); err != nil {
+		if err := decideWindows(ctx, tx, n.Kind, n.Rerun, n.Parameters, n.Windows); err != nil {
 			return err
 		}
 		if err := insertBackfill(ctx, tx, n); err != nil {
@@ -151,7 +151,7 @@ func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to tim
 
 func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
 	state, ended := backfill.Pending, "NULL"
-	if !anyPending(n.Slices) { // nothing to do
+	if !anyPending(n.Windows) { // nothing to do
 		state, ended = backfill.Succeeded, "clock_timestamp()"
 	}
 	_, err := tx.Exec(ctx, `
@@ -164,19 +164,19 @@ func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO recflow.backfill_slices (backfill_id, index, slice_from, slice_to, state, reason, version_id)
+		INSERT INTO recflow.backfill_windows (backfill_id, index, window_from, window_to, state, reason, version_id)
 		SELECT $1, * FROM unnest($2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[])`, n.ID,
-		postgres.Column(n.Slices, func(s *backfill.Slice) int { return s.Index }),
-		postgres.Column(n.Slices, func(s *backfill.Slice) *time.Time { return postgres.OrNull(s.From) }),
-		postgres.Column(n.Slices, func(s *backfill.Slice) time.Time { return s.To }),
-		postgres.Column(n.Slices, func(s *backfill.Slice) string { return s.State }),
-		postgres.Column(n.Slices, func(s *backfill.Slice) string { return s.Reason }),
-		postgres.Column(n.Slices, func(s *backfill.Slice) int64 { return s.Version }))
+		postgres.Column(n.Windows, func(s *backfill.Window) int { return s.Index }),
+		postgres.Column(n.Windows, func(s *backfill.Window) *time.Time { return postgres.OrNull(s.From) }),
+		postgres.Column(n.Windows, func(s *backfill.Window) time.Time { return s.To }),
+		postgres.Column(n.Windows, func(s *backfill.Window) string { return s.State }),
+		postgres.Column(n.Windows, func(s *backfill.Window) string { return s.Reason }),
+		postgres.Column(n.Windows, func(s *backfill.Window) int64 { return s.Version }))
 	return err
 }
 
-func anyPending(slices []backfill.Slice) bool {
-	for _, s := range slices {
+func anyPending(windows []backfill.Window) bool {
+	for _, s := range windows {
 		if s.State == backfill.Pending {
 			return true
 		}
@@ -184,15 +184,15 @@ func anyPending(slices []backfill.Slice) bool {
 	return false
 }
 
-// DecideSlices marks the slices that need not run under the policy, with the
+// DecideWindows marks the windows that need not run under the policy, with the
 // reason for each, by the outcomes of earlier backfills of the kind with the
 // same parameters and ranges. A refresh is needed again if its version was
 // dropped; the measurements of an as_of remain valid.
-func (s *Store) DecideSlices(ctx context.Context, kind, rerun string, parameters []byte, slices []backfill.Slice) error {
-	return decideSlices(ctx, s.db, kind, rerun, parameters, slices)
+func (s *Store) DecideWindows(ctx context.Context, kind, rerun string, parameters []byte, windows []backfill.Window) error {
+	return decideWindows(ctx, s.db, kind, rerun, parameters, windows)
 }
 
-func decideSlices(ctx context.Context, q postgres.Querier, kind, rerun string, parameters []byte, slices []backfill.Slice) error {
+func decideWindows(ctx context.Context, q postgres.Querier, kind, rerun string, parameters []byte, windows []backfill.Window) error {
 	rows, err := q.Query(ctx, `
 		SELECT DISTINCT ON (k.index)
 			k.index,
@@ -200,19 +200,19 @@ func decideSlices(ctx context.Context, q postgres.Querier, kind, rerun string, p
 			s.backfill_id,
 			s.version_id,
 			b.kind = 'refresh' AND v.state IS DISTINCT FROM 'ready' AS gone
-		FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS k (index, slice_from, slice_to)
-		JOIN recflow.backfill_slices s ON s.slice_to = k.slice_to AND s.slice_from IS NOT DISTINCT FROM k.slice_from
+		FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS k (index, window_from, window_to)
+		JOIN recflow.backfill_windows s ON s.window_to = k.window_to AND s.window_from IS NOT DISTINCT FROM k.window_from
 		JOIN recflow.backfills b ON b.id = s.backfill_id
 		LEFT JOIN recflow.versions v ON v.id = s.version_id
 		WHERE b.kind = $4
 		AND b.parameters = $5
 		AND s.state IN ('succeeded', 'failed', 'cancelled')
 		ORDER BY k.index, s.state = 'succeeded' DESC, gone, s.ended_at DESC`,
-		postgres.Column(slices, func(s *backfill.Slice) int { return s.Index }),
-		postgres.Column(slices, func(s *backfill.Slice) *time.Time { return postgres.OrNull(s.From) }),
-		postgres.Column(slices, func(s *backfill.Slice) time.Time { return s.To }), kind, parameters)
+		postgres.Column(windows, func(s *backfill.Window) int { return s.Index }),
+		postgres.Column(windows, func(s *backfill.Window) *time.Time { return postgres.OrNull(s.From) }),
+		postgres.Column(windows, func(s *backfill.Window) time.Time { return s.To }), kind, parameters)
 	if err != nil {
-		return fmt.Errorf("look for earlier slices: %w", err)
+		return fmt.Errorf("look for earlier windows: %w", err)
 	}
 	before := map[int]*backfill.Earlier{}
 	var index int
@@ -223,10 +223,10 @@ func decideSlices(ctx context.Context, q postgres.Querier, kind, rerun string, p
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look for earlier slices: %w", err)
+		return fmt.Errorf("look for earlier windows: %w", err)
 	}
-	for i := range slices {
-		slices[i].Decide(rerun, before[slices[i].Index])
+	for i := range windows {
+		windows[i].Decide(rerun, before[windows[i].Index])
 	}
 	return nil
 }
@@ -271,7 +271,7 @@ const selectBackfill = "SELECT" + backfillColumns + `
 			count(*) FILTER (WHERE s.state = 'failed') AS failed,
 			count(*) FILTER (WHERE s.state = 'cancelled') AS cancelled,
 			count(*) FILTER (WHERE s.state = 'skipped') AS skipped
-		FROM recflow.backfill_slices s
+		FROM recflow.backfill_windows s
 		WHERE s.backfill_id = b.id
 	) c
 	`
@@ -287,7 +287,7 @@ func scanBackfill(row pgx.CollectableRow) (b backfill.Backfill, err error) {
 	return b, err
 }
 
-// Backfill returns a backfill with its slices, or recsys.ErrNotFound.
+// Backfill returns a backfill with its windows, or recsys.ErrNotFound.
 func (s *Store) Backfill(ctx context.Context, id string) (backfill.Backfill, error) {
 	b, err := backfillByID(ctx, s.db, id)
 	if err != nil {
@@ -306,27 +306,27 @@ func backfillByID(ctx context.Context, q postgres.Querier, id string) (backfill.
 		return b, postgres.Translate(err)
 	}
 	rows, err = q.Query(ctx, `
-		SELECT index, slice_from, slice_to, state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at
-		FROM recflow.backfill_slices
+		SELECT index, window_from, window_to, state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at
+		FROM recflow.backfill_windows
 		WHERE backfill_id = $1
 		ORDER BY index
 		LIMIT 10000`, id)
 	if err != nil {
 		return b, err
 	}
-	if b.Slices, err = pgx.CollectRows(rows, scanSlice); err != nil {
+	if b.Windows, err = pgx.CollectRows(rows, scanWindow); err != nil {
 		return b, err
 	}
 	return b, addEarlier(ctx, q, b)
 }
 
-// addEarlier adds the attempts before the latest to the slices of a backfill,
+// addEarlier adds the attempts before the latest to the windows of a backfill,
 // which must be in order and without a gap.
 func addEarlier(ctx context.Context, q postgres.Querier, b backfill.Backfill) error {
 	rows, err := q.Query(ctx, `
 		SELECT a.index, a.attempt, a.state, a.workflow_id, a.workflow_run_id, a.run_id, a.version_id, a.error, a.started_at, a.ended_at
 		FROM recflow.backfill_attempts a
-		JOIN recflow.backfill_slices s ON s.backfill_id = a.backfill_id AND s.index = a.index AND a.attempt < s.attempt
+		JOIN recflow.backfill_windows s ON s.backfill_id = a.backfill_id AND s.index = a.index AND a.attempt < s.attempt
 		WHERE a.backfill_id = $1
 		ORDER BY a.index, a.attempt
 		LIMIT 20000`, b.ID)
@@ -339,13 +339,13 @@ func addEarlier(ctx context.Context, q postgres.Querier, b backfill.Backfill) er
 	into := []any{&index, &a.Attempt, &a.State, &a.WorkflowID, &a.WorkflowRunID, &a.RunID, &a.Version, &a.Error, &a.StartedAt, &ended}
 	_, err = pgx.ForEachRow(rows, into, func() error {
 		a.StartedAt, a.EndedAt = a.StartedAt.UTC(), postgres.OrZero(ended).UTC()
-		b.Slices[index].Earlier = append(b.Slices[index].Earlier, a)
+		b.Windows[index].Earlier = append(b.Windows[index].Earlier, a)
 		return nil
 	})
 	return err
 }
 
-func scanSlice(row pgx.CollectableRow) (s backfill.Slice, err error) {
+func scanWindow(row pgx.CollectableRow) (s backfill.Window, err error) {
 	var from, started, ended *time.Time
 	var metrics []byte
 	err = row.Scan(&s.Index, &from, &s.To, &s.State, &s.Reason, &s.Attempt, &s.WorkflowID, &s.WorkflowRunID, &s.RunID, &s.Version,
@@ -357,7 +357,7 @@ func scanSlice(row pgx.CollectableRow) (s backfill.Slice, err error) {
 	return s, err
 }
 
-// Backfills returns at most limit backfills without their slices, newest first;
+// Backfills returns at most limit backfills without their windows, newest first;
 // after is the last one of the previous page, or nil.
 func (s *Store) Backfills(ctx context.Context, after *backfill.Backfill, limit int) ([]backfill.Backfill, error) {
 	where, args := "", []any{limit}

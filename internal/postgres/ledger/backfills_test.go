@@ -16,9 +16,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func startSlice(t *testing.T, s *postgrestest.Store, id string, slice backfill.Slice) {
+func startWindow(t *testing.T, s *postgrestest.Store, id string, window backfill.Window) {
 	t.Helper()
-	state, err := s.StartSlice(t.Context(), id, slice)
+	state, err := s.StartWindow(t.Context(), id, window)
 	require.NoError(t, err)
 	require.Equal(t, backfill.Running, state)
 }
@@ -46,9 +46,9 @@ func TestCreateBackfill(t *testing.T) {
 		b, err := s.Backfill(t.Context(), ids[0])
 		require.NoError(t, err)
 		require.Equal(t, backfill.Pending, b.State)
-		require.Equal(t, backfill.SliceCount{Total: 4, Pending: 4}, b.Count)
-		require.Equal(t, postgrestest.Day(2), b.Slices[0].To)
-		require.True(t, b.Slices[0].From.IsZero())
+		require.Equal(t, backfill.WindowCount{Total: 4, Pending: 4}, b.Count)
+		require.Equal(t, postgrestest.Day(2), b.Windows[0].To)
+		require.True(t, b.Windows[0].From.IsZero())
 		_, err = s.EndBackfill(t.Context(), b.ID, 1, "over")
 		require.NoError(t, err)
 		again, existing, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "later", 1, 5))
@@ -69,15 +69,15 @@ func TestCreateBackfill(t *testing.T) {
 		n := postgrestest.AsOf(t, "planned", 20, 23)
 		other, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "faster", 20, 22))
 		require.NoError(t, err)
-		startSlice(t, s, other.ID, backfill.Slice{Index: 0, Attempt: 1})
-		require.NoError(t, s.EndSlice(t.Context(), other.ID, backfill.Slice{Index: 0, Attempt: 1, State: backfill.Succeeded, Version: 9}))
+		startWindow(t, s, other.ID, backfill.Window{Index: 0, Attempt: 1})
+		require.NoError(t, s.EndWindow(t.Context(), other.ID, backfill.Window{Index: 0, Attempt: 1, State: backfill.Succeeded, Version: 9}))
 		_, err = s.EndBackfill(t.Context(), other.ID, 1, "over")
 		require.NoError(t, err)
 		b, _, err := s.CreateBackfill(t.Context(), n)
 		require.NoError(t, err)
-		require.Equal(t, backfill.SliceCount{Total: 3, Skipped: 1, Pending: 2}, b.Count)
-		require.Equal(t, "already trained as version 9 of backfill faster", b.Slices[0].Reason)
-		require.Equal(t, "it never ran", b.Slices[2].Reason)
+		require.Equal(t, backfill.WindowCount{Total: 3, Skipped: 1, Pending: 2}, b.Count)
+		require.Equal(t, "already trained as version 9 of backfill faster", b.Windows[0].Reason)
+		require.Equal(t, "it never ran", b.Windows[2].Reason)
 	})
 	t.Run("it keeps a client's key forever", func(t *testing.T) {
 		n := postgrestest.AsOf(t, "keyed", 1, 5)
@@ -162,17 +162,17 @@ func TestBackfillStates(t *testing.T) {
 
 	attempt := func(index, attempt int, state string) {
 		t.Helper()
-		at := backfill.Slice{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
-		startSlice(t, s, b.ID, at)
-		startSlice(t, s, b.ID, at) // it has no effect when repeated
+		at := backfill.Window{Index: index, Attempt: attempt, WorkflowID: fmt.Sprintf("w%d-%d", index, attempt)}
+		startWindow(t, s, b.ID, at)
+		startWindow(t, s, b.ID, at) // it has no effect when repeated
 		if state == "" {
 			return
 		}
 		at.State, at.Version, at.Rows, at.Error = state, 7, 100, "because"
 		at.Metrics = &recsys.Metrics{Users: 3, Candidate: map[string]recsys.Metric{"ndcg@100": {Value: 0.5}}}
-		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
+		require.NoError(t, s.EndWindow(t.Context(), b.ID, at))
 		at.State = backfill.Failed
-		require.NoError(t, s.EndSlice(t.Context(), b.ID, at), "the first outcome is final")
+		require.NoError(t, s.EndWindow(t.Context(), b.ID, at), "the first outcome is final")
 	}
 	attempt(0, 1, backfill.Succeeded)
 	attempt(1, 1, backfill.Failed)
@@ -181,8 +181,8 @@ func TestBackfillStates(t *testing.T) {
 	b, err = s.Backfill(t.Context(), b.ID)
 	require.NoError(t, err)
 	require.Equal(t, before+5, b.Revision, "one revision per change")
-	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
-	require.Equal(t, 0.5, b.Slices[0].Metrics.Candidate["ndcg@100"].Value)
+	require.Equal(t, backfill.WindowCount{Total: 4, Pending: 1, Running: 1, Succeeded: 1, Failed: 1}, b.Count)
+	require.Equal(t, 0.5, b.Windows[0].Metrics.Candidate["ndcg@100"].Value)
 
 	_, err = s.RetryBackfill(t.Context(), b.ID)
 	require.ErrorIs(t, err, recsys.ErrConflict, "it is running")
@@ -192,36 +192,36 @@ func TestBackfillStates(t *testing.T) {
 	b, err = s.EndBackfill(t.Context(), b.ID, 1, "")
 	require.NoError(t, err)
 	require.Equal(t, backfill.Cancelled, b.State)
-	require.Equal(t, backfill.SliceCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
-	require.Empty(t, b.Slices[1].Earlier)
+	require.Equal(t, backfill.WindowCount{Total: 4, Succeeded: 1, Failed: 1, Cancelled: 2}, b.Count)
+	require.Empty(t, b.Windows[1].Earlier)
 
 	b, err = s.RetryBackfill(t.Context(), b.ID)
 	require.NoError(t, err)
 	require.Equal(t, []any{backfill.Pending, 2, backfill.WorkflowID(b, 2)}, []any{b.State, b.Round, b.WorkflowID})
-	require.Equal(t, backfill.SliceCount{Total: 4, Pending: 3, Succeeded: 1}, b.Count)
+	require.Equal(t, backfill.WindowCount{Total: 4, Pending: 3, Succeeded: 1}, b.Count)
 	ended, err := s.EndBackfill(t.Context(), b.ID, 1, "an old round")
 	require.NoError(t, err)
 	require.Equal(t, backfill.Pending, ended.State)
 	b, err = s.StartBackfill(t.Context(), b.ID, 2, "run2")
 	require.NoError(t, err)
-	for _, slice := range b.Slices[1:] {
-		attempt(slice.Index, slice.Attempt+1, backfill.Succeeded)
+	for _, window := range b.Windows[1:] {
+		attempt(window.Index, window.Attempt+1, backfill.Succeeded)
 	}
 	b, err = s.EndBackfill(t.Context(), b.ID, 2, "")
 	require.NoError(t, err)
 	require.Equal(t, backfill.Succeeded, b.State)
-	require.Equal(t, 2, b.Slices[1].Attempt)
-	require.Empty(t, b.Slices[0].Earlier)
-	require.Len(t, b.Slices[1].Earlier, 1)
-	first := b.Slices[1].Earlier[0]
+	require.Equal(t, 2, b.Windows[1].Attempt)
+	require.Empty(t, b.Windows[0].Earlier)
+	require.Len(t, b.Windows[1].Earlier, 1)
+	first := b.Windows[1].Earlier[0]
 	require.Equal(t, []any{1, backfill.Failed, "because", "w1-1", int64(7)}, []any{first.Attempt, first.State, first.Error, first.WorkflowID, first.Version})
 	require.False(t, first.EndedAt.IsZero())
-	require.Equal(t, backfill.Cancelled, b.Slices[2].Earlier[0].State, "it was running when the backfill ended")
+	require.Equal(t, backfill.Cancelled, b.Windows[2].Earlier[0].State, "it was running when the backfill ended")
 	_, err = s.RetryBackfill(t.Context(), b.ID)
 	require.ErrorIs(t, err, recsys.ErrConflict, "there is nothing to retry")
 }
 
-func TestSkipSlice(t *testing.T) {
+func TestSkipWindow(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	b, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "b", 1, 3))
@@ -230,26 +230,26 @@ func TestSkipSlice(t *testing.T) {
 	require.NoError(t, err)
 	skip := func(index int, reason string) string {
 		t.Helper()
-		state, err := s.SkipSlice(t.Context(), b.ID, index, reason)
+		state, err := s.SkipWindow(t.Context(), b.ID, index, reason)
 		require.NoError(t, err)
 		return state
 	}
-	startSlice(t, s, b.ID, backfill.Slice{Index: 1, Attempt: 1})
+	startWindow(t, s, b.ID, backfill.Window{Index: 1, Attempt: 1})
 	require.Equal(t, backfill.Running, skip(1, "too late"))
 	require.Equal(t, backfill.Skipped, skip(0, backfill.NoEvents))
 	require.Equal(t, backfill.Skipped, skip(0, "again"))
-	state, err := s.StartSlice(t.Context(), b.ID, backfill.Slice{Index: 0, Attempt: 1})
+	state, err := s.StartWindow(t.Context(), b.ID, backfill.Window{Index: 0, Attempt: 1})
 	require.NoError(t, err)
 	require.Equal(t, backfill.Skipped, state)
-	require.NoError(t, s.EndSlice(t.Context(), b.ID, backfill.Slice{Index: 1, Attempt: 1, State: backfill.Succeeded}))
+	require.NoError(t, s.EndWindow(t.Context(), b.ID, backfill.Window{Index: 1, Attempt: 1, State: backfill.Succeeded}))
 	b, err = s.EndBackfill(t.Context(), b.ID, 1, "")
 	require.NoError(t, err)
 	require.Equal(t, backfill.Succeeded, b.State)
-	require.Equal(t, backfill.SliceCount{Total: 2, Succeeded: 1, Skipped: 1}, b.Count)
-	require.Equal(t, []any{backfill.NoEvents, 0}, []any{b.Slices[0].Reason, b.Slices[0].Attempt})
+	require.Equal(t, backfill.WindowCount{Total: 2, Succeeded: 1, Skipped: 1}, b.Count)
+	require.Equal(t, []any{backfill.NoEvents, 0}, []any{b.Windows[0].Reason, b.Windows[0].Attempt})
 }
 
-func TestDecideSlices(t *testing.T) {
+func TestDecideWindows(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	b, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "first", 1, 4))
@@ -257,23 +257,23 @@ func TestDecideSlices(t *testing.T) {
 	_, err = s.StartBackfill(t.Context(), b.ID, 1, "run1")
 	require.NoError(t, err)
 	for i, state := range []string{backfill.Succeeded, backfill.Failed} {
-		at := backfill.Slice{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
-		startSlice(t, s, b.ID, at)
-		require.NoError(t, s.EndSlice(t.Context(), b.ID, at))
+		at := backfill.Window{Index: i, Attempt: 1, State: state, Version: int64(40 + i)}
+		startWindow(t, s, b.ID, at)
+		require.NoError(t, s.EndWindow(t.Context(), b.ID, at))
 	}
-	decide := func(rerun, parameters string) (states []string, slices []backfill.Slice) {
+	decide := func(rerun, parameters string) (states []string, windows []backfill.Window) {
 		n := postgrestest.AsOf(t, "next", 1, 4)
-		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, rerun, []byte(parameters), n.Slices))
-		for _, slice := range n.Slices {
-			states = append(states, slice.State)
+		require.NoError(t, s.DecideWindows(t.Context(), n.Kind, rerun, []byte(parameters), n.Windows))
+		for _, window := range n.Windows {
+			states = append(states, window.State)
 		}
-		return states, n.Slices
+		return states, n.Windows
 	}
-	states, slices := decide(backfill.RerunMissing, "p")
+	states, windows := decide(backfill.RerunMissing, "p")
 	require.Equal(t, []string{"skipped", "pending", "pending"}, states)
-	require.Equal(t, "already trained as version 40 of backfill first", slices[0].Reason)
-	require.Equal(t, "failed in backfill first", slices[1].Reason)
-	require.Equal(t, "it never ran", slices[2].Reason)
+	require.Equal(t, "already trained as version 40 of backfill first", windows[0].Reason)
+	require.Equal(t, "failed in backfill first", windows[1].Reason)
+	require.Equal(t, "it never ran", windows[2].Reason)
 	states, _ = decide(backfill.RerunFailed, "p")
 	require.Equal(t, []string{"skipped", "pending", "skipped"}, states)
 	states, _ = decide(backfill.RerunAll, "p")
@@ -284,7 +284,7 @@ func TestDecideSlices(t *testing.T) {
 	_, err = s.EndBackfill(t.Context(), b.ID, 1, "gone")
 	require.NoError(t, err)
 	n := postgrestest.AsOf(t, "none", 1, 2)
-	require.NoError(t, s.DecideSlices(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, n.Slices))
+	require.NoError(t, s.DecideWindows(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, n.Windows))
 	done, _, err := s.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)
 	require.Equal(t, backfill.Succeeded, done.State, "there is nothing to do")
@@ -323,7 +323,7 @@ func TestBackfills_lists_pages(t *testing.T) {
 	require.Empty(t, stale)
 }
 
-func TestDecideSlices_repeats_a_refresh_whose_version_was_dropped(t *testing.T) {
+func TestDecideWindows_repeats_a_refresh_whose_version_was_dropped(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v, err := s.CreateVersion(t.Context(), versions.NewVersion{Manifest: postgrestest.Manifest(t, postgrestest.Fixture{RunID: "run"})})
@@ -332,13 +332,13 @@ func TestDecideSlices_repeats_a_refresh_whose_version_was_dropped(t *testing.T) 
 	cut, err := backfill.Cut(backfill.Refresh, time.Time{}, postgrestest.Day(9), 0)
 	require.NoError(t, err)
 	n := postgrestest.AsOf(t, "b", 1, 2)
-	n.Kind, n.From, n.To, n.Slices = backfill.Refresh, time.Time{}, postgrestest.Day(9), cut
+	n.Kind, n.From, n.To, n.Windows = backfill.Refresh, time.Time{}, postgrestest.Day(9), cut
 	b, _, err := s.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)
-	startSlice(t, s, b.ID, backfill.Slice{Attempt: 1})
-	require.NoError(t, s.EndSlice(t.Context(), b.ID, backfill.Slice{Attempt: 1, State: backfill.Succeeded, Version: v.ID}))
-	decide := func() backfill.Slice {
-		require.NoError(t, s.DecideSlices(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, cut))
+	startWindow(t, s, b.ID, backfill.Window{Attempt: 1})
+	require.NoError(t, s.EndWindow(t.Context(), b.ID, backfill.Window{Attempt: 1, State: backfill.Succeeded, Version: v.ID}))
+	decide := func() backfill.Window {
+		require.NoError(t, s.DecideWindows(t.Context(), n.Kind, backfill.RerunMissing, n.Parameters, cut))
 		return cut[0]
 	}
 	require.Equal(t, backfill.Skipped, decide().State)

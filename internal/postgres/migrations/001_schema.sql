@@ -59,11 +59,11 @@ CREATE TABLE recflow.claims (
 -- rollback returns to: a promotion pushes an entry, a rollback pops one. So two
 -- rollbacks in a row go back two versions and never return to a version that
 -- was rolled back.
-CREATE TABLE recflow.flips (
+CREATE TABLE recflow.live_changes (
     revision     bigint      PRIMARY KEY,
     version_id   bigint      NOT NULL REFERENCES recflow.versions (id),
     from_version bigint      REFERENCES recflow.versions (id),
-    below        bigint      REFERENCES recflow.flips (revision),
+    below        bigint      REFERENCES recflow.live_changes (revision),
     kind         text        NOT NULL CHECK (kind IN ('promote', 'rollback')),
     actor        text        NOT NULL,
     reason       text        NOT NULL,
@@ -258,11 +258,11 @@ CREATE UNIQUE INDEX backfills_request_active ON recflow.backfills (request_diges
 CREATE INDEX backfills_created ON recflow.backfills (created_at DESC, id DESC);
 CREATE INDEX backfills_active ON recflow.backfills (changed_at) WHERE state IN ('pending', 'running', 'cancelling');
 
-CREATE TABLE recflow.backfill_slices (
+CREATE TABLE recflow.backfill_windows (
     backfill_id     text        NOT NULL REFERENCES recflow.backfills (id),
     index           integer     NOT NULL,
-    slice_from      timestamptz,
-    slice_to        timestamptz NOT NULL,
+    window_from      timestamptz,
+    window_to        timestamptz NOT NULL,
     state           text        NOT NULL CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'cancelled', 'skipped')),
     reason          text        NOT NULL DEFAULT '',
     attempt         integer     NOT NULL DEFAULT 0,
@@ -278,7 +278,7 @@ CREATE TABLE recflow.backfill_slices (
     PRIMARY KEY (backfill_id, index)
 );
 
--- Every attempt of a slice; the slice itself has the state of the latest one.
+-- Every attempt of a window; the window itself has the state of the latest one.
 CREATE TABLE recflow.backfill_attempts (
     backfill_id     text        NOT NULL,
     index           integer     NOT NULL,
@@ -292,10 +292,10 @@ CREATE TABLE recflow.backfill_attempts (
     started_at      timestamptz NOT NULL,
     ended_at        timestamptz,
     PRIMARY KEY (backfill_id, index, attempt),
-    FOREIGN KEY (backfill_id, index) REFERENCES recflow.backfill_slices (backfill_id, index)
+    FOREIGN KEY (backfill_id, index) REFERENCES recflow.backfill_windows (backfill_id, index)
 );
 
-CREATE INDEX backfill_slices_range ON recflow.backfill_slices (slice_to);
+CREATE INDEX backfill_windows_range ON recflow.backfill_windows (window_to);
 
 -- Support for one database user per component: the two changes that a component
 -- may request but not make itself are functions that run with the owner's
@@ -309,11 +309,11 @@ BEGIN ATOMIC
     WITH RECURSIVE stack AS (
         SELECT f.version_id, f.below, 0 AS depth
         FROM recflow.live l
-        JOIN recflow.flips f ON f.revision = l.revision
+        JOIN recflow.live_changes f ON f.revision = l.revision
         UNION ALL
         SELECT f.version_id, f.below, stack.depth + 1
         FROM stack
-        JOIN recflow.flips f ON f.revision = stack.below
+        JOIN recflow.live_changes f ON f.revision = stack.below
     )
     SELECT stack.version_id, stack.below
     FROM stack
@@ -325,7 +325,7 @@ END;
 
 -- Moves the live pointer if its revision is the expected one and the version
 -- may be promoted. Only the two functions below call it.
-CREATE FUNCTION recflow.flip(to_version bigint, seen_revision bigint, for_evaluation boolean, kind text, below bigint, actor text, reason text)
+CREATE FUNCTION recflow.change_live(to_version bigint, seen_revision bigint, for_evaluation boolean, kind text, below bigint, actor text, reason text)
     RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -350,8 +350,8 @@ BEGIN
     IF EXISTS (SELECT FROM recflow.horizon h WHERE h.stored_before > v.stored_to OR h.occurred_before > v.covers_to) THEN
         RAISE EXCEPTION 'version % does not cover events that were deleted', to_version USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    INSERT INTO recflow.flips (revision, version_id, from_version, below, kind, actor, reason)
-    VALUES (was.revision + 1, to_version, was.version_id, flip.below, flip.kind, flip.actor, flip.reason);
+    INSERT INTO recflow.live_changes (revision, version_id, from_version, below, kind, actor, reason)
+    VALUES (was.revision + 1, to_version, was.version_id, change_live.below, change_live.kind, change_live.actor, change_live.reason);
     -- Not now(), the start of the transaction, because the transaction may have
     -- waited since.
     UPDATE recflow.versions
@@ -365,7 +365,7 @@ CREATE FUNCTION recflow.promote(to_version bigint, seen_revision bigint, for_eva
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM recflow.flip(to_version, seen_revision, for_evaluation, 'promote', nullif(seen_revision, 0), actor, reason);
+    PERFORM recflow.change_live(to_version, seen_revision, for_evaluation, 'promote', nullif(seen_revision, 0), actor, reason);
 END $$;
 
 CREATE FUNCTION recflow.roll_back(seen_revision bigint, actor text, reason text) RETURNS void
@@ -377,7 +377,7 @@ DECLARE
 BEGIN
     PERFORM FROM recflow.live FOR UPDATE; -- the pointer does not move meanwhile
     SELECT * INTO STRICT target FROM recflow.previous_live();
-    PERFORM recflow.flip(target.version_id, seen_revision, false, 'rollback', target.below, actor, reason);
+    PERFORM recflow.change_live(target.version_id, seen_revision, false, 'rollback', target.below, actor, reason);
 END $$;
 
 -- Marks a version as dropped. Prune deletes its data.

@@ -72,10 +72,10 @@ func load(t testing.TB, s *Store, v recsys.Version, data *Data) {
 			i := data.Items[n]
 			return []any{i.ItemID, pgvector.NewVector(i.Vector), i.Title, i.Category, i.Tags, i.Available, i.Popularity}, nil
 		})
-	copyRows(t, conn, pgx.Identifier{schema, "users"}, "user_id embedding history_items history_weights reference_time met_items",
+	copyRows(t, conn, pgx.Identifier{schema, "users"}, "user_id embedding history_items history_weights reference_time seen_items",
 		len(data.Users), func(n int) ([]any, error) {
 			u := data.Users[n]
-			row := []any{u.ID, nil, orEmpty(u.History.Items), orEmpty(u.History.Weights), nil, orEmpty(u.History.Met)}
+			row := []any{u.ID, nil, orEmpty(u.History.Items), orEmpty(u.History.Weights), nil, orEmpty(u.History.Seen)}
 			if u.Vector != nil {
 				row[1] = pgvector.NewVector(u.Vector)
 			}

@@ -71,12 +71,12 @@ type usersPacker struct {
 func (p usersPacker) count() int { return p.Rows() }
 
 func (p usersPacker) target() string {
-	return "users (user_id, embedding, history_items, history_weights, reference_time, met_items)"
+	return "users (user_id, embedding, history_items, history_weights, reference_time, seen_items)"
 }
 
 func (p usersPacker) size(i int) int {
 	return 2 + 4 + len(p.IDs[i]) + 4 + vectorSize(p.dimension) + 4 + textsSize(p.HistoryItems[i]) +
-		4 + arrayHeader + 8*len(p.HistoryWeights[i]) + 4 + 8 + 4 + textsSize(p.MetItems[i])
+		4 + arrayHeader + 8*len(p.HistoryWeights[i]) + 4 + 8 + 4 + textsSize(p.SeenItems[i])
 }
 
 func (p usersPacker) pack(dst []byte, i int) []byte {
@@ -94,7 +94,7 @@ func (p usersPacker) pack(dst []byte, i int) []byte {
 	} else {
 		dst = packTime(dst, t)
 	}
-	return packTexts(dst, p.MetItems[i])
+	return packTexts(dst, p.SeenItems[i])
 }
 
 type holdoutPacker struct{ *trainingrun.Holdout }

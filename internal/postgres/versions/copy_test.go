@@ -118,13 +118,13 @@ func TestCopyFileStoresUsers(t *testing.T) {
 	require.EqualValues(t, len(want), n)
 
 	rows, err := b.conn.Query(t.Context(), fmt.Sprintf(`
-		SELECT user_id, embedding, history_items, history_weights, reference_time, met_items FROM v%d.users ORDER BY user_id`, b.version.ID))
+		SELECT user_id, embedding, history_items, history_weights, reference_time, seen_items FROM v%d.users ORDER BY user_id`, b.version.ID))
 	require.NoError(t, err)
 	var got trainingruntest.User
 	var vector *pgvector.Vector
 	var reference *time.Time
 	i := 0
-	_, err = pgx.ForEachRow(rows, []any{&got.UserID, &vector, &got.HistoryItems, &got.HistoryWeights, &reference, &got.MetItems}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&got.UserID, &vector, &got.HistoryItems, &got.HistoryWeights, &reference, &got.SeenItems}, func() error {
 		w := want[i]
 		require.Equal(t, w.UserID, got.UserID)
 		require.Equal(t, w.Embedding == nil, vector == nil)
@@ -133,7 +133,7 @@ func TestCopyFileStoresUsers(t *testing.T) {
 		}
 		require.Equal(t, append([]string{}, w.HistoryItems...), got.HistoryItems)
 		require.Equal(t, append([]float32{}, w.HistoryWeights...), got.HistoryWeights)
-		require.Equal(t, append([]string{}, w.MetItems...), got.MetItems)
+		require.Equal(t, append([]string{}, w.SeenItems...), got.SeenItems)
 		require.Equal(t, w.ReferenceTime.IsZero(), reference == nil)
 		require.True(t, reference == nil || reference.Equal(w.ReferenceTime))
 		i++

@@ -170,7 +170,7 @@ func blocked(t *testing.T, s *postgrestest.Store, fn func() error, then func(wat
 	conn := postgrestest.Conn(t, s)
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.flips IN ACCESS EXCLUSIVE MODE")
+	_, err = tx.Exec(t.Context(), "LOCK TABLE recflow.live_changes IN ACCESS EXCLUSIVE MODE")
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() { done <- fn() }()

@@ -23,8 +23,8 @@ type Promotion struct {
 	Reason     string
 }
 
-// Flip is one change of the live version.
-type Flip struct {
+// LiveChange is one change of the live version.
+type LiveChange struct {
 	Revision    int64
 	Version     int64
 	FromVersion int64  // 0: none was live
@@ -80,7 +80,7 @@ func (s *Store) LiveSince(ctx context.Context) (time.Time, error) {
 	err := s.db.QueryRow(ctx, `
 		SELECT max(f.at)
 		FROM recflow.live l
-		JOIN recflow.flips f ON f.version_id = l.version_id AND f.kind = 'promote'`).Scan(&at)
+		JOIN recflow.live_changes f ON f.version_id = l.version_id AND f.kind = 'promote'`).Scan(&at)
 	if err == nil && at == nil {
 		err = recsys.ErrNoLiveVersion
 	}
@@ -228,32 +228,32 @@ func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
 	return nil
 }
 
-// Flips returns at most limit changes of the live version, newest first.
-func (s *Store) Flips(ctx context.Context, limit int) ([]Flip, error) {
-	return s.flips(ctx, 0, limit)
+// LiveChanges returns at most limit changes of the live version, newest first.
+func (s *Store) LiveChanges(ctx context.Context, limit int) ([]LiveChange, error) {
+	return s.liveChanges(ctx, 0, limit)
 }
 
 // FlipsTo returns at most limit changes that made a version live, newest first.
-func (s *Store) FlipsTo(ctx context.Context, version int64, limit int) ([]Flip, error) {
-	return s.flips(ctx, version, limit)
+func (s *Store) LiveChangesTo(ctx context.Context, version int64, limit int) ([]LiveChange, error) {
+	return s.liveChanges(ctx, version, limit)
 }
 
-// flips returns the changes to a version, or to any version if it is 0.
-func (s *Store) flips(ctx context.Context, version int64, limit int) ([]Flip, error) {
+// liveChanges returns the changes to a version, or to any version if it is 0.
+func (s *Store) liveChanges(ctx context.Context, version int64, limit int) ([]LiveChange, error) {
 	rows, err := s.db.Query(ctx, `
 		SELECT revision, version_id, coalesce(from_version, 0), kind, actor, reason, at
-		FROM recflow.flips
+		FROM recflow.live_changes
 		WHERE $1 = 0 OR version_id = $1
 		ORDER BY revision DESC
 		LIMIT $2`, version, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list promotions: %w", err)
 	}
-	flips, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Flip, err error) {
+	changes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f LiveChange, err error) {
 		return f, row.Scan(&f.Revision, &f.Version, &f.FromVersion, &f.Kind, &f.Actor, &f.Reason, &f.At)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list promotions: %w", err)
 	}
-	return flips, nil
+	return changes, nil
 }

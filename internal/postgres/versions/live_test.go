@@ -116,12 +116,12 @@ func TestRollback_never_returns_to_a_rolled_back_version(t *testing.T) {
 	}
 	_, err := s.Rollback(t.Context(), "test", "worse")
 	require.ErrorIs(t, err, recsys.ErrNotFound)
-	flips, err := s.Flips(t.Context(), 10)
+	changes, err := s.LiveChanges(t.Context(), 10)
 	require.NoError(t, err)
-	require.Len(t, flips, 5)
-	require.Equal(t, "rollback", flips[0].Kind)
-	require.Equal(t, made[1].ID, flips[0].FromVersion)
-	require.EqualValues(t, 0, flips[4].FromVersion)
+	require.Len(t, changes, 5)
+	require.Equal(t, "rollback", changes[0].Kind)
+	require.Equal(t, made[1].ID, changes[0].FromVersion)
+	require.EqualValues(t, 0, changes[4].FromVersion)
 }
 
 func TestLiveSince_is_the_promotion_of_the_version_that_is_live_now(t *testing.T) {
@@ -136,19 +136,19 @@ func TestLiveSince_is_the_promotion_of_the_version_that_is_live_now(t *testing.T
 	require.NoError(t, err)
 	_, err = s.Rollback(t.Context(), "test", "worse")
 	require.NoError(t, err)
-	flips, err := s.Flips(t.Context(), 3)
+	changes, err := s.LiveChanges(t.Context(), 3)
 	require.NoError(t, err)
-	require.Equal(t, flips[1].At.UTC(), newest.UTC())
+	require.Equal(t, changes[1].At.UTC(), newest.UTC())
 	older, err := s.LiveSince(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, flips[2].At.UTC(), older.UTC(), "a rollback does not reset the time")
+	require.Equal(t, changes[2].At.UTC(), older.UTC(), "a rollback does not reset the time")
 }
 
 func TestReaders_see_one_complete_version_during_promotions(t *testing.T) {
 	t.Parallel()
-	reads, flips := int64(500), 10
+	reads, changes := int64(500), 10
 	if *postgrestest.Soak {
-		reads, flips = 10_000, 50
+		reads, changes = 10_000, 50
 	}
 	s := postgrestest.New(t)
 	made := ready(t, s, 2)
@@ -168,13 +168,13 @@ func TestReaders_see_one_complete_version_during_promotions(t *testing.T) {
 	}
 	group.Go(func() error {
 		defer done.Store(1)
-		for i := range flips {
+		for i := range changes {
 			target := made[(i+1)%2].ID
 			if _, err := s.Promote(t.Context(), versions.Promotion{Version: target}); err != nil {
 				return err
 			}
 			// Spread the promotions over the reads.
-			for seen.Load() < reads*int64(i+1)/int64(flips+1) && !t.Failed() {
+			for seen.Load() < reads*int64(i+1)/int64(changes+1) && !t.Failed() {
 				if err := readLiveOnce(t, s); err != nil {
 					return err
 				}

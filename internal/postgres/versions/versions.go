@@ -130,7 +130,7 @@ func createTables(ctx context.Context, tx pgx.Tx, version int64, dimension int) 
 			history_items   text[] COLLATE "C" NOT NULL,
 			history_weights real[]      NOT NULL,
 			reference_time  timestamptz,
-			met_items       text[] COLLATE "C" NOT NULL
+			seen_items       text[] COLLATE "C" NOT NULL
 		) WITH (autovacuum_enabled = false, toast.autovacuum_enabled = false)`,
 		`CREATE TABLE %[1]s.holdout (
 			user_id     text COLLATE "C" NOT NULL,

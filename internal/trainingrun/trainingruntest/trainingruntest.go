@@ -38,7 +38,7 @@ type User struct {
 	HistoryItems   []string  `parquet:"history_items,list,snappy" parquet-element:",optional,snappy,dict"`
 	HistoryWeights []float32 `parquet:"history_weights,list,snappy" parquet-element:",optional,snappy,dict"`
 	ReferenceTime  time.Time `parquet:"reference_time,optional,snappy,timestamp(microsecond)"`
-	MetItems       []string  `parquet:"met_items,list,snappy" parquet-element:",optional,snappy,dict"`
+	SeenItems      []string  `parquet:"seen_items,list,snappy" parquet-element:",optional,snappy,dict"`
 }
 
 // Event is a row of a holdout file.
@@ -139,7 +139,7 @@ func Users(first, n, k, items int) []User {
 		u := &users[i]
 		u.UserID = fmt.Sprintf("user-%07d", first+i)
 		for range r.IntN(5) {
-			u.MetItems = append(u.MetItems, fmt.Sprintf("item-%07d", r.IntN(items)))
+			u.SeenItems = append(u.SeenItems, fmt.Sprintf("item-%07d", r.IntN(items)))
 		}
 		if r.IntN(10) == 0 {
 			continue

@@ -102,7 +102,7 @@ run "has_room_for_the_runs_of_a_backfill" {
 
   assert {
     condition     = aws_glue_job.this.execution_property[0].max_concurrent_runs == 8
-    error_message = "a backfill of 8 slices would wait"
+    error_message = "a backfill of 8 windows would wait"
   }
 }
 

@@ -26,8 +26,8 @@ const (
 // change it.
 const outcomeSchema = 1
 
-// TellOutcomeInput is the outcome of a refresh or a backfill.
-type TellOutcomeInput struct {
+// PublishOutcomeInput is the outcome of a refresh or a backfill.
+type PublishOutcomeInput struct {
 	Kind       string  `json:"kind"`                  // RefreshKind or BackfillKind
 	Outcome    string  `json:"outcome"`               // backfill.Outcome…, or the state of a backfill
 	RunID      string  `json:"run_id,omitempty"`      // of the training
@@ -40,8 +40,8 @@ type TellOutcomeInput struct {
 	Error string `json:"error,omitempty"`
 	Stage string `json:"stage,omitempty"`
 
-	Refused []RefusedGate        `json:"refused_gates,omitempty"`
-	Slices  *backfill.SliceCount `json:"slices,omitempty"` // of a backfill
+	Refused []RefusedGate         `json:"refused_gates,omitempty"`
+	Windows *backfill.WindowCount `json:"windows,omitempty"` // of a backfill
 }
 
 // RefusedGate is a gate that refuses a version, and its reason.
@@ -58,16 +58,16 @@ type Outcome struct {
 	Schema        int    `json:"schema"`
 	WorkflowID    string `json:"workflow_id"`
 	WorkflowRunID string `json:"workflow_run_id"`
-	TellOutcomeInput
+	PublishOutcomeInput
 	EndedAt time.Time `json:"ended_at"`
 	Link    string    `json:"link,omitempty"` // to the Temporal UI
 }
 
-// TellOutcome publishes the outcome of its workflow, and counts it in the
+// PublishOutcome publishes the outcome of its workflow, and counts it in the
 // metrics. Without a topic nothing is published. A retry publishes again:
 // subscribers deduplicate by workflow_run_id. Only the first attempt is
 // counted.
-func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error {
+func (a *Activities) PublishOutcome(ctx context.Context, in PublishOutcomeInput) error {
 	info := activity.GetInfo(ctx)
 	if info.Attempt == 1 && in.Kind == RefreshKind && a.Metrics != nil {
 		if err := outcomeLine(in.Outcome, time.Now(), a.Dimensions).Write(a.Metrics); err != nil {
@@ -79,7 +79,7 @@ func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error
 	}
 	o := Outcome{
 		Schema: outcomeSchema, WorkflowID: info.WorkflowExecution.ID, WorkflowRunID: info.WorkflowExecution.RunID,
-		TellOutcomeInput: in, EndedAt: info.ScheduledTime.UTC().Truncate(time.Millisecond),
+		PublishOutcomeInput: in, EndedAt: info.ScheduledTime.UTC().Truncate(time.Millisecond),
 	}
 	o.Link = config.Temporal{UI: a.TemporalUI, Namespace: info.Namespace}.WorkflowLink(o.WorkflowID, o.WorkflowRunID)
 	body, err := json.MarshalIndent(o, "", "  ") // people read it in emails
@@ -91,13 +91,13 @@ func (a *Activities) TellOutcome(ctx context.Context, in TellOutcomeInput) error
 		Attributes: map[string]string{"kind": in.Kind, "outcome": in.Outcome},
 	})
 	if err != nil && ctx.Err() == nil && !awsclient.Retryable(err) {
-		return temporal.NewNonRetryableApplicationError(err.Error(), OutcomeUntold, nil)
+		return temporal.NewNonRetryableApplicationError(err.Error(), OutcomeNotPublished, nil)
 	}
 	return err
 }
 
 // subject is the subject line of emails.
-func (in TellOutcomeInput) subject() string {
+func (in PublishOutcomeInput) subject() string {
 	s := fmt.Sprintf("recflow: %s %s", in.Kind, in.Outcome)
 	var gates []string
 	for _, g := range in.Refused {

@@ -13,7 +13,7 @@ import (
 	"github.com/recflow/recflow/internal/rawdata"
 )
 
-func TestPlanSlices_estimates_by_earlier_versions(t *testing.T) {
+func TestPlanWindows_estimates_by_earlier_versions(t *testing.T) {
 	t.Parallel()
 	a, _, env := setup(t, gluetest.Options{})
 	a.StoredMargin = time.Minute
@@ -24,11 +24,11 @@ func TestPlanSlices_estimates_by_earlier_versions(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, a.Store.MarkReady(t.Context(), v.ID, nil))
 
-	value, err := env.ExecuteActivity(a.PlanSlices, PlanSlicesInput{Ranges: []rawdata.Range{{To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC)}}})
+	value, err := env.ExecuteActivity(a.PlanWindows, PlanWindowsInput{Ranges: []rawdata.Range{{To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC)}}})
 	require.NoError(t, err)
-	var out PlanSlicesResult
+	var out PlanWindowsResult
 	require.NoError(t, value.Get(&out))
-	require.InDelta(t, 10, out.Slices[0].Minutes, 1, "without the margin")
-	require.Equal(t, []any{1, 1}, []any{out.Slices[0].Files, out.Slices[0].Unreadable})
+	require.InDelta(t, 10, out.Windows[0].Minutes, 1, "without the margin")
+	require.Equal(t, []any{1, 1}, []any{out.Windows[0].Files, out.Windows[0].Unreadable})
 	require.Equal(t, "raw/interactions/dt=2025-01-02/part-0.parquet", out.Unreadable[0].Key)
 }
