@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 func main() {
@@ -26,12 +27,13 @@ func main() {
 // document writes the whole page.
 func document(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, introduction, checked, share(official), share(secondary), share(unverified))
+	text(out, introduction, checked, share(official), share(secondary), share(unverified))
 	loadTable(out)
 	fmt.Fprint(out, billIntroduction)
 	billTable(out)
-	fmt.Fprintf(out, comparison, dollars(idle(loads[0])), dollars(personalizeRequests(hours*3600)), verdicts())
-	fmt.Fprintf(out, formulasIntroduction, millionItems)
+	fmt.Fprintln(out)
+	text(out, comparison, dollars(idle(loads[0])), dollars(personalizeRequests(hours*3600)), verdicts())
+	text(out, formulasIntroduction, millionItems)
 	formulaTable(out)
 	priceTable(out)
 	return out.Flush()
@@ -188,6 +190,30 @@ func share(t trust) string {
 		}
 	}
 	return strconv.Itoa(n)
+}
+
+// text writes formatted paragraphs, wrapped at 120 characters and each followed by
+// an empty line. Headings and lists stay as they are.
+func text(w io.Writer, format string, args ...any) {
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(fmt.Sprintf(format, args...)), "\n\n") {
+		if paragraph[0] == '#' || paragraph[0] == '-' {
+			fmt.Fprint(w, paragraph, "\n\n")
+			continue
+		}
+		column := 0
+		for word := range strings.FieldsSeq(paragraph) {
+			separator := " "
+			length := utf8.RuneCountInString(word)
+			if column == 0 {
+				separator = ""
+			} else if column+1+length > 120 {
+				separator, column = "\n", -1
+			}
+			fmt.Fprint(w, separator, word)
+			column += len(separator) + length
+		}
+		fmt.Fprint(w, "\n\n")
+	}
 }
 
 func row(w io.Writer, cells ...string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
