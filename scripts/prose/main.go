@@ -4,6 +4,8 @@
 //
 //	go run ./scripts/prose vale
 //
+// Paragraphs of Markdown wrap at 120 characters.
+//
 // The arguments are the command that runs vale. Findings in files that .vale/todo
 // lists are counted and not reported. Every line of .vale/testdata/violations.md
 // must be found, so that a rule that no longer matches is noticed.
@@ -57,7 +59,11 @@ func run(vale []string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(checkRules(findings), report(findings))
+	long, err := longLines(files)
+	if err != nil {
+		return err
+	}
+	return errors.Join(checkRules(findings), report(append(findings, long...)))
 }
 
 // tracked returns the files of the checkout, also uncommitted ones.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -83,4 +84,10 @@ func TestCheckRules(t *testing.T) {
 	assert.Len(t, findings, len(rows), "one line for each row")
 	require.NoError(t, checkRules(findings), "every row has a line")
 	require.ErrorContains(t, checkRules(findings[1:]), "no rule reports", "a line that vale does not report")
+}
+
+func TestLongIn(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é ", 60) + "x"
+	assert.Equal(t, []int{1, 3}, longIn(long+"\n"+long[:len(long)-1]+"\n- "+long+"\n| "+long+"\n# "+long+"\n```\n"+long+"\n```\n    "+long+"\n`"+long+"`;"))
 }
