@@ -125,6 +125,7 @@ tidy: ## update go.mod and go.sum
 bench: setup ## measure the cost of loading, searching and training as ratios (SIZE=1m for a million items)
 	@go run ./bench/loader $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/index
+	@go run ./bench/foldin
 	@go run ./bench/search $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/api $(if $(SIZE),-size $(SIZE))
 	@"$(PYTHON)" bench/glue/job.py

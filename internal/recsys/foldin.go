@@ -2,9 +2,13 @@ package recsys
 
 import (
 	"fmt"
+	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -27,17 +31,15 @@ type FoldIn struct {
 // if none remains, a dimension is wrong, or the system is not positive
 // definite.
 func (f FoldIn) Vector(items [][]float32, weights []float32) ([]float32, error) {
-	chol, b, err := f.equation(items, weights)
+	e, err := f.equation(items, weights)
 	if err != nil {
 		return nil, err
 	}
-	var x mat.VecDense
-	if err := chol.SolveVecTo(&x, mat.NewVecDense(f.Dimension, b)); err != nil {
-		return nil, fmt.Errorf("fold-in: solve: %w", err)
-	}
+	defer e.release()
+	e.solve(e.b)
 	out := make([]float32, f.Dimension)
-	for i := range out {
-		out[i] = float32(x.AtVec(i))
+	for i, x := range e.b {
+		out[i] = float32(x)
 	}
 	return out, nil
 }
@@ -56,35 +58,59 @@ func (f FoldIn) Terms(items [][]float32, weights []float32, target []float32) ([
 	if len(target) != k {
 		return nil, fmt.Errorf("fold-in: item vector has %d dimensions, want %d", len(target), k)
 	}
-	chol, _, err := f.equation(items, weights)
+	e, err := f.equation(items, weights)
 	if err != nil {
 		return nil, err
 	}
-	var y mat.VecDense // A⁻¹vⱼ; A is symmetric
-	if err := chol.SolveVecTo(&y, mat.NewVecDense(k, widen(target))); err != nil {
-		return nil, fmt.Errorf("fold-in: solve: %w", err)
-	}
+	defer e.release()
+	y := widen(target)
+	e.solve(y) // A⁻¹vⱼ; A is symmetric
 	terms := make([]float64, len(items))
 	for i, item := range items {
-		if w := float64(weights[i]); w > 0 {
-			terms[i] = (1 + f.Alpha*w) * mat.Dot(&y, mat.NewVecDense(k, widen(item)))
+		w := float64(weights[i])
+		if !(w > 0) {
+			continue
 		}
+		var sum float64
+		for j, x := range item {
+			sum += y[j] * float64(x)
+		}
+		terms[i] = (1 + f.Alpha*w) * sum
 	}
 	return terms, nil
 }
 
-// equation returns A, factorized, and b.
-func (f FoldIn) equation(items [][]float32, weights []float32) (*mat.Cholesky, []float64, error) {
+// equation is A, factorized in place, and b.
+type equation struct {
+	a     blas64.Symmetric
+	b     []float64
+	block []float64 // k×foldInBlock: scaled item vectors, one in each column
+	work  []float64 // of the estimate of the condition number
+	iwork []int
+}
+
+// equations are reused, because A has 8·k² bytes.
+var equations = sync.Pool{New: func() any { return new(equation) }}
+
+// foldInBlock is the number of items that one update of A adds. At 256 dimensions
+// they take 256 KiB, which fits into the second-level cache.
+const foldInBlock = 128
+
+// equation returns A, factorized, and b. The caller gives it back with release.
+//
+// A is summed in blocks of items: with √(α·w)·v as the columns of X, a block adds
+// X·Xᵀ, which takes the time of one multiplication of matrices and not of many
+// rank-1 updates.
+func (f FoldIn) equation(items [][]float32, weights []float32) (*equation, error) {
 	k := f.Dimension
 	if len(f.Gram) != k*k {
-		return nil, nil, fmt.Errorf("fold-in: gram matrix has %d values, want %d×%d", len(f.Gram), k, k)
+		return nil, fmt.Errorf("fold-in: gram matrix has %d values, want %d×%d", len(f.Gram), k, k)
 	}
 	if len(items) != len(weights) {
-		return nil, nil, fmt.Errorf("fold-in: %d vectors but %d weights", len(items), len(weights))
+		return nil, fmt.Errorf("fold-in: %d vectors but %d weights", len(items), len(weights))
 	}
-	a := blas64.Symmetric{N: k, Stride: k, Data: append([]float64(nil), f.Gram...), Uplo: blas.Upper}
-	b := make([]float64, k)
-	v := blas64.Vector{N: k, Inc: 1, Data: make([]float64, k)}
+	e := equations.Get().(*equation)
+	e.reset(f)
 	n := 0
 	for i, item := range items {
 		w := float64(weights[i])
@@ -92,27 +118,73 @@ func (f FoldIn) equation(items [][]float32, weights []float32) (*mat.Cholesky, [
 			continue
 		}
 		if len(item) != k {
-			return nil, nil, fmt.Errorf("fold-in: item vector has %d dimensions, want %d", len(item), k)
+			e.release()
+			return nil, fmt.Errorf("fold-in: item vector has %d dimensions, want %d", len(item), k)
 		}
+		confidence := f.Alpha * w
+		scale, column := math.Sqrt(confidence), n%foldInBlock
 		for j, x := range item {
-			v.Data[j] = float64(x)
+			e.block[j*foldInBlock+column] = scale * float64(x)
+			e.b[j] += (1 + confidence) * float64(x)
 		}
-		blas64.Syr(f.Alpha*w, v, a)
-		blas64.Axpy(1+f.Alpha*w, v, blas64.Vector{N: k, Inc: 1, Data: b})
-		n++
+		if n++; n%foldInBlock == 0 {
+			e.add(foldInBlock)
+		}
 	}
 	if n == 0 {
-		return nil, nil, fmt.Errorf("fold-in: no item with a positive weight")
+		e.release()
+		return nil, fmt.Errorf("fold-in: no item with a positive weight")
 	}
+	e.add(n % foldInBlock)
 	for i := range k {
-		a.Data[i*k+i] += f.Regularization * float64(n)
+		e.a.Data[i*k+i] += f.Regularization * float64(n)
 	}
-	var chol mat.Cholesky
-	if !chol.Factorize(mat.NewSymDense(k, a.Data)) {
-		return nil, nil, fmt.Errorf("fold-in: the normal equations are not positive definite")
+	if err := e.factorize(); err != nil {
+		e.release()
+		return nil, err
 	}
-	return &chol, b, nil
+	return e, nil
 }
+
+// reset makes A the Gram matrix, and b zero.
+func (e *equation) reset(f FoldIn) {
+	k := f.Dimension
+	e.a = blas64.Symmetric{N: k, Stride: k, Data: append(e.a.Data[:0], f.Gram...), Uplo: blas.Upper}
+	if len(e.b) != k {
+		e.b, e.block = make([]float64, k), make([]float64, k*foldInBlock)
+		e.work, e.iwork = make([]float64, 3*k), make([]int, k)
+	}
+	clear(e.b)
+}
+
+// add adds the first n columns of the block to A.
+func (e *equation) add(n int) {
+	if n > 0 {
+		blas64.Syrk(blas.NoTrans, 1, blas64.General{Rows: e.a.N, Cols: n, Stride: foldInBlock, Data: e.block}, 1, e.a)
+	}
+}
+
+// factorize replaces A with its Cholesky factor.
+func (e *equation) factorize() error {
+	norm := lapack64.Lansy(lapack.MaxColumnSum, e.a, e.work)
+	_, ok := lapack64.Potrf(e.a)
+	if !ok {
+		return fmt.Errorf("fold-in: the normal equations are not positive definite")
+	}
+	if c := 1 / lapack64.Pocon(e.a, norm, e.work, e.iwork); !(c <= mat.ConditionTolerance) {
+		return fmt.Errorf("fold-in: the normal equations are nearly singular (condition number %.2g)", c)
+	}
+	return nil
+}
+
+// solve replaces x with A⁻¹x.
+func (e *equation) solve(x []float64) {
+	chol := blas64.Triangular{N: e.a.N, Stride: e.a.Stride, Data: e.a.Data, Uplo: blas.Upper, Diag: blas.NonUnit}
+	lapack64.Potrs(chol, blas64.General{Rows: len(x), Cols: 1, Stride: 1, Data: x})
+}
+
+// release gives e back for reuse.
+func (e *equation) release() { equations.Put(e) }
 
 func widen(v []float32) []float64 {
 	out := make([]float64, len(v))

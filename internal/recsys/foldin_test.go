@@ -1,11 +1,14 @@
 package recsys_test
 
 import (
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 
 	"github.com/recflow/recflow/internal/recsys"
@@ -101,10 +104,54 @@ func TestFoldIn(t *testing.T) {
 		"more weights than items":       {recsys.FoldIn{Dimension: 1, Gram: []float64{1}}, nil, []float32{1}},
 		"no positive weight":            {recsys.FoldIn{Dimension: 1, Gram: []float64{1}}, [][]float32{{1}}, []float32{0}},
 		"an indefinite system":          {recsys.FoldIn{Dimension: 1, Gram: []float64{-9}}, [][]float32{{1}}, []float32{1}},
+		"a nearly singular system":      {recsys.FoldIn{Dimension: 2, Gram: []float64{1, 0, 0, 1e-20}}, [][]float32{{1, 0}}, []float32{1}},
 	} {
 		t.Run("it refuses "+name, func(t *testing.T) {
 			_, err := c.f.Vector(c.items, c.weights)
 			assert.Error(t, err)
 		})
+	}
+}
+
+// TestFoldIn_long_histories compares histories of several blocks of items with the
+// equation summed item by item, in goroutines that share the reused memory.
+func TestFoldIn_long_histories(t *testing.T) {
+	t.Parallel()
+	for _, k := range []int{3, 17} {
+		for _, n := range []int{127, 128, 129, 500} {
+			r := rand.New(rand.NewPCG(uint64(k), uint64(n)))
+			f := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 2, Regularization: 0.1}
+			items, weights := make([][]float32, n), make([]float32, n)
+			a, b := mat.NewSymDense(k, nil), mat.NewVecDense(k, nil)
+			for i := range k {
+				f.Gram[i*k+i] = 1
+				a.SetSym(i, i, 1+f.Regularization*float64(n))
+			}
+			for i := range items {
+				items[i], weights[i] = make([]float32, k), r.Float32()*5+0.1
+				v := mat.NewVecDense(k, nil)
+				for j := range k {
+					items[i][j] = float32(r.NormFloat64())
+					v.SetVec(j, float64(items[i][j]))
+				}
+				a.SymRankOne(a, f.Alpha*float64(weights[i]), v)
+				b.AddScaledVec(b, 1+f.Alpha*float64(weights[i]), v)
+			}
+			var want mat.VecDense
+			require.NoError(t, want.SolveVec(a, b))
+			for range 4 {
+				t.Run(fmt.Sprintf("%d items × %d", n, k), func(t *testing.T) {
+					t.Parallel()
+					first, err := f.Vector(items, weights)
+					require.NoError(t, err)
+					for j := range k {
+						assert.InDelta(t, want.AtVec(j), float64(first[j]), 1e-6)
+					}
+					again, err := f.Vector(items, weights)
+					require.NoError(t, err)
+					assert.Equal(t, first, again, "the same bits")
+				})
+			}
+		}
 	}
 }
