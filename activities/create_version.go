@@ -10,7 +10,7 @@ import (
 // CreateVersionInput names the run and how its version is searched.
 type CreateVersionInput struct {
 	RunID  string         `json:"run_id"`
-	Search *recsys.Search `json:"search,omitempty"` // nil: chosen by its size
+	Search *recsys.Search `json:"search,omitempty"` // nil: chosen by its size and the memory of the readers
 
 	Evaluation bool `json:"evaluation,omitempty"` // the version must not be promoted
 }
@@ -37,6 +37,13 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 	search := recsys.ChooseSearch(items, m.Dimension)
 	switch {
 	case in.Search == nil:
+		memory, known, err := a.Versions.ReaderMemory(ctx)
+		if err != nil {
+			return CreateVersionResult{}, err
+		}
+		if known && recsys.FitsInMemory(items, m.Dimension, memory) {
+			search = recsys.Search{Method: recsys.Exact} // every reader searches in memory
+		}
 	case in.Search.Method == recsys.HNSW && in.Search.M == 0:
 		// HNSW was requested without parameters.
 		search = recsys.ChooseSearch(max(items, smallestGraph), m.Dimension)

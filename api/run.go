@@ -67,14 +67,39 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	if c.Storage.Bucket != "" {
 		s.quarantine = &quarantine.Reader{Bucket: awsclient.NewS3(aws, c.Storage.Bucket)}
 	}
+	background, stop := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	group.Go(func() { s.reportMemory(background) })
 	if c.SearchMemory > 0 {
-		following, stop := context.WithCancel(ctx)
-		var group sync.WaitGroup
-		defer group.Wait()
-		defer stop()
-		group.Go(func() { s.reader.Memory.Follow(following, liveFor, s.versions, log) })
+		group.Go(func() { s.reader.Memory.Follow(background, liveFor, s.versions, log) })
 	}
 	return serve(ctx, s)
+}
+
+// The API reports its memory every hour, and a minute after a failure.
+const (
+	reportEvery = time.Hour
+	reportAgain = time.Minute
+)
+
+// reportMemory records how much the API can hold in memory, from which the next
+// version's index follows, until ctx ends.
+func (s *server) reportMemory(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait := reportEvery
+		if err := s.versions.ReportReader(ctx, "api", s.config.SearchMemory<<20); err != nil {
+			wait = reportAgain
+			if ctx.Err() == nil {
+				s.log.Warn("failed to report the memory of the API", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
 }
 
 // serve answers requests until ctx ends, and then those that are under way.

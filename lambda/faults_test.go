@@ -70,7 +70,7 @@ func (f *faults) inject(kind string) {
 
 // allStores is every store of the handler in one value.
 type allStores interface {
-	liveReader
+	versionStore
 	recommend.Data
 	eventStore
 }

@@ -16,13 +16,14 @@ import (
 
 // stores is what the handler needs of the database.
 type stores struct {
-	versions   liveReader
+	versions   versionStore
 	embeddings recommend.Data
 	events     eventStore
 }
 
-type liveReader interface {
+type versionStore interface {
 	Live(ctx context.Context) (recsys.Live, error)
+	ReportReader(ctx context.Context, component string, memory int64) error
 }
 
 type eventStore interface {
@@ -64,6 +65,7 @@ type Handler struct {
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
 	holdFrom   time.Time         // when to try to hold the reader's items again
+	reportFrom time.Time         // when to report SearchMemory again
 }
 
 // Deliveries names the delivery streams.
@@ -115,6 +117,7 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 
 	if previous != nil && previous == h.reader {
 		h.holdItems(answerCtx, b)
+		h.reportMemory(answerCtx)
 	}
 	return b
 }

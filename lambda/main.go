@@ -76,6 +76,8 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 	defer cancel()
 	if err := h.open(first); err != nil {
 		log.Warn("database unavailable at startup, retrying on first batch", "error", err)
+	} else {
+		h.reportMemory(first)
 	}
 	return h, nil
 }

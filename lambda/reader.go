@@ -60,3 +60,18 @@ func (h *Handler) holdItems(ctx context.Context, b *batch) {
 		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
 	}
 }
+
+// reportEvery is how often the function reports its memory.
+const reportEvery = time.Hour
+
+// reportMemory records how much the function can hold in memory, from which the
+// next version's index follows. It is best effort.
+func (h *Handler) reportMemory(ctx context.Context) {
+	if h.Now().Before(h.reportFrom) {
+		return
+	}
+	h.reportFrom = h.Now().Add(reportEvery)
+	if err := h.stores.versions.ReportReader(ctx, "function", max(0, h.SearchMemory)); err != nil {
+		h.Log.Warn("failed to report the memory of the function", "error", err)
+	}
+}

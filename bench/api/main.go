@@ -3,6 +3,7 @@
 //
 //	go run ./bench/api              the live version of the local stack, or of RECFLOW_DATABASE_URL
 //	go run ./bench/api -size 1m     a generated catalog of 1,000,000 × 64 on a Postgres of its own
+//	go run ./bench/api -profile api.pprof && go tool pprof -top api.pprof
 //
 // It runs its own API process, without a rate limit, built from the current code.
 // Client, API and Postgres share the machine. Latencies are those of single
@@ -26,7 +27,7 @@ import (
 )
 
 type options struct {
-	size                               string
+	size, profile                      string
 	dimension, users, k, callers, each int
 }
 
@@ -38,6 +39,7 @@ func main() {
 	flag.IntVar(&o.k, "k", 20, "length of a list")
 	flag.IntVar(&o.callers, "callers", 8, "concurrent callers of the throughput measurement")
 	flag.IntVar(&o.each, "each", 900, "requests per measurement")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the API to this file, for go tool pprof")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -49,7 +51,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	binary, remove, err := buildAPI(ctx)
+	binary, remove, err := buildAPI(ctx, o.profile != "")
 	if err != nil {
 		return err
 	}
@@ -101,7 +103,7 @@ func measureAt(ctx context.Context, o options, binary, url string, db *postgres.
 	if len(users) == 0 {
 		return fmt.Errorf("version %d has no user with a vector", live.Version.ID)
 	}
-	api, stop, err := startAPI(ctx, binary, url)
+	api, stop, err := startAPI(ctx, binary, url, o.profile)
 	if err != nil {
 		return err
 	}

@@ -9,22 +9,61 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/recflow/recflow/internal/apiclient"
 )
 
+// profiler is added to the API's package for a profile. The profile begins when the
+// process starts.
+const profiler = `package main
+
+import (
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"syscall"
+)
+
+func init() {
+	out, err := os.Create(os.Getenv("BENCH_PROFILE"))
+	if err == nil {
+		err = pprof.StartCPUProfile(out)
+	}
+	if err != nil {
+		panic(err)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	go func() {
+		<-stop
+		pprof.StopCPUProfile()
+		_ = out.Close()
+	}()
+}
+`
+
 // buildAPI builds the API, before anything that takes long, and returns the binary
-// and a function that removes it.
-func buildAPI(ctx context.Context) (binary string, remove func(), err error) {
+// and a function that removes it. With profiled, it is built with the profiler.
+func buildAPI(ctx context.Context, profiled bool) (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "recflow-bench-api-")
 	if err != nil {
 		return "", nil, err
 	}
 	remove = func() { _ = os.RemoveAll(dir) }
 	binary = filepath.Join(dir, "recflow-api")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./api")
+	args := []string{"build", "-o", binary}
+	if profiled {
+		overlay, err := writeOverlay(dir)
+		if err != nil {
+			remove()
+			return "", nil, err
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	build := exec.CommandContext(ctx, "go", append(args, "./api")...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		remove()
@@ -33,13 +72,29 @@ func buildAPI(ctx context.Context) (binary string, remove func(), err error) {
 	return binary, remove, nil
 }
 
-const readyTimeout = 20 * time.Second
+// writeOverlay writes an overlay file for go build that adds the profiler.
+func writeOverlay(dir string) (string, error) {
+	source, overlay := filepath.Join(dir, "profiler.go"), filepath.Join(dir, "overlay.json")
+	added, err := filepath.Abs("api/profiler.go")
+	if err != nil {
+		return "", err
+	}
+	content, err := json.Marshal(map[string]any{"Replace": map[string]string{added: source}})
+	if err != nil {
+		return "", err
+	}
+	return overlay, errors.Join(os.WriteFile(source, []byte(profiler), 0o600), os.WriteFile(overlay, content, 0o600))
+}
 
-// startAPI runs the API on a database and waits until it is ready.
-func startAPI(ctx context.Context, binary, database string) (api *apiclient.Client, stop func(), err error) {
+const readyTimeout = 60 * time.Second
+
+// startAPI runs the API on a database and waits until it is ready and has loaded
+// the items of the live version, or does not load them.
+func startAPI(ctx context.Context, binary, database, profile string) (api *apiclient.Client, stop func(), err error) {
 	process := exec.CommandContext(ctx, binary)
 	process.Env = []string{"RECFLOW_DATABASE_URL=" + database, "RECFLOW_API_ADDRESS=127.0.0.1:0", "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0",
-		"RECFLOW_API_AUTH=none", "RECFLOW_API_RATE=1000000", "RECFLOW_API_BURST=1000000", "RECFLOW_STREAM=", "RECFLOW_TEMPORAL_ADDRESS=127.0.0.1:1"}
+		"RECFLOW_API_AUTH=none", "RECFLOW_API_RATE=1000000", "RECFLOW_API_BURST=1000000", "RECFLOW_STREAM=", "RECFLOW_TEMPORAL_ADDRESS=127.0.0.1:1",
+		"RECFLOW_SEARCH_MEMORY=4096", "BENCH_PROFILE=" + profile}
 	log, err := process.StderrPipe()
 	if err != nil {
 		return nil, nil, err
@@ -70,13 +125,22 @@ func startAPI(ctx context.Context, binary, database string) (api *apiclient.Clie
 	return apiclient.New(apiclient.Options{URL: "http://" + address}), stop, nil
 }
 
-// readyAddress forwards the API's log until the line with its address.
-func readyAddress(lines *bufio.Scanner) (string, error) {
+// readyAddress forwards the API's log until it has printed its address and what
+// became of the index.
+func readyAddress(lines *bufio.Scanner) (address string, err error) {
+	indexed := false
 	for lines.Scan() {
 		fmt.Fprintln(os.Stderr, lines.Text())
 		var line struct{ Msg, Address string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "api ready" {
-			return line.Address, nil
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			continue
+		}
+		if line.Msg == "api ready" {
+			address = line.Address
+		}
+		indexed = indexed || strings.Contains(line.Msg, "index") || strings.Contains(line.Msg, "searching in Postgres")
+		if address != "" && indexed {
+			return address, nil
 		}
 	}
 	return "", errors.Join(errors.New("the API exited before it was ready"), lines.Err())

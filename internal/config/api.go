@@ -32,9 +32,9 @@ type API struct {
 	Rate  float64 `env:"RECFLOW_API_RATE" envDefault:"200"`
 	Burst int     `env:"RECFLOW_API_BURST" envDefault:"400"`
 
-	// SearchMemory is how many MiB the items of the live version may take in the
-	// process's memory to be searched there: see Lambda.SearchMemory.
-	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"64"`
+	// SearchMemory is how many MiB the items of versions may take in the process's
+	// memory to be searched there: see Lambda.SearchMemory.
+	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"-1"`
 
 	// BuildID names the code that answers. Empty: the VCS revision.
 	BuildID string `env:"RECFLOW_BUILD_ID"`
@@ -55,6 +55,7 @@ func ReadAPI() (API, error) {
 	if err != nil {
 		return API{}, err
 	}
+	c.SearchMemory = searchMemory(c.SearchMemory)
 	return c, c.Validate()
 }
 

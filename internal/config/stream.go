@@ -38,10 +38,11 @@ type Lambda struct {
 	// folded, 0 to 1.
 	EvaluateShare float64 `env:"RECFLOW_EVALUATE_SHARE" envDefault:"0.1"`
 
-	// SearchMemory is how many MiB the items of the live version may take in the
-	// function's memory to be searched there: 5 bytes a dimension and about 60
-	// an item, and ids, titles and tags. A larger catalog is searched in Postgres, and with 0 every one.
-	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"64"`
+	// SearchMemory is how many MiB the items of versions may take in the function's
+	// memory to be searched there: 5 bytes a dimension and about 60 an item, and ids,
+	// titles and tags. A larger catalog is searched in Postgres, and with 0 every
+	// one. -1 is 60 % of the memory that the process may use.
+	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"-1"`
 
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"RECFLOW_LOG_LEVEL" envDefault:"info"`
@@ -56,6 +57,7 @@ func ReadLambda() (Lambda, error) {
 	if err != nil {
 		return Lambda{}, err
 	}
+	c.SearchMemory = searchMemory(c.SearchMemory)
 	return c, c.Validate()
 }
 
@@ -79,14 +81,4 @@ func (c Lambda) Validate() error {
 	}
 	errs = append(errs, validateSearchMemory(c.SearchMemory))
 	return errors.Join(errs...)
-}
-
-// maxSearchMemory is slightly less than the memory of the largest function.
-const maxSearchMemory = 8192
-
-func validateSearchMemory(mib int64) error {
-	if mib < 0 || mib > maxSearchMemory {
-		return fmt.Errorf("RECFLOW_SEARCH_MEMORY is %d; use 0 to %d MiB", mib, maxSearchMemory)
-	}
-	return nil
 }

@@ -23,7 +23,7 @@ GRANT SELECT ON recflow.schema_version TO recflow_loader, recflow_stream, recflo
 -- progress of backfills; it reads streamed events and deletes those that every
 -- version covers.
 GRANT SELECT ON
-    recflow.versions, recflow.gates, recflow.claims, recflow.live, recflow.live_changes, recflow.horizon, recflow.item_state, recflow.item_changes,
+    recflow.versions, recflow.gates, recflow.claims, recflow.live, recflow.live_changes, recflow.horizon, recflow.item_state, recflow.item_changes, recflow.readers,
     recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_windows, recflow.backfill_attempts
     TO recflow_loader;
 GRANT INSERT ON recflow.versions TO recflow_loader;
@@ -46,6 +46,9 @@ GRANT SELECT ON recflow.versions, recflow.live, recflow.item_state, recflow.item
 GRANT INSERT (event_id, user_id, item_id, event_type, value, session_id, recommendation_id, occurred_at, digest) ON recflow.live_events TO recflow_stream;
 GRANT INSERT (event_id, digest, verdict, reason, stage, version_id, arrived_at) ON recflow.event_verdicts TO recflow_stream;
 GRANT INSERT (event_id, version_id, live_stage, stale_stage, live_rank, stale_rank), SELECT (event_id) ON recflow.evaluations TO recflow_stream;
+
+-- Both report how much they can hold in memory.
+GRANT SELECT (component, memory_bytes), INSERT (component, memory_bytes), UPDATE (reported_at) ON recflow.readers TO recflow_stream, recflow_api;
 
 -- The API. It records requests, and moves the live pointer and drops versions
 -- through functions only. The audit is append-only.

@@ -398,6 +398,13 @@ var methods = map[string]storeCall{
 	"VersionsBefore": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.VersionsBefore(t.Context(), 0, 10))
 	},
+	"ReaderMemory": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		_, _, err := s.ReaderMemory(t.Context())
+		return err
+	},
+	"ReportReader": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return errors.Join(s.ReportReader(t.Context(), "api", 1), s.ReportReader(t.Context(), "api", 1))
+	},
 	"WriteVerdicts": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.WriteVerdicts(t.Context(), []events.Verdict{{EventID: b.name(), Verdict: events.Folded}}, []events.Evaluation{{EventID: b.name()}})
 	},

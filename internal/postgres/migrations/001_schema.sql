@@ -222,6 +222,16 @@ CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recfl
 
 -- Backfills and their outcomes. Temporal does the work; this table is the
 -- source of truth.
+-- What the processes that serve lists may use for the search in memory: one row for
+-- each limit of a component. A version gets no HNSW index if all that reported in
+-- the last 24 hours can hold its items.
+CREATE TABLE recflow.readers (
+    component    text        NOT NULL CHECK (component IN ('api', 'function')),
+    memory_bytes bigint      NOT NULL CHECK (memory_bytes >= 0),
+    reported_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (component, memory_bytes)
+);
+
 CREATE TABLE recflow.backfills (
     id              text        PRIMARY KEY,
     kind            text        NOT NULL CHECK (kind IN ('refresh', 'as_of')),

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// maxSearchMemory is the largest RECFLOW_SEARCH_MEMORY, in MiB.
+const maxSearchMemory = 1 << 20
+
+func validateSearchMemory(mib int64) error {
+	if mib < 0 || mib > maxSearchMemory {
+		return fmt.Errorf("RECFLOW_SEARCH_MEMORY is %d; use 0 to %d MiB, or -1 for 60 %% of the memory that the process may use", mib, maxSearchMemory)
+	}
+	return nil
+}
+
+// searchMemory replaces -1 with 60 % of the memory that the process may use, in MiB.
+func searchMemory(mib int64) int64 {
+	if mib != -1 {
+		return mib
+	}
+	return memoryLimit(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "/") * 6 / 10 >> 20
+}
+
+// memoryLimit returns how many bytes the process may use: the memory of a function
+// if AWS has set it, otherwise the smallest of the limits of its cgroup and the
+// machine's memory, which are files under root on Linux, and 1 GiB elsewhere.
+func memoryLimit(function, root string) int64 {
+	if mib, err := strconv.ParseInt(function, 10, 64); err == nil {
+		return mib << 20
+	}
+	limit := int64(0)
+	for _, file := range []string{"sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes", "proc/meminfo"} {
+		content, err := os.ReadFile(root + file)
+		if err != nil {
+			continue
+		}
+		if n := parseLimit(string(content)); n > 0 && (limit == 0 || n < limit) {
+			limit = n
+		}
+	}
+	if limit == 0 {
+		return 1 << 30
+	}
+	return limit
+}
+
+// parseLimit returns the number of bytes in a cgroup's file, or MemTotal of
+// /proc/meminfo; 0 for no limit.
+func parseLimit(content string) int64 {
+	fields := strings.Fields(content)
+	if len(fields) == 0 {
+		return 0
+	}
+	if fields[0] == "MemTotal:" && len(fields) > 1 {
+		kib, _ := strconv.ParseInt(fields[1], 10, 64)
+		return kib << 10
+	}
+	n, _ := strconv.ParseInt(fields[0], 10, 64)
+	return n
+}
