@@ -68,7 +68,7 @@ func (a *Activities) stopOrphans(ctx context.Context, owners *owners) (stopped [
 // dropAbandoned fails every loading version whose owner has ended, and drops
 // its data.
 func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped []int64, err error) {
-	loading, err := a.Versions.Abandoned(ctx)
+	loading, err := a.Versions.LoadingVersions(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func TestRecommendations(t *testing.T) {
 	require.Len(t, popular.Items, 3)
 	similar := get("/items/i000010/similar?k=3&category=c1")
 	require.Len(t, similar.Items, 3)
-	require.Equal(t, recommend.Alike, similar.Stage)
+	require.Equal(t, recommend.Similar, similar.Stage)
 
 	var e recommend.Explanation
 	h.Do("GET", "/recommendations/"+user.ID+"/explain?item="+want.Items[0].ItemID, nil).Into(t, &e)
@@ -160,7 +160,7 @@ func TestListsFromMemory(t *testing.T) {
 			next := postgrestest.Build(t, h.Store, postgrestest.Fixture{RunID: fmt.Sprint("next-", round), Seed: uint64(round), Dimension: 8 * round})
 			_, err := h.Store.Promote(t.Context(), versions.Promotion{Version: next.ID, Actor: "test"})
 			require.NoError(t, err)
-			h.reader.Keep.Forget() // as if a second had passed
+			h.reader.Readers.Reset() // as if a second had passed
 		}
 		compare() // in Postgres while the index loads, or in memory
 		live, err := h.Store.Live(t.Context())

@@ -43,7 +43,7 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 		config: c, log: log, temporal: temporal,
 		db: db, versions: v, embeddings: e, events: events.New(db), ledger: l,
 		reader: &recommend.Recommender{
-			Versions: v, Embeddings: e, Keep: recommend.Keep(liveFor), Memory: recommend.NewMemory(e, c.SearchMemory<<20),
+			Versions: v, Embeddings: e, Readers: recommend.NewReaderPool(liveFor), Memory: recommend.NewMemory(e, c.SearchMemory<<20),
 		},
 		api:      rest.New(info(), c, log, l),
 		stopping: make(chan struct{}),

@@ -237,7 +237,7 @@ func liveChangeOf(f versions.LiveChange) apiclient.LiveChange {
 func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, change func(tx *versions.Store) error) error {
 	return s.api.Change(ctx, idText(id), func(db *postgres.DB) error {
 		tx := versions.New(db)
-		held, err := tx.Hold(ctx, id)
+		held, err := tx.LockVersion(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -260,13 +260,13 @@ func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liv
 			Version: in.Version, Actor: rest.PrincipalOf(ctx).Actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
 		})
 		if err != nil {
-			return postgres.Busy(err) // the worker, which retries, gets it as it is
+			return postgres.TranslateLock(err) // the worker, which retries, gets it as it is
 		}
 		out, err = describeLive(ctx, tx, live)
 		return err
 	})
 	if err == nil {
-		s.reader.Keep.Forget()
+		s.reader.Readers.Reset()
 	}
 	return out, err
 }
@@ -279,7 +279,7 @@ type rollbackInput struct {
 func (s *server) rollback(ctx context.Context, in *rollbackInput) (out *liveOutput, err error) {
 	err = s.api.Change(ctx, "live", func(db *postgres.DB) error {
 		tx := versions.New(db)
-		held, err := tx.HoldLive(ctx)
+		held, err := tx.LockLiveVersion(ctx)
 		if err != nil {
 			return err
 		}
@@ -294,7 +294,7 @@ func (s *server) rollback(ctx context.Context, in *rollbackInput) (out *liveOutp
 		return err
 	})
 	if err == nil {
-		s.reader.Keep.Forget()
+		s.reader.Readers.Reset()
 	}
 	return out, err
 }

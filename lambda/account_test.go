@@ -39,7 +39,7 @@ func (s *soak) account() {
 	info, err := s.producer.Describe(t.Context())
 	require.NoError(t, err)
 	faulty := 0
-	for _, r := range s.kinesis.Records(rigStream) {
+	for _, r := range s.kinesis.Records(harnessStream) {
 		record := stream.Record{
 			Data: r.Data, Stream: info.ARN, Shard: r.Shard, SequenceNumber: *r.SequenceNumber, ArrivedAt: *r.ApproximateArrivalTimestamp,
 		}
@@ -63,7 +63,7 @@ func (s *soak) account() {
 		}
 	}
 	require.Len(t, delivered, len(kept), "what was never accepted is not delivered")
-	t.Logf("%d records: %d events in the state and delivered, %d broken ones in quarantine", len(s.kinesis.Records(rigStream)), len(kept), faulty)
+	t.Logf("%d records: %d events in the state and delivered, %d broken ones in quarantine", len(s.kinesis.Records(harnessStream)), len(kept), faulty)
 	s.accountForLists()
 }
 
@@ -93,7 +93,7 @@ func (s *soak) kept() map[string]events.StoredEvent {
 
 func (s *soak) allUsers() (ids []string) {
 	seen := map[string]bool{}
-	for _, r := range s.kinesis.Records(rigStream) {
+	for _, r := range s.kinesis.Records(harnessStream) {
 		for _, d := range stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp}) {
 			if d.Fault == nil && !seen[d.Event.UserID] {
 				seen[d.Event.UserID] = true

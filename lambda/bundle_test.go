@@ -92,7 +92,7 @@ func (b *bundle) promote(v recsys.Version) {
 }
 
 // forget deletes everything that the stream wrote to the database.
-func (b *bundle) forget() {
+func (b *bundle) deleteEvents() {
 	b.t.Helper()
 	_, err := b.conn.Exec(b.t.Context(), "TRUNCATE recflow.live_events, recflow.event_verdicts, recflow.evaluations")
 	require.NoError(b.t, err)

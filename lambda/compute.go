@@ -116,10 +116,10 @@ func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserS
 
 // search finds the items of the lists, and then those of the trials.
 func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user) error {
-	var asks []recommend.Ask
+	var specs []recommend.ListSpec
 	var receive []func(recommend.List) // receivers of the lists
 	for _, u := range users {
-		asks = append(asks, recommend.Ask{State: u.state, K: h.ListLength})
+		specs = append(specs, recommend.ListSpec{State: u.state, K: h.ListLength})
 		receive = append(receive, func(l recommend.List) { u.list = &l })
 	}
 	for _, u := range users {
@@ -127,13 +127,13 @@ func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user
 			continue
 		}
 		for _, side := range []*trialList{&u.trial.live, &u.trial.stale} {
-			asks = append(asks, recommend.Ask{State: side.state, K: trialDepth})
+			specs = append(specs, recommend.ListSpec{State: side.state, K: trialDepth})
 			receive = append(receive, func(l recommend.List) {
 				side.stage, side.rank, side.known = l.Stage, rankOf(l, u.trial.event.ItemID), true
 			})
 		}
 	}
-	return r.Search(ctx, recommend.Request{K: h.ListLength}, asks, func(i int, l recommend.List) { receive[i](l) })
+	return r.Search(ctx, recommend.Request{K: h.ListLength}, specs, func(i int, l recommend.List) { receive[i](l) })
 }
 
 // Reasons why an accepted event is not folded in.
@@ -156,7 +156,7 @@ func (e *event) classify(r *recommend.Reader, unsolved bool) {
 	switch {
 	case r.Version().Coverage.Covers(e.Event):
 		e.reason = covered
-	case !r.Knows(e.ItemID):
+	case !r.Contains(e.ItemID):
 		e.reason = unknownItem
 	case !declared:
 		e.reason = unknownType

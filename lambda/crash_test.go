@@ -109,7 +109,7 @@ func distinct(s []string) []string {
 
 // Whichever step fails, sending the batch again until it is accepted has the
 // same result.
-func TestFailureAtEveryStep(t *testing.T) {
+func TestHandler_with_a_failure_at_every_step(t *testing.T) {
 	t.Parallel()
 	fixture := func() *postgrestest.Fixture { return &postgrestest.Fixture{} }
 	reference := setup(t, fixture())
@@ -197,10 +197,10 @@ func (b *bundle) reset(t *testing.T) {
 	b.t = t
 	b.out, b.bucket, b.next = nil, nil, 0
 	b.restart()
-	b.forget()
+	b.deleteEvents()
 }
 
-func TestTransientFailureAtEachRecord(t *testing.T) {
+func TestHandler_with_a_transient_failure_at_each_record(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	b.injects(t, "error", "record refused")

@@ -37,7 +37,7 @@ func (b *bundle) within(limit time.Duration, in lambdaevents.KinesisEvent) strin
 	return out.BatchItemFailures[0].ItemIdentifier
 }
 
-func TestDeadline(t *testing.T) {
+func TestHandler_meets_its_deadline(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	const n, limit = 20, 1500 * time.Millisecond
@@ -80,7 +80,7 @@ const postgresHangs = "Postgres hangs"
 
 // A server that is stopped in the middle of a step neither closes connections
 // nor responds.
-func TestHungPostgres(t *testing.T) {
+func TestHandler_meets_its_deadline_while_Postgres_hangs(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)
 	require.NoError(t, postgres.Migrate(t.Context(), server.URL("postgres")))
@@ -130,11 +130,11 @@ func TestHungPostgres(t *testing.T) {
 			require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
 		}
 		require.Eventually(t, func() bool { return b.within(20*time.Second, b.batch(click("u00001", 31, 31))) == "" }, 60*time.Second, time.Millisecond)
-		assert.Zero(t, b.reader.Held(), "it does not try again at once")
-		later := time.Now().Add(holdAgain)
+		assert.Zero(t, b.reader.ItemsInMemory(), "it does not try again at once")
+		later := time.Now().Add(loadRetryAfter)
 		b.Now = func() time.Time { return later }
 		require.Empty(t, b.within(20*time.Second, b.batch(click("u00001", 32, 32))))
-		assert.Equal(t, 400, b.reader.Held())
+		assert.Equal(t, 400, b.reader.ItemsInMemory())
 	})
 }
 

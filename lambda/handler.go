@@ -64,8 +64,8 @@ type Handler struct {
 	reader     *recommend.Reader // of the version that was live in the last batch
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
-	holdFrom   time.Time         // when to try to hold the reader's items again
-	reportFrom time.Time         // when to report SearchMemory again
+	loadAfter  time.Time         // when to try to load the reader's items again
+	reportAt   time.Time         // when to report SearchMemory again
 }
 
 // Deliveries names the delivery streams.
@@ -116,7 +116,7 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 	h.write(putCtx, answerCtx, b)
 
 	if previous != nil && previous == h.reader {
-		h.holdItems(answerCtx, b)
+		h.loadItems(answerCtx, b)
 		h.reportMemory(answerCtx)
 	}
 	return b

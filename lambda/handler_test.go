@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-func TestFromClickToList(t *testing.T) {
+func TestHandler_makes_lists_from_clicks(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	known, before := b.data.Users[3].ID, b.list(b.data.Users[3].ID)
@@ -59,7 +59,7 @@ func TestFromClickToList(t *testing.T) {
 
 // Sending the events of a training to a version that was trained on none of
 // them must result in the trained vector.
-func TestFoldInEqualsTraining(t *testing.T) {
+func TestHandler_fold_in_equals_training(t *testing.T) {
 	t.Parallel()
 	events := map[string][]recsys.Event{}
 	b := setup(t, &postgrestest.Fixture{})
@@ -130,7 +130,7 @@ func relativeDelta(a, b []float32) float64 {
 	return math.Sqrt(difference / length)
 }
 
-func TestWhatCounts(t *testing.T) {
+func TestHandler_verdicts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	user := b.data.Users[4].ID
@@ -223,9 +223,9 @@ func TestHandler_excludes_unavailable_items(t *testing.T) {
 		}
 		require.Len(t, stages, 3)
 		for _, id := range gone {
-			say(b, id, false)
+			setAvailable(b, id, false)
 		}
-		require.Equal(t, round >= 1, b.reader.Held() > 0)
+		require.Equal(t, round >= 1, b.reader.ItemsInMemory() > 0)
 		require.Empty(t, b.send(events(2+round)...))
 		for user, record := range b.last() {
 			require.Len(t, record.Items, b.ListLength)
@@ -236,7 +236,7 @@ func TestHandler_excludes_unavailable_items(t *testing.T) {
 	}
 }
 
-func TestSameEventIDs(t *testing.T) {
+func TestHandler_with_duplicate_event_ids(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	e := click("u00001", 10, 1)
@@ -274,7 +274,7 @@ func TestSameEventIDs(t *testing.T) {
 	})
 }
 
-func TestFutureEvents(t *testing.T) {
+func TestHandler_clamps_times_in_the_future(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	e := click("u00001", 10, 1)
@@ -288,7 +288,7 @@ func TestFutureEvents(t *testing.T) {
 	assert.Equal(t, first.OccurredAt, b.last()["u00001"].EventOccurredAt)
 }
 
-func TestWithoutALiveVersion(t *testing.T) {
+func TestHandler_without_a_live_version(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	e := click("u00001", 10, 1)
@@ -317,7 +317,7 @@ func withoutTime(v events.Verdict) events.Verdict {
 	return v
 }
 
-func TestEmptyBatch(t *testing.T) {
+func TestHandler_with_an_empty_batch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
 	assert.Empty(t, b.send())

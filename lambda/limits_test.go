@@ -19,7 +19,7 @@ import (
 // maxRoundTrips is the limit for a batch, see docs/architecture.md.
 const maxRoundTrips = 8
 
-func TestRoundTrips(t *testing.T) {
+func TestHandler_round_trips(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.URL(t)
 	b := &bundle{t: t, db: postgrestest.Open(t, address)}
@@ -39,7 +39,7 @@ func TestRoundTrips(t *testing.T) {
 	}{{1, 0}, {100, 0}, {10_000, 0}, {100, 64 << 20}, {100, 64 << 20}, {10_000, 64 << 20}} {
 		n := batch.n
 		b.SearchMemory = batch.memory
-		say(b, "i000001", false) // the popular list and the availability are read again
+		setAvailable(b, "i000001", false) // the popular list and the availability are read again
 		evs := manyEvents(r, n, b.data.Users)
 		for i := range evs {
 			evs[i].EventID = fmt.Sprint("n", next)
@@ -52,7 +52,7 @@ func TestRoundTrips(t *testing.T) {
 		begin := time.Now()
 		done := b.process(t.Context(), b.batch(evs...))
 		require.Empty(t, done.response().BatchItemFailures)
-		t.Logf("%d events, %d lists so far, %d items in memory: %d round trips, %s: %+v", n, len(b.lists()), b.reader.Held(), trips.Load(), time.Since(begin), done.times)
+		t.Logf("%d events, %d lists so far, %d items in memory: %d round trips, %s: %+v", n, len(b.lists()), b.reader.ItemsInMemory(), trips.Load(), time.Since(begin), done.times)
 		assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 	}
 	b.promote(postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "next"}))
@@ -65,14 +65,14 @@ func TestRoundTrips(t *testing.T) {
 }
 
 // say sets whether an item is available.
-func say(b *bundle, id string, available bool) {
+func setAvailable(b *bundle, id string, available bool) {
 	b.t.Helper()
 	_, err := b.db.ChangeItem(b.t.Context(), id, embeddings.ItemChange{Available: &available})
 	require.NoError(b.t, err)
 }
 
 // A batch of the largest size that Lambda sends retains no memory.
-func TestMemory(t *testing.T) {
+func TestHandler_retains_no_memory(t *testing.T) {
 	b := setup(t, &postgrestest.Fixture{Items: 2000})
 	r := rand.New(rand.NewPCG(1, 1))
 	batch := func(n int) []recsys.Event {

@@ -9,7 +9,7 @@ import (
 )
 
 // times is the time spent in each step of a batch.
-type times struct{ store, read, fold, search, write, hold time.Duration }
+type times struct{ store, read, fold, search, write, load time.Duration }
 
 // lap adds the time since begin and returns the current time.
 func lap(d *time.Duration, begin time.Time) time.Time {
@@ -54,13 +54,13 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	count("ListsPopular", t.lists[recommend.Popular])
 	count("ItemCacheHits", b.cacheHits)
 	count("ItemCacheMisses", b.cacheMisses)
-	count("ItemsInMemory", h.itemsHeld())
+	count("ItemsInMemory", h.itemsInMemory())
 	span("StoreTime", b.times.store)
 	span("ReadTime", b.times.read)
 	span("FoldTime", b.times.fold)
 	span("SearchTime", b.times.search)
 	span("WriteTime", b.times.write)
-	span("HoldTime", b.times.hold)
+	span("HoldTime", b.times.load)
 	if n := len(b.records); n > 0 {
 		span("IteratorAge", now.Sub(b.records[n-1].ArrivedAt))
 	}
@@ -69,11 +69,11 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 
 // itemsHeld returns the number of items searched in memory, or 0 if Postgres is
 // searched.
-func (h *Handler) itemsHeld() int64 {
+func (h *Handler) itemsInMemory() int64 {
 	if h.reader == nil {
 		return 0
 	}
-	return int64(h.reader.Held())
+	return int64(h.reader.ItemsInMemory())
 }
 
 // tally counts the results of a batch.

@@ -22,7 +22,7 @@ type entry struct {
 	Stack   string `json:"stack"`
 }
 
-func TestAPanicIsLoggedWithItsStackAndWithoutTheUser(t *testing.T) {
+func TestHandler_logs_a_panic_without_user_ids(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	const user = "user-id-that-must-not-leak"
@@ -31,7 +31,7 @@ func TestAPanicIsLoggedWithItsStackAndWithoutTheUser(t *testing.T) {
 		"verdicts": "record the verdicts",
 	} {
 		t.Run(step, func(t *testing.T) {
-			b.forget()
+			b.deleteEvents()
 			b.restart()
 			var log bytes.Buffer
 			b.Log = slog.New(slog.NewJSONHandler(&log, nil))

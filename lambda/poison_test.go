@@ -19,7 +19,7 @@ import (
 // every is the number of records per broken record.
 const every = 50
 
-func TestPoison(t *testing.T) {
+func TestHandler_quarantines_invalid_records(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	broken := streamtest.Malformed()
@@ -62,7 +62,7 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-func TestAggregatedRecords(t *testing.T) {
+func TestHandler_with_aggregated_records(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	one, two, three := click("u00001", 5, 1), click("u00002", 6, 2), click("u00003", 7, 3)
@@ -93,12 +93,12 @@ func TestAggregatedRecords(t *testing.T) {
 }
 
 // A record that makes the decoder panic must not fail the others.
-func TestDecoderPanics(t *testing.T) {
+func TestHandler_quarantines_records_that_panic(t *testing.T) {
 	t.Parallel()
 	out, err := safeDecode(stream.Record{Data: []byte("x")}, func(stream.Record) []stream.Decoded { panic("broken") })
 	require.Len(t, out, 1)
 	assert.Equal(t, stream.Undecodable, out[0].Fault.Reason)
 	assert.Equal(t, []byte("x"), out[0].Raw)
 	require.EqualError(t, err, "panic: broken")
-	require.Contains(t, panics.LogAttributes(err)[1], "TestDecoderPanics")
+	require.Contains(t, panics.LogAttributes(err)[1], "TestHandler_quarantines_records_that_panic")
 }

@@ -26,7 +26,7 @@ func (h *Handler) newReader(ctx context.Context) (*recommend.Reader, error) {
 	}
 	h.reader, h.revision = recommend.NewReader(h.stores.embeddings, live.Version, live.Manifest), live.Revision
 	h.reader.Memory = h.memory
-	h.holdFrom = time.Time{}
+	h.loadAfter = time.Time{}
 	h.configHash = h.reader.ConfigHash(recommend.Request{K: h.ListLength})
 	return h.reader, nil
 }
@@ -34,21 +34,21 @@ func (h *Handler) newReader(ctx context.Context) (*recommend.Reader, error) {
 // Loading the items may take half of the time left in a batch. A failed load is
 // not retried for a while.
 const (
-	holdShare = 2
-	holdAgain = time.Minute
+	loadShare      = 2
+	loadRetryAfter = time.Minute
 )
 
 // holdItems loads the items of the reader into memory after everything else of
 // a batch is done. The first batch of a version searches Postgres instead, so a
 // promotion delays no list.
-func (h *Handler) holdItems(ctx context.Context, b *batch) {
-	defer lap(&b.times.hold, time.Now())
-	if h.SearchMemory <= 0 || h.Now().Before(h.holdFrom) {
+func (h *Handler) loadItems(ctx context.Context, b *batch) {
+	defer lap(&b.times.load, time.Now())
+	if h.SearchMemory <= 0 || h.Now().Before(h.loadAfter) {
 		return
 	}
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/holdShare)
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/loadShare)
 		defer cancel()
 	}
 	if h.memory == nil {
@@ -56,7 +56,7 @@ func (h *Handler) holdItems(ctx context.Context, b *batch) {
 	}
 	h.reader.Memory = h.memory
 	if err := h.memory.Load(ctx, h.reader.Version()); err != nil {
-		h.holdFrom = h.Now().Add(holdAgain)
+		h.loadAfter = h.Now().Add(loadRetryAfter)
 		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
 	}
 }
@@ -67,10 +67,10 @@ const reportEvery = time.Hour
 // reportMemory records how much the function can hold in memory, from which the
 // next version's index follows. It is best effort.
 func (h *Handler) reportMemory(ctx context.Context) {
-	if h.Now().Before(h.reportFrom) {
+	if h.Now().Before(h.reportAt) {
 		return
 	}
-	h.reportFrom = h.Now().Add(reportEvery)
+	h.reportAt = h.Now().Add(reportEvery)
 	if err := h.stores.versions.ReportReader(ctx, "function", max(0, h.SearchMemory)); err != nil {
 		h.Log.Warn("failed to report the memory of the function", "error", err)
 	}

@@ -95,7 +95,7 @@ func affected(evs []recsys.Event) (users []string) {
 }
 
 // The result depends only on the set of events.
-func TestOrderDuplicatesAndSplits(t *testing.T) {
+func TestHandler_ignores_order_duplicates_and_splits(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	b.EvaluateShare = 0
@@ -132,10 +132,10 @@ func (b *bundle) clear() {
 	b.t.Helper()
 	b.out.lines = map[string][][]byte{}
 	b.next = 0
-	b.forget()
+	b.deleteEvents()
 }
 
-func TestHotUser(t *testing.T) {
+func TestHandler_with_a_hot_user(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{Items: 2000})
 	r := rand.New(rand.NewPCG(3, 3))

@@ -50,7 +50,7 @@ func TestSoak(t *testing.T) {
 			t.Logf("last output:\n%s", log[max(0, len(log)-20_000):])
 		}
 	}()
-	s := &soak{rig: newRig(t, seed, logFile), random: rand.New(rand.NewPCG(seed, 2))}
+	s := &soak{harness: newHarness(t, seed, logFile), random: rand.New(rand.NewPCG(seed, 2))}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var group sync.WaitGroup
@@ -65,7 +65,7 @@ func TestSoak(t *testing.T) {
 }
 
 type soak struct {
-	*rig
+	*harness
 	random *rand.Rand // for the faults; produce has its own, because both run concurrently
 
 	accepted [][]byte // data of records that are in the stream, in the order of their puts
@@ -142,7 +142,7 @@ const (
 // injectFaults makes one part after the other fail, each at least once, for at least
 // the given time.
 func (s *soak) injectFaults(ctx context.Context, length time.Duration) {
-	readFailed, putRefused := kinesistest.Fault("GetRecords", "InternalFailure"), kinesistest.Fault("record", putTrouble)
+	readFailed, putRefused := kinesistest.Fault("GetRecords", "InternalFailure"), kinesistest.Fault("record", putThrottled)
 	kinds := []struct {
 		fault string // empty: a change, not a fault
 		do    func()
@@ -157,10 +157,10 @@ func (s *soak) injectFaults(ctx context.Context, length time.Duration) {
 			s.kinesis.Fail("GetRecords", "ProvisionedThroughputExceededException", "InternalFailure", "ExpiredIteratorException")
 			s.kinesis.ExpireIterators()
 		}},
-		{putRefused, func() { s.during(ctx, &s.trouble.put, 0.3, putRefused) }},
-		{firehosetest.RecordRefused, func() { s.during(ctx, &s.trouble.delivery, 0.2, firehosetest.RecordRefused) }},
-		{firehosetest.CallRefused, func() { s.during(ctx, &s.trouble.delivery, 1, firehosetest.CallRefused) }},
-		{firehosetest.BucketAway, func() { s.during(ctx, &s.trouble.delivers, 0.8, firehosetest.BucketAway) }},
+		{putRefused, func() { s.during(ctx, &s.rates.put, 0.3, putRefused) }},
+		{firehosetest.RecordRefused, func() { s.during(ctx, &s.rates.delivery, 0.2, firehosetest.RecordRefused) }},
+		{firehosetest.CallRefused, func() { s.during(ctx, &s.rates.delivery, 1, firehosetest.CallRefused) }},
+		{firehosetest.BucketAway, func() { s.during(ctx, &s.rates.delivers, 0.8, firehosetest.BucketAway) }},
 	}
 	for _, k := range kinds {
 		if k.fault != "" {
@@ -183,10 +183,10 @@ func (s *soak) injectFaults(ctx context.Context, length time.Duration) {
 // failed.
 func (s *soak) during(ctx context.Context, what *float64, share float64, fault string) {
 	before := s.faults.Injected(fault)
-	s.trouble.set(what, share)
+	s.rates.set(what, share)
 	harnesstest.Pause(ctx, time.Duration(500+s.random.IntN(1500))*time.Millisecond)
 	harnesstest.Eventually(s.t, fault, func() bool { return s.faults.Injected(fault) > before })
-	s.trouble.set(what, 0)
+	s.rates.set(what, 0)
 }
 
 // killFunction kills one of the function's processes at a random moment.
@@ -235,14 +235,14 @@ func (s *soak) hangPostgres(ctx context.Context) {
 }
 
 func (s *soak) reshard() {
-	open := s.kinesis.Shards(rigStream, true)
+	open := s.kinesis.Shards(harnessStream, true)
 	if len(open) < 4 {
-		require.NoError(s.t, s.kinesis.Split(rigStream, open[s.random.IntN(len(open))]))
+		require.NoError(s.t, s.kinesis.Split(harnessStream, open[s.random.IntN(len(open))]))
 		return
 	}
 	for i := range open { // the first two adjacent shards
 		for j := range open {
-			if i != j && s.kinesis.Merge(rigStream, open[i], open[j]) == nil {
+			if i != j && s.kinesis.Merge(harnessStream, open[i], open[j]) == nil {
 				return
 			}
 		}

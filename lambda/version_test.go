@@ -14,7 +14,7 @@ import (
 
 const versionDropped = "version dropped"
 
-func TestVersionsWhileWarm(t *testing.T) {
+func TestHandler_follows_the_live_version(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	n := 0
@@ -23,7 +23,7 @@ func TestVersionsWhileWarm(t *testing.T) {
 	// then in memory.
 	served := func(t *testing.T) (version int64) {
 		for batch := range 3 {
-			held := b.reader != nil && b.reader.Held() > 0
+			held := b.reader != nil && b.reader.ItemsInMemory() > 0
 			n++
 			require.Empty(t, b.send(click("u00002", 50+n, n), click("newcomer", 50+n, n)))
 			if batch == 2 {

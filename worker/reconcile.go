@@ -80,7 +80,7 @@ func (r reconciler) settle(ctx context.Context, b backfill.Backfill) error {
 	switch status {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-		err := r.ledger.BackfillAlive(ctx, b.ID, b.Round, run)
+		err := r.ledger.RecordHeartbeat(ctx, b.ID, b.Round, run)
 		if b.State == backfill.Cancelling {
 			// The process that recorded the cancellation may have died before
 			// it cancelled the workflow.

@@ -17,7 +17,7 @@ const (
 	// there are fewer: as many as the work limit allows, which takes a few
 	// seconds. One item of one user costs dimension² products.
 	minFolds      = 200
-	mostFolds     = 2500
+	maxFolds      = 2500
 	foldsProducts = 6e9
 )
 
@@ -26,7 +26,7 @@ const (
 // updates use the same code, so equal vectors show that they continue the
 // training.
 func checkFoldIn(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	users, err := s.embeddings.SampleUsers(ctx, s.version, mostFolds, "gate fold-in")
+	users, err := s.embeddings.SampleUsers(ctx, s.version, maxFolds, "gate fold-in")
 	if err != nil {
 		return recsys.GateResult{}, err
 	}

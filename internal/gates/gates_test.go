@@ -59,7 +59,7 @@ func refusedBy(results []recsys.GateResult) (names []string) {
 	return names
 }
 
-func TestCheckPasses(t *testing.T) {
+func TestCheck_passes_a_good_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 
@@ -89,10 +89,10 @@ func TestCheckPasses(t *testing.T) {
 	assert.ErrorIs(t, err, recsys.ErrNotFound)
 }
 
-// TestEachGateRefuses has a fixture for every reason to refuse. Only the
+// TestCheck_refuses has a fixture for every reason to refuse. Only the
 // expected gate may refuse it, the live version must not change, and the
 // refused version must stay readable.
-func TestEachGateRefuses(t *testing.T) {
+func TestCheck_refuses(t *testing.T) {
 	t.Parallel()
 	soon := time.Now().UTC().Add(time.Hour).Truncate(time.Microsecond)
 	covering := recsys.Coverage{To: soon, StoredTo: soon}
@@ -229,7 +229,7 @@ func TestEachGateRefuses(t *testing.T) {
 	}
 }
 
-func TestAcceptedRefusal(t *testing.T) {
+func TestCheck_accepts_an_overridden_refusal(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	_, results := check(t, s, postgrestest.Fixture{Change: answerWithThePopular},
@@ -241,7 +241,7 @@ func TestAcceptedRefusal(t *testing.T) {
 	assert.Empty(t, find(results, recsys.GateRows).Accepted, "it records no override if none was needed")
 }
 
-func TestFewUsersOnlyWarn(t *testing.T) {
+func TestQuality_only_warns_for_few_users(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	_, results := check(t, s, postgrestest.Fixture{Users: 150, Change: answerWithThePopular}, nil)

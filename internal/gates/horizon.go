@@ -25,7 +25,7 @@ func checkHorizon(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	if h.StoredBefore.IsZero() && h.OccurredBefore.IsZero() {
 		return passed(0, 0, "no live event was deleted"), nil
 	}
-	return passed(0, 0, "no live event that this version does not cover was deleted; the deleted ones were stored before %s", show(h.StoredBefore)), nil
+	return passed(0, 0, "no live event that this version does not cover was deleted; the deleted ones were stored before %s", formatTime(h.StoredBefore)), nil
 }
 
 // lost refuses a version because uncovered events were deleted.
@@ -33,10 +33,10 @@ func lost(how string, horizon, counted time.Time) recsys.GateResult {
 	gap := horizon.Sub(counted)
 	return refused(gap.Seconds(), 0,
 		"live events that %[1]s before %[2]s were deleted and this version covers only those that %[1]s before %[3]s, so up to %[4]s of events would be lost; train again on newer data",
-		how, show(horizon), show(counted), span(gap))
+		how, formatTime(horizon), formatTime(counted), span(gap))
 }
 
-func show(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // span formats a duration for people.
 func span(d time.Duration) string {

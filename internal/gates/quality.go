@@ -51,7 +51,7 @@ func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
 	if err != nil {
 		return recsys.GateResult{}, err
 	}
-	return q.judge(), nil
+	return q.result(), nil
 }
 
 // heldOut is a hold-out user: the history, and the answers to predict.
@@ -181,18 +181,18 @@ func ids(items []recommend.Ranked) []string {
 }
 
 // judge derives the result from the scores.
-func (q *quality) judge() recsys.GateResult {
+func (q *quality) result() recsys.GateResult {
 	n := len(q.ndcg)
 	if n == 0 {
 		return warned(0, 0, "the hold-out has no user with an answer, so nothing was predicted")
 	}
 	value, popular := recsys.Mean(q.ndcg), recsys.Mean(q.popularity)
 	if value <= popular {
-		return verdict(n, value, popular, "nDCG@100 is %.4f over %d hold-out users and popularity alone reaches %.4f; %s", value, n, popular, qualityAdvice)
+		return refuseOrWarn(n, value, popular, "nDCG@100 is %.4f over %d hold-out users and popularity alone reaches %.4f; %s", value, n, popular, qualityAdvice)
 	}
 	first := fmt.Sprintf("nDCG@100 is %.4f over %d hold-out users, popularity %.4f", value, n, popular)
 	if q.live == nil {
-		return least(n, passed(value, popular, "%s; no live version to compare with", first))
+		return markWeak(n, passed(value, popular, "%s; no live version to compare with", first))
 	}
 	shared := len(q.delta)
 	if shared == 0 {
@@ -201,13 +201,13 @@ func (q *quality) judge() recsys.GateResult {
 	d := recsys.Bootstrap(q.delta, bootstrapSeed)
 	against := fmt.Sprintf("%+.4f (95 %% interval %+.4f to %+.4f) against live version %d on %d users of both hold-outs", d.Value, d.Low, d.High, q.liveVersion, shared)
 	if d.High < 0 {
-		return verdict(shared, d.High, 0, "%s; %s: clearly worse; %s", first, against, regressedAdvice)
+		return refuseOrWarn(shared, d.High, 0, "%s; %s: clearly worse; %s", first, against, regressedAdvice)
 	}
-	return least(min(n, shared), passed(value, popular, "%s; %s", first, against))
+	return markWeak(min(n, shared), passed(value, popular, "%s; %s", first, against))
 }
 
 // verdict refuses for enough users and warns for few.
-func verdict(users int, value, threshold float64, reason string, args ...any) recsys.GateResult {
+func refuseOrWarn(users int, value, threshold float64, reason string, args ...any) recsys.GateResult {
 	if users < qualityUsers {
 		return warned(value, threshold, reason+fmt.Sprintf("; only a warning, because %d users are under %d", users, qualityUsers), args...)
 	}
@@ -215,7 +215,7 @@ func verdict(users int, value, threshold float64, reason string, args ...any) re
 }
 
 // least marks a result that is based on few users.
-func least(users int, r recsys.GateResult) recsys.GateResult {
+func markWeak(users int, r recsys.GateResult) recsys.GateResult {
 	if users < qualityUsers {
 		r.Warning = true
 		r.Reason += fmt.Sprintf("; %d users are under %d, so this is weak evidence", users, qualityUsers)

@@ -12,9 +12,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// TestQualityMeasuresWhatTheJobMeasures computes nDCG@100 of the candidate and
+// TestQuality_equals_the_metric_of_the_Glue_job computes nDCG@100 of the candidate and
 // of popularity as glue/recflow_glue/evaluate.py defines them.
-func TestQualityMeasuresWhatTheJobMeasures(t *testing.T) {
+func TestQuality_equals_the_metric_of_the_Glue_job(t *testing.T) {
 	t.Parallel()
 	f := postgrestest.Fixture{Change: func(d *postgrestest.Data) {
 		for i := range d.Items {

@@ -25,7 +25,7 @@ func days(n int) []byte {
 	return []byte(b.String())
 }
 
-func TestImportingAgainChangesNothing(t *testing.T) {
+func TestImport_is_idempotent(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string][]byte{
 		"events":                days(30),
@@ -113,7 +113,7 @@ func TestUntil_loses_no_rows(t *testing.T) {
 	}
 }
 
-func TestAnotherMappingReplacesTheFirst(t *testing.T) {
+func TestImport_with_another_mapping_replaces_the_first(t *testing.T) {
 	t.Parallel()
 	body := []byte("user,item,seen,bought\nu,i,2017-12-01,2017-12-05\nv,j,2017-12-02,2017-12-06\n")
 	path := file(t, "in.csv", body)
@@ -141,7 +141,7 @@ func TestAnotherMappingReplacesTheFirst(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedReplacementLeavesNothingBehind(t *testing.T) {
+func TestImport_completes_an_interrupted_replacement(t *testing.T) {
 	t.Parallel()
 	path := file(t, "in.csv", []byte("user,item,seen,bought\nu,i,2017-12-01,2017-12-05\nv,j,2017-12-02,2017-12-06\n"))
 	by := func(column string) Options {
@@ -177,7 +177,7 @@ func TestAnInterruptedReplacementLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestALargeDayBecomesSeveralObjects(t *testing.T) {
+func TestImport_splits_a_large_day_into_objects(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	o := options(t)

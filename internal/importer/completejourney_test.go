@@ -9,7 +9,7 @@ import (
 
 // The data set is 32 MB from a registry, so tests do not download it: this test
 // runs if RECFLOW_TEST_COMPLETEJOURNEY names the folder with its files.
-func TestCompleteJourneyIsImportedWhole(t *testing.T) {
+func TestImportCompleteJourney_imports_every_line(t *testing.T) {
 	folder := os.Getenv("RECFLOW_TEST_COMPLETEJOURNEY")
 	if folder == "" {
 		t.Skip("RECFLOW_TEST_COMPLETEJOURNEY is not set")

@@ -213,7 +213,7 @@ func TestImport_names_the_line_of_a_truncated_stream(t *testing.T) {
 	require.Regexp(t, `cut\.csv\.gz:[1-9][0-9]{3}: the gzip stream ends too early`, err.Error())
 }
 
-func TestImportsMovieLens(t *testing.T) {
+func TestImport_reads_MovieLens(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for name, body := range map[string]string{
@@ -290,7 +290,7 @@ func TestImport_rejects_items_that_a_version_cannot_store(t *testing.T) {
 }
 
 // In the contract, an absent availability means true.
-func TestWritesFalseAsFalse(t *testing.T) {
+func TestImport_writes_an_availability_of_false(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	_, err := Import(t.Context(), m, file(t, "items.csv", []byte("item_id,title,available\n1,a,false\n2,b,\n")), options(t))
@@ -305,7 +305,7 @@ func TestWritesFalseAsFalse(t *testing.T) {
 	require.True(t, *read[1].Available)
 }
 
-func TestReadsStandardInput(t *testing.T) {
+func TestImport_reads_standard_input(t *testing.T) {
 	t.Parallel()
 	o, m := options(t), newMemory()
 	o.Stdin = strings.NewReader("user,item\nu,i\n")
@@ -318,7 +318,7 @@ func TestReadsStandardInput(t *testing.T) {
 	require.Zero(t, again.Files[0].Objects.Written, "the same bytes under another name are the same file")
 }
 
-func TestADryRunWritesNothing(t *testing.T) {
+func TestImport_writes_nothing_in_a_dry_run(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	o.DryRun = true
@@ -331,7 +331,7 @@ func TestADryRunWritesNothing(t *testing.T) {
 	require.NoDirExists(t, o.RejectsDir)
 }
 
-func TestKeepsRejectedRows(t *testing.T) {
+func TestImport_writes_rejected_rows_to_a_file(t *testing.T) {
 	t.Parallel()
 	o, m := options(t), newMemory()
 	r, err := Import(t.Context(), m, file(t, "in.csv", []byte("user,item\n,1\nu,i\n,2\n")), o)
@@ -364,7 +364,7 @@ func TestImport_fails_past_max_rejects_and_imports_the_rest(t *testing.T) {
 	require.EqualError(t, err, "none of the 1 rows could be imported; see the reasons given for them", "a file without any importable row is an error")
 }
 
-func TestAnInterruptedImportStopsAndCanBeRepeated(t *testing.T) {
+func TestImport_can_be_repeated_after_an_interruption(t *testing.T) {
 	t.Parallel()
 	path := file(t, "in.csv", days(20))
 	m := newMemory()

@@ -24,7 +24,7 @@ import (
 
 // For any ids, values and times, the rows of a CSV that Go's writer makes are
 // read back from the Parquet objects unchanged.
-func TestAnyRowsSurviveTheWayThroughCSVAndParquet(t *testing.T) {
+func TestImport_round_trips_rows_from_CSV_to_Parquet(t *testing.T) {
 	t.Parallel()
 	id := rapid.StringMatching(`[ -~äß€😀]{1,20}`)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -63,7 +63,7 @@ func TestAnyRowsSurviveTheWayThroughCSVAndParquet(t *testing.T) {
 
 func byID(a, b recsys.Event) int { return strings.Compare(a.EventID, b.EventID) }
 
-func TestGivenColumnsOfParquetAreReadWhateverTheirTypes(t *testing.T) {
+func TestImport_reads_Parquet_columns_of_any_type(t *testing.T) {
 	t.Parallel()
 	type row struct {
 		User  int64     `parquet:"customer_id"`
@@ -89,7 +89,7 @@ func TestGivenColumnsOfParquetAreReadWhateverTheirTypes(t *testing.T) {
 
 // Truncated and bit-flipped Parquet results in an error or in fewer rows, never
 // in a panic.
-func TestDamagedParquetIsRefused(t *testing.T) {
+func TestImport_survives_damaged_Parquet(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	var rows []eventRow
@@ -140,7 +140,7 @@ func (g *generator) Read(p []byte) (int, error) {
 // Rows of 400 days in random order (130 MB) need no more memory than the
 // budgets of the spill and of the writers, for any number of rows:
 // RECFLOW_TEST_ROWS sets it.
-func TestMemoryStaysFlat(t *testing.T) {
+func TestImport_uses_bounded_memory(t *testing.T) {
 	rows := 300_000
 	if n, err := strconv.Atoi(os.Getenv("RECFLOW_TEST_ROWS")); err == nil {
 		rows = n
@@ -171,7 +171,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	require.Less(t, grown, int64(160<<20))
 }
 
-func TestFilesNameTheirColumnsInEveryRowGroup(t *testing.T) {
+func TestImport_writes_every_column_in_every_row_group(t *testing.T) {
 	t.Parallel()
 	enc := newEncoder[eventRow]()
 	for range 2 {

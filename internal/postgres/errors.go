@@ -62,13 +62,13 @@ func redact(err error) error {
 
 // Refused reports whether the server rejected a text: Postgres stores no NUL
 // characters and only valid UTF-8.
-func Refused(err error) bool {
+func InvalidText(err error) bool {
 	return HasCode(err, "22021", "22P05") // character_not_in_repertoire, untranslatable_character
 }
 
 // Away reports whether the database is unreachable, stopping, starting or out
 // of connections.
-func Away(err error) bool {
+func Unavailable(err error) bool {
 	var refused *pgconn.ConnectError
 	var pg *pgconn.PgError
 	if errors.As(err, &refused) {
@@ -82,7 +82,7 @@ func Away(err error) bool {
 
 // Busy wraps a lock timeout in recsys.ErrConflict and returns other errors
 // unchanged.
-func Busy(err error) error {
+func TranslateLock(err error) error {
 	if HasCode(err, LockNotAvailable, DeadlockDetected) {
 		return fmt.Errorf("a concurrent change holds the lock, try again: %w", recsys.ErrConflict)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestItRefusesAnExtensionWithKnownMemoryErrors(t *testing.T) {
+func TestAcceptExtension_rejects_known_memory_errors(t *testing.T) {
 	t.Parallel()
 	for version, accepted := range map[string]bool{
 		"0.7.4": false, "0.8.0": false, "0.8.1": false, "0.8.2": true, "0.8.3": true, "0.8.5": true, "0.10.0": true, "1.0": true, "new": false,

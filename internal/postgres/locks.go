@@ -30,7 +30,7 @@ func (db *DB) Exclusive(ctx context.Context, name string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("lock %s: %w", name, Busy(err))
+		return fmt.Errorf("lock %s: %w", name, TranslateLock(err))
 	}
 	return nil
 }

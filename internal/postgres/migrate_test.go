@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 )
 
-func TestMigrateRunsTwiceAndAtOnce(t *testing.T) {
+func TestMigrate_is_idempotent_and_concurrent(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.EmptyURL(t)
 	_, err := postgres.Open(t.Context(), postgres.Options{URL: url})

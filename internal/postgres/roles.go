@@ -129,7 +129,7 @@ func grantAll(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if g.superuser {
-		if err := g.giveSchemaToOwner(ctx); err != nil {
+		if err := g.transferSchemaToOwner(ctx); err != nil {
 			return fmt.Errorf("transfer the schema to %s: %w", RoleOwner, err)
 		}
 	}
@@ -140,7 +140,7 @@ func grantAll(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, grants); err != nil {
 		return err
 	}
-	if err := g.giveVersionsToLoader(ctx); err != nil {
+	if err := g.transferVersionsToLoader(ctx); err != nil {
 		return fmt.Errorf("transfer the versions to %s: %w", RoleLoader, err)
 	}
 	if err := done(); err != nil {

@@ -103,8 +103,8 @@ type storeCall func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error
 // methods calls each method that a component uses, with data for which it has
 // work to do.
 var methods = map[string]storeCall{
-	"Abandoned": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.Abandoned(t.Context()))
+	"LoadingVersions": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.LoadingVersions(t.Context()))
 	},
 	"AuditEntries": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.AuditEntries(t.Context(), ledger.AuditFilter{}, 10))
@@ -119,8 +119,8 @@ var methods = map[string]storeCall{
 	"Backfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.Backfill(t.Context(), b.failed(t).ID))
 	},
-	"BackfillAlive": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return s.BackfillAlive(t.Context(), b.backfill(t).ID, 1, "run")
+	"RecordHeartbeat": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return s.RecordHeartbeat(t.Context(), b.backfill(t).ID, 1, "run")
 	},
 	"BackfillRevision": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.BackfillRevision(t.Context(), b.backfill(t).ID))
@@ -159,8 +159,8 @@ var methods = map[string]storeCall{
 		}
 		return nil
 	},
-	"CompareCatalogues": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		_, _, err := s.CompareCatalogues(t.Context(), b.earlier, b.live)
+	"CompareCatalogs": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		_, _, err := s.CompareCatalogs(t.Context(), b.earlier, b.live)
 		return err
 	},
 	"CopyFile": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
@@ -242,11 +242,11 @@ var methods = map[string]storeCall{
 		return second(s.Gates(t.Context(), b.live.ID))
 	},
 	"Health": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.Health(t.Context())) },
-	"Hold": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.Hold(t.Context(), b.live.ID))
+	"LockVersion": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.LockVersion(t.Context(), b.live.ID))
 	},
-	"HoldLive": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.HoldLive(t.Context()))
+	"LockLiveVersion": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.LockLiveVersion(t.Context()))
 	},
 	"HoldoutUsers": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.HoldoutUsers(t.Context(), b.live, func(string, []recsys.Event, []recsys.Event) error { return nil })

@@ -25,7 +25,7 @@ func withoutPassword(t *testing.T, address string) (bare, password, host string)
 	return u.String(), password, u.Host
 }
 
-func TestEveryConnectionOfThePoolAsksForItsSecret(t *testing.T) {
+func TestOpen_gets_a_secret_for_every_connection(t *testing.T) {
 	t.Parallel()
 	bare, password, host := withoutPassword(t, postgrestest.URL(t))
 	var asked atomic.Int64

@@ -2,47 +2,48 @@ package recommend
 
 import "sync/atomic"
 
-// cacheBytes bounds the item vectors that are kept for the next call: 128 MiB.
+// cacheBytes limits the cached item vectors: 128 MiB.
 const cacheBytes = 128 << 20
 
-// itemCost is what an entry of the cache costs beside its id and its vector.
-const itemCost = 112
+// entryOverhead is the size of a cache entry without its id and its vector, in
+// bytes.
+const entryOverhead = 112
 
-// itemCache keeps item vectors of one version within a bound. What is asked for
-// in one round stays until the next; beyond the bound the others leave in the
-// random order of a map, so that what is used again and again survives a scan.
+// itemCache caches item vectors of one version. The items touched in a round are
+// not evicted during that round. Beyond the limit, other items are evicted in the
+// random order of a map, so frequently used items survive a scan of many others.
 //
-// An entry without a vector says that the version has no such item.
+// An entry without a vector means that the version does not contain the item.
 type itemCache struct {
 	dimension int
-	limit     int // of size, in bytes; what one round needs may exceed it
+	limit     int // of size, in bytes; the items of one round may exceed it
 	size      int
 	round     uint64
-	used      int // bytes that this round asked for, here or missing
+	used      int // bytes of the items touched in this round, cached or missing
 	entries   map[string]*cachedItem
 
-	hits, misses atomic.Int64 // of asked ids
+	hits, misses atomic.Int64 // of touch
 }
 
 type cachedItem struct {
 	vector []float32
-	round  uint64 // that asked for it last
+	round  uint64 // that touched it last
 }
 
 func newItemCache(dimension, limit int) *itemCache {
 	return &itemCache{dimension: dimension, limit: limit, entries: make(map[string]*cachedItem)}
 }
 
-// begin starts a round: from now on anything not asked for again may leave.
-func (c *itemCache) begin() {
+// startRound starts a round: items that it does not touch may be evicted.
+func (c *itemCache) startRound() {
 	c.round++
 	c.used = 0
 }
 
-// ask keeps an item for this round if it is there, and reports that it is.
-func (c *itemCache) ask(id string) bool {
-	e, there := c.entries[id]
-	if !there {
+// touch marks an item as used in this round and reports whether it is cached.
+func (c *itemCache) touch(id string) bool {
+	e, cached := c.entries[id]
+	if !cached {
 		c.misses.Add(1)
 		c.used += entrySize(id, c.dimension)
 		return false
@@ -55,10 +56,10 @@ func (c *itemCache) ask(id string) bool {
 	return true
 }
 
-// full reports whether this round has asked for as much as the cache may hold.
+// full reports whether the items touched in this round exceed the limit.
 func (c *itemCache) full() bool { return c.used > c.limit }
 
-// put adds what was read: every id, of which some have no vector.
+// put caches the result of a read: all ids, some of which have no vector.
 func (c *itemCache) put(ids []string, vectors map[string][]float32) {
 	for _, id := range ids {
 		e := &cachedItem{vector: vectors[id], round: c.round}
@@ -79,11 +80,11 @@ func (c *itemCache) put(ids []string, vectors map[string][]float32) {
 	}
 }
 
-// clear forgets everything but how it was used.
+// clear evicts all items and keeps the counts of hits and misses.
 func (c *itemCache) clear() { c.entries, c.size = map[string]*cachedItem{}, 0 }
 
-// vector is the item's vector, nil when the version has none. It does not
-// change the cache and is safe beside itself.
+// vector returns the vector of a cached item, or nil if the version does not
+// contain the item. It does not change the cache and is safe for concurrent use.
 func (c *itemCache) vector(id string) []float32 {
 	if e := c.entries[id]; e != nil {
 		return e.vector
@@ -91,4 +92,4 @@ func (c *itemCache) vector(id string) []float32 {
 	return nil
 }
 
-func entrySize(id string, dimension int) int { return len(id) + 4*dimension + itemCost }
+func entrySize(id string, dimension int) int { return len(id) + 4*dimension + entryOverhead }

@@ -13,15 +13,15 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// catalogue is a Data that knows the items "i…" and counts what it is asked for.
-type catalogue struct {
-	asked   int // items
-	popular int // calls
-	changes int64
+// countingData is a Data that contains the items "i…" and counts its reads.
+type countingData struct {
+	itemsRead    int
+	popularReads int
+	revision     int64
 }
 
-func (c *catalogue) ItemVectors(_ context.Context, v recsys.Version, ids []string) (map[string][]float32, error) {
-	c.asked += len(ids)
+func (c *countingData) ItemVectors(_ context.Context, v recsys.Version, ids []string) (map[string][]float32, error) {
+	c.itemsRead += len(ids)
 	out := map[string][]float32{}
 	for _, id := range ids {
 		if id[0] == 'i' {
@@ -32,8 +32,8 @@ func (c *catalogue) ItemVectors(_ context.Context, v recsys.Version, ids []strin
 	return out, nil
 }
 
-func (c *catalogue) Popular(_ context.Context, _ recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
-	c.popular++
+func (c *countingData) Popular(_ context.Context, _ recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
+	c.popularReads++
 	hits := make([]recsys.Hit, q.K)
 	for i := range hits {
 		hits[i].ItemID = fmt.Sprintf("i%03d", i)
@@ -41,29 +41,29 @@ func (c *catalogue) Popular(_ context.Context, _ recsys.Version, q recsys.Query)
 	return hits, nil
 }
 
-func (c *catalogue) UserStates(context.Context, recsys.Version, []string) ([]recsys.UserState, int64, error) {
-	return nil, c.changes, nil
+func (c *countingData) UserStates(context.Context, recsys.Version, []string) ([]recsys.UserState, int64, error) {
+	return nil, c.revision, nil
 }
 
-func (c *catalogue) EachItem(context.Context, recsys.Version, func(recsys.Item, []float32) error) error {
+func (c *countingData) EachItem(context.Context, recsys.Version, func(recsys.Item, []float32) error) error {
 	return nil
 }
 
-func (c *catalogue) Overrides(context.Context) (map[string]recsys.Override, int64, error) {
-	return nil, c.changes, nil
+func (c *countingData) Overrides(context.Context) (map[string]recsys.Override, int64, error) {
+	return nil, c.revision, nil
 }
 
-func (c *catalogue) NearestEach(context.Context, recsys.Version, []recsys.Query, func(int, []recsys.Hit)) error {
+func (c *countingData) NearestEach(context.Context, recsys.Version, []recsys.Query, func(int, []recsys.Hit)) error {
 	return nil
 }
 
-func testReader(limit int) (*Reader, *catalogue) {
+func testReader(limit int) (*Reader, *countingData) {
 	const dimension = 8
 	gram := make([]float64, dimension*dimension)
 	for i := range dimension {
 		gram[i*dimension+i] = 1
 	}
-	data := &catalogue{}
+	data := &countingData{}
 	r := NewReader(data, recsys.Version{ID: 1, Dimension: dimension}, &recsys.Manifest{
 		Dimension: dimension, Gram: gram, Interest: recsys.DefaultInterest(),
 		Parameters: recsys.Parameters{Alpha: 1, Regularization: 0.1},
@@ -72,7 +72,7 @@ func testReader(limit int) (*Reader, *catalogue) {
 	return r, data
 }
 
-// clicker is a user with a history of items from..to and one new click.
+// clicker returns a user with a history of the items from..to-1 and one new click.
 func clicker(from, to int) recsys.UserState {
 	u := recsys.UserState{User: recsys.User{ID: "u"}}
 	for i := from; i < to; i++ {
@@ -87,14 +87,14 @@ func TestItemCache(t *testing.T) {
 	t.Parallel()
 	size := entrySize("i00000", 8)
 
-	t.Run("it keeps the working set while others pass through, within its bound", func(t *testing.T) {
+	t.Run("it retains frequently used items within its limit", func(t *testing.T) {
 		r, data := testReader(400 * size)
 		for round := range 50 {
 			_, err := r.Load(t.Context(), []recsys.UserState{clicker(0, 100), clicker(1000+100*round, 1100+100*round)})
 			require.NoError(t, err)
 			assert.LessOrEqual(t, r.folder.cache.size, 400*size)
 		}
-		assert.Equal(t, 100+50*100, data.asked, "the hundred that everybody needs are read once")
+		assert.Equal(t, 100+50*100, data.itemsRead, "the hundred shared items are read once")
 		total := 0
 		for id, e := range r.folder.cache.entries {
 			total += entrySize(id, len(e.vector))
@@ -102,17 +102,17 @@ func TestItemCache(t *testing.T) {
 		assert.Equal(t, total, r.folder.cache.size)
 		hits, misses := r.CacheUse()
 		assert.EqualValues(t, 5100, misses)
-		assert.EqualValues(t, 49*101, hits, "the clicked item is asked for once more")
+		assert.EqualValues(t, 49*101, hits, "the clicked item is touched twice")
 	})
-	t.Run("it remembers what is not there, within its bound too", func(t *testing.T) {
+	t.Run("it caches unknown items within its limit", func(t *testing.T) {
 		r, data := testReader(20 * size)
 		u := recsys.UserState{Events: []recsys.Event{{ItemID: "nothing", EventType: recsys.Click}}}
 		for range 3 {
 			_, err := r.Load(t.Context(), []recsys.UserState{u})
 			require.NoError(t, err)
 		}
-		assert.Equal(t, 1, data.asked)
-		assert.False(t, r.Knows("nothing"))
+		assert.Equal(t, 1, data.itemsRead)
+		assert.False(t, r.Contains("nothing"))
 		for i := range 1000 {
 			u.Events[0].ItemID = fmt.Sprintf("n%05d", i)
 			_, err := r.Load(t.Context(), []recsys.UserState{u})
@@ -120,7 +120,7 @@ func TestItemCache(t *testing.T) {
 		}
 		assert.LessOrEqual(t, r.folder.cache.size, 20*size)
 	})
-	t.Run("it loads as many users as fit together, and one that does not fit at all", func(t *testing.T) {
+	t.Run("it loads as many users as fit, and at least one", func(t *testing.T) {
 		r, _ := testReader(250 * size)
 		users := []recsys.UserState{clicker(0, 100), clicker(100, 200), clicker(200, 300), clicker(0, 1000)}
 		n, err := r.Load(t.Context(), users)
@@ -136,7 +136,7 @@ func TestItemCache(t *testing.T) {
 		require.NoError(t, err)
 		assert.LessOrEqual(t, r.folder.cache.size, 1000*size)
 	})
-	t.Run("it does not take a failed read for an answer", func(t *testing.T) {
+	t.Run("it caches nothing after a failed read", func(t *testing.T) {
 		r, _ := testReader(250 * size)
 		r.folder.data = failing{}
 		_, err := r.Load(t.Context(), []recsys.UserState{clicker(0, 10)})
@@ -145,7 +145,7 @@ func TestItemCache(t *testing.T) {
 	})
 }
 
-type failing struct{ *catalogue }
+type failing struct{ *countingData }
 
 func (failing) ItemVectors(context.Context, recsys.Version, []string) (map[string][]float32, error) {
 	return nil, context.DeadlineExceeded
@@ -158,7 +158,7 @@ func TestPopularList(t *testing.T) {
 		var out []string
 		_, err := r.Read(t.Context(), nil)
 		require.NoError(t, err)
-		require.NoError(t, r.Search(t.Context(), Request{}, []Ask{{K: k}}, func(_ int, l List) {
+		require.NoError(t, r.Search(t.Context(), Request{}, []ListSpec{{K: k}}, func(_ int, l List) {
 			for _, i := range l.Items {
 				out = append(out, i.ItemID)
 			}
@@ -167,17 +167,17 @@ func TestPopularList(t *testing.T) {
 	}
 	assert.Len(t, list(5), 5)
 	assert.Len(t, list(3), 3)
-	assert.Equal(t, 1, data.popular, "it serves many lists from one read")
+	assert.Equal(t, 1, data.popularReads, "it makes many lists from one read")
 	assert.Len(t, list(9), 9)
-	assert.Equal(t, 2, data.popular, "it reads a longer one when needed")
-	data.changes++
+	assert.Equal(t, 2, data.popularReads, "it reads a longer one if needed")
+	data.revision++
 	list(5)
-	assert.Equal(t, 3, data.popular, "it reads again after an override")
-	require.NoError(t, r.Search(t.Context(), Request{Category: "c"}, []Ask{{K: 5}}, func(int, List) {}))
-	assert.Equal(t, 4, data.popular, "it does not serve the list of other filters")
+	assert.Equal(t, 3, data.popularReads, "it reads again after an override")
+	require.NoError(t, r.Search(t.Context(), Request{Category: "c"}, []ListSpec{{K: 5}}, func(int, List) {}))
+	assert.Equal(t, 4, data.popularReads, "it does not reuse the list of other filters")
 }
 
-func TestRecommendationIDs(t *testing.T) {
+func TestRecommendationID(t *testing.T) {
 	t.Parallel()
 	r, _ := testReader(1 << 20)
 	base := Request{K: 20, Tags: []string{"a", "b"}}
@@ -211,5 +211,5 @@ func TestRecommendationIDs(t *testing.T) {
 	slices.Reverse(u.Events)
 	again, err := r.Fold(u)
 	require.NoError(t, err)
-	assert.Equal(t, st, again, "it is a function of the set of events")
+	assert.Equal(t, st, again, "it depends only on the set of events")
 }

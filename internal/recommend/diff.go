@@ -19,26 +19,26 @@ type Diff struct {
 	A       int64        `json:"a"`
 	B       int64        `json:"b"`
 	K       int          `json:"k"`                   // length of the lists
-	Users   int          `json:"users"`               // compared: a sample of those that both know
+	Users   int          `json:"users"`               // number compared: a sample of those with a vector in both versions
 	Overlap float64      `json:"overlap"`             // mean share of a list's items that are in the other's
 	RBO     float64      `json:"rank_biased_overlap"` // mean; 1 for equal lists, 0 for disjoint ones
 	Same    float64      `json:"same"`                // share of users whose lists are equal
 	Items   DiffItems    `json:"items"`
 	Metrics []DiffMetric `json:"metrics"`
 
-	// SameHoldout says that both trainings were measured on the same events of the
-	// same users. Without it a delta of the metrics says little: gate quality
-	// scores both versions on what they share.
+	// SameHoldout reports whether both trainings were measured on the same events
+	// of the same users. If not, the deltas of the metrics are not comparable: gate
+	// quality scores both versions on the users that they share.
 	SameHoldout bool `json:"same_holdout"`
 }
 
-// DiffItems compares the catalogues, and how much of them the lists show.
+// DiffItems compares the catalogs of the versions, and their coverage.
 type DiffItems struct {
 	A         int64   `json:"a"`
 	B         int64   `json:"b"`
 	New       int64   `json:"new"`        // in B and not in A
 	Lost      int64   `json:"lost"`       // in A and not in B
-	CoverageA float64 `json:"coverage_a"` // share of A's items in somebody's list of the sample
+	CoverageA float64 `json:"coverage_a"` // share of A's items in any list of the sample
 	CoverageB float64 `json:"coverage_b"`
 }
 
@@ -50,9 +50,9 @@ type DiffMetric struct {
 	Delta float64 `json:"delta"` // b - a
 }
 
-// Diff compares the lists of at most users users whom both versions know. The
-// sample depends on nothing but the versions. It reads both versions, in time
-// that grows with the number of users.
+// Diff compares the lists of at most users users who have a vector in both
+// versions. The sample depends only on the versions. The duration is proportional
+// to the number of users.
 func (r *Recommender) Diff(ctx context.Context, a, b int64, k, users int) (Diff, error) {
 	out := Diff{A: a, B: b, K: k}
 	left, err := r.resolve(ctx, a)
@@ -68,7 +68,7 @@ func (r *Recommender) Diff(ctx context.Context, a, b int64, k, users int) (Diff,
 		return out, err
 	}
 	shownA, shownB := map[string]bool{}, map[string]bool{}
-	for part := range slices.Chunk(ids, chunk) {
+	for part := range slices.Chunk(ids, usersPerBatch) {
 		listsA, err := left.Lists(ctx, Request{K: k}, part)
 		if err != nil {
 			return out, fmt.Errorf("lists of version %d: %w", a, err)
@@ -92,7 +92,7 @@ func (r *Recommender) Diff(ctx context.Context, a, b int64, k, users int) (Diff,
 	}
 	out.Items = DiffItems{A: left.version.Items, B: right.version.Items,
 		CoverageA: share(len(shownA), left.version.Items), CoverageB: share(len(shownB), right.version.Items)}
-	if out.Items.New, out.Items.Lost, err = r.Embeddings.CompareCatalogues(ctx, left.version, right.version); err != nil {
+	if out.Items.New, out.Items.Lost, err = r.Embeddings.CompareCatalogs(ctx, left.version, right.version); err != nil {
 		return out, err
 	}
 	out.SameHoldout = left.manifest.HoldoutBound == right.manifest.HoldoutBound && sameSpan(left.manifest.Coverage, right.manifest.Coverage)
@@ -100,10 +100,9 @@ func (r *Recommender) Diff(ctx context.Context, a, b int64, k, users int) (Diff,
 	return out, nil
 }
 
-// sample is users that both versions have a vector for, in an order that looks
-// random.
+// sample returns users with a vector in both versions, in a pseudorandom order.
 func (r *Recommender) sample(ctx context.Context, a, b recsys.Version, n int) ([]string, error) {
-	// Twice as many, because the other version may not know some.
+	// Twice as many, because some may have no vector in the other version.
 	found, err := r.Embeddings.SampleUsers(ctx, a, 2*n, "diff")
 	if err != nil {
 		return nil, err
@@ -133,7 +132,7 @@ func itemIDs(l List, shown map[string]bool) []string {
 	return ids
 }
 
-// overlap is the share of the longer list that is in both.
+// overlap returns the share of the longer list that is in both.
 func overlap(a, b []string) float64 {
 	longer := max(len(a), len(b))
 	if longer == 0 {
@@ -181,7 +180,7 @@ func rankBiasedOverlap(a, b []string) float64 {
 	return float64(common)/float64(depth)*math.Pow(p, float64(depth)) + (1-p)/p*sum
 }
 
-// sameSpan reports whether two trainings saw the same events.
+// sameSpan reports whether two trainings read the same range of events.
 func sameSpan(a, b recsys.Coverage) bool {
 	return a.From.Equal(b.From) && a.To.Equal(b.To) && a.StoredTo.Equal(b.StoredTo)
 }

@@ -1,8 +1,8 @@
-// Package recommend goes from a user to a ranked list:
+// Package recommend turns a user into a ranked list:
 //
-//	user → state under a version → (fold-in of what the version has not counted) → search → list
+//	user → state under a version → (fold-in of uncovered events) → search → list
 //
-// A list names the stage it comes from, so that nobody mistakes a fallback for
-// a personal list. What an event weighs and how a vector is solved for belongs
-// in internal/recsys, how items are found in internal/postgres/embeddings.
+// A list names the stage that produced it, so a fallback cannot be mistaken for
+// a personalized list. Interest weights and the fold-in are in internal/recsys,
+// and the searches of Postgres in internal/postgres/embeddings.
 package recommend

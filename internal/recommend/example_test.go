@@ -11,14 +11,14 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// catalog is a Data in memory. In recflow that is a *postgrestest.Store; the
-// embedded interface stands for the methods that the example does not reach.
+// catalog is a Data in memory; recflow uses an *embeddings.Store. The embedded
+// interface provides the methods that the example does not call.
 type catalog struct {
 	recommend.Data
 	vectors map[string][]float32
 }
 
-// UserStates finds no user: neither a trained vector nor streamed events.
+// UserStates returns unknown users, without a trained vector or streamed events.
 func (c catalog) UserStates(_ context.Context, _ recsys.Version, ids []string) ([]recsys.UserState, int64, error) {
 	states := make([]recsys.UserState, len(ids))
 	for i, id := range ids {
@@ -52,14 +52,15 @@ func (c catalog) NearestEach(_ context.Context, _ recsys.Version, queries []recs
 	return nil
 }
 
-// A visitor of whom nothing is known has just looked at an espresso. The click
-// is folded in for this answer alone, and the item that was clicked is left out.
+// An unknown visitor has just clicked an espresso. The click is folded in for this
+// list only, and the clicked item is excluded from it.
 func ExampleReader_Lists() {
 	data := catalog{vectors: map[string][]float32{
 		"espresso": {1.0, 0.1}, "cappuccino": {0.9, 0.3}, "green tea": {0.1, 1.0},
 	}}
 
-	// A version and its manifest come from a training; this is what a list needs.
+	// A training produces the version and its manifest; these fields are the ones
+	// that a list needs.
 	version := recsys.Version{ID: 7, Dimension: 2, Coverage: recsys.Coverage{To: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)}}
 	manifest := &recsys.Manifest{
 		Dimension:  2,

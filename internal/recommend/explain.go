@@ -10,44 +10,45 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Explanation says why an item has the place that it has in a user's list.
+// Explanation explains the score of an item for a user, and whether the user's
+// list contains it.
 type Explanation struct {
-	RecommendationID string      `json:"recommendation_id"` // of the list that the same request gives
+	RecommendationID string      `json:"recommendation_id"` // of the list of the same request
 	UserID           string      `json:"user_id"`
 	Item             recsys.Item `json:"item"`
 	Version          int64       `json:"version"`
 	Stage            string      `json:"stage"`
-	Score            float64     `json:"score"`                     // that the item has in the list, or would have
-	ExcludedBy       []string    `json:"excluded_by"`               // why it is not in the list, however long: see the constants
+	Score            float64     `json:"score"`                     // score in the list, or the one that an excluded item would have
+	ExcludedBy       []string    `json:"excluded_by"`               // reasons that exclude it from a list of any length: see the constants
 	Terms            []Term      `json:"terms"`                     // sum to the score; largest first
-	Rule             string      `json:"rule,omitempty"`            // in place of terms, where the list is not the user's own
-	PopularityRank   int64       `json:"popularity_rank,omitempty"` // among all available items, by that rule
+	Rule             string      `json:"rule,omitempty"`            // replaces the terms if the list is not personalized
+	PopularityRank   int64       `json:"popularity_rank,omitempty"` // rank among all available items, if the list is the popular one
 }
 
-// Term is what an item of the user's history adds to the score.
+// Term is the contribution of an item of the user's history to the score.
 type Term struct {
 	ItemID string  `json:"item_id"`
 	Title  string  `json:"title,omitempty"`
-	Weight float32 `json:"weight"` // of the user's interest in it
+	Weight float32 `json:"weight"` // interest weight
 	Score  float64 `json:"score"`
 }
 
-// Why an item is not in a list.
+// Reasons that exclude an item from a list.
 const (
 	Unavailable       = "unavailable"
 	AlreadySeen       = "seen"     // the user has seen it, or it is one of the recent items
-	ExcludedByRequest = "excluded" // the request leaves it out
-	OtherCategory     = "category" // the filters of the request leave it out
-	OtherTags         = "tags"
+	ExcludedByRequest = "excluded" // it is in Request.Exclude
+	OtherCategory     = "category" // it does not match Request.Category
+	OtherTags         = "tags"     // it does not match Request.Tags
 )
 
-// Explain says where the score of an item for a user comes from. It returns
-// ErrUnknownItem when the version does not know the item.
+// Explain explains the score of an item for a user. It returns ErrUnknownItem if
+// the version does not contain the item.
 func (r *Recommender) Explain(ctx context.Context, req Request, itemID string) (e Explanation, err error) {
 	if err := req.Check(); err != nil {
 		return Explanation{}, err
 	}
-	err = r.with(ctx, req.Version, func(reader *Reader) error {
+	err = r.withReader(ctx, req.Version, func(reader *Reader) error {
 		e, err = r.explain(ctx, reader, req, itemID)
 		return err
 	})
@@ -70,7 +71,7 @@ func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, 
 	}
 	if st.Vector == nil {
 		e.Score, e.PopularityRank, err = r.Embeddings.Popularity(ctx, reader.version, itemID)
-		e.Rule = fmt.Sprintf("nothing that counts is known of the user: items are listed by popularity, which is %g here, rank %d among the available items", e.Score, e.PopularityRank)
+		e.Rule = fmt.Sprintf("the user has no events with weight, so items are ranked by popularity: this one has popularity %g and rank %d among the available items", e.Score, e.PopularityRank)
 		return e, err
 	}
 	e.Score = recsys.Score(st.Vector, vector)
@@ -78,7 +79,7 @@ func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, 
 	return e, err
 }
 
-// state is the state of the request's user.
+// state returns the state of the request's user.
 func (r *Reader) state(ctx context.Context, req Request) (State, error) {
 	users, err := r.Read(ctx, []string{req.UserID})
 	if err != nil {
@@ -91,7 +92,8 @@ func (r *Reader) state(ctx context.Context, req Request) (State, error) {
 	return r.Fold(users[0])
 }
 
-// terms splits a score into what the items of a history add to it.
+// terms splits a score into the contributions of the items of a history, largest
+// first, with their titles.
 func (r *Recommender) terms(ctx context.Context, reader *Reader, h recsys.History, target []float32) ([]Term, error) {
 	terms, err := reader.folder.terms(ctx, h, target)
 	if err != nil {
@@ -112,10 +114,11 @@ func (r *Recommender) terms(ctx context.Context, reader *Reader, h recsys.Histor
 	return terms, nil
 }
 
-// terms is solve for one who wants to know what the score of a vector comes from.
+// terms returns the contributions of the items of a history to the score of the
+// target vector. It reads the item vectors.
 func (f *Folder) terms(ctx context.Context, h recsys.History, target []float32) ([]Term, error) {
-	f.cache.begin()
-	var missing missing
+	f.cache.startRound()
+	var missing missingItems
 	f.collect(&missing, slices.Values(h.Items))
 	if err := f.read(ctx, missing.ids); err != nil {
 		return nil, err
@@ -139,9 +142,9 @@ func (f *Folder) terms(ctx context.Context, h recsys.History, target []float32) 
 	return terms, nil
 }
 
-// excludedBy says why an item is not in a list of the state.
+// excludedBy returns the reasons that exclude an item from a list of the state.
 func (st State) excludedBy(req Request, item recsys.Item) []string {
-	why := []string{}
+	reasons := []string{}
 	for _, rule := range []struct {
 		name    string
 		applies bool
@@ -153,8 +156,8 @@ func (st State) excludedBy(req Request, item recsys.Item) []string {
 		{OtherTags, slices.ContainsFunc(req.Tags, func(tag string) bool { return !slices.Contains(item.Tags, tag) })},
 	} {
 		if rule.applies {
-			why = append(why, rule.name)
+			reasons = append(reasons, rule.name)
 		}
 	}
-	return why
+	return reasons
 }

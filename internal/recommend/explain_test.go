@@ -15,11 +15,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// TestExplanationsSumToTheServedScore takes 1,000 pairs at random: trained users
-// with and without new events and recent items, and new users.
-func TestExplanationsSumToTheServedScore(t *testing.T) {
+// TestExplain_terms_sum_to_the_score checks 1,000 random pairs of a user and an
+// item: trained users with and without new events and recent items, and new users.
+func TestExplain_terms_sum_to_the_score(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
-	b.Keep = recommend.Keep(0)
+	b.Readers = recommend.NewReaderPool(0)
 	r := rand.New(rand.NewPCG(7, 8))
 	random := func() string { return b.data.Items[r.IntN(len(b.data.Items))].ItemID }
 	pairs := 0
@@ -65,8 +65,8 @@ func TestExplanationsSumToTheServedScore(t *testing.T) {
 func TestExplain(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	user := b.data.Users[5]
-	t.Run("it gives the rule of a popular list", func(t *testing.T) {
-		req := recommend.Request{UserID: "nobody", K: 20}
+	t.Run("it returns the rule of a popular list", func(t *testing.T) {
+		req := recommend.Request{UserID: "unknown-user", K: 20}
 		list, err := b.Recommend(t.Context(), req)
 		require.NoError(t, err)
 		for _, n := range []int{0, 19} {
@@ -77,7 +77,7 @@ func TestExplain(t *testing.T) {
 			assert.Empty(t, e.Terms)
 		}
 	})
-	t.Run("it says why an item is not in the list", func(t *testing.T) {
+	t.Run("it returns why an item is excluded", func(t *testing.T) {
 		const unavailable = "i000029"
 		for name, test := range map[string]struct {
 			item string
@@ -102,7 +102,7 @@ func TestExplain(t *testing.T) {
 	})
 }
 
-func TestRecentItems(t *testing.T) {
+func TestRecommend_with_recent_items(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	live, err := b.store.Live(t.Context())
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestRecentItems(t *testing.T) {
 		require.Regexp(t, "^[0-9a-f]{32}$", list.RecommendationID)
 		return list
 	}
-	t.Run("it gives the list that the clicks themselves would give, and keeps nothing", func(t *testing.T) {
+	t.Run("it makes the list that stored clicks would make, and stores nothing", func(t *testing.T) {
 		user := b.data.Users[9]
 		before := lists(recommend.Request{UserID: user.ID})
 		list := lists(recommend.Request{UserID: user.ID, Recent: []string{recent}})
@@ -139,15 +139,15 @@ func TestRecentItems(t *testing.T) {
 		assert.Equal(t, b.expect(fold(h), 20, slices.Concat(h.Items, h.Seen), nil), ids(list))
 		assert.Equal(t, before, lists(recommend.Request{UserID: user.ID}))
 	})
-	t.Run("it is newer than everything that is known", func(t *testing.T) {
+	t.Run("it treats recent items as newer than all events", func(t *testing.T) {
 		user := b.data.Users[10]
-		e := b.click(t, user.ID, "i000011", recsys.Purchase) // an hour after what the version covers
+		e := b.click(t, user.ID, "i000011", recsys.Purchase) // an hour after the coverage of the version
 		list := lists(recommend.Request{UserID: user.ID, Recent: []string{recent}})
 		now := recsys.Event{EventID: "z", ItemID: recent, EventType: recsys.Click, OccurredAt: e.OccurredAt}
 		h := m.Interest.Extend(user.History, []recsys.Event{e, now})
 		assert.Equal(t, b.expect(fold(h), 20, slices.Concat(h.Items, h.Seen), nil), ids(list))
 	})
-	t.Run("it makes a session of an unknown user and of nobody", func(t *testing.T) {
+	t.Run("it makes a session list for an unknown user and for no user", func(t *testing.T) {
 		want := b.expect(b.sessionVector(t, fold, m.Interest, recent), 20, []string{recent}, nil)
 		for _, user := range []string{"unknown", ""} {
 			list := lists(recommend.Request{UserID: user, Recent: []string{recent}})
@@ -160,8 +160,8 @@ func TestRecentItems(t *testing.T) {
 		assert.Equal(t, one, lists(recommend.Request{Recent: []string{"i000020", "tomorrow", recent, recent}}))
 		assert.Equal(t, recommend.Popular, lists(recommend.Request{Recent: []string{"tomorrow"}}).Stage)
 	})
-	t.Run("it leaves out what is excluded, from every stage", func(t *testing.T) {
-		for _, req := range []recommend.Request{{UserID: b.data.Users[3].ID}, {Recent: []string{recent}}, {UserID: "nobody"}, {UserID: b.data.Users[3].ID, ExcludeSeen: recommend.SeenNone}} {
+	t.Run("it excludes items in every stage", func(t *testing.T) {
+		for _, req := range []recommend.Request{{UserID: b.data.Users[3].ID}, {Recent: []string{recent}}, {UserID: "unknown-user"}, {UserID: b.data.Users[3].ID, ExcludeSeen: recommend.SeenNone}} {
 			all := lists(req)
 			req.Exclude = []string{all.Items[0].ItemID, all.Items[7].ItemID}
 			list := lists(req)
@@ -171,7 +171,7 @@ func TestRecentItems(t *testing.T) {
 			assert.NotContains(t, ids(list), req.Exclude[1])
 		}
 	})
-	t.Run("it refuses too many", func(t *testing.T) {
+	t.Run("it rejects too many items", func(t *testing.T) {
 		assert.Error(t, recommend.Request{K: 1, Recent: make([]string, recommend.MaxRecent+1)}.Check())
 		assert.Error(t, recommend.Request{K: 1, Exclude: make([]string, recommend.MaxExclude+1)}.Check())
 	})
@@ -182,26 +182,26 @@ func (b *bundle) sessionVector(t *testing.T, fold func(recsys.History) []float32
 	return fold(in.Extend(recsys.History{}, []recsys.Event{{EventID: "e", ItemID: item, EventType: recsys.Click, OccurredAt: b.version.Coverage.To}}))
 }
 
-// TestAnUnavailableItemIsGone asks the same Reader before and after, as the
-// stream and the API do.
-func TestAnUnavailableItemIsGone(t *testing.T) {
+// TestRecommend_excludes_unavailable_items reuses a Reader across changes of an
+// override, as the stream and the API do.
+func TestRecommend_excludes_unavailable_items(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
-	b.Keep = recommend.Keep(0)
+	b.Readers = recommend.NewReaderPool(0)
 	live, err := b.store.Live(t.Context())
 	require.NoError(t, err)
 	reader := recommend.NewReader(b.store, live.Version, live.Manifest)
 	requests := map[string]recommend.Request{
-		"popular": {UserID: "nobody", K: 10}, "session": {K: 10, Recent: []string{"i000010"}}, "personalized": {UserID: b.data.Users[2].ID, K: 10},
+		"popular": {UserID: "unknown-user", K: 10}, "session": {K: 10, Recent: []string{"i000010"}}, "personalized": {UserID: b.data.Users[2].ID, K: 10},
 	}
 	for stage, req := range requests {
 		ask := func() [][]string {
 			t.Helper()
-			kept, err := reader.Lists(t.Context(), req, []string{req.UserID})
+			lists, err := reader.Lists(t.Context(), req, []string{req.UserID})
 			require.NoError(t, err)
 			list, err := b.Recommend(t.Context(), req)
 			require.NoError(t, err)
 			require.Equal(t, stage, list.Stage)
-			return [][]string{ids(kept[0]), ids(list)}
+			return [][]string{ids(lists[0]), ids(list)}
 		}
 		no, gone := false, ask()[0][0]
 		_, err := b.store.ChangeItem(t.Context(), gone, embeddings.ItemChange{Available: &no})

@@ -14,31 +14,32 @@ import (
 	"github.com/recflow/recflow/internal/search"
 )
 
-// ErrNoSolution says that a history has no vector because the equation of its
-// version cannot be solved: the manifest is wrong, not the database.
+// ErrNoSolution means that the fold-in equation of the version cannot be solved.
+// The manifest is wrong, not the database.
 var ErrNoSolution = errors.New("the fold-in has no solution")
 
-// Folder turns histories into user vectors of one version, with item vectors
-// that it reads from the store and keeps, within bounds, for the next call. It
-// is not safe for concurrent use.
+// Folder computes the user vectors of histories under one version. It reads the
+// item vectors from the store and caches them within a limit. It is not safe for
+// concurrent use, except for the methods documented as such.
 type Folder struct {
 	data    Data
 	version recsys.Version
 	foldIn  recsys.FoldIn
 	cache   *itemCache
-	index   *search.Index // every item, in place of the cache; nil: they are read when they are needed
+	index   *search.Index // all items, used instead of the cache; nil: items are read on demand
 }
 
-// NewFolder makes a Folder of a version and its manifest.
+// NewFolder returns a Folder of a version and its manifest.
 func NewFolder(data Data, v recsys.Version, m *recsys.Manifest) *Folder {
 	return &Folder{data: data, version: v, foldIn: m.FoldIn(), cache: newItemCache(v.Dimension, cacheBytes)}
 }
 
-// Vectors solves for each history, in one round trip. Items that the version
-// does not know are left out; a history of which nothing remains has no vector.
+// Vectors returns the vector of each history, in one round trip. It ignores items
+// that the version does not contain. The vector of a history without other items
+// with weight is nil.
 func (f *Folder) Vectors(ctx context.Context, histories []recsys.History) ([][]float32, error) {
-	f.cache.begin()
-	var missing missing
+	f.cache.startRound()
+	var missing missingItems
 	for _, h := range histories {
 		f.collect(&missing, slices.Values(h.Items))
 	}
@@ -57,8 +58,8 @@ func (f *Folder) Vectors(ctx context.Context, histories []recsys.History) ([][]f
 	return out, group.Wait()
 }
 
-// solve is the vector of a history whose items have been read, or nil when
-// nothing in it counts. It is pure, and safe beside itself.
+// solve returns the vector of a history whose items have been read, or nil if no
+// item has weight. It is pure and safe for concurrent use.
 func (f *Folder) solve(h recsys.History) ([]float32, error) {
 	var items [][]float32
 	var weights []float32
@@ -77,8 +78,8 @@ func (f *Folder) solve(h recsys.History) ([]float32, error) {
 	return v, nil
 }
 
-// vector is the vector of an item that has been read, nil when the version has
-// none. It is safe beside itself.
+// vector returns the vector of an item that has been read, or nil if the version
+// does not contain the item. It is safe for concurrent use.
 func (f *Folder) vector(id string) []float32 {
 	if f.index != nil {
 		return f.index.Vector(id)
@@ -86,14 +87,14 @@ func (f *Folder) vector(id string) []float32 {
 	return f.cache.vector(id)
 }
 
-// collect adds the items that have to be read.
-func (f *Folder) collect(m *missing, items iter.Seq[string]) {
+// collect adds the items that must be read to m.
+func (f *Folder) collect(m *missingItems, items iter.Seq[string]) {
 	if f.index == nil {
 		m.collect(f.cache, items)
 	}
 }
 
-// read fills the cache with items that it lacks.
+// read reads items into the cache.
 func (f *Folder) read(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -106,15 +107,15 @@ func (f *Folder) read(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// missing collects the items that a cache lacks, each once.
-type missing struct {
+// missingItems collects the items that are not in a cache, each once.
+type missingItems struct {
 	ids  []string
 	seen map[string]bool
 }
 
-func (m *missing) collect(c *itemCache, items iter.Seq[string]) {
+func (m *missingItems) collect(c *itemCache, items iter.Seq[string]) {
 	for id := range items {
-		if m.seen[id] || c.ask(id) {
+		if m.seen[id] || c.touch(id) {
 			continue
 		}
 		if m.seen == nil {

@@ -17,54 +17,55 @@ import (
 	"github.com/recflow/recflow/internal/search"
 )
 
-// Memory holds the items of one version for all Readers of a process: from it they
-// take item vectors, and find the nearest items, in place of Postgres. The lists
-// are those of an exact search there (docs/decisions/0017-search-in-memory.md). It
-// is safe for concurrent use; a nil Memory holds nothing.
+// Memory holds the items of one version in memory for all Readers of a process,
+// which read item vectors and search the nearest items there instead of in
+// Postgres. The lists equal those of an exact search in Postgres
+// (docs/decisions/0017-search-in-memory.md). It is safe for concurrent use; a nil
+// *Memory is empty.
 type Memory struct {
 	data  Data
 	limit int64
 
-	loading sync.Mutex
-	held    atomic.Pointer[held]
+	loadMu sync.Mutex
+	loaded atomic.Pointer[versionItems]
 }
 
-// held is the items of a version.
-type held struct {
+// versionItems is the items of a version.
+type versionItems struct {
 	version int64
-	index   *search.Index // nil: they do not fit
+	index   *search.Index // nil: the items exceed the limit
 
-	reading sync.Mutex // of overrides
-	current atomic.Pointer[overridden]
+	overridesMu sync.Mutex // serializes reads of the overrides
+	current     atomic.Pointer[overriddenItems]
 }
 
-// overridden is the items with the overrides of a revision.
-type overridden struct {
+// overriddenItems is the items with the overrides of a revision.
+type overriddenItems struct {
 	view     *search.View
 	revision int64
 }
 
-// NewMemory makes a Memory of at most limit bytes: with 0 it holds nothing.
+// NewMemory returns an empty Memory that loads at most limit bytes.
 func NewMemory(data Data, limit int64) *Memory { return &Memory{data: data, limit: limit} }
 
-// errTooLarge says that the items of a version do not fit.
-var errTooLarge = errors.New("the items do not fit")
+// errTooLarge means that the items of a version exceed the limit.
+var errTooLarge = errors.New("the items exceed the memory limit")
 
-// Load reads the items of a version, in one round trip, unless they are there or
-// take more than the limit. The items of another version are released before;
-// Readers that are using them go on.
+// Load reads the items of a version, in one round trip, unless they are loaded or
+// exceed the limit. It first releases the items of another version, which Readers
+// in the middle of a call continue to use.
 func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
-	m.loading.Lock()
-	defer m.loading.Unlock()
-	if h := m.held.Load(); h != nil && h.version == v.ID {
+	m.loadMu.Lock()
+	defer m.loadMu.Unlock()
+	if h := m.loaded.Load(); h != nil && h.version == v.ID {
 		return nil
 	}
-	m.held.Store(nil)
+	m.loaded.Store(nil)
 	index, err := m.read(ctx, v)
 	if err != nil && !errors.Is(err, errTooLarge) {
 		return fmt.Errorf("load the items of version %d: %w", v.ID, err)
 	}
-	m.held.Store(&held{version: v.ID, index: index})
+	m.loaded.Store(&versionItems{version: v.ID, index: index})
 	return nil
 }
 
@@ -85,12 +86,12 @@ func (m *Memory) read(ctx context.Context, v recsys.Version) (*search.Index, err
 	return b.Build()
 }
 
-// retryAfter is how long Follow waits before it loads a version again that it could
-// not load.
+// retryAfter is the time after which Follow retries a version that it failed to
+// load.
 const retryAfter = time.Minute
 
-// Follow loads the live version, and the next one when another version is promoted,
-// until ctx ends. It reads the live pointer at every interval.
+// Follow loads the live version, and each newly promoted one, until ctx ends. It
+// reads the live pointer at every interval.
 func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *versions.Store, log *slog.Logger) {
 	var loaded, failed int64 // versions
 	var failedAt time.Time
@@ -102,7 +103,7 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 		}
 		id, err := store.LiveID(ctx)
 		if err != nil || id == 0 || id == loaded || id == failed && time.Since(failedAt) < retryAfter {
-			continue // requests report that the database is unavailable
+			continue // requests report an unavailable database
 		}
 		began := time.Now()
 		v, err := store.Version(ctx, id)
@@ -125,33 +126,34 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 	}
 }
 
-// Items is how many items of a version it holds; 0: Postgres is searched.
+// Items returns the number of loaded items of a version, or 0 if Postgres is
+// searched.
 func (m *Memory) Items(version int64) int {
-	if h := m.of(version); h != nil {
+	if h := m.itemsOf(version); h != nil {
 		return h.index.Len()
 	}
 	return 0
 }
 
-// of is the items of a version, nil when they are not held.
-func (m *Memory) of(version int64) *held {
+// itemsOf returns the items of a version, or nil if they are not loaded.
+func (m *Memory) itemsOf(version int64) *versionItems {
 	if m == nil {
 		return nil
 	}
-	if h := m.held.Load(); h != nil && h.version == version && h.index != nil {
+	if h := m.loaded.Load(); h != nil && h.version == version && h.index != nil {
 		return h
 	}
 	return nil
 }
 
-// at is the items with the overrides of at least a revision. It reads them, in one
-// round trip, when they have changed.
-func (h *held) at(ctx context.Context, data Data, revision int64) (*search.View, error) {
+// view returns the items with overrides of at least the given revision. It reads
+// the overrides, in one round trip, if they have changed.
+func (h *versionItems) view(ctx context.Context, data Data, revision int64) (*search.View, error) {
 	if o := h.current.Load(); o != nil && o.revision >= revision {
 		return o.view, nil
 	}
-	h.reading.Lock()
-	defer h.reading.Unlock()
+	h.overridesMu.Lock()
+	defer h.overridesMu.Unlock()
 	if o := h.current.Load(); o != nil && o.revision >= revision {
 		return o.view, nil
 	}
@@ -159,29 +161,30 @@ func (h *held) at(ctx context.Context, data Data, revision int64) (*search.View,
 	if err != nil {
 		return nil, err
 	}
-	o := &overridden{h.index.View(overrides), read}
+	o := &overriddenItems{h.index.View(overrides), read}
 	h.current.Store(o)
 	return o.view, nil
 }
 
-// tile is how many queries are answered before their lists are emitted: few
-// enough for a deadline between two tiles to come in time.
-const tile = 32
+// searchBatch is the number of queries that are searched before their lists are
+// emitted. It is small because the deadline is checked between batches only.
+const searchBatch = 32
 
-// nearest is embeddings.Store.NearestEach where the items are.
+// nearest searches like embeddings.Store.NearestEach, in memory if the items are
+// loaded.
 func (r *Reader) nearest(ctx context.Context, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
-	if r.held == nil {
+	if r.inMemory == nil {
 		return r.data.NearestEach(ctx, r.version, queries, emit)
 	}
-	view, err := r.held.at(ctx, r.data, r.items)
+	view, err := r.inMemory.view(ctx, r.data, r.itemRevision)
 	if err != nil {
 		return err
 	}
-	for from := 0; from < len(queries); from += tile {
+	for from := 0; from < len(queries); from += searchBatch {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		part := queries[from:min(from+tile, len(queries))]
+		part := queries[from:min(from+searchBatch, len(queries))]
 		found := make([][]recsys.Hit, len(part))
 		var group errgroup.Group
 		group.SetLimit(runtime.GOMAXPROCS(0))

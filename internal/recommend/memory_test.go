@@ -19,14 +19,14 @@ import (
 	index "github.com/recflow/recflow/internal/search"
 )
 
-// search returns the lists, as they are sent: without a difference between no
-// tags and an empty list of them.
-func search(t *testing.T, r *recommend.Reader, req recommend.Request, asks []recommend.Ask) []recommend.List {
+// search returns the lists as they are encoded, without a difference between nil
+// and empty tags.
+func search(t *testing.T, r *recommend.Reader, req recommend.Request, specs []recommend.ListSpec) []recommend.List {
 	t.Helper()
-	_, err := r.Read(t.Context(), []string{"u00001"}) // sees the revision of the overrides
+	_, err := r.Read(t.Context(), []string{"u00001"}) // reads the revision of the overrides
 	require.NoError(t, err)
-	out := make([]recommend.List, len(asks))
-	require.NoError(t, r.Search(t.Context(), req, asks, func(i int, l recommend.List) {
+	out := make([]recommend.List, len(specs))
+	require.NoError(t, r.Search(t.Context(), req, specs, func(i int, l recommend.List) {
 		require.Zero(t, out[i], "emitted twice")
 		for j, item := range l.Items {
 			l.Items[j].Tags = append([]string{}, item.Tags...)
@@ -36,7 +36,7 @@ func search(t *testing.T, r *recommend.Reader, req recommend.Request, asks []rec
 	return out
 }
 
-// inMemory is a Reader whose items are in memory.
+// inMemory returns a Reader whose items are in memory.
 func (b *bundle) inMemory(t *testing.T, m *recsys.Manifest) *recommend.Reader {
 	t.Helper()
 	memory := recommend.NewMemory(b.store, 1<<30)
@@ -46,8 +46,8 @@ func (b *bundle) inMemory(t *testing.T, m *recsys.Manifest) *recommend.Reader {
 	return r
 }
 
-// crowd makes what is hard to rank: equal vectors, vectors that differ in the
-// last digits, and none at all.
+// crowd makes items hard to rank: with equal vectors, vectors that differ in the
+// last digits, and zero vectors.
 func crowd(r *rand.Rand, items []postgrestest.ItemRow) {
 	for i := range items {
 		v := items[i].Vector
@@ -64,35 +64,35 @@ func crowd(r *rand.Rand, items []postgrestest.ItemRow) {
 	}
 }
 
-func asksOf(r *rand.Rand, items []postgrestest.ItemRow, dimension int) []recommend.Ask {
-	asks := make([]recommend.Ask, 1+r.IntN(40))
-	for i := range asks {
-		asks[i].K = []int{1, 5, 20, 100, 310}[r.IntN(5)]
+func specsOf(r *rand.Rand, items []postgrestest.ItemRow, dimension int) []recommend.ListSpec {
+	specs := make([]recommend.ListSpec, 1+r.IntN(40))
+	for i := range specs {
+		specs[i].K = []int{1, 5, 20, 100, 310}[r.IntN(5)]
 		if r.IntN(10) == 0 {
-			continue // nothing is known: the popular items
+			continue // without a vector: the popular items
 		}
 		v := make([]float32, dimension)
 		for j := range v {
 			v[j] = float32(r.NormFloat64())
 		}
-		if r.IntN(4) == 0 { // an item's own neighbourhood
+		if r.IntN(4) == 0 { // the neighborhood of an item
 			copy(v, items[r.IntN(len(items))].Vector)
 		}
-		asks[i].State.Vector = v
+		specs[i].State.Vector = v
 		for range r.IntN(60) {
 			id := items[r.IntN(len(items))].ItemID
 			if r.IntN(10) == 0 {
 				id = "no such item"
 			}
-			asks[i].State.History.Seen = append(asks[i].State.History.Seen, id)
+			specs[i].State.History.Seen = append(specs[i].State.History.Seen, id)
 		}
 	}
-	return asks
+	return specs
 }
 
-func TestAListFromMemory(t *testing.T) {
+func TestMemory_lists_equal_those_of_Postgres(t *testing.T) {
 	for _, test := range []struct{ items, dimension, rounds int }{{1, 3, 4}, {300, 16, 10}, {700, 65, 6}, {9000, 7, 4}} {
-		t.Run(fmt.Sprintf("it is the list from Postgres, %d items × %d", test.items, test.dimension), func(t *testing.T) {
+		t.Run(fmt.Sprintf("it equals the list from Postgres, %d items × %d", test.items, test.dimension), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(test.items), 3))
 			b := &bundle{store: postgrestest.New(t)}
 			b.version = postgrestest.Build(t, b.store, postgrestest.Fixture{
@@ -101,20 +101,20 @@ func TestAListFromMemory(t *testing.T) {
 			})
 			m, err := b.store.Manifest(t.Context(), b.version.ID)
 			require.NoError(t, err)
-			stored, held := recommend.NewReader(b.store, b.version, m), b.inMemory(t, m)
-			require.Equal(t, test.items, held.Held())
+			stored, memory := recommend.NewReader(b.store, b.version, m), b.inMemory(t, m)
+			require.Equal(t, test.items, memory.ItemsInMemory())
 			for round := range test.rounds {
-				asks := asksOf(r, b.data.Items, test.dimension)
+				specs := specsOf(r, b.data.Items, test.dimension)
 				for _, req := range []recommend.Request{
 					{ExcludeSeen: []string{"", recommend.SeenAll, recommend.SeenNone}[round%3]},
 					{Category: fmt.Sprint("c", r.IntN(6))},
 					{Tags: []string{"even"}},
 					{Category: fmt.Sprint("c", r.IntN(6)), Tags: []string{"even", "rare"}[:1+r.IntN(2)]},
 				} {
-					require.Equal(t, search(t, stored, req, asks), search(t, held, req, asks), "round %d", round)
+					require.Equal(t, search(t, stored, req, specs), search(t, memory, req, specs), "round %d", round)
 				}
 
-				// Seen by a Reader that holds the items already.
+				// The Reader that has the items in memory must follow.
 				for range r.IntN(min(test.items/8, 60) + 2) {
 					b.override(t, r)
 				}
@@ -123,7 +123,7 @@ func TestAListFromMemory(t *testing.T) {
 	}
 }
 
-// override changes what holds of an item, or leaves it to the version again.
+// override sets or removes overrides of a random item.
 func (b *bundle) override(t *testing.T, r *rand.Rand) {
 	t.Helper()
 	id := b.data.Items[r.IntN(len(b.data.Items))].ItemID
@@ -149,7 +149,7 @@ func TestMemory(t *testing.T) {
 	m, err := b.store.Manifest(t.Context(), b.version.ID)
 	require.NoError(t, err)
 	request := recommend.Request{K: 10}
-	users := []string{"u00001", "u00002", "nobody"}
+	users := []string{"u00001", "u00002", "unknown-user"}
 	_, err = b.store.StoreEvents(t.Context(), []events.StreamEvent{
 		{Event: recsys.Event{EventID: "e1", UserID: "u00001", ItemID: "i000003", EventType: recsys.Purchase, OccurredAt: b.version.Coverage.To}},
 		{Event: recsys.Event{EventID: "e2", UserID: "u00002", ItemID: "unknown", EventType: recsys.Purchase, OccurredAt: b.version.Coverage.To}},
@@ -159,39 +159,39 @@ func TestMemory(t *testing.T) {
 	require.NoError(t, err)
 	t.Run("it makes the same lists of users", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
-		_, err := r.Lists(t.Context(), request, users[:1]) // what was kept before is released
+		_, err := r.Lists(t.Context(), request, users[:1]) // fills the cache, which must be released
 		require.NoError(t, err)
 		r.Memory = b.inMemory(t, m).Memory
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
-		assert.True(t, r.Knows("i000003"))
-		assert.False(t, r.Knows("unknown"))
+		assert.True(t, r.Contains("i000003"))
+		assert.False(t, r.Contains("unknown"))
 	})
-	t.Run("it leaves a catalog in Postgres whose vectors do not fit", func(t *testing.T) {
+	t.Run("it searches Postgres if the vectors exceed the limit", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
 		r.Memory = recommend.NewMemory(b.store, 400*16*4)
 		require.NoError(t, r.Memory.Load(t.Context(), b.version))
-		assert.Zero(t, r.Held())
+		assert.Zero(t, r.ItemsInMemory())
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	})
-	t.Run("it stops reading a catalog whose texts do not fit", func(t *testing.T) {
+	t.Run("it stops reading if the texts exceed the limit", func(t *testing.T) {
 		memory := recommend.NewMemory(b.store, index.Bytes(400, 16)+1)
 		require.NoError(t, memory.Load(t.Context(), b.version))
 		assert.Zero(t, memory.Items(b.version.ID))
 	})
-	t.Run("it releases a version for the next one, which is in Postgres when it is gone", func(t *testing.T) {
+	t.Run("it releases a version before it loads another, and then searches Postgres", func(t *testing.T) {
 		r := b.inMemory(t, m)
-		require.Equal(t, 400, r.Held())
+		require.Equal(t, 400, r.ItemsInMemory())
 		require.ErrorIs(t, r.Memory.Load(t.Context(), recsys.Version{ID: 999, Dimension: 16}), recsys.ErrVersionGone)
-		assert.Zero(t, r.Held())
+		assert.Zero(t, r.ItemsInMemory())
 		got, err := r.Lists(t.Context(), request, users)
 		require.NoError(t, err)
 		assert.Equal(t, want, got)
 	})
-	t.Run("it goes on with the items that it began with", func(t *testing.T) {
+	t.Run("it uses the same items until the next read", func(t *testing.T) {
 		r := b.inMemory(t, m)
 		states, err := r.Read(t.Context(), users[:1])
 		require.NoError(t, err)
@@ -199,9 +199,9 @@ func TestMemory(t *testing.T) {
 		n, err := r.Load(t.Context(), states)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		assert.True(t, r.Knows("i000003"))
+		assert.True(t, r.Contains("i000003"))
 	})
-	t.Run("it follows what is live", func(t *testing.T) {
+	t.Run("it follows the live version", func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "next"})

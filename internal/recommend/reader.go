@@ -12,7 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Data is what a Reader reads. *embeddings.Store is one.
+// Data is the storage that a Reader reads. *embeddings.Store implements it.
 type Data interface {
 	UserStates(ctx context.Context, v recsys.Version, userIDs []string) (states []recsys.UserState, itemRevision int64, err error)
 	ItemVectors(ctx context.Context, v recsys.Version, itemIDs []string) (map[string][]float32, error)
@@ -24,13 +24,12 @@ type Data interface {
 
 var _ Data = (*embeddings.Store)(nil)
 
-// Reader makes lists from one version, and keeps what it reads for the next
-// ones: item vectors within a bound, and the popular list of the filters asked
-// for last, for as long as nothing has been said of an item meanwhile. It is not
-// safe for concurrent use, apart from the methods that say so.
+// Reader makes lists from one version. It caches item vectors within a limit, and
+// the popular list of the last filters until an override changes. It is not safe
+// for concurrent use, except for the methods documented as such.
 type Reader struct {
-	// Memory is searched in place of Postgres when it holds the version at the time
-	// of Read. It may be nil.
+	// Memory is searched instead of Postgres if it holds the version at the time of
+	// Read. It may be nil.
 	Memory *Memory
 
 	data     Data
@@ -38,48 +37,50 @@ type Reader struct {
 	manifest *recsys.Manifest
 	folder   *Folder
 
-	held *held // of Memory, when Read looked last
+	inMemory *versionItems // items of Memory at the last Read; nil: not loaded
 
-	items   int64       // how often items had been changed when Read looked last
-	popular popularList // the longest one read so far
+	itemRevision int64       // revision of the overrides at the last Read
+	popular      popularList // the longest one read so far
 }
 
-// popularList is the popular items under some filters.
+// popularList is the popular items under one combination of filters.
 type popularList struct {
-	hits    []recsys.Hit
-	ended   bool // it holds every eligible item
-	filters string
-	items   int64 // Reader.items when it was read
+	hits         []recsys.Hit
+	complete     bool // it contains every eligible item
+	filters      string
+	itemRevision int64 // Reader.itemRevision when it was read
 }
 
-// NewReader makes a Reader of a version and its manifest, which need not be live.
+// NewReader returns a Reader of a version, which need not be live, and its
+// manifest.
 func NewReader(data Data, v recsys.Version, m *recsys.Manifest) *Reader {
 	return &Reader{data: data, version: v, manifest: m, folder: NewFolder(data, v, m)}
 }
 
-// Version is the version that is read.
+// Version returns the version of the Reader.
 func (r *Reader) Version() recsys.Version { return r.version }
 
-// Held is how many items of the version are in memory.
-func (r *Reader) Held() int { return r.Memory.Items(r.version.ID) }
+// ItemsInMemory returns the number of items of the version in memory, or 0 if
+// Postgres is searched.
+func (r *Reader) ItemsInMemory() int { return r.Memory.Items(r.version.ID) }
 
-// Interest says what events weigh under the version.
+// Interest returns the interest weights of the version.
 func (r *Reader) Interest() recsys.Interest { return r.manifest.Interest }
 
-// CacheUse counts the items that were asked for since the Reader was made: those
-// that were there, and those that had to be read.
+// CacheUse returns the hits and misses of the item cache since the Reader was
+// made.
 func (r *Reader) CacheUse() (hits, misses int64) {
 	return r.folder.cache.hits.Load(), r.folder.cache.misses.Load()
 }
 
-// listFormat is part of every configuration hash; raise it when the same state
-// begins to give another list.
+// listFormat is part of every configuration hash. Increment it when a change of
+// the code changes the list of a state.
 const listFormat = 2
 
-// ConfigHash identifies what shapes a list besides the user's state and the
-// version's data: 16 hex digits.
+// ConfigHash returns a hash, 16 hex digits, of everything that affects a list
+// except the user's state and the version's data.
 func (r *Reader) ConfigHash(req Request) string {
-	shape, err := json.Marshal(struct {
+	config, err := json.Marshal(struct {
 		Format      int
 		K           int
 		Category    string
@@ -90,8 +91,8 @@ func (r *Reader) ConfigHash(req Request) string {
 	}{listFormat, req.K, req.Category, slices.Sorted(slices.Values(req.Tags)), cmp.Or(req.ExcludeSeen, SeenAll), r.version.Search,
 		slices.Compact(slices.Sorted(slices.Values(req.Exclude)))})
 	if err != nil {
-		panic(err) // numbers, strings and booleans
+		panic(err) // cannot happen: it encodes only numbers and strings
 	}
-	sum := sha256.Sum256(shape)
+	sum := sha256.Sum256(config)
 	return hex.EncodeToString(sum[:8])
 }

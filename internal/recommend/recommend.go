@@ -16,25 +16,26 @@ const (
 	Personalized = recsys.StagePersonalized
 	Session      = recsys.StageSession
 	Popular      = recsys.StagePopular
-	Alike        = recsys.StageSimilar
+	Similar      = recsys.StageSimilar
 )
 
-// Bounds of a request.
+// Limits of a request.
 const (
 	MaxK       = 1000 // the longest list
 	MaxRecent  = 50
 	MaxExclude = 500
 )
 
-// chunk is how many users RecommendMany handles in one set of round trips.
-const chunk = 100
+// usersPerBatch is the number of users that share a set of round trips.
+const usersPerBatch = 100
 
-// Recommender makes lists from the versions of a database. It is safe for concurrent use.
+// Recommender makes lists from the versions of a database. It is safe for
+// concurrent use.
 type Recommender struct {
 	Versions   *versions.Store
 	Embeddings *embeddings.Store
-	Keep       *Kept   // what is kept for the next call; nil for nothing
-	Memory     *Memory // searched in place of Postgres for the version that it holds; nil for none
+	Readers    *ReaderPool // reused by later calls; nil: a new Reader for every call
+	Memory     *Memory     // searched instead of Postgres for the version that it holds; may be nil
 }
 
 // Request asks for one list.
@@ -82,11 +83,11 @@ func (r Request) Check() error {
 	return nil
 }
 
-// List is a ranked list and where it comes from.
+// List is a ranked list and its origin.
 type List struct {
 	RecommendationID string       `json:"recommendation_id,omitempty"` // the same for the same state
 	UserID           string       `json:"user_id,omitempty"`
-	Item             *recsys.Item `json:"item,omitempty"` // of Similar: what the items resemble
+	Item             *recsys.Item `json:"item,omitempty"` // of Similar: the item that the others are similar to
 	Version          int64        `json:"version"`
 	Stage            string       `json:"stage,omitempty"`
 	Items            []Ranked     `json:"items"`
@@ -99,8 +100,8 @@ type Ranked struct {
 	Score float64 `json:"score"` // the inner product; in a popular list, the popularity
 }
 
-// Recommend makes one user's list. It returns recsys.ErrNoLiveVersion before
-// the first promotion, and recsys.ErrNotFound for a version that has no data.
+// Recommend returns one user's list. It returns recsys.ErrNoLiveVersion before the
+// first promotion, and recsys.ErrNotFound for a version that has no data.
 func (r *Recommender) Recommend(ctx context.Context, req Request) (List, error) {
 	var out List
 	err := r.RecommendMany(ctx, req, one(req.UserID), func(l List) error {
@@ -110,10 +111,10 @@ func (r *Recommender) Recommend(ctx context.Context, req Request) (List, error) 
 	return out, err
 }
 
-// RecommendMany makes the lists of many users, in their order, with a few round
-// trips for every hundred. req.UserID plays no part. All lists come from one
-// version unless that is dropped meanwhile; each says which. It ends at the
-// first error, also of emit.
+// RecommendMany emits the lists of many users, in their order, with a few round
+// trips per hundred users. It ignores req.UserID. All lists are from one version
+// unless it is dropped during the call; each list names its version. It stops at
+// the first error, including those of emit.
 func (r *Recommender) RecommendMany(ctx context.Context, req Request, users iter.Seq[string], emit func(List) error) error {
 	if err := req.Check(); err != nil {
 		return err
@@ -122,13 +123,14 @@ func (r *Recommender) RecommendMany(ctx context.Context, req Request, users iter
 	if err != nil {
 		return err
 	}
-	defer func() { r.Keep.give(reader) }()
-	for ids := range chunks(users, chunk) {
+	defer func() { r.Readers.put(reader) }()
+	for ids := range chunks(users, usersPerBatch) {
 		lists, err := reader.Lists(ctx, req, ids)
 		if errors.Is(err, recsys.ErrVersionGone) && req.Version == 0 {
-			// Dropped since it was resolved: once more, with what is live now.
+			// Dropped after it was resolved: retry once with the version that is live
+			// now.
 			var next *Reader
-			if next, err = r.takeAgain(ctx); err == nil {
+			if next, err = r.resolveAgain(ctx); err == nil {
 				reader = next
 				lists, err = reader.Lists(ctx, req, ids)
 			}
@@ -145,33 +147,35 @@ func (r *Recommender) RecommendMany(ctx context.Context, req Request, users iter
 	return nil
 }
 
-// with lends a Reader of a version, of the live one for 0. When that is dropped
-// meanwhile, it does so once more with what is live then.
-func (r *Recommender) with(ctx context.Context, version int64, use func(*Reader) error) error {
+// withReader calls use with a Reader of a version, 0 for the live one. If the live
+// version is dropped during the call, it retries once with the one that is live
+// then.
+func (r *Recommender) withReader(ctx context.Context, version int64, use func(*Reader) error) error {
 	reader, err := r.resolve(ctx, version)
 	if err != nil {
 		return err
 	}
 	err = use(reader)
 	if errors.Is(err, recsys.ErrVersionGone) && version == 0 {
-		if reader, err = r.takeAgain(ctx); err != nil {
+		if reader, err = r.resolveAgain(ctx); err != nil {
 			return err
 		}
 		err = use(reader)
 	}
-	r.Keep.give(reader)
+	r.Readers.put(reader)
 	return err
 }
 
-// resolve makes a Reader of a version, or takes one that is kept; 0 is the live one.
+// resolve returns a Reader of a version, 0 for the live one, from the pool if
+// possible.
 func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 	if id == 0 {
-		live, err := r.Keep.pointer(func() (recsys.Live, error) { return r.Versions.Live(ctx) })
+		live, err := r.Readers.liveVersion(func() (recsys.Live, error) { return r.Versions.Live(ctx) })
 		if err != nil {
 			return nil, err
 		}
-		if kept := r.Keep.take(live.Version.ID); kept != nil {
-			return kept, nil
+		if pooled := r.Readers.get(live.Version.ID); pooled != nil {
+			return pooled, nil
 		}
 		return r.newReader(live.Version, live.Manifest), nil
 	}
@@ -195,9 +199,9 @@ func (r *Recommender) newReader(v recsys.Version, m *recsys.Manifest) *Reader {
 	return reader
 }
 
-// takeAgain is resolve for what is live after the version that was is gone.
-func (r *Recommender) takeAgain(ctx context.Context) (*Reader, error) {
-	r.Keep.Forget()
+// resolveAgain resolves the live version after the cached one was dropped.
+func (r *Recommender) resolveAgain(ctx context.Context) (*Reader, error) {
+	r.Readers.Reset()
 	return r.resolve(ctx, 0)
 }
 
@@ -205,7 +209,8 @@ func one(id string) iter.Seq[string] {
 	return func(yield func(string) bool) { yield(id) }
 }
 
-// chunks cuts a sequence into slices of at most n, which are valid until the next one.
+// chunks splits a sequence into slices of at most n. A slice is valid until the
+// next one.
 func chunks(seq iter.Seq[string], n int) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		part := make([]string, 0, n)

@@ -17,7 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// bundle is a live version and the data it was made from.
+// bundle is a live version and its data.
 type bundle struct {
 	store   *postgrestest.Store
 	version recsys.Version
@@ -46,7 +46,7 @@ func (b *bundle) promote(t *testing.T, v recsys.Version) {
 	require.NoError(t, err)
 }
 
-// expect is the true list for a vector: exact, in Go.
+// expect returns the exact list for a vector, computed in Go.
 func (b *bundle) expect(vector []float32, k int, without []string, keep func(postgrestest.ItemRow) bool) []string {
 	type scored struct {
 		id    string
@@ -86,7 +86,7 @@ func ids(l recommend.List) (out []string) {
 	return out
 }
 
-// click is a live event after what the fixture covers.
+// click streams an event after the coverage of the fixture.
 func (b *bundle) click(t *testing.T, user, item, kind string) recsys.Event {
 	t.Helper()
 	e := recsys.Event{
@@ -97,38 +97,38 @@ func (b *bundle) click(t *testing.T, user, item, kind string) recsys.Event {
 	return e
 }
 
-func TestPersonalized(t *testing.T) {
+func TestRecommend_personalized(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	user := b.data.Users[5]
-	met := slices.Concat(user.History.Items, user.History.Seen)
+	seen := slices.Concat(user.History.Items, user.History.Seen)
 	require.NotEmpty(t, user.History.Seen)
 
-	t.Run("it searches with the stored vector and leaves out what the user has met", func(t *testing.T) {
+	t.Run("it searches with the stored vector and excludes seen items", func(t *testing.T) {
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
 		require.NoError(t, err)
 		assert.Equal(t, recommend.Personalized, list.Stage)
 		assert.Equal(t, b.version.ID, list.Version)
-		assert.Equal(t, b.expect(user.Vector, 20, met, nil), ids(list))
+		assert.Equal(t, b.expect(user.Vector, 20, seen, nil), ids(list))
 		assert.InDelta(t, dot(user.Vector, b.vectors[list.Items[0].ItemID]), list.Items[0].Score, 1e-6)
 		assert.Equal(t, 20, list.Items[19].Rank)
 		assert.NotEmpty(t, list.Items[0].Title)
 	})
-	t.Run("it lists them when asked to", func(t *testing.T) {
+	t.Run("it includes seen items if requested", func(t *testing.T) {
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20, ExcludeSeen: recommend.SeenNone})
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(user.Vector, 20, nil, nil), ids(list))
 	})
-	t.Run("it keeps to a category and to tags, with as many items as there are", func(t *testing.T) {
+	t.Run("it filters by category and tags and returns all eligible items", func(t *testing.T) {
 		rare := func(i postgrestest.ItemRow) bool {
 			return i.Category == "c1" && slices.Contains(i.Tags, "rare")
 		}
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 50, Category: "c1", Tags: []string{"rare"}})
 		require.NoError(t, err)
-		assert.Equal(t, b.expect(user.Vector, 50, met, rare), ids(list))
+		assert.Equal(t, b.expect(user.Vector, 50, seen, rare), ids(list))
 		assert.NotEmpty(t, list.Items)
 		assert.Less(t, len(list.Items), 50)
 	})
-	t.Run("it reads another version when told to", func(t *testing.T) {
+	t.Run("it reads the requested version", func(t *testing.T) {
 		other := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "other", Seed: 7, Dimension: 8})
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: other.ID})
 		require.NoError(t, err)
@@ -137,11 +137,11 @@ func TestPersonalized(t *testing.T) {
 		assert.ErrorIs(t, err, recsys.ErrNotFound)
 		loading := postgrestest.Load(t, b.store, postgrestest.Fixture{RunID: "half"})
 		_, err = b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 3, Version: loading.ID})
-		assert.ErrorContains(t, err, "loading", "it does not read half a version")
+		assert.ErrorContains(t, err, "loading", "it does not read an incomplete version")
 	})
 }
 
-func TestLiveEvents(t *testing.T) {
+func TestRecommend_folds_in_live_events(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	live, err := b.store.Live(t.Context())
 	require.NoError(t, err)
@@ -157,7 +157,7 @@ func TestLiveEvents(t *testing.T) {
 		return v
 	}
 
-	t.Run("it folds in what the version has not counted", func(t *testing.T) {
+	t.Run("it folds in uncovered events", func(t *testing.T) {
 		user := b.data.Users[9]
 		fresh := b.expect(user.Vector, 400, user.History.Items, nil)[300] // far from the user's taste
 		e := b.click(t, user.ID, fresh, recsys.Purchase)
@@ -169,7 +169,7 @@ func TestLiveEvents(t *testing.T) {
 		assert.Equal(t, want, ids(list))
 		assert.NotEqual(t, b.expect(user.Vector, 20, slices.Concat(h.Items, h.Seen), nil), want)
 	})
-	t.Run("it does not count again what the version has counted", func(t *testing.T) {
+	t.Run("it does not fold in covered events", func(t *testing.T) {
 		user := b.data.Users[10]
 		old := recsys.Event{
 			EventID: "late-copy", UserID: user.ID, ItemID: "i000003", EventType: recsys.Purchase,
@@ -185,7 +185,7 @@ func TestLiveEvents(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(stored.Vector, 10, slices.Concat(stored.History.Items, stored.History.Seen), nil), ids(list))
 	})
-	t.Run("it leaves the vector alone when the new events weigh nothing", func(t *testing.T) {
+	t.Run("it uses the stored vector if the new events have no weight", func(t *testing.T) {
 		user := b.data.Users[11]
 		shown := b.expect(user.Vector, 1, slices.Concat(user.History.Items, user.History.Seen), nil)[0]
 		before, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
@@ -196,7 +196,7 @@ func TestLiveEvents(t *testing.T) {
 		assert.Equal(t, b.expect(user.Vector, 10, slices.Concat(user.History.Items, user.History.Seen, []string{shown}), nil), ids(list))
 		assert.NotEqual(t, before.RecommendationID, list.RecommendationID)
 	})
-	t.Run("it ignores impressions altogether", func(t *testing.T) {
+	t.Run("it ignores impressions", func(t *testing.T) {
 		user := b.data.Users[12]
 		before, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 		require.NoError(t, err)
@@ -205,7 +205,7 @@ func TestLiveEvents(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, before, list)
 	})
-	t.Run("it ignores items that the version does not know, whenever they were met", func(t *testing.T) {
+	t.Run("it ignores items that the version does not contain", func(t *testing.T) {
 		user := b.data.Users[13]
 		known := b.click(t, user.ID, "i000010", recsys.Purchase)
 		before, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
@@ -215,9 +215,9 @@ func TestLiveEvents(t *testing.T) {
 		postgrestest.Stream(t, b.store, later)
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 10})
 		require.NoError(t, err)
-		assert.Equal(t, before, list, "neither the list nor its id nor the age of the other events")
+		assert.Equal(t, before, list, "the list, its id and the age of the other events are the same")
 	})
-	t.Run("it makes a session of a new user's clicks", func(t *testing.T) {
+	t.Run("it makes a session list from a new user's clicks", func(t *testing.T) {
 		e := b.click(t, "newcomer", "i000010", recsys.Click)
 		list, err := b.Recommend(t.Context(), recommend.Request{UserID: "newcomer", K: 10})
 		require.NoError(t, err)
@@ -225,13 +225,13 @@ func TestLiveEvents(t *testing.T) {
 		h := m.Interest.Extend(recsys.History{}, []recsys.Event{e})
 		assert.Equal(t, b.expect(fold(h), 10, []string{"i000010"}, nil), ids(list))
 	})
-	t.Run("it falls back to popular items when nothing counts", func(t *testing.T) {
+	t.Run("it falls back to popular items if no event has weight", func(t *testing.T) {
 		popular, err := b.store.Popular(t.Context(), b.version, recsys.Query{K: 11})
 		require.NoError(t, err)
 		b.click(t, "onlooker", popular[2].ItemID, recsys.Impression)
 		b.click(t, "outsider", "an-item-of-tomorrow", recsys.Purchase)
 		b.click(t, "hesitant", popular[2].ItemID, "bookmark")
-		for user, without := range map[string]string{"onlooker": "", "hesitant": popular[2].ItemID, "outsider": "", "nobody": ""} {
+		for user, without := range map[string]string{"onlooker": "", "hesitant": popular[2].ItemID, "outsider": "", "unknown-user": ""} {
 			list, err := b.Recommend(t.Context(), recommend.Request{UserID: user, K: 10})
 			require.NoError(t, err)
 			assert.Equal(t, recommend.Popular, list.Stage, user)
@@ -255,10 +255,10 @@ func TestRecommendMany(t *testing.T) {
 				return
 			}
 		}
-		yield("nobody")
+		yield("unknown-user")
 	}
 
-	t.Run("it makes the same lists as one at a time, in order", func(t *testing.T) {
+	t.Run("it makes the same lists as single requests, in order", func(t *testing.T) {
 		var lists []recommend.List
 		err := b.RecommendMany(t.Context(), recommend.Request{K: 5}, users, func(l recommend.List) error {
 			lists = append(lists, l)
@@ -273,18 +273,18 @@ func TestRecommendMany(t *testing.T) {
 		}
 		assert.Equal(t, recommend.Popular, lists[230].Stage)
 	})
-	t.Run("it stops when its reader does", func(t *testing.T) {
+	t.Run("it stops at an error of emit", func(t *testing.T) {
 		enough := errors.New("enough")
 		err := b.RecommendMany(t.Context(), recommend.Request{K: 5}, users, func(recommend.List) error { return enough })
 		assert.ErrorIs(t, err, enough)
 	})
-	t.Run("it refuses a length that makes no sense", func(t *testing.T) {
+	t.Run("it rejects an invalid length", func(t *testing.T) {
 		for _, k := range []int{0, -1, recommend.MaxK + 1} {
 			_, err := b.Recommend(t.Context(), recommend.Request{UserID: "u", K: k})
 			assert.ErrorContains(t, err, "k is")
 		}
 	})
-	t.Run("it goes on with the live version when its own is dropped", func(t *testing.T) {
+	t.Run("it continues with the live version if its own is dropped", func(t *testing.T) {
 		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "next", Users: 230})
 		conn := postgrestest.Conn(t, b.store)
 		var seen []int64
@@ -311,32 +311,32 @@ func TestRecommendMany(t *testing.T) {
 		assert.Equal(t, next.ID, seen[100])
 
 		_, err = b.Recommend(t.Context(), recommend.Request{UserID: "u00001", K: 5, Version: b.version.ID})
-		assert.ErrorIs(t, err, recsys.ErrVersionGone, "it does not swap a version that was asked for")
+		assert.ErrorIs(t, err, recsys.ErrVersionGone, "it does not replace a requested version")
 	})
 }
 
 func TestSimilar(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	const item = "i000010"
-	t.Run("it lists the items of the largest inner product, without the item", func(t *testing.T) {
+	t.Run("it lists the items with the largest inner product, without the item", func(t *testing.T) {
 		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10})
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, nil), ids(list))
 		assert.Equal(t, "Item 10", list.Item.Title)
 		assert.Empty(t, list.UserID)
 	})
-	t.Run("it keeps to a category", func(t *testing.T) {
+	t.Run("it filters by category", func(t *testing.T) {
 		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10, Category: "c3", Version: b.version.ID})
 		require.NoError(t, err)
 		assert.Equal(t, b.expect(b.vectors[item], 10, []string{item}, func(i postgrestest.ItemRow) bool { return i.Category == "c3" }), ids(list))
 	})
-	t.Run("it says when there is no such item", func(t *testing.T) {
+	t.Run("it returns ErrUnknownItem for an unknown item", func(t *testing.T) {
 		_, err := b.Similar(t.Context(), "nothing", recommend.Request{K: 10})
 		assert.ErrorIs(t, err, recommend.ErrUnknownItem)
 	})
 }
 
-func TestWithoutALiveVersion(t *testing.T) {
+func TestRecommend_without_a_live_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	r := recommend.Recommender{Versions: s.VersionStore, Embeddings: s.EmbeddingStore}

@@ -9,18 +9,18 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ErrUnknownItem says that a version has no such item.
+// ErrUnknownItem means that a version does not contain an item.
 var ErrUnknownItem = errors.New("unknown item")
 
-// Similar lists the items nearest to an item by inner product, the similarity
-// that users and items are compared with too (docs/decisions/0010-search-in-postgres.md).
-// Users and recent items of the request play no part. It returns ErrUnknownItem
-// when the version does not know the item.
+// Similar lists the items nearest to an item by inner product, the same measure as
+// for users (docs/decisions/0010-search-in-postgres.md). It ignores the user and
+// the recent items of the request. It returns ErrUnknownItem if the version does
+// not contain the item.
 func (r *Recommender) Similar(ctx context.Context, itemID string, req Request) (list List, err error) {
 	if err := req.Check(); err != nil {
 		return List{}, err
 	}
-	err = r.with(ctx, req.Version, func(reader *Reader) error {
+	err = r.withReader(ctx, req.Version, func(reader *Reader) error {
 		list, err = r.similar(ctx, reader, itemID, req)
 		return err
 	})
@@ -39,13 +39,13 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 		return List{}, fmt.Errorf("find the nearest items: %w", err)
 	}
 	return List{
-		// The item takes the place of a user, and cannot be mistaken for one.
+		// The item replaces the user: no user id contains a NUL character.
 		RecommendationID: recsys.RecommendationID("item\x00"+itemID, reader.version.ID, reader.ConfigHash(req), nil),
-		Item:             &item, Version: reader.version.ID, Stage: Alike, Items: rank(hits),
+		Item:             &item, Version: reader.version.ID, Stage: Similar, Items: rank(hits),
 	}, nil
 }
 
-// item is an item of a version, or ErrUnknownItem.
+// item returns an item of a version, or ErrUnknownItem.
 func (r *Recommender) item(ctx context.Context, v recsys.Version, itemID string) (recsys.Item, []float32, error) {
 	item, vector, err := r.Embeddings.Item(ctx, v, itemID)
 	if errors.Is(err, recsys.ErrNotFound) {
@@ -57,10 +57,10 @@ func (r *Recommender) item(ctx context.Context, v recsys.Version, itemID string)
 	return item, vector, nil
 }
 
-// Item is an item of the live version, and that version: also when it does not
-// know the item, which is ErrUnknownItem.
+// Item returns an item of the live version, and that version. It also returns the
+// version with ErrUnknownItem, if the version does not contain the item.
 func (r *Recommender) Item(ctx context.Context, itemID string) (item recsys.Item, version int64, err error) {
-	err = r.with(ctx, 0, func(reader *Reader) error {
+	err = r.withReader(ctx, 0, func(reader *Reader) error {
 		version = reader.version.ID
 		item, _, err = r.item(ctx, reader.version, itemID)
 		return err

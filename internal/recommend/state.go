@@ -9,18 +9,18 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// State is what a version and the events that it has not counted say of a user
-// together. It is a function of the set of those events.
+// State is the state of a user: the data of a version, with the uncovered events
+// folded in. It depends only on the set of those events.
 type State struct {
 	UserID  string
-	History recsys.History // the version's, with the events
-	Vector  []float32      // nil when nothing in the history counts
-	Events  []string       // sorted ids of the events in it
-	trained bool
-	folded  bool // made by Fold: Events says what is in it beside the version's data
+	History recsys.History // the version's, extended by the events
+	Vector  []float32      // nil if no item in the history has weight
+	Events  []string       // sorted ids of the folded-in events
+	trained bool           // the version has a vector of the user
+	folded  bool           // made by Fold, so Events is complete
 }
 
-// Stage says where a list made from the state comes from.
+// Stage returns the stage of a list that is made from the state.
 func (st State) Stage() string {
 	switch {
 	case st.Vector == nil:
@@ -37,7 +37,7 @@ func (st State) Seen(itemID string) bool {
 	return slices.Contains(st.History.Items, itemID) || slices.Contains(st.History.Seen, itemID)
 }
 
-// exclude lists the items that must not come back.
+// exclude returns the ids of the items that the list must not contain.
 func (st State) exclude(req Request) []string {
 	if req.ExcludeSeen == SeenNone {
 		return req.Exclude
@@ -45,34 +45,34 @@ func (st State) exclude(req Request) []string {
 	return slices.Concat(st.History.Items, st.History.Seen, req.Exclude)
 }
 
-// Read is what the version and the kept events say of each user, in one round
-// trip and in the order of the ids.
+// Read returns the data of the version and the uncovered events of each user, in
+// one round trip and in the order of the ids.
 func (r *Reader) Read(ctx context.Context, ids []string) ([]recsys.UserState, error) {
 	users, items, err := r.data.UserStates(ctx, r.version, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read the users: %w", err)
 	}
-	r.items = items
-	r.hold()
+	r.itemRevision = items
+	r.useMemory()
 	return users, nil
 }
 
-// hold takes the items from memory until the next time, if they are there.
-func (r *Reader) hold() {
-	r.held, r.folder.index = r.Memory.of(r.version.ID), nil
-	if r.held != nil {
-		r.folder.index = r.held.index
+// useMemory uses the items in Memory until the next Read, if they are loaded.
+func (r *Reader) useMemory() {
+	r.inMemory, r.folder.index = r.Memory.itemsOf(r.version.ID), nil
+	if r.inMemory != nil {
+		r.folder.index = r.inMemory.index
 		r.folder.cache.clear()
 	}
 }
 
-// recentEvent begins the ids of the clicks that Request.Recent stands for. No
-// event has such an id: ids hold no control character.
+// recentEvent is the prefix of the event ids of Request.Recent. No other event has
+// such an id, because ids contain no control characters.
 const recentEvent = "recent\x00"
 
-// addRecent adds a click on each of the items to what is known of each user, a
-// moment after everything else, so that it counts in full. Their order plays no
-// part.
+// addRecent adds a click on each recent item to the events of each user. The
+// clicks are later than all other events, so they have their full weight. The
+// order of the items has no effect.
 func (r *Reader) addRecent(users []recsys.UserState, recent []string) {
 	for i := range users {
 		u := &users[i]
@@ -85,7 +85,7 @@ func (r *Reader) addRecent(users []recsys.UserState, recent []string) {
 		if u.History.Reference.After(now) {
 			now = u.History.Reference
 		}
-		now = now.Add(time.Microsecond) // as fine as event times are
+		now = now.Add(time.Microsecond) // precision of event times
 		for _, item := range recent {
 			u.Events = append(u.Events, recsys.Event{
 				EventID: recentEvent + item, UserID: u.ID, ItemID: item, EventType: recsys.Click, OccurredAt: now,
@@ -94,25 +94,25 @@ func (r *Reader) addRecent(users []recsys.UserState, recent []string) {
 	}
 }
 
-// Load reads the items that Knows and Fold will ask for, in at most one round
-// trip, and returns how many of the users they are complete for: fewer than
-// all, but at least one, when their items do not fit into memory together. What
-// it read stays until the next Load.
+// Load reads the items that Contains and Fold need, in at most one round trip, and
+// returns the number of users that are loaded, at least one. It is less than all
+// if their items together exceed the limit of the cache. Loaded items stay cached
+// until the next Load.
 func (r *Reader) Load(ctx context.Context, users []recsys.UserState) (int, error) {
 	cache := r.folder.cache
-	cache.begin()
-	var missing missing
+	cache.startRound()
+	var missing missingItems
 	n := 0
 	for ; n < len(users); n++ {
 		before := len(missing.ids)
-		counts := false
+		refold := false
 		for _, e := range users[n].Events {
 			if e.EventType != recsys.Impression {
 				r.folder.collect(&missing, one(e.ItemID))
-				counts = counts || r.counts(e)
+				refold = refold || r.hasWeight(e)
 			}
 		}
-		if counts {
+		if refold {
 			r.folder.collect(&missing, slices.Values(users[n].History.Items))
 		}
 		if n > 0 && cache.full() {
@@ -123,20 +123,20 @@ func (r *Reader) Load(ctx context.Context, users []recsys.UserState) (int, error
 	return n, r.folder.read(ctx, missing.ids)
 }
 
-// Knows reports whether the version has the item. Load must have seen it.
-func (r *Reader) Knows(itemID string) bool { return r.folder.vector(itemID) != nil }
+// Contains reports whether the version contains an item, which must be loaded.
+func (r *Reader) Contains(itemID string) bool { return r.folder.vector(itemID) != nil }
 
-// Fold makes the state of a user. Impressions, and events on items that the
-// version does not know, are no part of it. Without an event that counts, the
-// stored vector stays as it is. With ErrNoSolution the state is complete but
-// for its vector, which is the stored one.
+// Fold returns the state of a user, who must be loaded. It ignores impressions,
+// and events on items that the version does not contain. Without an event with
+// weight, the vector is the stored one. With ErrNoSolution the state is complete,
+// except that its vector is the stored one.
 //
-// It is pure and safe beside itself; Load must have seen the user.
+// It is pure and safe for concurrent use.
 func (r *Reader) Fold(u recsys.UserState) (State, error) {
 	st := State{UserID: u.ID, History: u.History, Vector: u.Vector, trained: u.Vector != nil, folded: true}
 	fresh := make([]recsys.Event, 0, len(u.Events))
 	for _, e := range u.Events {
-		if e.EventType != recsys.Impression && r.Knows(e.ItemID) {
+		if e.EventType != recsys.Impression && r.Contains(e.ItemID) {
 			fresh = append(fresh, e)
 			st.Events = append(st.Events, e.EventID)
 		}
@@ -147,7 +147,7 @@ func (r *Reader) Fold(u recsys.UserState) (State, error) {
 	slices.Sort(st.Events)
 	st.Events = slices.Compact(st.Events)
 	st.History = r.manifest.Interest.Extend(u.History, fresh)
-	if !slices.ContainsFunc(fresh, r.counts) {
+	if !slices.ContainsFunc(fresh, r.hasWeight) {
 		return st, nil
 	}
 	vector, err := r.folder.solve(st.History)
@@ -158,7 +158,7 @@ func (r *Reader) Fold(u recsys.UserState) (State, error) {
 	return st, nil
 }
 
-// counts reports whether an event weighs anything under the version's interest.
-func (r *Reader) counts(e recsys.Event) bool {
+// hasWeight reports whether an event has weight under the version's interest.
+func (r *Reader) hasWeight(e recsys.Event) bool {
 	return r.manifest.Interest.Weight(e.EventType, e.Value) > 0
 }

@@ -95,7 +95,7 @@ func anyInterest(t *rapid.T) recsys.Interest {
 	return in
 }
 
-func TestHistoryIsAFunctionOfTheSetOfEvents(t *testing.T) {
+func TestExtend_depends_only_on_the_set_of_events(t *testing.T) {
 	t.Run("it does not depend on order, duplicates or batches", rapid.MakeCheck(func(t *rapid.T) {
 		in, events := anyInterest(t), userEvents(t, 2)
 		stored := in.Extend(recsys.History{}, userEvents(t, 3))
@@ -141,7 +141,7 @@ func TestHistoryIsAFunctionOfTheSetOfEvents(t *testing.T) {
 	}))
 }
 
-func TestInterestValidate(t *testing.T) {
+func TestInterest_validate(t *testing.T) {
 	require.NoError(t, recsys.DefaultInterest().Validate())
 	for name, spoil := range map[string]func(*recsys.Interest){
 		"negative weight": func(in *recsys.Interest) { in.Weights[recsys.View] = -1 },

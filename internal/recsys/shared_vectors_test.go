@@ -26,7 +26,7 @@ func shared[T any](t *testing.T, name string) (cases []T) {
 	return cases
 }
 
-func TestFoldIn_ItSolvesTheSharedVectors(t *testing.T) {
+func TestFoldIn_equals_the_shared_vectors(t *testing.T) {
 	t.Parallel()
 	type fixture struct {
 		Dimension      int         `json:"dimension"`
@@ -53,7 +53,7 @@ func TestFoldIn_ItSolvesTheSharedVectors(t *testing.T) {
 	}
 }
 
-func TestExtend_ItWeighsTheSharedHistories(t *testing.T) {
+func TestExtend_equals_the_shared_histories(t *testing.T) {
 	t.Parallel()
 	type fixture struct {
 		Name      string     `json:"name"`
@@ -87,7 +87,7 @@ func TestExtend_ItWeighsTheSharedHistories(t *testing.T) {
 	}
 }
 
-func TestHoldoutBound_ItContainsTheSharedUsers(t *testing.T) {
+func TestHoldoutBound_contains_the_shared_users(t *testing.T) {
 	t.Parallel()
 	type fixture struct {
 		Bound HoldoutBound    `json:"bound"`
@@ -100,7 +100,7 @@ func TestHoldoutBound_ItContainsTheSharedUsers(t *testing.T) {
 	}
 }
 
-func TestIDHash_ItMakesTheSharedEventSets(t *testing.T) {
+func TestIDHash_equals_the_shared_event_sets(t *testing.T) {
 	t.Parallel()
 	type fixture struct {
 		IDs []string `json:"ids"`

@@ -79,7 +79,7 @@ func prepare(vector []float32) prepared {
 
 // reaches reports whether an item whose norm is at most length may score at least
 // the threshold.
-func (q *prepared) reaches(length, threshold float64) bool { return length*q.norm >= threshold }
+func (q *prepared) mayReach(length, threshold float64) bool { return length*q.norm >= threshold }
 
 // floor is a number that the inner product of an item's codes with the query's
 // reaches if the item's score reaches the threshold. Codes have inner products
@@ -99,7 +99,7 @@ func (q *prepared) floor(b *bounds, threshold float64) int32 {
 
 // rough is the inner product, off by at most ρ·|x|·|q|: in float64 like
 // recsys.Score, but in four parts that do not wait for each other.
-func rough(x, q []float32) float64 {
+func approximate(x, q []float32) float64 {
 	q = q[:len(x)]
 	var a, b, c, d float64
 	for len(x) >= 4 && len(q) >= 4 {

@@ -84,7 +84,7 @@ func (r *run) scan() {
 		threshold := r.threshold()
 		for i := range n {
 			b := &r.bounds[from+i]
-			if !r.query.reaches(b.norm, threshold) {
+			if !r.query.mayReach(b.norm, threshold) {
 				n = i
 				break
 			}
@@ -96,17 +96,17 @@ func (r *run) scan() {
 		r.kernel.scan(codes, from, n, &m)
 		for i, mask := range m.masks[:n] {
 			if mask != 0 {
-				r.take(from+i, mask)
+				r.pushMarked(from+i, mask)
 			}
 		}
 	}
 }
 
 // take offers the marked items of a block that are available.
-func (r *run) take(block int, mask uint32) {
+func (r *run) pushMarked(block int, mask uint32) {
 	for mask &= r.available.block(block); mask != 0; mask &= mask - 1 {
 		if at := uint32(block*blockItems + bits.TrailingZeros32(mask)); !r.isExcluded(at) {
-			r.offer(at)
+			r.push(at)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func (r *run) scanFiltered() {
 	var m marks
 	for block := range r.bounds {
 		threshold, b := r.threshold(), &r.bounds[block]
-		if !r.query.reaches(b.norm, threshold) {
+		if !r.query.mayReach(b.norm, threshold) {
 			return
 		}
 		mask := r.available.block(block)
@@ -128,39 +128,39 @@ func (r *run) scanFiltered() {
 		if bits.OnesCount32(mask) > few {
 			m.floors[0] = r.query.floor(b, threshold)
 			r.kernel.scan(codes, block, 1, &m)
-			r.take(block, mask&m.masks[0])
+			r.pushMarked(block, mask&m.masks[0])
 			continue
 		}
 		for ; mask != 0; mask &= mask - 1 {
-			r.try(uint32(block*blockItems+bits.TrailingZeros32(mask)), b)
+			r.pushIfReachable(uint32(block*blockItems+bits.TrailingZeros32(mask)), b)
 		}
 	}
 }
 
 // ahead is how many items before their turn a walk prefetches vectors: they lie
 // far apart, and waiting for each would take most of the time.
-const ahead = 8
+const prefetchDistance = 8
 
 // walk compares the query with the items of a list that the other filters leave.
 func (r *run) walk(list []uint32, others []posting) {
 	for i, at := range list {
-		if i+ahead < len(list) {
-			prefetch(&r.vector(list[i+ahead])[0], r.dimension)
+		if i+prefetchDistance < len(list) {
+			prefetch(&r.vector(list[i+prefetchDistance])[0], r.dimension)
 		}
 		b := &r.bounds[at/blockItems]
-		if !r.query.reaches(b.norm, r.threshold()) {
+		if !r.query.mayReach(b.norm, r.threshold()) {
 			return
 		}
 		if r.available.has(at) && !slices.ContainsFunc(others, func(p posting) bool { return !p.has(at) }) {
-			r.try(at, b)
+			r.pushIfReachable(at, b)
 		}
 	}
 }
 
 // try offers an item of a block unless a look at its vector rules it out.
-func (r *run) try(at uint32, b *bounds) {
-	if rough(r.vector(at), r.query.vector)+r.query.rho*b.norm*r.query.norm >= r.threshold() && !r.isExcluded(at) {
-		r.offer(at)
+func (r *run) pushIfReachable(at uint32, b *bounds) {
+	if approximate(r.vector(at), r.query.vector)+r.query.rho*b.norm*r.query.norm >= r.threshold() && !r.isExcluded(at) {
+		r.push(at)
 	}
 }
 
@@ -174,7 +174,7 @@ func (r *run) isExcluded(at uint32) bool {
 }
 
 // offer keeps an item if it is among the best.
-func (r *run) offer(at uint32) {
+func (r *run) push(at uint32) {
 	s := scored{recsys.Score(r.query.vector, r.vector(at)), at}
 	if len(r.best) < cap(r.best) {
 		r.best = append(r.best, s)

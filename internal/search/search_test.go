@@ -144,7 +144,7 @@ func kernels() map[string]func(blocks, dimension int) kernel {
 	return map[string]func(blocks, dimension int) kernel{"portable": newWordKernel, fmt.Sprintf("%T", newKernel(1, 1)): newKernel}
 }
 
-func TestSearchFindsWhatBruteForceFinds(t *testing.T) {
+func TestSearch_matches_brute_force(t *testing.T) {
 	for name, newKernel := range kernels() {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
 			r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
@@ -167,8 +167,8 @@ func TestSearchFindsWhatBruteForceFinds(t *testing.T) {
 	}
 }
 
-// TestTiesGoByID puts equal scores on both sides of the last place.
-func TestTiesGoByID(t *testing.T) {
+// TestSearch_breaks_ties_by_id puts equal scores on both sides of the last place.
+func TestSearch_breaks_ties_by_id(t *testing.T) {
 	var items []fixtureItem
 	for i := range 500 {
 		vector := make([]float32, 8)
@@ -183,7 +183,7 @@ func TestTiesGoByID(t *testing.T) {
 	}
 }
 
-func TestKernelsComputeTheSame(t *testing.T) {
+func TestKernels_compute_equal_products(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		dimension, blocks := rapid.IntRange(1, 600).Draw(t, "dimension"), rapid.IntRange(1, 20).Draw(t, "blocks")
@@ -235,8 +235,8 @@ func TestKernelsComputeTheSame(t *testing.T) {
 	})
 }
 
-// TestTheBoundHolds asks for the items with a threshold that is their own score.
-func TestTheBoundHolds(t *testing.T) {
+// TestScan_never_skips_an_item_at_the_threshold asks for the items with a threshold that is their own score.
+func TestScan_never_skips_an_item_at_the_threshold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		dimension := rapid.IntRange(1, 512).Draw(t, "dimension")
@@ -253,13 +253,13 @@ func TestTheBoundHolds(t *testing.T) {
 				sum += int32(c) * int32(q.codes[j])
 			}
 			require.GreaterOrEqual(t, sum, q.floor(&b, score))
-			require.True(t, q.reaches(b.norm, score))
-			require.GreaterOrEqual(t, rough(v, q.vector)+q.rho*b.norm*q.norm, score)
+			require.True(t, q.mayReach(b.norm, score))
+			require.GreaterOrEqual(t, approximate(v, q.vector)+q.rho*b.norm*q.norm, score)
 		}
 	})
 }
 
-func TestSearchRefusesQueries(t *testing.T) {
+func TestSearch_rejects_invalid_queries(t *testing.T) {
 	v := build(t, drawItems(rand.New(rand.NewPCG(1, 1)), 10, 4), 4).View(nil)
 	for _, vector := range [][]float32{nil, {1, 2, 3}, {1, 2, 3, float32(math.NaN())}, {float32(math.Inf(1)), 0, 0, 0}} {
 		_, err := v.Search(recsys.Query{Vector: vector, K: 3})
@@ -267,7 +267,7 @@ func TestSearchRefusesQueries(t *testing.T) {
 	}
 }
 
-func TestBuilderRefusesItems(t *testing.T) {
+func TestBuilder_rejects_invalid_items(t *testing.T) {
 	b := NewBuilder(2, 0)
 	require.ErrorIs(t, b.Add(recsys.Item{ItemID: "a"}, []float32{1}), ErrItem)
 	require.ErrorIs(t, b.Add(recsys.Item{ItemID: "a"}, []float32{1, float32(math.Inf(-1))}), ErrItem)
@@ -284,9 +284,9 @@ func TestBuilderRefusesItems(t *testing.T) {
 	require.Empty(t, hits)
 }
 
-// TestSearchAllocatesForItsResult compares catalogs of which one is 50 times as
+// TestSearch_allocates_in_proportion_to_its_result compares catalogs of which one is 50 times as
 // large.
-func TestSearchAllocatesForItsResult(t *testing.T) {
+func TestSearch_allocates_in_proportion_to_its_result(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	use := func(n int) (allocations, bytes float64) {
 		var items []fixtureItem
@@ -321,7 +321,7 @@ func TestSearchAllocatesForItsResult(t *testing.T) {
 	t.Logf("%.0f allocations, %.0f bytes", allocations, bytes)
 }
 
-func TestBytesIsWhatAnIndexTakes(t *testing.T) {
+func TestBytes_estimates_the_size_of_an_index(t *testing.T) {
 	items := drawItems(rand.New(rand.NewPCG(1, 1)), 1000, 64)
 	b := NewBuilder(64, 1000)
 	for _, i := range items {

@@ -86,18 +86,18 @@ type edit struct {
 func (e edits) move(at uint32, from, to []string) {
 	for _, name := range from {
 		if !slices.Contains(to, name) {
-			e.of(name).removed[at] = true
+			e.get(name).removed[at] = true
 		}
 	}
 	for i, name := range to {
 		if !slices.Contains(from, name) && !slices.Contains(to[:i], name) {
-			change := e.of(name)
+			change := e.get(name)
 			change.added = append(change.added, at)
 		}
 	}
 }
 
-func (e edits) of(name string) *edit {
+func (e edits) get(name string) *edit {
 	change := e[name]
 	if change == nil {
 		change = &edit{removed: map[uint32]bool{}}

@@ -74,7 +74,7 @@ func TestSample_documents_are_up_to_date(t *testing.T) {
 	}
 }
 
-func TestSampleDocumentsHaveEveryField(t *testing.T) {
+func TestSample_documents_have_every_field(t *testing.T) {
 	t.Parallel()
 	for name, document := range map[string]any{
 		"recommendations": stream.Recommendation{}, "events": recsys.Event{}, "quarantine": stream.Quarantined{},

@@ -30,14 +30,14 @@ func parse(raw []byte) *parser {
 	p.json.UseNumber()
 	switch {
 	case p.object() != nil:
-		p.blame(NotJSON, "the event is not a JSON object")
+		p.setFault(NotJSON, "the event is not a JSON object")
 	case loneSurrogate(raw):
-		p.blame(NotUTF8, "a text has an unpaired surrogate escape")
+		p.setFault(NotUTF8, "a text has an unpaired surrogate escape")
 	}
 	return p
 }
 
-func (p *parser) blame(reason, format string, args ...any) {
+func (p *parser) setFault(reason, format string, args ...any) {
 	if p.fault == nil {
 		p.fault = &Fault{reason, fmt.Sprintf(format, args...)}
 	}
@@ -77,7 +77,7 @@ func (p *parser) object() error {
 // field reads the value of a field. Names are exact; unknown ones are skipped.
 func (p *parser) field(name string) error {
 	if p.seen[name] {
-		p.blame(DuplicateField, "a field occurs twice")
+		p.setFault(DuplicateField, "a field occurs twice")
 	}
 	p.seen[name] = true
 	switch name {
@@ -115,7 +115,7 @@ func (p *parser) skip() (scalar json.Token, err error) {
 		case json.Delim('{'), json.Delim('['):
 			depth++
 			if depth > MaxDepth {
-				p.blame(TooDeep, "the JSON is nested more than %d deep", MaxDepth)
+				p.setFault(TooDeep, "the JSON is nested more than %d deep", MaxDepth)
 			}
 		case json.Delim('}'), json.Delim(']'):
 			depth--
@@ -139,7 +139,7 @@ func (p *parser) text(name string, to *string) error {
 	}
 	s, ok := v.(string)
 	if !ok {
-		p.blame(BadID, "%s is not a string", name)
+		p.setFault(BadID, "%s is not a string", name)
 		return nil
 	}
 	*to = s
@@ -153,12 +153,12 @@ func (p *parser) number() error {
 	}
 	n, ok := v.(json.Number)
 	if !ok {
-		p.blame(BadValue, "value is not a number")
+		p.setFault(BadValue, "value is not a number")
 		return nil
 	}
 	f, err := strconv.ParseFloat(n.String(), 64)
 	if err != nil || math.IsInf(f, 0) {
-		p.blame(BadValue, "value is out of range for a double")
+		p.setFault(BadValue, "value is out of range for a double")
 		return nil
 	}
 	p.event.Value = &f
@@ -173,7 +173,7 @@ func (p *parser) time() error {
 	var t time.Time
 	s, ok := v.(string)
 	if !ok || t.UnmarshalText([]byte(s)) != nil {
-		p.blame(BadTime, "occurred_at is not an RFC 3339 time with a zone")
+		p.setFault(BadTime, "occurred_at is not an RFC 3339 time with a zone")
 		return nil
 	}
 	p.event.OccurredAt = micros(t)

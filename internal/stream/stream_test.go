@@ -29,7 +29,7 @@ func one(t testing.TB, data string) stream.Decoded {
 	return all[0]
 }
 
-func TestEveryMistakeHasItsReason(t *testing.T) {
+func TestDecode_returns_the_reason_of_each_fault(t *testing.T) {
 	t.Parallel()
 	require.Nil(t, one(t, streamtest.Good).Fault)
 	for _, b := range streamtest.Malformed() {
@@ -46,7 +46,7 @@ func TestEveryMistakeHasItsReason(t *testing.T) {
 	}
 }
 
-func TestFieldsMayBeAbsentNullOrUnknown(t *testing.T) {
+func TestDecode_accepts_absent_null_and_unknown_fields(t *testing.T) {
 	t.Parallel()
 	bare := one(t, streamtest.Good)
 	more := one(t, strings.Replace(streamtest.Good, "{", `{"value":null,"session_id":null,"later":{"a":[1,{"b":null}]},"x":null,`, 1))
@@ -61,7 +61,7 @@ func TestFieldsMayBeAbsentNullOrUnknown(t *testing.T) {
 	assert.NotEqual(t, bare.Digest, full.Digest)
 }
 
-func TestTheSameTimeInAnyZone(t *testing.T) {
+func TestDecode_normalizes_the_time_zone(t *testing.T) {
 	t.Parallel()
 	utc := one(t, streamtest.Good)
 	other := one(t, strings.Replace(streamtest.Good, "10:00:00Z", "12:00:00.0000001+02:00", 1))
@@ -70,7 +70,7 @@ func TestTheSameTimeInAnyZone(t *testing.T) {
 	assert.Equal(t, utc.Event.OccurredAt, other.Event.OccurredAt)
 }
 
-func TestTheClockIsClamped(t *testing.T) {
+func TestDecode_clamps_times_in_the_future(t *testing.T) {
 	t.Parallel()
 	ahead := one(t, strings.Replace(streamtest.Good, "10:00:00Z", "10:01:01Z", 1))
 	assert.False(t, ahead.Clamped, "a minute is tolerated")
@@ -85,7 +85,7 @@ func TestTheClockIsClamped(t *testing.T) {
 	assert.Equal(t, far.Digest, again.Digest, "so that sending it again is no conflict")
 }
 
-func TestAggregatedRecords(t *testing.T) {
+func TestDecode_splits_aggregated_records(t *testing.T) {
 	t.Parallel()
 	second := strings.Replace(streamtest.Good, "e1", "e2", 1)
 	all := stream.Decode(record(streamtest.Aggregate([]byte(streamtest.Good), []byte("broken"), []byte(second))))

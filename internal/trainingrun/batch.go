@@ -49,9 +49,9 @@ type Users struct {
 	ReferenceTimes []time.Time // zero if there is none
 	SeenItems      [][]string
 
-	items, met []string  // back HistoryItems and MetItems
-	weights    []float32 // backs HistoryWeights
-	vectors    vectorMemory
+	items, seen []string  // back HistoryItems and MetItems
+	weights     []float32 // backs HistoryWeights
+	vectors     vectorMemory
 }
 
 // Rows implements Batch.

@@ -57,7 +57,7 @@ func (r *Reader) decodeUsers(old Batch, n int) (Batch, error) {
 	if b.ReferenceTimes, err = c[4].times(b.ReferenceTimes[:0], n); err != nil {
 		return nil, err
 	}
-	if b.SeenItems, b.met, err = c[5].stringLists(b.SeenItems[:0], b.met[:0], n, checkID); err != nil {
+	if b.SeenItems, b.seen, err = c[5].stringLists(b.SeenItems[:0], b.seen[:0], n, checkID); err != nil {
 		return nil, err
 	}
 	return b, checkHistories(b)

@@ -100,7 +100,7 @@ func TestFetch_fails_after_repeated_empty_bodies(t *testing.T) {
 	requireEmpty(t, dir)
 }
 
-func TestFetchStopsWhenItIsCancelled(t *testing.T) {
+func TestFetch_stops_when_canceled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	f := trainingruntest.Entry(recsys.ItemsFile, bytes.Repeat([]byte("x"), 10<<20), 1)

@@ -25,7 +25,7 @@ func footerRows(file []byte) (int64, error) {
 	return trainingrun.FooterRows(file[end-int(n) : end])
 }
 
-func TestFootersThatClaimTooMuchAreRefused(t *testing.T) {
+func TestOpen_rejects_oversized_footers(t *testing.T) {
 	t.Parallel()
 	for name, file := range trainingruntest.CraftedFooters() {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestOpen_rejects_files_that_are_not_Parquet(t *testing.T) {
 	}
 }
 
-func TestFooterRowsCountsEveryRowGroup(t *testing.T) {
+func TestFooterRows_counts_every_row_group(t *testing.T) {
 	t.Parallel()
 	type row struct{ X int64 }
 	for _, rows := range []int{0, 1, 2500} {

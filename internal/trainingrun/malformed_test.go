@@ -184,7 +184,7 @@ func fileOf[T any](t *testing.T, says string, rows ...T) malformed {
 	return malformed{content, f, says}
 }
 
-func TestReaderRefusesMalformedFiles(t *testing.T) {
+func TestReader_rejects_malformed_files(t *testing.T) {
 	t.Parallel()
 	for name, c := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
@@ -197,10 +197,10 @@ func TestReaderRefusesMalformedFiles(t *testing.T) {
 	}
 }
 
-// TestReaderSurvivesDamage truncates a file and flips bits at many positions.
+// TestReader_survives_damaged_files truncates a file and flips bits at many positions.
 // Damage that still decodes is found by the SHA-256; here nothing may panic,
 // hang or allocate without limit.
-func TestReaderSurvivesDamage(t *testing.T) {
+func TestReader_survives_damaged_files(t *testing.T) {
 	t.Parallel()
 	items := trainingruntest.Items(0, 300, k)
 	content, f := trainingruntest.File(t, recsys.ItemsFile, items, parquet.PageBufferSize(4096))

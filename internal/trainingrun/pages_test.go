@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/panics"
 )
 
-func TestPageHeadersThatClaimTooMuchAreRefused(t *testing.T) {
+func TestCheckPage_rejects_oversized_headers(t *testing.T) {
 	t.Parallel()
 	const page = 16 // bytes, beginning with the decompressed size for snappy
 	header := func(change func(h *format.PageHeader)) *format.PageHeader {
@@ -57,7 +57,7 @@ func TestPageHeadersThatClaimTooMuchAreRefused(t *testing.T) {
 	}
 }
 
-func TestColumnChunksThatClaimTooMuchAreRefused(t *testing.T) {
+func TestCheckChunk_rejects_inconsistent_chunks(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	w := parquet.NewGenericWriter[struct {
@@ -88,9 +88,9 @@ func TestColumnChunksThatClaimTooMuchAreRefused(t *testing.T) {
 	}
 }
 
-func TestAPanicOfTheDecoderKeepsItsStack(t *testing.T) {
+func TestRecoverPanic_keeps_the_stack(t *testing.T) {
 	t.Parallel()
 	err := guard(func() error { panic("no such page") })
 	require.EqualError(t, err, "the Parquet data is malformed: panic: no such page")
-	require.Contains(t, panics.LogAttributes(err)[1], "TestAPanicOfTheDecoderKeepsItsStack")
+	require.Contains(t, panics.LogAttributes(err)[1], "TestRecoverPanic_keeps_the_stack")
 }

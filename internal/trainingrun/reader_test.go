@@ -143,13 +143,13 @@ func TestReader_returns_the_holdout(t *testing.T) {
 	require.Equal(t, len(want), row)
 }
 
-func TestReaderAcceptsAFileWithoutRows(t *testing.T) {
+func TestReader_accepts_a_file_without_rows(t *testing.T) {
 	t.Parallel()
 	content, f := trainingruntest.File(t, recsys.HoldoutFile, []trainingruntest.Event{})
 	require.NoError(t, readAll(content, f, k, func(trainingrun.Batch) { t.Error("it has a batch") }))
 }
 
-func TestReaderStopsWhenItIsClosed(t *testing.T) {
+func TestReader_stops_when_closed(t *testing.T) {
 	t.Parallel()
 	content, f := trainingruntest.File(t, recsys.ItemsFile, trainingruntest.Items(0, 30_000, k))
 	for _, batches := range []int{0, 1, 3} {
@@ -201,9 +201,9 @@ func TestReader_distinguishes_storage_errors(t *testing.T) {
 	require.ErrorContains(t, err, f.Key)
 }
 
-// TestReaderAcceptsWhatSparkWrites reads files that pyspark 3.5.9 wrote, with
+// TestReader_accepts_files_written_by_Spark reads files that pyspark 3.5.9 wrote, with
 // nulls in every nullable column.
-func TestReaderAcceptsWhatSparkWrites(t *testing.T) {
+func TestReader_accepts_files_written_by_Spark(t *testing.T) {
 	t.Parallel()
 	for kind, rows := range map[string]int64{recsys.ItemsFile: 200, recsys.UsersFile: 100, recsys.HoldoutFile: 100} {
 		content, err := os.ReadFile(filepath.Join("testdata", "spark-3.5.9", kind+".parquet"))

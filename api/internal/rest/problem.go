@@ -71,9 +71,9 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	case TemporalUnavailable(err):
 		log.WarnContext(ctx, "Temporal is unreachable", "error", err)
 		return FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", RetrySoon)
-	case postgres.Refused(err):
+	case postgres.InvalidText(err):
 		return Fail(http.StatusUnprocessableEntity, "invalid_text", "a text holds a character that cannot be kept", "leave out zero characters")
-	case postgres.Away(err):
+	case postgres.Unavailable(err):
 		log.WarnContext(ctx, "database is unreachable", "error", err)
 		return FailAfter(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer", "try again", RetrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

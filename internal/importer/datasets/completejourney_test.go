@@ -54,7 +54,7 @@ func python(t *testing.T, script string) string {
 	return path
 }
 
-func TestFetchesTheDataSetOnce(t *testing.T) {
+func TestFetch_downloads_the_data_set_once(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()
 	pip := python(t, `while [ "$1" != --target ]; do shift; done

@@ -11,7 +11,7 @@ import (
 )
 
 // A crafted footer would kill the process, and no other test would run.
-func TestRefusesAFooterThatClaimsTooMuch(t *testing.T) {
+func TestOpen_rejects_an_oversized_footer(t *testing.T) {
 	t.Parallel()
 	for name, content := range trainingruntest.CraftedFooters() {
 		t.Run(name, func(t *testing.T) {

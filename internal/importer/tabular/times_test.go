@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestReadsTimes(t *testing.T) {
+func TestParseMicros(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"2017-12-01":                       "2017-12-01T00:00:00Z",

@@ -44,7 +44,7 @@ func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recs
 			i.embedding
 		FROM %s.items i
 		%s
-		WHERE i.item_id = $1`, itemNow, postgres.SchemaOf(v.ID), withOverrides), itemID).
+		WHERE i.item_id = $1`, itemColumns, postgres.SchemaOf(v.ID), withOverrides), itemID).
 		Scan(&item.ItemID, &item.Title, &item.Category, &item.Tags, &item.Available, &vector)
 	if err != nil {
 		return recsys.Item{}, nil, fmt.Errorf("item in version %d: %w", v.ID, postgres.Translate(err))
@@ -105,7 +105,7 @@ func selectPopular(v recsys.Version, q recsys.Query) (string, []any) {
 		%s
 		WHERE %s
 		ORDER BY i.popularity DESC, i.item_id
-		LIMIT %s`, itemNow, postgres.SchemaOf(v.ID), withOverrides, where, b.arg(q.K)), b.args
+		LIMIT %s`, itemColumns, postgres.SchemaOf(v.ID), withOverrides, where, b.arg(q.K)), b.args
 }
 
 // Popularity returns the popularity of an item of the version, and its rank

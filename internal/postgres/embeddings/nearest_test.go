@@ -82,7 +82,7 @@ func randomQuery(r *rand.Rand, items []postgrestest.ItemRow, dimension int) recs
 	return q
 }
 
-func TestNearestReturnsWhatIsEligibleAtAnySelectivity(t *testing.T) {
+func TestNearest_returns_eligible_items_at_any_selectivity(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name      string
@@ -104,7 +104,7 @@ func TestNearestReturnsWhatIsEligibleAtAnySelectivity(t *testing.T) {
 			})
 			override := map[string]bool{items[1].ItemID: false, items[29].ItemID: true, items[0].ItemID: true}
 			for id, available := range override {
-				say(t, s, id, embeddings.ItemChange{Available: &available})
+				setOverride(t, s, id, embeddings.ItemChange{Available: &available})
 			}
 			r := rand.New(rand.NewPCG(1, 2))
 			var found, queries float64
@@ -128,7 +128,7 @@ func TestNearestReturnsWhatIsEligibleAtAnySelectivity(t *testing.T) {
 	}
 }
 
-func TestNearestBreaksTiesByItemID(t *testing.T) {
+func TestNearest_breaks_ties_by_item_id(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 40, Users: 10, Change: func(d *postgrestest.Data) {
@@ -145,7 +145,7 @@ func TestNearestBreaksTiesByItemID(t *testing.T) {
 	require.True(t, slices.IsSorted(itemIDs(hits)))
 }
 
-func TestNearestManyAnswersInOrder(t *testing.T) {
+func TestNearestMany_returns_results_in_order(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	var items []postgrestest.ItemRow
@@ -169,7 +169,7 @@ func TestNearestManyAnswersInOrder(t *testing.T) {
 	}
 }
 
-func TestPopularRanksWhatIsEligible(t *testing.T) {
+func TestPopular_ranks_eligible_items(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{})

@@ -14,7 +14,7 @@ import (
 const withOverrides = "LEFT JOIN recflow.item_state st ON st.item_id = i.item_id"
 
 // itemNow selects the displayed fields of an item, after withOverrides.
-const itemNow = `
+const itemColumns = `
 	i.item_id,
 	coalesce(st.title, i.title, ''),
 	coalesce(st.category, i.category, ''),

@@ -14,8 +14,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// say changes the overrides of an item.
-func say(t testing.TB, s *postgrestest.Store, id string, c embeddings.ItemChange) embeddings.ItemState {
+// setOverride changes the overrides of an item.
+func setOverride(t testing.TB, s *postgrestest.Store, id string, c embeddings.ItemChange) embeddings.ItemState {
 	t.Helper()
 	state, err := s.ChangeItem(t.Context(), id, c)
 	require.NoError(t, err)
@@ -29,10 +29,10 @@ func TestChangeItem(t *testing.T) {
 	_, err := s.ItemState(t.Context(), "i")
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 
-	say(t, s, "i", embeddings.ItemChange{Title: &title, Tags: []string{"a", "b"}})
-	st := say(t, s, "i", embeddings.ItemChange{Available: &no, Category: &empty})
+	setOverride(t, s, "i", embeddings.ItemChange{Title: &title, Tags: []string{"a", "b"}})
+	st := setOverride(t, s, "i", embeddings.ItemChange{Available: &no, Category: &empty})
 	require.Equal(t, []any{false, title, "", []string{"a", "b"}}, []any{*st.Available, *st.Title, *st.Category, st.Tags}, "a nil field stays as it is")
-	st = say(t, s, "i", embeddings.ItemChange{Tags: []string{}, Reset: []string{"title", "available"}})
+	st = setOverride(t, s, "i", embeddings.ItemChange{Tags: []string{}, Reset: []string{"title", "available"}})
 	require.Nil(t, st.Available)
 	require.Nil(t, st.Title)
 	require.Equal(t, []string{}, st.Tags, "an override without tags differs from no override")
@@ -79,7 +79,7 @@ func TestOverrides_apply_to_every_read(t *testing.T) {
 				}
 				title := "Now " + i.ItemID
 				c.Title, titles[i.ItemID] = &title, title
-				say(t, s, i.ItemID, c)
+				setOverride(t, s, i.ItemID, c)
 			}
 			now := map[string]recsys.Item{}
 			for _, i := range items {
@@ -141,9 +141,9 @@ func TestOverrides_apply_to_every_read(t *testing.T) {
 	}
 }
 
-// TestFiltersOfEverySelectivity checks what the API promises: exactly min(K,
+// TestNearest_matches_an_exact_scan_at_any_selectivity checks what the API promises: exactly min(K,
 // eligible) items, those of an exact scan.
-func TestFiltersOfEverySelectivity(t *testing.T) {
+func TestNearest_matches_an_exact_scan_at_any_selectivity(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	var data *postgrestest.Data
@@ -185,15 +185,15 @@ func TestFiltersOfEverySelectivity(t *testing.T) {
 	}
 }
 
-// TestAFilterUsesTheIndexes checks the plan: overrides must not turn a search
+// TestNearest_uses_indexes_for_filters checks the plan: overrides must not turn a search
 // for few items into a scan of all.
-func TestAFilterUsesTheIndexes(t *testing.T) {
+func TestNearest_uses_indexes_for_filters(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 6000, Users: 20, Dimension: 16})
 	for n := range 200 {
 		category := fmt.Sprintf("c%d", n%8)
-		say(t, s, fmt.Sprintf("i%06d", n), embeddings.ItemChange{Category: &category})
+		setOverride(t, s, fmt.Sprintf("i%06d", n), embeddings.ItemChange{Category: &category})
 	}
 	q := recsys.Query{Vector: make([]float32, 16), K: 10}
 	for _, f := range []func(){func() { q.Category, q.Tags = "c7", nil }, func() { q.Category, q.Tags = "", []string{"rare"} }} {

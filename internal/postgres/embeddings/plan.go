@@ -124,7 +124,7 @@ func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 			JOIN %[1]s.items i ON i.item_id = near.item_id
 			%[2]s
 			ORDER BY near.distance, near.item_id
-			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K+recsys.Spare), itemNow), b.args
+			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K+recsys.Spare), itemColumns), b.args
 	}
 	distance := "i.embedding <#> $1"
 	if v.Search.HalfVector {
@@ -150,7 +150,7 @@ func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 		FROM (SELECT * FROM near ORDER BY distance, item_id LIMIT %s) i
 		%s
 		ORDER BY i.distance, i.item_id`,
-		schema, b.walkFilters(q), distance, b.arg(p.candidates), itemNow, b.arg(q.K+recsys.Spare), withOverrides), b.args
+		schema, b.walkFilters(q), distance, b.arg(p.candidates), itemColumns, b.arg(q.K+recsys.Spare), withOverrides), b.args
 }
 
 // builder collects the arguments of a statement.

@@ -66,7 +66,7 @@ func TestItems_equal_the_loaded_ones(t *testing.T) {
 	require.Equal(t, data.Items[7].Item, item)
 	require.Equal(t, data.Items[7].Vector, vector)
 	no := false
-	say(t, s, item.ItemID, embeddings.ItemChange{Available: &no})
+	setOverride(t, s, item.ItemID, embeddings.ItemChange{Available: &no})
 	item, _, err = s.Item(t.Context(), v, item.ItemID)
 	require.NoError(t, err)
 	require.False(t, item.Available)
@@ -141,7 +141,7 @@ func TestHoldoutUsers_are_ordered_by_user_and_time(t *testing.T) {
 	require.Equal(t, []int64{100, 60, int64(len(data.Holdout))}, []int64{items, users, rows})
 }
 
-func TestBadVectorsAreCounted(t *testing.T) {
+func TestBadVectors_counts_unusable_vectors(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 50, Users: 20, Change: func(d *postgrestest.Data) {

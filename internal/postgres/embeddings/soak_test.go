@@ -13,11 +13,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// TestTheGraphAgainstAnExactScan prints the measurements that the limits in
+// TestNearest_graph_against_exact_scan prints the measurements that the limits in
 // plan.go are based on: recall@20 and latency of both plans, by the share of
 // eligible items. It runs in the long form of the store's tests;
 // docs/decisions/0010-search-in-postgres.md has the numbers.
-func TestTheGraphAgainstAnExactScan(t *testing.T) {
+func TestNearest_graph_against_exact_scan(t *testing.T) {
 	if !*postgrestest.Soak {
 		t.Skip("only with -soak")
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// TestLookingUpManyIsQuick checks the plan: each user's events are found
+// TestUserStates_finds_events_by_index checks the plan: each user's events are found
 // through an index, for any number of users.
-func TestLookingUpManyIsQuick(t *testing.T) {
+func TestUserStates_finds_events_by_index(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	march := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -35,7 +35,7 @@ func TestLookingUpManyIsQuick(t *testing.T) {
 	require.NotContains(t, embeddings.ExplainStates(t, s.EmbeddingStore, v, 500), "Seq Scan")
 }
 
-func TestUserStatesNeedOnlyTheIDOfAVersion(t *testing.T) {
+func TestUserStates_needs_only_the_id_of_a_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 40, Users: 10})

@@ -36,7 +36,7 @@ func states(t testing.TB, s *postgrestest.Store, v recsys.Version, ids ...string
 	return got
 }
 
-func TestStreamedEventsAreKeptOnce(t *testing.T) {
+func TestStoreEvents_stores_each_id_once(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march.Add(-time.Minute), StoredTo: march}})
@@ -81,7 +81,7 @@ func TestStoreEvents_returns_the_live_version(t *testing.T) {
 	}
 }
 
-func TestBatchesThatShareEventsDoNotWaitForEachOther(t *testing.T) {
+func TestStoreEvents_does_not_deadlock_on_shared_events(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	for round := range 5 {
@@ -202,7 +202,7 @@ func TestWriteVerdicts_keeps_the_first(t *testing.T) {
 	require.EqualValues(t, 2, dropped)
 }
 
-func TestStatisticsOfTheStream(t *testing.T) {
+func TestStreamStats(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	empty, err := s.StreamStats(t.Context(), time.Hour)
@@ -245,7 +245,7 @@ func TestStatisticsOfTheStream(t *testing.T) {
 }
 
 // A batch of any size is stored, read and completed in one round trip each.
-func TestBatchesTakeOneRoundTrip(t *testing.T) {
+func TestStore_uses_one_round_trip_per_step(t *testing.T) {
 	t.Parallel()
 	address := postgrestest.URL(t)
 	trips := postgrestest.CountRoundTrips(t, address)
@@ -320,9 +320,9 @@ func TestDropCoveredEvents_continues_after_an_interruption(t *testing.T) {
 	}
 }
 
-// TestLookingUpManyIsQuick checks the plans: each id and each user is found
+// TestStoreEvents_finds_ids_by_index checks the plans: each id and each user is found
 // through an index, for any number of them.
-func TestLookingUpManyIsQuick(t *testing.T) {
+func TestStoreEvents_finds_ids_by_index(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	streamed := make([]recsys.Event, 10_000)
@@ -338,7 +338,7 @@ func TestLookingUpManyIsQuick(t *testing.T) {
 	require.NotContains(t, events.ExplainLookup(t, s.EventStore, 500), "Seq Scan")
 }
 
-func TestDropsRunInChunksOfTheDefaultSize(t *testing.T) {
+func TestDrop_uses_chunks_of_the_default_size(t *testing.T) {
 	t.Parallel()
 	const chunk, rows = 20_000, 20_001
 	s := postgrestest.New(t)

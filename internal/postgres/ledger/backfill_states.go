@@ -27,7 +27,7 @@ func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner s
 	if err != nil {
 		return backfill.Backfill{}, fmt.Errorf("start backfill %s: %w", id, err)
 	}
-	if err := s.BackfillAlive(ctx, id, round, owner); err != nil {
+	if err := s.RecordHeartbeat(ctx, id, round, owner); err != nil {
 		return backfill.Backfill{}, err
 	}
 	return s.Backfill(ctx, id)
@@ -35,7 +35,7 @@ func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner s
 
 // BackfillAlive records the heartbeat of a backfill from the run named by
 // owner. It does not change the revision.
-func (s *Store) BackfillAlive(ctx context.Context, id string, round int, owner string) error {
+func (s *Store) RecordHeartbeat(ctx context.Context, id string, round int, owner string) error {
 	_, err := s.db.Exec(ctx, `
 		UPDATE recflow.backfills
 		SET owner = $3, heartbeat_at = clock_timestamp()

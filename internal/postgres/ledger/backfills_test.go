@@ -154,7 +154,7 @@ func TestBackfillStates(t *testing.T) {
 	require.Equal(t, []any{backfill.Running, "run1"}, []any{b.State, b.Owner})
 	beat := b.HeartbeatAt
 	require.False(t, beat.IsZero())
-	require.NoError(t, s.BackfillAlive(t.Context(), b.ID, 1, "run1"))
+	require.NoError(t, s.RecordHeartbeat(t.Context(), b.ID, 1, "run1"))
 	alive, err := s.Backfill(t.Context(), b.ID)
 	require.NoError(t, err)
 	require.Greater(t, alive.HeartbeatAt, beat)
@@ -314,7 +314,7 @@ func TestBackfills_lists_pages(t *testing.T) {
 	stale, err := s.StaleBackfills(t.Context(), 0, 3)
 	require.NoError(t, err)
 	require.Len(t, stale, 3)
-	require.NoError(t, s.BackfillAlive(t.Context(), stale[0].ID, 1, "run"))
+	require.NoError(t, s.RecordHeartbeat(t.Context(), stale[0].ID, 1, "run"))
 	last, err := s.StaleBackfills(t.Context(), 0, 5)
 	require.NoError(t, err)
 	require.Equal(t, stale[0].ID, last[4].ID, "the oldest heartbeat comes first")

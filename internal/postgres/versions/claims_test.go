@@ -22,7 +22,7 @@ func create(t *testing.T, s *postgrestest.Store, f postgrestest.Fixture) recsys.
 	return v
 }
 
-func TestCreateVersionIsIdempotentByRun(t *testing.T) {
+func TestCreateVersion_is_idempotent_by_run(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	m := postgrestest.Manifest(t, postgrestest.Fixture{})
@@ -51,13 +51,13 @@ func TestCreateVersionIsIdempotentByRun(t *testing.T) {
 	again, err := s.CreateVersion(t.Context(), versions.NewVersion{Manifest: m, Owner: versions.Owner{WorkflowID: "w", RunID: "r"}})
 	require.NoError(t, err)
 	require.Greater(t, again.ID, ids[0])
-	building, err := s.Abandoned(t.Context())
+	building, err := s.LoadingVersions(t.Context())
 	require.NoError(t, err)
 	require.Len(t, building, 1)
 	require.Equal(t, versions.Owner{WorkflowID: "w", RunID: "r"}, building[0].Owner)
 }
 
-func TestAReplacedAttemptCannotComplete(t *testing.T) {
+func TestClaim_fences_a_replaced_attempt(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := create(t, s, postgrestest.Fixture{})
@@ -81,7 +81,7 @@ func TestAReplacedAttemptCannotComplete(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrConflict)
 }
 
-func TestFailDuringACopyFencesTheWriterAndDropsItsTables(t *testing.T) {
+func TestFail_fences_a_running_copy_and_drops_its_tables(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := create(t, s, postgrestest.Fixture{})

@@ -65,7 +65,7 @@ func (b copyBundle) rows(t *testing.T, table string) (n int) {
 	return n
 }
 
-func TestCopyFileStoresItems(t *testing.T) {
+func TestCopyFile_stores_items(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	want := trainingruntest.Items(0, 5_000, copyDimension)
@@ -103,7 +103,7 @@ func TestCopyFileStoresItems(t *testing.T) {
 	require.EqualValues(t, len(want), c.Rows)
 }
 
-func TestCopyFileStoresUsers(t *testing.T) {
+func TestCopyFile_stores_users(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	want := trainingruntest.Users(0, 3000, copyDimension, 100)
@@ -143,7 +143,7 @@ func TestCopyFileStoresUsers(t *testing.T) {
 	require.Equal(t, len(want), i)
 }
 
-func TestCopyFileStoresTheHoldout(t *testing.T) {
+func TestCopyFile_stores_the_holdout(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	want := trainingruntest.Events(3000)
@@ -161,7 +161,7 @@ func TestCopyFileStoresTheHoldout(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-func TestCopyFileAcceptsAFileWithoutRows(t *testing.T) {
+func TestCopyFile_accepts_a_file_without_rows(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	n, err := b.CopyFile(t.Context(), b.claim(t, "a"), trainingruntest.Open(t, copyDimension, recsys.HoldoutFile, []trainingruntest.Event{}))
@@ -170,7 +170,7 @@ func TestCopyFileAcceptsAFileWithoutRows(t *testing.T) {
 	require.True(t, b.claim(t, "a").Done)
 }
 
-func TestCopyFileDoesNothingForADoneClaim(t *testing.T) {
+func TestCopyFile_does_nothing_for_a_completed_claim(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	rows := trainingruntest.Events(50)
@@ -182,9 +182,9 @@ func TestCopyFileDoesNothingForADoneClaim(t *testing.T) {
 	require.Equal(t, 50, b.rows(t, "holdout"))
 }
 
-// TestCopyFileRefusesABadRow has the bad row at the end, when nearly all rows
+// TestCopyFile_rejects_an_invalid_row has the bad row at the end, when nearly all rows
 // have been sent.
-func TestCopyFileRefusesABadRow(t *testing.T) {
+func TestCopyFile_rejects_an_invalid_row(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	items := trainingruntest.Items(0, 5_000, copyDimension)
@@ -197,7 +197,7 @@ func TestCopyFileRefusesABadRow(t *testing.T) {
 	b.requireIdle(t)
 }
 
-func TestCopyFileLeavesDuplicatesToTheKey(t *testing.T) {
+func TestCopyFile_does_not_check_duplicates(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	items := trainingruntest.Items(0, 100, copyDimension)
@@ -208,7 +208,7 @@ func TestCopyFileLeavesDuplicatesToTheKey(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
 }
 
-func TestCopyFileRefusesAnotherDimension(t *testing.T) {
+func TestCopyFile_rejects_another_dimension(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	content, f := trainingruntest.File(t, recsys.ItemsFile, trainingruntest.Items(0, 100, 8))
@@ -235,7 +235,7 @@ func (h *hooked) Next() (trainingrun.Batch, error) {
 	return h.BatchSource.Next()
 }
 
-func TestCopyFileIsFenced(t *testing.T) {
+func TestCopyFile_is_fenced(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	items := trainingruntest.Items(0, 5_000, copyDimension)
@@ -261,7 +261,7 @@ func TestCopyFileIsFenced(t *testing.T) {
 	b.requireIdle(t)
 }
 
-func TestCopyFileStopsWhenItsVersionHasFailed(t *testing.T) {
+func TestCopyFile_stops_when_its_version_has_failed(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	c := b.claim(t, "a")
@@ -270,7 +270,7 @@ func TestCopyFileStopsWhenItsVersionHasFailed(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrFenced)
 }
 
-func TestCopyFileIsCancelledAtOnce(t *testing.T) {
+func TestCopyFile_stops_when_canceled(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -286,7 +286,7 @@ func TestCopyFileIsCancelledAtOnce(t *testing.T) {
 	require.Zero(t, b.rows(t, "items"))
 }
 
-func TestCopyFileReturnsTheErrorOfItsSource(t *testing.T) {
+func TestCopyFile_returns_the_error_of_its_source(t *testing.T) {
 	t.Parallel()
 	b := newCopyBundle(t)
 	broken := errors.New("input/output error")

@@ -61,7 +61,7 @@ func indexNames(t *testing.T, conn *pgx.Conn) (names []string) {
 
 var allIndexes = []string{"holdout_user", "items_category", "items_embedding", "items_pkey", "items_popularity", "items_tags", "users_pkey"}
 
-func TestBuildIndexesReportsProgressAndIsDoneOnce(t *testing.T) {
+func TestBuildIndexes_reports_progress_and_runs_once(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	s.ProgressEvery = 5 * time.Millisecond
@@ -83,7 +83,7 @@ func TestBuildIndexesReportsProgressAndIsDoneOnce(t *testing.T) {
 	require.NoError(t, s.BuildIndexes(t.Context(), again, nil))
 }
 
-func TestBuildIndexesStopsWhenReplaced(t *testing.T) {
+func TestBuildIndexes_stops_when_replaced(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := slow(t, s)
@@ -97,7 +97,7 @@ func TestBuildIndexesStopsWhenReplaced(t *testing.T) {
 	require.Equal(t, allIndexes, indexNames(t, conn))
 }
 
-func TestBuildIndexesRefusesAnIDThatOccursTwice(t *testing.T) {
+func TestBuildIndexes_rejects_a_duplicate_id(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Load(t, s, postgrestest.Fixture{Items: 30, Users: 10, Change: func(d *postgrestest.Data) {
@@ -108,7 +108,7 @@ func TestBuildIndexesRefusesAnIDThatOccursTwice(t *testing.T) {
 	require.NotContains(t, err.Error(), "u0000", "an error never contains a user id")
 }
 
-func TestBuildIndexesRefusesAVectorTooLongForHalfPrecision(t *testing.T) {
+func TestBuildIndexes_rejects_a_vector_beyond_half_precision(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	search := recsys.Search{Method: recsys.HNSW, M: 16, EFConstruction: 64, EFSearch: 100, HalfVector: true}
@@ -201,7 +201,7 @@ func requireNoBuild(t *testing.T, conn *pgx.Conn) {
 	}, 5*time.Second, 20*time.Millisecond)
 }
 
-func TestBuildIndexesResumesAfterAnImmediateRestart(t *testing.T) {
+func TestBuildIndexes_resumes_after_an_immediate_restart(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)
 	url := server.URL("postgres")
@@ -228,7 +228,7 @@ func TestBuildIndexesResumesAfterAnImmediateRestart(t *testing.T) {
 	require.Equal(t, allIndexes, indexNames(t, conn))
 }
 
-func TestEveryTableIsFrozen(t *testing.T) {
+func TestBuildIndexes_freezes_every_table(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	postgrestest.Build(t, s, postgrestest.Fixture{Items: 50, Users: 30})
@@ -241,7 +241,7 @@ func TestEveryTableIsFrozen(t *testing.T) {
 	require.Zero(t, thawed)
 }
 
-func TestBuildIndexesReportsEverySecondByDefault(t *testing.T) {
+func TestBuildIndexes_reports_every_second_by_default(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Load(t, s, postgrestest.Fixture{Items: 30, Users: 10})

@@ -107,7 +107,7 @@ func (s *Store) Promote(ctx context.Context, p Promotion) (live recsys.Live, err
 			if err := refuseEvaluation(ctx, tx, p); err != nil {
 				return err
 			}
-			if err := mayGoLive(ctx, tx, p.Version); err != nil {
+			if err := checkPromotable(ctx, tx, p.Version); err != nil {
 				return err
 			}
 			_, err := tx.Exec(ctx, "SELECT recflow.promote($1, $2, $3, $4, $5)", p.Version, at.revision, p.Evaluation, p.Actor, p.Reason)
@@ -162,7 +162,7 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live recsys
 		if err := refuseEvaluation(ctx, tx, Promotion{Version: target}); err != nil {
 			return fmt.Errorf("version %d: %w", target, err)
 		}
-		if err := mayGoLive(ctx, tx, target); err != nil {
+		if err := checkPromotable(ctx, tx, target); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "SELECT recflow.roll_back($1, $2, $3)", at.revision, actor, reason); err != nil {
@@ -172,7 +172,7 @@ func (s *Store) Rollback(ctx context.Context, actor, reason string) (live recsys
 		return err
 	})
 	if err != nil {
-		return recsys.Live{}, fmt.Errorf("roll back: %w", postgres.Busy(err))
+		return recsys.Live{}, fmt.Errorf("roll back: %w", postgres.TranslateLock(err))
 	}
 	return live, nil
 }
@@ -194,7 +194,7 @@ func lockLive(ctx context.Context, tx pgx.Tx) (at pointer, err error) {
 }
 
 // mayGoLive locks a version and returns an error if it must not be promoted.
-func mayGoLive(ctx context.Context, tx pgx.Tx, version int64) error {
+func checkPromotable(ctx context.Context, tx pgx.Tx, version int64) error {
 	state, err := lockVersion(ctx, tx, version)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func ready(t *testing.T, s *postgrestest.Store, n int) []recsys.Version {
 	return made
 }
 
-func TestOnlyOneOfManyPromotionsWins(t *testing.T) {
+func TestPromote_succeeds_once_per_revision(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	_, err := s.Live(t.Context())
@@ -73,7 +73,7 @@ func TestOnlyOneOfManyPromotionsWins(t *testing.T) {
 	require.Equal(t, live.Revision, again.Revision)
 }
 
-func TestPromoteRefusesWhatIsNotReady(t *testing.T) {
+func TestPromote_rejects_versions_that_are_not_ready(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 60, Users: 20, Loading: true})
@@ -284,7 +284,7 @@ func TestRollback_does_not_wait_for_a_blocked_Prune(t *testing.T) {
 	require.NoError(t, <-pruned)
 }
 
-func TestPruneKeepsTheNewestRefused(t *testing.T) {
+func TestPrune_keeps_the_newest_refused_versions(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	for i := range 3 {
@@ -349,7 +349,7 @@ func TestPromote_refuses_a_version_behind_the_horizon(t *testing.T) {
 	require.ErrorContains(t, err, "horizon")
 }
 
-func TestEvaluationVersions(t *testing.T) {
+func TestPromote_of_evaluation_versions(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	var made []recsys.Version

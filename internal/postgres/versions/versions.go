@@ -28,7 +28,7 @@ type NewVersion struct {
 }
 
 // Building is a version that is still loading.
-type Building struct {
+type LoadingVersion struct {
 	Version int64
 	RunID   string
 	Owner   Owner
@@ -202,7 +202,7 @@ func (s *Store) VersionsBefore(ctx context.Context, before int64, limit int) ([]
 
 // Abandoned returns the versions that are still loading, oldest first. The
 // caller must find out whether their owners are running.
-func (s *Store) Abandoned(ctx context.Context) ([]Building, error) {
+func (s *Store) LoadingVersions(ctx context.Context) ([]LoadingVersion, error) {
 	rows, err := s.db.Query(ctx, `
 		SELECT id, run_id, workflow_id, workflow_run_id, created_at
 		FROM recflow.versions
@@ -212,7 +212,7 @@ func (s *Store) Abandoned(ctx context.Context) ([]Building, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list loading versions: %w", err)
 	}
-	building, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b Building, err error) {
+	building, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b LoadingVersion, err error) {
 		return b, row.Scan(&b.Version, &b.RunID, &b.Owner.WorkflowID, &b.Owner.RunID, &b.Since)
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 func onSeen(t *testing.T, s *postgrestest.Store, version, seen int64, change func(*versions.Store) error) error {
 	return s.Audited(t.Context(), ledger.Audit{Actor: "test", Action: "test"}, func(db *postgres.DB) error {
 		tx := versions.New(db)
-		held, err := tx.Hold(t.Context(), version)
+		held, err := tx.LockVersion(t.Context(), version)
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (c *tally) count(err error) error {
 	return nil
 }
 
-func TestPromote_lets_one_of_several_operators_win(t *testing.T) {
+func TestPromote_succeeds_for_one_of_several_operators(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	made := ready(t, s, 4)
@@ -203,7 +203,7 @@ func TestRollback_and_Delete_report_why_they_failed(t *testing.T) {
 		},
 		"the backend is terminated": {
 			signal("pg_terminate_backend"),
-			func(t *testing.T, err error) { require.True(t, postgres.Away(err), err.Error()) },
+			func(t *testing.T, err error) { require.True(t, postgres.Unavailable(err), err.Error()) },
 		},
 		"the statement is cancelled": {
 			signal("pg_cancel_backend"),

@@ -12,7 +12,7 @@ import (
 )
 
 // Held is a version and the live pointer, both locked.
-type Held struct {
+type LockedVersion struct {
 	Version  recsys.Version
 	Revision int64 // of the live pointer; 0 before the first promotion
 }
@@ -22,7 +22,7 @@ type Held struct {
 // Every requested change of a version begins with it, in the same lock order as
 // promotions and Prune. It returns recsys.ErrConflict if it cannot get the
 // locks in time.
-func (s *Store) Hold(ctx context.Context, version int64) (h Held, err error) {
+func (s *Store) LockVersion(ctx context.Context, version int64) (h LockedVersion, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		at, err := lockLive(ctx, tx)
 		if err != nil {
@@ -36,13 +36,13 @@ func (s *Store) Hold(ctx context.Context, version int64) (h Held, err error) {
 		return err
 	})
 	if err != nil {
-		return Held{}, fmt.Errorf("lock version %d: %w", version, postgres.Busy(err))
+		return LockedVersion{}, fmt.Errorf("lock version %d: %w", version, postgres.TranslateLock(err))
 	}
 	return h, nil
 }
 
 // HoldLive is Hold for the live version. It may return recsys.ErrNoLiveVersion.
-func (s *Store) HoldLive(ctx context.Context) (live recsys.Live, err error) {
+func (s *Store) LockLiveVersion(ctx context.Context) (live recsys.Live, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := lockLive(ctx, tx); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (s *Store) HoldLive(ctx context.Context) (live recsys.Live, err error) {
 		return err
 	})
 	if err != nil {
-		return recsys.Live{}, fmt.Errorf("lock the live version: %w", postgres.Busy(err))
+		return recsys.Live{}, fmt.Errorf("lock the live version: %w", postgres.TranslateLock(err))
 	}
 	return live, nil
 }
@@ -87,7 +87,7 @@ func (s *Store) Delete(ctx context.Context, d Deletion) error {
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		if why := keeps(v, at, target, d); why != "" {
+		if why := dropBlocker(v, at, target, d); why != "" {
 			return fmt.Errorf("%s: %w", why, recsys.ErrConflict)
 		}
 		if state == recsys.Failed {
@@ -97,13 +97,13 @@ func (s *Store) Delete(ctx context.Context, d Deletion) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("delete version %d: %w", d.Version, postgres.Busy(err))
+		return fmt.Errorf("delete version %d: %w", d.Version, postgres.TranslateLock(err))
 	}
 	return nil
 }
 
 // keeps returns why the version must not be dropped, or "".
-func keeps(v recsys.Version, at pointer, target int64, d Deletion) string {
+func dropBlocker(v recsys.Version, at pointer, target int64, d Deletion) string {
 	switch {
 	case v.ID == at.version:
 		return "it is live; promote another version first"

@@ -32,14 +32,14 @@ import (
 )
 
 const (
-	rigStream  = "events"
-	putTrouble = "ProvisionedThroughputExceededException" // error code with which the stream refuses records
+	harnessStream = "events"
+	putThrottled  = "ProvisionedThroughputExceededException" // error code with which the stream refuses records
 )
 
 // rig is the whole path: a stream, the mapping, the real bootstrap in its
 // environments, Postgres, Firehose and S3. It uses the parts of the local
 // stack, except that its stream can fail and be resharded.
-type rig struct {
+type harness struct {
 	t        *testing.T
 	log      *slog.Logger
 	server   *pgserver.Server
@@ -48,7 +48,7 @@ type rig struct {
 	kinesis  *kinesistest.Server
 	producer *awsclient.Kinesis
 	bucket   *awsclient.S3
-	trouble  *trouble
+	rates    *failureRates
 	faults   *harnesstest.Faults
 	host     *lambda.Host
 	firehose *localfirehose.Server
@@ -58,19 +58,19 @@ type rig struct {
 }
 
 // trouble is the current share of failing calls between the parts.
-type trouble struct {
+type failureRates struct {
 	mu                      sync.Mutex
 	random                  *rand.Rand
 	put, delivery, delivers float64
 }
 
-func (t *trouble) strikes(share *float64) bool {
+func (t *failureRates) fails(share *float64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.random.Float64() < *share
 }
 
-func (t *trouble) set(share *float64, to float64) {
+func (t *failureRates) set(share *float64, to float64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*share = to
@@ -78,13 +78,13 @@ func (t *trouble) set(share *float64, to float64) {
 
 // faultyBucket is the bucket that Firehose delivers to.
 type faultyBucket struct {
-	bucket  *awsclient.S3
-	trouble *trouble
-	faults  *harnesstest.Faults
+	bucket *awsclient.S3
+	rates  *failureRates
+	faults *harnesstest.Faults
 }
 
 func (b faultyBucket) Put(ctx context.Context, key string, body io.ReadSeeker) error {
-	if b.trouble.strikes(&b.trouble.delivers) {
+	if b.rates.fails(&b.rates.delivers) {
 		b.faults.Inject(firehosetest.BucketAway)
 		return errors.New("injected: bucket unavailable")
 	}
@@ -93,10 +93,10 @@ func (b faultyBucket) Put(ctx context.Context, key string, body io.ReadSeeker) e
 
 // newRig starts all parts, with two versions of different dimensions, of which
 // the first is live.
-func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
-	r := &rig{t: t, dir: t.TempDir(), log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+func newHarness(t *testing.T, seed uint64, log io.Writer) *harness {
+	r := &harness{t: t, dir: t.TempDir(), log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	r.faults = harnesstest.CountFaults(t)
-	r.trouble = &trouble{random: rand.New(rand.NewPCG(seed, 1))}
+	r.rates = &failureRates{random: rand.New(rand.NewPCG(seed, 1))}
 	r.server = pgservertest.Server(t)
 	address := r.server.URL("postgres")
 	require.NoError(t, postgres.Migrate(t.Context(), address))
@@ -106,12 +106,12 @@ func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 		r.versions = append(r.versions, v.ID)
 	}
 	r.promote(0)
-	r.kinesis = kinesistest.New(rigStream, 2)
+	r.kinesis = kinesistest.New(harnessStream, 2)
 	r.kinesis.CountFaults(r.faults)
-	r.producer = r.kinesis.Client(t, rigStream)
+	r.producer = r.kinesis.Client(t, harnessStream)
 	r.kinesis.OnPut(func(string, string) string {
-		if r.trouble.strikes(&r.trouble.put) {
-			return putTrouble
+		if r.rates.fails(&r.rates.put) {
+			return putThrottled
 		}
 		return ""
 	})
@@ -123,9 +123,9 @@ func newRig(t *testing.T, seed uint64, log io.Writer) *rig {
 	return r
 }
 
-func (r *rig) startFirehose() {
+func (r *harness) startFirehose() {
 	s, err := localfirehose.New(localfirehose.Options{
-		StateDir: r.t.TempDir(), Bucket: faultyBucket{r.bucket, r.trouble, r.faults}, Log: r.log,
+		StateDir: r.t.TempDir(), Bucket: faultyBucket{r.bucket, r.rates, r.faults}, Log: r.log,
 		RetryFirst: 10 * time.Millisecond, RetryMost: 200 * time.Millisecond,
 		Streams: []localfirehose.Stream{
 			{Name: "lists", Prefix: "recommendations/", BufferBytes: 1 << 20, BufferEvery: time.Second},
@@ -133,12 +133,12 @@ func (r *rig) startFirehose() {
 			{Name: "quarantine", Prefix: "quarantine/", BufferBytes: 1 << 20, BufferEvery: time.Second},
 		},
 		Fault: firehosetest.Counted(r.faults, func(_ string, records [][]byte) (call string, failed map[int]string) {
-			if r.trouble.strikes(&r.trouble.delivery) {
+			if r.rates.fails(&r.rates.delivery) {
 				return "ServiceUnavailableException", nil
 			}
 			failed = map[int]string{}
 			for i := range records {
-				if r.trouble.strikes(&r.trouble.delivery) {
+				if r.rates.fails(&r.rates.delivery) {
 					failed[i] = "ServiceUnavailableException"
 				}
 			}
@@ -151,7 +151,7 @@ func (r *rig) startFirehose() {
 }
 
 // startHost builds the function as it is shipped and starts its environments.
-func (r *rig) startHost(log io.Writer) {
+func (r *harness) startHost(log io.Writer) {
 	bootstrap := filepath.Join(r.t.TempDir(), "bootstrap")
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", bootstrap, ".")
 	out, err := build.CombinedOutput()
@@ -174,9 +174,9 @@ func (r *rig) startHost(log io.Writer) {
 }
 
 // start starts the mapping from its checkpoint.
-func (r *rig) start() {
+func (r *harness) start() {
 	m, err := eventsource.New(eventsource.Options{
-		Kinesis: r.kinesis, Stream: rigStream, Function: r.host.Invoke, FunctionARN: r.host.ARN(),
+		Kinesis: r.kinesis, Stream: harnessStream, Function: r.host.Invoke, FunctionARN: r.host.ARN(),
 		BatchSize: 200, BatchWindow: 20 * time.Millisecond, Parallelization: 2, PollEvery: 20 * time.Millisecond,
 		ShardsEvery: 200 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryMost: 500 * time.Millisecond,
 		ReportBatchItemFailures: true, BisectOnError: true,
@@ -198,7 +198,7 @@ func (r *rig) start() {
 	}
 }
 
-func (r *rig) promote(n int) {
+func (r *harness) promote(n int) {
 	_, err := r.store.Promote(r.t.Context(), versions.Promotion{Version: r.versions[n], Actor: "test"})
 	require.NoError(r.t, err)
 }

@@ -10,7 +10,7 @@ import (
 // giveSchemaToOwner transfers what a superuser created in the schema recflow to
 // recflow_owner, so that functions which run with their owner's privileges have
 // no more than those.
-func (g granter) giveSchemaToOwner(ctx context.Context) error {
+func (g granter) transferSchemaToOwner(ctx context.Context) error {
 	missing, err := g.missing(ctx, RoleOwner)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (g granter) giveSchemaToOwner(ctx context.Context) error {
 
 // giveVersionsToLoader transfers versions that were created before the
 // component users to the loader, and grants the readers access to them.
-func (g granter) giveVersionsToLoader(ctx context.Context) error {
+func (g granter) transferVersionsToLoader(ctx context.Context) error {
 	rows, err := g.tx.Query(ctx, `
 		SELECT n.nspname
 		FROM pg_namespace n

@@ -10,7 +10,7 @@ import (
 
 // CompareCatalogues counts the items of b that are not in a, and those of a
 // that are not in b.
-func (s *Store) CompareCatalogues(ctx context.Context, a, b recsys.Version) (added, lost int64, err error) {
+func (s *Store) CompareCatalogs(ctx context.Context, a, b recsys.Version) (added, lost int64, err error) {
 	err = s.db.QueryRow(ctx, fmt.Sprintf(`
 		SELECT
 			count(*) FILTER (WHERE a.item_id IS NULL),

@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestMarkRefused_takes_a_ready_version_back_unless_it_is_live(t *testing.T) {
+func TestMarkRefused_accepts_a_ready_version_unless_it_is_live(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 20, Users: 20})
