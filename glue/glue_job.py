@@ -1,4 +1,4 @@
-"""Entry point of the Glue job: arguments in, exit code out. docs/data.md has the formats."""
+"""Entry point of the Glue job. docs/data.md describes the formats that it reads and writes."""
 
 import sys
 import traceback
@@ -9,14 +9,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from recflow_glue import arguments, job
 
 
-def last_words(kind, error, trace) -> None:
-    """End stderr with one line that the local Glue endpoint takes as the run's
-    ErrorMessage. AWS shows the exception's own text."""
+def report_error(kind, error, trace) -> None:
+    """Print the traceback, then the error in one line at the end of stderr. The local
+    Glue endpoint takes that line as the run's ErrorMessage; AWS takes the exception."""
     traceback.print_exception(kind, error, trace)
     text = " ".join(f"{kind.__name__}: {error}".split())
     print(f"RECFLOW_ERROR {text[:4000]}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    sys.excepthook = last_words
+    sys.excepthook = report_error
     job.run(arguments.parse(sys.argv[1:]))

@@ -1,12 +1,12 @@
-"""How much the interest settings matter, measured on the hold-out of a data set.
+"""Measure the effect of the interest settings on the hold-out of a data set.
 
-    python bench/glue/interest.py completejourney       the data set that `recflow import completejourney` has fetched
+    python bench/glue/interest.py completejourney       downloaded by `recflow import completejourney`
     python bench/glue/interest.py path/to/ratings.csv   MovieLens: userId, movieId, rating, timestamp
 
-Trains implicit ALS in numpy (the objective of the Glue job, few iterations, items of at least three users on
-completejourney) once for each setting and prints nDCG@100 and recall@20 on the hold-out that the job would draw: its
-users never shape the items, the last fifth of their events is the answer, minus what the history has. It compares
-settings with each other; the job's own metrics are in its manifest.
+Trains implicit ALS in numpy once for each setting, with the objective of the Glue job but few iterations, and on
+completejourney only with items of at least three users. Prints nDCG@100 and recall@20 on the hold-out that the job
+would select: its users are not trained on, and the items of the last fifth of their events are the answers, without
+those in the history. The results compare settings; the metrics of a training are in its manifest.
 """
 
 import argparse
@@ -38,7 +38,7 @@ class Events:
 @dataclass(frozen=True)
 class Setting:
     weight: float  # of one event
-    half_life: float  # days; 0: events do not age
+    half_life: float  # days; 0: no decay
     alpha: float
     regularization: float = 0.1
     floor: float = 0.01
@@ -87,7 +87,7 @@ def held_out(users: np.ndarray, share: float) -> set[int]:
 
 
 def split(events: Events, users: set[int]) -> dict[int, tuple[np.ndarray, set[int]]]:
-    """For each hold-out user the rows of its history and the items to predict."""
+    """Return, for each hold-out user, the rows of the history and the items to predict."""
     out = {}
     for u in users:
         rows = np.flatnonzero(events.users == u)
@@ -100,7 +100,7 @@ def split(events: Events, users: set[int]) -> dict[int, tuple[np.ndarray, set[in
 
 
 def weigh(events: Events, s: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One row per (user, item): the summed weight at the user's latest event."""
+    """Return one row per user and item: the summed weight at the user's latest event."""
     order = np.lexsort((events.items, events.users))
     e = events.take(order)
     users, first = np.unique(e.users, return_index=True)
@@ -126,18 +126,18 @@ def half_step(vectors: np.ndarray, rows: np.ndarray, cols: np.ndarray, w: np.nda
 
 
 def top(scores: np.ndarray, answers: np.ndarray) -> tuple[float, float]:
-    """nDCG@100 and recall@20 of the ranking by score; `answers` marks the items, and how many there are is its sum."""
+    """Return DCG@100 and the hits in the first 20 of the ranking by score. answers is 1 for items to predict, else 0."""
     hit = answers[np.argsort(-scores, kind="stable")[:100]]
     return hit @ DISCOUNT[: len(hit)], hit[:20].sum()
 
 
-def score(events: Events, users: set[int], s: Setting, rank: int, iterations: int, least: int) -> np.ndarray:
-    """Mean nDCG@100 and recall@20 of the setting, then of popularity."""
+def score(events: Events, users: set[int], s: Setting, rank: int, iterations: int, min_users: int) -> np.ndarray:
+    """Return mean nDCG@100 and recall@20 of the setting, then of popularity."""
     held = np.isin(events.users, list(users))
     u, i, w = weigh(events.take(np.flatnonzero(~held)), s)
     u, i, w = (x[w >= s.floor] for x in (u, i, w))
     items, n = np.unique(i, return_counts=True)
-    items = items[n >= least]
+    items = items[n >= min_users]
     u, i, w = (x[np.isin(i, items)] for x in (u, i, w))
     names, cols = np.unique(u), np.searchsorted(items, i)
     rows = np.searchsorted(names, u)
@@ -164,7 +164,7 @@ def main() -> None:
     p.add_argument("data", help="completejourney, or a MovieLens ratings.csv")
     p.add_argument("--rank", type=int, default=32)
     p.add_argument("--iterations", type=int, default=6)
-    p.add_argument("--share", type=float, default=0.1, help="share of users in the hold-out; more for a small data set")
+    p.add_argument("--share", type=float, default=0.1, help="share of users in the hold-out; increase it for a small data set")
     a = p.parse_args()
     shop = a.data == "completejourney"
     events = completejourney() if shop else movielens(a.data)

@@ -2,12 +2,12 @@
 
     python bench/glue/job.py                    a generated shop of 670,000 pairs, rank 64
     python bench/glue/job.py --pairs 100000     a smaller one
-    python bench/glue/job.py --bucket NAME      a bucket of the S3 that AWS_ENDPOINT_URL_S3 names
+    python bench/glue/job.py --bucket NAME      a bucket at the endpoint AWS_ENDPOINT_URL_S3
 
-The job and the fit run sequentially in separate processes, so both start with a
-cold JVM. Startup is the time until the Spark session is ready; it is printed
-separately and excluded from the ratio. CPU time is the JVM's: unlike wall time it
-does not depend on the load of the machine.
+The job and the fit run one after the other in separate processes, so that both start
+with a cold JVM. Startup is the time until the Spark session is ready; it is printed
+separately and excluded from the ratio. Processor time is that of the JVM: unlike wall
+time it does not depend on the load of the machine.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def with_emulator(a: argparse.Namespace) -> None:
-    """Run on generated events in an S3 emulator of our own."""
+    """Run on generated events in an S3 emulator that this program starts."""
     import conftest
 
     folder = Path(tempfile.mkdtemp(prefix="recflow-bench-"))
@@ -64,7 +64,7 @@ def with_emulator(a: argparse.Namespace) -> None:
 
 
 def generate(a: argparse.Namespace) -> None:
-    """Purchases with popular items and heavy users, a Parquet object a day, as an import leaves them."""
+    """Write purchases with popular items and heavy users, one Parquet object per day, like an import."""
     import data
     import numpy as np
     import pyarrow as pa
@@ -124,7 +124,7 @@ def child(what: str, a: argparse.Namespace, keep: str) -> dict:
 
 
 def processor_seconds(spark) -> float:
-    """The JVM's processor time, to the second: [hours:]minutes:seconds."""
+    """Return the JVM's processor time in whole seconds. ps prints it as [hours:]minutes:seconds."""
     jvm = str(spark.sparkContext._gateway.proc.pid)
     text = subprocess.run(["ps", "-o", "time=", "-p", jvm], capture_output=True, text=True, check=True).stdout
     seconds = 0.0
@@ -160,7 +160,7 @@ def measure_job(a: argparse.Namespace) -> dict:
 
 
 def keep_pairs(train, folder: str) -> None:
-    """Let the job's own matrix survive its scratch space."""
+    """Copy the matrix before the job deletes its scratch space."""
     real = train.fit
 
     def fit(pairs, config_):

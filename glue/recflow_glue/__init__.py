@@ -1,11 +1,10 @@
-"""The training job of recflow: raw events in, embeddings and a manifest out.
+"""The training job of recflow. It reads raw events and writes embeddings and a manifest.
 
-Each module holds one concern and is a set of small functions from DataFrame
-to DataFrame; job.py is the table of contents. Formats are in docs/data.md.
+job.py runs the stages in order. docs/data.md describes the formats.
 """
 
 import os
 
-# As in Spark's Python workers: the matrices are small, and BLAS threads that wait
-# for each other cost seven times the work (docs/decisions/0005). Before numpy is loaded.
+# One BLAS thread, as in Spark's Python workers: with two, the small matrices take seven
+# times the processor time (docs/decisions/0005). Set before numpy is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

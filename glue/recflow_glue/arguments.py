@@ -1,4 +1,4 @@
-"""Job arguments: what StartJobRun passes, parsed and checked once."""
+"""Parses and validates the arguments of the job, which StartJobRun passes."""
 
 import argparse
 import json
@@ -13,11 +13,11 @@ DEFAULT_WEIGHTS = {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.
 
 @dataclass(frozen=True)
 class Interest:
-    """How much an event counts; the same fields as recsys.Interest in Go."""
+    """The interest weights. The fields are those of recsys.Interest in Go."""
 
     weights: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     rating_threshold: float = 4.0
-    half_life_seconds: float = 90 * 86_400.0  # 0: events do not age
+    half_life_seconds: float = 90 * 86_400.0  # 0: no decay
     floor: float = 0.01
 
     def validate(self) -> None:
@@ -25,14 +25,14 @@ class Interest:
         numbers |= {"half_life_seconds": self.half_life_seconds, "floor": self.floor}
         for name, x in numbers.items():
             if not math.isfinite(x) or x < 0:
-                raise ValueError(f"interest: {name} is {x}; it is finite and not negative")
+                raise ValueError(f"interest: {name} is {x}; it must be finite and not negative")
         if math.isnan(self.rating_threshold):
             raise ValueError("interest: rating_threshold is not a number")
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """The least input that is worth training on."""
+    """The smallest input that a version is trained on."""
 
     users: int = 10
     items: int = 10
@@ -41,11 +41,11 @@ class Minimum:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything one run depends on. All times are UTC."""
+    """The configuration of one run. All times are UTC."""
 
     bucket: str
     run_id: str
-    start: datetime | None  # inclusive; None: no lower end
+    start: datetime | None  # inclusive; None: no lower bound
     to: datetime  # exclusive
     stored_to: datetime  # exclusive
     rank: int = 64
@@ -73,21 +73,21 @@ class Config:
         for name in ("alpha", "regularization"):
             x = getattr(self, name)
             if not math.isfinite(x) or x < 0:
-                raise ValueError(f"{name} is {x}; it is finite and not negative")
+                raise ValueError(f"{name} is {x}; it must be finite and not negative")
         self.interest.validate()
 
     def parameters(self, trainer: str) -> dict:
-        """The manifest's `parameters`."""
+        """Return the manifest's `parameters`."""
         names = ("rank", "iterations", "alpha", "regularization", "seed")
         return {"trainer": trainer} | {n: getattr(self, n) for n in names}
 
     def interest_fields(self) -> dict:
-        """The manifest's `interest`."""
+        """Return the manifest's `interest`."""
         return asdict(self.interest)
 
 
 def parse_time(text: str) -> datetime:
-    """An RFC 3339 time as UTC, cut to microseconds, which is what Spark keeps."""
+    """Parse an RFC 3339 time into UTC, truncated to microseconds, the precision of Spark."""
     t = datetime.fromisoformat(text)
     if t.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no time zone; use RFC 3339, for example 2017-12-01T00:00:00Z")
@@ -95,7 +95,7 @@ def parse_time(text: str) -> datetime:
 
 
 def parse_start(text: str) -> datetime | None:
-    """The lower end; Go's zero time and nothing both mean that there is none."""
+    """Parse the lower bound. An empty text and Go's zero time both mean that there is none."""
     if not text or text.startswith("0001-01-01"):
         return None
     return parse_time(text)
@@ -104,7 +104,7 @@ def parse_start(text: str) -> datetime | None:
 def parse_interest(text: str) -> Interest:
     given = json.loads(text)
     if not isinstance(given, dict):
-        raise argparse.ArgumentTypeError("interest is a JSON object")
+        raise argparse.ArgumentTypeError("interest must be a JSON object")
     known = {k: v for k, v in given.items() if k in Interest.__dataclass_fields__ and v is not None}
     if "weights" in known:
         known["weights"] = {str(t): float(w) for t, w in known["weights"].items()}
@@ -112,7 +112,7 @@ def parse_interest(text: str) -> Interest:
 
 
 def parse(argv: list[str]) -> Config:
-    """Read the job's arguments. What Glue adds by itself (--JOB_NAME, --TempDir, …) is ignored."""
+    """Parse the job's arguments. Arguments that Glue adds (--JOB_NAME, --TempDir, …) are ignored."""
     p = argparse.ArgumentParser(prog="glue_job.py", allow_abbrev=False)
     p.add_argument("--bucket", required=True)
     p.add_argument("--run_id", required=True)

@@ -7,14 +7,14 @@ from pyspark.sql import SparkSession
 
 from recflow_glue.arguments import Config
 from recflow_glue.checks import Check
-from recflow_glue.output import Place
+from recflow_glue.output import Destination
 from recflow_glue.progress import Progress
 from recflow_glue.storage import Bucket, Scratch
 
 
 @dataclass
 class Attempt:
-    """What the steps of a run share."""
+    """The objects that the stages of a run share."""
 
     spark: SparkSession
     config: Config
@@ -26,6 +26,6 @@ class Attempt:
     checks: list[Check] = field(default_factory=list)
 
     @property
-    def place(self) -> Place:
-        """Where this attempt writes its result."""
-        return Place(self.bucket, self.config.prefix, self.id)
+    def destination(self) -> Destination:
+        """Return where this attempt writes its result."""
+        return Destination(self.bucket, self.config.prefix, self.id)

@@ -1,4 +1,4 @@
-"""The events a version covers: each event_id once, streamed copies first."""
+"""Reads the events that a version covers and removes repeated event ids."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from recflow_glue.arguments import Config
-from recflow_glue.stage import Staged, bad_lines, list_days, pack, worth_packing
+from recflow_glue.staging import Staged, bad_lines, list_days, pack, worth_packing
 from recflow_glue.storage import Bucket, Object, Scratch
-from recflow_glue.train import keep
+from recflow_glue.train import materialize
 
 EVENT = T.StructType(
     [
@@ -29,19 +29,19 @@ COLUMNS = [*EVENT.names, "stored_at", "streamed"]
 
 @dataclass(frozen=True)
 class Raw:
-    """What was read, before any judgement on it."""
+    """The events as read, before any check."""
 
-    rows: DataFrame  # COLUMNS, plus _corrupt: a line that is not JSON
+    rows: DataFrame  # COLUMNS, and _corrupt: the text of a line that is not JSON
     files: int
     bytes: int
     broken: list[tuple[str, str]]  # objects that could not be read, and why
-    distinct: bool = False  # known to hold no event id twice
-    bad_lines: Callable[[int], list[tuple[str, str]]] = lambda most: []  # objects with a line that is no event
+    distinct: bool = False  # True if no event id repeats; False also if that is unknown
+    bad_lines: Callable[[int], list[tuple[str, str]]] = lambda limit: []  # objects with a line that is not an event
 
 
 def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) -> Raw:
-    """Read every event that could be covered: imported ones by the day they
-    occurred, streamed ones whole, because an imported copy follows them."""
+    """Read every event that may be covered: the imported events of the days in the range,
+    and all streamed events, because a streamed copy takes precedence over an imported one."""
     imported = list_days(bucket, "raw/interactions/", ".parquet", config.start, config.to)
     streamed = list_days(bucket, "raw/events/", ".gz", None, None)
     here = locate(spark, bucket, scratch, "interactions", imported)
@@ -51,8 +51,8 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) 
         parts.append(spark.read.schema(EVENT).parquet(*here.paths).transform(as_imported))
     if lines.paths:
         read_lines = spark.read.schema(LINE).option("columnNameOfCorruptRecord", "_corrupt")
-        # Kept, because parsing JSON costs more than every later reading of the result.
-        parts.append(keep(read_lines.json(lines.paths).transform(as_streamed), scratch, "streamed"))
+        # Written to the scratch space, because parsing JSON costs more than reading the result.
+        parts.append(materialize(read_lines.json(lines.paths).transform(as_streamed), scratch, "streamed"))
     if not parts:
         parts.append(spark.createDataFrame([], EVENT).transform(as_imported))
     objects = imported + streamed
@@ -64,12 +64,12 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) 
         sum(o.size for o in objects),
         here.broken + lines.broken,
         distinct,
-        lambda most: bad_lines(bucket, streamed, most),
+        lambda limit: bad_lines(bucket, streamed, limit),
     )
 
 
 def locate(spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objects: list[Object]) -> Staged:
-    """Where Spark reads the objects: packed when they are small, else where they are."""
+    """Return the files that Spark reads: the packed objects if they are small, else the objects themselves."""
     if worth_packing(objects):
         return pack(spark, bucket, scratch, kind, objects)
     return Staged([bucket.uri(o.key) for o in objects], [])
@@ -99,26 +99,27 @@ def as_streamed(lines: DataFrame) -> DataFrame:
 
 
 def repeated_ids(rows: DataFrame) -> DataFrame:
-    """The hashes `h` of the event ids that occur more than once. A collision may
-    name one too many; nothing but time depends on it."""
+    """Return the hashes `h` of the event ids that occur more than once. A hash collision
+    may add an id that does not repeat, which costs time but changes no result."""
     return rows.groupBy(F.xxhash64("event_id").alias("h")).count().where("count > 1").select("h")
 
 
-def once_among(rows: DataFrame, repeated: DataFrame, scratch: Scratch) -> tuple[DataFrame, DataFrame]:
-    """One row per event_id, and `once` of those ids that repeat. Only their rows
-    are exchanged; repeated (h) has to fit in the memory of a task."""
+def deduplicate_repeated(rows: DataFrame, repeated: DataFrame, scratch: Scratch) -> tuple[DataFrame, DataFrame]:
+    """Return one row per event_id, and the result of `deduplicate` for the ids that repeat.
+    Only rows of repeated ids are exchanged. repeated (h) must fit in the memory of a task."""
     hashed = rows.withColumn("h", F.xxhash64("event_id"))
-    again = hashed.join(F.broadcast(repeated), "h", "left_semi").drop("h")
-    settled = keep(once(again), scratch, "once")
+    repeats = hashed.join(F.broadcast(repeated), "h", "left_semi").drop("h")
+    deduplicated = materialize(deduplicate(repeats), scratch, "deduplicated")
     single = hashed.join(F.broadcast(repeated), "h", "left_anti").drop("h")
-    return single.unionByName(settled.drop("copies", "conflict")), settled
+    return single.unionByName(deduplicated.drop("copies", "conflict")), deduplicated
 
 
-def once(rows: DataFrame) -> DataFrame:
-    """One row per event_id, with how many `copies` it had and whether those of
-    its own kind were in `conflict`. A streamed copy beats an imported one, from
-    which it may differ because it was clamped; then the one stored or that
-    occurred first, then the smallest: a total order, so reruns agree."""
+def deduplicate(rows: DataFrame) -> DataFrame:
+    """Return one row per event_id, with its number of `copies`, and `conflict`: whether the
+    copies of the same kind (streamed or imported) differ. A streamed copy takes precedence
+    over an imported one, from which it may differ because its time was clamped. Then the
+    copy that was stored first wins, then the one that occurred first, then the smallest.
+    The order is total, so that reruns agree."""
     by_id = Window.partitionBy("event_id")
     content = F.struct("user_id", "item_id", "event_type", "value", "occurred_at")
     order = by_id.orderBy(
@@ -128,25 +129,25 @@ def once(rows: DataFrame) -> DataFrame:
     kind = Window.partitionBy("event_id", "streamed").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     digest = F.xxhash64(content)
     return (
-        rows.withColumn("turn", F.row_number().over(order))
+        rows.withColumn("position", F.row_number().over(order))
         .withColumn("copies", F.count("*").over(whole))
         .withColumn("conflict", F.min(digest).over(kind) != F.max(digest).over(kind))
-        .where("turn = 1")
-        .drop("turn")
+        .where("position = 1")
+        .drop("position")
     )
 
 
 def covered(config: Config) -> Column:
-    """The one predicate of the design: occurred before `to`, and imported or stored before `stored_to`."""
+    """The coverage predicate: the event occurred before `to`, and was imported or stored before `stored_to`."""
     in_time = ~F.col("streamed") | (F.col("stored_at") < micros(config.stored_to))
     return (F.col("occurred_at") < micros(config.to)) & in_time
 
 
 def streamed_set(rows: DataFrame, config: Config) -> dict:
-    """The fingerprint of the covered streamed events, as the manifest carries it.
+    """Return the fingerprint of the covered streamed events for the manifest.
 
-    A delivered copy has the `stored_at` of the first; an event that was dropped and
-    then sent again was stored anew, and the database counts it anew.
+    A repeated delivery has the `stored_at` of the first. An event that was dropped and then
+    sent again has another `stored_at`, and counts again, as it does in the database.
     """
     stored = rows.where(F.col("streamed") & covered(config)).select("event_id", "stored_at").distinct()
     count, bits = stored.agg(F.count("*"), id_hash("event_id")).first()
@@ -154,12 +155,12 @@ def streamed_set(rows: DataFrame, config: Config) -> dict:
 
 
 def in_range(config: Config) -> Column:
-    """Not before the lower end of the training, which plays no part in what is covered."""
+    """True if the event is not before the lower bound of the training. Coverage does not depend on that bound."""
     return F.lit(True) if config.start is None else F.col("occurred_at") >= micros(config.start)
 
 
 def micros(t: datetime) -> Column:
-    """A timestamp literal that depends on no time zone."""
+    """Return a timestamp literal that does not depend on a time zone."""
     return F.timestamp_micros(F.lit(to_micros(t)))
 
 
@@ -168,15 +169,15 @@ def to_micros(t: datetime) -> int:
 
 
 def id_bits(prefix: str, column: str | Column) -> Column:
-    """The first 8 bytes of SHA-256(prefix + id) as 16 hex digits, which order
-    as the unsigned integers do."""
+    """Return the first 8 bytes of SHA-256(prefix + id) as 16 hex digits, which sort like the
+    unsigned integers."""
     return F.substring(
         F.sha2(F.concat(F.lit(prefix), F.col(column) if isinstance(column, str) else column), 256), 1, 16
     )
 
 
 def id_hash(column: str | Column) -> Column:
-    """The exclusive-or over a group of the first 8 bytes of SHA-256(id), as a signed integer."""
+    """Return the exclusive-or of the first 8 bytes of SHA-256(id) over a group, as a signed integer."""
     return F.bit_xor(F.conv(id_bits("", column), 16, -10).cast("bigint"))
 
 

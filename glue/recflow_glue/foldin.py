@@ -1,4 +1,4 @@
-"""A user's vector from item vectors: the last half step of implicit ALS, as recsys.FoldIn in Go.
+"""Solves for a user's vector with the item vectors fixed: the last half step of implicit ALS, as recsys.FoldIn in Go.
 
 A = VᵀV + Σ α·w·v·vᵀ + λ·n·I      b = Σ (1 + α·w)·v      over the n items with w > 0
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def gram(vectors: np.ndarray) -> np.ndarray:
-    """VᵀV in float64, over blocks of rows so that no float64 copy of V is made."""
+    """Return VᵀV in float64, computed over blocks of rows to avoid a float64 copy of V."""
     k = vectors.shape[1]
     g = np.zeros((k, k))
     for i in range(0, len(vectors), 65536):
@@ -20,15 +20,15 @@ def gram(vectors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FoldIn:
-    """The equation of one version."""
+    """The fold-in equation of one version."""
 
     gram: np.ndarray  # k×k float64
     alpha: float
     regularization: float
 
     def vector(self, items: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-        """The float32 vector of a user with these item vectors (n×k) and weights
-        (n); None when no weight is positive."""
+        """Return the float32 vector of a user with these item vectors (n×k) and weights (n), or
+        None if no weight is positive."""
         w = np.asarray(weights, dtype=np.float64)
         counts = w > 0
         n = int(counts.sum())

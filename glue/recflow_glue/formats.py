@@ -1,4 +1,4 @@
-"""The formats of the input, and how objects of one format become one file."""
+"""The formats of the input, and functions that pack objects of one format into one file."""
 
 import gzip
 import io
@@ -42,12 +42,12 @@ Fetched = list[tuple[Object, bytes]]
 
 @dataclass(frozen=True)
 class Packed:
-    """Objects as one file, and what was found on the way."""
+    """The content of several objects as one file, and the objects that are not in the format."""
 
-    ending: str  # of the file's name
+    suffix: str  # of the file name
     body: bytes  # empty when nothing could be read
     broken: list[tuple[str, str]] = field(default_factory=list)  # key, what is wrong with it
-    distinct: bool = False  # no event id occurs twice; False when that was not looked at
+    distinct: bool = False  # True if no event id repeats; False also if that was not checked
 
 
 def pack_interactions(fetched: Fetched) -> Packed:
@@ -57,7 +57,7 @@ def pack_interactions(fetched: Fetched) -> Packed:
 
 
 def pack_items(fetched: Fetched) -> Packed:
-    """Items also carry when and where they were written, by which the latest wins."""
+    """Pack items. Adds the columns `written` and `source`, by which the latest row of an item is found."""
 
     def stamp(o: Object, table: pa.Table) -> pa.Table:
         written = pa.array([int(o.modified.timestamp() * 1e6)] * len(table), pa.int64())
@@ -69,20 +69,20 @@ def pack_items(fetched: Fetched) -> Packed:
 
 
 def pack_lines(fetched: Fetched) -> Packed:
-    """Each delivered object is one gzip member or several, one after the other."""
+    """Pack the JSON lines of objects, each of which has one or more gzip members."""
     lines, broken = [], []
     for o, body in fetched:
         try:
-            lines.append(unzipped(body).rstrip(b"\n"))
+            lines.append(decompress(body).rstrip(b"\n"))
         except ValueError as e:
             broken.append((o.key, str(e)))
     return Packed(".json", b"\n".join(filter(None, lines)), broken)
 
 
-def unzipped(body: bytes) -> bytes:
-    """The text of a gzip object, whole or not at all."""
+def decompress(body: bytes) -> bytes:
+    """Return the text of a gzip object. Raises ValueError if the object is incomplete or invalid."""
     if not body:
-        raise ValueError("it is empty")
+        raise ValueError("the object is empty")
     try:
         return gzip.decompress(body)
     except (OSError, EOFError, zlib.error) as e:
@@ -90,11 +90,11 @@ def unzipped(body: bytes) -> bytes:
 
 
 def bad_line(body: bytes) -> str:
-    """Which line of a gzip object is the first that Spark cannot read as an event; empty when
-    it can read all. The line itself is never repeated: it may name a user."""
-    for n, line in enumerate(unzipped(body).split(b"\n"), 1):
+    """Return a message with the number of the first line that Spark cannot read as an event,
+    or an empty text. The message does not quote the line, which may contain a user id."""
+    for n, line in enumerate(decompress(body).split(b"\n"), 1):
         if line.strip() and not is_event(line):
-            return f"its line {n} is not an event"
+            return f"line {n} is not an event"
     return ""
 
 
@@ -116,7 +116,7 @@ PACKERS: dict[str, Callable[[Fetched], Packed]] = {
 def read_tables(
     fetched: Fetched, schema: pa.Schema, finish: Callable[[Object, pa.Table], pa.Table]
 ) -> tuple[pa.Table | None, list[tuple[str, str]]]:
-    """The rows of the Parquet objects in one table, and the objects that are not in the format."""
+    """Return the rows of the Parquet objects as one table, and the objects that are not in the format."""
     tables, broken = [], []
     for o, body in fetched:
         try:
@@ -130,15 +130,14 @@ def parquet(table: pa.Table | None) -> bytes:
     if table is None:
         return b""
     sink = io.BytesIO()
-    repeating = [
-        c for c in table.column_names if c != "event_id"
-    ]  # a dictionary of what never repeats is work for nothing
+    # Event ids rarely repeat, so a dictionary of them would not save space.
+    repeating = [c for c in table.column_names if c != "event_id"]
     pq.write_table(table, sink, compression="snappy", row_group_size=ROW_GROUP, use_dictionary=repeating)
     return sink.getvalue()
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table's columns as declared; a missing optional one is null."""
+    """Return the table with the columns of the schema. A missing optional column is null."""
     columns = []
     for want in schema:
         if want.name not in table.column_names:
@@ -147,20 +146,20 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             columns.append(pa.nulls(len(table), want.type))
             continue
         found = table.schema.field(want.name).type
-        if not same_kind(found, want.type):
+        if not compatible(found, want.type):
             raise ValueError(f"column {want.name} is {found}, want {want.type}")
         columns.append(table.column(want.name).cast(want.type))
     return pa.table(columns, schema=schema)
 
 
-def same_kind(found: pa.DataType, want: pa.DataType) -> bool:
-    """Whether found holds what want holds, perhaps narrower or in another unit."""
+def compatible(found: pa.DataType, want: pa.DataType) -> bool:
+    """Report whether found can be cast to want: the same kind, of any width or unit."""
     if pa.types.is_dictionary(found):
         found = found.value_type
     if pa.types.is_null(found):
         return True
     if pa.types.is_list(want):
-        return (pa.types.is_list(found) or pa.types.is_large_list(found)) and same_kind(
+        return (pa.types.is_list(found) or pa.types.is_large_list(found)) and compatible(
             found.value_type, want.value_type
         )
     if pa.types.is_string(want):

@@ -1,8 +1,8 @@
-"""The hold-out: who belongs to it, which of their events are the answers, and what was known before.
+"""Selects the hold-out users and splits their events into history and answers.
 
-At most about 10,000 users with five million events are held out, so those fit on
-the driver, where numpy needs less time than Spark to plan. What interest.py says in columns is said
-here in arrays; the shared vectors hold both to the same.
+The hold-out has at most about 10,000 users with five million events. They fit on the
+driver, where numpy needs less time than Spark needs to plan. The weights are computed
+in arrays here and in Spark columns in interest.py; the shared vectors test both.
 """
 
 from dataclasses import dataclass
@@ -16,41 +16,41 @@ from recflow_glue.arguments import Interest
 from recflow_glue.events import id_bits
 from recflow_glue.interest import IMPRESSION
 
-SHARE = 10  # one user in ten,
-MOST = 10_000  # but about this many at most,
-MOST_EVENTS = 5_000_000  # with about this many events: half a gigabyte on the driver
-ANSWERS = 5  # one counting event in five is an answer
+ONE_USER_IN = 10  # one user in ten is in the hold-out
+MAX_USERS = 10_000  # in the hold-out, approximately
+MAX_EVENTS = 5_000_000  # of hold-out users, approximately: half a gigabyte on the driver
+ONE_ANSWER_IN = 5  # one counting event in five comes after the cut
 COLUMNS = ["user_id", "event_id", "item_id", "event_type", "value", "occurred_at"]
 
 
 def bound(users: int, events: int) -> str:
-    """The bound, as 16 hex digits, for a training with this many users and events."""
-    shares = [2**64 // SHARE, 2**64 * MOST // max(1, users), 2**64 * MOST_EVENTS // max(1, events)]
+    """Return the hold-out bound as 16 hex digits, for a training with this many users and events."""
+    shares = [2**64 // ONE_USER_IN, 2**64 * MAX_USERS // max(1, users), 2**64 * MAX_EVENTS // max(1, events)]
     return f"{min(shares):016x}"
 
 
 def contains(bound_: str, user_id: str = "user_id") -> Column:
-    """Whether the user is held out: 16 hex digits order as the integers do."""
+    """True if the user is held out. 16 hex digits sort like the integers."""
     return id_bits("holdout:", user_id) < bound_
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Events in (user, time, event id) order as arrays, one entry a row where not said otherwise."""
+    """Events as arrays in (user, time, event id) order, one entry per row unless noted."""
 
     table: pa.Table
     users: list[str]
     items: list[str]
-    starts: np.ndarray  # of each user: its first row
+    starts: np.ndarray  # first row of each user
     user: np.ndarray  # index in users
-    pair: np.ndarray  # user and item in one number: user * len(items) + item
-    weight: np.ndarray  # before age
+    pair: np.ndarray  # user and item as one number: user * len(items) + item
+    weight: np.ndarray  # before decay
 
 
 def rows(events: pa.Table, interest: Interest) -> Rows:
-    """What users did, in order."""
-    done = events.filter(pc.not_equal(events["event_type"], IMPRESSION))
-    table = done.sort_by([("user_id", "ascending"), ("occurred_at", "ascending"), ("event_id", "ascending")])
+    """Return the events without impressions as Rows."""
+    actions = events.filter(pc.not_equal(events["event_type"], IMPRESSION))
+    table = actions.sort_by([("user_id", "ascending"), ("occurred_at", "ascending"), ("event_id", "ascending")])
     users, user = numbered(table["user_id"])
     items, item = numbered(table["item_id"])
     starts = np.flatnonzero(np.diff(user, prepend=-1))
@@ -58,7 +58,7 @@ def rows(events: pa.Table, interest: Interest) -> Rows:
 
 
 def numbered(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
-    """The values in order of appearance, and which of them each row has."""
+    """Return the distinct values in order of appearance, and the index of the value of each row."""
     coded = pa.chunked_array(column).combine_chunks().dictionary_encode()
     return coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
 
@@ -66,26 +66,26 @@ def numbered(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
 def weights(table: pa.Table, interest: Interest) -> np.ndarray:
     types, of = numbered(table["event_type"])
     weight = np.array([float(interest.weights.get(t, 0.0)) for t in types])[of]
-    value = table["value"].to_numpy()  # NaN where there is none
+    value = table["value"].to_numpy()  # NaN if null
     unliked = ~(value >= interest.rating_threshold)
     weight[unliked & np.array([t == "rating" for t in types], dtype=bool)[of]] = 0.0
     return weight
 
 
 def split(events: pa.Table, interest: Interest) -> pa.Table:
-    """The hold-out users' events with an `answer` flag; users that cannot be scored are left out.
+    """Return the hold-out users' events with an `answer` column, without users that cannot be scored.
 
-    A user's counting events are ordered by (occurred_at, event_id). The last
-    fifth, at least one, come after the cut. Before it everything is history;
-    after it a counting event is an answer unless its item is in the history,
-    once per item, and the rest is dropped. Impressions are no history.
+    A user's counting events are ordered by (occurred_at, event_id). The last fifth of
+    them, at least one, come after the cut. Before the cut every event except impressions
+    is history. After it a counting event is an answer, once per item, unless its item is
+    in the history; all other events are dropped.
     """
     r = rows(events, interest)
     counts, n = r.weight > 0, len(r.users)
     counting = np.bincount(r.user, counts, n)
     before = np.cumsum(counts) - counts
     rank = before + counts - before[r.starts][r.user]
-    history = rank <= (counting - np.maximum(1, counting // ANSWERS))[r.user]
+    history = rank <= (counting - np.maximum(1, counting // ONE_ANSWER_IN))[r.user]
     later = np.flatnonzero(counts & ~history & ~np.isin(r.pair, r.pair[history]))
     answer = np.zeros(len(history), dtype=bool)
     answer[later[np.unique(r.pair[later], return_index=True)[1]]] = True
@@ -96,7 +96,7 @@ def split(events: pa.Table, interest: Interest) -> pa.Table:
 
 @dataclass(frozen=True)
 class Past:
-    """One user's history; as a row of interest.histories, without its reference."""
+    """One user's history: a row of interest.histories without the reference time."""
 
     items: list[str]
     weights: list[float]  # float32
@@ -104,7 +104,7 @@ class Past:
 
 
 def histories(events: pa.Table, interest: Interest) -> dict[str, Past]:
-    """Each user's interest in what they did, as interest.histories."""
+    """Return each user's history. The rules are those of interest.histories."""
     r = rows(events, interest)
     if not r.users:
         return {}
@@ -115,11 +115,11 @@ def histories(events: pa.Table, interest: Interest) -> dict[str, Past]:
         age = np.where(weight > 0, latest[r.user] - at, 0)
         weight = weight * 2.0 ** (-age / (interest.half_life_seconds * 1e6))
     pairs, of = np.unique(r.pair, return_inverse=True)
-    total = np.bincount(of, weight)  # adds in the order of the rows
-    short = total.astype(np.float32)
-    counts = (short > 0) & (total >= interest.floor)
+    total = np.bincount(of, weight)  # sums in row order
+    rounded = total.astype(np.float32)
+    counts = (rounded > 0) & (total >= interest.floor)
     found = {u: Past([], [], []) for u in r.users}
-    for pair, w, liked in zip(pairs.tolist(), short.tolist(), counts.tolist(), strict=True):
+    for pair, w, liked in zip(pairs.tolist(), rounded.tolist(), counts.tolist(), strict=True):
         past, item = found[r.users[pair // len(r.items)]], r.items[pair % len(r.items)]
         if liked:
             past.items.append(item)

@@ -1,10 +1,10 @@
-"""From events to what a user is interested in. The same rules as recsys.Interest in Go.
+"""Computes users' histories from events. The rules are those of recsys.Interest in Go.
 
 The weight of an item is the sum over its events of weight(type, value) ·
 2^(−(t_ref − occurred_at) / half-life), in (occurred_at, event_id) order, with the
 floor applied after summing; t_ref is the latest occurred_at of the user's
-counting events. An impression says what was shown, not what was done: it is
-neither interest nor makes an item seen.
+counting events. An impression records what was shown to a user. It has no weight and
+does not make an item seen.
 """
 
 from itertools import chain
@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 from recflow_glue.arguments import Interest
 
 IMPRESSION = "impression"
-MOST_ITEMS = 262_144  # that a user may like, and that a user may have seen (docs/data.md, Limits)
+MAX_ITEMS = 262_144  # with a weight, and seen without one, per user (docs/data.md, Limits)
 
 
 def event_weight(interest: Interest) -> Column:
-    """What one event adds before age. Spark orders NaN above every number, hence isnan."""
+    """Return the weight of one event before decay. isnan is needed because Spark sorts NaN above every number."""
     pairs = [F.lit(x) for x in chain.from_iterable((t, float(w)) for t, w in sorted(interest.weights.items()))]
     declared = F.coalesce(F.create_map(*pairs)[F.col("event_type")], F.lit(0.0)) if pairs else F.lit(0.0)
     value = F.col("value")
@@ -27,21 +27,22 @@ def event_weight(interest: Interest) -> Column:
     return F.when((F.col("event_type") == "rating") & unliked, 0.0).otherwise(declared)
 
 
-def done(events: DataFrame) -> DataFrame:
-    """What users did: everything but impressions."""
+def without_impressions(events: DataFrame) -> DataFrame:
+    """Return the events that are not impressions."""
     return events.where(F.col("event_type") != IMPRESSION)
 
 
 def histories(events: DataFrame, interest: Interest) -> DataFrame:
-    """One row per user that did something: items, weights (float32), reference_time and seen items.
+    """Return one row per user with an event other than impressions: items, weights (float32),
+    reference_time and seen items.
 
-    Everything after the one exchange by user_id happens inside its partitions, on rows
-    that are sorted once. Aggregates over sorted rows add in their order (session.py sees
-    to that), so that reruns agree to the bit.
+    Rows are exchanged once, by user_id, and sorted once. All further steps run within these
+    partitions. session.py configures aggregates to add rows in sorted order, so that reruns
+    agree to the bit.
     """
     columns = ["user_id", "item_id", "occurred_at", "event_id"]
     weighed = (
-        done(events)
+        without_impressions(events)
         .select(*columns, event_weight(interest).alias("weight"))
         .repartition("user_id")
         .sortWithinPartitions(*columns)
@@ -54,23 +55,23 @@ def histories(events: DataFrame, interest: Interest) -> DataFrame:
     )
     aged = weighed.withColumn("reference_time", F.max(F.when(weight > 0, F.col("occurred_at"))).over(whole))
     if interest.half_life_seconds > 0:
-        # An event that weighs nothing may be younger than the reference, by so much
-        # that its factor overflows; 0·∞ is NaN, which Spark orders above every number.
+        # An event without weight may be so much later than the reference time that its
+        # factor overflows. 0·∞ is NaN, which Spark sorts above every number.
         aged = aged.withColumn("weight", F.when(weight > 0, weight * decay(interest.half_life_seconds)).otherwise(0.0))
     pairs = aged.groupBy("user_id", "item_id").agg(
         F.sum("weight").alias("weight"), F.max("reference_time").alias("reference_time")
     )
-    return gather(pairs, interest.floor)
+    return collect_histories(pairs, interest.floor)
 
 
 def decay(half_life_seconds: float) -> Column:
-    """2^(−age / half-life). A user without a counting event has no reference and no weight to age."""
+    """Return 2^(−age / half-life), or 1 for a user without a counting event, who has no reference time."""
     age = F.unix_micros("reference_time") - F.unix_micros("occurred_at")
     return F.coalesce(F.pow(F.lit(2.0), -age / F.lit(half_life_seconds * 1e6)), F.lit(1.0))
 
 
-def gather(pairs: DataFrame, floor: float) -> DataFrame:
-    """Collect a user's pairs; those under the floor are only seen."""
+def collect_histories(pairs: DataFrame, floor: float) -> DataFrame:
+    """Collect each user's items. Those with a weight below the floor are only seen."""
     weight = F.col("weight")
     counts = (weight.cast("float") > 0) & (weight >= floor)
     liked = F.when(counts, F.struct("item_id", weight.cast("float").alias("weight")))
@@ -85,5 +86,5 @@ def gather(pairs: DataFrame, floor: float) -> DataFrame:
         F.col("liked.item_id").alias("history_items"),
         F.col("liked.weight").alias("history_weights"),
         "reference_time",
-        F.slice("seen", 1, MOST_ITEMS).alias("seen_items"),
+        F.slice("seen", 1, MAX_ITEMS).alias("seen_items"),
     )

@@ -1,4 +1,4 @@
-"""One training run from raw events to the manifest: the table of contents."""
+"""Runs the stages of a training, from raw events to the manifest."""
 
 import sys
 import uuid
@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from recflow_glue import evaluate, manifest, prepare, results, session, train
 from recflow_glue.arguments import Config
 from recflow_glue.attempt import Attempt
-from recflow_glue.beside import beside
-from recflow_glue.failure import reported
+from recflow_glue.failure import error_to_report
 from recflow_glue.foldin import FoldIn, gram
+from recflow_glue.parallel import in_parallel
 from recflow_glue.progress import Progress
 from recflow_glue.storage import Bucket, Scratch
 
@@ -20,11 +20,11 @@ TRAINER = f"spark-mllib-als-implicit/{pyspark.__version__}"
 
 
 def run(config: Config) -> str:
-    """Train, unless the run already has its manifest. Returns the manifest's key."""
+    """Train, unless the run already has a manifest. Returns the key of the manifest."""
     bucket = Bucket(config.bucket)
     key = config.prefix + "manifest.json"
     if bucket.exists(key):
-        print(f"run {config.run_id} already has its manifest; nothing to do", flush=True)
+        print(f"run {config.run_id} is already complete: {key} exists", flush=True)
         return key
     spark = session.open_session(f"recflow {config.run_id}")
     name = uuid.uuid4().hex[:12]
@@ -34,11 +34,11 @@ def run(config: Config) -> str:
     try:
         body = attempt_run(r)
         if not bucket.put_if_absent(key, body):
-            print(f"run {config.run_id} was finished by another attempt; its result stands", flush=True)
+            print(f"another attempt completed run {config.run_id}; discarding the result of attempt {r.id}", flush=True)
             discard(r)
     except Exception as failure:
         discard(r)
-        error = reported(failure, spark, progress.name)
+        error = error_to_report(failure, spark, progress.name)
         if error is failure:
             raise
         raise error from failure
@@ -52,35 +52,35 @@ def run(config: Config) -> str:
 
 
 def discard(r: Attempt) -> None:
-    """Remove this attempt's files. Best effort: nothing refers to them."""
+    """Delete this attempt's files, best effort: no manifest lists them."""
     for kind in ("items", "users", "holdout"):
         try:
-            r.bucket.delete_prefix(r.place.folder(kind))
+            r.bucket.delete_prefix(r.destination.folder(kind))
         except ClientError as e:
-            print(f"leave the files of attempt {r.id}: {e}", file=sys.stderr, flush=True)
+            print(f"cannot delete the {kind} files of attempt {r.id}: {e}", file=sys.stderr, flush=True)
 
 
 def attempt_run(r: Attempt) -> bytes:
-    """Everything but the manifest's put; returns the manifest."""
+    """Run all stages and return the manifest, which the caller writes."""
     with r.progress.stage("read"):
-        reading = prepare.read(r)
+        result = prepare.read(r)
     with r.progress.stage("validate"):
-        found = prepare.validate(r, reading)
+        found = prepare.validate(r, result)
     with r.progress.stage("prepare"):
-        pairs = train.keep(train.pairs(found.users, found.items), r.scratch, "pairs")
-    r.spark.sparkContext.setCheckpointDir(r.scratch.uri("checkpoints"))  # goes with the scratch space
+        pairs = train.materialize(train.pairs(found.users, found.items), r.scratch, "pairs")
+    r.spark.sparkContext.setCheckpointDir(r.scratch.uri("checkpoints"))  # deleted with the scratch space
     with (
         r.progress.stage("train", r.config.iterations),
-        beside(r.spark.sparkContext, lambda: results.hold_out(r, found)) as side,
+        in_parallel(r.spark.sparkContext, lambda: results.prepare_holdout(r, found)) as future,
     ):
         model = train.fit(pairs, r.config)
-        held_out = side.result()
+        held_out = future.result()
     with r.progress.stage("write"):
-        item_files, catalogue = results.write_items(r, found, model.itemFactors, held_out.trained)
+        item_files, catalog = results.write_items(r, found, model.itemFactors, held_out.trained)
     with r.progress.stage("evaluate"):
-        fold = FoldIn(gram(catalogue.vectors), r.config.alpha, r.config.regularization)
-        scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalogue, fold)
-        metrics = evaluate.summarise(scored, len(catalogue.ids), r.config.seed)
+        fold = FoldIn(gram(catalog.vectors), r.config.alpha, r.config.regularization)
+        scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalog, fold)
+        metrics = evaluate.summarize(scored, len(catalog.ids), r.config.seed)
     with r.progress.stage("write"):
         user_files = results.write_users(r, found, model.userFactors, scored)
     return manifest.build(

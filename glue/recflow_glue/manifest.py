@@ -1,4 +1,4 @@
-"""The manifest: what a run is. The fields are those of recsys.Manifest in Go."""
+"""Builds the manifest of a run. The fields are those of recsys.Manifest in Go."""
 
 import json
 from datetime import datetime
@@ -11,7 +11,7 @@ SCHEMA_VERSION = 1
 
 
 def rfc3339(t: datetime | None) -> str:
-    """A UTC time with microseconds; none is Go's zero time."""
+    """Format a UTC time with microseconds. None is Go's zero time."""
     if t is None:
         return "0001-01-01T00:00:00Z"
     return t.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,8 +1,8 @@
-"""Writing a run: Parquet under a folder of this attempt, then the manifest.
+"""Writes the Parquet files of a run into a folder of the attempt.
 
-A folder of its own keeps the files of a second job with the same run id, or
-of a retried one, apart; Spark's committer keeps a task that died halfway out
-of it. The manifest lists what was found there after the commit.
+The folder separates the files from those of another job with the same run id, and of
+a retry. Spark's committer excludes the output of a task that failed halfway. The
+manifest lists the files that exist after the commit.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from pyspark.sql import functions as F
 
 from recflow_glue.storage import Bucket
 
-FILE_BYTES = 64 << 20  # about how large a file should be
+FILE_BYTES = 64 << 20  # approximate size of a file
 HOLDOUT_ROW_BYTES = 60
-LEAST_FILES = 2  # so that even a small version loads in parallel
+MIN_FILES = 2  # so that even a small version loads in parallel
 
 HOLDOUT = [
     *(pa.field(c, pa.string(), nullable=False) for c in ("user_id", "event_id", "item_id", "event_type")),
@@ -31,7 +31,7 @@ HOLDOUT = [
 
 @dataclass(frozen=True)
 class File:
-    """One committed file; the manifest's `files` entry."""
+    """One committed file; an entry of the manifest's `files`."""
 
     kind: str
     key: str
@@ -41,8 +41,8 @@ class File:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one attempt at a run writes."""
+class Destination:
+    """Where one attempt of a run writes."""
 
     bucket: Bucket
     prefix: str  # of the run, with a final slash
@@ -53,12 +53,12 @@ class Place:
 
 
 class WriteIncomplete(RuntimeError):
-    """What was committed is not what was written."""
+    """The committed files do not match the rows that were written."""
 
 
 def required(column: str, kind: str) -> Column:
-    """The column as Parquet `required`. Spark derives that from the expression;
-    nulls were refused long before, so the default never shows."""
+    """Return the column with the Parquet type `required`, which Spark derives from the
+    expression. The checks reject nulls before, so the default is never used."""
     zero = {
         "string": F.lit(""),
         "double": F.lit(0.0),
@@ -68,26 +68,29 @@ def required(column: str, kind: str) -> Column:
     if kind in zero:
         return F.coalesce(F.col(column), zero[kind]).alias(column)
     element = {"strings": F.lit(""), "floats": F.lit(0.0).cast("float")}[kind]
-    return F.coalesce(solid(column, element), F.array_except(F.array(element), F.array(element))).alias(column)
+    return F.coalesce(non_null_elements(column, element), F.array_except(F.array(element), F.array(element))).alias(
+        column
+    )
 
 
-def solid(column: str, element: Column) -> Column:
-    """A list whose elements are never null; the list itself may be."""
+def non_null_elements(column: str, element: Column) -> Column:
+    """Return a list column whose elements are never null. The list itself may be null."""
     return F.transform(column, lambda x: F.coalesce(x, element))
 
 
 def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame | None) -> DataFrame:
-    """items: item int, item_id, popularity. An item without metadata is available and has no title."""
+    """Return the rows of the items files. items has item (int), item_id and popularity. An item
+    without metadata is available and has no title."""
     vectors = factors.select(F.col("id").alias("item"), F.col("features").alias("embedding"))
     rows = items.join(vectors, "item")
     if metadata is None:
-        nothing = {"title": "string", "category": "string", "tags": "array<string>", "available": "boolean"}
-        rows = rows.select("*", *(F.lit(None).cast(t).alias(c) for c, t in nothing.items()))
+        missing = {"title": "string", "category": "string", "tags": "array<string>", "available": "boolean"}
+        rows = rows.select("*", *(F.lit(None).cast(t).alias(c) for c, t in missing.items()))
     else:
         rows = rows.join(metadata, "item_id", "left")
     return rows.select(
         required("item_id", "string"),
-        F.coalesce("embedding", F.array(F.lit(0.0).cast("float"))).alias("embedding"),  # MLlib's lists hold no nulls
+        F.coalesce("embedding", F.array(F.lit(0.0).cast("float"))).alias("embedding"),  # MLlib's lists have no nulls
         "title",
         "category",
         "tags",
@@ -97,10 +100,11 @@ def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame | None) 
 
 
 def user_rows(users: DataFrame, vectors: DataFrame) -> DataFrame:
-    """vectors: user int, embedding array<float>; a user without one gets null."""
+    """Return the rows of the users files. vectors has user (int) and embedding (array<float>). A
+    user without a vector gets null."""
     return users.join(vectors, "user", "left").select(
         required("user_id", "string"),
-        solid("embedding", F.lit(0.0).cast("float")).alias("embedding"),
+        non_null_elements("embedding", F.lit(0.0).cast("float")).alias("embedding"),
         required("history_items", "strings"),
         required("history_weights", "floats"),
         "reference_time",
@@ -108,22 +112,22 @@ def user_rows(users: DataFrame, vectors: DataFrame) -> DataFrame:
     )
 
 
-def files_for(rows: int, row_bytes: int) -> int:
-    return max(LEAST_FILES, min(2000, -(-rows * row_bytes // FILE_BYTES)))
+def file_count(rows: int, row_bytes: int) -> int:
+    return max(MIN_FILES, min(2000, -(-rows * row_bytes // FILE_BYTES)))
 
 
-def write(df: DataFrame, place: Place, kind: str, by: str, files: int) -> list[File]:
-    """Write the rows into about so many files and return those that hold any."""
-    folder = place.folder(kind)
-    df.repartition(files, by).sortWithinPartitions(by).write.mode("error").parquet(place.bucket.uri(folder))
-    return committed(place.bucket, folder, kind)
+def write(df: DataFrame, destination: Destination, kind: str, by: str, files: int) -> list[File]:
+    """Write the rows into about this number of files and return the files that are not empty."""
+    folder = destination.folder(kind)
+    df.repartition(files, by).sortWithinPartitions(by).write.mode("error").parquet(destination.bucket.uri(folder))
+    return committed_files(destination.bucket, folder, kind)
 
 
-def committed(bucket: Bucket, folder: str, kind: str) -> list[File]:
-    """The files of a finished write. Spark puts _SUCCESS last."""
+def committed_files(bucket: Bucket, folder: str, kind: str) -> list[File]:
+    """Return the files of a complete write. Spark writes _SUCCESS last."""
     found = bucket.objects(folder)
     if not any(o.key == folder + "_SUCCESS" for o in found):
-        raise WriteIncomplete(f"{folder} has no _SUCCESS")
+        raise WriteIncomplete(f"write of {kind} is incomplete: {folder} has no _SUCCESS")
     keys = [o.key for o in found if o.key.endswith(".parquet") and "/_temporary/" not in o.key]
     with ThreadPoolExecutor(4) as pool:
         files = list(pool.map(lambda key: describe(bucket, kind, key), keys))
@@ -136,25 +140,25 @@ def describe(bucket: Bucket, kind: str, key: str) -> File:
     return File(kind, key, len(body), hashlib.sha256(body).hexdigest(), rows)
 
 
-def write_holdout(split: pa.Table, place: Place) -> list[File]:
-    """Write the hold-out's events, already in user order, from the driver, which has them."""
+def write_holdout(split: pa.Table, destination: Destination) -> list[File]:
+    """Write the hold-out's events, which are on the driver in user order."""
     schema = pa.schema(HOLDOUT)
     table = split.select(schema.names).cast(schema)
-    rows = -(-len(table) // files_for(len(table), HOLDOUT_ROW_BYTES))
+    rows = -(-len(table) // file_count(len(table), HOLDOUT_ROW_BYTES))
     files = []
     for n, start in enumerate(range(0, len(table), max(1, rows))):
         sink = io.BytesIO()
         pq.write_table(table.slice(start, rows), sink, row_group_size=1 << 17, store_schema=False)
-        key = f"{place.folder('holdout')}part-{n:05}.parquet"
-        place.bucket.put(key, sink.getvalue())
-        files.append(describe(place.bucket, "holdout", key))
+        key = f"{destination.folder('holdout')}part-{n:05}.parquet"
+        destination.bucket.put(key, sink.getvalue())
+        files.append(describe(destination.bucket, "holdout", key))
     return files
 
 
-def expect_rows(files: list[File], rows: int) -> list[File]:
-    """The files, if they hold as many rows as they should."""
+def require_rows(files: list[File], rows: int) -> list[File]:
+    """Return the files. Raises WriteIncomplete if they do not have the expected number of rows."""
     got = sum(f.rows for f in files)
     if got != rows:
         kind = files[0].kind if files else "no"
-        raise WriteIncomplete(f"{kind} files hold {got} rows, want {rows}")
+        raise WriteIncomplete(f"{kind} files have {got} rows, want {rows}")
     return files

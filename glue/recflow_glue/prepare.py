@@ -1,4 +1,4 @@
-"""From the bucket to covered, checked and weighed events."""
+"""The stages `read` and `validate`: reads, checks and weighs the covered events."""
 
 import json
 from concurrent.futures import Future
@@ -10,99 +10,102 @@ from pyspark.sql import functions as F
 
 from recflow_glue import checks, events, holdout, interest, items, train
 from recflow_glue.attempt import Attempt
-from recflow_glue.beside import beside
+from recflow_glue.parallel import in_parallel
 from recflow_glue.storage import Bucket
 
-MOST_REPEATED = 1_000_000  # ids whose hashes are sent to every task
+MAX_REPEATED_IDS = 1_000_000  # ids whose hashes are sent to every task
 
 
 @dataclass(frozen=True)
 class Input:
-    """Covered events and what is known about them."""
+    """The input of the training, after all checks."""
 
-    events: DataFrame  # trained on
+    events: DataFrame  # those trained on
     users: DataFrame  # histories with `user` (int) and `holdout`
     items: DataFrame  # item_id, `item` (int), popularity, trained
     metadata: DataFrame | None
     summary: dict  # the manifest's `input`
     bound: str
-    trained_users: int  # not held out, with a positive weight
-    likes: int  # items in all histories together
+    trained_users: int  # users outside the hold-out with a positive weight
+    likes: int  # sum of the lengths of all histories
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the read stage found."""
+class ReadResult:
+    """The result of the stage `read`."""
 
     raw: events.Raw
     rows: int
     metadata: DataFrame | None
 
 
-def read(r: Attempt) -> Reading:
-    """Read the events and items and check every row."""
+def read(r: Attempt) -> ReadResult:
+    """Read the events and items, and check every row."""
     raw = events.read(r.spark, r.bucket, r.scratch, r.config)
     metadata, broken = items.read(r.spark, r.bucket, r.scratch)
     raw.broken.extend(broken)
     rows, found = checks.rows(raw, r.read_at)
     r.checks += found
-    return Reading(raw, rows, metadata)
+    return ReadResult(raw, rows, metadata)
 
 
-def validate(r: Attempt, found: Reading) -> Input:
-    """Settle duplicates, weigh what is covered and check the whole. Raises
-    DataInvalid before anything is trained."""
+def validate(r: Attempt, found: ReadResult) -> Input:
+    """Remove repeated event ids, weigh the covered events and check the input as a whole.
+    Raises DataInvalid."""
     checks.stop_on_failure(r.checks)
-    single, repeated = settle(r, found.raw)
-    r.checks += checks.copies(repeated, found.rows)
+    single, repeated = deduplicate(r, found.raw)
+    r.checks += checks.duplicates(repeated, found.rows)
     trained_on = single.where(events.covered(r.config) & events.in_range(r.config))
-    with beside(r.spark.sparkContext, lambda: summarise(r, found, trained_on)) as summary:
+    with in_parallel(r.spark.sparkContext, lambda: summarize(r, found, trained_on)) as summary:
         return weigh(r, found, trained_on, summary)
 
 
-def weigh(r: Attempt, found: Reading, trained_on: DataFrame, summarised: "Future[tuple[dict, checks.Check]]") -> Input:
-    """Number users and items, keep their histories, and end the checks."""
+def weigh(
+    r: Attempt, found: ReadResult, trained_on: DataFrame, summarized: "Future[tuple[dict, checks.Check]]"
+) -> Input:
+    """Number users and items, write their histories to the scratch space, and complete the checks."""
     weighed = interest.histories(trained_on, r.config.interest)
     everyone, n_users = train.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
     bound = holdout.bound(n_users, found.rows)
     everyone = everyone.withColumn("holdout", holdout.contains(bound))
     likes = F.size("history_items")
-    fits = likes <= interest.MOST_ITEMS
+    fits = likes <= interest.MAX_ITEMS
     users = everyone.where(fits)
-    catalogue, liked = train.numbered(train.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
+    catalog, liked = train.numbered(train.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
     over, trained, total = everyone.agg(
         F.count_if(~fits),
         F.count_if(fits & (likes > 0) & ~F.col("holdout")),
         F.coalesce(F.sum(F.when(fits, likes)), F.lit(0)),
     ).first()
-    summary, unknown = summarised.result()
+    summary, unknown = summarized.result()
     summary["users"] = n_users - over
-    r.checks += [unknown, checks.history_size(over, interest.MOST_ITEMS)]
+    r.checks += [unknown, checks.history_size(over, interest.MAX_ITEMS)]
     r.checks += checks.minimums(r.config.minimum, {"events": summary["events"], "users": trained, "items": liked})
     before = checks.previous_shares(r.config, lambda key: read_json(r.bucket, key))
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
     checks.stop_on_failure(r.checks)
-    return Input(trained_on, users, catalogue, found.metadata, summary, bound, trained, total)
+    return Input(trained_on, users, catalog, found.metadata, summary, bound, trained, total)
 
 
-def settle(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
-    """Each event id once. Only the rows of ids that repeat are exchanged, unless they are very many."""
+def deduplicate(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
+    """Return each event id once, and the rows of events.deduplicate for the check. If at most
+    MAX_REPEATED_IDS ids repeat, only their rows are exchanged."""
     rows = raw.rows.drop("_corrupt")
     if raw.distinct:
         return rows, None
-    repeated = train.keep(events.repeated_ids(rows), r.scratch, "repeated")
+    repeated = train.materialize(events.repeated_ids(rows), r.scratch, "repeated")
     n = repeated.count()
     if n == 0:
         return rows, None
-    if n <= MOST_REPEATED:
-        return events.once_among(rows, repeated, r.scratch)
-    kept = train.keep(events.once(rows), r.scratch, "once")
-    return kept.drop("copies", "conflict"), kept
+    if n <= MAX_REPEATED_IDS:
+        return events.deduplicate_repeated(rows, repeated, r.scratch)
+    deduplicated = train.materialize(events.deduplicate(rows), r.scratch, "deduplicated")
+    return deduplicated.drop("copies", "conflict"), deduplicated
 
 
-def summarise(r: Attempt, found: Reading, trained_on: DataFrame) -> tuple[dict, checks.Check]:
-    """The manifest's `input`, but for its users, and the check of unknown items.
-    The streamed set is of all covered events, the rest of those trained on."""
+def summarize(r: Attempt, found: ReadResult, trained_on: DataFrame) -> tuple[dict, checks.Check]:
+    """Return the manifest's `input` without its number of users, and the check of unknown items.
+    `streamed` describes all covered events; the other fields describe those trained on."""
     by_type = trained_on.groupBy("event_type").agg(F.count("*").alias("n")).collect()
     types = {t["event_type"]: t["n"] for t in by_type}
     total = sum(types.values())
@@ -121,7 +124,7 @@ def summarise(r: Attempt, found: Reading, trained_on: DataFrame) -> tuple[dict, 
 
 
 def read_json(bucket: Bucket, key: str) -> dict | None:
-    """A JSON object of the bucket; None when it is gone: comparing is optional."""
+    """Return a JSON object of the bucket, or None if it cannot be read."""
     try:
         return json.loads(bucket.get(key))
     except (ClientError, ValueError):

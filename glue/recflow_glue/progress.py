@@ -1,7 +1,7 @@
-"""Progress that people can watch: a line in the log and a small object in S3.
+"""Reports progress as a line in the log and a small object in S3.
 
-The numbers are Spark's own: tasks finished and known of the stage's jobs. For
-training they are iterations, because implicit ALS runs one job per half of one.
+The numbers are the finished and known Spark tasks of the stage's jobs. For training
+they are iterations, derived from the finished jobs of implicit ALS.
 """
 
 import json
@@ -18,13 +18,13 @@ from pyspark import SparkContext
 from recflow_glue.storage import Bucket
 from recflow_glue.train import CHECKPOINT_EVERY
 
-PERIOD = 1.0  # seconds between two looks
-PREPARING = 3  # jobs of a training before its first iteration
+PERIOD = 1.0  # seconds between two reports
+SETUP_JOBS = 3  # jobs of a training before its first iteration
 
 
 class Progress:
-    """Reports the running stage from a thread of its own until closed. Best effort:
-    an object that cannot be written is not worth failing a training for."""
+    """Reports the running stage from another thread until closed. Best effort: a failed
+    write of the object does not fail the training."""
 
     def __init__(self, sc: SparkContext, bucket: Bucket, key: str):
         self.sc, self.bucket, self.key = sc, bucket, key
@@ -38,7 +38,7 @@ class Progress:
 
     @contextmanager
     def stage(self, name: str, iterations: int = 0) -> Iterator[None]:
-        """Name what runs inside. With iterations, count those instead of tasks."""
+        """Report the block as the stage with this name. With iterations, count those instead of tasks."""
         with self.lock:
             self.name, self.iterations = name, iterations
         self.sc.setJobGroup(name, f"recflow {name}")
@@ -51,7 +51,7 @@ class Progress:
         self.thread.join(timeout=5)
 
     def _watch(self) -> None:
-        # Without Spark there is nothing to report: the main thread says why it is gone.
+        # Stop when Spark fails: the main thread reports the error.
         with suppress(Py4JError, OSError):
             while not self.stop.wait(PERIOD):
                 self._report()
@@ -72,7 +72,8 @@ class Progress:
             self.bucket.put(self.key, line.encode())
 
     def _tasks(self) -> tuple[int, int]:
-        """Of a finished job only what ran counts: Spark skips stages it still has the output of."""
+        """Return finished and known tasks. For a finished job only the tasks that ran count, because
+        Spark skips stages whose output it still has."""
         tracker, done, total = self.sc.statusTracker(), 0, 0
         for job in tracker.getJobIdsForGroup(self.name):
             info = tracker.getJobInfo(job)
@@ -92,9 +93,9 @@ class Progress:
 
 
 def iteration_at(jobs: int) -> int:
-    """The iteration at work after so many finished jobs of a training. Implicit ALS computes
-    VᵀV or UᵀU in a job of its own before each half iteration, and a checkpoint is one more."""
-    if jobs < PREPARING:
+    """Return the current iteration after this number of finished jobs of a training. Implicit
+    ALS runs one job, for VᵀV or UᵀU, before each half iteration, and one per checkpoint."""
+    if jobs < SETUP_JOBS:
         return 0
-    rounds, rest = divmod(jobs - PREPARING, 2 * CHECKPOINT_EVERY + 1)
+    rounds, rest = divmod(jobs - SETUP_JOBS, 2 * CHECKPOINT_EVERY + 1)
     return rounds * CHECKPOINT_EVERY + min(rest // 2 + 1, CHECKPOINT_EVERY)

@@ -1,4 +1,4 @@
-"""The three kinds of file of a run, and the vectors read back from them."""
+"""Writes the items, users and hold-out files, and reads the item vectors back."""
 
 from dataclasses import dataclass
 
@@ -15,25 +15,25 @@ from recflow_glue.attempt import Attempt
 from recflow_glue.output import File
 from recflow_glue.prepare import Input
 from recflow_glue.storage import write_scratch
-from recflow_glue.train import keep
+from recflow_glue.train import materialize
 
 
 @dataclass(frozen=True)
 class HoldOut:
-    """What scoring needs besides the vectors, and the files that let Go score again."""
+    """The hold-out: the input of scoring except the vectors, and the files from which Go scores a version."""
 
-    users: list[dict]  # user, both sides' histories and the answers: the rows of evaluate.score
+    users: list[dict]  # the rows of evaluate.score: user, both histories, and the answers
     files: list[File]
-    trained: dict[str, int]  # of each item with a vector: how many trained users like it
+    trained: dict[str, int]  # number of trained users who like the item, for each item with a vector
 
 
-def hold_out(r: Attempt, found: Input) -> HoldOut:
-    """All of a run that depends on no vector, to be done while they are trained."""
+def prepare_holdout(r: Attempt, found: Input) -> HoldOut:
+    """Prepare the hold-out and write its files. Needs no vectors, so it runs during training."""
     users = found.users.where("holdout").select("user", "user_id", "history_items", "history_weights")
     ids = F.broadcast(users.select("user_id"))
-    keep(found.events.join(ids, "user_id", "left_semi").select(holdout.COLUMNS), r.scratch, "held_out")
+    materialize(found.events.join(ids, "user_id", "left_semi").select(holdout.COLUMNS), r.scratch, "held_out")
     split = holdout.split(r.scratch.read("held_out"), r.config.interest)
-    files = output.write_holdout(split, r.place)
+    files = output.write_holdout(split, r.destination)
     trained = found.items.where("trained > 0").select("item_id", "trained").collect()
     return HoldOut(
         holdout_users([u.asDict() for u in users.collect()], split, r.config.interest),
@@ -43,51 +43,53 @@ def hold_out(r: Attempt, found: Input) -> HoldOut:
 
 
 def holdout_users(users: list[dict], split: pa.Table, interest_: Interest) -> list[dict]:
-    """The hold-out users with everything they did, their history side and their answers."""
+    """Return the hold-out users with their whole history, the history before the cut, and the answers."""
     answers: dict[str, list[str]] = {}
-    side = split.filter(split["answer"])
-    for user, item in zip(side["user_id"].to_pylist(), side["item_id"].to_pylist(), strict=True):
+    answered = split.filter(split["answer"])
+    for user, item in zip(answered["user_id"].to_pylist(), answered["item_id"].to_pylist(), strict=True):
         answers.setdefault(user, []).append(item)
     pasts = holdout.histories(split.filter(pc.invert(split["answer"])), interest_)
-    nothing = holdout.Past([], [], [])
+    empty = holdout.Past([], [], [])
     found = []
     for u in users:
-        past = pasts.get(u["user_id"], nothing)
-        sides = {"past_items": past.items, "past_weights": past.weights, "past_seen": past.seen}
-        found.append(u | sides | {"answers": answers.get(u["user_id"])})
+        past = pasts.get(u["user_id"], empty)
+        before_cut = {"past_items": past.items, "past_weights": past.weights, "past_seen": past.seen}
+        found.append(u | before_cut | {"answers": answers.get(u["user_id"])})
     return found
 
 
 def write_items(
     r: Attempt, found: Input, factors: DataFrame, trained: dict[str, int]
-) -> tuple[list[File], evaluate.Catalogue]:
-    """Write the items and read the vectors back: fold-in uses the very bytes that ship."""
+) -> tuple[list[File], evaluate.Catalog]:
+    """Write the items and read their vectors back, so that fold-in uses the published bytes."""
     rows = output.item_rows(found.items, factors, found.metadata)
-    n = output.files_for(len(trained), 4 * r.config.rank + 200)
-    files = output.expect_rows(output.write(rows, r.place, "items", "item_id", n), len(trained))
+    n = output.file_count(len(trained), 4 * r.config.rank + 200)
+    files = output.require_rows(output.write(rows, r.destination, "items", "item_id", n), len(trained))
     table = r.bucket.read_parquet([f.key for f in files], ["item_id", "embedding"])
     vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), r.config.rank)
     ids = table["item_id"].to_pylist()
-    return files, evaluate.Catalogue(ids, vectors, np.array([trained[i] for i in ids]), found.trained_users)
+    return files, evaluate.Catalog(ids, vectors, np.array([trained[i] for i in ids]), found.trained_users)
 
 
 def write_users(r: Attempt, found: Input, factors: DataFrame, scored: list[evaluate.Scored]) -> list[File]:
-    """Write every user: trained, folded in, or without a vector."""
+    """Write all users: trained, folded in, or without a vector."""
     trained = factors.select(F.col("id").alias("user"), F.col("features").alias("embedding"))
     rows = output.user_rows(found.users, trained.unionByName(folded_vectors(r, scored)))
     n = found.summary["users"]
     row_bytes = 4 * r.config.rank + 50 + 15 * found.likes // max(1, n)
-    return output.expect_rows(output.write(rows, r.place, "users", "user_id", output.files_for(n, row_bytes)), n)
+    return output.require_rows(
+        output.write(rows, r.destination, "users", "user_id", output.file_count(n, row_bytes)), n
+    )
 
 
 def folded_vectors(r: Attempt, scored: list[evaluate.Scored]) -> DataFrame:
-    """The hold-out users' vectors as a DataFrame, through a file rather than row by row."""
-    have = [s for s in scored if s.vector]
-    flat = np.frombuffer(b"".join(s.vector for s in have), dtype=np.float32)
+    """Return the hold-out users' vectors as a DataFrame. A file is faster than rows sent one by one."""
+    folded = [s for s in scored if s.vector]
+    flat = np.frombuffer(b"".join(s.vector for s in folded), dtype=np.float32)
     offsets = np.arange(0, len(flat) + 1, r.config.rank, dtype=np.int32)
     table = pa.table(
         {
-            "user": pa.array([s.user for s in have], pa.int32()),
+            "user": pa.array([s.user for s in folded], pa.int32()),
             "embedding": pa.ListArray.from_arrays(offsets, pa.array(flat, pa.float32())),
         }
     )

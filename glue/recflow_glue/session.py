@@ -1,8 +1,8 @@
-"""The Spark session, on Glue and on a laptop. The only reader of the environment.
+"""Opens the Spark session, on Glue and on a laptop. Only this module reads the environment.
 
-On Glue the cluster, s3:// and the credentials are given. Locally (that is,
-when AWS_ENDPOINT_URL_S3 is set) s3:// is served by Hadoop's S3A, whose jars
-RECFLOW_SPARK_JARS names as a comma list.
+Glue provides the cluster, s3:// and the credentials. Locally, which means that
+AWS_ENDPOINT_URL_S3 is set, Hadoop's S3A serves s3://. RECFLOW_SPARK_JARS lists its
+jars, separated by commas.
 """
 
 import os
@@ -17,12 +17,12 @@ COMMON = {
     "spark.sql.parquet.writeLegacyFormat": "false",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
-    # Sorted rows are aggregated as they come, in their order and without a hash
-    # table: histories are sorted once, and their sums are the same in every run.
+    # Aggregate sorted rows in their order, without a hash table: histories are sorted
+    # once, and their sums are the same in every run.
     "spark.sql.execution.replaceHashWithSortAgg": "true",
-    # Collecting a user's pairs in a hash table needs no sort of all pairs.
+    # Collect users' items in a hash table, which avoids a sort of all pairs.
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "20000",
-    # What runs beside the main line gets its turn, a job at a time.
+    # Schedule jobs that run in parallel (parallel.py) fairly.
     "spark.scheduler.mode": "FAIR",
     "spark.sql.files.openCostInBytes": str(256 << 10),
     "spark.ui.showConsoleProgress": "false",
@@ -42,7 +42,7 @@ def is_local() -> bool:
 
 
 def log_path() -> Path | None:
-    """Where the output of this process goes, when the local Glue endpoint keeps it."""
+    """Return the log of this run, which the local Glue endpoint sets, or None."""
     path = os.environ.get("RECFLOW_JOB_LOG")
     return Path(path) if path else None
 
@@ -59,28 +59,28 @@ def open_session(name: str) -> SparkSession:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     if not is_local():
-        # Adaptive execution merges what is too small, so start from plenty.
+        # Adaptive execution merges small partitions, so start with a large number.
         wanted = max(200, 3 * spark.sparkContext.defaultParallelism)
         spark.conf.set("spark.sql.shuffle.partitions", str(wanted))
     return spark
 
 
 def local_settings() -> dict[str, str]:
-    """Settings for one machine: few partitions, no UI, S3A against the emulator."""
+    """Return the settings for one machine: few partitions, no UI, and S3A with the emulator."""
     endpoint = os.environ["AWS_ENDPOINT_URL_S3"]
     settings = S3A | {
         "spark.hadoop.fs.s3a.endpoint": endpoint,
         "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
-        # Four times Java's default. Checkpoints keep lineages short (train.CHECKPOINT_EVERY);
-        # this is a margin, for tasks run in the driver here. Glue sets its JVMs' options itself.
+        # Four times Java's default, as a margin, because tasks run in the driver. Checkpoints
+        # keep lineages short (train.CHECKPOINT_EVERY). Glue sets the options of its JVMs.
         "spark.driver.extraJavaOptions": "-Xss4m",
         "spark.driver.memory": os.environ.get("RECFLOW_SPARK_MEMORY", "4g"),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 2)),
-        # With so few partitions there is nothing to adapt, and each stage as a
-        # query of its own costs a quarter of a small job's processor time.
+        # Few partitions leave nothing to adapt, and running each stage as a separate
+        # query takes a quarter of a small job's processor time.
         "spark.sql.adaptive.enabled": "false",
     }
     jars = os.environ.get("RECFLOW_SPARK_JARS", "")
@@ -90,7 +90,7 @@ def local_settings() -> dict[str, str]:
 
 
 def prepare_workers() -> None:
-    """Let Python workers run this interpreter and find this package."""
+    """Set the environment so that Python workers use this interpreter and find this package."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     package = str(Path(__file__).resolve().parent.parent)

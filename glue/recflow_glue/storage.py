@@ -1,4 +1,4 @@
-"""Objects in S3 through boto3, and the scratch space of one attempt."""
+"""Accesses objects in S3 with boto3, and the scratch space of one attempt."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from recflow_glue import session
 
-CHUNK = 1 << 20  # bytes read at once while hashing
+CHUNK_BYTES = 1 << 20  # read at once for a digest
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Object:
 
 
 def client():
-    """An S3 client. The emulator is addressed by path; AWS decides by itself."""
+    """Return an S3 client. The emulator needs path-style addresses."""
     style = "path" if session.is_local() else "auto"
     retries = {"mode": "standard", "max_attempts": 5}
     return boto3.client(
@@ -39,7 +39,7 @@ def client():
 
 
 class Bucket:
-    """The bucket of raw events and embeddings."""
+    """The bucket with raw events and embeddings."""
 
     def __init__(self, name: str):
         self.name = name
@@ -49,7 +49,7 @@ class Bucket:
         return f"s3://{self.name}/{key}"
 
     def objects(self, prefix: str) -> list[Object]:
-        """Every object under a prefix, in key order, by one flat listing."""
+        """Return all objects under a prefix, in key order."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return [Object(o["Key"], o["Size"], o["LastModified"]) for page in pages for o in page.get("Contents", [])]
 
@@ -69,12 +69,12 @@ class Bucket:
         self.s3.put_object(Bucket=self.name, Key=key, Body=body)
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Write the object unless it exists; whether this call wrote it."""
+        """Write the object unless it exists. Reports whether this call wrote it."""
         try:
             self.s3.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*")
         except ClientError as e:
-            # 412: it is there. 409: another conditional put is under way, whose
-            # outcome decides; the caller's retry of the job finds it.
+            # 412: the object exists. 409: another conditional put is in progress; a retry
+            # of the job finds its result.
             if e.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
                 return False
             raise
@@ -82,7 +82,7 @@ class Bucket:
 
     def sha256(self, key: str) -> str:
         digest = hashlib.sha256()
-        for chunk in self.s3.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(CHUNK):
+        for chunk in self.s3.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(CHUNK_BYTES):
             digest.update(chunk)
         return digest.hexdigest()
 
@@ -92,15 +92,15 @@ class Bucket:
             self.s3.delete_objects(Bucket=self.name, Delete={"Objects": keys[i : i + 1000], "Quiet": True})
 
     def read_parquet(self, keys: list[str], columns: list[str] | None) -> pa.Table:
-        """The named columns, or all, of Parquet objects, in the order of the keys."""
+        """Read the given columns, or all, of Parquet objects, in the order of the keys."""
         with ThreadPoolExecutor(8) as pool:
             parts = pool.map(lambda key: pq.read_table(io.BytesIO(self.get(key)), columns=columns), keys)
             return pa.concat_tables(parts)
 
 
 class Scratch:
-    """Where one attempt keeps what it reads back: a local folder on one machine,
-    a prefix of its own on a cluster. Nothing in it is part of the result."""
+    """Temporary files of one attempt: in a local folder on one machine, under a prefix of the
+    attempt on a cluster. They are not part of the result."""
 
     def __init__(self, bucket: Bucket, prefix: str, local: bool):
         self.bucket, self.prefix = bucket, prefix
@@ -112,13 +112,13 @@ class Scratch:
         return self.bucket.uri(self.prefix + name)
 
     def location(self) -> tuple[str, str]:
-        """What a task needs to write here: ("folder", path) or (bucket, prefix)."""
+        """Return the arguments of write_scratch for tasks: ("folder", path) or (bucket, prefix)."""
         if self.folder is not None:
             return "folder", str(self.folder)
         return self.bucket.name, self.prefix
 
     def read(self, name: str) -> pa.Table:
-        """What Spark wrote under a name, on the driver."""
+        """Read the Parquet files that Spark wrote under a name, on the driver."""
         if self.folder is not None:
             return pq.read_table(self.folder / name)
         keys = [o.key for o in self.bucket.objects(f"{self.prefix}{name}/") if o.key.endswith(".parquet")]
@@ -132,7 +132,7 @@ class Scratch:
 
 
 def write_scratch(location: tuple[str, str], name: str, body: bytes) -> str:
-    """Write one scratch file from a task and return its address."""
+    """Write one scratch file from a task and return its URI."""
     where, path = location
     if where == "folder":
         target = Path(path) / name

@@ -1,8 +1,8 @@
-"""Dictionaries, the matrix and the fit.
+"""Numbers users and items, builds the matrix and fits ALS.
 
-ALS wants integers. Ids become dense integers once, are written and read back;
-so is the matrix: recomputing either while a stage is retried could hand ALS
-another input than before, which Spark answers by failing the job (SPARK-28927).
+ALS needs integer ids. The numbered ids and the matrix are written once and read back.
+If a retried stage recomputed them, ALS could get a different input, for which Spark
+fails the job (SPARK-28927).
 """
 
 from pyspark.ml.recommendation import ALS, ALSModel
@@ -12,16 +12,16 @@ from pyspark.sql import functions as F
 from recflow_glue.arguments import Config
 from recflow_glue.storage import Scratch
 
-ROW_BITS = 33  # monotonically_increasing_id: partition above, row in it below
-MOST_IDS = 2**31 - 1
+ROW_BITS = 33  # of monotonically_increasing_id; the bits above are the partition
+MAX_IDS = 2**31 - 1
 
-# Iterations between two checkpoints. Each iteration makes the lineage of the factors
-# longer, every task carries all of it, and Java reads it recursively: after about 15
-# iterations a stack of 1 MB, which is Java's default, overflows and the JVM ends.
+# Iterations between two checkpoints. Each iteration lengthens the lineage of the
+# factors, which is sent with every task and which Java reads recursively. After about
+# 15 iterations Java's default stack of 1 MB overflows, and the JVM exits.
 CHECKPOINT_EVERY = 5
 
 
-def keep(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
+def materialize(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
     """Write a DataFrame to the scratch space and read it back."""
     uri = scratch.uri(name)
     df.write.mode("error").parquet(uri)
@@ -29,23 +29,24 @@ def keep(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
 
 
 def numbered(df: DataFrame, scratch: Scratch, name: str, by: str, number: str) -> tuple[DataFrame, int]:
-    """The rows with a dense integer column, written and read back, and their count."""
+    """Add a dense integer column, and return the materialized rows and their number."""
     sorted_ = df.sortWithinPartitions(by).withColumn("row", F.monotonically_increasing_id())
-    kept = keep(sorted_, scratch, name)
+    written = materialize(sorted_, scratch, name)
     part, row = F.shiftright("row", ROW_BITS), F.col("row").bitwiseAND((1 << ROW_BITS) - 1)
-    sizes = kept.groupBy(part.alias("part")).agg(F.count("*").alias("rows")).collect()
+    sizes = written.groupBy(part.alias("part")).agg(F.count("*").alias("rows")).collect()
     offsets, n = [], 0
     for s in sorted(sizes, key=lambda s: s["part"]):
         offsets += [F.lit(s["part"]), F.lit(n)]
         n += s["rows"]
-    if n > MOST_IDS:
-        raise ValueError(f"{n} rows of {name}: MLlib numbers at most {MOST_IDS}")
+    if n > MAX_IDS:
+        raise ValueError(f"{name} has {n} rows; MLlib accepts at most {MAX_IDS} ids")
     dense = F.create_map(*offsets)[part] + row if offsets else row
-    return kept.withColumn(number, dense.cast("int")).drop("row"), n
+    return written.withColumn(number, dense.cast("int")).drop("row"), n
 
 
 def pairs(users: DataFrame, items: DataFrame) -> DataFrame:
-    """user int, item int, weight float: the positive weights of the users that are not held out."""
+    """Return the matrix: the positive weights of the users outside the hold-out, as user (int), item
+    (int) and weight (float)."""
     liked = (
         users.where(~F.col("holdout"))
         .select("user", F.explode(F.arrays_zip("history_items", "history_weights")).alias("h"))
@@ -55,7 +56,8 @@ def pairs(users: DataFrame, items: DataFrame) -> DataFrame:
 
 
 def item_counts(users: DataFrame) -> DataFrame:
-    """The items with a positive weight, and how many users like them: all (popularity) and those trained on."""
+    """Return the items with a positive weight, with the number of all users (popularity) and of
+    trained users who like them."""
     liked = users.select("holdout", F.explode("history_items").alias("item_id"))
     return liked.groupBy("item_id").agg(
         F.count("*").cast("double").alias("popularity"), F.sum((~F.col("holdout")).cast("long")).alias("trained")
@@ -63,9 +65,9 @@ def item_counts(users: DataFrame) -> DataFrame:
 
 
 def fit(pairs: DataFrame, config: Config) -> ALSModel:
-    """Implicit ALS: confidence 1 + α·w, preference 1 for w > 0, regularisation λ·n.
-    More than about 15 iterations need a checkpoint directory, which the caller sets and removes."""
-    blocks = blocks_for(pairs)
+    """Fit implicit ALS: confidence 1 + α·w, preference 1 for w > 0, regularization λ·n. More than
+    about 15 iterations need a checkpoint directory, which the caller sets and deletes."""
+    blocks = block_count(pairs)
     als = ALS(
         rank=config.rank,
         maxIter=config.iterations,
@@ -83,6 +85,6 @@ def fit(pairs: DataFrame, config: Config) -> ALSModel:
     return als.fit(pairs)
 
 
-def blocks_for(pairs: DataFrame) -> int:
-    """Two blocks a core keep all cores busy to the end of an iteration; more only add shuffles."""
+def block_count(pairs: DataFrame) -> int:
+    """Return the number of blocks: two per core keep all cores busy; more only add shuffles."""
     return max(2, min(200, 2 * pairs.sparkSession.sparkContext.defaultParallelism))

@@ -1,7 +1,7 @@
-"""One emulator and one Spark session for all tests.
+"""Fixtures: one S3 emulator and one Spark session for all tests.
 
-Needs what `make setup` installs: the folder is RECFLOW_CACHE or recflow's in
-the user's cache folder. RECFLOW_SPARK_JARS overrides the jars.
+They need the tools that `make setup` installs, in RECFLOW_CACHE or in recflow's folder
+in the user's cache folder. RECFLOW_SPARK_JARS overrides the jars.
 """
 
 import json
@@ -33,10 +33,10 @@ reserved: list[socket.socket] = []
 
 
 def reserve_port() -> int:
-    """A port that the kernel assigns to nobody else until this process ends: a socket is bound to it and does not listen.
+    """Reserve a port until this process ends, with a bound socket that does not listen.
 
-    The option is set after binding. It lets the emulator, which sets it too, listen on the port. That holds on Linux;
-    elsewhere the port is only free now (see internal/local/localport).
+    SO_REUSEADDR is set after binding, so that the emulator, which sets it too, can listen on the port. This works on
+    Linux; on other systems the port is free but not reserved (see internal/local/localport).
     """
     s = socket.socket()
     s.bind(("127.0.0.1", 0))
@@ -51,9 +51,9 @@ def reserve_port() -> int:
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory):
-    """The S3 emulator's address; the environment is set for the job."""
+    """Start the S3 emulator, set the environment of the job, and return the address."""
     with emulator(tmp_path_factory.mktemp("ministack")) as address:
-        os.environ["RECFLOW_SPARK_MASTER"] = "local[2, 3]"  # three attempts a task, so that a retry can be tested
+        os.environ["RECFLOW_SPARK_MASTER"] = "local[2, 3]"  # three attempts per task, to test retries
         os.environ["RECFLOW_SPARK_MEMORY"] = "2g"
         yield address
 
@@ -96,7 +96,7 @@ def wait_until_open(server: subprocess.Popen, port: int, log: Path) -> None:
 
     for _ in range(200):
         if server.poll() is not None:
-            raise RuntimeError(f"the S3 emulator ended: {log.read_text()[-2000:]}")
+            raise RuntimeError(f"the S3 emulator exited: {log.read_text()[-2000:]}")
         try:
             client().list_buckets()
             return
@@ -114,14 +114,14 @@ def spark(endpoint):
 
     s = session.open_session("tests")
     s.conf.set("spark.sql.shuffle.partitions", "2")
-    s.conf.set("spark.sql.adaptive.enabled", "true")  # as on Glue; the entry point's test runs without
+    s.conf.set("spark.sql.adaptive.enabled", "true")  # as on Glue; the test of the entry point runs with false
     yield s
     s.stop()
 
 
 @pytest.fixture
 def bucket(endpoint):
-    """An empty bucket of its own."""
+    """An empty bucket for one test."""
     from recflow_glue.storage import Bucket, client
 
     name = "test-" + uuid.uuid4().hex[:12]
@@ -140,7 +140,7 @@ def scratch(bucket):
 
 @pytest.fixture
 def faults():
-    """Counts the faults that a test injects, by kind; a test that asks for it must inject one."""
+    """Counts the injected faults by kind. A test that uses it must inject at least one."""
     counts = Counter()
     yield counts
     print("injected faults:", dict(counts))
@@ -148,5 +148,5 @@ def faults():
 
 
 def at(seconds: float) -> datetime:
-    """A time so many seconds after 2017-01-01."""
+    """Return the time this number of seconds after 2017-01-01."""
     return START + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""Small data sets and rows for the tests."""
+"""Small data sets and rows for tests."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ DDL = (
 
 
 def row(event_id, user_id="u", item_id="i", event_type="click", seconds=0.0, value=None, stored=None) -> dict:
-    """An event; with `stored` seconds it is a streamed one."""
+    """Return an event. It is a streamed event if stored is set."""
     values = (
         event_id,
         user_id,
@@ -44,7 +44,7 @@ def table(rows: list[dict]) -> pa.Table:
 
 
 def put_interactions(bucket: Bucket, rows: list[dict], name: str = "part") -> None:
-    """Write imported events as `recflow import` does: one object a day."""
+    """Write imported events like `recflow import`: one object per day."""
     days: dict[str, list[dict]] = {}
     for r in rows:
         days.setdefault(r["occurred_at"].strftime("%Y-%m-%d"), []).append(r)
@@ -59,7 +59,7 @@ def put_table(bucket: Bucket, key: str, rows: pa.Table) -> None:
 
 
 def put_stream(bucket: Bucket, rows: list[dict], name: str = "part") -> None:
-    """Write streamed events as the stream does: JSON lines, gzip."""
+    """Write streamed events like the stream: JSON lines, gzip."""
     lines = []
     for r in rows:
         e = {k: r[k] for k in INTERACTIONS.names if r[k] is not None} | {
@@ -83,13 +83,13 @@ def put_items(bucket: Bucket, ids: list[str], name: str = "items", title: str = 
 
 
 def shop(users: int = 80, items: int = 40, groups: int = 4, seed: int = 1) -> list[dict]:
-    """Users of several tastes: each buys mostly within a group of items, so that
-    factors beat popularity. Days 0 to 19 of 2017."""
+    """Return events of days 0 to 19 of 2017. Each user buys mostly from one group of items,
+    so that factors score higher than popularity."""
     rng = random.Random(seed)
     out = []
     for u in range(users):
-        own = [i for i in range(items) if i % groups == u % groups]
-        bought = rng.sample(own, len(own) * 4 // 5) + rng.sample(range(items), 2)
+        group = [i for i in range(items) if i % groups == u % groups]
+        bought = rng.sample(group, len(group) * 4 // 5) + rng.sample(range(items), 2)
         for i in bought:
             kind = rng.choice(["purchase", "click", "view", "impression"])
             out.append(row(f"e{len(out)}", f"user{u}", f"item{i}", kind, rng.randrange(20 * 86400)))

@@ -1,7 +1,7 @@
-"""Write the vectors that Go and Python are both held to, in internal/recsys/testdata.
+"""Write the test vectors that Go and Python share, in internal/recsys/testdata.
 
-It computes with Python's own floats and fractions and shares no code with
-either side. Run it only when the rules change: python tests/make_shared_vectors.py
+The vectors are computed with Python floats and fractions, without code of either side.
+Run it only when the rules change: python tests/make_shared_vectors.py
 """
 
 import hashlib
@@ -22,7 +22,7 @@ FRACTIONAL = {"weights": {"view": 0.1, "click": 0.7}, "rating_threshold": 4, "ha
 
 
 def solve(a: list[list[Fraction]], b: list[Fraction]) -> list[Fraction]:
-    """Exact elimination."""
+    """Solve the linear equations exactly, by elimination."""
     n = len(b)
     m = [[*row, y] for row, y in zip(a, b, strict=True)]
     for i in range(n):
@@ -36,14 +36,14 @@ def solve(a: list[list[Fraction]], b: list[Fraction]) -> list[Fraction]:
 
 
 def short(x: float) -> float:
-    """A float32 with few digits, so that JSON carries it exactly enough."""
+    """Round to a float32 with few digits, which JSON represents exactly."""
     return round(x * 1024) / 1024
 
 
 def foldin(rng: random.Random, k: int, n: int, alpha: float, reg: float, weights: list[float]) -> dict:
-    catalogue = [[short(rng.gauss(0, 0.4)) for _ in range(k)] for _ in range(4 * k)]
-    gram = [[sum(Fraction(v[i]) * Fraction(v[j]) for v in catalogue) for j in range(k)] for i in range(k)]
-    items = catalogue[:n]
+    catalog = [[short(rng.gauss(0, 0.4)) for _ in range(k)] for _ in range(4 * k)]
+    gram = [[sum(Fraction(v[i]) * Fraction(v[j]) for v in catalog) for j in range(k)] for i in range(k)]
+    items = catalog[:n]
     a, b = [row[:] for row in gram], [Fraction(0)] * k
     counted = 0
     for v, w in zip(items, weights, strict=True):
@@ -118,31 +118,31 @@ def histories() -> list[dict]:
         event(8, "b", "click", 61 * DAY),
         event(9, "g", "wishlist", 400 * DAY),
     ]
-    again = [
+    repeated = [
         event(1, "a", "click", DAY),
         event(1, "b", "purchase", 2 * DAY),
         event(2, "a", "click", DAY),
         event(1, "a", "click", DAY),
     ]
-    tenth = [event(i, "a" if i % 3 else "b", "view" if i % 2 else "click", i) for i in range(1, 12)] + [
+    fractions = [event(i, "a" if i % 3 else "b", "view" if i % 2 else "click", i) for i in range(1, 12)] + [
         event(12, "c", "view", 12)
     ]
     return [
-        history("it sums without age", PLAIN, mixed),
-        history("it ages towards the latest counting event and floors after summing", AGING, mixed),
-        history("it counts an event id once, the earliest", PLAIN, again),
+        history("it sums weights without decay", PLAIN, mixed),
+        history("it applies decay up to the latest counting event and the floor after summing", AGING, mixed),
+        history("it counts the earliest event of each event id", PLAIN, repeated),
         history(
-            "it only meets what weighs nothing",
+            "it marks items without weight as seen",
             AGING,
             [event(1, "a", "wishlist", 0), event(2, "b", "rating", DAY, 1)],
         ),
         history(
-            "it is not moved by what weighs nothing, however late",
+            "it ignores later events without weight for the reference time",
             HOURLY,
             [event(1, "a", "click", 0), event(2, "a", "wishlist", 60 * DAY)],
         ),
         history(
-            "it takes no notice of impressions, whatever they are said to weigh",
+            "it ignores impressions even if they have a weight",
             AGING | {"weights": DEFAULT | {"impression": 9}},
             [
                 event(1, "shown", "impression", 0),
@@ -152,7 +152,7 @@ def histories() -> list[dict]:
                 event(5, "b", "impression", 400 * DAY),
             ],
         ),
-        history("it adds fractions in order", FRACTIONAL, tenth),
+        history("it adds fractions in event order", FRACTIONAL, fractions),
         history(
             "it breaks ties by event id",
             AGING,

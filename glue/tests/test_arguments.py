@@ -16,7 +16,7 @@ NEEDED = [
 ]
 
 
-def it_reads_the_contract_and_ignores_what_glue_adds():
+def it_parses_all_arguments_and_ignores_those_of_glue():
     given = ["--JOB_NAME", "recflow-train", "--TempDir", "s3://x/", "--enable-metrics", "true", "--owner", "w/r"]
     interest = '{"weights":{"purchase":2},"rating_threshold":3,"half_life_seconds":86400,"floor":0.5}'
     c = arguments.parse(
@@ -29,7 +29,7 @@ def it_reads_the_contract_and_ignores_what_glue_adds():
 
 
 @pytest.mark.parametrize(
-    ("extra", "what"),
+    ("extra", "message"),
     [
         (["--run_id", "../x"], "run_id"),
         (["--from", "2018-01-01T00:00:00Z"], "not before"),
@@ -41,11 +41,11 @@ def it_reads_the_contract_and_ignores_what_glue_adds():
         (["--interest", '{"half_life_seconds":-1}'], "half_life_seconds"),
     ],
 )
-def it_refuses_what_cannot_be_trained(extra, what):
-    with pytest.raises(ValueError, match=what):
+def it_rejects_invalid_arguments(extra, message):
+    with pytest.raises(ValueError, match=message):
         arguments.parse([*NEEDED, *extra])
 
 
-def it_wants_a_time_zone():
+def it_requires_a_time_zone():
     with pytest.raises(SystemExit):
         arguments.parse([*NEEDED, "--to", "2017-12-01T00:00:00"])

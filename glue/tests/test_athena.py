@@ -1,4 +1,4 @@
-"""The tables in docs/athena read what the stream delivers, here with Spark."""
+"""The tables in docs/athena read the objects that the stream delivers. Spark stands in for Athena."""
 
 import gzip
 import json
@@ -17,10 +17,10 @@ def statement(table: str) -> str:
 
 
 def columns(table: str) -> dict[str, str]:
-    """Names and types, partitions last."""
+    """Return the names and types of the columns, partitions last."""
     found = re.search(r"TABLE[^(]*\(\n(.*?)\n\)\nPARTITIONED BY \(\n(.*?)\n\)\n", statement(table), re.S)
     parts = re.findall(r"^  `(\w+)` (\S+?)(?: COMMENT '[^']*')?,?$", found[1] + "\n" + found[2], re.M)
-    assert len(parts) == len((found[1] + "\n" + found[2]).splitlines()), "a line was not understood"
+    assert len(parts) == len((found[1] + "\n" + found[2]).splitlines()), "cannot parse a column"
     return dict(parts)
 
 
@@ -29,7 +29,7 @@ def location(table: str) -> str:
 
 
 def samples(table: str) -> bytes:
-    """Lines as the stream's programs write them (a Go test keeps them so)."""
+    """Return sample lines of the stream's programs. A Go test keeps them up to date."""
     return (ROOT / "internal" / "stream" / "testdata" / f"{table}.json").read_bytes()
 
 
@@ -40,7 +40,7 @@ def plain(value):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def it_reads_every_value_of_what_is_delivered(spark, bucket, table):
+def it_reads_every_value_of_the_delivered_documents(spark, bucket, table):
     folder = TABLES[table] + "/dt=2025-03-01/hour=05/"
     name = f"recflow-{table}-1-2025-03-01-05-59-59-0f8e1c1e-7d5c-4a8b-9c39-2b1f4a1d6f00.gz"
     bucket.put(folder + name, gzip.compress(samples(table)))
@@ -58,7 +58,7 @@ def it_reads_every_value_of_what_is_delivered(spark, bucket, table):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def it_has_a_column_for_every_field_and_no_other(table):
+def it_has_exactly_one_column_per_field(table):
     documents = [json.loads(line) for line in samples(table).splitlines()]
     fields = {name for d in documents for name in d}
     assert fields == columns(table).keys() - {"dt", "hour"}

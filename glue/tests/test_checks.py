@@ -7,7 +7,7 @@ from recflow_glue import checks, events
 from recflow_glue.arguments import Minimum
 
 
-def judged(spark, rows, corrupt=(), broken=()) -> dict:
+def check_rows(spark, rows, corrupt=(), broken=()) -> dict:
     lines = F.when(F.col("event_id").isin(list(corrupt)), "not json") if corrupt else F.lit(None).cast("string")
     raw = events.Raw(frame(spark, rows).withColumn("_corrupt", lines), 1, 1, list(broken))
     n, found = checks.rows(raw, at(0))
@@ -20,7 +20,7 @@ def good(n: int) -> list[dict]:
 
 
 def it_passes_good_rows(spark):
-    assert all(c.passed for c in judged(spark, good(3)).values())
+    assert all(c.passed for c in check_rows(spark, good(3)).values())
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def it_passes_good_rows(spark):
         ("time_range", row("x", seconds=-47 * 365 * 86400)),
     ],
 )
-def it_fails_each_error_rule_by_its_own_row(spark, rule, bad):
-    found = judged(spark, [*good(5), bad])
+def it_fails_only_the_rule_that_a_row_violates(spark, rule, bad):
+    found = check_rows(spark, [*good(5), bad])
     assert [c.rule for c in found.values() if not c.passed] == [rule]
     c = found[rule]
     assert (c.severity, c.count, c.samples) == ("error", 1, ["x"])
@@ -46,31 +46,33 @@ def it_fails_each_error_rule_by_its_own_row(spark, rule, bad):
         checks.stop_on_failure(list(found.values()))
 
 
-def it_counts_objects_and_lines_that_cannot_be_read(spark):
-    c = judged(spark, [*good(1), row("x", user_id=None)], corrupt=["x"], broken=[("raw/a.parquet", "no footer")])[
+def it_counts_unreadable_objects_and_lines(spark):
+    c = check_rows(spark, [*good(1), row("x", user_id=None)], corrupt=["x"], broken=[("raw/a.parquet", "no footer")])[
         "schema"
     ]
     assert (c.passed, c.count, c.samples) == (False, 2, ["raw/a.parquet"])
     assert "no footer" in c.message
 
 
-def it_only_warns_of_ratings_without_a_value(spark):
-    found = judged(spark, [*good(1), row("x", event_type="rating"), row("y", event_type="rating", value=float("nan"))])
+def it_warns_about_ratings_without_a_value(spark):
+    found = check_rows(
+        spark, [*good(1), row("x", event_type="rating"), row("y", event_type="rating", value=float("nan"))]
+    )
     assert found["rating_values"].count == 2
     checks.stop_on_failure(list(found.values()))
 
 
 def it_tolerates_a_few_conflicts_but_not_many(spark):
     rows = [row("e", item_id="a"), row("e", item_id="b"), row("d"), row("d")]
-    once = events.once(frame(spark, rows))
-    duplicates, conflicts = checks.copies(once, 4)
+    found = events.deduplicate(frame(spark, rows))
+    duplicates, conflicts = checks.duplicates(found, 4)
     assert (duplicates.severity, duplicates.count) == ("warning", 2)
     assert (conflicts.severity, conflicts.passed, conflicts.count, conflicts.samples) == ("error", False, 1, ["e"])
-    assert checks.copies(once, 100)[1].passed
-    assert all(c.passed for c in checks.copies(None, 4))
+    assert checks.duplicates(found, 100)[1].passed
+    assert all(c.passed for c in checks.duplicates(None, 4))
 
 
-def it_warns_of_items_without_metadata(spark):
+def it_warns_about_items_without_metadata(spark):
     counts = spark.createDataFrame([("a", 3), ("b", 2), ("c", 1)], "item_id string, events long")
     known = spark.createDataFrame([("a", "A")], "item_id string, title string")
     n, c = checks.unknown_items(counts, known)
@@ -79,13 +81,13 @@ def it_warns_of_items_without_metadata(spark):
     assert (n, c.passed) == (3, True)
 
 
-def it_wants_a_minimum_of_everything():
+def it_requires_minimums():
     found = {"events": 50, "users": 9, "items": 10}
     failed = [c for c in checks.minimums(Minimum(10, 10, 50), found) if not c.passed]
     assert [(c.rule, c.count, c.severity) for c in failed] == [("minimum_users", 9, "error")]
 
 
-def it_compares_the_mix_of_events_with_the_previous_version():
+def it_compares_event_type_shares_with_the_previous_version():
     assert checks.event_type_shares({"click": 1.0}, None).passed
     assert checks.event_type_shares({"click": 0.9, "view": 0.1}, {"click": 1.0}).passed
     c = checks.event_type_shares({"click": 1.0}, {"click": 0.6, "purchase": 0.4})
@@ -93,7 +95,7 @@ def it_compares_the_mix_of_events_with_the_previous_version():
     assert "purchase 40% → 0%" in c.message
 
 
-def it_says_every_failing_rule_at_once():
+def it_reports_every_failed_rule():
     bad = [checks.Check(r, "error", False, 1, f"{r} is wrong") for r in ("one", "two")]
     with pytest.raises(checks.DataInvalid, match="rule one: one is wrong; rule two: two is wrong"):
         checks.stop_on_failure([*bad, checks.Check("three", "warning", False, 1, "")])

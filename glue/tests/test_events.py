@@ -16,7 +16,7 @@ def ids(df) -> list[str]:
     return sorted(r["event_id"] for r in df.collect())
 
 
-def it_covers_imported_events_by_occurrence_and_streamed_ones_by_storage_too(spark):
+def it_covers_imported_events_by_occurrence_and_streamed_events_also_by_storage(spark):
     rows = [
         row("imported", seconds=10),
         row("at the start", seconds=0),
@@ -33,7 +33,7 @@ def it_covers_imported_events_by_occurrence_and_streamed_ones_by_storage_too(spa
     assert df.where(events.in_range(Config("b", "r", None, at(1), at(1)))).count() == 5
 
 
-def it_lets_an_imported_event_follow_its_streamed_copy(spark):
+def it_prefers_the_streamed_copy_of_an_imported_event(spark):
     rows = [
         row("late", seconds=10),
         row("late", seconds=10, stored=600),
@@ -42,34 +42,34 @@ def it_lets_an_imported_event_follow_its_streamed_copy(spark):
         row("both", seconds=10),
         row("both", seconds=10, stored=100),
     ]
-    once = events.once(frame(spark, rows)).where(events.covered(CONFIG))
-    assert [(r["event_id"], r["streamed"]) for r in once.collect()] == [("both", True)]
+    found = events.deduplicate(frame(spark, rows)).where(events.covered(CONFIG))
+    assert [(r["event_id"], r["streamed"]) for r in found.collect()] == [("both", True)]
 
 
 def it_keeps_the_first_of_two_conflicting_streamed_events(spark):
     rows = [row("e", item_id="second", stored=20), row("e", item_id="first", stored=10), row("f")]
     rows += [row("clamped", seconds=9), row("clamped", seconds=5, stored=6)]
-    got = {r["event_id"]: r for r in events.once(frame(spark, rows)).collect()}
+    got = {r["event_id"]: r for r in events.deduplicate(frame(spark, rows)).collect()}
     assert got["e"]["item_id"] == "first"
     assert (got["e"]["copies"], got["e"]["conflict"]) == (2, True)
     assert (got["f"]["copies"], got["f"]["conflict"]) == (1, False)
     assert (got["clamped"]["copies"], got["clamped"]["conflict"]) == (2, False)
 
 
-def it_fingerprints_streamed_events_as_often_as_they_were_stored(spark):
+def it_fingerprints_each_stored_copy_of_a_streamed_event(spark):
     rows = [row("imported"), row("once", stored=10), row("once", stored=10), row("late", stored=600)]
     rows += [row("again", stored=20), row("again", stored=30), row("again", stored=600)]  # dropped in between
-    bits = int(hashlib.sha256(b"once").hexdigest()[:16], 16)  # that of a pair cancels out
+    bits = int(hashlib.sha256(b"once").hexdigest()[:16], 16)  # two equal hashes cancel out
     assert events.streamed_set(frame(spark, rows), CONFIG) == {"count": 3, "hash": f"{bits:016x}"}
     assert events.streamed_set(frame(spark, rows[:1]), CONFIG) == {"count": 0, "hash": "0" * 16}
 
 
-def it_counts_ids_that_repeat(spark):
+def it_finds_repeated_ids(spark):
     assert events.repeated_ids(frame(spark, [row("a"), row("b")])).count() == 0
     assert events.repeated_ids(frame(spark, [row("a"), row("b"), row("a"), row("a")])).count() == 1
 
 
-def it_settles_only_the_ids_that_repeat_and_comes_to_the_same(spark, scratch):
+def it_deduplicates_only_repeated_ids_with_the_same_result(spark, scratch):
     rows = [row(f"single{n}", seconds=n) for n in range(5)]
     rows += [
         row("both", seconds=10),
@@ -78,15 +78,15 @@ def it_settles_only_the_ids_that_repeat_and_comes_to_the_same(spark, scratch):
         row("twice", seconds=2),
     ]
     df = frame(spark, rows)
-    whole = events.once(df)
-    got, settled = events.once_among(df, events.repeated_ids(df), scratch)
-    shown = ["event_id", "occurred_at", "streamed"]
-    assert sorted(got.select(shown).collect()) == sorted(whole.select(shown).collect())
-    assert sorted((r["event_id"], r["copies"]) for r in settled.collect()) == [("both", 2), ("twice", 2)]
+    whole = events.deduplicate(df)
+    got, repeated = events.deduplicate_repeated(df, events.repeated_ids(df), scratch)
+    columns = ["event_id", "occurred_at", "streamed"]
+    assert sorted(got.select(columns).collect()) == sorted(whole.select(columns).collect())
+    assert sorted((r["event_id"], r["copies"]) for r in repeated.collect()) == [("both", 2), ("twice", 2)]
 
 
 def line(event_id: str, **changes) -> dict:
-    """A line of raw/events as the stream writes it: times with microseconds, no field that has no value."""
+    """Return a line of raw/events like the stream: times with microseconds, no fields without a value."""
     return {
         "event_id": event_id, "user_id": "u", "item_id": "i", "event_type": "click",
         "occurred_at": "2017-01-01T00:00:01.250001Z", "stored_at": "2017-01-01T00:00:02.000003Z",
@@ -94,12 +94,12 @@ def line(event_id: str, **changes) -> dict:
 
 
 def lines(*events_: dict) -> bytes:
-    """One gzip member of lines, each with its newline."""
+    """Return one gzip member with the lines, each with a newline."""
     return gzip.compress("".join(json.dumps(e) + "\n" for e in events_).encode())
 
 
-def it_reads_what_the_stream_delivers(spark, bucket, scratch):
-    """Several gzip members an object, optional fields absent or there, whole seconds, an hour's zone, a line twice."""
+def it_reads_delivered_objects(spark, bucket, scratch):
+    """The objects have several gzip members, optional fields, whole seconds, a time zone, and a repeated line."""
     rated = line("rated", event_type="rating", value=4, session_id="s", recommendation_id="r")
     whole = line("whole", occurred_at="2017-01-01T01:00:01+01:00")
     bucket.put("raw/events/dt=2017-01-01/hour=00/a.gz", lines(line("plain"), rated) + lines(whole))
@@ -111,34 +111,34 @@ def it_reads_what_the_stream_delivers(spark, bucket, scratch):
     )
     got = {r["event_id"]: tuple(r)[1:] for r in found.collect()}
     assert got == {"plain": (None, -750_002, None), "rated": (4.0, -750_002, None), "whole": (None, -1_000_003, None)}
-    repeated = {r["event_id"]: r for r in events.once(raw.rows.drop("_corrupt")).where("copies > 1").collect()}
+    repeated = {r["event_id"]: r for r in events.deduplicate(raw.rows.drop("_corrupt")).where("copies > 1").collect()}
     assert [(i, r["copies"], r["conflict"]) for i, r in repeated.items()] == [("rated", 2, False)]
 
 
-def it_names_the_objects_that_were_not_delivered_whole(spark, bucket, scratch):
+def it_names_objects_that_are_incomplete_or_invalid(spark, bucket, scratch):
     good = lines(line("good"))
-    flipped = bytearray(lines(*(line(f"e{n}") for n in range(50))))
-    flipped[len(flipped) // 2] ^= 0x10
+    corrupt = bytearray(lines(*(line(f"e{n}") for n in range(50))))
+    corrupt[len(corrupt) // 2] ^= 0x10
     bodies = {
-        "empty": b"", "torn": good[:-9], "flipped": bytes(flipped), "torn-member": good + good[:20],
+        "empty": b"", "truncated": good[:-9], "corrupt": bytes(corrupt), "truncated-member": good + good[:20],
         "line": lines(line("x")) + gzip.compress(b'{"event_id": "half'), "number": lines(line("y", value="many")), "whole": good,
     }  # fmt: skip
     for name, body in bodies.items():
         bucket.put(f"raw/events/dt=2017-01-01/hour=00/{name}.gz", body)
     raw = events.read(spark, bucket, scratch, CONFIG)
     names = sorted(key.rsplit("/", 1)[1] for key, _ in raw.broken)
-    assert names == ["empty.gz", "flipped.gz", "torn-member.gz", "torn.gz"]
+    assert names == ["corrupt.gz", "empty.gz", "truncated-member.gz", "truncated.gz"]
     _, found = checks.rows(raw, at(0))
     c = found[0]
     assert (c.rule, c.severity, c.passed, c.count) == ("schema", "error", False, 6)
     assert "4 objects and 2 lines" in c.message
-    told = {key.rsplit("/", 1)[1]: what for key, what in raw.bad_lines(9)}
-    assert told == {"line.gz": "its line 2 is not an event", "number.gz": "its line 1 is not an event"}
-    assert raw.bad_lines(1) == [("raw/events/dt=2017-01-01/hour=00/line.gz", "its line 2 is not an event")]
+    problems = {key.rsplit("/", 1)[1]: problem for key, problem in raw.bad_lines(9)}
+    assert problems == {"line.gz": "line 2 is not an event", "number.gz": "line 1 is not an event"}
+    assert raw.bad_lines(1) == [("raw/events/dt=2017-01-01/hour=00/line.gz", "line 2 is not an event")]
 
 
-@pytest.mark.parametrize("small", [True, False], ids=["packed", "in place"])
-def it_reads_the_days_it_needs_and_the_whole_stream(spark, bucket, scratch, monkeypatch, small):
+@pytest.mark.parametrize("small", [True, False], ids=["packed", "not packed"])
+def it_reads_the_days_of_the_range_and_the_whole_stream(spark, bucket, scratch, monkeypatch, small):
     monkeypatch.setattr("recflow_glue.events.worth_packing", lambda objects: small)
     day = 86400
     put_interactions(bucket, [row(f"i{n}", seconds=n * day + 1, value=float(n)) for n in range(5)])
@@ -155,6 +155,6 @@ def it_reads_the_days_it_needs_and_the_whole_stream(spark, bucket, scratch, monk
     assert tuple(micros) == (events.to_micros(at(0.25)), events.to_micros(at(1.5)))
 
 
-def it_reads_nothing_from_an_empty_bucket(spark, bucket, scratch):
+def it_reads_an_empty_bucket(spark, bucket, scratch):
     raw = events.read(spark, bucket, scratch, CONFIG)
     assert (raw.files, raw.rows.count()) == (0, 0)

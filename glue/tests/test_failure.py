@@ -1,4 +1,4 @@
-"""What the job reports when it fails."""
+"""The errors that a failed job reports."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from recflow_glue.failure import OUT_OF_MEMORY, UNCAUGHT, SparkDied, SparkFailed
 
 ENTRY = Path(__file__).resolve().parents[1] / "glue_job.py"
 
-# The entry point, but for one thing: while it trains, its JVM is killed.
+# Runs the entry point, and kills its JVM during training.
 KILLED_IN_TRAINING = """
 import os, runpy, signal, sys
 sys.path.insert(0, os.path.dirname(sys.argv[1]))
@@ -29,7 +29,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def it_says_what_failed_first(spark, tmp_path):
+def it_reports_the_root_cause(spark, tmp_path):
     rows = spark.range(3).select(f.expr("raise_error('a bad row')").cast("string").alias("x"))
     with pytest.raises(Py4JJavaError) as caught:
         rows.write.parquet(str(tmp_path / "rows"))
@@ -37,13 +37,13 @@ def it_says_what_failed_first(spark, tmp_path):
     assert str(SparkFailed(caught.value)) == "java.lang.RuntimeException: a bad row"
 
 
-def it_says_the_last_line_of_a_traceback(spark):
+def it_reports_the_last_line_of_a_traceback(spark):
     with pytest.raises(Py4JJavaError) as caught:
         spark.sparkContext.parallelize([1, 0]).map(lambda x: 1 // x).collect()
     assert str(SparkFailed(caught.value)) == "ZeroDivisionError: integer division or modulo by zero"
 
 
-def it_says_that_the_jvm_died_and_not_that_a_connection_was_refused(endpoint, bucket, tmp_path):
+def it_reports_the_exit_of_the_jvm_instead_of_a_refused_connection(endpoint, bucket, tmp_path):
     put_interactions(bucket, shop(users=20, items=20))
     log, scratch = tmp_path / "output.log", tmp_path / "tmp"
     scratch.mkdir()
@@ -58,28 +58,28 @@ def it_says_that_the_jvm_died_and_not_that_a_connection_was_refused(endpoint, bu
             check=False,
         )
     assert done.returncode == 1
-    said = [line for line in log.read_text().splitlines() if line.startswith("RECFLOW_ERROR ")]
-    assert said == [
+    reported = [line for line in log.read_text().splitlines() if line.startswith("RECFLOW_ERROR ")]
+    assert reported == [
         "RECFLOW_ERROR SparkDied: the Spark JVM died in stage train (killed by SIGKILL). Likely cause: the machine ran out "
         "of memory and the kernel killed it; free memory, or lower the rank or RECFLOW_SPARK_MEMORY. A retry without a "
-        f"change is likely to end the same way. Log: {log}"
+        f"change is likely to fail the same way. Log: {log}"
     ]
     assert [o.key for o in bucket.objects("embeddings/") if "_progress" not in o.key] == []
     assert list(scratch.glob("recflow-glue-*")) == []
 
 
 @pytest.mark.parametrize(
-    ("status", "printed", "says"),
+    ("status", "output", "message"),
     [
         (UNCAUGHT, "java.lang.StackOverflowError\n\tat x\n", "(exit status 50; java.lang.StackOverflowError)"),
         (OUT_OF_MEMORY, "Caused by: java.lang.OutOfMemoryError: Java heap space\n", "RECFLOW_SPARK_MEMORY"),
-        (UNCAUGHT, "", "(exit status 50). Likely cause: an error that the log names"),
+        (UNCAUGHT, "", "(exit status 50). Likely cause: unknown; see the log"),
         (None, "", "larger worker_type"),
     ],
 )
-def it_names_what_killed_the_jvm(tmp_path, monkeypatch, status, printed, says):
+def it_reports_the_likely_cause(tmp_path, monkeypatch, status, output, message):
     log = tmp_path / "output.log"
-    log.write_text("ERROR Executor: Exception in task 0.0\n" + printed + "later\n")
+    log.write_text("ERROR Executor: Exception in task 0.0\n" + output + "later\n")
     monkeypatch.setenv("RECFLOW_JOB_LOG", str(log))
-    assert says in str(SparkDied(status, "train"))
+    assert message in str(SparkDied(status, "train"))
     assert str(SparkDied(status, "train")).endswith(f"Log: {log}")

@@ -11,7 +11,7 @@ def split(rows) -> dict[str, list[tuple[str, bool]]]:
     return {u: sorted(e) for u, e in got.items()}
 
 
-def it_takes_the_last_fifth_as_answers_and_at_least_one():
+def it_uses_the_last_fifth_as_answers_and_at_least_one():
     few = [row(f"f{n}", "few", f"i{n}", seconds=n) for n in range(3)]
     many = [row(f"m{n:02}", "many", f"i{n}", seconds=100 - n) for n in range(11)]
     got = split(few + many)
@@ -24,7 +24,7 @@ def it_orders_equal_times_by_event_id():
     assert got["u"] == [("a", False), ("b", False), ("c", True)]
 
 
-def it_drops_answers_that_are_in_the_history_or_repeat():
+def it_drops_answers_that_repeat_or_are_in_the_history():
     rows = [row(f"h{n}", item_id=f"h{n}", seconds=n) for n in range(8)]
     rows += [row("seen", item_id="seen", event_type="wishlist", seconds=7.5)]
     later = [("x1", "new"), ("x2", "h0")]
@@ -39,14 +39,14 @@ def it_drops_answers_that_are_in_the_history_or_repeat():
     assert [e for e, answer in split(twice)["u"] if answer] == ["t1"]
 
 
-def it_leaves_out_users_that_cannot_be_scored():
+def it_excludes_users_that_cannot_be_scored():
     one = [row("o", "one event")]
     weightless = [row(f"w{n}", "only wishes", f"i{n}", "wishlist", n) for n in range(4)]
     repeats = [row(f"r{n}", "nothing new", "i", seconds=n) for n in range(3)]
     assert split(one + weightless + repeats) == {}
 
 
-def it_keeps_weightless_events_before_the_cut_only():
+def it_includes_events_without_weight_only_before_the_cut():
     rows = [
         row("c1", item_id="a", seconds=0),
         row("before", item_id="b", event_type="wishlist", seconds=1),
@@ -56,22 +56,22 @@ def it_keeps_weightless_events_before_the_cut_only():
     assert split(rows)["u"] == [("before", False), ("c1", False), ("c2", True)]
 
 
-def it_takes_no_notice_of_impressions():
-    done = [row("c1", item_id="a", seconds=0), row("c2", item_id="shown", seconds=2)]
-    seen = [row(f"s{n}", item_id="shown", event_type="impression", seconds=n) for n in range(4)]
-    assert split(done + seen)["u"] == [("c1", False), ("c2", True)]
+def it_ignores_impressions():
+    clicks = [row("c1", item_id="a", seconds=0), row("c2", item_id="shown", seconds=2)]
+    impressions = [row(f"s{n}", item_id="shown", event_type="impression", seconds=n) for n in range(4)]
+    assert split(clicks + impressions)["u"] == [("c1", False), ("c2", True)]
 
 
-def it_bounds_the_holdout_to_a_tenth_and_ten_thousand():
+def it_limits_the_holdout_to_a_tenth_and_ten_thousand_users():
     assert holdout.bound(50, 1000) == "1999999999999999"
     assert holdout.bound(100_000, 50_000_000) == "1999999999999999"
     assert int(holdout.bound(1_000_000, 0), 16) / 2**64 * 1_000_000 == 10_000
 
 
-def it_holds_out_no_more_events_than_fit_on_the_driver():
+def it_limits_the_events_of_the_holdout():
     assert int(holdout.bound(1_000, 1_000_000_000), 16) / 2**64 * 1_000_000_000 == 5_000_000
 
 
-def it_cuts_nothing():
+def it_splits_an_empty_table():
     assert split([]) == {}
     assert holdout.histories(table([]), Interest()) == {}

@@ -3,7 +3,7 @@ from data import put_items
 from recflow_glue import items
 
 
-def it_lets_the_most_recently_written_file_win(spark):
+def it_uses_the_row_of_the_latest_file(spark):
     rows = [
         ("i", "old", None, None, True, 1, "z"),
         ("i", "new", "c", ["t"], None, 2, "a"),
@@ -15,7 +15,7 @@ def it_lets_the_most_recently_written_file_win(spark):
     assert not got["j"]["available"]
 
 
-def it_shortens_titles_and_leaves_out_labels_that_cannot_be_loaded(spark):
+def it_truncates_titles_and_drops_labels_that_cannot_be_loaded(spark):
     rows = [
         ("i", "é" * 10_000, "c" * 1025, ["ok", "t" * 1025, "a\0b", None, *map(str, range(2000))], True, 1, "z"),
         ("j", "a\0b", "a\0b", None, True, 1, "z"),
@@ -29,7 +29,7 @@ def it_shortens_titles_and_leaves_out_labels_that_cannot_be_loaded(spark):
     assert (got["j"]["title"], got["j"]["category"], got["j"]["tags"]) == ("ab", None, None)
 
 
-def it_reads_items_and_does_without_any(spark, bucket, scratch):
+def it_reads_items_if_there_are_any(spark, bucket, scratch):
     assert items.read(spark, bucket, scratch) == (None, [])
     put_items(bucket, ["a", "b"])
     bucket.put("raw/items/broken.parquet", b"x")

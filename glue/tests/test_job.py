@@ -1,4 +1,4 @@
-"""The whole job on a tiny shop, in the emulator."""
+"""Runs the whole job on a small shop in the emulator."""
 
 import hashlib
 import json
@@ -58,7 +58,7 @@ def rows_of(bucket, manifest, kind) -> list[dict]:
 
 @pytest.fixture
 def trained(filled, capfd):
-    """A finished run and what it printed."""
+    """Return the bucket, manifest and output of a finished run."""
     job.run(config(filled))
     return filled, manifest_of(filled), capfd.readouterr().out
 
@@ -102,7 +102,7 @@ def expect_files(bucket, m: dict) -> None:
 
 
 def expect_vectors(bucket, m: dict) -> None:
-    """Every user, held out or not, is the fold-in of the shipped history."""
+    """Every user's vector is the fold-in of the published history."""
     items = {r["item_id"]: np.array(r["embedding"], dtype=np.float32) for r in rows_of(bucket, m, "items")}
     fold = FoldIn(np.array(m["gram"]).reshape(8, 8), m["parameters"]["alpha"], m["parameters"]["regularization"])
     users = rows_of(bucket, m, "users")
@@ -129,7 +129,7 @@ def expect_progress(bucket, printed: str) -> None:
     assert json.loads(bucket.get("embeddings/run=r1/_progress.json")).keys() >= {"stage", "done", "total"}
 
 
-def it_counts_streamed_events_from_before_the_range_and_leaves_out_who_likes_too_much(
+def it_counts_streamed_events_before_the_range_and_excludes_users_with_too_many_items(
     spark, bucket, scratch, monkeypatch
 ):
     rows = [row(f"e{n}", f"user{n % 20}", f"item{n % 17}", seconds=10 * DAY + n) for n in range(200)]
@@ -142,7 +142,7 @@ def it_counts_streamed_events_from_before_the_range_and_leaves_out_who_likes_too
             row("shown", "onlooker", "new", "impression", seconds=11 * DAY, stored=11 * DAY),
         ],
     )
-    monkeypatch.setattr(prepare.interest, "MOST_ITEMS", 10)
+    monkeypatch.setattr(prepare.interest, "MAX_ITEMS", 10)
     given = Config(bucket.name, "r1", at(2 * DAY), at(60 * DAY), at(50 * DAY), rank=4, interest=Interest())
     r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
     found = prepare.validate(r, prepare.read(r))
@@ -157,26 +157,26 @@ def it_counts_streamed_events_from_before_the_range_and_leaves_out_who_likes_too
     assert [c.rule for c in r.checks if not c.passed] == ["history_size"]
 
 
-def it_does_nothing_when_the_run_has_its_manifest(trained):
+def it_does_nothing_if_the_manifest_exists(trained):
     bucket, _, _ = trained
     before = [(o.key, o.size) for o in bucket.objects("embeddings/")]
     assert job.run(config(bucket, rank=16)) == "embeddings/run=r1/manifest.json"
     assert [(o.key, o.size) for o in bucket.objects("embeddings/")] == before
 
 
-def it_leaves_the_other_attempt_alone_when_it_finishes_second(filled, monkeypatch, faults):
-    """Two jobs with one run id: the other one's manifest appears while this one trains."""
+def it_discards_its_result_if_another_attempt_completed_first(filled, monkeypatch, faults):
+    """Another job with the same run id writes its manifest while this one trains."""
     real = job.attempt_run
     other = json.dumps({"run_id": "r1"}).encode()
 
-    def slow(r):
+    def overtaken(r):
         body = real(r)
         assert r.bucket.put_if_absent("embeddings/run=r1/manifest.json", other)
-        r.bucket.put("embeddings/run=r1/items/attempt=other/part-0.parquet", b"theirs")
+        r.bucket.put("embeddings/run=r1/items/attempt=other/part-0.parquet", b"other")
         faults["overtaken"] += 1
         return body
 
-    monkeypatch.setattr(job, "attempt_run", slow)
+    monkeypatch.setattr(job, "attempt_run", overtaken)
     job.run(config(filled))
     left = [o.key for o in filled.objects("embeddings/run=r1/") if "attempt=" in o.key]
     assert left == ["embeddings/run=r1/items/attempt=other/part-0.parquet"]
@@ -185,7 +185,7 @@ def it_leaves_the_other_attempt_alone_when_it_finishes_second(filled, monkeypatc
 
 def it_stops_before_training_on_invalid_data(spark, bucket, monkeypatch):
     put_interactions(bucket, [*shop(users=4), row("bad", item_id="")])
-    monkeypatch.setattr(train, "fit", lambda *a: pytest.fail("it trained"))
+    monkeypatch.setattr(train, "fit", lambda *a: pytest.fail("training started"))
     with pytest.raises(checks.DataInvalid, match=r"rule bad_ids: 1 rows have an id that is empty.*bad"):
         job.run(config(bucket))
     assert [o.key for o in bucket.objects("embeddings/") if "_progress" not in o.key] == []
@@ -205,8 +205,8 @@ def it_compares_with_the_previous_version(spark, bucket, monkeypatch):
     assert (shares[0].passed, shares[0].severity) == (False, "warning")
 
 
-def it_ends_with_one_line_for_the_glue_endpoint(endpoint, bucket):
-    """The real entry point in a process of its own, on a bucket without events."""
+def it_prints_the_error_as_the_last_line(endpoint, bucket):
+    """Runs the entry point in a separate process, on a bucket without events."""
     arguments = [
         "--bucket",
         bucket.name,

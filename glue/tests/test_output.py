@@ -9,14 +9,14 @@ from pyspark import TaskContext
 from recflow_glue import output
 
 
-def it_lists_only_what_was_committed_when_a_task_is_retried_after_a_partial_write(spark, bucket, tmp_path, faults):
-    """The first attempt of one task dies after it has handed rows to the writer."""
-    deaths = str(tmp_path / "deaths")
+def it_lists_only_committed_files_after_a_task_failed_halfway(spark, bucket, tmp_path, faults):
+    """The first attempt of one task fails after it has written some rows."""
+    failures = str(tmp_path / "deaths")
 
     def fragile(rows):
         for n, r in enumerate(rows):
             if n == 500 and TaskContext.get().partitionId() == 0 and TaskContext.get().attemptNumber() == 0:
-                with open(deaths, "a") as f:  # in a process of its own
+                with open(failures, "a") as f:  # this code runs in another process
                     f.write("1\n")
                 raise RuntimeError("the executor is gone")
             yield r
@@ -25,20 +25,20 @@ def it_lists_only_what_was_committed_when_a_task_is_retried_after_a_partial_writ
     df = spark.createDataFrame(rdd, "item_id string")
     folder = "embeddings/run=r/items/attempt=a/"
     df.write.parquet(bucket.uri(folder))
-    faults["task died"] = len(Path(deaths).read_text().splitlines())
-    bucket.put(folder + "_temporary/0/part-0-left.parquet", b"left behind")
-    files = output.expect_rows(output.committed(bucket, folder, "items"), 2000)
+    faults["task failed"] = len(Path(failures).read_text().splitlines())
+    bucket.put(folder + "_temporary/0/part-0-left.parquet", b"leftover")
+    files = output.require_rows(output.committed_files(bucket, folder, "items"), 2000)
     got = bucket.read_parquet([f.key for f in files], ["item_id"])["item_id"].to_pylist()
     assert sorted(got) == [f"i{n:04}" for n in range(2000)]
     assert all(f.bytes == len(bucket.get(f.key)) and f.sha256 == bucket.sha256(f.key) for f in files)
 
 
-def it_refuses_a_write_that_was_not_finished(bucket):
+def it_rejects_an_incomplete_write(bucket):
     bucket.put("x/part-0.parquet", b"")
     with pytest.raises(output.WriteIncomplete, match="_SUCCESS"):
-        output.committed(bucket, "x/", "items")
+        output.committed_files(bucket, "x/", "items")
     with pytest.raises(output.WriteIncomplete, match="2 rows, want 3"):
-        output.expect_rows([output.File("items", "k", 1, "", 2)], 3)
+        output.require_rows([output.File("items", "k", 1, "", 2)], 3)
 
 
 def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
@@ -47,7 +47,7 @@ def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
         "user int, user_id string, history_items array<string>, history_weights array<float>, reference_time timestamp, seen_items array<string>",
     )
     vectors = spark.createDataFrame([(0, [1.0, 2.0])], "user int, embedding array<float>")
-    files = output.write(output.user_rows(users, vectors), output.Place(bucket, "p/", "a"), "users", "user_id", 1)
+    files = output.write(output.user_rows(users, vectors), output.Destination(bucket, "p/", "a"), "users", "user_id", 1)
     (tmp_path / "f").write_bytes(bucket.get(files[0].key))
     schema = str(pq.ParquetFile(tmp_path / "f").schema)
     for line in (
@@ -66,10 +66,10 @@ def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
     assert got["v"]["history_items"] == []
 
 
-def it_writes_the_hold_out_in_the_documented_types(bucket, tmp_path):
+def it_writes_the_holdout_in_the_documented_types(bucket, tmp_path):
     rows = table([row(f"e{n}", f"u{n // 3}", value=1.5 if n else None, seconds=n) for n in range(7)])
     split = rows.append_column("answer", pa.array([False, True] * 3 + [True]))
-    files = output.write_holdout(split, output.Place(bucket, "p/", "a"))
+    files = output.write_holdout(split, output.Destination(bucket, "p/", "a"))
     assert [(f.kind, f.rows, f.key) for f in files] == [
         ("holdout", 4, "p/holdout/attempt=a/part-00000.parquet"),
         ("holdout", 3, "p/holdout/attempt=a/part-00001.parquet"),
@@ -85,9 +85,9 @@ def it_writes_the_hold_out_in_the_documented_types(bucket, tmp_path):
         "required boolean field_id=-1 answer",
     ):
         assert line in schema
-    assert output.write_holdout(split.slice(0, 0), output.Place(bucket, "p/", "b")) == []
+    assert output.write_holdout(split.slice(0, 0), output.Destination(bucket, "p/", "b")) == []
 
 
 def it_sizes_files_for_a_parallel_load():
-    assert output.files_for(10, 300) == 2
-    assert output.files_for(1_000_000, 500) == 8
+    assert output.file_count(10, 300) == 2
+    assert output.file_count(1_000_000, 500) == 8

@@ -1,7 +1,7 @@
 from recflow_glue.progress import iteration_at
 
 
-def it_tells_the_iteration_from_the_jobs_of_a_training():
+def it_derives_the_iteration_from_the_finished_jobs():
     preparing, iteration, checkpoint = 3, 2, 1
     jobs = 0
     for n in range(1, 101):

@@ -1,4 +1,4 @@
-"""The vectors that internal/recsys/shared_vectors_test.go holds the Go side to."""
+"""Tests with the vectors that internal/recsys/shared_vectors_test.go also uses."""
 
 import json
 from datetime import datetime
@@ -37,15 +37,15 @@ def it_weighs_the_shared_histories(spark):
     for rules, cases_ in groupby(sorted(all_cases, key=key), key=key):
         group = list(cases_)
         rows = [as_row(e, c["name"]) for c in group for e in c["events"]]
-        weighed = interest.histories(events.once(frame(spark, rows)), Interest(**json.loads(rules)))
+        weighed = interest.histories(events.deduplicate(frame(spark, rows)), Interest(**json.loads(rules)))
         got = {r["user_id"]: r for r in weighed.withColumn("reference_time", F.unix_micros("reference_time")).collect()}
         for c in group:
             expect_history(c, got[c["name"]])
 
 
-def it_weighs_the_shared_histories_of_the_hold_out():
+def it_weighs_the_shared_histories_on_the_driver():
     for c in cases("history"):
-        first = {}  # of each event id, as events.once
+        first = {}  # event of each id, as in events.deduplicate
         for e in sorted(c["events"], key=lambda e: (datetime.fromisoformat(e["occurred_at"]), e["event_id"])):
             first.setdefault(e["event_id"], e)
         rows = table([as_row(e, c["name"]) for e in reversed(first.values())])
@@ -56,8 +56,8 @@ def it_weighs_the_shared_histories_of_the_hold_out():
         assert sorted(got.seen) == c["seen"], c["name"]
 
 
-def it_adds_sorted_rows_as_they_come(spark, capsys):
-    """A hash table that spills would add in another order than a run that has more memory."""
+def it_aggregates_rows_in_sorted_order(spark, capsys):
+    """With a hash table the order of the sums, and so the result, would depend on the available memory."""
     interest.histories(frame(spark, []), Interest()).explain()
     plan = capsys.readouterr().out
     assert "SortAggregate(key=[user_id" in plan
@@ -65,7 +65,7 @@ def it_adds_sorted_rows_as_they_come(spark, capsys):
 
 
 def as_row(e: dict, case: str) -> dict:
-    """An event of the case's own user; its id is made the case's own, in the same order."""
+    """Return an event with the case as user and as prefix of the event id, which keeps the order of the ids."""
     t = datetime.fromisoformat(e["occurred_at"])
     value = None if e.get("value") is None else float(e["value"])
     rest = {"value": value, "stored_at": None, "streamed": False}
@@ -87,14 +87,14 @@ def expect_history(c: dict, got) -> None:
     assert got["reference_time"] == want, c["name"]
 
 
-def it_contains_the_shared_users(spark):
+def it_selects_the_shared_users(spark):
     for c in cases("holdout"):
         df = spark.createDataFrame([(u,) for u in c["users"]], "user_id string")
         got = {r[0]: r[1] for r in df.select("user_id", holdout.contains(c["bound"])).collect()}
         assert got == c["users"], c["bound"]
 
 
-def it_makes_the_shared_event_sets(spark):
+def it_hashes_the_shared_event_sets(spark):
     for c in cases("eventset"):
         df = spark.createDataFrame([(i,) for i in c["ids"]], "event_id string")
         assert events.unsigned_hex(df.agg(events.id_hash("event_id")).first()[0]) == c["hash"]

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from recflow_glue.storage import Bucket, Scratch, write_scratch
 
 
-def it_lets_one_conditional_put_win(bucket):
+def it_accepts_only_one_conditional_put(bucket):
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(lambda n: Bucket(bucket.name).put_if_absent("manifest.json", b"%d" % n), range(8)))
     assert sum(won) == 1
@@ -12,14 +12,14 @@ def it_lets_one_conditional_put_win(bucket):
     assert not bucket.exists("other.json")
 
 
-def it_deletes_a_prefix_and_nothing_else(bucket):
+def it_deletes_only_the_prefix(bucket):
     for key in ("a/1", "a/2", "ab/3"):
         bucket.put(key, b"x")
     bucket.delete_prefix("a/")
     assert [o.key for o in bucket.objects("")] == ["ab/3"]
 
 
-def it_keeps_scratch_files_in_a_folder_or_a_prefix(spark, bucket):
+def it_writes_scratch_files_to_a_folder_or_a_prefix(spark, bucket):
     for local in (True, False):
         scratch = Scratch(bucket, "run/_scratch/1/", local)
         uri = write_scratch(scratch.location(), "x/y.json", b'{"a":1}')

@@ -20,21 +20,21 @@ def users(spark):
     return spark.createDataFrame(rows, USERS)
 
 
-def it_numbers_rows_densely_and_keeps_the_numbers(spark, scratch):
+def it_numbers_rows_densely_and_stably(spark, scratch):
     df = spark.range(1000, numPartitions=7).selectExpr("cast(id as string) id").where("id % 3 = 0")
-    kept, n = train.numbered(df, scratch, "n", "id", "number")
+    written, n = train.numbered(df, scratch, "n", "id", "number")
     assert n == 334
-    first = {r["id"]: r["number"] for r in kept.collect()}
+    first = {r["id"]: r["number"] for r in written.collect()}
     assert sorted(first.values()) == list(range(334))
-    assert {r["id"]: r["number"] for r in kept.orderBy("id").collect()} == first
+    assert {r["id"]: r["number"] for r in written.orderBy("id").collect()} == first
 
 
-def it_numbers_nothing(spark, scratch):
-    kept, n = train.numbered(spark.range(0).selectExpr("string(id) id"), scratch, "n", "id", "number")
-    assert (kept.count(), n) == (0, 0)
+def it_numbers_no_rows(spark, scratch):
+    written, n = train.numbered(spark.range(0).selectExpr("string(id) id"), scratch, "n", "id", "number")
+    assert (written.count(), n) == (0, 0)
 
 
-def it_counts_all_users_and_those_trained_on(users):
+def it_counts_all_users_and_trained_users(users):
     got = {r["item_id"]: r for r in train.item_counts(users).collect()}
     assert got["only held out"]["trained"] == 0
     likes = [set(r["history_items"]) for r in users.collect()]
@@ -42,10 +42,10 @@ def it_counts_all_users_and_those_trained_on(users):
     assert got["i0"]["trained"] == sum("i0" in h for h in likes[:36])
 
 
-def it_trains_users_that_are_exactly_folded_in_from_items(users, scratch):
+def it_trains_user_vectors_that_equal_the_fold_in(users, scratch):
     items, _ = train.numbered(train.item_counts(users), scratch, "items", "item_id", "item")
     config = Config("b", "r", None, at(0), at(0), rank=6, iterations=3)
-    model = train.fit(train.keep(train.pairs(users, items), scratch, "pairs"), config)
+    model = train.fit(train.materialize(train.pairs(users, items), scratch, "pairs"), config)
     vectors = {r["id"]: np.array(r["features"], dtype=np.float32) for r in model.itemFactors.collect()}
     fold = FoldIn(gram(np.array([vectors[i] for i in sorted(vectors)])), config.alpha, config.regularization)
     number = {r["item_id"]: r["item"] for r in items.collect()}
@@ -58,17 +58,19 @@ def it_trains_users_that_are_exactly_folded_in_from_items(users, scratch):
         assert np.linalg.norm(got - trained[r["user"]]) / np.linalg.norm(trained[r["user"]]) < 1e-5
 
 
-def it_trains_with_as_many_iterations_as_are_accepted(users, scratch, monkeypatch):
-    """One block makes iterations quick; the lineage that they add is the same."""
+def it_trains_with_the_maximum_of_iterations(users, scratch, monkeypatch):
+    """One block makes iterations fast; their lineage has the same length."""
     items, _ = train.numbered(train.item_counts(users), scratch, "items", "item_id", "item")
-    pairs = train.keep(train.pairs(users, items), scratch, "pairs")
-    monkeypatch.setattr(train, "blocks_for", lambda _: 1)
+    pairs = train.materialize(train.pairs(users, items), scratch, "pairs")
+    monkeypatch.setattr(train, "block_count", lambda _: 1)
     config = Config("b", "r", None, at(0), at(0), rank=2, iterations=100)
     config.validate()
     sc = pairs.sparkSession.sparkContext
     sc.setCheckpointDir(scratch.uri("checkpoints"))
     sc.setJobGroup("hundred", "")
     model = train.fit(pairs, config)
-    assert len(sc.statusTracker().getJobIdsForGroup("hundred")) == 3 + 2 * 100 + 20 + 2, "what Progress counts on"
+    assert len(sc.statusTracker().getJobIdsForGroup("hundred")) == 3 + 2 * 100 + 20 + 2, (
+        "Progress relies on this number"
+    )
     assert model.userFactors.count() == 36
-    assert len(list((scratch.folder / "checkpoints").glob("*/rdd-*"))) == 1  # the last one; ALS deletes the others
+    assert len(list((scratch.folder / "checkpoints").glob("*/rdd-*"))) == 1  # ALS deletes all but the last

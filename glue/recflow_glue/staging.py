@@ -1,10 +1,10 @@
-"""Listing the input, and packing many small objects into few files.
+"""Lists the input, and packs many small objects into few files.
 
-A day of events is an object, so years of a small shop are thousands of objects
-of a few kilobytes. Spark asks for each of them seven or eight times (status,
-footer, columns), which costs more than the training. Here every object is
-fetched once, by many threads, and its rows are appended to one file a task.
-Objects large enough to be worth a read of their own are left where they are.
+An import writes an object per day, so years of a small shop are thousands of objects
+of a few kilobytes. Spark sends seven or eight requests for each of them (status,
+footer, columns), which takes longer than the training. Packing fetches every object
+once, in many threads, and appends its rows to one file per task. Spark reads large
+objects directly.
 """
 
 import re
@@ -19,22 +19,22 @@ from pyspark.sql import SparkSession
 from recflow_glue.formats import PACKERS, bad_line
 from recflow_glue.storage import Bucket, Object, Scratch, write_scratch
 
-SMALL = 8 << 20  # mean object size from which Spark reads the objects itself
-FETCHERS = 16  # objects one task fetches at once
-GROUP = 96 << 20  # bytes of objects that one task holds in memory
+SMALL_BYTES = 8 << 20  # mean object size below which objects are packed
+FETCH_THREADS = 16  # of one task
+GROUP_BYTES = 96 << 20  # of the objects that one task has in memory
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What packing made: files for Spark, and the objects that are not what they should be."""
+    """The packed files, and the objects that are not in the format."""
 
     paths: list[str]
     broken: list[tuple[str, str]]  # key, what is wrong with it
-    distinct: bool = False  # no event id occurs twice; False when that was not looked at
+    distinct: bool = False  # True if no event id repeats; False also if that was not checked
 
 
 def list_days(bucket: Bucket, prefix: str, suffix: str, start: datetime | None, to: datetime | None) -> list[Object]:
-    """The objects under dt= prefixes whose day touches [start, to)."""
+    """Return the objects under dt= prefixes whose day overlaps [start, to)."""
     first = start.strftime("%Y-%m-%d") if start else ""
     last = (to - timedelta(microseconds=1)).strftime("%Y-%m-%d") if to else "9999"
     found = []
@@ -45,29 +45,29 @@ def list_days(bucket: Bucket, prefix: str, suffix: str, start: datetime | None, 
     return found
 
 
-def bad_lines(bucket: Bucket, objects: list[Object], most: int) -> list[tuple[str, str]]:
-    """Up to so many of the gzip objects that have a line which is no event, and which line that is.
-    Reads them again: only asked for when packing or Spark met such a line."""
+def bad_lines(bucket: Bucket, objects: list[Object], limit: int) -> list[tuple[str, str]]:
+    """Return up to limit gzip objects with a line that is not an event, and the number of that
+    line. Reads the objects again, so it is called only after Spark has found such a line."""
     found = []
     for o in objects:
         try:
-            what = bad_line(bucket.get(o.key))
+            problem = bad_line(bucket.get(o.key))
         except ValueError:
-            continue  # not gzip: named while packing
-        if what:
-            found.append((o.key, what))
-        if len(found) == most:
+            continue  # not gzip: reported by packing
+        if problem:
+            found.append((o.key, problem))
+        if len(found) == limit:
             break
     return found
 
 
 def worth_packing(objects: list[Object]) -> bool:
-    return bool(objects) and sum(o.size for o in objects) < SMALL * len(objects)
+    return bool(objects) and sum(o.size for o in objects) < SMALL_BYTES * len(objects)
 
 
 def pack(spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objects: list[Object]) -> Staged:
-    """Pack the objects into few files of one kind ("interactions", "items", "lines").
-    What one task could hold is done here: a Python worker takes longer to start."""
+    """Pack the objects into few files of one kind ("interactions", "items", "lines"). A single
+    group is packed on the driver, because a Python worker takes longer to start."""
     groups, location, name = split(objects), scratch.location(), bucket.name
     if len(groups) == 1:
         return pack_group(bucket, location, kind, groups[0])
@@ -81,25 +81,25 @@ def pack(spark: SparkSession, bucket: Bucket, scratch: Scratch, kind: str, objec
 
 
 def split(objects: list[Object]) -> list[list[Object]]:
-    """Groups of neighbours that a task can hold."""
+    """Split the objects into groups of consecutive ones that fit in the memory of a task."""
     groups: list[list[Object]] = [[]]
-    held = 0
+    size = 0
     for o in objects:
-        if groups[-1] and held + o.size > GROUP:
+        if groups[-1] and size + o.size > GROUP_BYTES:
             groups.append([])
-            held = 0
+            size = 0
         groups[-1].append(o)
-        held += o.size
+        size += o.size
     return groups
 
 
 def pack_group(bucket: Bucket, location: tuple[str, str], kind: str, group: list[Object]) -> Staged:
-    """Fetch a group and write it as one file. The name is new for each attempt of
-    the task: the driver reads only what the finished attempt returns."""
-    with ThreadPoolExecutor(FETCHERS) as pool:
+    """Fetch a group and write it as one file. Each attempt of a task uses another name, and
+    the driver reads only the file of the attempt that succeeded."""
+    with ThreadPoolExecutor(FETCH_THREADS) as pool:
         fetched = list(pool.map(lambda o: (o, bucket.get(o.key)), group))
     packed = PACKERS[kind](fetched)
     if not packed.body:
         return Staged([], packed.broken)
-    path = write_scratch(location, f"{kind}/{uuid.uuid4().hex}{packed.ending}", packed.body)
+    path = write_scratch(location, f"{kind}/{uuid.uuid4().hex}{packed.suffix}", packed.body)
     return Staged([path], packed.broken, packed.distinct)
