@@ -17,7 +17,7 @@ import (
 )
 
 // profiler is added to the API's package for a profile. The profile begins when the
-// process starts.
+// process starts and ends with SIGUSR1.
 const profiler = `package main
 
 import (
@@ -36,7 +36,7 @@ func init() {
 		panic(err)
 	}
 	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM)
+	signal.Notify(stop, syscall.SIGUSR1)
 	go func() {
 		<-stop
 		pprof.StopCPUProfile()
@@ -106,6 +106,10 @@ func startAPI(ctx context.Context, binary, database, profile string) (api *apicl
 	defer giveUp.Stop()
 	copied := make(chan struct{})
 	stop = func() {
+		if profile != "" {
+			_ = process.Process.Signal(syscall.SIGUSR1)
+			time.Sleep(time.Second) // writing the profile
+		}
 		_ = process.Process.Signal(syscall.SIGTERM)
 		<-copied // Wait closes the pipe
 		_ = process.Wait()
