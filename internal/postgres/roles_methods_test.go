@@ -262,8 +262,11 @@ var methods = map[string]storeCall{
 	"ItemVectors": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.ItemVectors(t.Context(), b.live, []string{"x"}))
 	},
-	"Live":   func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.Live(t.Context())) },
-	"LiveID": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.LiveID(t.Context())) },
+	"Live": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.Live(t.Context())) },
+	"LivePointer": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		_, _, err := s.LivePointer(t.Context())
+		return err
+	},
 	"LiveSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.LiveSince(t.Context()))
 	},

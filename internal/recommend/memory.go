@@ -101,7 +101,7 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 			return
 		case <-time.After(wait):
 		}
-		id, err := store.LiveID(ctx)
+		id, _, err := store.LivePointer(ctx)
 		if err != nil || id == 0 || id == loaded || id == failed && time.Since(failedAt) < retryAfter {
 			continue // requests report an unavailable database
 		}

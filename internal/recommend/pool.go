@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -32,11 +33,18 @@ func NewReaderPool(liveTTL time.Duration) *ReaderPool {
 	return &ReaderPool{liveTTL: liveTTL, now: time.Now}
 }
 
-// liveVersion returns the cached live version, or calls fetch if the cached one
-// is older than liveTTL.
-func (p *ReaderPool) liveVersion(fetch func() (recsys.Live, error)) (recsys.Live, error) {
+// liveStore reads the live version. *versions.Store implements it.
+type liveStore interface {
+	Live(ctx context.Context) (recsys.Live, error)
+	LivePointer(ctx context.Context) (id, revision int64, err error)
+}
+
+// liveVersion returns the live version. It reads the pointer if the cached version
+// is older than liveTTL, and the manifest, which has k×k numbers, only after a
+// change.
+func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.Live, error) {
 	if p == nil {
-		return fetch()
+		return store.Live(ctx)
 	}
 	began := p.now()
 	p.mu.Lock()
@@ -45,7 +53,21 @@ func (p *ReaderPool) liveVersion(fetch func() (recsys.Live, error)) (recsys.Live
 	if valid {
 		return live, nil
 	}
-	live, err := fetch()
+	if live.Revision > 0 {
+		_, revision, err := store.LivePointer(ctx)
+		if err != nil {
+			return recsys.Live{}, err
+		}
+		if revision == live.Revision {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if p.live.Revision == revision {
+				p.liveAt = began
+			}
+			return live, nil
+		}
+	}
+	live, err := store.Live(ctx)
 	if err != nil {
 		return live, err
 	}

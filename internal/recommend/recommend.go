@@ -170,7 +170,7 @@ func (r *Recommender) withReader(ctx context.Context, version int64, use func(*R
 // possible.
 func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 	if id == 0 {
-		live, err := r.Readers.liveVersion(func() (recsys.Live, error) { return r.Versions.Live(ctx) })
+		live, err := r.Readers.liveVersion(ctx, r.Versions)
 		if err != nil {
 			return nil, err
 		}

@@ -44,13 +44,14 @@ func (s *Store) Live(ctx context.Context) (recsys.Live, error) {
 	return live, nil
 }
 
-// LiveID returns the id of the live version, or 0 before the first promotion.
-// Unlike Live, it does not read the manifest.
-func (s *Store) LiveID(ctx context.Context) (id int64, err error) {
-	if err := s.db.QueryRow(ctx, "SELECT coalesce(version_id, 0) FROM recflow.live").Scan(&id); err != nil {
-		return 0, fmt.Errorf("live version: %w", err)
+// LivePointer returns the id of the live version, or 0 before the first promotion,
+// and the revision of the pointer. Unlike Live, it does not read the manifest.
+func (s *Store) LivePointer(ctx context.Context) (id, revision int64, err error) {
+	err = s.db.QueryRow(ctx, "SELECT coalesce(version_id, 0), revision FROM recflow.live").Scan(&id, &revision)
+	if err != nil {
+		return 0, 0, fmt.Errorf("live version: %w", err)
 	}
-	return id, nil
+	return id, revision, nil
 }
 
 func readLive(ctx context.Context, q postgres.Querier) (recsys.Live, error) {

@@ -1,0 +1,65 @@
+package recommend
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// countedLive counts how often the live version and its pointer are read.
+type countedLive struct {
+	current         recsys.Live
+	reads, pointers int
+}
+
+func (c *countedLive) Live(context.Context) (recsys.Live, error) {
+	c.reads++
+	if c.current.Revision == 0 {
+		return recsys.Live{}, recsys.ErrNoLiveVersion
+	}
+	return c.current, nil
+}
+
+func (c *countedLive) LivePointer(context.Context) (id, revision int64, err error) {
+	c.pointers++
+	return c.current.Version.ID, c.current.Revision, nil
+}
+
+func TestReaderPool_reads_the_manifest_only_after_a_change(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1, 0)
+	p := NewReaderPool(time.Second)
+	p.now = func() time.Time { return now }
+	store := &countedLive{}
+	read := func() (recsys.Live, error) { return p.liveVersion(t.Context(), store) }
+
+	_, err := read()
+	require.ErrorIs(t, err, recsys.ErrNoLiveVersion)
+	store.current = recsys.Live{Version: recsys.Version{ID: 7}, Revision: 1}
+	for range 3 {
+		live, err := read()
+		require.NoError(t, err)
+		require.EqualValues(t, 7, live.Version.ID)
+	}
+	require.Equal(t, []int{2, 0}, []int{store.reads, store.pointers})
+	now = now.Add(time.Second)
+	for range 3 {
+		_, err := read()
+		require.NoError(t, err)
+	}
+	require.Equal(t, []int{2, 1}, []int{store.reads, store.pointers}, "the pointer has not changed")
+	store.current = recsys.Live{Version: recsys.Version{ID: 8}, Revision: 2}
+	now = now.Add(time.Second)
+	live, err := read()
+	require.NoError(t, err)
+	require.EqualValues(t, 8, live.Version.ID)
+	require.Equal(t, []int{3, 2}, []int{store.reads, store.pointers})
+	p.Reset()
+	_, err = read()
+	require.NoError(t, err)
+	require.Equal(t, 3, store.reads, "a reset reads the pointer again")
+}
