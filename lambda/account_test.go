@@ -34,7 +34,7 @@ func (s *soak) account() {
 		}
 		delivered[e.EventID] = e
 	}
-	kept := s.kept()
+	stored := s.storedEvents()
 
 	info, err := s.producer.Describe(t.Context())
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func (s *soak) account() {
 				require.True(t, quarantined[position], "a broken record is in quarantine: %s", d.Fault.Reason)
 				continue
 			}
-			state, ok := kept[d.EventID]
+			state, ok := stored[d.EventID]
 			require.True(t, ok, "an accepted event is in the state")
 			if state.Digest != d.Digest {
 				require.True(t, quarantined[position], "an event in conflict is in quarantine")
@@ -62,13 +62,13 @@ func (s *soak) account() {
 			require.Equal(t, state.At, copied.StoredAt, "with the time at which it was stored first")
 		}
 	}
-	require.Len(t, delivered, len(kept), "what was never accepted is not delivered")
-	t.Logf("%d records: %d events in the state and delivered, %d broken ones in quarantine", len(s.kinesis.Records(harnessStream)), len(kept), faulty)
+	require.Len(t, delivered, len(stored), "an event that was never accepted is not delivered")
+	t.Logf("%d records: %d events in the state and delivered, %d broken ones in quarantine", len(s.kinesis.Records(harnessStream)), len(stored), faulty)
 	s.accountForLists()
 }
 
-// kept is what Postgres holds of each event.
-func (s *soak) kept() map[string]events.StoredEvent {
+// storedEvents returns the events in Postgres by id.
+func (s *soak) storedEvents() map[string]events.StoredEvent {
 	states, _, err := s.store.UserStates(s.t.Context(), recsys.Version{ID: s.versions[0]}, s.allUsers())
 	require.NoError(s.t, err)
 	out := map[string]events.StoredEvent{}

@@ -91,21 +91,20 @@ func (b *bundle) promote(v recsys.Version) {
 	require.NoError(b.t, err)
 }
 
-// forget deletes everything that the stream wrote to the database.
+// deleteEvents deletes everything that the stream wrote to the database.
 func (b *bundle) deleteEvents() {
 	b.t.Helper()
 	_, err := b.conn.Exec(b.t.Context(), "TRUNCATE recflow.live_events, recflow.event_verdicts, recflow.evaluations")
 	require.NoError(b.t, err)
 }
 
-// send hands events to the handler as one batch and returns its answer.
+// send passes events to the handler as one batch and returns its response.
 func (b *bundle) send(evs ...recsys.Event) string {
 	b.t.Helper()
 	return b.handle(b.batch(evs...))
 }
 
-// handle calls the handler and returns the sequence number it answers, "" for
-// none.
+// handle calls the handler and returns the sequence number to retry, or "".
 func (b *bundle) handle(in lambdaevents.KinesisEvent) string {
 	b.t.Helper()
 	out, err := b.Handle(b.t.Context(), in)
@@ -144,7 +143,8 @@ func (b *bundle) raw(data ...[]byte) (in lambdaevents.KinesisEvent) {
 // so numeric and text order differ.
 func sequence(n int) string { return fmt.Sprint(99_999_999_999_999_990 + n) }
 
-// from returns the records that the event source sends again.
+// from returns the records that the event source sends again: those from a
+// sequence number on.
 func from(in lambdaevents.KinesisEvent, sequence string) lambdaevents.KinesisEvent {
 	i := slices.IndexFunc(in.Records, func(r lambdaevents.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == sequence })
 	if i < 0 {

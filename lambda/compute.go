@@ -177,7 +177,7 @@ func parallel(n int, fn func(i int) error) []error {
 	for w := range workers {
 		group.Go(func() {
 			for i := w; i < n; i += workers {
-				errs[i] = safely(func() error { return fn(i) })
+				errs[i] = recoverPanic(func() error { return fn(i) })
 			}
 		})
 	}
@@ -185,8 +185,8 @@ func parallel(n int, fn func(i int) error) []error {
 	return errs
 }
 
-// safely turns a panic into an error.
-func safely(fn func() error) (err error) {
+// recoverPanic turns a panic of fn into an error.
+func recoverPanic(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panics.New(p)

@@ -113,7 +113,7 @@ func TestHandler_meets_its_deadline_while_Postgres_hangs(t *testing.T) {
 			assert.Equal(t, b.list("newcomer").RecommendationID, b.last()["newcomer"].RecommendationID)
 		})
 	}
-	t.Run("it responds in time that everything is done when the server hangs while it reads the items", func(t *testing.T) {
+	t.Run("it responds in time with nothing to retry when the server hangs while items are loaded", func(t *testing.T) {
 		b.SearchMemory = 64 << 20
 		var stopped []int
 		b.injects(t, postgresHangs)
@@ -138,7 +138,7 @@ func TestHandler_meets_its_deadline_while_Postgres_hangs(t *testing.T) {
 	})
 }
 
-// An unavailable database only delays records, whatever the cause.
+// An unavailable database delays records and loses none.
 func TestHandler_retries_while_Postgres_is_unavailable(t *testing.T) {
 	t.Parallel()
 	server := pgservertest.Server(t)

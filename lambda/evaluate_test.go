@@ -12,22 +12,22 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// tried is a stored trial.
-type tried struct {
+// storedTrial is a trial in the database.
+type storedTrial struct {
 	Version               int64
 	LiveStage, StaleStage string
 	LiveRank, StaleRank   int
 }
 
-func (b *bundle) trials() map[string]tried {
+func (b *bundle) trials() map[string]storedTrial {
 	b.t.Helper()
 	rows, err := b.conn.Query(b.t.Context(), "SELECT event_id, version_id, live_stage, stale_stage, live_rank, stale_rank FROM recflow.evaluations")
 	require.NoError(b.t, err)
 	defer rows.Close()
-	out := map[string]tried{}
+	out := map[string]storedTrial{}
 	for rows.Next() {
 		var id string
-		var x tried
+		var x storedTrial
 		require.NoError(b.t, rows.Scan(&id, &x.Version, &x.LiveStage, &x.StaleStage, &x.LiveRank, &x.StaleRank))
 		out[id] = x
 	}
@@ -64,7 +64,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 
 	second := item(1)
 	require.Empty(t, b.send(event("first", second, recsys.Click, 1)))
-	assert.Equal(t, tried{b.version.ID, recommend.Personalized, recommend.Personalized, 2, 2}, b.trials()["first"])
+	assert.Equal(t, storedTrial{b.version.ID, recommend.Personalized, recommend.Personalized, 2, 2}, b.trials()["first"])
 
 	target := item(4)
 	require.Empty(t, b.send(
@@ -74,7 +74,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 		event("shown", item(7), recsys.Impression, 4),
 	))
 	got := b.trials()
-	assert.Equal(t, tried{b.version.ID, recommend.Personalized, recommend.Personalized, 5, stale[target]}, got["a-first"],
+	assert.Equal(t, storedTrial{b.version.ID, recommend.Personalized, recommend.Personalized, 5, stale[target]}, got["a-first"],
 		"it evaluates the earliest event on an unseen item against the version alone")
 	assert.Len(t, got, 2, "it evaluates one event per user and batch, and no impression")
 
@@ -88,7 +88,7 @@ func TestPrequentialEvaluation(t *testing.T) {
 		e := event("stranger-1", b.list("stranger").Items[2].ItemID, recsys.Click, 1)
 		e.UserID = "stranger"
 		require.Empty(t, b.send(e))
-		assert.Equal(t, tried{b.version.ID, recommend.Popular, recommend.Popular, 3, 3}, b.trials()["stranger-1"])
+		assert.Equal(t, storedTrial{b.version.ID, recommend.Popular, recommend.Popular, 3, 3}, b.trials()["stranger-1"])
 		e.EventID, e.ItemID = "stranger-2", b.list("stranger").Items[0].ItemID
 		require.Empty(t, b.send(e))
 		assert.Equal(t, recommend.Session, b.trials()["stranger-2"].LiveStage)

@@ -64,8 +64,8 @@ type Handler struct {
 	reader     *recommend.Reader // of the version that was live in the last batch
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
-	loadAfter  time.Time         // when to try to load the reader's items again
-	reportAt   time.Time         // when to report SearchMemory again
+	loadAfter  time.Time         // earliest time of the next attempt to load the reader's items
+	reportAt   time.Time         // time of the next report of SearchMemory
 }
 
 // Deliveries names the delivery streams.

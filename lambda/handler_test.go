@@ -184,7 +184,7 @@ func TestHandler_verdicts(t *testing.T) {
 		assert.Len(t, b.last()["outsider"].Items, b.ListLength)
 		assert.Equal(t, b.list("outsider").RecommendationID, b.last()["outsider"].RecommendationID)
 	})
-	t.Run("it counts an event once a version contains its item", func(t *testing.T) {
+	t.Run("it folds an event in when a version contains its item", func(t *testing.T) {
 		next := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "tomorrow", Change: func(d *postgrestest.Data) {
 			d.Items[7].ItemID = "an-item-of-tomorrow"
 			for i := range d.Users {
@@ -204,8 +204,8 @@ func TestHandler_verdicts(t *testing.T) {
 
 const unknownItemReason = unknownItem
 
-// TestHandler_excludes_unavailable_items sends all batches to one process, which caches
-// what it has read.
+// TestHandler_excludes_unavailable_items sends all batches to one process, which
+// caches items.
 func TestHandler_excludes_unavailable_items(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
@@ -257,7 +257,7 @@ func TestHandler_with_duplicate_event_ids(t *testing.T) {
 		assert.Equal(t, events.QuarantinedVerdict, b.verdict(other).Verdict)
 		assert.Equal(t, stream.Conflict, b.verdict(other).Reason)
 	})
-	t.Run("it accepts the stored content wherever it is in a later batch", func(t *testing.T) {
+	t.Run("it accepts the stored content at any position of a later batch", func(t *testing.T) {
 		require.Empty(t, b.send(other, e))
 		assert.Len(t, b.quarantine(), 2)
 		assert.Equal(t, events.Folded, b.verdict(e).Verdict)
@@ -300,7 +300,7 @@ func TestHandler_without_a_live_version(t *testing.T) {
 		ArrivedAt: arrival.Add(time.Millisecond),
 	}, withoutTime(b.verdict(e)))
 
-	t.Run("it counts the events as soon as a version is live", func(t *testing.T) {
+	t.Run("it folds the events in when a version is live", func(t *testing.T) {
 		b.promote(postgrestest.Build(t, b.db, postgrestest.Fixture{}))
 		require.Empty(t, b.send(click("u00001", 11, 3)))
 		assert.Equal(t, b.list("u00001").RecommendationID, b.last()["u00001"].RecommendationID)

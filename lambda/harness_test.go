@@ -33,12 +33,12 @@ import (
 
 const (
 	harnessStream = "events"
-	putThrottled  = "ProvisionedThroughputExceededException" // error code with which the stream refuses records
+	putThrottled  = "ProvisionedThroughputExceededException" // error code of records that the stream rejects
 )
 
-// rig is the whole path: a stream, the mapping, the real bootstrap in its
-// environments, Postgres, Firehose and S3. It uses the parts of the local
-// stack, except that its stream can fail and be resharded.
+// harness runs the whole path: a stream, the mapping, the real bootstrap in its
+// environments, Postgres, Firehose and S3. It uses the parts of the local stack,
+// except that its stream can fail and be resharded.
 type harness struct {
 	t        *testing.T
 	log      *slog.Logger
@@ -57,7 +57,7 @@ type harness struct {
 	mapping  *eventsource.Mapping
 }
 
-// trouble is the current share of failing calls between the parts.
+// failureRates is the current share of failing calls between the parts.
 type failureRates struct {
 	mu                      sync.Mutex
 	random                  *rand.Rand
@@ -91,7 +91,7 @@ func (b faultyBucket) Put(ctx context.Context, key string, body io.ReadSeeker) e
 	return b.bucket.Put(ctx, key, body)
 }
 
-// newRig starts all parts, with two versions of different dimensions, of which
+// newHarness starts all parts, with two versions of different dimensions, of which
 // the first is live.
 func newHarness(t *testing.T, seed uint64, log io.Writer) *harness {
 	r := &harness{t: t, dir: t.TempDir(), log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))}

@@ -64,7 +64,7 @@ func TestHandler_round_trips(t *testing.T) {
 	assert.LessOrEqual(t, trips.Load(), int64(maxRoundTrips))
 }
 
-// say sets whether an item is available.
+// setAvailable sets whether an item is available.
 func setAvailable(b *bundle, id string, available bool) {
 	b.t.Helper()
 	_, err := b.db.ChangeItem(b.t.Context(), id, embeddings.ItemChange{Available: &available})

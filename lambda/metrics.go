@@ -67,7 +67,7 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	return line
 }
 
-// itemsHeld returns the number of items searched in memory, or 0 if Postgres is
+// itemsInMemory returns the number of items searched in memory, or 0 if Postgres is
 // searched.
 func (h *Handler) itemsInMemory() int64 {
 	if h.reader == nil {

@@ -38,7 +38,7 @@ const (
 	loadRetryAfter = time.Minute
 )
 
-// holdItems loads the items of the reader into memory after everything else of
+// loadItems loads the items of the reader into memory after everything else of
 // a batch is done. The first batch of a version searches Postgres instead, so a
 // promotion delays no list.
 func (h *Handler) loadItems(ctx context.Context, b *batch) {

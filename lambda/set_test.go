@@ -69,11 +69,11 @@ func manyEvents(r *rand.Rand, n int, users []recsys.User) []recsys.Event {
 	return out
 }
 
-// sendAll sends events in batches of random size, up to most.
-func (b *bundle) sendAll(r *rand.Rand, evs []recsys.Event, most int) {
+// sendAll sends events in batches of random size, up to maxBatch.
+func (b *bundle) sendAll(r *rand.Rand, evs []recsys.Event, maxBatch int) {
 	b.t.Helper()
 	for len(evs) > 0 {
-		n := min(1+r.IntN(most), len(evs))
+		n := min(1+r.IntN(maxBatch), len(evs))
 		require.Empty(b.t, b.send(evs[:n]...))
 		evs = evs[n:]
 	}
@@ -99,7 +99,7 @@ func TestHandler_ignores_order_duplicates_and_splits(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &postgrestest.Fixture{})
 	b.EvaluateShare = 0
-	check := func(t require.TestingT, seed uint64, n, users, most int) {
+	check := func(t require.TestingT, seed uint64, n, users, maxBatch int) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		evs := manyEvents(r, n, b.data.Users[:users])
 		b.clear()
@@ -111,18 +111,18 @@ func TestHandler_ignores_order_duplicates_and_splits(t *testing.T) {
 			require.NotEmpty(t, id)
 		}
 		b.clear()
-		b.sendAll(r, thrice(r, evs), most)
+		b.sendAll(r, thrice(r, evs), maxBatch)
 		require.Equal(t, want, b.finals(affected(evs)))
 	}
-	t.Run("it holds for 10,000 events", func(t *testing.T) {
+	t.Run("it handles 10,000 events", func(t *testing.T) {
 		b.t = t
 		check(t, 1, 10_000, 600, 10_000)
 	})
-	t.Run("it holds for small sets", func(t *testing.T) {
+	t.Run("it handles small sets", func(t *testing.T) {
 		b.t = t
 		rapid.Check(t, func(t *rapid.T) {
 			n := rapid.IntRange(1, 40).Draw(t, "events")
-			check(t, rapid.Uint64().Draw(t, "seed"), n, rapid.IntRange(1, 5).Draw(t, "users"), rapid.IntRange(1, 20).Draw(t, "most"))
+			check(t, rapid.Uint64().Draw(t, "seed"), n, rapid.IntRange(1, 5).Draw(t, "users"), rapid.IntRange(1, 20).Draw(t, "maxBatch"))
 		})
 	})
 }

@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 
 type soak struct {
 	*harness
-	random *rand.Rand // for the faults; produce has its own, because both run concurrently
+	random *rand.Rand // for the faults; produce has its own, because they run concurrently
 
 	accepted [][]byte // data of records that are in the stream, in the order of their puts
 	users    map[string]bool
@@ -132,7 +132,7 @@ func (s *soak) event(random *rand.Rand, n int) recsys.Event {
 	return e
 }
 
-// Kinds of faults that the parts of the rig count.
+// Kinds of faults that the parts of the harness count.
 const (
 	functionKilled   = "function killed"
 	postgresCrashed  = "Postgres crashed"

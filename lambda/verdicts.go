@@ -42,7 +42,7 @@ func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 	if len(verdicts) == 0 {
 		return
 	}
-	err := safely(func() error { return h.stores.events.WriteVerdicts(ctx, verdicts, evaluations) })
+	err := recoverPanic(func() error { return h.stores.events.WriteVerdicts(ctx, verdicts, evaluations) })
 	if err != nil {
 		h.report("record the verdicts", err)
 		return

@@ -45,7 +45,7 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) {
 		return
 	}
 	var failed []int
-	err := safely(func() (err error) {
+	err := recoverPanic(func() (err error) {
 		failed, err = h.Firehose.Put(ctx, d.stream, d.records)
 		return err
 	})
@@ -155,7 +155,7 @@ func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
 }
 
 func (h *Handler) putPayload(ctx context.Context, key string, raw []byte) error {
-	return safely(func() error {
+	return recoverPanic(func() error {
 		if err := h.Payloads.Put(ctx, key, bytes.NewReader(raw)); err != nil {
 			return fmt.Errorf("store the payload of a quarantined record: %w", err)
 		}

@@ -180,7 +180,7 @@ func ids(items []recommend.Ranked) []string {
 	return out
 }
 
-// judge derives the result from the scores.
+// result derives the gate result from the scores.
 func (q *quality) result() recsys.GateResult {
 	n := len(q.ndcg)
 	if n == 0 {
@@ -206,7 +206,7 @@ func (q *quality) result() recsys.GateResult {
 	return markWeak(min(n, shared), passed(value, popular, "%s; %s", first, against))
 }
 
-// verdict refuses for enough users and warns for few.
+// refuseOrWarn refuses the version, or only warns if there are few users.
 func refuseOrWarn(users int, value, threshold float64, reason string, args ...any) recsys.GateResult {
 	if users < qualityUsers {
 		return warned(value, threshold, reason+fmt.Sprintf("; only a warning, because %d users are under %d", users, qualityUsers), args...)
@@ -214,7 +214,7 @@ func refuseOrWarn(users int, value, threshold float64, reason string, args ...an
 	return refused(value, threshold, reason, args...)
 }
 
-// least marks a result that is based on few users.
+// markWeak notes in a result that it is based on few users.
 func markWeak(users int, r recsys.GateResult) recsys.GateResult {
 	if users < qualityUsers {
 		r.Warning = true

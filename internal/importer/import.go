@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Format    string          // auto, movielens, csv, jsonl or parquet
 	Columns   mapping.Columns // explicit columns
-	Items     bool            // the file contains items, whatever its columns
+	Items     bool            // read the file as items, regardless of its columns
 	EventType string          // type of events whose row has none
 	Until     time.Time       // only events before this time; zero: all
 
@@ -266,7 +266,7 @@ func (f *fileImport) remember(ctx context.Context) (err error) {
 // write puts the file's objects into the bucket and completes its record.
 func (f *fileImport) write(ctx context.Context) error {
 	// The bucket may have objects of another mapping. This is recorded first,
-	// so that after an interruption the next import knows it.
+	// so that the next import can continue after an interruption.
 	replaces := f.old.Replacing || !f.record.sameMapping(f.old)
 	if replaces {
 		f.record.Replacing = true

@@ -87,7 +87,7 @@ func TestImport_reads_Parquet_columns_of_any_type(t *testing.T) {
 	require.Equal(t, "row 2", strings.TrimSpace(strings.SplitN(r.Files[0].FirstRejects[0].Place(), ":", 2)[1]))
 }
 
-// Truncated and bit-flipped Parquet results in an error or in fewer rows, never
+// Truncated and damaged Parquet results in an error or in fewer rows, never
 // in a panic.
 func TestImport_survives_damaged_Parquet(t *testing.T) {
 	t.Parallel()

@@ -60,13 +60,13 @@ func redact(err error) error {
 	return err
 }
 
-// Refused reports whether the server rejected a text: Postgres stores no NUL
-// characters and only valid UTF-8.
+// InvalidText reports whether the server rejected a text: Postgres stores only
+// valid UTF-8 without NUL characters.
 func InvalidText(err error) bool {
 	return HasCode(err, "22021", "22P05") // character_not_in_repertoire, untranslatable_character
 }
 
-// Away reports whether the database is unreachable, stopping, starting or out
+// Unavailable reports whether the database is unreachable, stopping, starting or out
 // of connections.
 func Unavailable(err error) bool {
 	var refused *pgconn.ConnectError
@@ -80,8 +80,8 @@ func Unavailable(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
-// Busy wraps a lock timeout in recsys.ErrConflict and returns other errors
-// unchanged.
+// TranslateLock wraps a lock timeout or a deadlock in recsys.ErrConflict and
+// returns other errors unchanged.
 func TranslateLock(err error) error {
 	if HasCode(err, LockNotAvailable, DeadlockDetected) {
 		return fmt.Errorf("a concurrent change holds the lock, try again: %w", recsys.ErrConflict)

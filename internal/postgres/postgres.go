@@ -9,8 +9,8 @@
 // has the list of versions, the live pointer, and the data that changes while a
 // version is live: overrides and live events.
 //
-// Reads name a version, so a reader that resolved the live version once sees
-// only that version, whatever is promoted in the meantime.
+// Reads name a version, so a reader that has resolved the live version reads only
+// that version, even after another one is promoted.
 package postgres
 
 import (

@@ -38,7 +38,7 @@ GRANT UPDATE (state, reason, attempt, workflow_id, workflow_run_id, run_id, vers
     ON recflow.backfill_windows TO recflow_loader;
 GRANT INSERT ON recflow.backfill_attempts TO recflow_loader;
 GRANT UPDATE (state, workflow_run_id, run_id, version_id, error, ended_at) ON recflow.backfill_attempts TO recflow_loader;
-GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text), recflow.open_version(name) TO recflow_loader;
+GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigint, boolean, text, text), recflow.grant_version_read(name) TO recflow_loader;
 
 -- The stream. It inserts events and verdicts and changes neither: the
 -- database's clock sets their times.

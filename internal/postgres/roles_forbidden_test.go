@@ -120,7 +120,7 @@ func TestRoles_deny_what_is_not_granted(t *testing.T) {
 		}
 	}
 
-	t.Run("functions refuse invalid changes for every role", func(t *testing.T) {
+	t.Run("it rejects invalid changes by functions for every role", func(t *testing.T) {
 		api := connectAs(t, b.url, postgres.RoleAPI)
 		for what, statement := range map[string]string{
 			"promote a version that is loading":             fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", loading.ID),
@@ -138,7 +138,7 @@ func TestRoles_deny_what_is_not_granted(t *testing.T) {
 		require.Equal(t, notInState, codeOf(t, api, fmt.Sprintf("SELECT recflow.promote(%d, 2, false, 'a', 'b')", b.earlier.ID)), "promote a version behind the horizon")
 	})
 
-	t.Run("PUBLIC may do nothing", func(t *testing.T) {
+	t.Run("it grants nothing to PUBLIC", func(t *testing.T) {
 		var open []string
 		require.NoError(t, owner.QueryRow(t.Context(), `
 			SELECT coalesce(array_agg(what), '{}')
@@ -157,7 +157,7 @@ func TestRoles_deny_what_is_not_granted(t *testing.T) {
 		require.Empty(t, open)
 	})
 
-	t.Run("functions run as an owner with few privileges", func(t *testing.T) {
+	t.Run("it runs functions as an owner with few privileges", func(t *testing.T) {
 		var super []string
 		require.NoError(t, owner.QueryRow(t.Context(), `
 			SELECT coalesce(array_agg(proname), '{}')

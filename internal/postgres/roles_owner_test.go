@@ -113,7 +113,7 @@ func TestMigrateAndGrant_works_for_an_owner_without_superuser(t *testing.T) {
 	}
 	o.works(t, old)
 
-	t.Run("and the error says that tokens would lock the owner out", func(t *testing.T) {
+	t.Run("it returns an error if tokens would lock the owner out", func(t *testing.T) {
 		require.True(t, o.memberOf(t, postgres.RoleLoader), "the creator of a role administers it")
 		o.exec(t, o.super, "CREATE ROLE rds_iam")
 		require.ErrorContains(t, o.migrate(t), "recflow_owner is a member of recflow_loader")

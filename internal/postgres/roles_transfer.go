@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// giveSchemaToOwner transfers what a superuser created in the schema recflow to
+// transferSchemaToOwner transfers what a superuser created in the schema recflow to
 // recflow_owner, so that functions which run with their owner's privileges have
 // no more than those.
 func (g granter) transferSchemaToOwner(ctx context.Context) error {
@@ -49,7 +49,7 @@ func (g granter) transferSchemaToOwner(ctx context.Context) error {
 		END $$`)
 }
 
-// giveVersionsToLoader transfers versions that were created before the
+// transferVersionsToLoader transfers versions that were created before the
 // component users to the loader, and grants the readers access to them.
 func (g granter) transferVersionsToLoader(ctx context.Context) error {
 	rows, err := g.tx.Query(ctx, `
@@ -79,7 +79,7 @@ func (g granter) transferVersionsToLoader(ctx context.Context) error {
 		}
 	}
 	for _, schema := range versions {
-		statements := []string{fmt.Sprintf("SELECT recflow.open_version('%s')", schema), fmt.Sprintf("ALTER SCHEMA %s OWNER TO %s", schema, RoleLoader)}
+		statements := []string{fmt.Sprintf("SELECT recflow.grant_version_read('%s')", schema), fmt.Sprintf("ALTER SCHEMA %s OWNER TO %s", schema, RoleLoader)}
 		for _, table := range []string{"items", "users", "holdout", "facets"} {
 			statements = append(statements, fmt.Sprintf("ALTER TABLE %s.%s OWNER TO %s", schema, table, RoleLoader))
 		}

@@ -32,7 +32,7 @@ func TestOpen_gets_a_secret_for_every_connection(t *testing.T) {
 	s, err := postgres.Open(t.Context(), postgres.Options{URL: bare, MaxConns: 3, Secret: func(_ context.Context, endpoint, user string) (string, error) {
 		asked.Add(1)
 		if endpoint != host || user != "recflow" {
-			return "", errors.New("asked for " + user + " at " + endpoint)
+			return "", errors.New("unexpected sign-in of " + user + " at " + endpoint)
 		}
 		return password, nil
 	}})

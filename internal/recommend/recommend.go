@@ -38,7 +38,7 @@ type Recommender struct {
 	Memory     *Memory     // searched instead of Postgres for the version that it holds; may be nil
 }
 
-// Request asks for one list.
+// Request specifies one list.
 type Request struct {
 	UserID      string
 	K           int      // 1 to MaxK

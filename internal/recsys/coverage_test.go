@@ -31,7 +31,7 @@ func TestCovers(t *testing.T) {
 }
 
 func TestHoldoutBound(t *testing.T) {
-	t.Run("it takes about its share of users", func(t *testing.T) {
+	t.Run("it contains about its share of users", func(t *testing.T) {
 		bound, n := recsys.HoldoutBound("1999999999999999"), 0
 		for i := range 10_000 {
 			if bound.Contains(fmt.Sprintf("user-%d", i)) {

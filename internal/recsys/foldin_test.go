@@ -14,8 +14,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// catalogue returns a small random set of item vectors with its fold-in.
-func catalogue(t *rapid.T) ([][]float32, recsys.FoldIn) {
+// catalog returns a small random set of item vectors with its fold-in.
+func catalog(t *rapid.T) ([][]float32, recsys.FoldIn) {
 	k := rapid.IntRange(1, 6).Draw(t, "dimension")
 	vector := rapid.SliceOfN(rapid.Float32Range(-2, 2), k, k)
 	items := rapid.SliceOfN(vector, 1, 8).Draw(t, "items")
@@ -39,8 +39,8 @@ func TestFoldIn(t *testing.T) {
 		assert.InDelta(t, want, float64(got[0]), 1e-7)
 	})
 
-	t.Run("the gradient of the weighted squares is zero", rapid.MakeCheck(func(t *rapid.T) {
-		items, f := catalogue(t)
+	t.Run("it minimizes the weighted squares", rapid.MakeCheck(func(t *rapid.T) {
+		items, f := catalog(t)
 		weights := rapid.SliceOfN(rapid.Float32Range(0.01, 20), len(items), len(items)).Draw(t, "weights")
 		x, err := f.Vector(items, weights)
 		require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestFoldIn(t *testing.T) {
 	}))
 
 	t.Run("it does not depend on the order of the items", rapid.MakeCheck(func(t *rapid.T) {
-		items, f := catalogue(t)
+		items, f := catalog(t)
 		order := make([]int, len(items))
 		for i := range order {
 			order[i] = i

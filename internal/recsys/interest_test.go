@@ -61,7 +61,7 @@ func TestExtend(t *testing.T) {
 		assert.Equal(t, recsys.History{Items: []string{"a", "b"}, Weights: []float32{2, 5}, Reference: noon.Add(time.Minute)}, h)
 		assert.Equal(t, []float32{4}, stored.Weights, "it does not change its argument")
 	})
-	t.Run("an event without weight does not move the reference time, however late it is", func(t *testing.T) {
+	t.Run("it ignores events without weight for the reference time", func(t *testing.T) {
 		in := in
 		in.HalfLifeSeconds = 1
 		h := in.Extend(recsys.History{}, []recsys.Event{
@@ -113,7 +113,7 @@ func TestExtend_depends_only_on_the_set_of_events(t *testing.T) {
 		assert.Equal(t, want, in.Extend(stored, rapid.Permutation(kept).Draw(t, "reading")))
 	}))
 
-	t.Run("extending a stored history equals extending all events", rapid.MakeCheck(func(t *rapid.T) {
+	t.Run("it extends a stored history to the history of all events", rapid.MakeCheck(func(t *rapid.T) {
 		in := anyInterest(t)
 		in.Floor = 0                   // the stored history no longer has what fell below a floor
 		if in.HalfLifeSeconds == 0.5 { // 500 s are a thousand half-lives: float32 underflows, float64 does not

@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// honest returns a valid manifest.
-func honest() *recsys.Manifest {
+// validManifest returns a valid manifest.
+func validManifest() *recsys.Manifest {
 	file := func(kind string, n int) recsys.File {
 		return recsys.File{
 			Kind: kind, Key: fmt.Sprintf("embeddings/run=r1/%s/part-%05d.parquet", kind, n),
@@ -34,7 +34,7 @@ func honest() *recsys.Manifest {
 
 func TestParseManifest(t *testing.T) {
 	t.Run("it accepts a valid one", func(t *testing.T) {
-		data, err := json.Marshal(honest())
+		data, err := json.Marshal(validManifest())
 		require.NoError(t, err)
 		m, err := recsys.ParseManifest("r1", data)
 		require.NoError(t, err)
@@ -42,10 +42,10 @@ func TestParseManifest(t *testing.T) {
 		assert.Equal(t, 2, m.FoldIn().Dimension)
 	})
 
-	lies := []struct {
-		it   string
-		tell func(m *recsys.Manifest)
-		want string
+	mistakes := []struct {
+		it    string
+		apply func(m *recsys.Manifest)
+		want  string
 	}{
 		{"is of another run", func(m *recsys.Manifest) { m.RunID = "r2" }, `to run "r2", not to "r1"`},
 		{"has an unknown schema version", func(m *recsys.Manifest) { m.SchemaVersion = 2 }, "schema_version is 2"},
@@ -73,15 +73,15 @@ func TestParseManifest(t *testing.T) {
 		{"has too many rows", func(m *recsys.Manifest) { m.Files[0].Rows = 1 << 40 }, "rows; 0 to"},
 		{"names ten thousand files", func(m *recsys.Manifest) { m.Files = make([]recsys.File, 10_000) }, "10000 files are listed"},
 	}
-	for _, lie := range lies {
-		t.Run("it refuses one that "+lie.it, func(t *testing.T) {
-			m := honest()
-			lie.tell(m)
+	for _, mistake := range mistakes {
+		t.Run("it refuses one that "+mistake.it, func(t *testing.T) {
+			m := validManifest()
+			mistake.apply(m)
 			data, err := json.Marshal(m)
 			require.NoError(t, err)
 			_, err = recsys.ParseManifest("r1", data)
 			require.ErrorIs(t, err, recsys.ErrManifestInvalid)
-			assert.ErrorContains(t, err, lie.want)
+			assert.ErrorContains(t, err, mistake.want)
 		})
 	}
 
@@ -104,7 +104,7 @@ func TestParseManifest(t *testing.T) {
 	})
 
 	t.Run("it reports all mistakes at once, up to a limit", func(t *testing.T) {
-		m := honest()
+		m := validManifest()
 		m.Dimension, m.HoldoutBound = 0, ""
 		for range 100 {
 			m.Files = append(m.Files, recsys.File{})

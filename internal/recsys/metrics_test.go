@@ -101,7 +101,7 @@ func TestPairedInterval(t *testing.T) {
 		assert.InDelta(t, 0.02-half, low, 1e-4)
 		assert.InDelta(t, 0.02+half, high, 1e-4)
 	})
-	t.Run("it has a width without differences, and stays a difference of shares", func(t *testing.T) {
+	t.Run("it has a positive width without differences, and stays within -1 and 1", func(t *testing.T) {
 		t.Parallel()
 		low, high := recsys.PairedInterval(0, 0, 10)
 		assert.Less(t, low, 0.0)

@@ -1,14 +1,14 @@
 package recsys
 
-// Override applies to an item on top of every version. What is nil is left to
-// the version.
+// Override applies to an item on top of every version. A nil field has no
+// override.
 type Override struct {
 	Available       *bool
 	Title, Category *string
 	Tags            []string
 }
 
-// Apply is the item with the override.
+// Apply returns the item with the override.
 func (o Override) Apply(item Item) Item {
 	if o.Available != nil {
 		item.Available = *o.Available

@@ -10,9 +10,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// ErrItem says that an index cannot hold an item: its vector has another length
-// than the others or a value that is not finite, or its id came before.
-var ErrItem = errors.New("the item cannot be searched for")
+// ErrItem means that an item cannot be indexed: its vector has a wrong length or a
+// value that is not finite, or its id is a duplicate.
+var ErrItem = errors.New("the item cannot be indexed")
 
 // Builder collects the items of a version, in any order.
 type Builder struct {
@@ -20,8 +20,8 @@ type Builder struct {
 	available []bool
 }
 
-// NewBuilder makes a Builder of items with vectors of 1 to recsys.MaxDimension values.
-// The number of items is a hint.
+// NewBuilder returns a Builder for items with vectors of 1 to recsys.MaxDimension
+// values. The number of items is a hint.
 func NewBuilder(dimension int, items int64) *Builder {
 	if dimension < 1 || dimension > recsys.MaxDimension {
 		panic(fmt.Sprintf("search: dimension %d", dimension))
@@ -35,8 +35,8 @@ func NewBuilder(dimension int, items int64) *Builder {
 	return &Builder{index: x, available: make([]bool, 0, items)}
 }
 
-// Add adds an item as its version has it. The vector is copied; Text plays no part.
-// Add returns an error that is ErrItem, or when 4 GiB of ids or titles are full.
+// Add adds an item without overrides. It copies the vector and ignores Text. It
+// returns ErrItem, or an error if the ids or the titles exceed 4 GiB.
 func (b *Builder) Add(item recsys.Item, vector []float32) error {
 	x := b.index
 	if len(vector) != x.dimension {
@@ -59,13 +59,14 @@ func (b *Builder) Add(item recsys.Item, vector []float32) error {
 	return nil
 }
 
-// Bytes is about what the index of the items so far will take.
+// Bytes estimates the size of an index of the items added so far.
 func (b *Builder) Bytes() int64 {
 	return Bytes(int64(len(b.available)), b.index.dimension) + int64(len(b.index.ids.all)+len(b.index.titles.all)) +
 		b.index.categories.size + b.index.tags.size
 }
 
-// Bytes is about what an index of items takes, apart from their ids, titles and tags.
+// Bytes estimates the size of an index without the ids, titles and tags of its
+// items.
 func Bytes(items int64, dimension int) int64 {
 	const rest = 56 // the directory, ends of texts and terms, postings, bounds
 	vector := 4*int64(dimension) + rest
@@ -75,8 +76,8 @@ func Bytes(items int64, dimension int) int64 {
 	return items * (vector + int64(dimension)*8/3)
 }
 
-// Build makes the index. The Builder must not be used any more. It returns ErrItem
-// when an id was added twice.
+// Build returns the index. The Builder must not be used afterwards. Build returns
+// ErrItem if an id was added twice.
 func (b *Builder) Build() (*Index, error) {
 	x := b.index
 	n := len(b.available)
@@ -104,7 +105,7 @@ func (b *Builder) Build() (*Index, error) {
 	return x, nil
 }
 
-// encode fills a kernel with the codes of the vectors.
+// encode stores the codes of the vectors in a kernel.
 func (x *Index) encode(k kernel) {
 	codes := make([][]int8, blockItems)
 	for i := range codes {
@@ -127,7 +128,7 @@ func (x *Index) encode(k kernel) {
 	x.kernel = k
 }
 
-// permute puts row order[i] in place i, without a second copy of the rows.
+// permute moves row order[i] to place i, in place.
 func permute(rows []float32, width int, order []uint32) {
 	placed := make([]bool, len(order))
 	kept := make([]float32, width)

@@ -2,9 +2,9 @@ package search
 
 import "github.com/recflow/recflow/internal/recsys"
 
-// Index is the items of one version. An item has a row, in the order in which it
-// was added, and a position, in the order of the norms. It never changes and is
-// safe for concurrent use.
+// Index is an index of the items of one version. An item has a row, by the order
+// in which it was added, and a position, by the order of the norms. An Index never
+// changes and is safe for concurrent use.
 type Index struct {
 	dimension int
 	rows      []uint32  // by position
@@ -20,10 +20,10 @@ type Index struct {
 	available         bitmap
 }
 
-// Len is how many items there are.
+// Len returns the number of items.
 func (x *Index) Len() int { return len(x.rows) }
 
-// Bytes is what the index takes.
+// Bytes returns the size of the index.
 func (x *Index) Bytes() int64 {
 	size := int64(4*len(x.rows)+4*cap(x.vectors)+32*len(x.bounds)+4*len(x.directory.slots)+len(x.available)) +
 		x.kernel.bytes() + x.ids.bytes() + x.titles.bytes() + x.categories.bytes() + x.tags.bytes()
@@ -35,7 +35,8 @@ func (x *Index) Bytes() int64 {
 	return size
 }
 
-// Vector is an item's vector, which must not be changed; nil: there is no such item.
+// Vector returns an item's vector, which must not be changed, or nil if the item
+// does not exist.
 func (x *Index) Vector(id string) []float32 {
 	at, known := x.position(id)
 	if !known {
@@ -55,7 +56,7 @@ func (x *Index) vector(at uint32) []float32 {
 	return x.vectors[int(at)*x.dimension : (int(at)+1)*x.dimension : (int(at)+1)*x.dimension]
 }
 
-// item is an item as the version has it.
+// item returns an item without overrides.
 func (x *Index) item(at uint32) recsys.Item {
 	row := x.rows[at]
 	item := recsys.Item{ItemID: x.ids.get(row), Title: x.titles.get(row), Available: x.available.has(at)}

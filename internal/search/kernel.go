@@ -1,36 +1,37 @@
 package search
 
-// runBlocks is how many blocks a kernel compares in one call at most.
+// runBlocks is the maximum number of blocks that a kernel compares in one call.
 const runBlocks = 8
 
-// marks is what a kernel reports of up to runBlocks blocks.
+// marks is the input and the result of a kernel for up to runBlocks blocks.
 type marks struct {
-	floors [runBlocks]int32  // given: the smallest inner product that counts, of each block
-	masks  [runBlocks]uint32 // of the items that reach it: bit i is item i of the block
+	floors [runBlocks]int32  // input: the minimum inner product of a marked item, per block
+	masks  [runBlocks]uint32 // marked items: bit i is item i of the block
 	scores [runBlocks * blockItems]int32
 }
 
-// A kernel holds the codes of all blocks in a layout of its own, and compares
-// them with those of a query. All kernels compute the same inner products.
+// A kernel stores the codes of all blocks in its own layout and compares them with
+// those of a query. All kernels compute the same inner products.
 type kernel interface {
-	// put stores the codes of a block: blockItems slices of one length.
+	// put stores the codes of a block: blockItems slices of the same length.
 	put(block int, codes [][]int8)
 
-	// query turns a query's codes into what scan expects.
+	// query converts a query's codes to the argument of scan.
 	query(codes []int8) any
 
 	// scan compares the query with the blocks from..from+n-1.
 	scan(query any, from, n int, m *marks)
 
-	// few is how many items of a block are compared sooner by their vectors.
-	few() int
+	// minScanned is the number of items of a block from which scan is faster than
+	// comparing their vectors one by one.
+	minScanned() int
 
-	// bytes is what the codes take.
+	// bytes returns the size of the codes.
 	bytes() int64
 }
 
-// mark sets the masks of the first n blocks from their scores.
-func (m *marks) mark(n int) {
+// setMasks sets the masks of the first n blocks from their scores.
+func (m *marks) setMasks(n int) {
 	for i := range n {
 		floor, mask := m.floors[i], uint32(0)
 		for j, s := range m.scores[i*blockItems : (i+1)*blockItems] {
@@ -42,27 +43,27 @@ func (m *marks) mark(n int) {
 	}
 }
 
-// laneBits is the width of an item's sum in a word: 64 products of two codes fit,
-// with their sign.
+// laneBits is the width of an item's sum in a word. It fits the signed sum of
+// laneDims products of two codes.
 const (
 	laneBits = 21
 	laneDims = 64
-	halfItem = blockItems / 2 // items whose words are side by side
+	halfItem = blockItems / 2 // number of items whose words are side by side
 )
 
-// wordKernel is portable: a 64-bit word holds the codes of three items for one
-// dimension, and one multiplication makes the products of all three. The sum of
-// a lane may be negative and then borrows from the next one, which lanes undoes.
+// wordKernel is the portable kernel. A 64-bit word holds the codes of three items
+// for one dimension, so one multiplication computes three products. The sum of a
+// lane may be negative and then borrows from the next one; addLanes corrects this.
 type wordKernel struct {
 	dimension int
-	words     [][4]uint64 // for each half of a block, dimension after dimension
+	words     [][4]uint64 // for each half of a block, one element per dimension
 }
 
 func newWordKernel(blocks, dimension int) kernel {
 	return &wordKernel{dimension: dimension, words: make([][4]uint64, 2*blocks*dimension)}
 }
 
-func (k *wordKernel) few() int { return 6 }
+func (k *wordKernel) minScanned() int { return 7 }
 
 func (k *wordKernel) bytes() int64 { return int64(len(k.words)) * 32 }
 
@@ -94,7 +95,7 @@ func (k *wordKernel) scan(query any, from, n int, m *marks) {
 			addWords(scores, words[at:end], wide[at:end])
 		}
 	}
-	m.mark(n)
+	m.setMasks(n)
 }
 
 // addWords adds the inner products over at most laneDims dimensions.
@@ -108,14 +109,14 @@ func addWords(scores *[halfItem]int32, words [][4]uint64, q []uint64) {
 		c += x * w[2]
 		d += x * w[3]
 	}
-	lanes((*[3]int32)(scores[0:]), a)
-	lanes((*[3]int32)(scores[3:]), b)
-	lanes((*[3]int32)(scores[6:]), c)
-	lanes((*[3]int32)(scores[9:]), d)
+	addLanes((*[3]int32)(scores[0:]), a)
+	addLanes((*[3]int32)(scores[3:]), b)
+	addLanes((*[3]int32)(scores[6:]), c)
+	addLanes((*[3]int32)(scores[9:]), d)
 }
 
-// lanes adds the three sums of a word.
-func lanes(scores *[3]int32, word uint64) {
+// addLanes adds the three sums of a word to the scores.
+func addLanes(scores *[3]int32, word uint64) {
 	const rest = 64 - laneBits
 	w := int64(word)
 	first := w << rest >> rest

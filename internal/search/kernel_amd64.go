@@ -4,8 +4,8 @@ import "golang.org/x/sys/cpu"
 
 func simd() bool { return cpu.X86.HasAVX2 }
 
-// simdQuery is the query's codes, and their magnitudes: VPMADDUBSW multiplies
-// unsigned with signed bytes, so the signs go to the items.
+// simdQuery is the query's codes and their magnitudes. VPMADDUBSW multiplies
+// unsigned by signed bytes, so the signs of the query are applied to the items.
 type simdQuery struct{ codes, magnitudes []int8 }
 
 func (k *simdKernel) query(codes []int8) any {

@@ -50,7 +50,7 @@ group:
 	VMOVDQU      Y2, 64(DI)
 	VPBROADCASTD (R12), Y3
 
-	// The mask of the items with a sum below the floor, inverted.
+	// The inverted mask of the items with a sum below the floor.
 	VPCMPGTD  Y0, Y3, Y4
 	VPCMPGTD  Y1, Y3, Y5
 	VPCMPGTD  Y2, Y3, Y6

@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// SDOT V<d>.4S, V<n>.16B, V16.4B[0], which the assembler does not know: Arm
+// SDOT V<d>.4S, V<n>.16B, V16.4B[0], which the assembler does not support: Arm
 // Architecture Reference Manual, "SDOT (by element)".
 #define SDOT(n, d) WORD $(0x4F90E000 | ((n)<<5) | (d))
 

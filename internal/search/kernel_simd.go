@@ -7,9 +7,9 @@ const (
 	groupBytes = groupDims * blockItems
 )
 
-// simdKernel has, for each block and each four dimensions, the four codes of each
-// item side by side, which is what one lane of a vector register takes. The last
-// dimensions are filled up with zeros.
+// simdKernel stores, for each block and each group of four dimensions, the four
+// codes of each item side by side: the content of one lane of a vector register.
+// The last group is padded with zeros.
 type simdKernel struct {
 	groups int // of dimensions, in a block
 	codes  []int8
@@ -27,7 +27,7 @@ func newSIMDKernel(blocks, dimension int) kernel {
 	return &simdKernel{groups: groups, codes: make([]int8, blocks*groups*groupBytes)}
 }
 
-func (k *simdKernel) few() int { return 1 }
+func (k *simdKernel) minScanned() int { return 2 }
 
 func (k *simdKernel) bytes() int64 { return int64(len(k.codes)) }
 
@@ -40,7 +40,7 @@ func (k *simdKernel) put(block int, codes [][]int8) {
 	}
 }
 
-// prefetch asks for the n values of a vector to be in the cache soon.
+// prefetch loads the n values of a vector into the processor's cache.
 //
 //go:noescape
 func prefetch(vector *float32, n int)

@@ -2,7 +2,7 @@ package search
 
 import "slices"
 
-// bitmap is a set of positions, filled up to whole blocks.
+// bitmap is a set of positions, padded to whole blocks.
 type bitmap []byte
 
 func newBitmap(positions int) bitmap { return make(bitmap, blocksOf(positions)*blockItems/8) }
@@ -19,14 +19,14 @@ func (b bitmap) set(p uint32, to bool) {
 	}
 }
 
-// block is the part of the set in a block: bit i is item i of the block.
+// block returns the part of the set in a block: bit i is item i of the block.
 func (b bitmap) block(n int) uint32 {
 	part := b[n*blockItems/8:][:blockItems/8]
 	return uint32(part[0]) | uint32(part[1])<<8 | uint32(part[2])<<16
 }
 
-// sparse is the reciprocal of the share of the items up to which a posting is a
-// list: from there on a bitmap is smaller, and comparing whole blocks is faster.
+// sparse is the reciprocal of the maximum share of items in a posting that is a
+// list. Above it, a bitmap is smaller and comparing whole blocks is faster.
 const sparse = 32
 
 // posting is the items with a category or a tag: a list of their positions, in
@@ -37,11 +37,11 @@ type posting struct {
 	bits  bitmap
 }
 
-// newPosting makes a posting of sorted positions out of total.
+// newPosting returns a posting of sorted positions out of total.
 func newPosting(positions []uint32, total int) posting {
 	p := posting{count: len(positions)}
 	if len(positions) <= total/sparse {
-		p.list = slices.Clone(positions) // without room to grow
+		p.list = slices.Clone(positions) // without spare capacity
 		return p
 	}
 	p.bits = newBitmap(total)
@@ -59,7 +59,7 @@ func (p posting) has(at uint32) bool {
 	return found
 }
 
-// edit is the posting with some positions removed and others added.
+// edit returns the posting with some positions removed and others added.
 func (p posting) edit(removed map[uint32]bool, added []uint32, total int) posting {
 	positions := make([]uint32, 0, p.count+len(added))
 	keep := func(at uint32) {

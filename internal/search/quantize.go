@@ -3,29 +3,29 @@ package search
 import "math"
 
 const (
-	// blockItems is how many items share a scale and are compared together. It is a
-	// multiple of what each kernel handles at once: 8 items (AVX2), 4 (NEON), 3
-	// (a 64-bit word).
+	// blockItems is the number of items that share a scale and are compared
+	// together. It is a multiple of the items that each kernel processes at once: 8
+	// (AVX2), 4 (NEON), 3 (a 64-bit word).
 	blockItems = 24
 
 	// maxCode is the largest magnitude of a code: the sum of two products of codes
-	// fits into 16 bits, and the sum of 64 into 21, each with its sign.
+	// fits into 16 bits and the sum of 64 into 21 bits, including the sign.
 	maxCode = 127
 )
 
-// margin is ρ of the package comment for vectors of d values.
+// margin returns ρ of the package comment for vectors of d values.
 func margin(d int) float64 { return float64(d+16) * 0x1p-50 }
 
-// bounds says how far the codes of a block's items may be from their vectors.
-// The norms include the margin.
+// bounds limits the difference between the codes and the vectors of a block's
+// items. The norms include the margin.
 type bounds struct {
 	norm  float64 // of the longest vector
-	scale float64 // what a code of 1 stands for
+	scale float64 // value of the code 1
 	err   float64 // norm of the largest difference between a vector and its codes
-	coded float64 // norm of the longest vector that codes stand for
+	coded float64 // norm of the longest vector that codes represent
 }
 
-// norm is the Euclidean norm of v, including the margin.
+// norm returns the Euclidean norm of v, including the margin.
 func norm(v []float32) float64 {
 	sum := 0.0
 	for _, x := range v {
@@ -34,7 +34,7 @@ func norm(v []float32) float64 {
 	return math.Sqrt(sum) * (1 + margin(len(v)))
 }
 
-// encode writes the codes of vectors of one length that share a scale.
+// encode writes the codes of vectors of the same length that share a scale.
 func encode(codes [][]int8, vectors [][]float32) bounds {
 	largest := 0.0
 	for _, v := range vectors {
@@ -77,18 +77,19 @@ func prepare(vector []float32) prepared {
 	return q
 }
 
-// reaches reports whether an item whose norm is at most length may score at least
-// the threshold.
+// mayReach reports whether the score of an item whose norm is at most length can
+// reach the threshold.
 func (q *prepared) mayReach(length, threshold float64) bool { return length*q.norm >= threshold }
 
-// floor is a number that the inner product of an item's codes with the query's
-// reaches if the item's score reaches the threshold. Codes have inner products
-// within ±2²⁴; beyond, rounding plays no part, and below it the 1 covers it.
+// floor returns a lower bound of the inner product of an item's codes with the
+// query's if the item's score reaches the threshold. Inner products of codes are
+// within ±2²⁴: outside this range rounding is irrelevant, and inside it the 1
+// covers the rounding.
 func (q *prepared) floor(b *bounds, threshold float64) int32 {
 	slack := b.err*q.norm + b.coded*q.err + q.rho*b.norm*q.norm
 	y := (threshold - slack) / (b.scale * q.scale)
 	switch {
-	case y < -0x1p30: // also −∞: nothing is kept yet
+	case y < -0x1p30: // also −∞: there are fewer than K results
 		return math.MinInt32
 	case y > 0x1p30:
 		return math.MaxInt32
@@ -97,8 +98,8 @@ func (q *prepared) floor(b *bounds, threshold float64) int32 {
 	}
 }
 
-// rough is the inner product, off by at most ρ·|x|·|q|: in float64 like
-// recsys.Score, but in four parts that do not wait for each other.
+// approximate returns the inner product with an error of at most ρ·|x|·|q|. Like
+// recsys.Score it uses float64, but it adds four independent sums, which is faster.
 func approximate(x, q []float32) float64 {
 	q = q[:len(x)]
 	var a, b, c, d float64

@@ -10,10 +10,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Search finds the min(K, eligible) eligible items with the largest recsys.Score
-// with the query's vector, best first, ties by item id. It returns an error when
-// the vector has another length than the items' or a value that is not finite. It
-// allocates in proportion to the query and its result, not to the items.
+// Search returns the min(K, eligible) eligible items with the largest recsys.Score
+// with the query's vector, best first, ties by item id. It returns an error if the
+// vector has a wrong length or a value that is not finite. It allocates memory in
+// proportion to the query and the result, not to the number of items.
 func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
 	if len(q.Vector) != v.dimension {
 		return nil, fmt.Errorf("the query has %d values, the items' vectors have %d", len(q.Vector), v.dimension)
@@ -28,7 +28,7 @@ func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
 		View: v, query: prepare(q.Vector), filters: v.filters(q), excluded: v.positions(q.Exclude),
 		best: make([]scored, 0, min(q.K, v.Len())),
 	}
-	// The shortest posting goes first: if it is a list, it is walked.
+	// The shortest posting comes first: if it is a list, only its items are compared.
 	slices.SortFunc(r.filters, func(a, b posting) int { return cmp.Compare(a.count, b.count) })
 	switch {
 	case len(r.filters) == 0:
@@ -41,7 +41,7 @@ func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
 	return r.hits(), nil
 }
 
-// positions is the sorted positions of those of the items that there are.
+// positions returns the sorted positions of the items that exist in the index.
 func (x *Index) positions(ids []string) []uint32 {
 	out := make([]uint32, 0, len(ids))
 	for _, id := range ids {
@@ -53,13 +53,13 @@ func (x *Index) positions(ids []string) []uint32 {
 	return out
 }
 
-// run is one search on its way through the positions.
+// run is the state of one search, which visits the positions in order.
 type run struct {
 	*View
 	query    prepared
 	filters  []posting
-	excluded []uint32 // those that it has not passed
-	best     []scored // a heap of the best so far, the worst of them first
+	excluded []uint32 // sorted positions that were not passed yet
+	best     []scored // heap of the best items so far, the worst one first
 }
 
 type scored struct {
@@ -67,7 +67,7 @@ type scored struct {
 	at    uint32
 }
 
-// threshold is the score that an item needs at least.
+// threshold returns the minimum score of an item to be among the best.
 func (r *run) threshold() float64 {
 	if len(r.best) < cap(r.best) {
 		return math.Inf(-1)
@@ -75,7 +75,7 @@ func (r *run) threshold() float64 {
 	return r.best[0].score
 }
 
-// scan compares the query with block after block.
+// scan compares the query with all blocks in order.
 func (r *run) scan() {
 	codes := r.kernel.query(r.query.codes)
 	var m marks
@@ -102,7 +102,8 @@ func (r *run) scan() {
 	}
 }
 
-// take offers the marked items of a block that are available.
+// pushMarked pushes the marked items of a block that are available and not
+// excluded.
 func (r *run) pushMarked(block int, mask uint32) {
 	for mask &= r.available.block(block); mask != 0; mask &= mask - 1 {
 		if at := uint32(block*blockItems + bits.TrailingZeros32(mask)); !r.isExcluded(at) {
@@ -111,10 +112,10 @@ func (r *run) pushMarked(block int, mask uint32) {
 	}
 }
 
-// scanFiltered is scan for filters that are bitmaps. Where they leave few items of
-// a block, those are compared one by one.
+// scanFiltered is scan with filters that are bitmaps. If they match few items of a
+// block, these are compared one by one.
 func (r *run) scanFiltered() {
-	codes, few := r.kernel.query(r.query.codes), r.kernel.few()
+	codes, minScanned := r.kernel.query(r.query.codes), r.kernel.minScanned()
 	var m marks
 	for block := range r.bounds {
 		threshold, b := r.threshold(), &r.bounds[block]
@@ -125,7 +126,7 @@ func (r *run) scanFiltered() {
 		for _, f := range r.filters {
 			mask &= f.bits.block(block)
 		}
-		if bits.OnesCount32(mask) > few {
+		if bits.OnesCount32(mask) >= minScanned {
 			m.floors[0] = r.query.floor(b, threshold)
 			r.kernel.scan(codes, block, 1, &m)
 			r.pushMarked(block, mask&m.masks[0])
@@ -137,11 +138,11 @@ func (r *run) scanFiltered() {
 	}
 }
 
-// ahead is how many items before their turn a walk prefetches vectors: they lie
-// far apart, and waiting for each would take most of the time.
+// prefetchDistance is how many items ahead walk prefetches vectors. The vectors
+// are far apart, so without it walk would mostly wait for memory.
 const prefetchDistance = 8
 
-// walk compares the query with the items of a list that the other filters leave.
+// walk compares the query with the items of a list that match the other filters.
 func (r *run) walk(list []uint32, others []posting) {
 	for i, at := range list {
 		if i+prefetchDistance < len(list) {
@@ -157,15 +158,16 @@ func (r *run) walk(list []uint32, others []posting) {
 	}
 }
 
-// try offers an item of a block unless a look at its vector rules it out.
+// pushIfReachable pushes an item of a block if its approximate score may reach the
+// threshold and the item is not excluded.
 func (r *run) pushIfReachable(at uint32, b *bounds) {
 	if approximate(r.vector(at), r.query.vector)+r.query.rho*b.norm*r.query.norm >= r.threshold() && !r.isExcluded(at) {
 		r.push(at)
 	}
 }
 
-// isExcluded reports whether the query leaves out a position. Positions are asked
-// for in rising order.
+// isExcluded reports whether the query excludes a position. Calls must be in
+// ascending order of positions.
 func (r *run) isExcluded(at uint32) bool {
 	for len(r.excluded) > 0 && r.excluded[0] < at {
 		r.excluded = r.excluded[1:]
@@ -173,7 +175,7 @@ func (r *run) isExcluded(at uint32) bool {
 	return len(r.excluded) > 0 && r.excluded[0] == at
 }
 
-// offer keeps an item if it is among the best.
+// push adds an item to the heap if it is among the best.
 func (r *run) push(at uint32) {
 	s := scored{recsys.Score(r.query.vector, r.vector(at)), at}
 	if len(r.best) < cap(r.best) {

@@ -20,8 +20,8 @@ type fixtureItem struct {
 	vector []float32
 }
 
-// drawVector draws a vector that is hard to rank: of any magnitude, zero, or
-// equal or nearly equal to one before it.
+// drawVector draws a vector that is hard to rank: of any magnitude, zero, or equal
+// or nearly equal to an earlier one.
 func drawVector(r *rand.Rand, dimension int, before []fixtureItem) []float32 {
 	v := make([]float32, dimension)
 	scale := []float64{1, 1, 1, 1e-3, 1e-20, 1e-44, 1e37}[r.IntN(7)]
@@ -40,7 +40,7 @@ func drawVector(r *rand.Rand, dimension int, before []fixtureItem) []float32 {
 		}
 	case 4:
 		clear(v)
-	case 5: // one value decides the scale of a whole block
+	case 5: // one value determines the scale of a whole block
 		clear(v)
 		v[r.IntN(dimension)] = float32(scale)
 	}
@@ -126,7 +126,7 @@ func build(t require.TestingT, items []fixtureItem, dimension int) *Index {
 	return x
 }
 
-// bruteForce is what Search promises.
+// bruteForce returns the result that Search must return.
 func bruteForce(items []fixtureItem, overrides map[string]recsys.Override, q recsys.Query) []recsys.Hit {
 	hits := []recsys.Hit{}
 	for _, i := range items {
@@ -139,7 +139,7 @@ func bruteForce(items []fixtureItem, overrides map[string]recsys.Override, q rec
 	return recsys.Best(hits, q.K)
 }
 
-// kernels are those of this machine: the portable one is always among them.
+// kernels returns the kernels of this machine, including the portable one.
 func kernels() map[string]func(blocks, dimension int) kernel {
 	return map[string]func(blocks, dimension int) kernel{"portable": newWordKernel, fmt.Sprintf("%T", newKernel(1, 1)): newKernel}
 }
@@ -167,7 +167,7 @@ func TestSearch_matches_brute_force(t *testing.T) {
 	}
 }
 
-// TestSearch_breaks_ties_by_id puts equal scores on both sides of the last place.
+// TestSearch_breaks_ties_by_id has equal scores on both sides of the last place.
 func TestSearch_breaks_ties_by_id(t *testing.T) {
 	var items []fixtureItem
 	for i := range 500 {
@@ -235,7 +235,8 @@ func TestKernels_compute_equal_products(t *testing.T) {
 	})
 }
 
-// TestScan_never_skips_an_item_at_the_threshold asks for the items with a threshold that is their own score.
+// TestScan_never_skips_an_item_at_the_threshold scans for each item with the
+// item's own score as the threshold.
 func TestScan_never_skips_an_item_at_the_threshold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
@@ -284,8 +285,8 @@ func TestBuilder_rejects_invalid_items(t *testing.T) {
 	require.Empty(t, hits)
 }
 
-// TestSearch_allocates_in_proportion_to_its_result compares catalogs of which one is 50 times as
-// large.
+// TestSearch_allocates_in_proportion_to_its_result compares a catalog with one
+// that is 50 times as large.
 func TestSearch_allocates_in_proportion_to_its_result(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	use := func(n int) (allocations, bytes float64) {

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// texts is many strings in one piece of memory, which the garbage collector does
-// not look into.
+// texts stores many strings in one allocation, which the garbage collector does
+// not scan.
 type texts struct {
 	building strings.Builder
 	all      string
 	ends     []uint32
 }
 
-var errTexts = errors.New("the ids or the titles of the items take more than 4 GiB")
+var errTexts = errors.New("the ids or the titles of the items exceed 4 GiB")
 
 func (t *texts) add(s string) error {
 	if int64(t.building.Len())+int64(len(s)) > math.MaxUint32 {
@@ -36,14 +36,14 @@ func (t *texts) get(i uint32) string {
 
 func (t *texts) bytes() int64 { return int64(t.building.Cap() + 4*cap(t.ends)) }
 
-// terms numbers the distinct values of a metadata field, and lists for each
-// item the numbers that it has.
+// terms numbers the distinct values of a metadata field, and stores the numbers of
+// each item's values.
 type terms struct {
 	names   []string
 	numbers map[string]uint32
-	ends    []uint32 // of each item's numbers in of
+	ends    []uint32 // end of each item's numbers in of
 	of      []uint32
-	size    int64 // about what the values and their postings take
+	size    int64 // approximate size of the values and their postings, in bytes
 }
 
 func (t *terms) add(values ...string) {
@@ -62,7 +62,7 @@ func (t *terms) add(values ...string) {
 	t.ends = append(t.ends, uint32(len(t.of)))
 }
 
-// get is the numbers that item i has.
+// get returns the numbers of item i's values.
 func (t *terms) get(i uint32) []uint32 {
 	if i == 0 {
 		return t.of[:t.ends[0]]
@@ -70,7 +70,7 @@ func (t *terms) get(i uint32) []uint32 {
 	return t.of[t.ends[i-1]:t.ends[i]]
 }
 
-// postings lists the positions that have each value.
+// postings returns the positions of the items with each value.
 func (t *terms) postings(rows []uint32) []posting {
 	lists := make([][]uint32, len(t.names))
 	for at, row := range rows {
@@ -95,8 +95,8 @@ func (t *terms) bytes() int64 {
 	return size
 }
 
-// directory finds the position of an item by its id: a hash table with linear
-// probing, of positions alone.
+// directory maps the id of an item to its position: a hash table with linear
+// probing that stores only positions.
 type directory struct {
 	seed  maphash.Seed
 	slots []uint32 // position + 1; 0: empty
@@ -110,7 +110,7 @@ func newDirectory(items int) directory {
 	return directory{seed: maphash.MakeSeed(), slots: make([]uint32, size)}
 }
 
-// find is the slot of an id: that of its position, or the empty one where it belongs.
+// find returns the slot of an id, or the empty slot where it would be stored.
 func (d *directory) find(id string, idAt func(position uint32) string) *uint32 {
 	last := uint64(len(d.slots) - 1)
 	for i := maphash.String(d.seed, id) & last; ; i = (i + 1) & last {

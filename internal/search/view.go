@@ -6,17 +6,18 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// View is an Index with overrides. It never changes and is safe for concurrent use.
+// View is an Index with overrides applied. It never changes and is safe for
+// concurrent use.
 type View struct {
 	*Index
 	available         bitmap
 	items             map[uint32]recsys.Item // with overrides
-	byCategory, byTag map[string]posting     // where they differ from the index
+	byCategory, byTag map[string]posting     // those that differ from the index
 }
 
-// View applies overrides by item id; those of unknown items play no part. It takes
-// time and memory in proportion to the overrides and to the items with the
-// categories and tags that they change.
+// View returns a view with overrides by item id. It ignores overrides of unknown
+// items. Its time and memory are proportional to the number of overrides and of
+// items with the categories and tags that they change.
 func (x *Index) View(overrides map[string]recsys.Override) *View {
 	v := &View{Index: x, available: x.available, items: make(map[uint32]recsys.Item)}
 	categories, tags := edits{}, edits{}
@@ -44,7 +45,7 @@ func (x *Index) View(overrides map[string]recsys.Override) *View {
 	return v
 }
 
-// item is an item as it is now.
+// item returns an item with its override.
 func (v *View) item(at uint32) recsys.Item {
 	if item, overridden := v.items[at]; overridden {
 		return item
@@ -52,7 +53,7 @@ func (v *View) item(at uint32) recsys.Item {
 	return v.Index.item(at)
 }
 
-// filters is the postings of the query's filters.
+// filters returns the postings of the query's filters.
 func (v *View) filters(q recsys.Query) []posting {
 	var out []posting
 	if q.Category != "" {
@@ -74,7 +75,7 @@ func lookUp(name string, changed map[string]posting, t *terms, postings []postin
 	return posting{}
 }
 
-// edits is how overrides change postings, by category or tag.
+// edits is the changes of postings by overrides, by category or tag.
 type edits map[string]*edit
 
 type edit struct {
@@ -82,7 +83,7 @@ type edit struct {
 	added   []uint32
 }
 
-// move takes an item from some values to others.
+// move removes an item from some values and adds it to others.
 func (e edits) move(at uint32, from, to []string) {
 	for _, name := range from {
 		if !slices.Contains(to, name) {

@@ -49,7 +49,7 @@ type Users struct {
 	ReferenceTimes []time.Time // zero if there is none
 	SeenItems      [][]string
 
-	items, seen []string  // back HistoryItems and MetItems
+	items, seen []string  // back HistoryItems and SeenItems
 	weights     []float32 // backs HistoryWeights
 	vectors     vectorMemory
 }

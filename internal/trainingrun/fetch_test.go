@@ -66,10 +66,10 @@ func TestFetch_rejects_content_that_differs_from_the_manifest(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789"), 100_000)
 	good := trainingruntest.Entry(recsys.ItemsFile, content, 1)
-	flipped := bytes.Clone(content)
-	flipped[777_777] ^= 1
+	changed := bytes.Clone(content)
+	changed[777_777] ^= 1
 	for name, served := range map[string][]byte{
-		"a flipped bit": flipped,
+		"a changed bit": changed,
 		"truncated":     content[:len(content)-1],
 		"one byte more": append(bytes.Clone(content), 0),
 		"nothing":       {},

@@ -121,7 +121,7 @@ func FooterRows(footer []byte) (rows int64, err error) {
 		return 0, err
 	}
 	var counts rowCounts
-	err = guard(func() error {
+	err = recoverPanic(func() error {
 		return thrift.NewDecoder(new(thrift.CompactProtocol).NewReaderFromBytes(footer)).Decode(&counts)
 	})
 	if err != nil {

@@ -197,9 +197,9 @@ func TestReader_rejects_malformed_files(t *testing.T) {
 	}
 }
 
-// TestReader_survives_damaged_files truncates a file and flips bits at many positions.
-// Damage that still decodes is found by the SHA-256; here nothing may panic,
-// hang or allocate without limit.
+// TestReader_survives_damaged_files truncates a file and inverts bits at many
+// positions. The SHA-256 detects damage that still decodes; here the reader must
+// not panic, hang or allocate without limit.
 func TestReader_survives_damaged_files(t *testing.T) {
 	t.Parallel()
 	items := trainingruntest.Items(0, 300, k)

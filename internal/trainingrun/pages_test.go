@@ -90,7 +90,7 @@ func TestCheckChunk_rejects_inconsistent_chunks(t *testing.T) {
 
 func TestRecoverPanic_keeps_the_stack(t *testing.T) {
 	t.Parallel()
-	err := guard(func() error { panic("no such page") })
+	err := recoverPanic(func() error { panic("no such page") })
 	require.EqualError(t, err, "the Parquet data is malformed: panic: no such page")
 	require.Contains(t, panics.LogAttributes(err)[1], "TestRecoverPanic_keeps_the_stack")
 }

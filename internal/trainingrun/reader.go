@@ -44,7 +44,7 @@ func Open(r io.ReaderAt, size int64, f recsys.File, dimension int) (reader *Read
 		stop: make(chan struct{}), done: make(chan struct{}),
 		batches: make(chan Batch, 1), free: make(chan Batch, 3),
 	}
-	if err := guard(func() error { return reader.open(storage{r}, size) }); err != nil {
+	if err := recoverPanic(func() error { return reader.open(storage{r}, size) }); err != nil {
 		return nil, reader.invalid(err)
 	}
 	return reader, nil
@@ -152,8 +152,8 @@ func (r *Reader) run() {
 	// A fault in the decoder's assembly becomes a recoverable panic.
 	debug.SetPanicOnFault(true)
 	row := int64(0)
-	err := guard(func() error { return r.decodeAll(&row) })
-	closing := guard(func() error {
+	err := recoverPanic(func() error { return r.decodeAll(&row) })
+	closing := recoverPanic(func() error {
 		var errs []error
 		for _, c := range r.columns {
 			errs = append(errs, c.close())
@@ -237,9 +237,9 @@ func (r *Reader) invalid(err error) error {
 	return fmt.Errorf("%w: %s: %w", recsys.ErrManifestInvalid, r.file.Key, err)
 }
 
-// guard turns a panic of the decoder into an error with the stack: parquet-go
+// recoverPanic turns a panic of the decoder into an error with the stack: parquet-go
 // panics on invalid input.
-func guard(fn func() error) (err error) {
+func recoverPanic(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the Parquet data is malformed: %w", panics.New(p))

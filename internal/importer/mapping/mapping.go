@@ -19,7 +19,7 @@ import (
 type Rules struct {
 	Columns   Columns          // explicit columns, instead of guessing
 	Known     map[Field]string // columns of a data set; nil: guess
-	Items     bool             // the file contains items, whatever its columns
+	Items     bool             // read the file as items, regardless of its columns
 	EventType string           // type of events whose row has none
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// CompareCatalogues counts the items of b that are not in a, and those of a
+// CompareCatalogs counts the items of b that are not in a, and those of a
 // that are not in b.
 func (s *Store) CompareCatalogs(ctx context.Context, a, b recsys.Version) (added, lost int64, err error) {
 	err = s.db.QueryRow(ctx, fmt.Sprintf(`

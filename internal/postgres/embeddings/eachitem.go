@@ -14,10 +14,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// EachItem emits every item of the version with its vector, as the version has it,
-// without overrides. They come in no particular order, in one round trip, and are
-// not kept: the vector is valid until emit returns. It ends at the first error of
-// emit.
+// EachItem emits every item of the version with its vector, without overrides. It
+// reads them in one round trip and in no particular order. The vector is valid
+// until emit returns. It stops at the first error of emit.
 func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(item recsys.Item, vector []float32) error) error {
 	conn, err := s.db.Acquire(ctx)
 	if err != nil {
@@ -39,7 +38,7 @@ func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(item r
 			Available: bytes.Equal(fields[5], []byte{1}),
 		}, vector)
 	}
-	// A COPY asks for no types before, unlike a query.
+	// Unlike a query, a COPY needs no round trip for the types of its columns.
 	sql := fmt.Sprintf(`
 		COPY (
 			SELECT
@@ -60,8 +59,8 @@ func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(item r
 	return nil
 }
 
-// Overrides is all overrides, by item id. They include those of the revision, in
-// the sense of UserStates, and may include later ones.
+// Overrides returns all overrides by item id, and a revision as UserStates does.
+// They include all changes up to the revision, and may include later ones.
 func (s *Store) Overrides(ctx context.Context) (overrides map[string]recsys.Override, revision int64, err error) {
 	overrides = map[string]recsys.Override{}
 	batch := &pgx.Batch{}
@@ -92,7 +91,7 @@ type copyReader struct {
 	columns int
 	emit    func(fields [][]byte) error // fields are valid until it returns
 
-	rest   []byte // start of a row that the last piece did not complete
+	rest   []byte // incomplete row at the end of the last piece
 	begun  bool
 	ended  bool
 	fields [][]byte
@@ -161,7 +160,8 @@ func (r *copyReader) next(in []byte) (int, error) {
 	return at, r.emit(r.fields)
 }
 
-// unpackVector reads a vector as versions/copy_pack.go writes it, without the length.
+// unpackVector reads a vector in the format of versions/copy_pack.go, without its
+// length.
 func unpackVector(dst []float32, field []byte) error {
 	if len(field) != 4+4*len(dst) || int(binary.BigEndian.Uint16(field)) != len(dst) {
 		return errCopyFormat
@@ -172,9 +172,9 @@ func unpackVector(dst []float32, field []byte) error {
 	return nil
 }
 
-// unpackTexts takes an array of texts without nulls apart: the dimensions, whether
-// there are nulls, the type, for the one dimension its length and lower bound, and
-// then the length and the bytes of each text.
+// unpackTexts reads an array of texts without nulls: the number of dimensions,
+// whether there are nulls, the element type, the length and lower bound of the one
+// dimension, and then the length and the bytes of each text.
 func unpackTexts(field []byte) ([]string, error) {
 	const header, dimension = 12, 8
 	if len(field) < header {

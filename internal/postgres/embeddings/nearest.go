@@ -13,7 +13,7 @@ import (
 
 // Nearest returns the K available items with the largest recsys.Score with the
 // query's vector under its filters, in descending order, ties by item id. There
-// are min(K, eligible) of them whatever the filters exclude. A result from an
+// are min(K, eligible) of them under any filters. A result from an
 // index is approximate; the recall gate measures how much.
 func (s *Store) Nearest(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
 	hits, err := s.NearestMany(ctx, v, []recsys.Query{q})

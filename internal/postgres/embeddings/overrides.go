@@ -13,7 +13,7 @@ import (
 // withOverrides joins the overrides of items i.
 const withOverrides = "LEFT JOIN recflow.item_state st ON st.item_id = i.item_id"
 
-// itemNow selects the displayed fields of an item, after withOverrides.
+// itemColumns selects the displayed fields of an item, after withOverrides.
 const itemColumns = `
 	i.item_id,
 	coalesce(st.title, i.title, ''),

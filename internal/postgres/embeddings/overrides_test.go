@@ -141,8 +141,8 @@ func TestOverrides_apply_to_every_read(t *testing.T) {
 	}
 }
 
-// TestNearest_matches_an_exact_scan_at_any_selectivity checks what the API promises: exactly min(K,
-// eligible) items, those of an exact scan.
+// TestNearest_matches_an_exact_scan_at_any_selectivity checks a guarantee of the
+// API: exactly min(K, eligible) items, those of an exact scan.
 func TestNearest_matches_an_exact_scan_at_any_selectivity(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
@@ -185,8 +185,8 @@ func TestNearest_matches_an_exact_scan_at_any_selectivity(t *testing.T) {
 	}
 }
 
-// TestNearest_uses_indexes_for_filters checks the plan: overrides must not turn a search
-// for few items into a scan of all.
+// TestNearest_uses_indexes_for_filters checks the plan: with overrides, a search
+// for few items must not scan all of them.
 func TestNearest_uses_indexes_for_filters(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)

@@ -81,9 +81,9 @@ func fewRows(dimension int) int64 {
 }
 
 // settings fixes the plan of the following statements in the transaction. The
-// planner knows neither the cost nor the recall of a graph scan, so for the
-// graph every alternative is disabled; for an exact result the statement itself
-// prevents the use of the graph, and the planner is free.
+// planner cannot estimate the cost and the recall of a graph scan, so for the
+// graph every alternative is disabled. For an exact result the statement itself
+// prevents the use of the graph, and the planner is not restricted.
 func (p plan) settings() (string, []any) {
 	onOff := "on"
 	if !p.exact {

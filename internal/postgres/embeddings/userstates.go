@@ -77,7 +77,7 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 
 // primeStatements adds the statements that lists need to the first read of a version,
 // with a limit of zero rows. The driver asks for the types of new statements
-// once, and for all statements of a pipeline together: a batch after a
+// once, and for all statements of a pipeline together, so a batch after a
 // promotion waits for them once instead of four times.
 func primeStatements(batch *pgx.Batch, v recsys.Version) {
 	none := recsys.Query{Vector: make([]float32, v.Dimension), K: -recsys.Spare, Exclude: []string{""}}

@@ -12,8 +12,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// TestUserStates_finds_events_by_index checks the plan: each user's events are found
-// through an index, for any number of users.
+// TestUserStates_finds_events_by_index checks the plan: an index scan for the
+// events of any number of users.
 func TestUserStates_finds_events_by_index(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)

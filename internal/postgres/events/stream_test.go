@@ -320,8 +320,8 @@ func TestDropCoveredEvents_continues_after_an_interruption(t *testing.T) {
 	}
 }
 
-// TestStoreEvents_finds_ids_by_index checks the plans: each id and each user is found
-// through an index, for any number of them.
+// TestStoreEvents_finds_ids_by_index checks the plan: an index scan for any number
+// of ids.
 func TestStoreEvents_finds_ids_by_index(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)

@@ -36,8 +36,8 @@ const (
 
 // Audited makes a change and writes its audit entry in one transaction; change
 // must use the DB that it gets. If change fails, nothing is written and its
-// error is returned. The caller records the refusal, because it knows the
-// problem code.
+// error is returned. The caller records the refusal, because the problem code is
+// determined there.
 func (s *Store) Audited(ctx context.Context, a Audit, change func(tx *postgres.DB) error) error {
 	a.Outcome = Done
 	return s.db.Transaction(ctx, func(tx *postgres.DB) error {

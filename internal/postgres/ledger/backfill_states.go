@@ -33,7 +33,7 @@ func (s *Store) StartBackfill(ctx context.Context, id string, round int, owner s
 	return s.Backfill(ctx, id)
 }
 
-// BackfillAlive records the heartbeat of a backfill from the run named by
+// RecordHeartbeat records the heartbeat of a backfill from the run named by
 // owner. It does not change the revision.
 func (s *Store) RecordHeartbeat(ctx context.Context, id string, round int, owner string) error {
 	_, err := s.db.Exec(ctx, `

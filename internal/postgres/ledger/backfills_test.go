@@ -27,7 +27,7 @@ func TestCreateBackfill(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 
-	t.Run("it creates one backfill for any number of the same request", func(t *testing.T) {
+	t.Run("it creates one backfill for repeated requests", func(t *testing.T) {
 		ids := make([]string, 50)
 		var group sync.WaitGroup
 		for i := range ids {
@@ -65,7 +65,7 @@ func TestCreateBackfill(t *testing.T) {
 		_, err = s.EndBackfill(t.Context(), again.ID, 2, "over")
 		require.NoError(t, err)
 	})
-	t.Run("it skips what was done before", func(t *testing.T) {
+	t.Run("it skips windows that have succeeded before", func(t *testing.T) {
 		n := postgrestest.AsOf(t, "planned", 20, 23)
 		other, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "faster", 20, 22))
 		require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestCreateBackfill(t *testing.T) {
 		_, _, err = s.CreateBackfill(t.Context(), n)
 		require.ErrorIs(t, err, ledger.ErrKeyReused)
 	})
-	t.Run("it refuses overlapping ranges and takes disjoint ones", func(t *testing.T) {
+	t.Run("it rejects overlapping ranges and accepts disjoint ones", func(t *testing.T) {
 		first, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "left", 1, 5))
 		require.NoError(t, err)
 		_, _, err = s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "over", 4, 8))

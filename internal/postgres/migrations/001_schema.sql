@@ -212,13 +212,13 @@ CREATE TABLE recflow.audit (
 );
 
 -- Entries cannot be changed.
-CREATE FUNCTION recflow.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION recflow.reject_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit is append-only';
 END $$;
 
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recflow.audit
-    FOR EACH STATEMENT EXECUTE FUNCTION recflow.keep_audit();
+    FOR EACH STATEMENT EXECUTE FUNCTION recflow.reject_audit_change();
 
 -- Backfills and their outcomes. Temporal does the work; this table is the
 -- source of truth.
@@ -271,8 +271,8 @@ CREATE INDEX backfills_active ON recflow.backfills (changed_at) WHERE state IN (
 CREATE TABLE recflow.backfill_windows (
     backfill_id     text        NOT NULL REFERENCES recflow.backfills (id),
     index           integer     NOT NULL,
-    window_from      timestamptz,
-    window_to        timestamptz NOT NULL,
+    window_from     timestamptz,
+    window_to       timestamptz NOT NULL,
     state           text        NOT NULL CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'cancelled', 'skipped')),
     reason          text        NOT NULL DEFAULT '',
     attempt         integer     NOT NULL DEFAULT 0,
@@ -385,7 +385,7 @@ AS $$
 DECLARE
     target record;
 BEGIN
-    PERFORM FROM recflow.live FOR UPDATE; -- the pointer does not move meanwhile
+    PERFORM FROM recflow.live FOR UPDATE; -- the pointer does not move until the end of the transaction
     SELECT * INTO STRICT target FROM recflow.previous_live();
     PERFORM recflow.change_live(target.version_id, seen_revision, false, 'rollback', target.below, actor, reason);
 END $$;
@@ -411,7 +411,7 @@ END $$;
 -- Grants the components that read versions access to a new one, except for its
 -- hold-out. The creator of the version calls it; without component users it
 -- does nothing.
-CREATE FUNCTION recflow.open_version(schema name) RETURNS void
+CREATE FUNCTION recflow.grant_version_read(schema name) RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$

@@ -96,7 +96,7 @@ func (b *indexBuild) run(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.claim.complete(ctx, tx, 0) })
 }
 
-// step runs fn if the claim is still valid, and reports progress meanwhile.
+// step runs fn if the claim is still valid, and reports its progress.
 func (b *indexBuild) step(ctx context.Context, name string, fn func(context.Context) error) error {
 	if err := pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.claim.check(ctx, tx) }); err != nil {
 		return err

@@ -194,7 +194,7 @@ func lockLive(ctx context.Context, tx pgx.Tx) (at pointer, err error) {
 	return at, err
 }
 
-// mayGoLive locks a version and returns an error if it must not be promoted.
+// checkPromotable locks a version and returns an error if it must not be promoted.
 func checkPromotable(ctx context.Context, tx pgx.Tx, version int64) error {
 	state, err := lockVersion(ctx, tx, version)
 	if err != nil {
@@ -234,7 +234,7 @@ func (s *Store) LiveChanges(ctx context.Context, limit int) ([]LiveChange, error
 	return s.liveChanges(ctx, 0, limit)
 }
 
-// FlipsTo returns at most limit changes that made a version live, newest first.
+// LiveChangesTo returns at most limit changes that made a version live, newest first.
 func (s *Store) LiveChangesTo(ctx context.Context, version int64, limit int) ([]LiveChange, error) {
 	return s.liveChanges(ctx, version, limit)
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Held is a version and the live pointer, both locked.
+// LockedVersion is a version and the live pointer, both locked.
 type LockedVersion struct {
 	Version  recsys.Version
 	Revision int64 // of the live pointer; 0 before the first promotion
 }
 
-// Hold locks the live pointer and a version until the transaction of Audited
-// ends, and returns their state, so that a decision based on it stays true.
+// LockVersion locks the live pointer and a version until the transaction of
+// Audited ends, and returns their state, which cannot change in the meantime.
 // Every requested change of a version begins with it, in the same lock order as
 // promotions and Prune. It returns recsys.ErrConflict if it cannot get the
 // locks in time.
@@ -41,7 +41,8 @@ func (s *Store) LockVersion(ctx context.Context, version int64) (h LockedVersion
 	return h, nil
 }
 
-// HoldLive is Hold for the live version. It may return recsys.ErrNoLiveVersion.
+// LockLiveVersion is LockVersion for the live version. It may return
+// recsys.ErrNoLiveVersion.
 func (s *Store) LockLiveVersion(ctx context.Context) (live recsys.Live, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := lockLive(ctx, tx); err != nil {
@@ -102,7 +103,7 @@ func (s *Store) Delete(ctx context.Context, d Deletion) error {
 	return nil
 }
 
-// keeps returns why the version must not be dropped, or "".
+// dropBlocker returns why the version must not be dropped, or "".
 func dropBlocker(v recsys.Version, at pointer, target int64, d Deletion) string {
 	switch {
 	case v.ID == at.version:

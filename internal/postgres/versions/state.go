@@ -43,7 +43,7 @@ func (s *Store) finish(ctx context.Context, version int64, to recsys.State, fail
 		}
 		if state != to {
 			// A promotion also locks the version, so it cannot go live
-			// meanwhile.
+			// in the meantime.
 			tag, err := tx.Exec(ctx, `
 				UPDATE recflow.versions v
 				SET state = $2, failure = $3, ready_at = CASE WHEN $2 = 'ready' THEN now() END

@@ -27,7 +27,7 @@ type NewVersion struct {
 	Evaluation bool // it only measures the quality of a training, and must not be promoted
 }
 
-// Building is a version that is still loading.
+// LoadingVersion is a version that is still loading, and its owner.
 type LoadingVersion struct {
 	Version int64
 	RunID   string
@@ -148,7 +148,7 @@ func createTables(ctx context.Context, tx pgx.Tx, version int64, dimension int) 
 		)`,
 		`ALTER TABLE %[1]s.items ALTER COLUMN embedding SET STORAGE PLAIN`,
 		`ALTER TABLE %[1]s.users ALTER COLUMN embedding SET STORAGE PLAIN`,
-		`SELECT recflow.open_version('%[1]s')`,
+		`SELECT recflow.grant_version_read('%[1]s')`,
 	} {
 		if _, err := tx.Exec(ctx, fmt.Sprintf(statement, schema, dimension)); err != nil {
 			return fmt.Errorf("create the tables of version %d: %w", version, err)
@@ -200,7 +200,7 @@ func (s *Store) VersionsBefore(ctx context.Context, before int64, limit int) ([]
 	return versions, nil
 }
 
-// Abandoned returns the versions that are still loading, oldest first. The
+// LoadingVersions returns the versions that are still loading, oldest first. The
 // caller must find out whether their owners are running.
 func (s *Store) LoadingVersions(ctx context.Context) ([]LoadingVersion, error) {
 	rows, err := s.db.Query(ctx, `

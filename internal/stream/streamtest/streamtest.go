@@ -34,8 +34,8 @@ func Malformed() []Broken {
 	}
 	add := func(field string) []byte { return with("}", ","+field+"}") }
 	aggregate := Aggregate([]byte(Good), []byte(Good))
-	flipped := append([]byte(nil), aggregate...)
-	flipped[10] ^= 1
+	damaged := append([]byte(nil), aggregate...)
+	damaged[10] ^= 1
 	return []Broken{
 		{"empty", []byte{}, stream.NotJSON, ""},
 		{"text", []byte("click"), stream.NotJSON, ""},
@@ -77,7 +77,7 @@ func Malformed() []Broken {
 		{"an invalid month", with("2025-03", "2025-13"), stream.BadTime, "e1"},
 		{"a number as time", with(`"2025-03-01T10:00:00Z"`, "1740823200"), stream.BadTime, "e1"},
 		{"before 1970", with("2025", "1925"), stream.BadTime, "e1"},
-		{"an aggregate with another checksum", flipped, stream.BadAggregate, ""},
+		{"an aggregate with another checksum", damaged, stream.BadAggregate, ""},
 		{"a truncated aggregate", aggregate[:12], stream.BadAggregate, ""},
 		{"an aggregate of too many events", Aggregate(make([][]byte, stream.MaxAggregated+1)...), stream.BadAggregate, ""},
 		{"an empty aggregate", Aggregate(), stream.BadAggregate, ""},
