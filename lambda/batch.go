@@ -13,7 +13,7 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// batch is what one invocation received, during its four steps.
+// batch is the records of one invocation and their state during its four steps.
 type batch struct {
 	records []*record
 	events  []*event // each event_id and digest once, in the order of their first records

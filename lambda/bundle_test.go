@@ -24,7 +24,7 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// arrival is when the records of the tests arrived.
+// arrival is the time from which the records of a test arrive, one per millisecond.
 var arrival = time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // bundle is a handler on a live version, with its dependencies.

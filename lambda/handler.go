@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// stores is what the handler needs of the database.
+// stores is the access of the handler to the database.
 type stores struct {
 	versions   versionStore
 	embeddings recommend.Data

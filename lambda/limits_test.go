@@ -83,7 +83,7 @@ func TestHandler_retains_no_memory(t *testing.T) {
 		}
 		return evs
 	}
-	var held []uint64
+	var heap []uint64
 	for n := range 3 {
 		in := b.batch(batch(n)...)
 		require.Empty(t, b.handle(in))
@@ -92,8 +92,8 @@ func TestHandler_retains_no_memory(t *testing.T) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		held = append(held, m.HeapAlloc>>20)
+		heap = append(heap, m.HeapAlloc>>20)
 	}
-	t.Logf("MiB in use after each batch of 10,000 events of 1,000 users: %v", held)
-	assert.Less(t, slices.Max(held[1:]), held[0]+32)
+	t.Logf("MiB in use after each batch of 10,000 events of 1,000 users: %v", heap)
+	assert.Less(t, slices.Max(heap[1:]), heap[0]+32)
 }

@@ -23,11 +23,11 @@ func TestHandler_follows_the_live_version(t *testing.T) {
 	// then in memory.
 	served := func(t *testing.T) (version int64) {
 		for batch := range 3 {
-			held := b.reader != nil && b.reader.ItemsInMemory() > 0
+			inMemory := b.reader != nil && b.reader.ItemsInMemory() > 0
 			n++
 			require.Empty(t, b.send(click("u00002", 50+n, n), click("newcomer", 50+n, n)))
 			if batch == 2 {
-				require.Equal(t, b.SearchMemory > 0, held)
+				require.Equal(t, b.SearchMemory > 0, inMemory)
 			}
 			for _, user := range []string{"u00002", "newcomer"} {
 				want, got := b.list(user), b.last()[user]

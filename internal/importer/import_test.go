@@ -259,7 +259,7 @@ func TestImport_detects_a_catalog(t *testing.T) {
 	}
 }
 
-// What a version could not store is rejected here, not when it is loaded.
+// An item that a version cannot store is rejected by the import, not by the load.
 func TestImport_rejects_items_that_a_version_cannot_store(t *testing.T) {
 	t.Parallel()
 	rows := []string{

@@ -6,7 +6,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Result is what an import did, or would do.
+// Result is the result of an import, or the expected one of a dry run.
 type Result struct {
 	DryRun   bool         `json:"dry_run,omitempty"`
 	Rows     int64        `json:"rows"`

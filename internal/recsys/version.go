@@ -46,8 +46,8 @@ type Live struct {
 	Manifest *Manifest // without Files
 }
 
-// Search is how the nearest items of a version are found. It is chosen when the
-// version is built and stored with it.
+// Search is the method by which the nearest items of a version are found. It is
+// chosen when the version is built and stored with it.
 type Search struct {
 	Method         string `json:"method"` // "exact" or "hnsw"
 	M              int    `json:"m,omitempty"`

@@ -138,8 +138,8 @@ func (r *run) scanFiltered() {
 	}
 }
 
-// prefetchDistance is how many items ahead walk prefetches vectors. The vectors
-// are far apart, so without it walk would mostly wait for memory.
+// prefetchDistance is the number of items by which walk prefetches vectors. They
+// are far apart, so without prefetching walk would mostly wait for memory.
 const prefetchDistance = 8
 
 // walk compares the query with the items of a list that match the other filters.

@@ -50,7 +50,7 @@ func Open(r io.ReaderAt, size int64, f recsys.File, dimension int) (reader *Read
 	return reader, nil
 }
 
-// readBuffer is how much of a column chunk is read at once if less than a page
+// readBuffer is the size of a read from a column chunk if less than a page
 // is needed.
 const readBuffer = 16 << 10
 

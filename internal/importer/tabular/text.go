@@ -65,7 +65,7 @@ func (n named) Read(p []byte) (int, error) {
 	return k, fmt.Errorf("the %s stream is damaged: %w", n.kind, err)
 }
 
-// byteOrderMark is what Windows programs write before UTF-8 text.
+// byteOrderMark is the prefix that Windows programs write before UTF-8 text.
 const byteOrderMark = "\xef\xbb\xbf"
 
 var errNotUTF8 = errors.New("is not UTF-8 text (UTF-16, or binary); convert it, for example with iconv -f UTF-16 -t UTF-8")

@@ -27,7 +27,7 @@ const (
 	rare = 0.1
 )
 
-// plan is how a query is answered.
+// plan is the method and the limits of a search.
 type plan struct {
 	skip       bool
 	exact      bool

@@ -152,7 +152,7 @@ func (s *Store) Outcomes(ctx context.Context, eventID string) (verdicts []Verdic
 	return verdicts, stored, nil
 }
 
-// evaluationsKept is how much longer evaluations are kept than verdicts.
+// evaluationsKept is the time for which evaluations outlive verdicts.
 const evaluationsKept = 90 * 24 * time.Hour
 
 // DropVerdicts deletes the verdicts written before olderThan, which must be so

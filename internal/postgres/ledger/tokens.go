@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Token is what an access token allows. The token itself is never stored, only
-// its SHA-256.
+// Token is the scopes and the state of an access token. The token itself is never
+// stored, only its SHA-256.
 type Token struct {
 	ID        int64
 	Name      string

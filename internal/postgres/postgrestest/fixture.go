@@ -40,7 +40,7 @@ type Fixture struct {
 	Loading bool
 }
 
-// Data is what a version is loaded from.
+// Data is the data from which a version is loaded.
 type Data struct {
 	Items   []ItemRow
 	Users   []recsys.User

@@ -22,11 +22,11 @@ import (
 func onSeen(t *testing.T, s *postgrestest.Store, version, seen int64, change func(*versions.Store) error) error {
 	return s.Audited(t.Context(), ledger.Audit{Actor: "test", Action: "test"}, func(db *postgres.DB) error {
 		tx := versions.New(db)
-		held, err := tx.LockVersion(t.Context(), version)
+		locked, err := tx.LockVersion(t.Context(), version)
 		if err != nil {
 			return err
 		}
-		if held.Revision != seen {
+		if locked.Revision != seen {
 			return recsys.ErrConflict
 		}
 		return change(tx)

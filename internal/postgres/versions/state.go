@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// dropTimeout is how long Fail waits for writers to release the tables. A
+// dropTimeout limits how long Fail waits for writers to release the tables. A
 // writer whose client is gone releases them within a second.
 const dropTimeout = 30 * time.Second
 
