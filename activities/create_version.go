@@ -33,26 +33,35 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 	if err != nil {
 		return CreateVersionResult{}, err
 	}
-	items := m.Rows(recsys.ItemsFile)
-	search := recsys.ChooseSearch(items, m.Dimension)
-	switch {
-	case in.Search == nil:
-		memory, known, err := a.Versions.ReaderMemory(ctx)
-		if err != nil {
-			return CreateVersionResult{}, err
-		}
-		if known && recsys.FitsInMemory(items, m.Dimension, memory) {
-			search = recsys.Search{Method: recsys.Exact} // every reader searches in memory
-		}
-	case in.Search.Method == recsys.HNSW && in.Search.M == 0:
-		// HNSW was requested without parameters.
-		search = recsys.ChooseSearch(max(items, smallestGraph), m.Dimension)
-	default:
-		search = *in.Search
+	search, err := a.chooseSearch(ctx, in.Search, m.Rows(recsys.ItemsFile), m.Dimension)
+	if err != nil {
+		return CreateVersionResult{}, err
 	}
 	v, err := a.Versions.CreateVersion(ctx, versions.NewVersion{Manifest: m, Search: search, Owner: ownerOf(ctx), Evaluation: in.Evaluation})
 	if err != nil {
 		return CreateVersionResult{}, err
 	}
 	return CreateVersionResult{Version: v.ID, Search: v.Search}, nil
+}
+
+// chooseSearch returns how a version is searched in Postgres, as requested or by the
+// size of its catalog. It needs no graph if every reader searches in memory.
+func (a *Activities) chooseSearch(ctx context.Context, requested *recsys.Search, items int64, k int) (recsys.Search, error) {
+	search := recsys.ChooseSearch(items, k)
+	switch {
+	case requested != nil && requested.Method == recsys.HNSW && requested.M == 0: // without parameters
+		return recsys.ChooseSearch(max(items, smallestGraph), k), nil
+	case requested != nil:
+		return *requested, nil
+	case search.Method == recsys.Exact:
+		return search, nil
+	}
+	memory, known, err := a.Versions.ReaderMemory(ctx)
+	if err != nil {
+		return recsys.Search{}, err
+	}
+	if known && recsys.FitsInMemory(items, k, memory) {
+		return recsys.Search{Method: recsys.Exact}, nil
+	}
+	return search, nil
 }
