@@ -39,7 +39,7 @@ def main() -> None:
     p.add_argument("--iterations", type=int, default=12)
     p.add_argument("--to", type=datetime.fromisoformat, default=FAR)
     p.add_argument("--measure", choices=["job", "fit"], help=argparse.SUPPRESS)
-    p.add_argument("--keep", help=argparse.SUPPRESS)
+    p.add_argument("--pairs-dir", help=argparse.SUPPRESS)
     a = p.parse_args()
     if a.measure:
         print("RESULT " + json.dumps(measure_job(a) if a.measure == "job" else measure_fit(a)), flush=True)
@@ -96,11 +96,11 @@ def generate(a: argparse.Namespace) -> None:
 
 
 def compare(a: argparse.Namespace) -> None:
-    keep = tempfile.mkdtemp(prefix="recflow-bench-pairs-")
+    pairs_dir = tempfile.mkdtemp(prefix="recflow-bench-pairs-")
     try:
-        job, fit = child("job", a, keep), child("fit", a, keep)
+        job, fit = child("job", a, pairs_dir), child("fit", a, pairs_dir)
     finally:
-        shutil.rmtree(keep, ignore_errors=True)
+        shutil.rmtree(pairs_dir, ignore_errors=True)
     print(
         f"matrix      {fit['pairs']:,} pairs, {job['users']:,} users, {job['items']:,} items, rank {a.rank}, {a.iterations} iterations"
     )
@@ -114,8 +114,8 @@ def compare(a: argparse.Namespace) -> None:
     )
 
 
-def child(what: str, a: argparse.Namespace, keep: str) -> dict:
-    arguments = ["--measure", what, "--keep", keep, "--bucket", a.bucket, "--rank", str(a.rank)]
+def child(what: str, a: argparse.Namespace, pairs_dir: str) -> dict:
+    arguments = ["--measure", what, "--pairs-dir", pairs_dir, "--bucket", a.bucket, "--rank", str(a.rank)]
     arguments += ["--iterations", str(a.iterations), "--to", a.to.isoformat()]
     done = subprocess.run([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(
@@ -139,7 +139,7 @@ def measure_job(a: argparse.Namespace) -> dict:
 
     began = time.monotonic()
     spark, started = open_spark()
-    keep_pairs(train, a.keep)
+    copy_pairs(train, a.pairs_dir)
     stages: dict[str, float] = {}
     time_stages(progress, stages)
     cpu, t = processor_seconds(spark), time.monotonic()
@@ -159,7 +159,7 @@ def measure_job(a: argparse.Namespace) -> dict:
     }
 
 
-def keep_pairs(train, folder: str) -> None:
+def copy_pairs(train, folder: str) -> None:
     """Copy the matrix before the job deletes its scratch space."""
     real = train.fit
 
@@ -189,7 +189,7 @@ def measure_fit(a: argparse.Namespace) -> dict:
     from recflow_glue import train
 
     spark, _ = open_spark()
-    pairs = spark.read.schema("user int, item int, weight float").parquet(f"file://{a.keep}/pairs")
+    pairs = spark.read.schema("user int, item int, weight float").parquet(f"file://{a.pairs_dir}/pairs")
     cpu, t = processor_seconds(spark), time.monotonic()
     model = train.fit(pairs, config(a, "bench"))
     model.userFactors.count()

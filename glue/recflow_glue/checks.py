@@ -166,7 +166,7 @@ def history_size(over: int, most: int) -> Check:
 def minimums(minimum: Minimum, found: dict[str, int]) -> list[Check]:
     """Check the size of the input. found has the numbers of events, of users outside the hold-out
     with a counting event, and of items with one."""
-    what = {
+    texts = {
         "events": "covered events",
         "users": "users outside the hold-out with a counting event",
         "items": "items with a counting event",
@@ -174,7 +174,7 @@ def minimums(minimum: Minimum, found: dict[str, int]) -> list[Check]:
     return [
         Check(f"minimum_{name}", "error", found[name] >= getattr(minimum, name), found[name],
               f"{found[name]} {text}, at least {getattr(minimum, name)} are needed; extend the time range, import more events, or give the event types a weight")
-        for name, text in what.items()
+        for name, text in texts.items()
     ]  # fmt: skip
 
 

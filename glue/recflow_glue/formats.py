@@ -46,7 +46,7 @@ class Packed:
 
     suffix: str  # of the file name
     body: bytes  # empty when nothing could be read
-    broken: list[tuple[str, str]] = field(default_factory=list)  # key, what is wrong with it
+    broken: list[tuple[str, str]] = field(default_factory=list)  # key and reason
     distinct: bool = False  # True if no event id repeats; False also if that was not checked
 
 

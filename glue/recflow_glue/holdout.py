@@ -90,8 +90,8 @@ def split(events: pa.Table, interest: Interest) -> pa.Table:
     answer = np.zeros(len(history), dtype=bool)
     answer[later[np.unique(r.pair[later], return_index=True)[1]]] = True
     scored = (np.bincount(r.user, answer, n) > 0) & (np.bincount(r.user, history & counts, n) > 0)
-    kept = (history | answer) & scored[r.user]
-    return r.table.append_column("answer", pa.array(answer)).filter(pa.array(kept))
+    selected = (history | answer) & scored[r.user]
+    return r.table.append_column("answer", pa.array(answer)).filter(pa.array(selected))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Staged:
     """The packed files, and the objects that are not in the format."""
 
     paths: list[str]
-    broken: list[tuple[str, str]]  # key, what is wrong with it
+    broken: list[tuple[str, str]]  # key and reason
     distinct: bool = False  # True if no event id repeats; False also if that was not checked
 
 

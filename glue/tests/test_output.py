@@ -11,14 +11,14 @@ from recflow_glue import output
 
 def it_lists_only_committed_files_after_a_task_failed_halfway(spark, bucket, tmp_path, faults):
     """The first attempt of one task fails after it has written some rows."""
-    failures = str(tmp_path / "deaths")
+    failures = str(tmp_path / "failures")
 
     def fragile(rows):
         for n, r in enumerate(rows):
             if n == 500 and TaskContext.get().partitionId() == 0 and TaskContext.get().attemptNumber() == 0:
                 with open(failures, "a") as f:  # this code runs in another process
                     f.write("1\n")
-                raise RuntimeError("the executor is gone")
+                raise RuntimeError("executor lost")
             yield r
 
     rdd = spark.sparkContext.parallelize([(f"i{n:04}",) for n in range(2000)], 2).mapPartitions(fragile)

@@ -58,7 +58,7 @@ def it_trains_user_vectors_that_equal_the_fold_in(users, scratch):
         assert np.linalg.norm(got - trained[r["user"]]) / np.linalg.norm(trained[r["user"]]) < 1e-5
 
 
-def it_trains_with_the_maximum_of_iterations(users, scratch, monkeypatch):
+def it_trains_with_the_maximum_number_of_iterations(users, scratch, monkeypatch):
     """One block makes iterations fast; their lineage has the same length."""
     items, _ = train.numbered(train.item_counts(users), scratch, "items", "item_id", "item")
     pairs = train.materialize(train.pairs(users, items), scratch, "pairs")
