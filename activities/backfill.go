@@ -16,7 +16,7 @@ import (
 type BackfillRound struct {
 	ID    string `json:"id"`
 	Round int    `json:"round"`
-	Limit  int    `json:"limit"` // maximum number of windows to return
+	Limit int    `json:"limit"` // maximum number of windows to return
 }
 
 // BackfillWindow is the state of a window to record in the ledger.

@@ -12,14 +12,14 @@ import (
 
 // Types of errors that no retry can fix. Workflows and operators match on them.
 const (
-	ManifestInvalid = "ManifestInvalid" // a manifest, or a file that it names, is invalid
-	GateRefused     = "GateRefused"     // a gate refuses the version
-	GlueFailed      = "GlueFailed"      // the training failed, or cannot be started
-	SparkDied       = "SparkDied"       // the JVM of the training died; another training would die the same way
-	DataInvalid     = "DataInvalid"     // the events are not valid training data
-	Conflict        = "Conflict"        // a concurrent change, which the step must not overwrite
-	VersionGone     = "VersionGone"     // the version was dropped during the step
-	OutcomeNotPublished   = "OutcomeNotPublished"   // the topic refuses the message, for example because of missing permissions
+	ManifestInvalid     = "ManifestInvalid"     // a manifest, or a file that it names, is invalid
+	GateRefused         = "GateRefused"         // a gate refuses the version
+	GlueFailed          = "GlueFailed"          // the training failed, or cannot be started
+	SparkDied           = "SparkDied"           // the JVM of the training died; another training would die the same way
+	DataInvalid         = "DataInvalid"         // the events are not valid training data
+	Conflict            = "Conflict"            // a concurrent change, which the step must not overwrite
+	VersionGone         = "VersionGone"         // the version was dropped during the step
+	OutcomeNotPublished = "OutcomeNotPublished" // the topic refuses the message, for example because of missing permissions
 )
 
 // Types of errors that are retried and need a name.

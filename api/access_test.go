@@ -19,11 +19,11 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-// everybody lists what needs no token.
+// everybody lists the routes that need no token.
 var everybody = []string{"GET /docs", "GET /healthz", "GET /openapi.json", "GET /readyz", "GET /version"}
 
-// TestEveryRouteDeniesByDefault walks the router: what it answers is open by
-// name, or refuses who has no token and who has a token without its scope.
+// TestEveryRouteDeniesByDefault walks the router: a route is listed as public, or
+// refuses requests without a token and with a token without its scope.
 func TestEveryRouteDeniesByDefault(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -51,7 +51,7 @@ func TestEveryRouteDeniesByDefault(t *testing.T) {
 	require.Greater(t, operations, 3)
 }
 
-// operation is the operation of a route.
+// operation returns the operation of a route.
 func (h *harness) operation(method, path string) *huma.Operation {
 	for template, item := range h.api.OpenAPI().Paths {
 		if strings.NewReplacer("{", ":", "}", "").Replace(template) != path {

@@ -15,16 +15,16 @@ import (
 func (s *server) auditRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "list-audit", Method: http.MethodGet, Path: "/audit", Tags: []string{"Audit"},
 		Summary:     "List audit entries, newest first",
-		Description: "Holds every change, and every attempt that was refused, but for those that came too often. Nothing in it can be changed or removed."},
+		Description: "Contains every change and every refused attempt, except those refused by the rate limit. Entries cannot be changed or removed."},
 		rest.Access{Scope: apiclient.ScopeAdmin}, s.listAudit)
 }
 
 type listAuditInput struct {
 	rest.Page
-	Action  string    `query:"action" maxLength:"100" doc:"Only this action; with a dot at its end, all that begin with it." example:"version."`
-	Actor   string    `query:"actor" maxLength:"100" doc:"Only what this actor asked for." example:"token:ops"`
-	Outcome string    `query:"outcome" enum:"done,refused" doc:"Only what ended like this."`
-	Since   time.Time `query:"since" doc:"Not earlier than this."`
+	Action  string    `query:"action" maxLength:"100" doc:"Only this action; with a trailing dot, all actions with that prefix." example:"version."`
+	Actor   string    `query:"actor" maxLength:"100" doc:"Only requests of this actor." example:"token:ops"`
+	Outcome string    `query:"outcome" enum:"done,refused" doc:"Only requests with this outcome."`
+	Since   time.Time `query:"since" doc:"Only entries from this time on."`
 }
 type listAuditOutput struct{ Body apiclient.AuditLog }
 

@@ -13,17 +13,17 @@ import (
 	"github.com/recflow/recflow/internal/recommend"
 )
 
-// batchBody is the largest request for a batch, in bytes: every id of the longest
-// request fits, also with each of its characters escaped.
+// batchBody is the maximum size of a batch request, in bytes. The largest valid
+// request fits, even if every character of its ids is escaped.
 const batchBody = 2 << 20
 
 func (s *server) batchRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "recommend-batch", Method: http.MethodPost, Path: "/recommendations/batch", Tags: []string{"Recommendations"},
 		MaxBodyBytes: batchBody, BodyReadTimeout: requestTimeout,
 		Summary: "Recommend items to many users",
-		Description: "Changes nothing. Makes the same lists as GET /recommendations/{user} for up to 100 users, from one version and in a few round trips. " +
-			"The answer holds a list or a problem for each user, in their order. What concerns all of them, such as a version that does not exist, is " +
-			"the problem of the request."},
+		Description: "Read-only. Returns the same lists as GET /recommendations/{user} for up to 100 users, from one version and in a few round trips. " +
+			"The response contains a list or a problem for each user, in the order of the request. An error that affects all users, such as a version that does not exist, " +
+			"fails the request."},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommendBatch)
 }
 
@@ -37,7 +37,7 @@ func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutp
 	}
 	out := make([]apiclient.UserList, len(b.Users))
 	var users []string
-	var places []int // of each of users: its place in out
+	var places []int // index in out, for each of users
 	for i, id := range b.Users {
 		out[i].UserID = id
 		if err := checkID("user", id); err != nil {
@@ -63,8 +63,8 @@ func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutp
 	return &batchOutput{apiclient.BatchLists{Items: out}}, nil
 }
 
-// recommendEach makes each list by itself, because the vector of a user cannot be
-// solved for: that is the problem of this user alone.
+// recommendEach computes each list separately after ErrNoSolution: only the users
+// whose vector cannot be solved for get a problem.
 func (s *server) recommendEach(ctx context.Context, req recommend.Request, users []string, places []int, out []apiclient.UserList) error {
 	for n, id := range users {
 		req.UserID = id

@@ -27,7 +27,7 @@ import (
 
 var update = flag.Bool("update", false, "write openapi.json anew")
 
-// TestContract holds openapi.json to the code. After a change of the contract:
+// TestContract compares openapi.json with the code. After a change of the contract:
 // go test ./api -run TestContract -update
 func TestContract(t *testing.T) {
 	t.Parallel()
@@ -41,9 +41,9 @@ func TestContract(t *testing.T) {
 	require.Equal(t, string(committed), string(now), "the API and openapi.json differ: go test ./api -run TestContract -update")
 }
 
-// TestTimesInAnswersAreKnown: a time that may be unknown is absent from an answer,
+// TestContract_required_times_are_known: a time that may be unknown is absent from an answer,
 // so its field is not required. The required ones are always known.
-func TestTimesInAnswersAreKnown(t *testing.T) {
+func TestContract_required_times_are_known(t *testing.T) {
 	t.Parallel()
 	known := []string{
 		"Audit.at", "LiveChange.at", // when it was written
@@ -66,9 +66,9 @@ func TestTimesInAnswersAreKnown(t *testing.T) {
 	require.ElementsMatch(t, known, required)
 }
 
-// TestContractFuzz sends what Schemathesis makes of the document to the API, with
-// a token and without one: nothing answers with a 5xx or with what the document
-// does not say.
+// TestContractFuzz sends requests that Schemathesis generates from the document to
+// the API, with a token and without one: no response is a 5xx or violates the
+// document.
 func TestContractFuzz(t *testing.T) {
 	t.Parallel()
 	tools := toolchaintest.Tools(t)
@@ -107,8 +107,8 @@ func TestContractFuzz(t *testing.T) {
 	}
 }
 
-// fromAnywhere gives each request an address of its own: the fuzzer without a token
-// is not one caller who comes too often.
+// fromAnywhere gives each request a different address, so that the rate limit of
+// unauthenticated callers does not apply to the fuzzer.
 func fromAnywhere(h http.Handler) http.Handler {
 	var callers atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +117,7 @@ func fromAnywhere(h http.Handler) http.Handler {
 	})
 }
 
-func TestHeadIsGetWithoutItsBody(t *testing.T) {
+func TestHead_is_GET_without_the_body(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	server := httptest.NewServer(h.api.Handler())

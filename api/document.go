@@ -27,7 +27,7 @@ var referencePage string
 //go:embed reference.css
 var referenceStyle string
 
-// document is the OpenAPI document of the API, as it is committed.
+// document returns the OpenAPI document of the API, as committed in openapi.json.
 func document() []byte {
 	return documentOf(newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil).api.OpenAPI())
 }
@@ -40,8 +40,8 @@ func documentOf(o *huma.OpenAPI) []byte {
 	return append(data, '\n')
 }
 
-// documentRoutes serve the document, and a page made from it that needs no
-// script and nothing from elsewhere.
+// documentRoutes registers the OpenAPI document and a reference page rendered from
+// it, which needs no script and no external resource.
 func (s *server) documentRoutes() {
 	data := documentOf(s.api.OpenAPI())
 	page := reference(s.api.OpenAPI())
@@ -54,7 +54,7 @@ func (s *server) documentRoutes() {
 	})
 }
 
-// operation is one entry of the page.
+// operation is one entry of the reference page.
 type operation struct {
 	Method, Path string
 	*huma.Operation
@@ -62,7 +62,7 @@ type operation struct {
 	Body  *huma.Schema
 }
 
-// reference renders the page.
+// reference renders the reference page.
 func reference(o *huma.OpenAPI) []byte {
 	var operations []operation
 	for path, item := range o.Paths {

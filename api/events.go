@@ -24,7 +24,7 @@ const (
 	mostEvents = 500
 	eventsBody = 5 << 20 // bytes
 
-	// putTimeout is how long events that Kinesis does not take are sent again.
+	// putTimeout bounds the retries of events that Kinesis does not accept.
 	putTimeout = 5 * time.Second
 )
 
@@ -32,19 +32,19 @@ func (s *server) eventRoutes() {
 	tags := []string{"Events"}
 	rest.Register(s.api, huma.Operation{OperationID: "send-events", Method: http.MethodPost, Path: "/events", Tags: tags, DefaultStatus: http.StatusAccepted,
 		MaxBodyBytes: eventsBody, BodyReadTimeout: requestTimeout,
-		SkipValidateBody: true, // each event is looked at by itself
+		SkipValidateBody: true, // each event is validated individually
 		Summary:          "Send events to the stream",
-		Description: "Each event is accepted or rejected by itself; those of one user keep their order. " +
-			"When the stream does not take all of the good ones, the answer is 429 or 503 and names those that are not in it: " +
-			"send the same request again later, events with the same event_id count once."},
+		Description: "Each event is accepted or rejected individually. The order of a user's events is preserved. " +
+			"If the stream does not accept all valid events, the response is 429 or 503 and lists the events that were not written. " +
+			"Send the same request again later: events with the same event_id count once."},
 		rest.Access{Scope: apiclient.ScopeEvents}, s.sendEvents)
 	rest.Register(s.api, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
-		Summary: "Show what became of an event"}, rest.Access{Scope: apiclient.ScopeEvents}, s.getEvent)
+		Summary: "Show the outcome of an event"}, rest.Access{Scope: apiclient.ScopeEvents}, s.getEvent)
 	rest.Register(s.api, huma.Operation{OperationID: "get-verdicts", Method: http.MethodPost, Path: "/verdicts", Tags: tags,
 		MaxBodyBytes: eventsBody, BodyReadTimeout: requestTimeout,
-		Summary: "Show what became of many events",
-		Description: "Changes nothing. Unlike GET /events/{id}, it distinguishes events with the same id by their digest. A verdict stays as it is: " +
-			"ask again for those that are unknown."},
+		Summary: "Show the verdicts of many events",
+		Description: "Read-only. Unlike GET /events/{id}, it distinguishes events with the same id by their digest. A verdict does not change: " +
+			"request only the unknown ones again."},
 		rest.Access{Scope: apiclient.ScopeEvents}, s.getVerdicts)
 }
 
@@ -53,13 +53,13 @@ type newEvents struct {
 	Events []anyEvent `json:"events" minItems:"1" maxItems:"500"`
 }
 
-// anyEvent is an event that has not been checked: an invalid one does not keep the
-// others of its request from being accepted.
+// anyEvent is an event that is not validated yet. An invalid event does not prevent
+// the others of its request from being accepted.
 type anyEvent struct{ json.RawMessage }
 
 var newEventType = reflect.TypeFor[apiclient.NewEvent]()
 
-// Schema returns that of apiclient.NewEvent.
+// Schema returns the schema of apiclient.NewEvent.
 func (anyEvent) Schema(r huma.Registry) *huma.Schema { return huma.SchemaFromType(r, newEventType) }
 
 type sendEventsInput struct{ Body newEvents }
@@ -67,14 +67,14 @@ type sendEventsOutput struct{ Body apiclient.Sent }
 
 func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEventsOutput, error) {
 	if n := len(in.Body.Events); n < 1 || n > mostEvents {
-		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", fmt.Sprintf("the request holds %d events", n), "send 1 to 500 of them as {\"events\": […]}")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", fmt.Sprintf("the request contains %d events", n), "send 1 to 500 events as {\"events\": […]}")
 	}
 	if s.stream == nil {
 		return nil, rest.FailAfter(http.StatusServiceUnavailable, "no_stream", "no stream is configured", "set RECFLOW_STREAM", time.Minute)
 	}
 	out := &sendEventsOutput{apiclient.Sent{Results: make([]apiclient.SentEvent, len(in.Body.Events))}}
 	var records []awsclient.StreamRecord
-	var from []int // of each record: its event
+	var from []int // index of the event, for each record
 	now := time.Now()
 	for i, e := range in.Body.Events {
 		record, result := prepareEvent(e.RawMessage, now)
@@ -97,12 +97,12 @@ func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEven
 	return nil, s.notAllPut(ctx, out.Body, from, results, err)
 }
 
-// notAllPut says which events are not known to be in the stream.
+// notAllPut returns the problem that lists the events that may not be in the stream.
 func (s *server) notAllPut(ctx context.Context, sent apiclient.Sent, from []int, results []awsclient.PutResult, err error) error {
 	var p *apiclient.Problem
-	s.log.WarnContext(ctx, "events were not taken by the stream", "error", err)
+	s.log.WarnContext(ctx, "stream did not accept all events", "error", err)
 	if awsclient.Throttled(err) {
-		p = rest.FailAfter(http.StatusTooManyRequests, "stream_throttled", "", "send the same request again later; add shards when it happens often", rest.RetrySoon)
+		p = rest.FailAfter(http.StatusTooManyRequests, "stream_throttled", "", "send the same request again later; add shards if this happens often", rest.RetrySoon)
 	} else {
 		p = rest.FailAfter(http.StatusServiceUnavailable, "stream_unavailable", "", "send the same request again later", rest.RetrySoon)
 	}
@@ -111,14 +111,14 @@ func (s *server) notAllPut(ctx context.Context, sent apiclient.Sent, from []int,
 			sent.Accepted++
 			continue
 		}
-		p.Errors = append(p.Errors, apiclient.Mistake{Location: fmt.Sprintf("body.events[%d]", i), Message: "it is not in the stream"})
+		p.Errors = append(p.Errors, apiclient.Mistake{Location: fmt.Sprintf("body.events[%d]", i), Message: "not written to the stream"})
 	}
-	p.Detail = fmt.Sprintf("%d events are in the stream, %d are not, %d can never be taken as they are", sent.Accepted, len(p.Errors), sent.Rejected)
+	p.Detail = fmt.Sprintf("%d events were written to the stream, %d were not, %d are invalid", sent.Accepted, len(p.Errors), sent.Rejected)
 	return p
 }
 
-// prepareEvent looks at an event as the stream's function will, which sees the
-// same bytes.
+// prepareEvent validates an event in the same way as the stream's function, which
+// gets the same bytes.
 func prepareEvent(raw json.RawMessage, now time.Time) (awsclient.StreamRecord, apiclient.SentEvent) {
 	if complete, err := completeEvent(raw, now); err == nil {
 		raw = complete
@@ -130,7 +130,7 @@ func prepareEvent(raw json.RawMessage, now time.Time) (awsclient.StreamRecord, a
 	return awsclient.StreamRecord{PartitionKey: d.Event.UserID, Data: raw}, apiclient.SentEvent{EventID: d.EventID, Digest: hex.EncodeToString(d.Digest[:]), Status: "accepted"}
 }
 
-// completeEvent gives an event the id and the time that it lacks.
+// completeEvent adds the id and the time to an event if they are absent.
 func completeEvent(raw json.RawMessage, now time.Time) (json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
@@ -139,7 +139,7 @@ func completeEvent(raw json.RawMessage, now time.Time) (json.RawMessage, error) 
 	_, id := fields["event_id"]
 	_, at := fields["occurred_at"]
 	if id && at {
-		return raw, nil // byte by byte, also where a name occurs twice
+		return raw, nil // unchanged, even if a name occurs twice
 	}
 	var defaults []byte
 	if !id {
@@ -148,7 +148,7 @@ func completeEvent(raw json.RawMessage, now time.Time) (json.RawMessage, error) 
 	if !at {
 		defaults = fmt.Appendf(defaults, `"occurred_at":%q,`, now.UTC().Format(time.RFC3339Nano))
 	}
-	rest := raw[1:] // after the brace; an object that is empty stays faulty
+	rest := raw[1:] // after the brace; an empty object remains invalid
 	for len(rest) > 0 && rest[0] != '"' && rest[0] != '}' {
 		rest = rest[1:]
 	}
@@ -197,7 +197,7 @@ func (s *server) getVerdicts(ctx context.Context, in *getVerdictsInput) (*getVer
 		}
 		digest, err := hex.DecodeString(e.Digest)
 		if err != nil || len(digest) != len(keys[i].Digest) {
-			return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "a digest is not 32 hexadecimal digits", "send it as POST /events returned it")
+			return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "a digest is not 32 hexadecimal digits", "send the digest that POST /events returned")
 		}
 		keys[i] = events.VerdictKey{EventID: e.EventID, Digest: [16]byte(digest)}
 	}
@@ -223,7 +223,7 @@ func verdictOf(v events.Verdict) apiclient.Verdict {
 	}
 }
 
-// checkID refuses an id that nothing can have.
+// checkID returns a problem if id is invalid.
 func checkID(name, id string) error {
 	if err := recsys.CheckID(name, id); err != nil {
 		return rest.Fail(http.StatusUnprocessableEntity, "invalid_id", err.Error(), "use an id of 1 to 256 bytes without control characters")

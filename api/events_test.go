@@ -25,7 +25,7 @@ func TestSendEvents(t *testing.T) {
 	h := newHarness(t)
 	h.stream = stream.Client(t, "events")
 
-	t.Run("it looks at each event by itself", func(t *testing.T) {
+	t.Run("it validates each event individually", func(t *testing.T) {
 		a := h.Do("POST", "/events", `{"events":[
 			{"event_id":"a","user_id":"u","item_id":"i","event_type":"click","occurred_at":"2026-01-01T00:00:00Z"},
 			{"event_id":"b","user_id":"u","item_id":"i","event_type":"click","occurred_at":"yesterday"},
@@ -55,7 +55,7 @@ func TestSendEvents(t *testing.T) {
 		require.WithinDuration(t, time.Now(), e.OccurredAt, time.Minute)
 		require.Equal(t, "u", *records[1].PartitionKey)
 	})
-	t.Run("it keeps the order of a user and sends again what failed", func(t *testing.T) {
+	t.Run("it keeps the order of a user and retries failed records", func(t *testing.T) {
 		before := len(stream.Records("events"))
 		stream.FailRecords("ProvisionedThroughputExceededException", "InternalFailure")
 		var events []apiclient.NewEvent
@@ -75,7 +75,7 @@ func TestSendEvents(t *testing.T) {
 			last[e.UserID] = e.EventID
 		}
 	})
-	t.Run("it says which events are not in the stream", func(t *testing.T) {
+	t.Run("it lists the events that were not written", func(t *testing.T) {
 		stream.OnPut(func(string, string) string { return "ProvisionedThroughputExceededException" })
 		defer stream.OnPut(nil)
 		a := h.Do("POST", "/events", `{"events":[{"event_id":"a","user_id":"u","item_id":"i","event_type":"click"},{"event_id":"b"}]}`)
@@ -83,10 +83,10 @@ func TestSendEvents(t *testing.T) {
 		require.Equal(t, "stream_throttled", p.Code)
 		require.Equal(t, http.StatusTooManyRequests, a.Status)
 		require.NotEmpty(t, a.Header.Get("Retry-After"))
-		require.Equal(t, "0 events are in the stream, 1 are not, 1 can never be taken as they are", p.Detail)
-		require.Equal(t, []apiclient.Mistake{{Location: "body.events[0]", Message: "it is not in the stream"}}, p.Errors)
+		require.Equal(t, "0 events were written to the stream, 1 were not, 1 are invalid", p.Detail)
+		require.Equal(t, []apiclient.Mistake{{Location: "body.events[0]", Message: "not written to the stream"}}, p.Errors)
 	})
-	t.Run("it takes 1 to 500 events", func(t *testing.T) {
+	t.Run("it accepts 1 to 500 events", func(t *testing.T) {
 		for _, body := range []string{`{"events":[]}`, `{}`, `{"events":[` + strings.Repeat("7,", 500) + `7]}`} {
 			require.Equal(t, "invalid_request", h.Do("POST", "/events", body).Problem(t).Code)
 		}

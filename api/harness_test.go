@@ -10,7 +10,7 @@ import (
 // harness is the whole API.
 type harness struct {
 	*apitest.Harness
-	*server // to look behind the answers
+	*server // for access to internal state
 }
 
 func newHarness(t *testing.T, options ...apitest.Option) *harness {

@@ -15,16 +15,16 @@ import (
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
-// readyTimeout bounds the wait for what the API needs.
+// readyTimeout bounds the readiness check of the dependencies.
 const readyTimeout = 3 * time.Second
 
 func (s *server) healthRoutes() {
 	tags := []string{"Process"}
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "health", Method: http.MethodGet, Path: "/healthz", Tags: tags,
-		Summary: "Check that the process runs", Description: "Looks at nothing else: restart the process when this fails."}, s.healthz)
+		Summary: "Check that the process is running", Description: "Checks no dependencies. Restart the process if this check fails."}, s.healthz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "ready", Method: http.MethodGet, Path: "/readyz", Tags: tags,
-		Summary:     "Check that requests can be answered",
-		Description: "Asks the database and Temporal, and compares the schema and pgvector with what this build needs. 503 names what is missing."}, s.readyz)
+		Summary:     "Check that the process can serve requests",
+		Description: "Checks the database, Temporal and that the schema version is the one that this build requires. The response is 503 with the failed checks if one fails."}, s.readyz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "version", Method: http.MethodGet, Path: "/version", Tags: tags,
 		Summary: "Show the build"}, s.version)
 }
@@ -40,7 +40,7 @@ type readyOutput struct{ Body apiclient.Ready }
 func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) {
 	select {
 	case <-s.stopping:
-		return nil, rest.FailAfter(http.StatusServiceUnavailable, "stopping", "this process is stopping", "ask another one", time.Second)
+		return nil, rest.FailAfter(http.StatusServiceUnavailable, "stopping", "the process is shutting down", "send the request to another process", time.Second)
 	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -53,20 +53,20 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 		out.Body.SchemaVersion, out.Body.PgvectorVersion = h.SchemaVersion, h.PgvectorVersion
 		switch {
 		case err != nil:
-			database = "does not answer"
+			database = "unreachable"
 		case h.SchemaVersion != h.SchemaWanted:
-			database = "has another schema than this build needs; run the migrations"
+			database = "does not have the schema version that this build requires; run the migrations"
 		}
 		return nil
 	})
 	group.Go(func() error {
 		if _, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-			temporal = "does not answer"
+			temporal = "unreachable"
 		}
 		return nil
 	})
 	_ = group.Wait()
-	p := rest.FailAfter(http.StatusServiceUnavailable, "not_ready", "something that this process needs is missing", "see which, and its own log", rest.RetrySoon)
+	p := rest.FailAfter(http.StatusServiceUnavailable, "not_ready", "a dependency is not ready", "see errors, and the log of the dependency", rest.RetrySoon)
 	for _, missing := range []apiclient.Mistake{{Location: "database", Message: database}, {Location: "temporal", Message: temporal}} {
 		if missing.Message != "" {
 			p.Errors = append(p.Errors, missing)
@@ -78,7 +78,7 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 	return out, nil
 }
 
-// buildID is what the image says of itself, else what Go says of the binary.
+// buildID returns the build id from the settings of the image, or else that of the Go binary.
 func (s *server) buildID() string { return cmp.Or(s.config.BuildID, telemetry.BuildID()) }
 
 type versionOutput struct{ Body apiclient.Build }

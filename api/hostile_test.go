@@ -16,8 +16,8 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-// TestHostileRequests sends malicious requests. Each is refused with its
-// code, and those that tried to change something are in the audit.
+// TestHostileRequests sends malicious requests. Each is refused with its code, and
+// refused changes are in the audit.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -46,7 +46,7 @@ func TestHostileRequests(t *testing.T) {
 		{"an id that is no number", h.Token, "DELETE", "/tokens/1%20OR%201=1", "", "", 422, "invalid_request"},
 		{"an id beyond all numbers", h.Token, "DELETE", "/tokens/99999999999999999999", "", "", 422, "invalid_request"},
 		{"a negative id", h.Token, "DELETE", "/tokens/-1", "", "", 422, "invalid_request"},
-		{"traversal", h.Token, "GET", "/events/..%2F..%2Fetc%2Fpasswd", "", "", 200, ""}, // an id like any other, and unknown
+		{"traversal", h.Token, "GET", "/events/..%2F..%2Fetc%2Fpasswd", "", "", 200, ""}, // a valid id, but unknown
 		{"traversal without escapes", h.Token, "GET", "/docs/../../etc/passwd", "", "", 404, "no_such_route"},
 		{"a zero in an id", h.Token, "GET", "/events/a%00b", "", "", 400, "invalid_text"},
 		{"no UTF-8 in an id", h.Token, "GET", "/events/%ff%fe", "", "", 400, "invalid_text"},
@@ -90,7 +90,7 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-func TestLimitsOfARequest(t *testing.T) {
+func TestRequest_limits(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	server := httpServer(h.api.Handler(), h.log)
@@ -113,7 +113,7 @@ func TestLimitsOfARequest(t *testing.T) {
 		}
 		require.Less(t, read.n.Load(), int64(20<<20), "it is not read to its end")
 	})
-	t.Run("a flood of headers", func(t *testing.T) {
+	t.Run("too many headers", func(t *testing.T) {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", address+"/healthz", nil)
 		require.NoError(t, err)
 		for n := range 1000 {
@@ -124,7 +124,7 @@ func TestLimitsOfARequest(t *testing.T) {
 		resp.Body.Close()
 		require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.StatusCode)
 	})
-	t.Run("a body that comes a byte at a time", func(t *testing.T) {
+	t.Run("a body sent one byte at a time", func(t *testing.T) {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		require.NoError(t, err)
 		defer conn.Close()
@@ -132,7 +132,7 @@ func TestLimitsOfARequest(t *testing.T) {
 		began := time.Now()
 		require.NoError(t, conn.SetReadDeadline(began.Add(30*time.Second)))
 		answer, _ := io.ReadAll(conn)
-		require.Less(t, time.Since(began), 12*time.Second, "nobody waits for it")
+		require.Less(t, time.Since(began), 12*time.Second, "the timeout ends it")
 		require.Contains(t, string(answer), " 408 ")
 		require.Contains(t, string(answer), `"code":"too_slow"`)
 	})

@@ -27,9 +27,9 @@ import (
 	"github.com/recflow/recflow/internal/recommend"
 )
 
-// hardIDs are ids that a path changes when it is encoded or decoded wrongly:
+// hardIDs are ids that change if a path is encoded or decoded incorrectly:
 // every printable ASCII character, alone and next to a plus and a slash, and
-// what looks like a part of a path.
+// path segments.
 func hardIDs() []string {
 	ids := []string{
 		".", "..", "...", "a/../b", "../..", "./a", "a/.", "a/", "/a", "a//b", "//", "/similar", "a/similar", "explain", "a/explain", "cancel",
@@ -114,8 +114,8 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 	return ids
 }
 
-// textRoutes are the routes whose ids are the shop's own: each asks at path for id
-// and compares the answer with that of the library below the API.
+// textRoutes are the routes whose ids are assigned by the caller: each requests id
+// at path and compares the response with the result of the library.
 func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
 	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
 	return map[string]func(t *testing.T, id, path string){
@@ -165,8 +165,8 @@ func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
 	}
 }
 
-// madeRoutes are the routes whose ids recflow makes, with the code of a handler
-// that gets an id of nothing as it is.
+// madeRoutes are the routes whose ids recflow generates, with the code that the
+// handler returns for an unknown id.
 var madeRoutes = map[string]string{
 	"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "not_found",
 	"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
@@ -174,7 +174,7 @@ var madeRoutes = map[string]string{
 	"GET /versions/:version/users": "not_found", "GET /quarantine/:id": "not_found",
 }
 
-// TestIDsOnEveryRoute asks every route with an id in its path for each hard id.
+// TestIDsOnEveryRoute requests each hard id on every route with an id in its path.
 func TestIDsOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -210,8 +210,8 @@ func TestIDsOnEveryRoute(t *testing.T) {
 	}
 }
 
-// ask sends a request straight to the router, whose target no client changes,
-// and decodes the answer.
+// ask sends a request directly to the router, without a client that changes its
+// path, and decodes the response.
 func (h *harness) ask(t *testing.T, method, target string, body, answered any) {
 	t.Helper()
 	data, err := json.Marshal(body)

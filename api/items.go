@@ -22,14 +22,14 @@ func (s *server) itemRoutes() {
 		Summary: "Show an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.getItem)
 	rest.Register(s.api, huma.Operation{OperationID: "set-item", Method: http.MethodPut, Path: "/items/{id}", Tags: tags,
 		Summary: "Update an item's availability and metadata",
-		Description: "Takes effect with the next answer, in the stream too, and in every version: an unavailable item is in no list, and filters by " +
-			"category and tag use it. A missing field stays as it is. The item may be unknown to the live version."},
+		Description: "Takes effect with the next list, also in the stream, and in every version: an unavailable item is in no list, and filters use the " +
+			"category and the tags. Absent fields are not changed. The item does not have to exist in the live version."},
 		rest.Access{Scope: apiclient.ScopeItems, Action: "item.set"}, s.setItem)
 	rest.Register(s.api, huma.Operation{OperationID: "similar-items", Method: http.MethodGet, Path: "/items/{id}/similar", Tags: tags,
 		Summary: "List items similar to an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.similarItems)
 }
 
-// ItemPath names an item. It is exported for the sake of reflection.
+// ItemPath contains the id of an item. It is exported for reflection.
 type ItemPath struct {
 	ID string `path:"id" maxLength:"256" example:"sku-42"`
 }
@@ -60,10 +60,10 @@ func (s *server) setItem(ctx context.Context, in *setItemInput) (*itemOutput, er
 	}
 	b := in.Body
 	if b.Available == nil && b.Title == nil && b.Category == nil && b.Tags == nil && len(b.Reset) == 0 {
-		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "the request changes nothing", "give available, title, category, tags or reset")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "the request changes nothing", "set available, title, category, tags or reset")
 	}
 	if slices.Contains(b.Tags, "") {
-		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "a tag is empty", "leave it out")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "a tag is empty", "omit it")
 	}
 	var overrides embeddings.ItemState
 	err := s.api.Change(ctx, in.ID, func(tx *postgres.DB) (err error) {

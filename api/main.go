@@ -1,14 +1,13 @@
 // Command api is the control plane of recflow: it starts and stops backfills,
-// promotes versions, takes events and answers with recommendations. Its contract is
-// openapi.json in this folder.
+// promotes versions, accepts events and returns recommendations. Its contract is
+// openapi.json in this directory.
 //
-// It reads its settings from the environment (internal/config) and refuses to
-// start on a database that is not migrated. It asks Temporal for everything that
-// takes time. Of the bucket it reads quarantined records and nothing else. One
-// file holds one resource with its routes, and internal/backfills those that start
-// work; router.go puts them together. What they have in common is in
-// internal/rest. `recflow-api health` asks a running API whether it is well, as
-// the health check of its container.
+// It reads its settings from the environment (internal/config) and does not start
+// if the database is not migrated. Long-running work is done by Temporal workflows.
+// From the bucket it reads only quarantined records. Each file contains one
+// resource and its routes, internal/backfills the resources that start work, and
+// internal/rest the code that all resources share; router.go registers them.
+// `recflow-api health` is the health check of the container.
 package main
 
 import (
@@ -20,7 +19,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "golang.org/x/crypto/x509roots/fallback" // an image without a file of its own still trusts the public roots
+	_ "golang.org/x/crypto/x509roots/fallback" // root certificates for images that contain none
 
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/health"
@@ -29,9 +28,9 @@ import (
 
 func main() {
 	log := telemetry.NewLogger(os.Stderr, slog.LevelInfo)
-	slog.SetDefault(log) // for libraries; our own code is given the logger
+	slog.SetDefault(log) // for libraries; our own code receives the logger as an argument
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from then on a signal has its usual effect
+	context.AfterFunc(ctx, stop) // a second signal terminates the process
 	failure, err := command(ctx, log, os.Args[1:])
 	if err != nil {
 		log.Error(failure, "error", err)
@@ -39,7 +38,7 @@ func main() {
 	}
 }
 
-// command does what the arguments say, and names what went wrong if it did.
+// command runs the command in args. failure is the log message for err.
 func command(ctx context.Context, log *slog.Logger, args []string) (failure string, err error) {
 	switch {
 	case len(args) == 0:
@@ -52,13 +51,13 @@ func command(ctx context.Context, log *slog.Logger, args []string) (failure stri
 		fmt.Print(string(document()))
 		return "", nil
 	case len(args) == 1 && args[0] == "health":
-		// /healthz, not /readyz: what a restart of this process cannot heal, such as
-		// an unavailable database, must not restart it.
+		// /healthz, not /readyz: an unavailable dependency must not restart this
+		// process.
 		address, err := config.ReadHealthAddress()
 		if err == nil {
 			err = health.Ask(ctx, address.API)
 		}
 		return "not healthy", err
 	}
-	return "wrong usage", errors.New("give no argument, or one of health and openapi")
+	return "invalid arguments", errors.New("expected no argument, health or openapi")
 }

@@ -15,27 +15,27 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// bucketTimeout bounds the reading of a day.
+// bucketTimeout bounds reading one day of the quarantine.
 const bucketTimeout = 60 * time.Second
 
 func (s *server) quarantineRoutes() {
 	tags := []string{"Quarantine"}
 	rest.Register(s.api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/quarantine", Tags: tags,
-		Summary:     "List records that the stream could not use",
-		Description: "The records of a day, without their bytes. A record that was delivered twice is listed once on a page."},
+		Summary:     "List records that the stream could not process",
+		Description: "Lists the records of one day, without their payload. A record that was delivered twice is listed once per page."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.listQuarantine)
 	rest.Register(s.api, huma.Operation{OperationID: "get-quarantine-record", Method: http.MethodGet, Path: "/quarantine/{id}", Tags: tags,
-		Summary:     "Show a record that the stream could not use, with its bytes",
-		Description: "Send the object that a list names: without it every object of the quarantine may be read."},
+		Summary:     "Show a quarantined record with its payload",
+		Description: "Pass the object from the list. Without it, every object in the quarantine may have to be read."},
 		rest.Access{Scope: apiclient.ScopeOperate}, s.getQuarantineRecord)
 }
 
 type listQuarantineInput struct {
-	Day    string `query:"day" format:"date" maxLength:"10" doc:"UTC day of their delivery to the bucket; today when left out." example:"2026-01-31"`
+	Day    string `query:"day" format:"date" maxLength:"10" doc:"UTC day on which the records were delivered to the bucket. Defaults to today." example:"2026-01-31"`
 	Reason string `query:"reason" maxLength:"100" doc:"Only records with this reason." example:"not_json"`
-	Order  string `query:"order" enum:"newest,oldest" default:"newest" doc:"Which records come first, by the time of their quarantine."`
-	Cursor string `query:"cursor" maxLength:"500" doc:"The next of the page before, with the same day, reason and order; the first page when left out."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most records to return."`
+	Order  string `query:"order" enum:"newest,oldest" default:"newest" doc:"Order of the records, by the time of their quarantine."`
+	Cursor string `query:"cursor" maxLength:"500" doc:"Cursor of the page: next of the previous page, with the same day, reason and order. Defaults to the first page."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Maximum number of records to return."`
 }
 type listQuarantineOutput struct{ Body apiclient.Quarantine }
 
@@ -68,7 +68,7 @@ func (s *server) listQuarantine(ctx context.Context, in *listQuarantineInput) (*
 	return out, nil
 }
 
-// positionOf is the position in a cursor; an empty cursor is the beginning.
+// positionOf decodes a cursor; an empty cursor is the beginning.
 func positionOf(cursor string) (p quarantine.Position, err error) {
 	if cursor == "" {
 		return p, nil
@@ -87,7 +87,7 @@ func positionOf(cursor string) (p quarantine.Position, err error) {
 
 type getQuarantineRecordInput struct {
 	ID     string `path:"id" maxLength:"256"`
-	Object string `query:"object" maxLength:"1024" pattern:"^quarantine/dt=[0-9-]{10}/hour=[0-9]{2}/[A-Za-z0-9._-]+[.]gz$" doc:"As in the list."`
+	Object string `query:"object" maxLength:"1024" pattern:"^quarantine/dt=[0-9-]{10}/hour=[0-9]{2}/[A-Za-z0-9._-]+[.]gz$" doc:"Key of the object with the record, from the list."`
 }
 type getQuarantineRecordOutput struct{ Body apiclient.QuarantineRecord }
 
@@ -112,14 +112,14 @@ func quarantineRecordOf(q quarantine.Record) apiclient.QuarantineRecord {
 	}
 }
 
-// parseDay parses a UTC day; empty is that of now.
+// parseDay parses a UTC day; it defaults to the day of now.
 func parseDay(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return now.UTC().Truncate(24 * time.Hour), nil
 	}
 	day, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		return day, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "day is not a date", "use 2006-01-02")
+		return day, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "day is not a date", "use the format YYYY-MM-DD")
 	}
 	return day, nil
 }
@@ -131,7 +131,8 @@ func (s *server) needBucket() error {
 	return nil
 }
 
-// bucketProblem answers for a bucket that cannot be read. What S3 says is logged.
+// bucketProblem returns the problem for a bucket that cannot be read. The error of
+// S3 is only logged.
 func (s *server) bucketProblem(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, recsys.ErrNotFound) {
 		return err

@@ -13,30 +13,31 @@ import (
 	"github.com/recflow/recflow/internal/recommend"
 )
 
-// liveFor is how long requests go on with a version after a promotion. It is less
-// than any pruning leaves to readers, and they follow a version that is gone.
+// liveFor is how long requests may read the previous version after a promotion. It
+// is shorter than the time that pruning leaves to readers, which switch to the
+// live version if theirs is removed.
 const liveFor = time.Second
 
 func (s *server) recommendationRoutes() {
 	tags := []string{"Recommendations"}
-	const state = "The same state gives the same list and the same recommendation_id. With filters there are as many items as there are eligible ones, " +
+	const state = "The same state results in the same list and the same recommendation_id. With filters, the list contains all eligible items, " +
 		"up to k. A change of the live version takes effect within a second, an override of an item immediately."
 	rest.Register(s.api, huma.Operation{OperationID: "recommend", Method: http.MethodGet, Path: "/recommendations/{user}", Tags: tags,
 		Summary:     "Recommend items to a user",
-		Description: "The list names its stage: personalized (a trained user), session (a new one, from events and recent items alone) or popular (nothing that counts is known). " + state},
+		Description: "The list names its stage: personalized (a trained user), session (a new user, from events and recent items) or popular (no events with weight and no recent items). " + state},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommend)
 	rest.Register(s.api, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
-		Summary:     "Recommend items to an anonymous user, after what was clicked just now",
-		Description: "Stage session, or popular without recent items that the version knows. " + state},
+		Summary:     "Recommend items to an anonymous user, based on recent clicks",
+		Description: "The stage is session, or popular if none of the recent items is in the version. " + state},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommendSession)
 	rest.Register(s.api, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
 		Summary: "Explain the score of an item for a user",
-		Description: "The score is a sum with a term for each item of the user's history. A popular list has a rule instead. excluded_by says why the item is " +
-			"not in the list that the same request gives, whatever its length."},
+		Description: "The score is a sum with one term for each item of the user's history. A popular list has a rule instead. excluded_by lists why the item is " +
+			"excluded from the list of the same request, whatever its length."},
 		rest.Access{Scope: apiclient.ScopeRecommend}, s.explain)
 }
 
-// ListQuery is what shapes every list. It is exported for the sake of reflection.
+// ListQuery contains the parameters of every list. It is exported for reflection.
 type ListQuery struct {
 	K        int      `query:"k" minimum:"1" maximum:"1000" default:"10" doc:"Length of the list."`
 	Category string   `query:"category" maxLength:"256" doc:"Only items of this category."`
@@ -50,7 +51,7 @@ func (q ListQuery) request() (recommend.Request, error) {
 	return r, checkIDs("exclude", q.Exclude)
 }
 
-// UserQuery has the parameters of a user's list in addition to those.
+// UserQuery contains the additional parameters of a user's list.
 type UserQuery struct {
 	User        string   `path:"user" maxLength:"256" example:"u-17"`
 	Recent      []string `query:"recent,explode" maxItems:"50" doc:"Items that the user clicked just now. They affect this response and are not stored. Unknown items are ignored."`
@@ -94,7 +95,7 @@ func (s *server) recommend(ctx context.Context, in *recommendInput) (*listOutput
 
 type recommendSessionInput struct {
 	ListQuery
-	Recent []string `query:"recent,explode" maxItems:"50" doc:"Items that were clicked just now. Unknown ones are ignored."`
+	Recent []string `query:"recent,explode" maxItems:"50" doc:"Items that the user clicked just now. Unknown items are ignored."`
 }
 
 func (s *server) recommendSession(ctx context.Context, in *recommendSessionInput) (*listOutput, error) {
@@ -144,10 +145,11 @@ func (s *server) explain(ctx context.Context, in *explainInput) (*explainOutput,
 	return &explainOutput{explanationOf(e)}, unknownItem(err)
 }
 
-// unknownItem answers for an item that a version does not have.
+// unknownItem returns the problem for an item that a version does not contain, and
+// other errors unchanged.
 func unknownItem(err error) error {
 	if errors.Is(err, recommend.ErrUnknownItem) {
-		return rest.Fail(http.StatusNotFound, "unknown_item", "the version has no such item", "ids are as imported; a new item is known after the next training with its events")
+		return rest.Fail(http.StatusNotFound, "unknown_item", "the version does not contain the item", "check the id; a new item is available after the next training on its events")
 	}
 	return err
 }

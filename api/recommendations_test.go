@@ -238,7 +238,7 @@ func TestItems(t *testing.T) {
 		"refused item.set invalid_request", "refused item.set invalid_request", "done item.set tomorrow"}, lines[:6])
 }
 
-func TestAPromotionIsFollowedWithinASecond(t *testing.T) {
+func TestPromotion_takes_effect_within_a_second(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.withLive(t)

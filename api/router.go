@@ -6,7 +6,7 @@ import (
 	"github.com/recflow/recflow/api/internal/backfills"
 )
 
-// routes registers all that is answered.
+// routes registers all routes.
 func (s *server) routes() {
 	work := backfills.Service{API: s.api, Log: s.log, Ledger: s.ledger, Temporal: s.temporal, Settings: s.config.Temporal, Stopping: s.stopping}
 	work.Register()
@@ -23,16 +23,16 @@ func (s *server) routes() {
 	s.documentRoutes()
 }
 
-// info describes the API apart from its operations.
+// info returns the title and the description of the API.
 func info() *huma.Info {
 	return &huma.Info{
 		Title:   "recflow",
 		Version: "1",
 		Description: "The control plane of recflow: backfills, versions, events and recommendations.\n\n" +
-			"Within a version of this API changes only add. What is refused is answered with a problem " +
-			"(RFC 9457) that says what happened and what to do next.\n\n" +
-			"An id in a path may hold any printable character, percent-encoded as RFC 3986 says: a slash is %2F and a space %20. " +
-			"A plus stands for itself.",
+			"Within a version of this API, changes are backward compatible. Errors are returned as problem details " +
+			"(RFC 9457) that describe the error and the next step.\n\n" +
+			"An id in a path can contain any printable character, percent-encoded according to RFC 3986: a slash is %2F and a space is %20. " +
+			"A plus sign is not decoded to a space.",
 		License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 	}
 }

@@ -33,7 +33,7 @@ const (
 // run serves until ctx ends, then drains. Everything it opened is closed when it
 // returns.
 func run(ctx context.Context, log *slog.Logger, c config.API) error {
-	var aws awsclient.Config // is only asked for when something on AWS is used
+	var aws awsclient.Config // loaded only if an AWS service is used
 	if c.Stream.Name != "" || c.Storage.Bucket != "" || c.Database.Auth == config.DatabaseIAM {
 		var err error
 		if aws, err = awsclient.Load(ctx, awsclient.Options{Log: log}); err != nil {
@@ -102,7 +102,7 @@ func (s *server) reportMemory(ctx context.Context) {
 	}
 }
 
-// serve answers requests until ctx ends, and then those that are under way.
+// serve serves requests until ctx ends, then drains.
 func serve(ctx context.Context, s *server) error {
 	listener, err := net.Listen("tcp", s.config.Address)
 	if err != nil {
@@ -118,8 +118,8 @@ func serve(ctx context.Context, s *server) error {
 }
 
 // serveOn serves on two listeners until ctx ends or one of them fails, and then
-// drains: without either of them the process is of no use to its operators,
-// and only a restart brings a listener back.
+// drains. Both listeners are required, and only a restart of the process reopens
+// one.
 func serveOn(ctx context.Context, s *server, listener, metrics net.Listener) error {
 	requests := httpServer(s.api.Handler(), s.log)
 	scrapes := httpServer(s.api.Metrics(), s.log)
@@ -129,12 +129,12 @@ func serveOn(ctx context.Context, s *server, listener, metrics net.Listener) err
 	s.log.Info("api ready", "address", listener.Addr().String(), "metrics", metrics.Addr().String(), "auth", s.config.Auth, "build_id", s.buildID())
 	<-serving.Done()
 	s.log.Info("api draining", "drain_timeout", s.config.DrainTimeout.String())
-	close(s.stopping) // those who wait for a change get an answer now
+	close(s.stopping) // ends long polls
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
 	defer cancel()
 	if err := requests.Shutdown(drain); err != nil {
 		requests.Close()
-		s.log.Warn("requests were cut off", "error", err)
+		s.log.Warn("drain timeout exceeded, closing open requests", "error", err)
 	}
 	scrapes.Close()
 	err := group.Wait()

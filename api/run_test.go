@@ -37,7 +37,7 @@ func (h *harness) serving(t *testing.T) serving {
 	return s
 }
 
-// end is what serveOn returned.
+// end returns the result of serveOn.
 func (s serving) end(t *testing.T) error {
 	t.Helper()
 	select {
@@ -51,7 +51,7 @@ func (s serving) end(t *testing.T) error {
 
 func drainSoon(c *config.API) { c.DrainTimeout = 10 * time.Second }
 
-func TestServe_ends_when_it_is_told_to(t *testing.T) {
+func TestServe_ends_with_its_context(t *testing.T) {
 	t.Parallel()
 	s := newHarness(t, apitest.WithSettings(drainSoon)).serving(t)
 	resp, err := http.Get("http://" + s.requests.Addr().String() + "/healthz")

@@ -18,7 +18,7 @@ import (
 	"github.com/recflow/recflow/internal/recommend"
 )
 
-// server is what handlers need. There is one in a process.
+// server contains the dependencies of the handlers. A process has one.
 type server struct {
 	config     config.API
 	log        *slog.Logger

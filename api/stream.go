@@ -13,25 +13,25 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// longestStatus bounds how many verdicts a request counts.
+// longestStatus is the longest period of a request for verdict counts.
 const longestStatus = 7 * 24 * time.Hour
 
 func (s *server) streamRoutes() {
 	tags := []string{"Stream"}
 	rest.Register(s.api, huma.Operation{OperationID: "get-stream", Method: http.MethodGet, Path: "/stream", Tags: tags,
-		Summary: "Show what became of the latest events, and how fast",
-		Description: "Counts the verdicts of the last while, with their reasons, the stages of the lists they shaped, and the time from an event's arrival " +
-			"in the stream to its verdict. How far the stream is read is a metric of CloudWatch (IteratorAge)."},
+		Summary: "Show the verdicts of recent events, and their latency",
+		Description: "Counts the verdicts of the period by reason, the stages of the lists that the events affected, and the time from an event's arrival " +
+			"in the stream to its verdict. For the lag of the stream, see the CloudWatch metric IteratorAge."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getStream)
 	rest.Register(s.api, huma.Operation{OperationID: "get-stream-quality", Method: http.MethodGet, Path: "/stream/quality", Tags: tags,
-		Summary: "Compare lists that follow the stream with lists of the version alone",
-		Description: "For a sample of the events, before they are folded, the stream records the rank of the event's item in the user's list (live) and in " +
-			"that of the version alone (stale). The interval of the difference is paired; events of one user resemble each other, so over few users it is too narrow."},
+		Summary: "Compare lists that include streamed events with lists of the version alone",
+		Description: "For a sample of the events, before they are folded in, the stream records the rank of the event's item in the user's list (live) and in " +
+			"the list of the version alone (stale). The interval of the difference is paired. Events of one user are correlated, so an interval over few users is too narrow."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getStreamQuality)
 }
 
 type getStreamInput struct {
-	Last string `query:"last" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" default:"5m" doc:"Count the verdicts of this long, at most 7d." example:"1h"`
+	Last string `query:"last" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" default:"5m" doc:"Length of the period, at most 7d." example:"1h"`
 }
 type getStreamOutput struct{ Body apiclient.StreamStatus }
 

@@ -20,13 +20,13 @@ func (s *server) tokenRoutes() {
 	tags := []string{"Tokens"}
 	rest.Register(s.api, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: "/tokens", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary:     "Create a token",
-		Description: "The answer is the only one that shows it. A token cannot grant a scope that it does not have."},
+		Description: "Only this response contains the token. A token cannot grant a scope that it does not have."},
 		rest.Access{Scope: apiclient.ScopeAdmin, Action: "token.create"}, s.createToken)
 	rest.Register(s.api, huma.Operation{OperationID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tags: tags,
 		Summary: "List tokens, newest first"}, rest.Access{Scope: apiclient.ScopeAdmin}, s.listTokens)
 	rest.Register(s.api, huma.Operation{OperationID: "revoke-token", Method: http.MethodDelete, Path: "/tokens/{id}", Tags: tags,
 		Summary:     "Revoke a token",
-		Description: "For good, and everywhere within five seconds. Repeating it changes nothing."},
+		Description: "Revocation is permanent and takes effect everywhere within five seconds. Repeating the request has no effect."},
 		rest.Access{Scope: apiclient.ScopeAdmin, Action: "token.revoke"}, s.revokeToken)
 }
 
@@ -38,11 +38,11 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 	p := rest.PrincipalOf(ctx)
 	for _, wanted := range n.Scopes {
 		if !p.May(wanted) {
-			return nil, rest.Fail(http.StatusForbidden, "missing_scope", "your own token does not have the scope "+wanted, "ask an owner of a token with it")
+			return nil, rest.Fail(http.StatusForbidden, "missing_scope", "your token does not have the scope "+wanted, "use a token with this scope")
 		}
 	}
 	if !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(time.Now()) {
-		return nil, rest.Fail(http.StatusUnprocessableEntity, "expired", "expires_at is over", "give a later time, or leave it out")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "expired", "expires_at is in the past", "use a later time, or omit it")
 	}
 	slices.Sort(n.Scopes)
 	n.Scopes = slices.Compact(n.Scopes)
@@ -57,7 +57,7 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 		return err
 	})
 	if errors.Is(err, recsys.ErrConflict) {
-		return nil, rest.Fail(http.StatusConflict, "name_taken", "a token that works has this name", "revoke that one first, or take another name")
+		return nil, rest.Fail(http.StatusConflict, "name_taken", "an active token has this name", "revoke it first, or use another name")
 	}
 	out.Body.Secret = text
 	return out, err

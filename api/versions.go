@@ -16,39 +16,39 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// liveChangesShown is how many changes of the live version an answer shows.
+// liveChangesShown is the maximum number of changes of the live version in a response.
 const liveChangesShown = 20
 
 func (s *server) versionRoutes() {
 	tags := []string{"Versions"}
-	const matched = " Send the ETag of the GET as If-Match: 428 without one, 412 when the version or the live one was changed since."
+	const matched = " Send the ETag of the GET response as If-Match. The response is 428 without it, and 412 if the version or the live version has changed since."
 	rest.Register(s.api, huma.Operation{OperationID: "list-versions", Method: http.MethodGet, Path: "/versions", Tags: tags,
 		Summary: "List versions, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listVersions)
 	rest.Register(s.api, huma.Operation{OperationID: "get-version", Method: http.MethodGet, Path: "/versions/{version}", Tags: tags,
 		Summary: "Show a version with its inputs, gates and metrics"}, rest.Access{Scope: apiclient.ScopeRead}, s.getVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "diff-versions", Method: http.MethodGet, Path: "/versions/{version}/diff/{other}", Tags: tags,
 		Summary:     "Compare the lists of two versions",
-		Description: "For a sample of users whom both know: the mean overlap of their lists, rank-biased overlap (Webber and others 2010), and how much of the catalog the lists show."},
+		Description: "For a sample of users in both versions: the mean overlap of their lists, rank-biased overlap (Webber et al. 2010), and the share of the catalog in the lists."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.diffVersions)
 	rest.Register(s.api, huma.Operation{OperationID: "sample-version-users", Method: http.MethodGet, Path: "/versions/{version}/users", Tags: tags,
 		Summary:     "Sample users of a version",
-		Description: "Users that the version has a vector for, in an order that looks random: the same request returns the same users."},
+		Description: "Users with a vector in the version, in pseudorandom order: the same request returns the same users."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.sampleUsers)
 	rest.Register(s.api, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
 		Summary: "Show the live version"}, rest.Access{Scope: apiclient.ScopeRead}, s.getLive)
 	rest.Register(s.api, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
-		Summary: "Promote a version", Description: "One transaction; readers see the one or the other." + matched},
+		Summary: "Promote a version", Description: "The change is atomic: readers see either the old or the new live version." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.promote"}, s.promoteVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
-		Summary: "Roll back to the previous live version", Description: "Repeated, it goes further back." + matched},
+		Summary: "Roll back to the previous live version", Description: "Repeating the request goes further back." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.rollback"}, s.rollback)
 	rest.Register(s.api, huma.Operation{OperationID: "pin-version", Method: http.MethodPut, Path: "/versions/{version}/pin", Tags: tags,
 		Summary: "Pin or unpin a version", Description: "A pinned version is never pruned." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.pin"}, s.pinVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "delete-version", Method: http.MethodDelete, Path: "/versions/{version}", Tags: tags,
 		Summary: "Delete a version",
-		Description: "What is known about it stays; its data goes with the next clean-up, which waits for those who may still read it. The live version and one that is " +
-			"pinned or loading cannot be deleted, and the target of a rollback only with rollback_target." + matched},
+		Description: "The metadata of the version is kept. Its data is removed by the next cleanup, which waits for current readers. The live version and pinned or loading versions " +
+			"cannot be deleted. The version that a rollback would return to can only be deleted with rollback_target." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.delete"}, s.deleteVersion)
 }
 
@@ -112,7 +112,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	return out, nil
 }
 
-// withMaps is metrics that the document can describe: an empty map for none.
+// withMaps replaces nil maps by empty ones, as the OpenAPI document requires.
 func withMaps(m recsys.Metrics) recsys.Metrics {
 	if m.Candidate == nil {
 		m.Candidate = map[string]recsys.Metric{}
@@ -130,7 +130,7 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
-// seeVersion is a version and the revision of the live pointer.
+// seeVersion returns a version and the revision of the live pointer.
 func seeVersion(ctx context.Context, store *versions.Store, id int64) (recsys.Version, int64, error) {
 	v, err := store.Version(ctx, id)
 	if err != nil {
@@ -143,8 +143,8 @@ func seeVersion(ctx context.Context, store *versions.Store, id int64) (recsys.Ve
 	return v, live.Revision, err
 }
 
-// versionTag changes with everything that a decision about a version depends on:
-// its own state, and what is live.
+// versionTag returns the ETag of a version. It changes with the state of the version
+// and with the live version.
 func versionTag(v recsys.Version, revision int64) string {
 	return fmt.Sprintf(`"%d-%s-%t-%d"`, v.ID, v.State, v.Pinned, revision)
 }
@@ -153,11 +153,11 @@ func liveTag(revision int64) string { return fmt.Sprintf(`"live-%d"`, revision) 
 
 type sampleUsersInput struct {
 	Version int64 `path:"version" minimum:"1"`
-	Limit   int   `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Most users to return."`
+	Limit   int   `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Maximum number of users to return."`
 }
 type sampleUsersOutput struct{ Body apiclient.UserSample }
 
-// sampleSeed orders the sample. Any text does, as long as it stays.
+// sampleSeed determines the order of the sample. It must not change.
 const sampleSeed = "demo"
 
 func (s *server) sampleUsers(ctx context.Context, in *sampleUsersInput) (*sampleUsersOutput, error) {
@@ -181,7 +181,7 @@ type diffInput struct {
 	Version int64 `path:"version" minimum:"1"`
 	Other   int64 `path:"other" minimum:"1"`
 	K       int   `query:"k" minimum:"1" maximum:"100" default:"20" doc:"Length of the lists."`
-	Users   int   `query:"users" minimum:"1" maximum:"1000" default:"200" doc:"Most users to compare."`
+	Users   int   `query:"users" minimum:"1" maximum:"1000" default:"200" doc:"Maximum number of users to compare."`
 }
 type diffOutput struct{ Body apiclient.Diff }
 
@@ -232,8 +232,8 @@ func liveChangeOf(f versions.LiveChange) apiclient.LiveChange {
 	return apiclient.LiveChange{Revision: f.Revision, Version: f.Version, FromVersion: f.FromVersion, Kind: f.Kind, Actor: f.Actor, Reason: f.Reason, At: f.At}
 }
 
-// changeVersion makes a change to a version that is as the caller saw it: the
-// live pointer is locked before it is looked at, so that no other change comes in between.
+// changeVersion applies a change if the version still matches ifMatch. It locks the
+// live pointer first, so that no concurrent change can intervene.
 func (s *server) changeVersion(ctx context.Context, id int64, ifMatch string, change func(tx *versions.Store) error) error {
 	return s.api.Change(ctx, idText(id), func(db *postgres.DB) error {
 		tx := versions.New(db)
@@ -260,7 +260,7 @@ func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liv
 			Version: in.Version, Actor: rest.PrincipalOf(ctx).Actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
 		})
 		if err != nil {
-			return postgres.TranslateLock(err) // the worker, which retries, gets it as it is
+			return postgres.TranslateLock(err) // translated here only: the worker retries the original error
 		}
 		out, err = describeLive(ctx, tx, live)
 		return err
@@ -316,7 +316,7 @@ func (s *server) pinVersion(ctx context.Context, in *pinInput) (*alteredOutput, 
 
 type deleteVersionInput struct {
 	Version        int64  `path:"version" minimum:"1"`
-	RollbackTarget bool   `query:"rollback_target" doc:"Also when a rollback would go to it."`
+	RollbackTarget bool   `query:"rollback_target" doc:"Allow the version that a rollback would return to."`
 	IfMatch        string `header:"If-Match" maxLength:"200"`
 }
 
@@ -326,7 +326,7 @@ func (s *server) deleteVersion(ctx context.Context, in *deleteVersionInput) (*al
 	})
 }
 
-// alterVersion changes a version and returns what it is then.
+// alterVersion changes a version and returns its new state.
 func (s *server) alterVersion(ctx context.Context, id int64, ifMatch string, change func(tx *versions.Store) error) (*alteredOutput, error) {
 	out := &alteredOutput{}
 	err := s.changeVersion(ctx, id, ifMatch, func(tx *versions.Store) error {

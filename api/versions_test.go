@@ -90,8 +90,8 @@ func TestVersions(t *testing.T) {
 	require.Empty(t, last.Next)
 }
 
-// TestPromoteAndRollbackRace lets operators decide on the same state at once: one
-// of them wins, the others get 412, and the audit has them all.
+// TestPromoteAndRollbackRace sends concurrent changes with the same ETag: one
+// succeeds, the others get 412, and the audit contains all of them.
 func TestPromoteAndRollbackRace(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -191,9 +191,9 @@ func TestDiff(t *testing.T) {
 	require.Equal(t, d, diff("/versions/1/diff/2?k=10&users=30"), "the sample is the same")
 }
 
-// TestARollbackThatTheDatabaseBreaksOff has the rollback wait for a lock on the
-// history of promotions.
-func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
+// TestRollback_cancelled_by_the_database makes the rollback wait for a lock on the
+// history of promotions until the database cancels it.
+func TestRollback_cancelled_by_the_database(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.build(2)
@@ -222,9 +222,9 @@ func TestARollbackThatTheDatabaseBreaksOff(t *testing.T) {
 	require.Equal(t, http.StatusOK, h.Do("POST", "/live/rollback", `{}`, match).Status, "nothing had changed")
 }
 
-// TestListsFollowAPromotion asks for a list right before and right after each
+// TestLists_follow_a_promotion requests a list immediately before and after each
 // change of the live version.
-func TestListsFollowAPromotion(t *testing.T) {
+func TestLists_follow_a_promotion(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.build(2)

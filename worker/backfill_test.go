@@ -63,7 +63,7 @@ func (s *stage) retry(id string) {
 	require.NoError(s.t, workflows.StartBackfill(s.t.Context(), s.temporal, "recflow", b))
 }
 
-func TestBackfill_trains_each_window_once_whatever_happens(t *testing.T) {
+func TestBackfill_trains_each_window_once_under_faults(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, workerKilled)
 	s := newStage(t)

@@ -168,7 +168,7 @@ func TestRefresh_survives_a_restart_of_Temporal(t *testing.T) {
 	require.True(t, result.Live)
 }
 
-func TestRefresh_starts_one_training_when_the_answer_is_lost(t *testing.T) {
+func TestRefresh_starts_one_training_when_the_response_is_lost(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	s.endpoint.Faults.LoseAnswer("StartJobRun", 1)

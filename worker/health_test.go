@@ -35,7 +35,7 @@ func TestHealth(t *testing.T) {
 	require.ErrorContains(t, health.Ask(t.Context(), address), "does not respond")
 }
 
-func TestHealthIsAskedOnLoopbackOnly(t *testing.T) {
+func TestHealth_listens_on_loopback_only(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"0.0.0.0:14580", ":14580", "10.0.0.1:14580", "localhost:14580", "14580"} {
 		err := config.Worker{HealthAddress: address}.Validate()

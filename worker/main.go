@@ -62,5 +62,5 @@ func command(ctx context.Context, log *slog.Logger, args []string) (failure stri
 		}
 		return "not healthy", err
 	}
-	return "wrong usage", errors.New("run it without arguments to serve, or with health to check a running worker")
+	return "invalid arguments", errors.New("expected no argument, or health")
 }

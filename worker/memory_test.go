@@ -18,7 +18,7 @@ import (
 
 // The long form loads a million vectors. Its peak memory must be the same as
 // for forty thousand vectors, apart from garbage that is not yet collected.
-func TestLoad_needs_the_same_memory_whatever_the_size(t *testing.T) {
+func TestLoad_memory_does_not_depend_on_the_size(t *testing.T) {
 	if !*postgrestest.Soak {
 		t.Skip("a million vectors; run with -soak")
 	}

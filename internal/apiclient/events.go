@@ -8,7 +8,7 @@ import (
 
 // NewEvent is an interaction of a user with an item.
 type NewEvent struct {
-	EventID          string    `json:"event_id,omitempty" maxLength:"256" doc:"Identifies the event: an event that is sent again with the same id counts once. Generated if absent; then it counts twice." example:"8f3a-771"`
+	EventID          string    `json:"event_id,omitempty" maxLength:"256" doc:"Identifies the event: an event that is sent again with the same id counts once. Generated if absent; then each time it is sent counts." example:"8f3a-771"`
 	UserID           string    `json:"user_id" minLength:"1" maxLength:"256" example:"u-17"`
 	ItemID           string    `json:"item_id" minLength:"1" maxLength:"256" example:"sku-42"`
 	EventType        string    `json:"event_type" minLength:"1" maxLength:"256" doc:"impression, view, click, add_to_cart, purchase, rating, or a custom type, which has no weight." example:"click"`
@@ -42,7 +42,7 @@ type EventOutcome struct {
 	Stage     string    `json:"stage,omitempty" doc:"Stage of the list that the event affected."`
 	Version   int64     `json:"version,omitempty" doc:"Live version at that time."`
 	ArrivedAt time.Time `json:"arrived_at,omitzero" doc:"Arrival in the stream."`
-	StoredAt  time.Time `json:"stored_at,omitzero" doc:"When it was stored in the database, while it is kept there."`
+	StoredAt  time.Time `json:"stored_at,omitzero" doc:"Time at which it was stored in the database. Absent after the retention."`
 	DecidedAt time.Time `json:"decided_at,omitzero"`
 	Conflicts int       `json:"conflicts,omitempty" doc:"Number of other events with this id that were quarantined."`
 }

@@ -31,7 +31,7 @@ type ItemState struct {
 type ItemChange struct {
 	Available *bool    `json:"available,omitempty" doc:"Whether the item may be recommended."`
 	Title     *string  `json:"title,omitempty" maxLength:"1000"`
-	Category  *string  `json:"category,omitempty" maxLength:"256" doc:"Empty: no category."`
+	Category  *string  `json:"category,omitempty" maxLength:"256" doc:"Category of the item. Empty: no category."`
 	Tags      []string `json:"tags,omitzero" maxItems:"100" doc:"All tags of the item. Empty: no tags."`
 	Reset     []string `json:"reset,omitempty" maxItems:"4" enum:"available,title,category,tags" doc:"Overrides to remove, so that the version's value applies again."`
 }

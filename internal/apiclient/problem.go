@@ -28,7 +28,7 @@ type Problem struct {
 
 // Mistake is an invalid field of a request.
 type Mistake struct {
-	Location string `json:"location,omitempty" doc:"Where." example:"body.from"`
+	Location string `json:"location,omitempty" doc:"Location of the invalid value, such as body.events[3]." example:"body.from"`
 	Message  string `json:"message" doc:"Reason the value is invalid." example:"expected string to be RFC 3339 date-time"`
 }
 

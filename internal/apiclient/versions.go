@@ -82,7 +82,7 @@ type DiffMetric struct {
 	Delta float64 `json:"delta"` // b - a
 }
 
-// NewFlip is a request for a promotion or rollback.
+// NewLiveChange is a request for a promotion or rollback.
 type NewLiveChange struct {
 	Reason     string `json:"reason,omitempty" maxLength:"500" doc:"Reason, for the audit."`
 	Evaluation bool   `json:"evaluation,omitempty" doc:"Allow a version that is for evaluation."`

@@ -68,7 +68,7 @@ func once(texts ...string) func(string) error {
 	}
 }
 
-func TestBatchPut_puts_only_failed_records_again(t *testing.T) {
+func TestBatchPut_retries_only_failed_records(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{refuse: once("b", "d")}
@@ -94,7 +94,7 @@ func TestBatchPut_keeps_within_the_limits_of_a_call(t *testing.T) {
 	require.Len(t, s.calls, 5, "nothing to put, no call")
 }
 
-func TestBatchPut_keeps_the_order_of_a_key_whatever_fails(t *testing.T) {
+func TestBatchPut_keeps_the_order_of_a_key_under_faults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{refuse: once("a1")}
@@ -160,7 +160,7 @@ func TestBatchPut_backs_off_while_records_are_throttled(t *testing.T) {
 	})
 }
 
-func TestBatchPut_gives_up_in_time_and_names_what_is_not_put(t *testing.T) {
+func TestBatchPut_stops_before_the_deadline_and_reports_unwritten_records(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		code := "ProvisionedThroughputExceededException"
@@ -190,7 +190,7 @@ func TestBatchPut_gives_up_in_time_and_names_what_is_not_put(t *testing.T) {
 	})
 }
 
-func TestBatchPut_ends_with_a_call_that_fails_as_a_whole(t *testing.T) {
+func TestBatchPut_stops_after_a_failed_call(t *testing.T) {
 	t.Parallel()
 	s := &sink{err: recsys.ErrNotFound}
 	results, err := s.batch().put(t.Context(), []string{"a", "b", "c", "d", "e", "f"})

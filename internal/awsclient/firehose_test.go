@@ -99,7 +99,7 @@ func numbered(n int) (records [][]byte, texts []string) {
 	return records, texts
 }
 
-func TestFirehose_sends_only_what_failed_again(t *testing.T) {
+func TestFirehose_retries_only_failed_records(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
 	first := map[string]bool{}
@@ -130,7 +130,7 @@ func TestFirehose_sends_only_what_failed_again(t *testing.T) {
 	}
 }
 
-func TestFirehose_names_what_keeps_failing_before_the_deadline(t *testing.T) {
+func TestFirehose_reports_failing_records_before_the_deadline(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
 	d.fail(t, firehosetest.RecordRefused, func(_ string, call [][]byte) (string, map[int]string) {
@@ -158,7 +158,7 @@ func TestFirehose_names_what_keeps_failing_before_the_deadline(t *testing.T) {
 	require.Equal(t, seen["record 00007"], seen["record 00027"])
 }
 
-func TestFirehose_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
+func TestFirehose_leaves_the_retry_of_a_failed_call_to_the_SDK(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
 	d.fail(t, firehosetest.CallRefused, func(string, [][]byte) (string, map[int]string) {
@@ -183,7 +183,7 @@ func TestFirehose_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
 	require.Len(t, d.calls, 3+4, "no call follows it")
 }
 
-func TestFirehose_says_that_there_is_no_such_stream(t *testing.T) {
+func TestFirehose_reports_a_missing_stream(t *testing.T) {
 	t.Parallel()
 	records, _ := numbered(2)
 	failed, err := newDelivery(t, nil).client.Put(t.Context(), "other", records)
@@ -191,7 +191,7 @@ func TestFirehose_says_that_there_is_no_such_stream(t *testing.T) {
 	require.Equal(t, []int{0, 1}, failed)
 }
 
-func TestFirehose_counts_a_lost_answer_as_a_failure_and_loses_nothing(t *testing.T) {
+func TestFirehose_treats_a_lost_response_as_a_failure(t *testing.T) {
 	t.Parallel()
 	var lost sync.Once
 	faults := harnesstest.CountFaults(t, "answer lost")
@@ -264,7 +264,7 @@ func TestFirehose_refuses_a_record_of_1_MiB_before_anything_is_sent(t *testing.T
 	require.Empty(t, d.calls)
 }
 
-func TestFirehose_loses_nothing_whatever_fails(t *testing.T) {
+func TestFirehose_loses_no_records_under_faults(t *testing.T) {
 	t.Parallel()
 	d := newDelivery(t, nil)
 	next := 0

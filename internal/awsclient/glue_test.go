@@ -16,7 +16,7 @@ import (
 // waits is a job that runs until it is stopped.
 const waits = "import time\nwhile True: time.sleep(60)"
 
-func TestGlue_starts_one_run_although_the_answer_is_lost(t *testing.T) {
+func TestGlue_starts_one_run_if_the_response_is_lost(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{Script: waits, Job: glue.Job{MaxConcurrentRuns: 3}})
 	c, ctx := e.Client(t), t.Context()
@@ -32,7 +32,7 @@ func TestGlue_starts_one_run_although_the_answer_is_lost(t *testing.T) {
 	require.False(t, r.State.Over())
 }
 
-func TestGlue_retries_what_is_safe_to_retry(t *testing.T) {
+func TestGlue_retries_idempotent_calls(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{})
 	e.Faults.Refuse("GetJobRuns", 1, http.StatusBadRequest, "ThrottlingException")
@@ -43,7 +43,7 @@ func TestGlue_retries_what_is_safe_to_retry(t *testing.T) {
 	require.Equal(t, 3, e.Faults.Calls("GetJobRuns"))
 }
 
-func TestGlue_calls_throttling_of_a_start_retryable(t *testing.T) {
+func TestGlue_reports_a_throttled_start_as_retryable(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{})
 	e.Faults.Refuse("StartJobRun", 1, http.StatusBadRequest, "ThrottlingException")
@@ -53,7 +53,7 @@ func TestGlue_calls_throttling_of_a_start_retryable(t *testing.T) {
 	require.False(t, awsclient.ConcurrentRunsExceeded(err))
 }
 
-func TestGlue_finds_the_run_that_counts(t *testing.T) {
+func TestGlue_FindRun_prefers_active_and_successful_runs(t *testing.T) {
 	t.Parallel()
 	// The job fails, unless it is started with --wait.
 	script := "import sys, time\nif '--wait' not in sys.argv: sys.exit(1)\n" + waits
@@ -86,7 +86,7 @@ func TestGlue_finds_the_run_that_counts(t *testing.T) {
 	require.Equal(t, live, r.ID, "the active one, even if a newer one failed")
 }
 
-func TestGlue_stop_says_when_there_is_no_such_run(t *testing.T) {
+func TestGlue_Stop_reports_an_unknown_run(t *testing.T) {
 	t.Parallel()
 	err := gluetest.New(t, gluetest.Options{}).Client(t).Stop(t.Context(), "jr_x")
 	require.ErrorIs(t, err, recsys.ErrNotFound)

@@ -35,7 +35,7 @@ func stored(s *kinesistest.Server) map[string][]string {
 	return all
 }
 
-func TestKinesis_sends_only_failed_records_again_and_keeps_the_order_of_a_key(t *testing.T) {
+func TestKinesis_retries_only_failed_records_and_keeps_the_order_of_a_key(t *testing.T) {
 	t.Parallel()
 	s := kinesistest.New("events", 2)
 	k := s.Client(t, "events")
@@ -52,7 +52,7 @@ func TestKinesis_sends_only_failed_records_again_and_keeps_the_order_of_a_key(t 
 	}
 }
 
-func TestKinesis_keeps_the_order_of_every_key_whatever_fails(t *testing.T) {
+func TestKinesis_keeps_the_order_of_every_key_under_faults(t *testing.T) {
 	t.Parallel()
 	s := kinesistest.New("events", 3)
 	config, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(s.Env(t)))
@@ -80,7 +80,7 @@ func TestKinesis_keeps_the_order_of_every_key_whatever_fails(t *testing.T) {
 	})
 }
 
-func TestKinesis_says_which_records_were_not_put_when_the_time_is_over(t *testing.T) {
+func TestKinesis_reports_unwritten_records_at_the_deadline(t *testing.T) {
 	t.Parallel()
 	s := kinesistest.New("events", 1)
 	k := s.Client(t, "events")
@@ -102,7 +102,7 @@ func TestKinesis_says_which_records_were_not_put_when_the_time_is_over(t *testin
 	require.Equal(t, map[string][]string{"good": {"0", "3"}}, stored(s))
 }
 
-func TestKinesis_leaves_calls_that_fail_as_a_whole_to_the_SDK(t *testing.T) {
+func TestKinesis_leaves_the_retry_of_a_failed_call_to_the_SDK(t *testing.T) {
 	t.Parallel()
 	s := kinesistest.New("events", 1)
 	k := s.Client(t, "events")
@@ -161,7 +161,7 @@ func TestKinesis_refuses_bad_records_before_anything_is_sent(t *testing.T) {
 	require.Equal(t, 1, s.Calls("PutRecords"))
 }
 
-func TestKinesis_makes_a_stream_once(t *testing.T) {
+func TestKinesis_creates_a_stream_once(t *testing.T) {
 	t.Parallel()
 	s := kinesistest.New("other", 1)
 	k := s.Client(t, "events")

@@ -13,7 +13,7 @@ import (
 func (c Config) DatabaseToken(ctx context.Context, endpoint, user string) (string, error) {
 	token, err := auth.BuildAuthToken(ctx, endpoint, c.aws.Region, user, c.aws.Credentials)
 	if err != nil {
-		return "", fmt.Errorf("make an RDS token for %s at %s: %w", user, endpoint, err)
+		return "", fmt.Errorf("create an RDS token for %s at %s: %w", user, endpoint, err)
 	}
 	return token, nil
 }

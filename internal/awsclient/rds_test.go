@@ -9,7 +9,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 )
 
-func TestDatabaseTokenNamesHostUserAndRegionAndIsSigned(t *testing.T) {
+func TestDatabaseToken_contains_host_user_and_region_and_is_signed(t *testing.T) {
 	c, err := awsclient.Load(t.Context(), awsclient.Options{Region: "eu-central-1", AccessKeyID: "AKID", SecretAccessKey: "very-secret"})
 	require.NoError(t, err)
 	token, err := c.DatabaseToken(t.Context(), "db.example.com:5432", "recflow_loader")

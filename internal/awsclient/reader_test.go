@@ -44,7 +44,7 @@ func TestReader_reads_an_empty_object(t *testing.T) {
 	require.Empty(t, data)
 }
 
-func TestReader_resumes_a_body_that_breaks_off(t *testing.T) {
+func TestReader_resumes_after_a_broken_connection(t *testing.T) {
 	t.Parallel()
 	direct, ctx := awstest.S3(t), t.Context()
 	content := make([]byte, 300_000)
@@ -63,7 +63,7 @@ func TestReader_resumes_a_body_that_breaks_off(t *testing.T) {
 	require.EqualValues(t, 3, cuts.Load())
 }
 
-func TestReader_gives_up_on_a_body_that_always_breaks_off(t *testing.T) {
+func TestReader_gives_up_after_repeated_broken_connections(t *testing.T) {
 	t.Parallel()
 	direct, ctx := awstest.S3(t), t.Context()
 	require.NoError(t, direct.Put(ctx, "k", strings.NewReader("0123456789")))

@@ -52,7 +52,7 @@ func TestS3_refuses_an_object_over_the_limit(t *testing.T) {
 	require.False(t, awsclient.Retryable(err))
 }
 
-func TestS3_says_not_found(t *testing.T) {
+func TestS3_returns_ErrNotFound(t *testing.T) {
 	t.Parallel()
 	s, ctx := awstest.S3(t), t.Context()
 
@@ -68,7 +68,7 @@ func TestS3_says_not_found(t *testing.T) {
 	require.ErrorIs(t, err, recsys.ErrNotFound)
 }
 
-func TestS3_puts_if_absent_once_among_many(t *testing.T) {
+func TestS3_PutIfAbsent_succeeds_for_one_of_many_writers(t *testing.T) {
 	t.Parallel()
 	s, ctx := awstest.S3(t), t.Context()
 
@@ -129,12 +129,12 @@ func TestS3_lists_and_deletes_beyond_a_page(t *testing.T) {
 	}
 }
 
-func TestS3_does_not_mind_a_bucket_that_exists(t *testing.T) {
+func TestS3_EnsureBucket_accepts_an_existing_bucket(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, awstest.S3(t).EnsureBucket(t.Context()))
 }
 
-func TestRetryable_leaves_a_cancelled_call_alone(t *testing.T) {
+func TestRetryable_is_false_for_a_cancelled_call(t *testing.T) {
 	t.Parallel()
 	s := awstest.S3(t)
 	ctx, cancel := context.WithCancel(t.Context())

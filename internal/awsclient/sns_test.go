@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestSNS_reaches_the_subscribers_of_a_topic(t *testing.T) {
+func TestSNS_publishes_to_the_subscribers(t *testing.T) {
 	t.Parallel()
 	topic := awstest.NewTopic(t)
 	s := awsclient.NewSNS(awstest.Config(t), topic.ARN)
@@ -22,7 +22,7 @@ func TestSNS_reaches_the_subscribers_of_a_topic(t *testing.T) {
 	require.Equal(t, "refresh", got[0].MessageAttributes["kind"].Value)
 }
 
-func TestSNS_says_that_a_topic_is_missing(t *testing.T) {
+func TestSNS_reports_a_missing_topic(t *testing.T) {
 	t.Parallel()
 	s := awsclient.NewSNS(awstest.Config(t), "arn:aws:sns:us-east-1:000000000000:nowhere")
 	err := s.Publish(t.Context(), awsclient.Notice{Subject: "s", Body: "b"})

@@ -18,7 +18,7 @@ import (
 )
 
 // reads are the actions that a caller needs, in addition to
-// cloudwatch:DescribeAlarms, which the emulator does not check. Decision 1132 lists
+// cloudwatch:DescribeAlarms, which the emulator does not check. docs/deploy.md lists
 // them.
 var reads = []string{
 	"ecs:DescribeServices", "events:DescribeRule", "events:ListTargetsByRule", "firehose:DescribeDeliveryStream", "glue:GetJob",

@@ -71,7 +71,7 @@ func TestFunction_and_its_mapping(t *testing.T) {
 	})
 }
 
-func TestFunction_says_what_it_is_doing(t *testing.T) {
+func TestFunction_reports_its_state(t *testing.T) {
 	t.Parallel()
 	d := &Doctor{Deployment: newDeployment()}
 	for says, f := range map[string]*lambda.GetFunctionConfigurationOutput{

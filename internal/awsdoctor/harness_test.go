@@ -142,7 +142,7 @@ func TestReadDeployment_names_every_missing_output(t *testing.T) {
 	}
 }
 
-func TestTrouble_says_which_permission_to_add(t *testing.T) {
+func TestTrouble_names_the_permission_to_add(t *testing.T) {
 	t.Parallel()
 	c := trouble("bucket", "s3:GetBucketPolicy", fmt.Errorf("wrapped: %w", refusal("AccessDenied")))
 	require.Equal(t, Check{Name: "bucket", State: Fail, Detail: "not checked: s3:GetBucketPolicy is denied", Fix: "grant yourself s3:GetBucketPolicy"}, c)
@@ -151,7 +151,7 @@ func TestTrouble_says_which_permission_to_add(t *testing.T) {
 	require.Equal(t, "no route", trouble("x", "a:b", errors.New("no route")).Detail)
 }
 
-func TestExamine_looks_at_everything(t *testing.T) {
+func TestExamine_runs_every_check(t *testing.T) {
 	t.Parallel()
 	d, _ := newDoctor(t)
 	checks := d.Examine(t.Context())

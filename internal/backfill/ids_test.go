@@ -9,7 +9,7 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 )
 
-func TestWorkflowIDs_are_readable_and_each_for_one(t *testing.T) {
+func TestWorkflowIDs_are_readable_and_unique(t *testing.T) {
 	t.Parallel()
 	at := func(text string) time.Time {
 		when, err := time.Parse(time.RFC3339Nano, text)

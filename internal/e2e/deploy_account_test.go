@@ -325,7 +325,7 @@ func unencryptedHTTP2() *http.Protocols {
 func (a *account) runs(t *testing.T, definitions ...string) {
 	t.Helper()
 	for _, d := range definitions {
-		line := regexp.MustCompile(`msg=runs service=\S+ definition=\S+/` + d + ` `)
+		line := regexp.MustCompile(`msg="task running" service=\S+ definition=\S+/` + d + ` `)
 		require.Eventually(t, func() bool { return line.MatchString(a.log.String()) }, time.Minute, 100*time.Millisecond, d)
 	}
 }

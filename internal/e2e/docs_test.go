@@ -87,9 +87,9 @@ func typed(text string) []string {
 	return out
 }
 
-// TestDocs_type_what_a_shell_understands parses every block of commands: lines with
+// TestDocs_contain_valid_shell_commands parses every block of commands: lines with
 // $ start a command and those with > continue it; others are output.
-func TestDocs_type_what_a_shell_understands(t *testing.T) {
+func TestDocs_contain_valid_shell_commands(t *testing.T) {
 	t.Parallel()
 	for name, text := range docPages(t) {
 		for _, block := range consoleBlock.FindAllStringSubmatch(text, -1) {
@@ -201,9 +201,9 @@ func TestDocs_list_every_runbook(t *testing.T) {
 
 var alarmInTerraform = regexp.MustCompile(`(?m)^    ([a-z]+-[a-z]+) = \{$|-(glue-failures)"`)
 
-// TestDocs_have_a_runbook_for_what_Terraform_raises compares both ways: each alarm
+// TestDocs_have_a_runbook_for_every_alarm compares both ways: each alarm
 // has a runbook, and each runbook an alarm.
-func TestDocs_have_a_runbook_for_what_Terraform_raises(t *testing.T) {
+func TestDocs_have_a_runbook_for_every_alarm(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../terraform/modules/observability/*.tf")
 	require.NoError(t, err)

@@ -36,9 +36,9 @@ type logTexts struct {
 	strings  map[string]bool // all string literals, such as names of metrics
 }
 
-// TestDocs_filter_logs_by_what_the_code_emits checks each filter pattern of
+// TestDocs_log_filters_match_the_code checks each filter pattern of
 // CloudWatch Logs, each Logs Insights query and each quoted step in the runbooks.
-func TestDocs_filter_logs_by_what_the_code_emits(t *testing.T) {
+func TestDocs_log_filters_match_the_code(t *testing.T) {
 	t.Parallel()
 	logs := shippedLogTexts(t)
 	seen := 0

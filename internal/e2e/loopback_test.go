@@ -25,11 +25,11 @@ import (
 	"github.com/recflow/recflow/internal/stream"
 )
 
-// TestEachEventCountsOnce sends events through the stream while trainings run,
+// TestEvent_counts_once sends events through the stream while trainings run,
 // including late ones and duplicates, and continuously checks the users' state:
 // every stored event counts once, either in the version's history or on top of it.
 // Then it deletes an object of the next training's input.
-func TestEachEventCountsOnce(t *testing.T) {
+func TestEvent_counts_once(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t)
 	l.recflow("up", "--free-ports", "--quiet")

@@ -24,8 +24,8 @@ import (
 	"github.com/recflow/recflow/internal/temporaltest"
 )
 
-// Harness is a handler with what it needs. Its Temporal is unreachable unless a
-// test asks for one.
+// Harness is a handler with its dependencies. Its Temporal is unreachable without
+// WithTemporal.
 type Harness struct {
 	T        *testing.T
 	Store    *postgrestest.Store
@@ -34,14 +34,13 @@ type Harness struct {
 	Log      *slog.Logger
 	Handler  http.Handler
 	URL      string
-	Token    string // that may do everything
+	Token    string // with all scopes
 }
 
-// Option changes what a handler is made of.
+// Option changes the harness before the handler is built.
 type Option func(*Harness)
 
-// WithTemporal gives the handler a Temporal namespace of its own, where no worker
-// is unless the test runs one.
+// WithTemporal gives the handler a Temporal namespace of its own, without a worker.
 func WithTemporal(h *Harness) {
 	server := temporaltest.Shared(h.T)
 	h.Settings.Temporal.Address, h.Settings.Temporal.Namespace = server.Address, server.Namespace(h.T)
@@ -52,12 +51,12 @@ func WithSettings(change func(*config.API)) Option {
 	return func(h *Harness) { change(&h.Settings) }
 }
 
-// WithLog has the handler log to a buffer; see Logged.
+// WithLog makes the handler log to a buffer; see Logged.
 func WithLog(out *harnesstest.Buffer) Option {
 	return func(h *Harness) { h.Log = telemetry.NewLogger(out, slog.LevelInfo) }
 }
 
-// New serves the handler that build makes of the rest of the harness.
+// New serves the handler that build returns.
 func New(t *testing.T, build func(*Harness) http.Handler, options ...Option) *Harness {
 	t.Helper()
 	h := &Harness{T: t, Log: slog.New(slog.DiscardHandler), Settings: config.API{
@@ -80,7 +79,7 @@ func New(t *testing.T, build func(*Harness) http.Handler, options ...Option) *Ha
 	return h
 }
 
-// TokenWith is a new token with these scopes.
+// TokenWith creates a token with these scopes.
 func (h *Harness) TokenWith(name string, allowed ...string) string {
 	h.T.Helper()
 	text, key, digest := apiclient.MintToken()
@@ -95,14 +94,14 @@ func (h *Harness) Client(token string) *apiclient.Client {
 	return apiclient.New(apiclient.Options{URL: h.URL, Token: token})
 }
 
-// Answer is what came back.
+// Answer is an HTTP response.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Problem is the body of a refusal.
+// Problem decodes the body as a problem.
 func (a Answer) Problem(t *testing.T) apiclient.Problem {
 	t.Helper()
 	require.Equal(t, apiclient.ProblemType, a.Header.Get("Content-Type"), string(a.Body))
@@ -122,8 +121,8 @@ func (a Answer) Into(t *testing.T, v any) {
 	require.NoError(t, json.Unmarshal(a.Body, v), string(a.Body))
 }
 
-// Do sends a request with the token that may do everything. body is a string,
-// sent as it is, or anything else, sent as JSON; nil sends none. headers are
+// Do sends a request with the token that has all scopes. A string body is sent
+// unchanged, any other as JSON, and nil sends none. headers are
 // "Name: value".
 func (h *Harness) Do(method, path string, body any, headers ...string) Answer {
 	h.T.Helper()
@@ -164,7 +163,7 @@ func (h *Harness) DoAs(token, method, path string, body any, headers ...string) 
 	return Answer{resp.StatusCode, resp.Header, data}
 }
 
-// Audited is what the audit holds, newest first: "outcome action target code".
+// Audited returns the audit entries, newest first: "outcome action target code".
 func (h *Harness) Audited() (lines []string) {
 	h.T.Helper()
 	entries, err := h.Store.AuditEntries(h.T.Context(), ledger.AuditFilter{}, 1000)
@@ -175,7 +174,7 @@ func (h *Harness) Audited() (lines []string) {
 	return lines
 }
 
-// Logged is the record with this message, which was logged once.
+// Logged returns the log record with this message, which must be logged exactly once.
 func Logged(t *testing.T, out *harnesstest.Buffer, message string) map[string]any {
 	t.Helper()
 	var found []map[string]any

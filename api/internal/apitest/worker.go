@@ -19,8 +19,8 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// holdingJob waits while a file is there and then fails: what a training makes is
-// the worker's tests' affair.
+// holdingJob waits while a file exists and then fails. The tests of the worker cover
+// the results of a training.
 const holdingJob = `
 import os, sys, time
 while os.path.exists(os.environ["HOLD"]):
@@ -30,7 +30,7 @@ sys.exit(1)
 `
 
 // WithWorker runs a worker on a bucket with some delivered events, whose
-// trainings go on while the file at hold is there.
+// trainings run while the file at hold exists.
 func (h *Harness) WithWorker(t *testing.T) (hold string) {
 	t.Helper()
 	s3 := awstest.S3(t)
@@ -38,7 +38,7 @@ func (h *Harness) WithWorker(t *testing.T) (hold string) {
 	return h.WithWorkerOn(t, s3)
 }
 
-// WithWorkerOn is WithWorker on a bucket of the test's.
+// WithWorkerOn is WithWorker on the given bucket.
 func (h *Harness) WithWorkerOn(t *testing.T, s3 *awsclient.S3) (hold string) {
 	t.Helper()
 	hold = filepath.Join(t.TempDir(), "hold")

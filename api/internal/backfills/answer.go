@@ -13,7 +13,7 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// describe is what the ledger says of a backfill, with what follows from it.
+// describe maps a backfill to its public form, with its links and its estimated end.
 func (s *Service) describe(b backfill.Backfill) apiclient.Backfill {
 	out := apiclient.Backfill{Backfill: b, TemporalUI: s.Settings.WorkflowLink(b.WorkflowID, ""), ETA: eta(b, usual(b), time.Now())}
 	for _, window := range b.Windows {
@@ -24,9 +24,9 @@ func (s *Service) describe(b backfill.Backfill) apiclient.Backfill {
 	return out
 }
 
-// parametersOf is what each training is asked for, as callers see it: its end is
-// that of its window. The ledger keeps the bytes with their zero end, because their
-// digest finds earlier backfills with the same parameters.
+// parametersOf returns the training parameters for callers, without the end, which
+// is that of the window. The ledger stores the bytes with a zero end, because their
+// digest identifies earlier backfills with the same parameters.
 func parametersOf(request json.RawMessage) json.RawMessage {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(request, &fields) != nil {
@@ -40,8 +40,8 @@ func parametersOf(request json.RawMessage) json.RawMessage {
 	return shown
 }
 
-// usual is how long a window of b takes: the median of those that succeeded, 0
-// before the first one did.
+// usual returns the median duration of the windows of b that succeeded, 0 if there
+// are none.
 func usual(b backfill.Backfill) time.Duration {
 	var took []time.Duration
 	for _, s := range b.Windows {
@@ -60,8 +60,8 @@ func median(of []time.Duration) time.Duration {
 	return of[len(of)/2]
 }
 
-// eta is when a backfill should be over whose windows take so long. It is zero for
-// one that is, and where nothing is known.
+// eta estimates the end of a backfill whose windows take usual each. It is zero if
+// the backfill is over or usual is unknown.
 func eta(b backfill.Backfill, usual time.Duration, now time.Time) time.Time {
 	left := 0
 	for _, s := range b.Windows {
@@ -76,7 +76,7 @@ func eta(b backfill.Backfill, usual time.Duration, now time.Time) time.Time {
 	return now.Add(time.Duration(rounds) * usual).UTC().Truncate(time.Second)
 }
 
-// pastRuns is how many versions the estimate of a duration uses.
+// pastRuns is the number of earlier versions that an estimate uses.
 const pastRuns = 20
 
 // addETA estimates the end of the running windows and of the backfill. Before the
@@ -119,12 +119,12 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// askTimeout bounds the wait for a training to say how far it is: the answer is
-// of use without it.
+// askTimeout bounds the query for the progress of a training. The response is
+// useful without the progress.
 const askTimeout = time.Second
 
-// addProgress asks the windows that run how far they are, and the one of a refresh
-// that has ended how it came to that.
+// addProgress queries the progress of running windows, and of the ended window of a
+// refresh.
 func (s *Service) addProgress(ctx context.Context, b *apiclient.Backfill) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

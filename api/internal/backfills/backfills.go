@@ -1,6 +1,6 @@
-// Package backfills holds the operations of the API that start work: backfills,
-// which the ledger keeps and a workflow runs, and the schedule of the refresh,
-// which is Temporal's. Both read what a training is asked for in the same way.
+// Package backfills contains the operations of the API that start work: backfills,
+// which are stored in the ledger and run by a workflow, and the refresh schedule,
+// which is stored in Temporal. Both use the same training parameters.
 package backfills
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// Service answers the operations on backfills and on the schedule of the refresh.
+// Service implements the operations on backfills and on the refresh schedule.
 type Service struct {
 	API      *rest.API
 	Log      *slog.Logger
@@ -41,7 +41,7 @@ func (s *Service) Register() {
 }
 
 const (
-	// temporalTimeout bounds the wait for Temporal to take something.
+	// temporalTimeout bounds a request to Temporal.
 	temporalTimeout = 5 * time.Second
 	longestPoll     = 60 * time.Second
 	pollEvery       = 250 * time.Millisecond
@@ -51,12 +51,13 @@ func (s *Service) backfillRoutes() {
 	tags := []string{"Backfills"}
 	rest.Register(s.API, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Start a backfill, or plan it with dry_run",
-		Description: "The backfill is written to the ledger, and its workflow starts at once or, when Temporal or the workers are unreachable, as soon as " +
-			"a worker runs: the answer says where to follow it. A window is skipped when, as its turn comes, there are no events before its end. Sent again with the same Idempotency-Key, or without one while the first " +
-			"is at work, the same request starts nothing and gets the same answer. A backfill of the same kind on an overlapping range is refused with 409. " +
-			"With dry_run the answer is 200 and the plan, and nothing is started; the plan needs a worker, so it is refused with 503 when none answers.",
+		Description: "Records the backfill in the ledger and starts its workflow. If Temporal or the workers are unreachable, a worker starts the workflow as soon as it runs. " +
+			"Location is the URL to follow it at. A window is skipped if there are no events before its end when its turn comes. " +
+			"If the same request is sent again with the same Idempotency-Key, or without one while the first backfill is active, nothing is started and the response is the first backfill. " +
+			"A backfill of the same kind on an overlapping range is refused with 409. " +
+			"With dry_run, the response is 200 with the plan, and nothing is started. The plan needs a worker: without one, the response is 503.",
 		Responses: map[string]*huma.Response{
-			"200": {Description: "The plan, for dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Plan{})}}},
+			"200": {Description: "The plan, with dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Plan{})}}},
 			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Backfill{})}}},
 		}},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.start"}, s.startBackfill)
@@ -64,11 +65,11 @@ func (s *Service) backfillRoutes() {
 		Summary: "List backfills, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listBackfills)
 	rest.Register(s.API, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
 		Summary:     "Show a backfill",
-		Description: "With wait, the answer comes when the ledger has changed since the given revision (or, without one, since the request), or when the time is over."},
+		Description: "With wait, the response is sent when the backfill has changed since the given revision (by default, since the request), or when the time has elapsed."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary:     "Cancel a backfill",
-		Description: "Trainings and loads under way stop and are undone; what is finished stays. Repeating it changes nothing."},
+		Description: "Running trainings and loads are stopped and undone; finished windows are kept. Repeating the request has no effect."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel"}, s.cancelBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Retry the failed and cancelled windows of a backfill"},
@@ -76,14 +77,14 @@ func (s *Service) backfillRoutes() {
 }
 
 type startBackfillInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"Of your choice: the request is done once, however often it is sent."`
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"Key chosen by the client. Requests with the same key are carried out once."`
 	Body           apiclient.NewBackfill
 }
 
 // startBackfillOutput is the backfill, or the plan of a dry run.
 type startBackfillOutput struct {
 	Status   int
-	Location string `header:"Location" doc:"Where to follow it."`
+	Location string `header:"Location" doc:"URL of the backfill."`
 	Body     any
 }
 
@@ -91,7 +92,7 @@ func (s *Service) startBackfill(ctx context.Context, in *startBackfillInput) (*s
 	rest.SetTarget(ctx, in.Body.Kind)
 	key := in.IdempotencyKey
 	if key != "" {
-		key = rest.PrincipalOf(ctx).Actor() + " " + key // of each caller by itself
+		key = rest.PrincipalOf(ctx).Actor() + " " + key // keys are scoped to the caller
 	}
 	n, err := newBackfill(ctx, in.Body, key)
 	if err != nil {
@@ -105,7 +106,7 @@ func (s *Service) startBackfill(ctx context.Context, in *startBackfillInput) (*s
 		return nil, backfillRefused(err)
 	}
 	if in.Body.DryRun {
-		// For others the ledger does so, together with looking for the very same.
+		// Without dry_run, CreateBackfill checks this.
 		if err := s.Ledger.RefuseOverlap(ctx, found.ID, n.Kind, n.From, n.To); err != nil {
 			return nil, backfillRefused(err)
 		}
@@ -133,21 +134,21 @@ func (s *Service) startBackfill(ctx context.Context, in *startBackfillInput) (*s
 	return s.accepted(b), nil
 }
 
-// errExisting ends the transaction of a request that another one was faster
-// with: there is no change, and nothing for the audit.
-var errExisting = errors.New("the same request was faster")
+// errExisting rolls back the transaction if a concurrent request has created the
+// same backfill: nothing changes and nothing is audited.
+var errExisting = errors.New("a concurrent request has created the same backfill")
 
-// begin starts the workflow of a backfill that is in the ledger. When that fails
-// a worker does it soon.
+// begin starts the workflow of a backfill that is in the ledger. If that fails, a
+// worker starts it.
 func (s *Service) begin(ctx context.Context, b backfill.Backfill) {
 	if b.Over() {
 		return
 	}
-	// The caller may be gone; the backfill is written down all the same.
+	// The backfill is in the ledger, even if the caller has disconnected.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
 	defer cancel()
 	if err := workflows.StartBackfill(ctx, s.Temporal, s.Settings.TaskQueue, b); err != nil {
-		s.Log.WarnContext(ctx, "a backfill is left for a worker to start", "backfill", b.ID, "error", err)
+		s.Log.WarnContext(ctx, "failed to start a backfill, leaving it to a worker", "backfill", b.ID, "error", err)
 	}
 }
 
@@ -155,15 +156,15 @@ func (s *Service) accepted(b backfill.Backfill) *startBackfillOutput {
 	return &startBackfillOutput{Status: http.StatusAccepted, Location: "/backfill/" + b.ID, Body: s.describe(b)}
 }
 
-// backfillRefused says why the ledger did not take a backfill.
+// backfillRefused returns the problem for an error of the ledger.
 func backfillRefused(err error) error {
 	var overlap *ledger.OverlapError
 	switch {
 	case errors.As(err, &overlap):
-		return rest.Fail(http.StatusConflict, "overlap", "backfill "+overlap.ID+" is at work on a part of the range",
-			"wait for it, cancel it, or take another range: see /backfill/"+overlap.ID)
+		return rest.Fail(http.StatusConflict, "overlap", "backfill "+overlap.ID+" is active on an overlapping range",
+			"wait for it, cancel it, or use another range: see /backfill/"+overlap.ID)
 	case errors.Is(err, ledger.ErrKeyReused):
-		return rest.Fail(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key came with another request before", "use a new key for a new request")
+		return rest.Fail(http.StatusUnprocessableEntity, "key_reused", "the Idempotency-Key was used for another request", "use a new key for a new request")
 	}
 	return err
 }
@@ -200,8 +201,8 @@ func (s *Service) listBackfills(ctx context.Context, in *struct{ rest.Page }) (*
 
 type getBackfillInput struct {
 	ID    string `path:"id" maxLength:"64" pattern:"^[A-Za-z0-9-]+$"`
-	Wait  string `query:"wait" pattern:"^[0-9]{1,5}(ms|s)$" doc:"Wait at most so long for a change, and never longer than a minute." example:"30s"`
-	Since int64  `query:"since" minimum:"0" doc:"The revision that is known; that of now when left out."`
+	Wait  string `query:"wait" pattern:"^[0-9]{1,5}(ms|s)$" doc:"How long to wait for a change, at most a minute." example:"30s"`
+	Since int64  `query:"since" minimum:"0" doc:"Last known revision. Defaults to the current one."`
 }
 type backfillOutput struct{ Body apiclient.Backfill }
 
@@ -223,7 +224,8 @@ func (s *Service) getBackfill(ctx context.Context, in *getBackfillInput) (*backf
 	return out, nil
 }
 
-// awaitChange returns when a backfill has changed or is over, or the time is.
+// awaitChange returns when a backfill has changed since the revision or is over, or
+// when wait has elapsed.
 func (s *Service) awaitChange(ctx context.Context, id string, since int64, wait time.Duration) error {
 	b, err := s.Ledger.Backfill(ctx, id)
 	if err != nil || b.Over() {
@@ -274,8 +276,8 @@ func (s *Service) cancelBackfill(ctx context.Context, in *backfillIDInput) (*bac
 	return &backfillOutput{s.describe(b)}, nil
 }
 
-// stop signals the workflow of a backfill to cancel. If Temporal
-// is unavailable, a worker does it soon, from the ledger.
+// stop cancels the workflow of a backfill. If Temporal is unavailable, a worker
+// cancels it.
 func (s *Service) stop(ctx context.Context, b backfill.Backfill) (backfill.Backfill, error) {
 	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), temporalTimeout)
 	defer cancel()
@@ -285,7 +287,7 @@ func (s *Service) stop(ctx context.Context, b backfill.Backfill) (backfill.Backf
 	case errors.As(err, &unknown):
 		return s.Ledger.EndBackfill(ctx, b.ID, b.Round, "")
 	case err != nil:
-		s.Log.WarnContext(ctx, "a backfill is left for a worker to cancel", "backfill", b.ID, "error", err)
+		s.Log.WarnContext(ctx, "failed to cancel a backfill, leaving it to a worker", "backfill", b.ID, "error", err)
 	}
 	return b, nil
 }
@@ -303,14 +305,14 @@ func (s *Service) retryBackfill(ctx context.Context, in *backfillIDInput) (*back
 	return &backfillOutput{s.describe(b)}, nil
 }
 
-// temporalAnswers refuses to ask for a plan that could not come.
+// temporalAnswers returns a problem if Temporal is unreachable.
 func (s *Service) temporalAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
 	defer cancel()
 	_, err := s.Temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
 	if err != nil {
 		s.Log.WarnContext(ctx, "Temporal is unreachable", "error", err)
-		return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", rest.RetrySoon)
+		return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal is unreachable; nothing was started", "try again", rest.RetrySoon)
 	}
 	return nil
 }

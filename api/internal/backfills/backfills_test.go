@@ -98,7 +98,7 @@ func TestBackfills(t *testing.T) {
 	require.Equal(t, "key_reused", h.Do("POST", "/backfill", `{"kind":"refresh"}`, "Idempotency-Key: k").Problem(t).Code)
 	require.Equal(t, "invalid_request", h.Do("POST", "/backfill", `{"kind":"as_of","to":"2025-02-02T00:00:00Z"}`).Problem(t).Code)
 
-	// A long poll comes back with the change, and not before.
+	// A long poll returns with the change, and not before.
 	b := h.backfill(first.ID)
 	polled := make(chan apiclient.Backfill, 1)
 	go func() {
@@ -189,7 +189,7 @@ func TestETA(t *testing.T) {
 	require.WithinDuration(t, now.Add(9*time.Minute), out.Windows[0].ETA, 20*time.Second, "a version took ten minutes")
 }
 
-// withoutIDs leaves out the ids of new backfills.
+// withoutIDs removes the ids of new backfills.
 func withoutIDs(lines []string) (out []string) {
 	for _, l := range lines {
 		if f := strings.Fields(l); f[1] == "backfill.start" && len(f[2]) == backfill.IDLength {
@@ -248,7 +248,7 @@ func TestBackfillsWithoutAWorker(t *testing.T) {
 	require.Zero(t, plans.Count, "sizes are planned in a dry run only")
 }
 
-func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
+func TestPlan_runs_a_window_with_a_damaged_file(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, apitest.WithTemporal)
 	s3 := awstest.S3(t)
@@ -262,7 +262,7 @@ func TestADamagedFileKeepsItsWindowInTheBackfill(t *testing.T) {
 	require.Equal(t, []string{"skip", "run", "run"}, []string{plan.Windows[0].Decision, plan.Windows[1].Decision, plan.Windows[2].Decision})
 	require.Equal(t, "there are no events before its end", plan.Windows[0].Reason)
 	require.Equal(t, []any{1, 1, int64(0), true}, []any{plan.Windows[1].Files, plan.Windows[1].FilesUnreadable, plan.Windows[1].Rows, plan.Windows[1].RowsEstimated})
-	require.Equal(t, []apiclient.PlanWarning{{File: key, Message: "its rows cannot be counted: it is not a Parquet file, or it is encrypted"}}, plan.Warnings)
+	require.Equal(t, []apiclient.PlanWarning{{File: key, Message: "cannot count its rows: it is not a Parquet file, or it is encrypted"}}, plan.Warnings)
 
 	started := h.Do("POST", "/backfill", `{`+january+`}`)
 	require.Equal(t, http.StatusAccepted, started.Status, string(started.Body))

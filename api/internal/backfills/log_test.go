@@ -17,17 +17,17 @@ const (
 	traceHeader = "Traceparent: 00-" + aTrace + "-00f067aa0ba902b7-01"
 )
 
-// TestLogsCarryTheTrace: whatever a request logs names its trace.
-func TestLogsCarryTheTrace(t *testing.T) {
+// TestLogs_contain_the_trace_id checks that every log record of a request has its trace id.
+func TestLogs_contain_the_trace_id(t *testing.T) {
 	t.Parallel()
 	var out harnesstest.Buffer
-	h := newHarness(t, apitest.WithLog(&out)) // its Temporal does not answer
+	h := newHarness(t, apitest.WithLog(&out)) // its Temporal is unreachable
 	n, err := newBackfill(t.Context(), apiclient.NewBackfill{Kind: backfill.Refresh}, "")
 	require.NoError(t, err)
 	created, _, err := h.Store.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusAccepted, h.Do("POST", "/backfill/"+created.ID+"/cancel", nil, traceHeader).Status)
-	left := apitest.Logged(t, &out, "a backfill is left for a worker to cancel")
+	left := apitest.Logged(t, &out, "failed to cancel a backfill, leaving it to a worker")
 	require.Equal(t, []any{aTrace, created.ID}, []any{left["trace_id"], left["backfill"]})
 	require.Equal(t, "POST", apitest.Logged(t, &out, "request")["method"])
 

@@ -23,12 +23,12 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// newBackfill turns a request into what the ledger keeps of it, with its windows
-// cut and nothing decided about them yet.
+// newBackfill converts a request to a ledger entry with its windows, before it is
+// decided which of them run.
 func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ledger.NewBackfill, err error) {
 	digest := requestDigest(r)
 	if r.To.IsZero() {
-		// What was sent a moment ago belongs to it.
+		// Events that were sent a moment ago are included.
 		r.To = time.Now().UTC().Truncate(time.Second).Add(time.Second)
 	}
 	step, err := parseDuration("step", r.Step)
@@ -40,7 +40,7 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n le
 		return n, invalid(err)
 	}
 	if r.Promote && r.Kind != backfill.Refresh {
-		return n, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "promote belongs to kind refresh", "leave it out; a version for evaluation is promoted by POST /versions/{version}/promote with evaluation")
+		return n, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "promote requires kind refresh", "omit it; to promote a version for evaluation, use POST /versions/{version}/promote with evaluation")
 	}
 	training, err := trainingRequest(r)
 	if err != nil {
@@ -60,8 +60,8 @@ func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n le
 	return ledger.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
 }
 
-// requestDigest identifies a request as it was sent: a missing end is
-// not the moment of its coming.
+// requestDigest identifies a request as it was sent: an absent end is not replaced
+// by the time of the request.
 func requestDigest(r apiclient.NewBackfill) []byte {
 	r.DryRun = false
 	data, _ := json.Marshal(r) //nolint:errchkjson // it came as JSON
@@ -69,7 +69,7 @@ func requestDigest(r apiclient.NewBackfill) []byte {
 	return sum[:]
 }
 
-// trainingRequest is what each training is asked for, without its range.
+// trainingRequest returns the parameters of each training, without its range.
 func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) {
 	training := workflows.DefaultRefresh(r.To)
 	training.To, training.Promote = time.Time{}, false
@@ -101,31 +101,32 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 	return training, nil
 }
 
-// invalid is the answer to a request with mistakes that errors.Join collected.
+// invalid returns the problem for errors collected by errors.Join.
 func invalid(err error) error {
-	p := rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "the request cannot be done as it is", "see GET /docs for what this operation takes")
+	p := rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "the request is invalid", "see GET /docs for the parameters of this operation")
 	for text := range strings.SplitSeq(err.Error(), "\n") {
 		p.Errors = append(p.Errors, apiclient.Mistake{Location: "body", Message: text})
 	}
 	return p
 }
 
-// parseDuration reads a duration, also in days; empty and never are none.
+// parseDuration parses a duration, which may be in days. An empty text and "never"
+// are 0.
 func parseDuration(name, text string) (time.Duration, error) {
 	if text == "" || text == "never" {
 		return 0, nil
 	}
 	d, err := recsys.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return 0, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", name+" is not a length of time", "use 7d, 36h or 90m")
+		return 0, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", name+" is not a valid duration", "use 7d, 36h or 90m")
 	}
 	return d, nil
 }
 
-// planPatience is how long a plan is waited for.
+// planPatience bounds the wait for a plan.
 const planPatience = 20 * time.Second
 
-// plan says what would become of each window, for which it asks a worker what the
+// plan returns the decision for each window. A worker counts the events that the
 // trainings would read.
 func (s *Service) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Plan, error) {
 	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Windows: make([]apiclient.PlanWindow, len(n.Windows))}
@@ -139,8 +140,8 @@ func (s *Service) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Pl
 	p.Warnings = planWarnings(sizes)
 	for i := range n.Windows {
 		window, size := &n.Windows[i], sizes.Windows[i]
-		// The worker decides by the same when the window's turn comes: a file that cannot
-		// be counted may hold events.
+		// The worker uses the same rule when the window's turn comes. Files that cannot be
+		// counted may contain events.
 		if window.State == backfill.Pending && size.Files == 0 {
 			window.State, window.Reason = backfill.Skipped, backfill.NoEvents
 		}
@@ -158,10 +159,10 @@ func (s *Service) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Pl
 	return p, nil
 }
 
-// planWarnings names the files that could not be counted.
+// planWarnings returns a warning for each file that could not be counted.
 func planWarnings(sizes activities.PlanWindowsResult) (warnings []apiclient.PlanWarning) {
 	for _, f := range sizes.Unreadable {
-		warnings = append(warnings, apiclient.PlanWarning{File: f.Key, Message: "its rows cannot be counted: " + f.Reason})
+		warnings = append(warnings, apiclient.PlanWarning{File: f.Key, Message: "cannot count its rows: " + f.Reason})
 	}
 	if n := sizes.UnreadableMore; n > 0 {
 		warnings = append(warnings, apiclient.PlanWarning{Message: fmt.Sprintf("the rows of %d more files cannot be counted", n)})
@@ -169,7 +170,8 @@ func planWarnings(sizes activities.PlanWindowsResult) (warnings []apiclient.Plan
 	return warnings
 }
 
-// sizes asks a worker, which has S3.
+// sizes asks a worker for the sizes of the windows, because the API has no access to
+// the events in S3.
 func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanWindowsResult, err error) {
 	if err := s.temporalAnswers(ctx); err != nil {
 		return out, err
@@ -189,7 +191,7 @@ func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activit
 	if err != nil {
 		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
 			s.Log.WarnContext(ctx, "timed out waiting for the backfill plan", "error", err)
-			return out, rest.FailAfter(http.StatusServiceUnavailable, "no_worker", "no worker looked at the events in time; nothing was started", "see that a worker runs, and try again", rest.RetrySoon)
+			return out, rest.FailAfter(http.StatusServiceUnavailable, "no_worker", "timed out waiting for a worker to make the plan; nothing was started", "check that a worker is running, and try again", rest.RetrySoon)
 		}
 		return out, err
 	}

@@ -20,26 +20,26 @@ import (
 	"github.com/recflow/recflow/workflows"
 )
 
-// scheduleTimeout bounds the wait for Temporal. The first schedule of a namespace
-// takes it seconds: it starts what runs schedules there.
+// scheduleTimeout bounds a request to Temporal's scheduler. The first schedule of a
+// namespace takes seconds, because Temporal starts its scheduler there.
 const scheduleTimeout = 20 * time.Second
 
 func (s *Service) scheduleRoutes() {
 	tags := []string{"Schedule"}
 	rest.Register(s.API, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
 		Summary:     "Show the refresh schedule and its latest runs",
-		Description: "The ETag changes with the schedule, not with its runs: a failure that pauses it changes it."},
+		Description: "The ETag changes with the settings, also when a failed run pauses the schedule. It does not change with other runs."},
 		rest.Access{Scope: apiclient.ScopeRead}, s.getSchedule)
 	rest.Register(s.API, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
 		Summary: "Create or update the refresh schedule",
-		Description: "A missing field keeps its value, inside training too: a paused schedule stays paused until paused is false. Of the first schedule it is the " +
-			"default. cron takes the place of every, and every that of cron. " +
-			"Runs do not overlap: one that is due while another is under way is skipped. A run that fails pauses the schedule and says why in its note. " +
-			"Send If-None-Match: * to make the first one, and the ETag of the GET as If-Match to change it: 428 without either, 412 when it was changed since."},
+		Description: "An absent field, also within training, keeps its value; a new schedule gets the default. A paused schedule stays paused until paused is false. " +
+			"cron replaces every, and every replaces cron. " +
+			"Runs do not overlap: a run that is due while another one is running is skipped. A failed run pauses the schedule and writes the reason to its note. " +
+			"Send If-None-Match: * to create the schedule, and the ETag of the GET response as If-Match to update it. The response is 428 without either, and 412 if the schedule has changed since."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.put"}, s.putSchedule)
 	rest.Register(s.API, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary:     "Delete the refresh schedule",
-		Description: "A run that is under way goes on. Send the ETag of the GET as If-Match: 428 without one, 412 when it was changed since."},
+		Description: "A running refresh continues. Send the ETag of the GET response as If-Match. The response is 428 without it, and 412 if the schedule has changed since."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.delete"}, s.deleteSchedule)
 }
 
@@ -63,7 +63,7 @@ func (s *Service) getSchedule(ctx context.Context, _ *struct{}) (*scheduleOutput
 
 type putScheduleInput struct {
 	IfMatch     string `header:"If-Match" maxLength:"200"`
-	IfNoneMatch string `header:"If-None-Match" maxLength:"200" doc:"* to make the first one."`
+	IfNoneMatch string `header:"If-None-Match" maxLength:"200" doc:"* to create the schedule."`
 	Body        apiclient.ScheduleChange
 }
 
@@ -81,7 +81,7 @@ func (s *Service) putSchedule(ctx context.Context, in *putScheduleInput) (*sched
 		})
 	})
 	if wrong := (*serviceerror.InvalidArgument)(nil); errors.As(err, &wrong) {
-		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "Temporal does not understand the schedule", "see that every field of cron is in its range")
+		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "Temporal rejected the schedule", "check that every field of cron is in its range")
 	}
 	if err != nil {
 		return nil, err
@@ -89,17 +89,18 @@ func (s *Service) putSchedule(ctx context.Context, in *putScheduleInput) (*sched
 	return s.getSchedule(ctx, nil)
 }
 
-// check refuses a change that was decided on another state than the present one.
+// check returns a problem if the current schedule does not match the preconditions of
+// the request.
 func (in *putScheduleInput) check(present *workflows.Schedule) error {
 	switch {
 	case present == nil && in.IfNoneMatch == "*":
 		return nil
 	case present == nil && in.IfMatch == "":
-		return rest.Fail(http.StatusPreconditionRequired, "if_match_required", "the request does not say which state it was decided on", "there is no schedule: send If-None-Match: *")
+		return rest.Fail(http.StatusPreconditionRequired, "if_match_required", "the request has neither If-Match nor If-None-Match", "there is no schedule: send If-None-Match: *")
 	case present == nil:
-		return rest.Fail(http.StatusPreconditionFailed, "stale", "the schedule was deleted since you looked", "look again and decide again")
+		return rest.Fail(http.StatusPreconditionFailed, "stale", "the schedule was deleted since it was read", "read it again and decide again")
 	case in.IfNoneMatch == "*":
-		return rest.Fail(http.StatusPreconditionFailed, "stale", "there is a schedule already", "look at GET /schedule and decide again")
+		return rest.Fail(http.StatusPreconditionFailed, "stale", "a schedule already exists", "send the ETag of GET /schedule as If-Match to update it")
 	}
 	return rest.RequireMatch(in.IfMatch, scheduleTag(*present))
 }
@@ -117,10 +118,10 @@ func (s *Service) deleteSchedule(ctx context.Context, in *deleteScheduleInput) (
 	return nil, err
 }
 
-// changeSchedule makes a change in Temporal inside the transaction of its audit
-// entry. Temporal compares nothing before it replaces, so the changes take turns.
-// Should the database go away in the last moment, the change stands without its
-// entry; the answer is then an error.
+// changeSchedule applies a change in Temporal inside the transaction of its audit
+// entry. Temporal has no conditional update, so changes are serialized by a lock. If
+// the database becomes unavailable at the commit, the change is applied without an
+// audit entry, and the response is an error.
 func (s *Service) changeSchedule(ctx context.Context, change func(context.Context) error) error {
 	rest.SetTarget(ctx, workflows.RefreshSchedule)
 	if err := s.temporalAnswers(ctx); err != nil {
@@ -134,21 +135,22 @@ func (s *Service) changeSchedule(ctx context.Context, change func(context.Contex
 		defer cancel()
 		err := change(ctx)
 		if rest.TemporalUnavailable(err) || ctx.Err() != nil {
-			s.Log.WarnContext(ctx, "temporal went away during a change", "error", err)
-			return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal did not answer in time; whether the schedule was changed is not known", "look at GET /schedule", rest.RetrySoon)
+			s.Log.WarnContext(ctx, "Temporal became unreachable during a schedule change", "error", err)
+			return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal timed out; it is unknown whether the schedule was changed", "check GET /schedule", rest.RetrySoon)
 		}
 		return err
 	})
 }
 
-// scheduleTag changes with the schedule, also when a failure pauses it.
+// scheduleTag returns the ETag of a schedule. It changes with the settings, also if
+// a failed run pauses the schedule.
 func scheduleTag(s workflows.Schedule) string {
 	data, _ := json.Marshal(s) //nolint:errchkjson // numbers, times and texts
 	sum := sha256.Sum256(data)
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }
 
-// changed is what a change makes of settings. Empty settings are the defaults.
+// changed returns the settings after a change. Empty settings are the defaults.
 func changed(n apiclient.NewSchedule, c apiclient.ScheduleChange) apiclient.NewSchedule {
 	for _, name := range c.Reset {
 		switch name {
@@ -228,7 +230,7 @@ func newSchedule(ctx context.Context, n apiclient.NewSchedule) (s workflows.Sche
 	return s, nil
 }
 
-// settingsOf is what newSchedule makes a schedule of.
+// settingsOf is the inverse of newSchedule.
 func settingsOf(s workflows.Schedule) apiclient.NewSchedule {
 	r := s.Refresh
 	return apiclient.NewSchedule{
@@ -237,7 +239,7 @@ func settingsOf(s workflows.Schedule) apiclient.NewSchedule {
 	}
 }
 
-// describeSchedule is what callers see of a schedule.
+// describeSchedule maps a schedule to its public form.
 func (s *Service) describeSchedule(state workflows.ScheduleState) apiclient.Schedule {
 	out := apiclient.Schedule{
 		NewSchedule: settingsOf(state.Schedule),
@@ -256,7 +258,7 @@ func (s *Service) describeSchedule(state workflows.ScheduleState) apiclient.Sche
 	return out
 }
 
-// trainingOf is what trainingRequest makes a request of.
+// trainingOf is the inverse of trainingRequest.
 func trainingOf(r workflows.RefreshRequest) *apiclient.Training {
 	t := &apiclient.Training{
 		Rank: r.Rank, Iterations: r.Iterations, Alpha: r.Alpha, Regularization: r.Regularization, Seed: &r.Seed,
@@ -271,7 +273,7 @@ func trainingOf(r workflows.RefreshRequest) *apiclient.Training {
 	return t
 }
 
-// durationText is a length of time as parseDuration reads it; none is empty.
+// durationText formats a duration for parseDuration; 0 is empty.
 func durationText(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

@@ -18,7 +18,7 @@ import (
 
 const nightly = `{"cron": "0 3 * * *", "jitter": "10m", "training": {"rank": 32, "half_life": "30d"}}`
 
-func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
+func TestSchedule_lifecycle(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, apitest.WithTemporal)
 	require.Equal(t, http.StatusNotFound, h.Do("GET", "/schedule", nil).Status)
@@ -42,7 +42,7 @@ func TestScheduleIsMadeReadReplacedAndDeleted(t *testing.T) {
 	require.False(t, s.Overdue)
 	require.WithinDuration(t, time.Now(), s.ChangedAt, time.Minute)
 
-	// What is read can be put as it is.
+	// The response of GET is a valid request of PUT.
 	a = h.Do("PUT", "/schedule", s.NewSchedule, "If-Match: "+a.Header.Get("ETag"))
 	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
 	first := a.Header.Get("ETag")
@@ -122,7 +122,7 @@ func TestSchedulePut_keeps_missing_fields(t *testing.T) {
 	require.Empty(t, got.Note, "it gave the reason of the pause")
 }
 
-func TestOfSchedulesPutAtOnceOneWins(t *testing.T) {
+func TestSchedule_concurrent_puts_have_one_winner(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, apitest.WithTemporal)
 	etag := h.Do("PUT", "/schedule", nightly, "If-None-Match: *").Header.Get("ETag")
@@ -141,7 +141,7 @@ func TestOfSchedulesPutAtOnceOneWins(t *testing.T) {
 			won = append(won, a.Header.Get("ETag"))
 			continue
 		}
-		// 409 for those whose turn does not come within two seconds.
+		// 409 if the lock is not acquired within two seconds.
 		require.Contains(t, []int{http.StatusPreconditionFailed, http.StatusConflict}, a.Status, string(a.Body))
 	}
 	require.Len(t, won, 1)
@@ -150,7 +150,7 @@ func TestOfSchedulesPutAtOnceOneWins(t *testing.T) {
 	require.Len(t, refused, 3)
 }
 
-func TestScheduleThatAFailurePausedSaysWhy(t *testing.T) {
+func TestSchedule_paused_by_a_failure_shows_the_reason(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, apitest.WithTemporal)
 	h.WithWorker(t) // whose trainings fail
@@ -200,7 +200,7 @@ func TestScheduleRefusals(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, h.DoAs(reader, "GET", "/schedule", nil).Status)
 }
 
-func TestScheduleWhileTemporalIsAway(t *testing.T) {
+func TestSchedule_without_Temporal(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	for _, a := range []apitest.Answer{

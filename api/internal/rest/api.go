@@ -1,7 +1,7 @@
-// Package rest is what every operation of the API has in common and no resource:
-// how one is registered with its scope, who calls it and how often, problems,
-// entity tags, pages, the log, the audit and the metrics of requests. It imports
-// no package that holds operations.
+// Package rest contains the code that all operations of the API share: registration
+// with a scope, authentication, rate limits, problems, entity tags, pagination, and
+// the log, the audit and the metrics of requests. It imports no package that
+// contains operations.
 package rest
 
 import (
@@ -16,10 +16,10 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-// API answers requests with the operations that are registered with it, and all
-// others with a problem. It is safe for concurrent use once they are.
+// API routes requests to the registered operations and responds to all others with
+// a problem. It is safe for concurrent use after all operations are registered.
 type API struct {
-	// Router takes the routes that are not operations.
+	// Router registers routes that are not operations.
 	Router *gin.Engine
 
 	operations    huma.API
@@ -29,13 +29,13 @@ type API struct {
 	metrics       *metrics
 }
 
-// New returns an API without operations that info describes.
+// New returns an API without operations.
 func New(info *huma.Info, c config.API, log *slog.Logger, store *ledger.Store) *API {
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{Router: gin.New(), log: log, ledger: store, authenticator: newAuthenticator(c, log, store), metrics: newMetrics()}
 	a.Router.HandleMethodNotAllowed = true
 	a.Router.RedirectTrailingSlash = false
-	a.Router.UseRawPath = true          // an id may hold a slash, as %2F
+	a.Router.UseRawPath = true          // an id may contain a slash, as %2F
 	a.Router.UnescapePathValues = false // see pathValues
 	a.Router.ForwardedByClientIP = false
 	a.Router.Use(a.observe, a.recovered, plainText, pathValues)
@@ -49,7 +49,7 @@ func New(info *huma.Info, c config.API, log *slog.Logger, store *ledger.Store) *
 	return a
 }
 
-// contract describes the API apart from its operations.
+// contract returns the OpenAPI document without operations.
 func contract(info *huma.Info) huma.Config {
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -58,7 +58,7 @@ func contract(info *huma.Info) huma.Config {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					TokenScheme: {Type: "http", Scheme: "bearer", BearerFormat: "rf_…", Description: "A token of `recflow tokens create`."},
+					TokenScheme: {Type: "http", Scheme: "bearer", BearerFormat: "rf_…", Description: "A token created with `recflow tokens create`."},
 				},
 			},
 		},
@@ -68,17 +68,17 @@ func contract(info *huma.Info) huma.Config {
 	}
 }
 
-// OpenAPI is the document of the operations registered so far.
+// OpenAPI returns the document of the registered operations.
 func (a *API) OpenAPI() *huma.OpenAPI { return a.operations.OpenAPI() }
 
-// Handler answers every request: with an operation, or with a problem.
+// Handler returns the handler of all requests.
 func (a *API) Handler() http.Handler { return headAsGet(a.Router) }
 
-// Metrics answers Prometheus, which asks at an address of its own.
+// Metrics returns the handler for Prometheus, which is served on a separate address.
 func (a *API) Metrics() http.Handler { return a.metrics.handler() }
 
-// headAsGet answers HEAD as GET, wherever there is GET (RFC 9110, section 9.3.2).
-// The server that calls it knows what was asked, and leaves the body out.
+// headAsGet handles HEAD as GET (RFC 9110, section 9.3.2). The HTTP server still
+// has the original method, and omits the body.
 func headAsGet(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {

@@ -8,9 +8,9 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-// Change makes a change and its entry in the audit in one transaction: change
-// gets a database whose statements belong to it. What it was made to is named by
-// target, also when it is refused.
+// Change applies a change and writes its audit entry in one transaction, which
+// change gets as tx. target is the target in the audit, also if the change is
+// refused.
 func (a *API) Change(ctx context.Context, target string, change func(tx *postgres.DB) error) error {
 	c := callOf(ctx)
 	c.target = target
@@ -19,10 +19,11 @@ func (a *API) Change(ctx context.Context, target string, change func(tx *postgre
 	}, change)
 }
 
-// recordTimeout bounds the writing of a refusal, which does not delay the answer.
+// recordTimeout bounds writing a refused change to the audit, after the response is
+// written.
 const recordTimeout = 5 * time.Second
 
-// recordRefusal writes that a change was asked for and not made.
+// recordRefusal writes the audit entry of a refused change.
 func (a *API) recordRefusal(ctx context.Context, c *call) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -31,6 +32,6 @@ func (a *API) recordRefusal(ctx context.Context, c *call) {
 		Code: c.problem.Code, Detail: c.problem.Detail, TraceID: c.traceID,
 	})
 	if err != nil {
-		a.log.ErrorContext(ctx, "a refusal is not in the audit", "action", c.action, "code", c.problem.Code, "error", err)
+		a.log.ErrorContext(ctx, "failed to record a refused request in the audit", "action", c.action, "code", c.problem.Code, "error", err)
 	}
 }

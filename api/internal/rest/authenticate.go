@@ -23,14 +23,15 @@ import (
 
 // Limits of the caches of callers, and rate limits of unauthenticated callers.
 const (
-	tokenFor       = 5 * time.Second // so long a revoked token may go on working
+	tokenFor       = 5 * time.Second // longest time that a revoked token is still accepted
 	mostTokens     = 10_000
 	mostLimiters   = 10_000
-	anonymousRate  = 10 // a second, for each address
+	anonymousRate  = 10 // requests per second, per address
 	anonymousBurst = 50
 )
 
-// authenticator knows who calls and how often. It is safe for concurrent use.
+// authenticator authenticates callers and limits their rate. It is safe for
+// concurrent use.
 type authenticator struct {
 	config config.API
 	log    *slog.Logger
@@ -52,8 +53,8 @@ func newAuthenticator(c config.API, log *slog.Logger, tokens *ledger.Store) *aut
 	return &authenticator{config: c, log: log, tokens: tokens, now: time.Now, known: map[string]knownToken{}, limiters: map[string]*rate.Limiter{}}
 }
 
-// identify says who calls by the Authorization header, and whether they may go
-// on: they may not with a bad token, or too often.
+// identify returns the caller for an Authorization header, or a problem if the token
+// is invalid or the rate limit is exceeded.
 func (a *authenticator) identify(ctx context.Context, authorization, remote string) (Principal, limits, *apiclient.Problem) {
 	if a.config.Auth == config.AuthNone {
 		p := Principal{all: true}
@@ -62,7 +63,7 @@ func (a *authenticator) identify(ctx context.Context, authorization, remote stri
 	}
 	p, refused := a.authenticate(ctx, authorization)
 	if refused != nil {
-		// The limit comes first, to slow down guessing of tokens.
+		// The limit is checked first, to slow down guessing of tokens.
 		host, _, _ := net.SplitHostPort(remote)
 		if l, often := a.limit("address "+host, anonymousRate, anonymousBurst); often != nil {
 			return Principal{}, l, often
@@ -76,10 +77,10 @@ func (a *authenticator) identify(ctx context.Context, authorization, remote stri
 func (a *authenticator) authenticate(ctx context.Context, authorization string) (Principal, *apiclient.Problem) {
 	scheme, text, _ := strings.Cut(authorization, " ")
 	if authorization == "" || !strings.EqualFold(scheme, "Bearer") {
-		return Principal{}, Fail(http.StatusUnauthorized, "no_token", "the request carries no token", "send Authorization: Bearer rf_…; see recflow tokens create")
+		return Principal{}, Fail(http.StatusUnauthorized, "no_token", "the request has no token", "send Authorization: Bearer rf_…; see recflow tokens create")
 	}
 	key, sum, ok := apiclient.SplitToken(strings.TrimSpace(text))
-	bad := Fail(http.StatusUnauthorized, "bad_token", "the token is unknown, revoked or expired", "create another one with recflow tokens create")
+	bad := Fail(http.StatusUnauthorized, "bad_token", "the token is unknown, revoked or expired", "create a token with recflow tokens create")
 	if !ok {
 		return Principal{}, bad
 	}
@@ -96,7 +97,7 @@ func (a *authenticator) authenticate(ctx context.Context, authorization string) 
 	return Principal{name: t.Name, scopes: t.Scopes}, nil
 }
 
-// token reads a token, or remembers it for a moment.
+// token returns a token from the cache or the database.
 func (a *authenticator) token(ctx context.Context, key string) (ledger.Token, []byte, error) {
 	a.mu.Lock()
 	k, ok := a.known[key]
@@ -117,8 +118,8 @@ func (a *authenticator) token(ctx context.Context, key string) (ledger.Token, []
 	return t, digest, nil
 }
 
-// limits are what a caller has left, for the RateLimit headers
-// (draft-ietf-httpapi-ratelimit-headers-06, which names them separately).
+// limits are the values of the RateLimit headers
+// (draft-ietf-httpapi-ratelimit-headers-06, which has separate ones).
 type limits struct{ limit, remaining, reset int }
 
 func (l limits) write(set func(name, value string)) {
@@ -130,7 +131,8 @@ func (l limits) write(set func(name, value string)) {
 	set("RateLimit-Reset", strconv.Itoa(l.reset))
 }
 
-// limit takes one request out of a caller's bucket, or returns when to retry.
+// limit takes one token from a caller's bucket, or returns a problem with the time
+// to retry.
 func (a *authenticator) limit(caller string, perSecond float64, burst int) (limits, *apiclient.Problem) {
 	a.mu.Lock()
 	b := a.limiters[caller]
@@ -150,5 +152,5 @@ func (a *authenticator) limit(caller string, perSecond float64, burst int) (limi
 		return l, nil
 	}
 	wait := time.Duration((1 - left) / perSecond * float64(time.Second))
-	return l, FailAfter(http.StatusTooManyRequests, "too_many_requests", "more requests than this caller may make", "wait for Retry-After, then go on more slowly", wait)
+	return l, FailAfter(http.StatusTooManyRequests, "too_many_requests", "rate limit exceeded", "wait for Retry-After, then send requests more slowly", wait)
 }

@@ -10,24 +10,24 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 )
 
-// call is what is known of the request under way.
+// call is the state of a request.
 type call struct {
 	traceID   string
 	principal Principal
 	action    string // in the audit; empty when nothing changes
-	target    string // what the action is done to, once that is known
+	target    string // of the action, once known
 	problem   *apiclient.Problem
 	failure   error // inside huma, for the log
 }
 
 type callKey struct{}
 
-// withCall is a context that carries c.
+// withCall returns a context that carries c.
 func withCall(ctx context.Context, c *call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
 
-// callOf is the request under way. There is always one.
+// callOf returns the state of the request, or an empty one outside a request.
 func callOf(ctx context.Context) *call {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		return c
@@ -35,20 +35,21 @@ func callOf(ctx context.Context) *call {
 	return &call{}
 }
 
-// SetTarget names what a change is made to, for a refusal that comes before Change.
+// SetTarget sets the target of a change for the audit, in case the change is refused
+// before Change is called.
 func SetTarget(ctx context.Context, target string) { callOf(ctx).target = target }
 
-// Principal is who calls.
+// Principal is the caller of a request.
 type Principal struct {
 	name   string
 	scopes []string
-	all    bool // no authentication is asked for: may do everything
+	all    bool // authentication is disabled: all scopes
 }
 
-// PrincipalOf is who calls.
+// PrincipalOf returns the caller of the request.
 func PrincipalOf(ctx context.Context) Principal { return callOf(ctx).principal }
 
-// Actor names the principal in what it changes and in the audit.
+// Actor returns the name of the principal for the audit and for created resources.
 func (p Principal) Actor() string {
 	switch {
 	case p.all:
@@ -62,10 +63,10 @@ func (p Principal) Actor() string {
 // May reports whether the principal has a scope.
 func (p Principal) May(scope string) bool { return p.all || slices.Contains(p.scopes, scope) }
 
-// traceparent is a W3C trace context, of which the trace id is kept.
+// traceparent matches a W3C trace context and captures the trace id.
 var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$`)
 
-// traceID continues the caller's trace, or begins one.
+// traceID returns the caller's trace id, or a new one.
 func traceID(header string) string {
 	if m := traceparent.FindStringSubmatch(header); m != nil {
 		return m[1]

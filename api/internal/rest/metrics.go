@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics are what Prometheus reads. No label holds an id.
+// metrics are the Prometheus metrics. No label contains an id.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -34,7 +34,7 @@ func newMetrics() *metrics {
 
 func (m *metrics) request(method, route string, status int, took time.Duration) {
 	if route == "none" {
-		method = "any" // a caller may make up both
+		method = "any" // both are chosen by the caller, so cardinality must be bounded
 	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.seconds.WithLabelValues(method, route).Observe(took.Seconds())

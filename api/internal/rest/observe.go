@@ -14,8 +14,8 @@ import (
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
-// observe gives the request a trace id, the answer its common headers, and the
-// metrics and the log what became of it.
+// observe sets the trace id and the common response headers, and records the result
+// in the metrics and the log.
 func (a *API) observe(c *gin.Context) {
 	began := time.Now()
 	k := &call{traceID: traceID(c.GetHeader("Traceparent"))}
@@ -44,13 +44,13 @@ func (a *API) observe(c *gin.Context) {
 		"duration_ms", took.Milliseconds(), "actor", k.principal.Actor())
 }
 
-// recovered answers when a handler panics.
+// recovered responds with 500 when a handler panics.
 func (a *API) recovered(c *gin.Context) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.log.ErrorContext(c.Request.Context(), "a handler panicked", "panic", p, "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
-				writeProblem(c, Fail(http.StatusInternalServerError, "internal", "internal server error", "give the trace id to the operators of recflow"))
+				writeProblem(c, Fail(http.StatusInternalServerError, "internal", "internal server error", "report the trace id to the operators of recflow"))
 			}
 		}
 	}()
@@ -66,15 +66,16 @@ func pathValues(c *gin.Context) {
 	}
 	for i, p := range c.Params {
 		value, err := url.PathUnescape(p.Value)
-		if err != nil { // net/url has decoded the same text before
-			writeProblem(c, Fail(http.StatusBadRequest, "invalid_text", "the path is not percent-encoded as RFC 3986 says", "encode a percent sign as %25"))
+		if err != nil { // not expected: net/url has decoded the same text
+			writeProblem(c, Fail(http.StatusBadRequest, "invalid_text", "the path is not percent-encoded according to RFC 3986", "encode a percent sign as %25"))
 			return
 		}
 		c.Params[i].Value = value
 	}
 }
 
-// plainText refuses an address that no text can hold: ids are text.
+// plainText refuses a URL with null characters or invalid UTF-8, which Postgres
+// cannot store as text.
 func plainText(c *gin.Context) {
 	u := c.Request.URL
 	ok := readable(u.Path)
@@ -85,7 +86,7 @@ func plainText(c *gin.Context) {
 		}
 	}
 	if !ok {
-		writeProblem(c, Fail(http.StatusBadRequest, "invalid_text", "the address holds a zero character or is not UTF-8", "leave it out"))
+		writeProblem(c, Fail(http.StatusBadRequest, "invalid_text", "the URL contains a null character or is not UTF-8", "remove the character"))
 	}
 }
 

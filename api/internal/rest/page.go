@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// Page asks for a page of a list.
+// Page contains the parameters of a paginated list.
 type Page struct {
-	Cursor string `query:"cursor" maxLength:"100" doc:"The next of the page before; the first page when left out."`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Most entries on the page."`
+	Cursor string `query:"cursor" maxLength:"100" doc:"Cursor of the page: next of the previous page. Defaults to the first page."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"Maximum number of entries on the page."`
 }
 
-// Before is the id that the page begins under, 0 for the first page. A cursor
-// is opaque to callers: its contents may change.
+// Before returns the id before which the page starts, 0 for the first page. A
+// cursor is opaque to callers: its contents may change.
 func (p Page) Before() (int64, error) {
 	if p.Cursor == "" {
 		return 0, nil
@@ -29,10 +29,10 @@ func (p Page) Before() (int64, error) {
 	return id, nil
 }
 
-// EncodeCursor is the cursor of the page after the entry that last stands for.
+// EncodeCursor returns the cursor of the page after the entry that last identifies.
 func EncodeCursor(last string) string { return base64.RawURLEncoding.EncodeToString([]byte(last)) }
 
-// DecodeCursor is the text that EncodeCursor was given.
+// DecodeCursor returns the text that was passed to EncodeCursor.
 func DecodeCursor(cursor string) (last string, err error) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || !readable(string(text)) {
@@ -41,9 +41,9 @@ func DecodeCursor(cursor string) (last string, err error) {
 	return string(text), nil
 }
 
-// BadCursor is the answer to a cursor of another list.
+// BadCursor returns the problem for an invalid cursor.
 func BadCursor() error {
-	return Fail(http.StatusUnprocessableEntity, "bad_cursor", "the cursor is none of this list", "begin again without a cursor")
+	return Fail(http.StatusUnprocessableEntity, "bad_cursor", "the cursor does not belong to this list", "start again without a cursor")
 }
 
 // MapEach maps each entry to another form. No entries give an empty list, not nil.
@@ -55,8 +55,8 @@ func MapEach[T, U any](entries []T, to func(T) U) []U {
 	return out
 }
 
-// PageOf takes a list that was asked for with one entry too many to a page, and
-// makes the cursor of the next.
+// PageOf returns the first limit entries and the cursor of the next page. entries
+// must be queried with limit+1, to know whether there is one.
 func PageOf[T any](entries []T, limit int, id func(T) int64) (page []T, next string) {
 	if len(entries) <= limit {
 		return append([]T{}, entries...), ""

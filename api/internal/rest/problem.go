@@ -21,20 +21,20 @@ import (
 // RetrySoon is how long to wait for an unavailable service.
 const RetrySoon = 5 * time.Second
 
-// Fail is the answer to a request that is not done.
+// Fail returns a problem.
 func Fail(status int, code, detail, next string) *apiclient.Problem {
 	return &apiclient.Problem{Status: status, Code: code, Detail: detail, Next: next}
 }
 
-// FailAfter is Fail for what may work later.
+// FailAfter returns a problem for a request that may succeed after a delay.
 func FailAfter(status int, code, detail, next string, after time.Duration) *apiclient.Problem {
 	p := Fail(status, code, detail, next)
 	p.RetryAfter = after
 	return p
 }
 
-// kinds maps our errors to answers. Their own text is meant for people and is
-// sent; the text of everything else is logged.
+// kinds maps our errors to problems. Their text is sent to the caller; the text of
+// all other errors is only logged.
 var kinds = []struct {
 	is     error
 	status int
@@ -43,13 +43,13 @@ var kinds = []struct {
 }{
 	{recsys.ErrNotFound, http.StatusNotFound, "not_found", ""},
 	{recsys.ErrNoLiveVersion, http.StatusConflict, "no_live_version", "start a training with POST /backfill and promote its version"},
-	{recsys.ErrVersionGone, http.StatusConflict, "version_gone", "see GET /versions for those that have data"},
+	{recsys.ErrVersionGone, http.StatusConflict, "version_gone", "see GET /versions for versions that have data"},
 	{recsys.ErrGateRefused, http.StatusConflict, "gate_refused", "see the gates at GET /versions/{version}"},
-	{recsys.ErrConflict, http.StatusConflict, "conflict", "look at the present state and decide again"},
+	{recsys.ErrConflict, http.StatusConflict, "conflict", "read the current state and decide again"},
 }
 
-// ProblemOf returns the problem for an error inside an answer, which is not the
-// problem of the request. Details that it does not contain are logged.
+// ProblemOf returns the problem for an error of one entry in a response, which does
+// not fail the request. Details that it does not contain are logged.
 func ProblemOf(ctx context.Context, log *slog.Logger, err error) *apiclient.Problem {
 	p := classify(ctx, log, err)
 	fillIn(ctx, p)
@@ -63,27 +63,27 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.is) {
-			// The sentinel at the end says what the code says.
+			// The sentinel at the end repeats the code.
 			return Fail(k.status, k.code, strings.TrimSuffix(err.Error(), ": "+k.is.Error()), k.next)
 		}
 	}
 	switch {
 	case TemporalUnavailable(err):
 		log.WarnContext(ctx, "Temporal is unreachable", "error", err)
-		return FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal does not answer; nothing was started", "try again", RetrySoon)
+		return FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal is unreachable; nothing was started", "try again", RetrySoon)
 	case postgres.InvalidText(err):
-		return Fail(http.StatusUnprocessableEntity, "invalid_text", "a text holds a character that cannot be kept", "leave out zero characters")
+		return Fail(http.StatusUnprocessableEntity, "invalid_text", "a text contains a character that cannot be stored", "remove null characters")
 	case postgres.Unavailable(err):
 		log.WarnContext(ctx, "database is unreachable", "error", err)
-		return FailAfter(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer", "try again", RetrySoon)
+		return FailAfter(http.StatusServiceUnavailable, "database_unavailable", "the database is unreachable", "try again", RetrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return FailAfter(http.StatusServiceUnavailable, "out_of_time", "the answer took too long", "try again", RetrySoon)
+		return FailAfter(http.StatusServiceUnavailable, "out_of_time", "the request timed out", "try again", RetrySoon)
 	}
 	log.ErrorContext(ctx, "request failed", "error", err)
-	return Fail(http.StatusInternalServerError, "internal", "internal server error", "give the trace id to the operators of recflow")
+	return Fail(http.StatusInternalServerError, "internal", "internal server error", "report the trace id to the operators of recflow")
 }
 
-// TemporalUnavailable reports whether an error says that Temporal does not answer.
+// TemporalUnavailable reports whether err means that Temporal is unreachable.
 func TemporalUnavailable(err error) bool {
 	var unavailable *serviceerror.Unavailable
 	var late *serviceerror.DeadlineExceeded
@@ -91,18 +91,18 @@ func TemporalUnavailable(err error) bool {
 	return errors.As(err, &unavailable) || errors.As(err, &late) || errors.As(err, &busy)
 }
 
-// complete fills in what every problem says, and notes it for the audit.
+// complete sets the common fields of a problem and records it for the audit.
 func complete(ctx context.Context, p *apiclient.Problem) {
 	fillIn(ctx, p)
 	callOf(ctx).problem = p
 }
 
-// fillIn fills in what every problem says.
+// fillIn sets the common fields of a problem.
 func fillIn(ctx context.Context, p *apiclient.Problem) {
 	p.Type, p.Title, p.TraceID = "/docs#errors", http.StatusText(p.Status), callOf(ctx).traceID
 }
 
-// statusCodes name what huma itself refuses.
+// statusCodes are the codes of errors that huma returns.
 var statusCodes = map[int]string{
 	http.StatusBadRequest:            "bad_request",
 	http.StatusNotAcceptable:         "not_acceptable",
@@ -123,14 +123,14 @@ func init() {
 			}
 			m := apiclient.Mistake{Message: err.Error()}
 			var detail huma.ErrorDetailer
-			if errors.As(err, &detail) { // without the value that was sent
+			if errors.As(err, &detail) { // omits the value that was sent
 				d := detail.ErrorDetail()
 				m = apiclient.Mistake{Location: d.Location, Message: d.Message}
 			}
 			p.Errors = append(p.Errors, m)
 		}
 		if status == http.StatusUnprocessableEntity {
-			p.Next = "see GET /docs for what this operation takes"
+			p.Next = "see GET /docs for the parameters of this operation"
 		}
 		return p
 	}
@@ -145,7 +145,7 @@ func init() {
 	}
 }
 
-// writeProblem answers where no operation is involved.
+// writeProblem responds with a problem outside of an operation.
 func writeProblem(c *gin.Context, p *apiclient.Problem) {
 	complete(c.Request.Context(), p)
 	for name, values := range p.GetHeaders() {
@@ -155,7 +155,7 @@ func writeProblem(c *gin.Context, p *apiclient.Problem) {
 	c.AbortWithStatusJSON(p.Status, p)
 }
 
-// writeHumaProblem answers before an operation runs.
+// writeHumaProblem responds with a problem before an operation runs.
 func (a *API) writeHumaProblem(ctx huma.Context, p *apiclient.Problem) {
 	complete(ctx.Context(), p)
 	for name, values := range p.GetHeaders() {
@@ -167,6 +167,6 @@ func (a *API) writeHumaProblem(ctx huma.Context, p *apiclient.Problem) {
 	ctx.SetHeader("Content-Type", apiclient.ProblemType)
 	ctx.SetStatus(p.Status)
 	if err := a.operations.Marshal(ctx.BodyWriter(), "application/json", p); err != nil {
-		a.log.DebugContext(ctx.Context(), "the answer was not taken", "error", err)
+		a.log.DebugContext(ctx.Context(), "failed to write a response", "error", err)
 	}
 }

@@ -14,14 +14,14 @@ import (
 // TokenScheme is the name of the tokens in the OpenAPI document.
 const TokenScheme = "token"
 
-// Access says who may call an operation, and what it is called in the audit.
+// Access is the scope that an operation requires and its action in the audit.
 type Access struct {
 	Scope  string // one of apiclient.Scopes
 	Action string // empty for operations that change nothing
 }
 
-// Register registers an operation. There is no way to register one without a
-// scope but RegisterPublic, whose users are listed in a test of the API.
+// Register registers an operation with its scope. Operations without a scope must
+// use RegisterPublic; a test of the API lists them.
 func Register[I, O any](a *API, op huma.Operation, access Access, handler func(context.Context, *I) (*O, error)) {
 	if !slices.Contains(apiclient.Scopes(), access.Scope) {
 		panic("operation " + op.OperationID + " has no scope")
@@ -31,7 +31,7 @@ func Register[I, O any](a *API, op huma.Operation, access Access, handler func(c
 	register(a, op, handler)
 }
 
-// RegisterPublic registers an operation that everybody may call.
+// RegisterPublic registers an operation that needs no token.
 func RegisterPublic[I, O any](a *API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	op.Security = []map[string][]string{}
 	register(a, op, handler)
@@ -41,7 +41,7 @@ func register[I, O any](a *API, op huma.Operation, handler func(context.Context,
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
-	op.Responses["default"] = &huma.Response{Description: "It was not done.", Content: map[string]*huma.MediaType{
+	op.Responses["default"] = &huma.Response{Description: "Error, as a problem (RFC 9457).", Content: map[string]*huma.MediaType{
 		apiclient.ProblemType: {Schema: a.Schema(apiclient.Problem{})}}}
 	huma.Register(a.operations, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
@@ -54,13 +54,13 @@ func register[I, O any](a *API, op huma.Operation, handler func(context.Context,
 	})
 }
 
-// Schema is the schema of a value of this type.
+// Schema returns the schema of the type of v.
 func (a *API) Schema(v any) *huma.Schema {
 	return a.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(v), true, "")
 }
 
-// authorize lets those through who may call an operation, and sees to it that a
-// refused change is in the audit.
+// authorize returns the middleware that checks the scope of the caller and records
+// refused changes in the audit.
 func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := callOf(ctx.Context())
@@ -70,7 +70,7 @@ func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
 		limits.write(ctx.SetHeader)
 		if refused == nil && !p.May(access.Scope) {
 			refused = Fail(http.StatusForbidden, "missing_scope", "the token does not have the scope "+access.Scope,
-				"ask for a token with it: recflow tokens create --scope "+access.Scope)
+				"create a token with it: recflow tokens create --scope "+access.Scope)
 		}
 		if refused != nil {
 			a.writeHumaProblem(ctx, refused)

@@ -39,7 +39,7 @@ func newHarness(t *testing.T, options ...apitest.Option) *harness {
 	return h
 }
 
-func TestAnOperationNeedsAScope(t *testing.T) {
+func TestRegister_requires_a_scope(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	require.Panics(t, func() {
@@ -47,7 +47,7 @@ func TestAnOperationNeedsAScope(t *testing.T) {
 	})
 }
 
-func TestARefusedChangeIsInTheAudit(t *testing.T) {
+func TestRefusedChange_is_in_the_audit(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	reader := h.TokenWith("reader", apiclient.ScopeRead)
@@ -56,7 +56,7 @@ func TestARefusedChangeIsInTheAudit(t *testing.T) {
 	require.Equal(t, []string{"refused thing.create missing_scope"}, h.Audited())
 }
 
-func TestARevokedTokenIsRememberedForAWhile(t *testing.T) {
+func TestRevokedToken_is_cached_for_a_limited_time(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	token := h.TokenWith("shop", apiclient.ScopeRead)
@@ -97,9 +97,9 @@ func TestRateLimits(t *testing.T) {
 	require.Greater(t, passed, anonymousBurst, "the burst comes first; a slow machine is given more")
 }
 
-// TestFailuresAreLogged: what goes wrong inside is logged with its trace, and not
-// sent.
-func TestFailuresAreLogged(t *testing.T) {
+// TestInternalErrors_are_logged checks that an internal error is logged with its trace id
+// and not sent.
+func TestInternalErrors_are_logged(t *testing.T) {
 	t.Parallel()
 	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	for _, path := range []string{"/panics", "/fails", "/returns"} {

@@ -25,19 +25,19 @@ const policy = `{"Version":"2012-10-17","Statement":[
  {"Effect":"Allow","Action":"glue:GetJobRuns","Resource":"arn:aws:glue:us-east-1:000000000000:job/mine"},
  {"Effect":"Allow","Action":"firehose:PutRecordBatch","Resource":"arn:aws:firehose:us-east-1:000000000000:deliverystream/mine"}]}`
 
-// rig is an emulator with a role, and clients that use its credentials.
-type rig struct {
+// harness is an emulator with a role, and clients that use its credentials.
+type harness struct {
 	endpoint string
 	as       func(aws.Credentials) aws.Config
 	role     aws.Credentials
 }
 
-func newRig(t *testing.T) rig {
+func newHarness(t *testing.T) harness {
 	endpoint := awstest.Enforcing(t)
 	require.NoError(t, awstest.MakeRole(t.Context(), endpoint, awstest.Root, "component", "lambda.amazonaws.com", policy))
 	role, err := awstest.AssumeRole(t.Context(), endpoint, awstest.Root, awstest.RoleARN("component"))
 	require.NoError(t, err)
-	return rig{endpoint, func(c aws.Credentials) aws.Config {
+	return harness{endpoint, func(c aws.Credentials) aws.Config {
 		return aws.Config{
 			Region: "us-east-1", BaseEndpoint: &endpoint, RetryMaxAttempts: 1,
 			Credentials: credentials.StaticCredentialsProvider{Value: c},
@@ -59,7 +59,7 @@ func requireCode(t *testing.T, code string, err error) {
 // TestEnforcing verifies what decision 0023 states about the emulator.
 func TestEnforcing(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newHarness(t)
 	root, role := r.as(awstest.Root), r.as(r.role)
 	ctx := t.Context()
 	_, err := bucket(root).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("bucket")})

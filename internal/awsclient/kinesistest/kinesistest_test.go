@@ -122,7 +122,7 @@ func TestServer_closes_parents_and_covers_their_range_with_children(t *testing.T
 	require.Equal(t, new(big.Int).Lsh(big.NewInt(1), 128), keys, "open shards cover every hash key")
 }
 
-func TestServer_fails_as_a_test_says(t *testing.T) {
+func TestServer_injects_faults(t *testing.T) {
 	t.Parallel()
 	s, k := setup(t, 1)
 	s.CountFaults(harnesstest.CountFaults(t, "iterator expired", kinesistest.Fault("ListShards", "LimitExceededException"),

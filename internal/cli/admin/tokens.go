@@ -29,7 +29,7 @@ func newTokensCreateCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME --scope SCOPE",
 		Short: "Create a token and print it once",
-		Long: "Creates a token and prints it. Only its hash is stored, so it cannot be shown again.\n\n" +
+		Long: "Create a token and print it. Only its hash is stored, so it cannot be shown again.\n\n" +
 			"Scopes: recommend (read recommendations), events (send events), items (change items),\n" +
 			"read (versions, backfills, schedule), operate (backfill, promote, schedule), admin (tokens, audit).",
 		Example: "  recflow tokens create shop --scope recommend --scope events --expires 90d",
@@ -117,7 +117,7 @@ func newTokensRevokeCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "revoke ID",
 		Short:   "Revoke a token permanently",
-		Long:    "Revokes a token permanently. It stops working everywhere within five seconds.",
+		Long:    "Revoke a token permanently. It stops working everywhere within five seconds.",
 		Example: "  recflow tokens revoke 3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

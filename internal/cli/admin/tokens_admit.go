@@ -21,8 +21,8 @@ import (
 // is created on the user's machine and registered where the database is. Only its
 // fingerprint is transmitted, which is safe to appear in a log.
 
-const tokensMintLong = `Creates a token without calling the API, writes it to FILE, which only you can
-read, and prints its fingerprint. The token works after someone with access to the
+const tokensMintLong = `Create a token without calling the API, write it to FILE, which only you can
+read, and print its fingerprint. The token works after someone with access to the
 database has registered it with ` + "`recflow tokens admit`" + `. Use it for a deployment's first token;
 afterwards use ` + "`recflow tokens create`" + `.`
 
@@ -52,9 +52,9 @@ func newTokensMintCommand(a *app.App) *cobra.Command {
 	}
 }
 
-const tokensAdmitLong = `Registers a token that was created with ` + "`recflow tokens mint`" + `. It writes to the
+const tokensAdmitLong = `Register a token that was created with ` + "`recflow tokens mint`" + `. It writes to the
 database directly (RECFLOW_DATABASE_URL) and to the audit log. Repeating it
-changes nothing.`
+has no effect.`
 
 func newTokensAdmitCommand(a *app.App) *cobra.Command {
 	var fingerprint string

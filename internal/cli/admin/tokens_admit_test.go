@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-func TestTokensAdmit_lets_in_what_was_minted_elsewhere(t *testing.T) {
+func TestTokensAdmit_registers_a_minted_token(t *testing.T) {
 	store := clitest.NewSystem(t)
 	file := filepath.Join(t.TempDir(), "admin.token")
 	minted := clitest.Run(t.Context(), "", "tokens", "mint", file)

@@ -112,11 +112,11 @@ func TestPrintPlan(t *testing.T) {
 		{To: time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC), Decision: "skip", Reason: "already trained as version 7 of backfill curve", Files: 3, Bytes: 12345, Rows: 1000},
 		{Index: 1, To: time.Date(2025, 1, 3, 0, 0, 0, 0, time.UTC), Decision: "run", Reason: "it never ran", Files: 4, Bytes: 22345, Rows: 2000, RowsEstimated: true, Minutes: 3},
 	}, Warnings: []apiclient.PlanWarning{
-		{File: "raw/interactions/dt=2025-01-02/part-0.parquet", Message: "its rows cannot be counted: 3 bytes are too few for a Parquet file"},
+		{File: "raw/interactions/dt=2025-01-02/part-0.parquet", Message: "cannot count its rows: 3 bytes are too few for a Parquet file"},
 		{Message: "the rows of 7 more files cannot be counted"},
 	}}))
 	clitest.Golden(t, "backfill_plan", out.String())
 	assert.Equal(t, "1 windows would run, 1 would be skipped; about 3 minutes; nothing was started\n"+
-		"warning: raw/interactions/dt=2025-01-02/part-0.parquet: its rows cannot be counted: 3 bytes are too few for a Parquet file\n"+
+		"warning: raw/interactions/dt=2025-01-02/part-0.parquet: cannot count its rows: 3 bytes are too few for a Parquet file\n"+
 		"warning: the rows of 7 more files cannot be counted\n", errs.String())
 }

@@ -253,7 +253,7 @@ func TestRefreshFlags(t *testing.T) {
 	})
 }
 
-func TestRefreshCommand_wants_a_reason_for_an_accepted_gate(t *testing.T) {
+func TestRefreshCommand_requires_a_reason_for_an_accepted_gate(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "refresh", "--accept-gate", "quality").Code)
 }

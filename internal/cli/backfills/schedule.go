@@ -86,7 +86,7 @@ func newScheduleSetCommand(a *app.App) *cobra.Command {
 	flags.StringVar(&c.Cron, "cron", "", "minute, hour, day of the month, month, day of the week, in UTC")
 	flags.StringVar(&c.Every, "every", "", "interval: 24h, 7d")
 	flags.StringVar(&c.Jitter, "jitter", "", "maximum random delay of each run; 0s for none")
-	flags.StringVar(&c.CatchUp, "catch-up", "", "start a run that was prevented within this time (default: 12h)")
+	flags.StringVar(&c.CatchUp, "catch-up", "", "how late a run may start, for example after an outage (default: 12h)")
 	flags.StringVar(&training.from, "from", "", "train on events from this time (2006-01-02 or RFC 3339)")
 	flags.BoolVar(&noPromote, "no-promote", false, "do not promote the versions")
 	flags.StringSliceVar(&c.Reset, "reset", nil, "settings to reset to their defaults: "+strings.Join(scheduleSettings, ", "))

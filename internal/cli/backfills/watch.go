@@ -123,7 +123,7 @@ func awaitWorker(ctx context.Context, api *apiclient.Client, b apiclient.Backfil
 			continue
 		}
 		if app.SleepUntil(ctx, time.Now().Add(min(pollEvery, timeout))) != nil || time.Now().After(deadline) {
-			return b, fmt.Errorf("backfill %s has started; look at it with `recflow backfill show %[1]s`: %w", b.ID, app.ExplainAPI(err))
+			return b, fmt.Errorf("backfill %s has started; see `recflow backfill show %[1]s`: %w", b.ID, app.ExplainAPI(err))
 		}
 	}
 	return b, nil

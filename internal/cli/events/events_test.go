@@ -139,7 +139,7 @@ func TestEventsSend(t *testing.T) {
 	})
 }
 
-func TestEventsSendTwiceWithoutATime(t *testing.T) {
+func TestEventsSend_twice_without_a_time(t *testing.T) {
 	bucket := awstest.S3(t)
 	t.Setenv("AWS_ENDPOINT_URL_S3", awstest.Env(t)["AWS_ENDPOINT_URL_S3"])
 	t.Setenv("RECFLOW_BUCKET", bucket.Bucket())

@@ -10,7 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-func TestEarliestEventsAreKept(t *testing.T) {
+func TestEarliestEvents(t *testing.T) {
 	t.Parallel()
 	k := earliestEvents{limit: 3}
 	for i := range 5000 {

@@ -73,7 +73,7 @@ func newSendCommand(a *app.App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	sources.AddColumnFlags(flags, &f.options, eventFormats)
-	flags.Float64Var(&f.rate, "rate", 0, "events a second (default: as fast as the stream accepts them)")
+	flags.Float64Var(&f.rate, "rate", 0, "events per second (default: as fast as the stream accepts them)")
 	flags.BoolVar(&f.raw, "raw", false, "send every line as it is, without a check")
 	f.register(flags)
 	a.AddOutputFlag(cmd)

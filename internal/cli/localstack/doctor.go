@@ -18,9 +18,9 @@ func NewDoctorCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check the local stack, or a deployment on AWS, and report problems with their fixes",
-		Long: `Check what the local stack needs and what it is made of. Nothing is changed.
+		Long: `Check the requirements and the parts of the local stack. Nothing is changed.
 
-With --aws or --terraform, check a deployment on AWS instead: who you are, bucket, stream, deliveries, function and mapping, training job,
+With --aws or --terraform, check a deployment on AWS instead: your identity, bucket, stream, deliveries, function and mapping, training job,
 services, alarms, permissions, and through the API the database, pgvector, Temporal and the live version. It reads only; when a permission
 is missing it names the permission to add. Set RECFLOW_API_TOKEN to check the live version. It exits with 1 if a check fails.`,
 		Example: `  recflow doctor
@@ -58,7 +58,7 @@ is missing it names the permission to add. Set RECFLOW_API_TOKEN to check the li
 			return stack.Healthy(checks)
 		},
 	}
-	cmd.Flags().StringVar(&where.outputs, "aws", "", "check the deployment described by this `terraform output -json` file; - for standard input")
+	cmd.Flags().StringVar(&where.outputs, "aws", "", "check the deployment described by this `FILE`, the output of terraform output -json; - for standard input")
 	cmd.Flags().StringVar(&where.dir, "terraform", "", "check the deployment that was applied in this directory")
 	cmd.MarkFlagsMutuallyExclusive("aws", "terraform")
 	a.AddOutputFlag(cmd)

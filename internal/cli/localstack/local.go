@@ -78,7 +78,7 @@ func newGlueCommand(a *app.App) *cobra.Command {
 				return fmt.Errorf("open the Glue endpoint: %w", err)
 			}
 			return server.Run(cmd.Context(), func(addr string) {
-				log.Info("serving", "address", addr)
+				log.Info("listening", "address", addr)
 			})
 		},
 	}

@@ -44,7 +44,7 @@ func newFirehoseCommand(a *app.App) *cobra.Command {
 				return fmt.Errorf("open Firehose: %w", err)
 			}
 			return server.Run(cmd.Context(), func(addr string) {
-				log.Info("serving", "address", addr)
+				log.Info("listening", "address", addr)
 			})
 		},
 	}

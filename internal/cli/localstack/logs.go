@@ -27,6 +27,6 @@ func NewLogsCommand(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "follow the logs until interrupted")
-	cmd.Flags().IntVarP(&o.Lines, "lines", "n", 50, "last lines of each log")
+	cmd.Flags().IntVarP(&o.Lines, "lines", "n", 50, "number of lines to show from the end of each log")
 	return cmd
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
-func TestStackOptions_takes_the_Postgres_that_the_user_names(t *testing.T) {
+func TestStackOptions_uses_the_Postgres_of_the_user(t *testing.T) {
 	t.Parallel()
 	a := &app.App{Quiet: true}
 	tools := toolchain.Paths{PostgresBin: "/cache/postgres/bin"}

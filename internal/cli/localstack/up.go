@@ -21,7 +21,7 @@ func NewUpCommand(a *app.App) *cobra.Command {
 		Short: "Start the local stack",
 		Long: "up starts Postgres, the emulator of S3 and Kinesis, Temporal, the Glue endpoint, the worker, Firehose\n" +
 			"and the stream with its function, and returns when" +
-			" they are ready. They keep running until `recflow down`. Running parts are left alone, unless\n" +
+			" they are ready. They keep running until `recflow down`. Running parts are not restarted, unless\n" +
 			"their settings or programs have changed. State is kept in RECFLOW_HOME (.recflow).",
 		Example: "  recflow up\n  RECFLOW_HOME=.recflow2 recflow up --port-offset 100   # a second stack alongside the first",
 		Args:    cobra.NoArgs,

@@ -66,7 +66,7 @@ func newListCommand(a *app.App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.DurationVar(&f.since, "since", 24*time.Hour, "records quarantined within this time")
 	flags.StringVar(&f.reason, "reason", "", "only records with this reason")
-	flags.IntVar(&f.limit, "limit", 100, "at most this many records")
+	flags.IntVar(&f.limit, "limit", 100, "maximum number of records")
 	a.AddOutputFlag(cmd)
 	return cmd
 }

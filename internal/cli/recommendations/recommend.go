@@ -32,7 +32,7 @@ clicks were in the stream; they are not stored. Without a user the list follows
 them alone.
 
 With --watch the list of one user is printed again whenever it changes, with
-what moved. The id of a list identifies the state that it was computed from.
+the differences. The id of a list identifies the state that it was computed from.
 With -o json each list is one line. Ctrl-C ends it.`
 
 // recommendFlags are the flags of recommend.

@@ -223,7 +223,7 @@ func TestWithoutASystem(t *testing.T) {
 			}
 			r := clitest.Run(t.Context(), "", args...)
 			assert.Equal(t, 1, r.Code, args)
-			assert.Contains(t, r.Err, "the token does not have the scope "+scope+"; ask for a token with it", args)
+			assert.Contains(t, r.Err, "the token does not have the scope "+scope+"; create a token with it", args)
 		}
 	})
 	t.Run("it says how to create a first version", func(t *testing.T) {

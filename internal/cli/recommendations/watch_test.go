@@ -65,7 +65,7 @@ func TestRecommendWatch(t *testing.T) {
 		assert.NotEqual(t, first.RecommendationID, second.RecommendationID)
 		assert.Zero(t, end())
 	})
-	t.Run("it shows what moved", func(t *testing.T) {
+	t.Run("it shows the differences", func(t *testing.T) {
 		lines, end := watching(t, "stranger", "-k", "5")
 		require.True(t, lines.Scan())
 		assert.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3} · user stranger · session .* · version 1 · list [0-9a-f]{32}$`, lines.Text())
@@ -88,8 +88,8 @@ func TestRecommendWatch_survives_outages_of_the_API(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", t.TempDir())
 	replies := []any{
 		apiclient.List{RecommendationID: "a", UserID: "u"},
-		apiclient.Problem{Status: http.StatusServiceUnavailable, Code: "database_unavailable", Detail: "the database does not answer"},
-		apiclient.Problem{Status: http.StatusTooManyRequests, Code: "too_many_requests", Detail: "more requests than this caller may make"},
+		apiclient.Problem{Status: http.StatusServiceUnavailable, Code: "database_unavailable", Detail: "the database is unreachable"},
+		apiclient.Problem{Status: http.StatusTooManyRequests, Code: "too_many_requests", Detail: "rate limit exceeded"},
 		apiclient.List{RecommendationID: "b", UserID: "u"},
 		apiclient.Problem{Status: http.StatusUnauthorized, Code: "bad_token", Detail: "the token is unknown, revoked or expired"},
 	}
@@ -108,5 +108,5 @@ func TestRecommendWatch_survives_outages_of_the_API(t *testing.T) {
 	r := clitest.Run(t.Context(), "", "recommend", "--watch", "u", "-o", "json")
 	assert.Equal(t, 1, r.Code, "a refusal ends it")
 	assert.Equal(t, 2, strings.Count(r.Out, "recommendation_id"), r.Out)
-	assert.Equal(t, "failed to read the list, retrying: the database does not answer\nerror: the token is unknown, revoked or expired\n", r.Err)
+	assert.Equal(t, "failed to read the list, retrying: the database is unreachable\nerror: the token is unknown, revoked or expired\n", r.Err)
 }

@@ -105,7 +105,7 @@ func TestStreamStatus(t *testing.T) {
 	})
 }
 
-func TestStreamStatus_says_how_to_start_an_API(t *testing.T) {
+func TestStreamStatus_explains_how_to_start_the_API(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", t.TempDir())
 	t.Setenv("RECFLOW_API_URL", "")
 	assert.Contains(t, clitest.Run(t.Context(), "", "stream", "status").Err, "recflow up")

@@ -19,7 +19,7 @@ func (m mappings) ListEventSourceMappings(context.Context, *lambda.ListEventSour
 	return &lambda.ListEventSourceMappingsOutput{EventSourceMappings: m}, nil
 }
 
-func TestReadTakesWhatAWSKeeps(t *testing.T) {
+func TestRead_uses_the_settings_of_the_mapping(t *testing.T) {
 	t.Parallel()
 	a, err := ReadMapping(t.Context(), mappings{{
 		UUID: aws.String("id"), EventSourceArn: aws.String("arn:aws:kinesis:eu-west-1:1:stream/clicks"),
@@ -41,7 +41,7 @@ func TestReadTakesWhatAWSKeeps(t *testing.T) {
 	}, a)
 }
 
-func TestReadKnowsAWSsWordsForAlwaysAndNever(t *testing.T) {
+func TestRead_maps_the_values_for_always_and_never(t *testing.T) {
 	t.Parallel()
 	for aws32, want := range map[int32]int{-1: 0, 0: eventsource.NoRetries, 7: 7} {
 		a, err := mappingOf(types.EventSourceMappingConfiguration{
@@ -55,7 +55,7 @@ func TestReadKnowsAWSsWordsForAlwaysAndNever(t *testing.T) {
 	}
 }
 
-func TestReadRefusesAMappingThatIsNotOurs(t *testing.T) {
+func TestRead_rejects_a_foreign_mapping(t *testing.T) {
 	t.Parallel()
 	_, err := ReadMapping(t.Context(), mappings{}, "f")
 	require.ErrorContains(t, err, "has 0 event source mappings")

@@ -62,9 +62,9 @@ func image(context.Context, string) (v1.Image, error) {
 	return mutate.Config(img, v1.Config{Entrypoint: []string{"/program"}, Cmd: []string{"of", "the", "image"}, Env: []string{"PATH=/usr/bin:/bin"}})
 }
 
-// rig is a host in front of an emulator that enforces IAM, with a role that allows
+// harness is a host in front of an emulator that enforces IAM, with a role that allows
 // everything.
-type rig struct {
+type harness struct {
 	host    *ecs.Host
 	client  *awsecs.Client
 	logs    *cloudwatchlogs.Client
@@ -72,7 +72,7 @@ type rig struct {
 	roleARN string
 }
 
-func newRig(t *testing.T) *rig {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
 	emulator := awstest.Enforcing(t)
 	require.NoError(t, awstest.MakeRole(t.Context(), emulator, awstest.Root, "task", "ecs-tasks.amazonaws.com",
@@ -94,7 +94,7 @@ func newRig(t *testing.T) *rig {
 	as := func(url string) aws.Config {
 		return aws.Config{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.StaticCredentialsProvider{Value: awstest.Root}}
 	}
-	r := &rig{host: host, client: awsecs.NewFromConfig(as(s.URL)), logs: cloudwatchlogs.NewFromConfig(as(emulator)), roleARN: awstest.RoleARN("task")}
+	r := &harness{host: host, client: awsecs.NewFromConfig(as(s.URL)), logs: cloudwatchlogs.NewFromConfig(as(emulator)), roleARN: awstest.RoleARN("task")}
 	secret, err := secretsmanager.NewFromConfig(as(emulator)).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String("words"), SecretString: aws.String(`{"secret": "hush"}`)})
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func newRig(t *testing.T) *rig {
 
 // define registers a task definition with the word as a variable or, if it is
 // empty, as a secret, and returns its ARN.
-func (r *rig) define(t *testing.T, word string, command ...string) string {
+func (r *harness) define(t *testing.T, word string, command ...string) string {
 	t.Helper()
 	c := types.ContainerDefinition{
 		Name: aws.String("main"), Image: aws.String("registry/image:1"), Command: command, StopTimeout: aws.Int32(5),
@@ -127,9 +127,9 @@ func (r *rig) define(t *testing.T, word string, command ...string) string {
 	return *out.TaskDefinition.TaskDefinitionArn
 }
 
-func TestATaskRunsItsImage(t *testing.T) {
+func TestTask_runs_its_image(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newHarness(t)
 	definition := r.define(t, "")
 	for _, c := range []struct {
 		override []string
@@ -157,9 +157,9 @@ func TestATaskRunsItsImage(t *testing.T) {
 	}
 }
 
-func TestAServiceChangesItsTaskWhenTheNewOneIsHealthy(t *testing.T) {
+func TestService_replaces_its_task_when_the_new_one_is_healthy(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newHarness(t)
 	cluster, name := aws.String("cluster"), aws.String("service")
 	first, second, sick := r.define(t, "first", "serve"), r.define(t, "second", "serve"), r.define(t, "sick", "serve")
 	_, err := r.client.CreateService(t.Context(), &awsecs.CreateServiceInput{Cluster: cluster, ServiceName: name, TaskDefinition: &first, DesiredCount: aws.Int32(0)})

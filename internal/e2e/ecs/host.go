@@ -131,7 +131,7 @@ func (h *Host) call(w http.ResponseWriter, r *http.Request, operation string) {
 	out := answer.body.Bytes()
 	if answer.status == http.StatusOK {
 		if changed, err := h.act(operation, body, out); err != nil {
-			h.options.Log.Error("could not carry out a call", "operation", operation, "error", err)
+			h.options.Log.Error("failed to apply a call", "operation", operation, "error", err)
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		} else if changed != nil {

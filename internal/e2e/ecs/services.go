@@ -82,22 +82,22 @@ func (h *Host) deploy(s *service) {
 		s.set(nil, "")
 		if old != nil {
 			old.stop()
-			log.Info("stopped")
+			log.Info("service stopped")
 		}
 	case old != nil && definition == wanted.TaskDefinition:
 	default:
 		t := newTask(uuid.NewString(), "")
 		if err := h.start(t, wanted.TaskDefinition, nil); err != nil {
-			log.Error("task did not start", "definition", wanted.TaskDefinition, "error", err)
+			log.Error("failed to start task", "definition", wanted.TaskDefinition, "error", err)
 			return
 		}
 		if err := t.healthy(h.ctx); err != nil {
-			log.Error("task is not healthy, keeping the previous one", "definition", wanted.TaskDefinition, "log", t.log, "error", err)
+			log.Error("task unhealthy, keeping the previous one", "definition", wanted.TaskDefinition, "log", t.log, "error", err)
 			t.stop()
 			return
 		}
 		s.set(t, wanted.TaskDefinition)
-		log.Info("runs", "definition", wanted.TaskDefinition, "log", t.log)
+		log.Info("task running", "definition", wanted.TaskDefinition, "log", t.log)
 		if old != nil {
 			old.stop()
 		}

@@ -74,7 +74,7 @@ func (h *Host) runTask(request, answer []byte) error {
 		h.mu.Unlock()
 		h.running.Go(func() {
 			if err := h.start(t, recorded.TaskDefinitionArn, command); err != nil {
-				h.options.Log.Error("task did not start", "task", t.id, "error", err)
+				h.options.Log.Error("failed to start task", "task", t.id, "error", err)
 				t.why = err.Error()
 				close(t.done)
 			}
@@ -148,7 +148,7 @@ func (h *Host) start(t *task, definition string, command []string) error {
 		_ = cmd.Wait() // the status has it
 		t.exit = cmd.ProcessState.ExitCode()
 		if err := h.keepLog(t); err != nil {
-			h.options.Log.Error("could not write a task's log", "task", t.id, "error", err)
+			h.options.Log.Error("failed to write the log of a task", "task", t.id, "error", err)
 		}
 		close(t.done)
 	})

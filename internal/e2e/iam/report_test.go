@@ -27,7 +27,7 @@ var (
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	policies := one(t, worker)
-	t.Run("it finds no difference where there is none", func(t *testing.T) {
+	t.Run("it finds no difference between equal policies", func(t *testing.T) {
 		t.Parallel()
 		require.NoError(t, Compare("worker", policies, workerCalls, []Exemption{signInHere}).Err())
 	})

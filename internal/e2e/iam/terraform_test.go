@@ -34,7 +34,7 @@ func TestRolePolicies(t *testing.T) {
 		assert.Equal(t, []string{"own", "shared"}, []string{got["worker"][0].Name, got["worker"][1].Name})
 		assert.Equal(t, []string{"s3:GetObject"}, got["worker"][1].Statements[0].Actions)
 	})
-	t.Run("it reads a plan too", func(t *testing.T) {
+	t.Run("it reads a plan", func(t *testing.T) {
 		t.Parallel()
 		got, err := RolePolicies([]byte(strings.Replace(state, `"values":{"root_module"`, `"planned_values":{"root_module"`, 1)))
 		require.NoError(t, err)

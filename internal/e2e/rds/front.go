@@ -93,7 +93,7 @@ func (f *Front) serve(conn net.Conn) {
 	client, startup, err := f.letIn(conn)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
-			f.options.Log.Warn("a connection was refused", "error", err)
+			f.options.Log.Warn("connection refused", "error", err)
 		}
 		return
 	}

@@ -54,7 +54,7 @@ func token(t *testing.T, endpoint, user, key string) string {
 	return out
 }
 
-func TestATokenOpensTheDoorOverTLSAlone(t *testing.T) {
+func TestToken_is_accepted_over_TLS_only(t *testing.T) {
 	t.Parallel()
 	f, url, authorities := newFront(t)
 	verified := url + "?sslmode=verify-full&sslrootcert=" + authorities
@@ -82,7 +82,7 @@ func TestATokenOpensTheDoorOverTLSAlone(t *testing.T) {
 	}
 }
 
-func TestATokenGrowsOld(t *testing.T) {
+func TestToken_expires(t *testing.T) {
 	t.Parallel()
 	f := &Front{Address: "db:5432", options: Options{Allowed: func(string, string) bool { return true }}}
 	made := token(t, "db:5432", "u", "AKIAGOOD")

@@ -14,7 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/e2e/tlsproxy"
 )
 
-func TestAProxyAnswersForTheNamesThatItKnows(t *testing.T) {
+func TestProxy_serves_its_host_names(t *testing.T) {
 	t.Parallel()
 	authority, err := tlsproxy.NewAuthority()
 	require.NoError(t, err)

@@ -32,7 +32,7 @@ func connect(t *testing.T, url string) (*pgx.Conn, error) {
 	return conn, err
 }
 
-func TestItStartsKeepsItsDataAndStops(t *testing.T) {
+func TestServer_starts_keeps_its_data_and_stops(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	ctx := t.Context()
@@ -59,7 +59,7 @@ func TestItStartsKeepsItsDataAndStops(t *testing.T) {
 	require.Equal(t, 42, answer)
 }
 
-func TestItAsksForAPasswordOnLoopbackOnly(t *testing.T) {
+func TestServer_requires_a_password_and_listens_on_loopback_only(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	require.NoError(t, s.Init(t.Context()))
@@ -82,7 +82,7 @@ func TestItAsksForAPasswordOnLoopbackOnly(t *testing.T) {
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 }
 
-func TestItNamesATakenPort(t *testing.T) {
+func TestServer_names_a_port_in_use(t *testing.T) {
 	t.Parallel()
 	first, second := newServer(t), newServer(t)
 	require.NoError(t, first.Init(t.Context()))

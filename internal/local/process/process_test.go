@@ -95,7 +95,7 @@ func TestProcess(t *testing.T) {
 		_, ok := p.Find()
 		require.False(t, ok)
 	})
-	t.Run("never signals another process that has got its pid", func(t *testing.T) {
+	t.Run("never signals another process with the same PID", func(t *testing.T) {
 		t.Parallel()
 		bystander := exec.Command("sleep", "300")
 		require.NoError(t, bystander.Start())
@@ -114,7 +114,7 @@ func TestProcess(t *testing.T) {
 		_, err = identity(bystander.Process.Pid)
 		require.NoError(t, err, "the bystander lives")
 	})
-	t.Run("counts as gone once it has ended, reaped or not", func(t *testing.T) {
+	t.Run("is reported as ended, reaped or not", func(t *testing.T) {
 		t.Parallel()
 		child := exec.Command("true")
 		require.NoError(t, child.Start())

@@ -51,7 +51,7 @@ func TestLoadEnv(t *testing.T) {
 	})
 }
 
-func TestPartEnv_signs_in_as_a_user_of_its_own(t *testing.T) {
+func TestPartEnv_has_its_own_database_user(t *testing.T) {
 	t.Parallel()
 	s := NewSettings(DefaultPorts(0))
 	dir := t.TempDir()
@@ -168,7 +168,7 @@ func TestSparkEnv(t *testing.T) {
 	require.Contains(t, env, "PATH=/venv/bin:/java/bin:/usr/local/bin:/usr/bin:/bin")
 }
 
-func TestEachPartSignsInAsAUserOfItsOwn(t *testing.T) {
+func TestParts_have_separate_database_users(t *testing.T) {
 	t.Parallel()
 	s := NewSettings(DefaultPorts(0))
 	seen := map[string]bool{s.Password: true}

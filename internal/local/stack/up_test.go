@@ -74,7 +74,7 @@ func TestUp(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.False(t, running(a) || running(b))
 	})
-	t.Run("keeps what runs and starts what died", func(t *testing.T) {
+	t.Run("leaves running parts and restarts dead ones", func(t *testing.T) {
 		t.Parallel()
 		dir := home(t)
 		a, b := fake(t, dir, "a", serve), fake(t, dir, "b", serve)

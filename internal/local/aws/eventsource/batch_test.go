@@ -159,7 +159,7 @@ func TestMapping_processes_keys_of_a_shard_in_parallel_and_checkpoints_what_is_c
 	f.eventually(func() bool { return checkpoint() == *stored[3].SequenceNumber }, "the last checkpoint")
 }
 
-func TestMapping_stops_reading_when_too_much_is_not_done(t *testing.T) {
+func TestMapping_stops_reading_when_too_many_records_are_pending(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.options.BatchSize = 1
@@ -185,7 +185,7 @@ func TestMapping_stops_reading_when_too_much_is_not_done(t *testing.T) {
 	require.Zero(t, f.Mapping.Status().Shards[0].PendingBytes)
 }
 
-func TestStatus_tells_age_and_progress_as_JSON(t *testing.T) {
+func TestStatus_reports_age_and_progress_as_JSON(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
 	g := &gate{}

@@ -134,7 +134,7 @@ func (m *Mapping) follow(ctx context.Context, id identity) error {
 			m.pause(run, troubles)
 			continue
 		case err == nil && !same:
-			m.options.Log.Warn("the stream was deleted and created again", "stream", m.options.Stream)
+			m.options.Log.Warn("stream was recreated, reading it from the beginning", "stream", m.options.Stream)
 			return nil
 		}
 		troubles = 0

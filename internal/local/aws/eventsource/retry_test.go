@@ -11,7 +11,7 @@ import (
 
 // Each test is a statement of AWS's documents; doc.go lists them.
 
-func TestMapping_hands_over_events_in_the_form_of_AWS(t *testing.T) {
+func TestMapping_sends_events_in_the_format_of_AWS(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.put("user<1>/a")
@@ -80,7 +80,7 @@ func TestMapping_reads_responses_as_documented(t *testing.T) {
 	}
 }
 
-func TestMapping_ignores_responses_unless_asked_to_read_them(t *testing.T) {
+func TestMapping_ignores_responses_unless_configured(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.replies = func(_ int, b batch) ([]byte, string, error) { return b.report(0), "", nil }
@@ -189,7 +189,7 @@ func TestMapping_retries_without_limit_by_default(t *testing.T) {
 	require.Empty(t, f.bucket.objects)
 }
 
-func TestMapping_writes_failure_records_in_the_form_of_AWS(t *testing.T) {
+func TestMapping_writes_failure_records_in_the_format_of_AWS(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.destination()
@@ -217,7 +217,7 @@ func TestMapping_writes_failure_records_in_the_form_of_AWS(t *testing.T) {
 	}
 }
 
-func TestMapping_gives_up_records_that_are_too_old(t *testing.T) {
+func TestMapping_discards_records_that_are_too_old(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.destination()

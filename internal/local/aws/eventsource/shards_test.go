@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 func flat(calls [][]string) []string { return slices.Concat(calls...) }
 
-func TestMapping_goes_on_at_its_checkpoint(t *testing.T) {
+func TestMapping_resumes_at_its_checkpoint(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
 	f.put("a/0", "b/0", "c/0", "d/0")
@@ -89,7 +89,7 @@ func TestMapping_drains_a_shard_before_its_children(t *testing.T) {
 	require.Len(t, flat(f.seen()), 8)
 }
 
-func TestMapping_starts_at_LATEST_and_skips_nothing_from_then_on(t *testing.T) {
+func TestMapping_starts_at_LATEST_and_skips_no_later_record(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
 	f.options.StartingPosition = Latest
@@ -135,7 +135,7 @@ func (f *fixture) recreate(shards int32) {
 	require.NoError(f.t, err)
 }
 
-func TestMapping_reads_a_stream_made_again_from_its_beginning(t *testing.T) {
+func TestMapping_reads_a_recreated_stream_from_its_beginning(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.options.StartingPosition = Latest
@@ -163,7 +163,7 @@ func TestMapping_reads_a_stream_made_again_from_its_beginning(t *testing.T) {
 	f.eventually(func() bool { return len(folders()) == 1 && folders()[0] != second[0] }, "progress on the new stream")
 }
 
-func TestMapping_reads_again_rather_than_skip_when_checkpoints_are_damaged(t *testing.T) {
+func TestMapping_rereads_records_when_checkpoints_are_damaged(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"shardId-000000000000.json", originName} {
 		f := newFixture(t, 1)
@@ -186,7 +186,7 @@ func TestMapping_reads_again_rather_than_skip_when_checkpoints_are_damaged(t *te
 	}
 }
 
-func TestMapping_gets_over_trouble_with_Kinesis(t *testing.T) {
+func TestMapping_retries_errors_of_Kinesis(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 2)
 	f.injects("iterator expired")
@@ -229,7 +229,7 @@ func TestMapping_does_not_skip_at_LATEST_when_its_first_iterator_expires(t *test
 	f.done(1)
 }
 
-func TestMapping_leaves_shards_that_retention_has_removed(t *testing.T) {
+func TestMapping_skips_shards_removed_by_retention(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	unreadable := kinesistest.Fault("GetRecords", "InternalFailure")
@@ -255,7 +255,7 @@ func TestMapping_leaves_shards_that_retention_has_removed(t *testing.T) {
 	require.Equal(t, []string{"a/0", "a/1"}, flat(f.seen()))
 }
 
-func TestMapping_finishes_invocations_under_way_when_it_stops(t *testing.T) {
+func TestMapping_finishes_running_invocations_when_it_stops(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.options.BatchSize = 1
@@ -302,7 +302,7 @@ func TestMapping_does_not_finish_a_shard_that_is_stopped_before_its_last_record(
 	f.eventually(func() bool { return slices.Contains(flat(f.seen()), "a/1") }, "the last record")
 }
 
-func TestMapping_cuts_invocations_off_after_the_stop_timeout_without_counting_them(t *testing.T) {
+func TestMapping_cancels_invocations_after_the_stop_timeout_without_counting_them(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.destination()
@@ -324,7 +324,7 @@ func TestMapping_cuts_invocations_off_after_the_stop_timeout_without_counting_th
 	require.Equal(t, [][]string{{"a/0"}}, f.seen())
 }
 
-func TestMapping_keeps_others_out_of_its_checkpoints(t *testing.T) {
+func TestMapping_locks_its_checkpoints(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, 1)
 	f.put("a")

@@ -122,7 +122,7 @@ func (w *world) check(rt *rapid.T) {
 	}
 }
 
-func TestEveryAcknowledgedRecordIsDeliveredWhateverHappens(t *testing.T) {
+func TestServer_delivers_every_acknowledged_record_under_faults(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, "crash", "torn write", firehosetest.BucketAway, firehosetest.BucketAnswerLost,
 		firehosetest.CallRefused, firehosetest.RecordRefused)
@@ -161,7 +161,7 @@ func TestEveryAcknowledgedRecordIsDeliveredWhateverHappens(t *testing.T) {
 	})
 }
 
-func TestWhatCannotBeReadIsSetAside(t *testing.T) {
+func TestServer_moves_unreadable_records_to_the_error_prefix(t *testing.T) {
 	t.Parallel()
 	w := &world{t: t, bucket: firehosetest.NewBucket(), faults: harnesstest.CountFaults(t, "crash", "torn write")}
 	w.options = firehosetest.Options(t, w.bucket)
@@ -212,7 +212,7 @@ func runChild(dir string) {
 	panic(err)
 }
 
-func TestAKilledProcessLosesNothing(t *testing.T) {
+func TestServer_loses_no_records_when_killed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "objects"), 0o700))

@@ -87,7 +87,7 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
-func TestPutsShareObjects(t *testing.T) {
+func TestServer_combines_puts_in_one_object(t *testing.T) {
 	t.Parallel()
 	b := firehosetest.NewBucket()
 	s, c := serve(t, firehosetest.Options(t, b))
@@ -112,7 +112,7 @@ func TestPutsShareObjects(t *testing.T) {
 	require.Equal(t, firehose.StreamStatus{Stream: "s", Objects: int64(len(objects)), Records: 1201}, s.Status()[0])
 }
 
-func TestABufferIsDeliveredWhenItIsFull(t *testing.T) {
+func TestServer_delivers_a_full_buffer(t *testing.T) {
 	t.Parallel()
 	b := firehosetest.NewBucket()
 	o := firehosetest.Options(t, b)
@@ -130,7 +130,7 @@ func TestABufferIsDeliveredWhenItIsFull(t *testing.T) {
 	require.Len(t, b.Lines(""), 8)
 }
 
-func TestClosingDeliversWhatIsBuffered(t *testing.T) {
+func TestServer_delivers_buffered_records_when_closed(t *testing.T) {
 	t.Parallel()
 	b := firehosetest.NewBucket()
 	o := firehosetest.Options(t, b)
@@ -150,7 +150,7 @@ func TestClosingDeliversWhatIsBuffered(t *testing.T) {
 	require.Empty(t, left)
 }
 
-func TestADelimiterFollowsEveryRecord(t *testing.T) {
+func TestServer_appends_a_delimiter_to_every_record(t *testing.T) {
 	t.Parallel()
 	b := firehosetest.NewBucket()
 	o := firehosetest.Options(t, b)
@@ -164,7 +164,7 @@ func TestADelimiterFollowsEveryRecord(t *testing.T) {
 	}
 }
 
-func TestTheDocumentedLimits(t *testing.T) {
+func TestServer_enforces_the_documented_limits(t *testing.T) {
 	t.Parallel()
 	b := firehosetest.NewBucket()
 	_, c := serve(t, firehosetest.Options(t, b))
@@ -195,7 +195,7 @@ func TestTheDocumentedLimits(t *testing.T) {
 	}
 }
 
-func TestInjectedFaultsArriveAsAWSSendsThem(t *testing.T) {
+func TestServer_returns_injected_faults_in_the_format_of_AWS(t *testing.T) {
 	t.Parallel()
 	b := firehosetest.NewBucket()
 	o := firehosetest.Options(t, b)
@@ -224,7 +224,7 @@ func TestInjectedFaultsArriveAsAWSSendsThem(t *testing.T) {
 	require.Equal(t, []string{"record 000000", "record 000003"}, b.Lines("out/"))
 }
 
-func TestABucketThatIsAwayIsWaitedFor(t *testing.T) {
+func TestServer_waits_for_an_unavailable_bucket(t *testing.T) {
 	t.Parallel()
 	b := firehosetest.NewBucket()
 	o := firehosetest.Options(t, b)
@@ -286,7 +286,7 @@ func TestDescribeAndList(t *testing.T) {
 	require.Equal(t, "ResourceNotFoundException", code(err))
 }
 
-func TestPrefixesFollowTheRules(t *testing.T) {
+func TestPrefix_follows_the_rules(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2018, 8, 27, 10, 30, 5, 0, time.FixedZone("", 3600))
 	for _, test := range []struct{ prefix, errors, want, wantErrors, problem string }{

@@ -106,7 +106,7 @@ func (s *Server) Close() error {
 	select {
 	case <-delivered:
 	case <-time.After(flushTimeout):
-		s.options.Log.Warn("some records are not delivered yet; they are delivered at the next start")
+		s.options.Log.Warn("records not delivered before the timeout, delivering them at the next start")
 	}
 	s.stopDelivering()
 	<-delivered

@@ -81,7 +81,7 @@ func (q *queue) write(ctx context.Context, sealed func(*segment)) {
 		}
 		flush.Stop()
 		if err := open.seal(); err != nil {
-			q.options.Log.Error("close a file of records", "stream", q.stream.Name, "error", err)
+			q.options.Log.Error("failed to close a record file", "stream", q.stream.Name, "error", err)
 		}
 		sealed(open)
 		open = nil
@@ -101,7 +101,7 @@ func (q *queue) write(ctx context.Context, sealed func(*segment)) {
 				p.done <- err
 			}
 			if err != nil {
-				q.options.Log.Error("write records", "stream", q.stream.Name, "error", err)
+				q.options.Log.Error("failed to write records", "stream", q.stream.Name, "error", err)
 				seal() // a torn write ends this file
 				continue
 			}
@@ -216,7 +216,7 @@ type failure struct {
 
 // setAside writes the unreadable end of a segment under the error prefix.
 func (q *queue) setAside(ctx context.Context, s *segment, rest []byte) error {
-	q.options.Log.Warn("the end of a file of records cannot be read", "stream", q.stream.Name, "bytes", len(rest))
+	q.options.Log.Warn("cannot read the end of a record file, writing it to the error prefix", "stream", q.stream.Name, "bytes", len(rest))
 	var object bytes.Buffer
 	zip := gzip.NewWriter(&object)
 	err := json.NewEncoder(zip).Encode(failure{

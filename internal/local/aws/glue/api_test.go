@@ -72,7 +72,7 @@ func TestGetJob_describes_the_job(t *testing.T) {
 	require.Equal(t, map[string]string{"--a": "b"}, out.Job.DefaultArguments)
 }
 
-func TestAPI_answers_with_the_errors_of_AWS(t *testing.T) {
+func TestAPI_returns_the_errors_of_AWS(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{Script: script})
 	c, ctx, name := sdk(e), t.Context(), aws.String(gluetest.JobName)
@@ -128,7 +128,7 @@ func TestAPI_answers_with_the_errors_of_AWS(t *testing.T) {
 	}
 }
 
-func TestBatchStopJobRun_answers_for_each_run(t *testing.T) {
+func TestBatchStopJobRun_returns_a_result_for_each_run(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{Script: script, Job: glue.Job{MaxConcurrentRuns: 2}})
 	c := e.Client(t)
@@ -150,7 +150,7 @@ func TestBatchStopJobRun_answers_for_each_run(t *testing.T) {
 	require.EqualValues(t, glue.Stopped, awaitOver(t, c, running).State)
 }
 
-func TestAPI_lets_no_web_page_in(t *testing.T) {
+func TestAPI_rejects_requests_of_web_pages(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{})
 	for what, change := range map[string]func(*http.Request){

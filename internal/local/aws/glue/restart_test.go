@@ -35,7 +35,7 @@ func TestRestart_keeps_the_records(t *testing.T) {
 	require.Equal(t, before, after)
 }
 
-func TestRestart_stops_runs_when_the_endpoint_is_asked_to_end(t *testing.T) {
+func TestRestart_stops_runs_on_shutdown(t *testing.T) {
 	t.Parallel()
 	o := gluetest.Complete(t, gluetest.Options{Script: script})
 	endpoint, c := serveInProcessOfItsOwn(t, o)
@@ -54,7 +54,7 @@ func TestRestart_stops_runs_when_the_endpoint_is_asked_to_end(t *testing.T) {
 	require.Contains(t, r.Message, "shut down")
 }
 
-func TestRestart_takes_up_runs_after_kill_9(t *testing.T) {
+func TestRestart_adopts_runs_after_kill_9(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, "kill the endpoint", "kill the job")
 	file := filepath.Join(t.TempDir(), "go")
@@ -99,7 +99,7 @@ func TestRestart_takes_up_runs_after_kill_9(t *testing.T) {
 	require.Contains(t, r.Message, "signal 9 (killed)")
 }
 
-func TestRestart_works_out_what_ended_meanwhile(t *testing.T) {
+func TestRestart_detects_runs_that_ended_meanwhile(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, "kill the endpoint", "kill the job's group")
 	file := filepath.Join(t.TempDir(), "go")

@@ -59,7 +59,7 @@ func TestRun_gives_the_job_arguments_and_environment(t *testing.T) {
 		`['--JOB_NAME', 'recflow-train', '--JOB_RUN_ID', '%s', '--bucket', 'b', '--do', 'arguments', '--rank', '32', '--text', 'a \'b\' $c\n"d" --e'] yes True`, id))
 }
 
-func TestRun_fails_with_what_the_job_says(t *testing.T) {
+func TestRun_fails_with_the_error_of_the_job(t *testing.T) {
 	t.Parallel()
 	for what, message := range map[string]string{
 		"fail":  `^DataInvalid: 3 rows without a user$`,
@@ -77,7 +77,7 @@ func TestRun_fails_with_what_the_job_says(t *testing.T) {
 	}
 }
 
-func TestRun_says_where_the_log_of_a_failed_job_is(t *testing.T) {
+func TestRun_names_the_log_of_a_failed_job(t *testing.T) {
 	t.Parallel()
 	var printed syncBuffer
 	o := gluetest.Complete(t, gluetest.Options{Script: script})
@@ -106,7 +106,7 @@ func TestRun_fails_when_the_interpreter_is_missing(t *testing.T) {
 	require.Contains(t, r.Message, "/no/such/python")
 }
 
-func TestRun_bounds_the_message_of_a_talkative_job(t *testing.T) {
+func TestRun_limits_the_message_of_a_job(t *testing.T) {
 	t.Parallel()
 	c := gluetest.New(t, gluetest.Options{Script: script}).Client(t)
 	id, err := c.Start(t.Context(), do("huge"))
@@ -117,7 +117,7 @@ func TestRun_bounds_the_message_of_a_talkative_job(t *testing.T) {
 	require.True(t, strings.HasSuffix(r.Message, "the end of it"), r.Message)
 }
 
-func TestRun_bounds_the_log_of_a_talkative_job(t *testing.T) {
+func TestRun_limits_the_log_of_a_job(t *testing.T) {
 	t.Parallel()
 	e := gluetest.New(t, gluetest.Options{Script: script, MaxLog: 200_000})
 	c := e.Client(t)
@@ -213,7 +213,7 @@ func TestRun_stops(t *testing.T) {
 	}
 }
 
-func TestRun_stops_before_it_began(t *testing.T) {
+func TestRun_stops_before_its_start(t *testing.T) {
 	t.Parallel()
 	c := gluetest.New(t, gluetest.Options{Script: script, Grace: 300 * time.Millisecond}).Client(t)
 	for range 5 {

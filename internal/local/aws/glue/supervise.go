@@ -113,7 +113,7 @@ func (s *Server) watch(r *run, p *process) {
 			over = true
 		case <-trim.C:
 			if err := trimOutput(r.dir, s.options.MaxLog); err != nil {
-				s.options.Log.Warn("could not truncate a job's output", "glue_run_id", r.ID, "error", err)
+				s.options.Log.Warn("failed to truncate the output of a job run", "glue_run_id", r.ID, "error", err)
 			}
 		}
 	}
@@ -178,7 +178,7 @@ func (s *Server) update(r *run, change func()) {
 func (s *Server) keep(r *run) {
 	r.Modified = now()
 	if err := r.save(r.dir); err != nil {
-		s.options.Log.Error("could not write a run's record", "glue_run_id", r.ID, "error", err)
+		s.options.Log.Error("failed to write the record of a job run", "glue_run_id", r.ID, "error", err)
 	}
 }
 

@@ -126,7 +126,7 @@ func (e *environment) initialize(ctx context.Context) error {
 			return fmt.Errorf("the process ended (%w); its output: %s", orExit(e.status), e.tail)
 		}
 	case <-timeout.C:
-		return fmt.Errorf("it did not ask for work within %s; its output: %s", initTimeout, e.tail)
+		return fmt.Errorf("it did not request work within %s; its output: %s", initTimeout, e.tail)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -101,7 +101,7 @@ func TestInvoke(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "Init Duration"))
 }
 
-func TestAFunctionThatFails(t *testing.T) {
+func TestInvoke_returns_the_error_of_the_function(t *testing.T) {
 	t.Parallel()
 	h, log := host(t, nil)
 	result, failed := call(t, h, map[string]any{"Do": "error", "Text": "no luck"})
@@ -123,7 +123,7 @@ func TestAFunctionThatFails(t *testing.T) {
 	require.Contains(t, log.String(), "last words\n")
 }
 
-func TestAFunctionThatIsLate(t *testing.T) {
+func TestInvoke_times_out(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, func(o *lambda.Options) { o.Timeout = 300 * time.Millisecond })
 	result, failed := call(t, h, map[string]any{"Do": "sleep", "N": 60_000})
@@ -134,7 +134,7 @@ func TestAFunctionThatIsLate(t *testing.T) {
 	require.Equal(t, "1", result)
 }
 
-func TestACallerThatGivesUp(t *testing.T) {
+func TestInvoke_is_cancelled_by_the_caller(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -145,7 +145,7 @@ func TestACallerThatGivesUp(t *testing.T) {
 	require.Zero(t, h.Environments())
 }
 
-func TestAFunctionThatDoesNotStart(t *testing.T) {
+func TestInvoke_reports_a_function_that_does_not_start(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, func(o *lambda.Options) { o.Env = map[string]string{"START": "exit"} })
 	_, _, err := h.Invoke(t.Context(), []byte("{}"))
@@ -165,7 +165,7 @@ func TestAFunctionThatDoesNotStart(t *testing.T) {
 	require.Zero(t, h.Environments())
 }
 
-func TestLimitsOfThePayload(t *testing.T) {
+func TestInvoke_limits_the_payload(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, nil)
 	_, _, err := h.Invoke(t.Context(), make([]byte, lambda.MaxPayload+1))
@@ -183,7 +183,7 @@ func TestLimitsOfThePayload(t *testing.T) {
 	require.Contains(t, result, "ResponseSizeTooLarge")
 }
 
-func TestWhatAFunctionLeavesBehindEndsWithIt(t *testing.T) {
+func TestEnvironment_ends_leftover_processes(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, nil)
 	result, _ := call(t, h, map[string]any{"Do": "child"})
@@ -208,7 +208,7 @@ func gone(pid int) bool {
 	return err != nil || bytes.Contains(stat, []byte(") Z "))
 }
 
-func TestEnvironmentsAreBounded(t *testing.T) {
+func TestEnvironments_are_limited(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, func(o *lambda.Options) { o.MaxEnvironments = 3 })
 	var group sync.WaitGroup
@@ -225,7 +225,7 @@ func TestEnvironmentsAreBounded(t *testing.T) {
 	require.Greater(t, h.Environments(), 1)
 }
 
-func TestAnIdleEnvironmentThatDiesIsReplaced(t *testing.T) {
+func TestEnvironment_is_replaced_when_it_dies_idle(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, nil)
 	result, _ := call(t, h, map[string]any{"Do": "echo"})
@@ -240,7 +240,7 @@ func TestAnIdleEnvironmentThatDiesIsReplaced(t *testing.T) {
 	require.NotContains(t, result, fmt.Sprintf(`"pid":%d`, first.PID))
 }
 
-func TestAnEnvironmentThatDoesNotAskForWorkIsReplaced(t *testing.T) {
+func TestEnvironment_is_replaced_when_it_requests_no_work(t *testing.T) {
 	t.Parallel()
 	h, _ := host(t, func(o *lambda.Options) { o.Timeout, o.Env = time.Second, map[string]string{"START": "deaf"} })
 	first, failed := call(t, h, nil)

@@ -16,7 +16,7 @@ import (
 )
 
 // A test binary may end abruptly: it is killed, or it panics.
-func TestShared_stops_when_its_process_is_gone(t *testing.T) {
+func TestShared_stops_when_its_process_ends(t *testing.T) {
 	if path := os.Getenv("PGSERVERTEST_FILE"); path != "" { // this is the process that is killed
 		s := pgservertest.Shared(t)
 		require.Same(t, s, pgservertest.Shared(t))
