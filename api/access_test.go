@@ -19,8 +19,8 @@ import (
 	"github.com/recflow/recflow/internal/postgres/ledger"
 )
 
-// everybody lists the routes that need no token.
-var everybody = []string{"GET /docs", "GET /healthz", "GET /openapi.json", "GET /readyz", "GET /version"}
+// publicRoutes lists the routes that need no token.
+var publicRoutes = []string{"GET /docs", "GET /healthz", "GET /openapi.json", "GET /readyz", "GET /version"}
 
 // TestEveryRouteDeniesByDefault walks the router: a route is listed as public, or
 // refuses requests without a token and with a token without its scope.
@@ -30,7 +30,7 @@ func TestEveryRouteDeniesByDefault(t *testing.T) {
 	var operations int
 	for _, r := range h.api.Router.Routes() {
 		name := r.Method + " " + r.Path
-		if slices.Contains(everybody, name) {
+		if slices.Contains(publicRoutes, name) {
 			continue
 		}
 		operations++

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	mostEvents = 500
+	maxEvents  = 500
 	eventsBody = 5 << 20 // bytes
 
 	// putTimeout bounds the retries of events that Kinesis does not accept.
@@ -66,7 +66,7 @@ type sendEventsInput struct{ Body newEvents }
 type sendEventsOutput struct{ Body apiclient.Sent }
 
 func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEventsOutput, error) {
-	if n := len(in.Body.Events); n < 1 || n > mostEvents {
+	if n := len(in.Body.Events); n < 1 || n > maxEvents {
 		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", fmt.Sprintf("the request contains %d events", n), "send 1 to 500 events as {\"events\": […]}")
 	}
 	if s.stream == nil {
@@ -94,11 +94,11 @@ func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEven
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return nil, s.notAllPut(ctx, out.Body, from, results, err)
+	return nil, s.unwrittenEvents(ctx, out.Body, from, results, err)
 }
 
-// notAllPut returns the problem that lists the events that may not be in the stream.
-func (s *server) notAllPut(ctx context.Context, sent apiclient.Sent, from []int, results []awsclient.PutResult, err error) error {
+// unwrittenEvents returns the problem that lists the events that may not be in the stream.
+func (s *server) unwrittenEvents(ctx context.Context, sent apiclient.Sent, from []int, results []awsclient.PutResult, err error) error {
 	var p *apiclient.Problem
 	s.log.WarnContext(ctx, "stream did not accept all events", "error", err)
 	if awsclient.Throttled(err) {

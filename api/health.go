@@ -24,7 +24,7 @@ func (s *server) healthRoutes() {
 		Summary: "Check that the process is running", Description: "Checks no dependencies. Restart the process if this check fails."}, s.healthz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "ready", Method: http.MethodGet, Path: "/readyz", Tags: tags,
 		Summary:     "Check that the process can serve requests",
-		Description: "Checks the database, Temporal and that the schema version is the one that this build requires. The response is 503 with the failed checks if one fails."}, s.readyz)
+		Description: "Checks that the database and Temporal are reachable, and that the schema version is the one that this build requires. If a check fails, the response is 503 with the failed checks."}, s.readyz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "version", Method: http.MethodGet, Path: "/version", Tags: tags,
 		Summary: "Show the build"}, s.version)
 }

@@ -114,9 +114,9 @@ func (h *harness) withHardIDs(t *testing.T) []string {
 	return ids
 }
 
-// textRoutes are the routes whose ids are assigned by the caller: each requests id
+// callerIDRoutes are the routes whose ids are assigned by the caller: each requests id
 // at path and compares the response with the result of the library.
-func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
+func (h *harness) callerIDRoutes() map[string]func(t *testing.T, id, path string) {
 	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
 	return map[string]func(t *testing.T, id, path string){
 		"GET /items/:id": func(t *testing.T, id, path string) {
@@ -165,9 +165,9 @@ func (h *harness) textRoutes() map[string]func(t *testing.T, id, path string) {
 	}
 }
 
-// madeRoutes are the routes whose ids recflow generates, with the code that the
+// generatedIDRoutes are the routes whose ids recflow generates, with the code that the
 // handler returns for an unknown id.
-var madeRoutes = map[string]string{
+var generatedIDRoutes = map[string]string{
 	"GET /backfill/:id": "not_found", "POST /backfill/:id/cancel": "not_found", "POST /backfill/:id/retry": "not_found",
 	"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
 	"POST /versions/:version/promote": "not_found", "PUT /versions/:version/pin": "not_found", "GET /versions/:version/diff/:other": "not_found",
@@ -179,14 +179,14 @@ func TestIDsOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	h.quarantine = &quarantine.Reader{Bucket: awstest.S3(t)}
-	ids, texts := h.withHardIDs(t), h.textRoutes()
+	ids, texts := h.withHardIDs(t), h.callerIDRoutes()
 	for _, r := range h.api.Router.Routes() {
 		name := r.Method + " " + r.Path
 		if !strings.Contains(r.Path, ":") {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			if code, ok := madeRoutes[name]; ok {
+			if code, ok := generatedIDRoutes[name]; ok {
 				path := strings.NewReplacer(":version", "%39%39", ":other", "%39%38", ":id", "%39%39").Replace(r.Path)
 				var body any
 				if r.Method == "POST" || r.Method == "PUT" {

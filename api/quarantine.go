@@ -26,7 +26,7 @@ func (s *server) quarantineRoutes() {
 		rest.Access{Scope: apiclient.ScopeRead}, s.listQuarantine)
 	rest.Register(s.api, huma.Operation{OperationID: "get-quarantine-record", Method: http.MethodGet, Path: "/quarantine/{id}", Tags: tags,
 		Summary:     "Show a quarantined record with its payload",
-		Description: "Pass the object from the list. Without it, every object in the quarantine may have to be read."},
+		Description: "Pass the object from the list. Without it, the request may read every object in the quarantine."},
 		rest.Access{Scope: apiclient.ScopeOperate}, s.getQuarantineRecord)
 }
 
@@ -48,7 +48,7 @@ func (s *server) listQuarantine(ctx context.Context, in *listQuarantineInput) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := s.needBucket(); err != nil {
+	if err := s.requireBucket(); err != nil {
 		return nil, err
 	}
 	read, cancel := context.WithTimeout(ctx, bucketTimeout)
@@ -92,7 +92,7 @@ type getQuarantineRecordInput struct {
 type getQuarantineRecordOutput struct{ Body apiclient.QuarantineRecord }
 
 func (s *server) getQuarantineRecord(ctx context.Context, in *getQuarantineRecordInput) (*getQuarantineRecordOutput, error) {
-	if err := s.needBucket(); err != nil {
+	if err := s.requireBucket(); err != nil {
 		return nil, err
 	}
 	read, cancel := context.WithTimeout(ctx, bucketTimeout)
@@ -124,7 +124,7 @@ func parseDay(text string, now time.Time) (time.Time, error) {
 	return day, nil
 }
 
-func (s *server) needBucket() error {
+func (s *server) requireBucket() error {
 	if s.quarantine == nil {
 		return rest.FailAfter(http.StatusServiceUnavailable, "no_bucket", "no bucket is configured", "set RECFLOW_BUCKET", time.Minute)
 	}

@@ -27,7 +27,7 @@ const (
 	requestTimeout = 15 * time.Second
 	answerTimeout  = 90 * time.Second
 	idleTimeout    = 2 * time.Minute
-	mostHeader     = 16 << 10 // bytes
+	maxHeaderBytes = 16 << 10 // bytes
 )
 
 // run serves until ctx ends, then drains. Everything it opened is closed when it
@@ -149,7 +149,7 @@ func httpServer(h http.Handler, log *slog.Logger) *http.Server {
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    mostHeader,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// longestStatus is the longest period of a request for verdict counts.
-const longestStatus = 7 * 24 * time.Hour
+// maxPeriod is the longest period of a request for verdict counts.
+const maxPeriod = 7 * 24 * time.Hour
 
 func (s *server) streamRoutes() {
 	tags := []string{"Stream"}
@@ -37,7 +37,7 @@ type getStreamOutput struct{ Body apiclient.StreamStatus }
 
 func (s *server) getStream(ctx context.Context, in *getStreamInput) (*getStreamOutput, error) {
 	last, err := recsys.ParseDuration(in.Last)
-	if err != nil || last < time.Millisecond || last > longestStatus {
+	if err != nil || last < time.Millisecond || last > maxPeriod {
 		return nil, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "last is not a duration from 1ms to 7d", "use 5m, 36h or 7d")
 	}
 	stats, err := s.events.StreamStats(ctx, last)

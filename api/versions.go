@@ -78,7 +78,7 @@ type versionReportOutput struct {
 }
 
 func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionReportOutput, error) {
-	v, revision, err := seeVersion(ctx, s.versions, in.Version)
+	v, revision, err := versionAndRevision(ctx, s.versions, in.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +130,8 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
-// seeVersion returns a version and the revision of the live pointer.
-func seeVersion(ctx context.Context, store *versions.Store, id int64) (recsys.Version, int64, error) {
+// versionAndRevision returns a version and the revision of the live pointer.
+func versionAndRevision(ctx context.Context, store *versions.Store, id int64) (recsys.Version, int64, error) {
 	v, err := store.Version(ctx, id)
 	if err != nil {
 		return v, 0, err
@@ -333,7 +333,7 @@ func (s *server) alterVersion(ctx context.Context, id int64, ifMatch string, cha
 		if err := change(tx); err != nil {
 			return err
 		}
-		v, revision, err := seeVersion(ctx, tx, id)
+		v, revision, err := versionAndRevision(ctx, tx, id)
 		out.ETag, out.Body = versionTag(v, revision), v
 		return err
 	})

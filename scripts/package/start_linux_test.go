@@ -34,7 +34,7 @@ func TestAnImageWithoutSettingsSaysWhatIsMissing(t *testing.T) {
 			assert.Contains(t, errs, "not healthy")
 			_, errs, code = j.run(nil, "nonsense")
 			assert.Equal(t, 1, code)
-			assert.Contains(t, errs, "wrong usage")
+			assert.Contains(t, errs, "invalid arguments")
 			j.untouched()
 		})
 	}

@@ -119,14 +119,14 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// askTimeout bounds the query for the progress of a training. The response is
+// progressTimeout bounds the query for the progress of a training. The response is
 // useful without the progress.
-const askTimeout = time.Second
+const progressTimeout = time.Second
 
 // addProgress queries the progress of running windows, and of the ended window of a
 // refresh.
 func (s *Service) addProgress(ctx context.Context, b *apiclient.Backfill) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, progressTimeout)
 	defer cancel()
 	var group sync.WaitGroup
 	for i := range b.Windows {

@@ -43,7 +43,7 @@ func (s *Service) Register() {
 const (
 	// temporalTimeout bounds a request to Temporal.
 	temporalTimeout = 5 * time.Second
-	longestPoll     = 60 * time.Second
+	maxPoll         = 60 * time.Second
 	pollEvery       = 250 * time.Millisecond
 )
 
@@ -52,7 +52,7 @@ func (s *Service) backfillRoutes() {
 	rest.Register(s.API, huma.Operation{OperationID: "start-backfill", Method: http.MethodPost, Path: "/backfill", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Start a backfill, or plan it with dry_run",
 		Description: "Records the backfill in the ledger and starts its workflow. If Temporal or the workers are unreachable, a worker starts the workflow as soon as it runs. " +
-			"Location is the URL to follow it at. A window is skipped if there are no events before its end when its turn comes. " +
+			"Location is the URL of the backfill. A window is skipped if there are no events before its end when its turn comes. " +
 			"If the same request is sent again with the same Idempotency-Key, or without one while the first backfill is active, nothing is started and the response is the first backfill. " +
 			"A backfill of the same kind on an overlapping range is refused with 409. " +
 			"With dry_run, the response is 200 with the plan, and nothing is started. The plan needs a worker: without one, the response is 503.",
@@ -120,12 +120,12 @@ func (s *Service) startBackfill(ctx context.Context, in *startBackfillInput) (*s
 	err = s.API.Change(ctx, n.ID, func(tx *postgres.DB) (err error) {
 		var existing bool
 		if b, existing, err = ledger.New(tx).CreateBackfill(ctx, n); existing {
-			return errExisting
+			return errDuplicate
 		}
 		return err
 	})
 	switch {
-	case errors.Is(err, errExisting):
+	case errors.Is(err, errDuplicate):
 		return s.accepted(b), nil
 	case err != nil:
 		return nil, backfillRefused(err)
@@ -134,9 +134,9 @@ func (s *Service) startBackfill(ctx context.Context, in *startBackfillInput) (*s
 	return s.accepted(b), nil
 }
 
-// errExisting rolls back the transaction if a concurrent request has created the
+// errDuplicate rolls back the transaction if a concurrent request has created the
 // same backfill: nothing changes and nothing is audited.
-var errExisting = errors.New("a concurrent request has created the same backfill")
+var errDuplicate = errors.New("a concurrent request has created the same backfill")
 
 // begin starts the workflow of a backfill that is in the ledger. If that fails, a
 // worker starts it.
@@ -234,7 +234,7 @@ func (s *Service) awaitChange(ctx context.Context, id string, since int64, wait 
 	if since == 0 {
 		since = b.Revision
 	}
-	deadline := time.NewTimer(min(wait, longestPoll))
+	deadline := time.NewTimer(min(wait, maxPoll))
 	defer deadline.Stop()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -305,8 +305,8 @@ func (s *Service) retryBackfill(ctx context.Context, in *backfillIDInput) (*back
 	return &backfillOutput{s.describe(b)}, nil
 }
 
-// temporalAnswers returns a problem if Temporal is unreachable.
-func (s *Service) temporalAnswers(ctx context.Context) error {
+// checkTemporal returns a problem if Temporal is unreachable.
+func (s *Service) checkTemporal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
 	defer cancel()
 	_, err := s.Temporal.CheckHealth(ctx, &client.CheckHealthRequest{})

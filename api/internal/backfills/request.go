@@ -123,8 +123,8 @@ func parseDuration(name, text string) (time.Duration, error) {
 	return d, nil
 }
 
-// planPatience bounds the wait for a plan.
-const planPatience = 20 * time.Second
+// planTimeout bounds the wait for a plan.
+const planTimeout = 20 * time.Second
 
 // plan returns the decision for each window. A worker counts the events that the
 // trainings would read.
@@ -173,7 +173,7 @@ func planWarnings(sizes activities.PlanWindowsResult) (warnings []apiclient.Plan
 // sizes asks a worker for the sizes of the windows, because the API has no access to
 // the events in S3.
 func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanWindowsResult, err error) {
-	if err := s.temporalAnswers(ctx); err != nil {
+	if err := s.checkTemporal(ctx); err != nil {
 		return out, err
 	}
 	in := activities.PlanWindowsInput{}
@@ -185,7 +185,7 @@ func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activit
 		return out, err
 	}
 	sum := sha256.Sum256(data)
-	ask, cancel := context.WithTimeout(ctx, planPatience)
+	ask, cancel := context.WithTimeout(ctx, planTimeout)
 	defer cancel()
 	out, err = workflows.AskPlan(ask, s.Temporal, s.Settings.TaskQueue, n.Kind+"-"+backfill.Span(n.From, n.To)+"-"+hex.EncodeToString(sum[:4]), in)
 	if err != nil {

@@ -49,7 +49,7 @@ type scheduleOutput struct {
 }
 
 func (s *Service) getSchedule(ctx context.Context, _ *struct{}) (*scheduleOutput, error) {
-	if err := s.temporalAnswers(ctx); err != nil {
+	if err := s.checkTemporal(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, scheduleTimeout)
@@ -124,7 +124,7 @@ func (s *Service) deleteSchedule(ctx context.Context, in *deleteScheduleInput) (
 // audit entry, and the response is an error.
 func (s *Service) changeSchedule(ctx context.Context, change func(context.Context) error) error {
 	rest.SetTarget(ctx, workflows.RefreshSchedule)
-	if err := s.temporalAnswers(ctx); err != nil {
+	if err := s.checkTemporal(ctx); err != nil {
 		return err
 	}
 	return s.API.Change(ctx, workflows.RefreshSchedule, func(tx *postgres.DB) error {

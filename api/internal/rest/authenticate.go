@@ -23,9 +23,9 @@ import (
 
 // Limits of the caches of callers, and rate limits of unauthenticated callers.
 const (
-	tokenFor       = 5 * time.Second // longest time that a revoked token is still accepted
-	mostTokens     = 10_000
-	mostLimiters   = 10_000
+	tokenCacheTTL  = 5 * time.Second // longest time that a revoked token is still accepted
+	maxTokens      = 10_000
+	maxLimiters    = 10_000
 	anonymousRate  = 10 // requests per second, per address
 	anonymousBurst = 50
 )
@@ -39,18 +39,18 @@ type authenticator struct {
 	now    func() time.Time
 
 	mu       sync.Mutex
-	known    map[string]knownToken // by key
+	known    map[string]cachedToken // by key
 	limiters map[string]*rate.Limiter
 }
 
-type knownToken struct {
+type cachedToken struct {
 	token  ledger.Token
 	digest []byte
 	read   time.Time
 }
 
 func newAuthenticator(c config.API, log *slog.Logger, tokens *ledger.Store) *authenticator {
-	return &authenticator{config: c, log: log, tokens: tokens, now: time.Now, known: map[string]knownToken{}, limiters: map[string]*rate.Limiter{}}
+	return &authenticator{config: c, log: log, tokens: tokens, now: time.Now, known: map[string]cachedToken{}, limiters: map[string]*rate.Limiter{}}
 }
 
 // identify returns the caller for an Authorization header, or a problem if the token
@@ -102,7 +102,7 @@ func (a *authenticator) token(ctx context.Context, key string) (ledger.Token, []
 	a.mu.Lock()
 	k, ok := a.known[key]
 	a.mu.Unlock()
-	if ok && a.now().Sub(k.read) < tokenFor {
+	if ok && a.now().Sub(k.read) < tokenCacheTTL {
 		return k.token, k.digest, nil
 	}
 	t, digest, err := a.tokens.TokenByKey(ctx, key)
@@ -111,10 +111,10 @@ func (a *authenticator) token(ctx context.Context, key string) (ledger.Token, []
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.known) >= mostTokens {
+	if len(a.known) >= maxTokens {
 		clear(a.known)
 	}
-	a.known[key] = knownToken{t, digest, a.now()}
+	a.known[key] = cachedToken{t, digest, a.now()}
 	return t, digest, nil
 }
 
@@ -137,7 +137,7 @@ func (a *authenticator) limit(caller string, perSecond float64, burst int) (limi
 	a.mu.Lock()
 	b := a.limiters[caller]
 	if b == nil {
-		if len(a.limiters) >= mostLimiters {
+		if len(a.limiters) >= maxLimiters {
 			clear(a.limiters)
 		}
 		b = rate.NewLimiter(rate.Limit(perSecond), burst)

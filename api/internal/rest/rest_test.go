@@ -68,7 +68,7 @@ func TestRevokedToken_is_cached_for_a_limited_time(t *testing.T) {
 	revoked := time.Now()
 	h.api.authenticator.now = func() time.Time { return revoked }
 	require.Equal(t, http.StatusNoContent, h.DoAs(token, "GET", "/things", nil).Status)
-	h.api.authenticator.now = func() time.Time { return revoked.Add(tokenFor) }
+	h.api.authenticator.now = func() time.Time { return revoked.Add(tokenCacheTTL) }
 	require.Equal(t, "bad_token", h.DoAs(token, "GET", "/things", nil).Problem(t).Code)
 }
 
