@@ -225,11 +225,11 @@ func TestOwners_follow_a_workflow_through_its_resets(t *testing.T) {
 	describe("reset", enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, "reset-again")
 	describe("reset-again", enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, "now")
 	describe("now", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, "")
-	c.On("DescribeWorkflowExecution", mock.Anything, "w", "forgotten").Return(nil, serviceerror.NewNotFound("")).Once()
+	c.On("DescribeWorkflowExecution", mock.Anything, "w", "expired").Return(nil, serviceerror.NewNotFound("")).Once()
 	c.On("DescribeWorkflowExecution", mock.Anything, "w", "outage").Return(nil, serviceerror.NewUnavailable("")).Once()
 
 	owners := (&Activities{Temporal: c}).owners()
-	for run, want := range map[string]bool{"running": true, "terminated": false, "reset": true, "forgotten": false} {
+	for run, want := range map[string]bool{"running": true, "terminated": false, "reset": true, "expired": false} {
 		for range 2 { // looked up once, then cached
 			got, err := owners.running(t.Context(), versions.Owner{WorkflowID: "w", RunID: run})
 			require.NoError(t, err)

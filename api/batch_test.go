@@ -91,7 +91,7 @@ func TestRecommendBatchWithoutASolution(t *testing.T) {
 	_, err := h.Store.Promote(t.Context(), versions.Promotion{Version: v.ID, Actor: "test"})
 	require.NoError(t, err)
 	postgrestest.Stream(t, h.Store, recsys.Event{EventID: "e", UserID: "u00003", ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
-	got, err := h.Client(h.Token).RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u00002", "u00003", "nobody"}, K: 3})
+	got, err := h.Client(h.Token).RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{"u00002", "u00003", "unknown-user"}, K: 3})
 	require.NoError(t, err)
 	require.Equal(t, recommend.Personalized, got.Items[0].List.Stage)
 	require.Nil(t, got.Items[1].List)

@@ -200,7 +200,7 @@ func TestItems(t *testing.T) {
 		return l.Items[0]
 	}
 	no, title, category := false, "A lamp", "lamps"
-	for _, r := range []apiclient.ListRequest{{UserID: "nobody"}, {Recent: []string{"i000010"}}, {UserID: "u00003"}} {
+	for _, r := range []apiclient.ListRequest{{UserID: "unknown-user"}, {Recent: []string{"i000010"}}, {UserID: "u00003"}} {
 		first := top(r)
 		item, err := api.SetItem(t.Context(), first.ItemID, apiclient.ItemChange{Title: &title, Category: &category, Tags: []string{"bright"}})
 		require.NoError(t, err)

@@ -230,7 +230,7 @@ func TestLists_follow_a_promotion(t *testing.T) {
 	h.build(2)
 	api := h.Client(h.Token)
 	listed := func() int64 {
-		list, err := api.Recommend(t.Context(), apiclient.ListRequest{UserID: "nobody"})
+		list, err := api.Recommend(t.Context(), apiclient.ListRequest{UserID: "unknown-user"})
 		require.NoError(t, err)
 		return list.Version
 	}

@@ -18,8 +18,8 @@ import (
 
 // Outcomes of a scheduled run in addition to those of a refresh.
 const (
-	OutcomeRunning   = "running"
-	OutcomeForgotten = "forgotten" // removed by Temporal after its retention
+	OutcomeRunning = "running"
+	OutcomeExpired = "expired" // removed by Temporal after its retention
 )
 
 // late is the delay after which a due run is overdue.
@@ -94,7 +94,7 @@ func overdue(s Schedule, next []time.Time, now time.Time) bool {
 func (r *ScheduledRun) conclude(ctx context.Context, c client.Client) error {
 	d, err := c.DescribeWorkflowExecution(ctx, r.WorkflowID, r.RunID)
 	if missing := (*serviceerror.NotFound)(nil); errors.As(err, &missing) {
-		r.Outcome = OutcomeForgotten
+		r.Outcome = OutcomeExpired
 		return nil
 	}
 	if err != nil {

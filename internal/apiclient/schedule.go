@@ -46,7 +46,7 @@ type ScheduledRun struct {
 	TemporalUI string    `json:"temporal_ui,omitempty"`
 	DueAt      time.Time `json:"due_at"`
 	StartedAt  time.Time `json:"started_at"`
-	Outcome    string    `json:"outcome" enum:"running,live,ready,superseded,refused,failed,cancelled,forgotten" doc:"Outcome of the run. forgotten: removed by Temporal after its retention."`
+	Outcome    string    `json:"outcome" enum:"running,live,ready,superseded,refused,failed,cancelled,expired" doc:"Outcome of the run. expired: removed by Temporal after its retention."`
 	Detail     string    `json:"detail,omitempty" doc:"The outcome as a sentence; the reason of a failure."`
 	Version    int64     `json:"version,omitempty"`
 }

@@ -6,9 +6,9 @@
 //
 // Paragraphs of Markdown wrap at 120 characters.
 //
-// The arguments are the command that runs vale. Findings in files that .vale/todo
-// lists are counted and not reported. Every line of .vale/testdata/violations.md
-// must be found, so that a rule that no longer matches is noticed.
+// The arguments are the command that runs vale. Every line of
+// .vale/testdata/violations.md must be found, so that a rule that no longer matches
+// is noticed.
 package main
 
 import (
@@ -25,7 +25,6 @@ import (
 )
 
 const (
-	todoFile   = ".vale/todo"
 	violations = ".vale/testdata/violations.md"
 	rules      = ".vale/styles/recflow/*.yml"
 )
@@ -147,26 +146,15 @@ func check(vale, inputs []string, dir string) ([]finding, error) {
 	return slices.Compact(all), nil
 }
 
-// report prints the findings, except those in files of the todo list, and returns
-// an error if there are any.
+// report prints the findings, except those of the violations, and returns an error
+// if there are any.
 func report(findings []finding) error {
-	todo, err := readTodo(todoFile)
-	if err != nil {
-		return err
-	}
-	reported, ignored := 0, 0
+	reported := 0
 	for _, f := range findings {
-		switch {
-		case f.path == violations:
-		case todo.has(f.path):
-			ignored++
-		default:
+		if f.path != violations {
 			reported++
 			fmt.Printf("%s:%d: %s (%s)\n", f.path, f.Line, f.Message, f.Check)
 		}
-	}
-	if ignored > 0 {
-		fmt.Fprintf(os.Stderr, "prose: %d findings in files of %s\n", ignored, todoFile)
 	}
 	if reported > 0 {
 		return fmt.Errorf("%d violations of the rules in .vale/; see docs/glossary.md", reported)

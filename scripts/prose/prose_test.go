@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,22 +38,6 @@ func TestFormatOf(t *testing.T) {
 	} {
 		assert.Equal(t, want, formatOf(path), path)
 	}
-}
-
-func TestTodo(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "todo")
-	require.NoError(t, os.WriteFile(file, []byte("# a comment\ndocs/ # a folder\n\napi/a.go\n"), 0o600))
-	list, err := readTodo(file)
-	require.NoError(t, err)
-	assert.True(t, list.has("docs/a.md"))
-	assert.True(t, list.has("api/a.go"))
-	assert.False(t, list.has("api/a.go.txt"))
-	assert.False(t, list.has("doc/a.md"))
-
-	list, err = readTodo(file + ".missing")
-	require.NoError(t, err)
-	assert.False(t, list.has("docs/a.md"), "a missing list is empty")
 }
 
 func TestMissingRows(t *testing.T) {

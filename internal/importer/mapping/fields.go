@@ -40,7 +40,7 @@ var definitions = [numFields]definition{
 	Item: {name: "item", flag: "--item-column", own: "itemid", others: []string{
 		"item", "movieid", "productid", "product", "articleid", "bookid", "trackid", "songid", "gameid", "sku", "asin", "isbn"}},
 	Type: {name: "type", flag: "--type-column", own: "eventtype", others: []string{
-		"event", "type", "action", "eventname", "behavior", "behaviour"}},
+		"event", "type", "action", "eventname", "behavior", "behaviour"}}, //nolint:misspell // a column name in data from elsewhere
 	Time: {name: "time", flag: "--time-column", own: "occurredat", others: []string{
 		"timestamp", "time", "ts", "datetime", "date", "eventtime", "transactiontimestamp", "createdat", "unixtime"}},
 	Value: {name: "value", flag: "--value-column", own: "value", others: []string{

@@ -141,7 +141,7 @@ func (s *lineSource) next(r *Record, blank func([]byte) bool) (line []byte, size
 		line, size, err = s.w.physical()
 		switch {
 		case errors.Is(err, errTooLong):
-			r.Bad, line, err = errTooLong.Error(), nil, nil
+			r.Bad, line = errTooLong.Error(), nil
 		case err != nil:
 			return nil, 0, err
 		case blank(line):

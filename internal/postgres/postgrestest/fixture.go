@@ -154,11 +154,11 @@ func (f Fixture) generate(t testing.TB) (*recsys.Manifest, *Data) {
 // items generates groups of very different sizes: each is half as large as the
 // previous one.
 func (f Fixture) items(r *rand.Rand) []ItemRow {
-	centres := make([][]float64, groups)
-	for g := range centres {
-		centres[g] = make([]float64, f.Dimension)
-		for j := range centres[g] {
-			centres[g][j] = r.NormFloat64()
+	centers := make([][]float64, groups)
+	for g := range centers {
+		centers[g] = make([]float64, f.Dimension)
+		for j := range centers[g] {
+			centers[g][j] = r.NormFloat64()
 		}
 	}
 	items := make([]ItemRow, f.Items)
@@ -178,7 +178,7 @@ func (f Fixture) items(r *rand.Rand) []ItemRow {
 			item.Tags = append(item.Tags, "rare")
 		}
 		for j := range item.Vector {
-			item.Vector[j] = float32((centres[g][j] + 0.7*r.NormFloat64()) / math.Sqrt(float64(f.Dimension)))
+			item.Vector[j] = float32((centers[g][j] + 0.7*r.NormFloat64()) / math.Sqrt(float64(f.Dimension)))
 		}
 		items[i] = item
 	}
