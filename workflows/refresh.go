@@ -187,7 +187,11 @@ func (r *refresh) create(ctx workflow.Context) error {
 		return err
 	}
 	r.progress.Version = out.Version
-	r.setDetail(fmt.Sprintf("version %d, searched by %s", out.Version, out.Search.Method))
+	index := "no index"
+	if out.Search.Method == recsys.HNSW {
+		index = "HNSW index"
+	}
+	r.setDetail(fmt.Sprintf("version %d, %s", out.Version, index))
 	return workflow.UpsertTypedSearchAttributes(ctx, VersionAttribute.ValueSet(out.Version))
 }
 

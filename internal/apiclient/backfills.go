@@ -22,6 +22,13 @@ type NewBackfill struct {
 	Training    *Training `json:"training,omitempty" doc:"Training parameters."`
 }
 
+// Values of Training.Index.
+const (
+	IndexAuto = "auto"
+	IndexHNSW = "hnsw"
+	IndexNone = "none"
+)
+
 // Training is the parameters of a training. Zero values mean the defaults.
 type Training struct {
 	Rank           int               `json:"rank,omitempty" minimum:"1" maximum:"1024" doc:"Dimension of the embeddings." example:"64"`
@@ -30,7 +37,7 @@ type Training struct {
 	Regularization float64           `json:"regularization,omitempty" exclusiveMinimum:"0" maximum:"1000000" example:"0.1"`
 	Seed           *int64            `json:"seed,omitempty" example:"42"`
 	HalfLife       string            `json:"half_life,omitempty" maxLength:"20" doc:"Age at which the weight of an event is halved: 90d, 36h or never." example:"90d"`
-	Search         string            `json:"search,omitempty" enum:"exact,hnsw" doc:"How the version is searched. By default its size decides."`
+	Index          string            `json:"index,omitempty" enum:"auto,hnsw,none" doc:"Index of the version in Postgres. auto: HNSW for more than 10,000 items, unless every process that serves lists can hold the items in memory."`
 	AcceptGates    map[string]string `json:"accept_gates,omitempty" doc:"Gates whose refusal is overridden, each with the reason."`
 }
 

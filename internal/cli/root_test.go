@@ -21,7 +21,7 @@ func TestWrongUsage(t *testing.T) {
 		"import x.csv --format xml":       "format \"xml\" is unknown",
 		"import x.csv --event-type=\x01":  "event type contains a control character",
 		"import x.csv --max-rejects=-3":   "--max-rejects is -3",
-		"refresh --exact --index":         "[exact index] were all set",
+		"refresh --index":                 "flag needs an argument: --index",
 		"refresh --accept-gate quality":   "missing [reason]",
 		"refresh --rank high":             "invalid argument \"high\"",
 		"refresh --follow x --rank 8":     "[follow rank] were all set",

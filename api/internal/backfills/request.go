@@ -88,8 +88,13 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 			}
 			training.Interest.HalfLifeSeconds = half.Seconds()
 		}
-		if t.Search != "" {
-			training.Search = &recsys.Search{Method: t.Search}
+		switch t.Index {
+		case apiclient.IndexAuto:
+			training.Search = nil
+		case apiclient.IndexHNSW:
+			training.Search = &recsys.Search{Method: recsys.HNSW}
+		case apiclient.IndexNone:
+			training.Search = &recsys.Search{Method: recsys.Exact}
 		}
 		training.AcceptGates = t.AcceptGates
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -193,7 +194,7 @@ func changedTraining(t, c *apiclient.Training) *apiclient.Training {
 	out := apiclient.Training{
 		Rank: cmp.Or(c.Rank, t.Rank), Iterations: cmp.Or(c.Iterations, t.Iterations), Alpha: cmp.Or(c.Alpha, t.Alpha),
 		Regularization: cmp.Or(c.Regularization, t.Regularization), Seed: cmp.Or(c.Seed, t.Seed),
-		HalfLife: cmp.Or(c.HalfLife, t.HalfLife), Search: cmp.Or(c.Search, t.Search), AcceptGates: t.AcceptGates,
+		HalfLife: cmp.Or(c.HalfLife, t.HalfLife), Index: cmp.Or(c.Index, t.Index), AcceptGates: t.AcceptGates,
 	}
 	if c.AcceptGates != nil {
 		out.AcceptGates = c.AcceptGates
@@ -267,8 +268,13 @@ func trainingOf(r workflows.RefreshRequest) *apiclient.Training {
 	if half := time.Duration(r.Interest.HalfLifeSeconds * float64(time.Second)); half > 0 {
 		t.HalfLife = durationText(half)
 	}
-	if r.Search != nil {
-		t.Search = r.Search.Method
+	switch {
+	case r.Search == nil:
+		t.Index = apiclient.IndexAuto
+	case r.Search.Method == recsys.HNSW:
+		t.Index = apiclient.IndexHNSW
+	default:
+		t.Index = apiclient.IndexNone
 	}
 	return t
 }

@@ -97,7 +97,7 @@ func TestSchedulePut_keeps_missing_fields(t *testing.T) {
 		return s
 	}
 	want := put(`{"cron": "0 3 * * *", "jitter": "10m", "catch_up": "6h", "from": "2026-01-01T00:00:00Z", "promote": false,
-		"training": {"rank": 128, "seed": 7, "half_life": "never", "search": "exact", "accept_gates": {"quality": "a new shop"}}}`)
+		"training": {"rank": 128, "seed": 7, "half_life": "never", "index": "none", "accept_gates": {"quality": "a new shop"}}}`)
 	want.Paused, want.Note = new(true), "the catalog moves"
 	require.Equal(t, want, put(`{"paused": true, "note": "the catalog moves"}`))
 
@@ -112,7 +112,7 @@ func TestSchedulePut_keeps_missing_fields(t *testing.T) {
 	want.CatchUp, want.Promote, want.From = "12h", new(true), time.Time{}
 	require.Equal(t, want, put(`{"reset": ["jitter", "catch_up", "from", "promote"]}`))
 	got := put(`{"reset": ["training", "note"], "training": {"alpha": 3}}`)
-	require.Equal(t, []any{64, 12, 3.0, "90d", "", ""}, []any{got.Training.Rank, got.Training.Iterations, got.Training.Alpha, got.Training.HalfLife, got.Training.Search, got.Note})
+	require.Equal(t, []any{64, 12, 3.0, "90d", "auto", ""}, []any{got.Training.Rank, got.Training.Iterations, got.Training.Alpha, got.Training.HalfLife, got.Training.Index, got.Note})
 	require.Empty(t, got.Training.AcceptGates)
 	require.True(t, *got.Paused)
 

@@ -95,7 +95,7 @@ func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
 	flags.Float64Var(&f.training.Regularization, "reg", 0, "regularization, for each item of a user (default: 0.1)")
 	flags.Int64Var(&f.seed, "seed", 42, "seed of the training")
 	flags.StringVar(&f.training.HalfLife, "half-life", "", "age at which the weight of an event is halved: never, 90d or 36h (default: 90d)")
-	flags.StringVar(&f.training.Search, "search", "", "how the version is searched: exact or hnsw (default: by its size)")
+	flags.StringVar(&f.training.Index, "index", "", "index of the version in Postgres: auto, hnsw or none (default: auto)")
 	flags.StringArrayVar(&f.accept, "accept-gate", nil, "override a refusal by this gate; may be repeated")
 	flags.StringVar(&f.reason, "reason", "", "reason for the override, for the record")
 	cmd.MarkFlagsRequiredTogether("accept-gate", "reason")

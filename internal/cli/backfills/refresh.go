@@ -11,7 +11,6 @@ import (
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
-	"github.com/recflow/recflow/internal/recsys"
 )
 
 const refreshLong = `Train on all events so far, load the embeddings as a new version, run its
@@ -25,7 +24,6 @@ started earlier. ` + "`recflow schedule show`" + ` shows scheduled ones.`
 type refreshFlags struct {
 	backfillFlags
 	noPromote      bool
-	exact, index   bool
 	follow, cancel string // ids of backfills, or of their workflows
 }
 
@@ -53,13 +51,10 @@ func NewRefreshCommand(a *app.App) *cobra.Command {
 	flags.StringVar(&f.to, "to", "", "train on events before this time (default: now)")
 	flags.BoolVar(&f.noPromote, "no-promote", false, "do not promote the version")
 	f.trainingFlags(cmd)
-	flags.BoolVar(&f.exact, "exact", false, "short for --search exact")
-	flags.BoolVar(&f.index, "index", false, "short for --search hnsw")
 	flags.StringVar(&f.follow, "follow", "", "follow the refresh with this workflow id")
 	flags.StringVar(&f.cancel, "cancel", "", "cancel the refresh with this workflow id")
-	cmd.MarkFlagsMutuallyExclusive("exact", "index", "search")
 	cmd.MarkFlagsMutuallyExclusive("follow", "cancel")
-	for _, name := range []string{"rank", "iterations", "alpha", "reg", "seed", "half-life", "from", "to", "no-promote", "accept-gate", "exact", "index", "search"} {
+	for _, name := range []string{"rank", "iterations", "alpha", "reg", "seed", "half-life", "from", "to", "no-promote", "accept-gate", "index"} {
 		cmd.MarkFlagsMutuallyExclusive("follow", name)
 		cmd.MarkFlagsMutuallyExclusive("cancel", name)
 	}
@@ -80,12 +75,6 @@ func (f *refreshFlags) complete(cmd *cobra.Command) error {
 		// Without an end, the request would match an earlier backfill that is
 		// still active and does not include them.
 		r.To = time.Now().UTC().Truncate(time.Second).Add(time.Second)
-	}
-	switch {
-	case f.exact:
-		f.training.Search = recsys.Exact
-	case f.index:
-		f.training.Search = recsys.HNSW
 	}
 	return nil
 }

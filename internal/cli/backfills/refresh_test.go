@@ -235,16 +235,15 @@ func TestRefreshFlags(t *testing.T) {
 		n.To = time.Time{}
 		assert.Equal(t, apiclient.NewBackfill{Kind: backfill.Refresh, Promote: true, Rerun: backfill.RerunAll, Training: &apiclient.Training{}}, n)
 	})
-	t.Run("it passes times, ages, overrides, the search and the training", func(t *testing.T) {
-		n := ask("--from", "2017-01-01", "--to", "2017-12-04T12:00:00+01:00", "--half-life", "90d", "--no-promote", "--index",
+	t.Run("it passes times, ages, overrides, the index and the training", func(t *testing.T) {
+		n := ask("--from", "2017-01-01", "--to", "2017-12-04T12:00:00+01:00", "--half-life", "90d", "--no-promote", "--index", "hnsw",
 			"--accept-gate", "quality", "--accept-gate", "rows", "--reason", "moved house", "--rank", "32", "--iterations", "5", "--alpha", "3", "--reg", "0.2", "--seed", "0")
 		assert.Equal(t, apiclient.NewBackfill{
 			Kind: backfill.Refresh, Rerun: backfill.RerunAll,
 			From: time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2017, 12, 4, 11, 0, 0, 0, time.UTC),
-			Training: &apiclient.Training{Rank: 32, Iterations: 5, Alpha: 3, Regularization: 0.2, Seed: new(int64(0)), HalfLife: "90d", Search: recsys.HNSW,
+			Training: &apiclient.Training{Rank: 32, Iterations: 5, Alpha: 3, Regularization: 0.2, Seed: new(int64(0)), HalfLife: "90d", Index: apiclient.IndexHNSW,
 				AcceptGates: map[string]string{"quality": "moved house", "rows": "moved house"}},
 		}, n)
-		assert.Equal(t, recsys.Exact, ask("--exact").Training.Search)
 	})
 	t.Run("it refuses an invalid time", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "refresh", "--to", "yesterday")
