@@ -56,11 +56,11 @@ func (r *Recommender) Explain(ctx context.Context, req Request, itemID string) (
 }
 
 func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, itemID string) (Explanation, error) {
-	item, vector, err := r.item(ctx, reader.version, itemID)
+	st, err := reader.state(ctx, req)
 	if err != nil {
 		return Explanation{}, err
 	}
-	st, err := reader.state(ctx, req)
+	item, vector, err := r.item(ctx, reader, itemID)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -99,19 +99,38 @@ func (r *Recommender) terms(ctx context.Context, reader *Reader, h recsys.Histor
 	if err != nil {
 		return nil, err
 	}
+	if err := r.addTitles(ctx, reader, terms); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(terms, func(a, b Term) int { return cmp.Compare(math.Abs(b.Score), math.Abs(a.Score)) })
+	return terms, nil
+}
+
+// addTitles adds the titles of the items, from memory if they are there.
+func (r *Recommender) addTitles(ctx context.Context, reader *Reader, terms []Term) error {
+	if reader.inMemory != nil {
+		view, err := reader.inMemory.view(ctx, reader.data, reader.itemRevision)
+		if err != nil {
+			return err
+		}
+		for i := range terms {
+			item, _, _ := view.Item(terms[i].ItemID)
+			terms[i].Title = item.Title
+		}
+		return nil
+	}
 	ids := make([]string, len(terms))
 	for i, t := range terms {
 		ids[i] = t.ItemID
 	}
 	titles, err := r.Embeddings.Titles(ctx, reader.version, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range terms {
 		terms[i].Title = titles[terms[i].ItemID]
 	}
-	slices.SortStableFunc(terms, func(a, b Term) int { return cmp.Compare(math.Abs(b.Score), math.Abs(a.Score)) })
-	return terms, nil
+	return nil
 }
 
 // terms returns the contributions of the items of a history to the score of the

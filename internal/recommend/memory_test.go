@@ -144,6 +144,44 @@ func (b *bundle) override(t *testing.T, r *rand.Rand) {
 	require.NoError(t, err)
 }
 
+// TestMemory_similar_items_and_explanations_equal_those_of_Postgres also covers Item.
+func TestMemory_similar_items_and_explanations_equal_those_of_Postgres(t *testing.T) {
+	b := setup(t, postgrestest.Fixture{})
+	m, err := b.store.Manifest(t.Context(), b.version.ID)
+	require.NoError(t, err)
+	users := []string{"u00001", "u00002", "unknown-user"}
+	stored := recommend.Recommender{Versions: b.store.VersionStore, Embeddings: b.store.EmbeddingStore}
+	memory := stored
+	memory.Memory = b.inMemory(t, m).Memory
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 30 {
+		b.override(t, r)
+		id := b.data.Items[r.IntN(len(b.data.Items))].ItemID
+		req := recommend.Request{K: 10, Category: []string{"", "c1"}[r.IntN(2)]}
+		want, err := stored.Similar(t.Context(), id, req)
+		require.NoError(t, err)
+		got, err := memory.Similar(t.Context(), id, req)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+
+		req.UserID = users[r.IntN(len(users))]
+		explained, err := stored.Explain(t.Context(), req, id)
+		require.NoError(t, err)
+		again, err := memory.Explain(t.Context(), req, id)
+		require.NoError(t, err)
+		require.Equal(t, explained, again)
+		item, version, err := memory.Item(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, []any{again.Item, b.version.ID}, []any{item, version})
+	}
+	for _, recommender := range []recommend.Recommender{stored, memory} {
+		_, err := recommender.Similar(t.Context(), "unknown", recommend.Request{K: 10})
+		require.ErrorIs(t, err, recommend.ErrUnknownItem)
+		_, _, err = recommender.Item(t.Context(), "unknown")
+		require.ErrorIs(t, err, recommend.ErrUnknownItem)
+	}
+}
+
 func TestMemory(t *testing.T) {
 	b := setup(t, postgrestest.Fixture{})
 	m, err := b.store.Manifest(t.Context(), b.version.ID)

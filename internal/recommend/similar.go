@@ -28,13 +28,18 @@ func (r *Recommender) Similar(ctx context.Context, itemID string, req Request) (
 }
 
 func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string, req Request) (List, error) {
-	item, vector, err := r.item(ctx, reader.version, itemID)
+	if err := reader.readItems(ctx); err != nil {
+		return List{}, err
+	}
+	item, vector, err := r.item(ctx, reader, itemID)
 	if err != nil {
 		return List{}, err
 	}
-	hits, err := r.Embeddings.Nearest(ctx, reader.version, recsys.Query{
+	query := recsys.Query{
 		Vector: vector, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: append(slices.Clone(req.Exclude), itemID),
-	})
+	}
+	var hits []recsys.Hit
+	err = reader.nearest(ctx, []recsys.Query{query}, func(_ int, found []recsys.Hit) { hits = found })
 	if err != nil {
 		return List{}, fmt.Errorf("find the nearest items: %w", err)
 	}
@@ -45,11 +50,35 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 	}, nil
 }
 
-// item returns an item of a version, or ErrUnknownItem.
-func (r *Recommender) item(ctx context.Context, v recsys.Version, itemID string) (recsys.Item, []float32, error) {
-	item, vector, err := r.Embeddings.Item(ctx, v, itemID)
+// readItems is Read for a request without a user: one round trip for the revision of
+// the items, if they are in memory, and none otherwise.
+func (r *Reader) readItems(ctx context.Context) error {
+	if r.Memory.itemsOf(r.version.ID) == nil {
+		r.useMemory()
+		return nil
+	}
+	_, err := r.Read(ctx, nil)
+	return err
+}
+
+// item returns an item of the reader's version and its vector, from memory if the
+// last Read found the items there, or ErrUnknownItem.
+func (r *Recommender) item(ctx context.Context, reader *Reader, itemID string) (recsys.Item, []float32, error) {
+	unknown := fmt.Errorf("version %d: %w %q", reader.version.ID, ErrUnknownItem, itemID)
+	if reader.inMemory != nil {
+		view, err := reader.inMemory.view(ctx, reader.data, reader.itemRevision)
+		if err != nil {
+			return recsys.Item{}, nil, fmt.Errorf("read the item: %w", err)
+		}
+		item, vector, known := view.Item(itemID)
+		if !known {
+			return recsys.Item{}, nil, unknown
+		}
+		return item, vector, nil
+	}
+	item, vector, err := r.Embeddings.Item(ctx, reader.version, itemID)
 	if errors.Is(err, recsys.ErrNotFound) {
-		return item, nil, fmt.Errorf("version %d: %w %q", v.ID, ErrUnknownItem, itemID)
+		return item, nil, unknown
 	}
 	if err != nil {
 		return item, nil, fmt.Errorf("read the item: %w", err)
@@ -62,7 +91,10 @@ func (r *Recommender) item(ctx context.Context, v recsys.Version, itemID string)
 func (r *Recommender) Item(ctx context.Context, itemID string) (item recsys.Item, version int64, err error) {
 	err = r.withReader(ctx, 0, func(reader *Reader) error {
 		version = reader.version.ID
-		item, _, err = r.item(ctx, reader.version, itemID)
+		if err := reader.readItems(ctx); err != nil {
+			return err
+		}
+		item, _, err = r.item(ctx, reader, itemID)
 		return err
 	})
 	return item, version, err

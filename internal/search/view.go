@@ -45,6 +45,16 @@ func (x *Index) View(overrides map[string]recsys.Override) *View {
 	return v
 }
 
+// Item returns an item with its overrides, and its vector, which must not be
+// changed. It returns false if there is no such item.
+func (v *View) Item(id string) (item recsys.Item, vector []float32, known bool) {
+	at, known := v.position(id)
+	if !known {
+		return recsys.Item{}, nil, false
+	}
+	return v.item(at), v.vector(at), true
+}
+
 // item returns an item with its override.
 func (v *View) item(at uint32) recsys.Item {
 	if item, overridden := v.items[at]; overridden {
