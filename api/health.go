@@ -45,7 +45,10 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	out := &readyOutput{apiclient.Ready{Status: "ready"}}
+	index := s.reader.Memory.Status()
+	out := &readyOutput{apiclient.Ready{Status: "ready", Index: apiclient.Index{
+		State: index.State, Version: index.Version, Items: index.Items, Bytes: index.Bytes, LoadMillis: index.Took.Milliseconds(),
+	}}}
 	var group errgroup.Group
 	var database, temporal string
 	group.Go(func() error {

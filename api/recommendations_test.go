@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"sync"
 	"testing"
@@ -166,6 +167,9 @@ func TestListsFromMemory(t *testing.T) {
 		live, err := h.Store.Live(t.Context())
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return h.reader.Memory.Items(live.Version.ID) == len(data.Items) }, 10*time.Second, time.Millisecond)
+		scrape := httptest.NewRecorder()
+		h.api.Metrics().ServeHTTP(scrape, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		require.Contains(t, scrape.Body.String(), fmt.Sprintf("recflow_api_index_items %d\n", len(data.Items)))
 		for range 30 {
 			change := apiclient.ItemChange{Available: new(r.IntN(3) > 0)}
 			if r.IntN(2) == 0 {

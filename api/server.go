@@ -49,6 +49,15 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 		stopping: make(chan struct{}),
 	}
 	s.routes()
+	s.api.Gauge("recflow_api_index_items", "Items of the live version in memory; 0 while Postgres is searched.", func() float64 {
+		return float64(s.reader.Memory.Status().Items)
+	})
+	s.api.Gauge("recflow_api_index_bytes", "Size of the index in memory.", func() float64 {
+		return float64(s.reader.Memory.Status().Bytes)
+	})
+	s.api.Gauge("recflow_api_index_load_seconds", "Time that loading the index took.", func() float64 {
+		return s.reader.Memory.Status().Took.Seconds()
+	})
 	return s
 }
 

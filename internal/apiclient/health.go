@@ -15,6 +15,16 @@ type Ready struct {
 	Status          string `json:"status" enum:"ready"`
 	SchemaVersion   int    `json:"schema_version" doc:"Schema version of the database: the number of its last migration."`
 	PgvectorVersion string `json:"pgvector_version" example:"0.8.5"`
+	Index           Index  `json:"index" doc:"How this process searches the live version."`
+}
+
+// Index is how a process searches a version.
+type Index struct {
+	State      string `json:"state" enum:"loading,memory,postgres" doc:"memory: in the memory of the process. loading, postgres: in Postgres, while the items are loading, or because they exceed the limit."`
+	Version    int64  `json:"version,omitempty"`
+	Items      int    `json:"items,omitempty" doc:"Number of items in memory."`
+	Bytes      int64  `json:"bytes,omitempty" doc:"Size of the index in memory."`
+	LoadMillis int64  `json:"load_ms,omitempty" doc:"Time that loading took."`
 }
 
 // Build identifies the build of the process.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,17 +18,44 @@ import (
 	"github.com/recflow/recflow/internal/search"
 )
 
-// Memory holds the items of one version in memory for all Readers of a process,
-// which read item vectors and search the nearest items there instead of in
-// Postgres. The lists equal those of an exact search in Postgres
+// Memory holds the items of a version in memory for all Readers of a process, which
+// read item vectors and search the nearest items there instead of in Postgres. It
+// also holds those of the version before, if both fit, for a rollback. The lists
+// equal those of an exact search in Postgres
 // (docs/decisions/0017-search-in-memory.md). It is safe for concurrent use; a nil
 // *Memory is empty.
 type Memory struct {
 	data  Data
-	limit int64
+	limit int64 // bytes of all indexes
 
 	loadMu sync.Mutex
-	loaded atomic.Pointer[versionItems]
+	loaded atomic.Pointer[[]*versionItems] // the most recent first, at most two
+	status atomic.Pointer[IndexStatus]     // nil: nothing was loaded
+}
+
+// IndexStatus is how the most recent version is searched.
+type IndexStatus struct {
+	State   string // IndexLoading, IndexInMemory or IndexInPostgres
+	Version int64
+	Items   int           // in memory
+	Bytes   int64         // of the index
+	Took    time.Duration // to load it
+}
+
+// States of an index. While it is loading, and if it does not fit or loading failed,
+// Postgres is searched.
+const (
+	IndexLoading    = "loading"
+	IndexInMemory   = "memory"
+	IndexInPostgres = "postgres"
+)
+
+// Status returns how the most recently loaded version is searched.
+func (m *Memory) Status() IndexStatus {
+	if m == nil || m.status.Load() == nil {
+		return IndexStatus{State: IndexInPostgres}
+	}
+	return *m.status.Load()
 }
 
 // versionItems is the items of a version.
@@ -52,31 +80,63 @@ func NewMemory(data Data, limit int64) *Memory { return &Memory{data: data, limi
 var errTooLarge = errors.New("the items exceed the memory limit")
 
 // Load reads the items of a version, in one round trip, unless they are loaded or
-// exceed the limit. It first releases the items of another version, which Readers
-// in the middle of a call continue to use.
+// exceed the limit. It releases the items of earlier versions first if not all fit;
+// Readers in the middle of a call continue to use them.
 func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
 	m.loadMu.Lock()
 	defer m.loadMu.Unlock()
-	if h := m.loaded.Load(); h != nil && h.version == v.ID {
-		return nil
+	began := time.Now()
+	m.status.Store(&IndexStatus{State: IndexLoading, Version: v.ID})
+	defer func() { m.status.Store(m.statusOf(v.ID, time.Since(began))) }()
+	previous := m.all()
+	for i, items := range previous {
+		if items.version == v.ID {
+			m.store(append([]*versionItems{items}, slices.Delete(slices.Clone(previous), i, i+1)...))
+			return nil
+		}
 	}
-	m.loaded.Store(nil)
+	m.store(previous[:min(1, len(previous))])
 	index, err := m.read(ctx, v)
 	if err != nil && !errors.Is(err, errTooLarge) {
 		return fmt.Errorf("load the items of version %d: %w", v.ID, err)
 	}
-	m.loaded.Store(&versionItems{version: v.ID, index: index})
+	m.store(append([]*versionItems{{version: v.ID, index: index}}, m.all()...))
 	return nil
 }
 
+func (m *Memory) statusOf(version int64, took time.Duration) *IndexStatus {
+	if items := m.itemsOf(version); items != nil {
+		return &IndexStatus{State: IndexInMemory, Version: version, Items: items.index.Len(), Bytes: items.index.Bytes(), Took: took}
+	}
+	return &IndexStatus{State: IndexInPostgres, Version: version}
+}
+
+// read reads the items of a version. It releases the loaded ones when they leave too
+// little room.
 func (m *Memory) read(ctx context.Context, v recsys.Version) (*search.Index, error) {
-	if search.Bytes(v.Items, v.Dimension) > m.limit {
-		return nil, errTooLarge
+	room := m.limit
+	for _, items := range m.all() {
+		if items.index != nil {
+			room -= items.index.Bytes()
+		}
+	}
+	fits := func(bytes int64) error {
+		if bytes > room && room < m.limit {
+			m.store(nil)
+			room = m.limit
+		}
+		if bytes > room {
+			return errTooLarge
+		}
+		return nil
+	}
+	if err := fits(search.Bytes(v.Items, v.Dimension)); err != nil {
+		return nil, err
 	}
 	b := search.NewBuilder(v.Dimension, v.Items)
 	err := m.data.EachItem(ctx, v, func(item recsys.Item, vector []float32) error {
-		if b.Bytes() > m.limit {
-			return errTooLarge
+		if err := fits(b.Bytes()); err != nil {
+			return err
 		}
 		return b.Add(item, vector)
 	})
@@ -85,6 +145,15 @@ func (m *Memory) read(ctx context.Context, v recsys.Version) (*search.Index, err
 	}
 	return b.Build()
 }
+
+func (m *Memory) all() []*versionItems {
+	if loaded := m.loaded.Load(); loaded != nil {
+		return *loaded
+	}
+	return nil
+}
+
+func (m *Memory) store(items []*versionItems) { m.loaded.Store(&items) }
 
 // retryAfter is the time after which Follow retries a version that it failed to
 // load.
@@ -120,7 +189,7 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 		case m.Items(id) == 0:
 			log.Info("the items exceed RECFLOW_SEARCH_MEMORY, searching in Postgres", "version", id, "items", v.Items)
 		default:
-			log.Info("index loaded", "version", id, "items", m.Items(id), "duration_ms", time.Since(began).Milliseconds())
+			log.Info("index loaded", "version", id, "items", m.Items(id), "bytes", m.Status().Bytes, "duration_ms", time.Since(began).Milliseconds())
 		}
 		loaded = id
 	}
@@ -140,8 +209,10 @@ func (m *Memory) itemsOf(version int64) *versionItems {
 	if m == nil {
 		return nil
 	}
-	if h := m.loaded.Load(); h != nil && h.version == version && h.index != nil {
-		return h
+	for _, items := range m.all() {
+		if items.version == version && items.index != nil {
+			return items
+		}
 	}
 	return nil
 }

@@ -219,10 +219,30 @@ func TestMemory(t *testing.T) {
 		memory := recommend.NewMemory(b.store, index.Bytes(400, 16)+1)
 		require.NoError(t, memory.Load(t.Context(), b.version))
 		assert.Zero(t, memory.Items(b.version.ID))
+		assert.Equal(t, recommend.IndexStatus{State: recommend.IndexInPostgres, Version: b.version.ID}, memory.Status())
 	})
-	t.Run("it releases a version before it loads another, and then searches Postgres", func(t *testing.T) {
-		r := b.inMemory(t, m)
-		require.Equal(t, 400, r.ItemsInMemory())
+	t.Run("it keeps the previous version if both fit", func(t *testing.T) {
+		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "larger", Items: 500})
+		third := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "third"})
+		loaded := func(m *recommend.Memory) []int {
+			return []int{m.Items(b.version.ID), m.Items(next.ID), m.Items(third.ID)}
+		}
+		memory := recommend.NewMemory(b.store, 1<<30)
+		for _, v := range []recsys.Version{b.version, next, b.version, third} {
+			require.NoError(t, memory.Load(t.Context(), v))
+		}
+		assert.Equal(t, []int{400, 0, 400}, loaded(memory), "the most recent two")
+		assert.Equal(t, []any{recommend.IndexInMemory, third.ID, 400}, []any{memory.Status().State, memory.Status().Version, memory.Status().Items})
+
+		memory = recommend.NewMemory(b.store, index.Bytes(1000, 16))
+		for _, v := range []recsys.Version{b.version, next} {
+			require.NoError(t, memory.Load(t.Context(), v))
+		}
+		assert.Equal(t, []int{0, 500, 0}, loaded(memory), "both do not fit")
+	})
+	t.Run("it searches Postgres if loading fails", func(t *testing.T) {
+		r := recommend.NewReader(b.store, b.version, m)
+		r.Memory = recommend.NewMemory(b.store, 1<<30)
 		require.ErrorIs(t, r.Memory.Load(t.Context(), recsys.Version{ID: 999, Dimension: 16}), recsys.ErrVersionGone)
 		assert.Zero(t, r.ItemsInMemory())
 		got, err := r.Lists(t.Context(), request, users)

@@ -32,6 +32,11 @@ func newMetrics() *metrics {
 	return m
 }
 
+// Gauge adds a metric that is read when Prometheus scrapes.
+func (a *API) Gauge(name, help string, read func() float64) {
+	a.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+}
+
 func (m *metrics) request(method, route string, status int, took time.Duration) {
 	if route == "none" {
 		method = "any" // both are chosen by the caller, so cardinality must be bounded
