@@ -43,7 +43,11 @@
 // few roundings that combine them: norms are multiplied by 1 + ρ, and ρ·|x|·|q| is
 // added to the bound. No value leaves the range of float64, because the squares of
 // the smallest and the largest float32 are within it. No float32 arithmetic is
-// used.
+// used
+// for this bound.
+//
+// Where few items of a block are eligible, they are compared one by one instead,
+// first by an inner product in float32 with a bound for its rounding errors.
 //
 // An item is skipped only if its bound is smaller than the threshold, so ties are
 // always ordered by item id.

@@ -63,7 +63,7 @@ func newWordKernel(blocks, dimension int) kernel {
 	return &wordKernel{dimension: dimension, words: make([][4]uint64, 2*blocks*dimension)}
 }
 
-func (k *wordKernel) minScanned() int { return 7 }
+func (k *wordKernel) minScanned() int { return 16 }
 
 func (k *wordKernel) bytes() int64 { return int64(len(k.words)) * 32 }
 

@@ -2,7 +2,20 @@ package search
 
 import "golang.org/x/sys/cpu"
 
-func simd() bool { return cpu.X86.HasAVX2 }
+func simd() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA }
+
+// dot returns the inner product of two vectors of the same length, in float32.
+func dot(x, q []float32) float32 {
+	if simd() && len(x) > 0 {
+		return dotAVX2(&x[0], &q[0], len(x))
+	}
+	return dotPortable(x, q)
+}
+
+// dotAVX2 is dot for n values.
+//
+//go:noescape
+func dotAVX2(x, q *float32, n int) float32
 
 // simdQuery is the query's codes and their magnitudes. VPMADDUBSW multiplies
 // unsigned by signed bytes, so the signs of the query are applied to the items.

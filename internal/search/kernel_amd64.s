@@ -72,6 +72,68 @@ group:
 	VZEROUPPER
 	RET
 
+// func dotAVX2(x, q *float32, n int) float32
+TEXT ·dotAVX2(SB), NOSPLIT, $0-28
+	MOVQ   x+0(FP), SI
+	MOVQ   q+8(FP), DI
+	MOVQ   n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+wide:
+	SUBQ        $32, CX
+	JLT         narrow
+	VMOVUPS     (SI), Y4
+	VMOVUPS     32(SI), Y5
+	VMOVUPS     64(SI), Y6
+	VMOVUPS     96(SI), Y7
+	VFMADD231PS (DI), Y4, Y0
+	VFMADD231PS 32(DI), Y5, Y1
+	VFMADD231PS 64(DI), Y6, Y2
+	VFMADD231PS 96(DI), Y7, Y3
+	ADDQ        $128, SI
+	ADDQ        $128, DI
+	JMP         wide
+
+narrow:
+	ADDQ   $32, CX
+	VADDPS Y1, Y0, Y0
+	VADDPS Y3, Y2, Y2
+	VADDPS Y2, Y0, Y0
+
+eight:
+	SUBQ        $8, CX
+	JLT         sum
+	VMOVUPS     (SI), Y4
+	VFMADD231PS (DI), Y4, Y0
+	ADDQ        $32, SI
+	ADDQ        $32, DI
+	JMP         eight
+
+sum:
+	ADDQ         $8, CX
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS       X1, X0, X0
+	VHADDPS      X0, X0, X0
+	VHADDPS      X0, X0, X0
+
+one:
+	SUBQ        $1, CX
+	JLT         done
+	VMOVSS      (SI), X4
+	VMOVSS      (DI), X5
+	VFMADD231SS X5, X4, X0
+	ADDQ        $4, SI
+	ADDQ        $4, DI
+	JMP         one
+
+done:
+	VMOVSS X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
 // func prefetch(vector *float32, n int)
 TEXT ·prefetch(SB), NOSPLIT, $0-16
 	MOVQ vector+0(FP), SI

@@ -2,6 +2,9 @@ package search
 
 import "golang.org/x/sys/cpu"
 
+// dot returns the inner product of two vectors of the same length, in float32.
+func dot(x, q []float32) float32 { return dotPortable(x, q) }
+
 func simd() bool { return cpu.ARM64.HasASIMDDP } // the dot product instructions, from Armv8.2 on
 
 func (k *simdKernel) query(codes []int8) any {
@@ -13,7 +16,7 @@ func (k *simdKernel) query(codes []int8) any {
 func (k *simdKernel) scan(query any, from, n int, m *marks) {
 	q := query.([]int8)
 	scanNEON(&k.codes[from*k.groups*groupBytes], &q[0], k.groups, n, &m.scores[0])
-	m.mark(n)
+	m.setMasks(n)
 }
 
 // scanNEON computes the inner products of n > 0 blocks of groups > 0 groups.

@@ -27,7 +27,7 @@ func newSIMDKernel(blocks, dimension int) kernel {
 	return &simdKernel{groups: groups, codes: make([]int8, blocks*groups*groupBytes)}
 }
 
-func (k *simdKernel) minScanned() int { return 2 }
+func (k *simdKernel) minScanned() int { return 8 }
 
 func (k *simdKernel) bytes() int64 { return int64(len(k.codes)) }
 

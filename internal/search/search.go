@@ -117,14 +117,19 @@ func (r *run) pushMarked(block int, mask uint32) {
 func (r *run) scanFiltered() {
 	codes, minScanned := r.kernel.query(r.query.codes), r.kernel.minScanned()
 	var m marks
+	next := r.eligible(0)
 	for block := range r.bounds {
 		threshold, b := r.threshold(), &r.bounds[block]
 		if !r.query.mayReach(b.norm, threshold) {
 			return
 		}
-		mask := r.available.block(block)
-		for _, f := range r.filters {
-			mask &= f.bits.block(block)
+		mask := next
+		if block+1 < len(r.bounds) {
+			if next = r.eligible(block + 1); bits.OnesCount32(next) < minScanned {
+				for ahead := next; ahead != 0; ahead &= ahead - 1 {
+					prefetch(&r.vector(uint32((block+1)*blockItems + bits.TrailingZeros32(ahead)))[0], r.dimension)
+				}
+			}
 		}
 		if bits.OnesCount32(mask) >= minScanned {
 			m.floors[0] = r.query.floor(b, threshold)
@@ -136,6 +141,15 @@ func (r *run) scanFiltered() {
 			r.pushIfReachable(uint32(block*blockItems+bits.TrailingZeros32(mask)), b)
 		}
 	}
+}
+
+// eligible returns the available items of a block that match the filters.
+func (r *run) eligible(block int) uint32 {
+	mask := r.available.block(block)
+	for _, f := range r.filters {
+		mask &= f.bits.block(block)
+	}
+	return mask
 }
 
 // prefetchDistance is the number of items by which walk prefetches vectors. They
@@ -158,10 +172,10 @@ func (r *run) walk(list []uint32, others []posting) {
 	}
 }
 
-// pushIfReachable pushes an item of a block if its approximate score may reach the
-// threshold and the item is not excluded.
+// pushIfReachable pushes an item of a block if its score may reach the threshold and
+// the item is not excluded.
 func (r *run) pushIfReachable(at uint32, b *bounds) {
-	if approximate(r.vector(at), r.query.vector)+r.query.rho*b.norm*r.query.norm >= r.threshold() && !r.isExcluded(at) {
+	if r.query.reaches(r.vector(at), b.norm, r.threshold()) && !r.isExcluded(at) {
 		r.push(at)
 	}
 }

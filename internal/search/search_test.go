@@ -255,7 +255,12 @@ func TestScan_never_skips_an_item_at_the_threshold(t *testing.T) {
 			}
 			require.GreaterOrEqual(t, sum, q.floor(&b, score))
 			require.True(t, q.mayReach(b.norm, score))
-			require.GreaterOrEqual(t, approximate(v, q.vector)+q.rho*b.norm*q.norm, score)
+			require.True(t, q.reaches(v, b.norm, score))
+			if product := norm(v) * q.norm; product <= maxFloat32 {
+				for _, got := range []float32{dot(v, q.vector), dotPortable(v, q.vector)} {
+					require.InDelta(t, score, float64(got), float64(dimension+16)*0x1p-22*product+0x1p-130)
+				}
+			}
 		}
 	})
 }
