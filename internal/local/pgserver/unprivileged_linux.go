@@ -53,7 +53,7 @@ var namespaces = sync.OnceValue(func() bool {
 // ordinaryUser is the ID of a user that exists everywhere and owns nothing: initdb
 // looks up the name of its user.
 var ordinaryUser = sync.OnceValue(func() int {
-	for _, name := range []string{"daemon", "nobody"} {
+	for _, name := range []string{"daemon", "bin"} {
 		if u, err := user.Lookup(name); err == nil {
 			if id, err := strconv.Atoi(u.Uid); err == nil && id != 0 {
 				return id
