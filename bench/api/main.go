@@ -2,7 +2,7 @@
 // recommendations against an exact scan of the same version.
 //
 //	go run ./bench/api              the live version of the local stack, or of RECFLOW_DATABASE_URL
-//	go run ./bench/api -size 1m     a generated catalog of 1,000,000 × 64 on a Postgres of its own
+//	go run ./bench/api -size 1m     a generated catalog of 1,000,000 × 64 on a Postgres of its own, without an HNSW index
 //	go run ./bench/api -profile api.pprof && go tool pprof -top api.pprof
 //
 // It runs its own API process, without a rate limit, built from the current code.
@@ -61,7 +61,7 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension}
+		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension, NoIndex: true}
 		return generated.With(ctx, shape, func(url string, db *postgres.DB, v recsys.Version) error {
 			if err := promote(ctx, versions.New(db), v); err != nil {
 				return err

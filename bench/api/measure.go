@@ -68,6 +68,13 @@ func (m measurement) row(ctx context.Context, name string, ask func(recsys.User)
 			return err
 		}
 		if i < len(m.users) && list.Stage == recommend.Personalized && len(ask(m.users[i]).Recent) == 0 {
+			uncovered, err := m.uncovered(ctx, m.users[i])
+			if err != nil {
+				return err
+			}
+			if uncovered {
+				continue
+			}
 			recall, err := m.recall(ctx, m.users[i], list)
 			if err != nil {
 				return err
@@ -103,9 +110,14 @@ func (m measurement) row(ctx context.Context, name string, ask func(recsys.User)
 	return nil
 }
 
-// recall compares a list with the result of an exact scan. A user with events that
-// the version does not cover has another vector there, so it is computed from
-// those.
+// uncovered reports whether a user has events that the version does not cover. Such
+// a user's vector is not that of the version.
+func (m measurement) uncovered(ctx context.Context, u recsys.User) (bool, error) {
+	states, _, err := m.store.UserStates(ctx, m.version, []string{u.ID})
+	return err != nil || len(states[0].Events) > 0, err
+}
+
+// recall compares a list with the result of an exact scan.
 func (m measurement) recall(ctx context.Context, u recsys.User, list apiclient.List) (float64, error) {
 	hits, err := m.store.Nearest(ctx, m.version, recsys.Query{
 		Vector: u.Vector, K: m.k, Exclude: slices.Concat(u.History.Items, u.History.Seen), Exact: true,

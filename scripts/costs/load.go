@@ -36,11 +36,10 @@ var loads = []load{
 
 // Measurements from docs/benchmarks.md, on a machine with two cores.
 const (
-	listSeconds  = (2.0 + 1.7 + 2.8 + 3.9 + 3.5) / 1000 // per list in the function: store, read, fold, search, write
-	eventsACore  = 613.0 / 2                            // per second, with everything else on the same cores
-	requestsCore = 128.0 / 2                            // per second: recommendations for a user, eight callers
+	listSeconds  = (1.7 + 1.4 + 1.8 + 0.8 + 3.0) / 1000 // per list in the function: store, read, fold, search, write
+	eventsACore  = 1309.0 / 2                           // per second, with everything else on the same cores
+	requestsCore = 1749.0 / 2                           // per second: recommendations for a user, eight callers
 	pairSeconds  = 65.9 * 2 / 843_805                   // of a core: the training job, without its startup
-	millionItems = 60.6 / 15.3                          // time of a search in a million items ÷ in the catalog of the other numbers
 )
 
 // Assumptions that were not measured. Each one is conservative.

@@ -33,7 +33,7 @@ func document(w io.Writer) error {
 	billTable(out)
 	fmt.Fprintln(out)
 	text(out, comparison, dollars(idle(loads[0])), dollars(personalizeRequests(hours*3600)), verdicts())
-	text(out, formulasIntroduction, millionItems)
+	text(out, formulasIntroduction)
 	formulaTable(out)
 	priceTable(out)
 	return out.Flush()
@@ -72,7 +72,7 @@ func loadTable(w io.Writer) {
 	line("trainings per month", func(l load) string { return count(l.trainings) })
 	line("minutes per training", func(l load) string { return fmt.Sprintf("%.0f", l.glueSeconds()/60) })
 	line("Glue workers", func(l load) string { return count(l.workers) })
-	line("database vCPUs needed", func(l load) string { return fmt.Sprintf("%.1f", l.databaseCPUs()) })
+	line("database vCPUs needed", func(l load) string { return fmt.Sprintf("%.1f", max(0.1, l.databaseCPUs())) })
 	line("database instance", func(l load) string { return instanceName(l) + map[bool]string{true: ", Multi-AZ"}[l.zones > 1] })
 	line("API tasks (0.5 vCPU)", func(l load) string { return count(l.apiTasks()) })
 }
@@ -154,10 +154,10 @@ func verdicts() string {
 const formulasIntroduction = `
 ## Formulas
 
-Measured ([benchmarks](benchmarks.md)) on a machine outside of AWS: 13.9 ms per list in the function, 613 events and 128 requests per second on two cores that run
+Measured ([benchmarks](benchmarks.md)) on a machine outside of AWS: 8.7 ms per list in the function, 1,309 events and 1,749 requests per second on two cores that run
 everything, 156 core-µs per pair of a training. Assumed: a vCPU performs like one of those cores, the peak is three times the mean, an invocation has ten events,
-and the sizes of an event (300 bytes), a list (1,600 bytes) and a log line; ` + "`scripts/costs/load.go`" + ` has all assumptions. A search in a million items takes %.1f times as long as in the 63,417 of
-the benchmark, and needs that much more database CPU.
+and the sizes of an event (300 bytes), a list (1,600 bytes) and a log line; ` + "`scripts/costs/load.go`" + ` has all assumptions.
+Items are searched in memory. The database instances of the larger loads have more processors than they need, for the memory that comes with them.
 
 `
 

@@ -25,6 +25,7 @@ import (
 type Options struct {
 	Items, Users, Dimension int
 	M, EF                   int // of the index; 0 for the default of the size
+	NoIndex                 bool
 }
 
 // With creates a Postgres with one generated version, in state loading, and calls
@@ -57,6 +58,9 @@ func build(ctx context.Context, o Options, store *versions.Store) (recsys.Versio
 	g := newGenerator(o.Dimension, o.Items, lengths)
 	m := manifest(o)
 	search := recsys.ChooseSearch(int64(o.Items), o.Dimension)
+	if o.NoIndex {
+		search = recsys.Search{Method: recsys.Exact}
+	}
 	if o.M > 0 && search.Method == recsys.HNSW {
 		search.M = o.M
 	}
