@@ -44,6 +44,8 @@ type Activities struct {
 	// LoadParallel is the number of files of a version that are loaded in
 	// parallel.
 	LoadParallel int
+	// SearchMemory is how many bytes the gates may use to search two versions in memory.
+	SearchMemory int64
 	// ReaderTTL is how long a reader may use a version that it resolved
 	// earlier.
 	ReaderTTL time.Duration

@@ -45,7 +45,8 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 }
 
 // chooseSearch returns how a version is searched in Postgres, as requested or by the
-// size of its catalog. It needs no graph if every reader searches in memory.
+// size of its catalog. It needs no graph if every reader searches in memory, and if
+// the gates of this worker can search it there together with the live version.
 func (a *Activities) chooseSearch(ctx context.Context, requested *recsys.Search, items int64, k int) (recsys.Search, error) {
 	search := recsys.ChooseSearch(items, k)
 	switch {
@@ -60,7 +61,7 @@ func (a *Activities) chooseSearch(ctx context.Context, requested *recsys.Search,
 	if err != nil {
 		return recsys.Search{}, err
 	}
-	if known && recsys.FitsInMemory(items, k, memory) {
+	if known && recsys.FitsInMemory(items, k, min(memory, a.SearchMemory/2)) {
 		return recsys.Search{Method: recsys.Exact}, nil
 	}
 	return search, nil

@@ -13,6 +13,7 @@ func TestCreateVersion_chooses_the_search(t *testing.T) {
 	t.Parallel()
 	a, _, _ := setup(t, gluetest.Options{})
 	const items, k = 60_000, 64
+	a.SearchMemory = 4 << 30
 	method := func(requested *recsys.Search, items int64) string {
 		t.Helper()
 		search, err := a.chooseSearch(t.Context(), requested, items, k)
@@ -24,6 +25,9 @@ func TestCreateVersion_chooses_the_search(t *testing.T) {
 	require.NoError(t, a.Store.ReportReader(t.Context(), "api", 1<<30))
 	require.Equal(t, recsys.Exact, method(nil, items), "every reader can hold it")
 	require.Equal(t, recsys.HNSW, method(nil, 10_000_000), "too large for a GiB")
+	a.SearchMemory = 64 << 20
+	require.Equal(t, recsys.HNSW, method(nil, items), "the worker's gates cannot hold two of them")
+	a.SearchMemory = 4 << 30
 	require.Equal(t, recsys.HNSW, method(&recsys.Search{Method: recsys.HNSW}, items), "requested")
 
 	require.NoError(t, a.Store.ReportReader(t.Context(), "function", 20<<20))

@@ -116,8 +116,11 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 	h.write(putCtx, answerCtx, b)
 
 	if previous != nil && previous == h.reader {
+		before := h.memory.Status()
 		h.loadItems(answerCtx, b)
-		h.reportMemory(answerCtx)
+		if h.memory.Status() == before { // one more round trip at most
+			h.reportMemory(answerCtx)
+		}
 	}
 	return b
 }

@@ -31,6 +31,7 @@ func main() {
 	level := new(slog.LevelVar)
 	log := telemetry.NewLogger(os.Stderr, level)
 	slog.SetDefault(log) // for libraries; our own code uses the injected logger
+	config.LimitMemory()
 	h, err := newHandler(context.Background(), log, level)
 	if err != nil {
 		log.Error("cannot start", "error", err)

@@ -72,6 +72,7 @@ func (h *Handler) reportMemory(ctx context.Context) {
 	}
 	h.reportAt = h.Now().Add(reportEvery)
 	if err := h.stores.versions.ReportReader(ctx, "function", max(0, h.SearchMemory)); err != nil {
+		h.reportAt = h.Now().Add(loadRetryAfter)
 		h.Log.Warn("failed to report the memory of the function", "error", err)
 	}
 }

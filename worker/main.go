@@ -46,6 +46,7 @@ func main() {
 func command(ctx context.Context, log *slog.Logger, args []string) (failure string, err error) {
 	switch {
 	case len(args) == 0:
+		config.LimitMemory()
 		c, err := config.ReadWorker()
 		if err == nil {
 			err = run(ctx, log, c)

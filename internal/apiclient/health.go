@@ -15,12 +15,12 @@ type Ready struct {
 	Status          string `json:"status" enum:"ready"`
 	SchemaVersion   int    `json:"schema_version" doc:"Schema version of the database: the number of its last migration."`
 	PgvectorVersion string `json:"pgvector_version" example:"0.8.5"`
-	Index           Index  `json:"index" doc:"How this process searches the live version."`
+	Index           Index  `json:"index" doc:"How this process searches the version that it loaded last, which follows the live version within seconds."`
 }
 
 // Index is how a process searches a version.
 type Index struct {
-	State      string `json:"state" enum:"loading,memory,postgres" doc:"memory: in the memory of the process. loading, postgres: in Postgres, while the items are loading, or because they exceed the limit."`
+	State      string `json:"state" enum:"loading,memory,postgres" doc:"memory: in the memory of the process. loading: in Postgres, while the items are loading. postgres: in Postgres, because the items exceed the limit, could not be loaded, or are not followed yet."`
 	Version    int64  `json:"version,omitempty"`
 	Items      int    `json:"items,omitempty" doc:"Number of items in memory."`
 	Bytes      int64  `json:"bytes,omitempty" doc:"Size of the index in memory."`

@@ -99,6 +99,10 @@ type Worker struct {
 	// LoadParallel limits the files that one worker loads concurrently.
 	LoadParallel int `env:"RECFLOW_LOAD_PARALLEL" envDefault:"2"`
 
+	// SearchMemory is how many MiB the gates may use to search two versions in memory:
+	// see Lambda.SearchMemory.
+	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"-1"`
+
 	// SweepEvery is the interval of the cleanup after terminated runs.
 	SweepEvery time.Duration `env:"RECFLOW_SWEEP_EVERY" envDefault:"1h"`
 
@@ -173,12 +177,14 @@ func ReadWorker() (Worker, error) {
 	if err != nil {
 		return Worker{}, err
 	}
+	c.SearchMemory = searchMemory(c.SearchMemory)
 	return c, c.Validate()
 }
 
 // Validate reports all mistakes at once and names the variables.
 func (c Worker) Validate() error {
 	errs := []error{c.Database.Validate(), c.Temporal.validate(), c.Storage.validate(), c.Glue.validate(), c.Signals.validate(), c.validateHealth()}
+	errs = append(errs, validateSearchMemory(c.SearchMemory))
 	if c.LoadParallel < 1 || c.LoadParallel > 64 {
 		errs = append(errs, fmt.Errorf("RECFLOW_LOAD_PARALLEL is %d; use 1 to 64", c.LoadParallel))
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 )
@@ -22,8 +23,19 @@ func searchMemory(mib int64) int64 {
 	if mib != -1 {
 		return mib
 	}
-	return memoryLimit(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "/") * 6 / 10 >> 20
+	return min(processMemory()*6/10>>20, maxSearchMemory)
 }
+
+// LimitMemory makes the garbage collector work harder before the process reaches
+// 90 % of the memory that it may use: without a limit the heap may grow to twice
+// what is in use. GOMEMLIMIT has precedence.
+func LimitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(processMemory() * 9 / 10)
+	}
+}
+
+func processMemory() int64 { return memoryLimit(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "/") }
 
 // memoryLimit returns how many bytes the process may use: the memory of a function
 // if AWS has set it, otherwise the smallest of the limits of its cgroup and the

@@ -22,11 +22,14 @@ type Checker struct {
 	versions   *versions.Store
 	embeddings *embeddings.Store
 	events     *events.Store
+
+	searchMemory int64
 }
 
-// New returns a Checker.
-func New(db *postgres.DB) *Checker {
-	return &Checker{versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db)}
+// New returns a Checker. The gates search two versions in at most searchMemory bytes
+// of memory, and in Postgres what does not fit.
+func New(db *postgres.DB, searchMemory int64) *Checker {
+	return &Checker{versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db), searchMemory: searchMemory}
 }
 
 // subject is the version under test, and the live version that it is compared

@@ -107,13 +107,20 @@ func newQuality(ctx context.Context, s *subject) (*quality, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &quality{
-		candidate: recommend.NewReader(s.embeddings, s.version, s.manifest),
-		popular:   popular,
-		interest:  s.manifest.Interest,
+	memory := recommend.NewMemory(s.embeddings, s.searchMemory)
+	reader := func(v recsys.Version, m *recsys.Manifest) (*recommend.Reader, error) {
+		r := recommend.NewReader(s.embeddings, v, m)
+		r.Memory = memory
+		return r, memory.Load(ctx, v)
+	}
+	q := &quality{popular: popular, interest: s.manifest.Interest}
+	if q.candidate, err = reader(s.version, s.manifest); err != nil {
+		return nil, err
 	}
 	if s.live != nil {
-		q.live = recommend.NewReader(s.embeddings, s.live.Version, s.live.Manifest)
+		if q.live, err = reader(s.live.Version, s.live.Manifest); err != nil {
+			return nil, err
+		}
 		q.liveInterest = s.live.Manifest.Interest
 		q.liveBound = s.live.Manifest.HoldoutBound
 		q.liveVersion = s.live.Version.ID

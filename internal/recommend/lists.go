@@ -45,6 +45,9 @@ func (r *Reader) Lists(ctx context.Context, req Request, ids []string) ([]List, 
 // FromHistories returns lists from histories only: each stands for a user without
 // other data. The gates score a version with it.
 func (r *Reader) FromHistories(ctx context.Context, req Request, histories []recsys.History) ([]List, error) {
+	if err := r.readItems(ctx); err != nil {
+		return nil, err
+	}
 	vectors, err := r.folder.Vectors(ctx, histories)
 	if err != nil {
 		return nil, err

@@ -62,6 +62,7 @@ func (m *Memory) Status() IndexStatus {
 type versionItems struct {
 	version int64
 	index   *search.Index // nil: the items exceed the limit
+	took    time.Duration // to load them
 
 	overridesMu sync.Mutex // serializes reads of the overrides
 	current     atomic.Pointer[overriddenItems]
@@ -85,9 +86,7 @@ var errTooLarge = errors.New("the items exceed the memory limit")
 func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
 	m.loadMu.Lock()
 	defer m.loadMu.Unlock()
-	began := time.Now()
-	m.status.Store(&IndexStatus{State: IndexLoading, Version: v.ID})
-	defer func() { m.status.Store(m.statusOf(v.ID, time.Since(began))) }()
+	defer func() { m.status.Store(m.statusOf(v.ID)) }()
 	previous := m.all()
 	for i, items := range previous {
 		if items.version == v.ID {
@@ -95,18 +94,20 @@ func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
 			return nil
 		}
 	}
-	m.store(previous[:min(1, len(previous))])
+	began := time.Now()
+	m.status.Store(&IndexStatus{State: IndexLoading, Version: v.ID})
+	m.store(slices.Clone(previous[:min(1, len(previous))]))
 	index, err := m.read(ctx, v)
 	if err != nil && !errors.Is(err, errTooLarge) {
 		return fmt.Errorf("load the items of version %d: %w", v.ID, err)
 	}
-	m.store(append([]*versionItems{{version: v.ID, index: index}}, m.all()...))
+	m.store(append([]*versionItems{{version: v.ID, index: index, took: time.Since(began)}}, m.all()...))
 	return nil
 }
 
-func (m *Memory) statusOf(version int64, took time.Duration) *IndexStatus {
+func (m *Memory) statusOf(version int64) *IndexStatus {
 	if items := m.itemsOf(version); items != nil {
-		return &IndexStatus{State: IndexInMemory, Version: version, Items: items.index.Len(), Bytes: items.index.Bytes(), Took: took}
+		return &IndexStatus{State: IndexInMemory, Version: version, Items: items.index.Len(), Bytes: items.index.Bytes(), Took: items.took}
 	}
 	return &IndexStatus{State: IndexInPostgres, Version: version}
 }
@@ -121,12 +122,13 @@ func (m *Memory) read(ctx context.Context, v recsys.Version) (*search.Index, err
 		}
 	}
 	fits := func(bytes int64) error {
-		if bytes > room && room < m.limit {
-			m.store(nil)
-			room = m.limit
+		if bytes > m.limit {
+			return errTooLarge
 		}
 		if bytes > room {
-			return errTooLarge
+			m.store(nil)
+			runtime.GC() // before the new items are allocated
+			room = m.limit
 		}
 		return nil
 	}

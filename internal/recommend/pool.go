@@ -25,6 +25,7 @@ type ReaderPool struct {
 	mu     sync.Mutex
 	live   recsys.Live
 	liveAt time.Time // when live was requested; zero: live is unknown
+	resets int       // a result that was requested before a reset is not cached
 	idle   []*Reader // of the live version, the most recently used last
 }
 
@@ -48,20 +49,21 @@ func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.L
 	}
 	began := p.now()
 	p.mu.Lock()
-	live, valid := p.live, !p.liveAt.IsZero() && began.Sub(p.liveAt) < p.liveTTL
+	live, resets := p.live, p.resets
+	valid := !p.liveAt.IsZero() && began.Sub(p.liveAt) < p.liveTTL
 	p.mu.Unlock()
 	if valid {
 		return live, nil
 	}
 	if live.Revision > 0 {
-		_, revision, err := store.LivePointer(ctx)
+		id, revision, err := store.LivePointer(ctx)
 		if err != nil {
 			return recsys.Live{}, err
 		}
-		if revision == live.Revision {
+		if id == live.Version.ID && revision == live.Revision {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if p.live.Revision == revision {
+			if p.live.Revision == revision && p.resets == resets {
 				p.liveAt = began
 			}
 			return live, nil
@@ -73,7 +75,7 @@ func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.L
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if live.Revision >= p.live.Revision { // a concurrent call may have fetched a newer one
+	if live.Revision >= p.live.Revision && p.resets == resets { // a concurrent call may have fetched a newer one
 		if live.Version.ID != p.live.Version.ID {
 			p.idle = nil
 		}
@@ -122,5 +124,6 @@ func (p *ReaderPool) Reset() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.liveAt, p.idle = time.Time{}, nil
+	p.live, p.liveAt, p.idle = recsys.Live{}, time.Time{}, nil
+	p.resets++
 }

@@ -54,7 +54,7 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 // the items, if they are in memory, and none otherwise.
 func (r *Reader) readItems(ctx context.Context) error {
 	if r.Memory.itemsOf(r.version.ID) == nil {
-		r.useMemory()
+		r.inMemory, r.folder.index = nil, nil
 		return nil
 	}
 	_, err := r.Read(ctx, nil)

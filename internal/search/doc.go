@@ -42,9 +42,8 @@
 // margin ρ = (d + 16)·2⁻⁵⁰ is eight times as large and covers these errors and the
 // few roundings that combine them: norms are multiplied by 1 + ρ, and ρ·|x|·|q| is
 // added to the bound. No value leaves the range of float64, because the squares of
-// the smallest and the largest float32 are within it. No float32 arithmetic is
-// used
-// for this bound.
+// the smallest and the largest float32 are within it. This bound uses no float32
+// arithmetic.
 //
 // Where few items of a block are eligible, they are compared one by one instead,
 // first by an inner product in float32 with a bound for its rounding errors.

@@ -220,8 +220,6 @@ END $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recflow.audit
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.reject_audit_change();
 
--- Backfills and their outcomes. Temporal does the work; this table is the
--- source of truth.
 -- What the processes that serve lists may use for the search in memory: one row for
 -- each limit of a component. A version gets no HNSW index if all that reported in
 -- the last 24 hours can hold its items.
@@ -232,6 +230,8 @@ CREATE TABLE recflow.readers (
     PRIMARY KEY (component, memory_bytes)
 );
 
+-- Backfills and their outcomes. Temporal does the work; this table is the
+-- source of truth.
 CREATE TABLE recflow.backfills (
     id              text        PRIMARY KEY,
     kind            text        NOT NULL CHECK (kind IN ('refresh', 'as_of')),

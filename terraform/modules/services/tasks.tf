@@ -104,6 +104,7 @@ resource "aws_ecs_task_definition" "worker" {
   task_role_arn            = aws_iam_role.task["worker"].arn
 
   container_definitions = jsonencode([merge(local.container["worker"], {
+    memory = var.worker.memory # the limit that the process sees
     # Embeddings are downloaded to /tmp before they are verified and loaded. The image
     # declares the volume, which makes the user its owner.
     mountPoints = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
@@ -135,6 +136,7 @@ resource "aws_ecs_task_definition" "api" {
   task_role_arn            = aws_iam_role.task["api"].arn
 
   container_definitions = jsonencode([merge(local.container["api"], {
+    memory       = var.api.memory # the limit that the process sees
     portMappings = [{ containerPort = local.api_port, hostPort = local.api_port, protocol = "tcp" }]
     healthCheck  = merge(local.health_check, { command = ["CMD", "/recflow-api", "health"] })
     stopTimeout  = min(local.kill_after, var.api.drain_seconds + 15)
