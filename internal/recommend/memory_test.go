@@ -239,6 +239,10 @@ func TestMemory(t *testing.T) {
 			require.NoError(t, memory.Load(t.Context(), v))
 		}
 		assert.Equal(t, []int{0, 500, 0}, loaded(memory), "both do not fit")
+
+		require.NoError(t, memory.Load(t.Context(), recsys.Version{ID: 999, Items: 1_000_000, Dimension: 16}))
+		assert.Equal(t, []int{0, 500, 0}, loaded(memory), "a version that cannot fit releases nothing")
+		assert.Equal(t, recommend.IndexStatus{State: recommend.IndexInPostgres, Version: 999}, memory.Status())
 	})
 	t.Run("it searches Postgres if loading fails", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)

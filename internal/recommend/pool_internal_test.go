@@ -14,19 +14,28 @@ import (
 type countedLive struct {
 	current         recsys.Live
 	reads, pointers int
+	during          func() // called while the live version or its pointer is read
 }
 
 func (c *countedLive) Live(context.Context) (recsys.Live, error) {
 	c.reads++
-	if c.current.Revision == 0 {
+	current := c.current
+	if c.during != nil {
+		c.during()
+	}
+	if current.Revision == 0 {
 		return recsys.Live{}, recsys.ErrNoLiveVersion
 	}
-	return c.current, nil
+	return current, nil
 }
 
 func (c *countedLive) LivePointer(context.Context) (id, revision int64, err error) {
 	c.pointers++
-	return c.current.Version.ID, c.current.Revision, nil
+	current := c.current
+	if c.during != nil {
+		c.during()
+	}
+	return current.Version.ID, current.Revision, nil
 }
 
 func TestReaderPool_reads_the_manifest_only_after_a_change(t *testing.T) {
@@ -62,4 +71,34 @@ func TestReaderPool_reads_the_manifest_only_after_a_change(t *testing.T) {
 	_, err = read()
 	require.NoError(t, err)
 	require.Equal(t, 4, store.reads, "a reset reads the live version again")
+}
+
+// TestReaderPool_Reset_discards_what_is_being_read promotes and resets while another
+// call reads the live version or its pointer.
+func TestReaderPool_Reset_discards_what_is_being_read(t *testing.T) {
+	t.Parallel()
+	for name, cached := range map[string]bool{"the live version": false, "the pointer": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := time.Unix(1, 0)
+			p := NewReaderPool(time.Second)
+			p.now = func() time.Time { return now }
+			store := &countedLive{current: recsys.Live{Version: recsys.Version{ID: 7}, Revision: 1}}
+			if cached {
+				_, err := p.liveVersion(t.Context(), store)
+				require.NoError(t, err)
+				now = now.Add(time.Second)
+			}
+			store.during = func() {
+				store.during = nil
+				store.current = recsys.Live{Version: recsys.Version{ID: 8}, Revision: 2}
+				p.Reset()
+			}
+			_, err := p.liveVersion(t.Context(), store)
+			require.NoError(t, err)
+			live, err := p.liveVersion(t.Context(), store)
+			require.NoError(t, err)
+			require.EqualValues(t, 8, live.Version.ID)
+		})
+	}
 }
