@@ -88,6 +88,7 @@ lint-go:
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted (run make fmt):"; echo "$$unformatted"; exit 1; fi
 	@go vet ./...
+	@GOOS=linux GOARCH=arm64 go vet ./internal/search # assembly and what calls it
 	@scripts/go-tool workflowcheck go.temporal.io/sdk/contrib/tools/workflowcheck@$(WORKFLOWCHECK_VERSION) ./workflows/...
 	@scripts/go-tool golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run
 

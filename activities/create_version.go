@@ -5,6 +5,7 @@ import (
 
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/search"
 )
 
 // CreateVersionInput names the run and how its version is searched.
@@ -48,21 +49,21 @@ func (a *Activities) CreateVersion(ctx context.Context, in CreateVersionInput) (
 // size of its catalog. It needs no graph if every reader searches in memory, and if
 // the gates of this worker can search it there together with the live version.
 func (a *Activities) chooseSearch(ctx context.Context, requested *recsys.Search, items int64, k int) (recsys.Search, error) {
-	search := recsys.ChooseSearch(items, k)
+	bySize := recsys.ChooseSearch(items, k)
 	switch {
 	case requested != nil && requested.Method == recsys.HNSW && requested.M == 0: // without parameters
 		return recsys.ChooseSearch(max(items, smallestGraph), k), nil
 	case requested != nil:
 		return *requested, nil
-	case search.Method == recsys.Exact:
-		return search, nil
+	case bySize.Method == recsys.Exact:
+		return bySize, nil
 	}
 	memory, known, err := a.Versions.ReaderMemory(ctx)
 	if err != nil {
 		return recsys.Search{}, err
 	}
-	if known && recsys.FitsInMemory(items, k, min(memory, a.SearchMemory/2)) {
+	if known && search.MaxBytes(items, k) <= min(memory, a.SearchMemory/2) {
 		return recsys.Search{Method: recsys.Exact}, nil
 	}
-	return search, nil
+	return bySize, nil
 }

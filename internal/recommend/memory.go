@@ -176,7 +176,6 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 		if err != nil || id == 0 || id == loaded || id == failed && time.Since(failedAt) < retryAfter {
 			continue // requests report an unavailable database
 		}
-		began := time.Now()
 		v, err := store.Version(ctx, id)
 		if err == nil {
 			err = m.Load(ctx, v)
@@ -188,10 +187,11 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 			failed, failedAt = id, time.Now()
 			log.Warn("index not loaded, searching in Postgres", "version", id, "error", err)
 			continue
-		case m.Items(id) == 0:
+		}
+		if s := m.Status(); s.State == IndexInMemory {
+			log.Info("index loaded", "version", id, "items", s.Items, "bytes", s.Bytes, "duration_ms", s.Took.Milliseconds())
+		} else {
 			log.Info("the items exceed RECFLOW_SEARCH_MEMORY, searching in Postgres", "version", id, "items", v.Items)
-		default:
-			log.Info("index loaded", "version", id, "items", m.Items(id), "bytes", m.Status().Bytes, "duration_ms", time.Since(began).Milliseconds())
 		}
 		loaded = id
 	}

@@ -63,7 +63,7 @@ func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.L
 		if id == live.Version.ID && revision == live.Revision {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if p.live.Revision == revision && p.resets == resets {
+			if p.live.Revision == revision {
 				p.liveAt = began
 			}
 			return live, nil

@@ -77,15 +77,6 @@ func ChooseSearch(items int64, k int) Search {
 	return s
 }
 
-// FitsInMemory reports whether a catalog of the given number of items with vectors
-// of dimension k can be searched within the given bytes of memory (package search).
-// It assumes the largest codes of any processor, and 200 bytes of texts an item.
-func FitsInMemory(items int64, k int, memory int64) bool {
-	const texts, structure = 200, 56
-	dimension := int64(k)
-	return items*(4*dimension+8*dimension/3+structure+texts) <= memory
-}
-
 // Names of the gates, in display order.
 const (
 	GateRows     = "rows"

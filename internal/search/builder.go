@@ -68,13 +68,27 @@ func (b *Builder) Bytes() int64 {
 // Bytes estimates the size of an index without the ids, titles and tags of its
 // items.
 func Bytes(items int64, dimension int) int64 {
-	const rest = 56 // the directory, ends of texts and terms, postings, bounds
-	vector := 4*int64(dimension) + rest
 	if simd() {
-		return items * (vector + int64(dimension))
+		return items * (itemBytes(dimension) + int64(dimension))
 	}
-	return items * (vector + int64(dimension)*8/3)
+	return items * (itemBytes(dimension) + wordBytes(dimension))
 }
+
+// MaxBytes estimates the size of an index on any processor, with 200 bytes of ids,
+// titles and tags an item.
+func MaxBytes(items int64, dimension int) int64 {
+	const texts = 200
+	return items * (itemBytes(dimension) + wordBytes(dimension) + texts)
+}
+
+// itemBytes is an item's share of everything but the codes and the texts.
+func itemBytes(dimension int) int64 {
+	const rest = 56 // the directory, ends of texts and terms, postings, bounds
+	return 4*int64(dimension) + rest
+}
+
+// wordBytes is the size of an item's codes in the portable kernel.
+func wordBytes(dimension int) int64 { return int64(dimension) * 8 / 3 }
 
 // Build returns the index. The Builder must not be used afterwards. Build returns
 // ErrItem if an id was added twice.

@@ -2,9 +2,6 @@ package search
 
 import "golang.org/x/sys/cpu"
 
-// dot returns the inner product of two vectors of the same length, in float32.
-func dot(x, q []float32) float32 { return dotPortable(x, q) }
-
 func simd() bool { return cpu.ARM64.HasASIMDDP } // the dot product instructions, from Armv8.2 on
 
 func (k *simdKernel) query(codes []int8) any {

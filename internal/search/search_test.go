@@ -338,5 +338,6 @@ func TestBytes_estimates_the_size_of_an_index(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1000, x.Len())
 	assert.LessOrEqual(t, x.Bytes(), want)
+	assert.LessOrEqual(t, want, MaxBytes(1000, 64))
 	assert.Greater(t, x.Bytes(), want*3/4)
 }

@@ -99,7 +99,7 @@ func TestRestart_adopts_runs_after_kill_9(t *testing.T) {
 	require.Contains(t, r.Message, "signal 9 (killed)")
 }
 
-func TestRestart_detects_runs_that_ended_meanwhile(t *testing.T) {
+func TestRestart_detects_runs_that_ended_while_it_was_stopped(t *testing.T) {
 	t.Parallel()
 	faults := harnesstest.CountFaults(t, "kill the endpoint", "kill the job's group")
 	file := filepath.Join(t.TempDir(), "go")
