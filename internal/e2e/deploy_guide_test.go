@@ -113,7 +113,7 @@ func installAWS(t *testing.T, dir, python, cache string) {
 	require.NoError(t, err)
 	script := fmt.Sprintf("#!/bin/sh\nAWS_DEFAULT_REGION=$AWS_REGION RECFLOW_CACHE=%s exec %s %s awscli %s awscli \"$@\"\n",
 		quoted(cache), quoted(tool), quoted(python), version[1])
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "aws"), []byte(script), 0o755))
+	harnesstest.WriteProgram(t, filepath.Join(dir, "aws"), script)
 	out, err := exec.CommandContext(t.Context(), filepath.Join(dir, "aws"), "--version").CombinedOutput()
 	require.NoError(t, err, string(out))
 }

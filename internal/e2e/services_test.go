@@ -164,11 +164,11 @@ func wrapPrograms(t *testing.T, bin string, env map[string]map[string]string) st
 		if !wrapped { // a copy: with a link the stack would find the other programs next to its target
 			data, err := os.ReadFile(program)
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o700))
+			harnesstest.WriteProgram(t, filepath.Join(dir, name), string(data))
 			continue
 		}
 		script := "#!/bin/sh\n" + shellVariables(vars, "export ") + "exec " + quoted(program) + ` "$@"` + "\n"
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(script), 0o700))
+		harnesstest.WriteProgram(t, filepath.Join(dir, name), script)
 	}
 	return dir
 }

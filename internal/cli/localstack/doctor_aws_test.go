@@ -15,6 +15,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/awsdoctor"
 	"github.com/recflow/recflow/internal/cli/clitest"
+	"github.com/recflow/recflow/internal/harnesstest"
 )
 
 // outputs are Terraform's outputs of a deployment of which only the API exists.
@@ -76,7 +77,7 @@ func TestDoctorAWS(t *testing.T) {
 	t.Run("it runs terraform", func(t *testing.T) {
 		bin := t.TempDir()
 		script := "#!/bin/sh\n[ \"$1\" = -chdir=infra ] || { echo \"no $1\" >&2; exit 1; }\n[ \"$2 $3\" = 'output -json' ] && cat <<'E'\n" + text + "\nE\n"
-		require.NoError(t, os.WriteFile(filepath.Join(bin, "terraform"), []byte(script), 0o700))
+		harnesstest.WriteProgram(t, filepath.Join(bin, "terraform"), script)
 		t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 		r := clitest.Run(t.Context(), "", "doctor", "--terraform", "infra")
 		assert.Contains(t, r.Out, "✓ database")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/pgserver"
 )
 
@@ -16,7 +17,7 @@ func another(t *testing.T, version string) *pgserver.Server {
 	t.Helper()
 	s := &pgserver.Server{Bin: t.TempDir(), Data: t.TempDir(), Password: "for-tests-only"}
 	require.NoError(t, os.WriteFile(filepath.Join(s.Data, "PG_VERSION"), []byte("16\n"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(s.Bin, "postgres"), []byte("#!/bin/sh\necho '"+version+"'\n"), 0o755))
+	harnesstest.WriteProgram(t, filepath.Join(s.Bin, "postgres"), "#!/bin/sh\necho '"+version+"'\n")
 	return s
 }
 
