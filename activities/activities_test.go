@@ -99,7 +99,7 @@ func TestTranslate_reports_why_a_step_was_cancelled(t *testing.T) {
 func TestStartGlueRun_starts_once(t *testing.T) {
 	t.Parallel()
 	a, endpoint, env := setup(t, gluetest.Options{})
-	in := StartGlueRunInput{RunID: "run-1", To: time.Unix(1, 0), Requested: time.Unix(100, 0), Rank: 8, Interest: recsys.DefaultInterest()}
+	in := StartGlueRunInput{RunID: "run-1", To: time.Unix(1, 0), Requested: time.Unix(100, 0), Training: recsys.Training{Rank: 8}, Interest: recsys.DefaultInterest()}
 	var first, second StartGlueRunResult
 	value, err := env.ExecuteActivity(a.StartGlueRun, in)
 	require.NoError(t, err)
@@ -111,6 +111,16 @@ func TestStartGlueRun_starts_once(t *testing.T) {
 	require.True(t, second.Adopted)
 	require.Equal(t, first.GlueRunID, second.GlueRunID)
 	require.Equal(t, 1, endpoint.Faults.Calls("StartJobRun"))
+}
+
+func TestTrainingArguments_name_only_what_was_requested(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, map[string]string{"--trainer": "auto", "--seed": "0"}, trainingArguments(recsys.Training{}))
+	all := recsys.Training{Trainer: recsys.ALS, Rank: 8, Iterations: 3, Alpha: 0.25, Regularization: 1e-7, RegularizationExponent: new(0.0), Seed: -1}
+	require.Equal(t, map[string]string{
+		"--trainer": "als", "--rank": "8", "--iterations": "3", "--alpha": "0.25", "--regularization": "1e-07",
+		"--regularization_exponent": "0", "--seed": "-1",
+	}, trainingArguments(all))
 }
 
 func TestStartGlueRun_waits_for_a_busy_job(t *testing.T) {

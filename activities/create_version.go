@@ -58,12 +58,23 @@ func (a *Activities) chooseSearch(ctx context.Context, requested *recsys.Search,
 	case bySize.Method == recsys.Exact:
 		return bySize, nil
 	}
-	memory, known, err := a.Versions.ReaderMemory(ctx)
+	memory, err := a.servingMemory(ctx)
 	if err != nil {
 		return recsys.Search{}, err
 	}
-	if known && search.MaxBytes(items, k) <= min(memory, a.SearchMemory/2) {
+	if search.MaxBytes(items, k) <= memory {
 		return recsys.Search{Method: recsys.Exact}, nil
 	}
 	return bySize, nil
+}
+
+// servingMemory returns the bytes that the items of a version may take so that every
+// reader, and the gates of this worker next to the live version, hold them in memory.
+// It is 0 if no reader reported in the last 24 hours, or one searches in Postgres.
+func (a *Activities) servingMemory(ctx context.Context) (int64, error) {
+	memory, known, err := a.Versions.ReaderMemory(ctx)
+	if err != nil || !known {
+		return 0, err
+	}
+	return min(memory, a.SearchMemory/2), nil
 }

@@ -1,10 +1,12 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -19,16 +21,12 @@ import (
 
 // StartGlueRunInput describes the training.
 type StartGlueRunInput struct {
-	RunID          string          `json:"run_id"`
-	From           time.Time       `json:"from,omitzero"`
-	To             time.Time       `json:"to"`
-	Requested      time.Time       `json:"requested"` // start of the refresh; later events are not read
-	Rank           int             `json:"rank"`
-	Iterations     int             `json:"iterations"`
-	Alpha          float64         `json:"alpha"`
-	Regularization float64         `json:"regularization"`
-	Seed           int64           `json:"seed"`
-	Interest       recsys.Interest `json:"interest"`
+	RunID     string    `json:"run_id"`
+	From      time.Time `json:"from,omitzero"`
+	To        time.Time `json:"to"`
+	Requested time.Time `json:"requested"` // start of the refresh; later events are not read
+	recsys.Training
+	Interest recsys.Interest `json:"interest"`
 
 	// Yield lets waiting refreshes that do not yield train first.
 	Yield bool `json:"yield,omitempty"`
@@ -92,12 +90,15 @@ func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[s
 		"--from":                in.From.UTC().Format(time.RFC3339Nano),
 		"--to":                  in.To.UTC().Format(time.RFC3339Nano),
 		"--stored_to":           in.Requested.UTC().Add(-a.StoredMargin).Truncate(time.Microsecond).Format(time.RFC3339Nano),
-		"--rank":                strconv.Itoa(in.Rank),
-		"--iterations":          strconv.Itoa(in.Iterations),
-		"--alpha":               strconv.FormatFloat(in.Alpha, 'g', -1, 64),
-		"--regularization":      strconv.FormatFloat(in.Regularization, 'g', -1, 64),
-		"--seed":                strconv.FormatInt(in.Seed, 10),
 		"--interest":            string(interest),
+	}
+	maps.Copy(args, trainingArguments(in.Training))
+	memory, err := a.servingMemory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if memory > 0 {
+		args["--serving_memory"] = strconv.FormatInt(memory, 10)
 	}
 	live, err := a.Versions.Live(ctx)
 	switch {
@@ -107,6 +108,27 @@ func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[s
 		return nil, err
 	}
 	return args, nil
+}
+
+// trainingArguments returns the arguments for the settings that were requested. The
+// job chooses the others.
+func trainingArguments(t recsys.Training) map[string]string {
+	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	args := map[string]string{"--trainer": cmp.Or(t.Trainer, recsys.AutoTrainer), "--seed": strconv.FormatInt(t.Seed, 10)}
+	for name, n := range map[string]int{"--rank": t.Rank, "--iterations": t.Iterations} {
+		if n != 0 {
+			args[name] = strconv.Itoa(n)
+		}
+	}
+	for name, x := range map[string]float64{"--alpha": t.Alpha, "--regularization": t.Regularization} {
+		if x != 0 {
+			args[name] = number(x)
+		}
+	}
+	if x := t.RegularizationExponent; x != nil {
+		args["--regularization_exponent"] = number(*x)
+	}
+	return args
 }
 
 // busy stops orphaned runs and returns an error that is retried soon.

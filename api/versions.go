@@ -98,7 +98,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 		m.Input.EventTypeShares = map[string]float64{}
 	}
 	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
-		Version: v, Parameters: m.Parameters, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
+		Version: v, Parameters: m.Parameters, Defaults: m.Defaults, Libraries: m.Libraries, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
 		Changes: rest.MapEach(changes, liveChangeOf),
 	}}
 	live, err := s.versions.Live(ctx)

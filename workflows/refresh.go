@@ -120,17 +120,13 @@ func (r *refresh) start(ctx workflow.Context) error {
 	r.started = true
 	var out activities.StartGlueRunResult
 	err := workflow.ExecuteActivity(ctx, do.StartGlueRun, activities.StartGlueRunInput{
-		RunID:          r.progress.RunID,
-		From:           r.request.From,
-		To:             r.request.To,
-		Requested:      r.progress.StartedAt,
-		Rank:           r.request.Rank,
-		Iterations:     r.request.Iterations,
-		Alpha:          r.request.Alpha,
-		Regularization: r.request.Regularization,
-		Seed:           r.request.Seed,
-		Interest:       r.request.Interest,
-		Yield:          r.request.Evaluation,
+		RunID:     r.progress.RunID,
+		From:      r.request.From,
+		To:        r.request.To,
+		Requested: r.progress.StartedAt,
+		Training:  r.request.Training,
+		Interest:  r.request.Interest,
+		Yield:     r.request.Evaluation,
 	}).Get(ctx, &out)
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -30,12 +29,9 @@ type RefreshRequest struct {
 	// the time when the run starts.
 	Scheduled bool `json:"scheduled,omitempty"`
 
-	Rank           int             `json:"rank"` // dimension of the embeddings
-	Iterations     int             `json:"iterations"`
-	Alpha          float64         `json:"alpha"`
-	Regularization float64         `json:"regularization"`
-	Seed           int64           `json:"seed"`
-	Interest       recsys.Interest `json:"interest"`
+	recsys.Training
+
+	Interest recsys.Interest `json:"interest"`
 
 	// Search is how the version is searched; nil chooses by its size.
 	Search *recsys.Search `json:"search,omitempty"`
@@ -57,18 +53,14 @@ type RefreshRequest struct {
 	Actor string `json:"actor,omitempty"`
 }
 
-// DefaultRefresh returns a request for everything before to, with the
-// parameters that measured best on our data sets, promoted if the gates pass.
+// DefaultRefresh returns a request for everything before to, with the defaults of
+// the trainer, promoted if the gates pass.
 func DefaultRefresh(to time.Time) RefreshRequest {
 	return RefreshRequest{
-		To:             to.UTC().Truncate(time.Second),
-		Rank:           64,
-		Iterations:     12,
-		Alpha:          2,
-		Regularization: 0.1,
-		Seed:           42,
-		Interest:       recsys.DefaultInterest(),
-		Promote:        true,
+		To:       to.UTC().Truncate(time.Second),
+		Training: recsys.Training{Seed: 42},
+		Interest: recsys.DefaultInterest(),
+		Promote:  true,
 	}
 }
 
@@ -82,17 +74,8 @@ func (r RefreshRequest) Validate() error {
 	if !r.From.IsZero() && !r.From.Before(r.To) {
 		bad("from %s is not before to %s", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
 	}
-	if r.Rank < 1 || r.Rank > recsys.MaxDimension {
-		bad("rank is %d; use 1 to %d", r.Rank, recsys.MaxDimension)
-	}
-	if r.Iterations < 1 || r.Iterations > 100 {
-		bad("iterations is %d; use 1 to 100", r.Iterations)
-	}
-	if !positive(r.Alpha) {
-		bad("alpha is %v; use a positive number", r.Alpha)
-	}
-	if !positive(r.Regularization) {
-		bad("regularization is %v; use a positive number", r.Regularization)
+	if err := r.Training.Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	//workflowcheck:ignore — it ranges over a map; only which mistake it reports can vary
 	if err := r.Interest.Validate(); err != nil {
@@ -123,8 +106,6 @@ func (r RefreshRequest) resolved(start time.Time) RefreshRequest {
 	}
 	return r
 }
-
-func positive(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
 
 // idTime is the layout of a time inside an id: sortable and without colons.
 const idTime = "20060102T150405Z"

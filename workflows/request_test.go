@@ -48,11 +48,12 @@ func TestValidate_reports_every_mistake(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, DefaultRefresh(day(9)).Validate())
 	r := DefaultRefresh(day(9))
-	r.From, r.Rank, r.Iterations, r.Alpha, r.Regularization = day(9), 0, 0, math.NaN(), -1
+	r.From, r.Rank, r.Iterations, r.Alpha, r.Regularization = day(9), -1, 101, math.NaN(), -1
+	r.Trainer, r.RegularizationExponent = "svd", new(0.5)
 	r.Search = &recsys.Search{Method: "guess"}
 	r.AcceptGates = map[string]string{recsys.GateRows: ""}
 	err := r.Validate()
-	for _, part := range []string{"from", "rank", "iterations", "alpha", "regularization", "guess", "a reason is needed"} {
+	for _, part := range []string{"from", "trainer", "exponent", "rank", "iterations", "alpha", "regularization", "guess", "a reason is needed"} {
 		require.ErrorContains(t, err, part)
 	}
 }

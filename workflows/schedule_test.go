@@ -154,7 +154,7 @@ func TestSchedule_names_every_mistake(t *testing.T) {
 		"jitter":                    func(s *workflows.Schedule) { s.Jitter = 13 * time.Hour },
 		"catch-up":                  func(s *workflows.Schedule) { s.CatchUp = time.Second },
 		"must not have a fixed end": func(s *workflows.Schedule) { s.Refresh.To = time.Now() },
-		"rank":                      func(s *workflows.Schedule) { s.Refresh.Rank = 0 },
+		"rank":                      func(s *workflows.Schedule) { s.Refresh.Rank = -1 },
 	} {
 		s := nightly()
 		change(&s)

@@ -67,7 +67,7 @@ func AskProgress(ctx context.Context, c client.Client, workflowID, runID string)
 }
 
 func summary(r RefreshRequest) string {
-	return fmt.Sprintf("refresh on events %s, rank %d", span(r), r.Rank)
+	return "refresh on events " + span(r)
 }
 
 // details describes the refresh in Markdown. It writes to memory, which the
@@ -77,7 +77,7 @@ func summary(r RefreshRequest) string {
 func details(r RefreshRequest) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Trains on the events %s, loads the embeddings as a new version and computes its gates.\n\n", span(r))
-	fmt.Fprintf(&b, "rank %d · %d iterations · α %g · λ %g · seed %d · ", r.Rank, r.Iterations, r.Alpha, r.Regularization, r.Seed)
+	b.WriteString(r.Training.String() + ", ")
 	if half := time.Duration(r.Interest.HalfLifeSeconds * float64(time.Second)); half > 0 {
 		fmt.Fprintf(&b, "half-life %s\n\n", half)
 	} else {

@@ -62,7 +62,7 @@ func run(repeat int) error {
 // build returns an index of generated items and its fold-in.
 func build(k int) (*search.Index, recsys.FoldIn, error) {
 	r := rand.New(rand.NewPCG(1, uint64(k)))
-	f := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 2, Regularization: 0.1}
+	f := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 2, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 	b := search.NewBuilder(k, catalog)
 	v := make([]float32, k)
 	for i := range catalog {

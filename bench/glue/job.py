@@ -2,12 +2,14 @@
 
     python bench/glue/job.py                    a generated shop of 670,000 pairs, rank 64
     python bench/glue/job.py --pairs 100000     a smaller one
+    python bench/glue/job.py --trainer mllib    the job with the trainer mllib
     python bench/glue/job.py --bucket NAME      a bucket at the endpoint AWS_ENDPOINT_URL_S3
 
 The job and the fit run one after the other in separate processes, so that both start
 with a cold JVM. Startup is the time until the Spark session is ready; it is printed
 separately and excluded from the ratio. Processor time is that of the JVM: unlike wall
-time it does not depend on the load of the machine.
+time it does not depend on the load of the machine. The trainer als runs in Python, so
+its processor time is not included.
 """
 
 import argparse
@@ -25,7 +27,6 @@ GLUE = Path(__file__).resolve().parents[2] / "glue"
 sys.path[:0] = [str(GLUE), str(GLUE / "tests")]
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
-ACCEPTED = 1.6
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
     p.add_argument("--users", type=int, default=2_500)
     p.add_argument("--items", type=int, default=40_000)
     p.add_argument("--days", type=int, default=330)
+    p.add_argument("--trainer", choices=["als", "mllib"], default="als")
     p.add_argument("--rank", type=int, default=64)
     p.add_argument("--iterations", type=int, default=12)
     p.add_argument("--to", type=datetime.fromisoformat, default=FAR)
@@ -109,14 +111,13 @@ def compare(a: argparse.Namespace) -> None:
     for stage, seconds in job["stages"].items():
         print(f"  {stage:<10}{seconds:6.1f} s")
     print(f"bare fit    {fit['wall']:6.1f} s   {fit['cpu']:6.1f} s of processor time")
-    print(
-        f"job ÷ fit   {job['wall'] / fit['wall']:6.2f}     {job['cpu'] / fit['cpu']:6.2f} by processor time   (accepted: {ACCEPTED})"
-    )
+    print(f"job ÷ fit   {job['wall'] / fit['wall']:6.2f}     {job['cpu'] / fit['cpu']:6.2f} by processor time")
+    print(f"train ÷ fit {job['stages']['train'] / fit['wall']:6.3f}   of the trainer {a.trainer}")
 
 
 def child(what: str, a: argparse.Namespace, pairs_dir: str) -> dict:
     arguments = ["--measure", what, "--pairs-dir", pairs_dir, "--bucket", a.bucket, "--rank", str(a.rank)]
-    arguments += ["--iterations", str(a.iterations), "--to", a.to.isoformat()]
+    arguments += ["--iterations", str(a.iterations), "--to", a.to.isoformat(), "--trainer", a.trainer]
     done = subprocess.run([sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(
         next(line for line in done.stdout.splitlines() if line.startswith("RESULT ")).removeprefix("RESULT ")
@@ -144,7 +145,7 @@ def measure_job(a: argparse.Namespace) -> dict:
     time_stages(progress, stages)
     cpu, t = processor_seconds(spark), time.monotonic()
     run_id = f"bench-{os.getpid()}"
-    key = job.run(config(a, run_id))
+    key = job.run(config(a, run_id, a.trainer))
     wall, cpu = time.monotonic() - t, processor_seconds(spark) - cpu
     bucket = Bucket(a.bucket)
     found = json.loads(bucket.get(key))["input"]
@@ -161,13 +162,13 @@ def measure_job(a: argparse.Namespace) -> dict:
 
 def copy_pairs(train, folder: str) -> None:
     """Copy the matrix before the job deletes its scratch space."""
-    real = train.fit
+    real = train.run
 
-    def fit(pairs, config_):
+    def run(r, found, pairs):
         shutil.copytree(Path(pairs.inputFiles()[0].removeprefix("file:")).resolve().parent, Path(folder) / "pairs")
-        return real(pairs, config_)
+        return real(r, found, pairs)
 
-    train.fit = fit
+    train.run = run
 
 
 def time_stages(progress, stages: dict[str, float]) -> None:
@@ -176,9 +177,9 @@ def time_stages(progress, stages: dict[str, float]) -> None:
     real = progress.Progress.stage
 
     @contextmanager
-    def stage(self, name, iterations=0):
+    def stage(self, name):
         t = time.monotonic()
-        with real(self, name, iterations):
+        with real(self, name):
             yield
         stages[name] = stages.get(name, 0.0) + time.monotonic() - t
 
@@ -186,12 +187,12 @@ def time_stages(progress, stages: dict[str, float]) -> None:
 
 
 def measure_fit(a: argparse.Namespace) -> dict:
-    from recflow_glue import train
+    from recflow_glue import mllib
 
     spark, _ = open_spark()
     pairs = spark.read.schema("user int, item int, weight float").parquet(f"file://{a.pairs_dir}/pairs")
     cpu, t = processor_seconds(spark), time.monotonic()
-    model = train.fit(pairs, config(a, "bench"))
+    model = mllib.fit(pairs, mllib.complete(config(a, "bench", "mllib").training))
     model.userFactors.count()
     return {"wall": time.monotonic() - t, "cpu": processor_seconds(spark) - cpu, "pairs": pairs.count()}
 
@@ -204,10 +205,12 @@ def open_spark():
     return spark, time.monotonic()
 
 
-def config(a: argparse.Namespace, run_id: str):
+def config(a: argparse.Namespace, run_id: str, trainer: str):
     from recflow_glue.arguments import Config
+    from recflow_glue.settings import Requested
 
-    return Config(a.bucket, run_id, None, a.to, FAR, rank=a.rank, iterations=a.iterations)
+    training = Requested(trainer=trainer, rank=a.rank, iterations=a.iterations)
+    return Config(a.bucket, run_id, None, a.to, FAR, training=training)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ func (b *bench) newVersion(ctx context.Context) (recsys.Version, error) {
 	k := b.set.dimension
 	m := &recsys.Manifest{
 		SchemaVersion: recsys.ManifestSchemaVersion, RunID: fmt.Sprintf("bench-%d", b.versions), Dimension: k,
-		Parameters: recsys.Parameters{Rank: k}, Interest: recsys.DefaultInterest(), Gram: make([]float64, k*k),
+		Parameters: recsys.Parameters{Trainer: recsys.ALS, Rank: k, MeanItems: 1}, Interest: recsys.DefaultInterest(), Gram: make([]float64, k*k),
 		Coverage:     recsys.Coverage{To: time.Now(), StoredTo: time.Now()},
 		HoldoutBound: "0000000000000000",
 	}

@@ -7,8 +7,19 @@ import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from recflow_glue.settings import Requested
+
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 DEFAULT_WEIGHTS = {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0, "rating": 1.0, "impression": 0.0}
+TRAINING = {
+    "trainer": str,
+    "rank": int,
+    "iterations": int,
+    "alpha": float,
+    "regularization": float,
+    "regularization_exponent": float,
+    "seed": int,
+}
 
 
 @dataclass(frozen=True)
@@ -48,14 +59,11 @@ class Config:
     start: datetime | None  # inclusive; None: no lower bound
     to: datetime  # exclusive
     stored_to: datetime  # exclusive
-    rank: int = 64
-    iterations: int = 12
-    alpha: float = 2.0
-    regularization: float = 0.1
-    seed: int = 42
+    training: Requested = field(default_factory=Requested)
     interest: Interest = field(default_factory=Interest)
     minimum: Minimum = field(default_factory=Minimum)
     previous_manifest: str | None = None
+    serving_memory: int = 0  # bytes for the items of a version in the processes that serve lists; 0: unknown
 
     @property
     def prefix(self) -> str:
@@ -66,20 +74,8 @@ class Config:
             raise ValueError(f"run_id {self.run_id!r}: use 1 to 100 letters, digits, dots, dashes and underscores")
         if self.start is not None and self.start >= self.to:
             raise ValueError(f"from {self.start.isoformat()} is not before to {self.to.isoformat()}")
-        if not 1 <= self.rank <= 1024:
-            raise ValueError(f"rank is {self.rank}; use 1 to 1024")
-        if not 1 <= self.iterations <= 100:
-            raise ValueError(f"iterations is {self.iterations}; use 1 to 100")
-        for name in ("alpha", "regularization"):
-            x = getattr(self, name)
-            if not math.isfinite(x) or x < 0:
-                raise ValueError(f"{name} is {x}; it must be finite and not negative")
+        self.training.validate()
         self.interest.validate()
-
-    def parameters(self, trainer: str) -> dict:
-        """Return the manifest's `parameters`."""
-        names = ("rank", "iterations", "alpha", "regularization", "seed")
-        return {"trainer": trainer} | {n: getattr(self, n) for n in names}
 
     def interest_fields(self) -> dict:
         """Return the manifest's `interest`."""
@@ -119,18 +115,18 @@ def parse(argv: list[str]) -> Config:
     p.add_argument("--from", dest="start", type=parse_start, default=None)
     p.add_argument("--to", type=parse_time, required=True)
     p.add_argument("--stored_to", type=parse_time, required=True)
-    for name in ("rank", "iterations", "seed"):
-        p.add_argument(f"--{name}", type=int, default=getattr(Config, name))
-    for name in ("alpha", "regularization"):
-        p.add_argument(f"--{name}", type=float, default=getattr(Config, name))
+    for name, kind in TRAINING.items():
+        p.add_argument(f"--{name}", type=kind, default=getattr(Requested, name))
     p.add_argument("--interest", type=parse_interest, default=Interest())
     p.add_argument("--previous_manifest", default=None)
+    p.add_argument("--serving_memory", type=int, default=0)
     for name in ("users", "items", "events"):
         p.add_argument(f"--minimum_{name}", type=int, default=getattr(Minimum, name))
     a, _ = p.parse_known_args(argv)
     given = vars(a)
     minimum = Minimum(**{n: given.pop(f"minimum_{n}") for n in ("users", "items", "events")})
     given["previous_manifest"] = given["previous_manifest"] or None
-    config = Config(**given, minimum=minimum)
+    training = Requested(**{n: given.pop(n) for n in TRAINING})
+    config = Config(**given, training=training, minimum=minimum)
     config.validate()
     return config

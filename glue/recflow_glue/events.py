@@ -9,9 +9,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from recflow_glue.arguments import Config
+from recflow_glue.matrix import materialize
 from recflow_glue.staging import Staged, bad_lines, list_days, pack, worth_packing
 from recflow_glue.storage import Bucket, Object, Scratch
-from recflow_glue.train import materialize
 
 EVENT = T.StructType(
     [

@@ -1,6 +1,6 @@
 """Solves for a user's vector with the item vectors fixed: the last half step of implicit ALS, as recsys.FoldIn in Go.
 
-A = VᵀV + Σ α·w·v·vᵀ + λ·n·I      b = Σ (1 + α·w)·v      over the n items with w > 0
+A = VᵀV + Σ α·w·v·vᵀ + λ·(n / mean n)^ν·I      b = Σ (1 + α·w)·v      over the n items with w > 0
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,9 @@ class FoldIn:
 
     gram: np.ndarray  # k×k float64
     alpha: float
-    regularization: float
+    regularization: float  # λ
+    exponent: float  # ν
+    mean_items: float  # mean n
 
     def vector(self, items: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """Return the float32 vector of a user with these item vectors (n×k) and weights (n), or
@@ -37,5 +39,5 @@ class FoldIn:
         v = np.asarray(items, dtype=np.float64)[counts]
         c = self.alpha * w[counts]
         a = self.gram + (v * c[:, None]).T @ v
-        a[np.diag_indices_from(a)] += self.regularization * n
+        a[np.diag_indices_from(a)] += self.regularization * (n / self.mean_items) ** self.exponent
         return np.linalg.solve(a, v.T @ (1 + c)).astype(np.float32)

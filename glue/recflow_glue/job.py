@@ -4,10 +4,9 @@ import sys
 import uuid
 from datetime import UTC, datetime
 
-import pyspark
 from botocore.exceptions import ClientError
 
-from recflow_glue import evaluate, manifest, prepare, results, session, train
+from recflow_glue import evaluate, manifest, matrix, prepare, results, session, train
 from recflow_glue.arguments import Config
 from recflow_glue.attempt import Attempt
 from recflow_glue.failure import error_to_report
@@ -15,8 +14,6 @@ from recflow_glue.foldin import FoldIn, gram
 from recflow_glue.parallel import in_parallel
 from recflow_glue.progress import Progress
 from recflow_glue.storage import Bucket, Scratch
-
-TRAINER = f"spark-mllib-als-implicit/{pyspark.__version__}"
 
 
 def run(config: Config) -> str:
@@ -67,26 +64,26 @@ def attempt_run(r: Attempt) -> bytes:
     with r.progress.stage("validate"):
         found = prepare.validate(r, result)
     with r.progress.stage("prepare"):
-        pairs = train.materialize(train.pairs(found.users, found.items), r.scratch, "pairs")
-    r.spark.sparkContext.setCheckpointDir(r.scratch.uri("checkpoints"))  # deleted with the scratch space
+        pairs = matrix.materialize(matrix.pairs(found.users, found.items), r.scratch, "pairs")
     with (
-        r.progress.stage("train", r.config.iterations),
+        r.progress.stage("train"),
         in_parallel(r.spark.sparkContext, lambda: results.prepare_holdout(r, found)) as future,
     ):
-        model = train.fit(pairs, r.config)
+        model = train.run(r, found, pairs)
         held_out = future.result()
     with r.progress.stage("write"):
-        item_files, catalog = results.write_items(r, found, model.itemFactors, held_out.trained)
+        item_files, catalog = results.write_items(r, found, model, held_out.trained)
     with r.progress.stage("evaluate"):
-        fold = FoldIn(gram(catalog.vectors), r.config.alpha, r.config.regularization)
+        s = model.settings
+        fold = FoldIn(gram(catalog.vectors), s.alpha, s.regularization, s.regularization_exponent, s.mean_items)
         scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalog, fold)
-        metrics = evaluate.summarize(scored, len(catalog.ids), r.config.seed)
+        metrics = evaluate.summarize(scored, len(catalog.ids), s.seed)
     with r.progress.stage("write"):
-        user_files = results.write_users(r, found, model.userFactors, scored)
+        user_files = results.write_users(r, found, model, scored)
     return manifest.build(
         r.config,
         created_at=datetime.now(UTC),
-        trainer=TRAINER,
+        model=model,
         gram=fold.gram,
         input_=found.summary,
         holdout_bound=found.bound,

@@ -1,13 +1,19 @@
 """Builds the manifest of a run. The fields are those of recsys.Manifest in Go."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 
+import numba
 import numpy as np
+import pyarrow as pa
+import pyspark
 
 from recflow_glue.arguments import Config
+from recflow_glue.train import Model
 
 SCHEMA_VERSION = 1
+LIBRARIES = (numba, np, pa, pyspark)  # whose versions can change the result
 
 
 def rfc3339(t: datetime | None) -> str:
@@ -21,7 +27,7 @@ def build(
     config: Config,
     *,
     created_at: datetime,
-    trainer: str,
+    model: Model,
     gram: np.ndarray,
     input_: dict,
     holdout_bound: str,
@@ -34,8 +40,10 @@ def build(
         "schema_version": SCHEMA_VERSION,
         "run_id": config.run_id,
         "created_at": rfc3339(created_at),
-        "dimension": config.rank,
-        "parameters": config.parameters(trainer),
+        "dimension": model.settings.rank,
+        "parameters": asdict(model.settings),
+        "defaults": model.basis and asdict(model.basis),
+        "libraries": {m.__name__: m.__version__ for m in LIBRARIES},
         "interest": config.interest_fields(),
         "gram": gram.ravel().tolist(),
         "coverage": coverage,

@@ -79,10 +79,9 @@ def non_null_elements(column: str, element: Column) -> Column:
 
 
 def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame | None) -> DataFrame:
-    """Return the rows of the items files. items has item (int), item_id and popularity. An item
-    without metadata is available and has no title."""
-    vectors = factors.select(F.col("id").alias("item"), F.col("features").alias("embedding"))
-    rows = items.join(vectors, "item")
+    """Return the rows of the items files. items has item (int), item_id and popularity, factors item and
+    embedding. An item without metadata is available and has no title."""
+    rows = items.join(factors, "item")
     if metadata is None:
         missing = {"title": "string", "category": "string", "tags": "array<string>", "available": "boolean"}
         rows = rows.select("*", *(F.lit(None).cast(t).alias(c) for c, t in missing.items()))
@@ -90,7 +89,7 @@ def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame | None) 
         rows = rows.join(metadata, "item_id", "left")
     return rows.select(
         required("item_id", "string"),
-        F.coalesce("embedding", F.array(F.lit(0.0).cast("float"))).alias("embedding"),  # MLlib's lists have no nulls
+        F.coalesce("embedding", F.array(F.lit(0.0).cast("float"))).alias("embedding"),
         "title",
         "category",
         "tags",

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import checks, events, holdout, interest, items, train
+from recflow_glue import checks, events, holdout, interest, items, matrix
 from recflow_glue.attempt import Attempt
 from recflow_glue.parallel import in_parallel
 from recflow_glue.storage import Bucket
@@ -23,6 +23,7 @@ class Input:
     events: DataFrame  # those trained on
     users: DataFrame  # histories with `user` (int) and `holdout`
     items: DataFrame  # item_id, `item` (int), popularity, trained
+    items_numbered: int
     metadata: DataFrame | None
     summary: dict  # the manifest's `input`
     bound: str
@@ -65,13 +66,13 @@ def weigh(
 ) -> Input:
     """Number users and items, write their histories to the scratch space, and complete the checks."""
     weighed = interest.histories(trained_on, r.config.interest)
-    everyone, n_users = train.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
+    everyone, n_users = matrix.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
     bound = holdout.bound(n_users, found.rows)
     everyone = everyone.withColumn("holdout", holdout.contains(bound))
     likes = F.size("history_items")
     fits = likes <= interest.MAX_ITEMS
     users = everyone.where(fits)
-    catalog, liked = train.numbered(train.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
+    catalog, liked = matrix.numbered(matrix.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
     over, trained, total = everyone.agg(
         F.count_if(~fits),
         F.count_if(fits & (likes > 0) & ~F.col("holdout")),
@@ -84,7 +85,7 @@ def weigh(
     before = checks.previous_shares(r.config, lambda key: read_json(r.bucket, key))
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
     checks.stop_on_failure(r.checks)
-    return Input(trained_on, users, catalog, found.metadata, summary, bound, trained, total)
+    return Input(trained_on, users, catalog, liked, found.metadata, summary, bound, trained, total)
 
 
 def deduplicate(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
@@ -93,13 +94,13 @@ def deduplicate(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | Non
     rows = raw.rows.drop("_corrupt")
     if raw.distinct:
         return rows, None
-    repeated = train.materialize(events.repeated_ids(rows), r.scratch, "repeated")
+    repeated = matrix.materialize(events.repeated_ids(rows), r.scratch, "repeated")
     n = repeated.count()
     if n == 0:
         return rows, None
     if n <= MAX_REPEATED_IDS:
         return events.deduplicate_repeated(rows, repeated, r.scratch)
-    deduplicated = train.materialize(events.deduplicate(rows), r.scratch, "deduplicated")
+    deduplicated = matrix.materialize(events.deduplicate(rows), r.scratch, "deduplicated")
     return deduplicated.drop("copies", "conflict"), deduplicated
 
 

@@ -1,14 +1,14 @@
 """Reports progress as a line in the log and a small object in S3.
 
-The numbers are the finished and known Spark tasks of the stage's jobs. For training
-they are iterations, derived from the finished jobs of implicit ALS.
+The numbers are the finished and known Spark tasks of the stage's jobs, unless the stage
+counts something else.
 """
 
 import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,10 +16,8 @@ from py4j.protocol import Py4JError
 from pyspark import SparkContext
 
 from recflow_glue.storage import Bucket
-from recflow_glue.train import CHECKPOINT_EVERY
 
 PERIOD = 1.0  # seconds between two reports
-SETUP_JOBS = 3  # jobs of a training before its first iteration
 
 
 class Progress:
@@ -28,7 +26,8 @@ class Progress:
 
     def __init__(self, sc: SparkContext, bucket: Bucket, key: str):
         self.sc, self.bucket, self.key = sc, bucket, key
-        self.name, self.iterations = "", 0
+        self.name = ""
+        self.counter: Callable[[], tuple[int, int]] = self._tasks
         self.last: tuple = ()
         self.began = time.monotonic()
         self.stop = threading.Event()
@@ -37,14 +36,23 @@ class Progress:
         self.thread.start()
 
     @contextmanager
-    def stage(self, name: str, iterations: int = 0) -> Iterator[None]:
-        """Report the block as the stage with this name. With iterations, count those instead of tasks."""
+    def stage(self, name: str) -> Iterator[None]:
+        """Report the block as the stage with this name."""
         with self.lock:
-            self.name, self.iterations = name, iterations
+            self.name, self.counter = name, self._tasks
         self.sc.setJobGroup(name, f"recflow {name}")
         self._report()
         yield
         self._report()
+
+    def watch(self, counter: Callable[[], tuple[int, int]]) -> None:
+        """Report the result of counter, what is done and the total, until the stage ends."""
+        with self.lock:
+            self.counter = counter
+
+    def count(self, done: int, total: int) -> None:
+        """Report these numbers until they change or the stage ends."""
+        self.watch(lambda: (done, total))
 
     def close(self) -> None:
         self.stop.set()
@@ -60,7 +68,7 @@ class Progress:
         with self.lock:
             if not self.name:
                 return
-            done, total = self._iterations() if self.iterations else self._tasks()
+            done, total = self.counter()
             now = (self.name, done, total)
             if now == self.last:
                 return
@@ -83,19 +91,3 @@ class Progress:
                     done += s.numCompletedTasks
                     total += s.numTasks if info.status == "RUNNING" else s.numCompletedTasks
         return done, total
-
-    def _iterations(self) -> tuple[int, int]:
-        tracker, finished = self.sc.statusTracker(), 0
-        for job in tracker.getJobIdsForGroup(self.name):
-            info = tracker.getJobInfo(job)
-            finished += bool(info and info.status == "SUCCEEDED")
-        return min(self.iterations, iteration_at(finished)), self.iterations
-
-
-def iteration_at(jobs: int) -> int:
-    """Return the current iteration after this number of finished jobs of a training. Implicit
-    ALS runs one job, for VᵀV or UᵀU, before each half iteration, and one per checkpoint."""
-    if jobs < SETUP_JOBS:
-        return 0
-    rounds, rest = divmod(jobs - SETUP_JOBS, 2 * CHECKPOINT_EVERY + 1)
-    return rounds * CHECKPOINT_EVERY + min(rest // 2 + 1, CHECKPOINT_EVERY)

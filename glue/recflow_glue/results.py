@@ -5,17 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recflow_glue import evaluate, holdout, output
 from recflow_glue.arguments import Interest
 from recflow_glue.attempt import Attempt
+from recflow_glue.matrix import materialize
 from recflow_glue.output import File
 from recflow_glue.prepare import Input
-from recflow_glue.storage import write_scratch
-from recflow_glue.train import materialize
+from recflow_glue.train import Model, write_vectors
 
 
 @dataclass(frozen=True)
@@ -58,42 +57,30 @@ def holdout_users(users: list[dict], split: pa.Table, interest_: Interest) -> li
     return found
 
 
-def write_items(
-    r: Attempt, found: Input, factors: DataFrame, trained: dict[str, int]
-) -> tuple[list[File], evaluate.Catalog]:
+def write_items(r: Attempt, found: Input, model: Model, trained: dict[str, int]) -> tuple[list[File], evaluate.Catalog]:
     """Write the items and read their vectors back, so that fold-in uses the published bytes."""
-    rows = output.item_rows(found.items, factors, found.metadata)
-    n = output.file_count(len(trained), 4 * r.config.rank + 200)
+    rows = output.item_rows(found.items, model.items, found.metadata)
+    n = output.file_count(len(trained), 4 * model.settings.rank + 200)
     files = output.require_rows(output.write(rows, r.destination, "items", "item_id", n), len(trained))
     table = r.bucket.read_parquet([f.key for f in files], ["item_id", "embedding"])
-    vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), r.config.rank)
+    vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), model.settings.rank)
     ids = table["item_id"].to_pylist()
     return files, evaluate.Catalog(ids, vectors, np.array([trained[i] for i in ids]), found.trained_users)
 
 
-def write_users(r: Attempt, found: Input, factors: DataFrame, scored: list[evaluate.Scored]) -> list[File]:
+def write_users(r: Attempt, found: Input, model: Model, scored: list[evaluate.Scored]) -> list[File]:
     """Write all users: trained, folded in, or without a vector."""
-    trained = factors.select(F.col("id").alias("user"), F.col("features").alias("embedding"))
-    rows = output.user_rows(found.users, trained.unionByName(folded_vectors(r, scored)))
+    rows = output.user_rows(found.users, model.users.unionByName(folded_vectors(r, scored, model.settings.rank)))
     n = found.summary["users"]
-    row_bytes = 4 * r.config.rank + 50 + 15 * found.likes // max(1, n)
+    row_bytes = 4 * model.settings.rank + 50 + 15 * found.likes // max(1, n)
     return output.require_rows(
         output.write(rows, r.destination, "users", "user_id", output.file_count(n, row_bytes)), n
     )
 
 
-def folded_vectors(r: Attempt, scored: list[evaluate.Scored]) -> DataFrame:
-    """Return the hold-out users' vectors as a DataFrame. A file is faster than rows sent one by one."""
+def folded_vectors(r: Attempt, scored: list[evaluate.Scored], rank: int) -> DataFrame:
+    """Return the hold-out users' vectors as a DataFrame."""
     folded = [s for s in scored if s.vector]
-    flat = np.frombuffer(b"".join(s.vector for s in folded), dtype=np.float32)
-    offsets = np.arange(0, len(flat) + 1, r.config.rank, dtype=np.int32)
-    table = pa.table(
-        {
-            "user": pa.array([s.user for s in folded], pa.int32()),
-            "embedding": pa.ListArray.from_arrays(offsets, pa.array(flat, pa.float32())),
-        }
-    )
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    uri = write_scratch(r.scratch.location(), "folded/part-0.parquet", sink.getvalue().to_pybytes())
+    vectors = np.frombuffer(b"".join(s.vector for s in folded), dtype=np.float32).reshape(len(folded), rank)
+    uri = write_vectors(r, "folded/part-0.parquet", "user", np.array([s.user for s in folded], np.int32), vectors)
     return r.spark.read.schema("user int, embedding array<float>").parquet(uri)

@@ -28,6 +28,8 @@ COMMON = {
     "spark.ui.showConsoleProgress": "false",
 }
 
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
 S3A = {
     "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
     "spark.hadoop.fs.s3a.path.style.access": "true",
@@ -45,6 +47,22 @@ def log_path() -> Path | None:
     """Return the log of this run, which the local Glue endpoint sets, or None."""
     path = os.environ.get("RECFLOW_JOB_LOG")
     return Path(path) if path else None
+
+
+def cores() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def driver_memory(spark: SparkSession) -> int:
+    """Return the bytes that the trainer `als` may use on the driver: what the machine or the container has,
+    without the heap of the JVM and an eighth for everything else."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
+    if limit != "max":
+        total = min(total, int(limit))
+    heap = spark.sparkContext._jvm.java.lang.Runtime.getRuntime().maxMemory()
+    return max(0, total - heap) * 7 // 8
 
 
 def open_session(name: str) -> SparkSession:
@@ -72,7 +90,7 @@ def local_settings() -> dict[str, str]:
         "spark.hadoop.fs.s3a.endpoint": endpoint,
         "spark.hadoop.fs.s3a.connection.ssl.enabled": str(endpoint.startswith("https")).lower(),
         # Four times Java's default, as a margin, because tasks run in the driver. Checkpoints
-        # keep lineages short (train.CHECKPOINT_EVERY). Glue sets the options of its JVMs.
+        # keep lineages short (mllib.CHECKPOINT_EVERY). Glue sets the options of its JVMs.
         "spark.driver.extraJavaOptions": "-Xss4m",
         "spark.driver.memory": os.environ.get("RECFLOW_SPARK_MEMORY", "4g"),
         "spark.driver.host": "127.0.0.1",

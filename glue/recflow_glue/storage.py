@@ -117,12 +117,12 @@ class Scratch:
             return "folder", str(self.folder)
         return self.bucket.name, self.prefix
 
-    def read(self, name: str) -> pa.Table:
-        """Read the Parquet files that Spark wrote under a name, on the driver."""
+    def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """Read the given columns, or all, of the Parquet files under a name, on the driver."""
         if self.folder is not None:
-            return pq.read_table(self.folder / name)
+            return pq.read_table(self.folder / name, columns=columns)
         keys = [o.key for o in self.bucket.objects(f"{self.prefix}{name}/") if o.key.endswith(".parquet")]
-        return self.bucket.read_parquet(keys, None)
+        return self.bucket.read_parquet(keys, columns)
 
     def remove(self) -> None:
         if self.folder is not None:

@@ -1,90 +1,150 @@
-"""Numbers users and items, builds the matrix and fits ALS.
+"""Trains: chooses the trainer and the settings that were not requested, and fits the model."""
 
-ALS needs integer ids. The numbered ids and the matrix are written once and read back.
-If a retried stage recomputed them, ALS could get a different input, for which Spark
-fails the job (SPARK-28927).
-"""
+from dataclasses import dataclass
 
-from pyspark.ml.recommendation import ALS, ALSModel
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue.arguments import Config
-from recflow_glue.storage import Scratch
+from recflow_glue import als, defaults, mllib, session
+from recflow_glue.attempt import Attempt
+from recflow_glue.prepare import Input
+from recflow_glue.settings import ALS, AUTO, MLLIB, Requested, Settings
+from recflow_glue.storage import Scratch, write_scratch
 
-ROW_BITS = 33  # of monotonically_increasing_id; the bits above are the partition
-MAX_IDS = 2**31 - 1
-
-# Iterations between two checkpoints. Each iteration lengthens the lineage of the
-# factors, which is sent with every task and which Java reads recursively. After about
-# 15 iterations Java's default stack of 1 MB overflows, and the JVM exits.
-CHECKPOINT_EVERY = 5
+FILE_ROWS = 1 << 16  # factors in one scratch file
 
 
-def materialize(df: DataFrame, scratch: Scratch, name: str) -> DataFrame:
-    """Write a DataFrame to the scratch space and read it back."""
-    uri = scratch.uri(name)
-    df.write.mode("error").parquet(uri)
-    return df.sparkSession.read.schema(df.schema).parquet(uri)
+@dataclass(frozen=True)
+class Model:
+    """The result of a training."""
+
+    settings: Settings
+    basis: defaults.Basis | None  # what the defaults were chosen from; None for mllib
+    users: DataFrame  # user (int) and embedding (array<float>) of the trained users
+    items: DataFrame  # item (int) and embedding (array<float>) of the items that they like
 
 
-def numbered(df: DataFrame, scratch: Scratch, name: str, by: str, number: str) -> tuple[DataFrame, int]:
-    """Add a dense integer column, and return the materialized rows and their number."""
-    sorted_ = df.sortWithinPartitions(by).withColumn("row", F.monotonically_increasing_id())
-    written = materialize(sorted_, scratch, name)
-    part, row = F.shiftright("row", ROW_BITS), F.col("row").bitwiseAND((1 << ROW_BITS) - 1)
-    sizes = written.groupBy(part.alias("part")).agg(F.count("*").alias("rows")).collect()
-    offsets, n = [], 0
-    for s in sorted(sizes, key=lambda s: s["part"]):
-        offsets += [F.lit(s["part"]), F.lit(n)]
-        n += s["rows"]
-    if n > MAX_IDS:
-        raise ValueError(f"{name} has {n} rows; MLlib accepts at most {MAX_IDS} ids")
-    dense = F.create_map(*offsets)[part] + row if offsets else row
-    return written.withColumn(number, dense.cast("int")).drop("row"), n
+@dataclass(frozen=True)
+class Size:
+    """The size of a matrix."""
+
+    users: int
+    items: int
+    pairs: int
+
+    def memory(self, rank: int) -> int:
+        """Return the bytes that `als` needs on the driver: the matrix by user and by item while it is
+        built, the factors in float32, and float64 copies of them for the exact solution."""
+        return 48 * self.pairs + (self.users + self.items) * (12 * rank + 100)
+
+    def highest_rank(self, memory: int) -> int:
+        """Return the highest rank of `als` in this memory, in bytes. It may be 0."""
+        free = memory - self.memory(0)
+        return max(0, min(defaults.RANKS[-1], free // (12 * max(1, self.users + self.items))))
 
 
-def pairs(users: DataFrame, items: DataFrame) -> DataFrame:
-    """Return the matrix: the positive weights of the users outside the hold-out, as user (int), item
-    (int) and weight (float)."""
-    liked = (
-        users.where(~F.col("holdout"))
-        .select("user", F.explode(F.arrays_zip("history_items", "history_weights")).alias("h"))
-        .select("user", F.col("h.history_items").alias("item_id"), F.col("h.history_weights").alias("weight"))
+def choose_trainer(requested: Requested, size: Size, memory: int) -> str:
+    """Return the trainer. `auto` is `als` if its data fits into this memory on the driver, in bytes."""
+    if requested.trainer != AUTO:
+        return requested.trainer
+    rank = requested.rank or defaults.COUNTED  # counting the singular values needs as much as this rank
+    return ALS if size.memory(rank) <= memory else MLLIB
+
+
+def run(r: Attempt, found: Input, pairs: DataFrame) -> Model:
+    """Train on pairs, which are in the scratch space."""
+    requested = r.config.training
+    size = Size(found.summary["users"], found.items_numbered, found.likes)
+    memory = session.driver_memory(r.spark)
+    if choose_trainer(requested, size, memory) == MLLIB:
+        return run_mllib(r, pairs)
+    matrix = read_matrix(r.scratch)
+    threads = session.cores()
+    limit = min(size.highest_rank(memory), defaults.serving_rank(found.items_numbered, r.config.serving_memory))
+    basis = defaults.measure(matrix.by_user, matrix.by_item, limit, requested.rank is None, requested.seed, threads)
+    s = defaults.complete(requested, basis)
+    r.progress.count(0, s.iterations)
+    users, items = als.fit(
+        matrix.by_user, matrix.by_item, s, threads, lambda done: r.progress.count(done, s.iterations)
     )
-    return liked.join(items.select("item_id", "item"), "item_id").select("user", "item", "weight")
-
-
-def item_counts(users: DataFrame) -> DataFrame:
-    """Return the items with a positive weight, with the number of all users (popularity) and of
-    trained users who like them."""
-    liked = users.select("holdout", F.explode("history_items").alias("item_id"))
-    return liked.groupBy("item_id").agg(
-        F.count("*").cast("double").alias("popularity"), F.sum((~F.col("holdout")).cast("long")).alias("trained")
+    return Model(
+        s,
+        basis,
+        factors(r, "user_factors", "user", matrix.users, matrix.by_user, users),
+        factors(r, "item_factors", "item", matrix.items, matrix.by_item, items),
     )
 
 
-def fit(pairs: DataFrame, config: Config) -> ALSModel:
-    """Fit implicit ALS: confidence 1 + α·w, preference 1 for w > 0, regularization λ·n. More than
-    about 15 iterations need a checkpoint directory, which the caller sets and deletes."""
-    blocks = block_count(pairs)
-    als = ALS(
-        rank=config.rank,
-        maxIter=config.iterations,
-        regParam=config.regularization,
-        alpha=config.alpha,
-        implicitPrefs=True,
-        seed=config.seed,
-        checkpointInterval=CHECKPOINT_EVERY,
-        numUserBlocks=blocks,
-        numItemBlocks=blocks,
-        userCol="user",
-        itemCol="item",
-        ratingCol="weight",
+def run_mllib(r: Attempt, pairs: DataFrame) -> Model:
+    s = mllib.complete(r.config.training)
+    sc, group = r.spark.sparkContext, r.progress.name
+    sc.setCheckpointDir(r.scratch.uri("checkpoints"))  # deleted with the scratch space
+    r.progress.watch(lambda: (mllib.iterations(sc, group, s.iterations), s.iterations))
+    model = mllib.fit(pairs, s)
+    users, items = (
+        df.select(F.col("id").alias(name), F.col("features").alias("embedding"))
+        for df, name in ((model.userFactors, "user"), (model.itemFactors, "item"))
     )
-    return als.fit(pairs)
+    return Model(s, None, users, items)
 
 
-def block_count(pairs: DataFrame) -> int:
-    """Return the number of blocks: two per core keep all cores busy; more only add shuffles."""
-    return max(2, min(200, 2 * pairs.sparkSession.sparkContext.defaultParallelism))
+@dataclass(frozen=True)
+class Matrix:
+    """The matrix on the driver. Its rows and columns are in the order of the ids, which does not depend on
+    the partitions in which Spark numbered them."""
+
+    users: np.ndarray  # Spark's number of each row
+    items: np.ndarray  # Spark's number of each column
+    by_user: als.Rows
+    by_item: als.Rows
+
+
+def read_matrix(scratch: Scratch) -> Matrix:
+    users = numbers_by_id(scratch.read("users_numbered", ["user_id", "row"]))
+    items = numbers_by_id(scratch.read("items_numbered", ["item_id", "row"]))
+    pairs = scratch.read("pairs", ["user", "item", "weight"])
+    rows, columns = inverse(users)[column(pairs, "user")], inverse(items)[column(pairs, "item")]
+    by_user, by_item = als.compress(rows, columns, column(pairs, "weight"), (len(users), len(items)))
+    return Matrix(users, items, by_user, by_item)
+
+
+def numbers_by_id(table: pa.Table) -> np.ndarray:
+    """Return the numbers that matrix.numbered gave, in the order of the ids. A number is the rank of a row."""
+    rows = column(table.sort_by(table.column_names[0]), "row")
+    return inverse(np.argsort(rows))
+
+
+def column(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].to_numpy()
+
+
+def inverse(permutation: np.ndarray) -> np.ndarray:
+    out = np.empty(len(permutation), np.int32)
+    out[permutation] = np.arange(len(permutation), dtype=np.int32)
+    return out
+
+
+def factors(r: Attempt, folder: str, name: str, numbers: np.ndarray, m: als.Rows, x: np.ndarray) -> DataFrame:
+    """Return the factors of the rows with a pair as a DataFrame. Files are faster than rows sent one by one."""
+    trained = np.flatnonzero(m.counts())
+    for n, start in enumerate(range(0, len(trained), FILE_ROWS)):
+        part = trained[start : start + FILE_ROWS]
+        write_vectors(r, f"{folder}/part-{n}.parquet", name, numbers[part], x[part])
+    return r.spark.read.schema(f"{name} int, embedding array<float>").parquet(r.scratch.uri(folder))
+
+
+def write_vectors(r: Attempt, path: str, name: str, numbers: np.ndarray, vectors: np.ndarray) -> str:
+    """Write one scratch file of numbered vectors (n×k float32) and return its URI."""
+    offsets = np.arange(0, vectors.size + 1, max(1, vectors.shape[1]), dtype=np.int32)
+    table = pa.table(
+        {
+            name: pa.array(numbers, pa.int32()),
+            "embedding": pa.ListArray.from_arrays(offsets, pa.array(vectors.ravel(), pa.float32())),
+        }
+    )
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return write_scratch(r.scratch.location(), path, sink.getvalue().to_pybytes())

@@ -18,6 +18,8 @@ DEFAULT = {"view": 1, "click": 1, "add_to_cart": 3, "purchase": 5, "rating": 1, 
 PLAIN = {"weights": DEFAULT, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.01}
 AGING = PLAIN | {"half_life_seconds": 30 * DAY, "floor": 0.5}
 HOURLY = PLAIN | {"half_life_seconds": 3600}
+OWN = {"alpha": 5.0, "regularization": 8.0, "regularization_exponent": 0.5, "mean_items": 12.5}
+MLLIB = {"alpha": 5.0, "regularization": 0.1, "regularization_exponent": 1.0, "mean_items": 1.0}
 FRACTIONAL = {"weights": {"view": 0.1, "click": 0.7}, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.3}
 
 
@@ -40,7 +42,7 @@ def short(x: float) -> float:
     return round(x * 1024) / 1024
 
 
-def foldin(rng: random.Random, k: int, n: int, alpha: float, reg: float, weights: list[float]) -> dict:
+def foldin(rng: random.Random, k: int, n: int, weights: list[float], **settings: float) -> dict:
     catalog = [[short(rng.gauss(0, 0.4)) for _ in range(k)] for _ in range(4 * k)]
     gram = [[sum(Fraction(v[i]) * Fraction(v[j]) for v in catalog) for j in range(k)] for i in range(k)]
     items = catalog[:n]
@@ -50,15 +52,16 @@ def foldin(rng: random.Random, k: int, n: int, alpha: float, reg: float, weights
         if w <= 0:
             continue
         counted += 1
-        c = Fraction(alpha) * Fraction(w)
+        c = Fraction(settings["alpha"]) * Fraction(w)
         for i in range(k):
             b[i] += (1 + c) * Fraction(v[i])
             for j in range(k):
                 a[i][j] += c * Fraction(v[i]) * Fraction(v[j])
+    scale = (counted / settings["mean_items"]) ** settings["regularization_exponent"]
     for i in range(k):
-        a[i][i] += Fraction(reg) * counted
+        a[i][i] += Fraction(settings["regularization"] * scale)
     return {
-        "dimension": k, "alpha": alpha, "regularization": reg,
+        "dimension": k, **settings,
         "gram": [float(x) for row in gram for x in row],
         "items": items, "weights": weights, "vector": [float(x) for x in solve(a, b)],
     }  # fmt: skip
@@ -174,10 +177,12 @@ def main() -> None:
         xor ^= bits(i)
     files = {
         "foldin": [
-            foldin(rng, 3, 1, 5.0, 0.1, [1.0]),
-            foldin(rng, 8, 5, 5.0, 0.1, [1.0, 5.0, 0.03125, 40.0, 3.0]),
-            foldin(rng, 8, 4, 1.0, 0.0, [2.0, 0.0, -1.0, 1.5]),
-            foldin(rng, 16, 30, 40.0, 0.3, [short(rng.uniform(0.01, 9)) for _ in range(30)]),
+            foldin(rng, 3, 1, [1.0], **OWN),
+            foldin(rng, 8, 5, [1.0, 5.0, 0.03125, 40.0, 3.0], **OWN),
+            foldin(rng, 8, 5, [1.0, 5.0, 0.03125, 40.0, 3.0], **MLLIB),
+            foldin(rng, 8, 4, [2.0, 0.0, -1.0, 1.5], **OWN | {"regularization": 0.0}),
+            foldin(rng, 8, 4, [2.0, 1.0, 0.5, 1.5], **OWN | {"regularization_exponent": 0.0}),
+            foldin(rng, 16, 30, [short(rng.uniform(0.01, 9)) for _ in range(30)], **OWN | {"alpha": 40.0}),
         ],
         "history": histories(),
         "holdout": [

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from recflow_glue import arguments
+from recflow_glue.settings import Requested
 
 NEEDED = [
     "--bucket",
@@ -22,7 +23,8 @@ def it_parses_all_arguments_and_ignores_those_of_glue():
     c = arguments.parse(
         [*NEEDED, *given, "--from", "0001-01-01T00:00:00Z", "--rank", "8", "--alpha", "2", "--interest", interest]
     )
-    assert (c.bucket, c.run_id, c.start, c.rank, c.alpha, c.iterations, c.seed) == ("b", "r1", None, 8, 2.0, 12, 42)
+    assert (c.bucket, c.run_id, c.start, c.serving_memory) == ("b", "r1", None, 0)
+    assert c.training == Requested(rank=8, alpha=2.0)
     assert c.to == datetime(2017, 12, 1, tzinfo=UTC)
     assert c.stored_to == datetime(2026, 11, 25, 1, 2, 3, 123456, tzinfo=UTC)
     assert c.interest == arguments.Interest({"purchase": 2.0}, 3.0, 86400.0, 0.5)
@@ -35,6 +37,9 @@ def it_parses_all_arguments_and_ignores_those_of_glue():
         (["--from", "2018-01-01T00:00:00Z"], "not before"),
         (["--rank", "0"], "rank"),
         (["--iterations", "0"], "iterations"),
+        (["--trainer", "svd"], "trainer"),
+        (["--regularization_exponent", "0.5"], "setting of the trainer als"),
+        (["--trainer", "als", "--regularization_exponent", "3"], "0 to 2"),
         (["--alpha", "-1"], "alpha"),
         (["--regularization", "nan"], "regularization"),
         (["--interest", '{"weights":{"click":-1}}'], "weight of 'click'"),

@@ -6,7 +6,7 @@ from recflow_glue.foldin import FoldIn, gram
 
 VECTORS = np.array([[1, 0], [0.9, 0.1], [0.8, 0.2], [0, 1], [0.1, 0.9]], dtype=np.float32)
 CATALOG = evaluate.Catalog(list("abcde"), VECTORS, np.array([4, 3, 2, 2, 1]), 8)
-FOLD = FoldIn(gram(VECTORS), 5.0, 0.1)
+FOLD = FoldIn(gram(VECTORS), 5.0, 0.1, 1.0, 1.0)
 
 
 def user(answers, past=("a",), seen=(), everything=("a", "b"), number=0) -> dict:

@@ -18,12 +18,12 @@ ENTRY = Path(__file__).resolve().parents[1] / "glue_job.py"
 KILLED_IN_TRAINING = """
 import os, runpy, signal, sys
 sys.path.insert(0, os.path.dirname(sys.argv[1]))
-from recflow_glue import train
-real = train.fit
-def fit(pairs, config):
+from recflow_glue import mllib
+real = mllib.fit
+def fit(pairs, settings):
     os.kill(pairs.sparkSession.sparkContext._gateway.proc.pid, signal.SIGKILL)
-    return real(pairs, config)
-train.fit = fit
+    return real(pairs, settings)
+mllib.fit = fit
 sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -50,7 +50,19 @@ def it_reports_the_exit_of_the_jvm_instead_of_a_refused_connection(endpoint, buc
     times = ["--to", "2017-03-01T00:00:00Z", "--stored_to", "2017-03-01T00:00:00Z"]
     with log.open("wb") as output:
         done = subprocess.run(
-            [sys.executable, "-c", KILLED_IN_TRAINING, str(ENTRY), "--bucket", bucket.name, "--run_id", "r1", *times],
+            [
+                sys.executable,
+                "-c",
+                KILLED_IN_TRAINING,
+                str(ENTRY),
+                "--bucket",
+                bucket.name,
+                "--run_id",
+                "r1",
+                "--trainer",
+                "mllib",
+                *times,
+            ],
             env=os.environ | {"RECFLOW_JOB_LOG": str(log), "TMPDIR": str(scratch)},
             stdout=output,
             stderr=output,

@@ -13,13 +13,15 @@ import pytest
 from conftest import at
 from data import put_interactions, put_items, put_stream, row, shop
 
-from recflow_glue import checks, job, prepare, train
+from recflow_glue import checks, job, matrix, prepare, train
 from recflow_glue.arguments import Config, Interest
 from recflow_glue.attempt import Attempt
 from recflow_glue.foldin import FoldIn
 from recflow_glue.progress import Progress
+from recflow_glue.settings import Requested
 
 DAY = 86400
+SMALL = Requested(rank=8, iterations=4)
 ENTRY = Path(__file__).resolve().parents[1] / "glue_job.py"
 
 
@@ -37,8 +39,8 @@ def filled(spark, bucket):
     return bucket
 
 
-def config(bucket, run_id="r1", **changes) -> Config:
-    given = {"rank": 8, "iterations": 4, "interest": Interest(half_life_seconds=30 * DAY)} | changes
+def config(bucket, run_id="r1", training=SMALL, **changes) -> Config:
+    given = {"training": training, "interest": Interest(half_life_seconds=30 * DAY)} | changes
     return Config(bucket.name, run_id, None, at(60 * DAY), at(50 * DAY), **given)
 
 
@@ -56,10 +58,10 @@ def rows_of(bucket, manifest, kind) -> list[dict]:
     return bucket.read_parquet(keys, columns.get(kind, users)).to_pylist()
 
 
-@pytest.fixture
-def trained(filled, capfd):
-    """Return the bucket, manifest and output of a finished run."""
-    job.run(config(filled))
+@pytest.fixture(params=["als", "mllib"])
+def trained(request, filled, capfd):
+    """Return the bucket, manifest and output of a finished run, of each trainer."""
+    job.run(config(filled, training=Requested(trainer=request.param, rank=8, iterations=4)))
     return filled, manifest_of(filled), capfd.readouterr().out
 
 
@@ -104,7 +106,8 @@ def expect_files(bucket, m: dict) -> None:
 def expect_vectors(bucket, m: dict) -> None:
     """Every user's vector is the fold-in of the published history."""
     items = {r["item_id"]: np.array(r["embedding"], dtype=np.float32) for r in rows_of(bucket, m, "items")}
-    fold = FoldIn(np.array(m["gram"]).reshape(8, 8), m["parameters"]["alpha"], m["parameters"]["regularization"])
+    settings = [m["parameters"][name] for name in ("alpha", "regularization", "regularization_exponent", "mean_items")]
+    fold = FoldIn(np.array(m["gram"]).reshape(8, 8), *settings)
     users = rows_of(bucket, m, "users")
     assert len({u["user_id"] for u in users}) == 80
     for u in users:
@@ -129,6 +132,19 @@ def expect_progress(bucket, printed: str) -> None:
     assert json.loads(bucket.get("embeddings/run=r1/_progress.json")).keys() >= {"stage", "done", "total"}
 
 
+def it_trains_the_same_bytes_again(filled):
+    vectors = []
+    for run in ("r1", "r2"):
+        job.run(config(filled, run, training=Requested()))
+        m = manifest_of(filled, run)
+        rows = {kind: rows_of(filled, m, kind) for kind in ("items", "users")}
+        vectors.append([sorted((r[f"{kind[:-1]}_id"], r["embedding"]) for r in found) for kind, found in rows.items()])
+        assert m["defaults"]["singular_values"] > 0
+        assert m["parameters"] | {"trainer": "als", "rank": 64, "iterations": 6} == m["parameters"]
+        assert set(m["libraries"]) == {"numba", "numpy", "pyarrow", "pyspark"}
+    assert vectors[0] == vectors[1]
+
+
 def it_counts_streamed_events_before_the_range_and_excludes_users_with_too_many_items(
     spark, bucket, scratch, monkeypatch
 ):
@@ -143,7 +159,7 @@ def it_counts_streamed_events_before_the_range_and_excludes_users_with_too_many_
         ],
     )
     monkeypatch.setattr(prepare.interest, "MAX_ITEMS", 10)
-    given = Config(bucket.name, "r1", at(2 * DAY), at(60 * DAY), at(50 * DAY), rank=4, interest=Interest())
+    given = Config(bucket.name, "r1", at(2 * DAY), at(60 * DAY), at(50 * DAY), interest=Interest())
     r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
     found = prepare.validate(r, prepare.read(r))
     r.progress.close()
@@ -160,7 +176,7 @@ def it_counts_streamed_events_before_the_range_and_excludes_users_with_too_many_
 def it_does_nothing_if_the_manifest_exists(trained):
     bucket, _, _ = trained
     before = [(o.key, o.size) for o in bucket.objects("embeddings/")]
-    assert job.run(config(bucket, rank=16)) == "embeddings/run=r1/manifest.json"
+    assert job.run(config(bucket, training=Requested(rank=16))) == "embeddings/run=r1/manifest.json"
     assert [(o.key, o.size) for o in bucket.objects("embeddings/")] == before
 
 
@@ -185,7 +201,7 @@ def it_discards_its_result_if_another_attempt_completed_first(filled, monkeypatc
 
 def it_stops_before_training_on_invalid_data(spark, bucket, monkeypatch):
     put_interactions(bucket, [*shop(users=4), row("bad", item_id="")])
-    monkeypatch.setattr(train, "fit", lambda *a: pytest.fail("training started"))
+    monkeypatch.setattr(train, "run", lambda *a: pytest.fail("training started"))
     with pytest.raises(checks.DataInvalid, match=r"rule bad_ids: 1 rows have an id that is empty.*bad"):
         job.run(config(bucket))
     assert [o.key for o in bucket.objects("embeddings/") if "_progress" not in o.key] == []
@@ -196,7 +212,7 @@ def it_compares_with_the_previous_version(spark, bucket, monkeypatch):
     bucket.put("previous.json", json.dumps({"input": {"event_type_shares": {"rating": 1.0}}}).encode())
     seen = []
     monkeypatch.setattr(checks, "minimums", lambda *a: [])
-    monkeypatch.setattr(train, "pairs", lambda *a: seen.append(a) or pytest.fail("enough"))
+    monkeypatch.setattr(matrix, "pairs", lambda *a: seen.append(a) or pytest.fail("enough"))
     shares = []
     real = checks.event_type_shares
     monkeypatch.setattr(checks, "event_type_shares", lambda now, before: shares.append(real(now, before)) or shares[0])

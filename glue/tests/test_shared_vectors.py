@@ -25,7 +25,8 @@ def cases(name: str) -> list[dict]:
 @pytest.mark.parametrize("c", cases("foldin"))
 def it_solves_the_shared_vectors(c):
     k = c["dimension"]
-    fold = FoldIn(np.array(c["gram"]).reshape(k, k), c["alpha"], c["regularization"])
+    settings = [c[name] for name in ("alpha", "regularization", "regularization_exponent", "mean_items")]
+    fold = FoldIn(np.array(c["gram"]).reshape(k, k), *settings)
     got = fold.vector(np.array(c["items"], dtype=np.float32), np.array(c["weights"], dtype=np.float32))
     want = np.array(c["vector"])
     assert np.linalg.norm(got - want) / np.linalg.norm(want) <= TOLERANCE

@@ -29,16 +29,19 @@ const (
 	IndexNone = "none"
 )
 
-// Training is the parameters of a training. Zero values mean the defaults.
+// Training is the parameters of a training. Zero values mean the defaults of the
+// trainer.
 type Training struct {
-	Rank           int               `json:"rank,omitempty" minimum:"1" maximum:"1024" doc:"Dimension of the embeddings." example:"64"`
-	Iterations     int               `json:"iterations,omitempty" minimum:"1" maximum:"100" example:"12"`
-	Alpha          float64           `json:"alpha,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Confidence added per unit of interest weight." example:"2"`
-	Regularization float64           `json:"regularization,omitempty" exclusiveMinimum:"0" maximum:"1000000" example:"0.1"`
-	Seed           *int64            `json:"seed,omitempty" example:"42"`
-	HalfLife       string            `json:"half_life,omitempty" maxLength:"20" doc:"Age at which the weight of an event is halved: 90d, 36h or never." example:"90d"`
-	Index          string            `json:"index,omitempty" enum:"auto,hnsw,none" doc:"Index of the version in Postgres. auto: HNSW for more than 10,000 items, unless every process that serves lists can hold the items in memory."`
-	AcceptGates    map[string]string `json:"accept_gates,omitempty" doc:"Gates whose refusal is overridden, each with the reason."`
+	Trainer                string            `json:"trainer,omitempty" enum:"auto,als,mllib" default:"auto" doc:"als: implicit ALS on the driver of the job, with settings chosen from the data. mllib: implicit ALS of Spark MLlib, for data that does not fit into the driver's memory. auto: als if it fits."`
+	Rank                   int               `json:"rank,omitempty" minimum:"1" maximum:"1024" doc:"Dimension of the embeddings. Default of als: 64 to 512, by the structure in the data and what the readers can hold in memory. Default of mllib: 64." example:"128"`
+	Iterations             int               `json:"iterations,omitempty" minimum:"1" maximum:"100" doc:"Default of als: 6. Default of mllib: 12." example:"6"`
+	Alpha                  float64           `json:"alpha,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Confidence added per unit of interest weight. Default of als: 5 by the mean weight. Default of mllib: 2." example:"2"`
+	Regularization         float64           `json:"regularization,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"als: regularization of a user with the mean number of items, by default chosen from the data. mllib: regularization for each item of a user, by default 0.1." example:"30"`
+	RegularizationExponent *float64          `json:"regularization_exponent,omitempty" minimum:"0" maximum:"2" doc:"als only: exponent of a user's number of items in the regularization. 0: the same for all users. 1: proportional. Default: 0.5." example:"0.5"`
+	Seed                   *int64            `json:"seed,omitempty" example:"42"`
+	HalfLife               string            `json:"half_life,omitempty" maxLength:"20" doc:"Age at which the weight of an event is halved: 90d, 36h or never." example:"90d"`
+	Index                  string            `json:"index,omitempty" enum:"auto,hnsw,none" doc:"Index of the version in Postgres. auto: HNSW for more than 10,000 items, unless every process that serves lists can hold the items in memory."`
+	AcceptGates            map[string]string `json:"accept_gates,omitempty" doc:"Gates whose refusal is overridden, each with the reason."`
 }
 
 // Backfill is a backfill and its progress.

@@ -18,7 +18,9 @@ type Versions struct {
 // VersionReport is a version with its checks, gates, metrics and promotions.
 type VersionReport struct {
 	recsys.Version
-	Parameters  recsys.Parameters   `json:"parameters"`
+	Parameters  recsys.Parameters   `json:"parameters" doc:"Settings of the training, whether requested or chosen."`
+	Defaults    *recsys.Defaults    `json:"defaults,omitempty" doc:"Properties of the data from which the trainer als chose the settings that were not requested."`
+	Libraries   map[string]string   `json:"libraries,omitempty" doc:"Versions of the training's libraries, by name."`
 	Interest    recsys.Interest     `json:"interest"`
 	Input       recsys.Input        `json:"input"`
 	Checks      []recsys.Check      `json:"checks" doc:"Results of the data quality rules."`

@@ -284,7 +284,7 @@ func scrambleVectors(n int) func(*postgrestest.Data) {
 		}
 		d.Items[chosen[n-1]].Vector = first
 		k := len(first)
-		fold := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 5, Regularization: 0.1}
+		fold := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 5, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 		vectors := map[string][]float32{}
 		for _, item := range d.Items {
 			vectors[item.ItemID] = item.Vector

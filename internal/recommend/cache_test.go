@@ -66,7 +66,7 @@ func testReader(limit int) (*Reader, *countingData) {
 	data := &countingData{}
 	r := NewReader(data, recsys.Version{ID: 1, Dimension: dimension}, &recsys.Manifest{
 		Dimension: dimension, Gram: gram, Interest: recsys.DefaultInterest(),
-		Parameters: recsys.Parameters{Alpha: 1, Regularization: 0.1},
+		Parameters: recsys.Parameters{Trainer: recsys.ALS, Alpha: 1, Regularization: 0.1, RegularizationExponent: 1, MeanItems: 1},
 	})
 	r.folder.cache.limit = limit
 	return r, data

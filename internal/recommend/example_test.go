@@ -65,7 +65,7 @@ func ExampleReader_Lists() {
 	manifest := &recsys.Manifest{
 		Dimension:  2,
 		Gram:       []float64{1.82, 0.47, 0.47, 1.10}, // sum of v·vᵀ over the catalog, row by row
-		Parameters: recsys.Parameters{Rank: 2, Alpha: 5, Regularization: 0.1},
+		Parameters: recsys.Parameters{Trainer: recsys.ALS, Rank: 2, Alpha: 5, Regularization: 0.1, RegularizationExponent: 1, MeanItems: 1},
 		Interest:   recsys.DefaultInterest(),
 	}
 

@@ -29,7 +29,7 @@ func ExampleFoldIn() {
 		}
 	}
 
-	fold := recsys.FoldIn{Dimension: k, Gram: gram, Alpha: 5, Regularization: 0.1}
+	fold := recsys.FoldIn{Dimension: k, Gram: gram, Alpha: 5, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 	clicked := [][]float32{catalog["espresso"]}
 	user, err := fold.Vector(clicked, []float32{1}) // one click has weight 1
 	if err != nil {

@@ -13,9 +13,10 @@ import (
 
 // FoldIn computes a user's vector from item vectors, exactly as the last half
 // step of implicit alternating least squares does (Hu, Koren, Volinsky 2008,
-// equation 4, with the regularization λ·n of Spark MLlib):
+// equation 4, with the regularization of Rendle et al. 2022, "Revisiting the
+// performance of iALS on item recommendation benchmarks", equation 8):
 //
-//	A = VᵀV + Σ α·w·v·vᵀ + λ·n·I      b = Σ (1 + α·w)·v      over the n items with w > 0
+//	A = VᵀV + Σ α·w·v·vᵀ + λ·(n / mean n)^ν·I      b = Σ (1 + α·w)·v      over the n items with w > 0
 //
 // VᵀV is the Gram matrix over the whole catalog of the version.
 type FoldIn struct {
@@ -23,6 +24,8 @@ type FoldIn struct {
 	Gram           []float64 // k×k, row-major, symmetric
 	Alpha          float64
 	Regularization float64 // λ
+	Exponent       float64 // ν
+	MeanItems      float64 // mean n of the trained users
 }
 
 // Vector returns the vector of the user whose items have the given vectors and
@@ -133,8 +136,9 @@ func (f FoldIn) equation(items [][]float32, weights []float32) (*equation, error
 		return nil, fmt.Errorf("fold-in: no item with a positive weight")
 	}
 	e.add(n % foldInBlock)
+	regularization := f.Regularization * math.Pow(float64(n)/f.MeanItems, f.Exponent)
 	for i := range k {
-		e.a.Data[i*k+i] += f.Regularization * float64(n)
+		e.a.Data[i*k+i] += regularization
 	}
 	if err := e.factorize(); err != nil {
 		e.release()

@@ -19,7 +19,7 @@ func catalog(t *rapid.T) ([][]float32, recsys.FoldIn) {
 	k := rapid.IntRange(1, 6).Draw(t, "dimension")
 	vector := rapid.SliceOfN(rapid.Float32Range(-2, 2), k, k)
 	items := rapid.SliceOfN(vector, 1, 8).Draw(t, "items")
-	f := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 5, Regularization: 0.1}
+	f := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 5, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 	for _, v := range items {
 		for i := range k {
 			for j := range k {
@@ -32,7 +32,7 @@ func catalog(t *rapid.T) ([][]float32, recsys.FoldIn) {
 
 func TestFoldIn(t *testing.T) {
 	t.Run("it solves the equation of one dimension", func(t *testing.T) {
-		f := recsys.FoldIn{Dimension: 1, Gram: []float64{7}, Alpha: 5, Regularization: 0.1}
+		f := recsys.FoldIn{Dimension: 1, Gram: []float64{7}, Alpha: 5, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 		got, err := f.Vector([][]float32{{2}, {3}, {9}}, []float32{1, 0.5, 0})
 		require.NoError(t, err)
 		want := (6*2 + 3.5*3) / (7 + 5*1*4 + 5*0.5*9 + 0.1*2)
@@ -88,7 +88,7 @@ func TestFoldIn(t *testing.T) {
 	}))
 
 	t.Run("it does not change its gram matrix", func(t *testing.T) {
-		f := recsys.FoldIn{Dimension: 1, Gram: []float64{7}, Alpha: 5, Regularization: 0.1}
+		f := recsys.FoldIn{Dimension: 1, Gram: []float64{7}, Alpha: 5, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 		_, err := f.Vector([][]float32{{2}}, []float32{1})
 		require.NoError(t, err)
 		assert.Equal(t, []float64{7}, f.Gram)
@@ -120,7 +120,7 @@ func TestFoldIn_long_histories(t *testing.T) {
 	for _, k := range []int{3, 17} {
 		for _, n := range []int{127, 128, 129, 500} {
 			r := rand.New(rand.NewPCG(uint64(k), uint64(n)))
-			f := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 2, Regularization: 0.1}
+			f := recsys.FoldIn{Dimension: k, Gram: make([]float64, k*k), Alpha: 2, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 			items, weights := make([][]float32, n), make([]float32, n)
 			a, b := mat.NewSymDense(k, nil), mat.NewVecDense(k, nil)
 			for i := range k {

@@ -33,29 +33,52 @@ const (
 // embeddings/run=<run_id>/manifest.json; a run without one does not exist.
 // docs/data.md describes its fields and the files that it names.
 type Manifest struct {
-	SchemaVersion int          `json:"schema_version"`
-	RunID         string       `json:"run_id"`
-	CreatedAt     time.Time    `json:"created_at"`
-	Dimension     int          `json:"dimension"`
-	Parameters    Parameters   `json:"parameters"`
-	Interest      Interest     `json:"interest"`
-	Gram          []float64    `json:"gram"` // dimension², row-major: VᵀV over all items, in float64
-	Coverage      Coverage     `json:"coverage"`
-	Input         Input        `json:"input"`
-	HoldoutBound  HoldoutBound `json:"holdout_bound"`
-	Files         []File       `json:"files"`
-	Checks        []Check      `json:"checks"`
-	Metrics       Metrics      `json:"metrics"`
+	SchemaVersion int        `json:"schema_version"`
+	RunID         string     `json:"run_id"`
+	CreatedAt     time.Time  `json:"created_at"`
+	Dimension     int        `json:"dimension"`
+	Parameters    Parameters `json:"parameters"`
+
+	// Defaults is nil for the trainer mllib, whose defaults are constants.
+	Defaults *Defaults `json:"defaults,omitempty"`
+
+	// Libraries are the versions of the training's libraries, by name.
+	Libraries map[string]string `json:"libraries"`
+
+	Interest     Interest     `json:"interest"`
+	Gram         []float64    `json:"gram"` // dimension², row-major: VᵀV over all items, in float64
+	Coverage     Coverage     `json:"coverage"`
+	Input        Input        `json:"input"`
+	HoldoutBound HoldoutBound `json:"holdout_bound"`
+	Files        []File       `json:"files"`
+	Checks       []Check      `json:"checks"`
+	Metrics      Metrics      `json:"metrics"`
 }
 
-// Parameters are the hyperparameters of the training.
+// Parameters are the settings of the training, whether requested or chosen.
 type Parameters struct {
-	Trainer        string  `json:"trainer"` // for example "spark-mllib-als-implicit/3.5.9"
-	Rank           int     `json:"rank"`
-	Iterations     int     `json:"iterations"`
-	Alpha          float64 `json:"alpha"`
-	Regularization float64 `json:"regularization"`
-	Seed           int64   `json:"seed"`
+	Trainer                string  `json:"trainer"`
+	Rank                   int     `json:"rank"`
+	Iterations             int     `json:"iterations"`
+	Alpha                  float64 `json:"alpha"`
+	Regularization         float64 `json:"regularization"`          // λ
+	RegularizationExponent float64 `json:"regularization_exponent"` // ν
+	MeanItems              float64 `json:"mean_items"`              // n to which λ is relative, see FoldIn
+	Seed                   int64   `json:"seed"`
+}
+
+// Defaults are the properties of the matrix from which the trainer als chooses the
+// settings that were not requested. ū and ī are the mean numbers of positive weights
+// of a user and of an item.
+type Defaults struct {
+	Users          int64   `json:"users"` // with a positive weight, outside the hold-out
+	Items          int64   `json:"items"` // with a positive weight
+	MeanUserItems  float64 `json:"mean_user_items"`
+	MeanItemUsers  float64 `json:"mean_item_users"`
+	MeanWeight     float64 `json:"mean_weight"`
+	Noise          float64 `json:"noise"`           // √ū + √ī
+	RankLimit      int     `json:"rank_limit"`      // within the memory of the job's driver and of the processes that serve lists
+	SingularValues *int    `json:"singular_values"` // those above Noise, counted up to 272; nil if the rank was requested
 }
 
 // Input counts the events that were read, and those that were trained on.
@@ -168,10 +191,17 @@ func (m *Manifest) Validate() error {
 	if m.Parameters.Rank != m.Dimension {
 		bad("rank is %d but dimension is %d", m.Parameters.Rank, m.Dimension)
 	}
-	for name, x := range map[string]float64{"alpha": m.Parameters.Alpha, "regularization": m.Parameters.Regularization} {
+	p := m.Parameters
+	if p.Trainer != ALS && p.Trainer != MLlib {
+		bad("trainer is %q; %s and %s are known", p.Trainer, ALS, MLlib)
+	}
+	for name, x := range map[string]float64{"alpha": p.Alpha, "regularization": p.Regularization, "regularization_exponent": p.RegularizationExponent} {
 		if x < 0 || math.IsNaN(x) || math.IsInf(x, 0) {
 			bad("%s is %v; it must be finite and not negative", name, x)
 		}
+	}
+	if !(p.MeanItems > 0) || math.IsInf(p.MeanItems, 0) {
+		bad("mean_items is %v; it must be finite and positive", p.MeanItems)
 	}
 	if err := m.Interest.Validate(); err != nil {
 		errs = append(errs, err)
@@ -259,5 +289,7 @@ func (m *Manifest) FoldIn() FoldIn {
 		Gram:           m.Gram,
 		Alpha:          m.Parameters.Alpha,
 		Regularization: m.Parameters.Regularization,
+		Exponent:       m.Parameters.RegularizationExponent,
+		MeanItems:      m.Parameters.MeanItems,
 	}
 }

@@ -23,7 +23,7 @@ func validManifest() *recsys.Manifest {
 	}
 	return &recsys.Manifest{
 		SchemaVersion: recsys.ManifestSchemaVersion, RunID: "r1", Dimension: 2,
-		Parameters:   recsys.Parameters{Rank: 2, Alpha: 5, Regularization: 0.1},
+		Parameters:   recsys.Parameters{Trainer: recsys.ALS, Rank: 2, Alpha: 5, Regularization: 0.1, RegularizationExponent: 1, MeanItems: 1},
 		Interest:     recsys.DefaultInterest(),
 		Gram:         []float64{1, 0, 0, 1},
 		Coverage:     recsys.Coverage{To: noon, StoredTo: noon},
@@ -59,6 +59,9 @@ func TestParseManifest(t *testing.T) {
 		{"covers nothing", func(m *recsys.Manifest) { m.Coverage.From = noon.Add(time.Hour) }, "is not before to"},
 		{"has an invalid hold-out", func(m *recsys.Manifest) { m.HoldoutBound = "10 %" }, "holdout_bound"},
 		{"has a malformed set hash", func(m *recsys.Manifest) { m.Input.Streamed.Hash = "xyz" }, "input.streamed.hash"},
+		{"is of an unknown trainer", func(m *recsys.Manifest) { m.Parameters.Trainer = "svd" }, `trainer is "svd"`},
+		{"has a negative exponent", func(m *recsys.Manifest) { m.Parameters.RegularizationExponent = -1 }, "regularization_exponent"},
+		{"has no mean number of items", func(m *recsys.Manifest) { m.Parameters.MeanItems = 0 }, "mean_items"},
 		{"has no items", func(m *recsys.Manifest) { m.Files = m.Files[2:] }, "no items"},
 		{"names a file of an unknown kind", func(m *recsys.Manifest) { m.Files[0].Kind = "gram" }, `kind "gram"`},
 		{"names a file of another run", func(m *recsys.Manifest) { m.Files[0].Key = "embeddings/run=r9/items/a" }, "is not under"},

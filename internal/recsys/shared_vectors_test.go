@@ -32,6 +32,8 @@ func TestFoldIn_equals_the_shared_vectors(t *testing.T) {
 		Dimension      int         `json:"dimension"`
 		Alpha          float64     `json:"alpha"`
 		Regularization float64     `json:"regularization"`
+		Exponent       float64     `json:"regularization_exponent"`
+		MeanItems      float64     `json:"mean_items"`
 		Gram           []float64   `json:"gram"`
 		Items          [][]float32 `json:"items"`
 		Weights        []float32   `json:"weights"`
@@ -40,7 +42,7 @@ func TestFoldIn_equals_the_shared_vectors(t *testing.T) {
 	for i, c := range shared[fixture](t, "foldin") {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
-			f := FoldIn{Dimension: c.Dimension, Gram: c.Gram, Alpha: c.Alpha, Regularization: c.Regularization}
+			f := FoldIn{Dimension: c.Dimension, Gram: c.Gram, Alpha: c.Alpha, Regularization: c.Regularization, Exponent: c.Exponent, MeanItems: c.MeanItems}
 			got, err := f.Vector(c.Items, c.Weights)
 			require.NoError(t, err)
 			var diff, norm float64

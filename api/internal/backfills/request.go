@@ -74,10 +74,9 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 	training := workflows.DefaultRefresh(r.To)
 	training.To, training.Promote = time.Time{}, false
 	if t := r.Training; t != nil {
-		training.Rank = cmp.Or(t.Rank, training.Rank)
-		training.Iterations = cmp.Or(t.Iterations, training.Iterations)
-		training.Alpha = cmp.Or(t.Alpha, training.Alpha)
-		training.Regularization = cmp.Or(t.Regularization, training.Regularization)
+		training.Trainer, training.Rank, training.Iterations = t.Trainer, t.Rank, t.Iterations
+		training.Alpha, training.Regularization = t.Alpha, t.Regularization
+		training.RegularizationExponent = t.RegularizationExponent
 		if t.Seed != nil {
 			training.Seed = *t.Seed
 		}

@@ -192,8 +192,9 @@ func changedTraining(t, c *apiclient.Training) *apiclient.Training {
 		return cmp.Or(c, t)
 	}
 	out := apiclient.Training{
-		Rank: cmp.Or(c.Rank, t.Rank), Iterations: cmp.Or(c.Iterations, t.Iterations), Alpha: cmp.Or(c.Alpha, t.Alpha),
-		Regularization: cmp.Or(c.Regularization, t.Regularization), Seed: cmp.Or(c.Seed, t.Seed),
+		Trainer: cmp.Or(c.Trainer, t.Trainer), Rank: cmp.Or(c.Rank, t.Rank), Iterations: cmp.Or(c.Iterations, t.Iterations),
+		Alpha: cmp.Or(c.Alpha, t.Alpha), Regularization: cmp.Or(c.Regularization, t.Regularization),
+		RegularizationExponent: cmp.Or(c.RegularizationExponent, t.RegularizationExponent), Seed: cmp.Or(c.Seed, t.Seed),
 		HalfLife: cmp.Or(c.HalfLife, t.HalfLife), Index: cmp.Or(c.Index, t.Index), AcceptGates: t.AcceptGates,
 	}
 	if c.AcceptGates != nil {
@@ -262,7 +263,8 @@ func (s *Service) describeSchedule(state workflows.ScheduleState) apiclient.Sche
 // trainingOf is the inverse of trainingRequest.
 func trainingOf(r workflows.RefreshRequest) *apiclient.Training {
 	t := &apiclient.Training{
-		Rank: r.Rank, Iterations: r.Iterations, Alpha: r.Alpha, Regularization: r.Regularization, Seed: &r.Seed,
+		Trainer: cmp.Or(r.Trainer, recsys.AutoTrainer), Rank: r.Rank, Iterations: r.Iterations, Alpha: r.Alpha,
+		Regularization: r.Regularization, RegularizationExponent: r.RegularizationExponent, Seed: &r.Seed,
 		HalfLife: "never", AcceptGates: r.AcceptGates,
 	}
 	if half := time.Duration(r.Interest.HalfLifeSeconds * float64(time.Second)); half > 0 {

@@ -36,7 +36,8 @@ func TestSchedule_lifecycle(t *testing.T) {
 	require.Equal(t, "12h", s.CatchUp)
 	require.True(t, *s.Promote)
 	require.Equal(t, 32, s.Training.Rank)
-	require.Equal(t, 12, s.Training.Iterations)
+	require.Equal(t, "auto", s.Training.Trainer)
+	require.Zero(t, s.Training.Iterations)
 	require.Equal(t, "30d", s.Training.HalfLife)
 	require.NotEmpty(t, s.Next)
 	require.False(t, s.Overdue)
@@ -112,7 +113,7 @@ func TestSchedulePut_keeps_missing_fields(t *testing.T) {
 	want.CatchUp, want.Promote, want.From = "12h", new(true), time.Time{}
 	require.Equal(t, want, put(`{"reset": ["jitter", "catch_up", "from", "promote"]}`))
 	got := put(`{"reset": ["training", "note"], "training": {"alpha": 3}}`)
-	require.Equal(t, []any{64, 12, 3.0, "90d", "auto", ""}, []any{got.Training.Rank, got.Training.Iterations, got.Training.Alpha, got.Training.HalfLife, got.Training.Index, got.Note})
+	require.Equal(t, []any{0, 0, 3.0, "90d", "auto", ""}, []any{got.Training.Rank, got.Training.Iterations, got.Training.Alpha, got.Training.HalfLife, got.Training.Index, got.Note})
 	require.Empty(t, got.Training.AcceptGates)
 	require.True(t, *got.Paused)
 

@@ -111,7 +111,7 @@ func manifest(o Options) *recsys.Manifest {
 	}
 	return &recsys.Manifest{
 		SchemaVersion: recsys.ManifestSchemaVersion, RunID: "bench", Dimension: o.Dimension,
-		Parameters:   recsys.Parameters{Trainer: "bench", Rank: o.Dimension, Alpha: 1, Regularization: 0.1},
+		Parameters:   recsys.Parameters{Trainer: recsys.ALS, Rank: o.Dimension, Alpha: 1, Regularization: 0.1, RegularizationExponent: 1, MeanItems: 1},
 		Interest:     recsys.DefaultInterest(),
 		Gram:         gram(o),
 		Coverage:     recsys.Coverage{To: time.Now(), StoredTo: time.Now()},

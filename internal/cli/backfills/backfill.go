@@ -43,6 +43,7 @@ type backfillFlags struct {
 	request  apiclient.NewBackfill
 	training apiclient.Training
 	from, to string
+	exponent float64
 	seed     int64
 	accept   []string
 	reason   string
@@ -89,10 +90,12 @@ func newStartCommand(a *app.App) *cobra.Command {
 // trainingFlags adds the flags for the training parameters.
 func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.IntVar(&f.training.Rank, "rank", 0, "dimension of the embeddings (default: 64)")
-	flags.IntVar(&f.training.Iterations, "iterations", 0, "iterations of the training (default: 12)")
-	flags.Float64Var(&f.training.Alpha, "alpha", 0, "confidence added per unit of interest weight (default: 2)")
-	flags.Float64Var(&f.training.Regularization, "reg", 0, "regularization, for each item of a user (default: 0.1)")
+	flags.StringVar(&f.training.Trainer, "trainer", "", "auto, als or mllib (default: auto, which is als if the data fits into the driver's memory)")
+	flags.IntVar(&f.training.Rank, "rank", 0, "dimension of the embeddings (default: from the data; mllib: 64)")
+	flags.IntVar(&f.training.Iterations, "iterations", 0, "iterations of the training (default: 6; mllib: 12)")
+	flags.Float64Var(&f.training.Alpha, "alpha", 0, "confidence added per unit of interest weight (default: from the data; mllib: 2)")
+	flags.Float64Var(&f.training.Regularization, "reg", 0, "regularization (default: from the data; mllib, for each item of a user: 0.1)")
+	flags.Float64Var(&f.exponent, "reg-exponent", 0, "als only: exponent of a user's number of items in the regularization (default: 0.5)")
 	flags.Int64Var(&f.seed, "seed", 42, "seed of the training")
 	flags.StringVar(&f.training.HalfLife, "half-life", "", "age at which the weight of an event is halved: never, 90d or 36h (default: 90d)")
 	flags.StringVar(&f.training.Index, "index", "", "index of the version in Postgres: auto, hnsw or none (default: auto)")
@@ -118,6 +121,9 @@ func (f *backfillFlags) complete(cmd *cobra.Command) (err error) {
 		if v := cmd.Flags().Lookup(name); v.Changed && v.Value.String() == "0" {
 			return fmt.Errorf("--%s is 0; use more than 0", name)
 		}
+	}
+	if cmd.Flags().Changed("reg-exponent") {
+		f.training.RegularizationExponent = &f.exponent
 	}
 	if cmd.Flags().Changed("seed") {
 		f.training.Seed = &f.seed

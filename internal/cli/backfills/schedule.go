@@ -14,6 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 const scheduleLong = `Train on a schedule.
@@ -251,7 +252,7 @@ func scheduleFacts(s apiclient.Schedule) [][]string {
 	add("jitter", s.Jitter)
 	add("catch-up", s.CatchUp)
 	if t := s.Training; t != nil {
-		add("training", fmt.Sprintf("rank %d, %d iterations, alpha %g, regularization %g, half-life %s", t.Rank, t.Iterations, t.Alpha, t.Regularization, t.HalfLife))
+		add("training", trainingText(t))
 	}
 	if s.Promote != nil && !*s.Promote {
 		add("promote", "no: versions are left ready")
@@ -259,4 +260,16 @@ func scheduleFacts(s apiclient.Schedule) [][]string {
 	add("runs", fmt.Sprintf("%d started, %d skipped because another one was running, %d missed", s.Started, s.Skipped, s.Missed))
 	add("changed", output.Timestamp(s.ChangedAt.Truncate(time.Second)))
 	return rows
+}
+
+// trainingText lists the trainer and the settings that are not its defaults.
+func trainingText(t *apiclient.Training) string {
+	settings := recsys.Training{
+		Trainer: t.Trainer, Rank: t.Rank, Iterations: t.Iterations, Alpha: t.Alpha, Regularization: t.Regularization,
+		RegularizationExponent: t.RegularizationExponent,
+	}
+	if t.Seed != nil {
+		settings.Seed = *t.Seed
+	}
+	return settings.String() + ", half-life " + t.HalfLife
 }

@@ -107,13 +107,26 @@ func facts(r apiclient.VersionReport) [][]string {
 		{"streamed", strconv.FormatInt(r.Input.Streamed.Count, 10) + " events"},
 		{"size", fmt.Sprintf("%d items, %d users, %d dimensions", r.Items, r.Users, r.Dimension)},
 		{"search", searchText(r.Search)},
-		{"training", fmt.Sprintf("%s: rank %d, %d iterations, alpha %g, regularization %g, seed %d", p.Trainer, p.Rank, p.Iterations, p.Alpha, p.Regularization, p.Seed)},
+		{"training", fmt.Sprintf("%s: rank %d, %d iterations, alpha %.3g, regularization %.3g, exponent %g, seed %d", p.Trainer, p.Rank, p.Iterations, p.Alpha, p.Regularization, p.RegularizationExponent, p.Seed)},
 		{"interest", interestText(r.Interest)},
+	}
+	if d := r.Defaults; d != nil {
+		rows = append(rows, []string{"defaults", defaultsText(d)})
 	}
 	if r.Failure != "" {
 		rows = append(rows, []string{"failure", r.Failure})
 	}
 	return rows
+}
+
+// defaultsText lists the properties of the data from which settings were chosen.
+func defaultsText(d *recsys.Defaults) string {
+	text := fmt.Sprintf("%d users with %.3g items each, %d items with %.3g users each, mean weight %.3g",
+		d.Users, d.MeanUserItems, d.Items, d.MeanItemUsers, d.MeanWeight)
+	if n := d.SingularValues; n != nil {
+		text += fmt.Sprintf("; %d singular values above %.3g, rank at most %d", *n, d.Noise, d.RankLimit)
+	}
+	return text
 }
 
 func searchText(s recsys.Search) string {

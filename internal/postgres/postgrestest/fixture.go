@@ -138,7 +138,7 @@ func (f Fixture) generate(t testing.TB) (*recsys.Manifest, *Data) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(f.Seed, 42))
 	data := &Data{Items: f.items(r)}
-	fold := recsys.FoldIn{Dimension: f.Dimension, Gram: gram(data.Items, f.Dimension), Alpha: 5, Regularization: 0.1}
+	fold := recsys.FoldIn{Dimension: f.Dimension, Gram: gram(data.Items, f.Dimension), Alpha: 5, Regularization: 0.1, Exponent: 1, MeanItems: 1}
 	bound := recsys.HoldoutBound(fmt.Sprintf("%016x", uint64(f.HoldoutShare*math.MaxUint64)))
 	f.addUsers(t, r, data, fold, bound)
 	if f.Change != nil {

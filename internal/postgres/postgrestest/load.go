@@ -27,8 +27,8 @@ func (f Fixture) manifest(data *Data, fold recsys.FoldIn, bound recsys.HoldoutBo
 		CreatedAt:     f.Coverage.StoredTo,
 		Dimension:     f.Dimension,
 		Parameters: recsys.Parameters{
-			Trainer: "fixture", Rank: f.Dimension, Iterations: 1,
-			Alpha: fold.Alpha, Regularization: fold.Regularization, Seed: int64(f.Seed),
+			Trainer: recsys.MLlib, Rank: f.Dimension, Iterations: 1, Alpha: fold.Alpha, Regularization: fold.Regularization,
+			RegularizationExponent: fold.Exponent, MeanItems: fold.MeanItems, Seed: int64(f.Seed),
 		},
 		Interest:     f.Interest,
 		Gram:         fold.Gram,

@@ -38,7 +38,7 @@ func newCopyBundle(t *testing.T) copyBundle {
 	s := postgrestest.New(t)
 	m := &recsys.Manifest{
 		SchemaVersion: recsys.ManifestSchemaVersion, RunID: "copy", Dimension: copyDimension,
-		Parameters: recsys.Parameters{Rank: copyDimension}, Interest: recsys.DefaultInterest(),
+		Parameters: recsys.Parameters{Trainer: recsys.ALS, Rank: copyDimension, MeanItems: 1}, Interest: recsys.DefaultInterest(),
 		Gram:         make([]float64, copyDimension*copyDimension),
 		Coverage:     recsys.Coverage{To: time.Unix(2e9, 0), StoredTo: time.Unix(2e9, 0)},
 		HoldoutBound: "0000000000000000",

@@ -1,0 +1,126 @@
+"""Chooses the settings of a training that are not given, from its matrix.
+
+With ū and ī pairs per user and per item on average, the singular values of a random matrix
+of zeros and ones reach about √ū + √ī. Larger ones are structure, smaller ones are noise:
+
+    rank  number of singular values above √ū + √ī, rounded up to 64, 128, 256 or 512; above 64
+          at most a fifth of the number of users and of items
+    α     5 / mean weight (10 at rank 512)
+    λ     1.5·(√ū + √ī) (2.5 at rank 512)
+    ν     ½
+
+The constants were measured on seven data sets; docs/models.md has the results.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from recflow_glue.als import Rows, blocks, gram, tasks
+from recflow_glue.settings import ALS, Requested, Settings
+
+RANKS = (64, 128, 256, 512)
+EXPONENT = 0.5
+ITERATIONS = 6
+EXTRA = 16  # vectors beyond the singular values that are counted (Halko, Martinsson and Tropp 2011)
+COUNTED = RANKS[-2] + EXTRA  # vectors at most
+USERS_PER_DIMENSION = 5  # with fewer users or items, more dimensions do not help
+POWER_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the defaults were chosen from: `defaults` in the manifest."""
+
+    users: int  # trained users
+    items: int  # items that they like
+    mean_user_items: float  # ū
+    mean_item_users: float  # ī
+    mean_weight: float
+    noise: float  # √ū + √ī
+    rank_limit: int  # within the memory of the driver and of the processes that serve lists
+    singular_values: int | None  # those above it, counted up to COUNTED; None if the rank was given
+
+
+def measure(by_user: Rows, by_item: Rows, rank_limit: int, count: bool, seed: int, threads: int) -> Basis:
+    """Measure the matrix. Singular values are counted if count is set."""
+    u, i = by_user.mean(), by_item.mean()
+    noise = float(np.sqrt(u) + np.sqrt(i))
+    mean_weight = float(by_user.weights.mean(dtype=np.float64)) if len(by_user.weights) else 1.0
+    number = count_above(by_user, by_item, noise, seed, threads) if count else None
+    users, items = (int(np.count_nonzero(m.counts())) for m in (by_user, by_item))
+    return Basis(users, items, u, i, mean_weight, noise, rank_limit, number)
+
+
+def choose_rank(b: Basis) -> int:
+    """Return the rank: the singular values of b, rounded up to one of RANKS, within its limit and within
+    what the number of users and items supports."""
+    supported = max(RANKS[0], min(b.users, b.items) // USERS_PER_DIMENSION)
+    fitting = [k for k in RANKS if k <= min(b.rank_limit, supported)] or [max(1, b.rank_limit)]
+    return next((k for k in fitting if k >= b.singular_values), fitting[-1])
+
+
+def serving_rank(items: int, memory: int) -> int:
+    """Return the highest rank at which this number of items fits into the memory of the processes that
+    serve lists, in bytes: search.MaxBytes in Go. 0 bytes mean no limit."""
+    return (memory // max(1, items) - 256) * 3 // 20 if memory else RANKS[-1]
+
+
+def complete(requested: Requested, b: Basis) -> Settings:
+    """Return the settings: those requested, and for the others the defaults."""
+    rank = requested.rank or choose_rank(b)
+    alpha, factor = (10.0, 2.5) if rank >= RANKS[-1] else (5.0, 1.5)
+    settings = {
+        "iterations": ITERATIONS,
+        "alpha": alpha / b.mean_weight,
+        "regularization": factor * b.noise,
+        "regularization_exponent": EXPONENT,
+    }
+    settings |= {name: getattr(requested, name) for name in settings.keys() & requested.given()}
+    return Settings(trainer=ALS, rank=rank, mean_items=b.mean_user_items, seed=requested.seed, **settings)
+
+
+def count_above(by_user: Rows, by_item: Rows, bound: float, seed: int, threads: int) -> int:
+    """Return the number of singular values of the matrix of zeros and ones that are above bound, counted
+    up to COUNTED, by subspace iteration. More vectors are used only if fewer do not reach the bound."""
+    short, long = (by_user, by_item) if len(by_user) < len(by_item) else (by_item, by_user)
+    found = 0
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        for rank in RANKS[:-1]:
+            size = min(rank + EXTRA, len(short))
+            q = np.random.default_rng(seed).standard_normal((len(short), size), np.float32)
+            for _ in range(POWER_STEPS):
+                q = orthonormal(pool, multiply(pool, short, multiply(pool, long, q)))
+            squares = np.linalg.eigvalsh(gram(pool, multiply(pool, long, q)))
+            found = int((squares > bound**2).sum())
+            if found <= rank or size == len(short):
+                break
+    return found
+
+
+def orthonormal(pool: ThreadPoolExecutor, x: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis of the columns of x."""
+    values, basis = np.linalg.eigh(gram(pool, x))
+    used = values > values[-1] * 1e-10
+    scaled = (basis[:, used] / np.sqrt(values[used])).astype(np.float32)
+    return np.concatenate([x[rows] @ scaled for rows in blocks(len(x))])
+
+
+def multiply(pool: ThreadPoolExecutor, m: Rows, x: np.ndarray) -> np.ndarray:
+    """Return the product of m, with ones for weights, and x."""
+    out = np.zeros((len(m), x.shape[1]), np.float32)
+    for done in [pool.submit(_multiply, m.starts, m.columns, x, out, *rows) for rows in tasks(m.starts)]:
+        done.result()
+    return out
+
+
+@numba.njit(nogil=True)
+def _multiply(starts, columns, x, out, first, last):
+    for row in range(first, last):
+        for i in range(starts[row], starts[row + 1]):
+            y = x[columns[i]]
+            for j in range(len(y)):
+                out[row, j] += y[j]
