@@ -36,7 +36,7 @@ TASK_PAIRS = 1 << 15  # approximate pairs of the rows that a thread solves at on
 STEPS = 3  # conjugate gradient steps of a row
 EXACT_STEPS = 1000  # at most, of a row that is solved to EXACT_RESIDUAL
 EXACT_RESIDUAL = 1e-20  # rᵀM⁻¹r / bᵀM⁻¹b at which a row is solved, in float64
-START = 0.1  # standard deviation of the first item factors, times √rank
+START = 0.01  # standard deviation of the first item factors, times √rank
 
 
 @dataclass(frozen=True)

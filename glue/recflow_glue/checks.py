@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue.arguments import Config, Minimum
+from recflow_glue.arguments import Minimum
 from recflow_glue.events import Raw, micros
+from recflow_glue.settings import Settings
 
 MAX_ID_BYTES = 256
 SAMPLES = 5
@@ -193,9 +194,16 @@ def event_type_shares(now: dict[str, float], before: dict[str, float] | None) ->
     return Check("event_type_shares", "warning", not changed, len(changed), message)
 
 
-def previous_shares(config: Config, read) -> dict[str, float] | None:
-    """Return the event type shares of the previous manifest, or None if it cannot be read."""
-    if not config.previous_manifest:
-        return None
-    manifest = read(config.previous_manifest)
-    return (manifest or {}).get("input", {}).get("event_type_shares")
+def objective(now: Settings, before: dict | None) -> Check:
+    """Compare the objective of the training with that of the previous version. before is `parameters` of
+    its manifest. α and λ follow the data, so only the trainer and the exponent are compared."""
+    if not before:
+        return Check("objective", "warning", True, 0, "no previous version to compare with")
+    names = ("trainer", "regularization_exponent")
+    changed = [f"{n} {before.get(n)} → {getattr(now, n)}" for n in names if before.get(n) != getattr(now, n)]
+    message = (
+        f"the training has another objective than the previous version: {', '.join(changed)}; compare their quality"
+        if changed
+        else "the training has the objective of the previous version"
+    )
+    return Check("objective", "warning", not changed, len(changed), message)

@@ -3,7 +3,7 @@
 With ū and ī pairs per user and per item on average, the singular values of a random matrix
 of zeros and ones reach about √ū + √ī. Larger ones are structure, smaller ones are noise:
 
-    rank  number of singular values above √ū + √ī, rounded up to 64, 128, 256 or 512; above 64
+    rank  number of singular values above √ū + √ī, rounded up to 64, 128, 256 or 512; above 128
           at most a fifth of the number of users and of items
     α     5 / mean weight (10 at rank 512)
     λ     1.5·(√ū + √ī) (2.5 at rank 512)
@@ -27,7 +27,7 @@ EXPONENT = 0.5
 ITERATIONS = 6
 EXTRA = 16  # vectors beyond the singular values that are counted (Halko, Martinsson and Tropp 2011)
 COUNTED = RANKS[-2] + EXTRA  # vectors at most
-USERS_PER_DIMENSION = 5  # with fewer users or items, more dimensions do not help
+USERS_PER_DIMENSION = 5  # and items; with fewer, ranks above RANKS[1] do not help
 POWER_STEPS = 3
 
 
@@ -58,7 +58,7 @@ def measure(by_user: Rows, by_item: Rows, rank_limit: int, count: bool, seed: in
 def choose_rank(b: Basis) -> int:
     """Return the rank: the singular values of b, rounded up to one of RANKS, within its limit and within
     what the number of users and items supports."""
-    supported = max(RANKS[0], min(b.users, b.items) // USERS_PER_DIMENSION)
+    supported = max(RANKS[1], min(b.users, b.items) // USERS_PER_DIMENSION)
     fitting = [k for k in RANKS if k <= min(b.rank_limit, supported)] or [max(1, b.rank_limit)]
     return next((k for k in fitting if k >= b.singular_values), fitting[-1])
 

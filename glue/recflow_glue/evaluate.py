@@ -1,7 +1,8 @@
 """Offline metrics on the hold-out, computed with the published vectors.
 
 Each hold-out user is folded in from the history before the cut. All items except
-those of the history are ranked, and the first 100 are compared with the answers:
+those of the history are ranked, and the first 100 are compared with the answers,
+which are new to the user:
 
     recall@k   hits / min(k, answers)
     ndcg@100   binary gain, discount 1/log2(rank + 1), divided by that of the ideal list
@@ -10,8 +11,13 @@ those of the history are ranked, and the first 100 are compared with the answers
     novelty    mean of -log2(share of trained users who like the item) over the
                first 20 (self-information, Zhou et al. 2010), in bits
 
+The metrics `all` rank every item, and the answers include items of the history that
+the user comes back to.
+
 An answer that the version does not know is a miss. A user without a vector has an
-empty list. The baseline ranks by the number of trained users who like an item.
+empty list. The baselines are popularity, the number of trained users who like an
+item, and item-kNN, which is scored on the driver and for the first users only if
+there are many.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from pyspark import SparkContext
 
+from recflow_glue import knn
 from recflow_glue.foldin import FoldIn
+from recflow_glue.train import Matrix
 
 LIST_LENGTH = 100  # length of the ranked list
 TOP = 20  # items of each list that coverage and novelty use
@@ -41,15 +49,18 @@ class Catalog:
     users: int  # trained users
 
 
+CANDIDATE, POPULARITY, ITEM_KNN = "candidate", "popularity", "item_knn"
+
+
 @dataclass(frozen=True)
 class Scored:
-    """The result for one hold-out user."""
+    """The result for one hold-out user. The dicts are by method, and empty if the user is not scored."""
 
     user: int
     vector: bytes  # float32, of the whole history; empty when nothing counts
-    candidate: tuple[float, ...] | None  # PER_USER; None when the user is not scored
-    popularity: tuple[float, ...] | None
-    top: tuple[bytes, bytes]  # int32 item rows of both lists' first 20
+    new: dict[str, tuple[float, ...]]  # PER_USER
+    all: dict[str, tuple[float, ...]]  # PER_USER without novelty
+    top: dict[str, bytes]  # int32 item rows of the first 20 new items
 
 
 def hit_metrics(hits: np.ndarray, answers: int) -> tuple[float, float, float]:
@@ -72,41 +83,94 @@ def top_rows(scores: np.ndarray, excluded: np.ndarray, k: int = LIST_LENGTH) -> 
     return rows[np.lexsort((rows, -scores[rows]))][:k]
 
 
+class Measure:
+    """Compares lists of item rows with the answers of a user."""
+
+    def __init__(self, catalog: Catalog):
+        self.number = {item: i for i, item in enumerate(catalog.ids)}
+        self.self_information = -np.log2(np.maximum(catalog.trained, 1) / catalog.users)
+
+    def rows(self, items: Iterable[str] | None) -> np.ndarray:
+        """Return the rows of the items that the version knows."""
+        return np.array([self.number[i] for i in items or () if i in self.number], dtype=np.int64)
+
+    def history(self, items: list[str] | None, weights: list[float] | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and weights of the items that the version knows."""
+        pairs = [(self.number[i], w) for i, w in zip(items or (), weights or (), strict=True) if i in self.number]
+        at, w = zip(*pairs, strict=True) if pairs else ((), ())
+        return np.array(at, np.int64), np.array(w, np.float32)
+
+    def new(self, listed: np.ndarray, answers: list[str]) -> tuple[float, ...]:
+        novelty = float(self.self_information[listed[:TOP]].mean()) if len(listed) else 0.0
+        return (*self.all(listed, answers), novelty)
+
+    def all(self, listed: np.ndarray, answers: list[str]) -> tuple[float, ...]:
+        return hit_metrics(np.isin(listed, self.rows(answers)), len(answers))
+
+
 def score(rows: Iterable, catalog: Catalog, fold: FoldIn) -> Iterator[Scored]:
     """Fold in and score the hold-out users of one partition."""
-    number = {item: i for i, item in enumerate(catalog.ids)}
+    measure = Measure(catalog)
     ids = np.array([i.encode() for i in catalog.ids])
     by_popularity = np.lexsort((ids, -catalog.trained))  # ties by id, as in Go
-    self_information = -np.log2(np.maximum(catalog.trained, 1) / catalog.users)
-
-    def known(items: Iterable[str] | None) -> np.ndarray:
-        return np.array([number[i] for i in items or () if i in number], dtype=np.int64)
+    nothing = np.empty(0, dtype=np.int64)
 
     def folded(items: list[str] | None, weights: list[float] | None) -> np.ndarray | None:
-        pairs = [(number[i], w) for i, w in zip(items or (), weights or (), strict=True) if i in number]
-        if not pairs:
-            return None
-        at, w = zip(*pairs, strict=True)
-        return fold.vector(catalog.vectors[list(at)], np.array(w, dtype=np.float32))
-
-    def measure(listed: np.ndarray, answers: list[str]) -> tuple[float, ...]:
-        hits = np.isin(listed, known(answers))
-        novelty = float(self_information[listed[:TOP]].mean()) if len(listed) else 0.0
-        return (*hit_metrics(hits, len(answers)), novelty)
+        at, w = measure.history(items, weights)
+        return fold.vector(catalog.vectors[at], w) if len(at) else None
 
     for r in rows:
         full = folded(r["history_items"], r["history_weights"])
         vector = b"" if full is None else full.tobytes()
         if not r["answers"]:
-            yield Scored(r["user"], vector, None, None, (b"", b""))
+            yield Scored(r["user"], vector, {}, {}, {})
             continue
-        excluded = known([*r["past_items"], *r["past_seen"]])
         past = folded(r["past_items"], r["past_weights"])
-        personalized = np.empty(0, dtype=np.int64) if past is None else top_rows(catalog.vectors @ past, excluded)
-        popular = by_popularity[: LIST_LENGTH + len(excluded)]
-        popular = popular[~np.isin(popular, excluded)][:LIST_LENGTH]
-        top = tuple(x[:TOP].astype(np.int32).tobytes() for x in (personalized, popular))
-        yield Scored(r["user"], vector, measure(personalized, r["answers"]), measure(popular, r["answers"]), top)
+        scores = None if past is None else catalog.vectors @ past
+        seen = measure.rows([*r["past_items"], *r["past_seen"]])
+        popular = by_popularity[: LIST_LENGTH + len(seen)]
+        new = {
+            CANDIDATE: nothing if scores is None else top_rows(scores, seen),
+            POPULARITY: popular[~np.isin(popular, seen)][:LIST_LENGTH],
+        }
+        every = {
+            CANDIDATE: nothing if scores is None else top_rows(scores, nothing),
+            POPULARITY: by_popularity[:LIST_LENGTH],
+        }
+        yield scored(r, vector, measure, new, every)
+
+
+def scored(
+    r: dict, vector: bytes, measure: Measure, new: dict[str, np.ndarray], every: dict[str, np.ndarray]
+) -> Scored:
+    """Return the result of a user from the lists of each method, of new items and of all."""
+    return Scored(
+        r["user"],
+        vector,
+        {method: measure.new(rows, r["answers"]) for method, rows in new.items()},
+        {method: measure.all(rows, [*r["answers"], *r["repeats"]]) for method, rows in every.items()},
+        {method: rows[:TOP].astype(np.int32).tobytes() for method, rows in new.items()},
+    )
+
+
+def score_knn(users: list[dict], catalog: Catalog, matrix: Matrix, threads: int) -> dict[int, Scored]:
+    """Score the users with answers by item-kNN, as many as are affordable. Returns the results by user."""
+    measure = Measure(catalog)
+    column = np.searchsorted(np.array(matrix.item_ids), catalog.ids)  # of each row of the catalog
+    answered = sorted((u for u in users if u["answers"]), key=lambda u: u["user"])
+    histories = [column[measure.rows(u["past_items"])] for u in answered]
+    n = knn.users_within(matrix.by_user, matrix.by_item, histories)
+    found = {}
+    for u, by_column in zip(answered, knn.scores(matrix.by_user, matrix.by_item, histories[:n], threads), strict=False):
+        scores = by_column[column]
+        seen = measure.rows([*u["past_items"], *u["past_seen"]])
+        new, every = ({ITEM_KNN: positive(scores, top_rows(scores, x))} for x in (seen, seen[:0]))
+        found[u["user"]] = scored(u, b"", measure, new, every)
+    return found
+
+
+def positive(scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return rows[scores[rows] > 0]
 
 
 def score_all(sc: SparkContext, users: list[dict], catalog: Catalog, fold: FoldIn) -> list[Scored]:
@@ -122,22 +186,37 @@ def score_all(sc: SparkContext, users: list[dict], catalog: Catalog, fold: FoldI
     return sorted(found, key=lambda s: s.user)
 
 
-def summarize(found: list[Scored], items: int, seed: int) -> dict:
+def summarize(found: list[Scored], by_knn: dict[int, Scored], items: int, seed: int) -> dict:
     """Return the manifest's `metrics`."""
-    scored = [s for s in found if s.candidate is not None]
-    if not scored:
+    answered = [s for s in found if s.new]
+    if not answered:
         return {"users": 0, "candidate": {}, "popularity": {}}
-    both = {"candidate": 0, "popularity": 1}
-    out: dict = {"users": len(scored)}
-    for side, at in both.items():
-        values = np.array([getattr(s, side) for s in scored])
-        out[side] = dict(zip(PER_USER, intervals(values, seed), strict=True))
-        rows = np.frombuffer(b"".join(s.top[at] for s in scored), dtype=np.int32)
-        share = len(np.unique(rows)) / items
-        # Coverage is a property of the set of all lists. A resample of the users can
-        # only lower it, so it has no bootstrap interval.
-        out[side]["coverage"] = {"value": share, "low": share, "high": share}
+    out = {"users": len(answered), "all": {}}
+    methods = {
+        CANDIDATE: answered,
+        POPULARITY: answered,
+        ITEM_KNN: [by_knn[s.user] for s in answered if s.user in by_knn],
+    }
+    for method, users in methods.items():
+        if users:
+            out[method] = means([s.new[method] for s in users], PER_USER, seed)
+            out["all"][method] = means([s.all[method] for s in users], PER_USER[:-1], seed)
+            rows = np.frombuffer(b"".join(s.top[method] for s in users), dtype=np.int32)
+            share = len(np.unique(rows)) / items
+            # Coverage is a property of the set of all lists. A resample of the users can
+            # only lower it, so it has no bootstrap interval.
+            out[method]["coverage"] = {"value": share, "low": share, "high": share}
+    if by_knn:
+        both = [s for s in answered if s.user in by_knn]
+        ndcg = PER_USER.index("ndcg@100")
+        differences = [[s.new[CANDIDATE][ndcg] - by_knn[s.user].new[ITEM_KNN][ndcg]] for s in both]
+        out["item_knn_users"] = len(both)
+        out["item_knn_difference"] = intervals(np.array(differences), seed)[0]
     return out
+
+
+def means(values: list[tuple[float, ...]], names: tuple[str, ...], seed: int) -> dict:
+    return dict(zip(names, intervals(np.array(values), seed), strict=True))
 
 
 def intervals(values: np.ndarray, seed: int) -> list[dict]:

@@ -73,12 +73,13 @@ def weights(table: pa.Table, interest: Interest) -> np.ndarray:
 
 
 def split(events: pa.Table, interest: Interest) -> pa.Table:
-    """Return the hold-out users' events with an `answer` column, without users that cannot be scored.
+    """Return the hold-out users' events with the columns `answer` and `repeat`, without users that cannot
+    be scored.
 
     A user's counting events are ordered by (occurred_at, event_id). The last fifth of
     them, at least one, come after the cut. Before the cut every event except impressions
-    is history. After it a counting event is an answer, once per item, unless its item is
-    in the history; all other events are dropped.
+    is history. After it a counting event is an answer, or a repeat if its item is in the
+    history, once per item; all other events are dropped.
     """
     r = rows(events, interest)
     counts, n = r.weight > 0, len(r.users)
@@ -86,12 +87,15 @@ def split(events: pa.Table, interest: Interest) -> pa.Table:
     before = np.cumsum(counts) - counts
     rank = before + counts - before[r.starts][r.user]
     history = rank <= (counting - np.maximum(1, counting // ONE_ANSWER_IN))[r.user]
-    later = np.flatnonzero(counts & ~history & ~np.isin(r.pair, r.pair[history]))
-    answer = np.zeros(len(history), dtype=bool)
-    answer[later[np.unique(r.pair[later], return_index=True)[1]]] = True
+    later = np.flatnonzero(counts & ~history)
+    first = np.zeros(len(history), dtype=bool)
+    first[later[np.unique(r.pair[later], return_index=True)[1]]] = True
+    known = np.isin(r.pair, r.pair[history])
+    answer, repeat = first & ~known, first & known
     scored = (np.bincount(r.user, answer, n) > 0) & (np.bincount(r.user, history & counts, n) > 0)
-    selected = (history | answer) & scored[r.user]
-    return r.table.append_column("answer", pa.array(answer)).filter(pa.array(selected))
+    selected = (history | first) & scored[r.user]
+    marked = r.table.append_column("answer", pa.array(answer)).append_column("repeat", pa.array(repeat))
+    return marked.filter(pa.array(selected))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from recflow_glue import evaluate, manifest, matrix, prepare, results, session, train
+from recflow_glue import checks, evaluate, manifest, matrix, prepare, results, session, train
 from recflow_glue.arguments import Config
 from recflow_glue.attempt import Attempt
 from recflow_glue.failure import error_to_report
@@ -70,6 +70,7 @@ def attempt_run(r: Attempt) -> bytes:
         in_parallel(r.spark.sparkContext, lambda: results.prepare_holdout(r, found)) as future,
     ):
         model = train.run(r, found, pairs)
+        r.checks.append(checks.objective(model.settings, found.previous.get("parameters")))
         held_out = future.result()
     with r.progress.stage("write"):
         item_files, catalog = results.write_items(r, found, model, held_out.trained)
@@ -77,7 +78,9 @@ def attempt_run(r: Attempt) -> bytes:
         s = model.settings
         fold = FoldIn(gram(catalog.vectors), s.alpha, s.regularization, s.regularization_exponent, s.mean_items)
         scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalog, fold)
-        metrics = evaluate.summarize(scored, len(catalog.ids), s.seed)
+        m = model.matrix
+        by_knn = evaluate.score_knn(held_out.users, catalog, m, session.cores()) if m else {}
+        metrics = evaluate.summarize(scored, by_knn, len(catalog.ids), s.seed)
     with r.progress.stage("write"):
         user_files = results.write_users(r, found, model, scored)
     return manifest.build(

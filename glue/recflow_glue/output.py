@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -140,9 +141,9 @@ def describe(bucket: Bucket, kind: str, key: str) -> File:
 
 
 def write_holdout(split: pa.Table, destination: Destination) -> list[File]:
-    """Write the hold-out's events, which are on the driver in user order."""
+    """Write the hold-out's events without repeats, which are on the driver in user order."""
     schema = pa.schema(HOLDOUT)
-    table = split.select(schema.names).cast(schema)
+    table = split.filter(pc.invert(split["repeat"])).select(schema.names).cast(schema)
     rows = -(-len(table) // file_count(len(table), HOLDOUT_ROW_BYTES))
     files = []
     for n, start in enumerate(range(0, len(table), max(1, rows))):

@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 from recflow_glue import checks, events, holdout, interest, items, matrix
 from recflow_glue.attempt import Attempt
 from recflow_glue.parallel import in_parallel
-from recflow_glue.storage import Bucket
 
 MAX_REPEATED_IDS = 1_000_000  # ids whose hashes are sent to every task
 
@@ -27,6 +26,7 @@ class Input:
     metadata: DataFrame | None
     summary: dict  # the manifest's `input`
     bound: str
+    previous: dict  # manifest of the previous version, or empty
     trained_users: int  # users outside the hold-out with a positive weight
     likes: int  # sum of the lengths of all histories
 
@@ -82,10 +82,11 @@ def weigh(
     summary["users"] = n_users - over
     r.checks += [unknown, checks.history_size(over, interest.MAX_ITEMS)]
     r.checks += checks.minimums(r.config.minimum, {"events": summary["events"], "users": trained, "items": liked})
-    before = checks.previous_shares(r.config, lambda key: read_json(r.bucket, key))
+    previous = read_previous(r)
+    before = previous.get("input", {}).get("event_type_shares")
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
     checks.stop_on_failure(r.checks)
-    return Input(trained_on, users, catalog, liked, found.metadata, summary, bound, trained, total)
+    return Input(trained_on, users, catalog, liked, found.metadata, summary, bound, previous, trained, total)
 
 
 def deduplicate(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
@@ -124,9 +125,10 @@ def summarize(r: Attempt, found: ReadResult, trained_on: DataFrame) -> tuple[dic
     }, unknown
 
 
-def read_json(bucket: Bucket, key: str) -> dict | None:
-    """Return a JSON object of the bucket, or None if it cannot be read."""
+def read_previous(r: Attempt) -> dict:
+    """Return the manifest of the previous version, or an empty dict if there is none or it cannot be read."""
     try:
-        return json.loads(bucket.get(key))
+        found = json.loads(r.bucket.get(r.config.previous_manifest)) if r.config.previous_manifest else {}
     except (ClientError, ValueError):
-        return None
+        found = {}
+    return found if isinstance(found, dict) else {}

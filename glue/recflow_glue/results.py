@@ -21,7 +21,7 @@ from recflow_glue.train import Model, write_vectors
 class HoldOut:
     """The hold-out: the input of scoring except the vectors, and the files from which Go scores a version."""
 
-    users: list[dict]  # the rows of evaluate.score: user, both histories, and the answers
+    users: list[dict]  # the rows of evaluate.score: user, both histories, answers and repeats
     files: list[File]
     trained: dict[str, int]  # number of trained users who like the item, for each item with a vector
 
@@ -42,18 +42,25 @@ def prepare_holdout(r: Attempt, found: Input) -> HoldOut:
 
 
 def holdout_users(users: list[dict], split: pa.Table, interest_: Interest) -> list[dict]:
-    """Return the hold-out users with their whole history, the history before the cut, and the answers."""
-    answers: dict[str, list[str]] = {}
-    answered = split.filter(split["answer"])
-    for user, item in zip(answered["user_id"].to_pylist(), answered["item_id"].to_pylist(), strict=True):
-        answers.setdefault(user, []).append(item)
-    pasts = holdout.histories(split.filter(pc.invert(split["answer"])), interest_)
+    """Return the hold-out users with their whole history, the history before the cut, the answers and the
+    repeats."""
+    answers, repeats = items_by_user(split.filter(split["answer"])), items_by_user(split.filter(split["repeat"]))
+    before = pc.invert(pc.or_(split["answer"], split["repeat"]))
+    pasts = holdout.histories(split.filter(before), interest_)
     empty = holdout.Past([], [], [])
     found = []
     for u in users:
         past = pasts.get(u["user_id"], empty)
         before_cut = {"past_items": past.items, "past_weights": past.weights, "past_seen": past.seen}
-        found.append(u | before_cut | {"answers": answers.get(u["user_id"])})
+        id_ = u["user_id"]
+        found.append(u | before_cut | {"answers": answers.get(id_), "repeats": repeats.get(id_, [])})
+    return found
+
+
+def items_by_user(events: pa.Table) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for user, item in zip(events["user_id"].to_pylist(), events["item_id"].to_pylist(), strict=True):
+        found.setdefault(user, []).append(item)
     return found
 
 

@@ -22,6 +22,7 @@ class Model:
     """The result of a training."""
 
     settings: Settings
+    matrix: "Matrix | None"  # None for mllib
     basis: defaults.Basis | None  # what the defaults were chosen from; None for mllib
     users: DataFrame  # user (int) and embedding (array<float>) of the trained users
     items: DataFrame  # item (int) and embedding (array<float>) of the items that they like
@@ -72,6 +73,7 @@ def run(r: Attempt, found: Input, pairs: DataFrame) -> Model:
     )
     return Model(
         s,
+        matrix,
         basis,
         factors(r, "user_factors", "user", matrix.users, matrix.by_user, users),
         factors(r, "item_factors", "item", matrix.items, matrix.by_item, items),
@@ -88,7 +90,7 @@ def run_mllib(r: Attempt, pairs: DataFrame) -> Model:
         df.select(F.col("id").alias(name), F.col("features").alias("embedding"))
         for df, name in ((model.userFactors, "user"), (model.itemFactors, "item"))
     )
-    return Model(s, None, users, items)
+    return Model(s, None, None, users, items)
 
 
 @dataclass(frozen=True)
@@ -98,23 +100,24 @@ class Matrix:
 
     users: np.ndarray  # Spark's number of each row
     items: np.ndarray  # Spark's number of each column
+    item_ids: list[str]
     by_user: als.Rows
     by_item: als.Rows
 
 
 def read_matrix(scratch: Scratch) -> Matrix:
-    users = numbers_by_id(scratch.read("users_numbered", ["user_id", "row"]))
-    items = numbers_by_id(scratch.read("items_numbered", ["item_id", "row"]))
+    users = numbers(scratch.read("users_numbered", ["user_id", "row"]).sort_by("user_id"))
+    by_id = scratch.read("items_numbered", ["item_id", "row"]).sort_by("item_id")
+    items = numbers(by_id)
     pairs = scratch.read("pairs", ["user", "item", "weight"])
     rows, columns = inverse(users)[column(pairs, "user")], inverse(items)[column(pairs, "item")]
     by_user, by_item = als.compress(rows, columns, column(pairs, "weight"), (len(users), len(items)))
-    return Matrix(users, items, by_user, by_item)
+    return Matrix(users, items, by_id["item_id"].to_pylist(), by_user, by_item)
 
 
-def numbers_by_id(table: pa.Table) -> np.ndarray:
-    """Return the numbers that matrix.numbered gave, in the order of the ids. A number is the rank of a row."""
-    rows = column(table.sort_by(table.column_names[0]), "row")
-    return inverse(np.argsort(rows))
+def numbers(table: pa.Table) -> np.ndarray:
+    """Return the numbers that matrix.numbered gave: the rank of the row."""
+    return inverse(np.argsort(column(table, "row")))
 
 
 def column(table: pa.Table, name: str) -> np.ndarray:

@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from recflow_glue import checks, events
 from recflow_glue.arguments import Minimum
+from recflow_glue.settings import Settings
 
 
 def check_rows(spark, rows, corrupt=(), broken=()) -> dict:
@@ -99,3 +100,13 @@ def it_reports_every_failed_rule():
     bad = [checks.Check(r, "error", False, 1, f"{r} is wrong") for r in ("one", "two")]
     with pytest.raises(checks.DataInvalid, match="rule one: one is wrong; rule two: two is wrong"):
         checks.stop_on_failure([*bad, checks.Check("three", "warning", False, 1, "")])
+
+
+def it_reports_a_change_of_the_objective():
+    now = Settings("als", 64, 6, 2.0, 30.0, 0.5, 12.0, 42)
+    assert checks.objective(now, None).passed
+    same = checks.objective(now, {"trainer": "als", "regularization_exponent": 0.5, "alpha": 9})
+    assert (same.passed, same.severity) == (True, "warning")
+    other = checks.objective(now, {"trainer": "mllib", "regularization_exponent": 1.0})
+    assert (other.passed, other.count) == (False, 2)
+    assert "trainer mllib → als, regularization_exponent 1.0 → 0.5" in other.message

@@ -46,7 +46,7 @@ def it_counts_at_most_as_many_as_there_are_rows():
         (256, 10_000, 40, 40),
         (256, 10_000, 0, 1),
         (272, 1_300, 512, 256),
-        (256, 50, 512, 64),
+        (256, 50, 512, 128),
     ],
 )
 def it_chooses_a_rank(found, users, limit, want):

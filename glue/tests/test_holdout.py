@@ -7,7 +7,8 @@ from recflow_glue.arguments import Interest
 def split(rows) -> dict[str, list[tuple[str, bool]]]:
     got: dict[str, list[tuple[str, bool]]] = {}
     for r in holdout.split(table(rows), Interest()).to_pylist():
-        got.setdefault(r["user_id"], []).append((r["event_id"], r["answer"]))
+        if not r["repeat"]:
+            got.setdefault(r["user_id"], []).append((r["event_id"], r["answer"]))
     return {u: sorted(e) for u, e in got.items()}
 
 
@@ -32,6 +33,7 @@ def it_drops_answers_that_repeat_or_are_in_the_history():
     got = split(rows)
     assert [e for e, answer in got["u"] if answer] == ["x1"]
     assert ("x2", False) not in got["u"]
+    assert [r["event_id"] for r in holdout.split(table(rows), Interest()).to_pylist() if r["repeat"]] == ["x2"]
     assert ("seen", False) in got["u"]
 
     twice = [row(f"h{n}", item_id=f"h{n}", seconds=n) for n in range(8)]

@@ -15,6 +15,7 @@ const (
 	bootstrapSeed   = 20260101
 	holdoutsScored  = 100 // users per set of round trips
 	qualityAdvice   = "check the data and the parameters of the training"
+	knnAdvice       = "try a higher rank, more iterations or a longer half-life"
 	regressedAdvice = "keep the live version, or accept the gate if the data was changed on purpose"
 )
 
@@ -99,6 +100,7 @@ type quality struct {
 	interest, liveInterest  recsys.Interest
 	liveBound               recsys.HoldoutBound
 	liveVersion             int64
+	trained                 recsys.Metrics // measured by the training, on the same hold-out
 	ndcg, popularity, delta []float64
 }
 
@@ -113,7 +115,7 @@ func newQuality(ctx context.Context, s *subject) (*quality, error) {
 		r.Memory = memory
 		return r, memory.Load(ctx, v)
 	}
-	q := &quality{popular: popular, interest: s.manifest.Interest}
+	q := &quality{popular: popular, interest: s.manifest.Interest, trained: s.manifest.Metrics}
 	if q.candidate, err = reader(s.version, s.manifest); err != nil {
 		return nil, err
 	}
@@ -197,7 +199,7 @@ func (q *quality) result() recsys.GateResult {
 	if value <= popular {
 		return refuseOrWarn(n, value, popular, "nDCG@100 is %.4f over %d hold-out users and popularity alone reaches %.4f; %s", value, n, popular, qualityAdvice)
 	}
-	first := fmt.Sprintf("nDCG@100 is %.4f over %d hold-out users, popularity %.4f", value, n, popular)
+	first := fmt.Sprintf("nDCG@100 is %.4f over %d hold-out users, popularity %.4f%s", value, n, popular, againstKNN(q.trained))
 	if q.live == nil {
 		return markWeak(n, passed(value, popular, "%s; no live version to compare with", first))
 	}
@@ -211,6 +213,20 @@ func (q *quality) result() recsys.GateResult {
 		return refuseOrWarn(shared, d.High, 0, "%s; %s: clearly worse; %s", first, against, regressedAdvice)
 	}
 	return markWeak(min(n, shared), passed(value, popular, "%s; %s", first, against))
+}
+
+// againstKNN compares the version with item-kNN, as measured by the training, or
+// returns an empty text.
+func againstKNN(m recsys.Metrics) string {
+	d := m.ItemKNNDifference
+	if d == nil {
+		return ""
+	}
+	text := fmt.Sprintf(", item-kNN %.4f", m.ItemKNN["ndcg@100"].Value)
+	if d.High < 0 {
+		text += fmt.Sprintf(", which is better by %.4f (95 %% interval %.4f to %.4f): %s", -d.Value, -d.High, -d.Low, knnAdvice)
+	}
+	return text
 }
 
 // refuseOrWarn refuses the version, or only warns if there are few users.

@@ -113,11 +113,25 @@ type Check struct {
 }
 
 // Metrics are the offline metrics of the run on its hold-out, by metric name
-// ("recall@20", "recall@50", "ndcg@100", "coverage", "novelty").
+// ("recall@20", "recall@50", "ndcg@100", "coverage", "novelty"), for items that are
+// new to the user.
 type Metrics struct {
 	Users      int64             `json:"users"` // hold-out users that were scored
 	Candidate  map[string]Metric `json:"candidate"`
 	Popularity map[string]Metric `json:"popularity"` // baseline on the same users
+
+	// ItemKNN is the baseline item-kNN, on the first ItemKNNUsers of the users. It is
+	// empty for a run of MLlib.
+	ItemKNN      map[string]Metric `json:"item_knn,omitempty"`
+	ItemKNNUsers int64             `json:"item_knn_users,omitempty"`
+
+	// ItemKNNDifference is the nDCG@100 of the candidate minus that of item-kNN, paired
+	// by user.
+	ItemKNNDifference *Metric `json:"item_knn_difference,omitempty"`
+
+	// All are recall and nDCG for all next items, among them those that the user comes
+	// back to, by method: "candidate", "popularity" and "item_knn".
+	All map[string]map[string]Metric `json:"all,omitempty"`
 }
 
 // Metric is a mean with its 95 % bootstrap interval over users.

@@ -34,17 +34,25 @@ func gateText(g recsys.GateResult) string {
 	}
 }
 
-// Metrics returns the metrics of a version next to those of the popularity
-// baseline.
+// Metrics returns the metrics of a version next to those of the baselines, for items
+// that are new to the user and then for all next items.
 func Metrics(m recsys.Metrics) Listing {
-	l := Listing{Columns: []string{"metric", "this_version", "popularity"}, JSON: m}
-	for _, name := range slices.Sorted(maps.Keys(m.Candidate)) {
-		popularity := ""
-		if p, ok := m.Popularity[name]; ok {
-			popularity = metric(p)
+	l := Listing{Columns: []string{"metric", "this_version", "popularity", "item_knn"}, JSON: m}
+	add := func(suffix string, candidate, popularity, knn map[string]recsys.Metric) {
+		for _, name := range slices.Sorted(maps.Keys(candidate)) {
+			row := []string{name + suffix}
+			for _, of := range []map[string]recsys.Metric{candidate, popularity, knn} {
+				text := ""
+				if x, ok := of[name]; ok {
+					text = metric(x)
+				}
+				row = append(row, text)
+			}
+			l.Rows = append(l.Rows, row)
 		}
-		l.Rows = append(l.Rows, []string{name, metric(m.Candidate[name]), popularity})
 	}
+	add("", m.Candidate, m.Popularity, m.ItemKNN)
+	add(", all items", m.All["candidate"], m.All["popularity"], m.All["item_knn"])
 	return l
 }
 
