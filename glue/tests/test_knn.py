@@ -7,7 +7,7 @@ from recflow_glue import als, knn
 @pytest.fixture
 def dense():
     rng = np.random.default_rng(3)
-    return (rng.random((50, 30)) < 0.3) & (np.arange(30) != 7)  # nobody likes item 7
+    return (rng.random((50, 30)) < 0.3) & (np.arange(30) != 7)  # no user likes item 7
 
 
 def compressed(dense: np.ndarray) -> tuple[als.Rows, als.Rows]:
