@@ -86,9 +86,9 @@ def top_rows(scores: np.ndarray, excluded: np.ndarray, k: int = LIST_LENGTH) -> 
 class Measure:
     """Compares lists of item rows with the answers of a user."""
 
-    def __init__(self, catalog: Catalog):
-        self.number = {item: i for i, item in enumerate(catalog.ids)}
-        self.self_information = -np.log2(np.maximum(catalog.trained, 1) / catalog.users)
+    def __init__(self, ids: list[str], trained: np.ndarray, users: int):
+        self.number = {item: i for i, item in enumerate(ids)}
+        self.self_information = -np.log2(np.maximum(trained, 1) / users)
 
     def rows(self, items: Iterable[str] | None) -> np.ndarray:
         """Return the rows of the items that the version knows."""
@@ -110,7 +110,7 @@ class Measure:
 
 def score(rows: Iterable, catalog: Catalog, fold: FoldIn) -> Iterator[Scored]:
     """Fold in and score the hold-out users of one partition."""
-    measure = Measure(catalog)
+    measure = Measure(catalog.ids, catalog.trained, catalog.users)
     ids = np.array([i.encode() for i in catalog.ids])
     by_popularity = np.lexsort((ids, -catalog.trained))  # ties by id, as in Go
     nothing = np.empty(0, dtype=np.int64)
@@ -153,16 +153,14 @@ def scored(
     )
 
 
-def score_knn(users: list[dict], catalog: Catalog, matrix: Matrix, threads: int) -> dict[int, Scored]:
+def score_knn(users: list[dict], matrix: Matrix, threads: int) -> dict[int, Scored]:
     """Score the users with answers by item-kNN, as many as are affordable. Returns the results by user."""
-    measure = Measure(catalog)
-    column = np.searchsorted(np.array(matrix.item_ids), catalog.ids)  # of each row of the catalog
+    measure = Measure(matrix.item_ids, matrix.by_item.counts(), int(np.count_nonzero(matrix.by_user.counts())))
     answered = sorted((u for u in users if u["answers"]), key=lambda u: u["user"])
-    histories = [column[measure.rows(u["past_items"])] for u in answered]
+    histories = [measure.rows(u["past_items"]) for u in answered]
     n = knn.users_within(matrix.by_user, matrix.by_item, histories)
     found = {}
-    for u, by_column in zip(answered, knn.scores(matrix.by_user, matrix.by_item, histories[:n], threads), strict=False):
-        scores = by_column[column]
+    for u, scores in zip(answered, knn.scores(matrix.by_user, matrix.by_item, histories[:n], threads), strict=False):
         seen = measure.rows([*u["past_items"], *u["past_seen"]])
         new, every = ({ITEM_KNN: positive(scores, top_rows(scores, x))} for x in (seen, seen[:0]))
         found[u["user"]] = scored(u, b"", measure, new, every)

@@ -2,6 +2,7 @@
 
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
@@ -72,15 +73,15 @@ def attempt_run(r: Attempt) -> bytes:
         model = train.run(r, found, pairs)
         r.checks.append(checks.objective(model.settings, found.previous.get("parameters")))
         held_out = future.result()
-    with r.progress.stage("write"):
+    with r.progress.stage("write"), ThreadPoolExecutor(1) as thread:
+        m = model.matrix
+        by_knn = thread.submit(lambda: evaluate.score_knn(held_out.users, m, session.cores()) if m else {})
         item_files, catalog = results.write_items(r, found, model, held_out.trained)
     with r.progress.stage("evaluate"):
         s = model.settings
         fold = FoldIn(gram(catalog.vectors), s.alpha, s.regularization, s.regularization_exponent, s.mean_items)
         scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalog, fold)
-        m = model.matrix
-        by_knn = evaluate.score_knn(held_out.users, catalog, m, session.cores()) if m else {}
-        metrics = evaluate.summarize(scored, by_knn, len(catalog.ids), s.seed)
+        metrics = evaluate.summarize(scored, by_knn.result(), len(catalog.ids), s.seed)
     with r.progress.stage("write"):
         user_files = results.write_users(r, found, model, scored)
     return manifest.build(

@@ -11,7 +11,7 @@ from recflow_glue.als import Rows
 
 NEIGHBORS = 100  # most similar items of an item that count
 BATCH = 64  # items whose neighbors a thread finds at once
-MAX_WORK = 20_000_000_000  # pairs of users and items that are read; some seconds
+MAX_WORK = 2_000_000_000  # pairs of users and items that are read: some seconds
 
 
 def users_within(by_user: Rows, by_item: Rows, histories: list[np.ndarray], most: int = MAX_WORK) -> int:

@@ -112,7 +112,7 @@ def it_scores_item_knn_on_the_same_users():
     rows = als.compress(users_.astype(np.int32), items.astype(np.int32), np.ones(len(items), np.float32), liked.shape)
     matrix = Matrix(np.arange(4), np.arange(5), list("abcde"), *rows)
     users = [user(["b"], number=1), user(["d"], number=2), user(None, number=3)]
-    found = evaluate.score_knn(users, CATALOG, matrix, threads=1)
+    found = evaluate.score_knn(users, matrix, threads=1)
     assert sorted(found) == [1, 2]
     assert found[1].new["item_knn"][:3] == (1, 1, 1)
     assert found[2].new["item_knn"][0] == 0
