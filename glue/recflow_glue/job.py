@@ -1,6 +1,7 @@
 """Runs the stages of a training, from raw events to the manifest."""
 
 import sys
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ def run(config: Config) -> str:
     if bucket.exists(key):
         print(f"run {config.run_id} is already complete: {key} exists", flush=True)
         return key
+    threading.Thread(target=train.compile_ahead, daemon=True).start()
     spark = session.open_session(f"recflow {config.run_id}")
     name = uuid.uuid4().hex[:12]
     scratch = Scratch(bucket, f"{config.prefix}_scratch/{name}/", session.is_local())

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import als, defaults, mllib, session
+from recflow_glue import als, defaults, knn, mllib, session
 from recflow_glue.attempt import Attempt
 from recflow_glue.prepare import Input
 from recflow_glue.settings import ALS, AUTO, MLLIB, Requested, Settings
@@ -53,6 +53,16 @@ def choose_trainer(requested: Requested, size: Size, memory: int) -> str:
         return requested.trainer
     rank = requested.rank or defaults.COUNTED  # counting the singular values needs as much as this rank
     return ALS if size.memory(rank) <= memory else MLLIB
+
+
+def compile_ahead() -> None:
+    """Compile the loops of `als`, which takes seconds, by training on one pair. Call it in a thread while
+    Spark starts."""
+    one = np.zeros(1, np.int32)
+    by_user, by_item = als.compress(one, one, np.ones(1, np.float32), (1, 1))
+    basis = defaults.measure(by_user, by_item, rank_limit=1, count=True, seed=0, threads=1)
+    als.fit(by_user, by_item, defaults.complete(Requested(), basis), threads=1)
+    list(knn.scores(by_user, by_item, [np.zeros(1, np.int64)], threads=1))
 
 
 def run(r: Attempt, found: Input, pairs: DataFrame) -> Model:

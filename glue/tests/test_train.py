@@ -3,7 +3,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recflow_glue import train
+from recflow_glue import als, defaults, knn, train
 from recflow_glue.settings import Requested
 
 GIB = 1 << 30
@@ -16,6 +16,14 @@ GIB = 1 << 30
 def it_chooses_the_trainer(trainer, pairs, want):
     size = train.Size(users=10**5, items=10**5, pairs=pairs)
     assert train.choose_trainer(Requested(trainer=trainer), size, 8 * GIB) == want
+
+
+def it_compiles_every_loop_ahead():
+    train.compile_ahead()
+    compiled = {f: len(f.signatures) for f in (als._solve, als._compress, defaults._multiply, knn._neighbors)}
+    assert min(compiled.values()) > 0
+    train.compile_ahead()
+    assert {f: len(f.signatures) for f in compiled} == compiled
 
 
 def it_names_the_highest_rank_that_fits():
