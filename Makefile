@@ -44,7 +44,7 @@ build: ## build bin/recflow, bin/recflow-worker, bin/recflow-api and bin/recflow
 PACKAGE = echo "building the packager" >&2; go run ./scripts/package $(if $(RDS_CA),-rds-ca "$(RDS_CA)") $(if $(ARCH),-arch "$(ARCH)") \
 	$(if $(REVISION),-revision "$(REVISION)") $(if $(PUSH),-push "$(PUSH)") $(if $(TAG),-tag "$(TAG)")
 
-package: ## build zips and images for AWS into dist/, reproducibly (RDS_CA=global-bundle.pem)
+package: ## build zips, wheels and images for AWS into dist/, reproducibly (RDS_CA=global-bundle.pem)
 	@$(PACKAGE)
 
 images: ## build only the images of worker, API and admin (PUSH=registry/recflow/ pushes them, TAG=v1)

@@ -7,6 +7,7 @@ module "storage" {
   force_destroy        = !var.protect
   glue_script_path     = "${var.packages}/glue_job.py"
   glue_package_path    = "${var.packages}/recflow-glue.zip"
+  glue_wheels_path     = "${var.packages}/wheels"
   noncurrent_days      = var.keep.noncurrent_days
   quarantine_days      = var.keep.quarantine_days
   recommendations_days = var.keep.recommendations_days
@@ -105,6 +106,7 @@ module "glue" {
   kms_key_arn         = module.storage.kms_key_arn
   script_s3           = module.storage.glue_script_s3
   package_s3          = module.storage.glue_package_s3
+  wheels_s3           = module.storage.glue_wheels_s3
   workers             = var.training.workers
   worker_type         = var.training.worker_type
   timeout_minutes     = var.training.timeout_minutes

@@ -77,7 +77,7 @@ func summary(r RefreshRequest) string {
 func details(r RefreshRequest) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Trains on the events %s, loads the embeddings as a new version and computes its gates.\n\n", span(r))
-	b.WriteString(r.Training.String() + ", ")
+	b.WriteString(r.String() + ", ")
 	if half := time.Duration(r.Interest.HalfLifeSeconds * float64(time.Second)); half > 0 {
 		fmt.Fprintf(&b, "half-life %s\n\n", half)
 	} else {

@@ -3,6 +3,7 @@ package awsdoctor
 import (
 	"archive/zip"
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 
@@ -89,15 +90,19 @@ func TestJob(t *testing.T) {
 	ctx := t.Context()
 	require.Equal(t, map[string]string{"training job": "it does not exist"}, failed(d.job(ctx)))
 	bucket := makeBucket(t, d)
-	for _, key := range []string{"code/glue_job.py", "code/recflow-glue.zip"} {
+	for _, key := range []string{"code/glue_job.py", "code/recflow-glue.zip", "code/wheels/boto3-1.whl", "code/wheels/numba-1.whl"} {
 		_, err := bucket.PutObject(ctx, &s3.PutObjectInput{Bucket: &d.Deployment.Bucket, Key: &key, Body: strings.NewReader("x")})
 		require.NoError(t, err)
 	}
 	uri := "s3://" + d.Deployment.Bucket + "/code/"
+	files := map[string]string{
+		"--extra-py-files":            uri + "recflow-glue.zip",
+		"--additional-python-modules": uri + "wheels/boto3-1.whl," + uri + "wheels/numba-1.whl",
+	}
 	api := d.Glue.(*glue.Client)
 	_, err := api.CreateJob(ctx, &glue.CreateJobInput{
 		Name: &d.Deployment.GlueJob, Role: aws.String(d.Deployment.Roles["glue"]), Timeout: aws.Int32(60), MaxRetries: 0,
-		Command: &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String(uri + "glue_job.py")}, DefaultArguments: map[string]string{"--extra-py-files": uri + "recflow-glue.zip"},
+		Command: &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String(uri + "glue_job.py")}, DefaultArguments: files,
 	})
 	require.NoError(t, err)
 	update := func(in gluetypes.JobUpdate) func() error {
@@ -107,7 +112,12 @@ func TestJob(t *testing.T) {
 		}
 	}
 	command := &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String(uri + "glue_job.py")}
-	files := map[string]string{"--extra-py-files": uri + "recflow-glue.zip"}
+	other := &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String("s3://other/x.py")}
+	modules := func(list string) map[string]string {
+		changed := maps.Clone(files)
+		changed["--additional-python-modules"] = list
+		return changed
+	}
 	remove := func(key string) func() error {
 		return func() error {
 			_, err := bucket.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &d.Deployment.Bucket, Key: &key})
@@ -119,7 +129,9 @@ func TestJob(t *testing.T) {
 		{"never ends", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: command, DefaultArguments: files}), "training job", "no timeout"},
 		{"has no script", remove("code/glue_job.py"), "training script", "does not exist"},
 		{"has no package", remove("code/recflow-glue.zip"), "training package", "does not exist"},
-		{"runs the script of another bucket", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: &gluetypes.JobCommand{Name: aws.String("glueetl"), ScriptLocation: aws.String("s3://other/x.py")}, DefaultArguments: files}),
-			"training script", "not in the bucket"},
+		{"has no numba", remove("code/wheels/numba-1.whl"), "training wheels", "code/wheels/numba-1.whl does not exist"},
+		{"runs the script of another bucket", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: other, DefaultArguments: files}), "training script", "not in the bucket"},
+		{"installs a module from an index", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: other, DefaultArguments: modules("boto3==1")}), "training wheels", `it is "boto3==1", which is not in the bucket`},
+		{"installs nothing", update(gluetypes.JobUpdate{MaxRetries: 2, Timeout: aws.Int32(0), Command: other, DefaultArguments: modules("")}), "training wheels", "it installs none"},
 	})
 }

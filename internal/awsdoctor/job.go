@@ -34,7 +34,24 @@ func (d *Doctor) job(ctx context.Context) []Check {
 	}
 	return append(checks,
 		d.code(ctx, "training script", script),
-		d.code(ctx, "training package", j.DefaultArguments["--extra-py-files"]))
+		d.code(ctx, "training package", j.DefaultArguments["--extra-py-files"]),
+		d.wheels(ctx, j.DefaultArguments["--additional-python-modules"]))
+}
+
+// wheels checks that the modules exist that Glue installs when a run starts, a list
+// separated by commas.
+func (d *Doctor) wheels(ctx context.Context, modules string) Check {
+	const name = "training wheels"
+	if modules == "" {
+		return bad(name, apply, "it installs none")
+	}
+	all := strings.Split(modules, ",")
+	for _, uri := range all {
+		if c := d.code(ctx, name, uri); c.State != OK {
+			return c
+		}
+	}
+	return ok(name, "%d files in the bucket", len(all))
 }
 
 // code checks that an object the job runs exists.

@@ -248,7 +248,7 @@ var promises = []struct {
 	section, command, want string
 	wait                   time.Duration
 }{
-	{"", "make package", `(?s)recflow-lambda.*recflow-glue`, 0},
+	{"", "make package", `(?s)recflow-lambda.*recflow-glue.*wheels/numba-`, 0},
 	{"", "terraform init", `Successfully configured the backend "s3"`, 0},
 	{"", "terraform apply", `Apply complete!`, 0},
 	{"", "terraform destroy", `Destroy complete!`, 0},

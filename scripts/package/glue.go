@@ -8,8 +8,8 @@ import (
 )
 
 // glue packages the training job: the package for --extra-py-files, and the script.
-// Glue 5 provides the package's imports (pyspark, numpy, pyarrow, boto3), so the
-// zip contains only our own files.
+// The zip contains only our own files: Glue 5 provides pyspark, numpy and pyarrow, and
+// installs the wheels.
 func (b *builder) glue() ([]artifact, error) {
 	const name = "recflow_glue"
 	files, err := filepath.Glob(filepath.Join(b.source, "glue", name, "*.py"))

@@ -1,6 +1,6 @@
 // Command package builds everything that AWS runs, into dist/: the Lambda's zip for
-// each architecture, the training job's zip and script for Glue, and OCI images of
-// the worker, the API and the command line, without Docker. Builds are
+// each architecture, the training job's zip, script and wheels for Glue, and OCI
+// images of the worker, the API and the command line, without Docker. Builds are
 // reproducible: the same sources and the same version of Go produce the same bytes,
 // so a digest identifies what is deployed. `make package` and `make images` run it.
 //
@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/progress"
 )
 
@@ -31,6 +32,7 @@ var made = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 type options struct {
 	source        string // directory of the checkout
 	out           string // directory of the artifacts
+	cache         string // directory of downloads: RECFLOW_CACHE
 	images        bool   // only these
 	architectures []string
 	ca            string // file of the RDS certificate bundle, or empty
@@ -101,6 +103,11 @@ func run(ctx context.Context, o options) error {
 	if o.quiet {
 		p = progress.Discard()
 	}
+	local, err := config.ReadLocal()
+	if err != nil {
+		return err
+	}
+	o.cache = local.Cache
 	b, err := newBuilder(o, p)
 	if err != nil {
 		return err
@@ -119,7 +126,11 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, more...)
+		wheels, err := b.wheels(ctx)
+		if err != nil {
+			return err
+		}
+		all = append(append(all, more...), wheels...)
 	}
 	pushed, err := b.pushAll(ctx)
 	if err != nil {

@@ -65,7 +65,7 @@ var Roles = []Role{
 		Exempt: []Exemption{
 			keys, logging,
 			{"cloudwatch:PutMetricData", "*", "Glue itself reports the job's metrics"},
-			{"s3:GetObject", "*/code/*", "Glue itself fetches the script and its package"},
+			{"s3:GetObject", "*/code/*", "Glue itself fetches the script, its package and the wheels"},
 			{"s3:GetBucketLocation", "*", "Glue's file system looks up the bucket's region, Spark's is configured with it"},
 			{"s3:*", "*/embeddings_$folder$", "Glue's file system creates folder markers, Spark's does not"},
 			{"s3:AbortMultipartUpload", "*/embeddings/*", "after an upload that failed"},

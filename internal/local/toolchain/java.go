@@ -17,7 +17,7 @@ func (in *installer) java(ctx context.Context, python string) (home string, err 
 	task := in.progress.Start("java", "downloading a Java "+javaVersion+" runtime")
 	defer failed(task, &err)
 	_, err = in.part("java", jdkPackage, func(temp string) error {
-		return in.pip(ctx, task, python, "--no-deps", "--target", temp, jdkPackage)
+		return in.pip(ctx, task, python, "install", "--no-compile", "--no-deps", "--target", temp, jdkPackage)
 	})
 	if err != nil {
 		return "", fmt.Errorf("install Java: %w", err)

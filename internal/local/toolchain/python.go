@@ -36,7 +36,7 @@ func (in *installer) python(ctx context.Context) (dir string, err error) {
 	if err := os.WriteFile(list, []byte(requirements), 0o644); err != nil {
 		return "", err
 	}
-	if err := in.pip(ctx, task, filepath.Join(dir, "bin", "python"), "--no-deps", "-r", list); err != nil {
+	if err := in.pip(ctx, task, filepath.Join(dir, "bin", "python"), "install", "--no-compile", "--no-deps", "-r", list); err != nil {
 		return "", fmt.Errorf("install the Python packages: %w", err)
 	}
 	if err := in.run(ctx, command{args: []string{filepath.Join(dir, "bin", "python"), "-m", "pip", "check"}}); err != nil {
@@ -49,10 +49,10 @@ func (in *installer) python(ctx context.Context) (dir string, err error) {
 	return dir, nil
 }
 
-// pip installs packages and shows its steps.
-func (in *installer) pip(ctx context.Context, task *progress.Task, python string, args ...string) error {
+// pip installs or downloads packages (verb) and shows its steps.
+func (in *installer) pip(ctx context.Context, task *progress.Task, python, verb string, args ...string) error {
 	return in.run(ctx, command{
-		args: append([]string{python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"}, args...),
+		args: append([]string{python, "-m", "pip", verb, "--disable-pip-version-check", "--no-input", "--progress-bar", "off"}, args...),
 		line: func(line string) {
 			if step := pipStep(line); step != "" {
 				task.Update("%s", step)
@@ -81,8 +81,7 @@ func pipStep(line string) string {
 	return ""
 }
 
-// findPython returns the path of a Python of the wanted version that can create
-// virtual environments.
+// findPython returns the path of a Python of the wanted version, from PATH.
 func findPython(ctx context.Context) (string, error) {
 	var tried []string
 	for _, name := range []string{"python" + pythonVersion, "python3", "python"} {

@@ -1,6 +1,7 @@
 // Package toolchain finds and installs what the local stack needs: a Python
-// environment, Java, Spark's jars, Temporal and Postgres. Everything is in one
-// cache directory shared by all stacks of a user.
+// environment, Java, Spark's jars, Temporal and Postgres. It also downloads the
+// wheels that the training job installs on AWS. Everything is in one cache directory
+// shared by all stacks of a user.
 package toolchain
 
 import (

@@ -7,10 +7,6 @@ data "aws_region" "current" {}
 locals {
   name = "${var.name_prefix}-train"
 
-  # Glue 5 includes a boto3 without conditional puts (If-None-Match), with which the
-  # manifest is written once. The version is that of glue/requirements.txt.
-  modules = ["boto3==1.43.106", "botocore==1.43.106"]
-
   # Log group of a job with a security configuration: Glue chooses the name.
   log_groups = {
     for kind in ["error", "output"] :
@@ -44,13 +40,15 @@ resource "aws_glue_job" "this" {
   }
 
   # The other arguments are set for each run: activities/start_glue_run.go.
+  # Wheels are installed from the bucket, in any order, and nothing from an index.
   default_arguments = {
-    "--additional-python-modules"        = join(",", local.modules)
+    "--additional-python-modules"        = join(",", var.wheels_s3)
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"
     "--extra-py-files"                   = var.package_s3
     "--job-bookmark-option"              = "job-bookmark-disable"
     "--job-language"                     = "python"
+    "--python-modules-installer-option"  = "--no-index --no-deps"
   }
 
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]

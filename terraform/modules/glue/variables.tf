@@ -48,6 +48,21 @@ variable "package_s3" {
   }
 }
 
+variable "wheels_s3" {
+  description = "s3:// addresses of the wheels to install, under code/ of the bucket."
+  type        = list(string)
+
+  validation {
+    condition     = alltrue([for w in var.wheels_s3 : startswith(w, "s3://${var.bucket.name}/code/") && endswith(w, ".whl")])
+    error_message = "wheels_s3 must be s3:// addresses of .whl files under code/ of the bucket: the job may read code from there only, and installs nothing from an index."
+  }
+
+  validation {
+    condition     = anytrue([for w in var.wheels_s3 : startswith(basename(w), "numba-")])
+    error_message = "wheels_s3 must contain numba, which Glue lacks: run `make package`, and pass all of its wheels."
+  }
+}
+
 variable "workers" {
   description = "Number of workers of a run, including the driver."
   type        = number

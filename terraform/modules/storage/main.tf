@@ -16,10 +16,11 @@ locals {
     "aws/lambda/"          = var.quarantine_days
   }
 
-  code = {
+  wheels = { for file in fileset(var.glue_wheels_path, "*.whl") : "code/wheels/${file}" => "${var.glue_wheels_path}/${file}" }
+  code = merge(local.wheels, {
     "code/glue_job.py"      = var.glue_script_path
     "code/recflow-glue.zip" = var.glue_package_path
-  }
+  })
 }
 
 resource "aws_s3_bucket" "this" {

@@ -26,6 +26,11 @@ output "glue_package_s3" {
   value       = "s3://${aws_s3_bucket.this.id}/${aws_s3_object.code["code/recflow-glue.zip"].key}"
 }
 
+output "glue_wheels_s3" {
+  description = "s3:// addresses of the wheels that the Glue job installs."
+  value       = [for key in sort(keys(local.wheels)) : "s3://${aws_s3_bucket.this.id}/${aws_s3_object.code[key].key}"]
+}
+
 output "code_keys" {
   description = "Keys of the objects that Terraform uploads."
   value       = sort(keys(local.code))

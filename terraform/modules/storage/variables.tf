@@ -34,6 +34,16 @@ variable "glue_package_path" {
   }
 }
 
+variable "glue_wheels_path" {
+  description = "Directory of the wheels that the Glue job installs, from `make package`. All of them are uploaded."
+  type        = string
+
+  validation {
+    condition     = length(fileset(var.glue_wheels_path, "numba-*.whl")) == 1
+    error_message = "glue_wheels_path must be a directory with the wheels of the training job, one of numba among them: run `make package`."
+  }
+}
+
 variable "noncurrent_days" {
   description = "Days for which a replaced or deleted object can be restored."
   type        = number

@@ -36,6 +36,7 @@ variables {
   kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/k"
   script_s3   = "s3://b/code/glue_job.py"
   package_s3  = "s3://b/code/recflow-glue.zip"
+  wheels_s3   = ["s3://b/code/wheels/boto3-1.0-py3-none-any.whl", "s3://b/code/wheels/numba-1.0-py3-none-any.whl"]
 }
 
 run "runs_the_uploaded_code_on_glue_5" {
@@ -52,14 +53,15 @@ run "runs_the_uploaded_code_on_glue_5" {
   }
 }
 
-run "installs_the_boto3_that_is_tested" {
+run "installs_the_uploaded_wheels_and_nothing_from_an_index" {
   command = plan
 
   assert {
-    condition = aws_glue_job.this.default_arguments["--additional-python-modules"] == join(",", [
-      for line in split("\n", file("../../../glue/requirements.txt")) : line if startswith(line, "boto")
-    ])
-    error_message = "the modules are not those of glue/requirements.txt"
+    condition = (
+      aws_glue_job.this.default_arguments["--additional-python-modules"] == "s3://b/code/wheels/boto3-1.0-py3-none-any.whl,s3://b/code/wheels/numba-1.0-py3-none-any.whl"
+      && aws_glue_job.this.default_arguments["--python-modules-installer-option"] == "--no-index --no-deps"
+    )
+    error_message = "the job installs other modules, or from elsewhere"
   }
 }
 
@@ -313,9 +315,40 @@ run "rejects_code_from_elsewhere" {
   variables {
     script_s3  = "s3://other/code/glue_job.py"
     package_s3 = "s3://b/raw/recflow-glue.zip"
+    wheels_s3  = ["s3://b/code/wheels/numba-1.0-py3-none-any.whl", "s3://b/raw/boto3-1.0-py3-none-any.whl"]
   }
 
-  expect_failures = [var.script_s3, var.package_s3]
+  expect_failures = [var.script_s3, var.package_s3, var.wheels_s3]
+}
+
+run "rejects_modules_from_an_index" {
+  command = plan
+
+  variables {
+    wheels_s3 = ["s3://b/code/wheels/numba-1.0-py3-none-any.whl", "boto3==1.0"]
+  }
+
+  expect_failures = [var.wheels_s3]
+}
+
+run "rejects_a_job_without_wheels" {
+  command = plan
+
+  variables {
+    wheels_s3 = []
+  }
+
+  expect_failures = [var.wheels_s3]
+}
+
+run "rejects_a_job_without_numba" {
+  command = plan
+
+  variables {
+    wheels_s3 = ["s3://b/code/wheels/boto3-1.0-py3-none-any.whl"]
+  }
+
+  expect_failures = [var.wheels_s3]
 }
 
 run "rejects_a_driver_without_a_worker" {

@@ -30,6 +30,7 @@ variables {
   name_prefix       = "recflow"
   glue_script_path  = "tests/code.py"
   glue_package_path = "tests/code.zip"
+  glue_wheels_path  = "tests/wheels"
 }
 
 run "names_the_bucket_after_account_and_region" {
@@ -212,8 +213,10 @@ run "uploads_the_code_again_when_it_changes" {
 
   assert {
     condition = { for key, o in aws_s3_object.code : key => o.source_hash } == {
-      "code/glue_job.py"      = filesha256("tests/code.py")
-      "code/recflow-glue.zip" = filesha256("tests/code.zip")
+      "code/glue_job.py"                       = filesha256("tests/code.py")
+      "code/recflow-glue.zip"                  = filesha256("tests/code.zip")
+      "code/wheels/boto3-1.0-py3-none-any.whl" = filesha256("tests/wheels/boto3-1.0-py3-none-any.whl")
+      "code/wheels/numba-1.0-py3-none-any.whl" = filesha256("tests/wheels/numba-1.0-py3-none-any.whl")
     }
     error_message = "a change of the code would not be detected"
   }
@@ -224,7 +227,17 @@ run "uploads_the_code_again_when_it_changes" {
   }
 
   assert {
-    condition     = output.code_keys == tolist(["code/glue_job.py", "code/recflow-glue.zip"])
+    condition = output.glue_wheels_s3 == [
+      "s3://the-bucket/code/wheels/boto3-1.0-py3-none-any.whl",
+      "s3://the-bucket/code/wheels/numba-1.0-py3-none-any.whl",
+    ]
+    error_message = "the addresses of the wheels are wrong"
+  }
+
+  assert {
+    condition = output.code_keys == tolist(concat(["code/glue_job.py", "code/recflow-glue.zip"], [
+      for name in ["boto3", "numba"] : "code/wheels/${name}-1.0-py3-none-any.whl"
+    ]))
     error_message = "code_keys is wrong"
   }
 }
@@ -255,9 +268,10 @@ run "rejects_code_that_was_not_packaged" {
   variables {
     glue_script_path  = "tests/missing.py"
     glue_package_path = "tests/missing.zip"
+    glue_wheels_path  = "tests/missing"
   }
 
-  expect_failures = [var.glue_script_path, var.glue_package_path]
+  expect_failures = [var.glue_script_path, var.glue_package_path, var.glue_wheels_path]
 }
 
 run "rejects_code_of_the_wrong_kind" {
@@ -266,9 +280,10 @@ run "rejects_code_of_the_wrong_kind" {
   variables {
     glue_script_path  = "tests/code.zip"
     glue_package_path = "tests/code.py"
+    glue_wheels_path  = "tests"
   }
 
-  expect_failures = [var.glue_script_path, var.glue_package_path]
+  expect_failures = [var.glue_script_path, var.glue_package_path, var.glue_wheels_path]
 }
 
 run "rejects_days_below_one" {
