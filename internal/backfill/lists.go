@@ -69,11 +69,14 @@ func ListsRunID(b Backfill) string { return b.CreatedAt.UTC().Format("20060102T1
 
 // ListsManifestKey returns the key of the manifest of a run. Query engines ignore
 // objects whose name begins with an underscore.
-func ListsManifestKey(runID string) string { return ListsPrefix + "run=" + runID + "/_manifest.json" }
+func ListsManifestKey(runID string) string { return ListsRunPrefix(runID) + "_manifest.json" }
+
+// ListsRunPrefix returns the prefix of the keys of a run.
+func ListsRunPrefix(runID string) string { return ListsPrefix + "run=" + runID + "/" }
 
 // ListsWindowPrefix returns the prefix of the keys of the files of a window.
 func ListsWindowPrefix(runID string, window int) string {
-	return fmt.Sprintf("%srun=%s/%05d-", ListsPrefix, runID, window)
+	return fmt.Sprintf("%s%05d-", ListsRunPrefix(runID), window)
 }
 
 // ListsFileKey returns the key of a file of a window, the same in every attempt.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -16,13 +17,13 @@ const (
 	itemsPerPart    = 25_000
 )
 
-// RecommendAll emits the lists of any number of users, in their order. It ignores
-// req.UserID. Readers work in parallel, each on a part of the users with a few
+// RecommendAll emits the lists of any number of users, in their order, each with a
+// time before the state of the user was read. It ignores req.UserID. Readers work in parallel, each on a part of the users with a few
 // round trips, so that searches and round trips overlap. All lists are from
 // req.Version, or from the version that is live at the beginning. It stops at the
 // first error, including those of users and emit, and returns recsys.ErrVersionGone
 // if the version is dropped in the meantime.
-func (r *Recommender) RecommendAll(ctx context.Context, req Request, users iter.Seq2[string, error], readers int, emit func(List) error) error {
+func (r *Recommender) RecommendAll(ctx context.Context, req Request, users iter.Seq2[string, error], readers int, emit func(l List, at time.Time) error) error {
 	if err := req.Check(); err != nil {
 		return err
 	}
@@ -59,6 +60,7 @@ func (r *Recommender) RecommendAll(ctx context.Context, req Request, users iter.
 		reader.folder.cache.limit = cacheBytes / readers
 		group.Go(func() error {
 			for p := range parts {
+				p.at = time.Now()
 				lists, err := reader.Lists(ctx, req, p.users)
 				if err != nil {
 					return err
@@ -79,14 +81,14 @@ func (r *Recommender) RecommendAll(ctx context.Context, req Request, users iter.
 }
 
 // emitParts emits the lists of the parts, in their order.
-func emitParts(ctx context.Context, order <-chan *part, emit func(List) error) error {
+func emitParts(ctx context.Context, order <-chan *part, emit func(List, time.Time) error) error {
 	for p := range order {
 		select {
 		case <-ctx.Done():
 			return nil // the group has the error
 		case lists := <-p.lists:
 			for _, l := range lists {
-				if err := emit(l); err != nil {
+				if err := emit(l, p.at); err != nil {
 					return err
 				}
 			}
@@ -98,6 +100,7 @@ func emitParts(ctx context.Context, order <-chan *part, emit func(List) error) e
 // part is some users, and then their lists.
 type part struct {
 	users []string
+	at    time.Time   // before their states were read; set before lists
 	lists chan []List // has room for one element
 }
 

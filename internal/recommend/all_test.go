@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,8 +61,9 @@ func TestRecommendAll_equals_Recommend(t *testing.T) {
 		}
 		for _, m := range []*recommend.Memory{nil, memory} {
 			batch := recommend.Recommender{Versions: b.Versions, Embeddings: b.Embeddings, Memory: m}
-			i, stages := 0, map[string]int{}
-			require.NoError(t, batch.RecommendAll(t.Context(), req, sequence(ids, nil), 1+r.IntN(4), func(got recommend.List) error {
+			i, stages, began := 0, map[string]int{}, time.Now()
+			require.NoError(t, batch.RecommendAll(t.Context(), req, sequence(ids, nil), 1+r.IntN(4), func(got recommend.List, at time.Time) error {
+				require.WithinRange(t, at, began, time.Now())
 				stages[got.Stage]++
 				if r.IntN(20) == 0 || i > len(ids)-5 { // a sample, for the time that it takes
 					one := req
@@ -99,9 +101,9 @@ func TestRecommendAll_stops_at_the_first_error(t *testing.T) {
 	broken := errors.New("broken")
 	req := recommend.Request{K: 5}
 	emitted := 0
-	count := func(recommend.List) error { emitted++; return nil }
+	count := func(recommend.List, time.Time) error { emitted++; return nil }
 	require.ErrorIs(t, b.RecommendAll(t.Context(), req, sequence(ids, broken), 3, count), broken, "of the users")
-	require.ErrorIs(t, b.RecommendAll(t.Context(), req, sequence(ids, nil), 3, func(recommend.List) error { return broken }), broken, "of emit")
+	require.ErrorIs(t, b.RecommendAll(t.Context(), req, sequence(ids, nil), 3, func(recommend.List, time.Time) error { return broken }), broken, "of emit")
 	require.Error(t, b.RecommendAll(t.Context(), recommend.Request{}, sequence(ids, nil), 3, count), "an invalid request")
 
 	other := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "other", Items: 40, Users: 30})
