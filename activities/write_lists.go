@@ -6,17 +6,15 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"runtime"
 	"slices"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/batchlists"
 	"github.com/recflow/recflow/internal/importer/tabular"
-	"github.com/recflow/recflow/internal/listfiles"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -57,33 +55,27 @@ func (a *Activities) WriteLists(ctx context.Context, in WriteListsInput) (backfi
 	if err := memory.Load(ctx, v); err != nil {
 		return backfill.WrittenLists{}, err
 	}
-	readers := runtime.GOMAXPROCS(0) + 1 // one more, for the time of round trips
 	if memory.Items(v.ID) == 0 {
 		activity.GetLogger(ctx).Info("the items exceed RECFLOW_SEARCH_MEMORY, searching in Postgres", "version", v.ID, "items", v.Items)
 		release() // others may use the memory
-		memory, release, readers = nil, func() {}, 2
+		memory, release = nil, func() {}
 	}
 	users, err := a.usersOf(ctx, v, in)
 	if err != nil {
 		return backfill.WrittenLists{}, err
 	}
-	out := backfill.WrittenLists{Stages: map[string]int64{}, Files: []backfill.ListFile{}}
-	files := &listfiles.Files{Dir: a.TempDir, K: in.Settings.K, Put: func(part int, content io.ReadSeeker, rows, bytes int64) error {
-		file := backfill.ListFile{Key: backfill.ListsFileKey(in.RunID, in.Window, part), Rows: rows, Bytes: bytes}
-		out.Files = append(out.Files, file)
-		return notWritten(ctx, a.S3.Put(ctx, file.Key, content))
-	}}
-	defer files.Abort()
-	lists := &recommend.Recommender{Versions: a.Versions, Embeddings: a.Embeddings, Memory: memory}
-	err = lists.RecommendAll(ctx, listRequest(in), users, readers, func(l recommend.List, at time.Time) error {
-		out.Lists++
-		out.Stages[l.Stage]++
-		beat.set(Note{Detail: "write lists", Rows: out.Lists})
-		return files.Write(l, at)
-	})
-	if err == nil {
-		err = files.Close()
+	out := backfill.WrittenLists{Files: []backfill.ListFile{}}
+	window := batchlists.Window{
+		Recommender: &recommend.Recommender{Versions: a.Versions, Embeddings: a.Embeddings, Memory: memory},
+		Request:     listRequest(in), Users: users, Dir: a.TempDir,
+		Put: func(part int, content io.ReadSeeker, rows, bytes int64) error {
+			file := backfill.ListFile{Key: backfill.ListsFileKey(in.RunID, in.Window, part), Rows: rows, Bytes: bytes}
+			out.Files, out.Lists = append(out.Files, file), out.Lists+rows
+			return notWritten(ctx, a.S3.Put(ctx, file.Key, content))
+		},
+		Progress: func(lists int64) { beat.set(Note{Detail: "write lists", Rows: lists}) },
 	}
+	out.Stages, err = window.Write(ctx)
 	if err == nil {
 		err = a.deleteOthers(ctx, backfill.ListsWindowPrefix(in.RunID, in.Window), out.Files)
 	}
@@ -138,9 +130,6 @@ func (a *Activities) deleteOthers(ctx context.Context, prefix string, files []ba
 	return notWritten(ctx, a.S3.Delete(ctx, others...))
 }
 
-// usersPerPage is the number of ids that are read at once.
-const usersPerPage = 2000
-
 // usersOf returns the ids of the users of a window, in ascending order.
 func (a *Activities) usersOf(ctx context.Context, v recsys.Version, in WriteListsInput) (iter.Seq2[string, error], error) {
 	hashes := backfill.WindowHashes(in.Window, in.Windows)
@@ -154,24 +143,7 @@ func (a *Activities) usersOf(ctx context.Context, v recsys.Version, in WriteList
 			}
 		}, err
 	}
-	return func(yield func(string, error) bool) {
-		for after := ""; ; {
-			page, err := a.Embeddings.UserIDs(ctx, v, hashes, after, usersPerPage)
-			if err != nil {
-				yield("", err)
-				return
-			}
-			for _, id := range page {
-				if !yield(id, nil) {
-					return
-				}
-			}
-			if len(page) < usersPerPage {
-				return
-			}
-			after = page[len(page)-1]
-		}
-	}, nil
+	return batchlists.AllUsers(ctx, a.Embeddings, v, hashes), nil
 }
 
 // maxUsersBytes limits the size of a file of users, which is copied to the local disk.
@@ -219,5 +191,5 @@ func (a *Activities) eachUser(ctx context.Context, key string, each func(id stri
 		return err
 	}
 	defer file.Close()
-	return listfiles.EachUser(ctx, file, each)
+	return batchlists.EachUser(ctx, file, each)
 }

@@ -1,4 +1,4 @@
-package listfiles
+package batchlists
 
 import (
 	"cmp"
