@@ -176,11 +176,13 @@ func (a *Activities) readUsers(ctx context.Context, key string, hashes backfill.
 // eachUser calls each with every id in a file of users in the bucket.
 func (a *Activities) eachUser(ctx context.Context, key string, each func(id string) error) error {
 	object, err := a.S3.Open(ctx, key, 0)
-	if errors.Is(err, recsys.ErrNotFound) {
-		return fmt.Errorf("%w: the file of users %s is not in the bucket", recsys.ErrDataInvalid, key)
-	}
-	if err != nil {
-		return notWritten(ctx, err)
+	switch {
+	case err != nil && ctx.Err() == nil && !awsclient.Retryable(err):
+		// Without the permission to list it, S3 denies access to an object that does not
+		// exist.
+		return fmt.Errorf("%w: the file of users %s is not in the bucket or cannot be read: %w", recsys.ErrDataInvalid, key, err)
+	case err != nil:
+		return err
 	}
 	defer object.Close()
 	if size := object.Object().Size; size > maxUsersBytes {

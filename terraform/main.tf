@@ -9,6 +9,7 @@ module "storage" {
   glue_package_path    = "${var.packages}/recflow-glue.zip"
   noncurrent_days      = var.keep.noncurrent_days
   quarantine_days      = var.keep.quarantine_days
+  lists_days           = var.keep.lists_days
   recommendations_days = var.keep.recommendations_days
 }
 
