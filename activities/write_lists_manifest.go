@@ -4,20 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// maxListsManifest limits the size of a manifest that is compared, in bytes.
-const maxListsManifest = 64 << 20
-
 // WriteListsManifest writes the manifest of a lists backfill if all its windows have
 // succeeded. It deletes objects of the run that the ledger does not name, and returns
 // recsys.ErrConflict if one that it names is missing or has another size. The
-// manifest depends only on the ledger and is written once, so a retry has no effect.
+// manifest depends only on the ledger, so a retry writes the same bytes.
 func (a *Activities) WriteListsManifest(ctx context.Context, in BackfillRound) error {
 	b, err := a.Ledger.Backfill(ctx, in.ID)
 	if err != nil || b.Count.Succeeded < b.Count.Total {
@@ -36,15 +32,7 @@ func (a *Activities) WriteListsManifest(ctx context.Context, in BackfillRound) e
 	if err != nil {
 		return err
 	}
-	err = a.S3.PutIfAbsent(ctx, key, bytes.NewReader(data))
-	if errors.Is(err, recsys.ErrConflict) { // by an attempt whose response was lost
-		before, readErr := a.S3.Get(ctx, key, maxListsManifest)
-		if readErr != nil || !bytes.Equal(before, data) {
-			return errors.Join(err, readErr)
-		}
-		return nil
-	}
-	return notWritten(ctx, err)
+	return notWritten(ctx, a.S3.Put(ctx, key, bytes.NewReader(data)))
 }
 
 // checkLists compares the objects of a run with its manifest.

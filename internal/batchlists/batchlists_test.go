@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -199,4 +200,30 @@ func BenchmarkFiles(b *testing.B) {
 		require.NoError(b, f.Write(lists[n%1000], at))
 	}
 	require.NoError(b, f.Close())
+}
+
+var updateGolden = flag.Bool("update-golden", false, "write testdata/lists.parquet")
+
+// glue/tests/test_athena.py reads the sample with the columns of docs/athena/lists.sql.
+func TestFiles_sample_is_up_to_date(t *testing.T) {
+	t.Parallel()
+	const golden = "testdata/lists.parquet"
+	at := time.Date(2025, 1, 9, 3, 31, 0, 123_000_000, time.UTC)
+	f := &Files{Dir: t.TempDir(), K: 3, Put: func(_ int, content io.ReadSeeker, _, _ int64) error {
+		got, err := io.ReadAll(content)
+		require.NoError(t, err)
+		if *updateGolden {
+			require.NoError(t, os.WriteFile(golden, got, 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), "run this test with -update-golden, and glue/tests/test_athena.py")
+		return nil
+	}}
+	for n := range 4 { // with 0 to 3 items
+		l := list(n, 3)
+		l.Stage = []string{recommend.Popular, recommend.Session, recommend.Personalized}[n%3]
+		require.NoError(t, f.Write(l, at.Add(time.Duration(n)*time.Second)))
+	}
+	require.NoError(t, f.Close())
 }

@@ -89,8 +89,8 @@ data "aws_iam_policy_document" "worker" {
 
   statement {
     sid       = "WriteLists"
-    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    resources = ["${var.bucket.arn}/lists/*"]
+    actions   = ["s3:DeleteObject", "s3:PutObject"]
+    resources = ["${var.bucket.arn}/lists/run=*"]
   }
 
   statement {
