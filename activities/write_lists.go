@@ -127,7 +127,7 @@ func (a *Activities) deleteOthers(ctx context.Context, prefix string, files []ba
 			others = append(others, o.Key)
 		}
 	}
-	return notWritten(ctx, a.S3.Delete(ctx, others...))
+	return notWritten(ctx, a.S3.DeleteObjects(ctx, others...))
 }
 
 // usersOf returns the ids of the users of a window, in ascending order.

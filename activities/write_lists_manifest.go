@@ -61,5 +61,5 @@ func (a *Activities) checkLists(ctx context.Context, m backfill.ListsManifest, m
 			return fmt.Errorf("%w: %s is not in the bucket; start the backfill again", recsys.ErrConflict, f.Key)
 		}
 	}
-	return notWritten(ctx, a.S3.Delete(ctx, others...))
+	return notWritten(ctx, a.S3.DeleteObjects(ctx, others...))
 }

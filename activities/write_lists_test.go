@@ -277,6 +277,6 @@ func TestWriteListsManifest(t *testing.T) {
 
 	require.NoError(t, l.S3.Put(t.Context(), files[1].Key, strings.NewReader("changed")))
 	requireType(t, manifest(), Conflict, true)
-	require.NoError(t, l.S3.Delete(t.Context(), files[0].Key, files[1].Key))
+	require.NoError(t, l.S3.DeleteObjects(t.Context(), files[0].Key, files[1].Key))
 	require.ErrorContains(t, manifest(), fmt.Sprintf("%s is not in the bucket", files[0].Key))
 }

@@ -351,6 +351,9 @@ var methods = map[string]storeCall{
 	"SampleUsers": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.SampleUsers(t.Context(), b.live, 3, ""))
 	},
+	"Size": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.Size(t.Context(), b.live.ID))
+	},
 	"SkipWindow": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.SkipWindow(t.Context(), b.backfill(t).ID, 0, backfill.NoEvents))
 	},
