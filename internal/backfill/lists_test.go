@@ -1,6 +1,9 @@
 package backfill_test
 
 import (
+	"encoding/json"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -74,4 +77,27 @@ func TestNewListsManifest_sums_the_windows(t *testing.T) {
 		Stages: map[string]int64{"session": 1, "popular": 3}, Files: []backfill.ListFile{{Key: "a", Rows: 3, Bytes: 30}, {Key: "b", Rows: 1, Bytes: 10}},
 		StartedAt: at(1), EndedAt: at(9),
 	}, m)
+}
+
+// docs/data.md describes the manifest.
+func TestListsManifest_has_the_fields_of_the_documentation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/data.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(page), "## `lists/run=<run>/`")
+	require.True(t, found)
+	_, example, _ := strings.Cut(section, "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	var m backfill.ListsManifest
+	decoder := json.NewDecoder(strings.NewReader(example))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&m))
+	again, err := json.Marshal(m)
+	require.NoError(t, err)
+	require.JSONEq(t, example, string(again), "every field is in the example")
+	for _, v := range []reflect.Value{reflect.ValueOf(m), reflect.ValueOf(m.Settings), reflect.ValueOf(m.Files[0])} {
+		for i := range v.NumField() {
+			require.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
+		}
+	}
 }

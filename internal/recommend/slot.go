@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// idleAfter is the time after which the items that a Slot holds are released if
-// nobody acquires it.
+// idleAfter is the time after which a free Slot releases the items that it holds.
 const idleAfter = time.Minute
 
 // Slot lets one caller at a time load items into memory, so that the callers
