@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,9 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/importer/tabular"
+	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -226,4 +229,43 @@ func TestFiles_sample_is_up_to_date(t *testing.T) {
 		require.NoError(t, f.Write(l, at.Add(time.Duration(n)*time.Second)))
 	}
 	require.NoError(t, f.Close())
+}
+
+func TestAllUsers_merges_trained_and_new_users(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	var want []string
+	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 20, Users: 2*usersPerPage + 1, Change: func(d *postgrestest.Data) {
+		for _, u := range d.Users {
+			want = append(want, u.ID)
+		}
+	}})
+	for i, user := range []string{"a first", "u00007 new", "u02000 new", "z last", "u00003"} {
+		postgrestest.Stream(t, s, recsys.Event{
+			EventID: fmt.Sprint(i), UserID: user, ItemID: "i", EventType: recsys.Click, OccurredAt: v.Coverage.To.Add(time.Hour),
+		})
+		want = append(want, user)
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	for _, n := range []int{1, 3} {
+		var got []string
+		for i := range n {
+			var window []string
+			for id, err := range AllUsers(t.Context(), s.EmbeddingStore, v, backfill.WindowHashes(i, n)) {
+				require.NoError(t, err)
+				window = append(window, id)
+			}
+			require.True(t, slices.IsSorted(window))
+			got = append(got, window...)
+		}
+		slices.Sort(got)
+		require.True(t, slices.Equal(want, got), "every user once")
+	}
+	for range AllUsers(t.Context(), s.EmbeddingStore, v, backfill.WindowHashes(0, 1)) {
+		break
+	}
+	for _, err := range AllUsers(t.Context(), s.EmbeddingStore, recsys.Version{ID: 77}, backfill.HashRange{}) {
+		require.ErrorIs(t, err, recsys.ErrVersionGone)
+	}
 }

@@ -49,9 +49,16 @@ func (w Window) Write(ctx context.Context) (stages map[string]int64, err error) 
 // usersPerPage is the number of ids that are read at once.
 const usersPerPage = 2000
 
-// AllUsers yields the ids of embeddings.Store.UserIDs, page by page.
+// AllUsers yields the ids of the users of the version, which are read page by page,
+// and of the users whose first events it does not cover, who are read at the
+// beginning, in ascending order.
 func AllUsers(ctx context.Context, store *embeddings.Store, v recsys.Version, hashes backfill.HashRange) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		added, err := store.NewUserIDs(ctx, v, hashes)
+		if err != nil {
+			yield("", err)
+			return
+		}
 		for after := ""; ; {
 			page, err := store.UserIDs(ctx, v, hashes, after, usersPerPage)
 			if err != nil {
@@ -59,14 +66,25 @@ func AllUsers(ctx context.Context, store *embeddings.Store, v recsys.Version, ha
 				return
 			}
 			for _, id := range page {
+				for len(added) > 0 && added[0] < id {
+					if !yield(added[0], nil) {
+						return
+					}
+					added = added[1:]
+				}
 				if !yield(id, nil) {
 					return
 				}
 			}
 			if len(page) < usersPerPage {
-				return
+				break
 			}
 			after = page[len(page)-1]
+		}
+		for _, id := range added {
+			if !yield(id, nil) {
+				return
+			}
 		}
 	}
 }

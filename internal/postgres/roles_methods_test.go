@@ -294,6 +294,9 @@ var methods = map[string]storeCall{
 	"NearestMany": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.NearestMany(t.Context(), b.live, []recsys.Query{{Vector: make([]float32, b.live.Dimension), K: 3, Exact: true}}))
 	},
+	"NewUserIDs": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.NewUserIDs(t.Context(), b.live, backfill.WindowHashes(0, 1)))
+	},
 	"Outcomes": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		_, _, err := s.Outcomes(t.Context(), "e")
 		return err

@@ -47,6 +47,10 @@ func TestUserIDs_partition_all_users(t *testing.T) {
 				window = append(window, page...)
 			}
 			require.True(t, slices.IsSorted(window))
+			added, err := s.NewUserIDs(t.Context(), v, hashes)
+			require.NoError(t, err)
+			require.True(t, slices.IsSorted(added))
+			window = append(window, added...)
 			for _, id := range window {
 				require.True(t, hashes.Contains(id), "Postgres and Go compute the same hash")
 			}
@@ -66,6 +70,8 @@ func TestUserIDs_of_a_dropped_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
 	_, err := s.UserIDs(t.Context(), recsys.Version{ID: 77}, backfill.HashRange{}, "", 10)
+	require.ErrorIs(t, err, recsys.ErrVersionGone)
+	_, err = s.NewUserIDs(t.Context(), recsys.Version{ID: 77}, backfill.HashRange{})
 	require.ErrorIs(t, err, recsys.ErrVersionGone)
 	_, err = s.CountUsers(t.Context(), recsys.Version{ID: 77})
 	require.ErrorIs(t, err, recsys.ErrVersionGone)
