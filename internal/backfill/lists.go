@@ -39,16 +39,16 @@ const (
 	ListUsersPrefix = "list-users/" // files of user ids
 )
 
-// ListsPerWindow is the number of users in a window by default, and maxListWindows
+// listsPerWindow is the number of users in a window by default, and maxListWindows
 // limits the windows by default: each window reads the ids of all users.
 const (
-	ListsPerWindow = 20_000
+	listsPerWindow = 20_000
 	maxListWindows = 32
 )
 
 // ListWindows returns the default number of windows for this many users.
 func ListWindows(users int64) int {
-	return int(min(max((users+ListsPerWindow-1)/ListsPerWindow, 1), maxListWindows))
+	return int(min(max((users+listsPerWindow-1)/listsPerWindow, 1), maxListWindows))
 }
 
 // CutLists returns n windows of a lists backfill.
