@@ -24,8 +24,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/recflow/recflow/bench/internal/cputime"
 	"github.com/recflow/recflow/bench/internal/generated"
 	"github.com/recflow/recflow/bench/internal/setup"
 	"github.com/recflow/recflow/internal/backfill"
@@ -118,6 +117,10 @@ func measureAt(ctx context.Context, o options, url string) error {
 		return err
 	}
 	v, store := live.Version, embeddings.New(db)
+	var backend int
+	if err := db.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+		return err
+	}
 	began := time.Now()
 	memory := recommend.NewMemory(store, 1<<40)
 	if err := memory.Load(ctx, v); err != nil {
@@ -141,9 +144,10 @@ func measureAt(ctx context.Context, o options, url string) error {
 		defer pprof.StopCPUProfile()
 	}
 	lists := &recommend.Recommender{Versions: versions.New(db), Embeddings: store, Memory: memory}
+	postmaster := cputime.Postmaster(backend)
 	var rates []float64
 	for range o.repeats {
-		r, err := write(ctx, o, lists, v)
+		r, err := write(ctx, o, lists, v, postmaster)
 		if err != nil {
 			return err
 		}
@@ -157,9 +161,9 @@ func measureAt(ctx context.Context, o options, url string) error {
 
 // result is what all windows wrote.
 type result struct {
-	took, cpu    time.Duration // cpu: processor time of this process, without Postgres
-	lists, bytes int64
-	stages       map[string]int64
+	took, cpu, postgres time.Duration // cpu, postgres: processor times of this process and of Postgres
+	lists, bytes        int64
+	stages              map[string]int64
 }
 
 func (r result) rate() float64 { return float64(r.lists) / r.took.Seconds() }
@@ -171,13 +175,15 @@ func (r result) String() string {
 			stages = append(stages, fmt.Sprintf("%d %s", n, stage))
 		}
 	}
-	return fmt.Sprintf("%.0f lists/s: %s in %.1f s, %.3f ms of processor time and %d bytes a list",
-		r.rate(), strings.Join(stages, ", "), r.took.Seconds(), r.cpu.Seconds()*1000/float64(max(r.lists, 1)), r.bytes/max(r.lists, 1))
+	each := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(max(r.lists, 1)) }
+	return fmt.Sprintf("%.0f lists/s: %s in %.1f s; processor time %.3f ms a list and %.3f ms in Postgres, so that %d idle cores write up to %.0f lists/s; %d bytes a list",
+		r.rate(), strings.Join(stages, ", "), r.took.Seconds(), each(r.cpu), each(r.postgres),
+		runtime.GOMAXPROCS(0), float64(runtime.GOMAXPROCS(0))*float64(r.lists)/(r.cpu+r.postgres).Seconds(), r.bytes/max(r.lists, 1))
 }
 
-func write(ctx context.Context, o options, lists *recommend.Recommender, v recsys.Version) (result, error) {
+func write(ctx context.Context, o options, lists *recommend.Recommender, v recsys.Version, postmaster int) (result, error) {
 	r := result{stages: map[string]int64{}}
-	began, before := time.Now(), processorTime()
+	began, before, beforePostgres := time.Now(), cputime.Process(), cputime.Postgres(postmaster)
 	for i := range o.windows {
 		stages, err := batchlists.Window{
 			Recommender: lists, Request: recommend.Request{K: o.k, Version: v.ID},
@@ -195,15 +201,6 @@ func write(ctx context.Context, o options, lists *recommend.Recommender, v recsy
 			r.stages[stage] += n
 		}
 	}
-	r.took, r.cpu = time.Since(began), processorTime()-before
+	r.took, r.cpu, r.postgres = time.Since(began), cputime.Process()-before, cputime.Postgres(postmaster)-beforePostgres
 	return r, nil
-}
-
-// processorTime is that of this process.
-func processorTime() time.Duration {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
-		panic(err)
-	}
-	return time.Duration(t.Nano())
 }
