@@ -16,24 +16,28 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/gates"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/postgres/versions"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/telemetry"
 )
 
 // Activities has the dependencies of the steps. All fields are safe for
 // concurrent use.
 type Activities struct {
-	Versions *versions.Store
-	Events   *events.Store
-	Ledger   *ledger.Store
-	S3       *awsclient.S3
-	Glue     *awsclient.Glue
-	Gates    *gates.Checker
-	Temporal client.Client  // sends progress to workflows, and looks up whether an owner is running
-	Outcomes *awsclient.SNS // publishes outcomes; nil: outcomes are not published
-	Metrics  io.Writer      // gets metrics; nil: no metrics
+	Versions   *versions.Store
+	Embeddings *embeddings.Store
+	Events     *events.Store
+	Ledger     *ledger.Store
+	Search     *recommend.Slot // memory for the searches of the gates and of WriteLists, one at a time
+	S3         *awsclient.S3
+	Glue       *awsclient.Glue
+	Gates      *gates.Checker
+	Temporal   client.Client  // sends progress to workflows, and looks up whether an owner is running
+	Outcomes   *awsclient.SNS // publishes outcomes; nil: outcomes are not published
+	Metrics    io.Writer      // gets metrics; nil: no metrics
 
 	// Dimensions identify this installation in its metrics.
 	Dimensions []telemetry.Dimension
@@ -44,7 +48,7 @@ type Activities struct {
 	// LoadParallel is the number of files of a version that are loaded in
 	// parallel.
 	LoadParallel int
-	// SearchMemory is how many bytes the gates may use to search two versions in memory.
+	// SearchMemory is the limit of Search in bytes.
 	SearchMemory int64
 	// ReaderTTL is how long a reader may use a version that it resolved
 	// earlier.

@@ -25,6 +25,7 @@ import (
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/postgres/versions"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -41,7 +42,7 @@ func setup(t *testing.T, o gluetest.Options) (steps, *gluetest.Endpoint, *testsu
 	endpoint := gluetest.New(t, o)
 	s := postgrestest.New(t)
 	a := &Activities{
-		Versions: s.VersionStore, Events: s.EventStore, Ledger: s.LedgerStore, S3: awstest.S3(t), Glue: endpoint.Client(t),
+		Versions: s.VersionStore, Embeddings: s.EmbeddingStore, Search: recommend.NewSlot(s.EmbeddingStore, 1<<30), Events: s.EventStore, Ledger: s.LedgerStore, S3: awstest.S3(t), Glue: endpoint.Client(t),
 		PollEvery: 20 * time.Millisecond, LoadParallel: 2, TempDir: t.TempDir(),
 	}
 	var suite testsuite.WorkflowTestSuite

@@ -22,6 +22,7 @@ type BackfillRound struct {
 // BackfillWindow is the state of a window to record in the ledger.
 type BackfillWindow struct {
 	ID     string          `json:"id"`
+	Kind   string          `json:"kind"`
 	Window backfill.Window `json:"window"`
 }
 
@@ -54,9 +55,13 @@ type StartWindowResult struct {
 }
 
 // StartWindow records that an attempt of a window has started or, if no object in
-// the bucket can contain events of its range, that the window is skipped. It is
-// idempotent.
+// the bucket can contain events of the range of a training, that the window is
+// skipped. It is idempotent.
 func (a *Activities) StartWindow(ctx context.Context, in BackfillWindow) (out StartWindowResult, err error) {
+	if in.Kind == backfill.Lists {
+		out.State, err = a.Ledger.StartWindow(ctx, in.ID, in.Window)
+		return out, err
+	}
 	empty, err := rawdata.Empty(ctx, a.S3, rawdata.Range{From: in.Window.From, To: in.Window.To})
 	if err != nil {
 		if ctx.Err() != nil || awsclient.Retryable(err) {
@@ -73,10 +78,17 @@ func (a *Activities) StartWindow(ctx context.Context, in BackfillWindow) (out St
 	return out, err
 }
 
-// EndWindow records the outcome of an attempt of a window and the coverage and
-// metrics of its version, even if gates refused the version. It is idempotent.
+// EndWindow records the outcome of an attempt of a window and, of a training, the
+// coverage and metrics of its version, even if gates refused the version. It is
+// idempotent.
 func (a *Activities) EndWindow(ctx context.Context, in BackfillWindow) error {
 	s := in.Window
+	if in.Kind == backfill.Lists {
+		if s.Lists != nil {
+			s.Rows = s.Lists.Lists
+		}
+		return a.Ledger.EndWindow(ctx, in.ID, s)
+	}
 	if s.Version == 0 && s.RunID != "" {
 		v, err := a.Versions.VersionByRun(ctx, s.RunID)
 		switch {

@@ -19,6 +19,7 @@ const (
 	DataInvalid         = "DataInvalid"         // the events are not valid training data
 	Conflict            = "Conflict"            // a concurrent change, which the step must not overwrite
 	VersionGone         = "VersionGone"         // the version was dropped during the step
+	ListsNotWritten     = "ListsNotWritten"     // the bucket refuses the files of lists, for example because of missing permissions
 	OutcomeNotPublished = "OutcomeNotPublished" // the topic refuses the message, for example because of missing permissions
 )
 
@@ -26,6 +27,7 @@ const (
 const (
 	glueBusy       = "GlueBusy"
 	workerStopping = "WorkerStopping"
+	workerBusy     = "WorkerBusy"
 )
 
 var permanent = []struct {
@@ -75,8 +77,19 @@ func stopping() error {
 		temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
-// final reports whether an error that was returned by translate ends the step.
+// busyDelay is the time after which a step that found its worker busy is offered to
+// all workers again.
+const busyDelay = time.Second
+
+// busy returns an error that is retried soon, on any worker.
+func busy() error {
+	return temporal.NewApplicationErrorWithOptions("the worker is busy with another search", workerBusy,
+		temporal.ApplicationErrorOptions{NextRetryDelay: busyDelay, Category: temporal.ApplicationErrorCategoryBenign})
+}
+
+// final reports whether an error that was returned by translate ends the step, or is
+// no failure.
 func final(ctx context.Context, err error) bool {
 	var app *temporal.ApplicationError
-	return ctx.Err() != nil || errors.As(err, &app) && (app.NonRetryable() || app.Type() == workerStopping)
+	return ctx.Err() != nil || errors.As(err, &app) && (app.NonRetryable() || app.Type() == workerStopping || app.Type() == workerBusy)
 }

@@ -30,7 +30,7 @@ const outcomeSchema = 1
 type PublishOutcomeInput struct {
 	Kind       string  `json:"kind"`                  // RefreshKind or BackfillKind
 	Outcome    string  `json:"outcome"`               // backfill.Outcome…, or the state of a backfill
-	RunID      string  `json:"run_id,omitempty"`      // of the training
+	RunID      string  `json:"run_id,omitempty"`      // of the training, or of the lists
 	BackfillID string  `json:"backfill_id,omitempty"` // of a backfill
 	Version    int64   `json:"version,omitempty"`
 	Seconds    float64 `json:"duration_seconds"`
@@ -108,10 +108,10 @@ func (in PublishOutcomeInput) subject() string {
 		s += fmt.Sprintf(", version %d by %s", in.Version, strings.Join(gates, ", "))
 	case in.Error != "" && in.Stage != "":
 		s += fmt.Sprintf(", %s in stage %s", in.Error, in.Stage)
-	case in.Version != 0:
-		s += fmt.Sprintf(", version %d", in.Version)
 	case in.BackfillID != "":
 		s += ", " + in.BackfillID
+	case in.Version != 0:
+		s += fmt.Sprintf(", version %d", in.Version)
 	}
 	return s[:min(len(s), awsclient.MaxSubject)]
 }

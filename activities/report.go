@@ -43,8 +43,13 @@ type reporter struct {
 	done   chan struct{}
 }
 
-// report starts the heartbeats. Call stop at the end of the step.
-func (a *Activities) report(ctx context.Context) *reporter {
+// report starts the heartbeats, and sends notes to the workflow. Call stop at the end
+// of the step.
+func (a *Activities) report(ctx context.Context) *reporter { return reportTo(ctx, a.signal) }
+
+// reportTo starts the heartbeats, and passes notes to send. Call stop at the end of
+// the step.
+func reportTo(ctx context.Context, send func(context.Context, Note)) *reporter {
 	// The heartbeats and the goroutine need the activity's own context.
 	beat, cancel := context.WithCancel(ctx)
 	r := &reporter{cancel: cancel, done: make(chan struct{})}
@@ -64,7 +69,7 @@ func (a *Activities) report(ctx context.Context) *reporter {
 			activity.RecordHeartbeat(ctx, note)
 			every := max(noteAtLeast, time.Since(began)/noteFraction)
 			if note != sent && (note.Detail != sent.Detail && note.Percent == 0 || time.Since(at) >= every) {
-				a.signal(beat, note)
+				send(beat, note)
 				sent, at = note, time.Now()
 			}
 		}

@@ -8,7 +8,7 @@ import (
 
 // routes registers all routes.
 func (s *server) routes() {
-	work := backfills.Service{API: s.api, Log: s.log, Ledger: s.ledger, Temporal: s.temporal, Settings: s.config.Temporal, Stopping: s.stopping}
+	work := backfills.Service{API: s.api, Log: s.log, Ledger: s.ledger, Versions: s.versions, Temporal: s.temporal, Settings: s.config.Temporal, Stopping: s.stopping}
 	work.Register()
 	s.healthRoutes()
 	s.tokenRoutes()

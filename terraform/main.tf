@@ -10,6 +10,7 @@ module "storage" {
   glue_wheels_path     = "${var.packages}/wheels"
   noncurrent_days      = var.keep.noncurrent_days
   quarantine_days      = var.keep.quarantine_days
+  lists_days           = var.keep.lists_days
   recommendations_days = var.keep.recommendations_days
 }
 

@@ -9,7 +9,7 @@ output "name_prefix" {
 }
 
 output "bucket" {
-  description = "The bucket of raw/, embeddings/, recommendations/ and quarantine/."
+  description = "The bucket of raw/, embeddings/, recommendations/, lists/ and quarantine/."
   value       = module.storage.bucket.name
 }
 

@@ -243,10 +243,11 @@ variable "thresholds" {
 }
 
 variable "keep" {
-  description = "Retention in days of replaced objects, unprocessable data, delivered lists and logs."
+  description = "Retention in days of replaced objects, unprocessable data, batch lists, delivered lists and logs."
   type = object({
     noncurrent_days      = optional(number, 30)
     quarantine_days      = optional(number, 90)
+    lists_days           = optional(number, 30)
     recommendations_days = optional(number, 365)
     log_days             = optional(number, 30)
   })

@@ -169,7 +169,7 @@ func TestBackfill_accepts_refusals_of_older_trainings_only(t *testing.T) {
 func TestBackfill_skips_windows_without_events(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	require.NoError(t, s.s3.Delete(t.Context(), someEvents))
+	require.NoError(t, s.s3.DeleteObjects(t.Context(), someEvents))
 	require.NoError(t, s.s3.Put(t.Context(), "raw/interactions/dt=2025-01-03/part-0.parquet", strings.NewReader("damaged")))
 	b := s.write("b", 3, 3)
 	require.NoError(t, workflows.StartBackfill(t.Context(), s.temporal, "recflow", b))

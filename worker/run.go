@@ -20,9 +20,11 @@ import (
 	"github.com/recflow/recflow/internal/config/temporalconfig"
 	"github.com/recflow/recflow/internal/gates"
 	"github.com/recflow/recflow/internal/postgres"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/postgres/versions"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/telemetry"
 	"github.com/recflow/recflow/workflows"
 )
@@ -67,13 +69,17 @@ func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 	if err := workflows.EnsureSweep(ctx, temporal, c.Temporal.TaskQueue, c.SweepEvery); err != nil {
 		return err
 	}
+	items := embeddings.New(db)
+	search := recommend.NewSlot(items, c.SearchMemory<<20)
 	steps := &activities.Activities{
 		Versions:     versions.New(db),
+		Embeddings:   items,
 		Events:       events.New(db),
 		Ledger:       ledger.New(db),
 		S3:           awsclient.NewS3(aws, c.Storage.Bucket),
 		Glue:         awsclient.NewGlue(aws, c.Glue.Job),
-		Gates:        gates.New(db, c.SearchMemory<<20),
+		Gates:        gates.New(db, search),
+		Search:       search,
 		Temporal:     temporal,
 		StoredMargin: c.Glue.StoredMargin,
 		PollEvery:    c.Glue.PollEvery,

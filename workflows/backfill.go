@@ -38,7 +38,8 @@ const windowsPerRun = 200
 type backfillRun struct {
 	BackfillRequest
 	kind    string
-	request RefreshRequest // of each training, without its range
+	request RefreshRequest             // of each training, without its range
+	lists   activities.WriteListsInput // of each window of lists, without its number
 	actor   string
 	done    int // windows that ended in this run
 	total   int
@@ -57,6 +58,7 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	if plan.Over() || plan.Round != in.Round {
 		return nil // the round has ended, or a later one has begun
 	}
+	b.kind, b.actor = plan.Kind, plan.Actor
 	if err := b.read(plan); err != nil {
 		return b.end(ctx, err)
 	}
@@ -65,22 +67,30 @@ func runBackfill(ctx workflow.Context, in BackfillRequest) error {
 	}
 	b.total = plan.Count.Pending
 	b.runWindows(ctx, plan.Windows, plan.MaxParallel)
-	if ctx.Err() == nil && plan.Count.Pending > len(plan.Windows) {
+	switch {
+	case ctx.Err() == nil && plan.Count.Pending > len(plan.Windows):
 		// No window is running at this point, because a child does not outlive
 		// this run: once in windowsPerRun windows the backfill waits for all of
 		// them (docs/decisions/0019-backfills-and-their-ledger.md).
 		return workflow.NewContinueAsNewError(ctx, Backfill, in)
+	case ctx.Err() == nil && b.kind == backfill.Lists:
+		step := workflow.WithActivityOptions(ctx, quickStep("write the manifest"))
+		return b.end(ctx, workflow.ExecuteActivity(step, do.WriteListsManifest, activities.BackfillRound{ID: in.ID, Round: in.Round}).Get(ctx, nil))
 	}
 	return b.end(ctx, nil)
 }
 
 // read reads the state of the backfill from the ledger.
 func (b *backfillRun) read(plan backfill.Backfill) error {
+	var request any = &b.request
+	if plan.Kind == backfill.Lists {
+		b.lists = activities.WriteListsInput{BackfillID: plan.ID, RunID: backfill.ListsRunID(plan), Windows: plan.Count.Total, Version: plan.Version}
+		request = &b.lists.Settings
+	}
 	//workflowcheck:ignore — the same text gives the same request
-	if err := json.Unmarshal(plan.Request, &b.request); err != nil {
+	if err := json.Unmarshal(plan.Request, request); err != nil {
 		return temporal.NewNonRetryableApplicationError("the request in the ledger is invalid: "+err.Error(), InvalidRequest, nil)
 	}
-	b.kind, b.actor = plan.Kind, plan.Actor
 	b.request.Promote = plan.Promote && plan.Kind == backfill.Refresh
 	b.request.Evaluation = plan.Kind == backfill.AsOf
 	if b.request.Evaluation {
@@ -128,7 +138,10 @@ func (b *backfillRun) runWindows(ctx workflow.Context, windows []backfill.Window
 func (b *backfillRun) runWindow(ctx workflow.Context, s backfill.Window) {
 	s.Attempt++
 	s.WorkflowID = backfill.WindowWorkflowID(b.kind, b.ID, s)
-	at := activities.BackfillWindow{ID: b.ID, Window: s}
+	if b.kind == backfill.Lists {
+		s.WorkflowID = workflow.GetInfo(ctx).WorkflowExecution.ID
+	}
+	at := activities.BackfillWindow{ID: b.ID, Kind: b.kind, Window: s}
 	step := workflow.WithActivityOptions(ctx, ledgerStep(fmt.Sprintf("start window %d", s.Index)))
 	var began activities.StartWindowResult
 	if err := workflow.ExecuteActivity(step, do.StartWindow, at).Get(ctx, &began); err != nil {
@@ -138,25 +151,12 @@ func (b *backfillRun) runWindow(ctx workflow.Context, s backfill.Window) {
 	if began.State != backfill.Running {
 		return // no events to train on, or the round has ended
 	}
-	request := b.request
-	request.From, request.To, request.Actor = s.From, s.To, b.actor
-	//workflowcheck:ignore — it writes numbers and sorted keys to memory
-	described := details(request)
-	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:          s.WorkflowID,
-		StaticSummary:       fmt.Sprintf("window %d: %s", s.Index, summary(request)),
-		StaticDetails:       described,
-		WaitForCancellation: true,
-		// If this workflow is terminated, its windows undo their work.
-		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
-	}), RefreshEmbeddings, request)
-	var started workflow.Execution
-	if child.GetChildWorkflowExecution().Get(ctx, &started) == nil {
-		at.Window.WorkflowRunID, at.Window.RunID = started.RunID, runID(request.To, started.RunID)
+	var err error
+	if b.kind == backfill.Lists {
+		err = b.writeLists(ctx, &at.Window)
+	} else {
+		err = b.train(ctx, &at.Window)
 	}
-	var result RefreshResult
-	err := child.Get(ctx, &result)
-	at.Window.Version = result.Version
 	switch {
 	case err == nil:
 		at.Window.State = backfill.Succeeded
@@ -172,6 +172,48 @@ func (b *backfillRun) runWindow(ctx workflow.Context, s backfill.Window) {
 	if err := workflow.ExecuteActivity(step, do.EndWindow, at).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Error("failed to record the outcome of a window", "window", s.Index, "error", err)
 	}
+}
+
+// train runs the refresh of a window, and sets its runs and its version.
+func (b *backfillRun) train(ctx workflow.Context, s *backfill.Window) error {
+	request := b.request
+	request.From, request.To, request.Actor = s.From, s.To, b.actor
+	//workflowcheck:ignore — it writes numbers and sorted keys to memory
+	described := details(request)
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          s.WorkflowID,
+		StaticSummary:       fmt.Sprintf("window %d: %s", s.Index, summary(request)),
+		StaticDetails:       described,
+		WaitForCancellation: true,
+		// If this workflow is terminated, its windows undo their work.
+		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+	}), RefreshEmbeddings, request)
+	var started workflow.Execution
+	if child.GetChildWorkflowExecution().Get(ctx, &started) == nil {
+		s.WorkflowRunID, s.RunID = started.RunID, runID(request.To, started.RunID)
+	}
+	var result RefreshResult
+	err := child.Get(ctx, &result)
+	s.Version = result.Version
+	return err
+}
+
+// writeListsLimit is for a window of many users, and a version that does not fit into
+// memory.
+const writeListsLimit = 24 * time.Hour
+
+// writeLists writes the lists of a window, and sets its run and its files.
+func (b *backfillRun) writeLists(ctx workflow.Context, s *backfill.Window) error {
+	in := b.lists
+	in.Window, in.Attempt = s.Index, s.Attempt
+	s.WorkflowRunID, s.RunID, s.Version = workflow.GetInfo(ctx).WorkflowExecution.RunID, in.RunID, in.Version
+	step := workflow.WithActivityOptions(ctx, longStep(writeListsLimit, fmt.Sprintf("write the lists of window %d of %d", s.Index, in.Windows)))
+	var out backfill.WrittenLists
+	if err := workflow.ExecuteActivity(step, do.WriteLists, in).Get(ctx, &out); err != nil {
+		return err
+	}
+	s.Lists = &out
+	return nil
 }
 
 // end records the end of the round. Failed windows do not fail the workflow:

@@ -34,6 +34,8 @@ type ledger struct {
 	empty    func(index int) bool // true for a window without events
 	requests []RefreshRequest
 	outcomes []activities.PublishOutcomeInput
+	lists    []activities.WriteListsInput
+	manifest int // calls that found all windows succeeded
 }
 
 func newLedger(kind string, n, parallel int) *ledger {
@@ -119,6 +121,23 @@ func (l *ledger) mock(env *testsuite.TestWorkflowEnvironment) {
 		locked(func() { l.b.Windows[in.Window.Index] = in.Window })
 		return nil
 	})
+	env.OnActivity(do.WriteLists, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.WriteListsInput) (out backfill.WrittenLists, err error) {
+		locked(func() {
+			l.lists = append(l.lists, in)
+			if l.fails(in.Window) {
+				err = temporal.NewNonRetryableApplicationError("no version", activities.VersionGone, nil)
+			}
+		})
+		return backfill.WrittenLists{Lists: int64(in.Window), Files: []backfill.ListFile{{Key: "k"}}}, err
+	}).Maybe()
+	env.OnActivity(do.WriteListsManifest, mock.Anything, mock.Anything).Return(func(context.Context, activities.BackfillRound) error {
+		locked(func() {
+			if l.states()[backfill.Succeeded] == len(l.b.Windows) {
+				l.manifest++
+			}
+		})
+		return nil
+	}).Maybe()
 	env.OnActivity(do.EndBackfill, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.EndBackfillInput) (b backfill.Backfill, err error) {
 		locked(func() {
 			states := l.states()
@@ -230,6 +249,36 @@ func TestBackfill_stops_when_it_is_cancelled(t *testing.T) {
 	require.Equal(t, map[string]int{backfill.Succeeded: 3, backfill.Cancelled: 3, backfill.Pending: 3}, l.states())
 	require.Equal(t, backfill.Cancelled, l.b.State)
 	require.Zero(t, l.now)
+}
+
+func TestBackfill_of_lists_writes_the_manifest_after_the_last_window(t *testing.T) {
+	t.Parallel()
+	l := newLedger(backfill.Lists, 250, 4)
+	l.b.Version, l.b.Request = 7, json.RawMessage(`{"k":5,"category":"books"}`)
+	l.b.CreatedAt, l.b.Count.Total = day(1), 250
+	l.fails = func(i int) bool { return i == 3 }
+	runs, err := l.run(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, runs)
+	require.Equal(t, backfill.Failed, l.b.State)
+	require.Equal(t, "VersionGone: no version", l.b.Windows[3].Error)
+	require.Zero(t, l.manifest)
+	require.Len(t, l.lists, 250)
+	require.Contains(t, l.lists, activities.WriteListsInput{BackfillID: "x", RunID: "20250101T000000Z-x", Window: 4, Windows: 250, Attempt: 1, Version: 7,
+		Settings: backfill.ListSettings{K: 5, Category: "books"}})
+
+	l.fails = func(int) bool { return false }
+	l.b.State, l.b.Round, l.b.Windows[3].State = backfill.Pending, 2, backfill.Pending // as RetryBackfill
+	_, err = l.run(t, nil)
+	require.NoError(t, err)
+	require.Equal(t, backfill.Succeeded, l.b.State)
+	require.Len(t, l.lists, 251, "only the failed window ran again")
+	require.Equal(t, 2, l.lists[250].Attempt)
+	require.Equal(t, 1, l.manifest)
+	require.Equal(t, []any{int64(7), "20250101T000000Z-x", int64(3)}, []any{l.b.Windows[3].Version, l.b.Windows[3].RunID, l.b.Windows[3].Lists.Lists})
+	require.Empty(t, l.trained)
+	require.Equal(t, []string{backfill.Failed, backfill.Succeeded}, []string{l.outcomes[0].Outcome, l.outcomes[1].Outcome})
+	require.Equal(t, []any{activities.BackfillKind, int64(7), "20250101T000000Z-x"}, []any{l.outcomes[1].Kind, l.outcomes[1].Version, l.outcomes[1].RunID})
 }
 
 func TestBackfill_of_kind_refresh_promotes(t *testing.T) {

@@ -38,11 +38,11 @@ func (r *refresh) publishOutcome(ctx workflow.Context, err error) {
 // publishOutcome publishes the outcome of the backfill. For a backfill of kind refresh
 // its only window has done so.
 func (b *backfillRun) publishOutcome(ctx workflow.Context, ended backfill.Backfill) {
-	if ended.Kind != backfill.AsOf || !ended.Over() || ended.Round != b.Round {
+	if ended.Kind == backfill.Refresh || !ended.Over() || ended.Round != b.Round {
 		return
 	}
 	in := activities.PublishOutcomeInput{
-		Kind: activities.BackfillKind, Outcome: ended.State, BackfillID: b.ID, Windows: &ended.Count,
+		Kind: activities.BackfillKind, Outcome: ended.State, BackfillID: b.ID, Version: ended.Version, RunID: b.lists.RunID, Windows: &ended.Count,
 		Seconds: ended.EndedAt.Sub(ended.StartedAt).Seconds(),
 	}
 	publish(ctx, in)

@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"github.com/recflow/recflow/activities"
 	"github.com/recflow/recflow/internal/backfill"
 )
 
@@ -37,8 +36,8 @@ func StartBackfill(ctx context.Context, c client.Client, taskQueue string, b bac
 
 // AskPlan runs a workflow that estimates the sizes of a backfill's windows,
 // because only workers read S3. Concurrent calls with the same id share one
-// result, so id must be derived from the windows.
-func AskPlan(ctx context.Context, c client.Client, taskQueue, id string, in activities.PlanWindowsInput) (out activities.PlanWindowsResult, err error) {
+// result, so id must be derived from the request.
+func AskPlan(ctx context.Context, c client.Client, taskQueue, id string, in PlanRequest) (out Plan, err error) {
 	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       "plan-" + id,
 		TaskQueue:                taskQueue,

@@ -17,9 +17,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/recflow/recflow/bench/internal/cputime"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/trainingrun"
 )
+
+// cpu is processor time of this process and of Postgres.
+type cpu struct{ client, server time.Duration }
+
+func (c cpu) plus(o cpu) cpu { return cpu{c.client + o.client, c.server + o.server} }
+
+func (c cpu) total() time.Duration { return c.client + c.server }
 
 type bench struct {
 	store      *versions.Store
@@ -45,7 +53,7 @@ func (b *bench) measure(ctx context.Context, kind string, streams int) (r result
 		loader: b.load, raw: b.copyRaw, rowReader: b.loadByRow, decode: b.decodeOnly,
 	}[kind]
 	runtime.GC()
-	server, client := serverTime(b.postmaster), clientTime()
+	server, client := cputime.Postgres(b.postmaster), cputime.Process()
 	begin := time.Now()
 	group, ctx2 := errgroup.WithContext(ctx)
 	group.SetLimit(streams)
@@ -54,8 +62,8 @@ func (b *bench) measure(ctx context.Context, kind string, streams int) (r result
 	}
 	err = group.Wait()
 	r.took = time.Since(begin)
-	r.cpu.client = clientTime() - client
-	r.cpu.server = serverTime(b.postmaster) - server
+	r.cpu.client = cputime.Process() - client
+	r.cpu.server = cputime.Postgres(b.postmaster) - server
 	return r, err
 }
 

@@ -1,5 +1,6 @@
-"""The tables in docs/athena read the objects that the stream delivers. Spark stands in for Athena."""
+"""The tables in docs/athena read the objects that the stream and the worker write. Spark stands in for Athena."""
 
+import datetime
 import gzip
 import json
 import re
@@ -76,3 +77,38 @@ def it_projects_the_partitions_that_firehose_writes(table):
     assert (properties["projection.hour.range"], properties["projection.hour.digits"]) == ("0,23", "2")
     placeholders = set(re.findall(r"[A-Z]+-DAY|DATABASE\b|BUCKET\b", statement(table)))
     assert placeholders == {"DATABASE", "BUCKET", "FIRST-DAY"}
+
+
+def it_reads_every_value_of_batch_lists(spark, bucket):
+    # A Go test keeps the sample up to date.
+    sample = (ROOT / "internal" / "batchlists" / "testdata" / "lists.parquet").read_bytes()
+    bucket.put("lists/run=20250109T033100Z-7k2mxq4c/00000-000.parquet", sample)
+    bucket.put("lists/run=20250109T033100Z-7k2mxq4c/_manifest.json", b"{}")
+    types = columns("lists")
+    assert list(types) == ["user_id", "recommendation_id", "version", "stage", "generated_at", "items", "run"]
+    schema = ", ".join(f"`{name}` {kind}" for name, kind in types.items())
+    read = spark.read.schema(schema).parquet(bucket.uri(location("lists") + "/"))
+    rows = {r["user_id"]: plain(r) for r in read.collect()}
+    assert sorted(rows) == ["u000000", "u000001", "u000002", "u000003"]
+    written = rows["u000003"]
+    at = written.pop("generated_at")
+    assert at.astimezone(datetime.UTC) == datetime.datetime(2025, 1, 9, 3, 31, 3, 123000, datetime.UTC)
+    assert written == {
+        "user_id": "u000003",
+        "recommendation_id": "00000000000000000000000000000003",
+        "version": 7,
+        "stage": "popular",
+        "items": [
+            {"item_id": "item-0", "rank": 1, "score": 1 / 3},
+            {"item_id": "item-3", "rank": 2, "score": 1 / 4},
+            {"item_id": "item-6", "rank": 3, "score": 1 / 5},
+        ],
+        "run": "20250109T033100Z-7k2mxq4c",
+    }
+    assert rows["u000000"]["items"] == []
+
+
+def it_projects_one_run_that_a_query_names():
+    properties = dict(re.findall(r"'([\w.]+)' = '([^']*)'", statement("lists")))
+    assert properties["projection.run.type"] == "injected"
+    assert properties["storage.location.template"].replace("BUCKET", "b").replace("${run}", "x") == "s3://b/lists/run=x/"

@@ -11,7 +11,7 @@ import (
 
 // NewBackfill is a request for a backfill.
 type NewBackfill struct {
-	Kind        string    `json:"kind" enum:"refresh,as_of" doc:"refresh: one training on [from, to). as_of: one training for each step of [from, to), each on all events before its end; their versions are for evaluation."`
+	Kind        string    `json:"kind" enum:"refresh,as_of,lists" doc:"refresh: one training on [from, to). as_of: one training for each step of [from, to), each on all events before its end; their versions are for evaluation. lists: the lists of all users under a version, as Parquet files in the bucket."`
 	From        time.Time `json:"from,omitzero" doc:"Start of the range, inclusive. Defaults to the first event for a refresh."`
 	To          time.Time `json:"to,omitzero" doc:"End of the range, exclusive. Defaults to the next whole second."`
 	Step        string    `json:"step,omitempty" maxLength:"20" pattern:"^[0-9]+(\\.[0-9]+)?(d|h|m|s)([0-9hms.]*)$" doc:"Step of an as_of, such as 7d or 36h." example:"30d"`
@@ -19,7 +19,20 @@ type NewBackfill struct {
 	Rerun       string    `json:"rerun,omitempty" enum:"missing,failed,all" default:"missing" doc:"What to run again, given earlier backfills with the same parameters: missing: what never succeeded. failed: what failed and never succeeded. all: everything."`
 	MaxParallel int       `json:"max_parallel,omitempty" minimum:"1" maximum:"8" default:"1" doc:"Number of windows to run in parallel."`
 	DryRun      bool      `json:"dry_run,omitempty" doc:"Return the plan and start nothing."`
-	Training    *Training `json:"training,omitempty" doc:"Training parameters."`
+	Training    *Training `json:"training,omitempty" doc:"Training parameters of a refresh or an as_of."`
+
+	Lists *ListOptions `json:"lists,omitempty" doc:"Settings of lists. The other fields that apply to lists are max_parallel and dry_run."`
+}
+
+// ListOptions are the settings of a lists backfill. Zero values mean the defaults.
+type ListOptions struct {
+	Version     int64    `json:"version,omitempty" minimum:"0" doc:"Version to make the lists from. Defaults to the version that is live at the time of the request." example:"12"`
+	K           int      `json:"k,omitempty" minimum:"1" maximum:"1000" default:"100" doc:"Length of each list."`
+	Category    string   `json:"category,omitempty" maxLength:"256" doc:"Only items of this category."`
+	Tags        []string `json:"tags,omitempty" maxItems:"20" doc:"Only items with all of these tags."`
+	ExcludeSeen string   `json:"exclude_seen,omitempty" enum:"all,none" default:"all" doc:"Which of the items that each user has interacted with to exclude."`
+	Users       string   `json:"users,omitempty" maxLength:"1024" doc:"Key of a file of user ids in the bucket, under list-users/: one a line, or the column user_id of CSV, JSON Lines or Parquet. Defaults to all users that the version or a later event knows." example:"list-users/campaign.csv"`
+	Windows     int      `json:"windows,omitempty" minimum:"1" maximum:"2000" doc:"Number of windows that the users are divided into. Workers share the windows. Defaults to one for each 20,000 users, at most 32; with a file of users, to 1."`
 }
 
 // Values of Training.Index.
@@ -48,11 +61,13 @@ type Training struct {
 type Backfill struct {
 	backfill.Backfill
 	Windows    []Window  `json:"windows,omitempty" doc:"In chronological order. Absent in a list of backfills."`
+	Manifest   string    `json:"manifest,omitempty" doc:"Key of the manifest of lists, once the backfill has succeeded. It names their files." example:"lists/run=20250109T033100Z-7k2mxq4c/_manifest.json"`
 	TemporalUI string    `json:"temporal_ui,omitempty" doc:"URL of the workflow in the Temporal UI."`
 	ETA        time.Time `json:"eta,omitzero" doc:"Estimated end, based on earlier windows and versions."`
 }
 
-// Window is one training of a backfill, with its progress.
+// Window is one training of a backfill with its progress, or the lists of one range
+// of users.
 type Window struct {
 	backfill.Window
 	Progress   *Progress `json:"progress,omitempty" doc:"Progress while it runs. For a refresh also afterwards, while Temporal retains its history and a worker is available."`
@@ -87,12 +102,20 @@ type StageProgress struct {
 type Plan struct {
 	Kind     string        `json:"kind"`
 	From     time.Time     `json:"from,omitzero"`
-	To       time.Time     `json:"to"`
+	To       time.Time     `json:"to,omitzero"`
+	Lists    *ListsPlan    `json:"lists,omitempty" doc:"Size of lists."`
 	Run      int           `json:"run" doc:"Number of windows that would run."`
 	Skip     int           `json:"skip" doc:"Number of windows that would be skipped."`
-	Minutes  float64       `json:"minutes,omitempty" doc:"Estimated duration, based on earlier trainings. Absent if there are none."`
+	Minutes  float64       `json:"minutes,omitempty" doc:"Estimated duration, based on earlier trainings or lists. Absent if there are none."`
 	Windows  []PlanWindow  `json:"windows"`
 	Warnings []PlanWarning `json:"warnings,omitempty" doc:"Reasons why the plan is not exact, at most 21. They do not prevent the backfill."`
+}
+
+// ListsPlan is the estimated size of lists.
+type ListsPlan struct {
+	Version int64 `json:"version"`
+	Users   int64 `json:"users"`
+	Bytes   int64 `json:"bytes" doc:"Estimated size of the files."`
 }
 
 // PlanWarning is something that a plan could not take into account.
@@ -101,18 +124,18 @@ type PlanWarning struct {
 	Message string `json:"message"`
 }
 
-// PlanWindow is the decision about a window, and the input of its training.
-// Imported events are counted by whole days.
+// PlanWindow is the decision about a window, and the input of its training or the
+// estimated size of its lists. Imported events are counted by whole days.
 type PlanWindow struct {
 	Index           int       `json:"index"`
 	From            time.Time `json:"from,omitzero"`
-	To              time.Time `json:"to"`
+	To              time.Time `json:"to,omitzero"`
 	Decision        string    `json:"decision" enum:"run,skip"`
 	Reason          string    `json:"reason"`
 	Files           int       `json:"files"`
 	Bytes           int64     `json:"bytes"`
 	Rows            int64     `json:"rows"`
-	RowsEstimated   bool      `json:"rows_estimated,omitempty" doc:"The number of rows is estimated from the bytes."`
+	RowsEstimated   bool      `json:"rows_estimated,omitempty" doc:"The number of rows is estimated: from the bytes, or for lists as a share of all users."`
 	FilesUnreadable int       `json:"files_unreadable,omitempty" doc:"Number of files that cannot be read, such as damaged ones. Their rows are estimated from the bytes, and the training reports them."`
 	Minutes         float64   `json:"minutes,omitempty"`
 }

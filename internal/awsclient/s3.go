@@ -142,8 +142,8 @@ func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	}
 }
 
-// Delete deletes objects. Deleting a missing key is not an error.
-func (s *S3) Delete(ctx context.Context, keys ...string) error {
+// DeleteObjects deletes objects. Deleting a missing key is not an error.
+func (s *S3) DeleteObjects(ctx context.Context, keys ...string) error {
 	const most = 1000 // keys per DeleteObjects call
 	for len(keys) > 0 {
 		n := min(len(keys), most)

@@ -122,7 +122,7 @@ func TestS3_lists_and_deletes_beyond_a_page(t *testing.T) {
 	require.Len(t, keys, n)
 	require.IsIncreasing(t, keys)
 
-	require.NoError(t, s.Delete(ctx, append(keys, "never-was")...))
+	require.NoError(t, s.DeleteObjects(ctx, append(keys, "never-was")...))
 	for o, err := range s.List(ctx, "") {
 		require.NoError(t, err)
 		require.Equal(t, "q", o.Key)

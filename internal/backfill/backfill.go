@@ -1,6 +1,7 @@
-// Package backfill defines backfills: how a range of time is cut into windows,
-// the decision to run or skip each, the names of the workflows that do the
-// work, and the names that workflows and activities share. It is pure: no I/O.
+// Package backfill defines backfills: how a range of time, or of user hashes, is
+// cut into windows, the decision to run or skip each, the names of the workflows
+// that do the work, and the names that workflows and activities share. It is pure:
+// no I/O.
 package backfill
 
 import (
@@ -17,6 +18,7 @@ import (
 const (
 	Refresh = "refresh" // one training on the range; its version may be promoted
 	AsOf    = "as_of"   // one training per step, each on the events before its end; their versions are for evaluation
+	Lists   = "lists"   // the lists of users under a version, as Parquet files; a window is a range of user hashes
 )
 
 // The states of a backfill and of its windows.
@@ -40,7 +42,7 @@ const (
 // Limits of a backfill.
 const (
 	MaxWindows  = 2000
-	MaxParallel = 8 // parallel trainings
+	MaxParallel = 8 // parallel windows
 	MinStep     = time.Hour
 )
 
@@ -51,12 +53,13 @@ type Backfill struct {
 	Kind        string          `json:"kind"`
 	State       string          `json:"state"`
 	From        time.Time       `json:"from,omitzero"`          // inclusive; zero: from the first event
-	To          time.Time       `json:"to"`                     // exclusive
+	To          time.Time       `json:"to,omitzero"`            // exclusive; zero for lists
+	Version     int64           `json:"version,omitempty"`      // of lists only: the version that makes them
 	StepSeconds int64           `json:"step_seconds,omitempty"` // of an as_of only
 	MaxParallel int             `json:"max_parallel"`           // parallel windows
 	Rerun       string          `json:"rerun"`                  // missing, failed or all
 	Promote     bool            `json:"promote"`                // of a refresh only: promote the version
-	Request     json.RawMessage `json:"parameters"`             // request of each training, without its range
+	Request     json.RawMessage `json:"parameters"`             // request of each training, without its range; ListSettings of lists
 	Actor       string          `json:"actor"`
 	Round       int             `json:"round"` // incremented by every retry
 	WorkflowID  string          `json:"workflow_id"`
@@ -76,11 +79,11 @@ func (b Backfill) Over() bool {
 	return b.State == Succeeded || b.State == Failed || b.State == Cancelled
 }
 
-// Window is one training of a backfill.
+// Window is one training of a backfill, or the lists of one range of users.
 type Window struct {
 	Index         int             `json:"index"`         // from 0, in chronological order
 	From          time.Time       `json:"from,omitzero"` // zero: from the first event
-	To            time.Time       `json:"to"`
+	To            time.Time       `json:"to,omitzero"`
 	State         string          `json:"state"`
 	Reason        string          `json:"reason,omitempty"` // why it runs or is skipped
 	Attempt       int             `json:"attempt,omitempty"`
@@ -88,8 +91,9 @@ type Window struct {
 	WorkflowRunID string          `json:"workflow_run_id,omitempty"`
 	RunID         string          `json:"run_id,omitempty"`
 	Version       int64           `json:"version,omitempty"`
-	Rows          int64           `json:"rows,omitempty"` // read by the training
+	Rows          int64           `json:"rows,omitempty"` // read by the training; lists written so far
 	Metrics       *recsys.Metrics `json:"metrics,omitempty"`
+	Lists         *WrittenLists   `json:"lists,omitempty"` // of lists only, once it succeeded
 	Error         string          `json:"error,omitempty"`
 	StartedAt     time.Time       `json:"started_at,omitzero"`
 	EndedAt       time.Time       `json:"ended_at,omitzero"`
@@ -120,7 +124,7 @@ type WindowCount struct {
 	Skipped   int `json:"skipped"`
 }
 
-// Cut cuts the half-open range of a backfill into windows, in chronological
+// Cut cuts the half-open range of trainings into windows, in chronological
 // order. A refresh is one window. Each window of an as_of ends one step after the
 // previous one, and the last at to; all of them begin with the first event, so
 // that each covers exactly the events before its end.

@@ -14,9 +14,13 @@ const IDLength = 8
 const EvaluationPrefix = "evaluate-"
 
 // WorkflowID returns the id of the workflow of a round of b, for example
-// backfill-as_of-20240101-20250101-7k2mxq4c-r2.
+// backfill-as_of-20240101-20250101-7k2mxq4c-r2, or backfill-lists-v12-7k2mxq4c.
 func WorkflowID(b Backfill, round int) string {
-	id := "backfill-" + b.Kind + "-" + Span(b.From, b.To) + "-" + b.ID
+	subject := Span(b.From, b.To)
+	if b.Kind == Lists {
+		subject = fmt.Sprintf("v%d", b.Version)
+	}
+	id := "backfill-" + b.Kind + "-" + subject + "-" + b.ID
 	if round > 1 {
 		id += fmt.Sprintf("-r%d", round)
 	}

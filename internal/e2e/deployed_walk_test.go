@@ -69,7 +69,7 @@ func (d *deployment) emptyBucket(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, keys)
-	require.NoError(t, bucket.Delete(t.Context(), keys...))
+	require.NoError(t, bucket.DeleteObjects(t.Context(), keys...))
 }
 
 // keepsSecrets searches logs, workflow histories, the emulators' files, Terraform's

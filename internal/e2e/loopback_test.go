@@ -264,7 +264,7 @@ func (l *loop) counts(streamed []recsys.Event) map[string]map[string]int {
 func (l *loop) loseAnObject() {
 	for o, err := range l.bucket.List(l.t.Context(), "raw/events/") {
 		require.NoError(l.t, err)
-		require.NoError(l.t, l.bucket.Delete(l.t.Context(), o.Key))
+		require.NoError(l.t, l.bucket.DeleteObjects(l.t.Context(), o.Key))
 		return
 	}
 	require.Fail(l.t, "there is no object of streamed events")

@@ -68,6 +68,9 @@ func TestPermissions(t *testing.T) {
 	click()
 	l.awaitObjects("recommendations/")
 	l.recflow("backfill", "start", "as_of", "--from", "2026-03-01", "--to", "2026-05-01", "--step", "30d", "--dry-run", "--quiet")
+	users := filepath.Join(t.TempDir(), "users.txt")
+	require.NoError(t, os.WriteFile(users, []byte("u1\nsomeone\n"), 0o600))
+	l.recflow("backfill", "start", "lists", "--users", users, "--wait", "--quiet")
 	l.cancelTraining(api)
 	l.recflow("down", "--quiet")
 

@@ -14,6 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/postgres/versions"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -23,13 +24,13 @@ type Checker struct {
 	embeddings *embeddings.Store
 	events     *events.Store
 
-	searchMemory int64
+	search *recommend.Slot
 }
 
-// New returns a Checker. The gates search two versions in at most searchMemory bytes
-// of memory, and in Postgres what does not fit.
-func New(db *postgres.DB, searchMemory int64) *Checker {
-	return &Checker{versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db), searchMemory: searchMemory}
+// New returns a Checker. The gates wait for the slot, search two versions in its
+// memory, and in Postgres what does not fit.
+func New(db *postgres.DB, search *recommend.Slot) *Checker {
+	return &Checker{versions: versions.New(db), embeddings: embeddings.New(db), events: events.New(db), search: search}
 }
 
 // subject is the version under test, and the live version that it is compared

@@ -24,7 +24,7 @@ func check(t *testing.T, s *postgrestest.Store, f postgrestest.Fixture, accept m
 		f.RunID = "candidate"
 	}
 	v := postgrestest.Build(t, s, f)
-	results, err := gates.New(s.DB, 1<<30).Check(t.Context(), v.ID, accept, nil)
+	results, err := gates.New(s.DB, recommend.NewSlot(s.EmbeddingStore, 1<<30)).Check(t.Context(), v.ID, accept, nil)
 	require.NoError(t, err)
 	var names []string
 	for _, r := range results {
@@ -77,7 +77,7 @@ func TestCheck_passes_a_good_version(t *testing.T) {
 	assert.Contains(t, find(results, recsys.GateQuality).Reason, "+0.0000 (95 % interval +0.0000 to +0.0000) against live version")
 
 	var seen []string
-	_, err := gates.New(s.DB, 1<<30).Check(t.Context(), v.ID, nil, func(gate string) {
+	_, err := gates.New(s.DB, recommend.NewSlot(s.EmbeddingStore, 1<<30)).Check(t.Context(), v.ID, nil, func(gate string) {
 		if len(seen) == 0 || seen[len(seen)-1] != gate {
 			seen = append(seen, gate)
 		}
@@ -85,7 +85,7 @@ func TestCheck_passes_a_good_version(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, recsys.GateNames(), seen, "it reports the running gate")
 
-	_, err = gates.New(s.DB, 1<<30).Check(t.Context(), 999, nil, nil)
+	_, err = gates.New(s.DB, recommend.NewSlot(s.EmbeddingStore, 1<<30)).Check(t.Context(), 999, nil, nil)
 	assert.ErrorIs(t, err, recsys.ErrNotFound)
 }
 

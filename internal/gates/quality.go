@@ -26,7 +26,15 @@ const (
 // whom neither training has seen. Numbers from different data are never
 // compared.
 func checkQuality(ctx context.Context, s *subject) (recsys.GateResult, error) {
-	q, err := newQuality(ctx, s)
+	memory, release, err := s.search.Acquire(ctx)
+	if err != nil {
+		return recsys.GateResult{}, err
+	}
+	defer func() {
+		memory.Release() // no other search needs the new version
+		release()
+	}()
+	q, err := newQuality(ctx, s, memory)
 	if err != nil {
 		return recsys.GateResult{}, err
 	}
@@ -104,12 +112,11 @@ type quality struct {
 	ndcg, popularity, delta []float64
 }
 
-func newQuality(ctx context.Context, s *subject) (*quality, error) {
+func newQuality(ctx context.Context, s *subject, memory *recommend.Memory) (*quality, error) {
 	popular, err := s.embeddings.PopularBaseline(ctx, s.version, s.manifest.HoldoutBound, qualityDepth)
 	if err != nil {
 		return nil, err
 	}
-	memory := recommend.NewMemory(s.embeddings, s.searchMemory)
 	reader := func(v recsys.Version, m *recsys.Manifest) (*recommend.Reader, error) {
 		r := recommend.NewReader(s.embeddings, v, m)
 		r.Memory = memory

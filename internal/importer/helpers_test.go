@@ -89,7 +89,7 @@ func (m *memory) List(_ context.Context, prefix string, each func(string) error)
 	return nil
 }
 
-func (m *memory) Delete(_ context.Context, keys ...string) error {
+func (m *memory) DeleteObjects(_ context.Context, keys ...string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, k := range keys {

@@ -24,8 +24,8 @@ type Store interface {
 	// List calls each for every key that begins with prefix.
 	List(ctx context.Context, prefix string, each func(key string) error) error
 
-	// Delete removes objects. An object that does not exist is not an error.
-	Delete(ctx context.Context, keys ...string) error
+	// DeleteObjects removes objects. An object that does not exist is not an error.
+	DeleteObjects(ctx context.Context, keys ...string) error
 }
 
 // Object is the metadata of an object.

@@ -198,7 +198,7 @@ func (w *writer) removeOthers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("list objects of the earlier import: %w", err)
 		}
-		if err := w.store.Delete(ctx, stale...); err != nil {
+		if err := w.store.DeleteObjects(ctx, stale...); err != nil {
 			return fmt.Errorf("remove objects of the earlier import: %w", err)
 		}
 		w.out.Removed += len(stale)

@@ -34,7 +34,7 @@ GRANT USAGE ON SEQUENCE recflow.fencing_token TO recflow_loader;
 GRANT UPDATE (stored_before, occurred_before, dropped, hash) ON recflow.horizon TO recflow_loader;
 GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations TO recflow_loader;
 GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, revision, changed_at) ON recflow.backfills TO recflow_loader;
-GRANT UPDATE (state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at)
+GRANT UPDATE (state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, lists, error, started_at, ended_at)
     ON recflow.backfill_windows TO recflow_loader;
 GRANT INSERT ON recflow.backfill_attempts TO recflow_loader;
 GRANT UPDATE (state, workflow_run_id, run_id, version_id, error, ended_at) ON recflow.backfill_attempts TO recflow_loader;

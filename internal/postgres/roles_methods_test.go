@@ -174,9 +174,15 @@ var methods = map[string]storeCall{
 		_, _, _, err := s.CountRows(t.Context(), b.live)
 		return err
 	},
+	"CountUsers": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.CountUsers(t.Context(), b.live))
+	},
 	"CreateBackfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		b.failed(t) // earlier windows exist
 		_, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, b.name(), 100+b.n, 102+b.n))
+		if err == nil {
+			_, _, err = s.CreateBackfill(t.Context(), postgrestest.Lists(t, b.name(), b.live.ID, 1, backfill.ListSettings{K: 1}))
+		}
 		return err
 	},
 	"CreateToken": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
@@ -217,7 +223,7 @@ var methods = map[string]storeCall{
 	},
 	"EndWindow": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		running, window := b.running(t)
-		window.State = backfill.Succeeded
+		window.State, window.Lists = backfill.Succeeded, &backfill.WrittenLists{}
 		return s.EndWindow(t.Context(), running.ID, window)
 	},
 	"EvaluationStats": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
@@ -288,9 +294,15 @@ var methods = map[string]storeCall{
 	"NearestMany": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.NearestMany(t.Context(), b.live, []recsys.Query{{Vector: make([]float32, b.live.Dimension), K: 3, Exact: true}}))
 	},
+	"NewUserIDs": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.NewUserIDs(t.Context(), b.live, backfill.WindowHashes(0, 1)))
+	},
 	"Outcomes": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		_, _, err := s.Outcomes(t.Context(), "e")
 		return err
+	},
+	"PastLists": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.PastLists(t.Context(), 10))
 	},
 	"PastRuns": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.PastRuns(t.Context(), 10))
@@ -321,6 +333,10 @@ var methods = map[string]storeCall{
 	"Record": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.Record(t.Context(), ledger.Audit{Actor: "a", Action: "a", Outcome: ledger.NotDone})
 	},
+	"RecordLists": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		running, window := b.running(t)
+		return s.RecordLists(t.Context(), running.ID, window.Index, window.Attempt, 1)
+	},
 	"RefuseOverlap": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.RefuseOverlap(t.Context(), "x", backfill.AsOf, postgrestest.Day(1), postgrestest.Day(2))
 	},
@@ -337,6 +353,9 @@ var methods = map[string]storeCall{
 	},
 	"SampleUsers": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.SampleUsers(t.Context(), b.live, 3, ""))
+	},
+	"Size": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.Size(t.Context(), b.live.ID))
 	},
 	"SkipWindow": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.SkipWindow(t.Context(), b.backfill(t).ID, 0, backfill.NoEvents))
@@ -381,6 +400,9 @@ var methods = map[string]storeCall{
 	},
 	"User": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return found(second(s.User(t.Context(), b.live, "stranger")))
+	},
+	"UserIDs": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.UserIDs(t.Context(), b.live, backfill.WindowHashes(0, 1), "", 10))
 	},
 	"UserStates": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		_, _, err := s.UserStates(t.Context(), b.live, []string{"u00001"})

@@ -105,6 +105,14 @@ func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
 	return nil
 }
 
+// Release releases all items. Readers in the middle of a call continue to use them.
+func (m *Memory) Release() {
+	m.loadMu.Lock()
+	defer m.loadMu.Unlock()
+	m.store(nil)
+	m.status.Store(nil)
+}
+
 func (m *Memory) statusOf(version int64) *IndexStatus {
 	if items := m.itemsOf(version); items != nil {
 		return &IndexStatus{State: IndexInMemory, Version: version, Items: items.index.Len(), Bytes: items.index.Bytes(), Took: items.took}

@@ -30,6 +30,7 @@ var (
 	// ErrGateRefused means that a version failed one of its gates.
 	ErrGateRefused = errors.New("gate refused")
 
-	// ErrDataInvalid means that the events are not valid training data.
+	// ErrDataInvalid means that the events are not valid training data, or that a file of
+	// user ids is invalid.
 	ErrDataInvalid = errors.New("data invalid")
 )

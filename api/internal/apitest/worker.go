@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/recflow/recflow/activities"
@@ -15,6 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/local/aws/glue"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/temporaltest"
 	"github.com/recflow/recflow/workflows"
 )
@@ -46,8 +48,8 @@ func (h *Harness) WithWorkerOn(t *testing.T, s3 *awsclient.S3) (hold string) {
 	c, err := client.Dial(client.Options{HostPort: h.Settings.Temporal.Address, Namespace: h.Settings.Temporal.Namespace, Logger: temporaltest.Quiet})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
-	steps := &activities.Activities{Versions: h.Store.VersionStore, Events: h.Store.EventStore, Ledger: h.Store.LedgerStore, S3: s3, Glue: endpoint.Client(t), Temporal: c, PollEvery: 50 * time.Millisecond, LoadParallel: 1}
-	w := worker.New(c, "recflow", worker.Options{})
+	steps := &activities.Activities{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore, Search: recommend.NewSlot(h.Store.EmbeddingStore, 1<<30), Events: h.Store.EventStore, Ledger: h.Store.LedgerStore, S3: s3, Glue: endpoint.Client(t), Temporal: c, PollEvery: 50 * time.Millisecond, LoadParallel: 1}
+	w := worker.New(c, "recflow", worker.Options{Interceptors: []interceptor.WorkerInterceptor{activities.Edge(steps, time.Minute)}})
 	workflows.Register(w)
 	w.RegisterActivity(steps)
 	require.NoError(t, w.Start())

@@ -20,6 +20,9 @@ func (s *Service) describe(b backfill.Backfill) apiclient.Backfill {
 		out.Windows = append(out.Windows, apiclient.Window{Window: window, TemporalUI: s.Settings.WorkflowLink(window.WorkflowID, window.WorkflowRunID)})
 	}
 	out.Backfill.Windows = nil
+	if b.Kind == backfill.Lists && b.State == backfill.Succeeded {
+		out.Manifest = backfill.ListsManifestKey(backfill.ListsRunID(b))
+	}
 	out.Request = parametersOf(b.Request)
 	return out
 }
@@ -90,7 +93,7 @@ func (s *Service) addETA(ctx context.Context, b *apiclient.Backfill) error {
 		ledger.Windows = append(ledger.Windows, window.Window)
 	}
 	takes := usual(ledger)
-	if takes == 0 {
+	if takes == 0 && b.Kind != backfill.Lists {
 		past, err := s.Ledger.PastRuns(ctx, pastRuns)
 		if err != nil {
 			return err

@@ -20,6 +20,7 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/ledger"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/workflows"
 )
@@ -29,6 +30,7 @@ type Service struct {
 	API      *rest.API
 	Log      *slog.Logger
 	Ledger   *ledger.Store
+	Versions *versions.Store
 	Temporal client.Client
 	Settings config.Temporal
 	Stopping <-chan struct{} // closed when the process drains
@@ -54,7 +56,8 @@ func (s *Service) backfillRoutes() {
 		Description: "Records the backfill in the ledger and starts its workflow. If Temporal or the workers are unreachable, a worker starts the workflow as soon as it runs. " +
 			"Location is the URL of the backfill. A window is skipped if there are no events before its end when its turn comes. " +
 			"If the same request is sent again with the same Idempotency-Key, or without one while the first backfill is active, nothing is started and the response is the first backfill. " +
-			"A backfill of the same kind on an overlapping range is refused with 409. " +
+			"A training of the same kind on an overlapping range is refused with 409. " +
+			"Lists are written under lists/ in the bucket; until they are complete, their version is not pruned. " +
 			"With dry_run, the response is 200 with the plan, and nothing is started. The plan needs a worker: without one, the response is 503.",
 		Responses: map[string]*huma.Response{
 			"200": {Description: "The plan, with dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Plan{})}}},
@@ -69,7 +72,7 @@ func (s *Service) backfillRoutes() {
 		rest.Access{Scope: apiclient.ScopeRead}, s.getBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary:     "Cancel a backfill",
-		Description: "Running trainings and loads are stopped and undone; finished windows are kept. Repeating the request has no effect."},
+		Description: "Running trainings and loads are stopped and undone, and running windows of lists are stopped; finished windows are kept. Repeating the request has no effect."},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel"}, s.cancelBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Retry the failed and cancelled windows of a backfill"},
@@ -94,7 +97,7 @@ func (s *Service) startBackfill(ctx context.Context, in *startBackfillInput) (*s
 	if key != "" {
 		key = rest.PrincipalOf(ctx).Actor() + " " + key // keys are scoped to the caller
 	}
-	n, err := newBackfill(ctx, in.Body, key)
+	n, err := s.newBackfill(ctx, in.Body, key)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +223,9 @@ func (s *Service) getBackfill(ctx context.Context, in *getBackfillInput) (*backf
 	if err := s.addETA(ctx, &out.Body); err != nil {
 		return nil, err
 	}
-	s.addProgress(ctx, &out.Body)
+	if out.Body.Kind != backfill.Lists { // their progress is in the ledger
+		s.addProgress(ctx, &out.Body)
+	}
 	return out, nil
 }
 

@@ -21,7 +21,7 @@ func newHarness(t *testing.T, options ...apitest.Option) *harness {
 	h := &harness{}
 	h.Harness = apitest.New(t, func(with *apitest.Harness) http.Handler {
 		api := rest.New(&huma.Info{Title: "backfills", Version: "1"}, with.Settings, with.Log, with.Store.LedgerStore)
-		h.service = &Service{API: api, Log: with.Log, Ledger: with.Store.LedgerStore, Temporal: with.Temporal, Settings: with.Settings.Temporal, Stopping: make(chan struct{})}
+		h.service = &Service{API: api, Log: with.Log, Ledger: with.Store.LedgerStore, Versions: with.Store.VersionStore, Temporal: with.Temporal, Settings: with.Settings.Temporal, Stopping: make(chan struct{})}
 		h.service.Register()
 		return api.Handler()
 	}, options...)

@@ -22,7 +22,7 @@ func TestLogs_contain_the_trace_id(t *testing.T) {
 	t.Parallel()
 	var out harnesstest.Buffer
 	h := newHarness(t, apitest.WithLog(&out)) // its Temporal is unreachable
-	n, err := newBackfill(t.Context(), apiclient.NewBackfill{Kind: backfill.Refresh}, "")
+	n, err := h.service.newBackfill(t.Context(), apiclient.NewBackfill{Kind: backfill.Refresh}, "")
 	require.NoError(t, err)
 	created, _, err := h.Store.CreateBackfill(t.Context(), n)
 	require.NoError(t, err)

@@ -25,39 +25,53 @@ import (
 
 // newBackfill converts a request to a ledger entry with its windows, before it is
 // decided which of them run.
-func newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ledger.NewBackfill, err error) {
+func (s *Service) newBackfill(ctx context.Context, r apiclient.NewBackfill, key string) (n ledger.NewBackfill, err error) {
 	digest := requestDigest(r)
+	var b backfill.Backfill
+	if r.Kind == backfill.Lists {
+		b, err = s.newLists(ctx, r)
+	} else {
+		b, err = newTrainings(r)
+	}
+	if err != nil {
+		return n, err
+	}
+	b.ID, b.Kind, b.MaxParallel = strings.ToLower(rand.Text()[:backfill.IDLength]), r.Kind, max(1, r.MaxParallel)
+	b.Actor = rest.PrincipalOf(ctx).Actor()
+	b.WorkflowID = backfill.WorkflowID(b, 1)
+	parameters := sha256.Sum256(b.Request)
+	return ledger.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
+}
+
+// newTrainings converts a request for trainings.
+func newTrainings(r apiclient.NewBackfill) (b backfill.Backfill, err error) {
+	if r.Lists != nil {
+		return b, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "lists requires kind lists", "omit it, or use kind lists")
+	}
 	if r.To.IsZero() {
 		// Events that were sent a moment ago are included.
 		r.To = time.Now().UTC().Truncate(time.Second).Add(time.Second)
 	}
 	step, err := parseDuration("step", r.Step)
 	if err != nil {
-		return n, err
+		return b, err
 	}
 	cut, err := backfill.Cut(r.Kind, r.From, r.To, step)
 	if err != nil {
-		return n, invalid(err)
+		return b, invalid(err)
 	}
 	if r.Promote && r.Kind != backfill.Refresh {
-		return n, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "promote requires kind refresh", "omit it; to promote a version for evaluation, use POST /versions/{version}/promote with evaluation")
+		return b, rest.Fail(http.StatusUnprocessableEntity, "invalid_request", "promote requires kind refresh", "omit it; to promote a version for evaluation, use POST /versions/{version}/promote with evaluation")
 	}
 	training, err := trainingRequest(r)
 	if err != nil {
-		return n, err
+		return b, err
 	}
 	request, err := json.Marshal(training)
-	if err != nil {
-		return n, err
-	}
-	parameters := sha256.Sum256(request)
-	b := backfill.Backfill{
-		ID: strings.ToLower(rand.Text()[:backfill.IDLength]), Kind: r.Kind, From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second),
-		MaxParallel: max(1, r.MaxParallel), Rerun: cmp.Or(r.Rerun, backfill.RerunMissing), Promote: r.Promote, Request: request,
-		Actor: rest.PrincipalOf(ctx).Actor(), Windows: cut,
-	}
-	b.WorkflowID = backfill.WorkflowID(b, 1)
-	return ledger.NewBackfill{Backfill: b, Parameters: parameters[:], IdempotencyKey: key, RequestDigest: digest}, nil
+	return backfill.Backfill{
+		From: r.From.UTC(), To: r.To.UTC(), StepSeconds: int64(step / time.Second), Rerun: cmp.Or(r.Rerun, backfill.RerunMissing), Promote: r.Promote,
+		Request: request, Windows: cut,
+	}, err
 }
 
 // requestDigest identifies a request as it was sent: an absent end is not replaced
@@ -131,8 +145,11 @@ func parseDuration(name, text string) (time.Duration, error) {
 const planTimeout = 20 * time.Second
 
 // plan returns the decision for each window. A worker counts the events that the
-// trainings would read.
+// trainings would read, or the users of lists.
 func (s *Service) plan(ctx context.Context, n *ledger.NewBackfill) (apiclient.Plan, error) {
+	if n.Kind == backfill.Lists {
+		return s.planLists(ctx, n)
+	}
 	p := apiclient.Plan{Kind: n.Kind, From: n.From, To: n.To, Windows: make([]apiclient.PlanWindow, len(n.Windows))}
 	if err := s.Ledger.DecideWindows(ctx, n.Kind, n.Rerun, n.Parameters, n.Windows); err != nil {
 		return p, err
@@ -174,30 +191,33 @@ func planWarnings(sizes activities.PlanWindowsResult) (warnings []apiclient.Plan
 	return warnings
 }
 
-// sizes asks a worker for the sizes of the windows, because the API has no access to
-// the events in S3.
-func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (out activities.PlanWindowsResult, err error) {
-	if err := s.checkTemporal(ctx); err != nil {
-		return out, err
-	}
+// sizes asks a worker for the sizes of the windows.
+func (s *Service) sizes(ctx context.Context, n *ledger.NewBackfill) (activities.PlanWindowsResult, error) {
 	in := activities.PlanWindowsInput{}
 	for _, window := range n.Windows {
 		in.Ranges = append(in.Ranges, rawdata.Range{From: window.From, To: window.To})
 	}
 	data, err := json.Marshal(in)
 	if err != nil {
-		return out, err
+		return activities.PlanWindowsResult{}, err
 	}
 	sum := sha256.Sum256(data)
-	ask, cancel := context.WithTimeout(ctx, planTimeout)
-	defer cancel()
-	out, err = workflows.AskPlan(ask, s.Temporal, s.Settings.TaskQueue, n.Kind+"-"+backfill.Span(n.From, n.To)+"-"+hex.EncodeToString(sum[:4]), in)
-	if err != nil {
-		if ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
-			s.Log.WarnContext(ctx, "timed out waiting for the backfill plan", "error", err)
-			return out, rest.FailAfter(http.StatusServiceUnavailable, "no_worker", "timed out waiting for a worker to make the plan; nothing was started", "check that a worker is running, and try again", rest.RetrySoon)
-		}
+	out, err := s.askPlan(ctx, n.Kind+"-"+backfill.Span(n.From, n.To)+"-"+hex.EncodeToString(sum[:4]), workflows.PlanRequest{Trainings: &in})
+	return out.Trainings, err
+}
+
+// askPlan asks a worker, because the API has no access to events and files of users
+// in S3.
+func (s *Service) askPlan(ctx context.Context, id string, request workflows.PlanRequest) (out workflows.Plan, err error) {
+	if err := s.checkTemporal(ctx); err != nil {
 		return out, err
 	}
-	return out, nil
+	ask, cancel := context.WithTimeout(ctx, planTimeout)
+	defer cancel()
+	out, err = workflows.AskPlan(ask, s.Temporal, s.Settings.TaskQueue, id, request)
+	if err != nil && ctx.Err() == nil && errors.Is(ask.Err(), context.DeadlineExceeded) {
+		s.Log.WarnContext(ctx, "timed out waiting for the backfill plan", "error", err)
+		return out, rest.FailAfter(http.StatusServiceUnavailable, "no_worker", "timed out waiting for a worker to make the plan; nothing was started", "check that a worker is running, and try again", rest.RetrySoon)
+	}
+	return out, err
 }

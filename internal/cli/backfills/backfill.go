@@ -1,5 +1,5 @@
-// Package backfills has the commands that train: backfill, refresh and
-// schedule.
+// Package backfills has the commands that train and write batch lists: backfill,
+// refresh and schedule.
 package backfills
 
 import (
@@ -16,12 +16,15 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-const backfillLong = `Train again over a range of time.
+const backfillLong = `Train again over a range of time, or write the lists of all users.
 
 A refresh trains once on the range and creates one version, which is promoted only
 with --promote. An as_of trains once per step of the range, each time on all
 earlier events, and measures how good the embeddings would have been: its versions
 are for evaluation and are not promoted.
+
+lists writes the lists of all users, or of a file of users, under one version as
+Parquet files to lists/ in the bucket. Its manifest is written last.
 
 The work continues when a command ends.`
 
@@ -42,6 +45,7 @@ func NewCommand(a *app.App) *cobra.Command {
 type backfillFlags struct {
 	request  apiclient.NewBackfill
 	training apiclient.Training
+	lists    apiclient.ListOptions
 	from, to string
 	exponent float64
 	seed     int64
@@ -54,18 +58,23 @@ type backfillFlags struct {
 func newStartCommand(a *app.App) *cobra.Command {
 	var f backfillFlags
 	cmd := &cobra.Command{
-		Use:   "start refresh|as_of",
+		Use:   "start refresh|as_of|lists",
 		Short: "Start a backfill, or plan one with --dry-run",
 		Long:  backfillLong,
 		Example: "  recflow backfill start as_of --from 2017-07-01 --to 2017-12-01 --step 30d --dry-run\n" +
 			"  recflow backfill start as_of --from 2017-07-01 --to 2017-12-01 --step 30d --parallel 2 --wait\n" +
-			"  recflow backfill start refresh --from 2017-06-01 --rank 128 --promote",
+			"  recflow backfill start refresh --from 2017-06-01 --rank 128 --promote\n" +
+			"  recflow backfill start lists --k 100 --wait\n" +
+			"  recflow backfill start lists --users users.csv --category books --dry-run",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{backfill.Refresh, backfill.AsOf},
+		ValidArgs: []string{backfill.Refresh, backfill.AsOf, backfill.Lists},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.request.Kind = args[0]
 			if err := f.complete(cmd); err != nil {
 				return app.UsageError(err)
+			}
+			if err := f.uploadUsers(cmd.Context(), a); err != nil {
+				return err
 			}
 			return startBackfill(cmd.Context(), a, f)
 		},
@@ -76,11 +85,12 @@ func newStartCommand(a *app.App) *cobra.Command {
 	flags.StringVar(&f.request.Step, "step", "", "as_of only: train once per step, such as 7d or 36h")
 	flags.BoolVar(&f.request.Promote, "promote", false, "refresh only: promote the version if no gate refuses it")
 	flags.StringVar(&f.request.Rerun, "rerun", backfill.RerunMissing, "what to run again of earlier backfills: missing, failed or all")
-	flags.IntVar(&f.request.MaxParallel, "parallel", 1, "trainings in parallel, 1 to 8")
+	flags.IntVar(&f.request.MaxParallel, "parallel", 1, "windows in parallel, 1 to 8; for lists, at most the number of workers is useful")
 	flags.BoolVar(&f.request.DryRun, "dry-run", false, "print the plan and start nothing")
 	flags.BoolVar(&f.wait, "wait", false, "follow the backfill to its end")
 	flags.StringVar(&f.key, "key", "", "idempotency key: the same key starts the same backfill once")
 	f.trainingFlags(cmd)
+	f.listFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("dry-run", "wait")
 	_ = cmd.RegisterFlagCompletionFunc("rerun", cobra.FixedCompletions([]string{backfill.RerunMissing, backfill.RerunFailed, backfill.RerunAll}, cobra.ShellCompDirectiveNoFileComp))
 	a.AddOutputFlag(cmd)
@@ -107,6 +117,13 @@ func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
 
 // complete converts the flags to a request. The API validates it.
 func (f *backfillFlags) complete(cmd *cobra.Command) (err error) {
+	if err := f.checkKind(cmd); err != nil {
+		return err
+	}
+	if f.request.Kind == backfill.Lists {
+		f.request.Rerun, f.request.Lists = "", &f.lists
+		return nil
+	}
 	if f.from != "" {
 		if f.request.From, err = app.ParseTime("from", f.from); err != nil {
 			return err

@@ -85,6 +85,10 @@ func TestBackfillCommand(t *testing.T) {
 			{app.ExitNotFound, "none", []string{"show", "none"}},
 			{app.ExitUsage, "from", []string{"start", "as_of", "--from", "yesterday"}},
 			{app.ExitUsage, "replay", []string{"start", "replay"}},
+			{app.ExitUsage, "--rank is not valid for lists", []string{"start", "lists", "--rank", "8"}},
+			{app.ExitUsage, "--k is not valid for refresh", []string{"start", "refresh", "--k", "8"}},
+			{1, "no such file", []string{"start", "lists", "--users", "missing.csv"}},
+			{app.ExitUsage, "list-users/", []string{"start", "lists", "--users", "s3://bucket/elsewhere/users.csv"}},
 			{app.ExitConflict, "waiting", []string{"start", "as_of", "--from", "2025-01-11", "--to", "2025-01-15", "--step", "1d", "--dry-run"}},
 			{1, "Temporal", []string{"start", "as_of", "--from", "2025-02-11", "--to", "2025-02-15", "--step", "1d", "--dry-run"}},
 			{0, "follow it", []string{"start", "as_of", "--from", "2025-02-11", "--to", "2025-02-15", "--step", "1d"}},
@@ -101,6 +105,27 @@ func TestBackfillCommand(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, backfill.Cancelling, b.State)
 	})
+}
+
+func TestPrintLists(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	a := &app.App{Streams: app.Streams{Out: &out, Err: &errs}}
+	a.Output = "table"
+	at := time.Date(2025, 1, 9, 3, 31, 0, 0, time.UTC)
+	b := apiclient.Backfill{Manifest: "lists/run=20250109T033100Z-x/_manifest.json", Windows: []apiclient.Window{
+		{Window: backfill.Window{State: backfill.Succeeded, Rows: 20011, Attempt: 1, StartedAt: at, EndedAt: at.Add(4 * time.Second),
+			Lists: &backfill.WrittenLists{Lists: 20011, Files: []backfill.ListFile{{Bytes: 1000}, {Bytes: 234}}}}},
+		{Window: backfill.Window{Index: 1, State: backfill.Running, Rows: 1500, Attempt: 2, StartedAt: at, Earlier: []backfill.Attempt{{Error: "cancelled"}}}},
+	}}
+	b.Kind, b.Version = backfill.Lists, 12
+	require.NoError(t, backfills.PrintBackfill(a, b))
+	clitest.Golden(t, "backfill_lists", out.String())
+	assert.Equal(t, "lists of version 12; manifest lists/run=20250109T033100Z-x/_manifest.json\n", errs.String())
+
+	errs.Reset()
+	require.NoError(t, backfills.PrintPlan(a, apiclient.Plan{Kind: backfill.Lists, Run: 2, Minutes: 0.4, Lists: &apiclient.ListsPlan{Version: 12, Users: 20500, Bytes: 22550000}}))
+	assert.Equal(t, "20,500 lists of version 12 in 2 windows, about 22,550,000 bytes; less than a minute; nothing was started\n", errs.String())
 }
 
 func TestPrintPlan(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/cli/output"
 	"github.com/recflow/recflow/internal/progress"
 )
 
@@ -18,7 +19,7 @@ type display interface {
 }
 
 // newDisplay returns a display of the stages of a refresh, or of the windows of
-// an as_of.
+// another backfill.
 func newDisplay(printer *progress.Printer, kind string) display {
 	if kind == backfill.Refresh {
 		return &stageDisplay{printer: printer}
@@ -60,8 +61,13 @@ func (d *windowDisplay) leave() { d.task.Leave() }
 
 // windowLine describes the outcome of a window.
 func windowLine(s apiclient.Window) string {
-	text := fmt.Sprintf("window %d, up to %s: %s", s.Index, s.To.Format(time.DateOnly), s.State)
+	text := fmt.Sprintf("window %d: %s", s.Index, s.State)
+	if !s.To.IsZero() {
+		text = fmt.Sprintf("window %d, up to %s: %s", s.Index, s.To.Format(time.DateOnly), s.State)
+	}
 	switch {
+	case s.Lists != nil:
+		text += fmt.Sprintf(", %s lists in %s", output.Thousands(s.Rows), s.EndedAt.Sub(s.StartedAt).Round(time.Second))
 	case s.State == backfill.Succeeded:
 		text += fmt.Sprintf(", version %d in %s", s.Version, s.EndedAt.Sub(s.StartedAt).Round(time.Second))
 	case s.Error != "":
@@ -79,6 +85,9 @@ func backfillLine(b apiclient.Backfill) string {
 			continue
 		}
 		text += fmt.Sprintf("; window %d", s.Index)
+		if b.Kind == backfill.Lists {
+			text += fmt.Sprintf(": %s lists", output.Thousands(s.Rows))
+		}
 		if p := s.Progress; p != nil {
 			text += ": " + p.Stage
 			if p.Detail != "" {

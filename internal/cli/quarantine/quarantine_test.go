@@ -129,7 +129,7 @@ func TestQuarantine(t *testing.T) {
 			assert.Contains(t, r.Err, "damaged.gz")
 			assert.Equal(t, ids(broken, conflict, large), of(list()))
 		}
-		require.NoError(t, bucket.Delete(t.Context(), key))
+		require.NoError(t, bucket.DeleteObjects(t.Context(), key))
 	})
 	t.Run("it prints what a replay would do", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "quarantine", "replay", "--all", "--dry-run")

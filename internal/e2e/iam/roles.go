@@ -31,7 +31,10 @@ var (
 var Roles = []Role{
 	{
 		Suffix: "worker", Components: []string{"worker"},
-		Exempt: []Exemption{keys, signIn},
+		Exempt: []Exemption{
+			keys, signIn,
+			{"s3:DeleteObject", "*/lists/*", "only a window of lists that is written again has other files to delete"},
+		},
 		Tolerated: []Exemption{
 			{"s3:ListBucket", Bucket, "the progress object of a training does not exist until Spark has started; without it the worker reports less detail, whatever S3's error"},
 		},

@@ -28,21 +28,33 @@ const stdinName = "standard input"
 // bytes. A path of "-" is standard input, which is first copied to a temporary
 // file in dir, because its hash is needed before its first row.
 func Open(ctx context.Context, path string, stdin io.Reader, dir string, progress func(int64)) (*File, error) {
-	f := &File{name: path}
-	var err error
 	if path == "-" {
-		f.name = stdinName
-		if f.file, err = TempFile(dir); err != nil {
-			return nil, err
-		}
-	} else if f.file, err = os.Open(path); err != nil {
+		return OpenStream(ctx, stdinName, stdin, dir, progress)
+	}
+	file, err := os.Open(path)
+	if err != nil {
 		return nil, err
 	}
+	return hashed(ctx, &File{name: path, file: file}, nil, progress)
+}
+
+// OpenStream copies a stream to a temporary file in dir and hashes it. The name is
+// for messages; progress is called with the number of copied bytes.
+func OpenStream(ctx context.Context, name string, r io.Reader, dir string, progress func(int64)) (*File, error) {
+	file, err := TempFile(dir)
+	if err != nil {
+		return nil, err
+	}
+	return hashed(ctx, &File{name: name, file: file}, r, progress)
+}
+
+// hashed hashes a file or, if r is not nil, the stream that it is copied from.
+func hashed(ctx context.Context, f *File, r io.Reader, progress func(int64)) (_ *File, err error) {
 	hash := sha256.New()
-	if path == "-" {
-		f.bytes, err = copyUntil(ctx, io.MultiWriter(hash, f.file), stdin, progress)
-	} else {
+	if r == nil {
 		f.bytes, err = copyUntil(ctx, hash, f.file, progress)
+	} else {
+		f.bytes, err = copyUntil(ctx, io.MultiWriter(hash, f.file), r, progress)
 	}
 	if err != nil {
 		f.file.Close()

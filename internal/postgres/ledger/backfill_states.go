@@ -53,7 +53,7 @@ func (s *Store) StartWindow(ctx context.Context, id string, window backfill.Wind
 		WITH started AS (
 		UPDATE recflow.backfill_windows
 		SET state = 'running', attempt = $3, workflow_id = $4, workflow_run_id = '', run_id = '', version_id = 0, rows = 0,
-			metrics = NULL, error = '', started_at = clock_timestamp(), ended_at = NULL
+			metrics = NULL, lists = NULL, error = '', started_at = clock_timestamp(), ended_at = NULL
 		WHERE backfill_id = $1 AND index = $2 AND state = 'pending' AND attempt < $3
 		RETURNING *
 		)
@@ -72,19 +72,24 @@ func (s *Store) SkipWindow(ctx context.Context, id string, index int, reason str
 }
 
 // EndWindow records the outcome of an attempt of a window: its state, run ids,
-// version, rows, metrics and error. The first outcome is final.
+// version, rows, metrics or lists, and error. The first outcome is final.
 func (s *Store) EndWindow(ctx context.Context, id string, window backfill.Window) error {
-	var metrics []byte
+	var metrics, lists []byte
+	var err error
 	if window.Metrics != nil {
-		var err error
 		if metrics, err = json.Marshal(window.Metrics); err != nil {
 			return err
 		}
 	}
-	_, err := s.changeWindow(ctx, id, `
+	if window.Lists != nil {
+		if lists, err = json.Marshal(window.Lists); err != nil {
+			return err
+		}
+	}
+	_, err = s.changeWindow(ctx, id, `
 		WITH ended AS (
 		UPDATE recflow.backfill_windows
-		SET state = $4, workflow_run_id = $5, run_id = $6, version_id = $7, rows = $8, metrics = $9, error = $10, ended_at = clock_timestamp()
+		SET state = $4, workflow_run_id = $5, run_id = $6, version_id = $7, rows = $8, metrics = $9, lists = $10, error = $11, ended_at = clock_timestamp()
 		WHERE backfill_id = $1 AND index = $2 AND attempt = $3 AND state = 'running'
 		RETURNING *
 		)
@@ -92,7 +97,17 @@ func (s *Store) EndWindow(ctx context.Context, id string, window backfill.Window
 		SET state = s.state, workflow_run_id = s.workflow_run_id, run_id = s.run_id, version_id = s.version_id, error = s.error, ended_at = s.ended_at
 		FROM ended s
 		WHERE a.backfill_id = s.backfill_id AND a.index = s.index AND a.attempt = s.attempt`,
-		window.Index, window.Attempt, window.State, window.WorkflowRunID, window.RunID, window.Version, window.Rows, metrics, window.Error)
+		window.Index, window.Attempt, window.State, window.WorkflowRunID, window.RunID, window.Version, window.Rows, metrics, lists, window.Error)
+	return err
+}
+
+// RecordLists records how many lists an attempt of a running window has written so
+// far.
+func (s *Store) RecordLists(ctx context.Context, id string, index, attempt int, lists int64) error {
+	_, err := s.changeWindow(ctx, id, `
+		UPDATE recflow.backfill_windows
+		SET rows = $4
+		WHERE backfill_id = $1 AND index = $2 AND attempt = $3 AND state = 'running'`, index, attempt, lists)
 	return err
 }
 
@@ -141,8 +156,8 @@ func (s *Store) CancelBackfill(ctx context.Context, id string) (b backfill.Backf
 }
 
 // RetryBackfill starts another round of a backfill that has ended, for its
-// failed and cancelled windows. It returns recsys.ErrConflict if there are none,
-// and an OverlapError while another backfill uses the range.
+// failed and cancelled windows, or for the last step if that failed. It returns
+// recsys.ErrConflict if the backfill has succeeded, and an OverlapError while another backfill uses the range.
 func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfill, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
@@ -154,7 +169,7 @@ func (s *Store) RetryBackfill(ctx context.Context, id string) (b backfill.Backfi
 		if !b.Over() {
 			return fmt.Errorf("backfill is %s: %w", b.State, recsys.ErrConflict)
 		}
-		if b.Count.Failed+b.Count.Cancelled == 0 {
+		if b.State == backfill.Succeeded {
 			return fmt.Errorf("no window failed or was cancelled: %w", recsys.ErrConflict)
 		}
 		if err := refuseOverlap(ctx, tx, id, b.Kind, b.From, b.To); err != nil {
@@ -288,4 +303,40 @@ func (s *Store) PastRuns(ctx context.Context, limit int) ([]PastRun, error) {
 		return nil, fmt.Errorf("list past runs: %w", err)
 	}
 	return runs, nil
+}
+
+// PastLists is the speed and the size of earlier lists.
+type PastLists struct {
+	Lists   int64
+	Items   int64 // at most: lists times their length
+	Bytes   int64
+	Seconds float64 // of the windows, one after the other
+}
+
+// PastLists sums up the newest windows of lists, for estimates.
+func (s *Store) PastLists(ctx context.Context, limit int) (p PastLists, err error) {
+	err = s.db.QueryRow(ctx, `
+		SELECT
+			coalesce(sum(w.rows), 0),
+			coalesce(sum(w.rows * w.k), 0),
+			coalesce(sum(w.bytes), 0),
+			coalesce(sum(w.seconds), 0)
+		FROM (
+			SELECT
+				s.rows,
+				(b.request->>'k')::bigint AS k,
+				(SELECT sum((f->>'bytes')::bigint) FROM json_array_elements(s.lists->'files') f) AS bytes,
+				extract(epoch FROM s.ended_at - s.started_at)::float8 AS seconds
+			FROM recflow.backfill_windows s
+			JOIN recflow.backfills b ON b.id = s.backfill_id
+			WHERE b.kind = 'lists'
+			AND s.state = 'succeeded'
+			AND s.rows > 0
+			ORDER BY s.ended_at DESC
+			LIMIT $1
+		) w`, limit).Scan(&p.Lists, &p.Items, &p.Bytes, &p.Seconds)
+	if err != nil {
+		return p, fmt.Errorf("sum up past lists: %w", err)
+	}
+	return p, nil
 }

@@ -55,8 +55,10 @@ const active = "('pending', 'running', 'cancelling')"
 
 // CreateBackfill decides which windows to run and records the backfill, or
 // returns the one of the same request, with existing true. It returns
-// ErrKeyReused if the key was used for a different request, and an OverlapError
-// while another backfill of the kind is active on a part of the range.
+// ErrKeyReused if the key was used for a different request, an OverlapError
+// while another backfill of the kind is active on a part of the range, and
+// recsys.ErrVersionGone if the version of lists has no data. From then on until the
+// backfill ends, Prune does not drop that version.
 func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.Backfill, existing bool, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(backfillLock)); err != nil {
@@ -74,6 +76,11 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 		if err := refuseOverlap(ctx, tx, n.ID, n.Kind, n.From, n.To); err != nil {
 			return err
 		}
+		if n.Kind == backfill.Lists {
+			if err := holdVersion(ctx, tx, n.Version); err != nil {
+				return err
+			}
+		}
 		// Repeated under the lock, because another backfill may have just
 		// ended.
 		if err := decideWindows(ctx, tx, n.Kind, n.Rerun, n.Parameters, n.Windows); err != nil {
@@ -89,6 +96,20 @@ func (s *Store) CreateBackfill(ctx context.Context, n NewBackfill) (b backfill.B
 		return backfill.Backfill{}, false, fmt.Errorf("create a backfill: %w", err)
 	}
 	return b, existing, nil
+}
+
+// holdVersion checks that a version has data, and locks it until the transaction
+// ends: Prune then waits, and finds the backfill.
+func holdVersion(ctx context.Context, tx pgx.Tx, version int64) error {
+	var state recsys.State
+	err := tx.QueryRow(ctx, "SELECT state FROM recflow.versions WHERE id = $1 FOR SHARE", version).Scan(&state)
+	if err != nil {
+		return fmt.Errorf("version %d: %w", version, postgres.Translate(err))
+	}
+	if state != recsys.Ready && state != recsys.Refused {
+		return fmt.Errorf("version %d is %s: %w", version, state, recsys.ErrVersionGone)
+	}
+	return nil
 }
 
 // FindBackfill returns the backfill of the same request, or recsys.ErrNotFound,
@@ -122,12 +143,15 @@ func findRequest(ctx context.Context, q postgres.Querier, key string, digest []b
 }
 
 // RefuseOverlap returns an OverlapError while another backfill of the kind is
-// active on a part of the range.
+// active on a part of the range. Backfills of kind lists have none.
 func (s *Store) RefuseOverlap(ctx context.Context, id, kind string, from, to time.Time) error {
 	return s.db.InTx(ctx, func(tx pgx.Tx) error { return refuseOverlap(ctx, tx, id, kind, from, to) })
 }
 
 func refuseOverlap(ctx context.Context, tx pgx.Tx, id, kind string, from, to time.Time) error {
+	if kind == backfill.Lists {
+		return nil
+	}
 	var other OverlapError
 	var otherFrom *time.Time
 	err := tx.QueryRow(ctx, `
@@ -155,10 +179,10 @@ func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
 		state, ended = backfill.Succeeded, "clock_timestamp()"
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO recflow.backfills (id, kind, state, range_from, range_to, step_seconds, max_parallel, rerun, promote,
+		INSERT INTO recflow.backfills (id, kind, state, range_from, range_to, version_id, step_seconds, max_parallel, rerun, promote,
 			request, parameters, idempotency_key, request_digest, actor, workflow_id, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, ''), $13, $14, $15, `+ended+")",
-		n.ID, n.Kind, state, postgres.OrNull(n.From), n.To, n.StepSeconds, n.MaxParallel, n.Rerun, n.Promote,
+		VALUES ($1, $2, $3, $4, $5, nullif($6, 0), $7, $8, $9, $10, $11, $12, nullif($13, ''), $14, $15, $16, `+ended+")",
+		n.ID, n.Kind, state, postgres.OrNull(n.From), postgres.OrNull(n.To), n.Version, n.StepSeconds, n.MaxParallel, n.Rerun, n.Promote,
 		n.Request, n.Parameters, n.IdempotencyKey, n.RequestDigest, n.Actor, n.WorkflowID)
 	if err != nil {
 		return err
@@ -168,7 +192,7 @@ func insertBackfill(ctx context.Context, tx pgx.Tx, n NewBackfill) error {
 		SELECT $1, * FROM unnest($2::int[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[], $7::bigint[])`, n.ID,
 		postgres.Column(n.Windows, func(s *backfill.Window) int { return s.Index }),
 		postgres.Column(n.Windows, func(s *backfill.Window) *time.Time { return postgres.OrNull(s.From) }),
-		postgres.Column(n.Windows, func(s *backfill.Window) time.Time { return s.To }),
+		postgres.Column(n.Windows, func(s *backfill.Window) *time.Time { return postgres.OrNull(s.To) }),
 		postgres.Column(n.Windows, func(s *backfill.Window) string { return s.State }),
 		postgres.Column(n.Windows, func(s *backfill.Window) string { return s.Reason }),
 		postgres.Column(n.Windows, func(s *backfill.Window) int64 { return s.Version }))
@@ -237,6 +261,7 @@ const backfillColumns = `
 		b.state,
 		b.range_from,
 		b.range_to,
+		coalesce(b.version_id, 0),
 		b.step_seconds,
 		b.max_parallel,
 		b.rerun,
@@ -277,13 +302,13 @@ const selectBackfill = "SELECT" + backfillColumns + `
 	`
 
 func scanBackfill(row pgx.CollectableRow) (b backfill.Backfill, err error) {
-	var from, heartbeat, started, ended *time.Time
+	var from, to, heartbeat, started, ended *time.Time
 	var request []byte
-	err = row.Scan(&b.ID, &b.Kind, &b.State, &from, &b.To, &b.StepSeconds, &b.MaxParallel, &b.Rerun, &b.Promote, &request, &b.Actor,
+	err = row.Scan(&b.ID, &b.Kind, &b.State, &from, &to, &b.Version, &b.StepSeconds, &b.MaxParallel, &b.Rerun, &b.Promote, &request, &b.Actor,
 		&b.Round, &b.WorkflowID, &b.Owner, &heartbeat, &b.Error, &b.Revision, &b.CreatedAt, &started, &ended,
 		&b.Count.Total, &b.Count.Pending, &b.Count.Running, &b.Count.Succeeded, &b.Count.Failed, &b.Count.Cancelled, &b.Count.Skipped)
 	b.From, b.StartedAt, b.EndedAt, b.Request = postgres.OrZero(from).UTC(), postgres.OrZero(started).UTC(), postgres.OrZero(ended).UTC(), request
-	b.To, b.CreatedAt, b.HeartbeatAt = b.To.UTC(), b.CreatedAt.UTC(), postgres.OrZero(heartbeat).UTC()
+	b.To, b.CreatedAt, b.HeartbeatAt = postgres.OrZero(to).UTC(), b.CreatedAt.UTC(), postgres.OrZero(heartbeat).UTC()
 	return b, err
 }
 
@@ -306,7 +331,7 @@ func backfillByID(ctx context.Context, q postgres.Querier, id string) (backfill.
 		return b, postgres.Translate(err)
 	}
 	rows, err = q.Query(ctx, `
-		SELECT index, window_from, window_to, state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, error, started_at, ended_at
+		SELECT index, window_from, window_to, state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, lists, error, started_at, ended_at
 		FROM recflow.backfill_windows
 		WHERE backfill_id = $1
 		ORDER BY index
@@ -346,13 +371,16 @@ func addEarlier(ctx context.Context, q postgres.Querier, b backfill.Backfill) er
 }
 
 func scanWindow(row pgx.CollectableRow) (s backfill.Window, err error) {
-	var from, started, ended *time.Time
-	var metrics []byte
-	err = row.Scan(&s.Index, &from, &s.To, &s.State, &s.Reason, &s.Attempt, &s.WorkflowID, &s.WorkflowRunID, &s.RunID, &s.Version,
-		&s.Rows, &metrics, &s.Error, &started, &ended)
-	s.From, s.To, s.StartedAt, s.EndedAt = postgres.OrZero(from).UTC(), s.To.UTC(), postgres.OrZero(started).UTC(), postgres.OrZero(ended).UTC()
+	var from, to, started, ended *time.Time
+	var metrics, lists []byte
+	err = row.Scan(&s.Index, &from, &to, &s.State, &s.Reason, &s.Attempt, &s.WorkflowID, &s.WorkflowRunID, &s.RunID, &s.Version,
+		&s.Rows, &metrics, &lists, &s.Error, &started, &ended)
+	s.From, s.To, s.StartedAt, s.EndedAt = postgres.OrZero(from).UTC(), postgres.OrZero(to).UTC(), postgres.OrZero(started).UTC(), postgres.OrZero(ended).UTC()
 	if err == nil && metrics != nil {
 		err = json.Unmarshal(metrics, &s.Metrics)
+	}
+	if err == nil && lists != nil {
+		err = json.Unmarshal(lists, &s.Lists)
 	}
 	return s, err
 }

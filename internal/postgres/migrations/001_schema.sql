@@ -234,16 +234,17 @@ CREATE TABLE recflow.readers (
 -- source of truth.
 CREATE TABLE recflow.backfills (
     id              text        PRIMARY KEY,
-    kind            text        NOT NULL CHECK (kind IN ('refresh', 'as_of')),
+    kind            text        NOT NULL CHECK (kind IN ('refresh', 'as_of', 'lists')),
     state           text        NOT NULL CHECK (state IN ('pending', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')),
     range_from      timestamptz,                        -- null: from the first event
-    range_to        timestamptz NOT NULL,
+    range_to        timestamptz,                        -- null: lists, which have a version instead
+    version_id      bigint      REFERENCES recflow.versions (id), -- of the lists; not pruned while the backfill is active
     step_seconds    bigint      NOT NULL DEFAULT 0,
     max_parallel    integer     NOT NULL,
     rerun           text        NOT NULL CHECK (rerun IN ('missing', 'failed', 'all')),
     promote         boolean     NOT NULL,
-    request         json        NOT NULL,               -- request of each training, without its range
-    parameters      bytea       NOT NULL,               -- digest of the training parameters other than the range
+    request         json        NOT NULL,               -- request of each training, without its range; settings of lists
+    parameters      bytea       NOT NULL,               -- digest of the parameters other than the range
     idempotency_key text,                               -- chosen by the client; null if it sent none
     request_digest  bytea       NOT NULL,
     actor           text        NOT NULL,
@@ -256,7 +257,9 @@ CREATE TABLE recflow.backfills (
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     started_at      timestamptz,
-    ended_at        timestamptz
+    ended_at        timestamptz,
+    CHECK ((kind = 'lists') = (version_id IS NOT NULL)),
+    CHECK ((kind = 'lists') = (range_to IS NULL))
 );
 
 -- A key is used for one request forever. Without a key, the same request finds
@@ -272,7 +275,7 @@ CREATE TABLE recflow.backfill_windows (
     backfill_id     text        NOT NULL REFERENCES recflow.backfills (id),
     index           integer     NOT NULL,
     window_from     timestamptz,
-    window_to       timestamptz NOT NULL,
+    window_to       timestamptz,                        -- null: lists, whose windows are ranges of user hashes
     state           text        NOT NULL CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'cancelled', 'skipped')),
     reason          text        NOT NULL DEFAULT '',
     attempt         integer     NOT NULL DEFAULT 0,
@@ -282,6 +285,7 @@ CREATE TABLE recflow.backfill_windows (
     version_id      bigint      NOT NULL DEFAULT 0,
     rows            bigint      NOT NULL DEFAULT 0,
     metrics         json,
+    lists           json,                               -- files of lists that the window wrote
     error           text        NOT NULL DEFAULT '',
     started_at      timestamptz,
     ended_at        timestamptz,

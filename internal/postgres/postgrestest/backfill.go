@@ -30,3 +30,22 @@ func AsOf(t testing.TB, id string, from, to int) ledger.NewBackfill {
 		Parameters: []byte("p"), RequestDigest: digest[:],
 	}
 }
+
+// Lists returns a backfill of lists of a version.
+func Lists(t testing.TB, id string, version int64, windows int, settings backfill.ListSettings) ledger.NewBackfill {
+	t.Helper()
+	cut, err := backfill.CutLists(windows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := backfill.Backfill{
+		ID: id, Kind: backfill.Lists, Version: version, MaxParallel: 2, Rerun: backfill.RerunAll, Request: request, Actor: "test", Windows: cut,
+	}
+	b.WorkflowID = backfill.WorkflowID(b, 1)
+	digest := sha256.Sum256([]byte(id))
+	return ledger.NewBackfill{Backfill: b, Parameters: []byte("p"), RequestDigest: digest[:]}
+}

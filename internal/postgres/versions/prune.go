@@ -33,8 +33,8 @@ func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
 // It keeps the live version, the one that a rollback would return to, pinned
 // ones, ready ones newer than the live one (they may yet be promoted; of those
 // for evaluation only the newest two), and the newest refused ones. A version
-// that readers may still use, and tables that are in use, are left for the next
-// call. It also removes the leftovers of failed versions.
+// that readers may still use or that an active backfill reads, and tables that are
+// in use, are left for the next call. It also removes the leftovers of failed versions.
 func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
 	rows, err := s.db.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
 	if err != nil {
@@ -96,6 +96,8 @@ const prunable = `
 	WHERE NOT v.pinned
 	AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'v' || v.id)
 	AND (v.left_live_at IS NULL OR v.left_live_at + $2::interval <= clock_timestamp())
+	AND (v.state = 'dropped' OR NOT EXISTS (
+		SELECT FROM recflow.backfills b WHERE b.version_id = v.id AND b.state IN ('pending', 'running', 'cancelling')))
 	AND CASE v.state
 		WHEN 'failed' THEN true
 		WHEN 'dropped' THEN true -- its tables were in use during the last call

@@ -1,9 +1,49 @@
 # The tables of docs/athena/*.sql. The tests of this module compare them.
 locals {
+  formats = {
+    json = {
+      serde  = "org.openx.data.jsonserde.JsonSerDe"
+      input  = "org.apache.hadoop.mapred.TextInputFormat"
+      output = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+    }
+    parquet = {
+      serde  = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+      input  = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
+      output = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat"
+    }
+  }
+
+  # Partitions are projected from the path: no crawler, no repair.
+  partitions = {
+    # What Firehose writes.
+    hourly = {
+      keys = ["dt", "hour"]
+      path = "dt=$${dt}/hour=$${hour}/"
+      projection = {
+        "projection.dt.type"          = "date"
+        "projection.dt.format"        = "yyyy-MM-dd"
+        "projection.dt.range"         = "${var.catalog_first_day},NOW"
+        "projection.dt.interval"      = "1"
+        "projection.dt.interval.unit" = "DAYS"
+        "projection.hour.type"        = "integer"
+        "projection.hour.range"       = "0,23"
+        "projection.hour.digits"      = "2"
+      }
+    }
+    # A query must name a run.
+    run = {
+      keys       = ["run"]
+      path       = "run=$${run}/"
+      projection = { "projection.run.type" = "injected" }
+    }
+  }
+
   tables = {
     events = {
       description = "Events that were accepted"
       folder      = "raw/events"
+      format      = "json"
+      partitions  = "hourly"
       columns = [
         { name = "event_id", type = "string" },
         { name = "user_id", type = "string" },
@@ -17,9 +57,26 @@ locals {
       ]
     }
 
+    lists = {
+      description = "Batch lists"
+      folder      = "lists"
+      format      = "parquet"
+      partitions  = "run"
+      columns = [
+        { name = "user_id", type = "string", comment = "has one row in a run" },
+        { name = "recommendation_id", type = "string", comment = "the same state of the same user gives the same id" },
+        { name = "version", type = "bigint" },
+        { name = "stage", type = "string", comment = "personalized, session or popular" },
+        { name = "generated_at", type = "timestamp", comment = "UTC; later events are not in the list" },
+        { name = "items", type = "array<struct<item_id:string,rank:int,score:double>>", comment = "best first" },
+      ]
+    }
+
     quarantine = {
       description = "Records that can never be used"
       folder      = "quarantine"
+      format      = "json"
+      partitions  = "hourly"
       columns = [
         { name = "quarantine_id", type = "string", comment = "digest of the position in the stream; the same on every retry" },
         { name = "reason", type = "string", comment = "a code" },
@@ -40,6 +97,8 @@ locals {
     recommendations = {
       description = "Lists as they were delivered"
       folder      = "recommendations"
+      format      = "json"
+      partitions  = "hourly"
       columns = [
         { name = "recommendation_id", type = "string", comment = "the same state of the same user gives the same id" },
         { name = "user_id", type = "string" },
@@ -60,7 +119,7 @@ resource "aws_glue_catalog_database" "this" {
   count = var.catalog ? 1 : 0
 
   name        = replace(var.name_prefix, "-", "_")
-  description = "What recflow delivers to ${var.bucket.name}"
+  description = "What recflow writes to ${var.bucket.name}"
 }
 
 resource "aws_glue_catalog_table" "this" {
@@ -71,23 +130,14 @@ resource "aws_glue_catalog_table" "this" {
   description   = each.value.description
   table_type    = "EXTERNAL_TABLE"
 
-  # Partitions are projected from the path: no crawler, no repair.
-  parameters = {
-    "EXTERNAL"                    = "TRUE"
-    "projection.enabled"          = "true"
-    "projection.dt.type"          = "date"
-    "projection.dt.format"        = "yyyy-MM-dd"
-    "projection.dt.range"         = "${var.catalog_first_day},NOW"
-    "projection.dt.interval"      = "1"
-    "projection.dt.interval.unit" = "DAYS"
-    "projection.hour.type"        = "integer"
-    "projection.hour.range"       = "0,23"
-    "projection.hour.digits"      = "2"
-    "storage.location.template"   = "s3://${var.bucket.name}/${each.value.folder}/dt=$${dt}/hour=$${hour}/"
-  }
+  parameters = merge(local.partitions[each.value.partitions].projection, {
+    "EXTERNAL"                  = "TRUE"
+    "projection.enabled"        = "true"
+    "storage.location.template" = "s3://${var.bucket.name}/${each.value.folder}/${local.partitions[each.value.partitions].path}"
+  })
 
   dynamic "partition_keys" {
-    for_each = ["dt", "hour"]
+    for_each = local.partitions[each.value.partitions].keys
 
     content {
       name = partition_keys.value
@@ -97,11 +147,11 @@ resource "aws_glue_catalog_table" "this" {
 
   storage_descriptor {
     location      = "s3://${var.bucket.name}/${each.value.folder}/"
-    input_format  = "org.apache.hadoop.mapred.TextInputFormat"
-    output_format = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+    input_format  = local.formats[each.value.format].input
+    output_format = local.formats[each.value.format].output
 
     ser_de_info {
-      serialization_library = "org.openx.data.jsonserde.JsonSerDe"
+      serialization_library = local.formats[each.value.format].serde
     }
 
     dynamic "columns" {

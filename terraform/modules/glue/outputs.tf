@@ -24,6 +24,6 @@ output "log_groups" {
 }
 
 output "catalog_database" {
-  description = "Database with the tables recommendations, events and quarantine. Null without a catalog."
+  description = "Database with the tables recommendations, lists, events and quarantine. Null without a catalog."
   value       = var.catalog ? aws_glue_catalog_database.this[0].name : null
 }

@@ -82,6 +82,36 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
+    sid       = "ReadFilesOfUsers"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.bucket.arn}/list-users/*"]
+  }
+
+  statement {
+    sid       = "WriteLists"
+    actions   = ["s3:DeleteObject", "s3:PutObject"]
+    resources = ["${var.bucket.arn}/lists/run=*"]
+  }
+
+  statement {
+    sid       = "ListLists"
+    actions   = ["s3:ListBucket"]
+    resources = [var.bucket.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["lists/run=*"]
+    }
+  }
+
+  statement {
+    sid       = "EncryptLists"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+  }
+
+  statement {
     sid       = "DecryptObjects"
     actions   = ["kms:Decrypt"]
     resources = [var.kms_key_arn]

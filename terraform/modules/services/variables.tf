@@ -185,7 +185,7 @@ variable "stream" {
 }
 
 variable "bucket" {
-  description = "The bucket of raw/, embeddings/ and quarantine/."
+  description = "The bucket of raw/, embeddings/, lists/ and quarantine/."
   type        = object({ name = string, arn = string })
 
   validation {

@@ -9,6 +9,8 @@ locals {
   # Retention of a folder's objects, in days. raw/, embeddings/ and code/ are kept until
   # they are deleted.
   kept = {
+    "list-users/"          = var.lists_days
+    "lists/"               = var.lists_days
     "recommendations/"     = var.recommendations_days
     "quarantine/"          = var.quarantine_days
     "quarantine-payloads/" = var.quarantine_days

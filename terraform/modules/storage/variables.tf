@@ -66,6 +66,17 @@ variable "quarantine_days" {
   }
 }
 
+variable "lists_days" {
+  description = "Retention of batch lists and of files of users, in days."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.lists_days >= 1 && var.lists_days == floor(var.lists_days)
+    error_message = "lists_days must be a whole number of days, 1 or more."
+  }
+}
+
 variable "recommendations_days" {
   description = "Retention of delivered lists, in days."
   type        = number

@@ -189,6 +189,7 @@ run "forgets_lists_and_what_could_not_be_used_and_nothing_else" {
   command = plan
 
   variables {
+    lists_days           = 5
     recommendations_days = 11
     quarantine_days      = 7
   }
@@ -200,6 +201,8 @@ run "forgets_lists_and_what_could_not_be_used_and_nothing_else" {
       } == {
       "aws/lambda/"          = 7
       "errors/"              = 7
+      "list-users/"          = 5
+      "lists/"               = 5
       "quarantine-payloads/" = 7
       "quarantine/"          = 7
       "recommendations/"     = 11
@@ -292,10 +295,11 @@ run "rejects_days_below_one" {
   variables {
     noncurrent_days      = 0
     quarantine_days      = 0
+    lists_days           = 0
     recommendations_days = -1
   }
 
-  expect_failures = [var.noncurrent_days, var.quarantine_days, var.recommendations_days]
+  expect_failures = [var.noncurrent_days, var.quarantine_days, var.lists_days, var.recommendations_days]
 }
 
 run "rejects_parts_of_days" {
@@ -304,8 +308,9 @@ run "rejects_parts_of_days" {
   variables {
     noncurrent_days      = 1.5
     quarantine_days      = 1.5
+    lists_days           = 1.5
     recommendations_days = 1.5
   }
 
-  expect_failures = [var.noncurrent_days, var.quarantine_days, var.recommendations_days]
+  expect_failures = [var.noncurrent_days, var.quarantine_days, var.lists_days, var.recommendations_days]
 }
