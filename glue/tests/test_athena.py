@@ -111,4 +111,6 @@ def it_reads_every_value_of_batch_lists(spark, bucket):
 def it_projects_one_run_that_a_query_names():
     properties = dict(re.findall(r"'([\w.]+)' = '([^']*)'", statement("lists")))
     assert properties["projection.run.type"] == "injected"
-    assert properties["storage.location.template"].replace("BUCKET", "b").replace("${run}", "x") == "s3://b/lists/run=x/"
+    assert (
+        properties["storage.location.template"].replace("BUCKET", "b").replace("${run}", "x") == "s3://b/lists/run=x/"
+    )
