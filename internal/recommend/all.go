@@ -18,11 +18,11 @@ const (
 )
 
 // RecommendAll emits the lists of any number of users, in their order, each with a
-// time before the state of the user was read. It ignores req.UserID. Readers work in parallel, each on a part of the users with a few
-// round trips, so that searches and round trips overlap. All lists are from
-// req.Version, or from the version that is live at the beginning. It stops at the
-// first error, including those of users and emit, and returns recsys.ErrVersionGone
-// if the version is dropped in the meantime.
+// time before the state of the user was read. It ignores req.UserID. Readers work in
+// parallel, each on a part of the users with a few round trips, so that searches and
+// round trips overlap. All lists are from req.Version, or from the version that is
+// live at the beginning. It stops at the first error, including those of users and
+// emit, and returns recsys.ErrVersionGone if the version is dropped in the meantime.
 func (r *Recommender) RecommendAll(ctx context.Context, req Request, users iter.Seq2[string, error], readers int, emit func(l List, at time.Time) error) error {
 	if err := req.Check(); err != nil {
 		return err
