@@ -129,6 +129,7 @@ bench: setup ## measure the cost of loading, searching and training as ratios (S
 	@go run ./bench/foldin
 	@go run ./bench/search $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/api $(if $(SIZE),-size $(SIZE))
+	@go run ./bench/events
 	@"$(PYTHON)" bench/glue/job.py
 
 soak: setup ## run the long forms of the fault tests

@@ -18,8 +18,10 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/recflow/recflow/bench/internal/apiprocess"
 	"github.com/recflow/recflow/bench/internal/generated"
 	"github.com/recflow/recflow/bench/internal/setup"
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/versions"
@@ -51,7 +53,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	binary, remove, err := buildAPI(ctx, o.profile != "")
+	binary, remove, err := apiprocess.Build(ctx, o.profile != "")
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func measureAt(ctx context.Context, o options, binary, url string, db *postgres.
 	if len(users) == 0 {
 		return fmt.Errorf("version %d has no user with a vector", live.Version.ID)
 	}
-	api, stop, err := startAPI(ctx, binary, url, o.profile)
+	address, stop, err := apiprocess.Start(ctx, apiprocess.Options{Binary: binary, Database: url, Profile: o.profile})
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func measureAt(ctx context.Context, o options, binary, url string, db *postgres.
 	v := live.Version
 	fmt.Printf("version %d: %d items × %d, %d users, k %d, %d callers, %s\n\n", v.ID, v.Items, v.Dimension, len(users), o.k, o.callers, v.Search.Method)
 	began := time.Now()
-	m := measurement{options: o, api: api, store: store, version: v, users: users}
+	m := measurement{options: o, api: apiclient.New(apiclient.Options{URL: address}), store: store, version: v, users: users}
 	if err := m.run(ctx); err != nil {
 		return err
 	}
