@@ -112,9 +112,8 @@ var methods = map[string]storeCall{
 	"Audited": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.Audited(t.Context(), ledger.Audit{Actor: "a", Action: "a"}, func(*postgres.DB) error { return nil })
 	},
-	"Overrides": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		_, _, err := s.Overrides(t.Context())
-		return err
+	"OverridesSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.OverridesSince(t.Context(), recsys.OverrideRevision{}))
 	},
 	"Backfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.Backfill(t.Context(), b.failed(t).ID))

@@ -64,14 +64,14 @@ type versionItems struct {
 	index   *search.Index // nil: the items exceed the limit
 	took    time.Duration // to load them
 
-	overridesMu sync.Mutex // serializes reads of the overrides
-	current     atomic.Pointer[overriddenItems]
+	overridesMu sync.Mutex                      // serializes reads of the overrides
+	current     atomic.Pointer[overriddenItems] // nil without an index
 }
 
 // overriddenItems is the items with the overrides of a revision.
 type overriddenItems struct {
 	view     *search.View
-	revision int64
+	revision recsys.OverrideRevision
 }
 
 // NewMemory returns an empty Memory that loads at most limit bytes.
@@ -97,11 +97,19 @@ func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
 	began := time.Now()
 	m.status.Store(&IndexStatus{State: IndexLoading, Version: v.ID})
 	m.store(slices.Clone(previous[:min(1, len(previous))]))
+	items := &versionItems{version: v.ID}
 	index, err := m.read(ctx, v)
+	if err == nil {
+		// The first list after a promotion need not read all overrides.
+		items.index = index
+		items.current.Store(&overriddenItems{view: index.View()})
+		_, err = items.readOverrides(ctx, m.data)
+	}
 	if err != nil && !errors.Is(err, errTooLarge) {
 		return fmt.Errorf("load the items of version %d: %w", v.ID, err)
 	}
-	m.store(append([]*versionItems{{version: v.ID, index: index, took: time.Since(began)}}, m.all()...))
+	items.took = time.Since(began)
+	m.store(append([]*versionItems{items}, m.all()...))
 	return nil
 }
 
@@ -219,23 +227,32 @@ func (m *Memory) itemsOf(version int64) *versionItems {
 	return nil
 }
 
-// view returns the items with overrides of at least the given revision. It reads
-// the overrides, in one round trip, if they have changed.
-func (h *versionItems) view(ctx context.Context, data Data, revision int64) (*search.View, error) {
-	if o := h.current.Load(); o != nil && o.revision >= revision {
+// view returns the items with overrides of at least the given revision. If they have
+// changed, it reads the changes, in one round trip.
+func (h *versionItems) view(ctx context.Context, data Data, revision recsys.OverrideRevision) (*search.View, error) {
+	if o := h.current.Load(); o.revision.Includes(revision) {
 		return o.view, nil
 	}
 	h.overridesMu.Lock()
 	defer h.overridesMu.Unlock()
-	if o := h.current.Load(); o != nil && o.revision >= revision {
+	if o := h.current.Load(); o.revision.Includes(revision) {
 		return o.view, nil
 	}
-	overrides, read, err := data.Overrides(ctx)
+	return h.readOverrides(ctx, data)
+}
+
+// readOverrides applies the changes of overrides since those that the items have.
+func (h *versionItems) readOverrides(ctx context.Context, data Data) (*search.View, error) {
+	o := *h.current.Load()
+	changes, err := data.OverridesSince(ctx, o.revision)
 	if err != nil {
 		return nil, err
 	}
-	o := &overriddenItems{h.index.View(overrides), read}
-	h.current.Store(o)
+	if changes.All {
+		o.view = h.index.View()
+	}
+	o.view, o.revision = o.view.With(changes.Overrides), changes.Revision
+	h.current.Store(&o)
 	return o.view, nil
 }
 
@@ -249,7 +266,7 @@ func (r *Reader) nearest(ctx context.Context, queries []recsys.Query, emit func(
 	if r.inMemory == nil {
 		return r.data.NearestEach(ctx, r.version, queries, emit)
 	}
-	view, err := r.inMemory.view(ctx, r.data, r.itemRevision)
+	view, err := r.inMemory.view(ctx, r.data, r.overrides)
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,12 @@ type ReaderPool struct {
 	liveTTL time.Duration
 	now     func() time.Time
 
-	mu     sync.Mutex
-	live   recsys.Live
-	liveAt time.Time // when live was requested; zero: live is unknown
-	resets int       // a result that was requested before a reset is not cached
-	idle   []*Reader // of the live version, the most recently used last
+	mu       sync.Mutex
+	live     recsys.Live
+	liveAt   time.Time // when live was requested; zero: live is unknown
+	cachedAt time.Time // when live was cached
+	resets   int       // a result that was requested before a reset is not cached
+	idle     []*Reader // of the live version, the most recently used last
 }
 
 // NewReaderPool returns a ReaderPool that follows a promotion within liveTTL.
@@ -75,11 +76,14 @@ func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.L
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if live.Revision >= p.live.Revision && p.resets == resets { // a concurrent call may have fetched a newer one
-		if live.Version.ID != p.live.Version.ID {
+	// A concurrent call may have cached a newer revision. A lower one that was requested
+	// afterwards is that of a restored database.
+	newer := live.Revision >= p.live.Revision || began.After(p.cachedAt)
+	if newer && p.resets == resets {
+		if live.Version.ID != p.live.Version.ID || live.Version.RunID != p.live.Version.RunID {
 			p.idle = nil
 		}
-		p.live, p.liveAt = live, began
+		p.live, p.liveAt, p.cachedAt = live, began, p.now()
 	}
 	return live, nil
 }
@@ -124,6 +128,6 @@ func (p *ReaderPool) Reset() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.live, p.liveAt, p.idle = recsys.Live{}, time.Time{}, nil
+	p.live, p.liveAt, p.cachedAt, p.idle = recsys.Live{}, time.Time{}, time.Time{}, nil
 	p.resets++
 }

@@ -86,34 +86,55 @@ CREATE TABLE recflow.item_state (
     updated_at timestamptz NOT NULL DEFAULT now(),
     title      text,
     category   text,
-    tags       text[]
+    tags       text[],
+    revision   bigint      NOT NULL DEFAULT 0 -- of the last change, set by a trigger
 );
 
+CREATE INDEX item_state_revision ON recflow.item_state (revision);
 CREATE INDEX item_state_category ON recflow.item_state (category) WHERE category IS NOT NULL;
 CREATE INDEX item_state_tags ON recflow.item_state USING gin (tags) WHERE tags IS NOT NULL;
 
--- Incremented with every change of item_state, in the same transaction, so that
--- a cached list of items can be validated.
+-- Incremented by every change of item_state. A transaction that changes item_state
+-- holds the lock of this row until it ends, so revisions are in the order of the
+-- commits: who reads revision n also reads all changes up to n. Readers that have
+-- revision n need only rows with a larger one, unless rows were deleted since n.
 CREATE TABLE recflow.item_changes (
     one      boolean PRIMARY KEY DEFAULT true CHECK (one),
-    revision bigint  NOT NULL DEFAULT 1
+    revision bigint  NOT NULL DEFAULT 1,
+    deleted  bigint  NOT NULL DEFAULT 0 -- revision of the last DELETE or TRUNCATE
 );
 
 INSERT INTO recflow.item_changes DEFAULT VALUES;
 
--- A user who may change item_state needs no privilege on the counter.
+-- A user who may change item_state needs no privilege on the counter. Before the
+-- statement, so that the lock of the counter is always taken before that of a row.
 CREATE FUNCTION recflow.count_item_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE recflow.item_changes SET revision = revision + 1;
+    UPDATE recflow.item_changes SET
+        revision = revision + 1,
+        deleted = CASE WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN revision + 1 ELSE deleted END;
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER item_state_changed
-    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON recflow.item_state
+CREATE TRIGGER item_state_changes
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON recflow.item_state
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.count_item_change();
+
+CREATE FUNCTION recflow.set_item_revision() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.revision := (SELECT revision FROM recflow.item_changes);
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER item_state_revision
+    BEFORE INSERT OR UPDATE ON recflow.item_state
+    FOR EACH ROW EXECUTE FUNCTION recflow.set_item_revision();
 
 -- Events from the stream, each event_id once. They are kept until every version
 -- that may be promoted covers them.
