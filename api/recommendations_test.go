@@ -120,7 +120,7 @@ func TestRecommendations(t *testing.T) {
 // those of one that searches in Postgres, while items and what is live change.
 func TestListsFromMemory(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, apitest.WithSettings(func(c *config.API) { c.SearchMemory = 64 }))
+	h := newHarness(t, apitest.WithSettings(func(c *config.API) { c.Search = config.Search{Mode: config.SearchAuto, Memory: 64} }))
 	data := h.withLive(t)
 	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
 	ctx, stop := context.WithCancel(t.Context())

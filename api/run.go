@@ -72,7 +72,7 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	defer group.Wait()
 	defer stop()
 	group.Go(func() { s.reportMemory(background) })
-	if c.SearchMemory > 0 {
+	if s.reader.Memory != nil {
 		group.Go(func() { s.reader.Memory.Follow(background, liveFor, s.versions, log) })
 	}
 	return serve(ctx, s)
@@ -89,7 +89,7 @@ const (
 func (s *server) reportMemory(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := reportEvery
-		if err := s.versions.ReportReader(ctx, "api", s.config.SearchMemory<<20); err != nil {
+		if err := s.versions.ReportReader(ctx, "api", s.config.Search.Bytes()); err != nil {
 			wait = reportAgain
 			if ctx.Err() == nil {
 				s.log.Warn("failed to report the memory of the API", "error", err)

@@ -43,7 +43,7 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 		config: c, log: log, temporal: temporal,
 		db: db, versions: v, embeddings: e, events: events.New(db), ledger: l,
 		reader: &recommend.Recommender{
-			Versions: v, Embeddings: e, Readers: recommend.NewReaderPool(liveFor), Memory: recommend.NewMemory(e, c.SearchMemory<<20),
+			Versions: v, Embeddings: e, Readers: recommend.NewReaderPool(liveFor), Memory: newMemory(c.Search, e),
 		},
 		api:      rest.New(info(), c, log, l),
 		stopping: make(chan struct{}),
@@ -59,6 +59,17 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 		return s.reader.Memory.Status().Took.Seconds()
 	})
 	return s
+}
+
+// newMemory returns the memory that lists are searched in, or nil to search in
+// Postgres.
+func newMemory(c config.Search, data recommend.Data) *recommend.Memory {
+	if c.Mode == config.SearchInPostgres {
+		return nil
+	}
+	memory := recommend.NewMemory(data, c.Bytes())
+	memory.Required = c.Mode == config.SearchInMemory
+	return memory
 }
 
 func idText(id int64) string { return strconv.FormatInt(id, 10) }

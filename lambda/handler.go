@@ -8,6 +8,7 @@ import (
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recommend"
@@ -52,20 +53,20 @@ type Handler struct {
 
 	ListLength    int     // items per list
 	EvaluateShare float64 // share of the events on which lists are evaluated, 0 to 1
-	SearchMemory  int64   // memory limit in bytes for the items of the live version; a larger catalog is searched in Postgres
-	Function      string  // function name, a dimension of the metrics
+	Search        config.Search
+	Function      string // function name, a dimension of the metrics
 	Log           *slog.Logger
 	Metrics       io.Writer // gets one line of metrics per batch
 	Now           func() time.Time
 
 	// State that is reused by the next batch.
 	stores     *stores
-	memory     *recommend.Memory // of the items; nil until the first load
+	memory     *recommend.Memory // of the items; nil until the first load, and while Postgres is searched
 	reader     *recommend.Reader // of the version that was live in the last batch
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
 	loadAfter  time.Time         // earliest time of the next attempt to load the reader's items
-	reportAt   time.Time         // time of the next report of SearchMemory
+	reportAt   time.Time         // time of the next report of the memory
 }
 
 // Deliveries names the delivery streams.
@@ -108,7 +109,9 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 	}
 
 	if reader != nil {
-		if err := h.compute(computeCtx, reader, b); err != nil {
+		if err := h.requireItems(computeCtx, b); err != nil {
+			h.report("load the items", err)
+		} else if err := h.compute(computeCtx, reader, b); err != nil {
 			h.report("compute the lists", err) // lists computed so far are delivered
 		}
 	}

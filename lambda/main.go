@@ -67,7 +67,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 		},
 		ListLength:    c.ListLength,
 		EvaluateShare: c.EvaluateShare,
-		SearchMemory:  c.SearchMemory << 20,
+		Search:        c.Search,
 		Function:      c.Function,
 		Log:           log,
 		Metrics:       os.Stdout,

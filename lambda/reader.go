@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/recommend"
 )
 
@@ -43,7 +44,7 @@ const (
 // promotion delays no list.
 func (h *Handler) loadItems(ctx context.Context, b *batch) {
 	defer lap(&b.times.load, time.Now())
-	if h.SearchMemory <= 0 || h.Now().Before(h.loadAfter) {
+	if h.Search.Mode == config.SearchInPostgres || h.Now().Before(h.loadAfter) {
 		return
 	}
 	if end, ok := ctx.Deadline(); ok {
@@ -51,14 +52,30 @@ func (h *Handler) loadItems(ctx context.Context, b *batch) {
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/loadShare)
 		defer cancel()
 	}
-	if h.memory == nil {
-		h.memory = recommend.NewMemory(h.stores.embeddings, h.SearchMemory)
-	}
-	h.reader.Memory = h.memory
-	if err := h.memory.Load(ctx, h.reader.Version()); err != nil {
+	if err := h.loadLive(ctx); err != nil {
 		h.loadAfter = h.Now().Add(loadRetryAfter)
 		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
 	}
+}
+
+// loadLive loads the items of the reader's version.
+func (h *Handler) loadLive(ctx context.Context) error {
+	if h.memory == nil {
+		h.memory = recommend.NewMemory(h.stores.embeddings, h.Search.Bytes())
+		h.memory.Required = h.Search.Mode == config.SearchInMemory
+	}
+	h.reader.Memory = h.memory
+	return h.memory.Load(ctx, h.reader.Version())
+}
+
+// requireItems loads the items before the lists are computed, if Postgres must not be
+// searched.
+func (h *Handler) requireItems(ctx context.Context, b *batch) error {
+	if h.Search.Mode != config.SearchInMemory {
+		return nil
+	}
+	defer lap(&b.times.load, time.Now())
+	return h.loadLive(ctx)
 }
 
 // reportEvery is how often the function reports its memory.
@@ -71,7 +88,7 @@ func (h *Handler) reportMemory(ctx context.Context) {
 		return
 	}
 	h.reportAt = h.Now().Add(reportEvery)
-	if err := h.stores.versions.ReportReader(ctx, "function", max(0, h.SearchMemory)); err != nil {
+	if err := h.stores.versions.ReportReader(ctx, "function", h.Search.Bytes()); err != nil {
 		h.reportAt = h.Now().Add(loadRetryAfter)
 		h.Log.Warn("failed to report the memory of the function", "error", err)
 	}

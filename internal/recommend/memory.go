@@ -25,12 +25,23 @@ import (
 // (docs/decisions/0017-search-in-memory.md). It is safe for concurrent use; a nil
 // *Memory is empty.
 type Memory struct {
+	// Required makes lists fail with recsys.ErrNotInMemory instead of searching Postgres.
+	Required bool
+
 	data  Data
 	limit int64 // bytes of all indexes
 
 	loadMu sync.Mutex
 	loaded atomic.Pointer[[]*versionItems] // the most recent first, at most two
 	status atomic.Pointer[IndexStatus]     // nil: nothing was loaded
+	unused atomic.Bool                     // no version is live
+}
+
+// Ready reports whether lists of the live version can be made: always, unless Postgres
+// must not be searched and the items are not loaded. It is false until Follow has read
+// the live pointer.
+func (m *Memory) Ready() bool {
+	return m == nil || !m.Required || m.unused.Load() || m.Status().State == IndexInMemory
 }
 
 // IndexStatus is how the most recent version is searched.
@@ -181,6 +192,7 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 		case <-time.After(wait):
 		}
 		id, _, err := store.LivePointer(ctx)
+		m.unused.Store(err == nil && id == 0)
 		if err != nil || id == 0 || id == loaded || id == failed && time.Since(failedAt) < retryAfter {
 			continue // requests report an unavailable database
 		}
@@ -193,16 +205,24 @@ func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *vers
 			return
 		case err != nil:
 			failed, failedAt = id, time.Now()
-			log.Warn("index not loaded, searching in Postgres", "version", id, "error", err)
+			log.Warn("index not loaded, "+m.otherwise(), "version", id, "error", err)
 			continue
 		}
 		if s := m.Status(); s.State == IndexInMemory {
 			log.Info("index loaded", "version", id, "items", s.Items, "bytes", s.Bytes, "duration_ms", s.Took.Milliseconds())
 		} else {
-			log.Info("the items exceed RECFLOW_SEARCH_MEMORY, searching in Postgres", "version", id, "items", v.Items)
+			log.Info("the items exceed RECFLOW_SEARCH_MEMORY, "+m.otherwise(), "version", id, "items", v.Items)
 		}
 		loaded = id
 	}
+}
+
+// otherwise says what happens to lists of a version that is not in memory.
+func (m *Memory) otherwise() string {
+	if m.Required {
+		return "lists fail because RECFLOW_SEARCH is memory"
+	}
+	return "searching in Postgres"
 }
 
 // Items returns the number of loaded items of a version, or 0 if Postgres is
@@ -264,6 +284,9 @@ const searchBatch = 32
 // loaded.
 func (r *Reader) nearest(ctx context.Context, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
 	if r.inMemory == nil {
+		if r.Memory != nil && r.Memory.Required {
+			return fmt.Errorf("version %d: %w", r.version.ID, recsys.ErrNotInMemory)
+		}
 		return r.data.NearestEach(ctx, r.version, queries, emit)
 	}
 	view, err := r.inMemory.view(ctx, r.data, r.overrides)
