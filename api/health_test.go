@@ -35,9 +35,7 @@ func withSearch(t *testing.T, mode string, mib int64) *harness {
 	ctx, stop := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	t.Cleanup(func() { stop(); group.Wait() })
-	if h.reader.Memory != nil {
-		group.Go(func() { h.reader.Memory.Follow(ctx, time.Millisecond, h.versions, h.Log) })
-	}
+	group.Go(func() { h.follower().Run(ctx, time.Millisecond) })
 	return h
 }
 

@@ -127,7 +127,7 @@ func TestListsFromMemory(t *testing.T) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	group.Go(func() { h.reader.Memory.Follow(ctx, time.Millisecond, h.versions, h.Log) })
+	group.Go(func() { h.follower().Run(ctx, time.Millisecond) })
 	r := rand.New(rand.NewPCG(1, 1))
 	compare := func() {
 		t.Helper()
@@ -166,7 +166,7 @@ func TestListsFromMemory(t *testing.T) {
 		compare() // in Postgres while the index loads, or in memory
 		live, err := h.Store.Live(t.Context())
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return h.reader.Memory.Items(live.Version.ID) == len(data.Items) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return h.reader.Memory.Items(live.Version) == len(data.Items) }, 10*time.Second, time.Millisecond)
 		scrape := httptest.NewRecorder()
 		h.api.Metrics().ServeHTTP(scrape, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		require.Contains(t, scrape.Body.String(), fmt.Sprintf("recflow_api_index_items %d\n", len(data.Items)))

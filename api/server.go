@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strconv"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/api/internal/rest"
@@ -16,6 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recommend/follow"
 )
 
 // server contains the dependencies of the handlers. A process has one.
@@ -70,6 +72,14 @@ func newMemory(c config.Search, data recommend.Data) *recommend.Memory {
 	memory := recommend.NewMemory(data, c.Bytes())
 	memory.Required = c.Mode == config.SearchInMemory
 	return memory
+}
+
+// follower returns what keeps the memory at the live version.
+func (s *server) follower() *follow.Follower {
+	return &follow.Follower{
+		Memory: s.reader.Memory, Versions: s.versions, Log: s.log,
+		Reader: versions.Reader{Process: uuid.NewString(), Component: "api", Memory: s.config.Search.Bytes()},
+	}
 }
 
 func idText(id int64) string { return strconv.FormatInt(id, 10) }

@@ -11,6 +11,7 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -24,7 +25,8 @@ type stores struct {
 
 type versionStore interface {
 	Live(ctx context.Context) (recsys.Live, error)
-	ReportReader(ctx context.Context, component string, memory int64) error
+	Version(ctx context.Context, id int64) (recsys.Version, error)
+	ReportReader(ctx context.Context, r versions.Reader) error
 }
 
 type eventStore interface {
@@ -66,7 +68,8 @@ type Handler struct {
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
 	loadAfter  time.Time         // earliest time of the next attempt to load the reader's items
-	reportAt   time.Time         // time of the next report of the memory
+	as         versions.Reader   // the last report
+	reportAt   time.Time         // time of the next one
 }
 
 // Deliveries names the delivery streams.
@@ -119,13 +122,24 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 	h.write(putCtx, answerCtx, b)
 
 	if previous != nil && previous == h.reader {
-		before := h.memory.Status()
-		h.loadItems(answerCtx, b)
-		if h.memory.Status() == before { // one more round trip at most
-			h.reportMemory(answerCtx)
-		}
+		h.afterDelivery(answerCtx, b)
 	}
 	return b
+}
+
+// afterDelivery does one of the things that no list waits for, so that the round trips
+// of a batch stay few: it loads the live version, or the one that is about to be
+// promoted, or reports.
+func (h *Handler) afterDelivery(ctx context.Context, b *batch) {
+	before := h.memory.Status()
+	if h.loadItems(ctx, b); h.memory.Status() != before {
+		return
+	}
+	if h.memory != nil && b.candidate != h.as.Prepared {
+		h.prepare(ctx, b)
+		return
+	}
+	h.reportReader(ctx)
 }
 
 const (

@@ -78,7 +78,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 	if err := h.open(first); err != nil {
 		log.Warn("database unavailable at startup, retrying on first batch", "error", err)
 	} else {
-		h.reportMemory(first)
+		h.reportReader(first)
 	}
 	return h, nil
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 )
 
@@ -47,15 +50,21 @@ func (h *Handler) loadItems(ctx context.Context, b *batch) {
 	if h.Search.Mode == config.SearchInPostgres || h.Now().Before(h.loadAfter) {
 		return
 	}
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/loadShare)
-		defer cancel()
-	}
+	ctx, cancel := shareOf(ctx)
+	defer cancel()
 	if err := h.loadLive(ctx); err != nil {
 		h.loadAfter = h.Now().Add(loadRetryAfter)
 		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
 	}
+}
+
+// shareOf limits loading to its share of the remaining time.
+func shareOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(end)/loadShare)
 }
 
 // loadLive loads the items of the reader's version.
@@ -78,18 +87,34 @@ func (h *Handler) requireItems(ctx context.Context, b *batch) error {
 	return h.loadLive(ctx)
 }
 
-// reportEvery is how often the function reports its memory.
-const reportEvery = time.Hour
+// prepare loads the version that is about to be promoted, if it fits. Its promotion
+// waits for the report of the next batch, also if it does not fit or cannot be read.
+func (h *Handler) prepare(ctx context.Context, b *batch) {
+	defer lap(&b.times.load, time.Now())
+	if b.candidate != 0 {
+		ctx, cancel := shareOf(ctx)
+		defer cancel()
+		v, err := h.stores.versions.Version(ctx, b.candidate)
+		if err == nil {
+			err = h.memory.Preload(ctx, v)
+		}
+		if err != nil {
+			h.Log.Warn("failed to load the items of the version to be promoted", "version", b.candidate, "error", err)
+		}
+	}
+	h.as.Prepared, h.reportAt = b.candidate, time.Time{}
+}
 
-// reportMemory records how much the function can hold in memory, from which the
-// next version's index follows. It is best effort.
-func (h *Handler) reportMemory(ctx context.Context) {
+// reportReader reports the function as a reader of versions. It is best effort.
+func (h *Handler) reportReader(ctx context.Context) {
 	if h.Now().Before(h.reportAt) {
 		return
 	}
-	h.reportAt = h.Now().Add(reportEvery)
-	if err := h.stores.versions.ReportReader(ctx, "function", h.Search.Bytes()); err != nil {
-		h.reportAt = h.Now().Add(loadRetryAfter)
-		h.Log.Warn("failed to report the memory of the function", "error", err)
+	if h.as.Process == "" {
+		h.as = versions.Reader{Process: uuid.NewString(), Component: "function", Memory: h.Search.Bytes()}
+	}
+	h.reportAt = h.Now().Add(versions.ReportEvery)
+	if err := h.stores.versions.ReportReader(ctx, h.as); err != nil {
+		h.Log.Warn("failed to report the function as a reader", "error", err)
 	}
 }

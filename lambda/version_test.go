@@ -152,3 +152,28 @@ func TestHandler_searches_as_configured(t *testing.T) {
 		require.Nil(t, b.memory)
 	})
 }
+
+func TestHandler_loads_the_candidate_before_its_promotion(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &postgrestest.Fixture{})
+	for n := range 3 {
+		require.Empty(t, b.send(click("u00001", n, n)))
+	}
+	next := postgrestest.Build(t, b.db, postgrestest.Fixture{RunID: "next", Seed: 5})
+	late, err := b.db.PrepareReaders(t.Context(), next.ID, 0)
+	require.NoError(t, err)
+	require.Equal(t, 1, late, "the function has reported")
+	for n := range 2 {
+		require.Empty(t, b.send(click("u00001", 10+n, 10+n)))
+	}
+	late, err = b.db.PrepareReaders(t.Context(), next.ID, 0)
+	require.NoError(t, err)
+	require.Zero(t, late)
+	b.promote(next)
+	b.faults.before = func(step string) error {
+		assert.NotContains(t, step, "search")
+		return nil
+	}
+	require.Empty(t, b.send(click("u00001", 20, 20)))
+	require.Equal(t, next.ID, b.last()["u00001"].Version)
+}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -38,7 +39,7 @@ func NewReaderPool(liveTTL time.Duration) *ReaderPool {
 // liveStore reads the live version. *versions.Store implements it.
 type liveStore interface {
 	Live(ctx context.Context) (recsys.Live, error)
-	LivePointer(ctx context.Context) (id, revision int64, err error)
+	LivePointer(ctx context.Context) (versions.LivePointer, error)
 }
 
 // liveVersion returns the live version. It reads the pointer if the cached version
@@ -57,14 +58,14 @@ func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.L
 		return live, nil
 	}
 	if live.Revision > 0 {
-		id, revision, err := store.LivePointer(ctx)
+		at, err := store.LivePointer(ctx)
 		if err != nil {
 			return recsys.Live{}, err
 		}
-		if id == live.Version.ID && revision == live.Revision {
+		if at.Version == live.Version.ID && at.Revision == live.Revision {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if p.live.Revision == revision {
+			if p.live.Revision == at.Revision {
 				p.liveAt = began
 			}
 			return live, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -29,13 +30,13 @@ func (c *countedLive) Live(context.Context) (recsys.Live, error) {
 	return current, nil
 }
 
-func (c *countedLive) LivePointer(context.Context) (id, revision int64, err error) {
+func (c *countedLive) LivePointer(context.Context) (versions.LivePointer, error) {
 	c.pointers++
 	current := c.current
 	if c.during != nil {
 		c.during()
 	}
-	return current.Version.ID, current.Revision, nil
+	return versions.LivePointer{Version: current.Version.ID, Revision: current.Revision}, nil
 }
 
 func TestReaderPool_reads_the_manifest_only_after_a_change(t *testing.T) {

@@ -62,7 +62,7 @@ func (r *Reader) Version() recsys.Version { return r.version }
 
 // ItemsInMemory returns the number of items of the version in memory, or 0 if
 // Postgres is searched.
-func (r *Reader) ItemsInMemory() int { return r.Memory.Items(r.version.ID) }
+func (r *Reader) ItemsInMemory() int { return r.Memory.Items(r.version) }
 
 // Interest returns the interest weights of the version.
 func (r *Reader) Interest() recsys.Interest { return r.manifest.Interest }

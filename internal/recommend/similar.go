@@ -53,7 +53,7 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 // readItems is Read for a request without a user: one round trip for the revision of
 // the items, if they are in memory, and none otherwise.
 func (r *Reader) readItems(ctx context.Context) error {
-	if r.Memory.itemsOf(r.version.ID) == nil {
+	if r.Memory.itemsOf(r.version) == nil {
 		r.inMemory, r.folder.index = nil, nil
 		return nil
 	}

@@ -59,7 +59,7 @@ func (r *Reader) Read(ctx context.Context, ids []string) ([]recsys.UserState, er
 
 // useMemory uses the items in Memory until the next Read, if they are loaded.
 func (r *Reader) useMemory() {
-	r.inMemory, r.folder.index = r.Memory.itemsOf(r.version.ID), nil
+	r.inMemory, r.folder.index = r.Memory.itemsOf(r.version), nil
 	if r.inMemory != nil {
 		r.folder.index = r.inMemory.index
 		r.folder.cache.clear()

@@ -71,10 +71,12 @@ CREATE TABLE recflow.live_changes (
 );
 
 -- The live pointer: one row, changed by compare-and-set on its revision.
+-- candidate is about to be promoted: processes that search in memory load it.
 CREATE TABLE recflow.live (
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     version_id bigint  REFERENCES recflow.versions (id),
-    revision   bigint  NOT NULL DEFAULT 0
+    revision   bigint  NOT NULL DEFAULT 0,
+    candidate  bigint  REFERENCES recflow.versions (id)
 );
 
 INSERT INTO recflow.live DEFAULT VALUES;
@@ -241,15 +243,18 @@ END $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recflow.audit
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.reject_audit_change();
 
--- What the processes that serve lists may use for the search in memory: one row for
--- each limit of a component. A version gets no HNSW index if all that reported in
--- the last 24 hours can hold its items.
+-- The processes that serve lists, and what they may use for the search in memory. A
+-- version gets no HNSW index if all that reported in the last 24 hours can hold its
+-- items. prepared is the candidate that a process has loaded, or does not load.
 CREATE TABLE recflow.readers (
+    process      uuid        PRIMARY KEY,
     component    text        NOT NULL CHECK (component IN ('api', 'function')),
     memory_bytes bigint      NOT NULL CHECK (memory_bytes >= 0),
-    reported_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (component, memory_bytes)
+    prepared     bigint      NOT NULL DEFAULT 0,
+    reported_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+CREATE INDEX readers_reported ON recflow.readers (reported_at);
 
 -- Backfills and their outcomes. Temporal does the work; this table is the
 -- source of truth.
@@ -388,7 +393,7 @@ BEGIN
     UPDATE recflow.versions
     SET left_live_at = CASE WHEN id = was.version_id THEN clock_timestamp() END
     WHERE id IN (was.version_id, to_version);
-    UPDATE recflow.live SET version_id = to_version, revision = was.revision + 1;
+    UPDATE recflow.live SET version_id = to_version, revision = was.revision + 1, candidate = NULL;
 END $$;
 
 CREATE FUNCTION recflow.promote(to_version bigint, seen_revision bigint, for_evaluation boolean, actor text, reason text) RETURNS void
