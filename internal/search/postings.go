@@ -1,15 +1,22 @@
 package search
 
 import (
+	"encoding/binary"
 	"maps"
 	"math/bits"
 	"slices"
 )
 
-// bitmap is a set of positions, padded to whole blocks.
+// bitmap is a set of positions, padded to whole blocks and words of 64 bits.
 type bitmap []byte
 
-func newBitmap(positions int) bitmap { return make(bitmap, blocksOf(positions)*blockItems/8) }
+func newBitmap(positions int) bitmap {
+	const word = 8 // bytes
+	return make(bitmap, (blocksOf(positions)*blockItems/8+word-1)/word*word)
+}
+
+// word returns 64 positions, from 64·n on.
+func (b bitmap) word(n int) uint64 { return binary.LittleEndian.Uint64(b[8*n:]) }
 
 func blocksOf(positions int) int { return (positions + blockItems - 1) / blockItems }
 
