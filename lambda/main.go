@@ -79,6 +79,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 		log.Warn("database unavailable at startup, retrying on first batch", "error", err)
 	} else {
 		h.reportReader(first)
+		h.warmUp(ctx)
 	}
 	return h, nil
 }

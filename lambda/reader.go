@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,6 +10,7 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // liveReader returns the reader of the live version at a revision of the live
@@ -55,6 +57,32 @@ func (h *Handler) loadItems(ctx context.Context, b *batch) {
 	if err := h.loadLive(ctx); err != nil {
 		h.loadAfter = h.Now().Add(loadRetryAfter)
 		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
+	}
+}
+
+// warmUpWithin limits loading the items before the first batch. Lambda allows 10 s for
+// the start, of which openWithin may be used already.
+const warmUpWithin = 5 * time.Second
+
+// warmUp loads the live version before the first batch: the searches of a first batch
+// in Postgres take longer than loading the items once. If it fails, the first batches
+// are searched in Postgres.
+func (h *Handler) warmUp(ctx context.Context) {
+	if h.Search.Mode == config.SearchInPostgres {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, warmUpWithin)
+	defer cancel()
+	_, err := h.newReader(ctx)
+	if errors.Is(err, recsys.ErrNoLiveVersion) {
+		return
+	}
+	if err == nil {
+		err = h.loadLive(ctx)
+	}
+	if err != nil {
+		h.loadAfter = h.Now().Add(loadRetryAfter)
+		h.Log.Warn("failed to load items into memory before the first batch", "error", err)
 	}
 }
 

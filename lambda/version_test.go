@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -176,4 +177,31 @@ func TestHandler_loads_the_candidate_before_its_promotion(t *testing.T) {
 	}
 	require.Empty(t, b.send(click("u00001", 20, 20)))
 	require.Equal(t, next.ID, b.last()["u00001"].Version)
+}
+
+func TestHandler_loads_the_items_before_the_first_batch(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &postgrestest.Fixture{})
+	b.faults.before = func(step string) error {
+		assert.NotContains(t, step, "search")
+		return nil
+	}
+	require.NoError(t, b.open(t.Context()))
+	b.warmUp(t.Context())
+	require.Empty(t, b.send(click("u00001", 1, 1)))
+	require.NotEmpty(t, b.last()["u00001"].Items)
+	b.faults.before = nil
+
+	b.restart()
+	b.injects(t, "loading fails")
+	b.faults.before = func(step string) error {
+		if step == "hold" {
+			b.faults.inject("loading fails")
+			return errors.New("loading fails")
+		}
+		return nil
+	}
+	require.NoError(t, b.open(t.Context()))
+	b.warmUp(t.Context())
+	require.Empty(t, b.send(click("u00001", 2, 2)), "searched in Postgres")
 }
