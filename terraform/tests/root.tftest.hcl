@@ -181,7 +181,7 @@ run "sizes_the_function_and_the_api_for_the_catalog" {
     search = { items = 1000000, rank = 64 }
   }
   assert {
-    condition     = local.function_memory == 2168 && local.api_memory == 3072 && local.api_cpu == 512
+    condition     = local.function_memory == 2169 && local.api_memory == 3072 && local.api_cpu == 512
     error_message = "sizes are ${jsonencode([local.function_memory, local.api_memory, local.api_cpu])}"
   }
 }
@@ -193,7 +193,7 @@ run "chooses_a_task_with_enough_processors_for_its_memory" {
     search = { items = 1000000, rank = 256 }
   }
   assert {
-    condition     = local.function_memory == 6214 && local.api_memory == 7168 && local.api_cpu == 1024
+    condition     = local.function_memory == 6238 && local.api_memory == 7168 && local.api_cpu == 1024
     error_message = "sizes are ${jsonencode([local.function_memory, local.api_memory, local.api_cpu])}"
   }
 }
