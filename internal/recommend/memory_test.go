@@ -97,7 +97,7 @@ func specsOf(r *rand.Rand, items []postgrestest.ItemRow, dimension int) []recomm
 }
 
 func TestMemory_lists_equal_those_of_Postgres(t *testing.T) {
-	for _, test := range []struct{ items, dimension, rounds int }{{1, 3, 4}, {300, 16, 10}, {700, 65, 6}, {9000, 7, 4}} {
+	for _, test := range []struct{ items, dimension, rounds int }{{1, 3, 4}, {500, 8, 6}, {300, 16, 10}, {400, 64, 6}, {700, 65, 6}, {9000, 7, 4}, {300, 128, 4}, {250, 256, 4}, {200, 512, 4}} {
 		t.Run(fmt.Sprintf("it equals the list from Postgres, %d items × %d", test.items, test.dimension), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(test.items), 3))
 			b := &bundle{store: postgrestest.New(t)}
@@ -116,6 +116,8 @@ func TestMemory_lists_equal_those_of_Postgres(t *testing.T) {
 					{Category: fmt.Sprint("c", r.IntN(6))},
 					{Tags: []string{"even"}},
 					{Category: fmt.Sprint("c", r.IntN(6)), Tags: []string{"even", "rare"}[:1+r.IntN(2)]},
+					{Exclude: someIDs(r, b.data.Items), ExcludeSeen: recommend.SeenNone},
+					{Exclude: someIDs(r, b.data.Items), Tags: []string{"even"}},
 				} {
 					require.Equal(t, search(t, stored, req, specs), search(t, memory, req, specs), "round %d", round)
 				}
@@ -127,6 +129,15 @@ func TestMemory_lists_equal_those_of_Postgres(t *testing.T) {
 			}
 		})
 	}
+}
+
+// someIDs returns ids of items.
+func someIDs(r *rand.Rand, items []postgrestest.ItemRow) []string {
+	ids := []string{"no such item"}
+	for range r.IntN(100) {
+		ids = append(ids, items[r.IntN(len(items))].ItemID)
+	}
+	return ids
 }
 
 // override sets or removes overrides of a random item.
