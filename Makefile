@@ -130,6 +130,7 @@ bench: setup ## measure the cost of loading, searching and training as ratios (S
 	@go run ./bench/search $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/api $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/lists $(if $(SIZE),-size $(SIZE))
+	@go run ./bench/events
 	@"$(PYTHON)" bench/glue/job.py
 
 soak: setup ## run the long forms of the fault tests

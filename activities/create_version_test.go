@@ -3,9 +3,11 @@ package activities
 import (
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -22,7 +24,7 @@ func TestCreateVersion_chooses_the_search(t *testing.T) {
 	}
 	require.Equal(t, recsys.HNSW, method(nil, items), "no reader has reported")
 
-	require.NoError(t, a.Store.ReportReader(t.Context(), "api", 1<<30))
+	require.NoError(t, a.Store.ReportReader(t.Context(), versions.Reader{Process: uuid.NewString(), Component: "api", Memory: 1 << 30}))
 	require.Equal(t, recsys.Exact, method(nil, items), "every reader can hold it")
 	require.Equal(t, recsys.HNSW, method(nil, 10_000_000), "too large for a GiB")
 	a.SearchMemory = 64 << 20
@@ -30,7 +32,7 @@ func TestCreateVersion_chooses_the_search(t *testing.T) {
 	a.SearchMemory = 4 << 30
 	require.Equal(t, recsys.HNSW, method(&recsys.Search{Method: recsys.HNSW}, items), "requested")
 
-	require.NoError(t, a.Store.ReportReader(t.Context(), "function", 20<<20))
+	require.NoError(t, a.Store.ReportReader(t.Context(), versions.Reader{Process: uuid.NewString(), Component: "function", Memory: 20 << 20}))
 	require.Equal(t, recsys.HNSW, method(nil, items), "the function cannot hold it")
 	require.Equal(t, recsys.Exact, method(nil, 10_000), "small")
 	require.Equal(t, recsys.Exact, method(&recsys.Search{Method: recsys.Exact}, items), "requested")

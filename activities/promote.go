@@ -2,6 +2,9 @@ package activities
 
 import (
 	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
 
 	"github.com/recflow/recflow/internal/postgres/versions"
 )
@@ -19,10 +22,22 @@ type PromoteResult struct {
 	Revision int64 `json:"revision"`
 }
 
-// Promote moves the live pointer by compare-and-set: the version that the gates
-// compared with must still be live. It is idempotent: promoting the live
-// version again succeeds.
+// prepareFor is how long a promotion waits for the processes that load the version
+// into memory. Those that need longer search Postgres meanwhile.
+const prepareFor = 10 * time.Second
+
+// Promote announces the version, so that the processes that search in memory load
+// it, and moves the live pointer by compare-and-set: the version that the gates
+// compared with must still be live. It is idempotent: announcing a version again
+// changes nothing, and promoting the live version again succeeds.
 func (a *Activities) Promote(ctx context.Context, in PromoteInput) (PromoteResult, error) {
+	late, err := a.Versions.PrepareReaders(ctx, in.Version, prepareFor)
+	if err != nil {
+		return PromoteResult{}, err
+	}
+	if late > 0 {
+		activity.GetLogger(ctx).Info("promoting a version that some processes have not loaded", "version", in.Version, "processes", late)
+	}
 	live, err := a.Versions.Promote(ctx, versions.Promotion{
 		Version:    in.Version,
 		IfRevision: &in.IfRevision,

@@ -20,10 +20,14 @@ type PruneResult struct {
 // Prune drops versions that are no longer needed: not live, not the previous
 // live version, not pinned, not recently refused, and not in a reader's cache.
 // It also deletes streamed events that every version covers, and verdicts, once
-// the stream cannot deliver their events again. It is idempotent.
+// the stream cannot deliver their events again, and readers that have ended. It is
+// idempotent.
 func (a *Activities) Prune(ctx context.Context) (out PruneResult, err error) {
 	out.Dropped, err = a.Versions.Prune(ctx, versions.PruneOptions{KeepRefused: keepRefused, ReaderTTL: a.ReaderTTL})
 	if err != nil {
+		return out, err
+	}
+	if err := a.Versions.DropReaders(ctx); err != nil {
 		return out, err
 	}
 	old := time.Now().Add(-a.EventRetention)

@@ -55,7 +55,7 @@ func (a *Activities) WriteLists(ctx context.Context, in WriteListsInput) (backfi
 	if err := memory.Load(ctx, v); err != nil {
 		return backfill.WrittenLists{}, err
 	}
-	if memory.Items(v.ID) == 0 {
+	if memory.Items(v) == 0 {
 		activity.GetLogger(ctx).Info("the items exceed RECFLOW_SEARCH_MEMORY, searching in Postgres", "version", v.ID, "items", v.Items)
 		release() // others may use the memory
 		memory, release = nil, func() {}

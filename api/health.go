@@ -24,7 +24,7 @@ func (s *server) healthRoutes() {
 		Summary: "Check that the process is running", Description: "Checks no dependencies. Restart the process if this check fails."}, s.healthz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "ready", Method: http.MethodGet, Path: "/readyz", Tags: tags,
 		Summary:     "Check that the process can serve requests",
-		Description: "Checks that the database and Temporal are reachable, and that the schema version is the one that this build requires. If a check fails, the response is 503 with the failed checks."}, s.readyz)
+		Description: "Checks that the database and Temporal are reachable, and that the schema version is the one that this build requires. With RECFLOW_SEARCH=memory it also checks that the live version is in memory. If a check fails, the response is 503 with the failed checks."}, s.readyz)
 	rest.RegisterPublic(s.api, huma.Operation{OperationID: "version", Method: http.MethodGet, Path: "/version", Tags: tags,
 		Summary: "Show the build"}, s.version)
 }
@@ -70,7 +70,11 @@ func (s *server) readyz(ctx context.Context, _ *struct{}) (*readyOutput, error) 
 	})
 	_ = group.Wait()
 	p := rest.FailAfter(http.StatusServiceUnavailable, "not_ready", "a dependency is not ready", "see errors, and the log of the dependency", rest.RetrySoon)
-	for _, missing := range []apiclient.Mistake{{Location: "database", Message: database}, {Location: "temporal", Message: temporal}} {
+	items := ""
+	if !s.reader.Memory.Ready() {
+		items = "the items of the live version are not in memory (RECFLOW_SEARCH is memory)"
+	}
+	for _, missing := range []apiclient.Mistake{{Location: "database", Message: database}, {Location: "temporal", Message: temporal}, {Location: "index", Message: items}} {
 		if missing.Message != "" {
 			p.Errors = append(p.Errors, missing)
 		}

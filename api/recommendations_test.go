@@ -120,14 +120,14 @@ func TestRecommendations(t *testing.T) {
 // those of one that searches in Postgres, while items and what is live change.
 func TestListsFromMemory(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t, apitest.WithSettings(func(c *config.API) { c.SearchMemory = 64 }))
+	h := newHarness(t, apitest.WithSettings(func(c *config.API) { c.Search = config.Search{Mode: config.SearchAuto, Memory: 64} }))
 	data := h.withLive(t)
 	plain := recommend.Recommender{Versions: h.Store.VersionStore, Embeddings: h.Store.EmbeddingStore}
 	ctx, stop := context.WithCancel(t.Context())
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	group.Go(func() { h.reader.Memory.Follow(ctx, time.Millisecond, h.versions, h.Log) })
+	group.Go(func() { h.follower().Run(ctx, time.Millisecond) })
 	r := rand.New(rand.NewPCG(1, 1))
 	compare := func() {
 		t.Helper()
@@ -166,7 +166,7 @@ func TestListsFromMemory(t *testing.T) {
 		compare() // in Postgres while the index loads, or in memory
 		live, err := h.Store.Live(t.Context())
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return h.reader.Memory.Items(live.Version.ID) == len(data.Items) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return h.reader.Memory.Items(live.Version) == len(data.Items) }, 10*time.Second, time.Millisecond)
 		scrape := httptest.NewRecorder()
 		h.api.Metrics().ServeHTTP(scrape, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		require.Contains(t, scrape.Body.String(), fmt.Sprintf("recflow_api_index_items %d\n", len(data.Items)))

@@ -71,35 +71,8 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	group.Go(func() { s.reportMemory(background) })
-	if c.SearchMemory > 0 {
-		group.Go(func() { s.reader.Memory.Follow(background, liveFor, s.versions, log) })
-	}
+	group.Go(func() { s.follower().Run(background, liveFor) })
 	return serve(ctx, s)
-}
-
-// The API reports its memory every hour, and a minute after a failure.
-const (
-	reportEvery = time.Hour
-	reportAgain = time.Minute
-)
-
-// reportMemory records how much the API can hold in memory, from which the next
-// version's index follows, until ctx ends.
-func (s *server) reportMemory(ctx context.Context) {
-	for ctx.Err() == nil {
-		wait := reportEvery
-		if err := s.versions.ReportReader(ctx, "api", s.config.SearchMemory<<20); err != nil {
-			wait = reportAgain
-			if ctx.Err() == nil {
-				s.log.Warn("failed to report the memory of the API", "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-	}
 }
 
 // serve serves requests until ctx ends, then drains.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strconv"
 
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/api/internal/rest"
@@ -16,6 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/quarantine"
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recommend/follow"
 )
 
 // server contains the dependencies of the handlers. A process has one.
@@ -43,7 +45,7 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 		config: c, log: log, temporal: temporal,
 		db: db, versions: v, embeddings: e, events: events.New(db), ledger: l,
 		reader: &recommend.Recommender{
-			Versions: v, Embeddings: e, Readers: recommend.NewReaderPool(liveFor), Memory: recommend.NewMemory(e, c.SearchMemory<<20),
+			Versions: v, Embeddings: e, Readers: recommend.NewReaderPool(liveFor), Memory: newMemory(c.Search, e),
 		},
 		api:      rest.New(info(), c, log, l),
 		stopping: make(chan struct{}),
@@ -59,6 +61,25 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 		return s.reader.Memory.Status().Took.Seconds()
 	})
 	return s
+}
+
+// newMemory returns the memory that lists are searched in, or nil to search in
+// Postgres.
+func newMemory(c config.Search, data recommend.Data) *recommend.Memory {
+	if c.Mode == config.SearchInPostgres {
+		return nil
+	}
+	memory := recommend.NewMemory(data, c.Bytes())
+	memory.Required = c.Mode == config.SearchInMemory
+	return memory
+}
+
+// follower returns what keeps the memory at the live version.
+func (s *server) follower() *follow.Follower {
+	return &follow.Follower{
+		Memory: s.reader.Memory, Versions: s.versions, Log: s.log,
+		Reader: versions.Reader{Process: uuid.NewString(), Component: "api", Memory: s.config.Search.Bytes()},
+	}
 }
 
 func idText(id int64) string { return strconv.FormatInt(id, 10) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -37,7 +38,8 @@ func (s *server) versionRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
 		Summary: "Show the live version"}, rest.Access{Scope: apiclient.ScopeRead}, s.getLive)
 	rest.Register(s.api, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
-		Summary: "Promote a version", Description: "The change is atomic: readers see either the old or the new live version." + matched},
+		Summary: "Promote a version", Description: "The change is atomic: readers see either the old or the new live version. Processes that search in memory load the version first, " +
+			"for which the request waits at most five seconds." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.promote"}, s.promoteVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
 		Summary: "Roll back to the previous live version", Description: "Repeating the request goes further back." + matched},
@@ -254,7 +256,14 @@ type promoteInput struct {
 	Body    apiclient.NewLiveChange
 }
 
+// prepareFor is how long a promotion waits for the processes that load the version
+// into memory. Those that need longer search Postgres meanwhile.
+const prepareFor = 5 * time.Second
+
 func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liveOutput, err error) {
+	if err := s.prepareReaders(ctx, in.Version, in.IfMatch); err != nil {
+		return nil, err
+	}
 	err = s.changeVersion(ctx, in.Version, in.IfMatch, func(tx *versions.Store) error {
 		live, err := tx.Promote(ctx, versions.Promotion{
 			Version: in.Version, Actor: rest.PrincipalOf(ctx).Actor(), Reason: in.Body.Reason, Evaluation: in.Body.Evaluation,
@@ -269,6 +278,19 @@ func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liv
 		s.reader.Readers.Reset()
 	}
 	return out, err
+}
+
+// prepareReaders announces a promotion unless it will be refused.
+func (s *server) prepareReaders(ctx context.Context, id int64, ifMatch string) error {
+	v, revision, err := versionAndRevision(ctx, s.versions, id)
+	if err != nil || rest.RequireMatch(ifMatch, versionTag(v, revision)) != nil {
+		return nil //nolint:nilerr // the promotion reports it
+	}
+	late, err := s.versions.PrepareReaders(ctx, id, prepareFor)
+	if late > 0 {
+		s.log.InfoContext(ctx, "promoting a version that some processes have not loaded", "version", id, "processes", late)
+	}
+	return err
 }
 
 type rollbackInput struct {

@@ -20,6 +20,8 @@ type batch struct {
 	users   []*user  // whose lists may have changed, in the order of their first records
 	version int64    // live version when the events were stored; 0: none
 
+	candidate int64 // version that was about to be promoted then; 0: none
+
 	times                  times
 	cacheHits, cacheMisses int64 // of the reader's item cache
 }

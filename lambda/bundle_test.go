@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
@@ -57,6 +58,12 @@ func setup(t testing.TB, f *postgrestest.Fixture) *bundle {
 	return b
 }
 
+// How the function searches.
+var (
+	inMemory   = config.Search{Mode: config.SearchAuto, Memory: 64}
+	inPostgres = config.Search{Mode: config.SearchInPostgres, Memory: 64}
+)
+
 // restart simulates a new environment: only stored data remains.
 func (b *bundle) restart() {
 	b.faults = &faults{counts: b.counts}
@@ -73,7 +80,7 @@ func (b *bundle) restart() {
 		Firehose:   b.out,
 		Payloads:   b.bucket,
 		Deliveries: Deliveries{Recommendations: "lists", Events: "events", Quarantine: "quarantine"},
-		ListLength: 10, EvaluateShare: 0.5, SearchMemory: 64 << 20,
+		ListLength: 10, EvaluateShare: 0.5, Search: inMemory,
 		Log: slog.New(slog.NewTextHandler(testLog{b.t}, nil)), Metrics: io.Discard, Now: time.Now,
 	}
 }

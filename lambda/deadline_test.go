@@ -88,7 +88,7 @@ func TestHandler_meets_its_deadline_while_Postgres_hangs(t *testing.T) {
 	b.version = postgrestest.Build(t, b.db, postgrestest.Fixture{})
 	b.promote(b.version)
 	b.restart()
-	b.SearchMemory = 0
+	b.Search = inPostgres
 	require.Empty(t, b.send(click("u00001", 1, 1)))
 	for n, step := range []string{"store", "read", "search", "verdicts"} {
 		t.Run("it responds in time when the server hangs before the step "+step, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestHandler_meets_its_deadline_while_Postgres_hangs(t *testing.T) {
 		})
 	}
 	t.Run("it responds in time with nothing to retry when the server hangs while items are loaded", func(t *testing.T) {
-		b.SearchMemory = 64 << 20
+		b.Search = inMemory
 		var stopped []int
 		b.injects(t, postgresHangs)
 		b.faults.before = func(s string) error {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
@@ -91,7 +92,7 @@ func (s faultyStore) Live(ctx context.Context) (out recsys.Live, err error) {
 	return out, err
 }
 
-func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []recsys.UserState, revision int64, err error) {
+func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []recsys.UserState, revision recsys.OverrideRevision, err error) {
 	err = s.faults.around("read", func() error { out, revision, err = s.Store.UserStates(ctx, v, ids); return err })
 	return out, revision, err
 }
@@ -110,9 +111,9 @@ func (s faultyStore) EachItem(ctx context.Context, v recsys.Version, emit func(r
 	return s.faults.around("hold", func() error { return s.Store.EachItem(ctx, v, emit) })
 }
 
-func (s faultyStore) Overrides(ctx context.Context) (out map[string]recsys.Override, revision int64, err error) {
-	err = s.faults.around("overrides", func() error { out, revision, err = s.Store.Overrides(ctx); return err })
-	return out, revision, err
+func (s faultyStore) OverridesSince(ctx context.Context, since recsys.OverrideRevision) (out embeddings.OverrideChanges, err error) {
+	err = s.faults.around("overrides", func() error { out, err = s.Store.OverridesSince(ctx, since); return err })
+	return out, err
 }
 
 func (s faultyStore) NearestEach(ctx context.Context, v recsys.Version, queries []recsys.Query, emit func(int, []recsys.Hit)) error {

@@ -8,8 +8,10 @@ import (
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/postgres/events"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -23,7 +25,8 @@ type stores struct {
 
 type versionStore interface {
 	Live(ctx context.Context) (recsys.Live, error)
-	ReportReader(ctx context.Context, component string, memory int64) error
+	Version(ctx context.Context, id int64) (recsys.Version, error)
+	ReportReader(ctx context.Context, r versions.Reader) error
 }
 
 type eventStore interface {
@@ -52,20 +55,21 @@ type Handler struct {
 
 	ListLength    int     // items per list
 	EvaluateShare float64 // share of the events on which lists are evaluated, 0 to 1
-	SearchMemory  int64   // memory limit in bytes for the items of the live version; a larger catalog is searched in Postgres
-	Function      string  // function name, a dimension of the metrics
+	Search        config.Search
+	Function      string // function name, a dimension of the metrics
 	Log           *slog.Logger
 	Metrics       io.Writer // gets one line of metrics per batch
 	Now           func() time.Time
 
 	// State that is reused by the next batch.
 	stores     *stores
-	memory     *recommend.Memory // of the items; nil until the first load
+	memory     *recommend.Memory // of the items; nil until the first load, and while Postgres is searched
 	reader     *recommend.Reader // of the version that was live in the last batch
 	revision   int64             // of the live pointer then
 	configHash string            // of the reader's lists
 	loadAfter  time.Time         // earliest time of the next attempt to load the reader's items
-	reportAt   time.Time         // time of the next report of SearchMemory
+	as         versions.Reader   // the last report
+	reportAt   time.Time         // time of the next one
 }
 
 // Deliveries names the delivery streams.
@@ -108,7 +112,9 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 	}
 
 	if reader != nil {
-		if err := h.compute(computeCtx, reader, b); err != nil {
+		if err := h.requireItems(computeCtx, b); err != nil {
+			h.report("load the items", err)
+		} else if err := h.compute(computeCtx, reader, b); err != nil {
 			h.report("compute the lists", err) // lists computed so far are delivered
 		}
 	}
@@ -116,13 +122,24 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 	h.write(putCtx, answerCtx, b)
 
 	if previous != nil && previous == h.reader {
-		before := h.memory.Status()
-		h.loadItems(answerCtx, b)
-		if h.memory.Status() == before { // one more round trip at most
-			h.reportMemory(answerCtx)
-		}
+		h.afterDelivery(answerCtx, b)
 	}
 	return b
+}
+
+// afterDelivery does one of the things that no list waits for, so that the round trips
+// of a batch stay few: it loads the live version, or the one that is about to be
+// promoted, or reports.
+func (h *Handler) afterDelivery(ctx context.Context, b *batch) {
+	before := h.memory.Status()
+	if h.loadItems(ctx, b); h.memory.Status() != before {
+		return
+	}
+	if h.memory != nil && b.candidate != h.as.Prepared {
+		h.prepare(ctx, b)
+		return
+	}
+	h.reportReader(ctx)
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
@@ -35,10 +36,10 @@ func TestHandler_round_trips(t *testing.T) {
 	next := 50
 	for _, batch := range []struct {
 		n      int
-		memory int64
-	}{{1, 0}, {100, 0}, {10_000, 0}, {100, 64 << 20}, {100, 64 << 20}, {10_000, 64 << 20}} {
+		search config.Search
+	}{{1, inPostgres}, {100, inPostgres}, {10_000, inPostgres}, {100, inMemory}, {100, inMemory}, {10_000, inMemory}} {
 		n := batch.n
-		b.SearchMemory = batch.memory
+		b.Search = batch.search
 		setAvailable(b, "i000001", false) // the popular list and the availability are read again
 		evs := manyEvents(r, n, b.data.Users)
 		for i := range evs {

@@ -67,7 +67,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 		},
 		ListLength:    c.ListLength,
 		EvaluateShare: c.EvaluateShare,
-		SearchMemory:  c.SearchMemory << 20,
+		Search:        c.Search,
 		Function:      c.Function,
 		Log:           log,
 		Metrics:       os.Stdout,
@@ -78,7 +78,8 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 	if err := h.open(first); err != nil {
 		log.Warn("database unavailable at startup, retrying on first batch", "error", err)
 	} else {
-		h.reportMemory(first)
+		h.reportReader(first)
+		h.warmUp(ctx)
 	}
 	return h, nil
 }

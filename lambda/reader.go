@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // liveReader returns the reader of the live version at a revision of the live
@@ -43,36 +49,100 @@ const (
 // promotion delays no list.
 func (h *Handler) loadItems(ctx context.Context, b *batch) {
 	defer lap(&b.times.load, time.Now())
-	if h.SearchMemory <= 0 || h.Now().Before(h.loadAfter) {
+	if h.Search.Mode == config.SearchInPostgres || h.Now().Before(h.loadAfter) {
 		return
 	}
-	if end, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/loadShare)
-		defer cancel()
-	}
-	if h.memory == nil {
-		h.memory = recommend.NewMemory(h.stores.embeddings, h.SearchMemory)
-	}
-	h.reader.Memory = h.memory
-	if err := h.memory.Load(ctx, h.reader.Version()); err != nil {
+	ctx, cancel := shareOf(ctx)
+	defer cancel()
+	if err := h.loadLive(ctx); err != nil {
 		h.loadAfter = h.Now().Add(loadRetryAfter)
 		h.Log.Warn("failed to load items into memory, searching Postgres", "error", err)
 	}
 }
 
-// reportEvery is how often the function reports its memory.
-const reportEvery = time.Hour
+// warmUpWithin limits loading the items before the first batch. Lambda allows 10 s for
+// the start, of which openWithin may be used already.
+const warmUpWithin = 5 * time.Second
 
-// reportMemory records how much the function can hold in memory, from which the
-// next version's index follows. It is best effort.
-func (h *Handler) reportMemory(ctx context.Context) {
+// warmUp loads the live version before the first batch: the searches of a first batch
+// in Postgres take longer than loading the items once. If it fails, the first batches
+// are searched in Postgres.
+func (h *Handler) warmUp(ctx context.Context) {
+	if h.Search.Mode == config.SearchInPostgres {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, warmUpWithin)
+	defer cancel()
+	_, err := h.newReader(ctx)
+	if errors.Is(err, recsys.ErrNoLiveVersion) {
+		return
+	}
+	if err == nil {
+		err = h.loadLive(ctx)
+	}
+	if err != nil {
+		h.loadAfter = h.Now().Add(loadRetryAfter)
+		h.Log.Warn("failed to load items into memory before the first batch", "error", err)
+	}
+}
+
+// shareOf limits loading to its share of the remaining time.
+func shareOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Until(end)/loadShare)
+}
+
+// loadLive loads the items of the reader's version.
+func (h *Handler) loadLive(ctx context.Context) error {
+	if h.memory == nil {
+		h.memory = recommend.NewMemory(h.stores.embeddings, h.Search.Bytes())
+		h.memory.Required = h.Search.Mode == config.SearchInMemory
+	}
+	h.reader.Memory = h.memory
+	return h.memory.Load(ctx, h.reader.Version())
+}
+
+// requireItems loads the items before the lists are computed, if Postgres must not be
+// searched.
+func (h *Handler) requireItems(ctx context.Context, b *batch) error {
+	if h.Search.Mode != config.SearchInMemory {
+		return nil
+	}
+	defer lap(&b.times.load, time.Now())
+	return h.loadLive(ctx)
+}
+
+// prepare loads the version that is about to be promoted, if it fits. Its promotion
+// waits for the report of the next batch, also if it does not fit or cannot be read.
+func (h *Handler) prepare(ctx context.Context, b *batch) {
+	defer lap(&b.times.load, time.Now())
+	if b.candidate != 0 {
+		ctx, cancel := shareOf(ctx)
+		defer cancel()
+		v, err := h.stores.versions.Version(ctx, b.candidate)
+		if err == nil {
+			err = h.memory.Preload(ctx, v)
+		}
+		if err != nil {
+			h.Log.Warn("failed to load the items of the version to be promoted", "version", b.candidate, "error", err)
+		}
+	}
+	h.as.Prepared, h.reportAt = b.candidate, time.Time{}
+}
+
+// reportReader reports the function as a reader of versions. It is best effort.
+func (h *Handler) reportReader(ctx context.Context) {
 	if h.Now().Before(h.reportAt) {
 		return
 	}
-	h.reportAt = h.Now().Add(reportEvery)
-	if err := h.stores.versions.ReportReader(ctx, "function", max(0, h.SearchMemory)); err != nil {
-		h.reportAt = h.Now().Add(loadRetryAfter)
-		h.Log.Warn("failed to report the memory of the function", "error", err)
+	if h.as.Process == "" {
+		h.as = versions.Reader{Process: uuid.NewString(), Component: "function", Memory: h.Search.Bytes()}
+	}
+	h.reportAt = h.Now().Add(versions.ReportEvery)
+	if err := h.stores.versions.ReportReader(ctx, h.as); err != nil {
+		h.Log.Warn("failed to report the function as a reader", "error", err)
 	}
 }

@@ -37,7 +37,7 @@ func (h *Handler) storeEvents(ctx context.Context, b *batch) (*recommend.Reader,
 	if err != nil {
 		return nil, fmt.Errorf("store the events: %w", err)
 	}
-	b.version = stored.Version
+	b.version, b.candidate = stored.Version, stored.Candidate
 	b.events = slices.DeleteFunc(b.events, func(e *event) bool { return !e.accept(stored.Events[position[e.EventID]]) })
 	if stored.Version == 0 {
 		h.reader = nil

@@ -93,7 +93,8 @@ module "lambda" {
   }
   mapping              = var.mapping
   reserved_concurrency = var.function.reserved_concurrency
-  memory_mb            = var.function.memory_mb
+  memory_mb            = local.function_memory
+  search               = var.search.mode
   timeout_seconds      = var.function.timeout_seconds
   environment          = var.function.environment
   log_retention_days   = var.keep.log_days
@@ -151,8 +152,8 @@ module "services" {
   event_retention_hours = var.stream.retention_hours + 1
   worker                = var.worker
   api = {
-    cpu               = var.api.cpu
-    memory            = var.api.memory
+    cpu               = local.api_cpu
+    memory            = local.api_memory
     min               = var.api.min
     max               = var.api.max
     requests_per_task = var.api.requests_per_task
@@ -162,6 +163,7 @@ module "services" {
   api_domain          = var.api.domain
   api_ingress_cidrs   = var.api.ingress_cidrs
   internal            = var.api.internal
+  search              = var.search.mode
   deletion_protection = var.protect
   log_retention_days  = var.keep.log_days
 }

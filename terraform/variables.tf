@@ -118,10 +118,36 @@ variable "mapping" {
   default = {}
 }
 
-variable "function" {
-  description = "The Lambda function. reserved_concurrency should be shards × parallelization: each environment has two connections to the database."
+variable "search" {
+  description = <<-EOT
+    Where the function and the API search: auto (in memory, and in Postgres while a version loads or if it does not fit), memory (never in Postgres), or
+    pgvector. items and rank are the largest catalog that you expect: the function and the API then get memory for two versions of it.
+  EOT
   type = object({
-    memory_mb            = optional(number, 512)
+    mode  = optional(string, "auto")
+    items = optional(number)
+    rank  = optional(number, 64)
+  })
+  default = {}
+
+  validation {
+    condition     = contains(["auto", "memory", "pgvector"], var.search.mode)
+    error_message = "search.mode must be auto, memory or pgvector."
+  }
+
+  validation {
+    condition     = var.search.items == null || try(var.search.items > 0 && var.search.rank >= 1 && var.search.rank <= 512, false)
+    error_message = "search.items must be positive, and search.rank 1 to 512."
+  }
+}
+
+variable "function" {
+  description = <<-EOT
+    The Lambda function. reserved_concurrency should be shards × parallelization: each environment has two connections to the database. memory_mb null: 512, or
+    what search.items needs.
+  EOT
+  type = object({
+    memory_mb            = optional(number)
     timeout_seconds      = optional(number, 30)
     reserved_concurrency = optional(number, 8)
     environment          = optional(map(string), {})
@@ -204,14 +230,17 @@ variable "worker" {
 }
 
 variable "api" {
-  description = "The API: its certificate, who may reach its load balancer (internal: inside the VPC only), and its tasks; min equal to max: a fixed number."
+  description = <<-EOT
+    The API: its certificate, who may reach its load balancer (internal: inside the VPC only), and its tasks; min equal to max: a fixed number. cpu and memory
+    null: 512 and 1024, or what search.items needs.
+  EOT
   type = object({
     certificate_arn   = string
     domain            = optional(string)
     ingress_cidrs     = list(string)
     internal          = optional(bool, true)
-    cpu               = optional(number, 512)
-    memory            = optional(number, 1024)
+    cpu               = optional(number)
+    memory            = optional(number)
     min               = optional(number, 2)
     max               = optional(number, 8)
     requests_per_task = optional(number, 6000)

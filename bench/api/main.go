@@ -3,6 +3,7 @@
 //
 //	go run ./bench/api              the live version of the local stack, or of RECFLOW_DATABASE_URL
 //	go run ./bench/api -size 1m     a generated catalog of 1,000,000 × 64 on a Postgres of its own, without an HNSW index
+//	go run ./bench/api -size 60k -swaps 10   also requests during promotions
 //	go run ./bench/api -profile api.pprof && go tool pprof -top api.pprof
 //
 // It runs its own API process, without a rate limit, built from the current code.
@@ -18,8 +19,10 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/recflow/recflow/bench/internal/apiprocess"
 	"github.com/recflow/recflow/bench/internal/generated"
 	"github.com/recflow/recflow/bench/internal/setup"
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/versions"
@@ -29,6 +32,7 @@ import (
 type options struct {
 	size, profile                      string
 	dimension, users, k, callers, each int
+	swaps                              int
 }
 
 func main() {
@@ -39,6 +43,7 @@ func main() {
 	flag.IntVar(&o.k, "k", 20, "length of a list")
 	flag.IntVar(&o.callers, "callers", 8, "concurrent callers of the throughput measurement")
 	flag.IntVar(&o.each, "each", 900, "requests per measurement")
+	flag.IntVar(&o.swaps, "swaps", 0, "also measure requests during this many promotions; needs -size")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the API to this file, for go tool pprof")
 	flag.Parse()
 
@@ -51,7 +56,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	binary, remove, err := buildAPI(ctx, o.profile != "")
+	binary, remove, err := apiprocess.Build(ctx, o.profile != "")
 	if err != nil {
 		return err
 	}
@@ -61,9 +66,9 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension, NoIndex: true}
+		shape := generated.Options{Items: items, Users: o.users, Dimension: o.dimension, NoIndex: true, Second: o.swaps > 0}
 		return generated.With(ctx, shape, func(url string, db *postgres.DB, v recsys.Version) error {
-			if err := promote(ctx, versions.New(db), v); err != nil {
+			if err := promote(ctx, versions.New(db), v.ID); err != nil {
 				return err
 			}
 			return measureAt(ctx, o, binary, url, db)
@@ -81,11 +86,19 @@ func run(ctx context.Context, o options) error {
 	return measureAt(ctx, o, binary, url, db)
 }
 
-func promote(ctx context.Context, store *versions.Store, v recsys.Version) error {
-	if err := store.MarkReady(ctx, v.ID, nil); err != nil {
+// promote makes a generated version live, as the workflow does.
+func promote(ctx context.Context, store *versions.Store, version int64) error {
+	if err := store.MarkReady(ctx, version, nil); err != nil {
 		return err
 	}
-	_, err := store.Promote(ctx, versions.Promotion{Version: v.ID, Actor: "bench", Reason: "benchmark"})
+	late, err := store.PrepareReaders(ctx, version, time.Minute)
+	if err == nil && late > 0 {
+		err = fmt.Errorf("%d processes have not loaded version %d", late, version)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = store.Promote(ctx, versions.Promotion{Version: version, Actor: "bench", Reason: "benchmark"})
 	return err
 }
 
@@ -103,7 +116,7 @@ func measureAt(ctx context.Context, o options, binary, url string, db *postgres.
 	if len(users) == 0 {
 		return fmt.Errorf("version %d has no user with a vector", live.Version.ID)
 	}
-	api, stop, err := startAPI(ctx, binary, url, o.profile)
+	address, stop, err := apiprocess.Start(ctx, apiprocess.Options{Binary: binary, Database: url, Profile: o.profile})
 	if err != nil {
 		return err
 	}
@@ -111,9 +124,14 @@ func measureAt(ctx context.Context, o options, binary, url string, db *postgres.
 	v := live.Version
 	fmt.Printf("version %d: %d items × %d, %d users, k %d, %d callers, %s\n\n", v.ID, v.Items, v.Dimension, len(users), o.k, o.callers, v.Search.Method)
 	began := time.Now()
-	m := measurement{options: o, api: api, store: store, version: v, users: users}
+	m := measurement{options: o, api: apiclient.New(apiclient.Options{URL: address}), store: store, version: v, users: users}
 	if err := m.run(ctx); err != nil {
 		return err
+	}
+	if o.swaps > 0 {
+		if err := m.swap(ctx, versions.New(db)); err != nil {
+			return err
+		}
 	}
 	fmt.Printf("\nmeasured in %s\n", time.Since(began).Round(time.Second))
 	return nil

@@ -106,7 +106,7 @@ func (s shape) measure(portable bool, repeat int) error {
 	if err != nil {
 		return err
 	}
-	view := x.View(nil)
+	view := x.View()
 	fmt.Printf("%s %s: built in %.1f s, %.2f × the vectors' bytes\n", s.name, kernel, time.Since(began).Seconds(), float64(x.Bytes())/float64(4*len(items)))
 
 	scan := newScan(items, s.dimension)

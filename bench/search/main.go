@@ -1,5 +1,6 @@
-// Command search measures the recall and latency of a version's index against an
-// exact scan of the same version in the same run.
+// Command search measures the recall and latency of a version's index in Postgres
+// against an exact scan of the same version and the exact search in memory
+// (internal/search), in the same run.
 //
 //	go run ./bench/search              the live version of the local stack, or of RECFLOW_DATABASE_URL
 //	go run ./bench/search -size 1m     a generated catalog of 1,000,000 × 64 on a Postgres of its own

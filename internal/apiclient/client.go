@@ -26,11 +26,17 @@ type Client struct {
 	http    *http.Client
 }
 
+// idleConns lets concurrent calls reuse connections; the default is 2.
+const idleConns = 64
+
 // New returns a Client.
 func New(o Options) *Client {
 	o.URL = strings.TrimSuffix(o.URL, "/")
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = idleConns
 	return &Client{options: o, http: &http.Client{
-		Timeout: 2 * time.Minute, // longer than the longest long poll
+		Transport: transport,
+		Timeout:   2 * time.Minute, // longer than the longest long poll
 		// Another address may not be trusted with the token.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

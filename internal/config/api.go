@@ -16,6 +16,7 @@ type API struct {
 	Temporal Temporal
 	Stream   Stream
 	Storage  Storage // for reading quarantined records; without a bucket there are none
+	Search   Search
 
 	// Address is the listen address, as host:port.
 	Address string `env:"RECFLOW_API_ADDRESS" envDefault:"127.0.0.1:14570"`
@@ -31,10 +32,6 @@ type API struct {
 	// maximum burst.
 	Rate  float64 `env:"RECFLOW_API_RATE" envDefault:"200"`
 	Burst int     `env:"RECFLOW_API_BURST" envDefault:"400"`
-
-	// SearchMemory is how many MiB the items of versions may take in the process's
-	// memory to be searched there: see Lambda.SearchMemory.
-	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"-1"`
 
 	// BuildID names the code that answers. Empty: the VCS revision.
 	BuildID string `env:"RECFLOW_BUILD_ID"`
@@ -55,7 +52,7 @@ func ReadAPI() (API, error) {
 	if err != nil {
 		return API{}, err
 	}
-	c.SearchMemory = searchMemory(c.SearchMemory)
+	c.Search.Memory = searchMemory(c.Search.Memory)
 	return c, c.Validate()
 }
 
@@ -81,7 +78,7 @@ func (c API) Validate() error {
 	if c.Rate <= 0 || c.Burst < 1 {
 		errs = append(errs, errors.New("RECFLOW_API_RATE and RECFLOW_API_BURST must be positive"))
 	}
-	errs = append(errs, validateSearchMemory(c.SearchMemory))
+	errs = append(errs, c.Search.validate())
 	if c.DrainTimeout < 0 {
 		errs = append(errs, fmt.Errorf("RECFLOW_API_DRAIN_TIMEOUT is %s; it must not be negative", c.DrainTimeout))
 	}

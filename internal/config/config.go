@@ -100,7 +100,7 @@ type Worker struct {
 	LoadParallel int `env:"RECFLOW_LOAD_PARALLEL" envDefault:"2"`
 
 	// SearchMemory is how many MiB the gates may use to search two versions in memory:
-	// see Lambda.SearchMemory.
+	// see Search.Memory.
 	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"-1"`
 
 	// SweepEvery is the interval of the cleanup after terminated runs.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -11,9 +12,44 @@ import (
 // maxSearchMemory is the largest RECFLOW_SEARCH_MEMORY, in MiB.
 const maxSearchMemory = 1 << 20
 
+// Search is how a process that serves lists finds the nearest items.
+type Search struct {
+	// Mode is SearchAuto, SearchInMemory or SearchInPostgres.
+	Mode string `env:"RECFLOW_SEARCH" envDefault:"auto"`
+
+	// Memory is how many MiB the items of versions may take in the memory of the
+	// process: 5 bytes a dimension and about 60 an item, and ids, titles and tags. -1 is
+	// 60 % of the memory that the process may use.
+	Memory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"-1"`
+}
+
+// Values of Search.Mode.
+const (
+	SearchAuto       = "auto"     // in memory, and in Postgres while the items load and if they do not fit
+	SearchInMemory   = "memory"   // in memory only; lists fail while the items load and if they do not fit
+	SearchInPostgres = "pgvector" // in Postgres only
+)
+
+// Bytes returns how many bytes the process may use to search in memory; 0 means that
+// it searches in Postgres.
+func (s Search) Bytes() int64 {
+	if s.Mode == SearchInPostgres {
+		return 0
+	}
+	return s.Memory << 20
+}
+
+func (s Search) validate() error {
+	switch s.Mode {
+	case SearchAuto, SearchInMemory, SearchInPostgres:
+		return validateSearchMemory(s.Memory)
+	}
+	return errors.Join(fmt.Errorf("RECFLOW_SEARCH is %q; use auto, memory or pgvector", s.Mode), validateSearchMemory(s.Memory))
+}
+
 func validateSearchMemory(mib int64) error {
-	if mib < 0 || mib > maxSearchMemory {
-		return fmt.Errorf("RECFLOW_SEARCH_MEMORY is %d; use 0 to %d MiB, or -1 for 60 %% of the memory that the process may use", mib, maxSearchMemory)
+	if mib < 1 || mib > maxSearchMemory {
+		return fmt.Errorf("RECFLOW_SEARCH_MEMORY is %d; use 1 to %d MiB, or -1 for 60 %% of the memory that the process may use", mib, maxSearchMemory)
 	}
 	return nil
 }
@@ -23,7 +59,7 @@ func searchMemory(mib int64) int64 {
 	if mib != -1 {
 		return mib
 	}
-	return min(processMemory()*6/10>>20, maxSearchMemory)
+	return max(1, min(processMemory()*6/10>>20, maxSearchMemory))
 }
 
 // LimitMemory makes the garbage collector work harder before the process reaches

@@ -38,11 +38,7 @@ type Lambda struct {
 	// folded, 0 to 1.
 	EvaluateShare float64 `env:"RECFLOW_EVALUATE_SHARE" envDefault:"0.1"`
 
-	// SearchMemory is how many MiB the items of versions may take in the function's
-	// memory to be searched there: 5 bytes a dimension and about 60 an item, and ids,
-	// titles and tags. A larger catalog is searched in Postgres, and with 0 every
-	// one. -1 is 60 % of the memory that the process may use.
-	SearchMemory int64 `env:"RECFLOW_SEARCH_MEMORY" envDefault:"-1"`
+	Search Search
 
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `env:"RECFLOW_LOG_LEVEL" envDefault:"info"`
@@ -57,7 +53,7 @@ func ReadLambda() (Lambda, error) {
 	if err != nil {
 		return Lambda{}, err
 	}
-	c.SearchMemory = searchMemory(c.SearchMemory)
+	c.Search.Memory = searchMemory(c.Search.Memory)
 	return c, c.Validate()
 }
 
@@ -79,6 +75,6 @@ func (c Lambda) Validate() error {
 	if !(c.EvaluateShare >= 0 && c.EvaluateShare <= 1) {
 		errs = append(errs, fmt.Errorf("RECFLOW_EVALUATE_SHARE is %v; use 0 to 1", c.EvaluateShare))
 	}
-	errs = append(errs, validateSearchMemory(c.SearchMemory))
+	errs = append(errs, c.Search.validate())
 	return errors.Join(errs...)
 }

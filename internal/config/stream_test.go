@@ -19,19 +19,20 @@ func TestReadLambda(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 20, c.ListLength)
 	require.InDelta(t, 0.1, c.EvaluateShare, 0)
-	require.Positive(t, c.SearchMemory, "60 % of what there is")
+	require.Positive(t, c.Search.Memory, "60 % of what there is")
 
 	t.Setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
 	c, err = config.ReadLambda()
 	require.NoError(t, err)
-	require.EqualValues(t, 307, c.SearchMemory)
+	require.EqualValues(t, 307, c.Search.Memory)
 
 	t.Setenv("RECFLOW_FIREHOSE_EVENTS", "")
 	t.Setenv("RECFLOW_LIST_LENGTH", "0")
 	t.Setenv("RECFLOW_EVALUATE_SHARE", "NaN")
-	t.Setenv("RECFLOW_SEARCH_MEMORY", "-2")
+	t.Setenv("RECFLOW_SEARCH_MEMORY", "0")
+	t.Setenv("RECFLOW_SEARCH", "graph")
 	_, err = config.ReadLambda()
-	for _, name := range []string{"RECFLOW_FIREHOSE_EVENTS", "RECFLOW_LIST_LENGTH", "RECFLOW_EVALUATE_SHARE", "RECFLOW_SEARCH_MEMORY"} {
+	for _, name := range []string{"RECFLOW_FIREHOSE_EVENTS", "RECFLOW_LIST_LENGTH", "RECFLOW_EVALUATE_SHARE", "RECFLOW_SEARCH_MEMORY", `RECFLOW_SEARCH is "graph"`} {
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -32,7 +32,7 @@ GRANT INSERT, DELETE ON recflow.gates TO recflow_loader;
 GRANT INSERT, UPDATE ON recflow.claims TO recflow_loader;
 GRANT USAGE ON SEQUENCE recflow.fencing_token TO recflow_loader;
 GRANT UPDATE (stored_before, occurred_before, dropped, hash) ON recflow.horizon TO recflow_loader;
-GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations TO recflow_loader;
+GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.readers TO recflow_loader;
 GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, revision, changed_at) ON recflow.backfills TO recflow_loader;
 GRANT UPDATE (state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, lists, error, started_at, ended_at)
     ON recflow.backfill_windows TO recflow_loader;
@@ -47,8 +47,8 @@ GRANT INSERT (event_id, user_id, item_id, event_type, value, session_id, recomme
 GRANT INSERT (event_id, digest, verdict, reason, stage, version_id, arrived_at) ON recflow.event_verdicts TO recflow_stream;
 GRANT INSERT (event_id, version_id, live_stage, stale_stage, live_rank, stale_rank), SELECT (event_id) ON recflow.evaluations TO recflow_stream;
 
--- Both report how much they can hold in memory.
-GRANT SELECT (component, memory_bytes), INSERT (component, memory_bytes), UPDATE (reported_at) ON recflow.readers TO recflow_stream, recflow_api;
+-- Both report how much they can hold in memory, and what they have prepared.
+GRANT SELECT, INSERT (process, component, memory_bytes, prepared), UPDATE (memory_bytes, prepared, reported_at) ON recflow.readers TO recflow_stream, recflow_api;
 
 -- The API. It records requests, and moves the live pointer and drops versions
 -- through functions only. The audit is append-only.
@@ -72,6 +72,9 @@ GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigin
 -- true, so this privilege allows a lock and nothing else.
 GRANT UPDATE (one) ON recflow.live TO recflow_loader, recflow_api;
 GRANT UPDATE (one) ON recflow.horizon TO recflow_api;
+
+-- A candidate is loaded, not served.
+GRANT UPDATE (candidate) ON recflow.live TO recflow_loader, recflow_api;
 
 -- The auditor. It reads requests and their outcomes, and no user data.
 GRANT SELECT ON recflow.audit, recflow.live_changes, recflow.backfills, recflow.backfill_windows, recflow.backfill_attempts TO recflow_auditor;

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/backfill"
@@ -112,9 +113,8 @@ var methods = map[string]storeCall{
 	"Audited": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.Audited(t.Context(), ledger.Audit{Actor: "a", Action: "a"}, func(*postgres.DB) error { return nil })
 	},
-	"Overrides": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		_, _, err := s.Overrides(t.Context())
-		return err
+	"OverridesSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.OverridesSince(t.Context(), recsys.OverrideRevision{}))
 	},
 	"Backfill": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.Backfill(t.Context(), b.failed(t).ID))
@@ -270,8 +270,7 @@ var methods = map[string]storeCall{
 	},
 	"Live": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return second(s.Live(t.Context())) },
 	"LivePointer": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		_, _, err := s.LivePointer(t.Context())
-		return err
+		return second(s.LivePointer(t.Context()))
 	},
 	"LiveSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.LiveSince(t.Context()))
@@ -428,7 +427,14 @@ var methods = map[string]storeCall{
 		return err
 	},
 	"ReportReader": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return errors.Join(s.ReportReader(t.Context(), "api", 1), s.ReportReader(t.Context(), "api", 1))
+		r := versions.Reader{Process: uuid.NewString(), Component: "api", Memory: 1}
+		return errors.Join(s.ReportReader(t.Context(), r), s.ReportReader(t.Context(), r))
+	},
+	"PrepareReaders": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.PrepareReaders(t.Context(), b.earlier.ID, 0))
+	},
+	"DropReaders": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return s.DropReaders(t.Context())
 	},
 	"WriteVerdicts": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.WriteVerdicts(t.Context(), []events.Verdict{{EventID: b.name(), Verdict: events.Folded}}, []events.Evaluation{{EventID: b.name()}})

@@ -144,8 +144,8 @@ func TestSlot(t *testing.T) {
 	(<-waited)()
 	memory, release, free = slot.TryAcquire()
 	require.True(t, free)
-	require.Equal(t, 40, memory.Items(b.version.ID), "it still holds the items")
+	require.Equal(t, 40, memory.Items(b.version), "it still holds the items")
 	memory.Release()
-	require.Zero(t, memory.Items(b.version.ID))
+	require.Zero(t, memory.Items(b.version))
 	release()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -41,16 +42,16 @@ func (c *countingData) Popular(_ context.Context, _ recsys.Version, q recsys.Que
 	return hits, nil
 }
 
-func (c *countingData) UserStates(context.Context, recsys.Version, []string) ([]recsys.UserState, int64, error) {
-	return nil, c.revision, nil
+func (c *countingData) UserStates(context.Context, recsys.Version, []string) ([]recsys.UserState, recsys.OverrideRevision, error) {
+	return nil, recsys.OverrideRevision{Number: c.revision}, nil
 }
 
 func (c *countingData) EachItem(context.Context, recsys.Version, func(recsys.Item, []float32) error) error {
 	return nil
 }
 
-func (c *countingData) Overrides(context.Context) (map[string]recsys.Override, int64, error) {
-	return nil, c.revision, nil
+func (c *countingData) OverridesSince(context.Context, recsys.OverrideRevision) (embeddings.OverrideChanges, error) {
+	return embeddings.OverrideChanges{}, nil
 }
 
 func (c *countingData) NearestEach(context.Context, recsys.Version, []recsys.Query, func(int, []recsys.Hit)) error {

@@ -19,12 +19,12 @@ type catalog struct {
 }
 
 // UserStates returns unknown users, without a trained vector or streamed events.
-func (c catalog) UserStates(_ context.Context, _ recsys.Version, ids []string) ([]recsys.UserState, int64, error) {
+func (c catalog) UserStates(_ context.Context, _ recsys.Version, ids []string) ([]recsys.UserState, recsys.OverrideRevision, error) {
 	states := make([]recsys.UserState, len(ids))
 	for i, id := range ids {
 		states[i].ID = id
 	}
-	return states, 0, nil
+	return states, recsys.OverrideRevision{}, nil
 }
 
 func (c catalog) ItemVectors(_ context.Context, _ recsys.Version, ids []string) (map[string][]float32, error) {

@@ -109,7 +109,7 @@ func (r *Recommender) terms(ctx context.Context, reader *Reader, h recsys.Histor
 // addTitles adds the titles of the items, from memory if they are there.
 func (r *Recommender) addTitles(ctx context.Context, reader *Reader, terms []Term) error {
 	if reader.inMemory != nil {
-		view, err := reader.inMemory.view(ctx, reader.data, reader.itemRevision)
+		view, err := reader.inMemory.view(ctx, reader.data, reader.overrides)
 		if err != nil {
 			return err
 		}

@@ -140,7 +140,7 @@ func (r *Reader) readPopular(ctx context.Context, req Request, specs []ListSpec)
 		}
 	}
 	filters := fmt.Sprintf("%q %q", req.Category, req.Tags)
-	valid := r.popular.filters == filters && r.popular.itemRevision == r.itemRevision
+	valid := r.popular.filters == filters && r.popular.overrides == r.overrides
 	if need == 0 || valid && (need <= len(r.popular.hits) || r.popular.complete) {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (r *Reader) readPopular(ctx context.Context, req Request, specs []ListSpec)
 	if err != nil {
 		return fmt.Errorf("find popular items: %w", err)
 	}
-	r.popular = popularList{hits: hits, complete: len(hits) < need, filters: filters, itemRevision: r.itemRevision}
+	r.popular = popularList{hits: hits, complete: len(hits) < need, filters: filters, overrides: r.overrides}
 	return nil
 }
 

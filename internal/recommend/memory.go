@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -13,25 +12,38 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/search"
 )
 
 // Memory holds the items of a version in memory for all Readers of a process, which
 // read item vectors and search the nearest items there instead of in Postgres. It
-// also holds those of the version before, if both fit, for a rollback. The lists
-// equal those of an exact search in Postgres
+// also holds those of one other version, if both fit: of the one before, for a
+// rollback, or of the one that is about to be promoted. The lists equal those of an exact search in Postgres
 // (docs/decisions/0017-search-in-memory.md). It is safe for concurrent use; a nil
 // *Memory is empty.
 type Memory struct {
+	// Required makes lists fail with recsys.ErrNotInMemory instead of searching Postgres.
+	Required bool
+
 	data  Data
 	limit int64 // bytes of all indexes
 
 	loadMu sync.Mutex
-	loaded atomic.Pointer[[]*versionItems] // the most recent first, at most two
+	loaded atomic.Pointer[[]*versionItems] // at most two; the first one is of the last Load
 	status atomic.Pointer[IndexStatus]     // nil: nothing was loaded
+	unused atomic.Bool                     // no version is live
 }
+
+// Ready reports whether lists of the live version can be made: always, unless Postgres
+// must not be searched and the items are not loaded. It is false until
+// SetUnused or Load was called.
+func (m *Memory) Ready() bool {
+	return m == nil || !m.Required || m.unused.Load() || m.Status().State == IndexInMemory
+}
+
+// SetUnused records whether no version is live, so that there is nothing to load.
+func (m *Memory) SetUnused(unused bool) { m.unused.Store(unused) }
 
 // IndexStatus is how the most recent version is searched.
 type IndexStatus struct {
@@ -60,18 +72,27 @@ func (m *Memory) Status() IndexStatus {
 
 // versionItems is the items of a version.
 type versionItems struct {
-	version int64
+	version versionKey
 	index   *search.Index // nil: the items exceed the limit
 	took    time.Duration // to load them
 
-	overridesMu sync.Mutex // serializes reads of the overrides
-	current     atomic.Pointer[overriddenItems]
+	overridesMu sync.Mutex                      // serializes reads of the overrides
+	current     atomic.Pointer[overriddenItems] // nil without an index
 }
+
+// versionKey identifies a version, also in a restored database, which assigns the
+// same numbers again.
+type versionKey struct {
+	id    int64
+	runID string
+}
+
+func keyOf(v recsys.Version) versionKey { return versionKey{v.ID, v.RunID} }
 
 // overriddenItems is the items with the overrides of a revision.
 type overriddenItems struct {
 	view     *search.View
-	revision int64
+	revision recsys.OverrideRevision
 }
 
 // NewMemory returns an empty Memory that loads at most limit bytes.
@@ -80,28 +101,32 @@ func NewMemory(data Data, limit int64) *Memory { return &Memory{data: data, limi
 // errTooLarge means that the items of a version exceed the limit.
 var errTooLarge = errors.New("the items exceed the memory limit")
 
-// Load reads the items of a version, in one round trip, unless they are loaded or
-// exceed the limit. It releases the items of earlier versions first if not all fit;
+// Load reads the items of a version, in two round trips, unless they are loaded or
+// exceed the limit. It releases the items of other versions first if not all fit;
 // Readers in the middle of a call continue to use them.
 func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
 	m.loadMu.Lock()
 	defer m.loadMu.Unlock()
-	defer func() { m.status.Store(m.statusOf(v.ID)) }()
-	previous := m.all()
-	for i, items := range previous {
-		if items.version == v.ID {
-			m.store(append([]*versionItems{items}, slices.Delete(slices.Clone(previous), i, i+1)...))
-			return nil
-		}
+	defer func() { m.status.Store(m.statusOf(v)) }()
+	loaded := m.all()
+	at := slices.IndexFunc(loaded, func(items *versionItems) bool { return items.version == keyOf(v) })
+	if at == 0 {
+		return nil
 	}
-	began := time.Now()
+	if at > 0 {
+		m.store(loaded[at], loaded[0])
+		return nil
+	}
 	m.status.Store(&IndexStatus{State: IndexLoading, Version: v.ID})
-	m.store(slices.Clone(previous[:min(1, len(previous))]))
-	index, err := m.read(ctx, v)
-	if err != nil && !errors.Is(err, errTooLarge) {
+	m.store(loaded[:min(1, len(loaded))]...)
+	items, err := m.read(ctx, v, true)
+	if errors.Is(err, errTooLarge) {
+		items, err = &versionItems{version: keyOf(v)}, nil
+	}
+	if err != nil {
 		return fmt.Errorf("load the items of version %d: %w", v.ID, err)
 	}
-	m.store(append([]*versionItems{{version: v.ID, index: index, took: time.Since(began)}}, m.all()...))
+	m.store(append([]*versionItems{items}, m.all()...)...)
 	return nil
 }
 
@@ -109,32 +134,57 @@ func (m *Memory) Load(ctx context.Context, v recsys.Version) error {
 func (m *Memory) Release() {
 	m.loadMu.Lock()
 	defer m.loadMu.Unlock()
-	m.store(nil)
+	m.store()
 	m.status.Store(nil)
 }
 
-func (m *Memory) statusOf(version int64) *IndexStatus {
-	if items := m.itemsOf(version); items != nil {
-		return &IndexStatus{State: IndexInMemory, Version: version, Items: items.index.Len(), Bytes: items.index.Bytes(), Took: items.took}
+// Preload reads the items of a version that is about to be promoted, so that Load
+// finds them. It does nothing if they do not fit next to those of the last Load.
+func (m *Memory) Preload(ctx context.Context, v recsys.Version) error {
+	m.loadMu.Lock()
+	defer m.loadMu.Unlock()
+	current := m.all()[:min(1, len(m.all()))]
+	room := m.limit
+	for _, items := range current {
+		room -= items.bytes()
 	}
-	return &IndexStatus{State: IndexInPostgres, Version: version}
+	if m.itemsOf(v) != nil || search.Bytes(v.Items, v.Dimension) > room {
+		return nil
+	}
+	m.store(current...)
+	items, err := m.read(ctx, v, false)
+	if errors.Is(err, errTooLarge) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("load the items of version %d: %w", v.ID, err)
+	}
+	m.store(append(slices.Clone(current), items)...)
+	return nil
 }
 
-// read reads the items of a version. It releases the loaded ones when they leave too
-// little room.
-func (m *Memory) read(ctx context.Context, v recsys.Version) (*search.Index, error) {
+func (m *Memory) statusOf(v recsys.Version) *IndexStatus {
+	if items := m.itemsOf(v); items != nil {
+		return &IndexStatus{State: IndexInMemory, Version: v.ID, Items: items.index.Len(), Bytes: items.index.Bytes(), Took: items.took}
+	}
+	return &IndexStatus{State: IndexInPostgres, Version: v.ID}
+}
+
+// read reads the items of a version and the overrides, which the first list then need
+// not read. If release is set, it releases the loaded items when they leave too little
+// room.
+func (m *Memory) read(ctx context.Context, v recsys.Version, release bool) (*versionItems, error) {
+	began := time.Now()
 	room := m.limit
 	for _, items := range m.all() {
-		if items.index != nil {
-			room -= items.index.Bytes()
-		}
+		room -= items.bytes()
 	}
 	fits := func(bytes int64) error {
-		if bytes > m.limit {
+		if bytes > m.limit || bytes > room && !release {
 			return errTooLarge
 		}
 		if bytes > room {
-			m.store(nil)
+			m.store()
 			runtime.GC() // before the new items are allocated
 			room = m.limit
 		}
@@ -153,7 +203,16 @@ func (m *Memory) read(ctx context.Context, v recsys.Version) (*search.Index, err
 	if err != nil {
 		return nil, err
 	}
-	return b.Build()
+	items := &versionItems{version: keyOf(v)}
+	if items.index, err = b.Build(); err != nil {
+		return nil, err
+	}
+	items.current.Store(&overriddenItems{view: items.index.View()})
+	if _, err := items.readOverrides(ctx, m.data); err != nil {
+		return nil, err
+	}
+	items.took = time.Since(began)
+	return items, nil
 }
 
 func (m *Memory) all() []*versionItems {
@@ -163,87 +222,64 @@ func (m *Memory) all() []*versionItems {
 	return nil
 }
 
-func (m *Memory) store(items []*versionItems) { m.loaded.Store(&items) }
-
-// retryAfter is the time after which Follow retries a version that it failed to
-// load.
-const retryAfter = time.Minute
-
-// Follow loads the live version, and each newly promoted one, until ctx ends. It
-// reads the live pointer at every interval.
-func (m *Memory) Follow(ctx context.Context, interval time.Duration, store *versions.Store, log *slog.Logger) {
-	var loaded, failed int64 // versions
-	var failedAt time.Time
-	for wait := time.Duration(0); ; wait = interval {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		id, _, err := store.LivePointer(ctx)
-		if err != nil || id == 0 || id == loaded || id == failed && time.Since(failedAt) < retryAfter {
-			continue // requests report an unavailable database
-		}
-		v, err := store.Version(ctx, id)
-		if err == nil {
-			err = m.Load(ctx, v)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			failed, failedAt = id, time.Now()
-			log.Warn("index not loaded, searching in Postgres", "version", id, "error", err)
-			continue
-		}
-		if s := m.Status(); s.State == IndexInMemory {
-			log.Info("index loaded", "version", id, "items", s.Items, "bytes", s.Bytes, "duration_ms", s.Took.Milliseconds())
-		} else {
-			log.Info("the items exceed RECFLOW_SEARCH_MEMORY, searching in Postgres", "version", id, "items", v.Items)
-		}
-		loaded = id
-	}
-}
+func (m *Memory) store(items ...*versionItems) { m.loaded.Store(&items) }
 
 // Items returns the number of loaded items of a version, or 0 if Postgres is
 // searched.
-func (m *Memory) Items(version int64) int {
-	if h := m.itemsOf(version); h != nil {
+func (m *Memory) Items(v recsys.Version) int {
+	if h := m.itemsOf(v); h != nil {
 		return h.index.Len()
 	}
 	return 0
 }
 
 // itemsOf returns the items of a version, or nil if they are not loaded.
-func (m *Memory) itemsOf(version int64) *versionItems {
+func (m *Memory) itemsOf(v recsys.Version) *versionItems {
 	if m == nil {
 		return nil
 	}
 	for _, items := range m.all() {
-		if items.version == version && items.index != nil {
+		if items.version == keyOf(v) && items.index != nil {
 			return items
 		}
 	}
 	return nil
 }
 
-// view returns the items with overrides of at least the given revision. It reads
-// the overrides, in one round trip, if they have changed.
-func (h *versionItems) view(ctx context.Context, data Data, revision int64) (*search.View, error) {
-	if o := h.current.Load(); o != nil && o.revision >= revision {
+// bytes returns the size of the items in memory.
+func (h *versionItems) bytes() int64 {
+	if h.index == nil {
+		return 0
+	}
+	return h.index.Bytes()
+}
+
+// view returns the items with overrides of at least the given revision. If they have
+// changed, it reads the changes, in one round trip.
+func (h *versionItems) view(ctx context.Context, data Data, revision recsys.OverrideRevision) (*search.View, error) {
+	if o := h.current.Load(); o.revision.Includes(revision) {
 		return o.view, nil
 	}
 	h.overridesMu.Lock()
 	defer h.overridesMu.Unlock()
-	if o := h.current.Load(); o != nil && o.revision >= revision {
+	if o := h.current.Load(); o.revision.Includes(revision) {
 		return o.view, nil
 	}
-	overrides, read, err := data.Overrides(ctx)
+	return h.readOverrides(ctx, data)
+}
+
+// readOverrides applies the changes of overrides since those that the items have.
+func (h *versionItems) readOverrides(ctx context.Context, data Data) (*search.View, error) {
+	o := *h.current.Load()
+	changes, err := data.OverridesSince(ctx, o.revision)
 	if err != nil {
 		return nil, err
 	}
-	o := &overriddenItems{h.index.View(overrides), read}
-	h.current.Store(o)
+	if changes.All {
+		o.view = h.index.View()
+	}
+	o.view, o.revision = o.view.With(changes.Overrides), changes.Revision
+	h.current.Store(&o)
 	return o.view, nil
 }
 
@@ -255,9 +291,12 @@ const searchBatch = 32
 // loaded.
 func (r *Reader) nearest(ctx context.Context, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
 	if r.inMemory == nil {
+		if r.Memory != nil && r.Memory.Required {
+			return fmt.Errorf("version %d: %w", r.version.ID, recsys.ErrNotInMemory)
+		}
 		return r.data.NearestEach(ctx, r.version, queries, emit)
 	}
-	view, err := r.inMemory.view(ctx, r.data, r.itemRevision)
+	view, err := r.inMemory.view(ctx, r.data, r.overrides)
 	if err != nil {
 		return err
 	}

@@ -5,16 +5,22 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recommend/follow"
 	"github.com/recflow/recflow/internal/recsys"
 	index "github.com/recflow/recflow/internal/search"
 )
@@ -91,7 +97,7 @@ func specsOf(r *rand.Rand, items []postgrestest.ItemRow, dimension int) []recomm
 }
 
 func TestMemory_lists_equal_those_of_Postgres(t *testing.T) {
-	for _, test := range []struct{ items, dimension, rounds int }{{1, 3, 4}, {300, 16, 10}, {700, 65, 6}, {9000, 7, 4}} {
+	for _, test := range []struct{ items, dimension, rounds int }{{1, 3, 4}, {500, 8, 6}, {300, 16, 10}, {400, 64, 6}, {700, 65, 6}, {9000, 7, 4}, {300, 128, 4}, {250, 256, 4}, {200, 512, 4}} {
 		t.Run(fmt.Sprintf("it equals the list from Postgres, %d items × %d", test.items, test.dimension), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(test.items), 3))
 			b := &bundle{store: postgrestest.New(t)}
@@ -110,6 +116,8 @@ func TestMemory_lists_equal_those_of_Postgres(t *testing.T) {
 					{Category: fmt.Sprint("c", r.IntN(6))},
 					{Tags: []string{"even"}},
 					{Category: fmt.Sprint("c", r.IntN(6)), Tags: []string{"even", "rare"}[:1+r.IntN(2)]},
+					{Exclude: someIDs(r, b.data.Items), ExcludeSeen: recommend.SeenNone},
+					{Exclude: someIDs(r, b.data.Items), Tags: []string{"even"}},
 				} {
 					require.Equal(t, search(t, stored, req, specs), search(t, memory, req, specs), "round %d", round)
 				}
@@ -121,6 +129,15 @@ func TestMemory_lists_equal_those_of_Postgres(t *testing.T) {
 			}
 		})
 	}
+}
+
+// someIDs returns ids of items.
+func someIDs(r *rand.Rand, items []postgrestest.ItemRow) []string {
+	ids := []string{"no such item"}
+	for range r.IntN(100) {
+		ids = append(ids, items[r.IntN(len(items))].ItemID)
+	}
+	return ids
 }
 
 // override sets or removes overrides of a random item.
@@ -218,14 +235,14 @@ func TestMemory(t *testing.T) {
 	t.Run("it stops reading if the texts exceed the limit", func(t *testing.T) {
 		memory := recommend.NewMemory(b.store, index.Bytes(400, 16)+1)
 		require.NoError(t, memory.Load(t.Context(), b.version))
-		assert.Zero(t, memory.Items(b.version.ID))
+		assert.Zero(t, memory.Items(b.version))
 		assert.Equal(t, recommend.IndexStatus{State: recommend.IndexInPostgres, Version: b.version.ID}, memory.Status())
 	})
 	t.Run("it keeps the previous version if both fit", func(t *testing.T) {
 		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "larger", Items: 500})
 		third := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "third"})
 		loaded := func(m *recommend.Memory) []int {
-			return []int{m.Items(b.version.ID), m.Items(next.ID), m.Items(third.ID)}
+			return []int{m.Items(b.version), m.Items(next), m.Items(third)}
 		}
 		memory := recommend.NewMemory(b.store, 1<<30)
 		for _, v := range []recsys.Version{b.version, next, b.version, third} {
@@ -243,6 +260,47 @@ func TestMemory(t *testing.T) {
 		require.NoError(t, memory.Load(t.Context(), recsys.Version{ID: 999, Items: 1_000_000, Dimension: 16}))
 		assert.Equal(t, []int{0, 500, 0}, loaded(memory), "a version that cannot fit releases nothing")
 		assert.Equal(t, recommend.IndexStatus{State: recommend.IndexInPostgres, Version: 999}, memory.Status())
+	})
+	t.Run("it preloads a version if both fit", func(t *testing.T) {
+		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "preloaded"})
+		before := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "before"})
+		memory := recommend.NewMemory(b.store, 1<<30)
+		require.NoError(t, memory.Load(t.Context(), before))
+		require.NoError(t, memory.Load(t.Context(), b.version))
+		status := memory.Status()
+		require.NoError(t, memory.Preload(t.Context(), next))
+		assert.Equal(t, []int{0, 400, 400}, []int{memory.Items(before), memory.Items(b.version), memory.Items(next)})
+		assert.Equal(t, status, memory.Status(), "the live version is still the other one")
+		require.NoError(t, memory.Load(t.Context(), next))
+		assert.Equal(t, []int{400, 400}, []int{memory.Items(b.version), memory.Items(next)}, "for a rollback")
+		assert.Equal(t, next.ID, memory.Status().Version)
+
+		memory = recommend.NewMemory(b.store, index.Bytes(700, 16))
+		require.NoError(t, memory.Load(t.Context(), b.version))
+		require.NoError(t, memory.Preload(t.Context(), next))
+		assert.Equal(t, []int{400, 0}, []int{memory.Items(b.version), memory.Items(next)}, "the live version is not released")
+
+		// At the promotion lists come from Postgres until the old items are replaced.
+		r := recommend.NewReader(b.store, next, m)
+		r.Memory = memory
+		want, err := recommend.NewReader(b.store, next, m).Lists(t.Context(), request, users)
+		require.NoError(t, err)
+		for range 2 {
+			got, err := r.Lists(t.Context(), request, users)
+			require.NoError(t, err)
+			assert.Equal(t, want, got)
+			require.NoError(t, memory.Load(t.Context(), next))
+			assert.Equal(t, 400, memory.Items(next))
+		}
+	})
+	t.Run("it does not mistake a version of a restored database for another one", func(t *testing.T) {
+		memory := recommend.NewMemory(b.store, 1<<30)
+		require.NoError(t, memory.Load(t.Context(), b.version))
+		again := b.version
+		again.RunID = "trained after the restore"
+		assert.Zero(t, memory.Items(again))
+		require.NoError(t, memory.Load(t.Context(), again))
+		assert.Equal(t, 400, memory.Items(again))
 	})
 	t.Run("it searches Postgres if loading fails", func(t *testing.T) {
 		r := recommend.NewReader(b.store, b.version, m)
@@ -268,10 +326,79 @@ func TestMemory(t *testing.T) {
 		defer stop()
 		next := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "next"})
 		memory := recommend.NewMemory(b.store, 1<<30)
-		go memory.Follow(ctx, time.Millisecond, b.store.VersionStore, slog.New(slog.DiscardHandler))
+		f := follow.Follower{
+			Memory: memory, Versions: b.store.VersionStore, Log: slog.New(slog.DiscardHandler),
+			Reader: versions.Reader{Process: uuid.NewString(), Component: "api", Memory: 1 << 30},
+		}
+		ended := make(chan struct{})
+		go func() { f.Run(ctx, time.Millisecond); close(ended) }()
+		defer func() { stop(); <-ended }()
 		for _, v := range []recsys.Version{b.version, next, b.version} {
 			b.promote(t, v)
-			require.Eventually(t, func() bool { return memory.Items(v.ID) == 400 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return memory.Status().Version == v.ID && memory.Items(v) == 400 }, 10*time.Second, time.Millisecond)
+		}
+		// What is announced is in memory before it is promoted, also twice in a row.
+		for i := range 2 {
+			v := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: fmt.Sprint("candidate-", i)})
+			late, err := b.store.PrepareReaders(t.Context(), v.ID, time.Minute)
+			require.NoError(t, err)
+			require.Zero(t, late)
+			require.Equal(t, 400, memory.Items(v))
+			b.promote(t, v)
 		}
 	})
+}
+
+// TestMemory_stays_flat_over_promotions promotes 50 versions under load, and compares
+// the heap after the last ones with that after the first ones.
+func TestMemory_stays_flat_over_promotions(t *testing.T) {
+	b := setup(t, postgrestest.Fixture{})
+	built := []recsys.Version{b.version}
+	for i := range 2 {
+		built = append(built, postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: fmt.Sprint("large-", i), Items: 20_000, Dimension: 64}))
+	}
+	memory := recommend.NewMemory(b.store, 1<<30)
+	follower := follow.Follower{
+		Memory: memory, Versions: b.store.VersionStore, Log: slog.New(slog.DiscardHandler),
+		Reader: versions.Reader{Process: uuid.NewString(), Component: "api", Memory: 1 << 30},
+	}
+	r := recommend.Recommender{Versions: b.store.VersionStore, Embeddings: b.store.EmbeddingStore, Readers: recommend.NewReaderPool(5 * time.Millisecond), Memory: memory}
+	ctx, stop := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	group.Go(func() { follower.Run(ctx, 5*time.Millisecond) })
+	var lists atomic.Int64
+	for range 2 {
+		group.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				_, err := r.Recommend(ctx, recommend.Request{UserID: "unknown-user", Recent: []string{fmt.Sprintf("i%06d", i%400)}, K: 20})
+				if ctx.Err() == nil && assert.NoError(t, err) {
+					lists.Add(1)
+				}
+			}
+		})
+	}
+	defer group.Wait()
+	defer stop()
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var early, late uint64
+	for i := range 50 {
+		v := built[i%len(built)]
+		_, err := b.store.PrepareReaders(t.Context(), v.ID, time.Minute)
+		require.NoError(t, err)
+		b.promote(t, v)
+		require.Eventually(t, func() bool { return memory.Status().Version == v.ID }, 30*time.Second, time.Millisecond)
+		switch {
+		case i >= 5 && i < 11:
+			early = max(early, heap())
+		case i >= 44:
+			late = max(late, heap())
+		}
+	}
+	t.Logf("%d lists; heap %d KiB after promotions 6 to 11, %d KiB after 45 to 50", lists.Load(), early>>10, late>>10)
+	assert.Less(t, float64(late), 1.1*float64(early))
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -22,11 +23,12 @@ type ReaderPool struct {
 	liveTTL time.Duration
 	now     func() time.Time
 
-	mu     sync.Mutex
-	live   recsys.Live
-	liveAt time.Time // when live was requested; zero: live is unknown
-	resets int       // a result that was requested before a reset is not cached
-	idle   []*Reader // of the live version, the most recently used last
+	mu       sync.Mutex
+	live     recsys.Live
+	liveAt   time.Time // when live was requested; zero: live is unknown
+	cachedAt time.Time // when live was cached
+	resets   int       // a result that was requested before a reset is not cached
+	idle     []*Reader // of the live version, the most recently used last
 }
 
 // NewReaderPool returns a ReaderPool that follows a promotion within liveTTL.
@@ -37,7 +39,7 @@ func NewReaderPool(liveTTL time.Duration) *ReaderPool {
 // liveStore reads the live version. *versions.Store implements it.
 type liveStore interface {
 	Live(ctx context.Context) (recsys.Live, error)
-	LivePointer(ctx context.Context) (id, revision int64, err error)
+	LivePointer(ctx context.Context) (versions.LivePointer, error)
 }
 
 // liveVersion returns the live version. It reads the pointer if the cached version
@@ -56,14 +58,14 @@ func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.L
 		return live, nil
 	}
 	if live.Revision > 0 {
-		id, revision, err := store.LivePointer(ctx)
+		at, err := store.LivePointer(ctx)
 		if err != nil {
 			return recsys.Live{}, err
 		}
-		if id == live.Version.ID && revision == live.Revision {
+		if at.Version == live.Version.ID && at.Revision == live.Revision {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if p.live.Revision == revision {
+			if p.live.Revision == at.Revision {
 				p.liveAt = began
 			}
 			return live, nil
@@ -75,11 +77,14 @@ func (p *ReaderPool) liveVersion(ctx context.Context, store liveStore) (recsys.L
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if live.Revision >= p.live.Revision && p.resets == resets { // a concurrent call may have fetched a newer one
-		if live.Version.ID != p.live.Version.ID {
+	// A concurrent call may have cached a newer revision. A lower one that was requested
+	// afterwards is that of a restored database.
+	newer := live.Revision >= p.live.Revision || began.After(p.cachedAt)
+	if newer && p.resets == resets {
+		if live.Version.ID != p.live.Version.ID || live.Version.RunID != p.live.Version.RunID {
 			p.idle = nil
 		}
-		p.live, p.liveAt = live, began
+		p.live, p.liveAt, p.cachedAt = live, began, p.now()
 	}
 	return live, nil
 }
@@ -124,6 +129,6 @@ func (p *ReaderPool) Reset() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.live, p.liveAt, p.idle = recsys.Live{}, time.Time{}, nil
+	p.live, p.liveAt, p.cachedAt, p.idle = recsys.Live{}, time.Time{}, time.Time{}, nil
 	p.resets++
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -29,13 +30,13 @@ func (c *countedLive) Live(context.Context) (recsys.Live, error) {
 	return current, nil
 }
 
-func (c *countedLive) LivePointer(context.Context) (id, revision int64, err error) {
+func (c *countedLive) LivePointer(context.Context) (versions.LivePointer, error) {
 	c.pointers++
 	current := c.current
 	if c.during != nil {
 		c.during()
 	}
-	return current.Version.ID, current.Revision, nil
+	return versions.LivePointer{Version: current.Version.ID, Revision: current.Revision}, nil
 }
 
 func TestReaderPool_reads_the_manifest_only_after_a_change(t *testing.T) {
@@ -101,4 +102,37 @@ func TestReaderPool_Reset_discards_what_is_being_read(t *testing.T) {
 			require.EqualValues(t, 8, live.Version.ID)
 		})
 	}
+}
+
+// TestReaderPool_follows_a_restored_database has a live version with a lower revision
+// than before.
+func TestReaderPool_follows_a_restored_database(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1, 0)
+	p := NewReaderPool(time.Second)
+	p.now = func() time.Time { return now }
+	store := &countedLive{current: recsys.Live{Version: recsys.Version{ID: 7}, Revision: 5}}
+	read := func() int64 {
+		live, err := p.liveVersion(t.Context(), store)
+		require.NoError(t, err)
+		return live.Version.ID
+	}
+	require.EqualValues(t, 7, read())
+
+	now = now.Add(2 * time.Second)
+	store.current = recsys.Live{Version: recsys.Version{ID: 6}, Revision: 4}
+	for range 5 {
+		require.EqualValues(t, 6, read())
+	}
+	require.Equal(t, 2, store.reads, "the manifest is read once")
+
+	now = now.Add(2 * time.Second)
+	store.during = func() { // a call that began later is faster
+		store.during = nil
+		store.current = recsys.Live{Version: recsys.Version{ID: 8}, Revision: 5}
+		now = now.Add(time.Millisecond)
+		require.EqualValues(t, 8, read())
+	}
+	read()
+	require.EqualValues(t, 8, read(), "a slow call does not replace a newer revision")
 }

@@ -14,12 +14,12 @@ import (
 
 // Data is the storage that a Reader reads. *embeddings.Store implements it.
 type Data interface {
-	UserStates(ctx context.Context, v recsys.Version, userIDs []string) (states []recsys.UserState, itemRevision int64, err error)
+	UserStates(ctx context.Context, v recsys.Version, userIDs []string) (states []recsys.UserState, overrides recsys.OverrideRevision, err error)
 	ItemVectors(ctx context.Context, v recsys.Version, itemIDs []string) (map[string][]float32, error)
 	NearestEach(ctx context.Context, v recsys.Version, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error
 	Popular(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error)
 	EachItem(ctx context.Context, v recsys.Version, emit func(item recsys.Item, vector []float32) error) error
-	Overrides(ctx context.Context) (overrides map[string]recsys.Override, revision int64, err error)
+	OverridesSince(ctx context.Context, since recsys.OverrideRevision) (embeddings.OverrideChanges, error)
 }
 
 var _ Data = (*embeddings.Store)(nil)
@@ -39,16 +39,16 @@ type Reader struct {
 
 	inMemory *versionItems // items of Memory at the last Read; nil: not loaded
 
-	itemRevision int64       // revision of the overrides at the last Read
-	popular      popularList // the longest one read so far
+	overrides recsys.OverrideRevision // at the last Read
+	popular   popularList             // the longest one read so far
 }
 
 // popularList is the popular items under one combination of filters.
 type popularList struct {
-	hits         []recsys.Hit
-	complete     bool // it contains every eligible item
-	filters      string
-	itemRevision int64 // Reader.itemRevision when it was read
+	hits      []recsys.Hit
+	complete  bool // it contains every eligible item
+	filters   string
+	overrides recsys.OverrideRevision // Reader.overrides when it was read
 }
 
 // NewReader returns a Reader of a version, which need not be live, and its
@@ -62,7 +62,7 @@ func (r *Reader) Version() recsys.Version { return r.version }
 
 // ItemsInMemory returns the number of items of the version in memory, or 0 if
 // Postgres is searched.
-func (r *Reader) ItemsInMemory() int { return r.Memory.Items(r.version.ID) }
+func (r *Reader) ItemsInMemory() int { return r.Memory.Items(r.version) }
 
 // Interest returns the interest weights of the version.
 func (r *Reader) Interest() recsys.Interest { return r.manifest.Interest }

@@ -53,7 +53,7 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 // readItems is Read for a request without a user: one round trip for the revision of
 // the items, if they are in memory, and none otherwise.
 func (r *Reader) readItems(ctx context.Context) error {
-	if r.Memory.itemsOf(r.version.ID) == nil {
+	if r.Memory.itemsOf(r.version) == nil {
 		r.inMemory, r.folder.index = nil, nil
 		return nil
 	}
@@ -66,7 +66,7 @@ func (r *Reader) readItems(ctx context.Context) error {
 func (r *Recommender) item(ctx context.Context, reader *Reader, itemID string) (recsys.Item, []float32, error) {
 	unknown := fmt.Errorf("version %d: %w %q", reader.version.ID, ErrUnknownItem, itemID)
 	if reader.inMemory != nil {
-		view, err := reader.inMemory.view(ctx, reader.data, reader.itemRevision)
+		view, err := reader.inMemory.view(ctx, reader.data, reader.overrides)
 		if err != nil {
 			return recsys.Item{}, nil, fmt.Errorf("read the item: %w", err)
 		}

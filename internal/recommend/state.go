@@ -48,18 +48,18 @@ func (st State) exclude(req Request) []string {
 // Read returns the data of the version and the uncovered events of each user, in
 // one round trip and in the order of the ids.
 func (r *Reader) Read(ctx context.Context, ids []string) ([]recsys.UserState, error) {
-	users, items, err := r.data.UserStates(ctx, r.version, ids)
+	users, overrides, err := r.data.UserStates(ctx, r.version, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read the users: %w", err)
 	}
-	r.itemRevision = items
+	r.overrides = overrides
 	r.useMemory()
 	return users, nil
 }
 
 // useMemory uses the items in Memory until the next Read, if they are loaded.
 func (r *Reader) useMemory() {
-	r.inMemory, r.folder.index = r.Memory.itemsOf(r.version.ID), nil
+	r.inMemory, r.folder.index = r.Memory.itemsOf(r.version), nil
 	if r.inMemory != nil {
 		r.folder.index = r.inMemory.index
 		r.folder.cache.clear()

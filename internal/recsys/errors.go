@@ -16,6 +16,10 @@ var (
 	// Resolve the live version again, once.
 	ErrVersionGone = errors.New("the version has been dropped")
 
+	// ErrNotInMemory means that a process that searches in memory only has not loaded
+	// the items of the version, or cannot hold them.
+	ErrNotInMemory = errors.New("the items are not in memory")
+
 	// ErrConflict means that a compare-and-set lost against another change.
 	ErrConflict = errors.New("concurrent change")
 

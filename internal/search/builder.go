@@ -69,7 +69,7 @@ func (b *Builder) Bytes() int64 {
 // items.
 func Bytes(items int64, dimension int) int64 {
 	if simd() {
-		return items * (itemBytes(dimension) + int64(dimension))
+		return items * (itemBytes(dimension) + int64(paddedBytes(dimension)))
 	}
 	return items * (itemBytes(dimension) + wordBytes(dimension))
 }
@@ -78,7 +78,7 @@ func Bytes(items int64, dimension int) int64 {
 // titles and tags an item.
 func MaxBytes(items int64, dimension int) int64 {
 	const texts = 200
-	return items * (itemBytes(dimension) + wordBytes(dimension) + texts)
+	return items * (itemBytes(dimension) + max(int64(paddedBytes(dimension)), wordBytes(dimension)) + texts)
 }
 
 // itemBytes is an item's share of everything but the codes and the texts.

@@ -19,8 +19,9 @@
 //     integers, and marks the items whose upper bound reaches the threshold.
 //   - The exact score, in float64, is computed only for marked items.
 //
-// A rare category or tag has a list of its items, in the same order, and only
-// these are compared. Other filters are bitmaps that are combined with the marks.
+// A rare category or tag has a list of its items, in the same order, other filters are
+// bitmaps. If they match few items of a block, only these are compared, many at a
+// time; otherwise bitmaps are combined with the marks.
 //
 // # Why the result is exact
 //
@@ -45,8 +46,9 @@
 // the smallest and the largest float32 are within it. This bound uses no float32
 // arithmetic.
 //
-// Where few items of a block are eligible, they are compared one by one instead,
-// first by an inner product in float32 with a bound for its rounding errors.
+// The portable kernel cannot compare the codes of single items. Where few items of a
+// block are eligible, it compares them first by an inner product in float32, with a
+// bound for its rounding errors.
 //
 // An item is skipped only if its bound is smaller than the threshold, so ties are
 // always ordered by item id.

@@ -22,12 +22,19 @@ type kernel interface {
 	// scan compares the query with the blocks from..from+n-1.
 	scan(query any, from, n int, m *marks)
 
-	// minScanned is the number of items of a block from which scan is faster than
-	// comparing their vectors one by one.
+	// minScanned is the number of eligible items of a block from which scan is faster
+	// than comparing them one by one.
 	minScanned() int
 
 	// bytes returns the size of the codes.
 	bytes() int64
+}
+
+// A gatherer is a kernel that also compares the codes of single items.
+type gatherer interface {
+	// gather sets the inner products with the codes of the items at these positions,
+	// whose number is a multiple of 8.
+	gather(query any, positions []uint32, scores []int32)
 }
 
 // setMasks sets the masks of the first n blocks from their scores.

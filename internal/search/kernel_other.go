@@ -5,5 +5,3 @@ package search
 func simd() bool { return false }
 
 func newKernel(blocks, dimension int) kernel { return newWordKernel(blocks, dimension) }
-
-func prefetch(*float32, int) {}

@@ -2,16 +2,10 @@
 
 package search
 
-const (
-	groupDims  = 4
-	groupBytes = groupDims * blockItems
-)
-
-// simdKernel stores, for each block and each group of four dimensions, the four
-// codes of each item side by side: the content of one lane of a vector register.
-// The last group is padded with zeros.
+// simdKernel stores the codes of each item in a row, padded with zeros to whole
+// vector registers, so that items can be compared in blocks and one by one.
 type simdKernel struct {
-	groups int // of dimensions, in a block
+	stride int // bytes of an item
 	codes  []int8
 }
 
@@ -23,8 +17,8 @@ func newKernel(blocks, dimension int) kernel {
 }
 
 func newSIMDKernel(blocks, dimension int) kernel {
-	groups := (dimension + groupDims - 1) / groupDims
-	return &simdKernel{groups: groups, codes: make([]int8, blocks*groups*groupBytes)}
+	stride := paddedBytes(dimension)
+	return &simdKernel{stride: stride, codes: make([]int8, blocks*blockItems*stride)}
 }
 
 func (k *simdKernel) minScanned() int { return 8 }
@@ -32,15 +26,7 @@ func (k *simdKernel) minScanned() int { return 8 }
 func (k *simdKernel) bytes() int64 { return int64(len(k.codes)) }
 
 func (k *simdKernel) put(block int, codes [][]int8) {
-	dst := k.codes[block*k.groups*groupBytes:]
 	for i, item := range codes {
-		for j, code := range item {
-			dst[j/groupDims*groupBytes+i*groupDims+j%groupDims] = code
-		}
+		copy(k.codes[(block*blockItems+i)*k.stride:], item)
 	}
 }
-
-// prefetch loads the n values of a vector into the processor's cache.
-//
-//go:noescape
-func prefetch(vector *float32, n int)

@@ -1,11 +1,22 @@
 package search
 
-import "slices"
+import (
+	"encoding/binary"
+	"maps"
+	"math/bits"
+	"slices"
+)
 
-// bitmap is a set of positions, padded to whole blocks.
+// bitmap is a set of positions, padded to whole blocks and words of 64 bits.
 type bitmap []byte
 
-func newBitmap(positions int) bitmap { return make(bitmap, blocksOf(positions)*blockItems/8) }
+func newBitmap(positions int) bitmap {
+	const word = 8 // bytes
+	return make(bitmap, (blocksOf(positions)*blockItems/8+word-1)/word*word)
+}
+
+// word returns 64 positions, from 64·n on.
+func (b bitmap) word(n int) uint64 { return binary.LittleEndian.Uint64(b[8*n:]) }
 
 func blocksOf(positions int) int { return (positions + blockItems - 1) / blockItems }
 
@@ -59,27 +70,47 @@ func (p posting) has(at uint32) bool {
 	return found
 }
 
-// edit returns the posting with some positions removed and others added.
-func (p posting) edit(removed map[uint32]bool, added []uint32, total int) posting {
-	positions := make([]uint32, 0, p.count+len(added))
-	keep := func(at uint32) {
+// edit returns the posting with some positions removed and others, which it does not
+// have, added. p is not changed.
+func (p posting) edit(removed, added map[uint32]bool, total int) posting {
+	p.count += len(added) - len(removed)
+	if p.bits != nil && p.count > total/sparse {
+		p.bits = slices.Clone(p.bits)
+		for at := range removed {
+			p.bits.set(at, false)
+		}
+		for at := range added {
+			p.bits.set(at, true)
+		}
+		return p
+	}
+	positions := make([]uint32, 0, p.count)
+	for at := range p.each {
 		if !removed[at] {
 			positions = append(positions, at)
 		}
 	}
+	if len(added) > 0 {
+		positions = slices.AppendSeq(positions, maps.Keys(added))
+		slices.Sort(positions)
+	}
+	return newPosting(positions, total)
+}
+
+// each yields the positions in order.
+func (p posting) each(yield func(at uint32) bool) {
 	for _, at := range p.list {
-		keep(at)
+		if !yield(at) {
+			return
+		}
 	}
 	for i, part := range p.bits {
-		for bit := range 8 {
-			if part&(1<<bit) != 0 {
-				keep(uint32(8*i + bit))
+		for ; part != 0; part &= part - 1 {
+			if !yield(uint32(8*i + bits.TrailingZeros8(part))) {
+				return
 			}
 		}
 	}
-	positions = append(positions, added...)
-	slices.Sort(positions)
-	return newPosting(positions, total)
 }
 
 func (p posting) bytes() int64 { return int64(56 + 4*len(p.list) + len(p.bits)) }

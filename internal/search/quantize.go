@@ -5,13 +5,16 @@ import "math"
 const (
 	// blockItems is the number of items that share a scale and are compared
 	// together. It is a multiple of the items that each kernel processes at once: 8
-	// (AVX2), 4 (NEON), 3 (a 64-bit word).
+	// (AVX2, NEON), 3 (a 64-bit word).
 	blockItems = 24
 
 	// maxCode is the largest magnitude of a code: the sum of two products of codes
 	// fits into 16 bits and the sum of 64 into 21 bits, including the sign.
 	maxCode = 127
 )
+
+// paddedBytes is the size of an item's codes in vector registers of 32 bytes.
+func paddedBytes(dimension int) int { return (dimension + 31) / 32 * 32 }
 
 // margin returns ρ of the package comment for vectors of d values.
 func margin(d int) float64 { return float64(d+16) * 0x1p-50 }
@@ -81,13 +84,24 @@ func prepare(vector []float32) prepared {
 // reach the threshold.
 func (q *prepared) mayReach(length, threshold float64) bool { return length*q.norm >= threshold }
 
+// slack returns the largest difference between an item's score and the inner product
+// of the vectors that the codes represent.
+func (q *prepared) slack(b *bounds) float64 {
+	return b.err*q.norm + b.coded*q.err + q.rho*b.norm*q.norm
+}
+
+// upper returns an upper bound of the score of an item whose codes have this inner
+// product with the query's. The margin ρ covers its few roundings too.
+func (q *prepared) upper(b *bounds, product int32) float64 {
+	return float64(product)*(b.scale*q.scale) + q.slack(b)
+}
+
 // floor returns a lower bound of the inner product of an item's codes with the
 // query's if the item's score reaches the threshold. Inner products of codes are
 // within ±2²⁴: outside this range rounding is irrelevant, and inside it the 1
 // covers the rounding.
 func (q *prepared) floor(b *bounds, threshold float64) int32 {
-	slack := b.err*q.norm + b.coded*q.err + q.rho*b.norm*q.norm
-	y := (threshold - slack) / (b.scale * q.scale)
+	y := (threshold - q.slack(b)) / (b.scale * q.scale)
 	switch {
 	case y < -0x1p30: // also −∞: there are fewer than K results
 		return math.MinInt32
@@ -117,8 +131,9 @@ func (q *prepared) reaches(vector []float32, length, threshold float64) bool {
 	return float64(dot(vector, q.vector))+slack >= threshold
 }
 
-// dotPortable adds four independent sums, which is faster than one.
-func dotPortable(x, q []float32) float32 {
+// dot returns the inner product of two vectors of the same length, in float32. Four
+// independent sums are faster than one.
+func dot(x, q []float32) float32 {
 	q = q[:len(x)]
 	var a, b, c, d float32
 	for len(x) >= 4 && len(q) >= 4 {

@@ -31,12 +31,12 @@ func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
 	// The shortest posting comes first: if it is a list, only its items are compared.
 	slices.SortFunc(r.filters, func(a, b posting) int { return cmp.Compare(a.count, b.count) })
 	switch {
-	case len(r.filters) == 0:
+	case len(r.filters) == 0 || r.filters[0].count > v.Len()/blockItems*r.kernel.minScanned():
 		r.scan()
 	case r.filters[0].bits == nil:
 		r.walk(r.filters[0].list, r.filters[1:])
 	default:
-		r.scanFiltered()
+		r.walkBits()
 	}
 	return r.hits(), nil
 }
@@ -102,45 +102,30 @@ func (r *run) scan() {
 	}
 }
 
-// pushMarked pushes the marked items of a block that are available and not
-// excluded.
+// pushMarked pushes the marked items of a block that are eligible and not excluded.
 func (r *run) pushMarked(block int, mask uint32) {
-	for mask &= r.available.block(block); mask != 0; mask &= mask - 1 {
+	for mask &= r.eligible(block); mask != 0; mask &= mask - 1 {
 		if at := uint32(block*blockItems + bits.TrailingZeros32(mask)); !r.isExcluded(at) {
 			r.push(at)
 		}
 	}
 }
 
-// scanFiltered is scan with filters that are bitmaps. If they match few items of a
-// block, these are compared one by one.
-func (r *run) scanFiltered() {
-	codes, minScanned := r.kernel.query(r.query.codes), r.kernel.minScanned()
-	var m marks
-	next := r.eligible(0)
-	for block := range r.bounds {
-		threshold, b := r.threshold(), &r.bounds[block]
-		if !r.query.mayReach(b.norm, threshold) {
-			return
+// walkBits compares the query with the items that match filters that are bitmaps.
+func (r *run) walkBits() {
+	w := r.newWalker()
+	for n := range len(r.available) / 8 {
+		word := r.available.word(n)
+		for _, f := range r.filters {
+			word &= f.bits.word(n)
 		}
-		mask := next
-		if block+1 < len(r.bounds) {
-			if next = r.eligible(block + 1); bits.OnesCount32(next) < minScanned {
-				for ahead := next; ahead != 0; ahead &= ahead - 1 {
-					prefetch(&r.vector(uint32((block+1)*blockItems + bits.TrailingZeros32(ahead)))[0], r.dimension)
-				}
+		for ; word != 0; word &= word - 1 {
+			if !w.add(uint32(64*n + bits.TrailingZeros64(word))) {
+				return
 			}
 		}
-		if bits.OnesCount32(mask) >= minScanned {
-			m.floors[0] = r.query.floor(b, threshold)
-			r.kernel.scan(codes, block, 1, &m)
-			r.pushMarked(block, mask&m.masks[0])
-			continue
-		}
-		for ; mask != 0; mask &= mask - 1 {
-			r.pushIfReachable(uint32(block*blockItems+bits.TrailingZeros32(mask)), b)
-		}
 	}
+	w.compare()
 }
 
 // eligible returns the available items of a block that match the filters.
@@ -152,32 +137,15 @@ func (r *run) eligible(block int) uint32 {
 	return mask
 }
 
-// prefetchDistance is the number of items by which walk prefetches vectors. They
-// are far apart, so without prefetching walk would mostly wait for memory.
-const prefetchDistance = 8
-
 // walk compares the query with the items of a list that match the other filters.
 func (r *run) walk(list []uint32, others []posting) {
-	for i, at := range list {
-		if i+prefetchDistance < len(list) {
-			prefetch(&r.vector(list[i+prefetchDistance])[0], r.dimension)
-		}
-		b := &r.bounds[at/blockItems]
-		if !r.query.mayReach(b.norm, r.threshold()) {
+	w := r.newWalker()
+	for _, at := range list {
+		if r.available.has(at) && !slices.ContainsFunc(others, func(p posting) bool { return !p.has(at) }) && !w.add(at) {
 			return
 		}
-		if r.available.has(at) && !slices.ContainsFunc(others, func(p posting) bool { return !p.has(at) }) {
-			r.pushIfReachable(at, b)
-		}
 	}
-}
-
-// pushIfReachable pushes an item of a block if its score may reach the threshold and
-// the item is not excluded.
-func (r *run) pushIfReachable(at uint32, b *bounds) {
-	if r.query.reaches(r.vector(at), b.norm, r.threshold()) && !r.isExcluded(at) {
-		r.push(at)
-	}
+	w.compare()
 }
 
 // isExcluded reports whether the query excludes a position. Calls must be in

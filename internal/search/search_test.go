@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -153,8 +154,24 @@ func TestSearch_matches_brute_force(t *testing.T) {
 			overrides := drawOverrides(r, items)
 			x := build(t, items, dimension)
 			x.encode(newKernel(blocksOf(len(items)), dimension))
-			v := x.View(overrides)
+			v := x.View().With(overrides)
 			for range 8 {
+				if r.IntN(3) == 0 { // replaces overrides, and removes some
+					before, change := v, drawOverrides(r, items)
+					for id := range overrides {
+						if r.IntN(4) == 0 {
+							change[id] = recsys.Override{}
+						}
+					}
+					q := drawQuery(r, items, dimension)
+					want, err := before.Search(q)
+					require.NoError(t, err)
+					v = v.With(change)
+					maps.Copy(overrides, change)
+					got, err := before.Search(q)
+					require.NoError(t, err)
+					require.Equal(t, want, got, "a view never changes")
+				}
 				q := drawQuery(r, items, dimension)
 				got, err := v.Search(q)
 				require.NoError(t, err)
@@ -175,7 +192,7 @@ func TestSearch_breaks_ties_by_id(t *testing.T) {
 		vector[i%2] = 1
 		items = append(items, fixtureItem{recsys.Item{ItemID: fmt.Sprintf("i%03d", 499-i), Available: true}, vector})
 	}
-	v := build(t, items, 8).View(nil)
+	v := build(t, items, 8).View()
 	for _, q := range [][]float32{{1, 1, 0, 0, 0, 0, 0, 0}, {1, 0, 0, 0, 0, 0, 0, 0}, make([]float32, 8), {-1, -1, 0, 0, 0, 0, 0, 0}} {
 		got, err := v.Search(recsys.Query{Vector: q, K: 20})
 		require.NoError(t, err)
@@ -232,6 +249,22 @@ func TestKernels_compute_equal_products(t *testing.T) {
 			require.Equal(t, sum, want.scores[i])
 			require.Equal(t, sum >= want.floors[i/blockItems], want.masks[i/blockItems]&(1<<(i%blockItems)) != 0)
 		}
+		g, ok := native.(gatherer)
+		if !ok {
+			return
+		}
+		positions, scores := make([]uint32, 8*(1+r.IntN(4))), make([]int32, 32)
+		for i := range positions {
+			positions[i] = uint32(r.IntN(len(items)))
+		}
+		g.gather(native.query(query), positions, scores)
+		for i, at := range positions {
+			sum := int32(0)
+			for j, c := range items[at] {
+				sum += int32(c) * int32(query[j])
+			}
+			require.Equal(t, sum, scores[i])
+		}
 	})
 }
 
@@ -254,19 +287,45 @@ func TestScan_never_skips_an_item_at_the_threshold(t *testing.T) {
 				sum += int32(c) * int32(q.codes[j])
 			}
 			require.GreaterOrEqual(t, sum, q.floor(&b, score))
+			require.GreaterOrEqual(t, q.upper(&b, sum), score)
 			require.True(t, q.mayReach(b.norm, score))
 			require.True(t, q.reaches(v, b.norm, score))
 			if product := norm(v) * q.norm; product <= maxFloat32 {
-				for _, got := range []float32{dot(v, q.vector), dotPortable(v, q.vector)} {
-					require.InDelta(t, score, float64(got), float64(dimension+16)*0x1p-22*product+0x1p-130)
-				}
+				require.InDelta(t, score, float64(dot(v, q.vector)), float64(dimension+16)*0x1p-22*product+0x1p-130)
 			}
 		}
 	})
 }
 
+// TestView_With_takes_the_same_time_with_many_overrides counts what a change of one
+// item allocates.
+func TestView_With_takes_the_same_time_with_many_overrides(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	items := make([]fixtureItem, 20_000)
+	for i := range items {
+		items[i] = fixtureItem{recsys.Item{ItemID: fmt.Sprint(i), Category: fmt.Sprint(i % 100), Available: true}, drawVector(r, 1, nil)}
+	}
+	use := func(overrides int) float64 {
+		v, all := build(t, items, 1).View(), map[string]recsys.Override{}
+		for i := range overrides {
+			all[fmt.Sprint(i)] = recsys.Override{Category: new(fmt.Sprint("new ", i%1000)), Tags: []string{fmt.Sprint(i)}}
+		}
+		v = v.With(all)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for i := range 100 {
+			v = v.With(map[string]recsys.Override{fmt.Sprint(i): {Available: new(i%2 == 0), Category: new("moved")}})
+		}
+		runtime.ReadMemStats(&after)
+		return float64(after.TotalAlloc-before.TotalAlloc) / 100
+	}
+	few, many := use(10), use(20_000)
+	assert.InEpsilon(t, few, many, 0.3)
+	t.Logf("bytes with 10 overrides %.0f, with 20,000 %.0f", few, many)
+}
+
 func TestSearch_rejects_invalid_queries(t *testing.T) {
-	v := build(t, drawItems(rand.New(rand.NewPCG(1, 1)), 10, 4), 4).View(nil)
+	v := build(t, drawItems(rand.New(rand.NewPCG(1, 1)), 10, 4), 4).View()
 	for _, vector := range [][]float32{nil, {1, 2, 3}, {1, 2, 3, float32(math.NaN())}, {float32(math.Inf(1)), 0, 0, 0}} {
 		_, err := v.Search(recsys.Query{Vector: vector, K: 3})
 		assert.Error(t, err)
@@ -285,7 +344,7 @@ func TestBuilder_rejects_invalid_items(t *testing.T) {
 	x, err := NewBuilder(2, 0).Build()
 	require.NoError(t, err)
 	require.Nil(t, x.Vector("a"))
-	hits, err := x.View(nil).Search(recsys.Query{Vector: []float32{1, 2}, K: 3})
+	hits, err := x.View().Search(recsys.Query{Vector: []float32{1, 2}, K: 3})
 	require.NoError(t, err)
 	require.Empty(t, hits)
 }
@@ -303,7 +362,7 @@ func TestSearch_allocates_in_proportion_to_its_result(t *testing.T) {
 			}
 			items = append(items, fixtureItem{recsys.Item{ItemID: fmt.Sprint(i), Category: category, Available: true}, drawVector(r, 16, nil)})
 		}
-		v := build(t, items, 16).View(nil)
+		v := build(t, items, 16).View()
 		search := func() {
 			for _, category := range []string{"", "common", "rare"} {
 				q := recsys.Query{Vector: items[0].vector, K: 10, Category: category, Exclude: []string{"1", "2"}}
@@ -340,4 +399,30 @@ func TestBytes_estimates_the_size_of_an_index(t *testing.T) {
 	assert.LessOrEqual(t, x.Bytes(), want)
 	assert.LessOrEqual(t, want, MaxBytes(1000, 64))
 	assert.Greater(t, x.Bytes(), want*3/4)
+}
+
+// BenchmarkView_With changes one item of 200,000, by the number of overrides.
+func BenchmarkView_With(b *testing.B) {
+	const items = 200_000
+	builder := NewBuilder(1, items)
+	for i := range items {
+		require.NoError(b, builder.Add(recsys.Item{ItemID: fmt.Sprint(i), Category: fmt.Sprint(i % 100), Available: true}, []float32{1}))
+	}
+	x, err := builder.Build()
+	require.NoError(b, err)
+	for _, overrides := range []int{0, 1000, 100_000} {
+		all := map[string]recsys.Override{}
+		for i := range overrides {
+			all[fmt.Sprint(i)] = recsys.Override{Available: new(false), Category: new(fmt.Sprint("new ", i%1000))}
+		}
+		v := x.View().With(all)
+		for name, change := range map[string]recsys.Override{"title": {Title: new("A title")}, "everything": {Available: new(true), Category: new("moved"), Tags: []string{"tag"}}} {
+			b.Run(fmt.Sprintf("%d overrides, %s", overrides, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					v.With(map[string]recsys.Override{"150000": change})
+				}
+			})
+		}
+	}
 }

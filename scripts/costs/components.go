@@ -15,8 +15,8 @@ var recflow = []component{
 		gb := l.events * kilobyte / gigabyte
 		return hours*kinesisHour.dollar + gb*(kinesisIn.dollar+kinesisOut.dollar)
 	}},
-	{"Lambda", "events × 13.9 ms × 0.5 GB + events ÷ 10 requests", func(l load) float64 {
-		return l.events*listSeconds*memory*lambdaTime.dollar + l.events/batch*lambdaRequest.dollar
+	{"Lambda", "events × 8.7 ms × memory (0.5 GB, or two versions ÷ 0.6) + events ÷ 10 requests", func(l load) float64 {
+		return l.events*listSeconds*l.functionMemory()*lambdaTime.dollar + l.events/batch*lambdaRequest.dollar
 	}},
 	{"Firehose", "events × (5 KB event + 5 KB list)", func(l load) float64 {
 		return l.events * 2 * 5 * kilobyte / gigabyte * firehoseIn.dollar
@@ -30,9 +30,9 @@ var recflow = []component{
 	{"RDS storage and backups", "disk × zones + backups of the same size", func(l load) float64 {
 		return l.disk * (rdsStorage.dollar*l.zones + rdsBackup.dollar)
 	}},
-	{"Fargate", "API tasks × (0.5 vCPU + 1 GB) + a worker of 1 vCPU and 4 GB", func(l load) float64 {
+	{"Fargate", "API tasks × (0.5 vCPU + 1 GB, or two versions ÷ 0.6 in whole GB) + a worker of 1 vCPU and 4 GB", func(l load) float64 {
 		tasks := l.apiTasks()
-		return hours * ((tasks*taskCPU+workerCPU)*fargateCPU.dollar + (tasks*taskMemory+workerMemory)*fargateMemory.dollar)
+		return hours * ((tasks*taskCPU+workerCPU)*fargateCPU.dollar + (tasks*l.taskMemory()+workerMemory)*fargateMemory.dollar)
 	}},
 	{"Load balancer", "hours + the larger of one unit per GB and one unit per hour", func(l load) float64 {
 		gb := (l.requests*listBytes + l.events*eventBytes) / gigabyte

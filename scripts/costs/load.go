@@ -47,7 +47,7 @@ const (
 	hours        = 730.0 // of a month
 	peak         = 3.0   // times the mean
 	batch        = 10.0  // events per invocation
-	memory       = 0.5   // GB of a function, Terraform's default
+	leastMemory  = 0.5   // GB of a function, Terraform's default
 	eventBytes   = 300.0
 	listBytes    = 1600.0
 	logBytes     = 1600.0 // per invocation, metrics and Lambda's own lines
@@ -65,7 +65,7 @@ const (
 	secrets      = 2.0
 	imagesGB     = 0.2
 	taskCPU      = 0.5 // of the API
-	taskMemory   = 1.0 // GB
+	leastTask    = 1.0 // GB
 	workerCPU    = 1.0
 	workerMemory = 4.0   // GB
 	objectsHour  = 60.0  // per delivery stream: one per buffer of 60 seconds
@@ -90,6 +90,14 @@ func (l load) databaseCPUs() float64 {
 func (l load) apiTasks() float64 {
 	return max(2, math.Ceil(peak*perSecond(l.requests)/requestsCore/taskCPU))
 }
+
+// searchMemory returns the GB of a process that holds two versions in 60 % of its
+// memory, as terraform/sizes.tf: 682 bytes an item of 64 dimensions.
+func (l load) searchMemory() float64 { return 2 * l.items * 682 / 0.6 / (1 << 30) }
+
+// functionMemory and taskMemory return the GB of a function and of an API task.
+func (l load) functionMemory() float64 { return max(leastMemory, l.searchMemory()) }
+func (l load) taskMemory() float64     { return max(leastTask, math.Ceil(l.searchMemory())) }
 
 // glueSeconds returns the duration of one training.
 func (l load) glueSeconds() float64 {

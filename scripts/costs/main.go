@@ -74,6 +74,7 @@ func loadTable(w io.Writer) {
 	line("Glue workers", func(l load) string { return count(l.workers) })
 	line("database vCPUs needed", func(l load) string { return fmt.Sprintf("%.1f", max(0.1, l.databaseCPUs())) })
 	line("database instance", func(l load) string { return instanceName(l) + map[bool]string{true: ", Multi-AZ"}[l.zones > 1] })
+	line("GB for two versions in memory", func(l load) string { return fmt.Sprintf("%.2f", l.searchMemory()) })
 	line("API tasks (0.5 vCPU)", func(l load) string { return count(l.apiTasks()) })
 }
 
@@ -157,7 +158,7 @@ const formulasIntroduction = `
 Measured ([benchmarks](benchmarks.md)) on a machine outside of AWS: 8.7 ms per list in the function, 1,309 events and 1,749 requests per second on two cores that run
 everything, 156 core-µs per pair of a training. Assumed: a vCPU performs like one of those cores, the peak is three times the mean, an invocation has ten events,
 and the sizes of an event (300 bytes), a list (1,600 bytes) and a log line; ` + "`scripts/costs/load.go`" + ` has all assumptions.
-Items are searched in memory. The database instances of the larger loads have more processors than they need, for the memory that comes with them.
+Items are searched in memory, and function and API have room for two versions of rank 64. The database instances of the larger loads have more processors than they need, for the memory that comes with them.
 
 `
 

@@ -174,6 +174,81 @@ run "rejects_fewer_environments_than_batches_at_a_time" {
   expect_failures = [terraform_data.rules]
 }
 
+run "sizes_the_function_and_the_api_for_the_catalog" {
+  command = plan
+
+  variables {
+    search = { items = 1000000, rank = 64 }
+  }
+  assert {
+    condition     = local.function_memory == 2169 && local.api_memory == 3072 && local.api_cpu == 512
+    error_message = "sizes are ${jsonencode([local.function_memory, local.api_memory, local.api_cpu])}"
+  }
+}
+
+run "chooses_a_task_with_enough_processors_for_its_memory" {
+  command = plan
+
+  variables {
+    search = { items = 1000000, rank = 256 }
+  }
+  assert {
+    condition     = local.function_memory == 6238 && local.api_memory == 7168 && local.api_cpu == 1024
+    error_message = "sizes are ${jsonencode([local.function_memory, local.api_memory, local.api_cpu])}"
+  }
+}
+
+run "keeps_the_sizes_when_lists_are_searched_in_postgres" {
+  command = plan
+
+  variables {
+    search = { mode = "pgvector", items = 100000000 }
+  }
+  assert {
+    condition     = local.function_memory == 512 && local.api_memory == 1024 && local.api_cpu == 512
+    error_message = "sizes are ${jsonencode([local.function_memory, local.api_memory, local.api_cpu])}"
+  }
+}
+
+run "rejects_a_function_that_cannot_hold_two_versions" {
+  command = plan
+
+  variables {
+    search   = { items = 1000000 }
+    function = { memory_mb = 1024 }
+  }
+  expect_failures = [terraform_data.rules]
+}
+
+run "rejects_a_catalog_that_no_function_can_hold" {
+  command = plan
+
+  variables {
+    search = { items = 10000000 }
+    api    = { certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1", ingress_cidrs = ["10.0.0.0/16"], cpu = 4096, memory = 30720 }
+  }
+  expect_failures = [terraform_data.rules]
+}
+
+run "rejects_api_tasks_that_cannot_hold_two_versions" {
+  command = plan
+
+  variables {
+    search = { items = 1000000 }
+    api    = { certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1", ingress_cidrs = ["10.0.0.0/16"], memory = 1024 }
+  }
+  expect_failures = [terraform_data.rules]
+}
+
+run "rejects_an_unknown_search" {
+  command = plan
+
+  variables {
+    search = { mode = "graph" }
+  }
+  expect_failures = [var.search]
+}
+
 run "rejects_an_unknown_threshold" {
   command = plan
 

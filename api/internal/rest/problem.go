@@ -71,6 +71,9 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	case TemporalUnavailable(err):
 		log.WarnContext(ctx, "Temporal is unreachable", "error", err)
 		return FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal is unreachable; nothing was started", "try again", RetrySoon)
+	case errors.Is(err, recsys.ErrNotInMemory):
+		return FailAfter(http.StatusServiceUnavailable, "not_in_memory", "the API searches in memory only, and the items of the version are not in memory",
+			"try again while the version loads, see GET /readyz; if it does not fit, raise RECFLOW_SEARCH_MEMORY or set RECFLOW_SEARCH=auto", RetrySoon)
 	case postgres.InvalidText(err):
 		return Fail(http.StatusUnprocessableEntity, "invalid_text", "a text contains a character that cannot be stored", "remove null characters")
 	case postgres.Unavailable(err):

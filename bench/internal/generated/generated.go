@@ -26,10 +26,12 @@ type Options struct {
 	Items, Users, Dimension int
 	M, EF                   int // of the index; 0 for the default of the size
 	NoIndex                 bool
+	Second                  bool // With creates another version with the same data
 }
 
 // With creates a Postgres with one generated version, in state loading, and calls
-// fn with the database's address.
+// fn with the database's address. With o.Second there is a second one, with the next
+// number.
 func With(ctx context.Context, o Options, fn func(url string, db *postgres.DB, v recsys.Version) error) (err error) {
 	dir, err := os.MkdirTemp("", "recflow-bench-")
 	if err != nil {
@@ -46,7 +48,10 @@ func With(ctx context.Context, o Options, fn func(url string, db *postgres.DB, v
 		return err
 	}
 	defer db.Close()
-	v, err := build(ctx, o, versions.New(db))
+	v, err := build(ctx, o, "bench", versions.New(db))
+	if err == nil && o.Second {
+		_, err = build(ctx, o, "bench-2", versions.New(db))
+	}
 	if err != nil {
 		return err
 	}
@@ -54,9 +59,9 @@ func With(ctx context.Context, o Options, fn func(url string, db *postgres.DB, v
 }
 
 // build loads a generated catalog and indexes it.
-func build(ctx context.Context, o Options, store *versions.Store) (recsys.Version, error) {
+func build(ctx context.Context, o Options, run string, store *versions.Store) (recsys.Version, error) {
 	g := newGenerator(o.Dimension, o.Items, lengths)
-	m := manifest(o)
+	m := manifest(o, run)
 	search := recsys.ChooseSearch(int64(o.Items), o.Dimension)
 	if o.NoIndex {
 		search = recsys.Search{Method: recsys.Exact}
@@ -102,15 +107,15 @@ func build(ctx context.Context, o Options, store *versions.Store) (recsys.Versio
 	return v, nil
 }
 
-func manifest(o Options) *recsys.Manifest {
+func manifest(o Options, run string) *recsys.Manifest {
 	file := func(kind string, rows int) recsys.File {
 		return recsys.File{
-			Kind: kind, Key: recsys.RunPrefix("bench") + kind + "/part-00000.parquet",
+			Kind: kind, Key: recsys.RunPrefix(run) + kind + "/part-00000.parquet",
 			Bytes: 1, SHA256: strings.Repeat("0", 64), Rows: int64(rows),
 		}
 	}
 	return &recsys.Manifest{
-		SchemaVersion: recsys.ManifestSchemaVersion, RunID: "bench", Dimension: o.Dimension,
+		SchemaVersion: recsys.ManifestSchemaVersion, RunID: run, Dimension: o.Dimension,
 		Parameters:   recsys.Parameters{Trainer: recsys.ALS, Rank: o.Dimension, Alpha: 1, Regularization: 0.1, RegularizationExponent: 1, MeanItems: 1},
 		Interest:     recsys.DefaultInterest(),
 		Gram:         gram(o),

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -57,29 +55,6 @@ func (s *Store) EachItem(ctx context.Context, v recsys.Version, emit func(item r
 		return fmt.Errorf("items of version %d: %w", v.ID, errCopyFormat)
 	}
 	return nil
-}
-
-// Overrides returns all overrides by item id, and a revision as UserStates does.
-// They include all changes up to the revision, and may include later ones.
-func (s *Store) Overrides(ctx context.Context) (overrides map[string]recsys.Override, revision int64, err error) {
-	overrides = map[string]recsys.Override{}
-	batch := &pgx.Batch{}
-	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
-	batch.Queue("SELECT item_id, available, title, category, tags FROM recflow.item_state").Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var id string
-			var o recsys.Override
-			if err := rows.Scan(&id, &o.Available, &o.Title, &o.Category, &o.Tags); err != nil {
-				return err
-			}
-			overrides[id] = o
-		}
-		return rows.Err()
-	})
-	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, 0, fmt.Errorf("overrides of items: %w", postgres.Translate(err))
-	}
-	return overrides, revision, nil
 }
 
 var errCopyFormat = errors.New("the response to COPY is not in binary format")

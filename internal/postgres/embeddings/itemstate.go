@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -70,4 +71,52 @@ func (s *Store) ItemState(ctx context.Context, itemID string) (ItemState, error)
 
 func scanItemState(row pgx.CollectableRow) (st ItemState, err error) {
 	return st, row.Scan(&st.Available, &st.Title, &st.Category, &st.Tags, &st.UpdatedAt)
+}
+
+// database identifies the history of item_changes: a restore starts another server,
+// or creates the table again.
+const database = "tableoid || ' ' || extract(epoch FROM pg_postmaster_start_time())"
+
+const selectOverrideRevision = "SELECT " + database + ", revision FROM recflow.item_changes"
+
+// OverrideChanges is the overrides that have changed since a revision, by item id. An
+// override without values was removed.
+type OverrideChanges struct {
+	Overrides map[string]recsys.Override
+	All       bool // Overrides is all overrides: the earlier ones no longer count
+	Revision  recsys.OverrideRevision
+}
+
+// OverridesSince returns the overrides that have changed since a revision, in one
+// round trip. It returns all of them for the zero revision, after a deletion of rows
+// by SQL, and if the revision is of another database or not reached yet, which means
+// that the database was restored. The result is as of its Revision.
+func (s *Store) OverridesSince(ctx context.Context, since recsys.OverrideRevision) (OverrideChanges, error) {
+	c := OverrideChanges{Overrides: map[string]recsys.Override{}}
+	// One statement reads one snapshot. Its first row exists without changes too.
+	rows, err := s.db.Query(ctx, `
+		WITH at AS (
+			SELECT `+database+` AS database, revision, `+database+` <> $1 OR $2 < deleted OR $2 > revision AS everything
+			FROM recflow.item_changes
+			WHERE one
+		)
+		SELECT at.database, at.revision, at.everything, st.item_id, st.available, st.title, st.category, st.tags
+		FROM at
+		LEFT JOIN recflow.item_state st ON st.revision > CASE WHEN at.everything THEN -1 ELSE $2 END`, since.Database, since.Number)
+	if err != nil {
+		return c, fmt.Errorf("overrides of items: %w", postgres.Translate(err))
+	}
+	var id *string
+	var o recsys.Override
+	_, err = pgx.ForEachRow(rows, []any{&c.Revision.Database, &c.Revision.Number, &c.All, &id, &o.Available, &o.Title, &o.Category, &o.Tags}, func() error {
+		if id != nil {
+			c.Overrides[*id] = o
+		}
+		o = recsys.Override{}
+		return nil
+	})
+	if err != nil {
+		return c, fmt.Errorf("overrides of items: %w", postgres.Translate(err))
+	}
+	return c, nil
 }

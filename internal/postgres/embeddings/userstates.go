@@ -34,10 +34,9 @@ const uncoveredEvents = `
 	) e`
 
 // UserStates returns the state of each user under the version, in the order of
-// the ids and in one round trip. The ids must be distinct. The revision grows
-// with every change of an override: a cached list of items is valid while the
-// revision is the same.
-func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) (states []recsys.UserState, revision int64, err error) {
+// the ids and in one round trip. The ids must be distinct. A cached list of items is
+// valid while the revision of the overrides is the same.
+func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) (states []recsys.UserState, revision recsys.OverrideRevision, err error) {
 	users := make(map[string]*recsys.UserState, len(ids))
 	for _, id := range ids {
 		users[id] = &recsys.UserState{User: recsys.User{ID: id}}
@@ -61,12 +60,12 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		})
 		return err
 	})
-	batch.Queue("SELECT revision FROM recflow.item_changes").QueryRow(func(row pgx.Row) error { return row.Scan(&revision) })
+	batch.Queue(selectOverrideRevision).QueryRow(func(row pgx.Row) error { return row.Scan(&revision.Database, &revision.Number) })
 	if v.Dimension > 0 && s.cache.first(v.ID) { // otherwise only its users can be read
 		primeStatements(batch, v)
 	}
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
-		return nil, 0, fmt.Errorf("states of users under version %d: %w", v.ID, postgres.Translate(err))
+		return nil, revision, fmt.Errorf("states of users under version %d: %w", v.ID, postgres.Translate(err))
 	}
 	states = make([]recsys.UserState, len(ids))
 	for i, id := range ids {

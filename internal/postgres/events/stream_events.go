@@ -31,9 +31,10 @@ type StoredEvent struct {
 
 // StoredBatch is the result of storing a batch of events.
 type StoredBatch struct {
-	Events   []StoredEvent // in the order of the batch
-	Version  int64         // live version; 0: none
-	Revision int64         // of the live pointer
+	Events    []StoredEvent // in the order of the batch
+	Version   int64         // live version; 0: none
+	Revision  int64         // of the live pointer
+	Candidate int64         // version that is about to be promoted; 0: none
 }
 
 // StoreEvents stores the events of a batch, whose ids must be distinct, and
@@ -50,8 +51,8 @@ func (s *Store) StoreEvents(ctx context.Context, events []StreamEvent) (StoredBa
 			return columns.collect(rows, events, out.Events)
 		})
 	}
-	batch.Queue("SELECT coalesce(version_id, 0), revision FROM recflow.live").QueryRow(func(row pgx.Row) error {
-		return row.Scan(&out.Version, &out.Revision)
+	batch.Queue("SELECT coalesce(version_id, 0), revision, coalesce(candidate, 0) FROM recflow.live").QueryRow(func(row pgx.Row) error {
+		return row.Scan(&out.Version, &out.Revision, &out.Candidate)
 	})
 	if err := s.db.SendBatch(ctx, batch).Close(); err != nil {
 		return StoredBatch{}, fmt.Errorf("store the events of the stream: %w", err)

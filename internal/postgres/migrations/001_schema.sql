@@ -71,10 +71,12 @@ CREATE TABLE recflow.live_changes (
 );
 
 -- The live pointer: one row, changed by compare-and-set on its revision.
+-- candidate is about to be promoted: processes that search in memory load it.
 CREATE TABLE recflow.live (
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     version_id bigint  REFERENCES recflow.versions (id),
-    revision   bigint  NOT NULL DEFAULT 0
+    revision   bigint  NOT NULL DEFAULT 0,
+    candidate  bigint  REFERENCES recflow.versions (id)
 );
 
 INSERT INTO recflow.live DEFAULT VALUES;
@@ -86,34 +88,55 @@ CREATE TABLE recflow.item_state (
     updated_at timestamptz NOT NULL DEFAULT now(),
     title      text,
     category   text,
-    tags       text[]
+    tags       text[],
+    revision   bigint      NOT NULL DEFAULT 0 -- of the last change, set by a trigger
 );
 
+CREATE INDEX item_state_revision ON recflow.item_state (revision);
 CREATE INDEX item_state_category ON recflow.item_state (category) WHERE category IS NOT NULL;
 CREATE INDEX item_state_tags ON recflow.item_state USING gin (tags) WHERE tags IS NOT NULL;
 
--- Incremented with every change of item_state, in the same transaction, so that
--- a cached list of items can be validated.
+-- Incremented by every change of item_state. A transaction that changes item_state
+-- holds the lock of this row until it ends, so revisions are in the order of the
+-- commits: who reads revision n also reads all changes up to n. Readers that have
+-- revision n need only rows with a larger one, unless rows were deleted since n.
 CREATE TABLE recflow.item_changes (
     one      boolean PRIMARY KEY DEFAULT true CHECK (one),
-    revision bigint  NOT NULL DEFAULT 1
+    revision bigint  NOT NULL DEFAULT 1,
+    deleted  bigint  NOT NULL DEFAULT 0 -- revision of the last DELETE or TRUNCATE
 );
 
 INSERT INTO recflow.item_changes DEFAULT VALUES;
 
--- A user who may change item_state needs no privilege on the counter.
+-- A user who may change item_state needs no privilege on the counter. Before the
+-- statement, so that the lock of the counter is always taken before that of a row.
 CREATE FUNCTION recflow.count_item_change() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE recflow.item_changes SET revision = revision + 1;
+    UPDATE recflow.item_changes SET
+        revision = revision + 1,
+        deleted = CASE WHEN TG_OP IN ('DELETE', 'TRUNCATE') THEN revision + 1 ELSE deleted END;
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER item_state_changed
-    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON recflow.item_state
+CREATE TRIGGER item_state_changes
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON recflow.item_state
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.count_item_change();
+
+CREATE FUNCTION recflow.set_item_revision() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.revision := (SELECT revision FROM recflow.item_changes);
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER item_state_revision
+    BEFORE INSERT OR UPDATE ON recflow.item_state
+    FOR EACH ROW EXECUTE FUNCTION recflow.set_item_revision();
 
 -- Events from the stream, each event_id once. They are kept until every version
 -- that may be promoted covers them.
@@ -220,15 +243,18 @@ END $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recflow.audit
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.reject_audit_change();
 
--- What the processes that serve lists may use for the search in memory: one row for
--- each limit of a component. A version gets no HNSW index if all that reported in
--- the last 24 hours can hold its items.
+-- The processes that serve lists, and what they may use for the search in memory. A
+-- version gets no HNSW index if all that reported in the last 24 hours can hold its
+-- items. prepared is the candidate that a process has loaded, or does not load.
 CREATE TABLE recflow.readers (
+    process      uuid        PRIMARY KEY,
     component    text        NOT NULL CHECK (component IN ('api', 'function')),
     memory_bytes bigint      NOT NULL CHECK (memory_bytes >= 0),
-    reported_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (component, memory_bytes)
+    prepared     bigint      NOT NULL DEFAULT 0,
+    reported_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+CREATE INDEX readers_reported ON recflow.readers (reported_at);
 
 -- Backfills and their outcomes. Temporal does the work; this table is the
 -- source of truth.
@@ -371,7 +397,7 @@ BEGIN
     UPDATE recflow.versions
     SET left_live_at = CASE WHEN id = was.version_id THEN clock_timestamp() END
     WHERE id IN (was.version_id, to_version);
-    UPDATE recflow.live SET version_id = to_version, revision = was.revision + 1;
+    UPDATE recflow.live SET version_id = to_version, revision = was.revision + 1, candidate = NULL;
 END $$;
 
 CREATE FUNCTION recflow.promote(to_version bigint, seen_revision bigint, for_evaluation boolean, actor text, reason text) RETURNS void

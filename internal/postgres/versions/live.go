@@ -44,14 +44,21 @@ func (s *Store) Live(ctx context.Context) (recsys.Live, error) {
 	return live, nil
 }
 
-// LivePointer returns the id of the live version, or 0 before the first promotion,
-// and the revision of the pointer. Unlike Live, it does not read the manifest.
-func (s *Store) LivePointer(ctx context.Context) (id, revision int64, err error) {
-	err = s.db.QueryRow(ctx, "SELECT coalesce(version_id, 0), revision FROM recflow.live").Scan(&id, &revision)
+// LivePointer names the live version, and the one that is about to be promoted.
+type LivePointer struct {
+	Version   int64 // 0 before the first promotion
+	Revision  int64
+	Candidate int64 // see PrepareReaders; 0: none
+}
+
+// LivePointer returns the live pointer. Unlike Live, it does not read the manifest.
+func (s *Store) LivePointer(ctx context.Context) (p LivePointer, err error) {
+	err = s.db.QueryRow(ctx, "SELECT coalesce(version_id, 0), revision, coalesce(candidate, 0) FROM recflow.live").
+		Scan(&p.Version, &p.Revision, &p.Candidate)
 	if err != nil {
-		return 0, 0, fmt.Errorf("live version: %w", err)
+		return LivePointer{}, fmt.Errorf("live version: %w", err)
 	}
-	return id, revision, nil
+	return p, nil
 }
 
 func readLive(ctx context.Context, q postgres.Querier) (recsys.Live, error) {

@@ -28,6 +28,7 @@ locals {
     RECFLOW_FIREHOSE_EVENTS          = var.delivery.names.events
     RECFLOW_FIREHOSE_QUARANTINE      = var.delivery.names.quarantine
     RECFLOW_FIREHOSE_RECOMMENDATIONS = var.delivery.names.recommendations
+    RECFLOW_SEARCH                   = var.search
   }
 }
 

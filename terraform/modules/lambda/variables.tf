@@ -189,6 +189,12 @@ variable "memory_mb" {
   }
 }
 
+variable "search" {
+  description = "Where the function searches: auto, memory or pgvector."
+  type        = string
+  default     = "auto"
+}
+
 variable "timeout_seconds" {
   description = "Timeout of a batch, in seconds."
   type        = number
@@ -219,7 +225,7 @@ variable "environment" {
   validation {
     condition = length(setintersection(keys(var.environment), [
       "RECFLOW_BUCKET", "RECFLOW_DATABASE_AUTH", "RECFLOW_DATABASE_MAX_CONNS", "RECFLOW_DATABASE_URL",
-      "RECFLOW_FIREHOSE_EVENTS", "RECFLOW_FIREHOSE_QUARANTINE", "RECFLOW_FIREHOSE_RECOMMENDATIONS",
+      "RECFLOW_FIREHOSE_EVENTS", "RECFLOW_FIREHOSE_QUARANTINE", "RECFLOW_FIREHOSE_RECOMMENDATIONS", "RECFLOW_SEARCH",
     ])) == 0
     error_message = "environment must not repeat what other variables of this module set."
   }

@@ -51,6 +51,7 @@ locals {
       RECFLOW_BUCKET            = var.bucket.name
       RECFLOW_DATABASE_AUTH     = var.database.auth
       RECFLOW_DATABASE_URL      = var.database.urls.api
+      RECFLOW_SEARCH            = var.search
       RECFLOW_STREAM            = var.stream.name
     })
     admin = {

@@ -331,6 +331,12 @@ variable "api" {
   }
 }
 
+variable "search" {
+  description = "Where the API searches: auto, memory or pgvector."
+  type        = string
+  default     = "auto"
+}
+
 variable "certificate_arn" {
   description = "ACM certificate of the load balancer."
   type        = string

@@ -96,6 +96,7 @@ run "sets_what_the_configuration_reads" {
       RECFLOW_FIREHOSE_QUARANTINE      = "q"
       RECFLOW_FIREHOSE_RECOMMENDATIONS = "r"
       RECFLOW_LIST_LENGTH              = "10"
+      RECFLOW_SEARCH                   = "auto"
     })
     error_message = "the settings are not those of internal/config"
   }

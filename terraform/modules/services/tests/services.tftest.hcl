@@ -173,6 +173,7 @@ run "the_api_reads_its_settings_from_the_environment" {
       RECFLOW_BUCKET             = "recflow-bucket"
       RECFLOW_DATABASE_AUTH      = "iam"
       RECFLOW_DATABASE_URL       = "postgres://recflow_api@db:5432/recflow?sslmode=verify-full&sslrootcert=/etc/recflow/rds-ca.pem"
+      RECFLOW_SEARCH             = "auto"
       RECFLOW_STREAM             = "recflow-events"
       RECFLOW_TASK_QUEUE         = "recflow"
       RECFLOW_TEMPORAL_ADDRESS   = "temporal.example.com:7233"

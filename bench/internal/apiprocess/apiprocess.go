@@ -1,4 +1,6 @@
-package main
+// Package apiprocess builds the API from the current code and runs it, for
+// benchmarks.
+package apiprocess
 
 import (
 	"bufio"
@@ -12,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/recflow/recflow/internal/apiclient"
 )
 
 // profiler is added to the API's package for a profile. The profile begins when the
@@ -45,9 +45,9 @@ func init() {
 }
 `
 
-// buildAPI builds the API, before anything that takes long, and returns the binary
+// Build builds the API, before anything that takes long, and returns the binary
 // and a function that removes it. With profiled, it is built with the profiler.
-func buildAPI(ctx context.Context, profiled bool) (binary string, remove func(), err error) {
+func Build(ctx context.Context, profiled bool) (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "recflow-bench-api-")
 	if err != nil {
 		return "", nil, err
@@ -88,25 +88,35 @@ func writeOverlay(dir string) (string, error) {
 
 const readyTimeout = 60 * time.Second
 
-// startAPI runs the API on a database and waits until it is ready and has loaded
-// the items of the live version, or does not load them.
-func startAPI(ctx context.Context, binary, database, profile string) (api *apiclient.Client, stop func(), err error) {
-	process := exec.CommandContext(ctx, binary)
-	process.Env = []string{"RECFLOW_DATABASE_URL=" + database, "RECFLOW_API_ADDRESS=127.0.0.1:0", "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0",
+// Options are the settings of an API.
+type Options struct {
+	Binary   string   // from Build
+	Database string   // its address
+	Profile  string   // file for a CPU profile; requires a binary with the profiler
+	Env      []string // further settings, which override the defaults
+	NoIndex  bool     // there is no live version to wait for
+}
+
+// Start runs the API on a database, without authentication and a rate limit. It
+// waits until the API is ready and, unless o.NoIndex is set, has loaded the items of
+// the live version, or does not load them. It returns the API's URL.
+func Start(ctx context.Context, o Options) (url string, stop func(), err error) {
+	process := exec.CommandContext(ctx, o.Binary)
+	process.Env = append([]string{"RECFLOW_DATABASE_URL=" + o.Database, "RECFLOW_API_ADDRESS=127.0.0.1:0", "RECFLOW_API_METRICS_ADDRESS=127.0.0.1:0",
 		"RECFLOW_API_AUTH=none", "RECFLOW_API_RATE=1000000", "RECFLOW_API_BURST=1000000", "RECFLOW_STREAM=", "RECFLOW_TEMPORAL_ADDRESS=127.0.0.1:1",
-		"RECFLOW_SEARCH_MEMORY=4096", "BENCH_PROFILE=" + profile}
+		"RECFLOW_SEARCH_MEMORY=4096", "BENCH_PROFILE=" + o.Profile}, o.Env...)
 	log, err := process.StderrPipe()
 	if err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
 	if err := process.Start(); err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
 	giveUp := time.AfterFunc(readyTimeout, func() { _ = process.Process.Kill() })
 	defer giveUp.Stop()
 	copied := make(chan struct{})
 	stop = func() {
-		if profile != "" {
+		if o.Profile != "" {
 			_ = process.Process.Signal(syscall.SIGUSR1)
 			time.Sleep(time.Second) // writing the profile
 		}
@@ -115,7 +125,7 @@ func startAPI(ctx context.Context, binary, database, profile string) (api *apicl
 		_ = process.Wait()
 	}
 	lines := bufio.NewScanner(log)
-	address, err := readyAddress(lines)
+	address, err := readyAddress(lines, o.NoIndex)
 	go func() {
 		defer close(copied)
 		for lines.Scan() {
@@ -124,15 +134,14 @@ func startAPI(ctx context.Context, binary, database, profile string) (api *apicl
 	}()
 	if err != nil {
 		stop()
-		return nil, nil, err
+		return "", nil, err
 	}
-	return apiclient.New(apiclient.Options{URL: "http://" + address}), stop, nil
+	return "http://" + address, stop, nil
 }
 
-// readyAddress forwards the API's log until it has printed its address and what
-// became of the index.
-func readyAddress(lines *bufio.Scanner) (address string, err error) {
-	indexed := false
+// readyAddress forwards the API's log until it has printed its address and, unless
+// indexed, what became of the index.
+func readyAddress(lines *bufio.Scanner, indexed bool) (address string, err error) {
 	for lines.Scan() {
 		fmt.Fprintln(os.Stderr, lines.Text())
 		var line struct{ Msg, Address string }
