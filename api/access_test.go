@@ -124,7 +124,7 @@ func TestWithoutAuthentication(t *testing.T) {
 	require.Equal(t, http.StatusCreated, h.DoAs("", "POST", "/tokens", map[string]any{"name": "x", "scopes": []string{"read"}}).Status)
 	require.Equal(t, []string{"done token.create x"}, h.Audited())
 	c := config.API{Database: config.Database{URL: "postgres://x", MaxConns: 2}, Temporal: config.Temporal{Address: "x:1"},
-		Address: "0.0.0.0:1", MetricsAddress: "127.0.0.1:2", Auth: config.AuthNone, Rate: 1, Burst: 1}
+		Search: config.Search{Mode: config.SearchAuto, Memory: 1}, Address: "0.0.0.0:1", MetricsAddress: "127.0.0.1:2", Auth: config.AuthNone, Rate: 1, Burst: 1}
 	require.ErrorContains(t, c.Validate(), "RECFLOW_API_AUTH is none, but 0.0.0.0:1 is not a loopback address")
 	c.Address = "[::1]:1"
 	require.NoError(t, c.Validate())
