@@ -3,8 +3,8 @@
 With ū and ī pairs per user and per item on average, the singular values of a random matrix
 of zeros and ones reach about √ū + √ī. Larger ones are structure, smaller ones are noise:
 
-    rank  number of singular values above √ū + √ī, rounded up to 64, 128, 256 or 512; above 128
-          at most a fifth of the number of users and of items
+    rank  number of singular values above √ū + √ī and a quarter more, rounded up to 64, 128, 256
+          or 512; above 128 at most a fifth of the number of users and of items
     α     5 / mean weight (10 at rank 512)
     λ     1.5·(√ū + √ī) (2.5 at rank 512)
     ν     ½
@@ -27,6 +27,7 @@ EXPONENT = 0.5
 ITERATIONS = 6
 EXTRA = 16  # vectors beyond the singular values that are counted (Halko, Martinsson and Tropp 2011)
 COUNTED = RANKS[-2] + EXTRA  # vectors at most
+MARGIN = 1.25  # of the rank over the singular values: some structure is close to the noise
 USERS_PER_DIMENSION = 5  # and items; with fewer, ranks above RANKS[1] do not help
 POWER_STEPS = 3
 
@@ -56,11 +57,11 @@ def measure(by_user: Rows, by_item: Rows, rank_limit: int, count: bool, seed: in
 
 
 def choose_rank(b: Basis) -> int:
-    """Return the rank: the singular values of b, rounded up to one of RANKS, within its limit and within
-    what the number of users and items supports."""
+    """Return the rank: the singular values of b with MARGIN, rounded up to one of RANKS, within its limit
+    and within what the number of users and items supports."""
     supported = max(RANKS[1], min(b.users, b.items) // USERS_PER_DIMENSION)
     fitting = [k for k in RANKS if k <= min(b.rank_limit, supported)] or [max(1, b.rank_limit)]
-    return next((k for k in fitting if k >= b.singular_values), fitting[-1])
+    return next((k for k in fitting if k >= MARGIN * b.singular_values), fitting[-1])
 
 
 def serving_rank(items: int, memory: int) -> int:
