@@ -67,9 +67,12 @@ def it_writes_the_documented_parquet_types(spark, bucket, tmp_path):
 
 
 def it_writes_the_holdout_in_the_documented_types(bucket, tmp_path):
-    rows = table([row(f"e{n}", f"u{n // 3}", value=1.5 if n else None, seconds=n) for n in range(7)])
-    split = rows.append_column("answer", pa.array([False, True] * 3 + [True]))
-    files = output.write_holdout(split, output.Destination(bucket, "p/", "a"))
+    rows = table([row(f"e{n}", f"u{n // 3}", value=1.5 if n else None, seconds=n) for n in range(8)])
+    marked = rows.append_column("answer", pa.array([False, True] * 4)).append_column(
+        "repeat", pa.array([False] * 7 + [True])
+    )
+    split = marked.slice(0, 7)
+    files = output.write_holdout(marked, output.Destination(bucket, "p/", "a"))
     assert [(f.kind, f.rows, f.key) for f in files] == [
         ("holdout", 4, "p/holdout/attempt=a/part-00000.parquet"),
         ("holdout", 3, "p/holdout/attempt=a/part-00001.parquet"),
