@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,6 +67,14 @@ func (s *system) step(name string) error {
 		return on()
 	}
 	return nil
+}
+
+// called returns the steps so far. A step of a workflow that was canceled may still be
+// running.
+func (s *system) called() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
 }
 
 // fail makes a step call on, and counts the errors that it returns. The test
@@ -174,7 +183,7 @@ func TestRefresh_runs_all_stages(t *testing.T) {
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"Prepare", "StartGlueRun", "AwaitGlueRun", "ReadManifest", "CreateVersion",
-		"LoadFile", "LoadFile", "LoadFile", "LoadFile", "LoadFile", "BuildIndexes", "VerifyVersion", "Promote", "Prune"}, s.calls)
+		"LoadFile", "LoadFile", "LoadFile", "LoadFile", "LoadFile", "BuildIndexes", "VerifyVersion", "Promote", "Prune"}, s.called())
 	require.EqualValues(t, 42, result.Version)
 	require.True(t, result.Live)
 	require.Equal(t, OutcomeLive, result.Outcome)
@@ -226,8 +235,8 @@ func TestRefresh_ends_with_the_reason_of_a_refusal(t *testing.T) {
 	require.NoError(t, err.Details(&refused))
 	require.Equal(t, s.verified.Gates[1:], refused)
 	require.Equal(t, OutcomeRefused, s.progress(t).Outcome)
-	require.NotContains(t, s.calls, "DropVersion", "the version is kept for inspection")
-	require.NotContains(t, s.calls, "Promote")
+	require.NotContains(t, s.called(), "DropVersion", "the version is kept for inspection")
+	require.NotContains(t, s.called(), "Promote")
 }
 
 func TestRefresh_undoes_incomplete_work(t *testing.T) {
@@ -287,7 +296,7 @@ func TestCause_is_the_cancellation_when_a_step_was_retryable(t *testing.T) {
 
 // undone returns the compensations that ran.
 func (s *system) undone() (calls []string) {
-	for _, c := range s.calls {
+	for _, c := range s.called() {
 		if c == "StopGlueRun" || c == "DropVersion" {
 			calls = append(calls, c)
 		}
@@ -316,7 +325,7 @@ func TestRefresh_compares_again_when_another_version_went_live(t *testing.T) {
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
 	require.NoError(t, err)
 	require.True(t, result.Live)
-	require.Equal(t, []string{"VerifyVersion", "Promote", "VerifyVersion", "Promote", "Prune"}, s.calls[len(s.calls)-5:])
+	require.Equal(t, []string{"VerifyVersion", "Promote", "VerifyVersion", "Promote", "Prune"}, s.called()[len(s.called())-5:])
 }
 
 func TestRefresh_fails_after_repeated_promotions_of_others(t *testing.T) {
@@ -336,7 +345,7 @@ func TestRefresh_does_not_undo_a_newer_one(t *testing.T) {
 	require.False(t, result.Live)
 	require.Equal(t, OutcomeSuperseded, result.Outcome)
 	require.Contains(t, result.Detail, "version 43")
-	require.NotContains(t, s.calls, "Promote")
+	require.NotContains(t, s.called(), "Promote")
 }
 
 func TestRefresh_trains_on_an_older_range_on_request(t *testing.T) {
@@ -365,7 +374,7 @@ func TestRefresh_rejects_an_invalid_request(t *testing.T) {
 	require.ErrorAs(t, err, &app)
 	require.Equal(t, InvalidRequest, app.Type())
 	require.Contains(t, app.Message(), `gate "beauty" does not exist`)
-	require.Empty(t, s.calls)
+	require.Empty(t, s.called())
 }
 
 func TestRefresh_reports_the_progress_of_steps(t *testing.T) {
@@ -403,7 +412,7 @@ func TestSweep_cleans_up_and_prunes(t *testing.T) {
 	s.env.ExecuteWorkflow(Sweep)
 	var result SweepResult
 	require.NoError(t, s.env.GetWorkflowResult(&result))
-	require.Equal(t, []string{"CleanUp", "Prune"}, s.calls)
+	require.Equal(t, []string{"CleanUp", "Prune"}, s.called())
 	require.Equal(t, []string{"jr_0"}, result.CleanedUp.StoppedRuns)
 	require.Equal(t, []int64{40}, result.Dropped)
 	require.EqualValues(t, 7, result.Events)
