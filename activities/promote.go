@@ -23,7 +23,7 @@ type PromoteResult struct {
 }
 
 // prepareFor is how long a promotion waits for the processes that load the version
-// into memory. Those that need longer search Postgres meanwhile.
+// into memory. A process that takes longer searches in Postgres until it has loaded it.
 const prepareFor = 10 * time.Second
 
 // Promote announces the version, so that the processes that search in memory load

@@ -257,7 +257,7 @@ type promoteInput struct {
 }
 
 // prepareFor is how long a promotion waits for the processes that load the version
-// into memory. Those that need longer search Postgres meanwhile.
+// into memory. A process that takes longer searches in Postgres until it has loaded it.
 const prepareFor = 5 * time.Second
 
 func (s *server) promoteVersion(ctx context.Context, in *promoteInput) (out *liveOutput, err error) {

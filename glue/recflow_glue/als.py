@@ -74,26 +74,10 @@ def _compress(rows, columns, weights, n):
     return starts, out, out_weights
 
 
-@numba.njit(nogil=True)
-def _transpose(starts, columns, weights, n):
-    counts = np.zeros(n + 1, np.int64)
-    for c in columns:
-        counts[c + 1] += 1
-    for c in range(n):
-        counts[c + 1] += counts[c]
-    to = counts[:-1].copy()
-    out, out_weights = np.empty(len(columns), np.int32), np.empty(len(columns), np.float32)
-    for r in range(len(starts) - 1):
-        for i in range(starts[r], starts[r + 1]):
-            at = to[columns[i]]
-            out[at], out_weights[at] = r, weights[i]
-            to[columns[i]] = at + 1
-    return counts, out, out_weights
-
-
 def transpose(m: Rows, columns: int) -> Rows:
     """Return the transposed matrix, which has this number of rows. Its columns ascend in each row."""
-    return Rows(*_transpose(m.starts, m.columns, m.weights, columns))
+    rows = np.repeat(np.arange(len(m), dtype=np.int32), m.counts())
+    return Rows(*_compress(m.columns, rows, m.weights, columns))
 
 
 def compress(users: np.ndarray, items: np.ndarray, weights: np.ndarray, shape: tuple[int, int]) -> tuple[Rows, Rows]:

@@ -58,9 +58,10 @@ def measure(by_user: Rows, by_item: Rows, rank_limit: int, count: bool, seed: in
 
 def choose_rank(b: Basis) -> int:
     """Return the rank: the singular values of b with MARGIN, rounded up to one of RANKS, within its limit
-    and within what the number of users and items supports."""
+    and within what the number of users and items supports, but at least the smallest: a version that
+    readers cannot hold is searched in Postgres."""
     supported = max(RANKS[1], min(b.users, b.items) // USERS_PER_DIMENSION)
-    fitting = [k for k in RANKS if k <= min(b.rank_limit, supported)] or [max(1, b.rank_limit)]
+    fitting = [k for k in RANKS if k <= min(b.rank_limit, supported)] or [RANKS[0]]
     return next((k for k in fitting if k >= MARGIN * b.singular_values), fitting[-1])
 
 
