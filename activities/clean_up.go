@@ -19,8 +19,8 @@ type CleanUpResult struct {
 	DroppedVersions []int64  `json:"dropped_versions,omitempty"` // versions that were loading
 }
 
-// CleanUp stops Glue runs and drops incomplete versions whose workflow has
-// ended. A terminated workflow runs no compensation, and a failed compensation
+// CleanUp stops Glue runs, drops incomplete versions and releases the baselines of
+// trainings whose workflow has ended. A terminated workflow runs no compensation, and a failed compensation
 // is not repeated. It is idempotent.
 //
 // One Glue job and one database belong to one Temporal namespace: an owner that
@@ -33,6 +33,9 @@ func (a *Activities) CleanUp(ctx context.Context) (CleanUpResult, error) {
 	}
 	dropped, err := a.dropAbandoned(ctx, owners)
 	if err != nil {
+		return CleanUpResult{}, err
+	}
+	if err := a.endTrainings(ctx, owners); err != nil {
 		return CleanUpResult{}, err
 	}
 	return CleanUpResult{StoppedRuns: stopped, DroppedVersions: dropped}, nil
@@ -88,6 +91,27 @@ func (a *Activities) dropAbandoned(ctx context.Context, owners *owners) (dropped
 		dropped = append(dropped, b.Version)
 	}
 	return dropped, nil
+}
+
+// endTrainings releases the baselines of trainings whose owner has ended.
+func (a *Activities) endTrainings(ctx context.Context, owners *owners) error {
+	trainings, err := a.Versions.RunningTrainings(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range trainings {
+		running, err := owners.running(ctx, t.Owner)
+		if err != nil {
+			return err
+		}
+		if running {
+			continue
+		}
+		if err := a.Versions.EndTraining(ctx, t.RunID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ownerOf returns the workflow run of the current activity.

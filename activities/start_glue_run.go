@@ -77,19 +77,32 @@ func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (St
 
 // arguments returns the arguments of the Glue job. stored_to is relative to the
 // start of the refresh and not of this attempt, so a retry requests the same
-// training.
+// training. So is the baseline, which is recorded once.
 func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[string]string, error) {
 	interest, err := json.Marshal(in.Interest)
 	if err != nil {
 		return nil, fmt.Errorf("encode the interest: %w", err)
+	}
+	coverage := recsys.Coverage{To: in.To.UTC(), StoredTo: in.Requested.UTC().Add(-a.StoredMargin).Truncate(time.Microsecond)}
+	baseline, err := a.Versions.StartTraining(ctx, in.RunID, ownerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	expected, err := a.Events.StreamedSet(ctx, coverage, baseline)
+	if err != nil {
+		return nil, err
 	}
 	args := map[string]string{
 		"--bucket":              a.S3.Bucket(),
 		awsclient.RunIDArgument: in.RunID,
 		awsclient.OwnerArgument: ownerArgument(ownerOf(ctx)),
 		"--from":                in.From.UTC().Format(time.RFC3339Nano),
-		"--to":                  in.To.UTC().Format(time.RFC3339Nano),
-		"--stored_to":           in.Requested.UTC().Add(-a.StoredMargin).Truncate(time.Microsecond).Format(time.RFC3339Nano),
+		"--to":                  coverage.To.Format(time.RFC3339Nano),
+		"--stored_to":           coverage.StoredTo.Format(time.RFC3339Nano),
+		"--baseline_version":    strconv.FormatInt(baseline.Version, 10),
+		"--baseline_to":         baseline.To.UTC().Format(time.RFC3339Nano),
+		"--baseline_stored_to":  baseline.StoredTo.UTC().Format(time.RFC3339Nano),
+		"--expected_streamed":   strconv.FormatInt(expected.Count, 10),
 		"--interest":            string(interest),
 	}
 	maps.Copy(args, trainingArguments(in.Training))

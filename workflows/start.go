@@ -17,6 +17,7 @@ import (
 func Register(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(refreshEmbeddings, workflow.RegisterOptions{Name: RefreshEmbeddings})
 	w.RegisterWorkflowWithOptions(sweep, workflow.RegisterOptions{Name: Sweep})
+	w.RegisterWorkflowWithOptions(redeliverEvents, workflow.RegisterOptions{Name: RedeliverEvents})
 	RegisterBackfills(w)
 }
 

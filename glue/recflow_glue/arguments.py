@@ -51,6 +51,16 @@ class Minimum:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """What was compared before: streamed events that it covers are not compared again. The
+    fields are those of recsys.Baseline in Go."""
+
+    version: int = 0  # 0: no version
+    to: datetime | None = None  # exclusive
+    stored_to: datetime | None = None  # exclusive; None: no event is covered
+
+
+@dataclass(frozen=True)
 class Config:
     """The configuration of one run. All times are UTC."""
 
@@ -63,6 +73,8 @@ class Config:
     interest: Interest = field(default_factory=Interest)
     minimum: Minimum = field(default_factory=Minimum)
     previous_manifest: str | None = None
+    baseline: Baseline = field(default_factory=Baseline)
+    expected_streamed: int = 0  # covered streamed events that the database has and the baseline does not cover
     serving_memory: int = 0  # bytes for the items of a version in the processes that serve lists; 0: unknown
 
     @property
@@ -90,11 +102,18 @@ def parse_time(text: str) -> datetime:
     return t.astimezone(UTC)
 
 
-def parse_start(text: str) -> datetime | None:
-    """Parse the lower bound. An empty text and Go's zero time both mean that there is none."""
+def parse_bound(text: str) -> datetime | None:
+    """Parse an optional bound. An empty text and Go's zero time both mean that there is none."""
     if not text or text.startswith("0001-01-01"):
         return None
     return parse_time(text)
+
+
+def rfc3339(t: datetime | None) -> str:
+    """Format a UTC time with microseconds. None is Go's zero time."""
+    if t is None:
+        return "0001-01-01T00:00:00Z"
+    return t.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_interest(text: str) -> Interest:
@@ -112,7 +131,7 @@ def parse(argv: list[str]) -> Config:
     p = argparse.ArgumentParser(prog="glue_job.py", allow_abbrev=False)
     p.add_argument("--bucket", required=True)
     p.add_argument("--run_id", required=True)
-    p.add_argument("--from", dest="start", type=parse_start, default=None)
+    p.add_argument("--from", dest="start", type=parse_bound, default=None)
     p.add_argument("--to", type=parse_time, required=True)
     p.add_argument("--stored_to", type=parse_time, required=True)
     for name, kind in TRAINING.items():
@@ -120,11 +139,16 @@ def parse(argv: list[str]) -> Config:
     p.add_argument("--interest", type=parse_interest, default=Interest())
     p.add_argument("--previous_manifest", default=None)
     p.add_argument("--serving_memory", type=int, default=0)
+    p.add_argument("--baseline_version", type=int, default=0)
+    p.add_argument("--baseline_to", type=parse_bound, default=None)
+    p.add_argument("--baseline_stored_to", type=parse_bound, default=None)
+    p.add_argument("--expected_streamed", type=int, default=0)
     for name in ("users", "items", "events"):
         p.add_argument(f"--minimum_{name}", type=int, default=getattr(Minimum, name))
     a, _ = p.parse_known_args(argv)
     given = vars(a)
     minimum = Minimum(**{n: given.pop(f"minimum_{n}") for n in ("users", "items", "events")})
+    given["baseline"] = Baseline(**{n: given.pop(f"baseline_{n}") for n in Baseline.__dataclass_fields__})
     given["previous_manifest"] = given["previous_manifest"] or None
     training = Requested(**{n: given.pop(n) for n in TRAINING})
     config = Config(**given, training=training, minimum=minimum)

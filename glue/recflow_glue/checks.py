@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue.arguments import Minimum
-from recflow_glue.events import Raw, micros
+from recflow_glue.arguments import Baseline, Minimum, rfc3339
+from recflow_glue.events import Raw, Streamed, day_sets, micros
 from recflow_glue.settings import Settings
 
 MAX_ID_BYTES = 256
@@ -108,6 +108,27 @@ def rows(raw: Raw, read_at: datetime) -> tuple[int, list[Check]]:
               f"{counts['rating_values']} ratings have no value; they have no weight, and their items count as seen", samples["rating_values"]),
     ]  # fmt: skip
     return n, checks
+
+
+def streamed_days(streamed: Streamed, baseline: Baseline, previous: dict) -> Check:
+    """Compare the streamed events that the baseline covers with those that its training read, by day."""
+    read_before = previous.get("coverage", {}).get("stored_to")
+    if not baseline.version or read_before != rfc3339(baseline.stored_to):
+        return Check(
+            "streamed_days", "warning", True, 0, "there is no earlier training to compare streamed events with"
+        )
+    known = previous.get("input", {}).get("streamed", {}).get("days", [])
+    was = {d["day"]: (d["count"], d["hash"]) for d in known}
+    now = {d["day"]: (d["count"], d["hash"]) for d in day_sets(streamed.earlier)}
+    changed = sorted(day for day in was.keys() | now.keys() if was.get(day) != now.get(day))
+    text = f"the streamed events of every day are those that version {baseline.version} was trained on"
+    if changed:
+        day = changed[0]
+        text = (
+            f"the streamed events of {len(changed)} days are not those that version {baseline.version} was trained on: "
+            f"{now.get(day, (0,))[0]} on {day} instead of {was.get(day, (0,))[0]}; find what changed raw/events"
+        )
+    return Check("streamed_days", "warning", not changed, len(changed), text, changed[:SAMPLES])
 
 
 def error(rule: str, counts: dict[str, int], samples: dict[str, list[str]], text: str) -> Check:

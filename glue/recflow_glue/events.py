@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import xor
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from recflow_glue.arguments import Config
+from recflow_glue.arguments import Baseline, Config, rfc3339
 from recflow_glue.matrix import materialize
 from recflow_glue.staging import Staged, bad_lines, list_days, pack, worth_packing
 from recflow_glue.storage import Bucket, Object, Scratch
@@ -37,11 +39,13 @@ class Raw:
     broken: list[tuple[str, str]]  # objects that could not be read, and why
     distinct: bool = False  # True if no event id repeats; False also if that is unknown
     bad_lines: Callable[[int], list[tuple[str, str]]] = lambda limit: []  # objects with a line that is not an event
+    streams: bool = True  # False if no row is streamed
 
 
-def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) -> Raw:
+def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config, reads: int = 0) -> Raw:
     """Read every event that may be covered: the imported events of the days in the range,
-    and all streamed events, because a streamed copy takes precedence over an imported one."""
+    and all streamed events, because a streamed copy takes precedence over an imported one.
+    `reads` is the number of earlier reads of the run."""
     imported = list_days(bucket, "raw/interactions/", ".parquet", config.start, config.to)
     streamed = list_days(bucket, "raw/events/", ".gz", None, None)
     here = locate(spark, bucket, scratch, "interactions", imported)
@@ -52,7 +56,7 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) 
     if lines.paths:
         read_lines = spark.read.schema(LINE).option("columnNameOfCorruptRecord", "_corrupt")
         # Written to the scratch space, because parsing JSON costs more than reading the result.
-        parts.append(materialize(read_lines.json(lines.paths).transform(as_streamed), scratch, "streamed"))
+        parts.append(materialize(read_lines.json(lines.paths).transform(as_streamed), scratch, f"streamed_{reads}"))
     if not parts:
         parts.append(spark.createDataFrame([], EVENT).transform(as_imported))
     objects = imported + streamed
@@ -65,6 +69,7 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch, config: Config) 
         here.broken + lines.broken,
         distinct,
         lambda limit: bad_lines(bucket, streamed, limit),
+        bool(lines.paths),
     )
 
 
@@ -143,15 +148,63 @@ def covered(config: Config) -> Column:
     return (F.col("occurred_at") < micros(config.to)) & in_time
 
 
-def streamed_set(rows: DataFrame, config: Config) -> dict:
-    """Return the fingerprint of the covered streamed events for the manifest.
+@dataclass(frozen=True)
+class Streamed:
+    """The covered streamed events by the UTC day of `stored_at`: their number and id_hash."""
+
+    compared: dict[str, tuple[int, int]]  # not covered by the baseline
+    earlier: dict[str, tuple[int, int]]  # covered by the baseline
+
+    @property
+    def count(self) -> int:
+        """The number of events that are compared with those of the database."""
+        return sum(n for n, _ in self.compared.values())
+
+    def fields(self, baseline: Baseline) -> dict:
+        """Return the manifest's `input.streamed`."""
+        bits = reduce(xor, (h for _, h in self.compared.values()), 0)
+        days = {}
+        for day in sorted(self.compared.keys() | self.earlier.keys()):
+            (n, h), (m, g) = self.compared.get(day, (0, 0)), self.earlier.get(day, (0, 0))
+            days[day] = (n + m, h ^ g)
+        return {
+            "count": self.count,
+            "hash": unsigned_hex(bits),
+            "baseline": {
+                "version": baseline.version,
+                "to": rfc3339(baseline.to),
+                "stored_to": rfc3339(baseline.stored_to),
+            },
+            "days": day_sets(days),
+        }
+
+
+def day_sets(days: dict[str, tuple[int, int]]) -> list[dict]:
+    return [{"day": day, "count": n, "hash": unsigned_hex(h)} for day, (n, h) in sorted(days.items())]
+
+
+def streamed(rows: DataFrame, config: Config) -> Streamed:
+    """Return the covered streamed events of `rows` (event_id, occurred_at, stored_at, streamed).
 
     A repeated delivery has the `stored_at` of the first. An event that was dropped and then
     sent again has another `stored_at`, and counts again, as it does in the database.
     """
-    stored = rows.where(F.col("streamed") & covered(config)).select("event_id", "stored_at").distinct()
-    count, bits = stored.agg(F.count("*"), id_hash("event_id")).first()
-    return {"count": count, "hash": unsigned_hex(bits)}
+    b = config.baseline
+    earlier = F.lit(False)
+    if b.to is not None and b.stored_to is not None:
+        earlier = (F.col("occurred_at") < micros(b.to)) & (F.col("stored_at") < micros(b.stored_to))
+    stored = rows.where(F.col("streamed") & covered(config))
+    found = (
+        stored.select(
+            "event_id", "stored_at", F.date_format("stored_at", "yyyy-MM-dd").alias("day"), earlier.alias("earlier")
+        )
+        .distinct()
+        .groupBy("day", "earlier")
+        .agg(F.count("*").alias("n"), id_hash("event_id").alias("bits"))
+        .collect()
+    )
+    sets = {e: {r["day"]: (r["n"], r["bits"]) for r in found if r["earlier"] == e} for e in (False, True)}
+    return Streamed(compared=sets[False], earlier=sets[True])
 
 
 def in_range(config: Config) -> Column:

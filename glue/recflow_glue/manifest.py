@@ -9,18 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyspark
 
-from recflow_glue.arguments import Config
+from recflow_glue.arguments import Config, rfc3339
 from recflow_glue.train import Model
 
 SCHEMA_VERSION = 1
 LIBRARIES = (numba, np, pa, pyspark)  # whose versions can change the result
-
-
-def rfc3339(t: datetime | None) -> str:
-    """Format a UTC time with microseconds. None is Go's zero time."""
-    if t is None:
-        return "0001-01-01T00:00:00Z"
-    return t.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def build(

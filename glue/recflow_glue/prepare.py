@@ -1,6 +1,8 @@
 """The stages `read` and `validate`: reads, checks and weighs the covered events."""
 
+import itertools
 import json
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -12,6 +14,8 @@ from recflow_glue import checks, events, holdout, interest, items, matrix
 from recflow_glue.attempt import Attempt
 from recflow_glue.parallel import in_parallel
 
+LATE_WAIT = 600.0  # seconds to wait for late objects with streamed events
+LATE_PERIOD = 15.0
 MAX_REPEATED_IDS = 1_000_000  # ids whose hashes are sent to every task
 
 
@@ -37,17 +41,39 @@ class ReadResult:
 
     raw: events.Raw
     rows: int
+    streamed: events.Streamed
     metadata: DataFrame | None
 
 
 def read(r: Attempt) -> ReadResult:
     """Read the events and items, and check every row."""
-    raw = events.read(r.spark, r.bucket, r.scratch, r.config)
+    raw, streamed = read_events(r)
     metadata, broken = items.read(r.spark, r.bucket, r.scratch)
     raw.broken.extend(broken)
     rows, found = checks.rows(raw, r.read_at)
     r.checks += found
-    return ReadResult(raw, rows, metadata)
+    return ReadResult(raw, rows, streamed, metadata)
+
+
+def read_events(r: Attempt) -> tuple[events.Raw, events.Streamed]:
+    """Read the events. If the database has streamed events that have not reached the bucket yet,
+    wait for them up to LATE_WAIT and read again: the gate `coverage` refuses a training without them."""
+    give_up = time.monotonic() + LATE_WAIT
+    for reads in itertools.count():
+        raw = events.read(r.spark, r.bucket, r.scratch, r.config, reads)
+        streamed = events.streamed(raw.rows, r.config) if raw.streams else events.Streamed({}, {})
+        missing = r.config.expected_streamed - streamed.count
+        if missing <= 0:
+            return raw, streamed
+        left = give_up - time.monotonic()
+        if left <= 0:
+            print(f"{missing} streamed events have not arrived; training without them", flush=True)
+            return raw, streamed
+        print(f"waiting for {missing} streamed events that have not arrived, at most {left:.0f} s more", flush=True)
+        with r.progress.stage("wait for events"):
+            r.progress.count(streamed.count, r.config.expected_streamed)
+            time.sleep(min(left, LATE_PERIOD))
+        r.progress.enter("read")
 
 
 def validate(r: Attempt, found: ReadResult) -> Input:
@@ -85,6 +111,7 @@ def weigh(
     previous = read_previous(r)
     before = previous.get("input", {}).get("event_type_shares")
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
+    r.checks.append(checks.streamed_days(found.streamed, r.config.baseline, previous))
     checks.stop_on_failure(r.checks)
     return Input(trained_on, users, catalog, liked, found.metadata, summary, bound, previous, trained, total)
 
@@ -120,7 +147,7 @@ def summarize(r: Attempt, found: ReadResult, trained_on: DataFrame) -> tuple[dic
         "events": total,
         "users": 0,
         "items": n_items,
-        "streamed": events.streamed_set(found.raw.rows, r.config),
+        "streamed": found.streamed.fields(r.config.baseline),
         "event_type_shares": {t: n / total for t, n in sorted(types.items())},
     }, unknown
 

@@ -38,11 +38,15 @@ class Progress:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Report the block as the stage with this name."""
+        self.enter(name)
+        yield
+        self._report()
+
+    def enter(self, name: str) -> None:
+        """Report a stage that ends with the next one."""
         with self.lock:
             self.name, self.counter = name, self._tasks
         self.sc.setJobGroup(name, f"recflow {name}")
-        self._report()
-        yield
         self._report()
 
     def watch(self, counter: Callable[[], tuple[int, int]]) -> None:

@@ -7,8 +7,9 @@ from conftest import at
 from data import frame, put_interactions, put_stream, row
 
 from recflow_glue import checks, events
-from recflow_glue.arguments import Config
+from recflow_glue.arguments import Baseline, Config, rfc3339
 
+DAY = 86_400
 CONFIG = Config("b", "r", at(0), at(1000), at(500))
 
 
@@ -59,9 +60,67 @@ def it_keeps_the_first_of_two_conflicting_streamed_events(spark):
 def it_fingerprints_each_stored_copy_of_a_streamed_event(spark):
     rows = [row("imported"), row("once", stored=10), row("once", stored=10), row("late", stored=600)]
     rows += [row("again", stored=20), row("again", stored=30), row("again", stored=600)]  # dropped in between
-    bits = int(hashlib.sha256(b"once").hexdigest()[:16], 16)  # two equal hashes cancel out
-    assert events.streamed_set(frame(spark, rows), CONFIG) == {"count": 3, "hash": f"{bits:016x}"}
-    assert events.streamed_set(frame(spark, rows[:1]), CONFIG) == {"count": 0, "hash": "0" * 16}
+    # Two equal hashes cancel out.
+    assert fingerprint(spark, rows, CONFIG) == {"count": 3, "hash": id_hashes("once")}
+    assert fingerprint(spark, rows[:1], CONFIG) == {"count": 0, "hash": "0" * 16}
+
+
+def it_compares_only_the_streamed_events_that_the_baseline_does_not_cover(spark):
+    baseline = Baseline(version=7, to=at(300), stored_to=at(200))
+    given = Config("b", "r", at(0), at(1000), at(2 * DAY), baseline=baseline)
+    rows = [
+        row("old", seconds=10, stored=100),
+        row("stored later", seconds=10, stored=200),
+        row("occurred later", seconds=300, stored=100),
+        row("the next day", seconds=20, stored=DAY + 5),
+        row("not covered", seconds=20, stored=2 * DAY),
+    ]
+    found = events.streamed(frame(spark, rows), given).fields(baseline)
+    assert found == {
+        "count": 3,
+        "hash": id_hashes("stored later", "occurred later", "the next day"),
+        "baseline": {"version": 7, "to": rfc3339(at(300)), "stored_to": rfc3339(at(200))},
+        "days": [
+            {"day": "2017-01-01", "count": 3, "hash": id_hashes("old", "stored later", "occurred later")},
+            {"day": "2017-01-02", "count": 1, "hash": id_hashes("the next day")},
+        ],
+    }
+
+
+def it_warns_about_a_changed_day_below_the_baseline(spark):
+    first = Config("b", "r", None, at(10 * DAY), at(2 * DAY))
+    rows = [row("a", seconds=10, stored=100), row("b", seconds=10, stored=200), row("c", seconds=20, stored=DAY + 5)]
+    before = {
+        "coverage": {"stored_to": rfc3339(first.stored_to)},
+        "input": {"streamed": events.streamed(frame(spark, rows), first).fields(first.baseline)},
+    }
+    baseline = Baseline(version=1, to=first.to, stored_to=first.stored_to)
+    second = Config("b", "r", None, at(10 * DAY), at(9 * DAY), baseline=baseline)
+    rows.append(row("new", seconds=30, stored=3 * DAY))
+    same = checks.streamed_days(events.streamed(frame(spark, rows), second), baseline, before)
+    assert (same.passed, same.severity) == (True, "warning")
+    lost = checks.streamed_days(events.streamed(frame(spark, rows[1:]), second), baseline, before)
+    assert (lost.passed, lost.count, lost.samples) == (False, 1, ["2017-01-01"])
+    assert "1 on 2017-01-01 instead of 2" in lost.message
+    exchanged = checks.streamed_days(
+        events.streamed(frame(spark, [row("x", stored=100), *rows[1:]]), second), baseline, before
+    )
+    assert not exchanged.passed
+    assert checks.streamed_days(events.streamed(frame(spark, rows[1:]), second), Baseline(), before).passed
+    other = before | {"coverage": {"stored_to": rfc3339(at(5))}}  # another version's manifest
+    assert checks.streamed_days(events.streamed(frame(spark, rows[1:]), second), baseline, other).passed
+
+
+def fingerprint(spark, rows, given) -> dict:
+    found = events.streamed(frame(spark, rows), given).fields(given.baseline)
+    return {name: found[name] for name in ("count", "hash")}
+
+
+def id_hashes(*event_ids: str) -> str:
+    bits = 0
+    for e in event_ids:
+        bits ^= int(hashlib.sha256(e.encode()).hexdigest()[:16], 16)
+    return f"{bits:016x}"
 
 
 def it_finds_repeated_ids(spark):

@@ -1,10 +1,12 @@
 """Runs the whole job on a small shop in the emulator."""
 
+import dataclasses
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from recflow_glue.attempt import Attempt
 from recflow_glue.foldin import FoldIn
 from recflow_glue.progress import Progress
 from recflow_glue.settings import Requested
+from recflow_glue.storage import Scratch
 
 DAY = 86400
 SMALL = Requested(rank=8, iterations=4)
@@ -84,7 +87,9 @@ def expect_manifest(m: dict) -> None:
     assert m["interest"]["half_life_seconds"] == 30 * DAY
     assert m["input"]["rows"] == m["input"]["events"] + 1
     assert m["input"]["users"] == 80
-    assert m["input"]["streamed"] == {"count": 1, "hash": hashlib.sha256(b"s1").hexdigest()[:16]}
+    streamed = {"count": 1, "hash": hashlib.sha256(b"s1").hexdigest()[:16]}
+    assert m["input"]["streamed"] | streamed == m["input"]["streamed"]
+    assert [d["count"] for d in m["input"]["streamed"]["days"]] == [1]
     assert sum(m["input"]["event_type_shares"].values()) == pytest.approx(1)
     failed = [c["rule"] for c in m["checks"] if not c["passed"]]
     assert failed == ["unknown_items"]
@@ -166,11 +171,34 @@ def it_counts_streamed_events_before_the_range_and_excludes_users_with_too_many_
     bits = 0
     for e in (b"before", b"in", b"shown"):
         bits ^= int(hashlib.sha256(e).hexdigest()[:16], 16)
-    assert found.summary["streamed"] == {"count": 3, "hash": f"{bits:016x}"}
+    assert (found.summary["streamed"]["count"], found.summary["streamed"]["hash"]) == (3, f"{bits:016x}")
     assert (found.summary["events"], found.summary["users"], found.summary["items"]) == (202, 19, 18)
     assert found.summary["event_type_shares"]["impression"] == 1 / 202
     assert found.users.count() == 19
     assert [c.rule for c in r.checks if not c.passed] == ["history_size"]
+
+
+def it_waits_for_streamed_events_that_are_late(spark, bucket, scratch, monkeypatch, capfd):
+    put_stream(bucket, [row("early", stored=DAY)])
+    late = threading.Timer(2, lambda: put_stream(bucket, [row("late", stored=DAY)], "late"))
+    late.start()
+    monkeypatch.setattr(prepare, "LATE_PERIOD", 0.5)
+    given = Config(bucket.name, "r1", None, at(60 * DAY), at(50 * DAY), expected_streamed=2)
+    r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
+    raw, streamed = prepare.read_events(r)
+    assert (raw.rows.count(), streamed.count) == (2, 2)
+    printed = capfd.readouterr().out
+    assert '"stage": "wait for events", "done": 1, "total": 2' in printed
+    assert "waiting for 1 streamed events" in printed
+
+    monkeypatch.setattr(prepare, "LATE_WAIT", 1.0)
+    another = Scratch(bucket, "embeddings/run=r1/_scratch/b/", True)
+    r = dataclasses.replace(r, config=dataclasses.replace(given, expected_streamed=3), scratch=another)
+    _, streamed = prepare.read_events(r)
+    r.progress.close()
+    another.remove()
+    assert streamed.count == 2, "it goes on without an event that never arrives; the gate refuses the version"
+    assert "1 streamed events have not arrived" in capfd.readouterr().out
 
 
 def it_does_nothing_if_the_manifest_exists(trained):

@@ -2,10 +2,11 @@ package backfill
 
 // Types of workflows.
 const (
-	RefreshWorkflow = "RefreshEmbeddings"
-	Workflow        = "Backfill"
-	PlanWorkflow    = "PlanBackfill"
-	SweepWorkflow   = "Sweep"
+	RefreshWorkflow   = "RefreshEmbeddings"
+	Workflow          = "Backfill"
+	PlanWorkflow      = "PlanBackfill"
+	SweepWorkflow     = "Sweep"
+	RedeliverWorkflow = "RedeliverEvents"
 )
 
 // Search attributes of a refresh. They contain no user ids.

@@ -12,6 +12,7 @@ import (
 	"github.com/recflow/recflow/internal/cli/admin"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/backfills"
+	"github.com/recflow/recflow/internal/cli/coverage"
 	"github.com/recflow/recflow/internal/cli/demo"
 	"github.com/recflow/recflow/internal/cli/events"
 	"github.com/recflow/recflow/internal/cli/imports"
@@ -67,6 +68,7 @@ func commands(a *app.App) []*cobra.Command {
 		events.NewCommand(a),
 		streams.NewCommand(a),
 		quarantine.NewCommand(a),
+		coverage.NewCommand(a),
 		admin.NewTokensCommand(a),
 		admin.NewAuditCommand(a),
 		admin.NewDatabaseCommand(a),

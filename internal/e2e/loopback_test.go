@@ -60,10 +60,11 @@ func TestEvent_counts_once(t *testing.T) {
 		uncovered += len(s.Events)
 	}
 	t.Logf("%d checks; of %d streamed events version 3 covers %d, and %d are folded in on top",
-		l.checks, len(l.sent), live.Manifest.Input.Streamed.Count, uncovered)
+		l.checks, len(l.sent), live.Manifest.Input.Streamed.Total(), uncovered)
 	require.Positive(t, uncovered)
 	require.Positive(t, live.Manifest.Input.Streamed.Count)
-	require.EqualValues(t, len(l.sent), int(live.Manifest.Input.Streamed.Count)+uncovered)
+	require.Positive(t, live.Manifest.Input.Streamed.Baseline.Version)
+	require.EqualValues(t, len(l.sent), int(live.Manifest.Input.Streamed.Total())+uncovered)
 
 	faults := harnesstest.CountFaults(t)
 	l.loseAnObject()

@@ -165,7 +165,7 @@ func TestCheck_refuses(t *testing.T) {
 				postgrestest.Stream(t, s, streamed...)
 			},
 			break_: postgrestest.Fixture{Coverage: covering},
-			reason: "read 0 streamed events and Postgres has 1",
+			reason: "of 1 streamed events since its baseline, the first event, the training read 0",
 		},
 		{
 			it: "a training that read another event in its place", gate: recsys.GateCoverage,
@@ -174,7 +174,7 @@ func TestCheck_refuses(t *testing.T) {
 				postgrestest.Stream(t, s, streamed...)
 			},
 			break_: postgrestest.Fixture{Coverage: covering, ChangeManifest: func(m *recsys.Manifest) {
-				m.Input.Streamed = recsys.EventSet{Count: 1, Hash: "00000000000000ff"}
+				m.Input.Streamed.EventSet = recsys.EventSet{Count: 1, Hash: "00000000000000ff"}
 			}},
 			reason: "but different ones",
 		},

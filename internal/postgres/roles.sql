@@ -24,14 +24,15 @@ GRANT SELECT ON recflow.schema_version TO recflow_loader, recflow_stream, recflo
 -- version covers.
 GRANT SELECT ON
     recflow.versions, recflow.gates, recflow.claims, recflow.live, recflow.live_changes, recflow.horizon, recflow.item_state, recflow.item_changes, recflow.readers,
-    recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_windows, recflow.backfill_attempts
+    recflow.trainings, recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.backfills, recflow.backfill_windows, recflow.backfill_attempts
     TO recflow_loader;
 GRANT INSERT ON recflow.versions TO recflow_loader;
 GRANT UPDATE (state, failure, ready_at, workflow_id, workflow_run_id) ON recflow.versions TO recflow_loader;
 GRANT INSERT, DELETE ON recflow.gates TO recflow_loader;
 GRANT INSERT, UPDATE ON recflow.claims TO recflow_loader;
 GRANT USAGE ON SEQUENCE recflow.fencing_token TO recflow_loader;
-GRANT UPDATE (stored_before, occurred_before, dropped, hash) ON recflow.horizon TO recflow_loader;
+GRANT UPDATE (stored_before, occurred_before) ON recflow.horizon TO recflow_loader;
+GRANT INSERT, DELETE ON recflow.trainings TO recflow_loader;
 GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.readers TO recflow_loader;
 GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, revision, changed_at) ON recflow.backfills TO recflow_loader;
 GRANT UPDATE (state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, lists, error, started_at, ended_at)
@@ -71,7 +72,7 @@ GRANT EXECUTE ON FUNCTION recflow.previous_live(), recflow.promote(bigint, bigin
 -- A row lock needs the privilege to update a column. These columns can only be
 -- true, so this privilege allows a lock and nothing else.
 GRANT UPDATE (one) ON recflow.live TO recflow_loader, recflow_api;
-GRANT UPDATE (one) ON recflow.horizon TO recflow_api;
+GRANT UPDATE (one, trusted_before) ON recflow.horizon TO recflow_api;
 
 -- A candidate is loaded, not served.
 GRANT UPDATE (candidate) ON recflow.live TO recflow_loader, recflow_api;

@@ -61,7 +61,8 @@ func TestRoles_deny_what_is_not_granted(t *testing.T) {
 		"SELECT nextval('recflow.fencing_token')",
 		"INSERT INTO recflow.gates VALUES (1, 1, '{}')",
 		"DELETE FROM recflow.live_events",
-		"UPDATE recflow.horizon SET dropped = 0",
+		"UPDATE recflow.horizon SET stored_before = NULL",
+		"DELETE FROM recflow.trainings",
 		"UPDATE recflow.versions SET state = 'ready'",
 	}
 	noPeople := []string{
@@ -86,6 +87,7 @@ func TestRoles_deny_what_is_not_granted(t *testing.T) {
 		postgres.RoleLoader: {everybody, noPeople, {
 			"INSERT INTO recflow.live_events (event_id, user_id, item_id, event_type, occurred_at) VALUES ('e', 'u', 'i', 'click', now())",
 			"UPDATE recflow.versions SET left_live_at = NULL",
+			"UPDATE recflow.horizon SET trusted_before = now()",
 			"UPDATE recflow.versions SET manifest = '{}'",
 			"DELETE FROM recflow.versions",
 		}},

@@ -380,11 +380,32 @@ var methods = map[string]storeCall{
 		}
 		return nil
 	},
+	"StartTraining": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.StartTraining(t.Context(), b.name(), versions.Owner{}))
+	},
+	"RunningTrainings": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.RunningTrainings(t.Context()))
+	},
+	"EndTraining": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return s.EndTraining(t.Context(), b.name())
+	},
+	"Baseline": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.Baseline(t.Context()))
+	},
+	"CountSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.CountSince(t.Context(), recsys.Baseline{}, time.Now()))
+	},
+	"EachSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return s.EachSince(t.Context(), recsys.Baseline{}, time.Now(), func(recsys.Event) error { return nil })
+	},
 	"StreamStats": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.StreamStats(t.Context(), time.Hour))
 	},
 	"StreamedSet": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
-		return second(s.StreamedSet(t.Context(), b.live.Coverage))
+		return second(s.StreamedSet(t.Context(), b.live.Coverage, recsys.Baseline{}))
+	},
+	"Trust": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return s.Trust(t.Context(), time.Now())
 	},
 	"Titles": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.Titles(t.Context(), b.live, []string{"x"}))

@@ -25,6 +25,39 @@ func (c Coverage) Covers(e Event) bool {
 	return e.OccurredAt.Before(c.To) && (e.StoredAt.IsZero() || e.StoredAt.Before(c.StoredTo))
 }
 
+// Baseline is the coverage that a training's streamed events are compared from: that
+// of the version that was live when the training started, or what an operator has
+// accepted. Events that it covers were compared before, and are not compared again.
+type Baseline struct {
+	Version  int64     `json:"version,omitempty"` // 0: no version
+	To       time.Time `json:"to,omitzero"`
+	StoredTo time.Time `json:"stored_to,omitzero"` // zero: no event is covered
+}
+
+// Coverage returns the streamed events that the baseline covers.
+func (b Baseline) Coverage() Coverage { return Coverage{To: b.To, StoredTo: b.StoredTo} }
+
+// StreamedInput is the streamed events that a version covers.
+type StreamedInput struct {
+	EventSet          // those that Baseline does not cover
+	Baseline Baseline `json:"baseline"`
+	Days     []DaySet `json:"days,omitempty"` // all, by the UTC day of stored_at, in ascending order
+}
+
+// Total is the number of all streamed events that the version covers.
+func (s StreamedInput) Total() (n int64) {
+	for _, d := range s.Days {
+		n += d.Count
+	}
+	return n
+}
+
+// DaySet is the fingerprint of the events that were stored on a day.
+type DaySet struct {
+	Day string `json:"day"` // YYYY-MM-DD
+	EventSet
+}
+
 // EventSet is an order-independent fingerprint of stored events: their count
 // and the exclusive-or of the first 8 bytes of SHA-256(event_id). An event that
 // was deleted and stored again counts twice.
@@ -53,7 +86,13 @@ func (b HoldoutBound) Contains(userID string) bool {
 // Horizon describes the streamed events that were deleted: all of them were
 // stored before StoredBefore and occurred before OccurredBefore. Both are zero
 // while none was deleted.
-type Horizon struct{ StoredBefore, OccurredBefore time.Time }
+type Horizon struct {
+	StoredBefore, OccurredBefore time.Time
+
+	// TrustedBefore is the time before which the events in the bucket are accepted as
+	// they are. It is zero until an operator accepts them, as after a restore.
+	TrustedBefore time.Time
+}
 
 // Covers reports whether a version with coverage c covers every deleted event.
 func (h Horizon) Covers(c Coverage) bool {

@@ -89,7 +89,7 @@ type Input struct {
 	Events          int64              `json:"events"` // covered events, each event_id once
 	Users           int64              `json:"users"`
 	Items           int64              `json:"items"`
-	Streamed        EventSet           `json:"streamed"`          // covered events from the stream
+	Streamed        StreamedInput      `json:"streamed"`          // covered events from the stream
 	EventTypeShares map[string]float64 `json:"event_type_shares"` // share of Events by event type; sums to 1
 }
 

@@ -15,7 +15,7 @@ func (a *API) Change(ctx context.Context, target string, change func(tx *postgre
 	c := callOf(ctx)
 	c.target = target
 	return a.ledger.Audited(ctx, ledger.Audit{
-		Actor: c.principal.Actor(), Action: c.action, Target: target, TraceID: c.traceID,
+		Actor: c.principal.Actor(), Action: c.action, Target: target, Detail: c.reason, TraceID: c.traceID,
 	}, change)
 }
 

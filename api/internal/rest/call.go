@@ -16,6 +16,7 @@ type call struct {
 	principal Principal
 	action    string // in the audit; empty when nothing changes
 	target    string // of the action, once known
+	reason    string // of the caller
 	problem   *apiclient.Problem
 	failure   error // inside huma, for the log
 }
@@ -38,6 +39,9 @@ func callOf(ctx context.Context) *call {
 // SetTarget sets the target of a change for the audit, in case the change is refused
 // before Change is called.
 func SetTarget(ctx context.Context, target string) { callOf(ctx).target = target }
+
+// SetReason sets the caller's reason for a change, for the audit.
+func SetReason(ctx context.Context, reason string) { callOf(ctx).reason = reason }
 
 // Principal is the caller of a request.
 type Principal struct {

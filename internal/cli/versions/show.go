@@ -104,7 +104,7 @@ func facts(r apiclient.VersionReport) [][]string {
 		{"created", output.Timestamp(r.CreatedAt)},
 		{"covers", from + " to " + output.Timestamp(r.Coverage.To) + ", stored before " + output.Timestamp(r.Coverage.StoredTo)},
 		{"input", fmt.Sprintf("%d events of %d users and %d items; %d rows in %d files", r.Input.Events, r.Input.Users, r.Input.Items, r.Input.Rows, r.Input.Files)},
-		{"streamed", strconv.FormatInt(r.Input.Streamed.Count, 10) + " events"},
+		{"streamed", streamedText(r.Input.Streamed)},
 		{"size", fmt.Sprintf("%d items, %d users, %d dimensions", r.Items, r.Users, r.Dimension)},
 		{"search", searchText(r.Search)},
 		{"training", fmt.Sprintf("%s: rank %d, %d iterations, alpha %.3g, regularization %.3g, exponent %g, seed %d", p.Trainer, p.Rank, p.Iterations, p.Alpha, p.Regularization, p.RegularizationExponent, p.Seed)},
@@ -117,6 +117,14 @@ func facts(r apiclient.VersionReport) [][]string {
 		rows = append(rows, []string{"failure", r.Failure})
 	}
 	return rows
+}
+
+func streamedText(s recsys.StreamedInput) string {
+	text := fmt.Sprintf("%d events", s.Total())
+	if b := s.Baseline; b.Version != 0 {
+		text += fmt.Sprintf(", %d of them since version %d", s.Count, b.Version)
+	}
+	return text
 }
 
 // defaultsText lists the properties of the data from which settings were chosen.

@@ -13,18 +13,16 @@ import (
 // idHash is recsys.IDHash("", event_id) as a signed number.
 const idHash = `('x' || encode(substring(sha256(convert_to(event_id, 'UTF8')) FOR 8), 'hex'))::bit(64)::bigint`
 
-// StreamedSet returns the fingerprint of the streamed events that a version
-// with coverage c includes: the stored ones, and the deleted ones, which it
-// includes as long as the horizon allows its promotion.
-func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.EventSet, error) {
+// StreamedSet returns the fingerprint of the stored events that coverage c includes
+// and the baseline does not. It includes deleted events if the horizon exceeds the
+// baseline, which a training prevents while it runs.
+func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage, b recsys.Baseline) (recsys.EventSet, error) {
 	var count, hash int64
 	err := s.db.QueryRow(ctx, `
-		SELECT h.dropped + kept.count, h.hash # kept.hash
-		FROM recflow.horizon h, (
-			SELECT count(*), coalesce(bit_xor(`+idHash+`), 0) AS hash
-			FROM recflow.live_events
-			WHERE occurred_at < $1 AND stored_at < $2
-		) kept`, c.To, c.StoredTo).Scan(&count, &hash)
+		SELECT count(*), coalesce(bit_xor(`+idHash+`), 0)
+		FROM recflow.live_events
+		WHERE occurred_at < $1 AND stored_at < $2
+		AND NOT (occurred_at < $3 AND stored_at < $4)`, c.To, c.StoredTo, b.To, b.StoredTo).Scan(&count, &hash)
 	if err != nil {
 		return recsys.EventSet{}, fmt.Errorf("streamed events: %w", err)
 	}
@@ -32,8 +30,8 @@ func (s *Store) StreamedSet(ctx context.Context, c recsys.Coverage) (recsys.Even
 }
 
 // DropCoveredEvents deletes the events that were stored before olderThan and
-// that every version that may be promoted covers, moves the horizon, and
-// returns the number of deleted events, also together with an error. olderThan
+// that every version that may be promoted and the baseline of every running
+// training cover, moves the horizon, and returns the number of deleted events, also together with an error. olderThan
 // must be so early that the stream cannot deliver such an event again.
 func (s *Store) DropCoveredEvents(ctx context.Context, olderThan time.Time) (n int64, err error) {
 	n, err = s.forEachChunk(func() (gone int64, err error) {
@@ -71,8 +69,11 @@ func dropSomeEvents(ctx context.Context, tx pgx.Tx, olderThan time.Time, chunk i
 	var to, storedTo *time.Time
 	err = tx.QueryRow(ctx, `
 		SELECT min(covers_to), least(min(stored_to), $1)
-		FROM recflow.versions
-		WHERE state IN ('loading', 'ready')`, olderThan).Scan(&to, &storedTo)
+		FROM (
+			SELECT covers_to, stored_to FROM recflow.versions WHERE state IN ('loading', 'ready')
+			UNION ALL
+			SELECT baseline_to, baseline_stored_to FROM recflow.trainings
+		) needed`, olderThan).Scan(&to, &storedTo)
 	if err != nil || to == nil {
 		return 0, err
 	}
@@ -85,19 +86,16 @@ func dropSomeEvents(ctx context.Context, tx pgx.Tx, olderThan time.Time, chunk i
 				WHERE occurred_at < $1 AND stored_at < $2
 				ORDER BY stored_at
 				LIMIT $3))
-			RETURNING event_id, occurred_at, stored_at
+			RETURNING occurred_at, stored_at
 		), sums AS (
 			SELECT
 				count(*) AS count,
-				coalesce(bit_xor(`+idHash+`), 0) AS hash,
 				max(stored_at) + interval '1 microsecond' AS stored,
 				max(occurred_at) + interval '1 microsecond' AS occurred
 			FROM gone
 		)
 		UPDATE recflow.horizon h
-		SET dropped = h.dropped + sums.count,
-			hash = h.hash # sums.hash,
-			stored_before = greatest(h.stored_before, sums.stored),
+		SET stored_before = greatest(h.stored_before, sums.stored),
 			occurred_before = greatest(h.occurred_before, sums.occurred)
 		FROM sums
 		RETURNING sums.count`, to, storedTo, chunk).Scan(&n)

@@ -159,18 +159,28 @@ CREATE INDEX live_events_user ON recflow.live_events (user_id, occurred_at, even
 -- would scan the whole table.
 CREATE INDEX live_events_stored ON recflow.live_events (stored_at);
 
--- What was deleted from live_events: exclusive upper bounds of the times, and
--- the fingerprint of the events, so that a training can still be compared with
--- all events.
+-- What was deleted from live_events: exclusive upper bounds of the times.
+-- Events stored before trusted_before are not compared with the bucket.
 CREATE TABLE recflow.horizon (
     one             boolean     PRIMARY KEY DEFAULT true CHECK (one),
     stored_before   timestamptz,
     occurred_before timestamptz,
-    dropped         bigint      NOT NULL DEFAULT 0,
-    hash            bigint      NOT NULL DEFAULT 0
+    trusted_before  timestamptz
 );
 
 INSERT INTO recflow.horizon DEFAULT VALUES;
+
+-- The baseline of each training that has not ended. The training is compared with
+-- the events that its baseline does not cover, so these are not deleted.
+CREATE TABLE recflow.trainings (
+    run_id             text        PRIMARY KEY,
+    baseline_version   bigint      NOT NULL, -- 0: no version
+    baseline_to        timestamptz NOT NULL,
+    baseline_stored_to timestamptz NOT NULL,
+    workflow_id        text        NOT NULL,
+    workflow_run_id    text        NOT NULL,
+    started_at         timestamptz NOT NULL DEFAULT now()
+);
 
 -- One row per event with a readable id, written after everything that the event
 -- causes was delivered. The first verdict is final.

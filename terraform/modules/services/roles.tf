@@ -82,6 +82,12 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
+    sid       = "RedeliverEvents"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.bucket.arn}/raw/events/dt=*/redelivered-*"]
+  }
+
+  statement {
     sid       = "ReadFilesOfUsers"
     actions   = ["s3:GetObject"]
     resources = ["${var.bucket.arn}/list-users/*"]
