@@ -159,6 +159,20 @@ func TestAwaitGlueRun_distinguishes_bad_data_from_a_failed_run(t *testing.T) {
 	requireType(t, err, GlueFailed, true)
 }
 
+func TestAwaitGlueRun_gives_up_when_Glue_refuses_to_report(t *testing.T) {
+	t.Parallel()
+	a, endpoint, env := setup(t, gluetest.Options{Script: "import time\ntime.sleep(600)"})
+	a.PollEvery = time.Millisecond
+	id, err := a.Glue.Start(t.Context(), map[string]string{"--run_id": "run-1"})
+	require.NoError(t, err)
+	for n := range maxRefusedPolls {
+		endpoint.Faults.Refuse("GetJobRun", n+1, 400, "AccessDeniedException")
+	}
+	_, err = env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: id})
+	require.Contains(t, requireType(t, err, GlueFailed, true).Message(), "correct the cause, for example the worker's role")
+	require.Equal(t, maxRefusedPolls, endpoint.Faults.Calls("GetJobRun"))
+}
+
 func TestTrainingNote_limits_what_the_job_reports(t *testing.T) {
 	t.Parallel()
 	a, _, _ := setup(t, gluetest.Options{})
@@ -181,6 +195,23 @@ func TestReadManifest_refuses_a_run_without_one(t *testing.T) {
 	require.NoError(t, a.S3.Put(t.Context(), recsys.ManifestKey("run-1"), strings.NewReader("{}")))
 	_, err = env.ExecuteActivity(a.ReadManifest, ReadManifestInput{RunID: "run-1"})
 	requireType(t, err, ManifestInvalid, true)
+}
+
+// To a role that may not list the bucket, S3 reports a missing object as 403.
+func TestMissingObjects_without_permission_to_list(t *testing.T) {
+	t.Parallel()
+	a, _, env := setup(t, gluetest.Options{})
+	a.S3 = awstest.Unlisted(t)
+	_, err := env.ExecuteActivity(a.ReadManifest, ReadManifestInput{RunID: "run-1"})
+	require.ErrorContains(t, err, "embeddings/run=run-1/manifest.json is missing, or the worker's role lacks")
+	v, err := a.Store.CreateVersion(t.Context(), versions.NewVersion{Manifest: postgrestest.Manifest(t, postgrestest.Fixture{Items: 20, Users: 20})})
+	require.NoError(t, err)
+	_, err = env.ExecuteActivity(a.LoadFile, LoadFileInput{Version: v.ID, File: 0})
+	require.ErrorContains(t, err, "is missing, or the worker's role lacks")
+
+	refused := errors.New("403")
+	require.NotErrorIs(t, forbidden(forbiddenAttempts-1, "k", refused), recsys.ErrManifestInvalid, "a permission takes a while to be effective")
+	require.ErrorIs(t, forbidden(forbiddenAttempts, "k", refused), recsys.ErrManifestInvalid)
 }
 
 func TestLoadFile_rejects_a_missing_file(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -38,6 +39,11 @@ const (
 	maxProgressBytes = 64 << 10
 )
 
+// maxRefusedPolls is the number of polls in a row that Glue may refuse, for example
+// because a permission is missing, before the training is given up: ten minutes with the
+// default interval.
+const maxRefusedPolls = 300
+
 // AwaitGlueRun waits until the run has ended. It only reads, so it is
 // idempotent. It heartbeats the state and, once the run is working, the
 // progress that the run reports. When this worker stops it ends at once, so
@@ -47,19 +53,27 @@ func (a *Activities) AwaitGlueRun(ctx context.Context, in AwaitGlueRunInput) (Aw
 	defer beat.stop()
 	ticker := time.NewTicker(a.PollEvery)
 	defer ticker.Stop()
-	for {
+	for refused := 0; ; {
 		run, err := a.Glue.Get(ctx, in.GlueRunID)
 		switch {
+		case err == nil && run.State.Succeeded():
+			return AwaitGlueRunResult{Seconds: run.ExecutionSeconds}, nil
+		case err == nil && run.State.Over():
+			return AwaitGlueRunResult{}, glueFailure(run.ID, string(run.State), run.Message)
+		case err == nil:
+			refused = 0
+			beat.set(a.trainingNote(ctx, in, string(run.State)))
 		case errors.Is(err, recsys.ErrNotFound):
 			return AwaitGlueRunResult{}, temporal.NewNonRetryableApplicationError(err.Error(), GlueFailed, nil)
-		case err != nil:
+		case ctx.Err() != nil || awsclient.Retryable(err):
 			return AwaitGlueRunResult{}, err
-		case run.State.Succeeded():
-			return AwaitGlueRunResult{Seconds: run.ExecutionSeconds}, nil
-		case run.State.Over():
-			return AwaitGlueRunResult{}, glueFailure(run.ID, string(run.State), run.Message)
+		default:
+			if refused++; refused == maxRefusedPolls {
+				return AwaitGlueRunResult{}, temporal.NewNonRetryableApplicationError(
+					fmt.Sprintf("Glue does not report run %s; correct the cause, for example the worker's role, and start again: %v", in.GlueRunID, err), GlueFailed, nil)
+			}
+			beat.set(Note{GlueRunID: in.GlueRunID, Detail: fmt.Sprintf("Glue does not report the run, poll %d of %d", refused, maxRefusedPolls)})
 		}
-		beat.set(a.trainingNote(ctx, in, string(run.State)))
 		select {
 		case <-ctx.Done():
 			return AwaitGlueRunResult{}, ctx.Err()
@@ -72,11 +86,12 @@ func (a *Activities) AwaitGlueRun(ctx context.Context, in AwaitGlueRunInput) (Aw
 
 // glueFailure returns the error of a failed run.
 func glueFailure(id, state, message string) error {
-	if reason, ok := strings.CutPrefix(message, dataInvalidPrefix); ok {
+	// Glue may write a category before the job's own message.
+	if _, reason, ok := strings.Cut(message, dataInvalidPrefix); ok {
 		return temporal.NewNonRetryableApplicationError(reason, DataInvalid, nil)
 	}
 	kind := GlueFailed
-	if reason, ok := strings.CutPrefix(message, sparkDiedPrefix); ok {
+	if _, reason, ok := strings.Cut(message, sparkDiedPrefix); ok {
 		kind, message = SparkDied, reason
 	}
 	if message == "" {

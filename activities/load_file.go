@@ -8,6 +8,9 @@ import (
 	"path"
 	"strconv"
 
+	"go.temporal.io/sdk/activity"
+
+	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/trainingrun"
@@ -53,7 +56,7 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 		return a.S3.Open(ctx, f.Key, offset)
 	}, f, a.TempDir)
 	if err != nil {
-		return LoadFileResult{}, missingObject(f, err)
+		return LoadFileResult{}, missingObject(ctx, f, err)
 	}
 	defer file.Close()
 	reader, err := trainingrun.Open(file, f.Bytes, f, m.Dimension)
@@ -69,9 +72,26 @@ func (a *Activities) LoadFile(ctx context.Context, in LoadFileInput) (LoadFileRe
 
 // missingObject maps a missing object that the manifest names to
 // recsys.ErrManifestInvalid.
-func missingObject(f recsys.File, err error) error {
-	if errors.Is(err, recsys.ErrNotFound) {
+func missingObject(ctx context.Context, f recsys.File, err error) error {
+	switch {
+	case errors.Is(err, recsys.ErrNotFound):
 		return fmt.Errorf("%w: %s is not in the bucket: %w", recsys.ErrManifestInvalid, f.Key, err)
+	case awsclient.Forbidden(err):
+		return forbidden(activity.GetInfo(ctx).Attempt, f.Key, err)
+	}
+	return err
+}
+
+// forbiddenAttempts is the number of attempts to read an object that S3 refuses: a
+// permission takes a while to be effective.
+const forbiddenAttempts = 5
+
+// forbidden returns the error for an object of a run that S3 refuses to read. The last
+// attempt is final: the object is missing, or a permission is.
+func forbidden(attempt int32, key string, err error) error {
+	err = fmt.Errorf("%s is missing, or the worker's role lacks s3:GetObject on embeddings/* or s3:ListBucket on the bucket: %w", key, err)
+	if attempt >= forbiddenAttempts {
+		return fmt.Errorf("%w: %w", recsys.ErrManifestInvalid, err)
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -42,6 +44,8 @@ func (a *Activities) manifest(ctx context.Context, runID string) (*recsys.Manife
 		// S3 is strongly consistent: an object that a run wrote before it
 		// succeeded is visible.
 		return nil, fmt.Errorf("%w: run %s has ended without a manifest: %w", recsys.ErrManifestInvalid, runID, err)
+	case awsclient.Forbidden(err):
+		return nil, forbidden(activity.GetInfo(ctx).Attempt, recsys.ManifestKey(runID), err)
 	case errors.Is(err, awsclient.ErrTooLarge):
 		return nil, fmt.Errorf("%w: %w", recsys.ErrManifestInvalid, err)
 	case err != nil:

@@ -44,9 +44,9 @@ func (s *stage) blockIndex() func() {
 	return s.lock("SELECT pg_advisory_lock(1651861868, 1)")
 }
 
-// blockVerify blocks the gates that read the streamed events.
+// blockVerify blocks recording the results of the gates.
 func (s *stage) blockVerify() func() {
-	return s.lock("LOCK TABLE recflow.live_events IN ACCESS EXCLUSIVE MODE")
+	return s.lock("LOCK TABLE recflow.gates IN ACCESS EXCLUSIVE MODE")
 }
 
 // blockPromotion blocks changes of the live pointer.

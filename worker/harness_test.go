@@ -182,8 +182,11 @@ func (s *stage) until(run client.WorkflowRun, what string, ok func(workflows.Pro
 	harnesstest.Eventually(s.t, what, func() bool {
 		var err error
 		p, err = workflows.AskProgress(s.t.Context(), s.temporal, run.GetID(), run.GetRunID())
+		if err == nil && ok(p) {
+			return true
+		}
 		require.Empty(s.t, p.Outcome, "ended before %s: %s", what, p.Detail)
-		return err == nil && ok(p)
+		return false
 	})
 	return p
 }

@@ -50,6 +50,12 @@ func Retryable(err error) bool {
 	return !hasCode(err, permanentCodes)
 }
 
+// Forbidden reports whether AWS refused a call for a missing permission. S3 also
+// refuses a read of a missing object, if the role may not list the bucket.
+func Forbidden(err error) bool {
+	return hasCode(err, []string{"AccessDenied", "AccessDeniedException", "Forbidden"})
+}
+
 // ConcurrentRunsExceeded reports whether Glue rejected a run because the job is at
 // its maximum number of concurrent runs. Wait for one to end.
 func ConcurrentRunsExceeded(err error) bool {

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +34,39 @@ const startTimeout = 30 * time.Second
 func S3(t testing.TB) *awsclient.S3 {
 	t.Helper()
 	s := awsclient.NewS3(Config(t), fmt.Sprintf("test-%d", buckets.Add(1)))
+	if err := s.EnsureBucket(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Unlisted is S3 for a role that may not list the bucket: S3 reports a missing object
+// as 403 then.
+func Unlisted(t testing.TB) *awsclient.S3 {
+	t.Helper()
+	env := Env(t)
+	target, err := url.Parse(env["AWS_ENDPOINT_URL_S3"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if r.StatusCode == http.StatusNotFound && strings.Count(r.Request.URL.Path, "/") > 1 {
+			const refusal = `<Error><Code>AccessDenied</Code><Message>User is not authorized to perform: s3:ListBucket</Message></Error>`
+			r.StatusCode, r.Body = http.StatusForbidden, io.NopCloser(strings.NewReader(refusal))
+			r.ContentLength = int64(len(refusal))
+			r.Header.Set("Content-Length", strconv.Itoa(len(refusal)))
+		}
+		return nil
+	}
+	srv := httptest.NewServer(proxy)
+	t.Cleanup(srv.Close)
+	env["AWS_ENDPOINT_URL_S3"] = srv.URL
+	c, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := awsclient.NewS3(c, fmt.Sprintf("test-%d", buckets.Add(1)))
 	if err := s.EnsureBucket(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,6 @@ type Role struct {
 
 	// Exempt are permissions that no recorded call needs.
 	Exempt []Exemption
-
-	// Tolerated are calls that may be denied without effect.
-	Tolerated []Exemption
 }
 
 // Reasons shared by several roles.
@@ -34,9 +31,7 @@ var Roles = []Role{
 		Exempt: []Exemption{
 			keys, signIn,
 			{"s3:DeleteObject", "*/lists/*", "only a window of lists that is written again has other files to delete"},
-		},
-		Tolerated: []Exemption{
-			{"s3:ListBucket", Bucket, "the progress object of a training does not exist until Spark has started; without it the worker reports less detail, whatever S3's error"},
+			{"s3:PutObject", "*/raw/events/*", "only a redelivery of lost events writes there"},
 		},
 	},
 	{
@@ -122,27 +117,7 @@ func Check(show []byte, calls []Call) error {
 }
 
 func (r Role) check(name string, policies []Policy, calls []Call, names Names) error {
-	var needed []Call
-	tolerated := make([]bool, len(r.Tolerated))
-	for _, c := range Of(calls, r.Components...) {
-		keep := true
-		for i, t := range r.Tolerated {
-			// A listing has a prefix in its context; tolerated calls have none.
-			if c.Problem == "" && len(c.Context) == 0 && matchAction(t.Action, c.Action) && c.Resource == t.Resource {
-				keep, tolerated[i] = false, true
-			}
-		}
-		if keep {
-			needed = append(needed, c)
-		}
-	}
-	report := Compare(name, policies, names.Concrete(needed), r.Exempt)
-	for i, t := range r.Tolerated {
-		if !tolerated[i] {
-			report.Stale = append(report.Stale, t)
-		}
-	}
-	return report.Err()
+	return Compare(name, policies, names.Concrete(Of(calls, r.Components...)), r.Exempt).Err()
 }
 
 // kindOf returns the role for a name, by its suffix, and why its calls are not

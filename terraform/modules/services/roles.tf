@@ -69,13 +69,15 @@ data "aws_iam_policy_document" "worker" {
     ]
   }
 
+  # A request for one object has no prefix. Without this permission S3 returns 403
+  # instead of 404 for a missing object.
   statement {
     sid       = "ListWhatATrainingWouldRead"
     actions   = ["s3:ListBucket"]
     resources = [var.bucket.arn]
 
     condition {
-      test     = "StringEquals"
+      test     = "StringEqualsIfExists"
       variable = "s3:prefix"
       values   = ["raw/events/", "raw/interactions/"]
     }
