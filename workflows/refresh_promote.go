@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/recflow/recflow/activities"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // maxPromotions limits how often a version is verified again because another
@@ -26,6 +27,10 @@ func (r *refresh) promote(ctx workflow.Context) error {
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if gate := held(r.verified.Gates); gate != nil {
+			r.conclude(OutcomeReady, fmt.Sprintf("gate %s leaves the promotion to you: %s", gate.Gate, gate.Reason))
+			return nil
 		}
 		if v := r.verified; v.LiveRevision != r.liveRevision && v.LiveTo.After(v.To) {
 			r.conclude(OutcomeSuperseded, fmt.Sprintf("superseded: version %d, which covers events up to %s, was promoted in the meantime",
@@ -47,6 +52,16 @@ func (r *refresh) promote(ctx workflow.Context) error {
 		}
 		r.enter(ctx, StagePromote)
 	}
+}
+
+// held returns the first result that leaves the promotion to a person, or nil.
+func held(gates []recsys.GateResult) *recsys.GateResult {
+	for i := range gates {
+		if gates[i].Holds() {
+			return &gates[i]
+		}
+	}
+	return nil
 }
 
 // conclude records the outcome of the version.

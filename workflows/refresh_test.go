@@ -336,6 +336,26 @@ func TestRefresh_fails_after_repeated_promotions_of_others(t *testing.T) {
 	require.Empty(t, s.undone(), "the version is ready, and is kept")
 }
 
+func TestRefresh_leaves_an_undecided_promotion_to_a_person(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	weak := recsys.GateResult{Gate: recsys.GateQuality, Passed: true, Warning: true, Undecided: true, Reason: "7 users are under 30"}
+	s.verified.Gates = append([]recsys.GateResult{}, passed[0], weak)
+	result, err := s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.False(t, result.Live)
+	require.Equal(t, OutcomeReady, result.Outcome)
+	require.Equal(t, "gate quality leaves the promotion to you: 7 users are under 30", result.Detail)
+	require.NotContains(t, s.called(), "Promote")
+
+	s = newSystem(t)
+	weak.Accepted = "looked at the lists"
+	s.verified.Gates = append([]recsys.GateResult{}, passed[0], weak)
+	result, err = s.refresh(t, DefaultRefresh(day(9)))
+	require.NoError(t, err)
+	require.True(t, result.Live)
+}
+
 func TestRefresh_does_not_undo_a_newer_one(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)

@@ -78,7 +78,7 @@ func (c *Checker) Check(ctx context.Context, version int64, accept map[string]st
 		}
 		result.Gate = name
 		result.Value, result.Threshold = finite(result.Value), finite(result.Threshold)
-		if !result.Passed {
+		if !result.Passed || result.Undecided {
 			result.Accepted = accept[name]
 		}
 		results = append(results, result)
@@ -122,6 +122,13 @@ func passed(value, threshold float64, reason string, args ...any) recsys.GateRes
 func warned(value, threshold float64, reason string, args ...any) recsys.GateResult {
 	r := passed(value, threshold, reason, args...)
 	r.Warning = true
+	return r
+}
+
+// undecided passes a version that must not be promoted automatically.
+func undecided(value, threshold float64, reason string, args ...any) recsys.GateResult {
+	r := warned(value, threshold, reason, args...)
+	r.Undecided = true
 	return r
 }
 

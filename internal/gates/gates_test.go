@@ -241,18 +241,36 @@ func TestCheck_accepts_an_overridden_refusal(t *testing.T) {
 	assert.Empty(t, find(results, recsys.GateRows).Accepted, "it records no override if none was needed")
 }
 
-func TestQuality_only_warns_for_few_users(t *testing.T) {
+func TestQuality_of_few_users(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
-	_, results := check(t, s, postgrestest.Fixture{Users: 150, Change: answerWithThePopular}, nil)
-	assert.Empty(t, refusedBy(results))
-	quality := find(results, recsys.GateQuality)
-	assert.True(t, quality.Warning)
-	assert.Contains(t, quality.Reason, "only a warning")
+	quality := func(f postgrestest.Fixture, accept map[string]string) recsys.GateResult {
+		t.Helper()
+		_, results := check(t, s, f, accept)
+		return find(results, recsys.GateQuality)
+	}
+	first := quality(postgrestest.Fixture{RunID: "first", Users: 20}, nil)
+	assert.True(t, first.Warning)
+	assert.False(t, first.Holds(), "the first version can only be better than none")
 
-	_, results = check(t, s, postgrestest.Fixture{RunID: "no-holdout", HoldoutShare: 1e-9}, nil)
-	assert.True(t, find(results, recsys.GateQuality).Warning)
-	assert.Empty(t, refusedBy(results))
+	worse := quality(postgrestest.Fixture{RunID: "worse", Users: 150, Change: answerWithThePopular}, nil)
+	assert.True(t, worse.Refuses(), "60 users show clearly that popularity is better: %s", worse.Reason)
+	assert.Contains(t, worse.Reason, "popularity alone reaches")
+
+	live := postgrestest.Build(t, s, postgrestest.Fixture{RunID: "live", Users: 300})
+	postgrestest.Promote(t, s, live.ID)
+	worse = quality(postgrestest.Fixture{RunID: "scrambled", Users: 300, Change: scrambleVectors(100)}, nil)
+	assert.True(t, worse.Refuses(), "120 users show that the version is clearly worse: %s", worse.Reason)
+	assert.Contains(t, worse.Reason, "clearly worse")
+
+	few := quality(postgrestest.Fixture{RunID: "few", Users: 300, HoldoutShare: 0.05}, nil)
+	assert.True(t, few.Holds(), few.Reason)
+	assert.False(t, few.Refuses())
+	few = quality(postgrestest.Fixture{RunID: "accepted", Users: 300, HoldoutShare: 0.05}, map[string]string{recsys.GateQuality: "looked at the lists"})
+	assert.False(t, few.Holds())
+	assert.Equal(t, "looked at the lists", few.Accepted)
+	none := quality(postgrestest.Fixture{RunID: "no-holdout", Users: 300, HoldoutShare: 1e-9}, nil)
+	assert.True(t, none.Holds(), none.Reason)
 }
 
 // answerWithThePopular makes every answer the most popular item that its user

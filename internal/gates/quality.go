@@ -11,7 +11,8 @@ import (
 
 const (
 	qualityDepth    = 100
-	qualityUsers    = 200 // with fewer users a difference is a warning only
+	qualityUsers    = 200 // with fewer users only a clear difference refuses
+	fewestUsers     = 30  // with fewer users a person decides
 	bootstrapSeed   = 20260101
 	holdoutsScored  = 100 // users per set of round trips
 	qualityAdvice   = "check the data and the parameters of the training"
@@ -21,7 +22,9 @@ const (
 
 // checkQuality predicts the answers of the version's hold-out users with the
 // code and the index that serve requests. It refuses a version that is no
-// better than popularity, or clearly worse than the live version. The live
+// better than popularity, or clearly worse than the live version. With few users it
+// refuses what is clearly worse than popularity, and with very few it leaves the
+// promotion to a person, unless no version is live. The live
 // version is scored again on the same users: those in the hold-outs of both,
 // whom neither training has seen. Numbers from different data are never
 // compared.
@@ -200,26 +203,62 @@ func ids(items []recommend.Ranked) []string {
 func (q *quality) result() recsys.GateResult {
 	n := len(q.ndcg)
 	if n == 0 {
-		return warned(0, 0, "the hold-out has no user with an answer, so nothing was predicted")
+		return q.tooFew(0, 0, "the hold-out has no user with an answer, so nothing was predicted")
 	}
 	value, popular := recsys.Mean(q.ndcg), recsys.Mean(q.popularity)
-	if value <= popular {
-		return refuseOrWarn(n, value, popular, "nDCG@100 is %.4f over %d hold-out users and popularity alone reaches %.4f; %s", value, n, popular, qualityAdvice)
-	}
 	first := fmt.Sprintf("nDCG@100 is %.4f over %d hold-out users, popularity %.4f%s", value, n, popular, againstKNN(q.trained))
+	if n < fewestUsers {
+		return q.tooFew(value, popular, fmt.Sprintf("%s; %d users are under %d", first, n, fewestUsers))
+	}
+	r := markWeak(n, passed(value, popular, "%s", first))
+	if value <= popular {
+		r = q.notBetter(value, popular)
+	}
+	if !r.Passed {
+		return r
+	}
 	if q.live == nil {
-		return markWeak(n, passed(value, popular, "%s; no live version to compare with", first))
+		r.Reason += "; no live version to compare with"
+		return r
 	}
 	shared := len(q.delta)
 	if shared == 0 {
-		return warned(value, popular, "%s; no user is also in the hold-out of live version %d, so the two were not compared", first, q.liveVersion)
+		return q.tooFew(value, popular, fmt.Sprintf("%s; no user is also in the hold-out of live version %d, so the two were not compared", r.Reason, q.liveVersion))
 	}
 	d := recsys.Bootstrap(q.delta, bootstrapSeed)
 	against := fmt.Sprintf("%+.4f (95 %% interval %+.4f to %+.4f) against live version %d on %d users of both hold-outs", d.Value, d.Low, d.High, q.liveVersion, shared)
-	if d.High < 0 {
-		return refuseOrWarn(shared, d.High, 0, "%s; %s: clearly worse; %s", first, against, regressedAdvice)
+	switch {
+	case shared < fewestUsers:
+		return q.tooFew(value, popular, fmt.Sprintf("%s; %s, under %d", r.Reason, against, fewestUsers))
+	case d.High < 0:
+		return refused(d.High, 0, "%s; %s: clearly worse; %s", first, against, regressedAdvice)
 	}
-	return markWeak(min(n, shared), passed(value, popular, "%s; %s", first, against))
+	r.Reason += "; " + against
+	return markWeak(shared, r)
+}
+
+// tooFew leaves the promotion to a person. The first version can only be better than
+// none.
+func (q *quality) tooFew(value, threshold float64, reason string) recsys.GateResult {
+	if q.live == nil {
+		return warned(value, threshold, "%s", reason)
+	}
+	return undecided(value, threshold, "%s; compare its lists, and promote it or train with --accept-gate quality", reason)
+}
+
+// notBetter refuses a version that popularity equals. With few users it only warns,
+// unless popularity is clearly better.
+func (q *quality) notBetter(value, popular float64) recsys.GateResult {
+	n := len(q.ndcg)
+	reason := fmt.Sprintf("nDCG@100 is %.4f over %d hold-out users and popularity alone reaches %.4f", value, n, popular)
+	differences := make([]float64, n)
+	for i := range differences {
+		differences[i] = q.ndcg[i] - q.popularity[i]
+	}
+	if n >= qualityUsers || recsys.Bootstrap(differences, bootstrapSeed).High < 0 {
+		return refused(value, popular, "%s; %s", reason, qualityAdvice)
+	}
+	return warned(value, popular, "%s; only a warning, because %d users are under %d and the difference is not clear; %s", reason, n, qualityUsers, qualityAdvice)
 }
 
 // againstKNN compares the version with item-kNN, as measured by the training, or
@@ -236,17 +275,9 @@ func againstKNN(m recsys.Metrics) string {
 	return text
 }
 
-// refuseOrWarn refuses the version, or only warns if there are few users.
-func refuseOrWarn(users int, value, threshold float64, reason string, args ...any) recsys.GateResult {
-	if users < qualityUsers {
-		return warned(value, threshold, reason+fmt.Sprintf("; only a warning, because %d users are under %d", users, qualityUsers), args...)
-	}
-	return refused(value, threshold, reason, args...)
-}
-
 // markWeak notes in a result that it is based on few users.
 func markWeak(users int, r recsys.GateResult) recsys.GateResult {
-	if users < qualityUsers {
+	if users < qualityUsers && !r.Warning {
 		r.Warning = true
 		r.Reason += fmt.Sprintf("; %d users are under %d, so this is weak evidence", users, qualityUsers)
 	}

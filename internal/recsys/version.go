@@ -97,12 +97,16 @@ func GateNames() []string {
 type GateResult struct {
 	Gate      string  `json:"gate"`
 	Passed    bool    `json:"passed"`
-	Warning   bool    `json:"warning,omitempty"` // passed, but needs attention
+	Warning   bool    `json:"warning,omitempty"`   // passed, but needs attention
+	Undecided bool    `json:"undecided,omitempty"` // passed, but the evidence is too weak to promote the version automatically
 	Value     float64 `json:"value"`
 	Threshold float64 `json:"threshold"`
 	Reason    string  `json:"reason"`             // one sentence with the numbers
 	Accepted  string  `json:"accepted,omitempty"` // reason of an override of the refusal
 }
+
+// Holds reports whether this result leaves the promotion of the version to a person.
+func (g GateResult) Holds() bool { return g.Undecided && g.Accepted == "" }
 
 // Refuses reports whether this result prevents the promotion of the version.
 func (g GateResult) Refuses() bool { return !g.Passed && g.Accepted == "" }
