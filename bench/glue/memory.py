@@ -94,7 +94,7 @@ def measure(a: argparse.Namespace) -> dict:
     scratch = Scratch.__new__(Scratch)
     scratch.folder = Path(a.measure)
     t = time.monotonic()
-    m = train.read_matrix(scratch)
+    m = train.read_matrix(scratch, train.read_ids(scratch))
     read = time.monotonic() - t
     t = time.monotonic()
     basis = defaults.measure(m.by_user, m.by_item, a.rank, count=False, seed=42, threads=session.cores())

@@ -1,4 +1,4 @@
-"""Implicit alternating least squares on the cores of one machine.
+"""Implicit alternating least squares.
 
 Minimizes the objective of Hu, Koren and Volinsky (2008, equation 3) with a regularization
 that depends on the number of pairs of a row (Rendle et al. 2022, "Revisiting the performance
@@ -17,13 +17,15 @@ pairs, so that three steps suffice (the method of Takács, Pilászy and Tikk 201
 
 Each row is computed by one thread, and sums over rows are sums of blocks of a fixed size in a
 fixed order. With BLAS limited to one thread the result therefore has the same bits for any
-number of threads.
+number of threads. Rows are computed in the threads of this process (Rows) or on executors
+(spread.py); everything else is computed here.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -37,6 +39,20 @@ STEPS = 3  # conjugate gradient steps of a row
 EXACT_STEPS = 1000  # at most, of a row that is solved to EXACT_RESIDUAL
 EXACT_RESIDUAL = 1e-20  # rᵀM⁻¹r / bᵀM⁻¹b at which a row is solved, in float64
 START = 0.01  # standard deviation of the first item factors, times √rank
+
+
+class SparseMatrix(Protocol):
+    """One orientation of a sparse matrix whose weights are positive."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def counts(self) -> np.ndarray:
+        """Return the number of pairs of each row."""
+
+    def each(self, pool: ThreadPoolExecutor, kernel: Callable, rows: tuple[np.ndarray, ...], shared: tuple) -> None:
+        """Call kernel(starts, columns, weights, *rows, first, last, *shared) for ranges of rows, which sets
+        the rows [first, last) of rows[0]. The arrays in rows have one entry per row of the matrix."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +69,16 @@ class Rows:
     def counts(self) -> np.ndarray:
         return np.diff(self.starts)
 
-    def mean(self) -> float:
-        """Return the mean number of pairs of the rows that have one, or 1 if none has."""
-        return float(max(1, self.starts[-1]) / max(1, np.count_nonzero(self.counts())))
+    def each(self, pool: ThreadPoolExecutor, kernel: Callable, rows: tuple[np.ndarray, ...], shared: tuple) -> None:
+        matrix = (self.starts, self.columns, self.weights)
+        for done in [pool.submit(kernel, *matrix, *rows, *part, *shared) for part in tasks(self.starts)]:
+            done.result()
+
+
+def mean_pairs(m: SparseMatrix) -> float:
+    """Return the mean number of pairs of the rows that have one, or 1 if none has."""
+    counts = m.counts()
+    return float(max(1, counts.sum()) / max(1, np.count_nonzero(counts)))
 
 
 @numba.njit(nogil=True)
@@ -80,10 +103,14 @@ def transpose(m: Rows, columns: int) -> Rows:
     return Rows(*_compress(m.columns, rows, m.weights, columns))
 
 
+def compress_rows(rows: np.ndarray, columns: np.ndarray, weights: np.ndarray, shape: tuple[int, int]) -> Rows:
+    """Return the matrix of the pairs, which may have any order, without effect on the result."""
+    return transpose(Rows(*_compress(columns, rows, weights, shape[1])), shape[0])
+
+
 def compress(users: np.ndarray, items: np.ndarray, weights: np.ndarray, shape: tuple[int, int]) -> tuple[Rows, Rows]:
     """Return the matrix by user and by item. The pairs may have any order, without effect on the result."""
-    by_item = Rows(*_compress(items, users, weights, shape[1]))
-    by_user = transpose(by_item, shape[0])
+    by_user = compress_rows(users, items, weights, shape)
     return by_user, transpose(by_user, shape[1])
 
 
@@ -115,7 +142,7 @@ def _multiply(diagonal, fixed, columns, confidence, p, out):
 
 
 @fast
-def _solve(starts, columns, weights, fixed, eigenvalues, alpha, regularization, x, first, last, steps, residual):
+def _solve(starts, columns, weights, x, regularization, first, last, fixed, eigenvalues, alpha, steps, residual):
     """Solve the rows [first, last) of x, which hold the start, by preconditioned conjugate gradients:
     (diag(eigenvalues) + λ_r·I + Σ α·w·y·yᵀ)·x = Σ (1 + α·w)·y."""
     k = fixed.shape[1]
@@ -151,7 +178,11 @@ def _solve(starts, columns, weights, fixed, eigenvalues, alpha, regularization, 
 
 
 def fit(
-    by_user: Rows, by_item: Rows, s: Settings, threads: int, report: Callable[[int], None] = lambda _: None
+    by_user: SparseMatrix,
+    by_item: SparseMatrix,
+    s: Settings,
+    threads: int,
+    report: Callable[[int], None] = lambda _: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train, and call report with the number of each finished iteration. Returns the user and the item
     factors, n×k float32; those of a row without pairs are zero. The user factors are the exact solution
@@ -169,7 +200,7 @@ def fit(
     return users, items
 
 
-def half_step(pool: ThreadPoolExecutor, m: Rows, s: Settings, fixed: np.ndarray, x: np.ndarray) -> None:
+def half_step(pool: ThreadPoolExecutor, m: SparseMatrix, s: Settings, fixed: np.ndarray, x: np.ndarray) -> None:
     """Improve the factors x of the rows of m for the fixed factors of its columns. Rotates both."""
     values, basis = np.linalg.eigh(gram(pool, fixed))
     basis = basis.astype(np.float32)
@@ -178,7 +209,7 @@ def half_step(pool: ThreadPoolExecutor, m: Rows, s: Settings, fixed: np.ndarray,
     solve(pool, m, s, (fixed, values), x, STEPS, 0.0)
 
 
-def solve_exactly(pool: ThreadPoolExecutor, m: Rows, s: Settings, fixed: np.ndarray, x: np.ndarray) -> None:
+def solve_exactly(pool: ThreadPoolExecutor, m: SparseMatrix, s: Settings, fixed: np.ndarray, x: np.ndarray) -> None:
     """Set x to the solution for the fixed factors, computed in float64."""
     wide = fixed.astype(np.float64)
     values, basis = np.linalg.eigh(gram(pool, wide))
@@ -191,7 +222,7 @@ def solve_exactly(pool: ThreadPoolExecutor, m: Rows, s: Settings, fixed: np.ndar
 
 def solve(
     pool: ThreadPoolExecutor,
-    m: Rows,
+    m: SparseMatrix,
     s: Settings,
     fixed: tuple[np.ndarray, np.ndarray],
     x: np.ndarray,
@@ -203,10 +234,9 @@ def solve(
     factors, values = fixed
     number = factors.dtype.type
     eigenvalues = np.maximum(values, 0).astype(number)
-    regularization = (s.regularization * (m.counts() / m.mean()) ** s.regularization_exponent).astype(number)
-    shared = (m.starts, m.columns, m.weights, factors, eigenvalues, number(s.alpha), regularization, x)
-    for done in [pool.submit(_solve, *shared, *rows, steps, number(residual)) for rows in tasks(m.starts)]:
-        done.result()
+    regularization = (s.regularization * (m.counts() / mean_pairs(m)) ** s.regularization_exponent).astype(number)
+    shared = (factors, eigenvalues, number(s.alpha), steps, number(residual))
+    m.each(pool, _solve, (x, regularization), shared)
 
 
 def tasks(starts: np.ndarray) -> list[tuple[int, int]]:

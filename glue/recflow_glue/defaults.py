@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recflow_glue.als import Rows, blocks, gram, tasks
+from recflow_glue.als import SparseMatrix, blocks, gram, mean_pairs
 from recflow_glue.settings import ALS, Requested, Settings
 
 RANKS = (64, 128, 256, 512)
@@ -46,14 +46,17 @@ class Basis:
     singular_values: int | None  # those above it, counted up to COUNTED; None if the rank was given
 
 
-def measure(by_user: Rows, by_item: Rows, rank_limit: int, count: bool, seed: int, threads: int) -> Basis:
+def measure(
+    by_user: SparseMatrix, by_item: SparseMatrix, rank_limit: int, count: bool, seed: int, threads: int
+) -> Basis:
     """Measure the matrix. Singular values are counted if count is set."""
-    u, i = by_user.mean(), by_item.mean()
+    u, i = mean_pairs(by_user), mean_pairs(by_item)
     noise = float(np.sqrt(u) + np.sqrt(i))
-    mean_weight = float(by_user.weights.mean(dtype=np.float64)) if len(by_user.weights) else 1.0
-    number = count_above(by_user, by_item, noise, seed, threads) if count else None
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        weight = mean_weight(pool, by_user)
+        number = count_above(pool, by_user, by_item, noise, seed) if count else None
     users, items = (int(np.count_nonzero(m.counts())) for m in (by_user, by_item))
-    return Basis(users, items, u, i, mean_weight, noise, rank_limit, number)
+    return Basis(users, items, u, i, weight, noise, rank_limit, number)
 
 
 def choose_rank(b: Basis) -> int:
@@ -85,21 +88,29 @@ def complete(requested: Requested, b: Basis) -> Settings:
     return Settings(trainer=ALS, rank=rank, mean_items=b.mean_user_items, seed=requested.seed, **settings)
 
 
-def count_above(by_user: Rows, by_item: Rows, bound: float, seed: int, threads: int) -> int:
+def mean_weight(pool: ThreadPoolExecutor, m: SparseMatrix) -> float:
+    """Return the mean weight of the pairs, or 1 if there are none. It has the same bits however the rows
+    are divided, because each row is summed first."""
+    sums = np.zeros(len(m))
+    m.each(pool, _sum, (sums,), ())
+    pairs = m.counts().sum()
+    return float(sums.sum() / pairs) if pairs else 1.0
+
+
+def count_above(pool: ThreadPoolExecutor, by_user: SparseMatrix, by_item: SparseMatrix, bound: float, seed: int) -> int:
     """Return the number of singular values of the matrix of zeros and ones that are above bound, counted
     up to COUNTED, by subspace iteration. More vectors are used only if fewer do not reach the bound."""
     short, long = (by_user, by_item) if len(by_user) < len(by_item) else (by_item, by_user)
     found = 0
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        for rank in RANKS[:-1]:
-            size = min(rank + EXTRA, len(short))
-            q = np.random.default_rng(seed).standard_normal((len(short), size), np.float32)
-            for _ in range(POWER_STEPS):
-                q = orthonormal(pool, multiply(pool, short, multiply(pool, long, q)))
-            squares = np.linalg.eigvalsh(gram(pool, multiply(pool, long, q)))
-            found = int((squares > bound**2).sum())
-            if found <= rank or size == len(short):
-                break
+    for rank in RANKS[:-1]:
+        size = min(rank + EXTRA, len(short))
+        q = np.random.default_rng(seed).standard_normal((len(short), size), np.float32)
+        for _ in range(POWER_STEPS):
+            q = orthonormal(pool, multiply(pool, short, multiply(pool, long, q)))
+        squares = np.linalg.eigvalsh(gram(pool, multiply(pool, long, q)))
+        found = int((squares > bound**2).sum())
+        if found <= rank or size == len(short):
+            break
     return found
 
 
@@ -111,18 +122,24 @@ def orthonormal(pool: ThreadPoolExecutor, x: np.ndarray) -> np.ndarray:
     return np.concatenate([x[rows] @ scaled for rows in blocks(len(x))])
 
 
-def multiply(pool: ThreadPoolExecutor, m: Rows, x: np.ndarray) -> np.ndarray:
+def multiply(pool: ThreadPoolExecutor, m: SparseMatrix, x: np.ndarray) -> np.ndarray:
     """Return the product of m, with ones for weights, and x."""
     out = np.zeros((len(m), x.shape[1]), np.float32)
-    for done in [pool.submit(_multiply, m.starts, m.columns, x, out, *rows) for rows in tasks(m.starts)]:
-        done.result()
+    m.each(pool, _multiply, (out,), (x,))
     return out
 
 
 @numba.njit(nogil=True)
-def _multiply(starts, columns, x, out, first, last):
+def _multiply(starts, columns, weights, out, first, last, x):
     for row in range(first, last):
         for i in range(starts[row], starts[row + 1]):
             y = x[columns[i]]
             for j in range(len(y)):
                 out[row, j] += y[j]
+
+
+@numba.njit(nogil=True)
+def _sum(starts, columns, weights, out, first, last):
+    for row in range(first, last):
+        for i in range(starts[row], starts[row + 1]):
+            out[row] += weights[i]

@@ -7,6 +7,7 @@ jars, separated by commas.
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -55,14 +56,40 @@ def cores() -> int:
 
 
 def driver_memory(spark: SparkSession) -> int:
-    """Return the bytes that the trainer `als` may use on the driver: what the machine or the container has,
-    without the heap of the JVM and an eighth for everything else."""
+    """Return the bytes that Python may use on the driver."""
+    return outside_heap(spark.sparkContext._jvm.java.lang.Runtime.getRuntime().maxMemory())
+
+
+def outside_heap(heap: int) -> int:
+    """Return the bytes that Python may use next to a JVM with this heap: what the machine or the container
+    has, without the heap and an eighth for everything else."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
     if limit != "max":
         total = min(total, int(limit))
-    heap = spark.sparkContext._jvm.java.lang.Runtime.getRuntime().maxMemory()
     return max(0, total - heap) * 7 // 8
+
+
+@dataclass(frozen=True)
+class Executors:
+    """The executors apart from the driver. On Glue each is on a machine like that of the driver."""
+
+    number: int  # 0 on a laptop, where tasks run in the driver
+    cores: int  # of each
+    memory: int  # bytes that the Python processes of each may use
+
+
+def executors(spark: SparkSession) -> Executors:
+    """Return the executors that have registered."""
+    sc = spark.sparkContext
+    number = len(sc._jsc.sc().statusTracker().getExecutorInfos()) - 1  # the driver is one of the infos
+    if number < 1:
+        return Executors(0, 0, 0)
+    heap = sc._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(
+        sc.getConf().get("spark.executor.memory", "1g")
+    )
+    cores = int(sc.getConf().get("spark.executor.cores", str(max(1, sc.defaultParallelism // number))))
+    return Executors(number, cores, outside_heap(heap))
 
 
 def open_session(name: str) -> SparkSession:

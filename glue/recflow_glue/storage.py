@@ -112,23 +112,34 @@ class Scratch:
         return self.bucket.uri(self.prefix + name)
 
     def location(self) -> tuple[str, str]:
-        """Return the arguments of write_scratch for tasks: ("folder", path) or (bucket, prefix)."""
+        """Return the argument of read_scratch and write_scratch in tasks: ("folder", path) or (bucket, prefix)."""
         if self.folder is not None:
             return "folder", str(self.folder)
         return self.bucket.name, self.prefix
 
     def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """Read the given columns, or all, of the Parquet files under a name, on the driver."""
-        if self.folder is not None:
-            return pq.read_table(self.folder / name, columns=columns)
-        keys = [o.key for o in self.bucket.objects(f"{self.prefix}{name}/") if o.key.endswith(".parquet")]
-        return self.bucket.read_parquet(keys, columns)
+        found = read_scratch(self.location(), name, columns)
+        if found is None:
+            raise FileNotFoundError(self.uri(name))
+        return found
 
     def remove(self) -> None:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             self.bucket.delete_prefix(self.prefix)
+
+
+def read_scratch(location: tuple[str, str], name: str, columns: list[str] | None = None) -> pa.Table | None:
+    """Read the given columns, or all, of the Parquet files under a name. Returns None if there are none."""
+    where, path = location
+    if where == "folder":
+        folder = Path(path) / name
+        return pq.read_table(folder, columns=columns) if folder.exists() else None
+    bucket = Bucket(where)
+    keys = [o.key for o in bucket.objects(f"{path}{name}/") if o.key.endswith(".parquet")]
+    return bucket.read_parquet(keys, columns) if keys else None
 
 
 def write_scratch(location: tuple[str, str], name: str, body: bytes) -> str:

@@ -1,5 +1,6 @@
-"""Trains: chooses the trainer and the settings that were not requested, and fits the model."""
+"""Trains: chooses the trainer, where it runs and the settings that were not requested, and fits the model."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +9,17 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import als, defaults, knn, mllib, session
+from recflow_glue import als, defaults, knn, mllib, session, spread
 from recflow_glue.attempt import Attempt
 from recflow_glue.prepare import Input
-from recflow_glue.settings import ALS, AUTO, MLLIB, Requested, Settings
+from recflow_glue.session import Executors
+from recflow_glue.settings import ALS, MLLIB, Requested, Settings
 from recflow_glue.storage import Scratch, write_scratch
 
 FILE_ROWS = 1 << 16  # factors in one scratch file
+DRIVER, EXECUTORS = "driver", "executors"  # where `als` computes rows
+WORTH_SPREADING = 10**10  # pairs times rank from which executors save more time than starting them takes
+PART_BYTES = 512 << 20  # in a Python process of an executor next to the factors of the fixed side
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Model:
     """The result of a training."""
 
     settings: Settings
-    matrix: "Matrix | None"  # None for mllib
+    matrix: "Matrix | None"  # on the driver; None if the rows were computed on executors
     basis: defaults.Basis | None  # what the defaults were chosen from; None for mllib
     users: DataFrame  # user (int) and embedding (array<float>) of the trained users
     items: DataFrame  # item (int) and embedding (array<float>) of the items that they like
@@ -37,22 +42,48 @@ class Size:
     pairs: int
 
     def memory(self, rank: int) -> int:
-        """Return the bytes that `als` needs on the driver: the matrix by user and by item while it is
-        built, the factors in float32, and float64 copies of them for the exact solution."""
-        return 48 * self.pairs + (self.users + self.items) * (12 * rank + 100)
+        """Return the bytes that `als` needs on the driver alone: the matrix by user and by item while it
+        is built, and the factors."""
+        return 48 * self.pairs + self.factors(rank)
 
-    def highest_rank(self, memory: int) -> int:
-        """Return the highest rank of `als` in this memory, in bytes. It may be 0."""
-        free = memory - self.memory(0)
-        return max(0, min(defaults.RANKS[-1], free // (12 * max(1, self.users + self.items))))
+    def factors(self, rank: int) -> int:
+        """Return the bytes of the factors on the driver, in float32 with float64 copies for the exact
+        solution, and of the ids."""
+        return (self.users + self.items) * (12 * rank + 100)
+
+    def worker(self, rank: int) -> int:
+        """Return the bytes of a Python process that solves rows on an executor: the factors of the fixed
+        side, which are the users' in float32 or the items' in float64, and a part of the matrix."""
+        return max(4 * self.users, 8 * self.items) * rank + PART_BYTES
+
+    def fits(self, place: str, rank: int, memory: int, found: Executors) -> bool:
+        """Report whether `als` can run there. memory is that of the driver, in bytes."""
+        if place == DRIVER:
+            return self.memory(rank) <= memory
+        return found.number > 0 and self.factors(rank) <= memory and found.cores * self.worker(rank) <= found.memory
+
+    def highest_rank(self, place: str, memory: int, found: Executors) -> int:
+        """Return the highest rank of `als` there. It may be 0."""
+        ranks = range(1, defaults.RANKS[-1] + 1)
+        return bisect_left(ranks, True, key=lambda rank: not self.fits(place, rank, memory, found))
 
 
-def choose_trainer(requested: Requested, size: Size, memory: int) -> str:
-    """Return the trainer. `auto` is `als` if its data fits into this memory on the driver, in bytes."""
-    if requested.trainer != AUTO:
-        return requested.trainer
+def choose_place(requested: Requested, size: Size, memory: int, cores: int, found: Executors) -> str:
+    """Return DRIVER, EXECUTORS or MLLIB. memory (bytes) and cores are those of the driver.
+
+    `als` runs on the driver if its data fits there, and otherwise on the executors if the factors fit
+    there. It also runs on them if they have twice the driver's cores and the matrix is worth it. If
+    neither fits, `auto` is MLLIB, and `als` is tried on the driver.
+    """
+    if requested.trainer == MLLIB:
+        return MLLIB
     rank = requested.rank or defaults.COUNTED  # counting the singular values needs as much as this rank
-    return ALS if size.memory(rank) <= memory else MLLIB
+    on_driver, on_executors = (size.fits(place, rank, memory, found) for place in (DRIVER, EXECUTORS))
+    work = size.pairs * (requested.rank or defaults.RANKS[0])
+    faster = found.number * found.cores >= 2 * cores and work >= WORTH_SPREADING
+    if on_executors and (faster or not on_driver):
+        return EXECUTORS
+    return DRIVER if on_driver or requested.trainer == ALS else MLLIB
 
 
 def compile_ahead() -> None:
@@ -69,24 +100,32 @@ def run(r: Attempt, found: Input, pairs: DataFrame) -> Model:
     """Train on pairs, which are in the scratch space."""
     requested = r.config.training
     size = Size(found.summary["users"], found.items_numbered, found.likes)
-    memory = session.driver_memory(r.spark)
-    if choose_trainer(requested, size, memory) == MLLIB:
+    memory, threads, executors = session.driver_memory(r.spark), session.cores(), session.executors(r.spark)
+    place = choose_place(requested, size, memory, threads, executors)
+    print(f"training runs on: {place}", flush=True)
+    if place == MLLIB:
         return run_mllib(r, pairs)
-    matrix = read_matrix(r.scratch)
-    threads = session.cores()
-    limit = min(size.highest_rank(memory), defaults.serving_rank(found.items_numbered, r.config.serving_memory))
-    basis = defaults.measure(matrix.by_user, matrix.by_item, limit, requested.rank is None, requested.seed, threads)
+    ids = read_ids(r.scratch)
+    if place == DRIVER:
+        matrix = read_matrix(r.scratch, ids)
+        by_user, by_item = matrix.by_user, matrix.by_item
+    else:
+        matrix = None
+        by_user, by_item = spread.read(pairs, r.scratch, ids.users, ids.items, executors.number * executors.cores)
+    limit = min(
+        size.highest_rank(place, memory, executors),
+        defaults.serving_rank(found.items_numbered, r.config.serving_memory),
+    )
+    basis = defaults.measure(by_user, by_item, limit, requested.rank is None, requested.seed, threads)
     s = defaults.complete(requested, basis)
     r.progress.count(0, s.iterations)
-    users, items = als.fit(
-        matrix.by_user, matrix.by_item, s, threads, lambda done: r.progress.count(done, s.iterations)
-    )
+    users, items = als.fit(by_user, by_item, s, threads, lambda done: r.progress.count(done, s.iterations))
     return Model(
         s,
         matrix,
         basis,
-        factors(r, "user_factors", "user", matrix.users, matrix.by_user, users),
-        factors(r, "item_factors", "item", matrix.items, matrix.by_item, items),
+        factors(r, "user_factors", "user", ids.users, by_user, users),
+        factors(r, "item_factors", "item", ids.items, by_item, items),
     )
 
 
@@ -104,25 +143,35 @@ def run_mllib(r: Attempt, pairs: DataFrame) -> Model:
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """The matrix on the driver. Its rows and columns are in the order of the ids, which does not depend on
-    the partitions in which Spark numbered them."""
+class Ids:
+    """The rows and columns of the matrix. They are in the order of the ids, which does not depend on the
+    partitions in which Spark numbered them."""
 
     users: np.ndarray  # Spark's number of each row
     items: np.ndarray  # Spark's number of each column
+    item_ids: pa.ChunkedArray
+
+
+def read_ids(scratch: Scratch) -> Ids:
+    users = scratch.read("users_numbered", ["user_id", "row"]).sort_by("user_id")
+    items = scratch.read("items_numbered", ["item_id", "row"]).sort_by("item_id")
+    return Ids(numbers(users), numbers(items), items["item_id"])
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The matrix on the driver."""
+
     item_ids: list[str]
     by_user: als.Rows
     by_item: als.Rows
 
 
-def read_matrix(scratch: Scratch) -> Matrix:
-    users = numbers(scratch.read("users_numbered", ["user_id", "row"]).sort_by("user_id"))
-    by_id = scratch.read("items_numbered", ["item_id", "row"]).sort_by("item_id")
-    items = numbers(by_id)
+def read_matrix(scratch: Scratch, ids: Ids) -> Matrix:
     pairs = scratch.read("pairs", ["user", "item", "weight"])
-    rows, columns = inverse(users)[column(pairs, "user")], inverse(items)[column(pairs, "item")]
-    by_user, by_item = als.compress(rows, columns, column(pairs, "weight"), (len(users), len(items)))
-    return Matrix(users, items, by_id["item_id"].to_pylist(), by_user, by_item)
+    rows, columns = inverse(ids.users)[column(pairs, "user")], inverse(ids.items)[column(pairs, "item")]
+    by_user, by_item = als.compress(rows, columns, column(pairs, "weight"), (len(ids.users), len(ids.items)))
+    return Matrix(ids.item_ids.to_pylist(), by_user, by_item)
 
 
 def numbers(table: pa.Table) -> np.ndarray:
@@ -140,7 +189,7 @@ def inverse(permutation: np.ndarray) -> np.ndarray:
     return out
 
 
-def factors(r: Attempt, folder: str, name: str, numbers: np.ndarray, m: als.Rows, x: np.ndarray) -> DataFrame:
+def factors(r: Attempt, folder: str, name: str, numbers: np.ndarray, m: als.SparseMatrix, x: np.ndarray) -> DataFrame:
     """Return the factors of the rows with a pair as a DataFrame. Files are faster than rows sent one by one."""
     trained = np.flatnonzero(m.counts())
     for n, start in enumerate(range(0, len(trained), FILE_ROWS)):

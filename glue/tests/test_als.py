@@ -58,7 +58,7 @@ def it_returns_the_user_factors_that_the_fold_in_computes(pairs):
     s = settings()
     by_user, by_item = als.compress(*pairs, (USERS, ITEMS))
     users, items = als.fit(by_user, by_item, s, 2)
-    fold = FoldIn(gram(items), s.alpha, s.regularization, s.regularization_exponent, by_user.mean())
+    fold = FoldIn(gram(items), s.alpha, s.regularization, s.regularization_exponent, als.mean_pairs(by_user))
     for u in range(USERS):
         own = slice(by_user.starts[u], by_user.starts[u + 1])
         want = fold.vector(items[by_user.columns[own]], by_user.weights[own])
@@ -100,7 +100,7 @@ def it_compresses_pairs_in_any_order():
     assert by_item.starts.tolist() == [0, 2, 3, 4]
     assert by_item.columns.tolist() == [0, 2, 2, 0]
     assert by_item.weights.tolist() == [4, 3, 1, 2]
-    assert (by_user.mean(), by_item.mean()) == (2, 4 / 3)
+    assert (als.mean_pairs(by_user), als.mean_pairs(by_item)) == (2, 4 / 3)
 
 
 @pytest.mark.parametrize("sizes", [[], [0, 0], [5], [1, 100, 0, 1, 2, 3]])

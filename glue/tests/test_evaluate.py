@@ -110,7 +110,7 @@ def it_scores_item_knn_on_the_same_users():
     liked = np.array([[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 1, 1]])
     users_, items = np.nonzero(liked)
     rows = als.compress(users_.astype(np.int32), items.astype(np.int32), np.ones(len(items), np.float32), liked.shape)
-    matrix = Matrix(np.arange(4), np.arange(5), list("abcde"), *rows)
+    matrix = Matrix(list("abcde"), *rows)
     users = [user(["b"], number=1), user(["d"], number=2), user(None, number=3)]
     found = evaluate.score_knn(users, matrix, threads=1)
     assert sorted(found) == [1, 2]
