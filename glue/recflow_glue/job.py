@@ -32,23 +32,30 @@ def run(config: Config) -> str:
     progress = Progress(spark.sparkContext, bucket, config.prefix + "_progress.json")
     r = Attempt(spark, config, bucket, scratch, progress, name, datetime.now(UTC))
     try:
-        body = attempt_run(r)
+        body = train_and_write(r)
+        # The files stay if this raises: the manifest, which lists them, may have been written.
         if not bucket.put_if_absent(key, body):
             print(f"another attempt completed run {config.run_id}; discarding the result of attempt {r.id}", flush=True)
             discard(r)
+    finally:
+        progress.close()
+        scratch.remove()
+    return key
+
+
+def train_and_write(r: Attempt) -> bytes:
+    """Run all stages and return the manifest. Deletes the files of the attempt if it fails."""
+    try:
+        return attempt_run(r)
     except Exception as failure:
         discard(r)
-        error = error_to_report(failure, spark, progress.name)
+        error = error_to_report(failure, r.spark, r.progress.name)
         if error is failure:
             raise
         raise error from failure
     except BaseException:
         discard(r)
         raise
-    finally:
-        progress.close()
-        scratch.remove()
-    return key
 
 
 def discard(r: Attempt) -> None:

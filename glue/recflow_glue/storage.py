@@ -4,6 +4,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +14,13 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from recflow_glue import session
 
 CHUNK_BYTES = 1 << 20  # read at once for a digest
+PUT_TRIES = 3  # of a conditional put, each with the retries of boto3
+PUT_PAUSE = 1.0  # seconds after the first of them; doubles
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,31 @@ class Bucket:
         self.s3.put_object(Bucket=self.name, Key=key, Body=body)
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Write the object unless it exists. Reports whether this call wrote it."""
+        """Write the object unless it exists. Reports whether it is there with this body.
+
+        boto3 repeats a put whose answer was lost and then gets 412 for its own object, so after an error the
+        object is read and compared. An error leaves open whether the object was written.
+        """
+        for tries in range(PUT_TRIES):
+            try:
+                self.s3.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*")
+                return True
+            except (ClientError, BotoCoreError) as e:
+                failure = e
+            found = self.find(key)
+            if found is not None:
+                return found == body
+            time.sleep(PUT_PAUSE * 2**tries)
+        raise failure
+
+    def find(self, key: str) -> bytes | None:
+        """Return the content of an object, or None if there is none."""
         try:
-            self.s3.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*")
+            return self.get(key)
         except ClientError as e:
-            # 412: the object exists. 409: another conditional put is in progress; a retry
-            # of the job finds its result.
-            if e.response["ResponseMetadata"]["HTTPStatusCode"] == 412:
-                return False
+            if e.response["Error"]["Code"] == "NoSuchKey":
+                return None
             raise
-        return True
 
     def sha256(self, key: str) -> str:
         digest = hashlib.sha256()

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 from conftest import at
 from data import put_interactions, put_items, put_stream, row, shop
+from proxy import losing_answers
 
 from recflow_glue import checks, job, matrix, prepare, train
 from recflow_glue.arguments import Config, Interest
@@ -21,7 +23,7 @@ from recflow_glue.attempt import Attempt
 from recflow_glue.foldin import FoldIn
 from recflow_glue.progress import Progress
 from recflow_glue.settings import Requested
-from recflow_glue.storage import Scratch
+from recflow_glue.storage import Bucket, Scratch
 
 DAY = 86400
 SMALL = Requested(rank=8, iterations=4)
@@ -225,6 +227,25 @@ def it_discards_its_result_if_another_attempt_completed_first(filled, monkeypatc
     left = [o.key for o in filled.objects("embeddings/run=r1/") if "attempt=" in o.key]
     assert left == ["embeddings/run=r1/items/attempt=other/part-0.parquet"]
     assert filled.get("embeddings/run=r1/manifest.json") == other
+
+
+def it_keeps_its_result_if_the_answer_of_the_manifest_is_lost(filled, endpoint, monkeypatch, faults):
+    with losing_answers(endpoint, "/manifest.json", 1, faults) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy)
+        job.run(config(filled))
+    expect_files(filled, manifest_of(filled))
+
+
+def it_keeps_its_files_if_it_cannot_know_whether_the_manifest_was_written(filled, monkeypatch, faults):
+    def unanswered(bucket, key, body):
+        faults["unanswered"] += 1
+        bucket.put(key, body)
+        raise ConnectTimeoutError(endpoint_url="s3")
+
+    monkeypatch.setattr(Bucket, "put_if_absent", unanswered)
+    with pytest.raises(ConnectTimeoutError):
+        job.run(config(filled))
+    expect_files(filled, manifest_of(filled))
 
 
 def it_stops_before_training_on_invalid_data(spark, bucket, monkeypatch):

@@ -1,5 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from botocore.exceptions import ClientError
+from proxy import losing_answers
+
+from recflow_glue import storage
 from recflow_glue.storage import Bucket, Scratch, write_scratch
 
 
@@ -10,6 +15,22 @@ def it_accepts_only_one_conditional_put(bucket):
     assert bucket.get("manifest.json") == b"%d" % won.index(True)
     assert bucket.exists("manifest.json")
     assert not bucket.exists("other.json")
+
+
+@pytest.mark.parametrize("lost", [1, 7])  # boto3 tries a request five times
+def it_knows_its_own_conditional_put_when_answers_are_lost(endpoint, bucket, monkeypatch, faults, lost):
+    monkeypatch.setattr(storage, "PUT_PAUSE", 0.01)
+    with losing_answers(endpoint, "/manifest.json", lost, faults) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy)
+        assert Bucket(bucket.name).put_if_absent("manifest.json", b"mine")
+        assert not Bucket(bucket.name).put_if_absent("manifest.json", b"other")
+    assert faults["answer lost"] > 0
+    assert bucket.get("manifest.json") == b"mine"
+
+
+def it_raises_the_error_of_a_conditional_put_that_is_refused(bucket):
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        Bucket("missing-bucket").put_if_absent("manifest.json", b"mine")
 
 
 def it_deletes_only_the_prefix(bucket):

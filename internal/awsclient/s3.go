@@ -1,6 +1,7 @@
 package awsclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // S3 is a client of one bucket.
@@ -107,12 +110,22 @@ func (s *S3) Put(ctx context.Context, key string, body io.ReadSeeker) error {
 }
 
 // PutIfAbsent writes an object only if it does not exist: of several writers one
-// succeeds and the others get recsys.ErrConflict. A writer whose response was lost
-// also gets it, from the SDK's retry; compare the content when that matters.
-func (s *S3) PutIfAbsent(ctx context.Context, key string, body io.ReadSeeker) error {
+// succeeds and the others get recsys.ErrConflict. The SDK repeats a put whose
+// response was lost and then gets a conflict with its own object, so after an error
+// the object is read and compared. Any other error leaves open whether it was written.
+func (s *S3) PutIfAbsent(ctx context.Context, key string, body []byte) error {
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: body, IfNoneMatch: aws.String("*"),
+		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(body), IfNoneMatch: aws.String("*"),
 	})
+	if err == nil {
+		return nil
+	}
+	switch stored, readErr := s.Get(ctx, key, int64(len(body))); {
+	case readErr == nil && bytes.Equal(stored, body):
+		return nil
+	case readErr == nil, errors.Is(readErr, ErrTooLarge):
+		return fmt.Errorf("write %s unless it exists: %w (%w)", key, recsys.ErrConflict, err)
+	}
 	return translate(err, "write %s unless it exists", key)
 }
 

@@ -5,8 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +19,7 @@ import (
 
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -76,7 +82,7 @@ func TestS3_PutIfAbsent_succeeds_for_one_of_many_writers(t *testing.T) {
 	errs := make([]error, writers)
 	var wg sync.WaitGroup
 	for i := range writers {
-		wg.Go(func() { errs[i] = s.PutIfAbsent(ctx, "manifest.json", strings.NewReader(fmt.Sprint(i))) })
+		wg.Go(func() { errs[i] = s.PutIfAbsent(ctx, "manifest.json", []byte(fmt.Sprint(i))) })
 	}
 	wg.Wait()
 
@@ -93,6 +99,51 @@ func TestS3_PutIfAbsent_succeeds_for_one_of_many_writers(t *testing.T) {
 	data, err := s.Get(ctx, "manifest.json", 10)
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprint(winner), string(data))
+}
+
+func TestS3_PutIfAbsent_knows_its_own_object_when_responses_are_lost(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]int64{"of one try": 1, "of every try": 1000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			direct, ctx := awstest.S3(t), t.Context()
+			s := losingProxy(t, direct.Bucket(), lost)
+
+			require.NoError(t, s.PutIfAbsent(ctx, "k", []byte("mine")))
+			require.ErrorIs(t, s.PutIfAbsent(ctx, "k", []byte("other")), recsys.ErrConflict)
+			require.ErrorIs(t, s.PutIfAbsent(ctx, "k", nil), recsys.ErrConflict)
+
+			data, err := direct.Get(ctx, "k", 10)
+			require.NoError(t, err)
+			require.Equal(t, "mine", string(data))
+		})
+	}
+}
+
+// losingProxy returns a client of the bucket whose first n puts are stored and not
+// answered.
+func losingProxy(t *testing.T, bucket string, n int64) *awsclient.S3 {
+	t.Helper()
+	env := awstest.Env(t)
+	upstream, err := url.Parse(env["AWS_ENDPOINT_URL_S3"])
+	require.NoError(t, err)
+	faults := harnesstest.CountFaults(t)
+	var lost atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(upstream)
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
+	proxy.ModifyResponse = func(res *http.Response) error {
+		if res.Request.Method == http.MethodPut && lost.Add(1) <= n {
+			faults.Inject("response lost")
+			panic(http.ErrAbortHandler)
+		}
+		return nil
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	env["AWS_ENDPOINT_URL_S3"] = server.URL
+	c, err := awsclient.Load(t.Context(), awsclient.OptionsFrom(env))
+	require.NoError(t, err)
+	return awsclient.NewS3(c, bucket)
 }
 
 func TestS3_lists_and_deletes_beyond_a_page(t *testing.T) {

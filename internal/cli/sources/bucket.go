@@ -48,10 +48,6 @@ func (b bucket) Stat(ctx context.Context, key string) (importer.Object, error) {
 	return importer.Object{Bytes: o.Size, MD5: sum}, nil
 }
 
-func (b bucket) PutIfAbsent(ctx context.Context, key string, body []byte) error {
-	return b.S3.PutIfAbsent(ctx, key, bytes.NewReader(body))
-}
-
 func (b bucket) Put(ctx context.Context, key string, body []byte) error {
 	return b.S3.Put(ctx, key, bytes.NewReader(body))
 }
