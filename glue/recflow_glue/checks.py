@@ -1,7 +1,8 @@
 """The data quality rules. A failed rule of severity error stops the run before training."""
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -15,6 +16,8 @@ SAMPLES = 5
 TOLERATED = 0.01  # share of rows that may have an implausible time or a conflict
 SHARE_SHIFT = 0.2  # change of an event type's share above which a warning is given
 IDS = ("event_id", "user_id", "item_id", "event_type")
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # recsys.EarliestEvent in Go
+LATEST = timedelta(days=1)  # after the rows were read; the stream sets later times to the arrival
 
 
 class DataInvalid(Exception):
@@ -63,7 +66,7 @@ def row_conditions(read_at: datetime) -> dict[str, Column]:
     no_id = F.concat(*IDS).isNull()
     no_time = t.isNull() | (F.col("streamed") & F.col("stored_at").isNull())
     # Seconds read as milliseconds are in January 1970; milliseconds read as seconds are far in the future.
-    implausible = (t < F.lit("1971-01-01").cast("timestamp")) | (t > micros(read_at + timedelta(days=1)))
+    implausible = (t < micros(EARLIEST)) | (t > micros(read_at + LATEST))
     return {
         "schema": ~parsed,
         "null_ids": parsed & no_id,
@@ -74,30 +77,37 @@ def row_conditions(read_at: datetime) -> dict[str, Column]:
     }
 
 
+def invalid_streamed(read_at: datetime) -> Column:
+    """True for a streamed row that violates a rule. Such a row is not trained on: a producer must not be able
+    to stop the trainings."""
+    violated = (F.coalesce(c, F.lit(False)) for n, c in row_conditions(read_at).items() if n != "rating_values")
+    return F.col("streamed") & reduce(Column.__or__, violated)
+
+
 def rows(raw: Raw, read_at: datetime) -> tuple[int, list[Check]]:
     """Count and check all rows in one pass. A violated rule needs a second pass, for its samples."""
     conditions = row_conditions(read_at)
+    streamed = {f"streamed_{n}": F.col("streamed") & c for n, c in conditions.items() if n != "rating_values"}
+    counted = {n: c if n == "rating_values" else ~F.col("streamed") & c for n, c in conditions.items()}
+    counted |= streamed | {"streamed": invalid_streamed(read_at)}
     counts = (
-        raw.rows.agg(F.count("*").alias("rows"), *(F.count_if(c).alias(n) for n, c in conditions.items()))
-        .first()
-        .asDict()
+        raw.rows.agg(F.count("*").alias("rows"), *(F.count_if(c).alias(n) for n, c in counted.items())).first().asDict()
     )
-    samples = {n: sample(raw.rows.where(c)) if counts[n] else [] for n, c in conditions.items()}
+    samples = {n: sample(raw.rows.where(c)) if counts[n] else [] for n, c in counted.items() if n not in streamed}
     n = counts["rows"]
-    schema = counts["schema"] + len(raw.broken)
-    broken = raw.broken + (raw.bad_lines(SAMPLES) if counts["schema"] else [])
-    tolerated = n * TOLERATED
+    broken, tolerated = raw.broken, n * TOLERATED
     checks = [
         Check(
             "schema",
             "error",
-            schema == 0,
-            schema,
-            f"{len(raw.broken)} objects and {counts['schema']} lines are not in the format of docs/data.md"
+            not broken,
+            len(broken),
+            f"{len(broken)} objects are not in the format of docs/data.md"
             + (f", the first: {broken[0][1]}" if broken else "")
             + "; rewrite or remove them",
             [key for key, _ in broken[:SAMPLES]],
         ),
+        streamed_rows(raw, counts, samples["streamed"]),
         error("null_ids", counts, samples, "rows have no event, user or item id or no event type; import them again with every column mapped"),
         error("bad_ids", counts, samples, f"rows have an id that is empty, longer than {MAX_ID_BYTES} bytes or has a control character; map another column or correct the ids"),
         error("null_times", counts, samples, "rows have no readable time; write RFC 3339 times"),
@@ -131,6 +141,17 @@ def streamed_days(streamed: Streamed, baseline: Baseline, previous: dict) -> Che
     return Check("streamed_days", "warning", not changed, len(changed), text, changed[:SAMPLES])
 
 
+def streamed_rows(raw: Raw, counts: dict[str, int], samples: list[str]) -> Check:
+    """Check for streamed rows that are not trained on. counts has their number for each rule."""
+    n, prefix = counts["streamed"], "streamed_"
+    rules = {k.removeprefix(prefix): v for k, v in counts.items() if k.startswith(prefix) and v}
+    lines = raw.bad_lines(SAMPLES) if "schema" in rules else []
+    message = f"{n} streamed rows are not trained on"
+    message += f" ({', '.join(f'{k}: {v}' for k, v in rules.items())})" if rules else ""
+    message += f"; the first of them: {lines[0][1]} in {lines[0][0]}" if lines else ""
+    return Check("streamed_rows", "warning", n == 0, n, message, [*(key for key, _ in lines), *samples][:SAMPLES])
+
+
 def error(rule: str, counts: dict[str, int], samples: dict[str, list[str]], text: str) -> Check:
     return Check(rule, "error", counts[rule] == 0, counts[rule], f"{counts[rule]} {text}", samples[rule])
 
@@ -147,12 +168,18 @@ def printable(text: str) -> str:
 def duplicates(found: DataFrame | None, n: int) -> list[Check]:
     """Check for repeated event ids. found has one row per event id with `copies` and `conflict`;
     it is None if no id repeats."""
-    repeats = conflicts = 0
+    repeats = conflicts = streamed = 0
     samples: list[str] = []
     if found is not None:
-        repeats, conflicts = found.agg(F.coalesce(F.sum(F.col("copies") - 1), F.lit(0)), F.count_if("conflict")).first()
-        samples = sample(found.where("conflict")) if conflicts else []
+        repeats, conflicts, streamed = found.agg(
+            F.coalesce(F.sum(F.col("copies") - 1), F.lit(0)),
+            F.count_if(F.col("conflict") & ~F.col("streamed")),
+            F.count_if(F.col("conflict") & F.col("streamed")),
+        ).first()
+        samples = sample(found.where("conflict and not streamed")) if conflicts else []
     return [
+        Check("streamed_conflicts", "warning", streamed == 0, streamed,
+              f"{streamed} event ids belong to different streamed events, of which the one stored first counts"),
         Check("duplicates", "warning", repeats == 0, repeats, f"{repeats} rows repeat an event id and are not counted again"),
         Check("conflicting_ids", "error", conflicts <= n * TOLERATED, conflicts,
               f"{conflicts} event ids belong to different events, of which only one counts; give every event a unique id", samples),

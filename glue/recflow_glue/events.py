@@ -193,7 +193,7 @@ def streamed(rows: DataFrame, config: Config) -> Streamed:
     earlier = F.lit(False)
     if b.to is not None and b.stored_to is not None:
         earlier = (F.col("occurred_at") < micros(b.to)) & (F.col("stored_at") < micros(b.stored_to))
-    stored = rows.where(F.col("streamed") & covered(config))
+    stored = rows.where(F.col("streamed") & covered(config) & F.col("event_id").isNotNull())
     found = (
         stored.select(
             "event_id", "stored_at", F.date_format("stored_at", "yyyy-MM-dd").alias("day"), earlier.alias("earlier")

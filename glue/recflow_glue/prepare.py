@@ -17,6 +17,8 @@ from recflow_glue.parallel import in_parallel
 LATE_WAIT = 600.0  # seconds to wait for late objects with streamed events
 LATE_PERIOD = 15.0
 MAX_REPEATED_IDS = 1_000_000  # ids whose hashes are sent to every task
+MAX_TYPES = 50  # event types in the manifest
+OTHER = "other"  # the rest of them
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class ReadResult:
     """The result of the stage `read`."""
 
     raw: events.Raw
+    valid: DataFrame  # the rows without invalid streamed ones
     rows: int
     streamed: events.Streamed
     metadata: DataFrame | None
@@ -52,7 +55,9 @@ def read(r: Attempt) -> ReadResult:
     raw.broken.extend(broken)
     rows, found = checks.rows(raw, r.read_at)
     r.checks += found
-    return ReadResult(raw, rows, streamed, metadata)
+    invalid = any(c.rule == "streamed_rows" and c.count for c in found)
+    valid = raw.rows.where(~checks.invalid_streamed(r.read_at)) if invalid else raw.rows
+    return ReadResult(raw, valid.drop("_corrupt"), rows, streamed, metadata)
 
 
 def read_events(r: Attempt) -> tuple[events.Raw, events.Streamed]:
@@ -80,7 +85,7 @@ def validate(r: Attempt, found: ReadResult) -> Input:
     """Remove repeated event ids, weigh the covered events and check the input as a whole.
     Raises DataInvalid."""
     checks.stop_on_failure(r.checks)
-    single, repeated = deduplicate(r, found.raw)
+    single, repeated = deduplicate(r, found.valid, found.raw.distinct)
     r.checks += checks.duplicates(repeated, found.rows)
     trained_on = single.where(events.covered(r.config) & events.in_range(r.config))
     with in_parallel(r.spark.sparkContext, lambda: summarize(r, found, trained_on)) as summary:
@@ -116,11 +121,10 @@ def weigh(
     return Input(trained_on, users, catalog, liked, found.metadata, summary, bound, previous, trained, total)
 
 
-def deduplicate(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | None]:
+def deduplicate(r: Attempt, rows: DataFrame, distinct: bool) -> tuple[DataFrame, DataFrame | None]:
     """Return each event id once, and the rows of events.deduplicate for the check. If at most
     MAX_REPEATED_IDS ids repeat, only their rows are exchanged."""
-    rows = raw.rows.drop("_corrupt")
-    if raw.distinct:
+    if distinct:
         return rows, None
     repeated = matrix.materialize(events.repeated_ids(rows), r.scratch, "repeated")
     n = repeated.count()
@@ -135,11 +139,12 @@ def deduplicate(r: Attempt, raw: events.Raw) -> tuple[DataFrame, DataFrame | Non
 def summarize(r: Attempt, found: ReadResult, trained_on: DataFrame) -> tuple[dict, checks.Check]:
     """Return the manifest's `input` without its number of users, and the check of unknown items.
     `streamed` describes all covered events; the other fields describe those trained on."""
-    by_type = trained_on.groupBy("event_type").agg(F.count("*").alias("n")).collect()
-    types = {t["event_type"]: t["n"] for t in by_type}
-    total = sum(types.values())
-    per_item = trained_on.groupBy("item_id").agg(F.count("*").alias("events"))
+    counts = trained_on.groupBy("item_id", "event_type").agg(F.count("*").alias("events")).persist()
+    total = counts.agg(F.coalesce(F.sum("events"), F.lit(0))).first()[0]
+    types = frequent_types(counts, total)
+    per_item = counts.groupBy("item_id").agg(F.sum("events").alias("events"))
     n_items, unknown = checks.unknown_items(per_item, found.metadata)
+    counts.unpersist()
     return {
         "files": found.raw.files,
         "bytes": found.raw.bytes,
@@ -150,6 +155,16 @@ def summarize(r: Attempt, found: ReadResult, trained_on: DataFrame) -> tuple[dic
         "streamed": found.streamed.fields(r.config.baseline),
         "event_type_shares": {t: n / total for t, n in sorted(types.items())},
     }, unknown
+
+
+def frequent_types(counts: DataFrame, total: int) -> dict[str, int]:
+    """Return the number of events of the MAX_TYPES most frequent types, and of all others as `other`.
+    Producers choose the types, so their number has no bound."""
+    by_type = counts.groupBy("event_type").agg(F.sum("events").alias("events"))
+    top = by_type.orderBy(F.desc("events"), "event_type").limit(MAX_TYPES).collect()
+    types = {t["event_type"]: t["events"] for t in top}
+    rest = total - sum(types.values())
+    return types | {OTHER: types.get(OTHER, 0) + rest} if rest else types
 
 
 def read_previous(r: Attempt) -> dict:

@@ -33,7 +33,6 @@ def it_passes_good_rows(spark):
         ("bad_ids", row("x", user_id="a\tb")),
         ("bad_ids", row("x", item_id="é" * 129)),
         ("null_times", row("x") | {"occurred_at": None}),
-        ("null_times", row("x", stored=0) | {"stored_at": None}),
         ("time_range", row("x", seconds=86401)),
         ("time_range", row("x", seconds=-47 * 365 * 86400)),
     ],
@@ -47,12 +46,37 @@ def it_fails_only_the_rule_that_a_row_violates(spark, rule, bad):
         checks.stop_on_failure(list(found.values()))
 
 
+@pytest.mark.parametrize(
+    ("rule", "bad"),
+    [
+        ("null_ids", row("x", user_id=None, stored=0)),
+        ("bad_ids", row("x", item_id="a\tb", stored=0)),
+        ("null_times", row("x", stored=0) | {"occurred_at": None}),
+        ("null_times", row("x", stored=0) | {"stored_at": None}),
+        ("time_range", row("x", seconds=-47 * 365 * 86400, stored=0)),
+        ("time_range", row("x", seconds=86401, stored=0)),
+    ],
+)
+def it_warns_about_streamed_rows_and_drops_them(spark, rule, bad):
+    rows = [*good(2), row("streamed", stored=0), *(bad | {"event_id": f"x{n}"} for n in range(3))]
+    found = check_rows(spark, rows)
+    assert [c.rule for c in found.values() if not c.passed] == ["streamed_rows"]
+    c = found["streamed_rows"]
+    assert (c.severity, c.count, c.samples) == ("warning", 3, ["x0", "x1", "x2"])
+    assert c.message == f"3 streamed rows are not trained on ({rule}: 3)"
+    checks.stop_on_failure(list(found.values()))
+    kept = frame(spark, rows).withColumn("_corrupt", F.lit(None).cast("string")).where(~checks.invalid_streamed(at(0)))
+    assert sorted(r["event_id"] for r in kept.collect()) == ["good0", "good1", "streamed"]
+
+
 def it_counts_unreadable_objects_and_lines(spark):
-    c = check_rows(spark, [*good(1), row("x", user_id=None)], corrupt=["x"], broken=[("raw/a.parquet", "no footer")])[
-        "schema"
-    ]
-    assert (c.passed, c.count, c.samples) == (False, 2, ["raw/a.parquet"])
+    rows = [*good(1), row("x", user_id=None, stored=0) | {"stored_at": None}]
+    found = check_rows(spark, rows, corrupt=["x"], broken=[("raw/a.parquet", "no footer")])
+    c = found["schema"]
+    assert (c.severity, c.passed, c.count, c.samples) == ("error", False, 1, ["raw/a.parquet"])
     assert "no footer" in c.message
+    c = found["streamed_rows"]
+    assert (c.severity, c.count, c.message) == ("warning", 1, "1 streamed rows are not trained on (schema: 1)")
 
 
 def it_warns_about_ratings_without_a_value(spark):
@@ -66,11 +90,20 @@ def it_warns_about_ratings_without_a_value(spark):
 def it_tolerates_a_few_conflicts_but_not_many(spark):
     rows = [row("e", item_id="a"), row("e", item_id="b"), row("d"), row("d")]
     found = events.deduplicate(frame(spark, rows))
-    duplicates, conflicts = checks.duplicates(found, 4)
+    _, duplicates, conflicts = checks.duplicates(found, 4)
     assert (duplicates.severity, duplicates.count) == ("warning", 2)
     assert (conflicts.severity, conflicts.passed, conflicts.count, conflicts.samples) == ("error", False, 1, ["e"])
-    assert checks.duplicates(found, 100)[1].passed
+    assert checks.duplicates(found, 100)[2].passed
     assert all(c.passed for c in checks.duplicates(None, 4))
+
+
+def it_only_warns_about_streamed_conflicts(spark):
+    rows = [row("e", item_id="a", stored=1), row("e", item_id="b", stored=2)]
+    found = checks.duplicates(events.deduplicate(frame(spark, rows)), 2)
+    assert [(c.rule, c.severity, c.count) for c in found if not c.passed] == [
+        ("streamed_conflicts", "warning", 1),
+        ("duplicates", "warning", 1),
+    ]
 
 
 def it_warns_about_items_without_metadata(spark):

@@ -188,9 +188,12 @@ def it_names_objects_that_are_incomplete_or_invalid(spark, bucket, scratch):
     names = sorted(key.rsplit("/", 1)[1] for key, _ in raw.broken)
     assert names == ["corrupt.gz", "empty.gz", "truncated-member.gz", "truncated.gz"]
     _, found = checks.rows(raw, at(0))
-    c = found[0]
-    assert (c.rule, c.severity, c.passed, c.count) == ("schema", "error", False, 6)
-    assert "4 objects and 2 lines" in c.message
+    objects, streamed = found[:2]
+    assert (objects.rule, objects.severity, objects.passed, objects.count) == ("schema", "error", False, 4)
+    assert (streamed.rule, streamed.severity, streamed.count) == ("streamed_rows", "warning", 2)
+    keys = [f"raw/events/dt=2017-01-01/hour=00/{name}.gz" for name in ("line", "number")]
+    assert streamed.samples == [*keys, "y"]  # the other line has no event id
+    assert "line 2 is not an event in raw/events/dt=2017-01-01/hour=00/line.gz" in streamed.message
     problems = {key.rsplit("/", 1)[1]: problem for key, problem in raw.bad_lines(9)}
     assert problems == {"line.gz": "line 2 is not an event", "number.gz": "line 1 is not an event"}
     assert raw.bad_lines(1) == [("raw/events/dt=2017-01-01/hour=00/line.gz", "line 2 is not an event")]

@@ -203,6 +203,29 @@ def it_waits_for_streamed_events_that_are_late(spark, bucket, scratch, monkeypat
     assert "1 streamed events have not arrived" in capfd.readouterr().out
 
 
+def it_trains_in_spite_of_many_invalid_streamed_events(bucket, spark, scratch):
+    """A producer sends as many invalid events as there are valid ones, and as many types as events. What
+    Postgres has of them is in the fingerprint, or the gate coverage would refuse every version."""
+    put_interactions(bucket, shop())
+    wrong = [row(f"old{n}", seconds=-46.5 * 365 * DAY, stored=DAY) for n in range(500)]
+    types = [row(f"t{n}", f"user{n % 80}", f"item{n % 40}", f"type{n:03}", DAY, stored=DAY) for n in range(200)]
+    put_stream(bucket, wrong + types)
+    r = Attempt(
+        spark, config(bucket), bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC)
+    )
+    found = prepare.validate(r, prepare.read(r))
+    r.progress.close()
+    failed = {c.rule: (c.severity, c.count) for c in r.checks if not c.passed}
+    assert failed == {"streamed_rows": ("warning", 500)}
+    assert found.summary["streamed"]["count"] == 700
+    shares = found.summary["event_type_shares"]
+    assert len(shares) == prepare.MAX_TYPES + 1
+    assert shares["other"] == pytest.approx(154 / found.summary["events"])  # four types are more frequent
+    assert shares["type000"] > 0
+    assert "type199" not in shares
+    assert sum(shares.values()) == pytest.approx(1)
+
+
 def it_does_nothing_if_the_manifest_exists(trained):
     bucket, _, _ = trained
     before = [(o.key, o.size) for o in bucket.objects("embeddings/")]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data import frame, table
+from data import frame, row, table
 from pyspark.sql import functions as F
 
-from recflow_glue import events, holdout, interest
+from recflow_glue import checks, events, holdout, interest
 from recflow_glue.arguments import Interest
 from recflow_glue.foldin import FoldIn
 
@@ -86,6 +86,17 @@ def expect_history(c: dict, got) -> None:
     assert sorted(got["seen_items"]) == c["seen"], c["name"]
     want = c["reference_time"] and events.to_micros(datetime.fromisoformat(c["reference_time"]))
     assert got["reference_time"] == want, c["name"]
+
+
+def it_trains_on_the_streamed_times_that_the_stream_stores(spark):
+    """An event whose time the stream refuses is written with that time, as a stream without the rule did."""
+    for arrived, cases_ in groupby(cases("event_times"), key=lambda c: c["arrived_at"]):
+        group, read_at = list(cases_), datetime.fromisoformat(arrived)
+        times = {c["name"]: datetime.fromisoformat(c["stored"] or c["occurred_at"]) for c in group}
+        rows = [row(name, stored=0) | {"occurred_at": t} for name, t in times.items()]
+        df = frame(spark, rows).withColumn("_corrupt", F.lit(None).cast("string"))
+        kept = {r["event_id"] for r in df.where(~checks.invalid_streamed(read_at)).collect()}
+        assert kept == {c["name"] for c in group if c["stored"]}
 
 
 def it_selects_the_shared_users(spark):

@@ -15,7 +15,7 @@ type NewEvent struct {
 	Value            *float64  `json:"value,omitempty" doc:"Stars of a rating, or quantity of a purchase."`
 	SessionID        string    `json:"session_id,omitempty" maxLength:"256"`
 	RecommendationID string    `json:"recommendation_id,omitempty" maxLength:"256" doc:"The list that led to the event."`
-	OccurredAt       time.Time `json:"occurred_at,omitzero" doc:"Defaults to now. A time more than a minute in the future is replaced by the arrival time."`
+	OccurredAt       time.Time `json:"occurred_at,omitzero" doc:"Defaults to now. A time before 1971 is invalid. A time more than a minute in the future is replaced by the arrival time."`
 }
 
 // Sent is the result of sending events. Events of one user keep their order.

@@ -37,7 +37,7 @@ func TestImport_round_trips_rows_from_CSV_to_Parquet(t *testing.T) {
 			e := recsys.Event{
 				EventID: fmt.Sprintf("e%d", i), UserID: id.Draw(rt, "user"), ItemID: id.Draw(rt, "item"),
 				EventType:  rapid.SampledFrom([]string{"click", "view", "a type"}).Draw(rt, "type"),
-				OccurredAt: time.UnixMicro(rapid.Int64Range(0, today.UnixMicro()).Draw(rt, "at")).UTC(),
+				OccurredAt: time.UnixMicro(rapid.Int64Range(recsys.EarliestEvent.UnixMicro(), today.UnixMicro()).Draw(rt, "at")).UTC(),
 			}
 			value := ""
 			if rapid.Bool().Draw(rt, "valued") {

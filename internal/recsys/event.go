@@ -35,6 +35,10 @@ const (
 	MaxTags          = 1 << 10
 )
 
+// EarliestEvent is the first valid time of an event. Seconds that were taken for
+// milliseconds are before it, in January 1970.
+var EarliestEvent = time.Date(1971, time.January, 1, 0, 0, 0, 0, time.UTC)
+
 // Event is one interaction of a user with an item. All ids are opaque strings.
 // Times have microsecond precision, the precision of Spark and Postgres.
 type Event struct {

@@ -90,7 +90,7 @@ type Input struct {
 	Users           int64              `json:"users"`
 	Items           int64              `json:"items"`
 	Streamed        StreamedInput      `json:"streamed"`          // covered events from the stream
-	EventTypeShares map[string]float64 `json:"event_type_shares"` // share of Events by event type; sums to 1
+	EventTypeShares map[string]float64 `json:"event_type_shares"` // share of Events of the 50 most frequent types and of "other"; sums to 1
 }
 
 // File is one Parquet file of the run.

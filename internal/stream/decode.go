@@ -82,8 +82,8 @@ func check(e recsys.Event) *Fault {
 	if e.OccurredAt.IsZero() {
 		return &Fault{MissingField, "occurred_at is missing"}
 	}
-	if e.OccurredAt.Before(time.Unix(0, 0)) {
-		return &Fault{BadTime, "occurred_at is before 1970"}
+	if e.OccurredAt.Before(recsys.EarliestEvent) {
+		return &Fault{BadTime, "occurred_at is before 1971"}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,34 @@ func TestDecode_clamps_times_in_the_future(t *testing.T) {
 	assert.Equal(t, far.Digest, again.Digest, "so that sending it again is no conflict")
 }
 
+// The job's tests check with the same file that it trains on what is stored, and
+// drops what is not.
+func TestDecode_agrees_with_the_job_on_valid_times(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../recsys/testdata/event_times.json")
+	require.NoError(t, err)
+	var cases []struct {
+		Name       string
+		OccurredAt string     `json:"occurred_at"`
+		ArrivedAt  time.Time  `json:"arrived_at"`
+		Stored     *time.Time // nil if the event is refused
+	}
+	require.NoError(t, json.Unmarshal(raw, &cases))
+	require.NotEmpty(t, cases)
+	for _, c := range cases {
+		r := record([]byte(strings.Replace(streamtest.Good, "2025-03-01T10:00:00Z", c.OccurredAt, 1)))
+		r.ArrivedAt = c.ArrivedAt
+		d := stream.Decode(r)[0]
+		if c.Stored == nil {
+			require.NotNil(t, d.Fault, c.Name)
+			assert.Equal(t, stream.BadTime, d.Fault.Reason, c.Name)
+			continue
+		}
+		require.Nil(t, d.Fault, c.Name)
+		assert.Equal(t, c.Stored.UTC(), d.Event.OccurredAt, c.Name)
+	}
+}
+
 func TestDecode_splits_aggregated_records(t *testing.T) {
 	t.Parallel()
 	second := strings.Replace(streamtest.Good, "e1", "e2", 1)
@@ -108,7 +137,7 @@ func TestEncodeEvent_round_trips(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		e := recsys.Event{
 			EventID: id.Draw(rt, "event"), UserID: id.Draw(rt, "user"), ItemID: id.Draw(rt, "item"), EventType: id.Draw(rt, "type"),
-			OccurredAt: time.UnixMicro(rapid.Int64Range(0, arrived.UnixMicro()).Draw(rt, "at")).UTC(),
+			OccurredAt: time.UnixMicro(rapid.Int64Range(recsys.EarliestEvent.UnixMicro(), arrived.UnixMicro()).Draw(rt, "at")).UTC(),
 		}
 		if rapid.Bool().Draw(rt, "more") {
 			v := rapid.Float64().Draw(rt, "value")

@@ -106,8 +106,8 @@ func (m *EventMapper) time(c tabular.Cell, e *Event) string {
 		e.At = at
 	}
 	switch {
-	case e.At < 0:
-		return "the time is before 1970"
+	case e.At < recsys.EarliestEvent.UnixMicro():
+		return "the time is before 1971"
 	case e.At > m.FirstImport.Add(future).UnixMicro():
 		return fmt.Sprintf("the time is more than a day after the first import of this file (%s)", m.FirstImport.Format(time.RFC3339))
 	}
