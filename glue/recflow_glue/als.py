@@ -24,7 +24,9 @@ number of threads. Rows are computed in the threads of this process (Rows) or on
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import numba
@@ -55,6 +57,10 @@ class SparseMatrix(Protocol):
         the rows [first, last) of rows[0]. The arrays in rows have one entry per row of the matrix."""
 
 
+# The compiler's cache is next to the source, which is a zip on Glue.
+compiled = partial(numba.njit, nogil=True, cache=Path(__file__).exists())
+
+
 @dataclass(frozen=True)
 class Rows:
     """A sparse matrix in compressed rows. Columns ascend within a row."""
@@ -81,7 +87,7 @@ def mean_pairs(m: SparseMatrix) -> float:
     return float(max(1, counts.sum()) / max(1, np.count_nonzero(counts)))
 
 
-@numba.njit(nogil=True)
+@compiled
 def _compress(rows, columns, weights, n):
     starts = np.zeros(n + 1, np.int64)
     for r in rows:
@@ -114,7 +120,7 @@ def compress(users: np.ndarray, items: np.ndarray, weights: np.ndarray, shape: t
     return by_user, transpose(by_user, shape[1])
 
 
-fast = numba.njit(nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+fast = compiled(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @fast

@@ -15,11 +15,10 @@ The constants were measured on seven data sets; docs/models.md has the results.
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recflow_glue.als import SparseMatrix, blocks, gram, mean_pairs
+from recflow_glue.als import SparseMatrix, blocks, compiled, gram, mean_pairs
 from recflow_glue.settings import ALS, Requested, Settings
 
 RANKS = (64, 128, 256, 512)
@@ -129,7 +128,7 @@ def multiply(pool: ThreadPoolExecutor, m: SparseMatrix, x: np.ndarray) -> np.nda
     return out
 
 
-@numba.njit(nogil=True)
+@compiled
 def _multiply(starts, columns, weights, out, first, last, x):
     for row in range(first, last):
         for i in range(starts[row], starts[row + 1]):
@@ -138,7 +137,7 @@ def _multiply(starts, columns, weights, out, first, last, x):
                 out[row, j] += y[j]
 
 
-@numba.njit(nogil=True)
+@compiled
 def _sum(starts, columns, weights, out, first, last):
     for row in range(first, last):
         for i in range(starts[row], starts[row + 1]):

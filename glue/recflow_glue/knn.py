@@ -4,10 +4,9 @@ history (Sarwar et al. 2001), of which each counts for its most similar items on
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 
-from recflow_glue.als import Rows
+from recflow_glue.als import Rows, compiled
 
 NEIGHBORS = 100  # most similar items of an item that count
 BATCH = 64  # items whose neighbors a thread finds at once
@@ -50,7 +49,7 @@ def scores(by_user: Rows, by_item: Rows, histories: list[np.ndarray], threads: i
         yield out
 
 
-@numba.njit(nogil=True)
+@compiled
 def _neighbors(user_starts, user_items, item_starts, item_users, root, items, rows, found, ids, values):
     """Set the given rows of ids and values to the most similar items and their similarities, and found to
     their number."""
@@ -76,7 +75,7 @@ def _neighbors(user_starts, user_items, item_starts, item_users, root, items, ro
         found[row] = k
 
 
-@numba.njit(nogil=True)
+@compiled
 def _insert(ids, values, k, least, item, similar):
     """Insert an item into the k most similar ones, of which the one at least is the least similar if the
     row is full. Returns both numbers."""
