@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 from recflow_glue.storage import Object
 
 ROW_GROUP = 1 << 17  # rows; small enough for every core to read a part of one file
+BATCH_ROWS = 1 << 16  # rows of an object that are read at once
+MAX_UNPACKED = 512 << 20  # bytes of one packed object; Firehose delivers at most 128 MiB before compression
+TOO_LARGE = f"the object is larger than {MAX_UNPACKED >> 20} MiB when unpacked; split it"
 
 INTERACTIONS = pa.schema(
     [
@@ -80,13 +83,17 @@ def pack_lines(fetched: Fetched) -> Packed:
 
 
 def decompress(body: bytes) -> bytes:
-    """Return the text of a gzip object. Raises ValueError if the object is incomplete or invalid."""
+    """Return the text of a gzip object. Raises ValueError if the object is incomplete, invalid or larger
+    than MAX_UNPACKED."""
     if not body:
         raise ValueError("the object is empty")
     try:
-        return gzip.decompress(body)
+        text = gzip.GzipFile(fileobj=io.BytesIO(body)).read(MAX_UNPACKED + 1)
     except (OSError, EOFError, zlib.error) as e:
         raise ValueError(str(e)) from e
+    if len(text) > MAX_UNPACKED:
+        raise ValueError(TOO_LARGE)
+    return text
 
 
 def bad_line(body: bytes) -> str:
@@ -120,10 +127,22 @@ def read_tables(
     tables, broken = [], []
     for o, body in fetched:
         try:
-            tables.append(finish(o, conform(pq.ParquetFile(io.BytesIO(body)).read(), schema)))
+            tables.append(finish(o, conform(read_table(body), schema)))
         except (pa.ArrowException, ValueError, OSError) as e:
             broken.append((o.key, str(e).splitlines()[0][:200]))
     return (pa.concat_tables(tables) if tables else None), broken
+
+
+def read_table(body: bytes) -> pa.Table:
+    """Read a Parquet object in batches. Raises ValueError if it is larger than MAX_UNPACKED: a dictionary
+    makes many rows of few bytes."""
+    file, batches, size = pq.ParquetFile(io.BytesIO(body)), [], 0
+    for batch in file.iter_batches(BATCH_ROWS):
+        size += batch.nbytes
+        if size > MAX_UNPACKED:
+            raise ValueError(TOO_LARGE)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, file.schema_arrow)
 
 
 def parquet(table: pa.Table | None) -> bytes:

@@ -5,7 +5,7 @@ import pytest
 from conftest import at
 from data import put_interactions, put_table, row
 
-from recflow_glue import staging
+from recflow_glue import formats, staging
 
 
 @pytest.mark.parametrize("groups", [1, 2], ids=["on the driver", "in tasks"])
@@ -39,6 +39,21 @@ def it_joins_lines_of_objects_with_and_without_a_last_newline(spark, bucket, scr
     staged = staging.pack(spark, bucket, scratch, "lines", bucket.objects("raw/events/"))
     assert [key for key, _ in staged.broken] == ["raw/events/3.gz"]
     assert sorted(r[0] for r in spark.read.json(staged.paths).collect()) == ["a", "b"]
+
+
+def it_names_objects_that_are_too_large_when_unpacked(spark, bucket, scratch, monkeypatch):
+    """Both objects have a few kilobytes and hold a hundred times as much."""
+    monkeypatch.setattr(formats, "MAX_UNPACKED", 1 << 20)
+    many = [row("e", user_id="u" * 300, seconds=n / 1000) for n in range(4000)]
+    put_interactions(bucket, many, "large")
+    put_interactions(bucket, [row("good")])
+    staged = staging.pack(spark, bucket, scratch, "interactions", bucket.objects("raw/interactions/"))
+    assert [(key.rsplit("/", 1)[1], reason) for key, reason in staged.broken] == [("large.parquet", formats.TOO_LARGE)]
+    assert spark.read.parquet(*staged.paths).count() == 1
+    for name, size in (("large", (1 << 20) + 1), ("good", 1 << 20)):
+        bucket.put(f"raw/events/{name}.gz", gzip.compress(b" " * size))
+    staged = staging.pack(spark, bucket, scratch, "lines", bucket.objects("raw/events/"))
+    assert staged.broken == [("raw/events/large.gz", formats.TOO_LARGE)]
 
 
 def it_lists_only_days_that_overlap_the_range(bucket):
