@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyspark import SparkContext
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -21,6 +22,7 @@ from recflow_glue.storage import Bucket
 FILE_BYTES = 64 << 20  # approximate size of a file
 HOLDOUT_ROW_BYTES = 60
 MIN_FILES = 2  # so that even a small version loads in parallel
+DRIVER_FILES = 8  # read on the driver for their digests
 
 HOLDOUT = [
     *(pa.field(c, pa.string(), nullable=False) for c in ("user_id", "event_id", "item_id", "event_type")),
@@ -120,18 +122,26 @@ def write(df: DataFrame, destination: Destination, kind: str, by: str, files: in
     """Write the rows into about this number of files and return the files that are not empty."""
     folder = destination.folder(kind)
     df.repartition(files, by).sortWithinPartitions(by).write.mode("error").parquet(destination.bucket.uri(folder))
-    return committed_files(destination.bucket, folder, kind)
+    return committed_files(df.sparkSession.sparkContext, destination.bucket, folder, kind)
 
 
-def committed_files(bucket: Bucket, folder: str, kind: str) -> list[File]:
+def committed_files(sc: SparkContext, bucket: Bucket, folder: str, kind: str) -> list[File]:
     """Return the files of a complete write. Spark writes _SUCCESS last."""
     found = bucket.objects(folder)
     if not any(o.key == folder + "_SUCCESS" for o in found):
         raise WriteIncomplete(f"write of {kind} is incomplete: {folder} has no _SUCCESS")
     keys = [o.key for o in found if o.key.endswith(".parquet") and "/_temporary/" not in o.key]
-    with ThreadPoolExecutor(4) as pool:
-        files = list(pool.map(lambda key: describe(bucket, kind, key), keys))
-    return [f for f in files if f.rows > 0]
+    return [f for f in describe_all(sc, bucket, kind, keys) if f.rows > 0]
+
+
+def describe_all(sc: SparkContext, bucket: Bucket, kind: str, keys: list[str]) -> list[File]:
+    """Describe the files, which are read for their digests: few on the driver, because a Python worker
+    takes longer to start, and many in tasks."""
+    if len(keys) <= DRIVER_FILES:
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda key: describe(bucket, kind, key), keys))
+    name = bucket.name
+    return sc.parallelize(keys, len(keys)).map(lambda key: describe(Bucket(name), kind, key)).collect()
 
 
 def describe(bucket: Bucket, kind: str, key: str) -> File:

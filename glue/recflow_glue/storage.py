@@ -1,6 +1,5 @@
 """Accesses objects in S3 with boto3, and the scratch space of one attempt."""
 
-import hashlib
 import io
 import shutil
 import tempfile
@@ -18,7 +17,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from recflow_glue import session
 
-CHUNK_BYTES = 1 << 20  # read at once for a digest
 PUT_TRIES = 3  # of a conditional put, each with the retries of boto3
 PUT_PAUSE = 1.0  # seconds after the first of them; doubles
 
@@ -97,12 +95,6 @@ class Bucket:
             if e.response["Error"]["Code"] == "NoSuchKey":
                 return None
             raise
-
-    def sha256(self, key: str) -> str:
-        digest = hashlib.sha256()
-        for chunk in self.s3.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(CHUNK_BYTES):
-            digest.update(chunk)
-        return digest.hexdigest()
 
     def delete_prefix(self, prefix: str) -> None:
         keys = [{"Key": o.key} for o in self.objects(prefix)]

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,8 +10,12 @@ from pyspark import TaskContext
 from recflow_glue import output
 
 
-def it_lists_only_committed_files_after_a_task_failed_halfway(spark, bucket, tmp_path, faults):
+@pytest.mark.parametrize("driver_files", [8, 0], ids=["on the driver", "in tasks"])
+def it_lists_only_committed_files_after_a_task_failed_halfway(
+    spark, bucket, tmp_path, monkeypatch, faults, driver_files
+):
     """The first attempt of one task fails after it has written some rows."""
+    monkeypatch.setattr(output, "DRIVER_FILES", driver_files)
     failures = str(tmp_path / "failures")
 
     def fragile(rows):
@@ -27,16 +32,17 @@ def it_lists_only_committed_files_after_a_task_failed_halfway(spark, bucket, tmp
     df.write.parquet(bucket.uri(folder))
     faults["task failed"] = len(Path(failures).read_text().splitlines())
     bucket.put(folder + "_temporary/0/part-0-left.parquet", b"leftover")
-    files = output.require_rows(output.committed_files(bucket, folder, "items"), 2000)
+    files = output.require_rows(output.committed_files(spark.sparkContext, bucket, folder, "items"), 2000)
     got = bucket.read_parquet([f.key for f in files], ["item_id"])["item_id"].to_pylist()
     assert sorted(got) == [f"i{n:04}" for n in range(2000)]
-    assert all(f.bytes == len(bucket.get(f.key)) and f.sha256 == bucket.sha256(f.key) for f in files)
+    bodies = [bucket.get(f.key) for f in files]
+    assert [(f.bytes, f.sha256) for f in files] == [(len(b), hashlib.sha256(b).hexdigest()) for b in bodies]
 
 
-def it_rejects_an_incomplete_write(bucket):
+def it_rejects_an_incomplete_write(spark, bucket):
     bucket.put("x/part-0.parquet", b"")
     with pytest.raises(output.WriteIncomplete, match="_SUCCESS"):
-        output.committed_files(bucket, "x/", "items")
+        output.committed_files(spark.sparkContext, bucket, "x/", "items")
     with pytest.raises(output.WriteIncomplete, match="2 rows, want 3"):
         output.require_rows([output.File("items", "k", 1, "", 2)], 3)
 
