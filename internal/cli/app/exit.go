@@ -51,7 +51,7 @@ func ExitCode(err error) int {
 	switch {
 	case errors.Is(err, recsys.ErrNotFound):
 		return ExitNotFound
-	case errors.Is(err, recsys.ErrConflict):
+	case errors.Is(err, recsys.ErrConflict), errors.Is(err, recsys.ErrNoLiveVersion), errors.Is(err, recsys.ErrVersionGone):
 		return ExitConflict
 	}
 	return 1

@@ -231,7 +231,7 @@ func TestWithoutASystem(t *testing.T) {
 		clitest.StartAPI(t, clitest.NoTemporal)
 		for _, args := range [][]string{{"recommend", "u"}, {"recommend", "--recent", "i"}, {"recommend", "u", "--watch"}, {"similar", "i"}, {"explain", "u", "i"}, {"versions", "show"}} {
 			r := clitest.Run(t.Context(), "", args...)
-			assert.Equal(t, 1, r.Code, args)
+			assert.Equal(t, app.ExitConflict, r.Code, args)
 			assert.Equal(t, "error: no version is live; train one with `recflow refresh --wait`\n", r.Err, args)
 		}
 		assert.Equal(t, "[]\n", clitest.Run(t.Context(), "", "versions", "list", "-o", "json").Out)
