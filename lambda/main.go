@@ -27,6 +27,10 @@ import (
 // batches fail and are retried.
 const openWithin = 3 * time.Second
 
+// statementTimeout ends the statements of an environment that is frozen. Batches
+// have their own deadlines; loading the items of a version takes the longest.
+const statementTimeout = 5 * time.Minute
+
 func main() {
 	level := new(slog.LevelVar)
 	log := telemetry.NewLogger(os.Stderr, level)
@@ -54,6 +58,7 @@ func newHandler(ctx context.Context, log *slog.Logger, level *slog.LevelVar) (*H
 		Open: func(ctx context.Context) (*stores, error) {
 			db, err := postgres.Open(ctx, postgres.Options{
 				URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-lambda", Log: log,
+				StatementTimeout: statementTimeout,
 			})
 			if err != nil {
 				return nil, err

@@ -32,6 +32,11 @@ import (
 // deployment is the name under which Temporal lists the workers of this binary.
 const deployment = "recflow-worker"
 
+// statementTimeout is the time of the longest step, which builds the indexes of a
+// version. The steps have their own deadlines: this one ends the statements of a
+// worker that is frozen.
+const statementTimeout = 12 * time.Hour
+
 // run serves until ctx ends, then drains. It closes everything it opened before
 // it returns.
 func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
@@ -46,6 +51,7 @@ func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 	}
 	db, err := postgres.Open(ctx, postgres.Options{
 		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: deployment, Log: log,
+		StatementTimeout: statementTimeout,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -46,6 +47,12 @@ func HasCode(err error, codes ...string) bool {
 	return false
 }
 
+// FromServer reports whether err contains a message of the server.
+func FromServer(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg)
+}
+
 // redact returns an error without the address, which may contain a password. It
 // keeps the error of a file that the address names and that cannot be read.
 func redact(err error) error {
@@ -66,8 +73,8 @@ func InvalidText(err error) bool {
 	return HasCode(err, "22021", "22P05") // character_not_in_repertoire, untranslatable_character
 }
 
-// Unavailable reports whether the database is unreachable, stopping, starting or out
-// of connections.
+// Unavailable reports whether the database is unreachable, stopping, starting,
+// read-only after a failover, or out of connections, memory or disk space.
 func Unavailable(err error) bool {
 	var refused *pgconn.ConnectError
 	var pg *pgconn.PgError
@@ -75,10 +82,14 @@ func Unavailable(err error) bool {
 		return true
 	}
 	if errors.As(err, &pg) {
-		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || pg.Code == "53300"
+		return pg.Code == readOnly || slices.ContainsFunc([]string{"57P", "08", "53"}, func(class string) bool { return strings.HasPrefix(pg.Code, class) })
 	}
 	return pgconn.SafeToRetry(err)
 }
+
+// TimedOut reports whether the server canceled a statement that took longer than
+// Options.StatementTimeout.
+func TimedOut(err error) bool { return HasCode(err, "57014") } // query_canceled
 
 // TranslateLock wraps a lock timeout or a deadlock in recsys.ErrConflict and
 // returns other errors unchanged.

@@ -25,6 +25,7 @@ func Migrate(ctx context.Context, url string) error {
 
 // migrateThen migrates and then calls next, under the migration lock.
 func migrateThen(ctx context.Context, o Options, next func(context.Context, *pgx.Conn) error) error {
+	o.StatementTimeout = 0 // a migration may rewrite a table, and waits for a concurrent one
 	conn, err := connect(ctx, o)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", redact(err))
@@ -62,7 +63,8 @@ func connect(ctx context.Context, o Options) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	configure(config, cmp.Or(o.Name, "recflow-migrate"))
+	o.Name = cmp.Or(o.Name, "recflow-migrate")
+	o.configure(config)
 	if err := o.signIn(ctx, config); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -32,6 +33,14 @@ type Options struct {
 	URL      string // postgres:// address
 	MaxConns int32  // maximum size of the pool; 0: the driver's default
 	Name     string // application_name, shown in pg_stat_activity
+
+	// StatementTimeout is when the server cancels a statement, also one whose client
+	// is frozen and no longer enforces its own deadline. 0: never.
+	StatementTimeout time.Duration
+
+	// AcquireTimeout is how long a call waits for a connection of the pool, in
+	// addition to its context. 0: until its context ends.
+	AcquireTimeout time.Duration
 
 	// Secret returns the password of each new connection, which replaces a
 	// password in URL. endpoint is host:port. It may be nil.
@@ -68,9 +77,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.MaxConns > 0 {
 		config.MaxConns = o.MaxConns
 	}
-	configure(config.ConnConfig, o.Name)
+	o.configure(config.ConnConfig)
+	limit := &connectionLimit{}
+	config.ConnConfig.Tracer = limit
 	config.BeforeConnect = o.signIn
 	config.AfterConnect = registerTypes
+	config.AfterRelease = writable
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", redact(err))
@@ -80,6 +92,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	limit.acquire.Store(int64(o.AcquireTimeout)) // the first connection may take longer
 	return db, nil
 }
 
@@ -103,21 +116,29 @@ func (db *DB) Close() { db.pool.Close() }
 // same one, and outside of a Transaction. The caller releases it.
 func (db *DB) Acquire(ctx context.Context) (*pgxpool.Conn, error) { return db.pool.Acquire(ctx) }
 
+// connectTimeout is how long opening a connection may take if the address does
+// not set connect_timeout. A host that was lost in a failover does not answer at
+// all.
+const connectTimeout = 5 * time.Second
+
 // configure sets options that every connection of recflow needs.
-func configure(c *pgx.ConnConfig, name string) {
+func (o Options) configure(c *pgx.ConnConfig) {
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
+	}
 	// Statements name the schema of a version, so a named prepared statement
 	// would rarely be reused and stay cached.
 	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-	if name == "" {
-		name = "recflow"
-	}
-	c.RuntimeParams["application_name"] = name
+	c.RuntimeParams["application_name"] = cmp.Or(o.Name, "recflow")
 	// The extension may be in a schema of its own or in public.
 	c.RuntimeParams["search_path"] = "recflow, extensions, public"
 	// A statement whose client has died stops within a second. Otherwise an
 	// index build or a COPY would hold its locks for minutes.
 	c.RuntimeParams["client_connection_check_interval"] = "1s"
 	c.RuntimeParams["idle_in_transaction_session_timeout"] = "60s"
+	if o.StatementTimeout > 0 {
+		c.RuntimeParams["statement_timeout"] = strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10) // milliseconds
+	}
 	c.RuntimeParams["timezone"] = "UTC"
 	// Compiling an exact search over a large catalog takes longer than running
 	// it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -14,6 +15,10 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres"
 )
+
+// statementTimeout limits each statement of a command, of which a person waits for
+// the result.
+const statementTimeout = time.Minute
 
 // databaseOptions returns the address of the running system's database, and the
 // authentication.
@@ -36,7 +41,7 @@ func databaseOptions(ctx context.Context, a *app.App) (postgres.Options, error) 
 		}
 	}
 	log := slog.New(slog.NewTextHandler(a.Err, nil))
-	return postgres.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli", Log: log}, nil
+	return postgres.Options{URL: c.URL, Secret: c.SignIn(aws.DatabaseToken), MaxConns: c.MaxConns, Name: "recflow cli", Log: log, StatementTimeout: statementTimeout}, nil
 }
 
 // openDatabase connects to a database, which must respond within
