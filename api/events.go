@@ -24,8 +24,14 @@ const (
 	maxEvents  = 500
 	eventsBody = 5 << 20 // bytes
 
-	// putTimeout bounds the retries of events that Kinesis does not accept.
+	// putTimeout bounds the retries of events that Kinesis does not accept. The
+	// events of one user are written one after the other, and each gets roundTime.
 	putTimeout = 5 * time.Second
+	roundTime  = 40 * time.Millisecond
+
+	// maxSends is the number of requests that write to the stream at the same time. A
+	// stream that hangs leaves room for other operations.
+	maxSends = 128
 )
 
 func (s *server) eventRoutes() {
@@ -37,7 +43,7 @@ func (s *server) eventRoutes() {
 		Description: "Each event is accepted or rejected individually. The order of a user's events is preserved. " +
 			"If the stream does not accept all valid events, the response is 429 or 503 and lists the events that were not written. " +
 			"Send the same request again later: events with the same event_id count once."},
-		rest.Access{Scope: apiclient.ScopeEvents}, s.sendEvents)
+		rest.Access{Scope: apiclient.ScopeEvents, Timeout: putTimeout + maxEvents*roundTime + rest.DefaultTimeout, Slots: rest.NewSlots(maxSends, slotWait)}, s.sendEvents)
 	rest.Register(s.api, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
 		Summary: "Show the outcome of an event"}, rest.Access{Scope: apiclient.ScopeEvents}, s.getEvent)
 	rest.Register(s.api, huma.Operation{OperationID: "get-verdicts", Method: http.MethodPost, Path: "/verdicts", Tags: tags,
@@ -84,7 +90,7 @@ func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEven
 		}
 		records, from = append(records, record), append(from, i)
 	}
-	put, cancel := context.WithTimeout(ctx, putTimeout)
+	put, cancel := context.WithTimeout(ctx, putTimeout+time.Duration(rounds(records))*roundTime)
 	defer cancel()
 	results, err := s.stream.Put(put, records)
 	if err == nil {
@@ -95,6 +101,16 @@ func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEven
 		return nil, ctx.Err()
 	}
 	return nil, s.unwrittenEvents(ctx, out.Body, from, results, err)
+}
+
+// rounds returns the largest number of records with the same partition key.
+func rounds(records []awsclient.StreamRecord) (most int) {
+	of := map[string]int{}
+	for _, r := range records {
+		of[r.PartitionKey]++
+		most = max(most, of[r.PartitionKey])
+	}
+	return most
 }
 
 // unwrittenEvents returns the problem that lists the events that may not be in the stream.

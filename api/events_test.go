@@ -14,6 +14,7 @@ import (
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient/kinesistest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
@@ -74,6 +75,19 @@ func TestSendEvents(t *testing.T) {
 			require.Less(t, last[e.UserID], e.EventID)
 			last[e.UserID] = e.EventID
 		}
+	})
+	t.Run("it waits for the events of one user, which are written one after the other", func(t *testing.T) {
+		stream.OnPut(func(string, string) string {
+			harnesstest.Pause(t.Context(), putTimeout/maxEvents+2*time.Millisecond) // the time of a request to Kinesis
+			return ""
+		})
+		defer stream.OnPut(nil)
+		events := make([]map[string]string, maxEvents)
+		for n := range events {
+			events[n] = map[string]string{"event_id": fmt.Sprintf("busy-%d", n), "user_id": "busy", "item_id": "i", "event_type": "click"}
+		}
+		a := h.Do("POST", "/events", map[string]any{"events": events})
+		require.Equal(t, http.StatusAccepted, a.Status, string(a.Body))
 	})
 	t.Run("it lists the events that were not written", func(t *testing.T) {
 		stream.OnPut(func(string, string) string { return "ProvisionedThroughputExceededException" })

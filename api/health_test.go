@@ -14,6 +14,7 @@ import (
 	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recommend"
 )
@@ -25,6 +26,30 @@ func TestHealthWithoutTemporal(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, ready.Status)
 	require.Equal(t, "temporal", ready.Problem(t).Errors[0].Location)
 	require.Equal(t, http.StatusOK, h.Do("GET", "/healthz", nil).Status)
+}
+
+func TestReadiness_is_checked_once_a_second_for_all_callers(t *testing.T) {
+	t.Parallel()
+	h := &harness{}
+	var trips *postgrestest.RoundTrips
+	h.Harness = apitest.New(t, func(with *apitest.Harness) http.Handler {
+		trips = postgrestest.CountRoundTrips(t, with.Store.URL)
+		h.server = newServer(with.Settings, with.Log, postgrestest.Open(t, trips.URL).DB, with.Temporal)
+		return h.api.Handler()
+	}, apitest.WithTemporal)
+	began, before := time.Now(), trips.Load()
+	var group sync.WaitGroup
+	for range 100 {
+		group.Go(func() {
+			for range 5 {
+				h.DoAs("", "GET", "/readyz", nil)
+			}
+		})
+	}
+	group.Wait()
+	checks := int64(time.Since(began)/readyFor) + 1
+	require.LessOrEqual(t, trips.Load()-before, 2*checks, "each check takes a round trip, and on a new connection another one")
+	harnesstest.Eventually(t, "the API to be ready", func() bool { return h.DoAs("", "GET", "/readyz", nil).Status == http.StatusOK })
 }
 
 // withSearch runs an API with a search mode and a memory limit, and follows the live

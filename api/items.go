@@ -19,14 +19,14 @@ import (
 func (s *server) itemRoutes() {
 	tags := []string{"Items"}
 	rest.Register(s.api, huma.Operation{OperationID: "get-item", Method: http.MethodGet, Path: "/items/{id}", Tags: tags,
-		Summary: "Show an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.getItem)
+		Summary: "Show an item"}, rest.Access{Scope: apiclient.ScopeRecommend, Timeout: listTimeout}, s.getItem)
 	rest.Register(s.api, huma.Operation{OperationID: "set-item", Method: http.MethodPut, Path: "/items/{id}", Tags: tags,
 		Summary: "Update an item's availability and metadata",
 		Description: "Takes effect with the next list, also in the stream, and in every version: an unavailable item is in no list, and filters use the " +
 			"category and the tags. Absent fields are not changed. The item does not have to exist in the live version."},
 		rest.Access{Scope: apiclient.ScopeItems, Action: "item.set"}, s.setItem)
 	rest.Register(s.api, huma.Operation{OperationID: "similar-items", Method: http.MethodGet, Path: "/items/{id}/similar", Tags: tags,
-		Summary: "List items similar to an item"}, rest.Access{Scope: apiclient.ScopeRecommend}, s.similarItems)
+		Summary: "List items similar to an item"}, rest.Access{Scope: apiclient.ScopeRecommend, Timeout: listTimeout}, s.similarItems)
 }
 
 // ItemPath contains the id of an item. It is exported for reflection.
@@ -115,6 +115,13 @@ func (s *server) similarItems(ctx context.Context, in *similarItemsInput) (*list
 	}
 	if err != nil {
 		return nil, err
+	}
+	if in.Version != 0 || s.reader.Memory.Status().State != recommend.IndexInMemory { // Postgres is searched
+		release, err := s.heavy.Take(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 	}
 	list, err := s.reader.Similar(ctx, in.ID, r)
 	return &listOutput{listOf(list)}, unknownItem(err)

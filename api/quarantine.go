@@ -23,11 +23,11 @@ func (s *server) quarantineRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "list-quarantine", Method: http.MethodGet, Path: "/quarantine", Tags: tags,
 		Summary:     "List records that the stream could not process",
 		Description: "Lists the records of one day, without their payload. A record that was delivered twice is listed once per page."},
-		rest.Access{Scope: apiclient.ScopeRead}, s.listQuarantine)
+		rest.Access{Scope: apiclient.ScopeRead, Timeout: bucketTimeout + rest.DefaultTimeout, Slots: s.objects}, s.listQuarantine)
 	rest.Register(s.api, huma.Operation{OperationID: "get-quarantine-record", Method: http.MethodGet, Path: "/quarantine/{id}", Tags: tags,
 		Summary:     "Show a quarantined record with its payload",
 		Description: "Pass the object from the list. Without it, the request may read every object in the quarantine."},
-		rest.Access{Scope: apiclient.ScopeOperate}, s.getQuarantineRecord)
+		rest.Access{Scope: apiclient.ScopeOperate, Timeout: bucketTimeout + rest.DefaultTimeout, Slots: s.objects}, s.getQuarantineRecord)
 }
 
 type listQuarantineInput struct {

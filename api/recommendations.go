@@ -25,22 +25,22 @@ func (s *server) recommendationRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "recommend", Method: http.MethodGet, Path: "/recommendations/{user}", Tags: tags,
 		Summary:     "Recommend items to a user",
 		Description: "The list names its stage: personalized (a trained user), session (a new user, from events and recent items) or popular (no events with weight and no recent items). " + state},
-		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommend)
+		rest.Access{Scope: apiclient.ScopeRecommend, Timeout: listTimeout}, s.recommend)
 	rest.Register(s.api, huma.Operation{OperationID: "recommend-session", Method: http.MethodGet, Path: "/recommendations", Tags: tags,
 		Summary:     "Recommend items to an anonymous user, based on recent clicks",
 		Description: "The stage is session, or popular if none of the recent items is in the version. " + state},
-		rest.Access{Scope: apiclient.ScopeRecommend}, s.recommendSession)
+		rest.Access{Scope: apiclient.ScopeRecommend, Timeout: listTimeout}, s.recommendSession)
 	rest.Register(s.api, huma.Operation{OperationID: "explain", Method: http.MethodGet, Path: "/recommendations/{user}/explain", Tags: tags,
 		Summary: "Explain the score of an item for a user",
 		Description: "The score is a sum with one term for each item of the user's history. A popular list has a rule instead. excluded_by lists why the item is " +
 			"excluded from the list of the same request, whatever its length."},
-		rest.Access{Scope: apiclient.ScopeRecommend}, s.explain)
+		rest.Access{Scope: apiclient.ScopeRecommend, Timeout: listTimeout, Slots: s.heavy}, s.explain)
 }
 
 // ListQuery contains the parameters of every list. It is exported for reflection.
 type ListQuery struct {
 	K        int      `query:"k" minimum:"1" maximum:"1000" default:"10" doc:"Length of the list."`
-	Category string   `query:"category" maxLength:"256" doc:"Only items of this category."`
+	Category string   `query:"category" maxLength:"1024" doc:"Only items of this category."`
 	Tags     []string `query:"tag,explode" maxItems:"20" doc:"Only items with all of these tags."`
 	Exclude  []string `query:"exclude,explode" maxItems:"500" doc:"Items to exclude."`
 	Version  int64    `query:"version" minimum:"0" doc:"Version to read instead of the live one."`

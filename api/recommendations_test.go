@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recommend"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // withLive gives the API a live version.
@@ -44,6 +46,9 @@ func TestRecommendations(t *testing.T) {
 	require.Equal(t, "no_live_version", h.Do("GET", "/recommendations/u00001", nil).Problem(t).Code)
 	data := h.withLive(t)
 	user := data.Users[5]
+	longest := strings.Repeat("c", recsys.MaxCategoryBytes)
+	require.Equal(t, http.StatusOK, h.Do("GET", "/recommendations/u00001?category="+longest, nil).Status, "a filter has the limit of a category")
+	require.Equal(t, http.StatusOK, h.Do("POST", "/recommendations/batch", map[string]any{"users": []string{"u00001"}, "k": 1, "category": longest}).Status)
 	get := func(path string) (l recommend.List) {
 		t.Helper()
 		a := h.Do("GET", path, nil)

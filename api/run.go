@@ -30,6 +30,12 @@ const (
 	maxHeaderBytes = 16 << 10 // bytes
 )
 
+// Limits of the database, in addition to the deadlines of operations.
+const (
+	statementTimeout = 5 * time.Minute // ends the statements of a process that is frozen; loading the items takes the longest
+	acquireTimeout   = 2 * time.Second // wait for a connection of the pool
+)
+
 // run serves until ctx ends, then drains. Everything it opened is closed when it
 // returns.
 func run(ctx context.Context, log *slog.Logger, c config.API) error {
@@ -40,9 +46,7 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 			return err
 		}
 	}
-	db, err := postgres.Open(ctx, postgres.Options{
-		URL: c.Database.URL, Secret: c.Database.SignIn(aws.DatabaseToken), MaxConns: c.Database.MaxConns, Name: "recflow-api", Log: log,
-	})
+	db, err := postgres.Open(ctx, databaseOptions(c.Database, c.Database.SignIn(aws.DatabaseToken), log))
 	if err != nil {
 		return err
 	}
@@ -73,6 +77,14 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 	defer stop()
 	group.Go(func() { s.follower().Run(background, liveFor) })
 	return serve(ctx, s)
+}
+
+// databaseOptions returns the options of the pool.
+func databaseOptions(c config.Database, secret config.Secret, log *slog.Logger) postgres.Options {
+	return postgres.Options{
+		URL: c.URL, Secret: secret, MaxConns: c.MaxConns, Name: "recflow-api", Log: log,
+		StatementTimeout: statementTimeout, AcquireTimeout: acquireTimeout,
+	}
 }
 
 // serve serves requests until ctx ends, then drains.

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
@@ -35,10 +36,30 @@ type server struct {
 
 	quarantine *quarantine.Reader // nil where no bucket is configured
 
-	api      *rest.API
-	stopping chan struct{} // closed when the process drains
+	api          *rest.API
+	heavy        *rest.Slots     // for expensive reads of the database
+	objects      *rest.Slots     // for reads of the bucket
+	dependencies dependencyCache // of the readiness check
+	stopping     chan struct{}   // closed when the process drains
 }
 
+const (
+	// slotWait is how long an expensive request waits for others to end.
+	slotWait = time.Second
+
+	// maxBucketReads is the number of requests that read quarantined records at the
+	// same time.
+	maxBucketReads = 4
+
+	// listTimeout is the deadline of a request for one list or one item.
+	listTimeout = 3 * time.Second
+
+	// heavyTimeout is the deadline of an expensive read of the database.
+	heavyTimeout = 60 * time.Second
+)
+
+// newServer returns a server with all routes. Expensive reads use at most half of
+// the connections of the pool.
 func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.Client) *server {
 	v, e, l := versions.New(db), embeddings.New(db), ledger.New(db)
 	s := &server{
@@ -47,8 +68,11 @@ func newServer(c config.API, log *slog.Logger, db *postgres.DB, temporal client.
 		reader: &recommend.Recommender{
 			Versions: v, Embeddings: e, Readers: recommend.NewReaderPool(liveFor), Memory: newMemory(c.Search, e),
 		},
-		api:      rest.New(info(), c, log, l),
-		stopping: make(chan struct{}),
+		api:          rest.New(info(), c, log, l),
+		heavy:        rest.NewSlots(max(1, int(c.Database.MaxConns)/2), slotWait),
+		objects:      rest.NewSlots(maxBucketReads, slotWait),
+		dependencies: dependencyCache{waits: rest.NewSlots(maxReadyWaits, 0)},
+		stopping:     make(chan struct{}),
 	}
 	s.routes()
 	s.api.Gauge("recflow_api_index_items", "Items of the live version in memory; 0 while Postgres is searched.", func() float64 {

@@ -22,12 +22,12 @@ func (s *server) streamRoutes() {
 		Summary: "Show the verdicts of recent events, and their latency",
 		Description: "Counts the verdicts of the period by reason, the stages of the lists that the events affected, and the time from an event's arrival " +
 			"in the stream to its verdict. For the lag of the stream, see the CloudWatch metric IteratorAge."},
-		rest.Access{Scope: apiclient.ScopeRead}, s.getStream)
+		rest.Access{Scope: apiclient.ScopeRead, Timeout: heavyTimeout, Slots: s.heavy}, s.getStream)
 	rest.Register(s.api, huma.Operation{OperationID: "get-stream-quality", Method: http.MethodGet, Path: "/stream/quality", Tags: tags,
 		Summary: "Compare lists that include streamed events with lists of the version alone",
 		Description: "For a sample of the events, before they are folded in, the stream records the rank of the event's item in the user's list (live) and in " +
 			"the list of the version alone (stale). The interval of the difference is paired. Events of one user are correlated, so an interval over few users is too narrow."},
-		rest.Access{Scope: apiclient.ScopeRead}, s.getStreamQuality)
+		rest.Access{Scope: apiclient.ScopeRead, Timeout: heavyTimeout, Slots: s.heavy}, s.getStreamQuality)
 }
 
 type getStreamInput struct {

@@ -30,17 +30,17 @@ func (s *server) versionRoutes() {
 	rest.Register(s.api, huma.Operation{OperationID: "diff-versions", Method: http.MethodGet, Path: "/versions/{version}/diff/{other}", Tags: tags,
 		Summary:     "Compare the lists of two versions",
 		Description: "For a sample of users in both versions: the mean overlap of their lists, rank-biased overlap (Webber et al. 2010), and the share of the catalog in the lists."},
-		rest.Access{Scope: apiclient.ScopeRead}, s.diffVersions)
+		rest.Access{Scope: apiclient.ScopeRead, Timeout: heavyTimeout, Slots: s.heavy}, s.diffVersions)
 	rest.Register(s.api, huma.Operation{OperationID: "sample-version-users", Method: http.MethodGet, Path: "/versions/{version}/users", Tags: tags,
 		Summary:     "Sample users of a version",
 		Description: "Users with a vector in the version, in pseudorandom order: the same request returns the same users."},
-		rest.Access{Scope: apiclient.ScopeRead}, s.sampleUsers)
+		rest.Access{Scope: apiclient.ScopeRead, Timeout: heavyTimeout, Slots: s.heavy}, s.sampleUsers)
 	rest.Register(s.api, huma.Operation{OperationID: "get-live", Method: http.MethodGet, Path: "/live", Tags: tags,
 		Summary: "Show the live version"}, rest.Access{Scope: apiclient.ScopeRead}, s.getLive)
 	rest.Register(s.api, huma.Operation{OperationID: "promote-version", Method: http.MethodPost, Path: "/versions/{version}/promote", Tags: tags,
 		Summary: "Promote a version", Description: "The change is atomic: readers see either the old or the new live version. Processes that search in memory load the version first, " +
 			"for which the request waits at most five seconds." + matched},
-		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.promote"}, s.promoteVersion)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.promote", Timeout: prepareFor + rest.DefaultTimeout}, s.promoteVersion)
 	rest.Register(s.api, huma.Operation{OperationID: "rollback", Method: http.MethodPost, Path: "/live/rollback", Tags: tags,
 		Summary: "Roll back to the previous live version", Description: "Repeating the request goes further back." + matched},
 		rest.Access{Scope: apiclient.ScopeOperate, Action: "version.rollback"}, s.rollback)

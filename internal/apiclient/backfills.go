@@ -28,7 +28,7 @@ type NewBackfill struct {
 type ListOptions struct {
 	Version     int64    `json:"version,omitempty" minimum:"0" doc:"Version to make the lists from. Defaults to the version that is live at the time of the request." example:"12"`
 	K           int      `json:"k,omitempty" minimum:"1" maximum:"1000" default:"100" doc:"Length of each list."`
-	Category    string   `json:"category,omitempty" maxLength:"256" doc:"Only items of this category."`
+	Category    string   `json:"category,omitempty" maxLength:"1024" doc:"Only items of this category."`
 	Tags        []string `json:"tags,omitempty" maxItems:"20" doc:"Only items with all of these tags."`
 	ExcludeSeen string   `json:"exclude_seen,omitempty" enum:"all,none" default:"all" doc:"Which of the items that each user has interacted with to exclude."`
 	Users       string   `json:"users,omitempty" maxLength:"1024" doc:"Key of a file of user ids in the bucket, under list-users/: one a line, or the column user_id of CSV, JSON Lines or Parquet. Defaults to all users that the version or a later event knows." example:"list-users/campaign.csv"`

@@ -86,7 +86,7 @@ const MaxBatch = 100
 type BatchRequest struct {
 	Users       []string `json:"users" minItems:"1" maxItems:"100" doc:"Ids of the users. An invalid id results in a problem instead of a list."`
 	K           int      `json:"k,omitempty" minimum:"1" maximum:"1000" default:"10" doc:"Length of each list."`
-	Category    string   `json:"category,omitempty" maxLength:"256" doc:"Only items of this category."`
+	Category    string   `json:"category,omitempty" maxLength:"1024" doc:"Only items of this category."`
 	Tags        []string `json:"tags,omitempty" maxItems:"20" doc:"Only items with all of these tags."`
 	Exclude     []string `json:"exclude,omitempty" maxItems:"500" doc:"Items to exclude."`
 	Recent      []string `json:"recent,omitempty" maxItems:"50" doc:"Items that each of the users clicked just now. They affect this response and are not stored. Unknown items are ignored."`

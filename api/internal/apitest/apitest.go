@@ -4,6 +4,7 @@ package apitest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -51,6 +52,11 @@ func WithSettings(change func(*config.API)) Option {
 	return func(h *Harness) { change(&h.Settings) }
 }
 
+// WithDatabase uses the migrated database at url, for a test that breaks its server.
+func WithDatabase(url string) Option {
+	return func(h *Harness) { h.Store = postgrestest.Open(h.T, url) }
+}
+
 // WithLog makes the handler log to a buffer; see Logged.
 func WithLog(out *harnesstest.Buffer) Option {
 	return func(h *Harness) { h.Log = telemetry.NewLogger(out, slog.LevelInfo) }
@@ -70,7 +76,9 @@ func New(t *testing.T, build func(*Harness) http.Handler, options ...Option) *Ha
 	require.NoError(t, err)
 	t.Cleanup(temporal.Close)
 	h.Temporal = temporal
-	h.Store = postgrestest.New(t)
+	if h.Store == nil {
+		h.Store = postgrestest.New(t)
+	}
 	h.Handler = build(h)
 	server := httptest.NewServer(h.Handler)
 	t.Cleanup(server.Close)
@@ -83,10 +91,16 @@ func New(t *testing.T, build func(*Harness) http.Handler, options ...Option) *Ha
 func (h *Harness) TokenWith(name string, allowed ...string) string {
 	h.T.Helper()
 	text, key, digest := apiclient.MintToken()
+	h.Admit(name, key, digest, allowed...)
+	return text
+}
+
+// Admit stores a token with these scopes.
+func (h *Harness) Admit(name, key string, digest [sha256.Size]byte, allowed ...string) {
+	h.T.Helper()
 	n := ledger.NewToken{Token: ledger.Token{Name: name, Scopes: allowed, CreatedBy: "test"}, Key: key, Digest: digest}
 	_, err := h.Store.CreateToken(h.T.Context(), n)
 	require.NoError(h.T, err)
-	return text
 }
 
 // Client calls the API with a token.

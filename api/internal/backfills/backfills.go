@@ -34,10 +34,13 @@ type Service struct {
 	Temporal client.Client
 	Settings config.Temporal
 	Stopping <-chan struct{} // closed when the process drains
+
+	polls *rest.Slots
 }
 
 // Register registers the operations with the API.
 func (s *Service) Register() {
+	s.polls = rest.NewSlots(maxPolls, 0)
 	s.backfillRoutes()
 	s.scheduleRoutes()
 }
@@ -47,6 +50,13 @@ const (
 	temporalTimeout = 5 * time.Second
 	maxPoll         = 60 * time.Second
 	pollEvery       = 250 * time.Millisecond
+
+	// maxPolls is the number of requests that wait for a change at the same time.
+	// Each reads a revision at every pollEvery.
+	maxPolls = 64
+
+	// readTimeout bounds a read of the ledger during a long poll.
+	readTimeout = 5 * time.Second
 )
 
 func (s *Service) backfillRoutes() {
@@ -63,20 +73,21 @@ func (s *Service) backfillRoutes() {
 			"200": {Description: "The plan, with dry_run.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Plan{})}}},
 			"202": {Description: "The backfill.", Content: map[string]*huma.MediaType{"application/json": {Schema: s.API.Schema(apiclient.Backfill{})}}},
 		}},
-		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.start"}, s.startBackfill)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.start", Timeout: temporalTimeout + planTimeout + rest.DefaultTimeout}, s.startBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "list-backfills", Method: http.MethodGet, Path: "/backfill", Tags: tags,
 		Summary: "List backfills, newest first"}, rest.Access{Scope: apiclient.ScopeRead}, s.listBackfills)
 	rest.Register(s.API, huma.Operation{OperationID: "get-backfill", Method: http.MethodGet, Path: "/backfill/{id}", Tags: tags,
-		Summary:     "Show a backfill",
-		Description: "With wait, the response is sent when the backfill has changed since the given revision (by default, since the request), or when the time has elapsed."},
-		rest.Access{Scope: apiclient.ScopeRead}, s.getBackfill)
+		Summary: "Show a backfill",
+		Description: "With wait, the response is sent when the backfill has changed since the given revision (by default, since the request), or when the time has elapsed. " +
+			"If too many requests wait, the response is 503."},
+		rest.Access{Scope: apiclient.ScopeRead, Timeout: maxPoll + rest.DefaultTimeout}, s.getBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "cancel-backfill", Method: http.MethodPost, Path: "/backfill/{id}/cancel", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary:     "Cancel a backfill",
 		Description: "Running trainings and loads are stopped and undone, and running windows of lists are stopped; finished windows are kept. Repeating the request has no effect."},
-		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel"}, s.cancelBackfill)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.cancel", Timeout: temporalTimeout + rest.DefaultTimeout}, s.cancelBackfill)
 	rest.Register(s.API, huma.Operation{OperationID: "retry-backfill", Method: http.MethodPost, Path: "/backfill/{id}/retry", Tags: tags, DefaultStatus: http.StatusAccepted,
 		Summary: "Retry the failed and cancelled windows of a backfill"},
-		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.retry"}, s.retryBackfill)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "backfill.retry", Timeout: temporalTimeout + rest.DefaultTimeout}, s.retryBackfill)
 }
 
 type startBackfillInput struct {
@@ -215,6 +226,8 @@ func (s *Service) getBackfill(ctx context.Context, in *getBackfillInput) (*backf
 			return nil, err
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, rest.DefaultTimeout)
+	defer cancel()
 	b, err := s.Ledger.Backfill(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -232,18 +245,23 @@ func (s *Service) getBackfill(ctx context.Context, in *getBackfillInput) (*backf
 // awaitChange returns when a backfill has changed since the revision or is over, or
 // when wait has elapsed.
 func (s *Service) awaitChange(ctx context.Context, id string, since int64, wait time.Duration) error {
-	b, err := s.Ledger.Backfill(ctx, id)
-	if err != nil || b.Over() {
+	revision, over, err := s.revision(ctx, id)
+	if err != nil || over {
 		return err
 	}
+	release, err := s.polls.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if since == 0 {
-		since = b.Revision
+		since = revision
 	}
 	deadline := time.NewTimer(min(wait, maxPoll))
 	defer deadline.Stop()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for revision := b.Revision; revision == since; {
+	for revision == since {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -253,11 +271,22 @@ func (s *Service) awaitChange(ctx context.Context, id string, since int64, wait 
 			return nil
 		case <-tick.C:
 		}
-		if revision, err = s.Ledger.BackfillRevision(ctx, id); err != nil {
+		read, cancel := context.WithTimeout(ctx, readTimeout)
+		revision, err = s.Ledger.BackfillRevision(read, id)
+		cancel()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// revision returns the revision of a backfill, and whether the backfill is over.
+func (s *Service) revision(ctx context.Context, id string) (revision int64, over bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	b, err := s.Ledger.Backfill(ctx, id)
+	return b.Revision, b.Over(), err
 }
 
 type backfillIDInput struct {

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/api/internal/apitest"
+	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/backfill"
@@ -36,6 +37,29 @@ func (h *harness) overSoon(id string) (b apiclient.Backfill) {
 	h.T.Helper()
 	require.Eventually(h.T, func() bool { b = h.backfill(id); return b.Over() }, 30*time.Second, 50*time.Millisecond, "it is over")
 	return b
+}
+
+func TestLongPolls_are_limited(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.service.polls = rest.NewSlots(2, 0)
+	started := h.Do("POST", "/backfill", `{`+january+`}`)
+	require.Equal(t, http.StatusAccepted, started.Status, string(started.Body))
+	path := started.Header.Get("Location")
+	var taken []func()
+	for range 2 {
+		release, err := h.service.polls.Take(t.Context())
+		require.NoError(t, err)
+		taken = append(taken, release)
+	}
+	busy := h.Do("GET", path+"?wait=60s", nil)
+	require.Equal(t, http.StatusServiceUnavailable, busy.Status)
+	require.Equal(t, "busy", busy.Problem(t).Code)
+	require.NotEmpty(t, busy.Header.Get("Retry-After"))
+	require.Equal(t, http.StatusOK, h.Do("GET", path, nil).Status, "a request that does not wait needs no slot")
+	taken[0]()
+	require.Equal(t, http.StatusOK, h.Do("GET", path+"?wait=100ms", nil).Status)
+	taken[1]()
 }
 
 const january = `"kind":"as_of","from":"2025-01-01T00:00:00Z","to":"2025-01-04T00:00:00Z","step":"1d"`

@@ -25,23 +25,29 @@ import (
 // namespace takes seconds, because Temporal starts its scheduler there.
 const scheduleTimeout = 20 * time.Second
 
+// Deadlines of the operations: of the requests to Temporal, and of the database.
+const (
+	readScheduleTimeout   = temporalTimeout + scheduleTimeout + time.Second
+	changeScheduleTimeout = temporalTimeout + scheduleTimeout + rest.DefaultTimeout
+)
+
 func (s *Service) scheduleRoutes() {
 	tags := []string{"Schedule"}
 	rest.Register(s.API, huma.Operation{OperationID: "get-schedule", Method: http.MethodGet, Path: "/schedule", Tags: tags,
 		Summary:     "Show the refresh schedule and its latest runs",
 		Description: "The ETag changes with the settings, also when a failed run pauses the schedule. It does not change with other runs."},
-		rest.Access{Scope: apiclient.ScopeRead}, s.getSchedule)
+		rest.Access{Scope: apiclient.ScopeRead, Timeout: readScheduleTimeout}, s.getSchedule)
 	rest.Register(s.API, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
 		Summary: "Create or update the refresh schedule",
 		Description: "An absent field, also within training, keeps its value; a new schedule gets the default. A paused schedule stays paused until paused is false. " +
 			"cron replaces every, and every replaces cron. " +
 			"Runs do not overlap: a run that is due while another one is running is skipped. A failed run pauses the schedule and writes the reason to its note. " +
 			"Send If-None-Match: * to create the schedule, and the ETag of the GET response as If-Match to update it. The response is 428 without either, and 412 if the schedule has changed since."},
-		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.put"}, s.putSchedule)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.put", Timeout: changeScheduleTimeout + readScheduleTimeout}, s.putSchedule)
 	rest.Register(s.API, huma.Operation{OperationID: "delete-schedule", Method: http.MethodDelete, Path: "/schedule", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary:     "Delete the refresh schedule",
 		Description: "A running refresh continues. Send the ETag of the GET response as If-Match. The response is 428 without it, and 412 if the schedule has changed since."},
-		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.delete"}, s.deleteSchedule)
+		rest.Access{Scope: apiclient.ScopeOperate, Action: "schedule.delete", Timeout: changeScheduleTimeout}, s.deleteSchedule)
 }
 
 type scheduleOutput struct {

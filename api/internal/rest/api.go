@@ -27,12 +27,13 @@ type API struct {
 	ledger        *ledger.Store
 	authenticator *authenticator
 	metrics       *metrics
+	running       *Slots
 }
 
 // New returns an API without operations.
 func New(info *huma.Info, c config.API, log *slog.Logger, store *ledger.Store) *API {
 	gin.SetMode(gin.ReleaseMode)
-	a := &API{Router: gin.New(), log: log, ledger: store, authenticator: newAuthenticator(c, log, store), metrics: newMetrics()}
+	a := &API{Router: gin.New(), log: log, ledger: store, authenticator: newAuthenticator(c, log, store), metrics: newMetrics(), running: NewSlots(maxRunning, 0)}
 	a.Router.HandleMethodNotAllowed = true
 	a.Router.RedirectTrailingSlash = false
 	a.Router.UseRawPath = true          // an id may contain a slash, as %2F

@@ -19,9 +19,9 @@ func (a *API) Change(ctx context.Context, target string, change func(tx *postgre
 	}, change)
 }
 
-// recordTimeout bounds writing a refused change to the audit, after the response is
-// written.
-const recordTimeout = 5 * time.Second
+// recordTimeout bounds writing a refused change to the audit. The response is sent
+// afterwards.
+const recordTimeout = 2 * time.Second
 
 // recordRefusal writes the audit entry of a refused change.
 func (a *API) recordRefusal(ctx context.Context, c *call) {

@@ -5,29 +5,29 @@ import (
 	"crypto/subtle"
 	"errors"
 	"log/slog"
-	"math"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/flight"
 	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Limits of the caches of callers, and rate limits of unauthenticated callers.
+// Limits of the caches of tokens, and rate limits of unauthenticated callers.
 const (
 	tokenCacheTTL  = 5 * time.Second // longest time that a revoked token is still accepted
 	maxTokens      = 10_000
-	maxLimiters    = 10_000
 	anonymousRate  = 10 // requests per second, per address
 	anonymousBurst = 50
+
+	lookUpTimeout = 2 * time.Second // of one token in the database
+	maxLookUps    = 4               // of tokens that were never seen, at the same time
 )
 
 // authenticator authenticates callers and limits their rate. It is safe for
@@ -38,9 +38,16 @@ type authenticator struct {
 	tokens *ledger.Store
 	now    func() time.Time
 
-	mu       sync.Mutex
-	known    map[string]cachedToken // by key
-	limiters map[string]*rate.Limiter
+	// A token that exists stays in known, and is looked up again after
+	// tokenCacheTTL. One that does not exist is remembered in unknown for the same
+	// time, apart from the others, which guesses must not evict.
+	known   *lru.Cache[string, cachedToken] // by key
+	unknown *lru.Cache[string, time.Time]   // when it was looked up, by key
+	lookUps flight.Group[cachedToken]       // by key
+	unseen  *Slots                          // for keys that are not in known
+
+	callers   *limiter // by name of the token
+	addresses *limiter // of refused requests
 }
 
 type cachedToken struct {
@@ -50,31 +57,36 @@ type cachedToken struct {
 }
 
 func newAuthenticator(c config.API, log *slog.Logger, tokens *ledger.Store) *authenticator {
-	return &authenticator{config: c, log: log, tokens: tokens, now: time.Now, known: map[string]cachedToken{}, limiters: map[string]*rate.Limiter{}}
+	return &authenticator{
+		config: c, log: log, tokens: tokens, now: time.Now,
+		known: newCache[cachedToken](maxTokens), unknown: newCache[time.Time](maxTokens), unseen: NewSlots(maxLookUps, lookUpTimeout),
+		callers: newLimiter(c.Rate, c.Burst), addresses: newLimiter(anonymousRate, anonymousBurst),
+	}
 }
 
 // identify returns the caller for an Authorization header, or a problem if the token
-// is invalid or the rate limit is exceeded.
+// is invalid, the rate limit is exceeded or the database is unavailable.
 func (a *authenticator) identify(ctx context.Context, authorization, remote string) (Principal, limits, *apiclient.Problem) {
 	if a.config.Auth == config.AuthNone {
-		p := Principal{all: true}
-		l, refused := a.limit("local", a.config.Rate, a.config.Burst)
-		return p, l, refused
+		l, refused := a.callers.take("", a.now())
+		return Principal{all: true}, l, refused
 	}
-	p, refused := a.authenticate(ctx, authorization)
-	if refused != nil {
-		// The limit is checked first, to slow down guessing of tokens.
-		host, _, _ := net.SplitHostPort(remote)
-		if l, often := a.limit("address "+host, anonymousRate, anonymousBurst); often != nil {
+	address, _, _ := net.SplitHostPort(remote)
+	p, refused := a.authenticate(ctx, authorization, address)
+	if refused == nil {
+		l, often := a.callers.take(p.name, a.now())
+		return p, l, often
+	}
+	// Guessing of tokens is limited. An unavailable database is no fault of the caller.
+	if refused.Status == http.StatusUnauthorized {
+		if l, often := a.addresses.take(address, a.now()); often != nil {
 			return Principal{}, l, often
 		}
-		return Principal{}, limits{}, refused
 	}
-	l, often := a.limit("token "+p.name, a.config.Rate, a.config.Burst)
-	return p, l, often
+	return Principal{}, limits{}, refused
 }
 
-func (a *authenticator) authenticate(ctx context.Context, authorization string) (Principal, *apiclient.Problem) {
+func (a *authenticator) authenticate(ctx context.Context, authorization, address string) (Principal, *apiclient.Problem) {
 	scheme, text, _ := strings.Cut(authorization, " ")
 	if authorization == "" || !strings.EqualFold(scheme, "Bearer") {
 		return Principal{}, Fail(http.StatusUnauthorized, "no_token", "the request has no token", "send Authorization: Bearer rf_…; see recflow tokens create")
@@ -84,73 +96,53 @@ func (a *authenticator) authenticate(ctx context.Context, authorization string) 
 	if !ok {
 		return Principal{}, bad
 	}
-	t, digest, err := a.token(ctx, key)
+	k, err := a.token(ctx, key, address)
 	if errors.Is(err, recsys.ErrNotFound) {
 		return Principal{}, bad
 	}
 	if err != nil {
 		return Principal{}, classify(ctx, a.log, err)
 	}
-	if subtle.ConstantTimeCompare(sum[:], digest) != 1 || !t.Valid(a.now()) {
+	if subtle.ConstantTimeCompare(sum[:], k.digest) != 1 || !k.token.Valid(a.now()) {
 		return Principal{}, bad
 	}
-	return Principal{name: t.Name, scopes: t.Scopes}, nil
+	return Principal{name: k.token.Name, scopes: k.token.Scopes}, nil
 }
 
 // token returns a token from the cache or the database.
-func (a *authenticator) token(ctx context.Context, key string) (ledger.Token, []byte, error) {
-	a.mu.Lock()
-	k, ok := a.known[key]
-	a.mu.Unlock()
-	if ok && a.now().Sub(k.read) < tokenCacheTTL {
-		return k.token, k.digest, nil
+func (a *authenticator) token(ctx context.Context, key, address string) (cachedToken, error) {
+	k, seen := a.known.Get(key)
+	if seen && a.now().Sub(k.read) < tokenCacheTTL {
+		return k, nil
 	}
-	t, digest, err := a.tokens.TokenByKey(ctx, key)
-	if err != nil {
-		return ledger.Token{}, nil, err
+	if at, missing := a.unknown.Get(key); missing && a.now().Sub(at) < tokenCacheTTL {
+		return cachedToken{}, recsys.ErrNotFound
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.known) >= maxTokens {
-		clear(a.known)
-	}
-	a.known[key] = cachedToken{t, digest, a.now()}
-	return t, digest, nil
-}
-
-// limits are the values of the RateLimit headers
-// (draft-ietf-httpapi-ratelimit-headers-06, which has separate ones).
-type limits struct{ limit, remaining, reset int }
-
-func (l limits) write(set func(name, value string)) {
-	if l.limit == 0 {
-		return
-	}
-	set("RateLimit-Limit", strconv.Itoa(l.limit))
-	set("RateLimit-Remaining", strconv.Itoa(l.remaining))
-	set("RateLimit-Reset", strconv.Itoa(l.reset))
-}
-
-// limit takes one token from a caller's bucket, or returns a problem with the time
-// to retry.
-func (a *authenticator) limit(caller string, perSecond float64, burst int) (limits, *apiclient.Problem) {
-	a.mu.Lock()
-	b := a.limiters[caller]
-	if b == nil {
-		if len(a.limiters) >= maxLimiters {
-			clear(a.limiters)
+	if !seen {
+		// Guesses reach the database at the rate of their address only.
+		if often := a.addresses.check(address, a.now()); often != nil {
+			return cachedToken{}, often
 		}
-		b = rate.NewLimiter(rate.Limit(perSecond), burst)
-		a.limiters[caller] = b
+		release, err := a.unseen.Take(ctx)
+		if err != nil {
+			return cachedToken{}, err
+		}
+		defer release()
 	}
-	a.mu.Unlock()
-	now := a.now()
-	allowed := b.AllowN(now, 1)
-	left := math.Max(0, b.TokensAt(now))
-	l := limits{burst, int(left), int(math.Ceil((float64(burst) - left) / perSecond))}
-	if allowed {
-		return l, nil
+	return a.lookUps.Read(ctx, key, lookUpTimeout, func(ctx context.Context) (cachedToken, error) { return a.lookUp(ctx, key) })
+}
+
+// lookUp reads a token and adds it to the caches.
+func (a *authenticator) lookUp(ctx context.Context, key string) (cachedToken, error) {
+	t, digest, err := a.tokens.TokenByKey(ctx, key)
+	switch {
+	case errors.Is(err, recsys.ErrNotFound):
+		a.unknown.Add(key, a.now())
+		return cachedToken{}, err
+	case err != nil:
+		return cachedToken{}, err
 	}
-	wait := time.Duration((1 - left) / perSecond * float64(time.Second))
-	return l, FailAfter(http.StatusTooManyRequests, "too_many_requests", "rate limit exceeded", "wait for Retry-After, then send requests more slowly", wait)
+	k := cachedToken{t, digest, a.now()}
+	a.known.Add(key, k)
+	return k, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/recflow/recflow/internal/apiclient"
 )
@@ -18,7 +19,8 @@ type call struct {
 	target    string // of the action, once known
 	reason    string // of the caller
 	problem   *apiclient.Problem
-	failure   error // inside huma, for the log
+	failure   error         // inside huma, for the log
+	left      time.Duration // for the operation, after authentication
 }
 
 type callKey struct{}

@@ -63,8 +63,7 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	}
 	for _, k := range kinds {
 		if errors.Is(err, k.is) {
-			// The sentinel at the end repeats the code.
-			return Fail(k.status, k.code, strings.TrimSuffix(err.Error(), ": "+k.is.Error()), k.next)
+			return Fail(k.status, k.code, detailOf(err, k.is), k.next)
 		}
 	}
 	switch {
@@ -79,11 +78,21 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 	case postgres.Unavailable(err):
 		log.WarnContext(ctx, "database is unreachable", "error", err)
 		return FailAfter(http.StatusServiceUnavailable, "database_unavailable", "the database is unreachable", "try again", RetrySoon)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), postgres.TimedOut(err):
 		return FailAfter(http.StatusServiceUnavailable, "out_of_time", "the request timed out", "try again", RetrySoon)
 	}
 	log.ErrorContext(ctx, "request failed", "error", err)
 	return Fail(http.StatusInternalServerError, "internal", "internal server error", "report the trace id to the operators of recflow")
+}
+
+// detailOf returns the text of an error of the kind is: without the sentinel at its
+// end, which repeats the code, and without a message of the database, which names
+// tables.
+func detailOf(err, is error) string {
+	if postgres.FromServer(err) {
+		return is.Error()
+	}
+	return strings.TrimSuffix(err.Error(), ": "+is.Error())
 }
 
 // TemporalUnavailable reports whether err means that Temporal is unreachable.

@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -14,11 +16,27 @@ import (
 // TokenScheme is the name of the tokens in the OpenAPI document.
 const TokenScheme = "token"
 
-// Access is the scope that an operation requires and its action in the audit.
+// Access is the scope that an operation requires, its action in the audit, and its
+// deadline.
 type Access struct {
 	Scope  string // one of apiclient.Scopes
 	Action string // empty for operations that change nothing
+
+	// Timeout is how long an operation may take, with authentication and without the
+	// time in which the caller sends the body. 0: DefaultTimeout.
+	Timeout time.Duration
+
+	Slots *Slots // limits how many of a kind run at the same time; may be nil
 }
+
+const (
+	// DefaultTimeout is the deadline of an operation that sets no other.
+	DefaultTimeout = 10 * time.Second
+
+	// maxRunning is the number of operations that run at the same time. While a
+	// dependency hangs it limits their memory: about 100 kB each, without bodies.
+	maxRunning = 512
+)
 
 // Register registers an operation with its scope. Operations without a scope must
 // use RegisterPublic; a test of the API lists them.
@@ -27,8 +45,20 @@ func Register[I, O any](a *API, op huma.Operation, access Access, handler func(c
 		panic("operation " + op.OperationID + " has no scope")
 	}
 	op.Security = []map[string][]string{{TokenScheme: {access.Scope}}}
+	access.Timeout = cmp.Or(access.Timeout, DefaultTimeout)
 	op.Middlewares = append(op.Middlewares, a.authorize(access))
-	register(a, op, handler)
+	register(a, op, func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, callOf(ctx).left)
+		defer cancel()
+		for _, slots := range []*Slots{access.Slots, a.running} {
+			release, err := slots.Take(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer release()
+		}
+		return handler(ctx, in)
+	})
 }
 
 // RegisterPublic registers an operation that needs no token.
@@ -65,8 +95,11 @@ func (a *API) authorize(access Access) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := callOf(ctx.Context())
 		c.action = access.Action
-		p, limits, refused := a.authenticator.identify(ctx.Context(), ctx.Header("Authorization"), ctx.RemoteAddr())
-		c.principal = p
+		began := time.Now()
+		identify, cancel := context.WithTimeout(ctx.Context(), access.Timeout)
+		p, limits, refused := a.authenticator.identify(identify, ctx.Header("Authorization"), ctx.RemoteAddr())
+		cancel()
+		c.principal, c.left = p, access.Timeout-time.Since(began)
 		limits.write(ctx.SetHeader)
 		if refused == nil && !p.May(access.Scope) {
 			refused = Fail(http.StatusForbidden, "missing_scope", "the token does not have the scope "+access.Scope,

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/harnesstest"
+	"github.com/recflow/recflow/internal/postgres"
 )
 
 // harness is an API with two operations that do nothing: GET /things, and
@@ -25,10 +27,11 @@ type harness struct {
 	api *API
 }
 
+func nothing(context.Context, *struct{}) (*struct{}, error) { return nil, nil }
+
 func newHarness(t *testing.T, options ...apitest.Option) *harness {
 	t.Helper()
 	h := &harness{}
-	nothing := func(context.Context, *struct{}) (*struct{}, error) { return nil, nil }
 	h.Harness = apitest.New(t, func(with *apitest.Harness) http.Handler {
 		h.api = New(&huma.Info{Title: "things", Version: "1"}, with.Settings, with.Log, with.Store.LedgerStore)
 		Register(h.api, huma.Operation{OperationID: "list-things", Method: http.MethodGet, Path: "/things"}, Access{Scope: apiclient.ScopeRead}, nothing)
@@ -95,6 +98,19 @@ func TestRateLimits(t *testing.T) {
 		status = h.DoAs("", "GET", "/things", nil).Status
 	}
 	require.Greater(t, passed, anonymousBurst, "the burst comes first; a slow machine is given more")
+}
+
+// TestDroppedVersion_is_described_without_the_message_of_the_database has the error of
+// a statement on a version that was dropped.
+func TestDroppedVersion_is_described_without_the_message_of_the_database(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	_, err := h.Store.Exec(t.Context(), "SELECT FROM v7.items")
+	gone := fmt.Errorf("version 7: %w", postgres.Translate(err))
+	RegisterPublic(h.api, huma.Operation{OperationID: "gone", Method: "GET", Path: "/gone"}, func(context.Context, *struct{}) (*struct{}, error) { return nil, gone })
+	p := h.Do("GET", "/gone", nil).Problem(t)
+	require.Equal(t, "version_gone", p.Code)
+	require.Equal(t, "the version has been dropped", p.Detail)
 }
 
 // TestInternalErrors_are_logged checks that an internal error is logged with its trace id
