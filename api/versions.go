@@ -84,7 +84,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.versions.Manifest(ctx, v.ID)
+	m, err := s.reader.Manifest(ctx, v)
 	if err != nil {
 		return nil, err
 	}
@@ -96,22 +96,49 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 	if err != nil {
 		return nil, err
 	}
-	if m.Input.EventTypeShares == nil {
-		m.Input.EventTypeShares = map[string]float64{}
+	input := m.Input
+	if input.EventTypeShares == nil {
+		input.EventTypeShares = map[string]float64{}
 	}
 	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
-		Version: v, Parameters: m.Parameters, Defaults: m.Defaults, Libraries: m.Libraries, Interest: m.Interest, Input: m.Input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
+		Version: v, Parameters: m.Parameters, Defaults: m.Defaults, Libraries: m.Libraries, Interest: m.Interest, Input: input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
 		Changes: rest.MapEach(changes, liveChangeOf),
 	}}
-	live, err := s.versions.Live(ctx)
-	switch {
-	case err == nil && live.Version.ID != v.ID:
-		metrics := withMaps(live.Manifest.Metrics)
-		out.Body.LiveMetrics = &metrics
-	case err != nil && !errors.Is(err, recsys.ErrNoLiveVersion):
+	if out.Body.LiveMetrics, err = s.otherLiveMetrics(ctx, v); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// otherLiveMetrics returns the metrics of the live version, or nil if none is live or
+// it is v.
+func (s *server) otherLiveMetrics(ctx context.Context, v recsys.Version) (*recsys.Metrics, error) {
+	live, err := liveOf(ctx, s.versions)
+	if errors.Is(err, recsys.ErrNoLiveVersion) || err == nil && live.Version.ID == v.ID {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.reader.Manifest(ctx, live.Version)
+	if err != nil {
+		return nil, err
+	}
+	metrics := withMaps(m.Metrics)
+	return &metrics, nil
+}
+
+// liveOf returns the live version without its manifest, which may have megabytes.
+func liveOf(ctx context.Context, store *versions.Store) (recsys.Live, error) {
+	at, err := store.LivePointer(ctx)
+	if err != nil {
+		return recsys.Live{}, err
+	}
+	if at.Version == 0 {
+		return recsys.Live{}, recsys.ErrNoLiveVersion
+	}
+	v, err := store.Version(ctx, at.Version)
+	return recsys.Live{Version: v, Revision: at.Revision}, err
 }
 
 // withMaps replaces nil maps by empty ones, as the OpenAPI document requires.
@@ -138,9 +165,9 @@ func versionAndRevision(ctx context.Context, store *versions.Store, id int64) (r
 	if err != nil {
 		return v, 0, err
 	}
-	live, err := store.Live(ctx)
-	if errors.Is(err, recsys.ErrNoLiveVersion) {
-		return v, 0, nil
+	live, err := store.LivePointer(ctx)
+	if live.Version == 0 {
+		return v, 0, err
 	}
 	return v, live.Revision, err
 }
@@ -214,7 +241,7 @@ type liveOutput struct {
 }
 
 func (s *server) getLive(ctx context.Context, _ *struct{}) (*liveOutput, error) {
-	live, err := s.versions.Live(ctx)
+	live, err := liveOf(ctx, s.versions)
 	if err != nil {
 		return nil, err
 	}

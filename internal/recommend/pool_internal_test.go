@@ -2,11 +2,16 @@ package recommend
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -15,6 +20,7 @@ import (
 type countedLive struct {
 	current         recsys.Live
 	reads, pointers int
+	manifests       int
 	during          func() // called while the live version or its pointer is read
 }
 
@@ -37,6 +43,14 @@ func (c *countedLive) LivePointer(context.Context) (versions.LivePointer, error)
 		c.during()
 	}
 	return versions.LivePointer{Version: current.Version.ID, Revision: current.Revision}, nil
+}
+
+func (c *countedLive) Manifest(_ context.Context, version int64) (*recsys.Manifest, error) {
+	c.manifests++
+	if c.during != nil {
+		c.during()
+	}
+	return &recsys.Manifest{RunID: fmt.Sprint(version)}, nil
 }
 
 func TestReaderPool_reads_the_manifest_only_after_a_change(t *testing.T) {
@@ -125,14 +139,39 @@ func TestReaderPool_follows_a_restored_database(t *testing.T) {
 		require.EqualValues(t, 6, read())
 	}
 	require.Equal(t, 2, store.reads, "the manifest is read once")
+}
 
-	now = now.Add(2 * time.Second)
-	store.during = func() { // a call that began later is faster
-		store.during = nil
-		store.current = recsys.Live{Version: recsys.Version{ID: 8}, Revision: 5}
-		now = now.Add(time.Millisecond)
-		require.EqualValues(t, 8, read())
-	}
-	read()
-	require.EqualValues(t, 8, read(), "a slow call does not replace a newer revision")
+func TestReaderPool_shares_a_read_among_concurrent_calls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewReaderPool(time.Second)
+		store := &countedLive{current: recsys.Live{Version: recsys.Version{ID: 7, RunID: "a"}, Revision: 1}}
+		store.during = func() { harnesstest.Pause(t.Context(), time.Second/2) }
+		together := func(read func()) {
+			var group sync.WaitGroup
+			for range 20 {
+				group.Go(read)
+			}
+			group.Wait()
+		}
+		live := func() {
+			live, err := p.liveVersion(t.Context(), store)
+			assert.NoError(t, err)
+			assert.Equal(t, store.current, live)
+		}
+		together(live)
+		require.Equal(t, []int{1, 0}, []int{store.reads, store.pointers})
+		harnesstest.Pause(t.Context(), time.Second)
+		together(live)
+		require.Equal(t, []int{1, 1}, []int{store.reads, store.pointers})
+		for range 2 {
+			for _, v := range []recsys.Version{{ID: 7, RunID: "a"}, {ID: 8, RunID: "b"}, {ID: 8, RunID: "c"}} {
+				together(func() {
+					m, err := p.manifest(t.Context(), store, v)
+					assert.NoError(t, err)
+					assert.Equal(t, fmt.Sprint(v.ID), m.RunID)
+				})
+			}
+		}
+		require.Equal(t, 3, store.manifests, "once for each version, also in a restored database")
+	})
 }

@@ -186,11 +186,21 @@ func (r *Recommender) resolve(ctx context.Context, id int64) (*Reader, error) {
 	if v.State != recsys.Ready && v.State != recsys.Refused {
 		return nil, fmt.Errorf("version %d is %s and has no data to read: %w", id, v.State, recsys.ErrNotFound)
 	}
-	m, err := r.Versions.Manifest(ctx, id)
+	m, err := r.Manifest(ctx, v)
 	if err != nil {
-		return nil, fmt.Errorf("version %d: %w", id, err)
+		return nil, err
 	}
 	return r.newReader(v, m), nil
+}
+
+// Manifest returns the manifest of a version, from the pool if it was read before.
+// The caller must not change it.
+func (r *Recommender) Manifest(ctx context.Context, v recsys.Version) (*recsys.Manifest, error) {
+	m, err := r.Readers.manifest(ctx, r.Versions, v)
+	if err != nil {
+		return nil, fmt.Errorf("version %d: %w", v.ID, err)
+	}
+	return m, nil
 }
 
 func (r *Recommender) newReader(v recsys.Version, m *recsys.Manifest) *Reader {

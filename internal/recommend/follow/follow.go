@@ -4,6 +4,7 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -29,6 +30,10 @@ type Follower struct {
 // retryAfter is the time after which a version is loaded again that failed to load.
 const retryAfter = time.Minute
 
+// readTimeout bounds reading the pointer and reporting: a connection to a server that
+// was lost must not keep the process at an old version.
+const readTimeout = 5 * time.Second
+
 // Run reads the live pointer at every interval until ctx ends.
 func (f *Follower) Run(ctx context.Context, interval time.Duration) {
 	for wait := time.Duration(0); ; wait = interval {
@@ -38,7 +43,10 @@ func (f *Follower) Run(ctx context.Context, interval time.Duration) {
 		case <-time.After(wait):
 		}
 		if f.Memory != nil {
-			if at, err := f.Versions.LivePointer(ctx); err == nil { // requests report an unavailable database
+			read, cancel := context.WithTimeout(ctx, readTimeout)
+			at, err := f.Versions.LivePointer(read)
+			cancel()
+			if err == nil { // requests report an unavailable database
 				f.follow(ctx, at)
 				f.prepare(ctx, at)
 			}
@@ -106,7 +114,9 @@ func (f *Follower) report(ctx context.Context) {
 		return
 	}
 	f.reportAt = time.Now().Add(versions.ReportEvery)
-	if err := f.Versions.ReportReader(ctx, f.Reader); err != nil && ctx.Err() == nil {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if err := f.Versions.ReportReader(ctx, f.Reader); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		f.Log.Warn("failed to report this process as a reader", "error", err)
 	}
 }
