@@ -23,7 +23,7 @@ func TestOpen_gives_up_on_a_server_that_does_not_answer(t *testing.T) {
 	_, err = postgres.Open(ctx, postgres.Options{URL: "postgres://u@" + silent.Addr().String() + "/d?sslmode=disable"})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.True(t, postgres.Unavailable(err), err)
-	require.NoError(t, ctx.Err(), "connecting has a time-out of its own")
+	require.NoError(t, ctx.Err(), "connecting has a timeout of its own")
 }
 
 func TestStatementTimeout_ends_a_statement(t *testing.T) {
