@@ -75,7 +75,7 @@ type listOutput struct{ Body apiclient.List }
 // listOf maps a list to its public form.
 func listOf(l recommend.List) apiclient.List {
 	return apiclient.List{
-		RecommendationID: l.RecommendationID, UserID: l.UserID, Item: l.Item, Version: l.Version, Stage: l.Stage,
+		RecommendationID: l.RecommendationID, UserID: l.UserID, Item: l.Item, Version: l.Version, Stage: l.Stage, EventsNotFolded: l.EventsNotFolded,
 		Items: rest.MapEach(l.Items, func(r recommend.Ranked) apiclient.Ranked {
 			return apiclient.Ranked{Rank: r.Rank, Item: r.Item, Score: r.Score}
 		}),
@@ -126,7 +126,7 @@ type explainOutput struct{ Body apiclient.Explanation }
 func explanationOf(e recommend.Explanation) apiclient.Explanation {
 	return apiclient.Explanation{
 		RecommendationID: e.RecommendationID, UserID: e.UserID, Item: e.Item, Version: e.Version, Stage: e.Stage,
-		Score: e.Score, ExcludedBy: orEmpty(e.ExcludedBy), Rule: e.Rule, PopularityRank: e.PopularityRank,
+		EventsNotFolded: e.EventsNotFolded, Score: e.Score, ExcludedBy: orEmpty(e.ExcludedBy), Rule: e.Rule, PopularityRank: e.PopularityRank,
 		Terms: rest.MapEach(e.Terms, func(t recommend.Term) apiclient.Term {
 			return apiclient.Term{ItemID: t.ItemID, Title: t.Title, Weight: t.Weight, Score: t.Score}
 		}),

@@ -98,7 +98,7 @@ func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserS
 			return err
 		}
 		for _, e := range u.events {
-			e.classify(r, unsolved)
+			e.classify(r, states[i], unsolved)
 		}
 		u.trial = h.newTrial(r, u, states[i])
 		return nil
@@ -145,17 +145,20 @@ const (
 	noWeight      = "no_weight" // such as a rating below the threshold
 	covered       = "covered"   // the version was trained on it
 	noSolution    = "no_solution"
+	overUserLimit = "over_user_limit" // the user has recsys.MaxUserEvents newer ones
 )
 
-// classify decides whether an event affects the list of its user, whose state
+// classify decides whether an event affects the list of its user, whose state s
 // has been folded in.
-func (e *event) classify(r *recommend.Reader, unsolved bool) {
+func (e *event) classify(r *recommend.Reader, s recsys.UserState, unsolved bool) {
 	e.folded, e.reason = false, ""
 	interest := r.Interest()
 	_, declared := interest.Weights[e.EventType]
 	switch {
 	case r.Version().Coverage.Covers(e.Event):
 		e.reason = covered
+	case !s.Includes(e.Event):
+		e.reason = overUserLimit
 	case !r.Contains(e.ItemID):
 		e.reason = unknownItem
 	case !declared:

@@ -32,8 +32,11 @@ func (t *trial) known() bool { return t != nil && t.live.known && t.stale.known 
 
 // newTrial prepares a trial of the user's earliest event in the batch that is
 // in the sample, is folded in, and is on an item that the user had not seen. It
-// returns nil if there is none.
+// returns nil if there is none, or if the user has more events than are folded in.
 func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *trial {
+	if s.NotFolded > 0 {
+		return nil
+	}
 	var sample []*event
 	for _, e := range u.events {
 		if e.folded && !e.repeated && h.inSample(e.EventID) {

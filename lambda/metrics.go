@@ -46,6 +46,7 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	count("EventsQuarantined", t.quarantined)
 	count("EventsOfUnknownItems", t.unknownItems)
 	count("EventsOfUnknownTypes", t.unknownTypes)
+	count("EventsOverUserLimit", t.overUserLimit)
 	count("EventsClamped", t.clamped)
 	count("EventsInConflict", t.conflicts)
 	count("EventsEvaluated", t.evaluated)
@@ -80,6 +81,7 @@ func (h *Handler) itemsInMemory() int64 {
 type tally struct {
 	retried, folded, ignored, quarantined int64
 	unknownItems, unknownTypes            int64
+	overUserLimit                         int64
 	clamped, conflicts, evaluated         int64
 	lists                                 map[string]int64 // by stage
 }
@@ -114,6 +116,8 @@ func (b *batch) tally() tally {
 				t.unknownItems++
 			case unknownType:
 				t.unknownTypes++
+			case overUserLimit:
+				t.overUserLimit++
 			}
 		}
 	}

@@ -91,6 +91,7 @@ func (h *Handler) lists(b *batch) *delivery {
 			Version:          u.list.Version,
 			ConfigHash:       h.configHash,
 			Stage:            u.list.Stage,
+			EventsNotFolded:  u.list.EventsNotFolded,
 			Items:            items(u.list),
 			EventID:          u.trigger.EventID,
 			EventOccurredAt:  u.trigger.OccurredAt.UTC(),

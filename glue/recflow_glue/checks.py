@@ -202,14 +202,14 @@ def unknown_items(counts: DataFrame, metadata: DataFrame | None) -> tuple[int, C
     return n, Check("unknown_items", "warning", items == 0, events, message, samples)
 
 
-def history_size(over: int, most: int) -> Check:
-    """Check for users with more items than can be loaded. Such a user is not a person."""
+def history_size(full: int, most: int) -> Check:
+    """Check for users with a full history. Such a user is rarely a person."""
     message = (
-        f"{over} users have a positive weight on more than {most:,} items and are excluded"
-        if over
-        else "every history can be loaded"
+        f"{full} users have {most:,} items or more; only the {most:,} heaviest are used"
+        if full
+        else f"every user has fewer than {most:,} items"
     )
-    return Check("history_size", "warning", over == 0, over, message)
+    return Check("history_size", "warning", full == 0, full, message)
 
 
 def minimums(minimum: Minimum, found: dict[str, int]) -> list[Check]:

@@ -14,7 +14,7 @@ from pyspark.sql import Column
 
 from recflow_glue.arguments import Interest
 from recflow_glue.events import id_bits
-from recflow_glue.interest import IMPRESSION
+from recflow_glue.interest import IMPRESSION, MAX_ITEMS
 
 ONE_USER_IN = 10  # one user in ten is in the hold-out
 MAX_USERS = 10_000  # in the hold-out, approximately
@@ -130,4 +130,14 @@ def histories(events: pa.Table, interest: Interest) -> dict[str, Past]:
             past.weights.append(w)
         else:
             past.seen.append(item)
-    return found
+    return {u: bounded(past) for u, past in found.items()}
+
+
+def bounded(past: Past) -> Past:
+    """Return the history with its MAX_ITEMS heaviest items."""
+    if len(past.items) + len(past.seen) <= MAX_ITEMS:
+        return past
+    order = sorted(range(len(past.items)), key=lambda i: (-past.weights[i], past.items[i]))
+    kept = sorted(order[:MAX_ITEMS])
+    seen = sorted(past.seen)[: MAX_ITEMS - len(kept)]
+    return Past([past.items[i] for i in kept], [past.weights[i] for i in kept], seen)

@@ -4,7 +4,8 @@ The weight of an item is the sum over its events of weight(type, value) ·
 2^(−(t_ref − occurred_at) / half-life), in (occurred_at, event_id) order, with the
 floor applied after summing; t_ref is the latest occurred_at of the user's
 counting events. An impression records what was shown to a user. It has no weight and
-does not make an item seen.
+does not make an item seen. A history has at most MAX_ITEMS items: the heaviest, and of
+equal weight those with the smaller id. Seen items have weight 0.
 """
 
 from itertools import chain
@@ -15,7 +16,7 @@ from pyspark.sql import functions as F
 from recflow_glue.arguments import Interest
 
 IMPRESSION = "impression"
-MAX_ITEMS = 262_144  # with a weight, and seen without one, per user (docs/data.md, Limits)
+MAX_ITEMS = 5_000  # in a history: recsys.MaxHistory
 
 
 def event_weight(interest: Interest) -> Column:
@@ -71,7 +72,7 @@ def decay(half_life_seconds: float) -> Column:
 
 
 def collect_histories(pairs: DataFrame, floor: float) -> DataFrame:
-    """Collect each user's items. Those with a weight below the floor are only seen."""
+    """Collect each user's heaviest items. Those with a weight below the floor are only seen."""
     weight = F.col("weight")
     counts = (weight.cast("float") > 0) & (weight >= floor)
     liked = F.when(counts, F.struct("item_id", weight.cast("float").alias("weight")))
@@ -81,10 +82,18 @@ def collect_histories(pairs: DataFrame, floor: float) -> DataFrame:
         F.sort_array(F.collect_list(seen)).alias("seen"),
         F.max("reference_time").alias("reference_time"),
     )
-    return users.select(
+    return users.withColumn("liked", heaviest(F.col("liked"))).select(
         "user_id",
         F.col("liked.item_id").alias("history_items"),
         F.col("liked.weight").alias("history_weights"),
         "reference_time",
-        F.slice("seen", 1, MAX_ITEMS).alias("seen_items"),
+        F.slice("seen", F.lit(1), MAX_ITEMS - F.size("liked")).alias("seen_items"),
     )
+
+
+def heaviest(liked: Column) -> Column:
+    """Return the MAX_ITEMS heaviest of these items and weights, which are sorted by item, in the same order."""
+    negative = F.transform(liked, lambda x: F.struct((-x["weight"]).alias("weight"), x["item_id"].alias("item_id")))
+    kept = F.slice(F.sort_array(negative), 1, MAX_ITEMS)
+    by_item = F.transform(kept, lambda x: F.struct(x["item_id"].alias("item_id"), (-x["weight"]).alias("weight")))
+    return F.when(F.size(liked) <= MAX_ITEMS, liked).otherwise(F.sort_array(by_item))

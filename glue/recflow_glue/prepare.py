@@ -101,24 +101,22 @@ def weigh(
     bound = holdout.bound(n_users, found.rows)
     everyone = everyone.withColumn("holdout", holdout.contains(bound))
     likes = F.size("history_items")
-    fits = likes <= interest.MAX_ITEMS
-    users = everyone.where(fits)
-    catalog, liked = matrix.numbered(matrix.item_counts(users), r.scratch, "items_numbered", "item_id", "item")
-    over, trained, total = everyone.agg(
-        F.count_if(~fits),
-        F.count_if(fits & (likes > 0) & ~F.col("holdout")),
-        F.coalesce(F.sum(F.when(fits, likes)), F.lit(0)),
+    catalog, liked = matrix.numbered(matrix.item_counts(everyone), r.scratch, "items_numbered", "item_id", "item")
+    full, trained, total = everyone.agg(
+        F.count_if(likes + F.size("seen_items") >= interest.MAX_ITEMS),
+        F.count_if((likes > 0) & ~F.col("holdout")),
+        F.coalesce(F.sum(likes), F.lit(0)),
     ).first()
     summary, unknown = summarized.result()
-    summary["users"] = n_users - over
-    r.checks += [unknown, checks.history_size(over, interest.MAX_ITEMS)]
+    summary["users"] = n_users
+    r.checks += [unknown, checks.history_size(full, interest.MAX_ITEMS)]
     r.checks += checks.minimums(r.config.minimum, {"events": summary["events"], "users": trained, "items": liked})
     previous = read_previous(r)
     before = previous.get("input", {}).get("event_type_shares")
     r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
     r.checks.append(checks.streamed_days(found.streamed, r.config.baseline, previous))
     checks.stop_on_failure(r.checks)
-    return Input(trained_on, users, catalog, liked, found.metadata, summary, bound, previous, trained, total)
+    return Input(trained_on, everyone, catalog, liked, found.metadata, summary, bound, previous, trained, total)
 
 
 def deduplicate(r: Attempt, rows: DataFrame, distinct: bool) -> tuple[DataFrame, DataFrame | None]:

@@ -152,9 +152,7 @@ def it_trains_the_same_bytes_again(filled):
     assert vectors[0] == vectors[1]
 
 
-def it_counts_streamed_events_before_the_range_and_excludes_users_with_too_many_items(
-    spark, bucket, scratch, monkeypatch
-):
+def it_counts_streamed_events_before_the_range_and_keeps_the_heaviest_items(spark, bucket, scratch, monkeypatch):
     rows = [row(f"e{n}", f"user{n % 20}", f"item{n % 17}", seconds=10 * DAY + n) for n in range(200)]
     put_interactions(bucket, rows)
     put_stream(
@@ -174,9 +172,10 @@ def it_counts_streamed_events_before_the_range_and_excludes_users_with_too_many_
     for e in (b"before", b"in", b"shown"):
         bits ^= int(hashlib.sha256(e).hexdigest()[:16], 16)
     assert (found.summary["streamed"]["count"], found.summary["streamed"]["hash"]) == (3, f"{bits:016x}")
-    assert (found.summary["events"], found.summary["users"], found.summary["items"]) == (202, 19, 18)
+    assert (found.summary["events"], found.summary["users"], found.summary["items"]) == (202, 20, 18)
     assert found.summary["event_type_shares"]["impression"] == 1 / 202
-    assert found.users.count() == 19
+    sizes = [len(u["history_items"]) for u in found.users.collect()]
+    assert (len(sizes), max(sizes)) == (20, 10)
     assert [c.rule for c in r.checks if not c.passed] == ["history_size"]
 
 

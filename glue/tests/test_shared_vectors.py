@@ -57,6 +57,27 @@ def it_weighs_the_shared_histories_on_the_driver():
         assert sorted(got.seen) == c["seen"], c["name"]
 
 
+def it_keeps_the_heaviest_items(spark):
+    """The events of TestExtend_keeps_the_heaviest_items in internal/recsys."""
+    kinds = {"b": interest.MAX_ITEMS - 100, "c": 60, "a": 60, "none": 60}
+    rows = [row(f"{k}{i}", "u", f"{k[0]}{i:05}", k) for k, n in kinds.items() for i in range(n)]
+    rules = Interest(weights={"a": 1, "b": 2, "c": 3}, half_life_seconds=0)
+    want = [f"{k}{i:05}" for k, n in (("a", 40), ("b", interest.MAX_ITEMS - 100), ("c", 60)) for i in range(n)]
+    (got,) = interest.histories(frame(spark, rows), rules).collect()
+    assert (got["history_items"], got["seen_items"]) == (want, [])
+    assert set(zip((i[0] for i in got["history_items"]), got["history_weights"], strict=True)) == {
+        ("a", 1.0),
+        ("b", 2.0),
+        ("c", 3.0),
+    }
+    past = holdout.histories(table(rows), rules)["u"]
+    assert (sorted(past.items), past.seen) == (want, [])
+    few = [r for r in rows if r["event_type"] in ("b", "none")]
+    (got,) = interest.histories(frame(spark, few), rules).collect()
+    past = holdout.histories(table(few), rules)["u"]
+    assert got["seen_items"] == sorted(past.seen) == [f"n{i:05}" for i in range(60)]
+
+
 def it_aggregates_rows_in_sorted_order(spark, capsys):
     """With a hash table the order of the sums, and so the result, would depend on the available memory."""
     interest.histories(frame(spark, []), Interest()).explain()

@@ -18,11 +18,12 @@ type Explanation struct {
 	Item             recsys.Item `json:"item"`
 	Version          int64       `json:"version"`
 	Stage            string      `json:"stage"`
-	Score            float64     `json:"score"`                     // score in the list, or the one that an excluded item would have
-	ExcludedBy       []string    `json:"excluded_by"`               // reasons that exclude it from a list of any length: see the constants
-	Terms            []Term      `json:"terms"`                     // sum to the score; largest first
-	Rule             string      `json:"rule,omitempty"`            // replaces the terms if the list is not personalized
-	PopularityRank   int64       `json:"popularity_rank,omitempty"` // rank among all available items, if the list is the popular one
+	EventsNotFolded  int         `json:"events_not_folded,omitempty"` // recsys.UserState.NotFolded
+	Score            float64     `json:"score"`                       // score in the list, or the one that an excluded item would have
+	ExcludedBy       []string    `json:"excluded_by"`                 // reasons that exclude it from a list of any length: see the constants
+	Terms            []Term      `json:"terms"`                       // sum to the score; largest first
+	Rule             string      `json:"rule,omitempty"`              // replaces the terms if the list is not personalized
+	PopularityRank   int64       `json:"popularity_rank,omitempty"`   // rank among all available items, if the list is the popular one
 }
 
 // Term is the contribution of an item of the user's history to the score.
@@ -67,7 +68,7 @@ func (r *Recommender) explain(ctx context.Context, reader *Reader, req Request, 
 	e := Explanation{
 		RecommendationID: recsys.RecommendationID(st.UserID, reader.version.ID, reader.ConfigHash(req), st.Events),
 		UserID:           st.UserID, Item: item, Version: reader.version.ID, Stage: st.Stage(),
-		ExcludedBy: st.excludedBy(req, item), Terms: []Term{},
+		EventsNotFolded: st.NotFolded, ExcludedBy: st.excludedBy(req, item), Terms: []Term{},
 	}
 	if st.Vector == nil {
 		e.Score, e.PopularityRank, err = r.Embeddings.Popularity(ctx, reader.version, itemID)

@@ -90,7 +90,7 @@ func (r *Reader) searchAll(ctx context.Context, req Request, specs []ListSpec) (
 func (r *Reader) Search(ctx context.Context, req Request, specs []ListSpec, emit func(i int, l List)) error {
 	hashes := map[int]string{} // configuration hash by K
 	list := func(spec ListSpec, hits []recsys.Hit) List {
-		l := List{UserID: spec.State.UserID, Version: r.version.ID, Stage: spec.State.Stage(), Items: rank(hits)}
+		l := List{UserID: spec.State.UserID, Version: r.version.ID, Stage: spec.State.Stage(), EventsNotFolded: spec.State.NotFolded, Items: rank(hits)}
 		if spec.State.folded {
 			if _, known := hashes[spec.K]; !known {
 				config := req

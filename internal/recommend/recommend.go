@@ -90,6 +90,7 @@ type List struct {
 	Item             *recsys.Item `json:"item,omitempty"` // of Similar: the item that the others are similar to
 	Version          int64        `json:"version"`
 	Stage            string       `json:"stage,omitempty"`
+	EventsNotFolded  int          `json:"events_not_folded,omitempty"` // recsys.UserState.NotFolded
 	Items            []Ranked     `json:"items"`
 }
 

@@ -12,12 +12,13 @@ import (
 // State is the state of a user: the data of a version, with the uncovered events
 // folded in. It depends only on the set of those events.
 type State struct {
-	UserID  string
-	History recsys.History // the version's, extended by the events
-	Vector  []float32      // nil if no item in the history has weight
-	Events  []string       // sorted ids of the folded-in events
-	trained bool           // the version has a vector of the user
-	folded  bool           // made by Fold, so Events is complete
+	UserID    string
+	History   recsys.History // the version's, extended by the events
+	Vector    []float32      // nil if no item in the history has weight
+	Events    []string       // sorted ids of the folded-in events
+	NotFolded int            // recsys.UserState.NotFolded
+	trained   bool           // the version has a vector of the user
+	folded    bool           // made by Fold, so Events is complete
 }
 
 // Stage returns the stage of a list that is made from the state.
@@ -133,7 +134,7 @@ func (r *Reader) Contains(itemID string) bool { return r.folder.vector(itemID) !
 //
 // It is pure and safe for concurrent use.
 func (r *Reader) Fold(u recsys.UserState) (State, error) {
-	st := State{UserID: u.ID, History: u.History, Vector: u.Vector, trained: u.Vector != nil, folded: true}
+	st := State{UserID: u.ID, History: u.History, Vector: u.Vector, NotFolded: u.NotFolded, trained: u.Vector != nil, folded: true}
 	fresh := make([]recsys.Event, 0, len(u.Events))
 	for _, e := range u.Events {
 		if e.EventType != recsys.Impression && r.Contains(e.ItemID) {

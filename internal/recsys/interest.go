@@ -65,9 +65,14 @@ func (in Interest) Weight(eventType string, value *float64) float64 {
 	return in.Weights[eventType]
 }
 
-// History is a user's aggregated past: one entry per item, and the time that
-// the weights refer to. Items and Weights have the same length; the order has
-// no meaning.
+// MaxHistory is the maximum number of items in a history, in a training and after
+// Extend: the heaviest are kept, and of equal weight those with the smaller id.
+// Seen items have weight 0.
+const MaxHistory = 5_000
+
+// History is a user's aggregated past: one entry per item, at most MaxHistory, and
+// the time that the weights refer to. Items and Weights have the same length; the
+// order has no meaning.
 type History struct {
 	Items     []string
 	Weights   []float32
@@ -87,7 +92,8 @@ func (h History) Empty() bool { return len(h.Items) == 0 }
 // several events with one event_id the first in that order counts. An
 // impression shows an item without an action of the user: it has no weight and
 // does not make the item a seen item. So the result depends on the set of
-// events, not on their order, duplication or split into batches.
+// events, not on their order, duplication or split into batches. If there are more
+// than MaxHistory items, the lightest are dropped last.
 func (in Interest) Extend(h History, events []Event) History {
 	ordered := slices.Clone(events)
 	slices.SortFunc(ordered, compareEvents)
@@ -139,6 +145,29 @@ func (in Interest) Extend(h History, events []Event) History {
 			out.Seen = append(out.Seen, item)
 		}
 	}
+	return out.bounded()
+}
+
+// bounded returns h with the MaxHistory heaviest items.
+func (h History) bounded() History {
+	if len(h.Items)+len(h.Seen) <= MaxHistory {
+		return h
+	}
+	order := make([]int, len(h.Items))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		return cmp.Or(cmp.Compare(h.Weights[j], h.Weights[i]), cmp.Compare(h.Items[i], h.Items[j]))
+	})
+	order = order[:min(len(order), MaxHistory)]
+	slices.Sort(order)
+	out := History{Reference: h.Reference}
+	for _, i := range order {
+		out.Items, out.Weights = append(out.Items, h.Items[i]), append(out.Weights, h.Weights[i])
+	}
+	seen := slices.Sorted(slices.Values(h.Seen))
+	out.Seen = seen[:min(len(seen), MaxHistory-len(out.Items))]
 	return out
 }
 

@@ -9,9 +9,10 @@ type Recommendation struct {
 	UserID           string    `json:"user_id"`
 	Version          int64     `json:"version"`
 	ConfigHash       string    `json:"config_hash"`
-	Stage            string    `json:"stage"`    // personalized, session or popular
-	Items            []Item    `json:"items"`    // best first
-	EventID          string    `json:"event_id"` // the user's latest event of the batch, which triggered the list
+	Stage            string    `json:"stage"`                       // personalized, session or popular
+	EventsNotFolded  int       `json:"events_not_folded,omitempty"` // recsys.UserState.NotFolded
+	Items            []Item    `json:"items"`                       // best first
+	EventID          string    `json:"event_id"`                    // the user's latest event of the batch, which triggered the list
 	EventOccurredAt  time.Time `json:"event_occurred_at"`
 	CreatedAt        time.Time `json:"created_at"`
 	LatencyMS        int64     `json:"latency_ms"` // from the arrival of the triggering event in the stream to CreatedAt

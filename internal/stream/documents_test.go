@@ -31,7 +31,7 @@ func samples() map[string][]any {
 	}
 	bare := recsys.Event{EventID: "e-2", UserID: "u-2", ItemID: "2", EventType: recsys.Click, OccurredAt: at.Truncate(time.Second), StoredAt: at}
 	list := stream.Recommendation{
-		RecommendationID: "r-1", UserID: full.UserID, Version: 42, ConfigHash: "c0ffee", Stage: "personalized",
+		RecommendationID: "r-1", UserID: full.UserID, Version: 42, ConfigHash: "c0ffee", Stage: "personalized", EventsNotFolded: 12,
 		Items: []stream.Item{
 			{ItemID: full.ItemID, Rank: 1, Score: 0.8125, Stage: "personalized"},
 			{ItemID: "2", Rank: 2, Score: -1.5e-07, Stage: "personalized"},
@@ -39,7 +39,7 @@ func samples() map[string][]any {
 		EventID: "e-1", EventOccurredAt: at, CreatedAt: at.Add(1500 * time.Millisecond), LatencyMS: 1500,
 	}
 	empty := list
-	empty.RecommendationID, empty.Stage, empty.Items, empty.LatencyMS = "r-2", "popular", []stream.Item{}, 0
+	empty.RecommendationID, empty.Stage, empty.EventsNotFolded, empty.Items, empty.LatencyMS = "r-2", "popular", 0, []stream.Item{}, 0
 	r := stream.Record{
 		Data: []byte("\xff{\"event_id\":\n"), Stream: "arn:aws:kinesis:us-east-1:000000000000:stream/recflow-events",
 		Shard: "shardId-000000000001", SequenceNumber: "49590338271490256608559692538361571095921575989136588898", ArrivedAt: at,

@@ -2,7 +2,8 @@ package trainingrun
 
 // Limits on a file, in addition to the limits of recsys on its size and rows.
 // They limit the memory that a hostile file can make the reader allocate; files
-// written by Spark are far below them.
+// written by Spark are far below them. The limits on an item's texts and on a
+// user's history are those of recsys, too.
 const (
 	maxFooterBytes   = 16 << 20 // size of the Parquet footer
 	maxFooterItems   = 1 << 18  // list elements in the footer
@@ -12,8 +13,3 @@ const (
 	maxBatchRows     = 4096
 	maxBatchElements = 1 << 18 // elements of one column in a batch, unless one row has more
 )
-
-// maxHistory is the maximum number of entries of history_items and of
-// seen_items. The limits on an item's texts are those of recsys, which also
-// apply to an import.
-const maxHistory = 1 << 18

@@ -85,11 +85,14 @@ func TestReader_returns_the_users(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			want := trainingruntest.Users(0, 5000, k, 1000)
-			// A history longer than a batch of elements, among short ones.
-			long := &want[3000]
-			long.HistoryItems = slices.Repeat([]string{"item-0000001", "item-0000002"}, 120_000)
-			long.HistoryWeights = slices.Repeat([]float32{1.5}, 240_000)
-			long.ReferenceTime = long.ReferenceTime.AddDate(2017, 0, 0)
+			// Histories of the maximum length, together longer than a batch of elements,
+			// among short ones.
+			for i := range want[3000:3060] {
+				long := &want[3000+i]
+				long.HistoryItems = slices.Repeat([]string{"item-0000001", "item-0000002"}, recsys.MaxHistory/2)
+				long.HistoryWeights = slices.Repeat([]float32{1.5}, recsys.MaxHistory)
+				long.ReferenceTime = long.ReferenceTime.AddDate(2017, 0, 0)
+			}
 			content, f := trainingruntest.File(t, recsys.UsersFile, want, options...)
 			row := 0
 			err := readAll(content, f, k, func(batch trainingrun.Batch) {

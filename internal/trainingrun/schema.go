@@ -35,10 +35,10 @@ var itemsSpec = []columnSpec{
 var usersSpec = []columnSpec{
 	{name: "user_id", kind: parquet.ByteArray},
 	{name: "embedding", kind: parquet.Float, list: true, nullable: true},
-	{name: "history_items", kind: parquet.ByteArray, list: true, limit: maxHistory},
-	{name: "history_weights", kind: parquet.Float, list: true, limit: maxHistory},
+	{name: "history_items", kind: parquet.ByteArray, list: true, limit: recsys.MaxHistory},
+	{name: "history_weights", kind: parquet.Float, list: true, limit: recsys.MaxHistory},
 	{name: "reference_time", kind: parquet.Int64, nullable: true, time: true},
-	{name: "seen_items", kind: parquet.ByteArray, list: true, limit: maxHistory},
+	{name: "seen_items", kind: parquet.ByteArray, list: true, limit: recsys.MaxHistory},
 }
 
 var holdoutSpec = []columnSpec{

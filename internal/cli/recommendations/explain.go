@@ -55,6 +55,9 @@ func printExplanation(ctx context.Context, a *app.App, req apiclient.ListRequest
 		if len(e.ExcludedBy) > 0 {
 			fmt.Fprintf(a.Out, "not in the list: %s\n", strings.Join(e.ExcludedBy, ", "))
 		}
+		if e.EventsNotFolded > 0 {
+			fmt.Fprintf(a.Out, "%d older events are not folded in\n", e.EventsNotFolded)
+		}
 		if e.Rule != "" {
 			fmt.Fprintln(a.Out, e.Rule)
 			return nil

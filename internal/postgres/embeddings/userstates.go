@@ -10,10 +10,40 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// The negated predicate of recsys.Coverage.Covers. OFFSET keeps the planner
-// from scanning the whole table for many users: each user's events are adjacent
-// in an index, in this order.
-const uncoveredEvents = `
+// userEvents is the uncovered events of the user u that are not impressions, newest
+// first, at most the given number. It is the negated predicate of
+// recsys.Coverage.Covers as two ranges of an index, which has no impressions and the
+// events of a user next to each other, in this order. Covered events are skipped
+// within the index, so a user who has many of them costs little.
+func userEvents(columns string, limit int) string {
+	one := func(uncovered string) string {
+		return fmt.Sprintf(`(
+			SELECT %s
+			FROM recflow.live_events l
+			WHERE l.user_id = u.user_id AND l.event_type <> '%s' AND %s
+			ORDER BY l.user_id DESC, l.occurred_at DESC, l.event_id DESC
+			LIMIT %d)`, columns, recsys.Impression, uncovered, limit)
+	}
+	return one("l.occurred_at >= $2") + " UNION ALL " + one("l.occurred_at < $2 AND l.stored_at >= $3")
+}
+
+// uncoveredEvents reads the newest recsys.MaxUserEvents events of each user, oldest
+// first, and with each how many more the user has. They are counted for the users who
+// have as many only.
+var uncoveredEvents = fmt.Sprintf(`
+	WITH newest AS MATERIALIZED (
+		SELECT e.*
+		FROM unnest($1::text[]) AS u (user_id)
+		CROSS JOIN LATERAL (
+			SELECT *
+			FROM (%s) l
+			ORDER BY l.occurred_at DESC, l.event_id DESC
+			LIMIT %d
+		) e
+	), more AS (
+		SELECT u.user_id, (SELECT count(*) FROM (SELECT 1 FROM (%s) l LIMIT %d) l) - %[2]d AS n
+		FROM (SELECT user_id FROM newest GROUP BY user_id HAVING count(*) = %[2]d) u
+	)
 	SELECT
 		e.event_id,
 		e.user_id,
@@ -23,15 +53,13 @@ const uncoveredEvents = `
 		e.session_id,
 		e.recommendation_id,
 		e.occurred_at,
-		e.stored_at
-	FROM unnest($1::text[]) AS u (user_id)
-	CROSS JOIN LATERAL (
-		SELECT *
-		FROM recflow.live_events l
-		WHERE l.user_id = u.user_id AND NOT (l.occurred_at < $2 AND l.stored_at < $3)
-		ORDER BY l.user_id, l.occurred_at, l.event_id
-		OFFSET 0
-	) e`
+		e.stored_at,
+		coalesce(m.n, 0)
+	FROM newest e
+	LEFT JOIN more m ON m.user_id = e.user_id
+	ORDER BY e.user_id, e.occurred_at, e.event_id`,
+	userEvents("*", recsys.MaxUserEvents), recsys.MaxUserEvents,
+	userEvents("1", recsys.MaxUserEvents+recsys.MaxNotFolded), recsys.MaxUserEvents+recsys.MaxNotFolded)
 
 // UserStates returns the state of each user under the version, in the order of
 // the ids and in one round trip. The ids must be distinct. A cached list of items is
@@ -52,9 +80,11 @@ func (s *Store) UserStates(ctx context.Context, v recsys.Version, ids []string) 
 		})
 	batch.Queue(uncoveredEvents, ids, v.Coverage.To, v.Coverage.StoredTo).Query(func(rows pgx.Rows) error {
 		var e recsys.Event
+		var more int
 		_, err := pgx.ForEachRow(rows, []any{&e.EventID, &e.UserID, &e.ItemID, &e.EventType, &e.Value,
-			&e.SessionID, &e.RecommendationID, &e.OccurredAt, &e.StoredAt}, func() error {
-			users[e.UserID].Events = append(users[e.UserID].Events, e)
+			&e.SessionID, &e.RecommendationID, &e.OccurredAt, &e.StoredAt, &more}, func() error {
+			u := users[e.UserID]
+			u.Events, u.NotFolded = append(u.Events, e), more
 			e.Value = nil
 			return nil
 		})

@@ -153,7 +153,9 @@ CREATE TABLE recflow.live_events (
     digest            bytea       NOT NULL DEFAULT '' -- recsys.Event.Digest of the received event: another event with the same id is a conflict; empty: unknown
 );
 
-CREATE INDEX live_events_user ON recflow.live_events (user_id, occurred_at, event_id);
+-- For the newest uncovered events of a user. stored_at is there to skip covered
+-- events without reading them.
+CREATE INDEX live_events_user ON recflow.live_events (user_id, occurred_at, event_id, stored_at) WHERE event_type <> 'impression';
 
 -- Events are deleted in chunks, oldest first: without the index each chunk
 -- would scan the whole table.
