@@ -99,7 +99,7 @@ func (s *server) checkDependencies(ctx context.Context) (d dependencies) {
 		switch {
 		case err != nil:
 			d.database = "unreachable"
-		case d.health.SchemaVersion != d.health.SchemaWanted:
+		case d.health.CheckSchema() != nil:
 			d.database = "does not have the schema version that this build requires; run the migrations"
 		}
 	})

@@ -143,9 +143,10 @@ def deduplicate(rows: DataFrame) -> DataFrame:
 
 
 def covered(config: Config) -> Column:
-    """The coverage predicate: the event occurred before `to`, and was imported or stored before `stored_to`."""
-    in_time = ~F.col("streamed") | (F.col("stored_at") < micros(config.stored_to))
-    return (F.col("occurred_at") < micros(config.to)) & in_time
+    """The coverage predicate of recsys.Coverage in Go: the event occurred before `to`, and was stored,
+    or occurred if it is imported, before `stored_to`."""
+    known = F.when(F.col("streamed"), F.col("stored_at")).otherwise(F.col("occurred_at"))
+    return (F.col("occurred_at") < micros(config.to)) & (known < micros(config.stored_to))
 
 
 @dataclass(frozen=True)

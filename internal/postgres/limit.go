@@ -79,5 +79,7 @@ func mark(conn *pgx.Conn, err error) {
 	}
 }
 
-// writable reports whether a connection may return to the pool.
-func writable(conn *pgx.Conn) bool { return conn.PgConn().CustomData()[isReadOnly] == nil }
+// writable reports whether a connection of the pool may be used again.
+func writable(_ context.Context, conn *pgx.Conn) (bool, error) {
+	return conn.PgConn().CustomData()[isReadOnly] == nil, nil
+}

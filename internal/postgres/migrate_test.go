@@ -24,3 +24,26 @@ func TestMigrate_is_idempotent_and_concurrent(t *testing.T) {
 	require.NoError(t, postgres.Migrate(t.Context(), url))
 	postgrestest.Open(t, url)
 }
+
+// A task of the old build restarts after the migration, and the old build can be
+// deployed again.
+func TestCheckSchema_accepts_the_next_version(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	require.NoError(t, s.DB.CheckSchema(t.Context()))
+	conn := postgrestest.Conn(t, s)
+	for _, c := range []struct {
+		change  string
+		problem string
+	}{
+		{"+ 1", ""}, {"+ 1", "use a newer binary"}, {"- 3", "recflow database migrate"},
+	} {
+		_, err := conn.Exec(t.Context(), "UPDATE recflow.schema_version SET version = version "+c.change)
+		require.NoError(t, err)
+		if c.problem == "" {
+			require.NoError(t, s.DB.CheckSchema(t.Context()))
+			continue
+		}
+		require.ErrorContains(t, s.DB.CheckSchema(t.Context()), c.problem)
+	}
+}

@@ -82,7 +82,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	config.ConnConfig.Tracer = limit
 	config.BeforeConnect = o.signIn
 	config.AfterConnect = registerTypes
-	config.AfterRelease = writable
+	config.PrepareConn = writable // AfterRelease would release asynchronously, and the next call open another connection
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", redact(err))

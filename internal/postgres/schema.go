@@ -6,17 +6,25 @@ import (
 	"io/fs"
 )
 
-// CheckSchema returns an error with instructions if the schema of the database
-// is older or newer than this binary requires.
+// CheckSchema returns an error with instructions if this binary does not work with the
+// schema of the database. A migration only adds, so the next version of the schema
+// works: a task of the old build restarts between the migration and the deployment, and
+// the build before can be deployed again.
 func (db *DB) CheckSchema(ctx context.Context) error {
 	h, err := db.Health(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return h.CheckSchema()
+}
+
+// CheckSchema is DB.CheckSchema for versions that were read.
+func (h Health) CheckSchema() error {
+	switch {
 	case h.SchemaVersion < h.SchemaWanted:
 		return fmt.Errorf("the database has schema version %d and this binary needs %d; run `recflow database migrate` (`recflow up` also does this)", h.SchemaVersion, h.SchemaWanted)
-	case h.SchemaVersion > h.SchemaWanted:
-		return fmt.Errorf("the database has schema version %d and this binary supports up to %d; use a newer binary", h.SchemaVersion, h.SchemaWanted)
+	case h.SchemaVersion > h.SchemaWanted+1:
+		return fmt.Errorf("the database has schema version %d and this binary supports up to %d; use a newer binary", h.SchemaVersion, h.SchemaWanted+1)
 	}
 	return nil
 }

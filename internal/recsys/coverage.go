@@ -17,12 +17,18 @@ type Coverage struct {
 
 // Covers reports whether the version was trained on e:
 //
-//	covered(e) = e.occurred_at < to AND (e is imported OR e.stored_at < stored_to)
+//	covered(e) = e.occurred_at < to AND (e.stored_at, or e.occurred_at if e is imported) < stored_to
 //
 // The lower end is ignored: an earlier event was excluded from the training on
-// purpose, and the stream must not add it.
+// purpose, and the stream must not add it. An imported event may be the copy of a
+// streamed one that has not reached the bucket: if it occurred after stored_to, the
+// stream adds it.
 func (c Coverage) Covers(e Event) bool {
-	return e.OccurredAt.Before(c.To) && (e.StoredAt.IsZero() || e.StoredAt.Before(c.StoredTo))
+	known := e.StoredAt
+	if known.IsZero() {
+		known = e.OccurredAt
+	}
+	return e.OccurredAt.Before(c.To) && known.Before(c.StoredTo)
 }
 
 // Baseline is the coverage that a training's streamed events are compared from: that

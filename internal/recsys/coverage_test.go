@@ -30,6 +30,12 @@ func TestCovers(t *testing.T) {
 	}
 }
 
+func TestCovers_imported_copies_of_late_events(t *testing.T) {
+	c := recsys.Coverage{To: noon.Add(2 * time.Hour), StoredTo: noon.Add(time.Hour)}
+	assert.True(t, c.Covers(recsys.Event{OccurredAt: noon.Add(time.Hour - 1)}))
+	assert.False(t, c.Covers(recsys.Event{OccurredAt: noon.Add(time.Hour)}), "its streamed copy may not have reached the bucket, and is folded in")
+}
+
 func TestHoldoutBound(t *testing.T) {
 	t.Run("it contains about its share of users", func(t *testing.T) {
 		bound, n := recsys.HoldoutBound("1999999999999999"), 0

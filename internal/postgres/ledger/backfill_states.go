@@ -115,6 +115,10 @@ func (s *Store) RecordLists(ctx context.Context, id string, index, attempt int, 
 // one, and returns the window's state.
 func (s *Store) changeWindow(ctx context.Context, id, statement string, index int, args ...any) (state string, err error) {
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		// Every change locks the backfill before its windows.
+		if _, err := tx.Exec(ctx, "SELECT FROM recflow.backfills WHERE id = $1 FOR UPDATE", id); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, statement, append([]any{id, index}, args...)...)
 		if err != nil {
 			return err

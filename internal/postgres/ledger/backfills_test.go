@@ -346,3 +346,36 @@ func TestDecideWindows_repeats_a_refresh_whose_version_was_dropped(t *testing.T)
 	require.Equal(t, backfill.Pending, decide().State)
 	require.Contains(t, decide().Reason, "was dropped")
 }
+
+// A window that ends while its backfill is retried or ended takes the locks in the same
+// order.
+func TestEndWindow_does_not_deadlock_with_a_change_of_the_backfill(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	b, _, err := s.CreateBackfill(t.Context(), postgrestest.AsOf(t, "b", 1, 3))
+	require.NoError(t, err)
+	window := b.Windows[0]
+	window.Attempt, window.WorkflowID = 1, "w"
+	startWindow(t, s, b.ID, window)
+
+	conn := postgrestest.Conn(t, s)
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "SELECT FROM recflow.backfills WHERE id = $1 FOR UPDATE", b.ID)
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		window.State = backfill.Succeeded
+		ended <- s.EndWindow(t.Context(), b.ID, window)
+	}()
+	watch := postgrestest.Conn(t, s)
+	require.Eventually(t, func() bool {
+		var waiting int
+		require.NoError(t, watch.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").Scan(&waiting))
+		return waiting == 1
+	}, 30*time.Second, 10*time.Millisecond)
+	_, err = tx.Exec(t.Context(), "UPDATE recflow.backfill_windows SET reason = reason WHERE backfill_id = $1", b.ID)
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.NoError(t, <-ended)
+}
