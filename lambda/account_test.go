@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/postgres/events"
@@ -69,39 +70,23 @@ func (s *soak) account() {
 
 // storedEvents returns the events in Postgres by id.
 func (s *soak) storedEvents() map[string]events.StoredEvent {
-	states, _, err := s.store.UserStates(s.t.Context(), recsys.Version{ID: s.versions[0]}, s.allUsers())
+	conn, err := pgx.Connect(s.t.Context(), s.server.URL("postgres"))
+	require.NoError(s.t, err)
+	defer conn.Close(s.t.Context())
+	rows, err := conn.Query(s.t.Context(), "SELECT event_id, stored_at, digest FROM recflow.live_events")
 	require.NoError(s.t, err)
 	out := map[string]events.StoredEvent{}
-	var sent []events.StreamEvent
-	for _, state := range states {
-		for _, e := range state.Events {
-			if _, twice := out[e.EventID]; twice {
-				require.Fail(s.t, "an event is stored twice")
-			}
-			out[e.EventID] = events.StoredEvent{}
-			sent = append(sent, events.StreamEvent{Event: e})
-		}
-	}
-	stored, err := s.store.StoreEvents(s.t.Context(), sent) // already stored, so this only reads
-	require.NoError(s.t, err)
-	for i, e := range stored.Events {
+	var id string
+	var digest []byte
+	var e events.StoredEvent
+	_, err = pgx.ForEachRow(rows, []any{&id, &e.At, &digest}, func() error {
+		copy(e.Digest[:], digest)
 		e.At = e.At.UTC()
-		out[sent[i].EventID] = e
-	}
+		out[id] = e
+		return nil
+	})
+	require.NoError(s.t, err)
 	return out
-}
-
-func (s *soak) allUsers() (ids []string) {
-	seen := map[string]bool{}
-	for _, r := range s.kinesis.Records(harnessStream) {
-		for _, d := range stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp}) {
-			if d.Fault == nil && !seen[d.Event.UserID] {
-				seen[d.Event.UserID] = true
-				ids = append(ids, d.Event.UserID)
-			}
-		}
-	}
-	return ids
 }
 
 // accountForLists compares the last list delivered for each user with the list

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
@@ -21,6 +22,8 @@ type batch struct {
 	version int64    // live version when the events were stored; 0: none
 
 	candidate int64 // version that was about to be promoted then; 0: none
+
+	delivering sync.WaitGroup // of the events, which ends before a list is computed
 
 	times                  times
 	cacheHits, cacheMisses int64 // of the reader's item cache
@@ -60,6 +63,7 @@ type user struct {
 	trigger *event   // latest of events
 	state   recommend.State
 	list    *recommend.List // nil until computed
+	failed  bool            // the list cannot be made, and a retry would fail again
 	trial   *trial          // nil: none of the events is evaluated
 	outcome outcome         // of delivering the list
 }
@@ -75,9 +79,20 @@ const (
 	recorded                 // its verdict is written too, if it has one
 )
 
-// listDelivered reports whether the list that the event changes, if any, has been
-// delivered.
-func (e *event) listDelivered() bool { return e.user == nil || e.user.outcome == delivered }
+// listDelivered reports whether the list that the event changes, if there is one, has
+// been delivered.
+func (e *event) listDelivered() bool {
+	return e.user == nil || e.user.failed || e.user.outcome == delivered
+}
+
+// fail gives up the list of the user: the others of the batch must not wait for it. The
+// next event of the user makes another one.
+func (u *user) fail() {
+	u.failed, u.list, u.trial = true, nil, nil
+	for _, e := range u.events {
+		e.folded, e.reason = false, listFailed
+	}
+}
 
 // done reports whether the event needs no further work.
 func (e *event) done() bool { return e.outcome == recorded && e.listDelivered() }

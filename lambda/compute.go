@@ -23,7 +23,7 @@ func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) er
 		return err
 	}
 	for _, u := range b.users {
-		u.list, u.trial = nil, nil
+		u.list, u.trial, u.failed = nil, nil, false
 	}
 	b.cacheHits, b.cacheMisses = 0, 0
 	if r, err = h.newReader(ctx); err != nil {
@@ -75,7 +75,11 @@ func (h *Handler) makeLists(ctx context.Context, r *recommend.Reader, b *batch) 
 	if err != nil {
 		return err
 	}
-	begin = lap(&b.times.read, begin)
+	lap(&b.times.read, begin)
+
+	// Whatever computing does to the process, the next training has the events.
+	b.delivering.Wait()
+	begin = time.Now()
 
 	// The items of the remaining users do not fit into memory: their records
 	// are retried.
@@ -88,7 +92,8 @@ func (h *Handler) makeLists(ctx context.Context, r *recommend.Reader, b *batch) 
 }
 
 // fold computes the states of the users on all cores, classifies their events,
-// and returns the users whose states were computed. It does no I/O.
+// and returns the users whose states were computed. It does no I/O, so a user whom it
+// cannot fold in would fail again.
 func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserState) []*user {
 	errs := parallel(len(users), func(i int) (err error) {
 		u := users[i]
@@ -106,7 +111,8 @@ func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserS
 	var folded []*user
 	for i, u := range users {
 		if errs[i] != nil {
-			h.report("fold in a user", errs[i])
+			h.reportList("fold in a user", errs[i])
+			u.fail()
 			continue
 		}
 		folded = append(folded, u)
@@ -146,6 +152,7 @@ const (
 	covered       = "covered"   // the version was trained on it
 	noSolution    = "no_solution"
 	overUserLimit = "over_user_limit" // the user has recsys.MaxUserEvents newer ones
+	listFailed    = "list_failed"     // a panic, which is in the log
 )
 
 // classify decides whether an event affects the list of its user, whose state s

@@ -181,11 +181,15 @@ func (b *bundle) inject(t *testing.T, step, mode string) {
 	}
 }
 
-// tryHandle is handle for a handler that may be killed, in which case it
-// returns no response.
+// tryHandle is handle for a handler that may fail, in which case all records are
+// retried.
 func (b *bundle) tryHandle(in lambdaevents.KinesisEvent) string {
 	out, err := b.Handle(b.t.Context(), in)
-	if err != nil || len(out.BatchItemFailures) == 0 {
+	if err != nil {
+		require.ErrorIs(b.t, err, errPanic)
+		return in.Records[0].Kinesis.SequenceNumber
+	}
+	if len(out.BatchItemFailures) == 0 {
 		return ""
 	}
 	return out.BatchItemFailures[0].ItemIdentifier

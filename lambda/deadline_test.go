@@ -199,14 +199,40 @@ func TestHandler_retries_while_Postgres_is_unavailable(t *testing.T) {
 			c.begin()
 			b.faults.inject(kind)
 			in := b.batch(click("u00001", 10+n, 10+n), click("newcomer", 10+n, 10+n))
-			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
-			assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
+			for range 2 {
+				began := time.Now()
+				assert.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.within(3*time.Second, in))
+				assert.Greater(t, time.Since(began), time.Second, "it waits for the database: the mapping may retry at once")
+			}
 			c.end()
 			require.Eventually(t, func() bool { return b.within(10*time.Second, in) == "" }, 60*time.Second, time.Millisecond)
 			states, _, err := postgrestest.Of(own).UserStates(t.Context(), b.version, []string{"newcomer"})
 			require.NoError(t, err)
 			assert.Len(t, states[0].Events, n+1)
 			assert.Len(t, b.last()["newcomer"].Items, b.ListLength)
+		})
+	}
+}
+
+func TestHandler_waits_for_Postgres_within_an_invocation(t *testing.T) {
+	t.Parallel()
+	server := pgservertest.Server(t)
+	address := server.URL("postgres")
+	require.NoError(t, postgres.Migrate(t.Context(), address))
+	b := &bundle{t: t, db: postgrestest.Open(t, address)}
+	b.version = postgrestest.Build(t, b.db, postgrestest.Fixture{})
+	b.promote(b.version)
+	b.restart()
+	b.injects(t, "Postgres stopped")
+	for n, name := range []string{"before the first batch", "between batches"} {
+		t.Run("it finishes a batch if the database returns, "+name, func(t *testing.T) {
+			b.t = t
+			require.NoError(t, server.Stop(t.Context(), pgserver.Fast))
+			b.faults.inject("Postgres stopped")
+			started := make(chan error, 1)
+			time.AfterFunc(500*time.Millisecond, func() { started <- server.Start(context.WithoutCancel(t.Context())) })
+			assert.Empty(t, b.within(90*time.Second, b.batch(click("u00001", 10+n, 10+n))))
+			require.NoError(t, <-started)
 		})
 	}
 }

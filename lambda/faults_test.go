@@ -21,6 +21,7 @@ type faults struct {
 	seen   []string // steps taken so far
 	before func(step string) error
 	after  func(step string) error
+	change func(*recsys.UserState)
 	counts *harnesstest.Faults // nil in a test that does not count faults
 }
 
@@ -94,6 +95,11 @@ func (s faultyStore) Live(ctx context.Context) (out recsys.Live, err error) {
 
 func (s faultyStore) UserStates(ctx context.Context, v recsys.Version, ids []string) (out []recsys.UserState, revision recsys.OverrideRevision, err error) {
 	err = s.faults.around("read", func() error { out, revision, err = s.Store.UserStates(ctx, v, ids); return err })
+	if s.faults.change != nil {
+		for i := range out {
+			s.faults.change(&out[i])
+		}
+	}
 	return out, revision, err
 }
 

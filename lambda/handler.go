@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"time"
@@ -75,15 +76,20 @@ type Handler struct {
 // Deliveries names the delivery streams.
 type Deliveries struct{ Recommendations, Events, Quarantine string }
 
+// errPanic is the error of a batch that panicked. Lambda records it, so it has nothing
+// of the batch.
+var errPanic = errors.New("panic while handling a batch, see the log")
+
 // Handle is the Lambda handler. Its response names the lowest sequence number
-// to retry, or none when every record is done or quarantined. It never returns
-// an error, because an error would retry the whole batch.
+// to retry, or none when every record is done or quarantined. It returns an error
+// after a panic only: the mapping then splits the batch until the records that cause
+// it are alone, while a response would retry them with all records after them.
 func (h *Handler) Handle(ctx context.Context, in lambdaevents.KinesisEvent) (out lambdaevents.KinesisEventResponse, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.report("handle a batch", panics.New(p))
 			h.reader = nil // may be incomplete
-			out = newBatch(in).response()
+			err = errPanic
 		}
 	}()
 	b := h.process(ctx, in)
@@ -100,16 +106,15 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 
 	b := h.decode(in)
 
-	if err := h.open(computeCtx); err != nil {
-		h.report("open the database", err)
-		return b
-	}
 	previous := h.reader
-	reader, err := h.storeEvents(computeCtx, b)
+	reader, err := h.accept(computeCtx, b)
 	if err != nil {
 		h.report("accept the events", err)
 		return b
 	}
+
+	h.deliverEvents(computeCtx, b)
+	defer b.delivering.Wait() // also if computing panics
 
 	if reader != nil {
 		if err := h.requireItems(computeCtx, b); err != nil {
@@ -119,6 +124,7 @@ func (h *Handler) process(ctx context.Context, in lambdaevents.KinesisEvent) *ba
 		}
 	}
 
+	b.delivering.Wait()
 	h.write(putCtx, answerCtx, b)
 
 	if previous != nil && previous == h.reader {
@@ -162,6 +168,12 @@ func deadlines(ctx context.Context) (compute, put, answer context.Context, cance
 	put, cancel2 := context.WithDeadline(ctx, now.Add(left*9/10))
 	compute, cancel3 := context.WithDeadline(ctx, now.Add(left*7/10))
 	return compute, put, answer, func() { cancel3(); cancel2(); cancel1() }
+}
+
+// reportList logs why a list is not made, with the stack of a panic. These errors
+// contain no records and no user ids.
+func (h *Handler) reportList(what string, err error) {
+	h.Log.Error("list not made, its events are in the next one", append([]any{"step", what, "error", err}, panics.LogAttributes(err)...)...)
 }
 
 // report logs why records will be retried, with the stack of a panic. These

@@ -53,6 +53,7 @@ func (h *Handler) line(b *batch, now time.Time) telemetry.Line {
 	count("ListsPersonalized", t.lists[recommend.Personalized])
 	count("ListsSession", t.lists[recommend.Session])
 	count("ListsPopular", t.lists[recommend.Popular])
+	count("ListsFailed", t.listsFailed)
 	count("ItemCacheHits", b.cacheHits)
 	count("ItemCacheMisses", b.cacheMisses)
 	count("ItemsInMemory", h.itemsInMemory())
@@ -84,6 +85,7 @@ type tally struct {
 	overUserLimit                         int64
 	clamped, conflicts, evaluated         int64
 	lists                                 map[string]int64 // by stage
+	listsFailed                           int64
 }
 
 func (b *batch) tally() tally {
@@ -124,6 +126,9 @@ func (b *batch) tally() tally {
 	for _, u := range b.users {
 		if u.list != nil {
 			t.lists[u.list.Stage]++
+		}
+		if u.failed {
+			t.listsFailed++
 		}
 		if u.trial.known() {
 			t.evaluated++

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // entry is a line of the log.
@@ -36,7 +37,8 @@ func TestHandler_logs_a_panic_without_user_ids(t *testing.T) {
 			var log bytes.Buffer
 			b.Log = slog.New(slog.NewJSONHandler(&log, nil))
 			b.inject(t, step, "panic before")
-			require.NotEmpty(t, b.send(click(user, 1, 1)), "the record is retried")
+			in := b.batch(click(user, 1, 1))
+			require.Equal(t, in.Records[0].Kinesis.SequenceNumber, b.tryHandle(in), "the record is retried")
 
 			var found []entry
 			for lines := json.NewDecoder(bytes.NewReader(log.Bytes())); ; {
@@ -54,4 +56,60 @@ func TestHandler_logs_a_panic_without_user_ids(t *testing.T) {
 			assert.NotContains(t, log.String(), user)
 		})
 	}
+}
+
+// A panic outside of the work for one user is a function error, which makes the mapping
+// split the batch. A panic in the work for one user ends that user's list.
+func TestHandler_keeps_a_panic_from_other_records(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &postgrestest.Fixture{})
+	b.inject(t, "store", "panic before")
+	in := b.batch(click("u00001", 1, 1), click("u00002", 1, 1))
+	_, err := b.Handle(t.Context(), in)
+	require.ErrorIs(t, err, errPanic)
+
+	b.restart()
+	const broken = "newcomer-with-a-broken-state"
+	b.stateOf(broken, func(s *recsys.UserState) { s.History = recsys.History{Items: []string{"i000001"}} }) // without its weight
+	sent := []recsys.Event{click("u00001", 1, 1), click(broken, 2, 2), click("u00002", 3, 3)}
+	require.Empty(t, b.send(sent...), "nothing is retried")
+	assert.Len(t, b.delivered(), 3, "the next training has every event")
+	assert.Len(t, b.last(), 2)
+	for i, want := range []string{"", listFailed, ""} {
+		assert.Equal(t, want, b.verdict(sent[i]).Reason)
+	}
+
+	b.stateOf(broken, nil)
+	require.Empty(t, b.send(click(broken, 4, 4)))
+	assert.Equal(t, b.list(broken).RecommendationID, b.last()[broken].RecommendationID, "the next list has both events")
+}
+
+// stateOf changes the state of a user before the handler gets it.
+func (b *bundle) stateOf(user string, change func(*recsys.UserState)) {
+	f := b.faults
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.change = func(s *recsys.UserState) {
+		if change != nil && s.ID == user {
+			change(s)
+		}
+	}
+}
+
+// The events of a batch are delivered before a list is computed: a function that ends
+// then, for example because it needs too much memory, must not keep them from the next
+// training.
+func TestHandler_delivers_events_before_it_computes_lists(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &postgrestest.Fixture{})
+	b.Search = inPostgres
+	b.inject(t, "search", "kill before")
+	in := b.batch(click("u00001", 1, 1), click("newcomer", 2, 2))
+	require.NotEmpty(t, b.tryHandle(in))
+	assert.Empty(t, b.lists())
+	assert.Len(t, b.delivered(), 2)
+
+	b.restart()
+	require.Empty(t, b.handle(in))
+	assert.Len(t, b.last(), 2)
 }

@@ -6,10 +6,36 @@ import (
 	"slices"
 	"time"
 
+	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/events"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/stream"
 )
+
+// Pauses between attempts to reach the database.
+const (
+	firstPause = 100 * time.Millisecond
+	mostPause  = 2 * time.Second
+)
+
+// accept is the second step: it stores the events, and connects to the database
+// before. While the database is unavailable it tries again until the deadline: the
+// mapping might retry the batch without a pause.
+func (h *Handler) accept(ctx context.Context, b *batch) (reader *recommend.Reader, err error) {
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		if err = h.open(ctx); err == nil {
+			reader, err = h.storeEvents(ctx, b)
+		}
+		if err == nil || !postgres.MayRecover(err) {
+			return reader, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
+}
 
 // open connects to the database unless an earlier call has.
 func (h *Handler) open(ctx context.Context) error {
@@ -23,9 +49,8 @@ func (h *Handler) open(ctx context.Context) error {
 	return err
 }
 
-// storeEvents is the second step: it stores the events, uses the stored values
-// of events that already exist, and returns the reader of the live version, or
-// nil if none is live.
+// storeEvents stores the events, uses the stored values of events that already
+// exist, and returns the reader of the live version, or nil if none is live.
 func (h *Handler) storeEvents(ctx context.Context, b *batch) (*recommend.Reader, error) {
 	if len(b.events) == 0 {
 		return nil, nil

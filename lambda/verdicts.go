@@ -63,6 +63,8 @@ func (e *event) verdict(version int64) events.Verdict {
 		v.Reason = noLiveVersion
 	case e.user == nil:
 		v.Reason, v.Version = impression, version
+	case e.user.failed:
+		v.Version = version
 	default:
 		v.Stage, v.Version = e.user.list.Stage, e.user.list.Version
 		if e.folded {

@@ -26,8 +26,20 @@ func (d *delivery) add(record []byte, of *outcome) {
 	d.records, d.outcomes = append(d.records, append(record, '\n')), append(d.outcomes, of)
 }
 
-// write is the last step: it delivers the events, the lists and the quarantined
-// parts, and then records the verdicts of what was delivered.
+// deliverEvents delivers the events for the next training while the states of their
+// users are read. It leaves half of the time to compute the lists; write delivers what
+// could not be delivered then.
+func (h *Handler) deliverEvents(ctx context.Context, b *batch) {
+	ctx, cancel := shareOf(ctx)
+	d := h.accepted(b)
+	b.delivering.Go(func() {
+		defer cancel()
+		h.deliver(ctx, d)
+	})
+}
+
+// write is the last step: it delivers the lists, the quarantined parts and the
+// remaining events, and then records the verdicts of what was delivered.
 func (h *Handler) write(putCtx, answerCtx context.Context, b *batch) {
 	defer lap(&b.times.write, time.Now())
 	quarantine, lists := h.quarantine(putCtx, b), h.lists(b)
@@ -64,12 +76,14 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) {
 }
 
 // accepted returns the delivery of the events for the next training: all that
-// have not been delivered before, including those whose list failed.
+// have not been delivered before, including those that change no list.
 func (h *Handler) accepted(b *batch) *delivery {
 	d := &delivery{stream: h.Deliveries.Events}
 	for _, e := range b.events {
 		if e.repeated {
 			e.outcome = recorded
+		}
+		if e.outcome != pending {
 			continue
 		}
 		d.add(stream.EncodeEvent(e.Event), &e.outcome)
@@ -99,8 +113,8 @@ func (h *Handler) lists(b *batch) *delivery {
 			LatencyMS:        now.Sub(u.trigger.arrivedAt).Milliseconds(),
 		})
 		if err != nil { // such as an infinite score
-			h.report("encode a list", err)
-			u.list = nil
+			h.reportList("encode a list", err)
+			u.fail()
 			continue
 		}
 		d.add(line, &u.outcome)

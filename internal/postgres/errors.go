@@ -3,7 +3,9 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"slices"
 	"strings"
 
@@ -90,6 +92,13 @@ func Unavailable(err error) bool {
 // TimedOut reports whether the server canceled a statement that took longer than
 // Options.StatementTimeout.
 func TimedOut(err error) bool { return HasCode(err, "57014") } // query_canceled
+
+// MayRecover reports whether an idempotent call may succeed when it is repeated: the
+// database is unavailable, or the connection was lost.
+func MayRecover(err error) bool {
+	var lost *net.OpError
+	return Unavailable(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &lost)
+}
 
 // TranslateLock wraps a lock timeout or a deadlock in recsys.ErrConflict and
 // returns other errors unchanged.
