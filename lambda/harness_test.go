@@ -52,8 +52,9 @@ type harness struct {
 	faults   *harnesstest.Faults
 	host     *lambda.Host
 	firehose *localfirehose.Server
-	dir      string // directory of checkpoints
-	stop     func() // stops the mapping
+	dir      string                     // directory of checkpoints
+	tune     func(*eventsource.Options) // changes the options of the next mapping; may be nil
+	stop     func()                     // stops the mapping
 	mapping  *eventsource.Mapping
 }
 
@@ -175,14 +176,18 @@ func (r *harness) startHost(log io.Writer) {
 
 // start starts the mapping from its checkpoint.
 func (r *harness) start() {
-	m, err := eventsource.New(eventsource.Options{
+	o := eventsource.Options{
 		Kinesis: r.kinesis, Stream: harnessStream, Function: r.host.Invoke, FunctionARN: r.host.ARN(),
 		BatchSize: 200, BatchWindow: 20 * time.Millisecond, Parallelization: 2, PollEvery: 20 * time.Millisecond,
 		ShardsEvery: 200 * time.Millisecond, RetryFirst: 20 * time.Millisecond, RetryMost: 500 * time.Millisecond,
 		ReportBatchItemFailures: true, BisectOnError: true,
 		OnFailure:     &eventsource.Destination{Bucket: r.bucket, Prefix: "failed-batches"},
 		CheckpointDir: r.dir, StopTimeout: time.Second, Log: r.log,
-	})
+	}
+	if r.tune != nil {
+		r.tune(&o)
+	}
+	m, err := eventsource.New(o)
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

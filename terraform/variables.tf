@@ -112,8 +112,8 @@ variable "mapping" {
     window_seconds         = optional(number, 1)
     parallelization        = optional(number, 2)
     starting_position      = optional(string, "TRIM_HORIZON")
-    max_retries            = optional(number, 100)
-    max_record_age_seconds = optional(number, 21600)
+    max_retries            = optional(number, 10000)
+    max_record_age_seconds = optional(number, 79200)
   })
   default = {}
 }

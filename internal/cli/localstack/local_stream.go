@@ -34,8 +34,9 @@ const (
 	streamBatch     = 500
 	streamWindow    = 100 * time.Millisecond
 	streamPoll      = 100 * time.Millisecond
-	parallelBatches = 2 // per shard
-	recordAge       = 24 * time.Hour
+	parallelBatches = 2      // per shard
+	maxRetries      = 10_000 // AWS's maximum: the age decides
+	recordAge       = 22 * time.Hour
 )
 
 func newStreamCommand(a *app.App) *cobra.Command {
@@ -83,7 +84,7 @@ func newStream(ctx context.Context, a *app.App, home string, settings stack.Sett
 		Stream:  vars["RECFLOW_STREAM"],
 
 		BatchSize: streamBatch, BatchWindow: streamWindow, Parallelization: parallelBatches, PollEvery: streamPoll,
-		ReportBatchItemFailures: true, BisectOnError: true, MaxRecordAge: recordAge,
+		ReportBatchItemFailures: true, BisectOnError: true, MaxRetries: maxRetries, MaxRecordAge: recordAge,
 		OnFailure:     &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
 		CheckpointDir: filepath.Join(home, "stream"),
 		Log:           slog.New(slog.NewTextHandler(a.Err, nil)),

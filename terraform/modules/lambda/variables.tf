@@ -132,8 +132,8 @@ variable "mapping" {
     window_seconds         = 1
     parallelization        = 2
     starting_position      = "TRIM_HORIZON"
-    max_retries            = 100
-    max_record_age_seconds = 21600
+    max_retries            = 10000
+    max_record_age_seconds = 79200
   }
 
   validation {

@@ -75,7 +75,7 @@ func (s *shard) deliver(run, work context.Context, batch []*entry) bool {
 			left, troubles = left[1:], 0
 			continue
 		}
-		if !s.pause(run, troubles) {
+		if (v == notInvoked || !o.RetryAtOnce) && !s.pause(run, troubles) {
 			return false
 		}
 	}

@@ -50,9 +50,9 @@
 // too old are discarded from the beginning of a batch; the rest is tried. The
 // condition of such a failure record is RecordAgeExceeded, a guess; its payload is
 // a string, where AWS's example says <Whole Event>. Retries wait RetryFirst to
-// RetryMost. Counts are reset when the mapping starts. A failed write to the
-// destination is retried while the lane of the shard waits, so nothing is lost; AWS
-// does not guarantee this.
+// RetryMost, or not at all with RetryAtOnce. Counts are reset when the mapping
+// starts. A failed write to the destination is retried while the lane of the shard
+// waits, so nothing is lost; AWS does not guarantee this.
 //
 // A record too large for any invocation (over 6 MB as an event) is sent alone, and
 // the function's host rejects it.

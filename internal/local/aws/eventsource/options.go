@@ -97,8 +97,9 @@ type Options struct {
 
 	// RetryFirst and RetryMost limit the pause before a retry, which doubles from
 	// one to the other, with jitter; 0 means 100 ms and 10 s. AWS does not document
-	// its pauses.
+	// its pauses, so a function must also stand RetryAtOnce.
 	RetryFirst, RetryMost time.Duration
+	RetryAtOnce           bool // retry without a pause when the function was invoked and failed
 
 	// StopTimeout limits how long Run waits for invocations in progress after its
 	// context is done; 0 means 30 s. Invocations are then cancelled.

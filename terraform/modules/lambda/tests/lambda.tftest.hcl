@@ -173,8 +173,8 @@ run "sets_the_mapping_as_a_whole" {
     condition = (
       aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
       && aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
-      && aws_lambda_event_source_mapping.this.maximum_retry_attempts == 100
-      && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 21600
+      && aws_lambda_event_source_mapping.this.maximum_retry_attempts == 10000
+      && aws_lambda_event_source_mapping.this.maximum_record_age_in_seconds == 79200
       && aws_lambda_event_source_mapping.this.destination_config[0].on_failure[0].destination_arn == "arn:aws:s3:::b"
     )
     error_message = "a poison record can block its shard, or be lost"
