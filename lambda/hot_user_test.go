@@ -1,7 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,3 +71,77 @@ func TestHandler_folds_the_newest_events(t *testing.T) {
 	check()
 	assert.Equal(t, 3, b.last()[user].EventsNotFolded)
 }
+
+// batchWindow is how long the first record of a batch waits, by default.
+const batchWindow = time.Second
+
+// TestHandler_with_a_hot_user_for_days checks that a user with very many uncovered
+// events, impressions and events on unknown items delays the other users of the same
+// batches little: batches with and without an event of that user alternate, in five
+// pairs. The latency of a list is the batch window and the time of the batch.
+func TestHandler_with_a_hot_user_for_days(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
+	n, ranks := 30_000, []int{64}
+	if *postgrestest.Soak {
+		n, ranks = 300_000, []int{64, 256}
+	}
+	for _, rank := range ranks {
+		t.Run(fmt.Sprintf("it keeps other users' lists fast at rank %d", rank), func(t *testing.T) { hotUser(t, n, rank) })
+	}
+}
+
+func hotUser(t *testing.T, n, rank int) {
+	const user, items, users = "guest", 2000, 300
+	b := setup(t, &postgrestest.Fixture{Items: items, Users: users, Dimension: rank})
+	b.Log = slog.New(slog.DiscardHandler)
+	hot := func(kind string) func(int) recsys.Event {
+		return func(i int) recsys.Event {
+			e := hotEvent(user, i, items)
+			e.EventID, e.EventType = kind+e.EventID, kind
+			return e
+		}
+	}
+	storeHot(t, b.db, n, hot(recsys.Click))
+	storeHot(t, b.db, n, hot(recsys.Impression))
+	storeHot(t, b.db, n, func(i int) recsys.Event {
+		e := hot(recsys.View)(i)
+		e.ItemID = "unknown-" + e.ItemID
+		return e
+	})
+	sent, peak := 0, uint64(0)
+	batch := func(of string) time.Duration {
+		var evs []recsys.Event
+		for range users / 3 {
+			sent++
+			evs = append(evs, click(b.data.Users[sent%users].ID, sent%items, sent))
+		}
+		evs = append(evs, hotEvent(of, n+sent, items))
+		began := time.Now()
+		require.Empty(t, b.send(evs...))
+		took := time.Since(began)
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		peak = max(peak, memory.HeapInuse)
+		return batchWindow + took
+	}
+	for range 6 { // the items are loaded, and every user has events
+		batch(user)
+	}
+	var ratios []float64
+	for range 5 {
+		var without, with []time.Duration
+		for range 5 {
+			without, with = append(without, batch("quiet")), append(with, batch(user))
+		}
+		ratios = append(ratios, median(with).Seconds()/median(without).Seconds())
+	}
+	t.Logf("%d events of one user: latency with ÷ without them in the batch, five pairs: %.2f; heap at most %d MiB", 3*n, ratios, peak>>20)
+	require.LessOrEqual(t, median(ratios), 1.2)
+	require.LessOrEqual(t, peak, uint64(256<<20))
+	require.Equal(t, recsys.MaxNotFolded, b.last()[user].EventsNotFolded)
+	require.Len(t, b.delivered(), sent+sent/(users/3), "the next training gets every event")
+}
+
+func median[T cmp.Ordered](values []T) T { return slices.Sorted(slices.Values(values))[len(values)/2] }

@@ -5,7 +5,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `DATABASE`.`recommendations` (
   `version` bigint,
   `config_hash` string,
   `stage` string COMMENT 'personalized, session or popular',
-  `events_not_folded` bigint COMMENT 'uncovered events of the user beyond the newest 5000, counted to 10000; null: none',
+  `events_not_folded` bigint COMMENT 'uncovered events of the user beyond the newest 5000, counted to 1000; null: none',
   `items` array<struct<item_id:string,rank:int,score:double,stage:string>> COMMENT 'best first',
   `event_id` string COMMENT 'the event that triggered the list',
   `event_occurred_at` string COMMENT 'RFC 3339, UTC',

@@ -47,7 +47,7 @@ type List struct {
 	Item             *recsys.Item `json:"item,omitempty"` // for similar items: the item that they resemble
 	Version          int64        `json:"version"`
 	Stage            string       `json:"stage,omitempty"`
-	EventsNotFolded  int          `json:"events_not_folded,omitempty" doc:"Older events of the user since the training that are not folded in: the newest 5,000 are. 10000 means that many or more."`
+	EventsNotFolded  int          `json:"events_not_folded,omitempty" doc:"Older events of the user since the training that are not folded in: the newest 5,000 are. 1000 means that many or more."`
 	Items            []Ranked     `json:"items"`
 }
 
@@ -65,7 +65,7 @@ type Explanation struct {
 	Item             recsys.Item `json:"item"`
 	Version          int64       `json:"version"`
 	Stage            string      `json:"stage"`
-	EventsNotFolded  int         `json:"events_not_folded,omitempty" doc:"Older events of the user since the training that are not folded in: the newest 5,000 are. 10000 means that many or more."`
+	EventsNotFolded  int         `json:"events_not_folded,omitempty" doc:"Older events of the user since the training that are not folded in: the newest 5,000 are. 1000 means that many or more."`
 	Score            float64     `json:"score"`                     // score of the item in the list, even if it is excluded
 	ExcludedBy       []string    `json:"excluded_by"`               // why it is excluded from a list of any length
 	Terms            []Term      `json:"terms"`                     // sum to the score; largest first

@@ -13,7 +13,7 @@ type User struct {
 const MaxUserEvents = 5_000
 
 // MaxNotFolded is the largest UserState.NotFolded. It limits the time to count.
-const MaxNotFolded = 10_000
+const MaxNotFolded = 1_000
 
 // UserState is a user's history in a version and the user's uncovered streamed
 // events without impressions: the newest MaxUserEvents, in (occurred_at, event_id)
