@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/safeparquet"
 )
 
 const (
@@ -61,7 +61,7 @@ type area struct {
 func areas(s3 *awsclient.S3) []area {
 	// Only footers beyond the first read take from it: together they are
 	// limited to the memory of the largest one.
-	memory := semaphore.NewWeighted(trainingrun.MaxFooterBytes)
+	memory := semaphore.NewWeighted(safeparquet.MaxFooterBytes)
 	return []area{{
 		prefix: "raw/interactions/",
 		dayOf:  importedDay,
@@ -149,21 +149,21 @@ func footerRows(ctx context.Context, s3 *awsclient.S3, o awsclient.Object, memor
 	if err != nil {
 		return 0, "", err
 	}
-	length, damaged := trainingrun.FooterLength(tail, o.Size)
+	length, damaged := safeparquet.FooterLength(tail, o.Size)
 	if damaged != nil {
 		return 0, damaged.Error(), nil
 	}
-	if length+trainingrun.FooterTail > int64(len(tail)) {
+	if length+safeparquet.FooterTail > int64(len(tail)) {
 		if err := memory.Acquire(ctx, length); err != nil {
 			return 0, "", err
 		}
 		defer memory.Release(length)
-		if tail, err = readEnd(ctx, s3, o, length+trainingrun.FooterTail); err != nil {
+		if tail, err = readEnd(ctx, s3, o, length+safeparquet.FooterTail); err != nil {
 			return 0, "", err
 		}
 	}
-	end := int64(len(tail)) - trainingrun.FooterTail
-	rows, damaged = trainingrun.FooterRows(tail[end-length : end])
+	end := int64(len(tail)) - safeparquet.FooterTail
+	rows, damaged = safeparquet.FooterRows(tail[end-length : end])
 	if damaged != nil {
 		return 0, damaged.Error(), nil
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/awsclient/awstest"
-	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
+	"github.com/recflow/recflow/internal/safeparquet/safeparquettest"
 )
 
 func zipped(t *testing.T, text string) []byte {
@@ -142,7 +142,7 @@ func TestMeasure_names_unreadable_files(t *testing.T) {
 func TestMeasure_survives_crafted_footers(t *testing.T) {
 	t.Parallel()
 	files := map[string][]byte{}
-	for name, content := range trainingruntest.CraftedFooters() {
+	for name, content := range safeparquettest.CraftedFooters() {
 		files["dt=2025-01-01/"+name+".parquet"] = content
 	}
 	out := planned(t, files)

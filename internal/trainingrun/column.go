@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/recflow/recflow/internal/safeparquet"
 )
 
 // column reads the pages of one column, one at a time. Pages of different
@@ -17,7 +19,7 @@ type column struct {
 	maxDef  byte // definition level of a value
 	listDef byte // definition level of an empty list; below it the list is null
 
-	pages parquet.Pages
+	pages *safeparquet.Pages
 	page  parquet.Page
 	rows  int // rows of the page that were not read yet
 
@@ -54,13 +56,13 @@ func (e *rowError) Unwrap() error { return e.err }
 
 func (c *column) bad(row int, err error) error { return &rowError{c.name, row, err} }
 
-// open starts at the beginning of a column chunk.
-func (c *column) open(chunk parquet.ColumnChunk) error {
+// open starts at the beginning of a row group.
+func (c *column) open(in *safeparquet.File, group int) (err error) {
 	if err := c.close(); err != nil {
 		return err
 	}
-	c.pages = chunk.Pages()
-	return nil
+	c.pages, err = in.Pages(group, c.leaf)
+	return err
 }
 
 // finish checks that the chunk has no more rows than were read.

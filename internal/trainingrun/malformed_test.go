@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 	"github.com/stretchr/testify/require"
 
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/safeparquet/safeparquettest"
 	"github.com/recflow/recflow/internal/trainingrun"
 	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
 )
@@ -195,6 +198,71 @@ func TestReader_rejects_malformed_files(t *testing.T) {
 			require.ErrorContains(t, err, c.file.Key)
 		})
 	}
+}
+
+// TestOpen_rejects_crafted_files opens files for which parquet-go would allocate until
+// the process dies.
+func TestOpen_rejects_crafted_files(t *testing.T) {
+	t.Parallel()
+	for _, files := range []map[string][]byte{safeparquettest.CraftedFooters(), safeparquettest.CraftedSchemas()} {
+		for name, content := range files {
+			f := recsys.File{Kind: recsys.ItemsFile, Key: "key", Bytes: int64(len(content)), Rows: 1}
+			require.ErrorContains(t, readAll(content, f, k, func(trainingrun.Batch) {}), "malformed", name)
+		}
+	}
+}
+
+// TestReader_rejects_runs_beyond_their_page has definition levels in runs of 2 billion
+// values, for each of which parquet-go would allocate 2 GB.
+func TestReader_rejects_runs_beyond_their_page(t *testing.T) {
+	t.Parallel()
+	type plain struct {
+		ItemID     *string   `parquet:"item_id,optional,plain"`
+		Embedding  []float32 `parquet:"embedding,list"`
+		Title      *string   `parquet:"title,optional,plain"`
+		Category   *string   `parquet:"category,optional,plain"`
+		Tags       []string  `parquet:"tags,optional,list" parquet-element:",plain"`
+		Available  bool      `parquet:"available"`
+		Popularity float64   `parquet:"popularity"`
+	}
+	rows := make([]plain, 2000)
+	for i, item := range trainingruntest.Items(0, len(rows), k) {
+		rows[i] = plain{ItemID: &item.ItemID, Embedding: make([]float32, k)}
+		rows[i].Embedding[0] = 1
+	}
+	m := fileOf(t, "a page has runs of more values than it claims", rows...)
+	require.NoError(t, readAll(m.content, m.file, k, func(trainingrun.Batch) {}))
+	page := firstPage(t, m.content)
+	runs := bytes.Repeat([]byte{0xfe, 0xff, 0xff, 0xff, 0x0f, 1}, 1000)
+	binary.LittleEndian.PutUint32(page, uint32(len(runs)))
+	copy(page[4:], runs)
+	err := readAll(m.content, m.file, k, func(trainingrun.Batch) {})
+	require.ErrorIs(t, err, recsys.ErrManifestInvalid)
+	require.ErrorContains(t, err, m.says)
+}
+
+// firstPage removes the checksum of the first page of a file, and returns the data of
+// the page, which is not compressed.
+func firstPage(t *testing.T, content []byte) []byte {
+	t.Helper()
+	file, err := parquet.OpenFile(bytes.NewReader(content), int64(len(content)))
+	require.NoError(t, err)
+	at := content[file.Metadata().RowGroups[0].Columns[0].MetaData.DataPageOffset:]
+	protocol := new(thrift.CompactProtocol)
+	var header format.PageHeader
+	require.NoError(t, thrift.NewDecoder(protocol.NewReaderFromBytes(at)).Decode(&header))
+	size := func() int {
+		data, err := thrift.Marshal(protocol, &header)
+		require.NoError(t, err)
+		return copy(at, data)
+	}
+	before := size()
+	header.CRC = 0
+	gained := int32(before - size())
+	header.CompressedPageSize += gained
+	header.UncompressedPageSize += gained
+	require.EqualValues(t, gained, before-size())
+	return at[size():][:header.CompressedPageSize]
 }
 
 // TestReader_survives_damaged_files truncates a file and inverts bits at many

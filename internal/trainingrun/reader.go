@@ -9,8 +9,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recsys"
+	"github.com/recflow/recflow/internal/safeparquet"
 )
 
 // Reader decodes one file. A goroutine decodes one or two batches ahead, from
@@ -18,7 +18,7 @@ import (
 type Reader struct {
 	file      recsys.File
 	dimension int
-	groups    []parquet.RowGroup
+	in        *safeparquet.File
 	columns   []*column
 	decode    func(old Batch, n int) (Batch, error)
 
@@ -44,7 +44,7 @@ func Open(r io.ReaderAt, size int64, f recsys.File, dimension int) (reader *Read
 		stop: make(chan struct{}), done: make(chan struct{}),
 		batches: make(chan Batch, 1), free: make(chan Batch, 3),
 	}
-	if err := recoverPanic(func() error { return reader.open(storage{r}, size) }); err != nil {
+	if err := reader.open(r, size); err != nil {
 		return nil, reader.invalid(err)
 	}
 	return reader, nil
@@ -54,25 +54,22 @@ func Open(r io.ReaderAt, size int64, f recsys.File, dimension int) (reader *Read
 // is needed.
 const readBuffer = 16 << 10
 
-func (r *Reader) open(in io.ReaderAt, size int64) error {
+func (r *Reader) open(in io.ReaderAt, size int64) (err error) {
+	defer safeparquet.Recovered(&err)
 	if r.dimension < 1 || r.dimension > recsys.MaxDimension {
 		return fmt.Errorf("dimension is %d", r.dimension)
 	}
 	if size != r.file.Bytes {
 		return fmt.Errorf("it is %d bytes long and the manifest says %d", size, r.file.Bytes)
 	}
-	if err := checkFooter(in, size, trainedLimits); err != nil {
-		return err
-	}
-	file, err := parquet.OpenFile(in, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBuffer))
-	if err != nil {
+	if r.in, err = safeparquet.Open(in, size, fileLimits, parquet.ReadBufferSize(readBuffer)); err != nil {
 		return err
 	}
 	spec := map[string][]columnSpec{recsys.ItemsFile: itemsSpec, recsys.UsersFile: usersSpec, recsys.HoldoutFile: holdoutSpec}[r.file.Kind]
 	if spec == nil {
 		return fmt.Errorf("kind %q is unknown", r.file.Kind)
 	}
-	if r.columns, err = bind(file.Root(), spec); err != nil {
+	if r.columns, err = bind(r.in.Root(), spec); err != nil {
 		return err
 	}
 	switch r.file.Kind {
@@ -83,12 +80,12 @@ func (r *Reader) open(in io.ReaderAt, size int64) error {
 	case recsys.HoldoutFile:
 		r.decode = r.decodeHoldout
 	}
-	return r.checkGroups(in, size, file)
+	return r.checkGroups()
 }
 
 // checkGroups checks the row counts and every chunk that will be read.
-func (r *Reader) checkGroups(in io.ReaderAt, size int64, file *parquet.File) error {
-	meta := file.Metadata()
+func (r *Reader) checkGroups() error {
+	meta := r.in.Metadata()
 	rows := int64(0)
 	for i := range meta.RowGroups {
 		group := &meta.RowGroups[i]
@@ -97,14 +94,7 @@ func (r *Reader) checkGroups(in io.ReaderAt, size int64, file *parquet.File) err
 		}
 		rows += group.NumRows
 		for _, c := range r.columns {
-			chunk := &group.Columns[c.leaf.Index()]
-			if chunk.FilePath != "" {
-				return fmt.Errorf("column %s: its data is in another file", c.name)
-			}
-			if first := &meta.RowGroups[0].Columns[c.leaf.Index()]; chunk.MetaData.Codec != first.MetaData.Codec {
-				return fmt.Errorf("column %s: its compression changes in row group %d", c.name, i)
-			}
-			if err := checkChunk(in, size, &chunk.MetaData, group.NumRows, !c.list); err != nil {
+			if err := r.in.CheckChunk(i, c.leaf); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
@@ -112,7 +102,6 @@ func (r *Reader) checkGroups(in io.ReaderAt, size int64, file *parquet.File) err
 	if rows != r.file.Rows || meta.NumRows != rows {
 		return fmt.Errorf("it has %d rows, its footer says %d and the manifest %d", rows, meta.NumRows, r.file.Rows)
 	}
-	r.groups = file.RowGroups()
 	return nil
 }
 
@@ -152,14 +141,8 @@ func (r *Reader) run() {
 	// A fault in the decoder's assembly becomes a recoverable panic.
 	debug.SetPanicOnFault(true)
 	row := int64(0)
-	err := recoverPanic(func() error { return r.decodeAll(&row) })
-	closing := recoverPanic(func() error {
-		var errs []error
-		for _, c := range r.columns {
-			errs = append(errs, c.close())
-		}
-		return errors.Join(errs...)
-	})
+	err := r.decodeAll(&row)
+	closing := r.closeColumns()
 	var bad *rowError
 	switch {
 	case err == nil && closing == nil:
@@ -176,12 +159,12 @@ func (r *Reader) run() {
 }
 
 // decodeAll decodes every row group. row counts the rows of finished batches.
-func (r *Reader) decodeAll(row *int64) error {
-	for _, group := range r.groups {
-		left := group.NumRows()
-		chunks := group.ColumnChunks()
+func (r *Reader) decodeAll(row *int64) (err error) {
+	defer safeparquet.Recovered(&err)
+	for group := range r.in.Metadata().RowGroups {
+		left := r.in.Metadata().RowGroups[group].NumRows
 		for _, c := range r.columns {
-			if err := c.open(chunks[c.leaf.Index()]); err != nil {
+			if err := c.open(r.in, group); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 		}
@@ -200,6 +183,15 @@ func (r *Reader) decodeAll(row *int64) error {
 		}
 	}
 	return nil
+}
+
+func (r *Reader) closeColumns() (err error) {
+	defer safeparquet.Recovered(&err)
+	var errs []error
+	for _, c := range r.columns {
+		errs = append(errs, c.close())
+	}
+	return errors.Join(errs...)
 }
 
 // decodeBatch decodes one batch of at most left rows and sends it.
@@ -230,20 +222,9 @@ func (r *Reader) decodeBatch(left int64) (n int, err error) {
 // invalid adds the file to an error, and marks it as not retryable unless the
 // storage failed.
 func (r *Reader) invalid(err error) error {
-	var io *storageError
+	var io *safeparquet.StorageError
 	if errors.As(err, &io) {
 		return fmt.Errorf("read %s: %w", r.file.Key, err)
 	}
 	return fmt.Errorf("%w: %s: %w", recsys.ErrManifestInvalid, r.file.Key, err)
-}
-
-// recoverPanic turns a panic of the decoder into an error with the stack: parquet-go
-// panics on invalid input.
-func recoverPanic(fn func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the Parquet data is malformed: %w", panics.New(p))
-		}
-	}()
-	return fn()
 }

@@ -12,28 +12,23 @@ import (
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
 
-	"github.com/recflow/recflow/internal/panics"
-	"github.com/recflow/recflow/internal/trainingrun"
+	"github.com/recflow/recflow/internal/safeparquet"
 )
 
 // parquetSource reads only the bound columns of a Parquet file, page by page.
-// The file is untrusted: the library panics on some malformed files, the footer
-// may claim more than fits into memory, and columns may have different numbers
-// of rows; all of these are errors.
+// The file is untrusted: safeparquet checks its claims, and columns may have
+// different numbers of rows, which is an error.
 type parquetSource struct {
 	in    *File
-	file  *parquet.File
+	file  *safeparquet.File
 	names []string
 	bound []*leafReader
 	row   int64
 }
 
 func openParquet(in *File) (_ *parquetSource, err error) {
-	defer recovered(&err)
-	if err := trainingrun.CheckFooter(in.file, in.bytes); err != nil {
-		return nil, fmt.Errorf("%s: open Parquet: %w", in.name, err)
-	}
-	file, err := parquet.OpenFile(in.file, in.bytes, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
+	defer safeparquet.Recovered(&err)
+	file, err := safeparquet.Open(in.file, in.bytes, safeparquet.Foreign)
 	if err != nil {
 		return nil, fmt.Errorf("%s: open Parquet: %w", in.name, err)
 	}
@@ -44,19 +39,12 @@ func openParquet(in *File) (_ *parquetSource, err error) {
 	return s, nil
 }
 
-// recovered turns a panic of the Parquet library into an error.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("the Parquet file is damaged: %w", panics.New(p))
-	}
-}
-
 func (s *parquetSource) Columns() []string        { return s.names }
 func (s *parquetSource) RawText() string          { return "" }
 func (s *parquetSource) Position() (int64, int64) { return 0, s.row }
 
 func (s *parquetSource) Bind(c []Column) (err error) {
-	defer recovered(&err)
+	defer safeparquet.Recovered(&err)
 	for _, b := range present(c) {
 		leaf, err := leafOf(s.file.Root().Columns()[b.Index])
 		if err != nil {
@@ -66,11 +54,10 @@ func (s *parquetSource) Bind(c []Column) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: column %.60q %w", s.in.name, s.names[b.Index], err)
 		}
-		r := &leafReader{cell: b.Cell, name: s.names[b.Index], convert: convert, list: leaf.MaxRepetitionLevel() > 0}
-		for _, g := range s.file.RowGroups() {
-			r.chunks = append(r.chunks, g.ColumnChunks()[leaf.Index()])
-		}
-		s.bound = append(s.bound, r)
+		s.bound = append(s.bound, &leafReader{
+			cell: b.Cell, name: s.names[b.Index], convert: convert, list: leaf.MaxRepetitionLevel() > 0,
+			file: s.file, leaf: leaf, groups: len(s.file.Metadata().RowGroups),
+		})
 	}
 	if len(s.bound) == 0 {
 		return fmt.Errorf("%s: no column is mapped", s.in.name)
@@ -93,7 +80,7 @@ func leafOf(c *parquet.Column) (*parquet.Column, error) {
 }
 
 func (s *parquetSource) Next(r *Record) (err error) {
-	defer recovered(&err)
+	defer safeparquet.Recovered(&err)
 	r.Bad, r.Line = "", 0
 	ended := 0
 	for _, b := range s.bound {
@@ -117,7 +104,7 @@ func (s *parquetSource) Next(r *Record) (err error) {
 }
 
 func (s *parquetSource) Close() (err error) {
-	defer recovered(&err)
+	defer safeparquet.Recovered(&err)
 	for _, b := range s.bound {
 		b.closePages()
 	}
@@ -130,9 +117,13 @@ type leafReader struct {
 	name    string
 	list    bool
 	convert func(parquet.Value) Cell
-	chunks  []parquet.ColumnChunk // not read yet
 
-	pages  parquet.Pages
+	file   *safeparquet.File
+	leaf   *parquet.Column
+	group  int // the next one to read
+	groups int
+
+	pages  *safeparquet.Pages
 	page   parquet.Page
 	values parquet.ValueReader
 	buf    [512]parquet.Value
@@ -204,10 +195,14 @@ func (l *leafReader) peek() (parquet.Value, error) {
 func (l *leafReader) nextPage() error {
 	for {
 		if l.pages == nil {
-			if len(l.chunks) == 0 {
+			if l.group == l.groups {
 				return io.EOF
 			}
-			l.pages, l.chunks = l.chunks[0].Pages(), l.chunks[1:]
+			pages, err := l.file.Pages(l.group, l.leaf)
+			if err != nil {
+				return err
+			}
+			l.pages, l.group = pages, l.group+1
 		}
 		if l.page != nil {
 			parquet.Release(l.page)

@@ -1,4 +1,4 @@
-package trainingrun
+package safeparquet
 
 import (
 	"bytes"
@@ -14,7 +14,13 @@ import (
 	"github.com/recflow/recflow/internal/panics"
 )
 
-func TestCheckPage_rejects_oversized_headers(t *testing.T) {
+// trained are limits as those of the loader.
+var trained = Limits{
+	FooterBytes: 16 << 20, FooterItems: 1 << 18, PageBytes: 64 << 20, PageValues: 16 << 20,
+	Codecs: []format.CompressionCodec{format.Snappy, format.Uncompressed},
+}
+
+func TestPage_rejects_oversized_headers(t *testing.T) {
 	t.Parallel()
 	const page = 16 // bytes, beginning with the decompressed size for snappy
 	header := func(change func(h *format.PageHeader)) *format.PageHeader {
@@ -38,18 +44,28 @@ func TestCheckPage_rejects_oversized_headers(t *testing.T) {
 		"an index page":                           {func(h *format.PageHeader) { h.Type = format.IndexPage }, 100, "is not supported"},
 		"a header without its type-specific part": {func(h *format.PageHeader) { h.Type = format.DataPageV2 }, 100, "is not supported"},
 		"another encoding":                        {func(h *format.PageHeader) { h.DataPageHeader.V.Encoding = format.DeltaByteArray }, 100, "is not supported"},
+		"two kinds at the same time": {func(h *format.PageHeader) {
+			h.DictionaryPageHeader = thrift.New(format.DictionaryPageHeader{NumValues: 1<<31 - 1})
+		}, 100, "is inconsistent"},
+		"a dictionary of runs": {func(h *format.PageHeader) {
+			h.Type, h.DataPageHeader = format.DictionaryPage, thrift.Null[format.DataPageHeader]{}
+			h.DictionaryPageHeader = thrift.New(format.DictionaryPageHeader{NumValues: 10, Encoding: format.RLEDictionary})
+		}, 100, "is not supported"},
 		"levels beyond the page": {func(h *format.PageHeader) {
-			h.Type = format.DataPageV2
+			h.Type, h.DataPageHeader = format.DataPageV2, thrift.Null[format.DataPageHeader]{}
 			h.DataPageHeaderV2 = thrift.New(format.DataPageHeaderV2{NumValues: 10, RepetitionLevelsByteLength: 10, DefinitionLevelsByteLength: 10})
 		}, 100, "is inconsistent"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := make([]byte, page)
 			binary.PutUvarint(data, c.unpacked)
-			n, err := checkPage(bytes.NewReader(data), 0, header(c.change), format.Snappy)
+			p, err := newPage(header(c.change), format.Snappy, trained)
+			if err == nil {
+				err = p.checkSize(bytes.NewReader(data))
+			}
 			if c.says == "" {
 				require.NoError(t, err)
-				require.EqualValues(t, 10, n)
+				require.EqualValues(t, 10, p.values)
 				return
 			}
 			require.ErrorContains(t, err, c.says)
@@ -70,27 +86,30 @@ func TestCheckChunk_rejects_inconsistent_chunks(t *testing.T) {
 	require.NoError(t, w.Close())
 	size := int64(b.Len())
 	in := bytes.NewReader(b.Bytes())
-	file, err := parquet.OpenFile(in, size)
+	file, err := Open(in, size, trained)
 	require.NoError(t, err)
 	good := file.Metadata().RowGroups[0].Columns[0].MetaData
-	require.NoError(t, checkChunk(in, size, &good, 100, true))
-	require.ErrorContains(t, checkChunk(in, size, &good, 99, true), "100 values for 99 rows")
+	require.NoError(t, file.CheckChunk(0, file.Root().Columns()[0]))
+	require.ErrorContains(t, file.checkChunk(&good, 99, true), "100 values for 99 rows")
 	for says, change := range map[string]func(m *format.ColumnMetaData){
 		"its pages have 100 values and it claims 101": func(m *format.ColumnMetaData) { m.NumValues++ },
 		"outside the file":                            func(m *format.ColumnMetaData) { m.TotalCompressedSize = size },
 		"outside the file ":                           func(m *format.ColumnMetaData) { m.DataPageOffset = 1<<63 - 1 },
 		"beyond its column":                           func(m *format.ColumnMetaData) { m.TotalCompressedSize -= 3 },
-		"compression ZSTD":                            func(m *format.ColumnMetaData) { m.Codec = format.Zstd },
 	} {
 		bad := good
 		change(&bad)
-		require.ErrorContains(t, checkChunk(in, size, &bad, bad.NumValues, false), strings.TrimSpace(says))
+		require.ErrorContains(t, file.checkChunk(&bad, bad.NumValues, false), strings.TrimSpace(says))
 	}
 }
 
-func TestRecoverPanic_keeps_the_stack(t *testing.T) {
+func TestRecovered_keeps_the_stack(t *testing.T) {
 	t.Parallel()
-	err := recoverPanic(func() error { panic("no such page") })
+	fails := func() (err error) {
+		defer Recovered(&err)
+		panic("no such page")
+	}
+	err := fails()
 	require.EqualError(t, err, "the Parquet data is malformed: panic: no such page")
-	require.Contains(t, panics.LogAttributes(err)[1], "TestRecoverPanic_keeps_the_stack")
+	require.Contains(t, panics.LogAttributes(err)[1], "TestRecovered_keeps_the_stack")
 }

@@ -1,4 +1,4 @@
-package trainingrun
+package safeparquet
 
 import (
 	"encoding/binary"
@@ -9,22 +9,6 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 )
 
-// MaxFooterBytes is the maximum footer length of a foreign file: one that was
-// not written by a training of recflow, such as a file of events.
-const MaxFooterBytes = 64 << 20
-
-// footerLimits limits what parquet-go allocates for a footer.
-type footerLimits struct {
-	bytes int64
-	items int // list elements, of at most about 600 bytes each once decoded
-}
-
-var (
-	trainedLimits = footerLimits{bytes: maxFooterBytes, items: maxFooterItems}
-	// Other writers make more and smaller row groups.
-	foreignLimits = footerLimits{bytes: MaxFooterBytes, items: 1 << 20}
-)
-
 // FooterTail is the number of bytes after the footer: its length and the magic.
 const FooterTail = 8
 
@@ -33,13 +17,9 @@ const (
 	leastFile = int64(len(magic)) + FooterTail
 )
 
-// CheckFooter checks both ends of a foreign Parquet file, which is size bytes
-// long, and the structure of its footer. Call it before parquet-go opens the
-// file: a footer with false sizes makes parquet-go allocate until the process
-// dies.
-func CheckFooter(r io.ReaderAt, size int64) error { return checkFooter(r, size, foreignLimits) }
-
-func checkFooter(r io.ReaderAt, size int64, limits footerLimits) error {
+// checkFooter checks both ends of a file, the structure of its footer and its
+// schema.
+func checkFooter(r io.ReaderAt, size int64, limits Limits) error {
 	if size < leastFile {
 		return tooShort(size)
 	}
@@ -62,7 +42,10 @@ func checkFooter(r io.ReaderAt, size int64, limits footerLimits) error {
 	if err := readFull(r, footer, size-FooterTail-n); err != nil {
 		return err
 	}
-	return checkShape(footer, limits)
+	if err := checkShape(footer, limits); err != nil {
+		return err
+	}
+	return checkSchema(footer)
 }
 
 var errMagic = errors.New("it is not a Parquet file, or it is encrypted")
@@ -75,10 +58,10 @@ func tooShort(size int64) error {
 // most MaxFooterBytes. The file is size bytes long; tail is its end, FooterTail
 // bytes or more.
 func FooterLength(tail []byte, size int64) (int64, error) {
-	return footerLength(tail, size, foreignLimits)
+	return footerLength(tail, size, Foreign)
 }
 
-func footerLength(tail []byte, size int64, limits footerLimits) (int64, error) {
+func footerLength(tail []byte, size int64, limits Limits) (int64, error) {
 	if size < leastFile || len(tail) < FooterTail {
 		return 0, tooShort(size)
 	}
@@ -87,20 +70,66 @@ func footerLength(tail []byte, size int64, limits footerLimits) (int64, error) {
 		return 0, errMagic
 	}
 	n := int64(binary.LittleEndian.Uint32(tail))
-	if n > size-leastFile || n > limits.bytes {
+	if n > size-leastFile || n > limits.FooterBytes {
 		return 0, fmt.Errorf("the footer claims %d bytes", n)
 	}
 	return n, nil
 }
 
 // checkShape walks a footer without decoding it.
-func checkShape(footer []byte, limits footerLimits) error {
-	used, err := thriftSize(footer, limits.items)
+func checkShape(footer []byte, limits Limits) error {
+	used, err := thriftSize(footer, limits.FooterItems)
 	if err != nil {
 		return fmt.Errorf("the footer is malformed: %w", err)
 	}
 	if used != len(footer) {
 		return errors.New("the footer is malformed: it has trailing bytes")
+	}
+	return nil
+}
+
+// decode decodes a part of a footer whose structure was checked.
+func decode(footer []byte, to any) (err error) {
+	defer Recovered(&err)
+	if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReaderFromBytes(footer)).Decode(to); err != nil {
+		return fmt.Errorf("the footer is malformed: %w", err)
+	}
+	return nil
+}
+
+// schemaShape decodes only the shape of the schema: its elements in depth-first
+// order.
+type schemaShape struct {
+	Elements []struct {
+		Children int32 `thrift:"5,optional"`
+	} `thrift:"2,required"`
+}
+
+// checkSchema limits the size and the depth of a schema. parquet-go allocates the
+// path of every column, and a path of 200,000 names, which fits into a footer of a
+// megabyte, takes 300 GB.
+func checkSchema(footer []byte) error {
+	var schema schemaShape
+	if err := decode(footer, &schema); err != nil {
+		return err
+	}
+	if n := len(schema.Elements); n > maxSchemaElements {
+		return fmt.Errorf("the schema is malformed: it has %d elements", n)
+	}
+	var missing []int32 // children of the groups that are open
+	for _, e := range schema.Elements {
+		for len(missing) > 0 && missing[len(missing)-1] == 0 {
+			missing = missing[:len(missing)-1]
+		}
+		if len(missing) > 0 {
+			missing[len(missing)-1]--
+		}
+		if e.Children < 0 || int(e.Children) > len(schema.Elements) {
+			return fmt.Errorf("the schema is malformed: a group has %d columns", e.Children)
+		}
+		if missing = append(missing, e.Children); len(missing) > maxSchemaDepth {
+			return fmt.Errorf("the schema is malformed: it has more than %d levels", maxSchemaDepth)
+		}
 	}
 	return nil
 }
@@ -117,15 +146,12 @@ type rowCounts struct {
 // FooterRows returns the number of rows of a foreign Parquet file according to
 // its footer, which is the FooterLength bytes before the last FooterTail.
 func FooterRows(footer []byte) (rows int64, err error) {
-	if err := checkShape(footer, foreignLimits); err != nil {
+	if err := checkShape(footer, Foreign); err != nil {
 		return 0, err
 	}
 	var counts rowCounts
-	err = recoverPanic(func() error {
-		return thrift.NewDecoder(new(thrift.CompactProtocol).NewReaderFromBytes(footer)).Decode(&counts)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("the footer is malformed: %w", err)
+	if err := decode(footer, &counts); err != nil {
+		return 0, err
 	}
 	for _, g := range counts.RowGroups {
 		if g.NumRows < 0 || g.NumRows > counts.NumRows-rows {

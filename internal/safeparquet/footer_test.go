@@ -1,4 +1,4 @@
-package trainingrun_test
+package safeparquet_test
 
 import (
 	"bytes"
@@ -10,31 +10,37 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/stretchr/testify/require"
 
-	"github.com/recflow/recflow/internal/recsys"
-	"github.com/recflow/recflow/internal/trainingrun"
-	"github.com/recflow/recflow/internal/trainingrun/trainingruntest"
+	"github.com/recflow/recflow/internal/safeparquet"
+	"github.com/recflow/recflow/internal/safeparquet/safeparquettest"
 )
 
 // footerRows returns the result of FooterRows for a file.
 func footerRows(file []byte) (int64, error) {
-	n, err := trainingrun.FooterLength(file, int64(len(file)))
+	n, err := safeparquet.FooterLength(file, int64(len(file)))
 	if err != nil {
 		return 0, err
 	}
-	end := len(file) - trainingrun.FooterTail
-	return trainingrun.FooterRows(file[end-int(n) : end])
+	end := len(file) - safeparquet.FooterTail
+	return safeparquet.FooterRows(file[end-int(n) : end])
+}
+
+func open(file []byte) error {
+	_, err := safeparquet.Open(bytes.NewReader(file), int64(len(file)), safeparquet.Foreign)
+	return err
 }
 
 func TestOpen_rejects_oversized_footers(t *testing.T) {
 	t.Parallel()
-	for name, file := range trainingruntest.CraftedFooters() {
+	for name, file := range safeparquettest.CraftedFooters() {
 		t.Run(name, func(t *testing.T) {
-			size := int64(len(file))
-			require.ErrorContains(t, trainingrun.CheckFooter(bytes.NewReader(file), size), "malformed")
+			require.ErrorContains(t, open(file), "malformed")
 			_, err := footerRows(file)
 			require.ErrorContains(t, err, "malformed")
-			_, err = trainingrun.Open(bytes.NewReader(file), size, recsys.File{Kind: recsys.ItemsFile, Bytes: size}, 4)
-			require.ErrorContains(t, err, "malformed")
+		})
+	}
+	for name, file := range safeparquettest.CraftedSchemas() {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorContains(t, open(file), "the schema is malformed")
 		})
 	}
 }
@@ -49,7 +55,7 @@ func TestOpen_rejects_files_that_are_not_Parquet(t *testing.T) {
 		"PARE....\x00\x00\x00\x00PARE": "is encrypted",
 		"user_id,item_id,when\n1,2,3":  "it is not a Parquet file",
 	} {
-		require.ErrorContains(t, trainingrun.CheckFooter(strings.NewReader(content), int64(len(content))), says)
+		require.ErrorContains(t, open([]byte(content)), says)
 		_, err := footerRows([]byte(content))
 		require.ErrorContains(t, err, says)
 	}
@@ -84,9 +90,9 @@ func TestFooterRows_rejects_inconsistent_footers(t *testing.T) {
 	} {
 		footer, err := thrift.Marshal(new(thrift.CompactProtocol), of)
 		require.NoError(t, err)
-		_, err = footerRows(trainingruntest.WithFooter(footer))
+		_, err = footerRows(safeparquettest.WithFooter(footer))
 		require.ErrorContains(t, err, says)
 	}
-	_, err := footerRows(trainingruntest.WithFooter([]byte{0x15, 0x02, 0x00})) // a version and no rows
+	_, err := footerRows(safeparquettest.WithFooter([]byte{0x15, 0x02, 0x00})) // a version and no rows
 	require.ErrorContains(t, err, "malformed")
 }

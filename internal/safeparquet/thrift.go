@@ -1,4 +1,4 @@
-package trainingrun
+package safeparquet
 
 import (
 	"encoding/binary"
