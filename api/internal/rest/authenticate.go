@@ -26,8 +26,9 @@ const (
 	anonymousRate  = 10 // requests per second, per address
 	anonymousBurst = 50
 
-	lookUpTimeout = 2 * time.Second // of one token in the database
-	maxLookUps    = 4               // of tokens that were never seen, at the same time
+	lookUpTimeout = 2 * time.Second        // of one token in the database
+	lookUpWait    = 100 * time.Millisecond // of a token that was never seen, for one of maxLookUps
+	maxLookUps    = 8
 )
 
 // authenticator authenticates callers and limits their rate. It is safe for
@@ -59,7 +60,7 @@ type cachedToken struct {
 func newAuthenticator(c config.API, log *slog.Logger, tokens *ledger.Store) *authenticator {
 	return &authenticator{
 		config: c, log: log, tokens: tokens, now: time.Now,
-		known: newCache[cachedToken](maxTokens), unknown: newCache[time.Time](maxTokens), unseen: NewSlots(maxLookUps, lookUpTimeout),
+		known: newCache[cachedToken](maxTokens), unknown: newCache[time.Time](maxTokens), unseen: NewSlots(maxLookUps, lookUpWait),
 		callers: newLimiter(c.Rate, c.Burst), addresses: newLimiter(anonymousRate, anonymousBurst),
 	}
 }
@@ -72,77 +73,84 @@ func (a *authenticator) identify(ctx context.Context, authorization, remote stri
 		return Principal{all: true}, l, refused
 	}
 	address, _, _ := net.SplitHostPort(remote)
-	p, refused := a.authenticate(ctx, authorization, address)
-	if refused == nil {
-		l, often := a.callers.take(p.name, a.now())
-		return p, l, often
-	}
+	p, l, refused := a.authenticate(ctx, authorization, address)
 	// Guessing of tokens is limited. An unavailable database is no fault of the caller.
-	if refused.Status == http.StatusUnauthorized {
+	if refused != nil && refused.Status == http.StatusUnauthorized {
 		if l, often := a.addresses.take(address, a.now()); often != nil {
 			return Principal{}, l, often
 		}
 	}
-	return Principal{}, limits{}, refused
+	return p, l, refused
 }
 
-func (a *authenticator) authenticate(ctx context.Context, authorization, address string) (Principal, *apiclient.Problem) {
+func (a *authenticator) authenticate(ctx context.Context, authorization, address string) (Principal, limits, *apiclient.Problem) {
 	scheme, text, _ := strings.Cut(authorization, " ")
 	if authorization == "" || !strings.EqualFold(scheme, "Bearer") {
-		return Principal{}, Fail(http.StatusUnauthorized, "no_token", "the request has no token", "send Authorization: Bearer rf_…; see recflow tokens create")
+		return Principal{}, limits{}, Fail(http.StatusUnauthorized, "no_token", "the request has no token", "send Authorization: Bearer rf_…; see recflow tokens create")
 	}
 	key, sum, ok := apiclient.SplitToken(strings.TrimSpace(text))
 	bad := Fail(http.StatusUnauthorized, "bad_token", "the token is unknown, revoked or expired", "create a token with recflow tokens create")
 	if !ok {
-		return Principal{}, bad
+		return Principal{}, limits{}, bad
 	}
-	k, err := a.token(ctx, key, address)
-	if errors.Is(err, recsys.ErrNotFound) {
-		return Principal{}, bad
-	}
-	if err != nil {
-		return Principal{}, classify(ctx, a.log, err)
+	k, seen := a.known.Get(key)
+	if !seen {
+		var err error
+		if k, err = a.firstSeen(ctx, key, address); errors.Is(err, recsys.ErrNotFound) {
+			return Principal{}, limits{}, bad
+		} else if err != nil {
+			return Principal{}, limits{}, classify(ctx, a.log, err)
+		}
 	}
 	if subtle.ConstantTimeCompare(sum[:], k.digest) != 1 || !k.token.Valid(a.now()) {
-		return Principal{}, bad
+		return Principal{}, limits{}, bad // no token becomes valid again
 	}
-	return Principal{name: k.token.Name, scopes: k.token.Scopes}, nil
+	// The rate is limited first: while the database hangs, requests wait below.
+	l, often := a.callers.take(k.token.Name, a.now())
+	if often != nil {
+		return Principal{}, l, often
+	}
+	if a.now().Sub(k.read) >= tokenCacheTTL {
+		var err error
+		if k, err = a.lookUp(ctx, key); errors.Is(err, recsys.ErrNotFound) || err == nil && !k.token.Valid(a.now()) {
+			return Principal{}, l, bad
+		} else if err != nil {
+			return Principal{}, l, classify(ctx, a.log, err)
+		}
+	}
+	return Principal{name: k.token.Name, scopes: k.token.Scopes}, l, nil
 }
 
-// token returns a token from the cache or the database.
-func (a *authenticator) token(ctx context.Context, key, address string) (cachedToken, error) {
-	k, seen := a.known.Get(key)
-	if seen && a.now().Sub(k.read) < tokenCacheTTL {
-		return k, nil
-	}
+// firstSeen looks up a token that is not in the cache. Guesses reach the database at
+// the rate of their address only, and few at the same time.
+func (a *authenticator) firstSeen(ctx context.Context, key, address string) (cachedToken, error) {
 	if at, missing := a.unknown.Get(key); missing && a.now().Sub(at) < tokenCacheTTL {
 		return cachedToken{}, recsys.ErrNotFound
 	}
-	if !seen {
-		// Guesses reach the database at the rate of their address only.
-		if often := a.addresses.check(address, a.now()); often != nil {
-			return cachedToken{}, often
+	if often := a.addresses.check(address, a.now()); often != nil {
+		return cachedToken{}, often
+	}
+	release, err := a.unseen.Take(ctx)
+	if err != nil {
+		return cachedToken{}, err
+	}
+	defer release()
+	return a.lookUp(ctx, key)
+}
+
+// lookUp reads a token, once for concurrent requests, and adds it to the caches.
+func (a *authenticator) lookUp(ctx context.Context, key string) (cachedToken, error) {
+	return a.lookUps.Read(ctx, key, lookUpTimeout, func(ctx context.Context) (cachedToken, error) {
+		t, digest, err := a.tokens.TokenByKey(ctx, key)
+		if errors.Is(err, recsys.ErrNotFound) {
+			a.known.Remove(key)
+			a.unknown.Add(key, a.now())
 		}
-		release, err := a.unseen.Take(ctx)
 		if err != nil {
 			return cachedToken{}, err
 		}
-		defer release()
-	}
-	return a.lookUps.Read(ctx, key, lookUpTimeout, func(ctx context.Context) (cachedToken, error) { return a.lookUp(ctx, key) })
-}
-
-// lookUp reads a token and adds it to the caches.
-func (a *authenticator) lookUp(ctx context.Context, key string) (cachedToken, error) {
-	t, digest, err := a.tokens.TokenByKey(ctx, key)
-	switch {
-	case errors.Is(err, recsys.ErrNotFound):
-		a.unknown.Add(key, a.now())
-		return cachedToken{}, err
-	case err != nil:
-		return cachedToken{}, err
-	}
-	k := cachedToken{t, digest, a.now()}
-	a.known.Add(key, k)
-	return k, nil
+		k := cachedToken{t, digest, a.now()}
+		a.known.Add(key, k)
+		return k, nil
+	})
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,6 +117,40 @@ func TestToken_that_cannot_be_looked_up_is_not_refused(t *testing.T) {
 	}
 	_, err = h.Store.Exec(t.Context(), "ALTER TABLE recflow.tokens RENAME COLUMN hidden TO digest")
 	require.NoError(t, err)
+	require.Equal(t, http.StatusNoContent, h.Do("GET", "/things", nil).Status)
+}
+
+// Requests wait for the look-up of a token that was seen before: no more than its rate
+// allows.
+func TestKnownToken_is_limited_before_it_is_looked_up(t *testing.T) {
+	t.Parallel()
+	h, trips := countedHarness(t)
+	now := time.Now()
+	h.api.authenticator.now = func() time.Time { return now }
+	h.api.authenticator.callers = newLimiter(0.001, 2)
+	require.Equal(t, http.StatusNoContent, h.Do("GET", "/things", nil).Status)
+	require.Equal(t, http.StatusNoContent, h.Do("GET", "/things", nil).Status)
+	now = now.Add(tokenCacheTTL)
+	before := trips.Load()
+	require.Equal(t, http.StatusTooManyRequests, h.Do("GET", "/things", nil).Status)
+	require.Equal(t, before, trips.Load())
+}
+
+// A caller that knows the public part of a token only causes no look-ups, and does not
+// use up its rate.
+func TestKnownToken_with_another_secret_is_refused_from_the_cache(t *testing.T) {
+	t.Parallel()
+	h, trips := countedHarness(t)
+	now := time.Now()
+	h.api.authenticator.now = func() time.Time { return now }
+	h.api.authenticator.callers = newLimiter(0.001, 2)
+	require.Equal(t, http.StatusNoContent, h.Do("GET", "/things", nil).Status)
+	now = now.Add(tokenCacheTTL)
+	before := trips.Load()
+	for range 10 {
+		require.Equal(t, "bad_token", h.DoAs(h.Token[:20]+strings.Repeat("A", len(h.Token)-20), "GET", "/things", nil).Problem(t).Code)
+	}
+	require.Equal(t, before, trips.Load())
 	require.Equal(t, http.StatusNoContent, h.Do("GET", "/things", nil).Status)
 }
 
