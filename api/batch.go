@@ -46,9 +46,14 @@ func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutp
 		}
 		users, places = append(users, id), append(places, i)
 	}
+	release, err := s.searchSlot(ctx, b.Version)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	req := recommend.Request{K: b.K, Category: b.Category, Tags: b.Tags, Exclude: b.Exclude, Recent: b.Recent, Version: b.Version, ExcludeSeen: b.ExcludeSeen}
 	made := 0
-	err := s.reader.RecommendMany(ctx, req, slices.Values(users), func(l recommend.List) error {
+	err = s.reader.RecommendMany(ctx, req, slices.Values(users), func(l recommend.List) error {
 		list := listOf(l)
 		out[places[made]].List = &list
 		made++

@@ -116,13 +116,11 @@ func (s *server) similarItems(ctx context.Context, in *similarItemsInput) (*list
 	if err != nil {
 		return nil, err
 	}
-	if in.Version != 0 || s.reader.Memory.Status().State != recommend.IndexInMemory { // Postgres is searched
-		release, err := s.heavy.Take(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer release()
+	release, err := s.searchSlot(ctx, in.Version)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	list, err := s.reader.Similar(ctx, in.ID, r)
 	return &listOutput{listOf(list)}, unknownItem(err)
 }

@@ -241,6 +241,28 @@ func flat(t *testing.T, memory []sizes) {
 	assert.Less(t, end.goroutines, middle.goroutines*3/2+500)
 }
 
+func TestExpensiveReads_are_refused_while_others_run(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.withLive(t)
+	batch := map[string]any{"users": []string{"u00001"}, "k": 5}
+	expensive := []string{
+		"/versions/1/diff/1?users=1", "/versions/1/users", "/recommendations/u00001/explain?item=i000001", "/items/i000001/similar", "/stream", "/stream/quality",
+	}
+	for _, path := range expensive {
+		require.Equal(t, http.StatusOK, h.Do("GET", path, nil).Status, path)
+	}
+	release, err := h.heavy.Take(t.Context()) // the only one in a small pool
+	require.NoError(t, err)
+	for _, path := range expensive {
+		require.Equal(t, "busy", h.Do("GET", path, nil).Problem(t).Code, path)
+	}
+	require.Equal(t, "busy", h.Do("POST", "/recommendations/batch", batch).Problem(t).Code)
+	require.Equal(t, http.StatusOK, h.Do("GET", "/recommendations/u00001", nil).Status)
+	release()
+	require.Equal(t, http.StatusOK, h.Do("POST", "/recommendations/batch", batch).Status)
+}
+
 // A database that hangs keeps its connections open and answers nothing: only the
 // deadlines of the API end the requests.
 func TestAPI_sheds_load_while_the_database_hangs(t *testing.T) {

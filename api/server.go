@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"strconv"
 	"time"
@@ -104,6 +105,15 @@ func (s *server) follower() *follow.Follower {
 		Memory: s.reader.Memory, Versions: s.versions, Log: s.log,
 		Reader: versions.Reader{Process: uuid.NewString(), Component: "api", Memory: s.config.Search.Bytes()},
 	}
+}
+
+// searchSlot takes a slot for an expensive search of a version, 0 for the live one, in
+// Postgres. A search in memory needs none.
+func (s *server) searchSlot(ctx context.Context, version int64) (release func(), err error) {
+	if version == 0 && s.reader.Memory.Status().State == recommend.IndexInMemory {
+		return func() {}, nil
+	}
+	return s.heavy.Take(ctx)
 }
 
 func idText(id int64) string { return strconv.FormatInt(id, 10) }
