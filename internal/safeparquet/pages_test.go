@@ -106,6 +106,35 @@ func rows() []row {
 	return out
 }
 
+var codecs = map[string]parquet.WriterOption{
+	"uncompressed": parquet.Compression(&parquet.Uncompressed), "snappy": parquet.Compression(&parquet.Snappy), "gzip": parquet.Compression(&parquet.Gzip),
+	"zstd": parquet.Compression(&parquet.Zstd), "brotli": parquet.Compression(&parquet.Brotli), "lz4": parquet.Compression(&parquet.Lz4Raw),
+}
+
+// TestPages_survive_damaged_files inverts bits at every position of small files. A bit
+// may change a value; the reader must not panic, hang or allocate without limit.
+func TestPages_survive_damaged_files(t *testing.T) {
+	t.Parallel()
+	for name, codec := range codecs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, version := range []int{1, 2} {
+				var b bytes.Buffer
+				require.NoError(t, parquet.Write(&b, rows()[:12], codec, parquet.DataPageVersion(version), parquet.PageBufferSize(256)))
+				refused := 0
+				for at := range b.Bytes() {
+					damaged := bytes.Clone(b.Bytes())
+					damaged[at] ^= []byte{0x01, 0x40, 0xff}[at%3]
+					if _, err := readAll(damaged, safeparquet.Foreign); err != nil {
+						refused++
+					}
+				}
+				require.Greater(t, refused, b.Len()/3)
+			}
+		})
+	}
+}
+
 func TestPages_read_what_other_writers_write(t *testing.T) {
 	t.Parallel()
 	type encoded struct {
@@ -127,10 +156,7 @@ func TestPages_read_what_other_writers_write(t *testing.T) {
 	for _, r := range all {
 		want += 7 + int64(max(1, len(r.Tags)))
 	}
-	for name, codec := range map[string]parquet.WriterOption{
-		"uncompressed": parquet.Compression(&parquet.Uncompressed), "snappy": parquet.Compression(&parquet.Snappy), "gzip": parquet.Compression(&parquet.Gzip),
-		"zstd": parquet.Compression(&parquet.Zstd), "brotli": parquet.Compression(&parquet.Brotli), "lz4": parquet.Compression(&parquet.Lz4Raw),
-	} {
+	for name, codec := range codecs {
 		for _, version := range []int{1, 2} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
