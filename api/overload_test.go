@@ -243,7 +243,7 @@ func flat(t *testing.T, memory []sizes) {
 
 func TestExpensiveReads_are_refused_while_others_run(t *testing.T) {
 	t.Parallel()
-	h := newHarness(t)
+	h := newHarness(t, apitest.WithSettings(func(c *config.API) { c.Database.MaxConns = 2 }))
 	h.withLive(t)
 	batch := map[string]any{"users": []string{"u00001"}, "k": 5}
 	expensive := []string{
@@ -252,7 +252,7 @@ func TestExpensiveReads_are_refused_while_others_run(t *testing.T) {
 	for _, path := range expensive {
 		require.Equal(t, http.StatusOK, h.Do("GET", path, nil).Status, path)
 	}
-	release, err := h.heavy.Take(t.Context()) // the only one in a small pool
+	release, err := h.heavy.Take(t.Context()) // the only one of a small pool
 	require.NoError(t, err)
 	for _, path := range expensive {
 		require.Equal(t, "busy", h.Do("GET", path, nil).Problem(t).Code, path)

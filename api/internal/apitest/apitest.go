@@ -66,7 +66,7 @@ func WithLog(out *harnesstest.Buffer) Option {
 func New(t *testing.T, build func(*Harness) http.Handler, options ...Option) *Harness {
 	t.Helper()
 	h := &Harness{T: t, Log: slog.New(slog.DiscardHandler), Settings: config.API{
-		Auth: config.AuthToken, Rate: 10_000, Burst: 10_000,
+		Auth: config.AuthToken, Rate: 10_000, Burst: 10_000, Database: config.Database{MaxConns: postgrestest.MaxConns},
 		Temporal: config.Temporal{Address: "127.0.0.1:1", Namespace: "none", TaskQueue: "recflow", UI: "http://temporal.test"},
 	}}
 	for _, o := range options {

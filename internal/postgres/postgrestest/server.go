@@ -50,10 +50,13 @@ func New(t testing.TB) *Store {
 	return Open(t, URL(t))
 }
 
+// MaxConns is the size of the pool of a Store.
+const MaxConns = 8
+
 // Open opens the database at url until the test ends.
 func Open(t testing.TB, url string) *Store {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, MaxConns: 8, Name: "test"})
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, MaxConns: MaxConns, Name: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
