@@ -9,6 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +23,7 @@ import (
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/stack"
+	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/internal/stream"
@@ -28,7 +32,8 @@ import (
 // TestEvent_counts_once sends events through the stream while trainings run,
 // including late ones and duplicates, and continuously checks the users' state:
 // every stored event counts once, either in the version's history or on top of it.
-// Then it deletes an object of the next training's input.
+// Then it deletes an object of the next training's input, and follows the procedure to
+// erase a user.
 func TestEvent_counts_once(t *testing.T) {
 	t.Parallel()
 	l := newLoop(t)
@@ -73,6 +78,8 @@ func TestEvent_counts_once(t *testing.T) {
 	require.Error(t, err, "a training that misses events is rejected")
 	require.Regexp(t, `coverage +✗`, string(out))
 	require.Contains(t, string(out), "GateRefused")
+
+	l.eraseAUser("u0", train)
 }
 
 // loop is a local stack and the events sent to it.
@@ -263,10 +270,58 @@ func (l *loop) counts(streamed []recsys.Event) map[string]map[string]int {
 
 // loseAnObject deletes one object of streamed events.
 func (l *loop) loseAnObject() {
+	live, err := l.store.Live(l.t.Context())
+	require.NoError(l.t, err)
 	for o, err := range l.bucket.List(l.t.Context(), "raw/events/") {
 		require.NoError(l.t, err)
-		require.NoError(l.t, l.bucket.DeleteObjects(l.t.Context(), o.Key))
-		return
+		uncovered := false
+		require.NoError(l.t, awsclient.EachDelivered(l.t.Context(), l.bucket, o.Key, func(e recsys.Event) bool {
+			uncovered = !live.Version.Coverage.Covers(e)
+			return !uncovered
+		}))
+		if uncovered {
+			require.NoError(l.t, l.bucket.DeleteObjects(l.t.Context(), o.Key))
+			return
+		}
 	}
-	require.Fail(l.t, "there is no object of streamed events")
+	require.Fail(l.t, "there is no object with events that the live version does not cover")
+}
+
+// eraseAUser follows docs/runbooks/erase-a-user.md for one user. Other users keep their
+// events, and the next version is promoted.
+func (l *loop) eraseAUser(user string, train []string) {
+	l.t.Helper()
+	before := l.stored()
+	vars, err := stack.LoadEnv(l.home)
+	require.NoError(l.t, err)
+	users := filepath.Join(l.t.TempDir(), "users.txt")
+	require.NoError(l.t, os.WriteFile(users, []byte(user+"\n"), 0o600))
+	page, err := os.ReadFile("../../docs/runbooks/erase-a-user.md")
+	require.NoError(l.t, err)
+	script := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(page)
+	require.NotNil(l.t, script)
+	cmd := exec.Command(toolchaintest.Tools(l.t).Python, "-c", string(script[1]), vars["RECFLOW_BUCKET"], users, "raw/interactions/", "raw/events/", "recommendations/", "lists/")
+	for name, value := range vars {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	require.NoError(l.t, err, string(out))
+	require.Contains(l.t, string(out), "rows removed")
+	statement := regexp.MustCompile("(?s)```sql\n(.*?)```").FindSubmatch(page)
+	_, err = postgrestest.Conn(l.t, l.store).Exec(l.t.Context(), strings.ReplaceAll(string(statement[1]), "USERS", user))
+	require.NoError(l.t, err)
+
+	// An object was lost before.
+	l.recflow("coverage", "accept", "--reason", "erasure request 17")
+	l.recflow(train...)
+	live, err := l.store.Live(l.t.Context())
+	require.NoError(l.t, err)
+	states, _, err := l.store.UserStates(l.t.Context(), live.Version, l.users())
+	require.NoError(l.t, err)
+	for _, s := range states {
+		known := len(s.History.Items) > 0 || len(s.Events) > 0
+		require.Equal(l.t, s.ID != user, known, s.ID)
+	}
+	kept := slices.DeleteFunc(before, func(e recsys.Event) bool { return e.UserID == user })
+	require.ElementsMatch(l.t, kept, l.stored(), "other users keep their events")
 }

@@ -33,6 +33,7 @@ GRANT INSERT, UPDATE ON recflow.claims TO recflow_loader;
 GRANT USAGE ON SEQUENCE recflow.fencing_token TO recflow_loader;
 GRANT UPDATE (stored_before, occurred_before) ON recflow.horizon TO recflow_loader;
 GRANT INSERT, DELETE ON recflow.trainings TO recflow_loader;
+GRANT SELECT (id, at), DELETE ON recflow.audit TO recflow_loader; -- a trigger keeps entries for 400 days
 GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.readers TO recflow_loader;
 GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, revision, changed_at) ON recflow.backfills TO recflow_loader;
 GRANT UPDATE (state, reason, attempt, workflow_id, workflow_run_id, run_id, version_id, rows, metrics, lists, error, started_at, ended_at)

@@ -398,6 +398,7 @@ var methods = map[string]storeCall{
 	"EachSince": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.EachSince(t.Context(), recsys.Baseline{}, time.Now(), func(recsys.Event) error { return nil })
 	},
+	"DropAudit": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error { return s.DropAudit(t.Context()) },
 	"StreamStats": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.StreamStats(t.Context(), time.Hour))
 	},

@@ -63,6 +63,18 @@ func insertAudit(ctx context.Context, db postgres.Querier, a Audit) error {
 	return nil
 }
 
+// auditKept is how long entries are kept. A trigger refuses to delete younger ones.
+const auditKept = "400 days"
+
+// DropAudit deletes old entries.
+func (s *Store) DropAudit(ctx context.Context) error {
+	_, err := s.db.Exec(ctx, "DELETE FROM recflow.audit WHERE at < now() - $1::text::interval - interval '1 hour'", auditKept)
+	if err != nil {
+		return fmt.Errorf("drop old audit entries: %w", err)
+	}
+	return nil
+}
+
 // AuditFilter selects entries; its zero value selects all.
 type AuditFilter struct {
 	Before  int64     // entries with a smaller id; 0: from the newest

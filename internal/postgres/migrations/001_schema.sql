@@ -246,13 +246,23 @@ CREATE TABLE recflow.audit (
     trace_id  text        NOT NULL DEFAULT ''
 );
 
--- Entries cannot be changed.
+-- Entries cannot be changed, and deleted only when they are older than 400 days.
+CREATE FUNCTION recflow.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF old.at < now() - interval '400 days' THEN
+        RETURN old;
+    END IF;
+    RAISE EXCEPTION 'the audit is append-only for 400 days';
+END $$;
+
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON recflow.audit FOR EACH ROW EXECUTE FUNCTION recflow.keep_audit();
+
 CREATE FUNCTION recflow.reject_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit is append-only';
 END $$;
 
-CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON recflow.audit
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR TRUNCATE ON recflow.audit
     FOR EACH STATEMENT EXECUTE FUNCTION recflow.reject_audit_change();
 
 -- The processes that serve lists, and what they may use for the search in memory. A

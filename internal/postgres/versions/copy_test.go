@@ -108,8 +108,8 @@ func TestCopyFile_stores_users(t *testing.T) {
 	b := newCopyBundle(t)
 	want := trainingruntest.Users(0, 3000, copyDimension, 100)
 	// A row larger than what the driver sends at once.
-	for i := range 30_000 {
-		want[77].HistoryItems = append(want[77].HistoryItems, fmt.Sprintf("item-%07d", i))
+	for i := range recsys.MaxHistory - len(want[77].HistoryItems) {
+		want[77].HistoryItems = append(want[77].HistoryItems, fmt.Sprintf("item-%0100d", i))
 		want[77].HistoryWeights = append(want[77].HistoryWeights, 0.25)
 	}
 	want[77].ReferenceTime = time.Date(1969, 7, 20, 20, 17, 40, 123456000, time.UTC)

@@ -69,15 +69,14 @@ const buildLock = 0x6275696c
 
 func (b *indexBuild) run(ctx context.Context) error {
 	lock := []any{int32(buildLock), int32(b.version.ID)}
-	err := b.step(ctx, "wait for an earlier attempt", func(ctx context.Context) error {
-		_, err := b.conn.Exec(ctx, "SELECT pg_advisory_lock($1, $2)", lock...)
-		return err
-	})
-	if err != nil {
+	if err := b.step(ctx, "wait for an earlier attempt", b.lock); err != nil {
 		return err
 	}
 	defer b.conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", lock...) // a closed connection has released it
 
+	if err := b.step(ctx, "end replaced writers", b.endWriters); err != nil {
+		return err
+	}
 	for _, table := range []string{"items", "users", "holdout"} {
 		err := b.step(ctx, "vacuum "+table, func(ctx context.Context) error { return b.vacuum(ctx, table) })
 		if err != nil {
@@ -94,6 +93,49 @@ func (b *indexBuild) run(ctx context.Context) error {
 		}
 	}
 	return pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.claim.complete(ctx, tx, 0) })
+}
+
+// lock takes the lock of the version. An earlier attempt whose process is frozen, or
+// whose host is gone, has an idle session that may hold the lock for hours: it is ended.
+func (b *indexBuild) lock(ctx context.Context) error {
+	for {
+		var locked bool
+		err := b.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", int32(buildLock), int32(b.version.ID)).Scan(&locked)
+		if err != nil || locked {
+			return err
+		}
+		_, err = b.conn.Exec(ctx, `
+			SELECT pg_terminate_backend(a.pid)
+			FROM pg_locks l
+			JOIN pg_stat_activity a ON a.pid = l.pid
+			WHERE l.locktype = 'advisory' AND l.granted
+			AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+			AND l.classid = $1::bigint::oid AND l.objid = $2::bigint::oid
+			AND a.state LIKE 'idle%' AND a.state_change < clock_timestamp() - $3::interval`,
+			int64(buildLock), b.version.ID, b.store.FrozenAfter)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(b.store.ProgressEvery):
+		}
+	}
+}
+
+// endWriters ends the sessions that still write to the tables of the version: every
+// part is complete, so they are of attempts that were replaced. A COPY whose process is
+// frozen would block the indexes until its connection breaks.
+func (b *indexBuild) endWriters(ctx context.Context) error {
+	_, err := b.conn.Exec(ctx, `
+		SELECT pg_terminate_backend(l.pid)
+		FROM pg_locks l
+		JOIN pg_class c ON c.oid = l.relation
+		WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'RowExclusiveLock'
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND c.relnamespace = $1::regnamespace AND l.pid <> pg_backend_pid()`, postgres.SchemaOf(b.version.ID))
+	return err
 }
 
 // step runs fn if the claim is still valid, and reports its progress.

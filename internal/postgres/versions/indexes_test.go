@@ -97,6 +97,39 @@ func TestBuildIndexes_stops_when_replaced(t *testing.T) {
 	require.Equal(t, allIndexes, indexNames(t, conn))
 }
 
+// A frozen worker holds its locks: the connection is open, and nothing comes over it.
+func TestBuildIndexes_ends_the_sessions_of_frozen_attempts(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	s.ProgressEvery, s.FrozenAfter = 10*time.Millisecond, 100*time.Millisecond
+	v := postgrestest.Load(t, s, postgrestest.Fixture{Items: 50, Users: 10, Search: graph})
+
+	builder := postgrestest.Conn(t, s)
+	_, err := builder.Exec(t.Context(), "SELECT pg_advisory_lock(1651861868, $1)", v.ID)
+	require.NoError(t, err)
+	writer := postgrestest.Conn(t, s)
+	data, frozen := io.Pipe()
+	copied := make(chan error, 1)
+	go func() {
+		_, err := writer.PgConn().CopyFrom(t.Context(), data, fmt.Sprintf("COPY v%d.items FROM STDIN", v.ID))
+		copied <- err
+	}()
+	watch := postgrestest.Conn(t, s)
+	require.Eventually(t, func() bool {
+		var n int
+		require.NoError(t, watch.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_progress_copy").Scan(&n))
+		return n == 1
+	}, 30*time.Second, 5*time.Millisecond)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, s.BuildIndexes(ctx, claimIndexes(t, s, v.ID), nil))
+	require.Equal(t, allIndexes, indexNames(t, watch))
+	require.Error(t, builder.Ping(t.Context()), "the session that held the lock was ended")
+	frozen.Close()
+	require.Error(t, <-copied)
+}
+
 func TestBuildIndexes_rejects_a_duplicate_id(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)

@@ -222,7 +222,7 @@ func TestPrune_keeps_needed_versions(t *testing.T) {
 	require.NoError(t, s.Pin(t.Context(), made[1].ID, true))
 	prune := func(ttl time.Duration) []int64 {
 		t.Helper()
-		dropped, err := s.Prune(t.Context(), versions.PruneOptions{KeepRefused: 1, ReaderTTL: ttl})
+		dropped, err := s.Prune(t.Context(), versions.PruneOptions{KeepRefused: 1, KeepReady: 3, ReaderTTL: ttl})
 		require.NoError(t, err)
 		return dropped
 	}
@@ -291,7 +291,7 @@ func TestPrune_keeps_the_newest_refused_versions(t *testing.T) {
 		v := postgrestest.Build(t, s, postgrestest.Fixture{RunID: fmt.Sprintf("r%d", i), Items: 30, Users: 10, Loading: true})
 		require.NoError(t, s.MarkRefused(t.Context(), v.ID, []recsys.GateResult{{Gate: recsys.GateRows, Reason: "no"}}))
 	}
-	dropped, err := s.Prune(t.Context(), versions.PruneOptions{KeepRefused: 1})
+	dropped, err := s.Prune(t.Context(), versions.PruneOptions{KeepRefused: 1, KeepReady: 3})
 	require.NoError(t, err)
 	require.Equal(t, []int64{1, 2}, dropped)
 }
@@ -376,4 +376,19 @@ func TestPromote_of_evaluation_versions(t *testing.T) {
 	_, err = s.Rollback(t.Context(), "test", "worse")
 	require.ErrorIs(t, err, recsys.ErrConflict, "a rollback does not return to it")
 	require.ErrorContains(t, err, "it is for evaluation")
+}
+
+// A schedule that does not promote adds a version a day.
+func TestPrune_keeps_the_newest_ready_versions(t *testing.T) {
+	t.Parallel()
+	s := postgrestest.New(t)
+	var ids []int64
+	for n := range 6 {
+		ids = append(ids, postgrestest.Build(t, s, postgrestest.Fixture{RunID: fmt.Sprintf("run-%d", n), Items: 20, Users: 10}).ID)
+	}
+	postgrestest.Promote(t, s, ids[1])
+	require.NoError(t, s.Pin(t.Context(), ids[2], true))
+	dropped, err := s.Prune(t.Context(), versions.PruneOptions{KeepReady: 2})
+	require.NoError(t, err)
+	require.Equal(t, []int64{ids[0], ids[3]}, dropped, "neither the live, the pinned, nor the newest two")
 }

@@ -14,6 +14,7 @@ import (
 // PruneOptions configures what Prune keeps in addition to what it always keeps.
 type PruneOptions struct {
 	KeepRefused int           // newest refused versions kept for inspection
+	KeepReady   int           // newest ready versions kept for a promotion, after the live one
 	ReaderTTL   time.Duration // how long a reader may use a version that is no longer live
 }
 
@@ -31,12 +32,12 @@ func (s *Store) Pin(ctx context.Context, version int64, pinned bool) error {
 
 // Prune drops the versions that are no longer needed and returns their numbers.
 // It keeps the live version, the one that a rollback would return to, pinned
-// ones, ready ones newer than the live one (they may yet be promoted; of those
-// for evaluation only the newest two), and the newest refused ones. A version
+// ones, the newest ready ones that are newer than the live one (they may yet be
+// promoted; of those for evaluation only the newest two), and the newest refused ones. A version
 // that readers may still use or that an active backfill reads, and tables that are
 // in use, are left for the next call. It also removes the leftovers of failed versions.
 func (s *Store) Prune(ctx context.Context, o PruneOptions) (dropped []int64, err error) {
-	rows, err := s.db.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL)
+	rows, err := s.db.Query(ctx, prunable+" ORDER BY v.id LIMIT 1000", o.KeepRefused, o.ReaderTTL, o.KeepReady)
 	if err != nil {
 		return nil, fmt.Errorf("prune: %w", err)
 	}
@@ -70,7 +71,7 @@ func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (go
 		if err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, prunable+" AND v.id = $3", o.KeepRefused, o.ReaderTTL, version)
+		tag, err := tx.Exec(ctx, prunable+" AND v.id = $4", o.KeepRefused, o.ReaderTTL, o.KeepReady, version)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
@@ -89,7 +90,7 @@ func (s *Store) pruneOne(ctx context.Context, version int64, o PruneOptions) (go
 }
 
 // prunable selects what Prune may drop. $1: refused versions kept, $2:
-// ReaderTTL.
+// ReaderTTL, $3: ready versions kept.
 const prunable = `
 	SELECT v.id
 	FROM recflow.versions v
@@ -103,8 +104,11 @@ const prunable = `
 		WHEN 'dropped' THEN true -- its tables were in use during the last call
 		WHEN 'refused' THEN v.id NOT IN (
 			SELECT r.id FROM recflow.versions r WHERE r.state = 'refused' ORDER BY r.id DESC LIMIT $1)
-		WHEN 'ready' THEN (v.id < (SELECT version_id FROM recflow.live) OR v.evaluation AND v.id NOT IN (
-				SELECT e.id FROM recflow.versions e WHERE e.evaluation AND e.state = 'ready' ORDER BY e.id DESC LIMIT 2))
+		WHEN 'ready' THEN (v.id < (SELECT version_id FROM recflow.live)
+				OR v.evaluation AND v.id NOT IN (
+					SELECT e.id FROM recflow.versions e WHERE e.evaluation AND e.state = 'ready' ORDER BY e.id DESC LIMIT 2)
+				OR NOT v.evaluation AND v.id NOT IN (
+					SELECT r.id FROM recflow.versions r WHERE NOT r.evaluation AND NOT r.pinned AND r.state = 'ready' ORDER BY r.id DESC LIMIT $3))
 			AND v.id IS DISTINCT FROM (SELECT version_id FROM recflow.live)
 			AND v.id IS DISTINCT FROM (SELECT p.version_id FROM (` + previousLive + `) p)
 		ELSE false

@@ -14,8 +14,14 @@ type Store struct {
 	// step: every second.
 	ProgressEvery time.Duration
 
+	// FrozenAfter is how long the session of an earlier attempt to build the indexes
+	// may do nothing before it is ended: two minutes.
+	FrozenAfter time.Duration
+
 	db *postgres.DB
 }
 
 // New returns a Store on a database, or on a transaction.
-func New(db *postgres.DB) *Store { return &Store{db: db, ProgressEvery: time.Second} }
+func New(db *postgres.DB) *Store {
+	return &Store{db: db, ProgressEvery: time.Second, FrozenAfter: 2 * time.Minute}
+}
