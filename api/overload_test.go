@@ -69,7 +69,7 @@ func newOverloaded(t *testing.T) *overloaded {
 	o.address = "http://" + o.serving(t).requests.Addr().String()
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 1000, 1000
-	o.client = &http.Client{Transport: transport, Timeout: time.Minute}
+	o.client = &http.Client{Transport: transport, Timeout: 2 * heavyTimeout}
 	t.Cleanup(transport.CloseIdleConnections)
 	return o
 }
@@ -151,9 +151,10 @@ type sizes struct {
 }
 
 // load sends requests at a constant rate, whether earlier ones have been answered or
-// not, and returns all responses and the memory in every second.
-func (o *overloaded) load(length time.Duration) (all []response, memory []sizes) {
+// not, and returns the memory in every second. responses waits for all responses.
+func (o *overloaded) load(length time.Duration) (responses func() []response, memory []sizes) {
 	o.T.Helper()
+	var all []response
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	requests := time.NewTicker(time.Second / perSecond)
@@ -174,13 +175,13 @@ func (o *overloaded) load(length time.Duration) (all []response, memory []sizes)
 			memory = append(memory, sizes{m.HeapAlloc, runtime.NumGoroutine()})
 		}
 	}
-	group.Wait()
-	return all, memory
+	return func() []response { group.Wait(); return all }, memory
 }
 
 // check checks that every response was in time and is allowed.
-func (o *overloaded) check(all []response, allowed ...int) {
+func (o *overloaded) check(responses func() []response, allowed ...int) {
 	o.T.Helper()
+	all := responses()
 	slowest := map[int]response{}
 	statuses := map[int]int{}
 	for _, r := range all {
@@ -272,10 +273,10 @@ func TestAPI_sheds_load_while_the_database_hangs(t *testing.T) {
 	o.check(healthy, http.StatusOK, http.StatusServiceUnavailable) // a slow machine sheds load as well
 	resume := pgservertest.Hang(t, o.server)
 	faults.Inject("Postgres hangs")
-	all, memory := o.load(faultTime())
+	responses, memory := o.load(faultTime())
 	resume()
 	o.recovers()
-	o.check(all, http.StatusOK, http.StatusServiceUnavailable)
+	o.check(responses, http.StatusOK, http.StatusServiceUnavailable)
 	flat(t, memory)
 }
 
@@ -286,13 +287,13 @@ func TestAPI_sheds_load_while_the_database_is_read_only(t *testing.T) {
 	o.execute("ALTER DATABASE postgres SET default_transaction_read_only = on",
 		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recflow-api'")
 	faults.Inject("Postgres is read-only")
-	all, memory := o.load(faultTime() / 3)
+	responses, memory := o.load(faultTime() / 3)
 	write := o.send(loadOf("PUT", "/items/i000002"))
 	assert.Equal(t, http.StatusServiceUnavailable, write.status)
 	o.execute("SET default_transaction_read_only = off", "ALTER DATABASE postgres RESET default_transaction_read_only")
 	o.recovers()
 	harnesstest.Eventually(t, "writes to succeed on new connections", func() bool { return o.send(loadOf("PUT", "/items/i000002")).status == http.StatusOK })
-	o.check(all, http.StatusOK, http.StatusServiceUnavailable)
+	o.check(responses, http.StatusOK, http.StatusServiceUnavailable)
 	flat(t, memory)
 }
 
@@ -309,11 +310,11 @@ func TestAPI_sheds_load_while_the_database_is_out_of_connections(t *testing.T) {
 		taken = append(taken, conn)
 	}
 	faults.Inject("Postgres is out of connections")
-	all, memory := o.load(faultTime() / 3)
+	responses, memory := o.load(faultTime() / 3)
 	for _, conn := range taken {
 		conn.Close(t.Context())
 	}
 	o.recovers()
-	o.check(all, http.StatusOK, http.StatusServiceUnavailable)
+	o.check(responses, http.StatusOK, http.StatusServiceUnavailable)
 	flat(t, memory)
 }
