@@ -41,7 +41,7 @@ class Basis:
     mean_item_users: float  # ī
     mean_weight: float
     noise: float  # √ū + √ī
-    rank_limit: int  # within the memory of the driver and of the processes that serve lists
+    rank_limit: int  # within the memory of the job and of the processes that serve lists
     singular_values: int | None  # those above it, counted up to COUNTED; None if the rank was given
 
 

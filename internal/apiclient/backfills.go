@@ -45,7 +45,7 @@ const (
 // Training is the parameters of a training. Zero values mean the defaults of the
 // trainer.
 type Training struct {
-	Trainer                string            `json:"trainer,omitempty" enum:"auto,als,mllib" default:"auto" doc:"als: implicit ALS on the driver of the job, with settings chosen from the data. mllib: implicit ALS of Spark MLlib, for data that does not fit into the driver's memory. auto: als if it fits."`
+	Trainer                string            `json:"trainer,omitempty" enum:"auto,als,mllib" default:"auto" doc:"als: implicit ALS on the driver of the job or on its executors, with settings chosen from the data. mllib: implicit ALS of Spark MLlib, for factors that fit on neither. auto: als if it fits."`
 	Rank                   int               `json:"rank,omitempty" minimum:"1" maximum:"1024" doc:"Dimension of the embeddings. Default of als: 64 to 512, by the structure in the data and what the readers can hold in memory. Default of mllib: 64." example:"128"`
 	Iterations             int               `json:"iterations,omitempty" minimum:"1" maximum:"100" doc:"Default of als: 6. Default of mllib: 12." example:"6"`
 	Alpha                  float64           `json:"alpha,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"Confidence added per unit of interest weight. Default of als: 5 by the mean weight. Default of mllib: 2." example:"2"`

@@ -77,7 +77,7 @@ type Defaults struct {
 	MeanItemUsers  float64 `json:"mean_item_users"`
 	MeanWeight     float64 `json:"mean_weight"`
 	Noise          float64 `json:"noise"`           // √ū + √ī
-	RankLimit      int     `json:"rank_limit"`      // within the memory of the job's driver and of the processes that serve lists
+	RankLimit      int     `json:"rank_limit"`      // within the memory of the training job and of the processes that serve lists
 	SingularValues *int    `json:"singular_values"` // those above Noise, counted up to 272; nil if the rank was requested
 }
 

@@ -12,7 +12,7 @@ import (
 // the training job.
 const (
 	AutoTrainer = "auto"
-	ALS         = "als"   // implicit ALS on the driver of the training job
+	ALS         = "als"   // implicit ALS on the driver of the training job or on its executors
 	MLlib       = "mllib" // implicit ALS of Spark MLlib
 )
 

@@ -100,7 +100,7 @@ func newStartCommand(a *app.App) *cobra.Command {
 // trainingFlags adds the flags for the training parameters.
 func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.training.Trainer, "trainer", "", "auto, als or mllib (default: auto, which is als if the data fits into the driver's memory)")
+	flags.StringVar(&f.training.Trainer, "trainer", "", "auto, als or mllib (default: auto, which is als if its factors fit on one machine)")
 	flags.IntVar(&f.training.Rank, "rank", 0, "dimension of the embeddings (default: from the data; mllib: 64)")
 	flags.IntVar(&f.training.Iterations, "iterations", 0, "iterations of the training (default: 6; mllib: 12)")
 	flags.Float64Var(&f.training.Alpha, "alpha", 0, "confidence added per unit of interest weight (default: from the data; mllib: 2)")
