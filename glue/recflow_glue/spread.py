@@ -24,6 +24,7 @@ from recflow_glue.matrix import materialize
 from recflow_glue.storage import Scratch, read_scratch, write_scratch
 
 PARTS_PER_CORE = 3
+PART_PAIRS = 1 << 21  # at most, unless one row has more: 100 MB while a task reads them
 PART_ROWS = 1 << 15  # at most
 WAVE_BYTES = 128 << 20  # of the rows that are sent and returned at once
 PAIR_SCHEMA = pa.schema([("row", pa.int32()), ("column", pa.int32()), ("weight", pa.float32())])
@@ -84,7 +85,7 @@ def read(
     cores is the number of all executors' cores."""
     sides = {"user": users, "item": items}
     counts = {name: count(pairs, scratch, name, numbers) for name, numbers in sides.items()}
-    bounds = {name: divide(c, PARTS_PER_CORE * cores) for name, c in counts.items()}
+    bounds = {name: divide(c, cores) for name, c in counts.items()}
     placed = pairs
     for name, numbers in sides.items():
         places = write_places(scratch, name, numbers, bounds[name])
@@ -107,9 +108,11 @@ def count(pairs: DataFrame, scratch: Scratch, name: str, numbers: np.ndarray) ->
     return by_number[numbers]
 
 
-def divide(counts: np.ndarray, parts: int) -> np.ndarray:
-    """Return the bounds of ranges of rows. Each has about 1/parts of the pairs and at most PART_ROWS rows."""
+def divide(counts: np.ndarray, cores: int) -> np.ndarray:
+    """Return the bounds of ranges of rows with about as many pairs, at most about PART_PAIRS, and at most
+    PART_ROWS rows."""
     total = np.concatenate([[0], np.cumsum(counts)])
+    parts = max(PARTS_PER_CORE * cores, int(total[-1]) // PART_PAIRS + 1)
     cuts = np.searchsorted(total, np.linspace(0, total[-1], parts + 1)[1:-1])
     return np.unique(np.concatenate([cuts, np.arange(0, len(counts), PART_ROWS), [0, len(counts)]]))
 

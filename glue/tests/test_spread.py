@@ -11,6 +11,7 @@ from data import put_interactions, put_items, shop
 
 from recflow_glue import als, defaults, spread
 from recflow_glue.settings import Settings
+from recflow_glue.storage import Scratch
 
 USERS, ITEMS = 90, 40
 S = Settings("als", 8, 2, 2.0, 3.0, 0.5, 1.0, 7)
@@ -39,20 +40,30 @@ def spread_matrix(spark, scratch, pairs, monkeypatch, parts):
     return spread.read(df, scratch, users, items, parts)
 
 
-@pytest.mark.parametrize("parts", [1, 2, 5])
-def it_returns_the_bytes_of_the_driver_for_any_number_of_parts(spark, scratch, pairs, monkeypatch, parts):
+@pytest.mark.parametrize(("parts", "scratch_is_local"), [(1, True), (2, False), (5, True)])
+def it_returns_the_bytes_of_the_driver_for_any_number_of_parts(
+    spark, bucket, pairs, monkeypatch, parts, scratch_is_local
+):
+    """On Glue the scratch space is in the bucket."""
+    scratch = Scratch(bucket, "scratch/", scratch_is_local)
     local = als.compress(*pairs, (USERS, ITEMS))
     by_user, by_item = spread_matrix(spark, scratch, pairs, monkeypatch, parts)
     assert [len(m.bounds) - 1 for m in (by_user, by_item)] == [parts, parts]
     assert by_user.counts().tolist() == local[0].counts().tolist()
     assert by_item.counts().tolist() == local[1].counts().tolist()
-    measured = [defaults.measure(*m, rank_limit=64, count=True, seed=3, threads=2) for m in (local, (by_user, by_item))]
-    assert measured[0] == measured[1]
     want = [x.tobytes() for x in als.fit(*local, S, 2)]
     seen = []
-    monkeypatch.setattr(spread, "WAVE_BYTES", 4 * 8 * 40)  # several waves
+    if parts == 5:
+        monkeypatch.setattr(spread, "WAVE_BYTES", 4 * 8 * 40)  # several waves
     assert [x.tobytes() for x in als.fit(by_user, by_item, S, 2, seen.append)] == want
     assert seen == [1, 2]
+    scratch.remove()
+
+
+def it_measures_the_matrix_as_on_the_driver(spark, scratch, pairs, monkeypatch):
+    matrices = als.compress(*pairs, (USERS, ITEMS)), spread_matrix(spark, scratch, pairs, monkeypatch, 2)
+    want, got = (defaults.measure(*m, rank_limit=64, count=True, seed=3, threads=2) for m in matrices)
+    assert got == want
 
 
 def it_returns_the_same_bytes_when_tasks_are_tried_again(spark, scratch, pairs, monkeypatch, tmp_path, faults):
@@ -84,13 +95,15 @@ def it_returns_the_same_bytes_when_tasks_are_tried_again(spark, scratch, pairs, 
 
 
 @pytest.mark.parametrize("sizes", [[1], [5, 0, 0, 1], [0, 0, 3, 3], [1] * 50, [100] + [0] * 20])
-@pytest.mark.parametrize("parts", [1, 3, 7])
-def it_divides_all_rows_into_parts_of_a_limited_size(sizes, parts, monkeypatch):
+@pytest.mark.parametrize("cores", [1, 3, 7])
+def it_divides_all_rows_into_parts_of_a_limited_size(sizes, cores, monkeypatch):
     monkeypatch.setattr(spread, "PART_ROWS", 9)
-    bounds = spread.divide(np.array(sizes), parts)
+    monkeypatch.setattr(spread, "PART_PAIRS", 4)
+    bounds = spread.divide(np.array(sizes), cores)
     assert (bounds[0], bounds[-1]) == (0, len(sizes))
     assert (np.diff(bounds) > 0).all()
     assert np.diff(bounds).max() <= 9
+    assert np.add.reduceat(sizes, bounds[:-1]).max() <= 4 + max(sizes)
 
 
 def it_sends_rows_in_waves_of_a_limited_size(monkeypatch):
