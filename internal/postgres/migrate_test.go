@@ -30,7 +30,7 @@ func TestMigrate_is_idempotent_and_concurrent(t *testing.T) {
 func TestCheckSchema_accepts_the_next_version(t *testing.T) {
 	t.Parallel()
 	s := postgrestest.New(t)
-	require.NoError(t, s.DB.CheckSchema(t.Context()))
+	require.NoError(t, s.CheckSchema(t.Context()))
 	conn := postgrestest.Conn(t, s)
 	for _, c := range []struct {
 		change  string
@@ -41,9 +41,9 @@ func TestCheckSchema_accepts_the_next_version(t *testing.T) {
 		_, err := conn.Exec(t.Context(), "UPDATE recflow.schema_version SET version = version "+c.change)
 		require.NoError(t, err)
 		if c.problem == "" {
-			require.NoError(t, s.DB.CheckSchema(t.Context()))
+			require.NoError(t, s.CheckSchema(t.Context()))
 			continue
 		}
-		require.ErrorContains(t, s.DB.CheckSchema(t.Context()), c.problem)
+		require.ErrorContains(t, s.CheckSchema(t.Context()), c.problem)
 	}
 }

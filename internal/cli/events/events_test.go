@@ -99,7 +99,7 @@ func TestEventsSend(t *testing.T) {
 		s.FailRecords("ProvisionedThroughputExceededException", "", "InternalFailure")
 		var lines strings.Builder
 		for i := range 12 {
-			e := recsys.Event{EventID: recsys.RowEventID("x", int64(i)), UserID: string(rune('a' + i%3)), ItemID: "i", EventType: "click", OccurredAt: time.Unix(int64(i), 0)}
+			e := recsys.Event{EventID: recsys.RowEventID("x", int64(i)), UserID: string(rune('a' + i%3)), ItemID: "i", EventType: "click", OccurredAt: time.Unix(1_700_000_000+int64(i), 0)}
 			lines.Write(append(stream.EncodeEvent(e), '\n'))
 		}
 		r := clitest.Run(t.Context(), lines.String(), "events", "send", "-", "-q")
