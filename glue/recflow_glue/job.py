@@ -82,17 +82,18 @@ def attempt_run(r: Attempt) -> bytes:
         model = train.run(r, found, pairs)
         r.checks.append(checks.objective(model.settings, found.previous.get("parameters")))
         held_out = future.result()
-    with r.progress.stage("write"), ThreadPoolExecutor(1) as thread:
-        m = model.matrix
+    with ThreadPoolExecutor(1) as thread:
+        m, s = model.matrix, model.settings
         by_knn = thread.submit(lambda: evaluate.score_knn(held_out.users, m, session.cores()) if m else {})
-        item_files, catalog = results.write_items(r, found, model, held_out.trained)
-    with r.progress.stage("evaluate"):
-        s = model.settings
-        fold = FoldIn(gram(catalog.vectors), s.alpha, s.regularization, s.regularization_exponent, s.mean_items)
-        scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalog, fold)
-        metrics = evaluate.summarize(scored, by_knn.result(), len(catalog.ids), s.seed)
-    with r.progress.stage("write"):
-        user_files = results.write_users(r, found, model, scored)
+        with r.progress.stage("write"):
+            item_files, catalog = results.write_items(r, found, model, held_out.trained)
+        with r.progress.stage("evaluate"):
+            fold = FoldIn(gram(catalog.vectors), s.alpha, s.regularization, s.regularization_exponent, s.mean_items)
+            scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalog, fold)
+        with r.progress.stage("write"):
+            user_files = results.write_users(r, found, model, scored)
+        with r.progress.stage("evaluate"):
+            metrics = evaluate.summarize(scored, by_knn.result(), len(catalog.ids), s.seed)
     return manifest.build(
         r.config,
         created_at=datetime.now(UTC),
