@@ -19,6 +19,7 @@ func (s *server) routes() {
 	s.itemRoutes()
 	s.versionRoutes()
 	s.streamRoutes()
+	s.replayRoutes()
 	s.coverageRoutes()
 	s.quarantineRoutes()
 	s.documentRoutes()

@@ -40,6 +40,14 @@ type Latency struct {
 	P99 float64 `json:"p99_ms"`
 }
 
+// Replayed is what a request sent to the stream again.
+type Replayed struct {
+	Batches        int      `json:"batches" doc:"Batches whose records are all in the stream."`
+	Records        int      `json:"records" doc:"Records of these batches."`
+	Remaining      bool     `json:"remaining" doc:"There are more batches: repeat the request."`
+	WithoutRecords []string `json:"without_records" doc:"Keys of objects that have no records, only metadata."`
+}
+
 // StreamQuality compares lists that include the streamed events with lists of
 // the version alone.
 type StreamQuality struct {
@@ -83,4 +91,11 @@ func (c *Client) StreamStatus(ctx context.Context, last time.Duration) (s Stream
 func (c *Client) StreamQuality(ctx context.Context) (s StreamQuality, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/stream/quality", nil, nil, nil, &s)
 	return s, err
+}
+
+// ReplayFailed sends batches that the mapping gave up to the stream again. Repeat it
+// while Remaining is true.
+func (c *Client) ReplayFailed(ctx context.Context) (r Replayed, err error) {
+	_, err = c.Do(ctx, http.MethodPost, "/stream/replay-failed", nil, nil, nil, &r)
+	return r, err
 }

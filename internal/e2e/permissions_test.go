@@ -154,7 +154,7 @@ func (l *loop) startServices() {
 		eventsource.Options{
 			Kinesis: awsclient.NewKinesis(role, stack.StreamName).API(), Stream: stack.StreamName,
 			BatchSize: 500, BatchWindow: 100 * time.Millisecond, Parallelization: 2, ReportBatchItemFailures: true, BisectOnError: true, MaxRecordAge: 24 * time.Hour,
-			OnFailure: &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
+			OnFailure: &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "aws/lambda/" + stack.Function},
 		})
 }
 
@@ -225,7 +225,7 @@ func (l *loop) names() iam.Names {
 		iam.Recommendations: arn("firehose", "deliverystream/"+stack.Recommendations),
 		iam.Events:          arn("firehose", "deliverystream/"+stack.Events),
 		iam.Quarantine:      arn("firehose", "deliverystream/"+stack.Quarantine),
-		iam.Failures:        "failed-batches/" + stack.Function + "/",
+		iam.Failures:        "aws/lambda/" + stack.Function + "/",
 	}
 }
 
@@ -267,14 +267,14 @@ func (l *loop) giveUp() {
 	mapping, err := eventsource.New(eventsource.Options{
 		Kinesis: awsclient.NewKinesis(client, stack.StreamName).API(), Stream: stack.StreamName,
 		Function:   func(context.Context, []byte) ([]byte, string, error) { return []byte(`{}`), "Unhandled", nil },
-		OnFailure:  &eventsource.Destination{Bucket: awsclient.NewS3(client, l.parts["stream"]["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
+		OnFailure:  &eventsource.Destination{Bucket: awsclient.NewS3(client, l.parts["stream"]["RECFLOW_BUCKET"]), Prefix: "aws/lambda/" + stack.Function},
 		MaxRetries: eventsource.NoRetries, CheckpointDir: l.t.TempDir(),
 	})
 	require.NoError(l.t, err)
 	ctx, stop := context.WithCancel(l.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- mapping.Run(ctx) }()
-	l.awaitObjects("failed-batches/")
+	l.awaitObjects("aws/lambda/")
 	stop()
 	require.NoError(l.t, <-done)
 }

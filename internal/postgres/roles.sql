@@ -61,6 +61,7 @@ GRANT SELECT ON
     TO recflow_api;
 GRANT INSERT (actor, action, target, outcome, code, detail, trace_id) ON recflow.audit TO recflow_api;
 GRANT INSERT (key, name, digest, scopes, created_by, expires_at), UPDATE (used_at, revoked_at) ON recflow.tokens TO recflow_api;
+GRANT SELECT, INSERT (key, records) ON recflow.replayed_batches TO recflow_api;
 GRANT UPDATE (pinned) ON recflow.versions TO recflow_api;
 GRANT INSERT (item_id, available, title, category, tags), UPDATE (available, title, category, tags, updated_at) ON recflow.item_state TO recflow_api;
 GRANT INSERT ON recflow.backfills, recflow.backfill_windows TO recflow_api;

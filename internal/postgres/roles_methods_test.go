@@ -296,6 +296,14 @@ var methods = map[string]storeCall{
 	"NewUserIDs": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.NewUserIDs(t.Context(), b.live, backfill.WindowHashes(0, 1)))
 	},
+	"MarkReplayed": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		_, err := s.MarkReplayed(t.Context(), b.name(), 1)
+		return err
+	},
+	"Replayed": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		_, err := s.Replayed(t.Context(), []string{"key"})
+		return err
+	},
 	"Outcomes": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		_, _, err := s.Outcomes(t.Context(), "e")
 		return err

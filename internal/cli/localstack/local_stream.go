@@ -85,7 +85,7 @@ func newStream(ctx context.Context, a *app.App, home string, settings stack.Sett
 
 		BatchSize: streamBatch, BatchWindow: streamWindow, Parallelization: parallelBatches, PollEvery: streamPoll,
 		ReportBatchItemFailures: true, BisectOnError: true, MaxRetries: maxRetries, MaxRecordAge: recordAge,
-		OnFailure:     &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "failed-batches/" + stack.Function},
+		OnFailure:     &eventsource.Destination{Bucket: awsclient.NewS3(role, vars["RECFLOW_BUCKET"]), Prefix: "aws/lambda/" + stack.Function},
 		CheckpointDir: filepath.Join(home, "stream"),
 		Log:           slog.New(slog.NewTextHandler(a.Err, nil)),
 	}

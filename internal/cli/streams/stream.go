@@ -1,4 +1,5 @@
-// Package streams has the command stream, which shows the state of the stream.
+// Package streams has the command stream, which shows the state of the stream and
+// replays the batches that its mapping gave up.
 package streams
 
 import (
@@ -16,9 +17,9 @@ import (
 func NewCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stream",
-		Short: "Show stream progress and quality",
+		Short: "Show stream progress and quality, and replay failed batches",
 	}
-	cmd.AddCommand(newStatusCommand(a), newQualityCommand(a))
+	cmd.AddCommand(newStatusCommand(a), newQualityCommand(a), newReplayCommand(a))
 	return cmd
 }
 

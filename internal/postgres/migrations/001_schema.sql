@@ -198,6 +198,13 @@ CREATE TABLE recflow.event_verdicts (
     PRIMARY KEY (event_id, digest)
 );
 
+-- The batches in the failure destination that were sent to the stream again.
+CREATE TABLE recflow.replayed_batches (
+    key     text        COLLATE "C" PRIMARY KEY, -- of the object
+    records integer     NOT NULL,
+    at      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 CREATE INDEX event_verdicts_at ON recflow.event_verdicts (at);
 
 -- Prequential evaluation: the rank of an event's item before the event was

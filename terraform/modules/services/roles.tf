@@ -175,6 +175,7 @@ data "aws_iam_policy_document" "api" {
     resources = [
       "${var.bucket.arn}/quarantine/*",
       "${var.bucket.arn}/quarantine-payloads/*",
+      "${var.bucket.arn}/aws/lambda/*",
     ]
   }
 
@@ -186,7 +187,7 @@ data "aws_iam_policy_document" "api" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["quarantine/dt=*"]
+      values   = ["quarantine/dt=*", "aws/lambda/*"]
     }
   }
 

@@ -55,7 +55,7 @@ type Putter interface {
 // Destination is the bucket for discarded batches.
 type Destination struct {
 	Bucket Putter
-	Prefix string // of keys, without a trailing slash, e.g. failed-batches/stream
+	Prefix string // of keys, without a trailing slash, e.g. aws/lambda/stream
 }
 
 // Options describes one mapping. The zero value of a setting is AWS's default
