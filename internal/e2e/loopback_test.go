@@ -39,7 +39,8 @@ func TestEvent_counts_once(t *testing.T) {
 	l := newLoop(t)
 	l.recflow("up", "--free-ports", "--quiet")
 	l.importEvents()
-	train := []string{"refresh", "--wait", "--rank", "8", "--iterations", "5", "--half-life", "never"}
+	train := []string{"refresh", "--wait", "--rank", "8", "--iterations", "5", "--half-life", "never",
+		"--accept-gate", "quality", "--reason", "too few users to compare"}
 	l.recflow(train...)
 	l.connect()
 
