@@ -75,6 +75,10 @@ func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (St
 	return StartGlueRunResult{GlueRunID: id}, nil
 }
 
+// maxLateWait is how long a training waits for events that have not reached the bucket.
+// A margin of seconds, as in the local stack, shortens it.
+const maxLateWait = 10 * time.Minute
+
 // arguments returns the arguments of the Glue job. stored_to is relative to the
 // start of the refresh and not of this attempt, so a retry requests the same
 // training. So is the baseline, which is recorded once.
@@ -103,6 +107,7 @@ func (a *Activities) arguments(ctx context.Context, in StartGlueRunInput) (map[s
 		"--baseline_to":         baseline.To.UTC().Format(time.RFC3339Nano),
 		"--baseline_stored_to":  baseline.StoredTo.UTC().Format(time.RFC3339Nano),
 		"--expected_streamed":   strconv.FormatInt(expected.Count, 10),
+		"--late_wait":           strconv.Itoa(int(min(maxLateWait, 4*a.StoredMargin).Seconds())),
 		"--interest":            string(interest),
 	}
 	maps.Copy(args, trainingArguments(in.Training))

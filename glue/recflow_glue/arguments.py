@@ -74,6 +74,7 @@ class Config:
     minimum: Minimum = field(default_factory=Minimum)
     previous_manifest: str | None = None
     baseline: Baseline = field(default_factory=Baseline)
+    late_wait: float = 0.0  # seconds to wait for streamed events that have not arrived
     expected_streamed: int = 0  # covered streamed events that the database has and the baseline does not cover
     serving_memory: int = 0  # bytes for the items of a version in the processes that serve lists; 0: unknown
 
@@ -143,6 +144,7 @@ def parse(argv: list[str]) -> Config:
     p.add_argument("--baseline_to", type=parse_bound, default=None)
     p.add_argument("--baseline_stored_to", type=parse_bound, default=None)
     p.add_argument("--expected_streamed", type=int, default=0)
+    p.add_argument("--late_wait", type=float, default=0.0)
     for name in ("users", "items", "events"):
         p.add_argument(f"--minimum_{name}", type=int, default=getattr(Minimum, name))
     a, _ = p.parse_known_args(argv)

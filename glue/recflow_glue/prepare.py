@@ -14,8 +14,7 @@ from recflow_glue import checks, events, holdout, interest, items, matrix
 from recflow_glue.attempt import Attempt
 from recflow_glue.parallel import in_parallel
 
-LATE_WAIT = 600.0  # seconds to wait for late objects with streamed events
-LATE_PERIOD = 15.0
+LATE_PERIOD = 15.0  # seconds between two reads while streamed events are missing
 MAX_REPEATED_IDS = 1_000_000  # ids whose hashes are sent to every task
 MAX_TYPES = 50  # event types in the manifest
 OTHER = "other"  # the rest of them
@@ -62,8 +61,8 @@ def read(r: Attempt) -> ReadResult:
 
 def read_events(r: Attempt) -> tuple[events.Raw, events.Streamed]:
     """Read the events. If the database has streamed events that have not reached the bucket yet,
-    wait for them up to LATE_WAIT and read again: the gate `coverage` refuses a training without them."""
-    give_up = time.monotonic() + LATE_WAIT
+    wait for them up to config.late_wait and read again: the gate `coverage` refuses a training without them."""
+    give_up = time.monotonic() + r.config.late_wait
     for reads in itertools.count():
         raw = events.read(r.spark, r.bucket, r.scratch, r.config, reads)
         streamed = events.streamed(raw.rows, r.config) if raw.streams else events.Streamed({}, {})

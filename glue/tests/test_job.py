@@ -184,7 +184,7 @@ def it_waits_for_streamed_events_that_are_late(spark, bucket, scratch, monkeypat
     late = threading.Timer(2, lambda: put_stream(bucket, [row("late", stored=DAY)], "late"))
     late.start()
     monkeypatch.setattr(prepare, "LATE_PERIOD", 0.5)
-    given = Config(bucket.name, "r1", None, at(60 * DAY), at(50 * DAY), expected_streamed=2)
+    given = Config(bucket.name, "r1", None, at(60 * DAY), at(50 * DAY), expected_streamed=2, late_wait=600)
     r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
     raw, streamed = prepare.read_events(r)
     assert (raw.rows.count(), streamed.count) == (2, 2)
@@ -192,9 +192,8 @@ def it_waits_for_streamed_events_that_are_late(spark, bucket, scratch, monkeypat
     assert '"stage": "wait for events", "done": 1, "total": 2' in printed
     assert "waiting for 1 streamed events" in printed
 
-    monkeypatch.setattr(prepare, "LATE_WAIT", 1.0)
     another = Scratch(bucket, "embeddings/run=r1/_scratch/b/", True)
-    r = dataclasses.replace(r, config=dataclasses.replace(given, expected_streamed=3), scratch=another)
+    r = dataclasses.replace(r, config=dataclasses.replace(given, expected_streamed=3, late_wait=1), scratch=another)
     _, streamed = prepare.read_events(r)
     r.progress.close()
     another.remove()
