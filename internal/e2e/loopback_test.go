@@ -288,7 +288,7 @@ func (l *loop) loseAnObject() {
 	require.Fail(l.t, "there is no object with events that the live version does not cover")
 }
 
-// eraseAUser follows docs/runbooks/erase-a-user.md for one user. Other users keep their
+// eraseAUser follows docs/erase-a-user.md for one user. Other users keep their
 // events, and the next version is promoted.
 func (l *loop) eraseAUser(user string, train []string) {
 	l.t.Helper()
@@ -297,7 +297,7 @@ func (l *loop) eraseAUser(user string, train []string) {
 	require.NoError(l.t, err)
 	users := filepath.Join(l.t.TempDir(), "users.txt")
 	require.NoError(l.t, os.WriteFile(users, []byte(user+"\n"), 0o600))
-	page, err := os.ReadFile("../../docs/runbooks/erase-a-user.md")
+	page, err := os.ReadFile("../../docs/erase-a-user.md")
 	require.NoError(l.t, err)
 	script := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(page)
 	require.NotNil(l.t, script)
