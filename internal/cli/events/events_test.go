@@ -179,7 +179,7 @@ func judge(t *testing.T, s *kinesistest.Server, store *postgrestest.Store, verdi
 					verdicts = append(verdicts, v)
 				}
 			}
-			if err := store.WriteVerdicts(ctx, verdicts, nil); ctx.Err() == nil { // the test may end meanwhile
+			if err := store.WriteVerdicts(ctx, verdicts, nil); ctx.Err() == nil { // the test may have ended
 				assert.NoError(t, err)
 			}
 		}

@@ -61,7 +61,7 @@ func TestUserStates_reads_the_newest_events(t *testing.T) {
 		sent, want = append(sent, e), append([]recsys.Event{e}, want...)
 	}
 	postgrestest.Stream(t, s, sent...)
-	states, _, err := s.UserStates(t.Context(), v, []string{"hot", "other", "nobody"})
+	states, _, err := s.UserStates(t.Context(), v, []string{"hot", "other", "stranger"})
 	require.NoError(t, err)
 	hot := states[0]
 	require.Len(t, hot.Events, recsys.MaxUserEvents)
