@@ -105,6 +105,7 @@ locals {
         { name = "version", type = "bigint" },
         { name = "config_hash", type = "string" },
         { name = "stage", type = "string", comment = "personalized, session or popular" },
+        { name = "events_not_folded", type = "bigint", comment = "uncovered events of the user beyond the newest 5000, counted to 1000; null: none" },
         { name = "items", type = "array<struct<item_id:string,rank:int,score:double,stage:string>>", comment = "best first" },
         { name = "event_id", type = "string", comment = "the event that triggered the list" },
         { name = "event_occurred_at", type = "string", comment = "RFC 3339, UTC" },
