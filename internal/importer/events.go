@@ -157,17 +157,17 @@ func (f *EventFile) Lines(ctx context.Context, each func(row, line int64, text [
 
 // Events calls each for every event of the file, in order, and refuse for every
 // row that cannot be one. It finds the columns as an import does. A file of
-// items has no events.
+// items has no events. The file is read twice: what its rows mean is known after
+// the last one.
 func (f *EventFile) Events(ctx context.Context, each func(Found) error, refuse func(Reject) error) error {
-	r := fileImport{store: f.store, file: f.file, options: f.options, in: f.in, refuse: refuse}
-	var format string
-	var err error
-	if r.source, format, err = f.in.Records(f.file.Format); err != nil {
+	earlier, err := Records(ctx, f.store)
+	if err != nil {
 		return err
 	}
-	defer r.source.Close()
-	if err := r.decide(format); err != nil {
-		return fmt.Errorf("%s: %w", f.in.Name(), err)
+	r := fileImport{store: f.store, file: f.file, options: f.options, in: f.in, earlier: earlier, rejects: &rejects{}}
+	defer func() { r.spill.close() }()
+	if err := r.learn(ctx); err != nil {
+		return err
 	}
 	if r.mapping.Items {
 		return nil
@@ -175,14 +175,29 @@ func (f *EventFile) Events(ctx context.Context, each func(Found) error, refuse f
 	if err := r.remember(ctx); err != nil {
 		return err
 	}
+	r.take = func(*tabular.Record, mapping.Event) error { return nil }
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	settled := r.continues.found
+	r.record.Continues = settled
+	r.refuse = refuse
 	r.take = func(rec *tabular.Record, e mapping.Event) error {
 		if !e.HasTime {
 			if e.OccurredAt, err = f.firstTime(ctx, r.record); err != nil {
 				return err
 			}
 		}
-		return each(Found{Event: r.sample(e), Row: rec.Row, Line: rec.Line})
+		return each(Found{Event: r.identified(e), Row: rec.Row, Line: rec.Line})
 	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	defer r.source.Close()
+	r.continues = continuingAgain(settled)
 	if err := r.read(ctx); err != nil {
 		return err
 	}

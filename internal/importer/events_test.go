@@ -29,7 +29,7 @@ func TestEventFile_gives_the_events_of_an_import(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.csv")
 	require.NoError(t, os.WriteFile(path, []byte("user,item,ts,stars\nu,i,2017-12-01,4.5\n,k,2017-12-01,1\nv,j,,5\n"), 0o600))
 	store := newMemory()
-	imported, err := Import(t.Context(), store, path, Options{MaxRejects: 10, RejectsDir: t.TempDir()})
+	imported, err := Import(t.Context(), store, []string{path}, Options{MaxRejects: 10, RejectsDir: t.TempDir()})
 	require.NoError(t, err)
 	written := len(store.objects)
 
@@ -56,7 +56,7 @@ func TestEventFile_keeps_the_time_of_rows_without_one(t *testing.T) {
 	require.Equal(t, now, first[0].OccurredAt)
 	require.Equal(t, first, read(now.Add(time.Hour)), "it sends the same events again")
 
-	r, err := Import(t.Context(), store, "-", Options{Stdin: strings.NewReader("user,item\nu,i\nu,j\n")})
+	r, err := Import(t.Context(), store, []string{"-"}, Options{Stdin: strings.NewReader("user,item\nu,i\nu,j\n")})
 	require.NoError(t, err)
 	require.Equal(t, first[0].Event, r.Files[0].SampleEvents[0], "an import has the same ids and times as the sent events")
 

@@ -164,7 +164,7 @@ func short(events []recsys.Event) []string {
 var today = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
 func options(t testing.TB) Options {
-	return Options{MaxRejects: -1, RejectsDir: filepath.Join(t.TempDir(), "rejects"), TempDir: t.TempDir(), Now: func() time.Time { return today }}
+	return Options{MaxRejects: 1000, RejectsDir: filepath.Join(t.TempDir(), "rejects"), TempDir: t.TempDir(), Now: func() time.Time { return today }}
 }
 
 // file writes a file for a test and returns its path.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +22,20 @@ type Options struct {
 	Format    string          // auto, movielens, csv, jsonl or parquet
 	Columns   mapping.Columns // explicit columns
 	Items     bool            // read the file as items, regardless of its columns
+	Events    bool            // read the file as events, regardless of its columns
 	EventType string          // type of events whose row has none
+	IDFormat  string          // mapping.IDsAsWritten or mapping.IDsWhole; empty: decided by the ids
+	IDs       string          // ContentIDs; empty: the file's own, or derived from the file and the row
+	ZeroTime  string          // mapping.ZeroRejected or mapping.ZeroMissing; empty: rejected
 	Until     time.Time       // only events before this time; zero: all
 
+	// Interest is the one under which the report counts events with weight. The zero
+	// value means the default.
+	Interest recsys.Interest
+
 	DryRun      bool   // write nothing, neither to the bucket nor to the rejects file
-	MaxRejects  int64  // negative: 100 or 1 % of the rows, whichever is more
+	Strict      bool   // refuse a file with a warning
+	MaxRejects  int64  // negative: 1 % of the rows
 	RejectsFile string // for the rejects of all files; empty: one per file, in RejectsDir
 	RejectsDir  string
 	TempDir     string // directory of the spill; it may need as much space as the decompressed file
@@ -44,6 +52,18 @@ type Options struct {
 func (o Options) Check() error {
 	if o.Format != "" && !slices.Contains([]string{tabular.Auto, datasets.MovieLens, tabular.CSV, tabular.JSONL, tabular.Parquet}, o.Format) {
 		return fmt.Errorf("format %q is unknown; use auto, movielens, csv, jsonl or parquet", o.Format)
+	}
+	if o.Items && o.Events {
+		return errors.New("a file cannot contain both items and events; use --items or --events")
+	}
+	if !slices.Contains([]string{"", mapping.IDsAsWritten, mapping.IDsWhole}, o.IDFormat) {
+		return fmt.Errorf("ID format %q is unknown; use text or integer", o.IDFormat)
+	}
+	if !slices.Contains([]string{"", ContentIDs}, o.IDs) {
+		return fmt.Errorf("IDs %q are unknown; use content", o.IDs)
+	}
+	if !slices.Contains([]string{"", mapping.ZeroRejected, mapping.ZeroMissing}, o.ZeroTime) {
+		return fmt.Errorf("zero time %q is unknown; use reject or none", o.ZeroTime)
 	}
 	if o.EventType == "" {
 		return nil
@@ -73,20 +93,39 @@ func (o Options) withDefaults() Options {
 	if o.Parallel == 0 {
 		o.Parallel = 4
 	}
+	if o.ZeroTime == mapping.ZeroRejected {
+		o.ZeroTime = ""
+	}
+	if o.Interest.Weights == nil {
+		o.Interest = recsys.DefaultInterest()
+	}
 	o.Until = micros(o.Until)
 	return o
 }
 
-// Import imports a file, a folder, or standard input ("-") into store, which
-// may be nil in a dry run. It returns the result also together with an error of
-// type TooManyRejects.
-func Import(ctx context.Context, store Store, path string, o Options) (Result, error) {
+// ContentIDs derives event ids from the user, the item, the type, the time and the
+// value, so that an event has one id in all files.
+const ContentIDs = "content"
+
+// Import imports files, folders, or standard input ("-") into store, which may be
+// nil in a dry run. A file that fails does not prevent the next ones. It returns
+// the result also together with an error, which is of type FilesFailed if there
+// are several files, or TooManyRejects.
+func Import(ctx context.Context, store Store, paths []string, o Options) (Result, error) {
 	if err := o.Check(); err != nil {
 		return Result{}, err
 	}
-	files, ignored, err := plan(path, o)
-	if err != nil {
-		return Result{}, err
+	var files []datasets.File
+	var ignored []string
+	for _, path := range paths {
+		found, skipped, err := plan(path, o)
+		if err != nil && len(paths) > 1 {
+			found, err = []datasets.File{{Path: path, Err: err}}, nil
+		}
+		if err != nil {
+			return Result{}, err
+		}
+		files, ignored = append(files, found...), append(ignored, skipped...)
 	}
 	return run(ctx, store, files, ignored, o)
 }
@@ -111,22 +150,28 @@ func run(ctx context.Context, store Store, files []datasets.File, ignored []stri
 		shared = &rejects{path: o.RejectsFile}
 		defer shared.close()
 	}
+	earlier, err := Records(ctx, store)
+	if err != nil {
+		return r, err
+	}
+	var failed []error
 	for _, file := range files {
-		f := fileImport{store: store, file: file, options: o, rejects: shared}
-		if err := f.run(ctx); err != nil {
+		f := fileImport{store: store, file: file, options: o, rejects: shared, earlier: earlier}
+		err := file.Err
+		if err == nil {
+			err = f.run(ctx)
+		}
+		if err != nil && (len(files) == 1 || ctx.Err() != nil) {
+			r.add(&f)
 			return r, err
 		}
-		r.Files = append(r.Files, f.result)
-		r.Rows += f.result.Rows
-		r.Rejected += f.result.Rejected
-		if f.result.Kind == KindItems {
-			r.Items += f.result.Accepted
-		} else {
-			r.Events += f.result.Accepted
+		if err != nil {
+			f.result.File, f.result.Error = file.Path, err.Error()
+			failed = append(failed, err)
+		} else if !o.DryRun {
+			earlier = append(earlier, f.record)
 		}
-		if f.rejects.n > 0 && f.rejects.path != "" {
-			r.Rejects = f.rejects.path
-		}
+		r.add(&f)
 	}
 	if shared != nil {
 		if err := shared.close(); err != nil {
@@ -134,187 +179,40 @@ func run(ctx context.Context, store Store, files []datasets.File, ignored []stri
 		}
 	}
 	r.Seconds = time.Since(started).Seconds()
+	if len(failed) > 0 {
+		return r, FilesFailed{Files: len(files), Errs: failed}
+	}
 	return r, r.verdict(o)
+}
+
+// add adds the result of a file.
+func (r *Result) add(f *fileImport) {
+	if f.result.Report == nil && f.result.Error == "" {
+		return
+	}
+	r.Files = append(r.Files, f.result)
+	r.Rows += f.result.Rows
+	r.Rejected += f.result.Rejected
+	switch {
+	case f.result.Error != "":
+	case f.result.Kind == KindItems:
+		r.Items += f.result.Accepted
+	default:
+		r.Events += f.result.Accepted
+	}
+	if f.rejects != nil && f.rejects.n > 0 && f.rejects.path != "" {
+		r.Rejects = f.rejects.path
+	}
 }
 
 // verdict returns an error if too many rows were rejected.
 func (r Result) verdict(o Options) error {
 	limit := o.MaxRejects
 	if limit < 0 {
-		limit = max(100, r.Rows/100)
+		limit = r.Rows / 100
 	}
 	if r.Rejected > limit || r.Rejected > 0 && r.Rejected == r.Rows {
 		return TooManyRejects{Rejected: r.Rejected, Limit: limit, Rows: r.Rows, Path: r.Rejects}
-	}
-	return nil
-}
-
-// fileImport is the import of one file.
-type fileImport struct {
-	store   Store
-	file    datasets.File
-	options Options
-	rejects *rejects
-
-	in      *tabular.File
-	source  tabular.Source
-	mapping mapping.Mapping
-	record  Record
-	again   bool // the bucket had a record of the file
-	old     Record
-	spill   *spill
-	last    lastRows
-	result  FileResult
-
-	// Set if the events are read and not written; see EventFile.
-	take   func(*tabular.Record, mapping.Event) error
-	refuse func(Reject) error
-}
-
-func (f *fileImport) run(ctx context.Context) (err error) {
-	o := f.options
-	f.in, err = tabular.Open(ctx, f.file.Path, o.Stdin, o.TempDir, func(n int64) {
-		o.Progress(Progress{File: f.file.Path, Step: "hash", Done: n})
-	})
-	if err != nil {
-		return err
-	}
-	defer f.in.Close()
-	var format string
-	if f.source, format, err = f.in.Records(f.file.Format); err != nil {
-		return err
-	}
-	defer f.source.Close()
-	if err := f.decide(format); err != nil {
-		return fmt.Errorf("%s: %w", f.in.Name(), err)
-	}
-	if err := f.remember(ctx); err != nil {
-		return err
-	}
-	if f.rejects == nil {
-		f.rejects = &rejects{}
-		if !o.DryRun {
-			f.rejects.path = filepath.Join(o.RejectsDir, f.in.Base()+"-"+f.in.SHA256()[:16]+".jsonl")
-		}
-		defer f.rejects.close()
-	}
-	f.spill = newSpill(o.TempDir, o.SpillBytes)
-	defer f.spill.close()
-	if err := f.read(ctx); err != nil {
-		return err
-	}
-	if err := f.in.Unchanged(); err != nil {
-		return err
-	}
-	if f.options.RejectsFile == "" {
-		if err := f.rejects.close(); err != nil {
-			return err
-		}
-	}
-	if o.DryRun {
-		return nil
-	}
-	return f.write(ctx)
-}
-
-// decide determines the meaning of the columns.
-func (f *fileImport) decide(format string) (err error) {
-	names := f.source.Columns()
-	if f.mapping, err = f.file.Rules.Mapping(names); err != nil {
-		return err
-	}
-	if f.file.DataSet != "" {
-		format = f.file.DataSet
-	}
-	f.result = FileResult{
-		File: f.in.Name(), SHA256: f.in.SHA256(), Kind: KindEvents, Format: format,
-		Columns: f.mapping.Names(names), EventType: f.mapping.EventType,
-	}
-	if f.mapping.Items {
-		f.result.Kind, f.result.EventType = KindItems, ""
-	}
-	return f.source.Bind(f.mapping.Bindings(names))
-}
-
-// remember finds the time of the file's first import, or records the current
-// time.
-func (f *fileImport) remember(ctx context.Context) (err error) {
-	wanted := Record{
-		SchemaVersion: 1, SHA256: f.in.SHA256(), File: f.in.Base(), Bytes: f.in.Size(), FirstImportedAt: micros(f.options.Now()),
-		Kind: f.result.Kind, Format: f.result.Format, Columns: f.result.Columns, EventType: f.result.EventType,
-	}
-	f.old = wanted
-	switch {
-	case f.options.DryRun && f.store == nil:
-	case f.options.DryRun:
-		f.old, err = lookUp(ctx, f.store, wanted)
-		if errors.Is(err, recsys.ErrNotFound) {
-			f.old, err = wanted, nil
-		}
-	default:
-		f.old, f.again, err = claim(ctx, f.store, wanted)
-	}
-	if err != nil {
-		return err
-	}
-	wanted.FirstImportedAt, wanted.File = f.old.FirstImportedAt, f.old.File
-	f.record = wanted
-	f.result.FirstImportedAt = wanted.FirstImportedAt
-	return nil
-}
-
-// write puts the file's objects into the bucket and completes its record.
-func (f *fileImport) write(ctx context.Context) error {
-	// The bucket may have objects of another mapping. This is recorded first,
-	// so that the next import can continue after an interruption.
-	replaces := f.old.Replacing || !f.record.sameMapping(f.old)
-	if replaces {
-		f.record.Replacing = true
-		if err := f.putRecord(ctx); err != nil {
-			return err
-		}
-	}
-	w := &writer{store: f.store, sha: f.in.SHA256(), again: f.again, options: f.options, keys: map[string]bool{}}
-	w.progress = func(n int64) {
-		f.options.Progress(Progress{File: f.file.Path, Step: "write", Done: n, Total: f.result.Accepted, Rows: n})
-	}
-	var err error
-	if f.mapping.Items {
-		err = w.items(ctx, f.spill, f.last)
-	} else {
-		err = w.events(ctx, f.spill)
-	}
-	if err == nil && replaces {
-		err = w.removeOthers(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	f.result.Objects = w.out
-	return f.complete(ctx)
-}
-
-// complete updates the file's record, unless an earlier import covered at least
-// as much of the file.
-func (f *fileImport) complete(ctx context.Context) error {
-	if !f.options.Until.IsZero() && !f.mapping.Items {
-		f.record.Until = &f.options.Until
-	}
-	if f.old.Complete && f.record.sameMapping(f.old) && f.old.reaches(f.record) {
-		return nil
-	}
-	f.record.Complete, f.record.Replacing = true, false
-	f.record.Rows, f.record.Accepted, f.record.Rejected = f.result.Rows, f.result.Accepted, f.result.Rejected
-	return f.putRecord(ctx)
-}
-
-func (f *fileImport) putRecord(ctx context.Context) error {
-	body, err := f.record.encode()
-	if err == nil {
-		err = f.store.Put(ctx, f.record.key(), body)
-	}
-	if err != nil {
-		return fmt.Errorf("write the record of the import: %w", err)
 	}
 	return nil
 }

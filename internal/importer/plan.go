@@ -18,7 +18,9 @@ func plan(path string, o Options) (files []datasets.File, ignored []string, err 
 	if o.Format == "" {
 		o.Format = tabular.Auto
 	}
-	single := datasets.File{Path: path, Format: o.Format, Rules: mapping.Rules{Columns: o.Columns, Items: o.Items, EventType: o.EventType}}
+	single := datasets.File{Path: path, Format: o.Format, Rules: mapping.Rules{
+		Columns: o.Columns, Items: o.Items, Events: o.Events, EventType: o.EventType, IDFormat: o.IDFormat,
+	}}
 	if path == "-" {
 		return []datasets.File{single}, nil, nil
 	}

@@ -52,7 +52,7 @@ func TestImport_round_trips_rows_from_CSV_to_Parquet(t *testing.T) {
 		w.Flush()
 
 		m, o := newMemory(), Options{TempDir: t.TempDir(), RejectsDir: t.TempDir(), Now: func() time.Time { return today }, SpillBytes: 300, MaxRejects: 0}
-		_, err := Import(t.Context(), m, file(t, "in.csv", text.Bytes()), o)
+		_, err := Import(t.Context(), m, []string{file(t, "in.csv", text.Bytes())}, o)
 		require.NoError(rt, err, text.String())
 		got := m.events(t)
 		slices.SortFunc(got, byID)
@@ -81,7 +81,7 @@ func TestImport_reads_Parquet_columns_of_any_type(t *testing.T) {
 		{User: 3, Item: &item, At: today, Kind: "view"},
 	}))
 	m := newMemory()
-	r, err := Import(t.Context(), m, file(t, "in", b.Bytes()), options(t))
+	r, err := Import(t.Context(), m, []string{file(t, "in", b.Bytes())}, options(t))
 	require.NoError(t, err)
 	require.Equal(t, []string{"12345678901234567/7/purchase/1.5@2026-11-25T11:00:00", "3/7/view/0@2026-11-25T12:00:00"}, short(m.events(t)))
 	require.Equal(t, "row 2", strings.TrimSpace(strings.SplitN(r.Files[0].FirstRejects[0].Place(), ":", 2)[1]))
@@ -109,7 +109,7 @@ func TestImport_survives_damaged_Parquet(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, bad, 0o600))
 		o := options(t)
 		o.DryRun = true
-		_, _ = Import(t.Context(), nil, path, o)
+		_, _ = Import(t.Context(), nil, []string{path}, o)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestImport_uses_bounded_memory(t *testing.T) {
 		}
 	}
 	started := time.Now()
-	r, err := Import(t.Context(), m, "-", o)
+	r, err := Import(t.Context(), m, []string{"-"}, o)
 	require.NoError(t, err)
 	require.EqualValues(t, rows, r.Events)
 	grown := int64(peak.Load()) - int64(before.HeapAlloc)
@@ -204,7 +204,7 @@ func FuzzCSV(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		o := Options{TempDir: t.TempDir(), RejectsDir: t.TempDir(), MaxRejects: math.MaxInt64, Now: func() time.Time { return today }}
 		m := newMemory()
-		r, err := Import(t.Context(), m, file(t, "in", body), o)
+		r, err := Import(t.Context(), m, []string{file(t, "in", body)}, o)
 		if err != nil {
 			return
 		}

@@ -49,6 +49,7 @@ func (f *fileImport) read(ctx context.Context) error {
 				return err
 			}
 		}
+		f.compare()
 	}
 	for i := range f.file.MoreItems {
 		f.result.Rows++
@@ -57,6 +58,17 @@ func (f *fileImport) read(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// compare compares the rows so far with earlier imports, and discards those that an
+// earlier import has.
+func (f *fileImport) compare() {
+	r := &f.result
+	if !f.continues.due(r.Rows) || !f.continues.compare(r.Rows, f.tally.Prefix()) {
+		return
+	}
+	f.spill.clear()
+	r.Continued, r.Accepted = r.Continued+r.Accepted, 0
 }
 
 // unreadable adds the position to an error that ends a file.
@@ -70,6 +82,7 @@ func unreadable(name string, s tabular.Source, err error) error {
 
 func (f *fileImport) reject(rec *tabular.Record, why string) error {
 	f.result.Rejected++
+	f.tally.Rejected()
 	x := Reject{File: f.in.Name(), Line: rec.Line, Row: rec.Row, Reason: why, Text: f.source.RawText()}
 	if f.refuse != nil {
 		return f.refuse(x)
@@ -83,14 +96,20 @@ func (f *fileImport) reject(rec *tabular.Record, why string) error {
 // readEvent returns a function that adds a record to the spill as an event, or
 // returns why it cannot.
 func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
-	mapper := mapping.EventMapper{EventType: f.mapping.EventType, FirstImport: f.record.FirstImportedAt}
+	mapper := f.mapping.NewEventMapper(f.record.FirstImportedAt, f.options.ZeroTime)
+	f.ids = mapper.IDs()
 	until := f.options.Until
 	var from, to int64
 	var e mapping.Event
+	content := f.options.IDs == ContentIDs
 	encode := func(b []byte) []byte { return appendEvent(b, &e) }
 	return func(rec *tabular.Record) (why string, err error) {
 		if e, why = mapper.Map(rec); why != "" {
 			return why, nil
+		}
+		f.tally.Event(&e)
+		if content {
+			e.HasID, e.EventID = true, recsys.ContentEventID(&e.Event, e.HasTime)
 		}
 		if !until.IsZero() && !e.OccurredAt.Before(until) {
 			f.result.AfterUntil++
@@ -101,11 +120,12 @@ func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 		if !e.HasTime {
 			r.NoTime++
 		}
-		if r.Accepted == 1 || e.At < from {
+		first := r.Accepted+r.Continued == 1
+		if first || e.At < from {
 			from = e.At
 			r.From = timeAt(from)
 		}
-		if r.Accepted == 1 || e.At > to {
+		if first || e.At > to {
 			to = e.At
 			r.To = timeAt(to)
 		}
@@ -116,7 +136,7 @@ func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 			return "", f.take(rec, e)
 		}
 		if len(r.SampleEvents) < shownRows {
-			r.SampleEvents = append(r.SampleEvents, f.sample(e))
+			r.SampleEvents = append(r.SampleEvents, f.identified(e))
 		}
 		err = f.spill.add(dayOf(e.At), encode)
 		r.Days = len(f.spill.parts)
@@ -124,10 +144,10 @@ func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 	}
 }
 
-func (f *fileImport) sample(e mapping.Event) recsys.Event {
+func (f *fileImport) identified(e mapping.Event) recsys.Event {
 	out := e.Clone()
 	if !e.HasID {
-		out.EventID = recsys.RowEventID(f.in.SHA256(), e.Row)
+		out.EventID = f.continues.eventID(f.in.SHA256(), e.Row)
 	}
 	return out.Event
 }
@@ -141,15 +161,14 @@ func timeAt(at int64) *time.Time {
 // returns why it cannot.
 func (f *fileImport) readItem() func(*tabular.Record) (string, error) {
 	f.last = newLastRows()
-	toItem := f.file.Item
-	if toItem == nil {
-		toItem = mapping.PlainItem
-	}
+	toItem, ids := f.mapping.NewItemMapper(f.file.Item)
+	f.ids = ids
 	return func(rec *tabular.Record) (string, error) {
 		item, why := toItem(rec)
 		if why != "" {
 			return why, nil
 		}
+		f.tally.Item(&item)
 		return "", f.keepItem(rec.Row, &item)
 	}
 }

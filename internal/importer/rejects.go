@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/recflow/recflow/internal/importer/report"
 )
 
 // Reject is a rejected row.
@@ -37,10 +40,14 @@ type rejects struct {
 	file *os.File
 	w    *bufio.Writer
 	n    int64
+
+	start  int64 // where the rejects of the file that is being read begin
+	ofFile int64 // their number
 }
 
 func (r *rejects) add(x Reject) error {
 	r.n++
+	r.ofFile++
 	if r.path == "" || r.n > keptRejects {
 		return nil
 	}
@@ -64,6 +71,37 @@ func (r *rejects) add(x Reject) error {
 	return nil
 }
 
+// reset discards the rejects of the file that is being read, which is read again.
+// Rejects of earlier files are kept.
+func (r *rejects) reset() error {
+	r.n -= r.ofFile
+	r.ofFile = 0
+	if r.file == nil {
+		return nil
+	}
+	if err := r.w.Flush(); err != nil {
+		return fmt.Errorf("write the rejects file: %w", err)
+	}
+	if err := r.file.Truncate(r.start); err != nil {
+		return fmt.Errorf("write the rejects file: %w", err)
+	}
+	_, err := r.file.Seek(r.start, io.SeekStart)
+	return err
+}
+
+// begin starts the rejects of another file.
+func (r *rejects) begin() (err error) {
+	r.ofFile = 0
+	if r.file == nil {
+		return nil
+	}
+	if err := r.w.Flush(); err != nil {
+		return fmt.Errorf("write the rejects file: %w", err)
+	}
+	r.start, err = r.file.Seek(0, io.SeekCurrent)
+	return err
+}
+
 func (r *rejects) close() error {
 	if r.file == nil {
 		return nil
@@ -78,6 +116,30 @@ func (r *rejects) close() error {
 	}
 	return nil
 }
+
+// StrictError is the error of a file that was refused because of its warnings.
+type StrictError struct {
+	File     string
+	Warnings []report.Warning
+}
+
+func (e StrictError) Error() string {
+	return fmt.Sprintf("%s: %s, and %d more; nothing of the file was imported because of --strict", e.File, e.Warnings[0].Message, len(e.Warnings)-1)
+}
+
+// FilesFailed is the error of an import of several files, some of which could not
+// be imported. All others have been.
+type FilesFailed struct {
+	Files int
+	Errs  []error
+}
+
+func (e FilesFailed) Error() string {
+	return fmt.Sprintf("%d of %d files could not be imported; the first: %v", len(e.Errs), e.Files, e.Errs[0])
+}
+
+// Unwrap returns the errors of all files that failed.
+func (e FilesFailed) Unwrap() []error { return e.Errs }
 
 // TooManyRejects is the error of an import that rejected more rows than
 // allowed, or all of them. All other rows have been imported, unless it was a

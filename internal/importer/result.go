@@ -3,6 +3,7 @@ package importer
 import (
 	"time"
 
+	"github.com/recflow/recflow/internal/importer/report"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -30,8 +31,9 @@ type FileResult struct {
 	Columns         map[string]string `json:"columns"`
 	EventType       string            `json:"event_type,omitempty"` // type of rows that have none
 
-	// Rows = Accepted + Rejected + AfterUntil + Replaced.
+	// Rows = Accepted + Rejected + AfterUntil + Replaced + Continued.
 	Rows       int64 `json:"rows"`
+	Continued  int64 `json:"continued,omitempty"` // events that earlier imports have, because the file continues one
 	Accepted   int64 `json:"accepted"`
 	Rejected   int64 `json:"rejected"`
 	AfterUntil int64 `json:"after_until"`
@@ -42,6 +44,10 @@ type FileResult struct {
 	From    *time.Time `json:"from,omitempty"` // earliest event
 	To      *time.Time `json:"to,omitempty"`   // latest event
 	Objects Objects    `json:"objects"`
+
+	Report    *report.Report `json:"report,omitempty"`
+	Continues string         `json:"continues,omitempty"` // which earlier import the file continues
+	Error     string         `json:"error,omitempty"`     // why the file could not be imported
 
 	FirstRejects []Reject       `json:"first_rejects,omitempty"`
 	SampleEvents []recsys.Event `json:"sample_events,omitempty"`

@@ -133,8 +133,11 @@ func (s *spill) read(p *partition, each func(rows string) error) error {
 	return each(string(p.buf))
 }
 
+// clear discards all rows.
+func (s *spill) clear() { s.parts, s.used = map[int32]*partition{}, 0 }
+
 func (s *spill) close() {
-	if s.file != nil {
+	if s != nil && s.file != nil {
 		s.file.Close()
 	}
 }

@@ -65,7 +65,7 @@ func newGenerateCommand(a *app.App) *cobra.Command {
 			if len(args) > 0 {
 				source = args[0]
 			}
-			if err := errors.Join(f.check(), checkRate(f.rate, cmd.Flags().Changed("rate")), sources.CheckNamed(source, f.options)); err != nil {
+			if err := errors.Join(f.check(), checkRate(f.rate, cmd.Flags().Changed("rate")), sources.CheckNamed([]string{source}, f.options)); err != nil {
 				return app.UsageError(err)
 			}
 			return generate(cmd.Context(), a, source, f)

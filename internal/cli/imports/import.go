@@ -3,7 +3,6 @@ package imports
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,11 +32,19 @@ an event is a click, or a rating if there is a rating column. Without a time
 it gets the time of the file's first import. A file without a user column but
 with a title, category, tags or text is imported as items.
 
+With --dry-run the command reports what it would read: what the file was taken
+for, what each column was read as, how many events of each type count, and
+warnings with the most harmful first. What a file leaves open is an error that
+names the flag to decide with.
+
 Invalid rows are written to a file of rejects with the reason. The others are
-imported; the exit code is 1 if more than --max-rejects were rejected.
+imported; the exit code is 1 if more than --max-rejects were rejected. Of several
+paths each is imported by itself: one that fails does not prevent the next.
 
 Importing a file again changes nothing. Importing it with another mapping of its
-columns replaces the earlier import.`
+columns replaces the earlier import. A log that begins with the rows of an
+earlier import continues it: these rows count once. With --ids content an event
+has the same id in every file, so that overlapping files count once.`
 
 // importFlags are the flags of the import command.
 type importFlags struct {
@@ -50,37 +57,41 @@ type importFlags struct {
 func NewCommand(a *app.App) *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
-		Use:   "import PATH|completejourney",
+		Use:   "import PATH...|completejourney",
 		Short: "Import events and items from a file, a folder or a data set",
 		Long:  importLong,
 		Example: "  recflow import completejourney --until 2017-12-10\n" +
 			"  recflow import events.csv.gz --dry-run\n" +
+			"  recflow import exports/*.csv --strict\n" +
 			"  recflow import log.csv --user-column visitor --time-column ts --event-type view",
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.maxRejects < 0 && cmd.Flags().Changed("max-rejects") {
 				return app.UsageError(fmt.Errorf("--max-rejects is %d; use 0 or more", f.maxRejects))
 			}
-			return runImport(cmd.Context(), a, args[0], f)
+			return runImport(cmd.Context(), a, args, f)
 		},
 	}
 	flags := cmd.Flags()
 	sources.AddColumnFlags(flags, &f.options, "auto, movielens, csv, jsonl or parquet")
+	sources.AddItemColumnFlags(flags, &f.options)
 	flags.StringVar(&f.until, "until", "", "only events before this time (a date means its beginning, UTC)")
 	flags.BoolVar(&f.options.DryRun, "dry-run", false, "read and check everything, write nothing")
 	flags.BoolVar(&f.options.Items, "items", false, "the file contains items, whatever its columns")
-	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "maximum number of rejected rows (default 100, or 1 % of the rows if that is more)")
+	flags.BoolVar(&f.options.Events, "events", false, "the file contains events, whatever its columns")
+	flags.BoolVar(&f.options.Strict, "strict", false, "import nothing of a file with a warning, and exit with 1")
+	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "maximum number of rejected rows (default 1 % of the rows)")
 	flags.StringVar(&f.options.RejectsFile, "rejects", "", "file for rejected rows (default: one per file, in the home's rejects/)")
 	flags.Lookup("max-rejects").DefValue = "0" // not shown: the usage text describes the default
 	a.AddOutputFlag(cmd)
 	return cmd
 }
 
-func runImport(ctx context.Context, a *app.App, path string, f importFlags) error {
+func runImport(ctx context.Context, a *app.App, paths []string, f importFlags) error {
 	if err := f.options.Check(); err != nil {
 		return app.UsageError(err)
 	}
-	if err := sources.CheckNamed(path, f.options); err != nil {
+	if err := sources.CheckNamed(paths, f.options); err != nil {
 		return err
 	}
 	local, err := config.ReadLocal()
@@ -105,9 +116,8 @@ func runImport(ctx context.Context, a *app.App, path string, f importFlags) erro
 	}
 	show := newImportProgress(a)
 	o.Progress = show.update
-	r, err := importInto(ctx, a, store, path, local, o)
-	var many importer.TooManyRejects
-	if err != nil && !errors.As(err, &many) {
+	r, err := importInto(ctx, a, store, paths, local, o)
+	if err != nil && len(r.Files) == 0 {
 		show.fail()
 		return err
 	}
@@ -120,9 +130,9 @@ func runImport(ctx context.Context, a *app.App, path string, f importFlags) erro
 }
 
 // importInto imports a path, or the data set with that name.
-func importInto(ctx context.Context, a *app.App, store importer.Store, path string, local config.Local, o importer.Options) (importer.Result, error) {
-	if path != datasets.CompleteJourney {
-		return importer.Import(ctx, store, path, o)
+func importInto(ctx context.Context, a *app.App, store importer.Store, paths []string, local config.Local, o importer.Options) (importer.Result, error) {
+	if len(paths) > 1 || paths[0] != datasets.CompleteJourney {
+		return importer.Import(ctx, store, paths, o)
 	}
 	folder, err := sources.FetchCompleteJourney(ctx, a, local)
 	if err != nil {

@@ -13,11 +13,13 @@ import (
 
 func TestImport_dry_run_needs_no_stack(t *testing.T) {
 	t.Setenv("RECFLOW_HOME", filepath.Join(t.TempDir(), "none"))
-	code, r, stderr := clitest.Import(t, "userId,movieId,rating\n1,2,4.5\n,3,1\n", "-", "--dry-run")
+	code, r, stderr := clitest.Import(t, "userId,movieId,rating\n1,2,4.5\n,3,1\n", "-", "--dry-run", "--max-rejects", "1")
 	require.Zero(t, code, stderr)
 	require.EqualValues(t, 1, r.Events)
 	require.Contains(t, stderr, "standard input:3: user_id is empty")
-	require.Contains(t, stderr, "item=movieId, user=userId, value=rating, event type rating")
+	require.Regexp(t, `movieId +item +2\n`, stderr)
+	require.Regexp(t, `rating +1 +100.0 % +1 +100.0 % +4.5 to 4.5\n`, stderr)
+	require.Contains(t, stderr, "warning: 100 % of the events have no time")
 	require.NoDirExists(t, os.Getenv("RECFLOW_HOME"))
 }
 

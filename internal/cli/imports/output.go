@@ -1,7 +1,6 @@
 package imports
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -101,15 +100,18 @@ func explainImport(a *app.App, r importer.Result) {
 		return
 	}
 	for _, f := range r.Files {
-		fmt.Fprintf(a.Err, "%s: %s as %s from %s\n", f.File, f.Format, f.Kind, mappingText(f))
-		if r.DryRun {
-			printSamples(a, f)
+		switch {
+		case f.Error != "":
+			fmt.Fprintf(a.Err, "%s: not imported: %s\n", f.File, strings.TrimPrefix(f.Error, f.File+": "))
+			continue
+		case r.DryRun:
+			printReport(a.Err, f)
+		default:
+			fmt.Fprintf(a.Err, "%s: %s as %s from %s\n", f.File, f.Format, f.Kind, mappingText(f))
+			printWarnings(a.Err, f)
 		}
-		if f.NoTime > 0 {
-			fmt.Fprintf(a.Err, "%s: %s events without a time got that of the first import, %s\n", f.File, output.Thousands(f.NoTime), f.FirstImportedAt.Format(time.RFC3339))
-		}
-		if f.Rows == 0 {
-			fmt.Fprintf(a.Err, "%s: has no rows below its header\n", f.File)
+		if f.Continues != "" {
+			fmt.Fprintf(a.Err, "%s: %s\n", f.File, f.Continues)
 		}
 		if f.Replaced > 0 {
 			fmt.Fprintf(a.Err, "%s: %s rows repeat an item; the last row of an item is used\n", f.File, output.Thousands(f.Replaced))
@@ -126,20 +128,6 @@ func explainImport(a *app.App, r importer.Result) {
 	}
 	if r.DryRun {
 		fmt.Fprintln(a.Err, "dry run: nothing was written")
-	}
-}
-
-func printSamples(a *app.App, f importer.FileResult) {
-	show := func(v any) {
-		if line, err := json.Marshal(v); err == nil {
-			fmt.Fprintf(a.Err, "  %s\n", line)
-		}
-	}
-	for _, e := range f.SampleEvents {
-		show(e)
-	}
-	for _, i := range f.SampleItems {
-		show(i)
 	}
 }
 

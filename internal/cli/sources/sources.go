@@ -4,6 +4,7 @@ package sources
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -31,24 +32,49 @@ func AddColumnFlags(flags *pflag.FlagSet, o *importer.Options, formats string) {
 	flags.StringVar(&c.Value, "value-column", "", "column of the value, such as stars or a quantity; none for no column")
 	flags.StringVar(&c.Type, "type-column", "", "column of the event type; none for no column")
 	flags.StringVar(&c.ID, "id-column", "", "column of the event ID; none for no column")
+	flags.StringVar(&c.Session, "session-column", "", "column of the session ID; none for no column")
+	flags.StringVar(&c.Recommendation, "recommendation-column", "", "column of the recommendation ID; none for no column")
+	flags.StringVar(&o.IDFormat, "id-format", "", "how 101.0 is read as the ID of a user or item: integer (101) or text (as it is)")
+	flags.StringVar(&o.IDs, "ids", "", "content: derive event IDs from user, item, type, time and value, so that overlapping files count once")
+	flags.StringVar(&o.ZeroTime, "zero-time", "", "rows with the time 0: reject (default), or none to give them the time of the import")
 }
 
-// CheckNamed rejects column flags for a data set whose columns are known.
-func CheckNamed(path string, o importer.Options) error {
+// AddItemColumnFlags adds the flags that map the columns of a catalog.
+func AddItemColumnFlags(flags *pflag.FlagSet, o *importer.Options) {
+	c := &o.Columns
+	flags.StringVar(&c.Title, "title-column", "", "column of an item's title; none for no column")
+	flags.StringVar(&c.Category, "category-column", "", "column of an item's category; none for no column")
+	flags.StringVar(&c.Tags, "tags-column", "", "column of an item's tags; none for no column")
+	flags.StringVar(&c.Text, "text-column", "", "column of an item's text; none for no column")
+	flags.StringVar(&c.Available, "available-column", "", "column of an item's availability; none for no column")
+}
+
+// CheckNamed rejects column flags, and other paths, for a data set whose columns
+// are known.
+func CheckNamed(paths []string, o importer.Options) error {
+	if !slices.Contains(paths, datasets.CompleteJourney) {
+		return nil
+	}
+	if len(paths) > 1 {
+		return app.UsageError(fmt.Errorf("%s cannot be imported together with files", datasets.CompleteJourney))
+	}
 	var given []string
 	if o.Format != "auto" {
 		given = append(given, "--format")
 	}
-	if o.Items {
-		given = append(given, "--items")
+	if o.Items || o.Events {
+		given = append(given, "--items or --events")
+	}
+	if o.IDFormat+o.IDs+o.ZeroTime != "" {
+		given = append(given, "--id-format, --ids or --zero-time")
 	}
 	if (o.Columns != mapping.Columns{}) {
 		given = append(given, "columns")
 	}
-	if path != datasets.CompleteJourney || len(given) == 0 {
+	if len(given) == 0 {
 		return nil
 	}
-	return app.UsageError(fmt.Errorf("%s cannot be set for %s: its columns are known", strings.Join(given, ", "), path))
+	return app.UsageError(fmt.Errorf("%s cannot be set for %s: its columns are known", strings.Join(given, ", "), datasets.CompleteJourney))
 }
 
 // FetchCompleteJourney downloads the data set into the cache and prints its terms.

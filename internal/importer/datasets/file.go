@@ -14,6 +14,7 @@ type File struct {
 	Format  string // a format of package tabular
 	DataSet string // name of its data set; empty: none
 	Rules   mapping.Rules
+	Err     error // why the file cannot be read; nil: it has not been tried
 
 	Item      mapping.ItemMapper   // nil: mapping.PlainItem
 	MoreItems []recsys.Item        // items that are missing in the file

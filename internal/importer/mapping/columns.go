@@ -10,49 +10,101 @@ import (
 // Columns names the columns of a file explicitly. The name "none" means that
 // the file has no such column.
 type Columns struct {
-	User, Item, Type, Time, Value, ID string
+	User, Item, Type, Time, Value, ID, Session, Recommendation string
+	Title, Category, Tags, Text, Available                     string
 }
 
 const noColumn = "none"
 
 func (c Columns) of(f Field) string {
-	switch f {
-	case User:
-		return c.User
-	case Item:
-		return c.Item
-	case Type:
-		return c.Type
-	case Time:
-		return c.Time
-	case Value:
-		return c.Value
-	case EventID:
-		return c.ID
+	named := [numFields]string{
+		User: c.User, Item: c.Item, Type: c.Type, Time: c.Time, Value: c.Value, EventID: c.ID, Session: c.Session,
+		Recommendation: c.Recommendation, Title: c.Title, Category: c.Category, Tags: c.Tags, Text: c.Text, Available: c.Available,
 	}
-	return ""
+	return named[f]
 }
 
-// find returns the index of the column that fills f, or -1.
-func (r Rules) find(f Field, names []string) (int, error) {
+// find returns the index of the column that fills f, or -1, and how it was found.
+func (r Rules) find(f Field, s Sample) (int, How, error) {
 	d := definitions[f]
 	given := r.Columns.of(f)
 	if given == noColumn {
-		return -1, nil
+		return -1, "", nil
 	}
 	if given != "" {
-		return columnCalled(d, given, names)
+		c, err := columnCalled(d, given, s.Names)
+		return c, HowFlag, err
 	}
-	for _, wanted := range [][]string{{d.own}, d.others} {
-		found := matching(names, wanted)
-		if len(found) == 1 || len(found) > 1 && d.ordered {
-			return found[0], nil
-		}
-		if len(found) > 1 {
-			return -1, ambiguous(d, names, found)
+	if found := matching(s.Names, []string{d.own}); len(found) == 1 {
+		return found[0], HowName, nil
+	} else if len(found) > 1 {
+		return -1, "", ambiguous(d, s.Names, found)
+	}
+	found := matching(s.Names, d.others)
+	if len(found) > 1 && !d.ordered {
+		// The values may leave one candidate only.
+		if fitting := slices.DeleteFunc(slices.Clone(found), func(c int) bool { return !s.fits(f, c) }); len(fitting) > 0 {
+			found = fitting
 		}
 	}
-	return -1, nil
+	switch {
+	case len(found) == 0:
+		return -1, "", nil
+	case len(found) == 1 || d.ordered:
+		return found[0], HowSynonym, nil
+	}
+	return -1, "", ambiguous(d, s.Names, found)
+}
+
+// isCatalog reports whether a file contains items: it has a column that describes
+// an item and none of a user. It returns an error if the columns leave a choice
+// between a log and a catalog.
+func (r Rules) isCatalog(s Sample, user int) (bool, error) {
+	if r.Items || r.Events {
+		return r.Items, nil
+	}
+	described := matching(s.Names, describing(Title, Tags, Text))
+	categories := matching(s.Names, describing(Category))
+	typed := matching(s.Names, []string{"eventtype", "event", "eventname", "action", "behavior", "behaviour", "interactiontype"}) //nolint:misspell // a column name in data from elsewhere
+	timed := matching(s.Names, describing(Time))
+	if user >= 0 {
+		if len(described) == 0 || len(typed) > 0 || len(timed) > 0 || r.Columns.User != "" || s.Rows == 0 || r.repeatsItems(s) {
+			return false, nil
+		}
+		return false, fmt.Errorf("the file could be a catalog (%s, and every item once) or a log of events (%s); use --items or --events",
+			list(columnNames(s.Names, described)), list([]string{s.Names[user]}))
+	}
+	if r.Columns.User != "" || len(described)+len(categories) == 0 {
+		return false, nil
+	}
+	if len(typed) == 0 && (len(timed) == 0 || !r.repeatsItems(s)) {
+		return true, nil
+	}
+	return false, fmt.Errorf("the file looks like a log of events (%s), but no column looks like the user; the columns are %s; name it with --user-column, or use --items if it is a catalog",
+		list(columnNames(s.Names, append(typed, timed...))), list(s.Names))
+}
+
+// repeatsItems reports whether an item occurs twice in the sample.
+func (r Rules) repeatsItems(s Sample) bool {
+	item, _, err := r.find(Item, s)
+	return err == nil && item >= 0 && s.repeats(item)
+}
+
+// describing returns all known names of fields.
+func describing(fields ...Field) []string {
+	var names []string
+	for _, f := range fields {
+		names = append(append(names, definitions[f].own), definitions[f].others...)
+	}
+	return names
+}
+
+func columnNames(names []string, columns []int) []string {
+	out := make([]string, len(columns))
+	for i, c := range columns {
+		out[i] = names[c]
+	}
+	return out
 }
 
 // columnCalled returns the index of the column that a flag names: an exact
@@ -82,16 +134,6 @@ func ambiguous(d definition, names []string, found []int) error {
 		return fmt.Errorf("the %s could be any of the columns %s; rename all but one", d.name, list(candidates))
 	}
 	return fmt.Errorf("the %s could be any of the columns %s; choose with %s", d.name, list(candidates), d.flag)
-}
-
-// describesItems reports whether the columns are those of a catalog.
-func describesItems(names []string) bool {
-	for _, f := range []Field{Title, Category, Tags, Text} {
-		if len(matching(names, append([]string{definitions[f].own}, definitions[f].others...))) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // matching returns the indexes of the columns that match any of the wanted

@@ -35,10 +35,24 @@ func (e Event) Clone() Event {
 
 // EventMapper converts records to events.
 type EventMapper struct {
-	EventType   string    // type of rows that have none
 	FirstImport time.Time // time of rows that have none
+	ZeroTime    string    // ZeroRejected or ZeroMissing
 
-	value float64 // storage of the last event's Value
+	mapping *Mapping
+	value   float64           // storage of the last event's Value
+	types   map[string]string // names of event types, as they are stored
+	ids     IDs
+}
+
+// The meanings of a time of exactly 0.
+const (
+	ZeroRejected = "reject" // the row is rejected
+	ZeroMissing  = "none"   // the row has no time
+)
+
+// NewEventMapper returns a mapper for the records of a file with this mapping.
+func (m *Mapping) NewEventMapper(firstImport time.Time, zeroTime string) *EventMapper {
+	return &EventMapper{FirstImport: firstImport, ZeroTime: zeroTime, mapping: m, types: map[string]string{}, ids: IDs{mapping: m}}
 }
 
 // future is how much later than the file's first import an event may be: clocks
@@ -55,15 +69,21 @@ func (m *EventMapper) Map(r *tabular.Record) (e Event, why string) {
 			return e, fmt.Sprintf("the %s is a list", definitions[f].name)
 		case tabular.CellInvalid:
 			return e, fmt.Sprintf("the %s %s", definitions[f].name, c.Text)
+		case tabular.CellText:
+			if f > Item && recsys.MissingWord(c.Text) {
+				*c = tabular.Cell{}
+			}
 		}
 	}
 	e.Row = r.Row
-	e.UserID, e.ItemID = r.Cells[User].String(), r.Cells[Item].String()
-	e.EventType = strings.TrimSpace(r.Cells[Type].String())
-	e.SessionID, e.RecommendationID = r.Cells[Session].String(), r.Cells[Recommendation].String()
-	if e.EventType == "" {
-		e.EventType = m.EventType
+	if e.UserID, why = m.ids.read(User, r.Cells[User]); why != "" {
+		return e, why
 	}
+	if e.ItemID, why = m.ids.read(Item, r.Cells[Item]); why != "" {
+		return e, why
+	}
+	e.EventType = m.eventType(r.Cells[Type].String())
+	e.SessionID, e.RecommendationID = r.Cells[Session].String(), r.Cells[Recommendation].String()
 	if e.EventID = r.Cells[EventID].String(); e.EventID != "" {
 		e.HasID = true
 	} else {
@@ -91,6 +111,27 @@ func (m *EventMapper) Map(r *tabular.Record) (e Event, why string) {
 	return e, ""
 }
 
+// IDs returns the ids that were mapped.
+func (m *EventMapper) IDs() *IDs { return &m.ids }
+
+// eventType returns the name of a type as it is stored. Types repeat, so the result
+// is shared.
+func (m *EventMapper) eventType(text string) string {
+	if name, ok := m.types[text]; ok {
+		return name
+	}
+	name := strings.TrimSpace(text)
+	if name == "" {
+		name = m.mapping.EventType
+	} else if other, ok := m.mapping.Types[recsys.FoldType(name)]; ok {
+		name = other
+	}
+	if len(m.types) < 10_000 {
+		m.types[strings.Clone(text)] = strings.Clone(name)
+	}
+	return name
+}
+
 func (m *EventMapper) time(c tabular.Cell, e *Event) string {
 	e.HasTime = c.Kind != tabular.CellAbsent
 	switch c.Kind {
@@ -104,6 +145,12 @@ func (m *EventMapper) time(c tabular.Cell, e *Event) string {
 			return "the time " + err.Error()
 		}
 		e.At = at
+	}
+	if e.At == 0 && e.HasTime {
+		if m.ZeroTime != ZeroMissing {
+			return "the time is 0 (1970-01-01), which stands for a missing time; use --zero-time none to give such rows the time of the import"
+		}
+		e.HasTime, e.At = false, m.FirstImport.UnixMicro()
 	}
 	switch {
 	case e.At < recsys.EarliestEvent.UnixMicro():

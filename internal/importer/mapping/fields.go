@@ -36,27 +36,36 @@ type definition struct {
 
 var definitions = [numFields]definition{
 	User: {name: "user", flag: "--user-column", own: "userid", others: []string{
-		"user", "uid", "customerid", "customer", "householdid", "visitorid", "memberid", "accountid", "reviewerid"}},
+		"user", "uid", "customerid", "customer", "householdid", "visitorid", "memberid", "accountid", "reviewerid", "clientid",
+		"subscriberid", "profileid", "userpseudoid", "shopperid", "buyerid", "playerid", "listenerid", "readerid"}},
 	Item: {name: "item", flag: "--item-column", own: "itemid", others: []string{
-		"item", "movieid", "productid", "product", "articleid", "bookid", "trackid", "songid", "gameid", "sku", "asin", "isbn"}},
+		"item", "movieid", "productid", "product", "articleid", "bookid", "trackid", "songid", "gameid", "sku", "asin", "isbn",
+		"contentid", "videoid", "newsid", "artistid", "showid", "listingid", "stockcode", "parentasin"}},
 	Type: {name: "type", flag: "--type-column", own: "eventtype", others: []string{
-		"event", "type", "action", "eventname", "behavior", "behaviour"}}, //nolint:misspell // a column name in data from elsewhere
+		"event", "type", "action", "eventname", "behavior", "behaviour", "interactiontype", "interaction"}}, //nolint:misspell // a column name in data from elsewhere
 	Time: {name: "time", flag: "--time-column", own: "occurredat", others: []string{
-		"timestamp", "time", "ts", "datetime", "date", "eventtime", "transactiontimestamp", "createdat", "unixtime"}},
+		"timestamp", "time", "ts", "datetime", "date", "eventtime", "eventtimestamp", "eventdate", "eventdatetime",
+		"transactiontimestamp", "transactiondate", "tdat", "createdat", "unixtime", "orderdate", "ordertime", "purchasedate",
+		"invoicedate", "reviewtime", "unixreviewtime", "interactiontime", "visittime", "clicktime", "playedat", "listenedat"}},
 	Value: {name: "value", flag: "--value-column", own: "value", others: []string{
-		"rating", "quantity", "stars", "score"}},
+		"rating", "quantity", "stars", "score", "overall", "eventvalue", "playcount", "plays"}},
 	EventID:        {name: "id", flag: "--id-column", own: "eventid"},
-	Session:        {name: "session", own: "sessionid"},
-	Recommendation: {name: "recommendation", own: "recommendationid"},
-	Title:          {name: "title", own: "title", others: []string{"name", "productname", "itemname"}, ordered: true},
-	Category:       {name: "category", own: "category", others: []string{"department", "genre"}, ordered: true},
-	Tags:           {name: "tags", own: "tags", others: []string{"genres", "keywords", "labels"}, ordered: true},
-	Text:           {name: "text", own: "text", others: []string{"description"}, ordered: true},
-	Available:      {name: "available", own: "available", others: []string{"instock"}, ordered: true},
-	Brand:          {name: "brand"},
-	Package:        {name: "package"},
-	Department:     {name: "department"},
+	Session:        {name: "session", flag: "--session-column", own: "sessionid", others: []string{"usersession", "session", "visitid"}, ordered: true},
+	Recommendation: {name: "recommendation", flag: "--recommendation-column", own: "recommendationid"},
+	Title: {name: "title", flag: "--title-column", own: "title", others: []string{
+		"name", "productname", "itemname", "producttitle", "prodname"}, ordered: true},
+	Category: {name: "category", flag: "--category-column", own: "category", others: []string{
+		"department", "genre", "categorycode", "categoryname", "productcategory", "categoryl1", "maincategory"}, ordered: true},
+	Tags:       {name: "tags", flag: "--tags-column", own: "tags", others: []string{"genres", "keywords", "labels", "categories"}, ordered: true},
+	Text:       {name: "text", flag: "--text-column", own: "text", others: []string{"description", "productdescription", "detaildesc"}, ordered: true},
+	Available:  {name: "available", flag: "--available-column", own: "available", others: []string{"instock", "isavailable"}, ordered: true},
+	Brand:      {name: "brand"},
+	Package:    {name: "package"},
+	Department: {name: "department"},
 }
+
+// ratingNames are the columns of values that make the events of a file ratings.
+var ratingNames = []string{"rating", "stars", "overall"}
 
 // eventFields and itemFields are the fields of each kind of file.
 var (

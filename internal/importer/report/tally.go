@@ -1,0 +1,215 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"math"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/recsys"
+)
+
+// Limits of a Tally: the ids of users and items, event ids and contents in memory,
+// and the number of event types that are counted separately.
+const (
+	maxIDs      = 1 << 17
+	maxContents = 1 << 16
+	maxTypes    = 1000
+)
+
+// OtherTypes is the name of all types beyond the first thousand of a file.
+const OtherTypes = "other"
+
+// Tally counts what the rows of a file contain, in bounded memory: about 40 MiB
+// for any number of rows.
+type Tally struct {
+	users, items sketch[ids]
+	eventIDs     sketch[eventID]
+	contents     sketch[int64]
+
+	interest recsys.Interest
+	types    map[string]*typeTally
+	last     *typeTally // of the last event
+	name     string     // of it
+
+	events int64
+	noTime int64
+	buf    []byte
+	prefix hash.Hash // of the contents of all rows so far but the last
+	rows   int64
+	newest uint64 // content of the last row
+}
+
+// ids counts the events of a user or an item by the form of its id.
+type ids struct{ plain, padded int64 }
+
+// eventID counts the rows with an event id, and those that differ from its first.
+type eventID struct {
+	content          uint64
+	rows, conflicted int64
+}
+
+type typeTally struct {
+	weight    float64 // of an event that counts
+	rating    bool    // an event counts if its value reaches the threshold
+	events    int64
+	liked     int64 // ratings that reach the threshold
+	valued    int64
+	low, high float64
+	negative  int64
+}
+
+// New returns an empty tally, which tells events that count under an interest from
+// those that do not.
+func New(in recsys.Interest) *Tally {
+	return &Tally{
+		users: newSketch[ids](maxIDs), items: newSketch[ids](maxIDs),
+		eventIDs: newSketch[eventID](maxContents), contents: newSketch[int64](maxContents),
+		interest: in, types: map[string]*typeTally{}, prefix: sha256.New(),
+	}
+}
+
+// Event counts an accepted event.
+func (t *Tally) Event(e *mapping.Event) {
+	t.events++
+	if !e.HasTime {
+		t.noTime++
+	}
+	t.id(&t.users, e.UserID)
+	t.id(&t.items, e.ItemID)
+	content := t.content(e)
+	t.row(content)
+	if n := t.contents.at(content); n != nil {
+		*n++
+	}
+	if e.HasID {
+		t.eventID(e.EventID, content)
+	}
+	t.typed(e)
+}
+
+// Item counts an accepted item.
+func (t *Tally) Item(i *recsys.Item) { t.id(&t.items, i.ItemID) }
+
+// Rejected counts a rejected row.
+func (t *Tally) Rejected() { t.row(0) }
+
+func (t *Tally) id(s *sketch[ids], id string) {
+	h, padded := hashID(id)
+	switch e := s.at(h); {
+	case e == nil:
+	case padded:
+		e.padded++
+	default:
+		e.plain++
+	}
+}
+
+func (t *Tally) eventID(id string, content uint64) {
+	e := t.eventIDs.at(xxhash.Sum64String(id))
+	if e == nil {
+		return
+	}
+	if e.rows++; e.rows == 1 {
+		e.content = content
+	} else if e.content != content {
+		e.conflicted++
+	}
+}
+
+// content returns the hash of an event without its event id.
+func (t *Tally) content(e *mapping.Event) uint64 {
+	b := t.buf[:0]
+	for _, s := range []string{e.UserID, e.ItemID, e.EventType, e.SessionID, e.RecommendationID} {
+		b = append(append(b, s...), 0)
+	}
+	at := int64(math.MinInt64)
+	if e.HasTime {
+		at = e.At
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(at))
+	if e.Value != nil {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*e.Value))
+	}
+	t.buf = b
+	return max(1, xxhash.Sum64(b))
+}
+
+// row extends the prefix by a row; 0 stands for one that was rejected.
+func (t *Tally) row(content uint64) {
+	if t.rows++; t.rows > 1 {
+		writeRow(t.prefix, t.newest)
+	}
+	t.newest = content
+}
+
+func writeRow(h hash.Hash, content uint64) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], content)
+	h.Write(b[:])
+}
+
+// Prefix returns a digest of the contents of all rows so far, in their order. Files
+// of any format and compression with the same rows have the same digest.
+func (t *Tally) Prefix() string {
+	h, err := t.prefix.(hash.Cloner).Clone()
+	if err != nil {
+		panic(err) // only hashes that need hardware return one
+	}
+	writeRow(h, t.newest)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// PrefixButLast returns the Prefix of the rows before the last one, or "" if there
+// are none.
+func (t *Tally) PrefixButLast() string {
+	if t.rows < 2 {
+		return ""
+	}
+	return hex.EncodeToString(t.prefix.Sum(nil)[:16])
+}
+
+func (t *Tally) typed(e *mapping.Event) {
+	if t.last == nil || t.name != e.EventType {
+		t.last, t.name = t.typeOf(e.EventType), strings.Clone(e.EventType)
+	}
+	c := t.last
+	c.events++
+	if e.Value == nil {
+		return
+	}
+	v := *e.Value
+	c.valued++
+	c.low, c.high = min(c.low, v), max(c.high, v)
+	if v < 0 {
+		c.negative++
+	}
+	if v >= t.interest.RatingThreshold {
+		c.liked++
+	}
+}
+
+func (t *Tally) typeOf(name string) *typeTally {
+	if c := t.types[name]; c != nil {
+		return c
+	}
+	name = strings.Clone(name)
+	if len(t.types) >= maxTypes {
+		name = OtherTypes
+	}
+	c := t.types[name]
+	if c == nil {
+		liked := max(1, t.interest.RatingThreshold)
+		c = &typeTally{
+			weight: t.interest.Weight(name, &liked), rating: recsys.FoldType(name) == recsys.Rating,
+			low: math.Inf(1), high: math.Inf(-1),
+		}
+		t.types[name] = c
+	}
+	return c
+}
