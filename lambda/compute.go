@@ -37,7 +37,7 @@ func (h *Handler) compute(ctx context.Context, r *recommend.Reader, b *batch) er
 func (b *batch) groupByUser() {
 	byID := map[string]*user{}
 	for _, e := range b.events {
-		if e.EventType == recsys.Impression {
+		if recsys.IsImpression(e.EventType) {
 			continue
 		}
 		u := byID[e.UserID]
@@ -160,7 +160,6 @@ const (
 func (e *event) classify(r *recommend.Reader, s recsys.UserState, unsolved bool) {
 	e.folded, e.reason = false, ""
 	interest := r.Interest()
-	_, declared := interest.Weights[e.EventType]
 	switch {
 	case r.Version().Coverage.Covers(e.Event):
 		e.reason = covered
@@ -168,7 +167,7 @@ func (e *event) classify(r *recommend.Reader, s recsys.UserState, unsolved bool)
 		e.reason = overUserLimit
 	case !r.Contains(e.ItemID):
 		e.reason = unknownItem
-	case !declared:
+	case !interest.Declares(e.EventType):
 		e.reason = unknownType
 	case interest.Weight(e.EventType, e.Value) == 0:
 		e.reason = noWeight

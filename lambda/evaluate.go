@@ -31,15 +31,16 @@ type trialList struct {
 func (t *trial) known() bool { return t != nil && t.live.known && t.stale.known }
 
 // newTrial prepares a trial of the user's earliest event in the batch that is
-// in the sample, is folded in, and is on an item that the user had not seen. It
-// returns nil if there is none, or if the user has more events than are folded in.
+// in the sample, is folded in, adds interest, and is on an item that the user had not
+// seen. It returns nil if there is none, or if the user has more events than are folded in.
 func (h *Handler) newTrial(r *recommend.Reader, u *user, s recsys.UserState) *trial {
 	if s.NotFolded > 0 {
 		return nil
 	}
 	var sample []*event
 	for _, e := range u.events {
-		if e.folded && !e.repeated && h.inSample(e.EventID) {
+		adds := r.Interest().Weight(e.EventType, e.Value) > 0 // a return is no answer to a list
+		if e.folded && adds && !e.repeated && h.inSample(e.EventID) {
 			sample = append(sample, e)
 		}
 	}

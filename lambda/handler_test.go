@@ -150,9 +150,12 @@ func TestHandler_verdicts(t *testing.T) {
 	}{
 		{click(user, 33, 4), events.Folded, ""},
 		{like("stars", recsys.Rating, 5), events.Folded, ""},
+		{like("capitals", "CLICK", 1), events.Folded, ""},
+		{like("returned", "Purchase", -1), events.Folded, ""},
 		{like("star", recsys.Rating, 2), events.Ignored, noWeight},
 		{like("shared", "share", 1), events.Ignored, unknownType},
 		{like("shown", recsys.Impression, 1), events.Ignored, impression},
+		{like("shown in capitals", "Impression", 1), events.Ignored, impression},
 		{unknownItem, events.Ignored, unknownItemReason},
 		{old, events.Folded, ""},
 	}

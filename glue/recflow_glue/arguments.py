@@ -11,6 +11,10 @@ from recflow_glue.settings import Requested
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 DEFAULT_WEIGHTS = {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0, "rating": 1.0, "impression": 0.0}
+IGNORE, LOG, VALUE = VALUE_USES = ("ignore", "log", "value")
+MAX_INTEREST = 1_000_000  # of a weight, and of the part of a value that counts
+UNFOLDED, FOLDED = "İΣ_- ", "iσ"  # for str.translate and Spark's: lower() would make two letters of İ
+FOLD = str.maketrans(UNFOLDED[:2], FOLDED, UNFOLDED[2:])
 TRAINING = {
     "trainer": str,
     "rank": int,
@@ -30,15 +34,40 @@ class Interest:
     rating_threshold: float = 4.0
     half_life_seconds: float = 90 * 86_400.0  # 0: no decay
     floor: float = 0.01
+    value_use: dict[str, str] = field(default_factory=dict)  # IGNORE, LOG or VALUE by event type; absent: IGNORE
 
     def validate(self) -> None:
-        numbers = {f"weight of {t!r}": w for t, w in self.weights.items()}
-        numbers |= {"half_life_seconds": self.half_life_seconds, "floor": self.floor}
-        for name, x in numbers.items():
+        """Raise ValueError for what Spark and Go could weigh differently. The API has checked the rest."""
+        names = [fold_type(t) for t in self.weights]
+        for t, w in self.weights.items():
+            if not abs(w) <= MAX_INTEREST:
+                raise ValueError(f"interest: weight of {t!r} is {w}; use -{MAX_INTEREST} to {MAX_INTEREST}")
+            if names.count(fold_type(t)) > 1:
+                raise ValueError(
+                    f"interest: {t!r} is another name of an event type that has a weight; keep one of them"
+                )
+        for t, use in self.value_use.items():
+            if use not in VALUE_USES:
+                raise ValueError(f"interest: value_use of {t!r} is {use!r}; use {', '.join(VALUE_USES)}")
+        for name in ("half_life_seconds", "floor"):
+            x = getattr(self, name)
             if not math.isfinite(x) or x < 0:
                 raise ValueError(f"interest: {name} is {x}; it must be finite and not negative")
         if math.isnan(self.rating_threshold):
             raise ValueError("interest: rating_threshold is not a number")
+
+    def folded_weights(self) -> dict[str, float]:
+        """Return the weights other than 0 by fold_type of the event type."""
+        return {fold_type(t): w for t, w in sorted(self.weights.items()) if w != 0}
+
+    def folded_uses(self) -> dict[str, str]:
+        """Return the uses of the value other than IGNORE by fold_type of the event type."""
+        return {fold_type(t): use for t, use in sorted(self.value_use.items()) if use != IGNORE}
+
+
+def fold_type(name: str) -> str:
+    """Return the form in which the names of event types are compared: recsys.SameType in Go."""
+    return name.translate(FOLD).lower()
 
 
 @dataclass(frozen=True)
@@ -124,7 +153,7 @@ def parse_interest(text: str) -> Interest:
     known = {k: v for k, v in given.items() if k in Interest.__dataclass_fields__ and v is not None}
     if "weights" in known:
         known["weights"] = {str(t): float(w) for t, w in known["weights"].items()}
-    return Interest(**{k: v if k == "weights" else float(v) for k, v in known.items()})
+    return Interest(**{k: v if k in ("weights", "value_use") else float(v) for k, v in known.items()})
 
 
 def parse(argv: list[str]) -> Config:

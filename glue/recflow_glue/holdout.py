@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column
 
-from recflow_glue.arguments import Interest
+from recflow_glue.arguments import LOG, MAX_INTEREST, VALUE, Interest, fold_type
 from recflow_glue.events import id_bits
-from recflow_glue.interest import IMPRESSION, MAX_ITEMS
+from recflow_glue.interest import IMPRESSION, MAX_ITEMS, MIN_WEIGHT, RATING
 
 ONE_USER_IN = 10  # one user in ten is in the hold-out
 MAX_USERS = 10_000  # in the hold-out, approximately
@@ -49,8 +48,11 @@ class Rows:
 
 def rows(events: pa.Table, interest: Interest) -> Rows:
     """Return the events without impressions as Rows."""
-    actions = events.filter(pc.not_equal(events["event_type"], IMPRESSION))
-    table = actions.sort_by([("user_id", "ascending"), ("occurred_at", "ascending"), ("event_id", "ascending")])
+    types, of = numbered(events["event_type"])
+    action = np.array([fold_type(t) != IMPRESSION for t in types], dtype=bool)[of]
+    table = events.filter(pa.array(action)).sort_by(
+        [("user_id", "ascending"), ("occurred_at", "ascending"), ("event_id", "ascending")]
+    )
     users, user = numbered(table["user_id"])
     items, item = numbered(table["item_id"])
     starts = np.flatnonzero(np.diff(user, prepend=-1))
@@ -64,22 +66,32 @@ def numbered(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
 
 
 def weights(table: pa.Table, interest: Interest) -> np.ndarray:
+    """Return the weight of each row before decay. The rules are those of interest.event_weight."""
     types, of = numbered(table["event_type"])
-    weight = np.array([float(interest.weights.get(t, 0.0)) for t in types])[of]
+    names = [fold_type(t) for t in types]
+    declared, uses = interest.folded_weights(), interest.folded_uses()
+    weight = np.array([declared.get(t, 0.0) for t in names])[of]
     value = table["value"].to_numpy()  # NaN if null
-    unliked = ~(value >= interest.rating_threshold)
-    weight[unliked & np.array([t == "rating" for t in types], dtype=bool)[of]] = 0.0
-    return weight
+    value = np.where(np.isfinite(value), value, np.nan)
+    size = np.minimum(np.abs(np.where(np.isnan(value), 1.0, value)), MAX_INTEREST)
+    used = {use: np.array([uses.get(t) == use for t in names], dtype=bool)[of] for use in (LOG, VALUE)}
+    counted = np.where(used[LOG], np.log2(1 + size), np.where(used[VALUE], size, 1.0))
+    rating = np.array([t == RATING for t in names], dtype=bool)[of]
+    signed = np.where((weight < 0) | (value < 0), -1.0, 1.0) * np.abs(weight) * counted
+    return np.where(rating, np.where(value >= interest.rating_threshold, weight, 0.0), signed)
 
 
 def split(events: pa.Table, interest: Interest) -> pa.Table:
     """Return the hold-out users' events with the columns `answer` and `repeat`, without users that cannot
     be scored.
 
-    A user's counting events are ordered by (occurred_at, event_id). The last fifth of
-    them, at least one, come after the cut. Before the cut every event except impressions
-    is history. After it a counting event is an answer, or a repeat if its item is in the
-    history, once per item; all other events are dropped.
+    A user's counting events, those with a positive weight, are ordered by (occurred_at,
+    event_id). The last fifth of them, at least one, come after the cut. Before the cut
+    every event except impressions is history. After it a counting event is an answer, or a
+    repeat if its item is in the history, once per item and only if the weights of the
+    user's events on the item after the cut are positive together: what was returned is no
+    answer. All other events are dropped. A user needs an answer, and an item with a
+    positive sum of weights before the cut.
     """
     r = rows(events, interest)
     counts, n = r.weight > 0, len(r.users)
@@ -87,12 +99,14 @@ def split(events: pa.Table, interest: Interest) -> pa.Table:
     before = np.cumsum(counts) - counts
     rank = before + counts - before[r.starts][r.user]
     history = rank <= (counting - np.maximum(1, counting // ONE_ANSWER_IN))[r.user]
-    later = np.flatnonzero(counts & ~history)
+    pairs, pair = np.unique(r.pair, return_inverse=True)
+    liked, kept = (np.bincount(pair, r.weight * part, len(pairs))[pair] >= MIN_WEIGHT for part in (history, ~history))
+    later = np.flatnonzero(counts & ~history & kept)
     first = np.zeros(len(history), dtype=bool)
     first[later[np.unique(r.pair[later], return_index=True)[1]]] = True
     known = np.isin(r.pair, r.pair[history])
     answer, repeat = first & ~known, first & known
-    scored = (np.bincount(r.user, answer, n) > 0) & (np.bincount(r.user, history & counts, n) > 0)
+    scored = (np.bincount(r.user, answer, n) > 0) & (np.bincount(r.user, history & liked, n) > 0)
     selected = (history | first) & scored[r.user]
     marked = r.table.append_column("answer", pa.array(answer)).append_column("repeat", pa.array(repeat))
     return marked.filter(pa.array(selected))
@@ -115,13 +129,15 @@ def histories(events: pa.Table, interest: Interest) -> dict[str, Past]:
     weight = r.weight
     if interest.half_life_seconds > 0:
         at = r.table["occurred_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-        latest = np.maximum.reduceat(np.where(weight > 0, at, np.iinfo(np.int64).min), r.starts)
-        age = np.where(weight > 0, latest[r.user] - at, 0)
-        weight = weight * 2.0 ** (-age / (interest.half_life_seconds * 1e6))
+        never = np.iinfo(np.int64).min
+        latest = np.maximum.reduceat(np.where(weight > 0, at, never), r.starts)[r.user]
+        age = np.where((weight != 0) & (latest != never), latest - at, 0)
+        with np.errstate(over="ignore"):  # of a return long after the latest counting event
+            weight = weight * 2.0 ** (-age / (interest.half_life_seconds * 1e6))
     pairs, of = np.unique(r.pair, return_inverse=True)
     total = np.bincount(of, weight)  # sums in row order
     rounded = total.astype(np.float32)
-    counts = (rounded > 0) & (total >= interest.floor)
+    counts = total >= max(interest.floor, MIN_WEIGHT)
     found = {u: Past([], [], []) for u in r.users}
     for pair, w, liked in zip(pairs.tolist(), rounded.tolist(), counts.tolist(), strict=True):
         past, item = found[r.users[pair // len(r.items)]], r.items[pair % len(r.items)]

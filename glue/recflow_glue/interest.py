@@ -1,10 +1,11 @@
 """Computes users' histories from events. The rules are those of recsys.Interest in Go.
 
 The weight of an item is the sum over its events of weight(type, value) ·
-2^(−(t_ref − occurred_at) / half-life), in (occurred_at, event_id) order, with the
-floor applied after summing; t_ref is the latest occurred_at of the user's
-counting events. An impression records what was shown to a user. It has no weight and
-does not make an item seen. A history has at most MAX_ITEMS items: the heaviest, and of
+2^(−(t_ref − occurred_at) / half-life), in (occurred_at, event_id) order; then a sum
+below 0 is 0, and the floor applies. t_ref is the latest occurred_at of the user's
+events with a positive weight: a return takes back interest in its item and changes no
+other item. An impression records what was shown to a user. It has no weight and does
+not make an item seen. A history has at most MAX_ITEMS items: the heaviest, and of
 equal weight those with the smaller id. Seen items have weight 0.
 """
 
@@ -13,24 +14,55 @@ from itertools import chain
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from recflow_glue.arguments import Interest
+from recflow_glue.arguments import FOLDED, LOG, MAX_INTEREST, UNFOLDED, Interest
 
-IMPRESSION = "impression"
+IMPRESSION, RATING = "impression", "rating"
 MAX_ITEMS = 5_000  # in a history: recsys.MaxHistory
+MIN_WEIGHT = 1e-9  # smallest floor: what a return leaves of an equal purchase is a rounding error
+
+
+def folded_type(name: str = "event_type") -> Column:
+    """Return arguments.fold_type of a column."""
+    return F.lower(F.translate(F.col(name), UNFOLDED, FOLDED))
 
 
 def event_weight(interest: Interest) -> Column:
-    """Return the weight of one event before decay. isnan is needed because Spark sorts NaN above every number."""
-    pairs = [F.lit(x) for x in chain.from_iterable((t, float(w)) for t, w in sorted(interest.weights.items()))]
-    declared = F.coalesce(F.create_map(*pairs)[F.col("event_type")], F.lit(0.0)) if pairs else F.lit(0.0)
-    value = F.col("value")
-    unliked = value.isNull() | F.isnan(value) | (value < interest.rating_threshold)
-    return F.when((F.col("event_type") == "rating") & unliked, 0.0).otherwise(declared)
+    """Return the weight of one event before decay. isnan is needed because Spark sorts NaN above every number.
+    Without a value, `value < 0` is null and not true."""
+    kind, value = folded_type(), F.col("value")
+    declared = F.coalesce(lookup(interest.folded_weights(), kind), F.lit(0.0))
+    finite = F.when(F.abs(value) < float("inf"), value)  # null for NaN, which is above every number
+    weight = F.abs(declared) * counted_value(interest, kind, finite)
+    negative = (declared < 0) | (finite < 0)
+    unliked = finite.isNull() | (finite < interest.rating_threshold)
+    return (
+        F.when(kind == IMPRESSION, 0.0)
+        .when(kind == RATING, F.when(unliked, 0.0).otherwise(declared))
+        .when(negative, -weight)
+        .otherwise(weight)
+    )
+
+
+def counted_value(interest: Interest, kind: Column, value: Column) -> Column:
+    """Return by how much the value of an event multiplies the weight of its type, without the sign."""
+    uses = interest.folded_uses()
+    if not uses:
+        return F.lit(1.0)
+    use = lookup(uses, kind)
+    size = F.least(F.abs(value), F.lit(float(MAX_INTEREST)))
+    counted = F.when(use == LOG, F.log2(1 + size)).when(use.isNotNull(), size)
+    return F.coalesce(F.when(value.isNotNull(), counted), F.lit(1.0))
+
+
+def lookup(values: dict, key: Column) -> Column:
+    """Return the value of a key, or null."""
+    pairs = [F.lit(x) for x in chain.from_iterable(values.items())]
+    return F.create_map(*pairs)[key] if pairs else F.lit(None)
 
 
 def without_impressions(events: DataFrame) -> DataFrame:
     """Return the events that are not impressions."""
-    return events.where(F.col("event_type") != IMPRESSION)
+    return events.where(folded_type() != IMPRESSION)
 
 
 def histories(events: DataFrame, interest: Interest) -> DataFrame:
@@ -56,9 +88,9 @@ def histories(events: DataFrame, interest: Interest) -> DataFrame:
     )
     aged = weighed.withColumn("reference_time", F.max(F.when(weight > 0, F.col("occurred_at"))).over(whole))
     if interest.half_life_seconds > 0:
-        # An event without weight may be so much later than the reference time that its
-        # factor overflows. 0·∞ is NaN, which Spark sorts above every number.
-        aged = aged.withColumn("weight", F.when(weight > 0, weight * decay(interest.half_life_seconds)).otherwise(0.0))
+        # An event without a positive weight may be so much later than the reference time that
+        # its factor is infinite. 0·∞ is NaN, which Spark sorts above every number.
+        aged = aged.withColumn("weight", F.when(weight != 0, weight * decay(interest.half_life_seconds)).otherwise(0.0))
     pairs = aged.groupBy("user_id", "item_id").agg(
         F.sum("weight").alias("weight"), F.max("reference_time").alias("reference_time")
     )
@@ -74,7 +106,7 @@ def decay(half_life_seconds: float) -> Column:
 def collect_histories(pairs: DataFrame, floor: float) -> DataFrame:
     """Collect each user's heaviest items. Those with a weight below the floor are only seen."""
     weight = F.col("weight")
-    counts = (weight.cast("float") > 0) & (weight >= floor)
+    counts = weight >= max(floor, MIN_WEIGHT)
     liked = F.when(counts, F.struct("item_id", weight.cast("float").alias("weight")))
     seen = F.when(~counts, F.col("item_id"))
     users = pairs.groupBy("user_id").agg(

@@ -6,6 +6,7 @@ Run it only when the rules change: python tests/make_shared_vectors.py
 
 import hashlib
 import json
+import math
 import random
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -20,6 +21,10 @@ AGING = PLAIN | {"half_life_seconds": 30 * DAY, "floor": 0.5}
 HOURLY = PLAIN | {"half_life_seconds": 3600}
 OWN = {"alpha": 5.0, "regularization": 8.0, "regularization_exponent": 0.5, "mean_items": 12.5}
 MLLIB = {"alpha": 5.0, "regularization": 0.1, "regularization_exponent": 1.0, "mean_items": 1.0}
+VALUED = PLAIN | {
+    "weights": DEFAULT | {"play": 2, "Acheté": 1, "iσασ": 1},
+    "value_use": {"purchase": "value", "PLAY": "log", "acheté": "value", "İΣΑΣ": "log"},
+}
 FRACTIONAL = {"weights": {"view": 0.1, "click": 0.7}, "rating_threshold": 4, "half_life_seconds": 0, "floor": 0.3}
 
 
@@ -82,15 +87,27 @@ def when(e: dict) -> datetime:
     return datetime.fromisoformat(e["occurred_at"])
 
 
+def same(name: str) -> str:
+    return "".join(c.lower()[0] for c in name if c not in "_- ")
+
+
 def weight(interest: dict, e: dict) -> float:
-    if e["event_type"] == "rating" and e.get("value", float("-inf")) < interest["rating_threshold"]:
-        return 0.0
-    return float(interest["weights"].get(e["event_type"], 0))
+    kind, value = same(e["event_type"]), e.get("value")
+    w = next((float(w) for t, w in interest["weights"].items() if same(t) == kind), 0.0)
+    use = next((u for t, u in interest.get("value_use", {}).items() if same(t) == kind), "ignore")
+    if kind == "rating":
+        return w if value is not None and value >= interest["rating_threshold"] else 0.0
+    if value is None:
+        return w
+    size = {"ignore": 1.0, "log": math.log2(1 + min(abs(value), 1e6)), "value": min(abs(value), 1e6)}[use]
+    return -abs(w) * size if value < 0 or w < 0 else w * size
 
 
 def history(name: str, interest: dict, events: list[dict]) -> dict:
     first: dict[str, dict] = {}
-    for e in sorted((e for e in events if e["event_type"] != "impression"), key=lambda e: (when(e), e["event_id"])):
+    for e in sorted(
+        (e for e in events if same(e["event_type"]) != "impression"), key=lambda e: (when(e), e["event_id"])
+    ):
         first.setdefault(e["event_id"], e)
     counting = [when(e) for e in first.values() if weight(interest, e) > 0]
     ref = max(counting, default=None)
@@ -98,9 +115,10 @@ def history(name: str, interest: dict, events: list[dict]) -> dict:
     for e in first.values():
         w = weight(interest, e)
         if interest["half_life_seconds"] and ref and w:
-            w *= 2.0 ** (-(ref - when(e)).total_seconds() / interest["half_life_seconds"])
+            halvings = (ref - when(e)).total_seconds() / interest["half_life_seconds"]
+            w = w * 2.0**-halvings if halvings > -1000 else w * math.inf
         sums[e["item_id"]] = sums.get(e["item_id"], 0.0) + w
-    liked = {i: w for i, w in sorted(sums.items()) if w > 0 and w >= interest["floor"]}
+    liked = {i: w for i, w in sorted(sums.items()) if w >= max(interest["floor"], 1e-9)}
     return {
         "name": name, "interest": interest, "events": events,
         "items": list(liked), "weights": list(liked.values()),
@@ -126,6 +144,57 @@ def histories() -> list[dict]:
         event(1, "b", "purchase", 2 * DAY),
         event(2, "a", "click", DAY),
         event(1, "a", "click", DAY),
+    ]
+    spelled = [
+        event(n, f"item-{n}", kind, n, value)
+        for n, (kind, value) in enumerate(
+            [
+                ("Purchase", None),
+                ("CLICK", None),
+                ("AddToCart", None),
+                ("add-to-cart", None),
+                ("Add To Cart ", None),
+                ("RATING", 5),
+                ("Rating", 3),
+                ("Impression", None),
+                ("IM_PRESSION", None),
+                ("İMPRESSİON", None),
+                ("purchases", None),
+                ("ACHETÉ", None),
+            ]
+        )
+    ]
+    valued = [
+        event(n, f"item-{n}", kind, n, value)
+        for n, (kind, value) in enumerate(
+            [
+                ("purchase", None),
+                ("purchase", 0),
+                ("purchase", 2.5),
+                ("purchase", 1e300),
+                ("Play", None),
+                ("play", 0),
+                ("play", 1),
+                ("play", 499),
+                ("view", 12),
+                ("rating", 5),
+                ("view", -1),
+                ("acheté", 3),
+                ("ACHETÉ", 3),
+                ("İΣΑΣ", 3),
+            ]
+        )
+    ]
+    returned = [
+        event(1, "kept", "purchase", 0, 3),
+        event(2, "back", "purchase", DAY, 2),
+        event(3, "kept", "purchase", 40 * DAY, -1),
+        event(4, "back", "purchase", 2 * DAY, -2),
+        event(5, "again", "purchase", 3 * DAY, 1),
+        event(6, "again", "purchase", 4 * DAY, -1),
+        event(7, "again", "purchase", 35 * DAY, 1),
+        event(8, "viewed", "view", 30 * DAY),
+        event(9, "kept", "purchase", 200 * DAY, -1),
     ]
     fractions = [event(i, "a" if i % 3 else "b", "view" if i % 2 else "click", i) for i in range(1, 12)] + [
         event(12, "c", "view", 12)
@@ -160,6 +229,38 @@ def histories() -> list[dict]:
             "it breaks ties by event id",
             AGING,
             [event(3, "a", "view", 9.000001), event(1, "a", "purchase", 9.000001), event(2, "b", "view", 9)],
+        ),
+        history("it looks up types without case, spaces, hyphens and underscores", PLAIN, spelled),
+        history("it counts the value of a type as its use says", VALUED, valued),
+        history("it takes back what was returned, from its own date", AGING, returned),
+        history("it takes back quantities", VALUED | {"half_life_seconds": 30 * DAY}, returned),
+        history(
+            "it does not move the reference time for a return",
+            HOURLY,
+            [event(1, "a", "click", 0), event(2, "b", "click", 0), event(3, "a", "click", 3000 * DAY, -1)],
+        ),
+        history("it marks what was only returned as seen", AGING, [event(1, "a", "purchase", DAY, -2)]),
+        history(
+            "it ignores what rounding leaves of a return without a floor",
+            FRACTIONAL | {"floor": 0},
+            [
+                event(1, "a", "view", 1),
+                event(2, "a", "click", 2),
+                event(3, "a", "view", 3, -1),
+                event(4, "a", "click", 4, -1),
+                event(5, "b", "click", 5),
+            ],
+        ),
+        history(
+            "it never adds interest for a negative value of a type with a negative weight",
+            PLAIN | {"weights": DEFAULT | {"return": -5, "dislike": -1}},
+            [
+                event(1, "a", "purchase", 0),
+                event(2, "a", "Return", 1, -1),
+                event(3, "b", "purchase", 2),
+                event(4, "b", "dislike", 3),
+                event(5, "c", "return", 4, -3),
+            ],
         ),
     ]
 

@@ -19,7 +19,7 @@ NEEDED = [
 
 def it_parses_all_arguments_and_ignores_those_of_glue():
     given = ["--JOB_NAME", "recflow-train", "--TempDir", "s3://x/", "--enable-metrics", "true", "--owner", "w/r"]
-    interest = '{"weights":{"purchase":2},"rating_threshold":3,"half_life_seconds":86400,"floor":0.5}'
+    interest = '{"weights":{"purchase":2},"value_use":{"purchase":"log"},"rating_threshold":3,"half_life_seconds":86400,"floor":0.5}'
     c = arguments.parse(
         [*NEEDED, *given, "--from", "0001-01-01T00:00:00Z", "--rank", "8", "--alpha", "2", "--interest", interest]
     )
@@ -27,7 +27,7 @@ def it_parses_all_arguments_and_ignores_those_of_glue():
     assert c.training == Requested(rank=8, alpha=2.0)
     assert c.to == datetime(2017, 12, 1, tzinfo=UTC)
     assert c.stored_to == datetime(2026, 11, 25, 1, 2, 3, 123456, tzinfo=UTC)
-    assert c.interest == arguments.Interest({"purchase": 2.0}, 3.0, 86400.0, 0.5)
+    assert c.interest == arguments.Interest({"purchase": 2.0}, 3.0, 86400.0, 0.5, {"purchase": "log"})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,10 @@ def it_parses_all_arguments_and_ignores_those_of_glue():
         (["--trainer", "als", "--regularization_exponent", "3"], "0 to 2"),
         (["--alpha", "-1"], "alpha"),
         (["--regularization", "nan"], "regularization"),
-        (["--interest", '{"weights":{"click":-1}}'], "weight of 'click'"),
+        (["--interest", '{"weights":{"click":-2e6}}'], "weight of 'click'"),
+        (["--interest", '{"weights":{"click":NaN}}'], "weight of 'click'"),
+        (["--interest", '{"weights":{"add_to_cart":1,"AddToCart":2}}'], "is another name of"),
+        (["--interest", '{"weights":{"click":1},"value_use":{"click":"sqrt"}}'], "value_use of 'click' is 'sqrt'"),
         (["--interest", '{"half_life_seconds":-1}'], "half_life_seconds"),
     ],
 )

@@ -64,6 +64,29 @@ def it_ignores_impressions():
     assert split(clicks + impressions)["u"] == [("c1", False), ("c2", True)]
 
 
+def it_does_not_take_what_was_returned_for_an_answer():
+    rows = [row(f"h{n}", item_id=f"h{n}", event_type="purchase", seconds=n) for n in range(8)]
+    rows += [row("x1", item_id="back", event_type="purchase", seconds=10, value=2)]
+    rows += [row("x2", item_id="back", event_type="Purchase", seconds=11, value=-2)]
+    rows += [row("x3", item_id="kept", event_type="purchase", seconds=12)]
+    got = split(rows)["u"]
+    assert [e for e, answer in got if answer] == ["x3"]
+    assert not {"x1", "x2"} & {e for e, _ in got}
+
+
+def it_excludes_users_who_returned_everything_before_the_cut():
+    rows = [row("p", item_id="a", event_type="purchase", seconds=0)]
+    rows += [row("r", item_id="a", event_type="purchase", seconds=1, value=-1)]
+    rows += [row("x", item_id="b", event_type="purchase", seconds=2)]
+    assert split(rows) == {}
+
+
+def it_ignores_impressions_under_other_names():
+    clicks = [row("c1", item_id="a", seconds=0), row("c2", item_id="b", seconds=2)]
+    shown = [row("s", item_id="b", event_type="Impression", seconds=1)]
+    assert split(clicks + shown)["u"] == [("c1", False), ("c2", True)]
+
+
 def it_limits_the_holdout_to_a_tenth_and_ten_thousand_users():
     assert holdout.bound(50, 1000) == "1999999999999999"
     assert holdout.bound(100_000, 50_000_000) == "1999999999999999"

@@ -169,6 +169,29 @@ func TestRecommend_folds_in_live_events(t *testing.T) {
 		assert.Equal(t, want, ids(list))
 		assert.NotEqual(t, b.expect(user.Vector, 20, slices.Concat(h.Items, h.Seen), nil), want)
 	})
+	t.Run("it takes back a returned item", func(t *testing.T) {
+		user := b.data.Users[8]
+		back := user.History.Items[0]
+		e := recsys.Event{EventID: "back", UserID: user.ID, ItemID: back, EventType: "Purchase", Value: new(float64), OccurredAt: b.version.Coverage.To.Add(time.Hour)}
+		*e.Value = -1
+		postgrestest.Stream(t, b.store, e)
+		h := m.Interest.Extend(user.History, []recsys.Event{e})
+		require.NotContains(t, h.Items, back)
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: user.ID, K: 20})
+		require.NoError(t, err)
+		assert.Equal(t, b.expect(fold(h), 20, slices.Concat(h.Items, h.Seen), nil), ids(list))
+		assert.NotContains(t, ids(list), back, "it stays a seen item")
+	})
+	t.Run("it makes a popular list for a user who sent everything back", func(t *testing.T) {
+		e := b.click(t, "regretful", "i000010", recsys.Purchase)
+		e.EventID, e.Value = "regret", new(float64)
+		*e.Value = -2
+		postgrestest.Stream(t, b.store, e)
+		list, err := b.Recommend(t.Context(), recommend.Request{UserID: "regretful", K: 10})
+		require.NoError(t, err)
+		assert.Equal(t, recommend.Popular, list.Stage)
+		assert.NotContains(t, ids(list), "i000010")
+	})
 	t.Run("it does not fold in covered events", func(t *testing.T) {
 		user := b.data.Users[10]
 		old := recsys.Event{

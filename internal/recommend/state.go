@@ -75,6 +75,7 @@ const recentEvent = "recent\x00"
 // clicks are later than all other events, so they have their full weight. The
 // order of the items has no effect.
 func (r *Reader) addRecent(users []recsys.UserState, recent []string) {
+	click := r.manifest.Interest.ClickType()
 	for i := range users {
 		u := &users[i]
 		now := r.version.Coverage.To
@@ -89,7 +90,7 @@ func (r *Reader) addRecent(users []recsys.UserState, recent []string) {
 		now = now.Add(time.Microsecond) // precision of event times
 		for _, item := range recent {
 			u.Events = append(u.Events, recsys.Event{
-				EventID: recentEvent + item, UserID: u.ID, ItemID: item, EventType: recsys.Click, OccurredAt: now,
+				EventID: recentEvent + item, UserID: u.ID, ItemID: item, EventType: click, OccurredAt: now,
 			})
 		}
 	}
@@ -108,7 +109,7 @@ func (r *Reader) Load(ctx context.Context, users []recsys.UserState) (int, error
 		before := len(missing.ids)
 		refold := false
 		for _, e := range users[n].Events {
-			if e.EventType != recsys.Impression {
+			if !recsys.IsImpression(e.EventType) {
 				r.folder.collect(&missing, one(e.ItemID))
 				refold = refold || r.hasWeight(e)
 			}
@@ -137,7 +138,7 @@ func (r *Reader) Fold(u recsys.UserState) (State, error) {
 	st := State{UserID: u.ID, History: u.History, Vector: u.Vector, NotFolded: u.NotFolded, trained: u.Vector != nil, folded: true}
 	fresh := make([]recsys.Event, 0, len(u.Events))
 	for _, e := range u.Events {
-		if e.EventType != recsys.Impression && r.Contains(e.ItemID) {
+		if !recsys.IsImpression(e.EventType) && r.Contains(e.ItemID) {
 			fresh = append(fresh, e)
 			st.Events = append(st.Events, e.EventID)
 		}
@@ -159,7 +160,8 @@ func (r *Reader) Fold(u recsys.UserState) (State, error) {
 	return st, nil
 }
 
-// hasWeight reports whether an event has weight under the version's interest.
+// hasWeight reports whether an event adds or takes back interest under the version's
+// settings.
 func (r *Reader) hasWeight(e recsys.Event) bool {
-	return r.manifest.Interest.Weight(e.EventType, e.Value) > 0
+	return r.manifest.Interest.Weight(e.EventType, e.Value) != 0
 }

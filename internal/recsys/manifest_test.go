@@ -54,7 +54,7 @@ func TestParseManifest(t *testing.T) {
 		{"contradicts its rank", func(m *recsys.Manifest) { m.Parameters.Rank = 3 }, "rank is 3 but dimension is 2"},
 		{"has a negative alpha", func(m *recsys.Manifest) { m.Parameters.Alpha = -1 }, "alpha is -1"},
 		{"has a short gram matrix", func(m *recsys.Manifest) { m.Gram = m.Gram[:3] }, "gram has 3 values"},
-		{"has a negative weight", func(m *recsys.Manifest) { m.Interest.Weights["view"] = -1 }, `weight of "view"`},
+		{"has a huge weight", func(m *recsys.Manifest) { m.Interest.Weights["view"] = 1e7 }, `weight of "view"`},
 		{"has no coverage", func(m *recsys.Manifest) { m.Coverage = recsys.Coverage{} }, "coverage has no end"},
 		{"covers nothing", func(m *recsys.Manifest) { m.Coverage.From = noon.Add(time.Hour) }, "is not before to"},
 		{"has an invalid hold-out", func(m *recsys.Manifest) { m.HoldoutBound = "10 %" }, "holdout_bound"},

@@ -10,6 +10,10 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
+// notImpression is recsys.IsImpression, negated, as the partial index live_events_user
+// has it.
+const notImpression = "translate(l.event_type, 'IMPRESONİ_- ', 'impresoni') <> '" + recsys.Impression + "'"
+
 // userEvents is the uncovered events of the user u that are not impressions, newest
 // first, at most the given number. It is the negated predicate of
 // recsys.Coverage.Covers as two ranges of an index, which has no impressions and the
@@ -20,9 +24,9 @@ func userEvents(columns string, limit int) string {
 		return fmt.Sprintf(`(
 			SELECT %s
 			FROM recflow.live_events l
-			WHERE l.user_id = u.user_id AND l.event_type <> '%s' AND %s
+			WHERE l.user_id = u.user_id AND %s AND %s
 			ORDER BY l.user_id DESC, l.occurred_at DESC, l.event_id DESC
-			LIMIT %d)`, columns, recsys.Impression, uncovered, limit)
+			LIMIT %d)`, columns, notImpression, uncovered, limit)
 	}
 	return one("l.occurred_at >= $2") + " UNION ALL " + one("l.occurred_at < $2 AND l.stored_at >= $3")
 }

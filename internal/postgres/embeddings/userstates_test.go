@@ -47,11 +47,13 @@ func TestUserStates_reads_the_newest_events(t *testing.T) {
 	march := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
 	v := postgrestest.Build(t, s, postgrestest.Fixture{Items: 30, Users: 10, Coverage: recsys.Coverage{To: march, StoredTo: march}})
 	const more = 25
+	shown := []string{recsys.Impression, "Impression", "IMPRESSION", "im-pres_sion ", "İMPRESSİON"}
 	var sent, want []recsys.Event
 	for i := range recsys.MaxUserEvents + more {
 		e := recsys.Event{EventID: fmt.Sprintf("e%d", i), UserID: "hot", ItemID: "i", EventType: recsys.Click, OccurredAt: march.Add(time.Duration(i/2) * time.Second)}
 		sent = append(sent, e)
-		e.EventID, e.EventType = "shown-"+e.EventID, recsys.Impression
+		e.EventID, e.EventType = "shown-"+e.EventID, shown[i%len(shown)]
+		require.True(t, recsys.IsImpression(e.EventType))
 		sent = append(sent, e)
 	}
 	for i := range 10 {

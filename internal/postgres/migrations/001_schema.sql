@@ -154,8 +154,9 @@ CREATE TABLE recflow.live_events (
 );
 
 -- For the newest uncovered events of a user. stored_at is there to skip covered
--- events without reading them.
-CREATE INDEX live_events_user ON recflow.live_events (user_id, occurred_at, event_id, stored_at) WHERE event_type <> 'impression';
+-- events without reading them. The condition is recsys.IsImpression, negated.
+CREATE INDEX live_events_user ON recflow.live_events (user_id, occurred_at, event_id, stored_at)
+    WHERE translate(event_type, 'IMPRESONİ_- ', 'impresoni') <> 'impression';
 
 -- Events are deleted in chunks, oldest first: without the index each chunk
 -- would scan the whole table.
