@@ -77,6 +77,10 @@ type Source interface {
 	// is returned with Bad set, and the next call continues after it.
 	Next(*Record) error
 
+	// Dialect returns how the file is written, for people: the separator, the
+	// encoding, the compression. It is complete after the last row.
+	Dialect() []string
+
 	// RawText returns the text of the last record, at most 4 KiB of it.
 	RawText() string
 
