@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 )
 
 // csvSource reads values separated by commas (or ; tab |, whichever the header
-// has most) as in RFC 4180, and tolerates common mistakes: a quote inside an
-// unquoted field is a character, and blank lines are ignored.
+// has most) as in RFC 4180, and tolerates what other programs write: a quote
+// inside an unquoted field is a character, blank lines and lines before the header
+// are skipped, spaces may precede a quote, and a backslash may escape a quote.
 //
 // A quote that is not closed properly rejects only its own line: encoding/csv
 // would consume the rows up to the next quote. So a record that spans lines is
@@ -18,39 +18,56 @@ import (
 // line is rejected and reading continues at the second.
 type csvSource struct {
 	lineSource
-	comma  byte
-	header []string
-	bound  []Column
+	comma   byte
+	skipped int // lines before the header that are not blank
+	header  []string
+	bound   []Column
+
+	// Whether a backslash escapes a quote is decided by the first record that
+	// is a record only one way, for the rest of the file.
+	escapes     escapes
+	escapesFrom int64 // line of that record
 
 	fields  []string // fields of the last record
+	quoted  []bool   // which of them are quoted; empty: none
 	scratch []byte   // unquoted text of a record with quotes
 	ends    []int    // end of each field in scratch
 }
 
+// escapes is how a quote in a quoted field is written.
+type escapes int
+
+const (
+	undecided escapes = iota // as two quotes, unless only a backslash makes it a record
+	doubled                  // as two quotes
+	backslash                // after a backslash, as Spark writes it
+)
+
 func newCSV(text textStream) (*csvSource, error) {
-	s := &csvSource{lineSource: newLineSource(text), comma: ','}
-	line, _, err := s.w.physical()
-	for err == nil && len(bytes.TrimSpace(line)) == 0 {
-		_, size, _ := s.w.physical()
-		s.w.advance(size, 1)
-		line, _, err = s.w.physical()
+	s := &csvSource{lineSource: newLineSource(text)}
+	for len(s.w.rest()) < examined && s.w.fill() {
 	}
+	line, err := s.skipToHeader()
 	if err != nil {
 		return nil, fmt.Errorf("line %d: read the header: %w", s.w.line, err)
 	}
 	if bytes.IndexByte(line, '\r') >= 0 {
-		return nil, errors.New("ends its lines with a lone carriage return; convert them to line feeds")
+		return nil, errors.New("has a carriage return in its header; end the lines with line feeds")
 	}
-	for _, c := range []byte{';', '\t', '|'} {
-		if bytes.Count(line, []byte{c}) > bytes.Count(line, []byte{s.comma}) {
-			s.comma = c
+	if s.comma == 0 {
+		s.comma, _ = separator(line)
+	}
+	var size, lines int
+	var why string
+	for _, m := range s.modes(line) {
+		if size, lines, why = s.parse(m); why == "" {
+			break
 		}
 	}
-	size, lines, why := s.parse()
 	if why != "" {
 		return nil, fmt.Errorf("line %d: the header %s", s.w.line, why)
 	}
-	if s.w.err != nil && !errors.Is(s.w.err, io.EOF) {
+	if lines == 0 {
 		return nil, fmt.Errorf("line %d: %w", s.w.line, s.w.err)
 	}
 	s.w.advance(size, lines)
@@ -60,8 +77,100 @@ func newCSV(text textStream) (*csvSource, error) {
 	return s, nil
 }
 
+// skipToHeader moves past what precedes the header, and returns its first line:
+// blank lines, comments, the line sep=; of a spreadsheet, and a title.
+func (s *csvSource) skipToHeader() (line []byte, err error) {
+	titled := titleLines(s.w.rest())
+	for n := 0; ; n++ {
+		line, size, err := s.w.physical()
+		if err != nil {
+			return nil, err
+		}
+		blank := len(bytes.TrimSpace(line)) == 0
+		given := givenSeparator(line)
+		if given != 0 {
+			s.comma = given
+		}
+		last := size == len(s.w.rest()) && s.w.err != nil
+		if !blank && given == 0 && n >= titled && (line[0] != '#' || last) {
+			return line, nil
+		}
+		if !blank {
+			s.skipped++
+		}
+		s.w.advance(size, 1)
+	}
+}
+
+// givenSeparator returns the separator that a spreadsheet's first line names, such
+// as sep=; or 0.
+func givenSeparator(line []byte) byte {
+	line = bytes.Trim(line, `"`)
+	if len(line) == 5 && strings.EqualFold(string(line[:4]), "sep=") {
+		return line[4]
+	}
+	return 0
+}
+
+// titleLines returns the number of lines before the header if a text begins with a
+// title: a line of several words without a separator, and then at least two lines
+// with the same separators.
+func titleLines(text []byte) int {
+	const most = 20
+	lines := bytes.SplitN(text, []byte("\n"), most+2)
+	if len(lines) == 0 || bytes.IndexByte(bytes.TrimSpace(lines[0]), ' ') < 0 {
+		return 0
+	}
+	if _, n := separator(lines[0]); n > 0 {
+		return 0
+	}
+	for i := 1; i+1 < len(lines) && i <= most; i++ {
+		c, n := separator(lines[i])
+		next, m := separator(lines[i+1])
+		if n > 0 && c == next && n == m {
+			return i
+		}
+	}
+	return 0
+}
+
+// separator returns the most frequent separator of a line outside quotes, or a
+// comma, and how often it occurs.
+func separator(line []byte) (byte, int) {
+	var count [256]int
+	quoted := false
+	for _, c := range line {
+		if c == '"' {
+			quoted = !quoted
+		} else if !quoted {
+			count[c]++
+		}
+	}
+	best := byte(',')
+	for _, c := range []byte{';', '\t', '|'} {
+		if count[c] > count[best] {
+			best = c
+		}
+	}
+	return best, count[best]
+}
+
 func (s *csvSource) Columns() []string     { return s.header }
 func (s *csvSource) Bind(c []Column) error { s.bound = present(c); return nil }
+
+func (s *csvSource) Dialect() []string {
+	d := []string{"separator " + map[byte]string{'\t': "tab"}[s.comma]}
+	if s.comma != '\t' {
+		d[0] = fmt.Sprintf("separator %q", string(s.comma))
+	}
+	if s.escapes == backslash {
+		d = append(d, fmt.Sprintf("backslash escapes (line %d)", s.escapesFrom))
+	}
+	if s.skipped > 0 {
+		d = append(d, fmt.Sprintf("lines before the header: %d", s.skipped))
+	}
+	return append(d, s.lineSource.Dialect()...)
+}
 
 func (s *csvSource) Next(r *Record) error {
 	line, size, err := s.next(r, empty)
@@ -73,7 +182,7 @@ func (s *csvSource) Next(r *Record) error {
 		s.w.advance(size, 1)
 		r.Bad = s.miscount()
 	default:
-		if err := s.nextQuoted(r); err != nil {
+		if err := s.nextQuoted(r, line); err != nil {
 			return err
 		}
 	}
@@ -83,33 +192,9 @@ func (s *csvSource) Next(r *Record) error {
 	return nil
 }
 
-// nextQuoted reads a record that has quotes in its first line.
-func (s *csvSource) nextQuoted(r *Record) error {
-	size, lines, why := s.parse()
-	if s.w.err != nil && !errors.Is(s.w.err, io.EOF) {
-		return s.w.err
-	}
-	if why == "" {
-		why = s.miscount()
-	}
-	if why == "" && lines > 1 {
-		why = s.misplacedBreak()
-	}
-	if why != "" && lines != 1 {
-		line, first, _ := s.w.physical()
-		s.raw, size, lines = line, first, 1
-		why += "; a quote on this line may not be closed"
-	} else {
-		s.raw = trimCR(bytes.TrimSuffix(s.w.rest()[:size], []byte("\n")))
-	}
-	r.Bad = why
-	s.w.advance(size, lines)
-	return nil
-}
-
 // split splits a line without quotes into fields.
 func (s *csvSource) split(line string) {
-	s.fields = s.fields[:0]
+	s.fields, s.quoted = s.fields[:0], s.quoted[:0]
 	for {
 		i := strings.IndexByte(line, s.comma)
 		if i < 0 {
@@ -121,96 +206,6 @@ func (s *csvSource) split(line string) {
 	}
 }
 
-// parse reads the record at the start of the window into fields. It returns its
-// length in bytes and lines, and why it is not a record: then lines is 1 if
-// only the first line is wrong.
-func (s *csvSource) parse() (size, lines int, why string) {
-	for {
-		size, lines, more, why := s.scan(s.w.rest(), errors.Is(s.w.err, io.EOF))
-		switch {
-		case more && len(s.w.rest()) > maxRecord, size > maxRecord:
-			return 0, 2, "has a quoted field longer than 1 MiB"
-		case !more:
-			return size, lines, why
-		}
-		if !s.w.fill() && !errors.Is(s.w.err, io.EOF) {
-			return 0, 0, ""
-		}
-	}
-}
-
-// scan is one attempt of parse on the buffered data; more means that the record
-// continues after it.
-func (s *csvSource) scan(b []byte, end bool) (size, lines int, more bool, why string) {
-	s.scratch, s.ends = s.scratch[:0], s.ends[:0]
-	lines = 1
-	i := 0
-	for {
-		if i < len(b) && b[i] == '"' {
-			for i++; ; i++ {
-				q := bytes.IndexByte(b[i:], '"')
-				if q < 0 {
-					return 0, 2, !end, fmt.Sprintf("has a quote in column %d that is not closed", len(s.ends)+1)
-				}
-				lines += bytes.Count(b[i:i+q], []byte{'\n'})
-				s.scratch = append(s.scratch, b[i:i+q]...)
-				i += q + 1
-				if i >= len(b) || b[i] != '"' {
-					break
-				}
-				s.scratch = append(s.scratch, '"')
-			}
-			if i == len(b) && !end || i+1 == len(b) && b[i] == '\r' && !end {
-				return 0, 0, true, ""
-			}
-			if i < len(b) && b[i] != s.comma && b[i] != '\n' && !bytes.HasPrefix(b[i:], []byte("\r\n")) {
-				return s.lineEnd(b, lines, len(s.ends)+1)
-			}
-		}
-		// The rest of the field is unquoted.
-		j := i
-		for j < len(b) && b[j] != s.comma && b[j] != '\n' {
-			j++
-		}
-		if j == len(b) && !end {
-			return 0, 0, true, ""
-		}
-		last := j == len(b) || b[j] == '\n'
-		if last {
-			s.scratch = append(s.scratch, trimCR(b[i:j])...)
-		} else {
-			s.scratch = append(s.scratch, b[i:j]...)
-		}
-		s.ends = append(s.ends, len(s.scratch))
-		i = min(j+1, len(b))
-		if last {
-			s.cutFields()
-			return i, lines, false, ""
-		}
-	}
-}
-
-// lineEnd reports text after a closing quote: the first line is rejected.
-func (s *csvSource) lineEnd(b []byte, lines, column int) (int, int, bool, string) {
-	why := fmt.Sprintf("has text after the closing quote of column %d", column)
-	if lines > 1 {
-		return 0, lines, false, why
-	}
-	if n := bytes.IndexByte(b, '\n'); n >= 0 {
-		return n + 1, 1, false, why
-	}
-	return len(b), 2, false, why // nextQuoted finds the line's end
-}
-
-func (s *csvSource) cutFields() {
-	all, start := string(s.scratch), 0
-	s.fields = s.fields[:0]
-	for _, end := range s.ends {
-		s.fields = append(s.fields, all[start:end])
-		start = end
-	}
-}
-
 func (s *csvSource) miscount() string {
 	if len(s.fields) == len(s.header) {
 		return ""
@@ -218,21 +213,22 @@ func (s *csvSource) miscount() string {
 	return fmt.Sprintf("has %d columns where the header has %d", len(s.fields), len(s.header))
 }
 
-// misplacedBreak looks for a line break in a column that cannot have one: it
-// indicates that a stray quote was closed by another one.
-func (s *csvSource) misplacedBreak() string {
-	for _, b := range s.bound {
-		if b.SingleLine && strings.IndexByte(s.fields[b.Index], '\n') >= 0 {
-			return fmt.Sprintf("has a line break in column %d", b.Index+1)
-		}
-	}
-	return ""
-}
-
+// fillCells fills the cells of the bound columns. Without quotes, \N is null, as
+// in the exports of MySQL and Postgres, and spaces around an id, a type, a time or
+// a number are padding.
 func (s *csvSource) fillCells(r *Record) {
 	for _, b := range s.bound {
+		f := s.fields[b.Index]
+		if len(f) > 0 && (len(s.quoted) == 0 || !s.quoted[b.Index]) {
+			if b.SingleLine && (f[0] <= ' ' || f[len(f)-1] <= ' ') {
+				f = strings.Trim(f, " \t")
+			}
+			if f == `\N` {
+				f = ""
+			}
+		}
 		c := &r.Cells[b.Cell]
-		if c.Text = s.fields[b.Index]; c.Text == "" {
+		if c.Text = f; f == "" {
 			c.Kind = CellAbsent
 		} else {
 			c.Kind = CellText

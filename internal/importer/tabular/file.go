@@ -15,6 +15,10 @@ import (
 
 // File is a file to read: seekable, hashed, and then read as a stream.
 type File struct {
+	// Encoding is the encoding of a text, see CheckEncoding. If it is empty,
+	// UTF-8 and UTF-16 are detected, and others are an error that names them.
+	Encoding string
+
 	name  string // path as given, for messages
 	file  *os.File
 	bytes int64
@@ -107,7 +111,7 @@ func (f *File) Records(format string) (Source, string, error) {
 		return nil, "", err
 	}
 	if f.bytes == 0 {
-		return nil, "", fmt.Errorf("%s is empty", f.name)
+		return nil, "", fmt.Errorf("%s is empty: it %w", f.name, ErrNoRows)
 	}
 	if string(head) == "PAR1" || format == Parquet {
 		if format != Parquet && format != Auto {
@@ -120,7 +124,7 @@ func (f *File) Records(format string) (Source, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	s, format, err := openText(text, format)
+	s, format, err := openText(text, format, f.Encoding)
 	if err != nil {
 		text.Close()
 		return nil, "", fmt.Errorf("%s: %w", f.name, err)

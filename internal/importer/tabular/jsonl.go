@@ -2,46 +2,164 @@ package tabular
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
-// jsonlSource reads one JSON object per line. Its columns are the keys of the
-// first lines; other keys may appear later.
+// jsonlSource reads JSON objects: one per line, or else the values of a text that
+// is one array or objects one after the other, over any number of lines. Its
+// columns are the keys of the first objects; Columns grows by the keys that first
+// appear later.
 type jsonlSource struct {
 	lineSource
-	keys  []string
-	bound []Column
+	values *jsonValues // nil: one object per line
+	bound  []Column
+	keys   []*jsonKey
+	byName map[string]*jsonKey
+	next1  int // index of the key that probably follows: objects have the same order
 }
 
+// jsonKey is a key of the objects.
+type jsonKey struct {
+	name   string
+	column bool  // it is in Columns
+	cells  []int // of a record
+	row    int64 // the last one that has the key
+}
+
+// Limits of the columns, so that objects with ids as keys use little memory.
+const (
+	maxKeys     = 10_000
+	maxKeyBytes = 256
+)
+
+const firstObjects = 100
+
 func newJSONL(text textStream) (*jsonlSource, error) {
-	s := &jsonlSource{lineSource: newLineSource(text)}
+	s := &jsonlSource{lineSource: newLineSource(text), byName: map[string]*jsonKey{}}
 	for len(s.w.rest()) < 128<<10 && s.w.fill() {
 	}
-	for _, line := range bytes.SplitN(s.w.rest(), []byte("\n"), 101) {
-		object := map[string]json.RawMessage{}
-		if json.Unmarshal(line, &object) != nil {
-			continue
-		}
-		for k := range object {
-			if !slices.Contains(s.keys, k) {
-				s.keys = append(s.keys, k)
-			}
+	head := s.w.rest()
+	if !oneObject(firstLine(head)) {
+		if v := newJSONValues(head); v != nil {
+			s.values = v
 		}
 	}
-	slices.Sort(s.keys)
+	for range firstObjects {
+		object, rest := s.ahead(head)
+		if object == nil && rest == nil {
+			break
+		}
+		head = rest
+		p := jsonScanner{b: object}
+		_ = p.object(func(name, _ []byte) { s.key(name) })
+	}
+	slices.SortFunc(s.keys, func(a, b *jsonKey) int { return strings.Compare(a.name, b.name) })
 	if len(s.keys) == 0 {
-		return nil, errors.New("has no JSON object in its first lines; each line must be one, as jq -c writes them")
+		return nil, errors.New("has no JSON object in its first lines; each line must be one, as jq -c writes them, or the file one array of them")
 	}
 	return s, nil
 }
 
-func (s *jsonlSource) Columns() []string     { return s.keys }
-func (s *jsonlSource) Bind(c []Column) error { s.bound = c; return nil }
+// ahead returns the first object of a text and what follows it, both nil if there
+// is none.
+func (s *jsonlSource) ahead(text []byte) (object, rest []byte) {
+	if s.values == nil {
+		object, rest, found := bytes.Cut(text, []byte("\n"))
+		if !found && len(object) == 0 {
+			return nil, nil
+		}
+		return object, rest
+	}
+	v := newJSONValues(text)
+	if v == nil {
+		return nil, nil
+	}
+	size, done := v.frame(text[v.start:])
+	if !done {
+		return nil, nil
+	}
+	return text[v.start : v.start+size], text[v.start+size:]
+}
+
+func firstLine(b []byte) []byte {
+	for {
+		line, rest, found := bytes.Cut(b, []byte("\n"))
+		if !found || !onlySpace(line) {
+			return line
+		}
+		b = rest
+	}
+}
+
+func oneObject(line []byte) bool {
+	p := jsonScanner{b: line}
+	if p.object(nil) != nil {
+		return false
+	}
+	p.space()
+	return p.i == len(line)
+}
+
+func (s *jsonlSource) Columns() []string {
+	names := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		names[i] = k.name
+	}
+	return names
+}
+
+func (s *jsonlSource) Dialect() []string {
+	return append(s.values.dialect(), s.lineSource.Dialect()...)
+}
+
+func (s *jsonlSource) Bind(c []Column) error {
+	s.bound = c
+	for _, k := range s.byName {
+		k.cells = nil
+	}
+	for _, b := range c {
+		k := s.byName[b.Name]
+		if k == nil { // it may appear later
+			k = &jsonKey{name: b.Name}
+			s.byName[b.Name] = k
+		}
+		k.cells = append(k.cells, b.Cell)
+	}
+	return nil
+}
+
+// key returns the key of a name between quotes, or nil if it is not recorded.
+func (s *jsonlSource) key(name []byte) *jsonKey {
+	if s.next1 < len(s.keys) && s.keys[s.next1].name == string(name) {
+		s.next1++
+		return s.keys[s.next1-1]
+	}
+	k := s.byName[string(name)]
+	if k == nil && bytes.IndexByte(name, '\\') >= 0 {
+		if plain, ok := unescape(nil, name); ok && bytes.IndexByte(plain, '\\') < 0 {
+			return s.key(plain)
+		}
+	}
+	if (k == nil || !k.column) && len(name) <= maxKeyBytes && len(s.keys) < maxKeys && utf8.Valid(name) {
+		if k == nil {
+			k = &jsonKey{name: string(name)}
+			s.byName[k.name] = k
+		}
+		k.column = true
+		s.keys = append(s.keys, k)
+	}
+	return k
+}
 
 func (s *jsonlSource) Next(r *Record) error {
+	if s.values != nil {
+		return s.nextValue(r)
+	}
 	line, size, err := s.next(r, onlySpace)
 	if err != nil || r.Bad != "" {
 		return err
@@ -51,52 +169,100 @@ func (s *jsonlSource) Next(r *Record) error {
 	return nil
 }
 
-func (s *jsonlSource) decode(line []byte, r *Record) {
-	if !utf8.Valid(line) {
+func (s *jsonlSource) decode(object []byte, r *Record) {
+	for _, b := range s.bound {
+		r.Cells[b.Cell] = Cell{}
+	}
+	if !utf8.Valid(object) {
 		r.Bad = "is not valid UTF-8"
 		return
 	}
-	var object map[string]json.RawMessage
-	err := json.Unmarshal(line, &object)
-	if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) || err == nil && object == nil {
+	p := jsonScanner{b: object}
+	p.space()
+	if p.i == len(object) || object[p.i] != '{' {
 		r.Bad = "is not a JSON object but another value"
+		if _, err := p.value(); err != nil {
+			r.Bad = "is not a JSON object: " + err.Error()
+		}
 		return
 	}
-	if err != nil {
+	twice := ""
+	s.next1 = 0
+	err := p.object(func(name, value []byte) {
+		k := s.key(name)
+		if k == nil {
+			return
+		}
+		if k.row == s.row {
+			twice = k.name
+		}
+		k.row = s.row
+		for _, c := range k.cells {
+			r.Cells[c] = jsonCell(value)
+		}
+	})
+	if p.space(); err == nil && p.i < len(object) {
+		err = p.expected("the end of the line")
+	}
+	switch {
+	case err != nil:
 		r.Bad = "is not a JSON object: " + err.Error()
-		return
-	}
-	for _, b := range s.bound {
-		r.Cells[b.Cell] = jsonCell(object[b.Name])
+	case twice != "":
+		r.Bad = fmt.Sprintf("has the field %.60q twice", twice)
 	}
 }
 
-// jsonCell keeps numbers as they are written, so that an id of twenty digits is
-// not rounded.
-func jsonCell(raw json.RawMessage) Cell {
-	if len(raw) == 0 {
-		return Cell{}
+// nextValue reads the next value of a text that is not one object per line.
+func (s *jsonlSource) nextValue(r *Record) error {
+	v := s.values
+	r.Bad = ""
+	for {
+		size, found, err := v.separators(s.w.rest())
+		s.w.advance(size, bytes.Count(s.w.rest()[:size], []byte{'\n'}))
+		if err != nil {
+			return err
+		}
+		if found {
+			break
+		}
+		if !s.w.fill() {
+			if errors.Is(s.w.err, io.EOF) && v.depth > 0 {
+				return errors.New("the JSON array is not closed; the file is truncated")
+			}
+			return s.w.err
+		}
 	}
-	switch raw[0] {
-	case 'n':
-		return Cell{}
-	case '"':
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return Cell{Kind: CellInvalid, Text: err.Error()}
+	s.row++
+	r.Row, r.Line = s.row, s.w.line
+	size, skipped := 0, false
+	for done := false; !done; {
+		if size, done = v.frame(s.w.rest()); done {
+			break
 		}
-		if text == "" {
-			return Cell{}
+		if size > maxRecord { // only its beginning is of use
+			skipped = true
+			s.raw = append([]byte(nil), s.w.rest()[:maxRaw+1]...)
 		}
-		return Cell{Kind: CellText, Text: text}
-	case '[':
-		var texts []string
-		if err := json.Unmarshal(raw, &texts); err != nil {
-			return Cell{Kind: CellInvalid, Text: "is a list of values other than strings"}
+		if skipped {
+			s.w.advance(size, bytes.Count(s.w.rest()[:size], []byte{'\n'}))
+			v.at = 0
 		}
-		return Cell{Kind: CellList, List: texts}
-	case '{':
-		return Cell{Kind: CellInvalid, Text: "is an object"}
+		if !s.w.fill() {
+			if !errors.Is(s.w.err, io.EOF) {
+				return s.w.err
+			}
+			return errors.New("the file ends inside a JSON value; it is truncated")
+		}
 	}
-	return Cell{Kind: CellText, Text: string(raw)}
+	text := s.w.rest()[:size]
+	if !skipped {
+		s.raw = text
+	}
+	s.w.advance(size, bytes.Count(text, []byte{'\n'}))
+	if skipped || size > maxRecord {
+		r.Bad = "object is longer than 1 MiB"
+		return nil
+	}
+	s.decode(text, r)
+	return nil
 }

@@ -129,7 +129,7 @@ type lineSource struct {
 
 func newLineSource(text textStream) lineSource { return lineSource{text: text, w: newWindow(text)} }
 
-func (s *lineSource) Dialect() []string        { return nil }
+func (s *lineSource) Dialect() []string        { return s.text.notes }
 func (s *lineSource) RawText() string          { return cut(s.raw) }
 func (s *lineSource) Position() (int64, int64) { return s.w.line, s.row }
 func (s *lineSource) Close() error             { return s.text.Close() }

@@ -3,6 +3,7 @@ package tabular
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
@@ -11,40 +12,63 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+const cap256K = 256 << 10
+
+// ErrNoRows means that a file has no rows, and nothing else that could be read.
+var ErrNoRows = errors.New("has no rows")
+
 // textStream is a decompressed file: a buffered reader with the resources to
-// close.
+// close, and how the file is written.
 type textStream struct {
 	*bufio.Reader
 	close func()
+	notes []string
 }
 
 func (t textStream) Close() error { t.close(); return nil }
 
+// unreadable are the first bytes of files that people have and that are not read.
+var unreadable = []struct{ magic, why string }{
+	{"PK\x03\x04", "is a zip archive or a spreadsheet; unpack it with unzip, or save it as CSV"},
+	{"\xd0\xcf\x11\xe0", "is a spreadsheet; save it as CSV"},
+	{"\xfd7zX", "is compressed with xz; decompress it, or use gzip, zstd or bzip2"},
+	{"7z\xbc\xaf", "is a 7z archive; unpack it"},
+	{"\x04\x22\x4d\x18", "is compressed with lz4; decompress it, or use gzip, zstd or bzip2"},
+	{"Obj\x01", "is an Avro file; write it as Parquet, JSON lines or CSV"},
+	{"ORC", "is an ORC file; write it as Parquet, JSON lines or CSV"},
+}
+
 // decompressed detects the compression by the first bytes, not by the file
 // name.
 func decompressed(r io.Reader, head []byte) (textStream, error) {
-	const buffer = 256 << 10
-	raw := bufio.NewReaderSize(r, buffer)
+	raw := bufio.NewReaderSize(r, cap256K)
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(raw)
 		if err != nil {
 			return textStream{}, fmt.Errorf("open gzip: %w", err)
 		}
-		return textStream{bufio.NewReaderSize(named{z, "gzip"}, buffer), func() { z.Close() }}, nil
+		return unpacked(z, "gzip", func() { z.Close() }), nil
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		// The largest window of `zstd --long` without further options.
 		z, err := zstd.NewReader(raw, zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderConcurrency(2))
 		if err != nil {
 			return textStream{}, fmt.Errorf("open zstd: %w", err)
 		}
-		return textStream{bufio.NewReaderSize(named{z, "zstd"}, buffer), z.Close}, nil
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		return textStream{}, errors.New("is a zip archive or a spreadsheet; unpack it, or save it as CSV")
-	case bytes.HasPrefix(head, []byte("BZh")), bytes.HasPrefix(head, []byte("\xfd7zX")):
-		return textStream{}, errors.New("is compressed with bzip2 or xz; decompress it, or use gzip or zstd")
+		return unpacked(z, "zstd", z.Close), nil
+	case bytes.HasPrefix(head, []byte("BZh")):
+		return unpacked(bzip2.NewReader(raw), "bzip2", func() {}), nil
 	}
-	return textStream{raw, func() {}}, nil
+	for _, u := range unreadable {
+		if bytes.HasPrefix(head, []byte(u.magic)) && (u.magic != "ORC" || len(head) == 3 || head[3] < ' ') {
+			return textStream{}, errors.New(u.why)
+		}
+	}
+	return textStream{Reader: raw, close: func() {}}, nil
+}
+
+func unpacked(r io.Reader, kind string, closeIt func()) textStream {
+	return textStream{Reader: bufio.NewReaderSize(named{r, kind}, cap256K), close: closeIt, notes: []string{kind}}
 }
 
 // named adds the name of the decompressor to an error, and reports a truncated
@@ -65,65 +89,48 @@ func (n named) Read(p []byte) (int, error) {
 	return k, fmt.Errorf("the %s stream is damaged: %w", n.kind, err)
 }
 
-// byteOrderMark is the prefix that Windows programs write before UTF-8 text.
-const byteOrderMark = "\xef\xbb\xbf"
-
-var errNotUTF8 = errors.New("is not UTF-8 text (UTF-16, or binary); convert it, for example with iconv -f UTF-16 -t UTF-8")
-
-// NewTextReader returns a reader of the text without its byte order mark. It
-// rejects UTF-16 with a byte order mark. It reads no more bytes than it needs,
-// so it works with interactive input.
-func NewTextReader(r io.Reader) (io.Reader, error) {
-	text := bufio.NewReader(r)
-	first, err := text.Peek(1)
-	switch {
-	case len(first) == 0 && !errors.Is(err, io.EOF):
-		return nil, err
-	case len(first) == 0:
-	case first[0] >= 0xfe: // never in UTF-8 text
-		return nil, errNotUTF8
-	case first[0] == byteOrderMark[0]:
-		if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
-			_, _ = text.Discard(len(byteOrderMark)) // already peeked
-		}
+// openText detects the encoding and the format by the beginning of a text and
+// returns its source.
+func openText(text textStream, format, encoding string) (Source, string, error) {
+	text, err := decode(text, encoding)
+	if err != nil {
+		return nil, "", err
 	}
-	return text, nil
-}
-
-// openText detects the format by the beginning of a text and returns its
-// source.
-func openText(text textStream, format string) (Source, string, error) {
-	head, err := text.Peek(4096)
+	head, err := text.Peek(examined)
 	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
 		return nil, "", err
 	}
-	if bytes.HasPrefix(head, []byte(byteOrderMark)) {
-		_, _ = text.Discard(len(byteOrderMark)) // already peeked
-		head = head[len(byteOrderMark):]
-	}
-	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) || bytes.IndexByte(head, 0) >= 0 {
-		return nil, "", errNotUTF8
-	}
 	if bytes.HasPrefix(head, []byte("PAR1")) {
-		return nil, "", errors.New("is a Parquet file inside gzip or zstd; decompress it first")
+		return nil, "", errors.New("is a Parquet file inside gzip, zstd or bzip2; decompress it first")
 	}
 	start := bytes.TrimLeft(head, " \t\r\n")
 	if len(start) == 0 {
-		return nil, "", errors.New("has no rows")
+		return nil, "", ErrNoRows
 	}
 	if format == Auto {
 		format = CSV
-		if start[0] == '{' {
+		if start[0] == '{' || beginsJSONArray(start) {
 			format = JSONL
 		}
-	}
-	if start[0] == '[' && format == JSONL || bytes.HasPrefix(start, []byte("[{")) {
-		return nil, "", errors.New("is one JSON array; write one object per line, for example with jq -c '.[]'")
 	}
 	if format == JSONL {
 		s, err := newJSONL(text)
 		return s, format, err
 	}
+	if endsLinesWithCR(head) {
+		text.Reader = bufio.NewReaderSize(macLines{text.Reader}, cap256K)
+		text.notes = append(text.notes, "carriage returns end the lines")
+	}
 	s, err := newCSV(text)
 	return s, format, err
+}
+
+// beginsJSONArray reports whether a text begins with an array of objects or an
+// empty one.
+func beginsJSONArray(start []byte) bool {
+	if start[0] != '[' {
+		return false
+	}
+	first := bytes.TrimLeft(start[1:], " \t\r\n")
+	return len(first) > 0 && (first[0] == '{' || first[0] == ']')
 }
