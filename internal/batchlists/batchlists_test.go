@@ -151,6 +151,7 @@ func TestEachUser(t *testing.T) {
 		"a line each":          "a\nb\n",
 		"blank lines and CRLF": "\r\n a \r\n\r\nb",
 		"a byte order mark":    "\xef\xbb\xbfa\nb\n",
+		"UTF-16":               "\xff\xfea\x00\n\x00b\x00",
 		"CSV of one column":    "user_id\na\nb\n",
 		"CSV of several":       "n;User_ID\n1;a\n2;\"b\"\n",
 		"JSON Lines":           `{"user_id":"a"}` + "\n" + `{"n":1,"user_id":"b"}`,
@@ -169,7 +170,7 @@ func TestEachUser(t *testing.T) {
 		"a missing cell":      {"user_id,n\na,1\nb\n", "line 3"},
 		"no key":              {`{"user_id":"a"}` + "\n{}\n", "line 2: user_id is empty"},
 		"no rows":             {"", "is empty"},
-		"UTF-16":              {"\xff\xfea\x00", "is not UTF-8"},
+		"binary":              {"a\x00\x00\x00", "is binary"},
 	} {
 		_, err := users(t, []byte(c.content))
 		require.ErrorIs(t, err, recsys.ErrDataInvalid, name)

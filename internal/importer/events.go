@@ -150,6 +150,7 @@ func (f *EventFile) JSONLines() (bool, error) {
 // the rows of a JSON Lines file. The text is valid until each returns. Lines of
 // more than 1 MiB are passed to refuse.
 func (f *EventFile) Lines(ctx context.Context, each func(row, line int64, text []byte) error, refuse func(Reject) error) error {
+	f.in.Encoding = "utf-8" // whatever it is
 	return f.in.Lines(ctx, each, func(r tabular.Record) error {
 		return refuse(Reject{File: f.in.Name(), Line: r.Line, Row: r.Row, Reason: r.Bad})
 	})

@@ -31,9 +31,9 @@ func (s *csvSource) modes(line []byte) []csvMode {
 }
 
 var (
-	csvModes   = []csvMode{{spaces: true}, {}, {backslash: true, spaces: true}, {backslash: true}}
-	plainModes = []csvMode{{}, {backslash: true}}
-	escapedQuote  = []byte(`\"`)
+	csvModes     = []csvMode{{spaces: true}, {}, {backslash: true, spaces: true}, {backslash: true}}
+	plainModes   = []csvMode{{}, {backslash: true}}
+	escapedQuote = []byte(`\"`)
 )
 
 // nextQuoted reads a record that has quotes in its first line.

@@ -140,11 +140,14 @@ func (f *File) IsJSONLines() (bool, error) {
 		return false, err
 	}
 	defer text.Close()
+	if text, err = decode(text, f.Encoding); err != nil {
+		return false, fmt.Errorf("%s: %w", f.name, err)
+	}
 	head, err := text.Peek(4096)
 	if len(head) == 0 && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte(byteOrderMark)), " \t\r\n")
+	head = bytes.TrimLeft(head, " \t\r\n")
 	return bytes.HasPrefix(head, []byte("{")), nil
 }
 
@@ -157,8 +160,8 @@ func (f *File) Lines(ctx context.Context, each func(row, line int64, text []byte
 		return err
 	}
 	defer text.Close()
-	if head, _ := text.Peek(len(byteOrderMark)); string(head) == byteOrderMark {
-		_, _ = text.Discard(len(byteOrderMark)) // already peeked
+	if text, err = decode(text, f.Encoding); err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
 	}
 	for s := newLineSource(text); ; {
 		if err := ctx.Err(); err != nil {
