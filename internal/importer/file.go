@@ -24,6 +24,7 @@ type fileImport struct {
 	in      *tabular.File
 	sample  mapping.Sample
 	format  string
+	dialect []string
 	mapping mapping.Mapping
 	record  Record
 	again   bool // the bucket had a record of the file
@@ -51,6 +52,7 @@ func (f *fileImport) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer f.in.Close()
+	f.in.Encoding = o.Encoding
 	if f.rejects == nil {
 		f.rejects = &rejects{}
 		if !o.DryRun {
@@ -183,6 +185,7 @@ func (f *fileImport) reading() map[string]string {
 	}
 	add("ids", f.options.IDs, "")
 	add("zero_time", f.options.ZeroTime, "")
+	add("encoding", f.options.Encoding, "")
 	for name, value := range f.mapping.Reading() {
 		r[name] = value
 	}
@@ -201,6 +204,7 @@ func (f *fileImport) settle(ctx context.Context) error {
 		}
 		err := f.read(ctx)
 		names := f.source.Columns()
+		f.dialect = f.source.Dialect()
 		f.source.Close()
 		if err != nil {
 			return err
@@ -272,7 +276,7 @@ const maxConflicts = 0.001
 // describe completes the report about the rows.
 func (f *fileImport) describe() {
 	r := f.tally.Report()
-	r.Why, r.Columns = f.why(), f.mapping.Uses(f.sample)
+	r.Why, r.Columns, r.Dialect = f.why(), f.mapping.Uses(f.sample), f.dialect
 	var known []report.Fingerprint
 	for _, e := range f.earlier {
 		if e.Fingerprint != nil && e.SHA256 != f.in.SHA256() {

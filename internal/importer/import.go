@@ -26,6 +26,7 @@ type Options struct {
 	EventType string          // type of events whose row has none
 	IDFormat  string          // mapping.IDsAsWritten or mapping.IDsWhole; empty: decided by the ids
 	IDs       string          // ContentIDs; empty: the file's own, or derived from the file and the row
+	Encoding  string          // of a text, see tabular.CheckEncoding; empty: UTF-8, or detected
 	ZeroTime  string          // mapping.ZeroRejected or mapping.ZeroMissing; empty: rejected
 	Until     time.Time       // only events before this time; zero: all
 
@@ -61,6 +62,9 @@ func (o Options) Check() error {
 	}
 	if !slices.Contains([]string{"", ContentIDs}, o.IDs) {
 		return fmt.Errorf("IDs %q are unknown; use content", o.IDs)
+	}
+	if err := tabular.CheckEncoding(o.Encoding); o.Encoding != "" && err != nil {
+		return err
 	}
 	if !slices.Contains([]string{"", mapping.ZeroRejected, mapping.ZeroMissing}, o.ZeroTime) {
 		return fmt.Errorf("zero time %q is unknown; use reject or none", o.ZeroTime)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"math"
 	"strings"
-	"unicode"
 )
 
 // missingWords are what exporters and browsers write for a value that is missing.
@@ -51,18 +50,6 @@ func WholeFloat(s string) (digits string, ok bool) {
 		}
 	}
 	return digits, true
-}
-
-// FoldType returns the name of an event type by which weights are looked up: without
-// case, spaces, underscores and dashes, so that add_to_cart, AddToCart and
-// "add-to-cart" are one type.
-func FoldType(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r == ' ' || r == '_' || r == '-' {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, name)
 }
 
 // ContentEventID returns the id of an event by its content: user, item, type, time

@@ -34,6 +34,7 @@ func AddColumnFlags(flags *pflag.FlagSet, o *importer.Options, formats string) {
 	flags.StringVar(&c.ID, "id-column", "", "column of the event ID; none for no column")
 	flags.StringVar(&c.Session, "session-column", "", "column of the session ID; none for no column")
 	flags.StringVar(&c.Recommendation, "recommendation-column", "", "column of the recommendation ID; none for no column")
+	flags.StringVar(&o.Encoding, "encoding", "", "encoding of a text file, such as windows-1252 (default UTF-8, or UTF-16 if detected)")
 	flags.StringVar(&o.IDFormat, "id-format", "", "how 101.0 is read as the ID of a user or item: integer (101) or text (as it is)")
 	flags.StringVar(&o.IDs, "ids", "", "content: derive event IDs from user, item, type, time and value, so that overlapping files count once")
 	flags.StringVar(&o.ZeroTime, "zero-time", "", "rows with the time 0: reject (default), or none to give them the time of the import")
@@ -64,6 +65,9 @@ func CheckNamed(paths []string, o importer.Options) error {
 	}
 	if o.Items || o.Events {
 		given = append(given, "--items or --events")
+	}
+	if o.Encoding != "" {
+		given = append(given, "--encoding")
 	}
 	if o.IDFormat+o.IDs+o.ZeroTime != "" {
 		given = append(given, "--id-format, --ids or --zero-time")

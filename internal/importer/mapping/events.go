@@ -123,8 +123,12 @@ func (m *EventMapper) eventType(text string) string {
 	name := strings.TrimSpace(text)
 	if name == "" {
 		name = m.mapping.EventType
-	} else if other, ok := m.mapping.Types[recsys.FoldType(name)]; ok {
-		name = other
+	}
+	for from, to := range m.mapping.Types {
+		if recsys.SameType(from, name) {
+			name = to
+			break
+		}
 	}
 	if len(m.types) < 10_000 {
 		m.types[strings.Clone(text)] = strings.Clone(name)

@@ -31,7 +31,7 @@ type Rules struct {
 	Items     bool              // read the file as items, regardless of its columns
 	Events    bool              // read the file as events, regardless of its columns
 	EventType string            // type of events whose row has none
-	Types     map[string]string // event types to rename, by their folded name
+	Types     map[string]string // new names of event types
 	IDFormat  string            // IDsAsWritten or IDsWhole; empty: IDsWhole if all ids of a column are whole floats
 	Now       time.Time         // latest time of events; zero: the current time
 }
@@ -40,7 +40,7 @@ type Rules struct {
 type Mapping struct {
 	Items     bool              // the file contains items, not events
 	EventType string            // type of events whose row has none
-	Types     map[string]string // event types to rename, by their folded name
+	Types     map[string]string // new names of event types
 	IDFormat  string            // as in Rules
 
 	columns [numFields]int  // index of each field's column, or -1

@@ -206,7 +206,7 @@ func (t *Tally) typeOf(name string) *typeTally {
 	if c == nil {
 		liked := max(1, t.interest.RatingThreshold)
 		c = &typeTally{
-			weight: t.interest.Weight(name, &liked), rating: recsys.FoldType(name) == recsys.Rating,
+			weight: t.interest.Weight(name, &liked), rating: recsys.SameType(name, recsys.Rating),
 			low: math.Inf(1), high: math.Inf(-1),
 		}
 		t.types[name] = c

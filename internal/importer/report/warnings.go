@@ -54,7 +54,7 @@ func (t *Tally) Warn(r *Report) []Warning {
 	}
 	t.warnBusyUser(r, add)
 	for _, x := range r.Types {
-		if x.High != nil && *x.High >= 20 && recsys.FoldType(x.Type) != recsys.Rating {
+		if x.High != nil && *x.High >= 20 && !recsys.SameType(x.Type, recsys.Rating) {
 			add(UnusedValues, "values of type %.40q go from %g to %g and make no difference by default; set value_use in the interest (recflow refresh --interest FILE)", x.Type, *x.Low, *x.High)
 		}
 	}
@@ -105,14 +105,14 @@ func (t *Tally) warnTypes(r *Report, add adder) {
 	var lost int64
 	for _, x := range r.Types {
 		switch {
-		case recsys.FoldType(x.Type) == recsys.Rating:
+		case recsys.SameType(x.Type, recsys.Rating):
 			t.warnRatings(x, add)
-		case x.Weight == 0 && recsys.FoldType(x.Type) != recsys.Impression:
+		case x.Weight == 0 && !recsys.IsImpression(x.Type):
 			if lost += x.Events; len(unweighted) < 5 {
 				unweighted = append(unweighted, fmt.Sprintf("%.40q", x.Type))
 			}
 		}
-		if x.Negative > 0 && recsys.FoldType(x.Type) != recsys.Rating {
+		if x.Negative > 0 && !recsys.SameType(x.Type, recsys.Rating) {
 			add(NegativeValues, "%s of the events of type %.40q have a negative value (down to %g): they take back interest, as a return does", percent(float64(x.Negative)/float64(x.Events)), x.Type, *x.Low)
 		}
 	}
