@@ -36,6 +36,7 @@ type fileImport struct {
 	continues *continuation
 	spill     *spill
 	last      lastRows
+	from, to  int64 // microseconds of the earliest and the latest event
 	result    FileResult
 
 	// Set if the events are read and not written; see EventFile.

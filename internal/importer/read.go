@@ -51,6 +51,9 @@ func (f *fileImport) read(ctx context.Context) error {
 		}
 		f.compare()
 	}
+	if f.result.Kind == KindEvents && f.result.Accepted+f.result.Continued > 0 {
+		f.result.From, f.result.To = timeAt(f.from), timeAt(f.to)
+	}
 	for i := range f.file.MoreItems {
 		f.result.Rows++
 		if err := f.keepItem(f.result.Rows, &f.file.MoreItems[i]); err != nil {
@@ -99,7 +102,6 @@ func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 	mapper := f.mapping.NewEventMapper(f.record.FirstImportedAt, f.options.ZeroTime)
 	f.ids = mapper.IDs()
 	until := f.options.Until
-	var from, to int64
 	var e mapping.Event
 	content := f.options.IDs == ContentIDs
 	encode := func(b []byte) []byte { return appendEvent(b, &e) }
@@ -120,15 +122,10 @@ func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 		if !e.HasTime {
 			r.NoTime++
 		}
-		first := r.Accepted+r.Continued == 1
-		if first || e.At < from {
-			from = e.At
-			r.From = timeAt(from)
+		if r.Accepted+r.Continued == 1 {
+			f.from, f.to = e.At, e.At
 		}
-		if first || e.At > to {
-			to = e.At
-			r.To = timeAt(to)
-		}
+		f.from, f.to = min(f.from, e.At), max(f.to, e.At)
 		if f.file.Watch != nil {
 			f.file.Watch(&e)
 		}

@@ -117,12 +117,23 @@ func CheckID(kind, id string) error {
 		return fmt.Errorf("%s is empty", kind)
 	case len(id) > MaxIDBytes:
 		return fmt.Errorf("%s is %d bytes long; at most %d are accepted", kind, len(id), MaxIDBytes)
+	case isPrintableASCII(id): // as most ids
+		return nil
 	case !utf8.ValidString(id):
 		return fmt.Errorf("%s is not valid UTF-8", kind)
 	case strings.IndexFunc(id, unicode.IsControl) >= 0:
 		return fmt.Errorf("%s contains a control character", kind)
 	}
 	return nil
+}
+
+func isPrintableASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // Check returns the first reason why e is not a valid event, or nil.

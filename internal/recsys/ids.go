@@ -18,6 +18,11 @@ func MissingWord(s string) bool {
 	if len(s) > len("undefined") || len(s) < 2 {
 		return false
 	}
+	switch s[0] {
+	case 'n', 'N', 'u', 'U', '(', '<', '#', '\\':
+	default:
+		return false // as almost every id
+	}
 	for _, w := range missingWords {
 		if strings.EqualFold(s, w) {
 			return true

@@ -19,7 +19,7 @@ type Fingerprint struct {
 
 // Fingerprint returns the fingerprint of the rows so far.
 func (t *Tally) Fingerprint() Fingerprint {
-	return Fingerprint{Users: encode(&t.users), Items: encode(&t.items)}
+	return Fingerprint{Users: encode(&t.all().users), Items: encode(&t.all().items)}
 }
 
 // Each hash is stored with its form: padded or not.
@@ -27,9 +27,9 @@ const entryBytes = 9
 
 func encode(s *sketch[ids]) string {
 	var b []byte
-	for _, h := range s.smallest(kept) {
-		b = binary.BigEndian.AppendUint64(b, h)
-		b = append(b, s.entries[h].form())
+	for _, e := range s.smallest(kept) {
+		b = binary.BigEndian.AppendUint64(b, e.hash)
+		b = append(b, e.value.form())
 	}
 	return base64.StdEncoding.EncodeToString(b)
 }
@@ -72,8 +72,8 @@ func (t *Tally) Match(earlier []Fingerprint) *Matches {
 	for _, f := range earlier {
 		users, items = append(users, f.Users), append(items, f.Items)
 	}
-	m.Users, m.PaddedUsers = match(&t.users, users)
-	m.Items, m.PaddedItems = match(&t.items, items)
+	m.Users, m.PaddedUsers = match(&t.all().users, users)
+	m.Items, m.PaddedItems = match(&t.all().items, items)
 	return m
 }
 
@@ -101,13 +101,13 @@ func match(s *sketch[ids], encoded []string) (known *float64, padded float64) {
 		return nil, 0
 	}
 	var n, same, other float64
-	for h, e := range s.entries {
-		if h > bound {
+	for _, e := range s.entries {
+		if e.hash > bound {
 			continue
 		}
 		n++
-		switch f := forms[h]; {
-		case f&e.form() != 0:
+		switch f := forms[e.hash]; {
+		case f&e.value.form() != 0:
 			same++
 		case f != 0:
 			other++

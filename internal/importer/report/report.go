@@ -55,9 +55,9 @@ type Type struct {
 // are left to the caller.
 func (t *Tally) Report() Report {
 	r := Report{
-		Users: t.users.distinct(), Items: t.items.distinct(), Estimated: t.users.level+t.items.level > 0,
-		RepeatedIDs:      t.eventIDs.sum(func(e *eventID) int64 { return e.rows - 1 }),
-		RepeatedContents: t.contents.sum(func(n *int64) int64 { return *n - 1 }),
+		Users: t.all().users.distinct(), Items: t.all().items.distinct(), Estimated: t.all().users.level+t.all().items.level > 0,
+		RepeatedIDs:      t.all().eventIDs.sum(func(e *eventID) int64 { return e.rows - 1 }),
+		RepeatedContents: t.all().contents.sum(func(n *int64) int64 { return *n - 1 }),
 		Types:            []Type{}, Warnings: []Warning{}, Columns: []mapping.Use{},
 	}
 	var counting int64
@@ -89,5 +89,5 @@ func (t *Tally) Report() Report {
 // content, and the number of rows with an event id. Both are estimates for large
 // files.
 func (t *Tally) Conflicts() (conflicted, rows int64) {
-	return t.eventIDs.sum(func(e *eventID) int64 { return e.conflicted }), t.eventIDs.sum(func(e *eventID) int64 { return e.rows })
+	return t.all().eventIDs.sum(func(e *eventID) int64 { return e.conflicted }), t.all().eventIDs.sum(func(e *eventID) int64 { return e.rows })
 }

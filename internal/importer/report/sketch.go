@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -16,11 +17,17 @@ type sketch[E any] struct {
 	limit   int
 	level   int // number of halvings
 	bound   uint64
-	entries map[uint64]*E
+	index   map[uint64]int32 // hash to entry
+	entries []entry[E]
+}
+
+type entry[E any] struct {
+	hash  uint64
+	value E
 }
 
 func newSketch[E any](limit int) sketch[E] {
-	return sketch[E]{limit: limit, bound: math.MaxUint64, entries: map[uint64]*E{}}
+	return sketch[E]{limit: limit, bound: math.MaxUint64, index: map[uint64]int32{}}
 }
 
 // at returns the entry of a key, or nil if it is not in the sample.
@@ -28,28 +35,29 @@ func (s *sketch[E]) at(hash uint64) *E {
 	if hash > s.bound {
 		return nil
 	}
-	e := s.entries[hash]
-	if e == nil {
+	i, found := s.index[hash]
+	if !found {
 		if len(s.entries) == s.limit {
 			s.halve()
 			if hash > s.bound {
 				return nil
 			}
 		}
-		e = new(E)
-		s.entries[hash] = e
+		i = int32(len(s.entries))
+		s.entries = append(s.entries, entry[E]{hash: hash})
+		s.index[hash] = i
 	}
-	return e
+	return &s.entries[i].value
 }
 
 func (s *sketch[E]) halve() {
 	for len(s.entries) == s.limit {
 		s.level++
 		s.bound >>= 1
-		for h := range s.entries {
-			if h > s.bound {
-				delete(s.entries, h)
-			}
+		s.entries = slices.DeleteFunc(s.entries, func(e entry[E]) bool { return e.hash > s.bound })
+		clear(s.index)
+		for i, e := range s.entries {
+			s.index[e.hash] = int32(i)
 		}
 	}
 }
@@ -63,19 +71,16 @@ func (s *sketch[E]) distinct() int64 { return s.estimate(int64(len(s.entries))) 
 // sum adds up a function over the sample and scales it to all keys.
 func (s *sketch[E]) sum(of func(*E) int64) int64 {
 	var n int64
-	for _, e := range s.entries {
-		n += of(e)
+	for i := range s.entries {
+		n += of(&s.entries[i].value)
 	}
 	return s.estimate(n)
 }
 
-// smallest returns the n smallest hashes of the sample, in order.
-func (s *sketch[E]) smallest(n int) []uint64 {
-	all := make([]uint64, 0, len(s.entries))
-	for h := range s.entries {
-		all = append(all, h)
-	}
-	slices.Sort(all)
+// smallest returns the n entries with the smallest hashes, in order.
+func (s *sketch[E]) smallest(n int) []entry[E] {
+	all := slices.Clone(s.entries)
+	slices.SortFunc(all, func(a, b entry[E]) int { return cmp.Compare(a.hash, b.hash) })
 	return all[:min(n, len(all))]
 }
 

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"hash"
 	"math"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -17,20 +19,21 @@ import (
 // Limits of a Tally: the ids of users and items, event ids and contents in memory,
 // and the number of event types that are counted separately.
 const (
-	maxIDs      = 1 << 17
-	maxContents = 1 << 16
+	maxIDs      = 1 << 15
+	maxContents = 1 << 13
 	maxTypes    = 1000
 )
 
 // OtherTypes is the name of all types beyond the first thousand of a file.
 const OtherTypes = "other"
 
-// Tally counts what the rows of a file contain, in bounded memory: about 40 MiB
-// for any number of rows.
+// Tally counts what the rows of a file contain, in bounded memory: a few
+// megabytes for any number of rows.
 type Tally struct {
-	users, items sketch[ids]
-	eventIDs     sketch[eventID]
-	contents     sketch[int64]
+	sketches sketches
+	batch    []hashes // of the newest rows
+	counted  []hashes // is being counted
+	counting sync.WaitGroup
 
 	interest recsys.Interest
 	types    map[string]*typeTally
@@ -40,18 +43,10 @@ type Tally struct {
 	events int64
 	noTime int64
 	buf    []byte
-	prefix hash.Hash // of the contents of all rows so far but the last
+	prefix hash.Hash // of the contents of all rows so far but the last and those in tail
+	tail   []byte
 	rows   int64
 	newest uint64 // content of the last row
-}
-
-// ids counts the events of a user or an item by the form of its id.
-type ids struct{ plain, padded int64 }
-
-// eventID counts the rows with an event id, and those that differ from its first.
-type eventID struct {
-	content          uint64
-	rows, conflicted int64
 }
 
 type typeTally struct {
@@ -68,8 +63,10 @@ type typeTally struct {
 // those that do not.
 func New(in recsys.Interest) *Tally {
 	return &Tally{
-		users: newSketch[ids](maxIDs), items: newSketch[ids](maxIDs),
-		eventIDs: newSketch[eventID](maxContents), contents: newSketch[int64](maxContents),
+		sketches: sketches{
+			users: newSketch[ids](maxIDs), items: newSketch[ids](maxIDs),
+			eventIDs: newSketch[eventID](maxContents), contents: newSketch[int64](maxContents),
+		},
 		interest: in, types: map[string]*typeTally{}, prefix: sha256.New(),
 	}
 }
@@ -80,47 +77,26 @@ func (t *Tally) Event(e *mapping.Event) {
 	if !e.HasTime {
 		t.noTime++
 	}
-	t.id(&t.users, e.UserID)
-	t.id(&t.items, e.ItemID)
-	content := t.content(e)
-	t.row(content)
-	if n := t.contents.at(content); n != nil {
-		*n++
-	}
+	h := hashes{isEvent: true, content: t.content(e)}
+	h.user, h.paddedUser = hashID(e.UserID)
+	h.item, h.paddedItem = hashID(e.ItemID)
 	if e.HasID {
-		t.eventID(e.EventID, content)
+		h.hasID, h.id = true, xxhash.Sum64String(e.EventID)
 	}
+	t.row(h.content)
+	t.count(h)
 	t.typed(e)
 }
 
 // Item counts an accepted item.
-func (t *Tally) Item(i *recsys.Item) { t.id(&t.items, i.ItemID) }
+func (t *Tally) Item(i *recsys.Item) {
+	var h hashes
+	h.item, h.paddedItem = hashID(i.ItemID)
+	t.count(h)
+}
 
 // Rejected counts a rejected row.
 func (t *Tally) Rejected() { t.row(0) }
-
-func (t *Tally) id(s *sketch[ids], id string) {
-	h, padded := hashID(id)
-	switch e := s.at(h); {
-	case e == nil:
-	case padded:
-		e.padded++
-	default:
-		e.plain++
-	}
-}
-
-func (t *Tally) eventID(id string, content uint64) {
-	e := t.eventIDs.at(xxhash.Sum64String(id))
-	if e == nil {
-		return
-	}
-	if e.rows++; e.rows == 1 {
-		e.content = content
-	} else if e.content != content {
-		e.conflicted++
-	}
-}
 
 // content returns the hash of an event without its event id.
 func (t *Tally) content(e *mapping.Event) uint64 {
@@ -143,26 +119,28 @@ func (t *Tally) content(e *mapping.Event) uint64 {
 // row extends the prefix by a row; 0 stands for one that was rejected.
 func (t *Tally) row(content uint64) {
 	if t.rows++; t.rows > 1 {
-		writeRow(t.prefix, t.newest)
+		t.tail = binary.LittleEndian.AppendUint64(t.tail, t.newest)
 	}
-	t.newest = content
+	if t.newest = content; len(t.tail) >= 4096 {
+		t.prefix.Write(t.tail)
+		t.tail = t.tail[:0]
+	}
 }
 
-func writeRow(h hash.Hash, content uint64) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], content)
-	h.Write(b[:])
+// digest returns the digest of t.prefix and more rows.
+func (t *Tally) digest(more []byte) string {
+	h, err := t.prefix.(hash.Cloner).Clone()
+	if err != nil {
+		panic(err) // only hashes that need hardware return one
+	}
+	h.Write(more)
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // Prefix returns a digest of the contents of all rows so far, in their order. Files
 // of any format and compression with the same rows have the same digest.
 func (t *Tally) Prefix() string {
-	h, err := t.prefix.(hash.Cloner).Clone()
-	if err != nil {
-		panic(err) // only hashes that need hardware return one
-	}
-	writeRow(h, t.newest)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return t.digest(binary.LittleEndian.AppendUint64(slices.Clone(t.tail), t.newest))
 }
 
 // PrefixButLast returns the Prefix of the rows before the last one, or "" if there
@@ -171,7 +149,7 @@ func (t *Tally) PrefixButLast() string {
 	if t.rows < 2 {
 		return ""
 	}
-	return hex.EncodeToString(t.prefix.Sum(nil)[:16])
+	return t.digest(t.tail)
 }
 
 func (t *Tally) typed(e *mapping.Event) {

@@ -92,7 +92,7 @@ func (t *Tally) warnPadding(add adder) {
 		}
 		return 0
 	}
-	if users, items := t.users.sum(both), t.items.sum(both); users+items > 0 {
+	if users, items := t.all().users.sum(both), t.all().items.sum(both); users+items > 0 {
 		add(PaddedIDs, "%d users and %d items are written with and without leading zeros (007 and 7), which are different ids", users, items)
 	}
 }
@@ -150,8 +150,8 @@ func (t *Tally) warnBusyUser(r *Report, add adder) {
 		return
 	}
 	var most int64
-	for _, e := range t.users.entries {
-		most = max(most, e.plain+e.padded)
+	for _, e := range t.all().users.entries {
+		most = max(most, e.value.plain+e.value.padded)
 	}
 	if share := float64(most) / float64(t.events); share > 0.1 {
 		add(BusyUser, "one user has %s of the events: check that the id is not one for all users without one", percent(share))
