@@ -47,7 +47,7 @@ func TestContract_required_times_are_known(t *testing.T) {
 	t.Parallel()
 	known := []string{
 		"Audit.at", "LiveChange.at", // when it was written
-		"Backfill.created_at",
+		"Backfill.created_at", "Import.first_imported_at",
 		"Attempt.started_at",                // only an attempt that was made is followed by another
 		"Coverage.stored_to", "Coverage.to", // a training has an end
 		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",

@@ -137,6 +137,6 @@ func (s *server) bucketProblem(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, recsys.ErrNotFound) {
 		return err
 	}
-	s.log.WarnContext(ctx, "quarantine cannot be read", "error", err)
+	s.log.WarnContext(ctx, "bucket request failed", "error", err)
 	return rest.FailAfter(http.StatusServiceUnavailable, "bucket_unavailable", "the bucket cannot be read", "try again", rest.RetrySoon)
 }

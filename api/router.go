@@ -22,6 +22,7 @@ func (s *server) routes() {
 	s.replayRoutes()
 	s.coverageRoutes()
 	s.quarantineRoutes()
+	s.importRoutes()
 	s.documentRoutes()
 }
 

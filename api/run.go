@@ -17,6 +17,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/config/temporalconfig"
+	"github.com/recflow/recflow/internal/importer/s3store"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/quarantine"
 )
@@ -69,7 +70,8 @@ func run(ctx context.Context, log *slog.Logger, c config.API) error {
 		s.stream = awsclient.NewKinesis(aws, c.Stream.Name)
 	}
 	if c.Storage.Bucket != "" {
-		s.quarantine = &quarantine.Reader{Bucket: awsclient.NewS3(aws, c.Storage.Bucket)}
+		bucket := awsclient.NewS3(aws, c.Storage.Bucket)
+		s.quarantine, s.imports = &quarantine.Reader{Bucket: bucket}, s3store.New(bucket)
 	}
 	background, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/importer"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/events"
@@ -36,6 +37,7 @@ type server struct {
 	reader     *recommend.Recommender
 
 	quarantine *quarantine.Reader // nil where no bucket is configured
+	imports    importer.Store     // nil where no bucket is configured
 
 	api          *rest.API
 	heavy        *rest.Slots     // for expensive reads of the database

@@ -65,6 +65,7 @@ func commands(a *app.App) []*cobra.Command {
 		demo.NewCommand(a, runCommand(a.Streams), localstack.IsUp),
 		localstack.NewSetupCommand(a),
 		imports.NewCommand(a),
+		imports.NewManageCommand(a),
 		events.NewCommand(a),
 		streams.NewCommand(a),
 		quarantine.NewCommand(a),

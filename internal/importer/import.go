@@ -216,7 +216,7 @@ func (r Result) verdict(o Options) error {
 		limit = r.Rows / 100
 	}
 	if r.Rejected > limit || r.Rejected > 0 && r.Rejected == r.Rows {
-		return TooManyRejects{Rejected: r.Rejected, Limit: limit, Rows: r.Rows, Path: r.Rejects}
+		return TooManyRejects{Rejected: r.Rejected, Limit: limit, Rows: r.Rows, Default: o.MaxRejects < 0, Path: r.Rejects}
 	}
 	return nil
 }

@@ -146,6 +146,7 @@ func (e FilesFailed) Unwrap() []error { return e.Errs }
 // dry run.
 type TooManyRejects struct {
 	Rejected, Limit, Rows int64
+	Default               bool   // the limit is 1 % of the rows
 	Path                  string // path of the rejects file; empty in a dry run
 }
 
@@ -154,6 +155,9 @@ func (e TooManyRejects) Error() string {
 		return fmt.Sprintf("none of the %d rows could be imported; see the reasons given for them", e.Rows)
 	}
 	s := fmt.Sprintf("%d of %d rows were rejected, more than the %d of --max-rejects", e.Rejected, e.Rows, e.Limit)
+	if e.Default {
+		s = fmt.Sprintf("%d of %d rows were rejected, more than 1 %% (--max-rejects accepts a number)", e.Rejected, e.Rows)
+	}
 	if e.Path != "" {
 		s += fmt.Sprintf("; the others were imported: correct the rows in %s and import them as a separate file", e.Path)
 	}

@@ -46,7 +46,7 @@ func TestImportIntoABucketTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.csv")
 	require.NoError(t, os.WriteFile(path, []byte("user,item,ts\nu,i,2017-12-01\nv,j,2017-12-02\nbad,k,never\n"), 0o600))
 
-	code, r, stderr := clitest.Import(t, "", path, "-q")
+	code, r, stderr := clitest.Import(t, "", path, "-q", "--max-rejects", "1")
 	require.Zero(t, code, stderr)
 	require.Equal(t, 2, r.Files[0].Objects.Written)
 	require.FileExists(t, r.Rejects)

@@ -14,6 +14,7 @@ import (
 	"github.com/recflow/recflow/internal/importer"
 	"github.com/recflow/recflow/internal/importer/datasets"
 	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/importer/s3store"
 	"github.com/recflow/recflow/internal/local/toolchain"
 )
 
@@ -48,6 +49,19 @@ func AddItemColumnFlags(flags *pflag.FlagSet, o *importer.Options) {
 	flags.StringVar(&c.Tags, "tags-column", "", "column of an item's tags; none for no column")
 	flags.StringVar(&c.Text, "text-column", "", "column of an item's text; none for no column")
 	flags.StringVar(&c.Available, "available-column", "", "column of an item's availability; none for no column")
+}
+
+// OpenStore returns the bucket of an import. A dry run works without one: it then
+// does not know earlier imports.
+func OpenStore(ctx context.Context, a *app.App, dryRun bool) (importer.Store, error) {
+	if c, err := a.ClientConfig(); dryRun && (err != nil || c.Storage.Bucket == "") {
+		return nil, err
+	}
+	b, err := a.OpenBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s3store.New(b), nil
 }
 
 // CheckNamed rejects column flags, and other paths, for a data set whose columns

@@ -39,6 +39,9 @@ var Roles = []Role{
 		Exempt: []Exemption{
 			keys, signIn,
 			{"s3:GetObject", "*/aws/lambda/*", "only a replay of batches that were given up reads one"},
+			{"s3:GetObject", "*/raw/imports/*", "only an operator who asks for the imports reads them"},
+			{"s3:PutObject", "*/raw/imports/*", "only the removal of an import writes there"},
+			{"s3:DeleteObject", "*/raw/*", "only the removal of an import deletes objects"},
 		},
 	},
 	{

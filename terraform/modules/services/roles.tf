@@ -187,8 +187,24 @@ data "aws_iam_policy_document" "api" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["quarantine/dt=*", "aws/lambda/*"]
+      values   = ["quarantine/dt=*", "aws/lambda/*", "raw/imports/*", "raw/interactions/*", "raw/items/*"]
     }
+  }
+
+  statement {
+    sid       = "ReadImports"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${var.bucket.arn}/raw/imports/*"]
+  }
+
+  statement {
+    sid     = "RemoveImports"
+    actions = ["s3:DeleteObject"]
+    resources = [
+      "${var.bucket.arn}/raw/imports/*",
+      "${var.bucket.arn}/raw/interactions/*",
+      "${var.bucket.arn}/raw/items/*",
+    ]
   }
 
   statement {

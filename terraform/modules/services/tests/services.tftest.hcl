@@ -354,14 +354,17 @@ run "the_api_may_put_events_read_quarantined_records_and_sign_in" {
       "rds-db:connect"      = "arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-1/recflow_api"
       "s3:GetObject"        = "arn:aws:s3:::recflow-bucket/aws/lambda/* arn:aws:s3:::recflow-bucket/quarantine-payloads/* arn:aws:s3:::recflow-bucket/quarantine/*"
       "s3:ListBucket"       = "arn:aws:s3:::recflow-bucket"
+      "s3:DeleteObject"     = "arn:aws:s3:::recflow-bucket/raw/imports/* arn:aws:s3:::recflow-bucket/raw/interactions/* arn:aws:s3:::recflow-bucket/raw/items/*"
+
+      "s3:GetObject s3:PutObject" = "arn:aws:s3:::recflow-bucket/raw/imports/*"
     })
-    error_message = "it reads only quarantined records and failed batches of the bucket, and has no Glue permissions: the API queries Temporal"
+    error_message = "it reads only quarantined records, failed batches and the records of imports, removes only imports, and has no Glue permissions: the API queries Temporal"
   }
   assert {
     condition = [for s in data.aws_iam_policy_document.api.statement : [for c in s.condition : [c.test, c.variable, join(" ", sort(c.values))]] if s.sid == "ListQuarantinedRecords"] == [
-      [["StringLike", "s3:prefix", "aws/lambda/* quarantine/dt=*"]],
+      [["StringLike", "s3:prefix", "aws/lambda/* quarantine/dt=* raw/imports/* raw/interactions/* raw/items/*"]],
     ]
-    error_message = "it lists quarantined records and failed batches only"
+    error_message = "it lists quarantined records, failed batches and imports only"
   }
 }
 

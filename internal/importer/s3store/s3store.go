@@ -1,4 +1,5 @@
-package sources
+// Package s3store is the bucket of imports on S3.
+package s3store
 
 import (
 	"bytes"
@@ -7,25 +8,14 @@ import (
 	"strings"
 
 	"github.com/recflow/recflow/internal/awsclient"
-	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/importer"
 )
 
-// maxRecord limits the small JSON objects that an import reads, in bytes.
+// maxRecord limits the records of imports, in bytes.
 const maxRecord = 1 << 20
 
-// OpenStore returns the bucket of an import. A dry run works without one: it then
-// does not know when a file was first imported.
-func OpenStore(ctx context.Context, a *app.App, dryRun bool) (importer.Store, error) {
-	if c, err := a.ClientConfig(); dryRun && (err != nil || c.Storage.Bucket == "") {
-		return nil, err
-	}
-	b, err := a.OpenBucket(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return bucket{b}, nil
-}
+// New returns the store of the imports in a bucket.
+func New(b *awsclient.S3) importer.Store { return bucket{b} }
 
 // bucket adapts a bucket to the importer.
 type bucket struct{ *awsclient.S3 }
@@ -63,5 +53,3 @@ func (b bucket) List(ctx context.Context, prefix string, each func(string) error
 	}
 	return nil
 }
-
-var _ importer.Store = bucket{}
