@@ -28,6 +28,8 @@ func TestRefreshWorkflowID_is_readable_and_the_same_for_the_same_request(t *test
 		"from":     func(r *RefreshRequest) { r.From = day(1) },
 		"to":       func(r *RefreshRequest) { r.To = r.To.Add(time.Millisecond) },
 		"interest": func(r *RefreshRequest) { r.Interest.HalfLifeSeconds = 60 },
+		"values":   func(r *RefreshRequest) { r.Interest.ValueUse = map[string]string{recsys.Purchase: recsys.LogValue} },
+		"weights":  func(r *RefreshRequest) { r.Interest.Weights = map[string]float64{recsys.Purchase: 1} },
 		"accept":   func(r *RefreshRequest) { r.AcceptGates = map[string]string{recsys.GateRows: "why"} },
 		"promote":  func(r *RefreshRequest) { r.Promote = false },
 	} {

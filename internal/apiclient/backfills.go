@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/backfill"
+	"github.com/recflow/recflow/internal/recsys"
 )
 
 // NewBackfill is a request for a backfill.
@@ -52,9 +53,11 @@ type Training struct {
 	Regularization         float64           `json:"regularization,omitempty" exclusiveMinimum:"0" maximum:"1000000" doc:"als: regularization of a user with the mean number of items, by default chosen from the data. mllib: regularization for each item of a user, by default 0.1." example:"30"`
 	RegularizationExponent *float64          `json:"regularization_exponent,omitempty" minimum:"0" maximum:"2" doc:"als only: exponent of a user's number of items in the regularization. 0: the same for all users. 1: proportional. Default: 0.5." example:"0.5"`
 	Seed                   *int64            `json:"seed,omitempty" example:"42"`
-	HalfLife               string            `json:"half_life,omitempty" maxLength:"20" doc:"Age at which the weight of an event is halved: 90d, 36h or never." example:"90d"`
+	HalfLife               string            `json:"half_life,omitempty" maxLength:"20" doc:"Age at which the weight of an event is halved: 90d, 36h or never. Takes precedence over half_life of interest." example:"90d"`
 	Index                  string            `json:"index,omitempty" enum:"auto,hnsw,none" doc:"Index of the version in Postgres. auto: HNSW for more than 10,000 items, unless every process that serves lists can hold the items in memory."`
 	AcceptGates            map[string]string `json:"accept_gates,omitempty" doc:"Gates whose refusal is overridden, each with the reason."`
+
+	Interest *recsys.InterestSettings `json:"interest,omitempty" doc:"What an event says about a user's interest. Absent fields have their defaults."`
 }
 
 // Backfill is a backfill and its progress.

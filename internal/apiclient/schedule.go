@@ -21,10 +21,10 @@ type NewSchedule struct {
 
 // ScheduleChange changes the schedule, or creates it. Absent fields, also
 // inside training, keep their values; in a new schedule they have their
-// defaults.
+// defaults. An interest replaces the previous one as a whole, with its half-life.
 type ScheduleChange struct {
 	NewSchedule
-	Reset []string `json:"reset,omitempty" maxItems:"6" enum:"jitter,catch_up,from,promote,note,training" doc:"Settings to reset to their defaults, before the other settings are applied."`
+	Reset []string `json:"reset,omitempty" maxItems:"7" enum:"jitter,catch_up,from,promote,note,training,interest" doc:"Settings to reset to their defaults, before the other settings are applied."`
 }
 
 // Schedule is the refresh schedule and its runs.

@@ -11,6 +11,21 @@ import (
 // within the range of a time.Duration.
 const maxDays = 36_500
 
+// FormatDuration formats a duration for ParseDuration, in the largest unit of which it
+// is a multiple.
+func FormatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d%unit.size == 0 {
+			return strconv.FormatInt(int64(d/unit.size), 10) + unit.name
+		}
+	}
+	return d.String()
+}
+
 // ParseDuration parses a duration that is not negative: a number of days, such
 // as 7d or 0.5d, or a duration that time.ParseDuration accepts, such as 36h.
 func ParseDuration(text string) (time.Duration, error) {

@@ -162,7 +162,7 @@ func (in Interest) Weight(eventType string, value *float64) float64 {
 		return w
 	}
 	size := min(math.Abs(*value), MaxInterest)
-	switch in.use(eventType) {
+	switch in.UseOf(eventType) {
 	case LogValue:
 		size = math.Log2(1 + size)
 	case IgnoreValue:
@@ -189,8 +189,8 @@ func (in Interest) ClickType() string {
 	return best
 }
 
-// use returns the use of the value of an event type.
-func (in Interest) use(eventType string) string {
+// UseOf returns the use of the value of an event type.
+func (in Interest) UseOf(eventType string) string {
 	for name, use := range in.ValueUse {
 		if SameType(name, eventType) {
 			return use

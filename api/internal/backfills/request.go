@@ -94,12 +94,8 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 		if t.Seed != nil {
 			training.Seed = *t.Seed
 		}
-		if t.HalfLife != "" {
-			half, err := parseDuration("half_life", t.HalfLife)
-			if err != nil {
-				return training, err
-			}
-			training.Interest.HalfLifeSeconds = half.Seconds()
+		if err := setInterest(&training.Interest, t); err != nil {
+			return training, err
 		}
 		switch t.Index {
 		case apiclient.IndexAuto:
@@ -117,6 +113,23 @@ func trainingRequest(r apiclient.NewBackfill) (workflows.RefreshRequest, error) 
 		return training, invalid(err)
 	}
 	return training, nil
+}
+
+// setInterest sets the interest and the half-life that were requested.
+func setInterest(in *recsys.Interest, t *apiclient.Training) (err error) {
+	if t.Interest != nil {
+		if *in, err = t.Interest.Interest(); err != nil {
+			return invalid(err)
+		}
+	}
+	if t.HalfLife != "" {
+		half, err := parseDuration("half_life", t.HalfLife)
+		if err != nil {
+			return err
+		}
+		in.HalfLifeSeconds = half.Seconds()
+	}
+	return nil
 }
 
 // invalid returns the problem for errors collected by errors.Join.

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -39,7 +38,7 @@ func (s *Service) scheduleRoutes() {
 		rest.Access{Scope: apiclient.ScopeRead, Timeout: readScheduleTimeout}, s.getSchedule)
 	rest.Register(s.API, huma.Operation{OperationID: "put-schedule", Method: http.MethodPut, Path: "/schedule", Tags: tags,
 		Summary: "Create or update the refresh schedule",
-		Description: "An absent field, also within training, keeps its value; a new schedule gets the default. A paused schedule stays paused until paused is false. " +
+		Description: "An absent field, also within training, keeps its value; a new schedule gets the default. An interest replaces the previous one as a whole, with its half-life. A paused schedule stays paused until paused is false. " +
 			"cron replaces every, and every replaces cron. " +
 			"Runs do not overlap: a run that is due while another one is running is skipped. A failed run pauses the schedule and writes the reason to its note. " +
 			"Send If-None-Match: * to create the schedule, and the ETag of the GET response as If-Match to update it. The response is 428 without either, and 412 if the schedule has changed since."},
@@ -173,6 +172,10 @@ func changed(n apiclient.NewSchedule, c apiclient.ScheduleChange) apiclient.NewS
 			n.Note = ""
 		case "training":
 			n.Training = nil
+		case "interest":
+			if n.Training != nil {
+				n.Training.Interest, n.Training.HalfLife = nil, ""
+			}
 		}
 	}
 	if c.Cron != "" || c.Every != "" {
@@ -205,6 +208,10 @@ func changedTraining(t, c *apiclient.Training) *apiclient.Training {
 	}
 	if c.AcceptGates != nil {
 		out.AcceptGates = c.AcceptGates
+	}
+	out.Interest = t.Interest
+	if c.Interest != nil {
+		out.Interest, out.HalfLife = c.Interest, c.HalfLife
 	}
 	return &out
 }
@@ -271,11 +278,11 @@ func trainingOf(r workflows.RefreshRequest) *apiclient.Training {
 	t := &apiclient.Training{
 		Trainer: cmp.Or(r.Trainer, recsys.AutoTrainer), Rank: r.Rank, Iterations: r.Iterations, Alpha: r.Alpha,
 		Regularization: r.Regularization, RegularizationExponent: r.RegularizationExponent, Seed: &r.Seed,
-		HalfLife: "never", AcceptGates: r.AcceptGates,
+		HalfLife: recsys.HalfLifeText(r.Interest.HalfLifeSeconds), AcceptGates: r.AcceptGates,
 	}
-	if half := time.Duration(r.Interest.HalfLifeSeconds * float64(time.Second)); half > 0 {
-		t.HalfLife = durationText(half)
-	}
+	interest := r.Interest.Settings()
+	interest.HalfLife = "" // it is that of the training
+	t.Interest = &interest
 	switch {
 	case r.Search == nil:
 		t.Index = apiclient.IndexAuto
@@ -289,16 +296,8 @@ func trainingOf(r workflows.RefreshRequest) *apiclient.Training {
 
 // durationText formats a duration for parseDuration; 0 is empty.
 func durationText(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d == 0:
+	if d == 0 {
 		return ""
-	case d%day == 0:
-		return fmt.Sprintf("%dd", d/day)
-	case d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d%time.Minute == 0:
-		return fmt.Sprintf("%dm", d/time.Minute)
 	}
-	return d.String()
+	return recsys.FormatDuration(d)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/recflow/recflow/api/internal/apitest"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/recsys"
 	"github.com/recflow/recflow/workflows"
 )
 
@@ -116,6 +117,24 @@ func TestSchedulePut_keeps_missing_fields(t *testing.T) {
 	require.Equal(t, []any{0, 0, 3.0, "90d", "auto", ""}, []any{got.Training.Rank, got.Training.Iterations, got.Training.Alpha, got.Training.HalfLife, got.Training.Index, got.Note})
 	require.Empty(t, got.Training.AcceptGates)
 	require.True(t, *got.Paused)
+
+	got = put(`{"training": {"half_life": "30d", "interest": {"weights": {"transaction": 5}, "value_use": {"transaction": "value"}, "rating_threshold": 8}}}`)
+	require.Equal(t, "30d", got.Training.HalfLife)
+	require.Equal(t, &recsys.InterestSettings{Weights: map[string]float64{"transaction": 5}, ValueUse: map[string]string{"transaction": "value"}, RatingThreshold: new(8.0), Floor: new(0.01)}, got.Training.Interest)
+	require.Equal(t, got, put(`{}`))
+	got = put(`{"training": {"half_life": "7d"}}`)
+	require.Equal(t, map[string]float64{"transaction": 5}, got.Training.Interest.Weights, "a half-life alone keeps the weights")
+	require.Equal(t, "7d", got.Training.HalfLife)
+	got = put(`{"training": {"interest": {"weights": {"order": 2}, "half_life": "36h"}}}`)
+	require.Equal(t, []any{"36h", 4.0, map[string]float64{"order": 2}}, []any{got.Training.HalfLife, *got.Training.Interest.RatingThreshold, got.Training.Interest.Weights}, "an interest replaces the previous one as a whole")
+	require.Equal(t, 3.0, got.Training.Alpha)
+	got = put(`{"reset": ["interest"]}`)
+	require.Equal(t, []any{"90d", 3.0, 5.0}, []any{got.Training.HalfLife, got.Training.Alpha, got.Training.Interest.Weights["purchase"]})
+
+	etag := h.Do("GET", "/schedule", nil).Header.Get("ETag")
+	wrong := h.Do("PUT", "/schedule", `{"training": {"interest": {"weights": {"Click": 1, "click": 2}}}}`, "If-Match: "+etag)
+	require.Equal(t, http.StatusUnprocessableEntity, wrong.Status)
+	require.Contains(t, string(wrong.Body), "are the same event type")
 
 	require.Equal(t, "why", put(`{"note": "why"}`).Note)
 	got = put(`{"paused": false}`)

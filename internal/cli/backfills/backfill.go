@@ -49,6 +49,7 @@ type backfillFlags struct {
 	from, to string
 	exponent float64
 	seed     int64
+	interest string // file
 	accept   []string
 	reason   string
 	key      string
@@ -108,6 +109,7 @@ func (f *backfillFlags) trainingFlags(cmd *cobra.Command) {
 	flags.Float64Var(&f.exponent, "reg-exponent", 0, "als only: exponent of a user's number of items in the regularization (default: 0.5)")
 	flags.Int64Var(&f.seed, "seed", 42, "seed of the training")
 	flags.StringVar(&f.training.HalfLife, "half-life", "", "age at which the weight of an event is halved: never, 90d or 36h (default: 90d)")
+	flags.StringVar(&f.interest, "interest", "", "file with the weights of event types, YAML or JSON; print one with recflow interest show (default: built-in weights)")
 	flags.StringVar(&f.training.Index, "index", "", "index of the version in Postgres: auto, hnsw or none (default: auto)")
 	flags.StringArrayVar(&f.accept, "accept-gate", nil, "override a refusal by this gate; may be repeated")
 	flags.StringVar(&f.reason, "reason", "", "reason for the override, for the record")
@@ -137,6 +139,11 @@ func (f *backfillFlags) complete(cmd *cobra.Command) (err error) {
 	for _, name := range []string{"rank", "iterations", "alpha", "reg"} { // a request has no zeros: they would be the defaults
 		if v := cmd.Flags().Lookup(name); v.Changed && v.Value.String() == "0" {
 			return fmt.Errorf("--%s is 0; use more than 0", name)
+		}
+	}
+	if f.interest != "" {
+		if f.training.Interest, err = app.ReadInterest(f.interest); err != nil {
+			return fmt.Errorf("--interest: %w", err)
 		}
 	}
 	if cmd.Flags().Changed("reg-exponent") {

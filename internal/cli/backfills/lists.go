@@ -35,7 +35,7 @@ func (f *backfillFlags) listFlags(cmd *cobra.Command) {
 // Flags that apply to one sort of backfill only.
 var (
 	listOnly     = []string{"version", "k", "category", "tag", "exclude-seen", "users", "windows"}
-	trainingOnly = []string{"from", "to", "step", "promote", "rerun", "rank", "iterations", "alpha", "reg", "seed", "half-life", "index", "accept-gate", "reason"}
+	trainingOnly = []string{"from", "to", "step", "promote", "rerun", "rank", "iterations", "alpha", "reg", "seed", "half-life", "interest", "index", "accept-gate", "reason"}
 )
 
 // checkKind returns an error if a flag does not apply to the kind.

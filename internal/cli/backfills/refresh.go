@@ -36,6 +36,7 @@ func NewRefreshCommand(a *app.App) *cobra.Command {
 		Long:  refreshLong,
 		Example: "  recflow refresh --wait\n" +
 			"  recflow refresh --rank 128 --half-life 90d --no-promote\n" +
+			"  recflow refresh --interest interest.yaml --wait\n" +
 			"  recflow refresh --accept-gate quality --reason \"the old catalog was removed\"",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,7 +55,7 @@ func NewRefreshCommand(a *app.App) *cobra.Command {
 	flags.StringVar(&f.follow, "follow", "", "follow the refresh with this workflow id")
 	flags.StringVar(&f.cancel, "cancel", "", "cancel the refresh with this workflow id")
 	cmd.MarkFlagsMutuallyExclusive("follow", "cancel")
-	for _, name := range []string{"rank", "iterations", "alpha", "reg", "seed", "half-life", "from", "to", "no-promote", "accept-gate", "index"} {
+	for _, name := range []string{"rank", "iterations", "alpha", "reg", "seed", "half-life", "interest", "from", "to", "no-promote", "accept-gate", "index"} {
 		cmd.MarkFlagsMutuallyExclusive("follow", name)
 		cmd.MarkFlagsMutuallyExclusive("cancel", name)
 	}

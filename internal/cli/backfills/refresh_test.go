@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -244,6 +246,16 @@ func TestRefreshFlags(t *testing.T) {
 			Training: &apiclient.Training{Rank: 32, Iterations: 5, Alpha: 3, Regularization: 0.2, Seed: new(int64(0)), HalfLife: "90d", Index: apiclient.IndexHNSW,
 				AcceptGates: map[string]string{"quality": "moved house", "rows": "moved house"}},
 		}, n)
+	})
+	t.Run("it passes the interest of a file", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "interest.yaml")
+		require.NoError(t, os.WriteFile(path, []byte("weights: {addtocart: 3, transaction: 5}\nhalf_life: 30d\n"), 0o600))
+		assert.Equal(t, &recsys.InterestSettings{Weights: map[string]float64{"addtocart": 3, "transaction": 5}, HalfLife: "30d"}, ask("--interest", path).Training.Interest)
+
+		require.NoError(t, os.WriteFile(path, []byte("weigths: {transaction: 5}\n"), 0o600))
+		r := clitest.Run(t.Context(), "", "refresh", "--interest", path)
+		assert.Equal(t, app.ExitUsage, r.Code)
+		assert.Contains(t, r.Err, `unknown field "weigths"`)
 	})
 	t.Run("it refuses an invalid time", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "refresh", "--to", "yesterday")

@@ -63,6 +63,7 @@ func newScheduleSetCommand(a *app.App) *cobra.Command {
 			"resumed; --reset restores the default of a setting. A new schedule needs --cron\nor --every.",
 		Example: "  recflow schedule set --cron \"0 3 * * *\" --jitter 10m\n" +
 			"  recflow schedule set --every 24h --catch-up 12h --rank 128 --no-promote\n" +
+			"  recflow schedule set --interest interest.yaml\n" +
 			"  recflow schedule set --reset training,promote",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -99,7 +100,7 @@ func newScheduleSetCommand(a *app.App) *cobra.Command {
 }
 
 // scheduleSettings are the settings that --reset accepts.
-var scheduleSettings = []string{"jitter", "catch_up", "from", "promote", "note", "training"}
+var scheduleSettings = []string{"jitter", "catch_up", "from", "promote", "note", "training", "interest"}
 
 func setSchedule(ctx context.Context, a *app.App, c apiclient.ScheduleChange) error {
 	api, err := a.OpenAPI()
@@ -253,6 +254,7 @@ func scheduleFacts(s apiclient.Schedule) [][]string {
 	add("catch-up", s.CatchUp)
 	if t := s.Training; t != nil {
 		add("training", trainingText(t))
+		add("interest", interestText(t))
 	}
 	if s.Promote != nil && !*s.Promote {
 		add("promote", "no: versions are left ready")
@@ -272,4 +274,18 @@ func trainingText(t *apiclient.Training) string {
 		settings.Seed = *t.Seed
 	}
 	return settings.String() + ", half-life " + t.HalfLife
+}
+
+// interestText lists the interest of the trainings.
+func interestText(t *apiclient.Training) string {
+	if t.Interest == nil {
+		return ""
+	}
+	s := *t.Interest
+	s.HalfLife = t.HalfLife
+	in, err := s.Interest()
+	if err != nil {
+		return err.Error()
+	}
+	return output.Interest(in)
 }

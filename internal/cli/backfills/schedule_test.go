@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -80,6 +82,8 @@ func TestScheduleCommand(t *testing.T) {
 		assert.Equal(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), api.present.From)
 	})
 	t.Run("it sends only what is set", func(t *testing.T) {
+		interest := filepath.Join(t.TempDir(), "interest.yaml")
+		require.NoError(t, os.WriteFile(interest, []byte("weights: {transaction: 5}\nvalue_use: {transaction: log}\n"), 0o600))
 		for _, c := range []struct {
 			args []string
 			body string
@@ -90,6 +94,8 @@ func TestScheduleCommand(t *testing.T) {
 			{[]string{"set", "--no-promote"}, `{"promote": false}`},
 			{[]string{"set", "--no-promote=false", "--jitter", "0s"}, `{"promote": true, "jitter": "0s"}`},
 			{[]string{"set", "--reset", "training,from"}, `{"reset": ["training", "from"]}`},
+			{[]string{"set", "--interest", interest}, `{"training": {"interest": {"weights": {"transaction": 5}, "value_use": {"transaction": "log"}}}}`},
+			{[]string{"set", "--reset", "interest"}, `{"reset": ["interest"]}`},
 			{[]string{"pause"}, `{"paused": true}`},
 		} {
 			r := clitest.Run(t.Context(), "", append([]string{"schedule"}, c.args...)...)
@@ -106,6 +112,11 @@ func TestScheduleCommand(t *testing.T) {
 		assert.JSONEq(t, `{"paused": false}`, api.last)
 		assert.NotContains(t, r.Out, "paused")
 		assert.Empty(t, clitest.Run(t.Context(), "", "schedule", "set", "--jitter", "5m").Err)
+	})
+	t.Run("it shows the interest", func(t *testing.T) {
+		r := clitest.Run(t.Context(), "", "schedule", "show")
+		require.Equal(t, 0, r.Code, r.Err)
+		assert.Contains(t, r.Out, "transaction 5 × log; half-life 90d; floor 0.01")
 	})
 	t.Run("it shows why it is paused, and the outcomes of the runs", func(t *testing.T) {
 		api.present.Paused, api.present.Note = new(true), "version 7 is refused: gate recall"

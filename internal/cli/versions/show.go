@@ -3,11 +3,7 @@ package versions
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +104,7 @@ func facts(r apiclient.VersionReport) [][]string {
 		{"size", fmt.Sprintf("%d items, %d users, %d dimensions", r.Items, r.Users, r.Dimension)},
 		{"search", searchText(r.Search)},
 		{"training", fmt.Sprintf("%s: rank %d, %d iterations, alpha %.3g, regularization %.3g, exponent %g, seed %d", p.Trainer, p.Rank, p.Iterations, p.Alpha, p.Regularization, p.RegularizationExponent, p.Seed)},
-		{"interest", interestText(r.Interest)},
+		{"interest", output.Interest(r.Interest)},
 	}
 	if d := r.Defaults; d != nil {
 		rows = append(rows, []string{"defaults", defaultsText(d)})
@@ -146,22 +142,6 @@ func searchText(s recsys.Search) string {
 		text += ", half precision"
 	}
 	return text
-}
-
-func interestText(in recsys.Interest) string {
-	var parts []string
-	for _, t := range slices.Sorted(maps.Keys(in.Weights)) {
-		parts = append(parts, fmt.Sprintf("%s %g", t, in.Weights[t]))
-	}
-	text := strings.Join(parts, ", ")
-	if in.HalfLifeSeconds == 0 {
-		return text + "; no half-life"
-	}
-	age := time.Duration(in.HalfLifeSeconds * float64(time.Second))
-	if days := age.Hours() / 24; days >= 1 {
-		return fmt.Sprintf("%s; half-life %.4g days", text, days)
-	}
-	return text + "; half-life " + age.String()
 }
 
 func checkListing(checks []recsys.Check) output.Listing {
