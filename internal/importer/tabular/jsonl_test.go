@@ -52,7 +52,7 @@ func TestJSONLines_values(t *testing.T) {
 		`{"$date":"2026-01-01T00:00:00.5Z"}`:        at(1767225600500000),
 		`{"$date":{"$numberLong":"1767225600000"}}`: at(1767225600000000),
 		`{"$date":1767225600000}`:                   at(1767225600000000),
-		`{"$date":"yesterday"}`:                     invalid(`"yesterday" is not a time; use ISO 8601 or seconds since 1970`),
+		`{"$date":"yesterday"}`:                     invalid(`"yesterday" is not a time; use ISO 8601 or seconds since 1970, or name its form with --time-format`),
 		`{"$ref":"x"}`:                              cellObject,
 	} {
 		t.Run(in, func(t *testing.T) {
