@@ -81,9 +81,7 @@ func OpenCompleteJourneyEvents(ctx context.Context, store Store, folder string, 
 func openEvents(ctx context.Context, store Store, file datasets.File, o Options) (*EventFile, error) {
 	o.DryRun = true
 	o = o.withDefaults()
-	in, err := tabular.Open(ctx, file.Path, o.Stdin, o.TempDir, func(n int64) {
-		o.Progress(Progress{File: file.Path, Step: "hash", Done: n})
-	})
+	in, err := openFile(ctx, file, o)
 	if err != nil {
 		return nil, err
 	}

@@ -46,14 +46,10 @@ type fileImport struct {
 
 func (f *fileImport) run(ctx context.Context) (err error) {
 	o := f.options
-	f.in, err = tabular.Open(ctx, f.file.Path, o.Stdin, o.TempDir, func(n int64) {
-		o.Progress(Progress{File: f.file.Path, Step: "hash", Done: n})
-	})
-	if err != nil {
+	if f.in, err = openFile(ctx, f.file, o); err != nil {
 		return err
 	}
 	defer f.in.Close()
-	f.in.Encoding = o.Encoding
 	if f.rejects == nil {
 		f.rejects = &rejects{}
 		if !o.DryRun {

@@ -232,7 +232,7 @@ func TestImport_reads_MovieLens(t *testing.T) {
 	m := newMemory()
 	r, err := Import(t.Context(), m, []string{dir}, options(t))
 	require.NoError(t, err)
-	require.Equal(t, []string{"tags.csv"}, r.Ignored)
+	require.Equal(t, []string{"tags.csv: not used by the format movielens"}, r.Ignored)
 	require.Equal(t, []string{"1/1/rating/4@2000-07-30T18:45:03", "2/1/rating/0.5@2000-07-30T18:45:04"}, short(m.events(t)))
 	require.Equal(t, []itemRow{
 		{ItemID: "1", Title: "American President, The (1995)", Category: "Comedy", Tags: []string{"Comedy", "Drama"}, Available: true},

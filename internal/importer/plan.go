@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,48 +42,56 @@ func plan(path string, o Options) (files []datasets.File, ignored []string, err 
 }
 
 func planFolder(path string, o Options, single datasets.File) (files []datasets.File, ignored []string, err error) {
+	if o.Format == tabular.Auto || o.Format == datasets.MovieLens {
+		if files, ignored, err = planMovieLens(path, o.EventType); files != nil || err != nil {
+			return files, ignored, err
+		}
+	}
+	if o.Format == datasets.MovieLens {
+		return nil, nil, fmt.Errorf("%s has no ratings.csv and movies.csv; an older MovieLens set must be converted to CSV first", path)
+	}
+	w := folder{root: path, single: single, encoding: o.Encoding}
+	if err := w.walk(path, nil); err != nil {
+		return nil, nil, err
+	}
+	if len(w.items)+len(w.events) == 0 {
+		const most = 5
+		why := strings.Join(w.ignored[:min(most, len(w.ignored))], "; ")
+		if n := len(w.ignored) - most; n > 0 {
+			why += fmt.Sprintf("; and %d more", n)
+		}
+		return nil, nil, fmt.Errorf("%s has no .csv, .tsv, .json, .jsonl, .ndjson or .parquet file with rows (%s)", path, why)
+	}
+	return append(w.items, w.events...), w.ignored, nil
+}
+
+// planMovieLens returns the files of a folder in the format of GroupLens, or none.
+func planMovieLens(path, eventType string) (files []datasets.File, ignored []string, err error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	var names []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, e.Name())
-		}
+		names = append(names, e.Name())
 	}
-	if o.Format == tabular.Auto || o.Format == datasets.MovieLens {
-		files = datasets.FindMovieLens(path, names, o.EventType)
-	}
-	if files != nil {
-		for _, n := range names {
-			if !slices.ContainsFunc(files, func(f datasets.File) bool { return filepath.Base(f.Path) == n }) {
-				ignored = append(ignored, n)
-			}
-		}
-		return files, ignored, nil
-	}
-	if o.Format == datasets.MovieLens {
-		return nil, nil, fmt.Errorf("%s has no ratings.csv and movies.csv; an older MovieLens set must be converted to CSV first", path)
-	}
+	files = datasets.FindMovieLens(path, names, eventType)
 	for _, n := range names {
-		if !importable(n) {
-			ignored = append(ignored, n)
-			continue
+		if files != nil && !slices.ContainsFunc(files, func(f datasets.File) bool { return filepath.Base(f.Path) == n }) {
+			ignored = append(ignored, n+": not used by the format movielens")
 		}
-		f := single
-		f.Path = filepath.Join(path, n)
-		files = append(files, f)
-	}
-	if len(files) == 0 {
-		return nil, nil, fmt.Errorf("%s has no .csv, .tsv, .jsonl, .ndjson or .parquet file", path)
 	}
 	return files, ignored, nil
 }
 
-// importable reports whether a file of a folder is a data file, by its name. A
-// file that is named explicitly may have any name.
-func importable(name string) bool {
-	name = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(name), ".gz"), ".zst")
-	return slices.Contains([]string{".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}, filepath.Ext(name))
+// openFile opens and hashes a file of an import.
+func openFile(ctx context.Context, file datasets.File, o Options) (*tabular.File, error) {
+	in, err := tabular.Open(ctx, file.Path, o.Stdin, o.TempDir, func(n int64) {
+		o.Progress(Progress{File: file.Path, Step: "hash", Done: n})
+	})
+	if err != nil {
+		return nil, err
+	}
+	in.Encoding, in.Constants = o.Encoding, file.Constants
+	return in, nil
 }

@@ -16,7 +16,7 @@ type Result struct {
 	Rejected int64        `json:"rejected"`
 	Rejects  string       `json:"rejects,omitempty"` // path of the rejects file
 	Files    []FileResult `json:"files"`
-	Ignored  []string     `json:"ignored,omitempty"` // files of the folder that contain neither events nor items
+	Ignored  []string     `json:"ignored,omitempty"` // files of the folders that were not read, each with the reason
 	Notes    []string     `json:"notes,omitempty"`
 	Seconds  float64      `json:"seconds"`
 }

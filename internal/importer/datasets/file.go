@@ -5,6 +5,7 @@ package datasets
 
 import (
 	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/importer/tabular"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -14,7 +15,9 @@ type File struct {
 	Format  string // a format of package tabular
 	DataSet string // name of its data set; empty: none
 	Rules   mapping.Rules
-	Err     error // why the file cannot be read; nil: it has not been tried
+	// Constants are columns that every row has, from the names of the folders.
+	Constants []tabular.Constant
+	Err       error // why the file cannot be read; nil: it has not been tried
 
 	Item      mapping.ItemMapper   // nil: mapping.PlainItem
 	MoreItems []recsys.Item        // items that are missing in the file

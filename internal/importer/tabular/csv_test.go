@@ -1,6 +1,7 @@
 package tabular
 
 import (
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -116,4 +117,13 @@ func TestText_a_stray_byte_in_UTF8_is_not_another_encoding(t *testing.T) {
 		_, err := readContent(t, Auto, []byte(in))
 		require.NoError(t, err)
 	}
+}
+
+func TestText_is_decompressed(t *testing.T) {
+	t.Parallel()
+	packed, err := hex.DecodeString("425a6839314159265359bf87407f00000359000010000430003000200030c00869b28823278bb9229c28485fc3a03f80") // bzip2
+	require.NoError(t, err)
+	got := mustRead(t, Auto, packed)
+	require.Equal(t, [][]Cell{{text("1"), text("2")}}, got.rows)
+	require.Equal(t, []string{`separator ","`, "bzip2"}, got.dialect)
 }

@@ -19,6 +19,10 @@ type File struct {
 	// UTF-8 and UTF-16 are detected, and others are an error that names them.
 	Encoding string
 
+	// Constants are columns that every row has besides those of the file. They
+	// are part of the file's digest.
+	Constants []Constant
+
 	name  string // path as given, for messages
 	file  *os.File
 	bytes int64
@@ -50,6 +54,36 @@ func OpenStream(ctx context.Context, name string, r io.Reader, dir string, progr
 		return nil, err
 	}
 	return hashed(ctx, &File{name: name, file: file}, r, progress)
+}
+
+// Peek returns the columns of the first rows of a file, or an error that is
+// ErrNoRows, with the reason, if it has none.
+func Peek(path, format, encoding string) ([]string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	f := File{Encoding: encoding, name: path, file: file, bytes: st.Size()}
+	source, _, err := f.records(format)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	if p, ok := source.(*parquetSource); ok {
+		if p.file.NumRows() == 0 {
+			return nil, ErrNoRows
+		}
+		return p.names, nil
+	}
+	if err := source.Next(&Record{}); errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w below its header", ErrNoRows)
+	}
+	return source.Columns(), nil
 }
 
 // hashed hashes a file or, if r is not nil, the stream that it is copied from.
@@ -85,8 +119,9 @@ func (f *File) Base() string {
 // Size returns the length of the file in bytes.
 func (f *File) Size() int64 { return f.bytes }
 
-// SHA256 returns the hash of the file's bytes, compressed or not, in hex.
-func (f *File) SHA256() string { return f.sha }
+// SHA256 returns the hash of the file's bytes, compressed or not, and of its
+// constants, in hex.
+func (f *File) SHA256() string { return withConstants(f.sha, f.Constants) }
 
 // BytesRead returns how much of the file has been read as a stream.
 func (f *File) BytesRead() int64 { return f.read.Load() }
@@ -104,18 +139,27 @@ func (f *File) Unchanged() error {
 }
 
 // Records returns a source of the file's records from its beginning. If the
-// format is Auto, it detects and returns it.
+// format is Auto, it detects and returns it. A file without anything to read, not
+// even a header, is ErrNoRows.
 func (f *File) Records(format string) (Source, string, error) {
+	s, format, err := f.records(format)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", f.name, err)
+	}
+	return addConstants(s, f.Constants), format, nil
+}
+
+func (f *File) records(format string) (Source, string, error) {
 	head, err := f.head()
 	if err != nil {
 		return nil, "", err
 	}
 	if f.bytes == 0 {
-		return nil, "", fmt.Errorf("%s is empty: it %w", f.name, ErrNoRows)
+		return nil, "", errEmpty
 	}
 	if string(head) == "PAR1" || format == Parquet {
 		if format != Parquet && format != Auto {
-			return nil, "", fmt.Errorf("%s is a Parquet file, not %s", f.name, format)
+			return nil, "", fmt.Errorf("is a Parquet file, not %s", format)
 		}
 		s, err := openParquet(f)
 		return s, Parquet, err
@@ -127,7 +171,7 @@ func (f *File) Records(format string) (Source, string, error) {
 	s, format, err := openText(text, format, f.Encoding)
 	if err != nil {
 		text.Close()
-		return nil, "", fmt.Errorf("%s: %w", f.name, err)
+		return nil, "", err
 	}
 	return s, format, nil
 }
@@ -137,7 +181,7 @@ func (f *File) Records(format string) (Source, string, error) {
 func (f *File) IsJSONLines() (bool, error) {
 	text, err := f.text()
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("%s: %w", f.name, err)
 	}
 	defer text.Close()
 	if text, err = decode(text, f.Encoding); err != nil {
@@ -157,7 +201,7 @@ func (f *File) IsJSONLines() (bool, error) {
 func (f *File) Lines(ctx context.Context, each func(row, line int64, text []byte) error, refuse func(Record) error) error {
 	text, err := f.text()
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", f.name, err)
 	}
 	defer text.Close()
 	if text, err = decode(text, f.Encoding); err != nil {
@@ -195,11 +239,7 @@ func (f *File) text() (textStream, error) {
 	if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 		return textStream{}, err
 	}
-	text, err := decompressed(counted{f}, head)
-	if err != nil {
-		return text, fmt.Errorf("%s: %w", f.name, err)
-	}
-	return text, nil
+	return decompressed(counted{f}, head)
 }
 
 // head returns the first four bytes of the file, or all of them if it is

@@ -28,7 +28,7 @@ func openParquet(in *File) (_ *parquetSource, err error) {
 	defer safeparquet.Recovered(&err)
 	file, err := safeparquet.Open(in.file, in.bytes, safeparquet.Foreign)
 	if err != nil {
-		return nil, fmt.Errorf("%s: open Parquet: %w", in.name, err)
+		return nil, fmt.Errorf("open Parquet: %w", err)
 	}
 	s := &parquetSource{in: in, file: file}
 	for _, c := range file.Root().Columns() {
@@ -44,16 +44,16 @@ func (s *parquetSource) Bind(c []Column) (err error) {
 	defer safeparquet.Recovered(&err)
 	selected := present(c)
 	if len(selected) == 0 {
-		return fmt.Errorf("%s: no column is mapped", s.in.name)
+		return errors.New("no column is mapped")
 	}
 	for _, b := range selected {
 		leaf, err := leafOf(s.file.Root().Columns()[b.Index])
 		if err != nil {
-			return fmt.Errorf("%s: column %.60q %w", s.in.name, s.names[b.Index], err)
+			return fmt.Errorf("column %.60q %w", s.names[b.Index], err)
 		}
 		convert, err := converter(leaf)
 		if err != nil {
-			return fmt.Errorf("%s: column %.60q %w", s.in.name, s.names[b.Index], err)
+			return fmt.Errorf("column %.60q %w", s.names[b.Index], err)
 		}
 		if convert == nil { // without values: absent in every row
 			continue
@@ -64,7 +64,7 @@ func (s *parquetSource) Bind(c []Column) (err error) {
 		})
 	}
 	if len(s.bound) == 0 {
-		return fmt.Errorf("%s: the mapped columns have the type null, so no row has a value", s.in.name)
+		return errors.New("the mapped columns have the type null, so no row has a value")
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ const cap256K = 256 << 10
 // ErrNoRows means that a file has no rows, and nothing else that could be read.
 var ErrNoRows = errors.New("has no rows")
 
+var errEmpty = fmt.Errorf("is empty: %w", ErrNoRows)
+
 // textStream is a decompressed file: a buffered reader with the resources to
 // close, and how the file is written.
 type textStream struct {
@@ -104,7 +106,7 @@ func openText(text textStream, format, encoding string) (Source, string, error) 
 		return nil, "", errors.New("is a Parquet file inside gzip, zstd or bzip2; decompress it first")
 	}
 	start := bytes.TrimLeft(head, " \t\r\n")
-	if len(start) == 0 {
+	if len(start) == 0 || start[0] == '[' && string(bytes.TrimSpace(start[1:])) == "]" {
 		return nil, "", ErrNoRows
 	}
 	if format == Auto {
