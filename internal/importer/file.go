@@ -31,7 +31,7 @@ type fileImport struct {
 	old     Record
 
 	source    tabular.Source
-	ids       *mapping.IDs
+	rows      interface{ Check(mapping.Sample) error } // what was mapped
 	tally     *report.Tally
 	continues *continuation
 	spill     *spill
@@ -128,6 +128,9 @@ func (f *fileImport) learn(ctx context.Context) error {
 func (f *fileImport) decide() (err error) {
 	rules := f.file.Rules
 	rules.Now = f.options.Now()
+	if rules.Times, err = tabular.ParseTimeFormat(f.options.TimeFormat); err != nil {
+		return err
+	}
 	if f.mapping, err = rules.Mapping(f.sample); err != nil {
 		return fmt.Errorf("%s: %w", f.in.Name(), err)
 	}
@@ -182,6 +185,7 @@ func (f *fileImport) reading() map[string]string {
 	}
 	add("ids", f.options.IDs, "")
 	add("zero_time", f.options.ZeroTime, "")
+	add("time_format", f.options.TimeFormat, "")
 	add("encoding", f.options.Encoding, "")
 	for name, value := range f.mapping.Reading() {
 		r[name] = value
@@ -255,7 +259,7 @@ func (f *fileImport) open() (err error) {
 
 // check returns an error if the rows leave a choice of how to read them.
 func (f *fileImport) check() error {
-	if err := f.ids.Check(f.sample); err != nil {
+	if err := f.rows.Check(f.sample); err != nil {
 		return fmt.Errorf("%s: %w", f.in.Name(), err)
 	}
 	conflicted, rows := f.tally.Conflicts()

@@ -19,16 +19,17 @@ import (
 // Options configures an import. The zero value of a size or a function means
 // its default.
 type Options struct {
-	Format    string          // auto, movielens, csv, jsonl or parquet
-	Columns   mapping.Columns // explicit columns
-	Items     bool            // read the file as items, regardless of its columns
-	Events    bool            // read the file as events, regardless of its columns
-	EventType string          // type of events whose row has none
-	IDFormat  string          // mapping.IDsAsWritten or mapping.IDsWhole; empty: decided by the ids
-	IDs       string          // ContentIDs; empty: the file's own, or derived from the file and the row
-	Encoding  string          // of a text, see tabular.CheckEncoding; empty: UTF-8, or detected
-	ZeroTime  string          // mapping.ZeroRejected or mapping.ZeroMissing; empty: rejected
-	Until     time.Time       // only events before this time; zero: all
+	Format     string          // auto, movielens, csv, jsonl or parquet
+	Columns    mapping.Columns // explicit columns
+	Items      bool            // read the file as items, regardless of its columns
+	Events     bool            // read the file as events, regardless of its columns
+	EventType  string          // type of events whose row has none
+	IDFormat   string          // mapping.IDsAsWritten or mapping.IDsWhole; empty: decided by the ids
+	IDs        string          // ContentIDs; empty: the file's own, or derived from the file and the row
+	Encoding   string          // of a text, see tabular.CheckEncoding; empty: UTF-8, or detected
+	TimeFormat string          // form of the times, see tabular.ParseTimeFormat; empty: any that can be read in one way only
+	ZeroTime   string          // mapping.ZeroRejected or mapping.ZeroMissing; empty: rejected
+	Until      time.Time       // only events before this time; zero: all
 
 	// Interest is the one under which the report counts events with weight. The zero
 	// value means the default.
@@ -62,6 +63,9 @@ func (o Options) Check() error {
 	}
 	if !slices.Contains([]string{"", ContentIDs}, o.IDs) {
 		return fmt.Errorf("IDs %q are unknown; use content", o.IDs)
+	}
+	if _, err := tabular.ParseTimeFormat(o.TimeFormat); err != nil {
+		return err
 	}
 	if err := tabular.CheckEncoding(o.Encoding); o.Encoding != "" && err != nil {
 		return err

@@ -73,6 +73,16 @@ func TestImport_asks_what_a_file_leaves_open(t *testing.T) {
 			want:   `1 of 2 ids of users (column "user_id") are numbers that a spreadsheet has rounded`,
 			answer: func(o *Options) { o.IDFormat = mapping.IDsAsWritten },
 			events: []string{"4.00638E+12/7/click@2026-01-01T00:00:00", "u2/8/click@2026-01-01T00:00:00"}},
+		"days and months that can be exchanged": {
+			in:     rows("user_id,item_id,ts", "u,i,25/12/2025", "u,j,01/02/2026"),
+			want:   `in 2 rows the time "25/12/2025" could be in the form dd/mm/yyyy; choose with --time-format`,
+			answer: func(o *Options) { o.TimeFormat = "dd/mm/yyyy" },
+			events: []string{"u/i/click@2025-12-25T00:00:00", "u/j/click@2026-02-01T00:00:00"}},
+		"such days in a column of an unknown name": {
+			in:     rows("user_id,item_id,wann", "u,j,01/02/2026"),
+			want:   `no column is known as the time, but "wann" looks like one ("01/02/2026")`,
+			answer: func(o *Options) { o.Columns.Time, o.TimeFormat = "wann", "mm/dd/yyyy" },
+			events: []string{"u/j/click@2026-01-02T00:00:00"}},
 		"an event id that is the type": {
 			in:     rows("user_id,item_id,event_id,timestamp", "u1,i1,1,2026-01-01", "u1,i2,1,2026-01-02", "u2,i1,2,2026-01-03", "u2,i3,1,2026-01-04"),
 			want:   `2 of 4 rows have the id of another row in the column "event_id", but another user, item, type or time`,

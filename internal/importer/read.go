@@ -100,7 +100,7 @@ func (f *fileImport) reject(rec *tabular.Record, why string) error {
 // returns why it cannot.
 func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 	mapper := f.mapping.NewEventMapper(f.record.FirstImportedAt, f.options.ZeroTime)
-	f.ids = mapper.IDs()
+	f.rows = mapper
 	until := f.options.Until
 	var e mapping.Event
 	content := f.options.IDs == ContentIDs
@@ -159,7 +159,7 @@ func timeAt(at int64) *time.Time {
 func (f *fileImport) readItem() func(*tabular.Record) (string, error) {
 	f.last = newLastRows()
 	toItem, ids := f.mapping.NewItemMapper(f.file.Item)
-	f.ids = ids
+	f.rows = ids
 	return func(rec *tabular.Record) (string, error) {
 		item, why := toItem(rec)
 		if why != "" {

@@ -36,6 +36,7 @@ func AddColumnFlags(flags *pflag.FlagSet, o *importer.Options, formats string) {
 	flags.StringVar(&c.Session, "session-column", "", "column of the session ID; none for no column")
 	flags.StringVar(&c.Recommendation, "recommendation-column", "", "column of the recommendation ID; none for no column")
 	flags.StringVar(&o.Encoding, "encoding", "", "encoding of a text file, such as windows-1252 (default UTF-8, or UTF-16 if detected)")
+	flags.StringVar(&o.TimeFormat, "time-format", "", "form of the times, such as dd/mm/yyyy or mm/dd/yyyy HH:mm (default: any that can be read in one way only)")
 	flags.StringVar(&o.IDFormat, "id-format", "", "how 101.0 is read as the ID of a user or item: integer (101) or text (as it is)")
 	flags.StringVar(&o.IDs, "ids", "", "content: derive event IDs from user, item, type, time and value, so that overlapping files count once")
 	flags.StringVar(&o.ZeroTime, "zero-time", "", "rows with the time 0: reject (default), or none to give them the time of the import")
@@ -83,8 +84,8 @@ func CheckNamed(paths []string, o importer.Options) error {
 	if o.Encoding != "" {
 		given = append(given, "--encoding")
 	}
-	if o.IDFormat+o.IDs+o.ZeroTime != "" {
-		given = append(given, "--id-format, --ids or --zero-time")
+	if o.IDFormat+o.IDs+o.ZeroTime+o.TimeFormat != "" {
+		given = append(given, "--id-format, --ids, --zero-time or --time-format")
 	}
 	if (o.Columns != mapping.Columns{}) {
 		given = append(given, "columns")

@@ -42,6 +42,9 @@ type EventMapper struct {
 	value   float64           // storage of the last event's Value
 	types   map[string]string // names of event types, as they are stored
 	ids     IDs
+
+	exchangeable int64  // times whose day and month can be exchanged
+	question     string // about the first of them
 }
 
 // The meanings of a time of exactly 0.
@@ -111,8 +114,14 @@ func (m *EventMapper) Map(r *tabular.Record) (e Event, why string) {
 	return e, ""
 }
 
-// IDs returns the ids that were mapped.
-func (m *EventMapper) IDs() *IDs { return &m.ids }
+// Check returns an error if the rows that were mapped leave a choice of how to read
+// them. It is called after the last row.
+func (m *EventMapper) Check(s Sample) error {
+	if m.exchangeable > 0 {
+		return fmt.Errorf("in %d rows %s", m.exchangeable, m.question)
+	}
+	return m.ids.Check(s)
+}
 
 // eventType returns the name of a type as it is stored. Types repeat, so the result
 // is shared.
@@ -144,8 +153,13 @@ func (m *EventMapper) time(c tabular.Cell, e *Event) string {
 	case tabular.CellTime:
 		e.At = c.Time
 	default:
-		at, err := tabular.ParseMicros(c.Text)
+		at, err := m.mapping.times.Micros(c.Text)
 		if err != nil {
+			if isDate.MatchString(c.Text) && m.mapping.times.String() == "" {
+				if m.exchangeable++; m.question == "" {
+					m.question = "the time " + err.Error()
+				}
+			}
 			return "the time " + err.Error()
 		}
 		e.At = at

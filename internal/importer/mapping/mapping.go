@@ -2,7 +2,7 @@
 // records to events and items.
 //
 // It has the fields of an event and an item, common names of their columns, what
-// the first values tell about columns of unknown names, and the conversion of one
+// the first values show about columns of unknown names, and the conversion of one
 // record. What cannot be determined is an error that names the flag to decide with.
 // File formats belong in internal/importer/tabular, and the processing of events
 // and items in internal/importer.
@@ -26,14 +26,15 @@ const (
 
 // Rules configures how the meaning of a file's columns is determined.
 type Rules struct {
-	Columns   Columns           // explicit columns, instead of guessing
-	Known     map[Field]string  // columns of a data set; nil: guess
-	Items     bool              // read the file as items, regardless of its columns
-	Events    bool              // read the file as events, regardless of its columns
-	EventType string            // type of events whose row has none
-	Types     map[string]string // new names of event types
-	IDFormat  string            // IDsAsWritten or IDsWhole; empty: IDsWhole if all ids of a column are whole floats
-	Now       time.Time         // latest time of events; zero: the current time
+	Columns   Columns            // explicit columns, instead of guessing
+	Known     map[Field]string   // columns of a data set; nil: guess
+	Items     bool               // read the file as items, regardless of its columns
+	Events    bool               // read the file as events, regardless of its columns
+	EventType string             // type of events whose row has none
+	Types     map[string]string  // new names of event types
+	IDFormat  string             // IDsAsWritten or IDsWhole; empty: IDsWhole if all ids of a column are whole floats
+	Times     tabular.TimeFormat // form of the times
+	Now       time.Time          // latest time of events; zero: the current time
 }
 
 // Mapping is the meaning of a file's columns.
@@ -42,13 +43,14 @@ type Mapping struct {
 	EventType string            // type of events whose row has none
 	Types     map[string]string // new names of event types
 	IDFormat  string            // as in Rules
+	times     tabular.TimeFormat
 
 	columns [numFields]int  // index of each field's column, or -1
 	how     [numFields]How  // how it was found
 	whole   [numFields]bool // whole floats are read as integers
 }
 
-// How tells how the column of a field was found.
+// How is how the column of a field was found.
 type How string
 
 // The ways to find a column.
@@ -71,7 +73,7 @@ func (r Rules) Mapping(s Sample) (Mapping, error) {
 }
 
 func (r Rules) guess(s Sample) (Mapping, error) {
-	m := Mapping{EventType: r.EventType, Types: r.Types, IDFormat: r.IDFormat}
+	m := Mapping{EventType: r.EventType, Types: r.Types, IDFormat: r.IDFormat, times: r.Times}
 	m.clear()
 	user, _, err := r.find(User, s)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -111,8 +112,12 @@ func isTime(c tabular.Cell) bool {
 		return true
 	}
 	_, err := tabular.ParseMicros(c.Text)
-	return c.Kind == tabular.CellText && err == nil
+	return c.Kind == tabular.CellText && (err == nil || isDate.MatchString(c.Text))
 }
+
+// isDate matches a date whose day and month can be exchanged: it is a time, also if
+// only a flag can say which.
+var isDate = regexp.MustCompile(`^\s*[0-9]{1,2}[/.-][0-9]{1,2}[/.-]([0-9]{2}|[0-9]{4})\b`)
 
 // isClock reports whether a value is a time of day, such as 10:20.
 func isClock(c tabular.Cell) bool {
@@ -141,8 +146,11 @@ func (s Sample) looksLikeTimes(column int, now time.Time) bool {
 		if c.Kind == tabular.CellTime {
 			return c.Time >= from && c.Time <= to
 		}
+		if c.Kind != tabular.CellText {
+			return false
+		}
 		at, err := tabular.ParseMicros(c.Text)
-		return c.Kind == tabular.CellText && err == nil && at >= from && at <= to
+		return err == nil && at >= from && at <= to || err != nil && isDate.MatchString(c.Text)
 	})
 	return ok && share >= 0.95
 }

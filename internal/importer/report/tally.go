@@ -59,7 +59,7 @@ type typeTally struct {
 	negative  int64
 }
 
-// New returns an empty tally, which tells events that count under an interest from
+// New returns an empty tally, which separates events that count under an interest from
 // those that do not.
 func New(in recsys.Interest) *Tally {
 	return &Tally{
