@@ -35,6 +35,8 @@ ITEMS = pa.schema(
         ("category", pa.string()),
         ("tags", pa.list_(pa.string())),
         ("available", pa.bool_()),
+        ("imported_at", pa.timestamp("us", tz="UTC")),
+        ("replaces_before", pa.timestamp("us", tz="UTC")),
     ]
 )
 REQUIRED = {"event_id", "user_id", "item_id", "event_type", "occurred_at"}
@@ -60,10 +62,12 @@ def pack_interactions(fetched: Fetched) -> Packed:
 
 
 def pack_items(fetched: Fetched) -> Packed:
-    """Pack items. Adds the columns `written` and `source`, by which the latest row of an item is found."""
+    """Pack items. Adds the columns `written` (microseconds since 1970: imported_at, or when the object was
+    written) and `source`, by which the latest row of an item is found."""
 
     def stamp(o: Object, table: pa.Table) -> pa.Table:
-        written = pa.array([int(o.modified.timestamp() * 1e6)] * len(table), pa.int64())
+        modified = pa.scalar(int(o.modified.timestamp() * 1e6), pa.int64())
+        written = pc.coalesce(table["imported_at"].cast(pa.int64()), modified)
         source = pa.array([o.key] * len(table), pa.string())
         return table.append_column("written", written).append_column("source", source)
 

@@ -1,4 +1,5 @@
-"""Reads item metadata. Of several rows for one item the one in the latest file is used."""
+"""Reads item metadata. Of several rows for one item the one of the latest import is used. An item whose latest
+row is older than the latest complete catalog is not available."""
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -10,7 +11,10 @@ from recflow_glue.storage import Bucket, Scratch
 MAX_TITLE_BYTES = 16_384
 MAX_LABEL_BYTES = 1_024  # of a category and of each tag
 MAX_TAGS = 1_024
-COLUMNS = "item_id string, title string, category string, tags array<string>, available boolean"
+COLUMNS = (
+    "item_id string, title string, category string, tags array<string>, available boolean,"
+    " replaces_before timestamp, written bigint, source string"
+)
 
 
 def read(spark: SparkSession, bucket: Bucket, scratch: Scratch) -> tuple[DataFrame | None, list[tuple[str, str]]]:
@@ -21,12 +25,14 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch) -> tuple[DataFra
     staged = pack(spark, bucket, scratch, "items", objects)
     if not staged.paths:
         return None, staged.broken
-    rows = spark.read.schema(COLUMNS + ", written bigint, source string").parquet(*staged.paths)
+    rows = spark.read.schema(COLUMNS).parquet(*staged.paths)
     return latest(rows), staged.broken
 
 
 def latest(rows: DataFrame) -> DataFrame:
     """Return one row per item: the last written, then the last object key, then the first title."""
+    replaced = rows.agg(F.max(F.unix_micros("replaces_before"))).first()[0]
+    current = F.lit(True) if replaced is None else F.col("written") >= replaced
     order = (
         Window.partitionBy("item_id")
         .orderBy(F.desc("written"), F.desc("source"), "title", "category")
@@ -41,7 +47,7 @@ def latest(rows: DataFrame) -> DataFrame:
             truncated("title"),
             label(F.col("category")).alias("category"),
             F.slice(F.filter("tags", lambda t: label(t).isNotNull()), 1, MAX_TAGS).alias("tags"),
-            F.coalesce("available", F.lit(True)).alias("available"),
+            (F.coalesce("available", F.lit(True)) & current).alias("available"),
         )
     )
 

@@ -1,26 +1,60 @@
+from datetime import UTC, datetime
+
+import pyarrow as pa
 from data import put_items
 
-from recflow_glue import items
+from recflow_glue import formats, items
 
 
 def it_uses_the_row_of_the_latest_file(spark):
     rows = [
-        ("i", "old", None, None, True, 1, "z"),
-        ("i", "new", "c", ["t"], None, 2, "a"),
-        ("j", "only", None, None, False, 1, "z"),
+        ("i", "old", None, None, True, None, 1, "z"),
+        ("i", "new", "c", ["t"], None, None, 2, "a"),
+        ("j", "only", None, None, False, None, 1, "z"),
     ]
-    df = spark.createDataFrame(rows, items.COLUMNS + ", written bigint, source string")
+    df = spark.createDataFrame(rows, items.COLUMNS)
     got = {r["item_id"]: r for r in items.latest(df).collect()}
     assert (got["i"]["title"], got["i"]["tags"], got["i"]["available"]) == ("new", ["t"], True)
     assert not got["j"]["available"]
 
 
+def it_retires_the_items_that_a_complete_catalog_lacks(spark):
+    """The catalog of two files was imported at 10 and 11, and replaces what was imported before 10."""
+    complete = datetime.fromtimestamp(10, UTC)
+    rows = [
+        ("gone", "t", None, None, True, None, 5_000_000, "a"),
+        ("kept", "t", None, None, True, None, 5_000_000, "a"),
+        ("kept", "t", None, None, None, complete, 10_000_000, "b"),
+        ("second", "t", None, None, True, complete, 11_000_000, "c"),
+        ("sold", "t", None, None, False, complete, 11_000_000, "c"),
+        ("later", "t", None, None, True, None, 12_000_000, "d"),
+    ]
+    df = spark.createDataFrame(rows, items.COLUMNS)
+    got = {r["item_id"]: r["available"] for r in items.latest(df).collect()}
+    assert got == {"gone": False, "kept": True, "second": True, "sold": False, "later": True}
+
+
+def it_orders_catalogs_by_their_import(spark, bucket, scratch):
+    """An older catalog that is imported again is current, although all objects were written in the same second."""
+    schema = formats.ITEMS
+    for key, item, title, at in [
+        ("z", "i", "tuesday", 20),
+        ("a", "i", "monday again", 30),
+        ("m", "j", "no time", None),
+    ]:
+        imported_at = None if at is None else datetime.fromtimestamp(at, UTC)
+        row = {"item_id": item, "title": title, "imported_at": imported_at}
+        bucket.put(f"raw/items/{key}.parquet", formats.parquet(pa.Table.from_pylist([row], schema)))
+    found, _ = items.read(spark, bucket, scratch)
+    assert {r["item_id"]: r["title"] for r in found.collect()} == {"i": "monday again", "j": "no time"}
+
+
 def it_truncates_titles_and_drops_labels_that_cannot_be_loaded(spark):
     rows = [
-        ("i", "é" * 10_000, "c" * 1025, ["ok", "t" * 1025, "a\0b", None, *map(str, range(2000))], True, 1, "z"),
-        ("j", "a\0b", "a\0b", None, True, 1, "z"),
+        ("i", "é" * 10_000, "c" * 1025, ["ok", "t" * 1025, "a\0b", None, *map(str, range(2000))], True, None, 1, "z"),
+        ("j", "a\0b", "a\0b", None, True, None, 1, "z"),
     ]
-    df = spark.createDataFrame(rows, items.COLUMNS + ", written bigint, source string")
+    df = spark.createDataFrame(rows, items.COLUMNS)
     got = {r["item_id"]: r for r in items.latest(df).collect()}
     assert got["i"]["title"] == "é" * 4096
     assert got["i"]["category"] is None

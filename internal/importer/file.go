@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/recflow/recflow/internal/importer/datasets"
 	"github.com/recflow/recflow/internal/importer/mapping"
@@ -15,11 +16,12 @@ import (
 
 // fileImport is the import of one file.
 type fileImport struct {
-	store   Store
-	file    datasets.File
-	options Options
-	earlier []Record // all imports before this one
-	rejects *rejects
+	store          Store
+	file           datasets.File
+	options        Options
+	earlier        []Record  // all imports before this one
+	replacesBefore time.Time // of a complete catalog: the beginning of its import
+	rejects        *rejects
 
 	in      *tabular.File
 	sample  mapping.Sample
@@ -66,6 +68,9 @@ func (f *fileImport) run(ctx context.Context) (err error) {
 	}
 	if err := f.remember(ctx); err != nil {
 		return err
+	}
+	if o.Replace && !f.mapping.Items {
+		return fmt.Errorf("%s was read as a log of events; only a catalog can be complete (--replace)", f.in.Name())
 	}
 	if err := f.settle(ctx); err != nil {
 		return err
@@ -336,6 +341,9 @@ func (f *fileImport) write(ctx context.Context) error {
 	// The bucket may have objects of another mapping. This is recorded first,
 	// so that the next import can continue after an interruption.
 	f.record.Continues = f.continues.found
+	if f.mapping.Items {
+		f.date()
+	}
 	replaces := f.old.Replacing || !f.record.sameMapping(f.old)
 	if replaces {
 		f.record.Replacing = true
@@ -349,7 +357,7 @@ func (f *fileImport) write(ctx context.Context) error {
 	}
 	var err error
 	if f.mapping.Items {
-		err = w.items(ctx, f.spill, f.last)
+		err = w.items(ctx, f.spill, f.last, f.record.catalogTime())
 	} else {
 		err = w.events(ctx, f.spill)
 	}
@@ -369,7 +377,7 @@ func (f *fileImport) complete(ctx context.Context) error {
 	if !f.options.Until.IsZero() && !f.mapping.Items {
 		f.record.Until = &f.options.Until
 	}
-	if f.old.Complete && f.record.sameMapping(f.old) && f.old.reaches(f.record) {
+	if f.old.Complete && f.record.sameMapping(f.old) && f.old.reaches(f.record) && f.record.catalogTime().importedAt == f.old.catalogTime().importedAt {
 		return nil
 	}
 	f.record.Complete, f.record.Replacing = true, false

@@ -136,6 +136,7 @@ func (m *memory) events(t testing.TB) []recsys.Event {
 	return out
 }
 
+// items reads all items of the bucket, without the time of their import.
 func (m *memory) items(t testing.TB) []itemRow {
 	t.Helper()
 	var out []itemRow
@@ -143,7 +144,10 @@ func (m *memory) items(t testing.TB) []itemRow {
 		body := m.objects[k]
 		read, err := parquet.Read[itemRow](bytes.NewReader(body), int64(len(body)))
 		require.NoError(t, err)
-		out = append(out, read...)
+		for _, r := range read {
+			r.ImportedAt = 0
+			out = append(out, r)
+		}
 	}
 	return out
 }

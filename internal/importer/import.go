@@ -36,6 +36,7 @@ type Options struct {
 	Interest recsys.Interest
 
 	DryRun      bool   // write nothing, neither to the bucket nor to the rejects file
+	Replace     bool   // the files are a complete catalog: other items become unavailable in the next version
 	Strict      bool   // refuse a file with a warning
 	MaxRejects  int64  // negative: 1 % of the rows
 	RejectsFile string // for the rejects of all files; empty: one per file, in RejectsDir
@@ -163,8 +164,9 @@ func run(ctx context.Context, store Store, files []datasets.File, ignored []stri
 		return r, err
 	}
 	var failed []error
+	replacesBefore := currentAt(o.Now(), earlier)
 	for _, file := range files {
-		f := fileImport{store: store, file: file, options: o, rejects: shared, earlier: earlier}
+		f := fileImport{store: store, file: file, options: o, rejects: shared, earlier: earlier, replacesBefore: replacesBefore}
 		err := file.Err
 		if err == nil {
 			err = f.run(ctx)
@@ -177,7 +179,7 @@ func run(ctx context.Context, store Store, files []datasets.File, ignored []stri
 			f.result.File, f.result.Error = file.Path, err.Error()
 			failed = append(failed, err)
 		} else if !o.DryRun {
-			earlier = append(earlier, f.record)
+			earlier = append(slices.DeleteFunc(slices.Clone(earlier), func(r Record) bool { return r.SHA256 == f.record.SHA256 }), f.record)
 		}
 		r.add(&f)
 	}

@@ -29,6 +29,11 @@ type itemRow struct {
 	Text      string   `parquet:"text,optional"`
 	Tags      []string `parquet:"tags,optional,list"`
 	Available bool     `parquet:"available"` // required: an optional false would be written as null, which means true
+
+	// ImportedAt orders the catalogs, and ReplacesBefore makes items of earlier ones
+	// unavailable that no later one has. Both in microseconds since 1970.
+	ImportedAt     int64  `parquet:"imported_at,timestamp(microsecond:utc)"`
+	ReplacesBefore *int64 `parquet:"replaces_before,optional,timestamp(microsecond:utc)"`
 }
 
 const (

@@ -55,6 +55,11 @@ type Record struct {
 	Prefix        string      `json:"prefix,omitempty"`
 	PrefixButLast string      `json:"prefix_but_last,omitempty"`
 
+	// Of a catalog: when it became current, and the time before which the complete
+	// catalog that it is a part of replaces all others.
+	CatalogAt      *time.Time `json:"catalog_at,omitempty"`
+	ReplacesBefore *time.Time `json:"replaces_before,omitempty"`
+
 	Fingerprint *report.Fingerprint `json:"fingerprint,omitempty"`
 	Report      *report.Report      `json:"report,omitempty"`
 }

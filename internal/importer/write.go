@@ -128,7 +128,7 @@ func (w *writer) day(ctx context.Context, s *spill, p *partition, enc *encoder[e
 }
 
 // items writes the items of a file: of several rows with one id the last one.
-func (w *writer) items(ctx context.Context, s *spill, last lastRows) error {
+func (w *writer) items(ctx context.Context, s *spill, last lastRows, catalog catalogTime) error {
 	parts := parted[itemRow]{w: w, enc: newEncoder[itemRow](), key: func(part int) string { return itemKey(w.sha, part) }}
 	for _, p := range s.partitions() {
 		err := s.read(p, func(text string) error {
@@ -137,6 +137,7 @@ func (w *writer) items(ctx context.Context, s *spill, last lastRows) error {
 				if n := rest.item(&row); !last.is(row.ItemID, n) {
 					continue
 				}
+				row.ImportedAt, row.ReplacesBefore = catalog.importedAt, catalog.replacesBefore
 				if err := parts.add(ctx, row); err != nil {
 					return err
 				}
