@@ -10,7 +10,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `DATABASE`.`quarantine` (
   `stream` string COMMENT 'ARN',
   `shard` string,
   `sequence_number` string COMMENT 'exceeds a bigint',
-  `sub_sequence` int COMMENT 'position within an aggregated record',
+  `sub_sequence` int COMMENT 'position within a record of several events',
   `arrived_at` string COMMENT 'RFC 3339, UTC',
   `quarantined_at` string COMMENT 'RFC 3339, UTC'
 )

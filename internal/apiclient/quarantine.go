@@ -37,7 +37,7 @@ type QuarantineRecord struct {
 	Stream         string    `json:"stream" doc:"ARN of the stream."`
 	Shard          string    `json:"shard"`
 	SequenceNumber string    `json:"sequence_number"`
-	SubSequence    int       `json:"sub_sequence" doc:"Position within an aggregated record; 0 otherwise."`
+	SubSequence    int       `json:"sub_sequence" doc:"Position within a record of several events; 0 otherwise."`
 	ArrivedAt      time.Time `json:"arrived_at,omitzero" doc:"Arrival in the stream."`
 	QuarantinedAt  time.Time `json:"quarantined_at,omitzero"`
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Decode splits a record into its events: one, or the aggregated ones. It never
-// fails: an invalid event is returned with its fault.
+// Decode splits a record into its events: one, the aggregated ones, or those of a
+// JSON array or of several JSON objects, also as gzip or base64. It never fails: an
+// invalid event is returned with its fault.
 func Decode(r Record) []Decoded {
-	parts, fault := deaggregate(r.Data)
+	parts, fault := eventsOf(r.Data)
 	if fault != nil {
 		return []Decoded{{Raw: r.Data, Digest: RawDigest(r.Data), Fault: fault}}
 	}

@@ -29,7 +29,8 @@ const (
 	BadID          = "bad_id"
 	BadValue       = "bad_value"
 	BadTime        = "bad_time"
-	BadAggregate   = "bad_aggregate" // a damaged aggregated record
+	BadAggregate   = "bad_aggregate" // a damaged aggregated record, or one of too many events
+	BadEncoding    = "bad_encoding"  // gzip data that cannot be unpacked
 	Conflict       = "conflict"      // an event with the same id and other content was stored before
 	Undecodable    = "undecodable"   // decoding it panicked
 )
@@ -52,7 +53,7 @@ type Fault struct {
 
 // Decoded is one event of a record, or its fault.
 type Decoded struct {
-	Sub     int    // position within an aggregated record; 0 otherwise
+	Sub     int    // position within a record of several events; 0 otherwise
 	Raw     []byte // the bytes of the event
 	Event   recsys.Event
 	Digest  [16]byte // recsys.Event.Digest of the event as sent, or RawDigest of a faulty one

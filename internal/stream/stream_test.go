@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"strings"
@@ -129,6 +130,48 @@ func TestDecode_splits_aggregated_records(t *testing.T) {
 	assert.Equal(t, first.QuarantineID, again.QuarantineID)
 	assert.NotEqual(t, first.QuarantineID, stream.QuarantineID(first.Stream, first.Shard, first.SequenceNumber, 2))
 	assert.Equal(t, 1, first.SubSequence)
+}
+
+func TestDecode_takes_records_of_several_events_apart(t *testing.T) {
+	t.Parallel()
+	first, second, third := streamtest.Good, strings.Replace(streamtest.Good, "e1", "e2", 1), strings.Replace(streamtest.Good, "e1", "}\\\"{", 1)
+	pretty := strings.NewReplacer("{", "{\n  ", ",", ",\n  ", "}", "\n}").Replace(first)
+	array := "[" + first + ", " + second + ",\n" + third + "]\n"
+	for name, data := range map[string][]byte{
+		"an array":               []byte(array),
+		"an object per line":     []byte(first + "\n" + second + "\r\n\n" + third + "\n"),
+		"one after the other":    []byte(first + second + " " + third),
+		"pretty-printed":         []byte(pretty + "\n" + second + "\n" + third),
+		"gzip":                   streamtest.Gzip([]byte(array)),
+		"base64":                 []byte(base64.StdEncoding.EncodeToString([]byte(array))),
+		"base64 for URLs":        []byte(base64.RawURLEncoding.EncodeToString([]byte(array)) + "\n"),
+		"base64 of gzip":         []byte(base64.StdEncoding.EncodeToString(streamtest.Gzip([]byte(array)))),
+		"an aggregate of arrays": streamtest.Aggregate([]byte("["+first+","+second+"]"), streamtest.Gzip([]byte(third))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := stream.Decode(record(data))
+			require.Len(t, all, 3)
+			for i, want := range []string{"e1", "e2", "}\"{"} {
+				require.Nil(t, all[i].Fault)
+				assert.Equal(t, want, all[i].Event.EventID)
+				assert.Equal(t, i, all[i].Sub)
+				assert.Equal(t, all[i].Digest, stream.Decode(record(all[i].Raw))[0].Digest)
+			}
+		})
+	}
+	for name, data := range map[string]string{
+		"an object per line": first + "\n{broken}\n" + second,
+		"an array":           "[" + first + ",{broken}," + second + "]",
+	} {
+		t.Run("it quarantines one alone in "+name, func(t *testing.T) {
+			all := stream.Decode(record([]byte(data)))
+			require.Len(t, all, 3)
+			assert.Nil(t, all[0].Fault)
+			assert.Equal(t, stream.NotJSON, all[1].Fault.Reason)
+			assert.Equal(t, []byte("{broken}"), all[1].Raw)
+			assert.Nil(t, all[2].Fault)
+		})
+	}
 }
 
 func TestEncodeEvent_round_trips(t *testing.T) {

@@ -35,8 +35,9 @@ is listed once. They are stored in the bucket, under quarantine/.
 
 Reasons: too_large, not_utf8, not_json, too_deep, duplicate_field,
 missing_field, bad_id, bad_value, bad_time, bad_aggregate (a damaged aggregated
-record), conflict (an event with the same id and other content was stored before)
-and undecodable.`
+record, or a record of too many events), bad_encoding (damaged gzip data),
+conflict (an event with the same id and other content was stored before) and
+undecodable.`
 
 // chosen selects quarantined records.
 type chosen struct {

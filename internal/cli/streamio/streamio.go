@@ -12,10 +12,13 @@ import (
 // PutTimeout is how long rejected records are retried.
 const PutTimeout = time.Minute
 
-// Decode decodes one record as the stream handler does. For an aggregated record it
-// returns the first event.
-func Decode(data []byte) stream.Decoded {
-	return stream.Decode(stream.Record{Data: data, ArrivedAt: time.Now()})[0]
+// Decode decodes one record as the stream handler does. For a record of several
+// events it returns the first one.
+func Decode(data []byte) stream.Decoded { return DecodeAll(data)[0] }
+
+// DecodeAll decodes every event of a record as the stream handler does.
+func DecodeAll(data []byte) []stream.Decoded {
+	return stream.Decode(stream.Record{Data: data, ArrivedAt: time.Now()})
 }
 
 // PartitionKey returns the user of an event, even of an invalid one, so that it

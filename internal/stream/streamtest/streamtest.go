@@ -3,6 +3,8 @@
 package streamtest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/md5" //nolint:gosec // the checksum of the format
 	"strings"
 
@@ -39,11 +41,12 @@ func Malformed() []Broken {
 	return []Broken{
 		{"empty", []byte{}, stream.NotJSON, ""},
 		{"text", []byte("click"), stream.NotJSON, ""},
-		{"an array", []byte("[" + Good + "]"), stream.NotJSON, ""},
+		{"an empty array", []byte("[]"), stream.NotJSON, ""},
+		{"an array of texts", []byte(`["x"]`), stream.NotJSON, ""},
+		{"an array without its end", []byte("[" + Good + "," + Good), stream.NotJSON, ""},
 		{"a string", []byte(`"x"`), stream.NotJSON, ""},
 		{"truncated", []byte(Good[:60]), stream.NotJSON, "e1"},
 		{"an extra comma", with("}", ",}"), stream.NotJSON, "e1"},
-		{"a second object", []byte(Good + Good), stream.NotJSON, "e1"},
 		{"trailing data", []byte(Good + " x"), stream.NotJSON, "e1"},
 		{"no quotes", with(`"click"`, `click`), stream.NotJSON, "e1"},
 		{"NaN", add(`"value":NaN`), stream.NotJSON, "e1"},
@@ -80,9 +83,21 @@ func Malformed() []Broken {
 		{"an aggregate with another checksum", damaged, stream.BadAggregate, ""},
 		{"a truncated aggregate", aggregate[:12], stream.BadAggregate, ""},
 		{"an aggregate of too many events", Aggregate(make([][]byte, stream.MaxAggregated+1)...), stream.BadAggregate, ""},
+		{"an array of too many events", []byte("[" + strings.Repeat("{},", stream.MaxAggregated) + "{}]"), stream.BadAggregate, ""},
+		{"truncated gzip", Gzip([]byte(Good))[:40], stream.BadEncoding, ""},
+		{"gzip of zeros", Gzip(make([]byte, 1<<22)), stream.TooLarge, ""},
 		{"an empty aggregate", Aggregate(), stream.BadAggregate, ""},
 		{"an aggregate that is not a message", sealed([]byte{0xff, 0xff, 0xff}), stream.BadAggregate, ""},
 	}
+}
+
+// Gzip compresses a record.
+func Gzip(record []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(record)
+	_ = z.Close() // writing to a buffer cannot fail
+	return b.Bytes()
 }
 
 // Aggregate aggregates records in the format of the Kinesis Producer Library.
