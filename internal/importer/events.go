@@ -94,9 +94,6 @@ func (f *EventFile) Close() error { return f.in.Close() }
 // Name returns the name of the file for messages.
 func (f *EventFile) Name() string { return f.in.Name() }
 
-// EventID returns the id of the event in a row without an id.
-func (f *EventFile) EventID(row int64) string { return recsys.RowEventID(f.in.SHA256(), row) }
-
 // Imported returns the bucket's record of the file, or recsys.ErrNotFound.
 func (f *EventFile) Imported(ctx context.Context) (Record, error) {
 	if f.store == nil {
@@ -111,13 +108,9 @@ func (f *EventFile) record(r Record) Record {
 	return r
 }
 
-// FirstTime returns the time of events whose row has none: the time at which
-// the file was first imported or sent. If it never was, it records the current
-// time in the bucket, for later reads of the file.
-func (f *EventFile) FirstTime(ctx context.Context) (time.Time, error) {
-	return f.firstTime(ctx, Record{Format: tabular.JSONL, Columns: map[string]string{"user": "user_id", "item": "item_id"}, EventType: recsys.Click})
-}
-
+// firstTime returns the time of events whose row has none: the time at which the
+// file was first imported or sent. If it never was, it records the current time in
+// the bucket, for later reads of the file.
 func (f *EventFile) firstTime(ctx context.Context, r Record) (time.Time, error) {
 	if !f.first.IsZero() {
 		return f.first, nil
@@ -133,15 +126,6 @@ func (f *EventFile) firstTime(ctx context.Context, r Record) (time.Time, error) 
 	}
 	f.first = old.FirstImportedAt.UTC()
 	return f.first, nil
-}
-
-// JSONLines reports whether the file contains JSON lines, by its first bytes
-// unless the options specify the format.
-func (f *EventFile) JSONLines() (bool, error) {
-	if f.file.Format != tabular.Auto {
-		return f.file.Format == tabular.JSONL, nil
-	}
-	return f.in.IsJSONLines()
 }
 
 // Lines calls each for every line of the file that is not blank, numbered as

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,9 +73,6 @@ func TestEventFile_numbers_lines_as_an_import_does(t *testing.T) {
 	f, err := OpenEvents(t.Context(), nil, "-", Options{Stdin: strings.NewReader(text + strings.Repeat("x", 1<<20+1) + "\nend")})
 	require.NoError(t, err)
 	defer f.Close()
-	is, err := f.JSONLines()
-	require.NoError(t, err)
-	require.True(t, is)
 	var rows, lines []int64
 	var refused []Reject
 	require.NoError(t, f.Lines(t.Context(), func(row, line int64, text []byte) error {
@@ -90,13 +86,4 @@ func TestEventFile_numbers_lines_as_an_import_does(t *testing.T) {
 
 	events, _ := readEvents(t, nil, "-", Options{Stdin: strings.NewReader(text)})
 	require.Equal(t, []int64{1, 2}, []int64{events[0].Row, events[1].Row})
-
-	is, err = func() (bool, error) {
-		f, err := OpenEvents(context.Background(), nil, "-", Options{Stdin: strings.NewReader("user,item\n")})
-		require.NoError(t, err)
-		defer f.Close()
-		return f.JSONLines()
-	}()
-	require.NoError(t, err)
-	require.False(t, is)
 }

@@ -2,6 +2,8 @@ package events_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -73,13 +75,36 @@ func TestEventsSend(t *testing.T) {
 		require.Len(t, sent["u"], 2)
 		assert.Equal(t, "l", sent["u"][1].ItemID)
 	})
+	t.Run("it maps the keys of JSON lines as an import does", func(t *testing.T) {
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for name, c := range map[string]struct {
+			in         string
+			flags      []string
+			user, item string
+		}{
+			"other names": {`{"userId":"u1","movieId":"m1","rating":4.5,"timestamp":1767225600}`, nil, "u1", "m1"},
+			"numbers":     {`{"user_id":101,"item_id":12345678901234567890,"event_type":"rating","value":4.5,"occurred_at":1767225600}`, nil, "101", "12345678901234567890"},
+			"flags": {`{"visitor":"u1","thing":"i1","stars":4.5,"when":"2026-01-01T00:00:00Z"}`,
+				[]string{"--user-column", "visitor", "--item-column", "thing", "--time-column", "when"}, "u1", "i1"},
+			"an array": {"[\n{\"user_id\":\"u1\",\"item_id\":\"i1\",\"stars\":4.5,\"timestamp\":1767225600}]", nil, "u1", "i1"},
+		} {
+			s := clitest.NewStream(t)
+			r := clitest.Run(t.Context(), c.in, append([]string{"events", "send", "-", "-q"}, c.flags...)...)
+			require.Zero(t, r.Code, "%s: %s", name, r.Err)
+			sent := onStream(t, s)[c.user]
+			require.Len(t, sent, 1, name)
+			sum := sha256.Sum256([]byte(c.in))
+			value := 4.5
+			assert.Equal(t, recsys.Event{EventID: recsys.RowEventID(hex.EncodeToString(sum[:]), 1), UserID: c.user, ItemID: c.item, EventType: "rating", Value: &value, OccurredAt: at}, sent[0], name)
+		}
+	})
 	t.Run("it names a line and why the stream would reject it", func(t *testing.T) {
 		s := clitest.NewStream(t)
 		r := clitest.Run(t.Context(), twoClicks+"[]\n{\"user_id\":\"u\",\"user_id\":\"v\",\"item_id\":\"i\",\"occurred_at\":\"2026-01-02T03:04:05Z\"}\n",
 			"events", "send", "-", "--format", "jsonl", "-q")
 		assert.Equal(t, 1, r.Code)
-		assert.Contains(t, r.Err, "standard input:3: not_json: the event is not a JSON object")
-		assert.Contains(t, r.Err, "standard input:4: duplicate_field: a field occurs twice")
+		assert.Contains(t, r.Err, "standard input:3: is not a JSON object but another value")
+		assert.Contains(t, r.Err, `standard input:4: has the field "user_id" twice`)
 		assert.Len(t, onStream(t, s)["u"], 2)
 	})
 	t.Run("it sends anything with --raw", func(t *testing.T) {
@@ -173,10 +198,11 @@ func judge(t *testing.T, s *kinesistest.Server, store *postgrestest.Store, verdi
 			judged = len(records)
 			var verdicts []stored.Verdict
 			for _, r := range records {
-				d := stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp})[0]
-				v := verdict(d)
-				if v.EventID, v.Digest, v.ArrivedAt = d.EventID, d.Digest, *r.ApproximateArrivalTimestamp; v.Verdict != "" {
-					verdicts = append(verdicts, v)
+				for _, d := range stream.Decode(stream.Record{Data: r.Data, ArrivedAt: *r.ApproximateArrivalTimestamp}) {
+					v := verdict(d)
+					if v.EventID, v.Digest, v.ArrivedAt = d.EventID, d.Digest, *r.ApproximateArrivalTimestamp; v.Verdict != "" {
+						verdicts = append(verdicts, v)
+					}
 				}
 			}
 			if err := store.WriteVerdicts(ctx, verdicts, nil); ctx.Err() == nil { // the test may have ended
@@ -233,6 +259,15 @@ func TestEventsSendWait(t *testing.T) {
 		assert.Equal(t, 1, r.Code)
 		assert.Contains(t, r.Err, "1 were quarantined (see `recflow quarantine list`), 1 cannot have a verdict")
 		assert.Contains(t, r.Out, "missing_field")
+	})
+	t.Run("it waits for every event of a record", func(t *testing.T) {
+		first := `{"event_id":"p1","user_id":"u","item_id":"i","event_type":"click","occurred_at":"2026-01-02T03:04:05Z"}`
+		r := clitest.Run(t.Context(), "["+first+","+strings.Replace(first, "p1", "p2", 1)+"]\n", "events", "send", "-", "--wait", "--raw", "-q", "-o", "json")
+		require.Zero(t, r.Code, r.Err)
+		got := report(r)
+		assert.EqualValues(t, 1, got.Sent)
+		require.Len(t, got.Verdicts, 1)
+		assert.EqualValues(t, 2, got.Verdicts[0].Events)
 	})
 	t.Run("it requests many verdicts in parts", func(t *testing.T) {
 		var lines strings.Builder

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/cli/app"
 	"github.com/recflow/recflow/internal/cli/output"
@@ -120,7 +121,7 @@ func generate(ctx context.Context, a *app.App, source string, f generateFlags) e
 			err := s.add(ctx, outgoing{
 				place:  "event " + e.EventID,
 				at:     e.OccurredAt,
-				key:    keyOf(e.EventID, e.Digest()),
+				keys:   []apiclient.EventKey{keyOf(e.EventID, e.Digest())},
 				record: awsclient.StreamRecord{PartitionKey: e.UserID, Data: stream.EncodeEvent(e)},
 			})
 			if err != nil {

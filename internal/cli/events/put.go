@@ -34,9 +34,9 @@ const (
 type outgoing struct {
 	place  string // position in its file, for messages
 	record awsclient.StreamRecord
-	key    apiclient.EventKey // of the verdict; without an id there is none
-	fault  string             // why the stream will reject it; empty: unknown
-	at     time.Time          // time of the event, for a pace that follows it
+	keys   []apiclient.EventKey // of the verdicts of its events; without an id there is none
+	faults []string             // of a raw record: why the stream will reject each event; empty: unknown
+	at     time.Time            // time of the event, for a pace that follows it
 }
 
 // keyOf returns the key of an event's verdict.
@@ -139,8 +139,10 @@ func (s *sender) flush(ctx context.Context) error {
 			continue
 		}
 		s.report.sent(o)
-		if s.wait != nil && o.key.EventID != "" {
-			s.wait.expect(o.key, at)
+		for _, key := range o.keys {
+			if s.wait != nil && key.EventID != "" {
+				s.wait.expect(key, at)
+			}
 		}
 	}
 	if results == nil {

@@ -27,10 +27,11 @@ type sendReport struct {
 	Missing  int             `json:"missing,omitempty"`  // events without a verdict
 	Earlier  int             `json:"earlier,omitempty"`  // events whose verdict is older than this sending
 	Repeated int             `json:"repeated,omitempty"` // records of an event that was sent before and has no verdict yet
+	Unlisted int             `json:"unlisted,omitempty"` // quarantined events that `recflow quarantine list` does not have yet
 	Latency  *output.Latency `json:"latency,omitempty"`  // of events whose verdict was written after they were sent
 
 	waited bool
-	faults map[string]int64 // records without an id to wait for, by fault
+	faults map[string]int64 // events without an id to wait for, by fault
 }
 
 // outcomeCount is the number of events with an outcome.
@@ -41,11 +42,14 @@ type outcomeCount struct {
 
 func (r *sendReport) sent(o outgoing) {
 	r.Sent++
-	if o.key.EventID == "" {
+	for i, key := range o.keys {
+		if key.EventID != "" {
+			continue
+		}
 		if r.faults == nil {
 			r.faults = map[string]int64{}
 		}
-		r.faults[o.fault]++
+		r.faults[o.faults[i]]++
 	}
 }
 
@@ -126,9 +130,9 @@ func sending(ctx context.Context, a *app.App, f waitFlags, read func(context.Con
 		s.say = func(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
 	}
 	finish, waited := make(chan struct{}), make(chan error, 1)
+	var api *apiclient.Client
 	if f.wait {
-		api, err := a.OpenAPI()
-		if err != nil {
+		if api, err = a.OpenAPI(); err != nil {
 			return err
 		}
 		s.wait = newWaiter(api)
@@ -153,6 +157,12 @@ func sending(ctx context.Context, a *app.App, f waitFlags, read func(context.Con
 	close(finish)
 	if e := <-waited; err == nil {
 		err = e
+	}
+	if f.wait && err == nil && len(s.wait.invalid) > 0 {
+		s.task.Update("waiting for the quarantine's listing")
+		if awaitListed(ctx, api.Quarantine, s.wait.invalid, began, f.timeout) == nil {
+			s.report.Unlisted = len(s.wait.invalid)
+		}
 	}
 	return finishSending(a, s, err)
 }
@@ -191,6 +201,7 @@ func (r *sendReport) verdict(trouble error) error {
 		}
 	}
 	say(inQuarantine, "were quarantined (see `recflow quarantine list`)")
+	say(int64(r.Unlisted), "of these are not listed yet (Firehose delivers them to the bucket when its buffer is full or old enough)")
 	if r.waited {
 		say(r.unnamed(), "cannot have a verdict: their event id is unreadable")
 	}

@@ -48,12 +48,13 @@ type waiter struct {
 	latency  map[fate][]time.Duration         // from sending to verdict
 	earlier  int                              // events that had a verdict before they were sent
 	repeated int                              // events that were sent again without a verdict
+	invalid  map[string]bool                  // ids of events that were quarantined since they were sent, at most maxLookFor
 	found    int
 	err      error // error of the last request
 }
 
 func newWaiter(api *apiclient.Client) *waiter {
-	return &waiter{look: api.Verdicts, sent: map[apiclient.EventKey]time.Time{}, latency: map[fate][]time.Duration{}}
+	return &waiter{look: api.Verdicts, sent: map[apiclient.EventKey]time.Time{}, latency: map[fate][]time.Duration{}, invalid: map[string]bool{}}
 }
 
 // expect waits for the verdict of an event that was sent at the given time.
@@ -153,6 +154,8 @@ func (w *waiter) settle(keys []apiclient.EventKey, found []apiclient.Verdict) {
 		if took < 0 {
 			w.earlier++
 			took = -1
+		} else if v.State == quarantined && len(w.invalid) < maxLookFor {
+			w.invalid[key.EventID] = true
 		}
 		w.latency[f] = append(w.latency[f], took)
 	}

@@ -1,7 +1,6 @@
 package tabular
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -174,25 +173,6 @@ func (f *File) records(format string) (Source, string, error) {
 		return nil, "", err
 	}
 	return s, format, nil
-}
-
-// IsJSONLines reports whether the file looks like JSON Lines by its first
-// bytes.
-func (f *File) IsJSONLines() (bool, error) {
-	text, err := f.text()
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", f.name, err)
-	}
-	defer text.Close()
-	if text, err = decode(text, f.Encoding); err != nil {
-		return false, fmt.Errorf("%s: %w", f.name, err)
-	}
-	head, err := text.Peek(4096)
-	if len(head) == 0 && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	head = bytes.TrimLeft(head, " \t\r\n")
-	return bytes.HasPrefix(head, []byte("{")), nil
 }
 
 // Lines calls each for every line of the file that is not blank, numbered as
