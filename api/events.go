@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -42,7 +43,7 @@ func (s *server) eventRoutes() {
 		Summary:          "Send events to the stream",
 		Description: "Each event is accepted or rejected individually. The order of a user's events is preserved. " +
 			"If the stream does not accept all valid events, the response is 429 or 503 and lists the events that were not written. " +
-			"Send the same request again later: events with the same event_id count once."},
+			"Send the same request again later: events with the same event_id count once, and so do events without one in requests with the same Idempotency-Key."},
 		rest.Access{Scope: apiclient.ScopeEvents, Timeout: putTimeout + maxEvents*roundTime + rest.DefaultTimeout, Slots: rest.NewSlots(maxSends, slotWait)}, s.sendEvents)
 	rest.Register(s.api, huma.Operation{OperationID: "get-event", Method: http.MethodGet, Path: "/events/{id}", Tags: tags,
 		Summary: "Show the outcome of an event"}, rest.Access{Scope: apiclient.ScopeEvents}, s.getEvent)
@@ -68,7 +69,10 @@ var newEventType = reflect.TypeFor[apiclient.NewEvent]()
 // Schema returns the schema of apiclient.NewEvent.
 func (anyEvent) Schema(r huma.Registry) *huma.Schema { return huma.SchemaFromType(r, newEventType) }
 
-type sendEventsInput struct{ Body newEvents }
+type sendEventsInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"200" doc:"Key chosen by the client. Events without an event_id get one that is derived from the key and their position, so that a request that is sent again counts once. Another event at the same position ends as a conflict."`
+	Body           newEvents
+}
 type sendEventsOutput struct{ Body apiclient.Sent }
 
 func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEventsOutput, error) {
@@ -83,7 +87,7 @@ func (s *server) sendEvents(ctx context.Context, in *sendEventsInput) (*sendEven
 	var from []int // index of the event, for each record
 	now := time.Now()
 	for i, e := range in.Body.Events {
-		record, result := prepareEvent(e.RawMessage, now)
+		record, result := prepareEvent(e.RawMessage, idOf(ctx, in.IdempotencyKey, i), now)
 		if out.Body.Results[i] = result; result.Status == "rejected" {
 			out.Body.Rejected++
 			continue
@@ -135,8 +139,8 @@ func (s *server) unwrittenEvents(ctx context.Context, sent apiclient.Sent, from 
 
 // prepareEvent validates an event in the same way as the stream's function, which
 // gets the same bytes.
-func prepareEvent(raw json.RawMessage, now time.Time) (awsclient.StreamRecord, apiclient.SentEvent) {
-	if complete, err := completeEvent(raw, now); err == nil {
+func prepareEvent(raw json.RawMessage, id string, now time.Time) (awsclient.StreamRecord, apiclient.SentEvent) {
+	if complete, err := completeEvent(raw, id, now); err == nil {
 		raw = complete
 	}
 	d := stream.Decode(stream.Record{Data: raw, ArrivedAt: now})[0]
@@ -146,23 +150,40 @@ func prepareEvent(raw json.RawMessage, now time.Time) (awsclient.StreamRecord, a
 	return awsclient.StreamRecord{PartitionKey: d.Event.UserID, Data: raw}, apiclient.SentEvent{EventID: d.EventID, Digest: hex.EncodeToString(d.Digest[:]), Status: "accepted"}
 }
 
-// completeEvent adds the id and the time to an event if they are absent.
-func completeEvent(raw json.RawMessage, now time.Time) (json.RawMessage, error) {
+// idOf returns the id of the event at a position of a request with an idempotency
+// key, or "" without one. Keys are scoped to the caller.
+func idOf(ctx context.Context, key string, position int) string {
+	if key == "" {
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", rest.PrincipalOf(ctx).Actor(), key, position))
+	return hex.EncodeToString(sum[:16])
+}
+
+// completeEvent adds the id and the time to an event if they are absent. Without an
+// id it is a random one, so that the event is another one each time it is sent. An
+// event that keeps its id must also keep its content: its time is that of its
+// arrival, which the stream sets.
+func completeEvent(raw json.RawMessage, id string, now time.Time) (json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
 		return raw, err
 	}
-	_, id := fields["event_id"]
-	_, at := fields["occurred_at"]
-	if id && at {
+	_, hasID := fields["event_id"]
+	_, hasTime := fields["occurred_at"]
+	if hasID && hasTime {
 		return raw, nil // unchanged, even if a name occurs twice
 	}
-	var defaults []byte
-	if !id {
-		defaults = fmt.Appendf(defaults, `"event_id":%q,`, uuid.NewString())
+	at := stream.AtArrival
+	if !hasID && id == "" {
+		id, at = uuid.NewString(), now
 	}
-	if !at {
-		defaults = fmt.Appendf(defaults, `"occurred_at":%q,`, now.UTC().Format(time.RFC3339Nano))
+	var defaults []byte
+	if !hasID {
+		defaults = fmt.Appendf(defaults, `"event_id":%q,`, id)
+	}
+	if !hasTime {
+		defaults = fmt.Appendf(defaults, `"occurred_at":%q,`, at.UTC().Format(time.RFC3339Nano))
 	}
 	rest := raw[1:] // after the brace; an empty object remains invalid
 	for len(rest) > 0 && rest[0] != '"' && rest[0] != '}' {

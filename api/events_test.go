@@ -56,6 +56,29 @@ func TestSendEvents(t *testing.T) {
 		require.WithinDuration(t, time.Now(), e.OccurredAt, time.Minute)
 		require.Equal(t, "u", *records[1].PartitionKey)
 	})
+	t.Run("it gives the events of a request with an idempotency key the same ids and content each time", func(t *testing.T) {
+		send := func(key, user string) []apiclient.SentEvent {
+			sent, err := h.Client(h.Token).SendEvents(t.Context(), []apiclient.NewEvent{
+				{UserID: user, ItemID: "i", EventType: "view"}, {UserID: user, ItemID: "i", EventType: "view"}, {EventID: "own", UserID: user, ItemID: "i", EventType: "view"},
+			}, key)
+			require.NoError(t, err)
+			require.Equal(t, 3, sent.Accepted)
+			return sent.Results
+		}
+		first := send("k", "u")
+		require.NotEqual(t, first[0].EventID, first[1].EventID)
+		require.Equal(t, "own", first[2].EventID)
+		harnesstest.Pause(t.Context(), 2*time.Millisecond)
+		require.Equal(t, first, send("k", "u"), "so that the second request changes nothing")
+		other := send("k", "someone else")
+		require.Equal(t, first[0].EventID, other[0].EventID)
+		require.NotEqual(t, first[0].Digest, other[0].Digest, "so that another body is a conflict")
+		require.NotEqual(t, first[0].EventID, send("l", "u")[0].EventID)
+		require.NotEqual(t, send("", "u")[0].EventID, send("", "u")[0].EventID)
+
+		a := h.Do("POST", "/events", `{"events":[{"user_id":"u","item_id":"i","event_type":"view"}]}`, "Idempotency-Key: "+strings.Repeat("k", 201))
+		require.Equal(t, http.StatusUnprocessableEntity, a.Status)
+	})
 	t.Run("it keeps the order of a user and retries failed records", func(t *testing.T) {
 		before := len(stream.Records("events"))
 		stream.FailRecords("ProvisionedThroughputExceededException", "InternalFailure")
@@ -63,7 +86,7 @@ func TestSendEvents(t *testing.T) {
 		for n := range 20 {
 			events = append(events, apiclient.NewEvent{EventID: fmt.Sprintf("o%02d", n), UserID: fmt.Sprintf("u%d", n%3), ItemID: "i", EventType: "click"})
 		}
-		sent, err := h.Client(h.Token).SendEvents(t.Context(), events)
+		sent, err := h.Client(h.Token).SendEvents(t.Context(), events, "")
 		require.NoError(t, err)
 		require.Equal(t, 20, sent.Accepted)
 		last := map[string]string{}

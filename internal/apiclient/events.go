@@ -8,14 +8,14 @@ import (
 
 // NewEvent is an interaction of a user with an item.
 type NewEvent struct {
-	EventID          string    `json:"event_id,omitempty" maxLength:"256" doc:"Identifies the event: an event that is sent again with the same id counts once. Generated if absent; then each time it is sent counts." example:"8f3a-771"`
+	EventID          string    `json:"event_id,omitempty" maxLength:"256" doc:"Identifies the event: an event that is sent again with the same id counts once. Generated if absent; then each time it is sent counts, unless the request has an Idempotency-Key." example:"8f3a-771"`
 	UserID           string    `json:"user_id" minLength:"1" maxLength:"256" example:"u-17"`
 	ItemID           string    `json:"item_id" minLength:"1" maxLength:"256" example:"sku-42"`
 	EventType        string    `json:"event_type" minLength:"1" maxLength:"256" doc:"impression, view, click, add_to_cart, purchase, rating, or a custom type, which has no weight." example:"click"`
 	Value            *float64  `json:"value,omitempty" doc:"Stars of a rating, or quantity of a purchase."`
 	SessionID        string    `json:"session_id,omitempty" maxLength:"256"`
 	RecommendationID string    `json:"recommendation_id,omitempty" maxLength:"256" doc:"The list that led to the event."`
-	OccurredAt       time.Time `json:"occurred_at,omitzero" doc:"Defaults to now. A time before 1971 is invalid. A time more than a minute in the future is replaced by the arrival time."`
+	OccurredAt       time.Time `json:"occurred_at,omitzero" doc:"Defaults to the arrival of the event. A time before 1971 is invalid. A time more than a minute in the future is replaced by the arrival time."`
 }
 
 // Sent is the result of sending events. Events of one user keep their order.
@@ -77,9 +77,14 @@ type Verdict struct {
 	DecidedAt time.Time `json:"decided_at,omitzero"`
 }
 
-// SendEvents sends at most 500 events.
-func (c *Client) SendEvents(ctx context.Context, events []NewEvent) (s Sent, err error) {
-	_, err = c.Do(ctx, http.MethodPost, "/events", nil, nil, map[string]any{"events": events}, &s)
+// SendEvents sends at most 500 events. Events without an id count once for each
+// idempotency key, or each time they are sent if it is empty.
+func (c *Client) SendEvents(ctx context.Context, events []NewEvent, key string) (s Sent, err error) {
+	header := http.Header{}
+	if key != "" {
+		header.Set("Idempotency-Key", key)
+	}
+	_, err = c.Do(ctx, http.MethodPost, "/events", nil, header, map[string]any{"events": events}, &s)
 	return s, err
 }
 

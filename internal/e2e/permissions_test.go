@@ -48,7 +48,7 @@ func TestPermissions(t *testing.T) {
 		url.Values{"Action": {"CreateTopic"}, "Name": {"outcomes"}, "Version": {"2010-03-31"}})
 	require.NoError(t, err)
 	click := func() {
-		_, err := api.SendEvents(t.Context(), []apiclient.NewEvent{{UserID: "u1", ItemID: itemOf(1, 1), EventType: recsys.Click}})
+		_, err := api.SendEvents(t.Context(), []apiclient.NewEvent{{UserID: "u1", ItemID: itemOf(1, 1), EventType: recsys.Click}}, "")
 		require.NoError(t, err)
 	}
 

@@ -52,7 +52,8 @@ func decode(raw []byte, arrived time.Time) (d Decoded) {
 	}
 	d.Digest = d.Event.Digest()
 	if d.Event.OccurredAt.After(arrived.Add(MaxClockSkew)) {
-		d.Event.OccurredAt, d.Clamped = micros(arrived), true
+		d.Clamped = !d.Event.OccurredAt.Equal(AtArrival)
+		d.Event.OccurredAt = micros(arrived)
 	}
 	return d
 }

@@ -17,6 +17,11 @@ const (
 	MaxClockSkew   = time.Minute // a later event time is clamped to the arrival
 )
 
+// AtArrival is the time of an event that occurs when it arrives. Like any time too
+// far in the future it is replaced by the arrival, so the content of the event, and
+// with it its digest, is the same however often it is sent.
+var AtArrival = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
 // Reasons why an event is invalid. The codes are part of the public interface:
 // they are used in verdicts, metrics and quarantined records.
 const (
@@ -57,7 +62,7 @@ type Decoded struct {
 	Raw     []byte // the bytes of the event
 	Event   recsys.Event
 	Digest  [16]byte // recsys.Event.Digest of the event as sent, or RawDigest of a faulty one
-	Clamped bool     // OccurredAt was too far in the future and was set to the arrival
+	Clamped bool     // OccurredAt was too far in the future, other than AtArrival, and was set to the arrival
 	Fault   *Fault   // nil: the event is valid
 	EventID string   // also of a faulty event, if it can be read
 }

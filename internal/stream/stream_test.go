@@ -87,6 +87,14 @@ func TestDecode_clamps_times_in_the_future(t *testing.T) {
 	assert.Equal(t, far.Digest, again.Digest, "so that sending it again is no conflict")
 }
 
+func TestDecode_sets_the_time_of_an_event_that_occurs_at_its_arrival(t *testing.T) {
+	t.Parallel()
+	d := one(t, strings.Replace(streamtest.Good, "2025-03-01T10:00:00Z", stream.AtArrival.Format(time.RFC3339), 1))
+	require.Nil(t, d.Fault)
+	assert.False(t, d.Clamped, "it is not a wrong clock")
+	assert.Equal(t, arrived, d.Event.OccurredAt)
+}
+
 // The job's tests check with the same file that it trains on what is stored, and
 // drops what is not.
 func TestDecode_agrees_with_the_job_on_valid_times(t *testing.T) {
