@@ -18,6 +18,7 @@ func (s *server) routes() {
 	s.batchRoutes()
 	s.itemRoutes()
 	s.versionRoutes()
+	s.interestRoutes()
 	s.streamRoutes()
 	s.replayRoutes()
 	s.coverageRoutes()

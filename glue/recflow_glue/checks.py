@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from recflow_glue.arguments import Baseline, Minimum, rfc3339
 from recflow_glue.events import Raw, Streamed, day_sets, micros
+from recflow_glue.interest import RATING, folded_type
 from recflow_glue.settings import Settings
 
 MAX_ID_BYTES = 256
@@ -73,7 +74,7 @@ def row_conditions(read_at: datetime) -> dict[str, Column]:
         "bad_ids": parsed & bad_ids(),
         "null_times": parsed & no_time,
         "time_range": implausible,
-        "rating_values": (F.col("event_type") == "rating") & (value.isNull() | F.isnan(value)),
+        "rating_values": (folded_type() == RATING) & (value.isNull() | F.isnan(value)),
     }
 
 
@@ -102,22 +103,31 @@ def rows(raw: Raw, read_at: datetime) -> tuple[int, list[Check]]:
             "error",
             not broken,
             len(broken),
-            f"{len(broken)} objects are not in the format of docs/data.md"
-            + (f", the first: {broken[0][1]}" if broken else "")
-            + "; rewrite or remove them",
+            f"{len(broken)} objects are not in the format of docs/data.md, the first: {broken[0][1]}; rewrite or remove them"
+            if broken
+            else "every object is in the format of docs/data.md",
             [key for key, _ in broken[:SAMPLES]],
         ),
         streamed_rows(raw, counts, samples["streamed"]),
-        error("null_ids", counts, samples, "rows have no event, user or item id or no event type; import them again with every column mapped"),
-        error("bad_ids", counts, samples, f"rows have an id that is empty, longer than {MAX_ID_BYTES} bytes or has a control character; map another column or correct the ids"),
-        error("null_times", counts, samples, "rows have no readable time; write RFC 3339 times"),
+        error("null_ids", counts, samples, "every event has its ids and a type",
+              "rows have no event, user or item id or no event type; import them again with every column mapped"),
+        error("bad_ids", counts, samples, "every id is valid",
+              f"rows have an id that is empty, longer than {MAX_ID_BYTES} bytes or has a control character; map another column or correct the ids"),
+        error("null_times", counts, samples, "every event has a time", "rows have no readable time; write RFC 3339 times"),
         Check("time_range", "error", counts["time_range"] <= tolerated, counts["time_range"],
-              f"{counts['time_range']} of {n} rows occurred before 1971 or more than a day after they were read; check the unit of the time column",
-              samples["time_range"]),
+              time_text(counts["time_range"], n, tolerated), samples["time_range"]),
         Check("rating_values", "warning", counts["rating_values"] == 0, counts["rating_values"],
-              f"{counts['rating_values']} ratings have no value; they have no weight, and their items count as seen", samples["rating_values"]),
+              f"{counts['rating_values']} ratings have no value; they have no weight, and their items count as seen"
+              if counts["rating_values"] else "every rating has a value", samples["rating_values"]),
     ]  # fmt: skip
     return n, checks
+
+
+def time_text(n: int, rows: int, tolerated: float) -> str:
+    if not n:
+        return "every event is from 1971 or later and not from the future"
+    text = f"{n} of {rows} rows occurred before 1971 or more than a day after they were read"
+    return text if n <= tolerated else f"{text}; check the unit of the time column"
 
 
 def streamed_days(streamed: Streamed, baseline: Baseline, previous: dict) -> Check:
@@ -146,14 +156,16 @@ def streamed_rows(raw: Raw, counts: dict[str, int], samples: list[str]) -> Check
     n, prefix = counts["streamed"], "streamed_"
     rules = {k.removeprefix(prefix): v for k, v in counts.items() if k.startswith(prefix) and v}
     lines = raw.bad_lines(SAMPLES) if "schema" in rules else []
-    message = f"{n} streamed rows are not trained on"
+    message = f"{n} streamed rows are not trained on" if n else "every streamed row is trained on"
     message += f" ({', '.join(f'{k}: {v}' for k, v in rules.items())})" if rules else ""
     message += f"; the first of them: {lines[0][1]} in {lines[0][0]}" if lines else ""
     return Check("streamed_rows", "warning", n == 0, n, message, [*(key for key, _ in lines), *samples][:SAMPLES])
 
 
-def error(rule: str, counts: dict[str, int], samples: dict[str, list[str]], text: str) -> Check:
-    return Check(rule, "error", counts[rule] == 0, counts[rule], f"{counts[rule]} {text}", samples[rule])
+def error(rule: str, counts: dict[str, int], samples: dict[str, list[str]], passed: str, failed: str) -> Check:
+    """Return a check that passes if no row violates the rule."""
+    n = counts[rule]
+    return Check(rule, "error", n == 0, n, f"{n} {failed}" if n else passed, samples[rule])
 
 
 def sample(df: DataFrame) -> list[str]:
@@ -179,11 +191,23 @@ def duplicates(found: DataFrame | None, n: int) -> list[Check]:
         samples = sample(found.where("conflict and not streamed")) if conflicts else []
     return [
         Check("streamed_conflicts", "warning", streamed == 0, streamed,
-              f"{streamed} event ids belong to different streamed events, of which the one stored first counts"),
-        Check("duplicates", "warning", repeats == 0, repeats, f"{repeats} rows repeat an event id and are not counted again"),
-        Check("conflicting_ids", "error", conflicts <= n * TOLERATED, conflicts,
-              f"{conflicts} event ids belong to different events, of which only one counts; give every event a unique id", samples),
+              f"{streamed} event ids belong to different streamed events, of which the one stored first counts"
+              if streamed else "no event id belongs to different streamed events"),
+        Check("duplicates", "warning", repeats == 0, repeats,
+              f"{repeats} rows repeat an event id and are not counted again" if repeats else "no row repeats an event id"),
+        Check("conflicting_ids", "error", conflicts <= n * TOLERATED, conflicts, conflict_text(conflicts, n), samples),
     ]  # fmt: skip
+
+
+def conflict_text(n: int, rows: int) -> str:
+    if not n:
+        return "no event id belongs to different events"
+    text = f"{n} event ids belong to different events, of which only one counts"
+    return (
+        text
+        if n <= rows * TOLERATED
+        else f"{text}; give every event a unique id, or import without the id column (--id-column none)"
+    )
 
 
 def unknown_items(counts: DataFrame, metadata: DataFrame | None) -> tuple[int, Check]:
@@ -197,7 +221,11 @@ def unknown_items(counts: DataFrame, metadata: DataFrame | None) -> tuple[int, C
     n, items, events, most = named.agg(
         F.count("*"), F.count_if(unknown), F.coalesce(F.sum(F.when(unknown, F.col("events"))), F.lit(0)), first
     ).first()
-    message = f"{events} events belong to {items} items without metadata in raw/items"
+    message = (
+        f"{events} events belong to {items} items without metadata in raw/items"
+        if items
+        else "every item has metadata in raw/items"
+    )
     samples = [printable(most)] if items else []
     return n, Check("unknown_items", "warning", items == 0, events, message, samples)
 
@@ -212,19 +240,21 @@ def history_size(full: int, most: int) -> Check:
     return Check("history_size", "warning", full == 0, full, message)
 
 
-def minimums(minimum: Minimum, found: dict[str, int]) -> list[Check]:
+def minimums(minimum: Minimum, found: dict[str, int], causes: str = "") -> list[Check]:
     """Check the size of the input. found has the numbers of events, of users outside the hold-out
-    with a counting event, and of items with one."""
-    texts = {
-        "events": "covered events",
-        "users": "users outside the hold-out with a counting event",
-        "items": "items with a counting event",
+    with a counting event, and of items with one. causes is why events may not count."""
+    more = "extend the time range, or import more events"
+    rules = {
+        "events": ("covered events", more),
+        "users": ("users outside the hold-out with a counting event", "; ".join(filter(None, (causes, more)))),
+        "items": ("items with a counting event", more),
     }
-    return [
-        Check(f"minimum_{name}", "error", found[name] >= getattr(minimum, name), found[name],
-              f"{found[name]} {text}, at least {getattr(minimum, name)} are needed; extend the time range, import more events, or give the event types a weight")
-        for name, text in texts.items()
-    ]  # fmt: skip
+    checks = []
+    for name, (text, advice) in rules.items():
+        n, least = found[name], getattr(minimum, name)
+        message = f"{n} {text}, at least {least} are needed" + ("" if n >= least else f"; {advice}")
+        checks.append(Check(f"minimum_{name}", "error", n >= least, n, message))
+    return checks
 
 
 def event_type_shares(now: dict[str, float], before: dict[str, float] | None) -> Check:

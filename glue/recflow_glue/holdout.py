@@ -85,31 +85,37 @@ def split(events: pa.Table, interest: Interest) -> pa.Table:
     """Return the hold-out users' events with the columns `answer` and `repeat`, without users that cannot
     be scored.
 
-    A user's counting events, those with a positive weight, are ordered by (occurred_at,
-    event_id). The last fifth of them, at least one, come after the cut. Before the cut
-    every event except impressions is history. After it a counting event is an answer, or a
-    repeat if its item is in the history, once per item and only if the weights of the
-    user's events on the item after the cut are positive together: what was returned is no
-    answer. All other events are dropped. A user needs an answer, and an item with a
-    positive sum of weights before the cut.
+    A user's counting events are those with a positive weight, except on items whose weights
+    have no positive sum: what was returned is no answer. They are ordered by (occurred_at,
+    event_id). The last fifth of them, at least one, come after the cut. Before the cut every
+    event except impressions is history. After it a counting event is an answer, or a repeat
+    if its item is in the history, once per item; all other events are dropped. A user needs
+    an answer, and an item with a positive sum of weights before the cut.
     """
     r = rows(events, interest)
-    counts, n = r.weight > 0, len(r.users)
+    n = len(r.users)
+    counts = (r.weight > 0) & liked(r.pair, r.weight)
     counting = np.bincount(r.user, counts, n)
     before = np.cumsum(counts) - counts
     rank = before + counts - before[r.starts][r.user]
     history = rank <= (counting - np.maximum(1, counting // ONE_ANSWER_IN))[r.user]
-    pairs, pair = np.unique(r.pair, return_inverse=True)
-    liked, kept = (np.bincount(pair, r.weight * part, len(pairs))[pair] >= MIN_WEIGHT for part in (history, ~history))
-    later = np.flatnonzero(counts & ~history & kept)
+    later = np.flatnonzero(counts & ~history)
     first = np.zeros(len(history), dtype=bool)
     first[later[np.unique(r.pair[later], return_index=True)[1]]] = True
     known = np.isin(r.pair, r.pair[history])
     answer, repeat = first & ~known, first & known
-    scored = (np.bincount(r.user, answer, n) > 0) & (np.bincount(r.user, history & liked, n) > 0)
+    scored = (np.bincount(r.user, answer, n) > 0) & (
+        np.bincount(r.user, history & liked(r.pair, r.weight * history), n) > 0
+    )
     selected = (history | first) & scored[r.user]
     marked = r.table.append_column("answer", pa.array(answer)).append_column("repeat", pa.array(repeat))
     return marked.filter(pa.array(selected))
+
+
+def liked(pair: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """True for each row whose user and item have a positive sum of weights."""
+    pairs, of = np.unique(pair, return_inverse=True)
+    return (np.bincount(of, weight, len(pairs)) >= MIN_WEIGHT)[of]
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,9 @@ def folded_type(name: str = "event_type") -> Column:
 
 
 def event_weight(interest: Interest) -> Column:
-    """Return the weight of one event before decay. isnan is needed because Spark sorts NaN above every number.
-    Without a value, `value < 0` is null and not true."""
-    kind, value = folded_type(), F.col("value")
+    """Return the weight of one event before decay. Without a value, `finite < 0` is null and not true."""
+    kind, finite = folded_type(), finite_value()
     declared = F.coalesce(lookup(interest.folded_weights(), kind), F.lit(0.0))
-    finite = F.when(F.abs(value) < float("inf"), value)  # null for NaN, which is above every number
     weight = F.abs(declared) * counted_value(interest, kind, finite)
     negative = (declared < 0) | (finite < 0)
     unliked = finite.isNull() | (finite < interest.rating_threshold)
@@ -41,6 +39,12 @@ def event_weight(interest: Interest) -> Column:
         .when(negative, -weight)
         .otherwise(weight)
     )
+
+
+def finite_value() -> Column:
+    """Return the value of an event, or null if it has none or it is infinite or NaN, which Spark sorts above
+    every number."""
+    return F.when(F.abs("value") < float("inf"), F.col("value"))
 
 
 def counted_value(interest: Interest, kind: Column, value: Column) -> Column:

@@ -10,14 +10,13 @@ from botocore.exceptions import ClientError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import checks, events, holdout, interest, items, matrix
+from recflow_glue import checks, events, holdout, interest, interest_checks, items, matrix, summary
+from recflow_glue.arguments import Baseline
 from recflow_glue.attempt import Attempt
 from recflow_glue.parallel import in_parallel
 
 LATE_PERIOD = 15.0  # seconds between two reads while streamed events are missing
 MAX_REPEATED_IDS = 1_000_000  # ids whose hashes are sent to every task
-MAX_TYPES = 50  # event types in the manifest
-OTHER = "other"  # the rest of them
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,12 @@ class ReadResult:
     rows: int
     streamed: events.Streamed
     metadata: DataFrame | None
+
+    def fields(self, baseline: Baseline) -> dict:
+        """Return the fields of the manifest's `input` that describe the rows as read. `streamed` describes all
+        covered events; the other fields of `input` describe those trained on."""
+        size = {"files": self.raw.files, "bytes": self.raw.bytes, "rows": self.rows}
+        return size | {"streamed": self.streamed.fields(baseline)}
 
 
 def read(r: Attempt) -> ReadResult:
@@ -87,8 +92,10 @@ def validate(r: Attempt, found: ReadResult) -> Input:
     single, repeated = deduplicate(r, found.valid, found.raw.distinct)
     r.checks += checks.duplicates(repeated, found.rows)
     trained_on = single.where(events.covered(r.config) & events.in_range(r.config))
-    with in_parallel(r.spark.sparkContext, lambda: summarize(r, found, trained_on)) as summary:
-        return weigh(r, found, trained_on, summary)
+    with in_parallel(
+        r.spark.sparkContext, lambda: summary.summarize(trained_on, r.config.interest, found.metadata)
+    ) as known:
+        return weigh(r, found, trained_on, known)
 
 
 def weigh(
@@ -101,21 +108,28 @@ def weigh(
     everyone = everyone.withColumn("holdout", holdout.contains(bound))
     likes = F.size("history_items")
     catalog, liked = matrix.numbered(matrix.item_counts(everyone), r.scratch, "items_numbered", "item_id", "item")
-    full, trained, total = everyone.agg(
+    full, trained, without, total = everyone.agg(
         F.count_if(likes + F.size("seen_items") >= interest.MAX_ITEMS),
         F.count_if((likes > 0) & ~F.col("holdout")),
+        F.count_if(likes == 0),
         F.coalesce(F.sum(likes), F.lit(0)),
     ).first()
-    summary, unknown = summarized.result()
-    summary["users"] = n_users
+    counted, unknown = summarized.result()
+    input_ = found.fields(r.config.baseline) | counted
+    input_ |= {"users": n_users, "users_without_interest": without}
+    input_ |= {"items_without_interest": input_["items"] - liked}
     r.checks += [unknown, checks.history_size(full, interest.MAX_ITEMS)]
-    r.checks += checks.minimums(r.config.minimum, {"events": summary["events"], "users": trained, "items": liked})
+    about_interest = interest_checks.run(input_, r.config.interest)
+    r.checks += about_interest
+    size = {"events": input_["events"], "users": trained, "items": liked}
+    causes = "; ".join(c.message for c in about_interest if not c.passed)
+    r.checks += checks.minimums(r.config.minimum, size, causes)
     previous = read_previous(r)
     before = previous.get("input", {}).get("event_type_shares")
-    r.checks.append(checks.event_type_shares(summary["event_type_shares"], before))
+    r.checks.append(checks.event_type_shares(input_["event_type_shares"], before))
     r.checks.append(checks.streamed_days(found.streamed, r.config.baseline, previous))
     checks.stop_on_failure(r.checks)
-    return Input(trained_on, everyone, catalog, liked, found.metadata, summary, bound, previous, trained, total)
+    return Input(trained_on, everyone, catalog, liked, found.metadata, input_, bound, previous, trained, total)
 
 
 def deduplicate(r: Attempt, rows: DataFrame, distinct: bool) -> tuple[DataFrame, DataFrame | None]:
@@ -131,37 +145,6 @@ def deduplicate(r: Attempt, rows: DataFrame, distinct: bool) -> tuple[DataFrame,
         return events.deduplicate_repeated(rows, repeated, r.scratch)
     deduplicated = matrix.materialize(events.deduplicate(rows), r.scratch, "deduplicated")
     return deduplicated.drop("copies", "conflict"), deduplicated
-
-
-def summarize(r: Attempt, found: ReadResult, trained_on: DataFrame) -> tuple[dict, checks.Check]:
-    """Return the manifest's `input` without its number of users, and the check of unknown items.
-    `streamed` describes all covered events; the other fields describe those trained on."""
-    counts = trained_on.groupBy("item_id", "event_type").agg(F.count("*").alias("events")).persist()
-    total = counts.agg(F.coalesce(F.sum("events"), F.lit(0))).first()[0]
-    types = frequent_types(counts, total)
-    per_item = counts.groupBy("item_id").agg(F.sum("events").alias("events"))
-    n_items, unknown = checks.unknown_items(per_item, found.metadata)
-    counts.unpersist()
-    return {
-        "files": found.raw.files,
-        "bytes": found.raw.bytes,
-        "rows": found.rows,
-        "events": total,
-        "users": 0,
-        "items": n_items,
-        "streamed": found.streamed.fields(r.config.baseline),
-        "event_type_shares": {t: n / total for t, n in sorted(types.items())},
-    }, unknown
-
-
-def frequent_types(counts: DataFrame, total: int) -> dict[str, int]:
-    """Return the number of events of the MAX_TYPES most frequent types, and of all others as `other`.
-    Producers choose the types, so their number has no bound."""
-    by_type = counts.groupBy("event_type").agg(F.sum("events").alias("events"))
-    top = by_type.orderBy(F.desc("events"), "event_type").limit(MAX_TYPES).collect()
-    types = {t["event_type"]: t["events"] for t in top}
-    rest = total - sum(types.values())
-    return types | {OTHER: types.get(OTHER, 0) + rest} if rest else types
 
 
 def read_previous(r: Attempt) -> dict:

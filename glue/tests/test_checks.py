@@ -119,6 +119,9 @@ def it_requires_minimums():
     found = {"events": 50, "users": 9, "items": 10}
     failed = [c for c in checks.minimums(Minimum(10, 10, 50), found) if not c.passed]
     assert [(c.rule, c.count, c.severity) for c in failed] == [("minimum_users", 9, "error")]
+    assert failed[0].message.endswith("at least 10 are needed; extend the time range, or import more events")
+    failed = [c for c in checks.minimums(Minimum(10, 10, 50), found, "no type has a weight") if not c.passed]
+    assert "at least 10 are needed; no type has a weight; extend" in failed[0].message
 
 
 def it_compares_event_type_shares_with_the_previous_version():

@@ -17,7 +17,7 @@ from conftest import at
 from data import put_interactions, put_items, put_stream, row, shop
 from proxy import losing_answers
 
-from recflow_glue import checks, job, matrix, prepare, train
+from recflow_glue import checks, job, matrix, prepare, summary, train
 from recflow_glue.arguments import Config, Interest
 from recflow_glue.attempt import Attempt
 from recflow_glue.foldin import FoldIn
@@ -93,6 +93,11 @@ def expect_manifest(m: dict) -> None:
     assert m["input"]["streamed"] | streamed == m["input"]["streamed"]
     assert [d["count"] for d in m["input"]["streamed"]["days"]] == [1]
     assert sum(m["input"]["event_type_shares"].values()) == pytest.approx(1)
+    assert sum(t["events"] for t in m["input"]["event_types"]) == m["input"]["events"]
+    assert sum(s["users"] for s in m["input"]["user_types"]) == 80
+    assert sum(s["items"] for s in m["input"]["item_types"]) == m["input"]["items"]
+    assert m["input"]["users_without_interest"] == m["input"]["items_without_interest"] == 0
+    assert [c["message"] for c in m["checks"] if c["passed"] and "; " in c["message"]] == []
     failed = [c["rule"] for c in m["checks"] if not c["passed"]]
     assert failed == ["unknown_items"]
     metrics = m["metrics"]
@@ -214,10 +219,10 @@ def it_trains_in_spite_of_many_invalid_streamed_events(bucket, spark, scratch):
     found = prepare.validate(r, prepare.read(r))
     r.progress.close()
     failed = {c.rule: (c.severity, c.count) for c in r.checks if not c.passed}
-    assert failed == {"streamed_rows": ("warning", 500)}
+    assert failed == {"streamed_rows": ("warning", 500), "event_types": ("warning", 46)}
     assert found.summary["streamed"]["count"] == 700
     shares = found.summary["event_type_shares"]
-    assert len(shares) == prepare.MAX_TYPES + 1
+    assert len(shares) == summary.MAX_TYPES + 1
     assert shares["other"] == pytest.approx(154 / found.summary["events"])  # four types are more frequent
     assert shares["type000"] > 0
     assert "type199" not in shares

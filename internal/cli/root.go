@@ -16,6 +16,7 @@ import (
 	"github.com/recflow/recflow/internal/cli/demo"
 	"github.com/recflow/recflow/internal/cli/events"
 	"github.com/recflow/recflow/internal/cli/imports"
+	"github.com/recflow/recflow/internal/cli/interest"
 	"github.com/recflow/recflow/internal/cli/items"
 	"github.com/recflow/recflow/internal/cli/localstack"
 	"github.com/recflow/recflow/internal/cli/quarantine"
@@ -58,6 +59,7 @@ func commands(a *app.App) []*cobra.Command {
 		backfills.NewCommand(a),
 		versions.NewCommand(a),
 		backfills.NewScheduleCommand(a),
+		interest.NewCommand(a),
 		recommendations.NewRecommendCommand(a),
 		recommendations.NewSimilarCommand(a),
 		recommendations.NewExplainCommand(a),

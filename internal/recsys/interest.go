@@ -174,6 +174,13 @@ func (in Interest) Weight(eventType string, value *float64) float64 {
 	return w * size
 }
 
+// TypesByWeight returns the types that have a weight, the heaviest first.
+func (in Interest) TypesByWeight() []string {
+	return slices.SortedFunc(maps.Keys(in.Weights), func(a, b string) int {
+		return cmp.Or(cmp.Compare(in.Weights[b], in.Weights[a]), cmp.Compare(a, b))
+	})
+}
+
 // ClickType returns the event type that a click of the moment counts as: click or, if
 // that has no positive weight, the lightest type that has one and needs no value.
 func (in Interest) ClickType() string {

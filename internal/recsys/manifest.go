@@ -91,6 +91,40 @@ type Input struct {
 	Items           int64              `json:"items"`
 	Streamed        StreamedInput      `json:"streamed"`          // covered events from the stream
 	EventTypeShares map[string]float64 `json:"event_type_shares"` // share of Events of the 50 most frequent types and of "other"; sums to 1
+
+	// What an interest makes of the events; absent in manifests of older trainings.
+	EventTypes           []TypeInput `json:"event_types,omitempty"` // most frequent first
+	UserTypes            []UserTypes `json:"user_types,omitempty"`  // most frequent first, at most 200
+	ItemTypes            []ItemTypes `json:"item_types,omitempty"`  // most frequent first, at most 200
+	UsersWithoutInterest int64       `json:"users_without_interest,omitempty"`
+	ItemsWithoutInterest int64       `json:"items_without_interest,omitempty"`
+	RepeatedContent      int64       `json:"repeated_content,omitempty"` // about how many events have the user, item, type, time and value of another one
+}
+
+// TypeInput counts the events of one type.
+type TypeInput struct {
+	Type        string    `json:"type"`
+	Events      int64     `json:"events"`
+	Counting    int64     `json:"counting"`              // no returns and, of ratings, those from RatingThreshold up
+	Values      int64     `json:"values"`                // events with a value
+	Negative    int64     `json:"negative"`              // events with a negative value
+	SumPositive float64   `json:"sum_positive"`          // of the positive values, each up to MaxInterest
+	SumNegative float64   `json:"sum_negative"`          // of the negative values without sign, each up to MaxInterest
+	Percentiles []float64 `json:"percentiles,omitempty"` // 0 to 100 of the values, approximate
+}
+
+// UserTypes is the number of users whose TypeInput.Counting events have exactly these
+// types. Users with impressions only are not counted.
+type UserTypes struct {
+	Types []string `json:"types"`
+	Users int64    `json:"users"`
+}
+
+// ItemTypes is the number of items whose TypeInput.Counting events have exactly these
+// types.
+type ItemTypes struct {
+	Types []string `json:"types"`
+	Items int64    `json:"items"`
 }
 
 // File is one Parquet file of the run.

@@ -1,10 +1,7 @@
 package output
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/recflow/recflow/internal/recsys"
@@ -12,9 +9,7 @@ import (
 
 // Interest lists the weights of an interest, heaviest first, and its other settings.
 func Interest(in recsys.Interest) string {
-	types := slices.SortedFunc(maps.Keys(in.Weights), func(a, b string) int {
-		return cmp.Or(cmp.Compare(in.Weights[b], in.Weights[a]), cmp.Compare(a, b))
-	})
+	types := in.TypesByWeight()
 	parts := make([]string, 0, len(types))
 	for _, t := range types {
 		if recsys.IsImpression(t) {
