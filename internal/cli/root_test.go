@@ -17,7 +17,7 @@ func TestWrongUsage(t *testing.T) {
 		"similar":                         "usage: recflow similar ITEM [flags]; see `recflow similar --help`",
 		"recommend":                       "name a user, or a file of users with --users",
 		"recommend \x01":                  "user contains a control character",
-		"import a b":                      "usage: recflow import PATH|completejourney [flags]",
+		"import":                          "usage: recflow import PATH...|completejourney [flags]",
 		"import x.csv --format xml":       "format \"xml\" is unknown",
 		"import x.csv --event-type=\x01":  "event type contains a control character",
 		"import x.csv --max-rejects=-3":   "--max-rejects is -3",

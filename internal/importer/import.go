@@ -12,6 +12,7 @@ import (
 
 	"github.com/recflow/recflow/internal/importer/datasets"
 	"github.com/recflow/recflow/internal/importer/mapping"
+	"github.com/recflow/recflow/internal/importer/recipes"
 	"github.com/recflow/recflow/internal/importer/tabular"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -19,6 +20,7 @@ import (
 // Options configures an import. The zero value of a size or a function means
 // its default.
 type Options struct {
+	Recipe     *recipes.Recipe // how to read the files of a known source; nil: none
 	Format     string          // auto, movielens, csv, jsonl or parquet
 	Columns    mapping.Columns // explicit columns
 	Items      bool            // read the file as items, regardless of its columns
@@ -134,9 +136,36 @@ func Import(ctx context.Context, store Store, paths []string, o Options) (Result
 		if err != nil {
 			return Result{}, err
 		}
+		if o.Recipe != nil {
+			found, skipped = follow(o.Recipe, found, skipped)
+		}
 		files, ignored = append(files, found...), append(ignored, skipped...)
 	}
 	return run(ctx, store, files, ignored, o)
+}
+
+// follow applies a recipe to the files that it knows. All others are ignored.
+func follow(r *recipes.Recipe, found []datasets.File, ignored []string) ([]datasets.File, []string) {
+	var files []datasets.File
+	for _, f := range found {
+		entry := r.For(f.Path)
+		switch {
+		case f.Err != nil:
+		case entry == nil:
+			ignored = append(ignored, f.Path+": the recipe "+r.Name+" does not know it")
+			continue
+		case entry.Ignore != "":
+			ignored = append(ignored, f.Path+": "+entry.Ignore)
+			continue
+		default:
+			if f.DataSet == "" { // otherwise its columns are known
+				f.Rules = entry.Apply(f.Rules)
+			}
+			f.Encoding = entry.Encoding
+		}
+		files = append(files, f)
+	}
+	return files, ignored
 }
 
 // ImportCompleteJourney imports the data set from the folder that

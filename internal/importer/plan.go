@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -92,6 +93,6 @@ func openFile(ctx context.Context, file datasets.File, o Options) (*tabular.File
 	if err != nil {
 		return nil, err
 	}
-	in.Encoding, in.Constants = o.Encoding, file.Constants
+	in.Encoding, in.Constants = cmp.Or(o.Encoding, file.Encoding), file.Constants
 	return in, nil
 }

@@ -44,7 +44,10 @@ func (f *fileImport) read(ctx context.Context) error {
 				return err
 			}
 		}
-		if why != "" {
+		if why == mapping.Skipped {
+			f.result.Skipped++
+			f.tally.Rejected()
+		} else if why != "" {
 			if err := f.reject(rec, why); err != nil {
 				return err
 			}

@@ -31,8 +31,9 @@ type FileResult struct {
 	Columns         map[string]string `json:"columns"`
 	EventType       string            `json:"event_type,omitempty"` // type of rows that have none
 
-	// Rows = Accepted + Rejected + AfterUntil + Replaced + Continued.
+	// Rows = Accepted + Rejected + AfterUntil + Replaced + Continued + Skipped.
 	Rows       int64 `json:"rows"`
+	Skipped    int64 `json:"skipped,omitempty"`   // rows that a recipe ignores: of other types, or without an item
 	Continued  int64 `json:"continued,omitempty"` // events that earlier imports have, because the file continues one
 	Accepted   int64 `json:"accepted"`
 	Rejected   int64 `json:"rejected"`

@@ -36,7 +36,9 @@ func TestAwaitListed_waits_until_the_listing_has_what_was_announced(t *testing.T
 
 func TestAwaitListed_gives_up(t *testing.T) {
 	t.Parallel()
-	none := func(context.Context, apiclient.QuarantineQuery) (apiclient.Quarantine, error) { return apiclient.Quarantine{}, nil }
+	none := func(context.Context, apiclient.QuarantineQuery) (apiclient.Quarantine, error) {
+		return apiclient.Quarantine{}, nil
+	}
 	ids := map[string]bool{"a": true}
 	require.NoError(t, awaitListed(t.Context(), none, ids, time.Now(), 0))
 	require.Len(t, ids, 1)

@@ -51,6 +51,7 @@ type importFlags struct {
 	options    importer.Options
 	until      string
 	maxRejects int64
+	recipe     string
 }
 
 // NewCommand returns the command import.
@@ -63,6 +64,7 @@ func NewCommand(a *app.App) *cobra.Command {
 		Example: "  recflow import completejourney --until 2017-12-10\n" +
 			"  recflow import events.csv.gz --dry-run\n" +
 			"  recflow import exports/*.csv --strict\n" +
+			"  recflow import retailrocket/ --recipe retailrocket --dry-run\n" +
 			"  recflow import log.csv --user-column visitor --time-column ts --event-type view",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,6 +76,7 @@ func NewCommand(a *app.App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	sources.AddColumnFlags(flags, &f.options, "auto, movielens, csv, jsonl or parquet")
+	flags.StringVar(&f.recipe, "recipe", "", "how to read the files of a source: a name that recflow import recipes lists, or a YAML file")
 	sources.AddItemColumnFlags(flags, &f.options)
 	flags.StringVar(&f.until, "until", "", "only events before this time (a date means its beginning, UTC)")
 	flags.BoolVar(&f.options.DryRun, "dry-run", false, "read and check everything, write nothing")
@@ -85,6 +88,7 @@ func NewCommand(a *app.App) *cobra.Command {
 	flags.StringVar(&f.options.RejectsFile, "rejects", "", "file for rejected rows (default: one per file, in the home's rejects/)")
 	flags.Lookup("max-rejects").DefValue = "0" // not shown: the usage text describes the default
 	a.AddOutputFlag(cmd)
+	cmd.AddCommand(newRecipesCommand(a))
 	return cmd
 }
 
@@ -105,6 +109,16 @@ func runImport(ctx context.Context, a *app.App, paths []string, f importFlags) e
 	o.RejectsDir = filepath.Join(local.Home, "rejects")
 	if _, err := os.Stat(local.Home); err == nil {
 		o.TempDir = filepath.Join(local.Home, "tmp") // a directory with room for data
+	}
+	if f.recipe != "" {
+		if _, o.Recipe, err = readRecipe(f.recipe); err != nil {
+			return err
+		}
+		if o.Recipe.Interest != nil {
+			if o.Interest, err = o.Recipe.Interest.Interest(); err != nil {
+				return err
+			}
+		}
 	}
 	if f.until != "" {
 		if o.Until, err = tabular.ParseTime(f.until); err != nil {

@@ -66,3 +66,28 @@ func TestImportIntoABucketTwice(t *testing.T) {
 	require.Regexp(t, `^raw/imports/[0-9a-f]{64}\.json$`, keys[0])
 	require.Regexp(t, `^raw/interactions/dt=2017-12-01/[0-9a-f]{16}-00000\.parquet$`, keys[1])
 }
+
+func TestImport_recipes(t *testing.T) {
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	r := clitest.Run(t.Context(), "", "import", "recipes")
+	require.Zero(t, r.Code, r.Err)
+	require.Contains(t, r.Out, "personalize-csv")
+	r = clitest.Run(t.Context(), "", "import", "recipes", "rees46")
+	require.Zero(t, r.Code, r.Err)
+	require.Contains(t, r.Out, "remove_from_cart: -2")
+	own := filepath.Join(t.TempDir(), "shop.yaml")
+	require.NoError(t, os.WriteFile(own, []byte(r.Out), 0o600))
+	r = clitest.Run(t.Context(), "", "import", "recipes", own, "--interest")
+	require.Zero(t, r.Code, r.Err)
+	require.Contains(t, r.Out, "weights:")
+	require.NotContains(t, r.Out, "columns")
+
+	log := filepath.Join(t.TempDir(), "log.csv")
+	require.NoError(t, os.WriteFile(log, []byte("event_time,event_type,product_id,price,user_id,user_session\n2019-10-01 00:00:00 UTC,cart,1,2.5,u,s\n"), 0o600))
+	code, _, stderr := clitest.Import(t, "", log, "--dry-run", "--recipe", own)
+	require.Zero(t, code, stderr)
+	require.Regexp(t, `add_to_cart +1 +100.0 % +3 `, stderr)
+	code, _, stderr = clitest.Import(t, "", log, "--dry-run", "--recipe", "absent")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, `there is no recipe and no file "absent"`)
+}

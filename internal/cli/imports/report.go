@@ -78,6 +78,9 @@ func contentText(f importer.FileResult) string {
 	if f.From != nil && f.To != nil {
 		text += fmt.Sprintf(", %s to %s", shortTime(*f.From), shortTime(*f.To))
 	}
+	if f.Skipped > 0 {
+		text += fmt.Sprintf("; %s rows about something else skipped", output.Thousands(f.Skipped))
+	}
 	if f.Rejected > 0 {
 		text += fmt.Sprintf("; %s rows rejected", output.Thousands(f.Rejected))
 	}

@@ -11,10 +11,11 @@ import (
 
 // File is a file of events or items whose columns may be known.
 type File struct {
-	Path    string
-	Format  string // a format of package tabular
-	DataSet string // name of its data set; empty: none
-	Rules   mapping.Rules
+	Path     string
+	Format   string // a format of package tabular
+	DataSet  string // name of its data set; empty: none
+	Rules    mapping.Rules
+	Encoding string // of a text; empty: that of the options
 	// Constants are columns that every row has, from the names of the folders.
 	Constants []tabular.Constant
 	Err       error // why the file cannot be read; nil: it has not been tried

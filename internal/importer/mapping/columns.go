@@ -8,7 +8,9 @@ import (
 )
 
 // Columns names the columns of a file explicitly. The name "none" means that
-// the file has no such column.
+// the file has no such column. A name within a JSON object is a path, such as
+// user.id, and one within an array of objects, such as items[].id, makes every
+// element a row.
 type Columns struct {
 	User, Item, Type, Time, Value, ID, Session, Recommendation string
 	Title, Category, Tags, Text, Available                     string
@@ -16,23 +18,40 @@ type Columns struct {
 
 const noColumn = "none"
 
-func (c Columns) of(f Field) string {
-	named := [numFields]string{
-		User: c.User, Item: c.Item, Type: c.Type, Time: c.Time, Value: c.Value, EventID: c.ID, Session: c.Session,
-		Recommendation: c.Recommendation, Title: c.Title, Category: c.Category, Tags: c.Tags, Text: c.Text, Available: c.Available,
+// Of returns the column of a field; "" if it is not named.
+func (c *Columns) Of(f Field) string {
+	if name := c.named(f); name != nil {
+		return *name
 	}
-	return named[f]
+	return ""
+}
+
+// Set names the column of a field.
+func (c *Columns) Set(f Field, column string) {
+	if name := c.named(f); name != nil {
+		*name = column
+	}
+}
+
+func (c *Columns) named(f Field) *string {
+	return [numFields]*string{
+		User: &c.User, Item: &c.Item, Type: &c.Type, Time: &c.Time, Value: &c.Value, EventID: &c.ID, Session: &c.Session,
+		Recommendation: &c.Recommendation, Title: &c.Title, Category: &c.Category, Tags: &c.Tags, Text: &c.Text, Available: &c.Available,
+	}[f]
 }
 
 // find returns the index of the column that fills f, or -1, and how it was found.
 func (r Rules) find(f Field, s Sample) (int, How, error) {
 	d := definitions[f]
-	given := r.Columns.of(f)
+	given := r.Columns.Of(f)
 	if given == noColumn {
 		return -1, "", nil
 	}
 	if given != "" {
 		c, err := columnCalled(d, given, s.Names)
+		if err != nil && r.Recipe {
+			return -1, "", nil // a recipe names columns that a file may lack
+		}
 		return c, HowFlag, err
 	}
 	if found := matching(s.Names, []string{d.own}); len(found) == 1 {

@@ -41,6 +41,7 @@ type EventMapper struct {
 	mapping *Mapping
 	value   float64           // storage of the last event's Value
 	types   map[string]string // names of event types, as they are stored
+	renamed map[string]bool   // types that are new names
 	ids     IDs
 
 	exchangeable int64  // times whose day and month can be exchanged
@@ -55,13 +56,17 @@ const (
 
 // NewEventMapper returns a mapper for the records of a file with this mapping.
 func (m *Mapping) NewEventMapper(firstImport time.Time, zeroTime string) *EventMapper {
-	return &EventMapper{FirstImport: firstImport, ZeroTime: zeroTime, mapping: m, types: map[string]string{}, ids: IDs{mapping: m}}
+	return &EventMapper{FirstImport: firstImport, ZeroTime: zeroTime, mapping: m, types: map[string]string{}, renamed: map[string]bool{}, ids: IDs{mapping: m}}
 }
 
 // future is how much later than the file's first import an event may be: clocks
 // differ, and a day covers a missing time zone. It is relative to the *first*
 // import, so that later ones accept the same rows.
 const future = 24 * time.Hour
+
+// Skipped is the reason for a row that is about something else than an event of a
+// known type with an item. It is no defect of the row.
+const Skipped = "skipped"
 
 // Map converts a record to an event, which is valid until the next call, or
 // returns why it cannot.
@@ -79,6 +84,11 @@ func (m *EventMapper) Map(r *tabular.Record) (e Event, why string) {
 		}
 	}
 	e.Row = r.Row
+	if m.mapping.only {
+		if e.EventType = m.eventType(r.Cells[Type].String()); r.Cells[Item].Kind == tabular.CellAbsent || !m.renamed[e.EventType] {
+			return e, Skipped
+		}
+	}
 	if e.UserID, why = m.ids.read(User, r.Cells[User]); why != "" {
 		return e, why
 	}
@@ -136,6 +146,7 @@ func (m *EventMapper) eventType(text string) string {
 	for from, to := range m.mapping.Types {
 		if recsys.SameType(from, name) {
 			name = to
+			m.renamed[to] = true
 			break
 		}
 	}

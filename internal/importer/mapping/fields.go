@@ -1,5 +1,7 @@
 package mapping
 
+import "slices"
+
 // Field is a field of an event or an item that a column can fill.
 type Field int
 
@@ -72,3 +74,18 @@ var (
 	eventFields = []Field{User, Item, Type, Time, Value, EventID, Session, Recommendation}
 	itemFields  = []Field{Item, Title, Category, Tags, Text, Available}
 )
+
+// FieldNamed returns the field with a name, as in the record of an import.
+func FieldNamed(name string) (Field, bool) {
+	f := slices.IndexFunc(definitions[:Brand], func(d definition) bool { return d.name == name })
+	return Field(f), f >= 0
+}
+
+// FieldNames returns the names of all fields that a column can fill.
+func FieldNames() []string {
+	var names []string
+	for _, d := range definitions[:Brand] {
+		names = append(names, d.name)
+	}
+	return names
+}

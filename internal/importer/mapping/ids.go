@@ -85,6 +85,9 @@ func (m *Mapping) Reading() map[string]string {
 			r["whole_"+definitions[f].name+"s"] = "true"
 		}
 	}
+	if m.only {
+		r["only"] = "types"
+	}
 	if len(m.Types) > 0 {
 		text, err := json.Marshal(m.Types)
 		if err != nil {

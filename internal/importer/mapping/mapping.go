@@ -33,6 +33,9 @@ type Rules struct {
 	EventType string             // type of events whose row has none
 	Types     map[string]string  // new names of event types
 	IDFormat  string             // IDsAsWritten or IDsWhole; empty: IDsWhole if all ids of a column are whole floats
+	Recipe    bool               // Columns are those of a recipe: columns that the file lacks are absent
+	Others    map[Field][]string // columns to use where that of a field has no value, in order
+	Only      bool               // skip rows of types that are not in Types, and rows without an item
 	Times     tabular.TimeFormat // form of the times
 	Now       time.Time          // latest time of events; zero: the current time
 }
@@ -44,6 +47,8 @@ type Mapping struct {
 	Types     map[string]string // new names of event types
 	IDFormat  string            // as in Rules
 	times     tabular.TimeFormat
+	only      bool
+	others    [numFields][]int // further columns
 
 	columns [numFields]int  // index of each field's column, or -1
 	how     [numFields]How  // how it was found
@@ -73,7 +78,7 @@ func (r Rules) Mapping(s Sample) (Mapping, error) {
 }
 
 func (r Rules) guess(s Sample) (Mapping, error) {
-	m := Mapping{EventType: r.EventType, Types: r.Types, IDFormat: r.IDFormat, times: r.Times}
+	m := Mapping{EventType: r.EventType, Types: r.Types, IDFormat: r.IDFormat, times: r.Times, only: r.Only}
 	m.clear()
 	user, _, err := r.find(User, s)
 	if err != nil {
@@ -89,6 +94,19 @@ func (r Rules) guess(s Sample) (Mapping, error) {
 	for _, f := range fields {
 		if m.columns[f], m.how[f], err = r.find(f, s); err != nil {
 			return m, err
+		}
+	}
+	for f, names := range r.Others {
+		for _, n := range names {
+			c := slices.Index(s.Names, n)
+			if c < 0 || slices.Contains(m.columns[:], c) {
+				continue
+			}
+			if m.columns[f] < 0 {
+				m.columns[f], m.how[f] = c, HowFlag
+			} else {
+				m.others[f] = append(m.others[f], c)
+			}
 		}
 	}
 	if m.Items && m.columns[Item] < 0 {
@@ -202,6 +220,9 @@ func (m *Mapping) Names(columns []string) map[string]string {
 		if c >= 0 {
 			out[definitions[f].name] = columns[c]
 		}
+		for _, c := range m.others[f] {
+			out[definitions[f].name] += ", else " + columns[c]
+		}
 	}
 	return out
 }
@@ -220,7 +241,11 @@ func (m *Mapping) Uses(s Sample) []Use {
 	out := make([]Use, len(s.Names))
 	for c, name := range s.Names {
 		out[c] = Use{Column: name, Example: cutText(s.Example(c))}
-		if f := slices.Index(m.columns[:], c); f >= 0 {
+		f := slices.Index(m.columns[:], c)
+		if f < 0 {
+			f = slices.IndexFunc(m.others[:], func(others []int) bool { return slices.Contains(others, c) })
+		}
+		if f >= 0 {
 			out[c].Field, out[c].How, out[c].Whole = definitions[f].name, m.how[f], m.whole[f]
 		}
 	}
@@ -239,7 +264,7 @@ func cutText(s string) string {
 // Equal reports whether two mappings read a file in the same way.
 func (m *Mapping) Equal(o *Mapping) bool {
 	return m.Items == o.Items && m.EventType == o.EventType && m.IDFormat == o.IDFormat &&
-		m.columns == o.columns && m.whole == o.whole && maps.Equal(m.Types, o.Types)
+		m.columns == o.columns && m.whole == o.whole && slices.EqualFunc(m.others[:], o.others[:], slices.Equal) && maps.Equal(m.Types, o.Types)
 }
 
 // Has reports whether a column fills a field.
@@ -264,6 +289,9 @@ func (m *Mapping) Bindings(columns []string) []tabular.Column {
 	}
 	for f, c := range m.columns {
 		if c >= 0 {
+			bind(Field(f), c, columns[c])
+		}
+		for _, c := range m.others[f] {
 			bind(Field(f), c, columns[c])
 		}
 	}

@@ -52,11 +52,14 @@ func NewSample(s tabular.Source, names []string) (Sample, error) {
 	return out, nil
 }
 
-// Sampled returns the columns of a source to bind for NewSample: all of them.
+// Sampled returns the columns of a source to bind for NewSample: all of them but
+// those within arrays, each element of which would be a row.
 func Sampled(names []string) []tabular.Column {
-	all := make([]tabular.Column, len(names))
+	var all []tabular.Column
 	for i, n := range names {
-		all[i] = tabular.Column{Cell: i, Index: i, Name: n}
+		if !strings.Contains(n, "[].") {
+			all = append(all, tabular.Column{Cell: i, Index: i, Name: n})
+		}
 	}
 	return all
 }

@@ -20,7 +20,14 @@ type jsonlSource struct {
 	bound  []Column
 	keys   []*jsonKey
 	byName map[string]*jsonKey
-	next1  int // index of the key that probably follows: objects have the same order
+	first  int      // number of keys of the first objects
+	paths  []string // columns within the values of the first objects
+
+	nested    []jsonPath
+	elements  [][]byte // rest of the elements of the last object
+	shared    []Cell   // its cells
+	objectRow int64    // its first row
+	next1     int      // index of the key that probably follows: objects have the same order
 }
 
 // jsonKey is a key of the objects.
@@ -29,6 +36,8 @@ type jsonKey struct {
 	column bool  // it is in Columns
 	cells  []int // of a record
 	row    int64 // the last one that has the key
+	kept   bool  // its value is used by paths
+	value  []byte
 }
 
 // Limits of the columns, so that objects with ids as keys use little memory.
@@ -56,12 +65,16 @@ func newJSONL(text textStream) (*jsonlSource, error) {
 		}
 		head = rest
 		p := jsonScanner{b: object}
-		_ = p.object(func(name, _ []byte) { s.key(name) })
+		if p.object(func(name, _ []byte) { s.key(name) }) == nil {
+			s.discover(object)
+		}
 	}
+	slices.Sort(s.paths)
 	slices.SortFunc(s.keys, func(a, b *jsonKey) int { return strings.Compare(a.name, b.name) })
 	if len(s.keys) == 0 {
 		return nil, errors.New("has no JSON object in its first lines; each line must be one, as jq -c writes them, or the file one array of them")
 	}
+	s.first = len(s.keys)
 	return s, nil
 }
 
@@ -106,9 +119,15 @@ func oneObject(line []byte) bool {
 }
 
 func (s *jsonlSource) Columns() []string {
-	names := make([]string, len(s.keys))
+	names := make([]string, 0, len(s.keys)+len(s.paths))
 	for i, k := range s.keys {
-		names[i] = k.name
+		if i == s.first {
+			names = append(names, s.paths...)
+		}
+		names = append(names, k.name)
+	}
+	if len(s.keys) == s.first {
+		names = append(names, s.paths...)
 	}
 	return names
 }
@@ -120,14 +139,19 @@ func (s *jsonlSource) Dialect() []string {
 func (s *jsonlSource) Bind(c []Column) error {
 	s.bound = c
 	for _, k := range s.byName {
-		k.cells = nil
+		k.cells, k.kept = nil, false
+	}
+	s.nested = nil
+	columns := map[int]int{} // of a cell
+	for _, b := range c {
+		columns[b.Cell]++
 	}
 	for _, b := range c {
-		k := s.byName[b.Name]
-		if k == nil { // it may appear later
-			k = &jsonKey{name: b.Name}
-			s.byName[b.Name] = k
+		if columns[b.Cell] > 1 || slices.Contains(s.paths, b.Name) && s.byName[b.Name] == nil {
+			s.bindPath(b)
+			continue
 		}
+		k := s.keyCalled(b.Name)
 		k.cells = append(k.cells, b.Cell)
 	}
 	return nil
@@ -157,6 +181,9 @@ func (s *jsonlSource) key(name []byte) *jsonKey {
 }
 
 func (s *jsonlSource) Next(r *Record) error {
+	if s.nextElement(r) {
+		return nil
+	}
 	if s.values != nil {
 		return s.nextValue(r)
 	}
@@ -173,6 +200,7 @@ func (s *jsonlSource) decode(object []byte, r *Record) {
 	for _, b := range s.bound {
 		r.Cells[b.Cell] = Cell{}
 	}
+	s.elements = s.elements[:0]
 	if !utf8.Valid(object) {
 		r.Bad = "is not valid UTF-8"
 		return
@@ -197,6 +225,9 @@ func (s *jsonlSource) decode(object []byte, r *Record) {
 			twice = k.name
 		}
 		k.row = s.row
+		if k.kept {
+			k.value = value
+		}
 		for _, c := range k.cells {
 			r.Cells[c] = jsonCell(value)
 		}
@@ -209,6 +240,9 @@ func (s *jsonlSource) decode(object []byte, r *Record) {
 		r.Bad = "is not a JSON object: " + err.Error()
 	case twice != "":
 		r.Bad = fmt.Sprintf("has the field %.60q twice", twice)
+	case s.nested != nil:
+		s.objectRow = s.row
+		s.fillPaths(r)
 	}
 }
 
