@@ -131,6 +131,7 @@ bench: setup ## measure the cost of loading, searching and training as ratios (S
 	@go run ./bench/api $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/lists $(if $(SIZE),-size $(SIZE))
 	@go run ./bench/events
+	@go run ./bench/import $(if $(SIZE),-size $(SIZE))
 	@"$(PYTHON)" bench/glue/job.py
 
 soak: setup ## run the long forms of the fault tests

@@ -49,7 +49,7 @@ func FuzzCSV(f *testing.F) {
 func FuzzJSONLines(f *testing.F) {
 	for _, in := range []string{
 		"{\"a\":1}\n{\"a\":\"x\",\"b\":[1,null]}\n", "[{\"a\":1},{\"b\":{\"$oid\":\"x\"}}]", "{\n\"a\":1\n}{\"a\":2}", "{\"a\":NaN}\n{\"a\":-Infinity}", "[]", "{\"a\":1}\n{\"a\"",
-		"{\"a\\u0062\":\"\\ud83d\\ude00\"}", "[{\"a\":[[{\"name\":\"x\"}]]}",
+		"{\"a\\u0062\":\"\\ud83d\\ude00\"}", "[{\"a\":[[{\"name\":\"x\"}]]}", "[{\"a\":1},x\"b\":{}}}]",
 	} {
 		f.Add([]byte(in))
 	}

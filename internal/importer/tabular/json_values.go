@@ -75,8 +75,8 @@ func (v *jsonValues) frame(b []byte) (size int, done bool) {
 		case c == '{' || c == '[':
 			v.nested++
 		case c == '}' || c == ']':
-			if v.nested == 0 { // of the array around a scalar
-				return v.end(v.at)
+			if v.nested == 0 { // after a scalar, or alone
+				return v.end(max(v.at, 1))
 			}
 			if v.nested--; v.nested == 0 {
 				return v.end(v.at + 1)
