@@ -73,6 +73,8 @@ func seconds(s backfill.Window) string {
 // windowNote describes a window in addition to its state.
 func windowNote(s backfill.Window) string {
 	switch n := len(s.Earlier); {
+	case s.State == backfill.Succeeded && s.Metrics != nil && output.PopularityWins(*s.Metrics) != "":
+		return "POPULARITY IS NOT BEATEN"
 	case s.Error != "":
 		return s.Error
 	case s.State == backfill.Pending || s.State == backfill.Skipped:

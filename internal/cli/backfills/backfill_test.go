@@ -3,6 +3,8 @@ package backfills_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,4 +146,45 @@ func TestPrintPlan(t *testing.T) {
 	assert.Equal(t, "1 windows would run, 1 would be skipped; about 3 minutes; nothing was started\n"+
 		"warning: raw/interactions/dt=2025-01-02/part-0.parquet: cannot count its rows: 3 bytes are too few for a Parquet file\n"+
 		"warning: the rows of 7 more files cannot be counted\n", errs.String())
+}
+
+func TestBackfillWatch_prints_the_data_checks_that_did_not_pass(t *testing.T) {
+	s := clitest.NewSystem(t)
+	clitest.StartAPI(t, clitest.NoTemporal)
+	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	cut, err := backfill.Cut(backfill.AsOf, from, from.AddDate(0, 0, 2), 24*time.Hour)
+	require.NoError(t, err)
+	_, _, err = s.CreateBackfill(t.Context(), ledger.NewBackfill{
+		Backfill: backfill.Backfill{
+			ID: "checked", Kind: backfill.AsOf, From: from, To: from.AddDate(0, 0, 2), StepSeconds: 86400, MaxParallel: 1, Rerun: backfill.RerunMissing,
+			Request: json.RawMessage(`{}`), Actor: "test", WorkflowID: "backfill-checked", Windows: cut,
+		},
+		Parameters: []byte("p"), RequestDigest: []byte("checked"),
+	})
+	require.NoError(t, err)
+	_, err = s.StartBackfill(t.Context(), "checked", 1, "run")
+	require.NoError(t, err)
+	for i, share := range []string{"10.0%", "20.0%"} {
+		v := postgrestest.Build(t, s, postgrestest.Fixture{RunID: fmt.Sprintf("run-%d", i), Items: 30, Users: 10, ChangeManifest: func(m *recsys.Manifest) {
+			m.Checks = []recsys.Check{{Rule: "null_ids", Severity: "error", Passed: true}, {Rule: "event_types", Severity: "warning", Message: "order (" + share + ") has no weight"}}
+		}})
+		at := backfill.Window{Index: i, Attempt: 1, WorkflowID: "w", State: backfill.Succeeded, Version: v.ID, Metrics: &recsys.Metrics{Users: 240,
+			Candidate: map[string]recsys.Metric{"ndcg@100": {Value: 0.1}}, Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.05 + float64(i)}}}}
+		_, err := s.StartWindow(t.Context(), "checked", at)
+		require.NoError(t, err)
+		require.NoError(t, s.EndWindow(t.Context(), "checked", at))
+	}
+	_, err = s.EndBackfill(t.Context(), "checked", 1, "")
+	require.NoError(t, err)
+
+	r := clitest.Run(t.Context(), "", "backfill", "watch", "checked")
+	require.Zero(t, r.Code, r.Err)
+	assert.Regexp(t, `event_types +warning +2 +order \(20.0%\) has no weight`, r.Out)
+	assert.NotContains(t, r.Out, "null_ids")
+	assert.Equal(t, 1, strings.Count(r.Out, "POPULARITY IS NOT BEATEN"))
+
+	r = clitest.Run(t.Context(), "", "backfill", "watch", "checked", "-o", "json")
+	require.Zero(t, r.Code, r.Err)
+	require.True(t, json.Valid([]byte(r.Out)))
+	assert.Contains(t, r.Err, "warning: data check event_types did not pass in 2 windows: order (20.0%) has no weight")
 }

@@ -22,14 +22,16 @@ type refreshOutcome struct {
 	Live     bool                `json:"live"`
 	Outcome  string              `json:"outcome"`
 	Detail   string              `json:"detail,omitempty"` // one sentence for people
+	Checks   []recsys.Check      `json:"checks"`           // of the data, also those that passed
 	Gates    []recsys.GateResult `json:"gates"`
 	Dropped  []int64             `json:"dropped,omitempty"` // older versions that were dropped
 	Metrics  recsys.Metrics      `json:"metrics"`
+	Warning  string              `json:"warning,omitempty"` // popularity is as good
 	Backfill apiclient.Backfill  `json:"backfill"`
 }
 
-// reportRefresh prints the outcome of a refresh: its gates, its metrics and, on
-// a failure, the reason.
+// reportRefresh prints the outcome of a refresh: the data checks that did not pass,
+// its gates, its metrics and, on a failure, the reason.
 func reportRefresh(ctx context.Context, a *app.App, api *apiclient.Client, b apiclient.Backfill) error {
 	var v apiclient.VersionReport
 	var missing error // the outcome is printed even if its gates cannot be read
@@ -48,7 +50,7 @@ func reportRefresh(ctx context.Context, a *app.App, api *apiclient.Client, b api
 
 func newRefreshOutcome(b apiclient.Backfill, v apiclient.VersionReport) refreshOutcome {
 	s := b.Windows[0]
-	o := refreshOutcome{RunID: s.RunID, Version: s.Version, State: v.State, Live: v.Live, Gates: v.Gates, Metrics: v.Metrics, Backfill: b}
+	o := refreshOutcome{RunID: s.RunID, Version: s.Version, State: v.State, Live: v.Live, Checks: v.Checks, Gates: v.Gates, Metrics: v.Metrics, Warning: output.PopularityWins(v.Metrics), Backfill: b}
 	if p := s.Progress; p != nil && p.Outcome != "" {
 		o.Outcome, o.Detail, o.Dropped, o.Live = p.Outcome, p.Detail, p.Dropped, p.Outcome == backfill.OutcomeLive
 		return o
@@ -80,10 +82,17 @@ func printOutcome(a *app.App, o refreshOutcome, failed error) error {
 		gates.JSON = o
 		return a.Print(gates)
 	}
+	if checks := output.Checks(o.Checks); len(checks.Rows) > 0 {
+		a.PrintSection("data checks that did not pass", checks)
+		fmt.Fprintln(a.Out)
+	}
 	a.PrintSection("gates", gates)
 	if len(o.Metrics.Candidate) > 0 {
 		fmt.Fprintln(a.Out)
 		a.PrintSection(fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", o.Metrics.Users), output.Metrics(o.Metrics))
+	}
+	if o.Warning != "" {
+		fmt.Fprintln(a.Out, "\n"+o.Warning)
 	}
 	if failed == nil {
 		fmt.Fprintln(a.Out, "\n"+outcomeText(o))

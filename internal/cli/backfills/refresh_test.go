@@ -81,6 +81,10 @@ func makeVersion(t *testing.T, s *postgrestest.Store, runID string, refused bool
 		m.Metrics = recsys.Metrics{Users: 240,
 			Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: 0.3541, Low: 0.33, High: 0.377}},
 			Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.2, Low: 0.19, High: 0.21}}}
+		m.Checks = []recsys.Check{
+			{Rule: "null_ids", Severity: "error", Passed: true, Message: "every event has its ids and a type"},
+			{Rule: "event_types", Severity: "warning", Count: 60, Message: "MOST EVENTS TRAIN NOTHING: transaction has no weight"},
+		}
 	}})
 	if refused {
 		return v.ID, s.MarkRefused(t.Context(), v.ID, []recsys.GateResult{{Gate: recsys.GateRecall, Value: 0.91, Threshold: 0.98, Reason: "the graph has lost items"}})
@@ -143,6 +147,7 @@ func TestRefreshCommand(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(r.Out), &outcome))
 			assert.Equal(t, []any{int64(1), recsys.Ready, true, "live", "version 1 is live"}, []any{outcome.Version, outcome.State, outcome.Live, outcome.Outcome, outcome.Detail})
 			assert.Equal(t, "recall@100 0.999 over 300 users", outcome.Gates[0].Reason)
+			assert.Len(t, outcome.Checks, 2)
 			assert.Equal(t, 0.3541, outcome.Metrics.Candidate["ndcg@100"].Value)
 			assert.Equal(t, outcome.RunID, outcome.Backfill.Windows[0].RunID)
 			assert.Contains(t, r.Err, "✓ verify    the gates have run", "all stages, also after the end")
@@ -157,6 +162,10 @@ func TestRefreshCommand(t *testing.T) {
 		assert.Contains(t, r.Out, "recall@100 0.999 over 300 users")
 		assert.Contains(t, r.Out, "0.3541 (0.3300 to 0.3770)")
 		assert.Contains(t, r.Out, "version 2 is live")
+		assert.Contains(t, r.Out, "data checks that did not pass")
+		assert.Contains(t, r.Out, "MOST EVENTS TRAIN NOTHING: transaction has no weight")
+		assert.NotContains(t, r.Out, "every event has its ids", "a check that passed needs no attention")
+		assert.NotContains(t, r.Out, "POPULARITY IS")
 	})
 	for _, line := range [][]string{{"refresh", "--wait"}, {"backfill", "start", "refresh", "--promote", "--wait"}} {
 		t.Run("it fails with the gates when one refuses: "+strings.Join(line, " "), func(t *testing.T) {

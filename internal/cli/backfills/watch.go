@@ -65,6 +65,9 @@ func watchBackfill(ctx context.Context, a *app.App, api *apiclient.Client, b api
 	if err := printBackfill(a, b); err != nil {
 		return err
 	}
+	if b.Kind == backfill.AsOf {
+		printWindowChecks(ctx, a, api, b)
+	}
 	return backfillError(b)
 }
 

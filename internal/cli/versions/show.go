@@ -66,7 +66,7 @@ func printReport(a *app.App, r apiclient.VersionReport) error {
 		l     output.Listing
 	}{
 		{fmt.Sprintf("version %d", r.ID), output.Listing{Columns: []string{"field", "value"}, Rows: facts(r)}},
-		{"data checks that did not pass", checkListing(r.Checks)},
+		{"data checks that did not pass", output.Checks(r.Checks)},
 		{"gates", output.Gates(r.Gates)},
 		{fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", r.Metrics.Users), output.Metrics(r.Metrics)},
 		{"promotions", changeListing(r.Changes)},
@@ -76,6 +76,9 @@ func printReport(a *app.App, r apiclient.VersionReport) error {
 			fmt.Fprintln(a.Out)
 		}
 		a.PrintSection(s.title, s.l)
+	}
+	if warning := output.PopularityWins(r.Metrics); warning != "" {
+		fmt.Fprintln(a.Out, "\n"+warning)
 	}
 	return nil
 }
@@ -142,16 +145,6 @@ func searchText(s recsys.Search) string {
 		text += ", half precision"
 	}
 	return text
-}
-
-func checkListing(checks []recsys.Check) output.Listing {
-	l := output.Listing{Columns: []string{"rule", "severity", "count", "message"}}
-	for _, c := range checks {
-		if !c.Passed {
-			l.Rows = append(l.Rows, []string{c.Rule, c.Severity, strconv.FormatInt(c.Count, 10), c.Message})
-		}
-	}
-	return l
 }
 
 func changeListing(changes []apiclient.LiveChange) output.Listing {
