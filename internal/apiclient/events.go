@@ -11,7 +11,7 @@ type NewEvent struct {
 	EventID          string    `json:"event_id,omitempty" maxLength:"256" doc:"Identifies the event: an event that is sent again with the same id counts once. Generated if absent; then each time it is sent counts, unless the request has an Idempotency-Key." example:"8f3a-771"`
 	UserID           string    `json:"user_id" minLength:"1" maxLength:"256" example:"u-17"`
 	ItemID           string    `json:"item_id" minLength:"1" maxLength:"256" example:"sku-42"`
-	EventType        string    `json:"event_type" minLength:"1" maxLength:"256" doc:"impression, view, click, add_to_cart, purchase, rating, or a custom type, which has no weight." example:"click"`
+	EventType        string    `json:"event_type" minLength:"1" maxLength:"256" doc:"impression, view, click, add_to_cart, purchase, rating, or a custom type, which has the weight that the interest of the training gives it." example:"click"`
 	Value            *float64  `json:"value,omitempty" doc:"Stars of a rating, or quantity of a purchase."`
 	SessionID        string    `json:"session_id,omitempty" maxLength:"256"`
 	RecommendationID string    `json:"recommendation_id,omitempty" maxLength:"256" doc:"The list that led to the event."`

@@ -13,7 +13,7 @@ import (
 )
 
 // The event types with a default weight. The set is open: any other type is
-// accepted and stored with weight 0.
+// accepted, and has the weight that an Interest gives it.
 const (
 	Impression = "impression"
 	View       = "view"
