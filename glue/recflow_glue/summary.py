@@ -1,4 +1,4 @@
-"""Counts the events that are trained on, by type: the manifest's `input`, from which checks tell what an
+"""Counts the events that are trained on, by type: the manifest's `input`, from which checks find what an
 interest makes of the data."""
 
 from pyspark.sql import Column, DataFrame

@@ -69,9 +69,12 @@ def it_does_not_take_what_was_returned_for_an_answer():
     rows += [row("x1", item_id="back", event_type="purchase", seconds=10, value=2)]
     rows += [row("x2", item_id="back", event_type="Purchase", seconds=11, value=-2)]
     rows += [row("x3", item_id="kept", event_type="purchase", seconds=12)]
+    rows += [row("x4", item_id="late", event_type="purchase", seconds=13, value=1)]
+    rows += [row("x5", item_id="late", event_type="purchase", seconds=14, value=-1)]
     got = split(rows)["u"]
     assert [e for e, answer in got if answer] == ["x3"]
-    assert not {"x1", "x2"} & {e for e, _ in got}
+    assert not {"x4", "x5"} & {e for e, _ in got}
+    assert {("x1", False), ("x2", False)} <= set(got), "they are before the answer"
 
 
 def it_excludes_users_who_returned_everything_before_the_cut():
