@@ -59,7 +59,7 @@ func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutp
 		made++
 		return nil
 	})
-	if errors.Is(err, recommend.ErrNoSolution) {
+	if ofOneUser(err) {
 		err = s.recommendEach(ctx, req, users, places, out)
 	}
 	if err != nil {
@@ -68,13 +68,18 @@ func (s *server) recommendBatch(ctx context.Context, in *batchInput) (*batchOutp
 	return &batchOutput{apiclient.BatchLists{Items: out}}, nil
 }
 
-// recommendEach computes each list separately after ErrNoSolution: only the users
-// whose vector cannot be solved for get a problem.
+// ofOneUser reports whether an error is about one list only.
+func ofOneUser(err error) bool {
+	return errors.Is(err, recommend.ErrNoSolution) || errors.Is(err, recommend.ErrListFailed)
+}
+
+// recommendEach computes each list separately: only the users whose list cannot be
+// computed get a problem.
 func (s *server) recommendEach(ctx context.Context, req recommend.Request, users []string, places []int, out []apiclient.UserList) error {
 	for n, id := range users {
 		req.UserID = id
 		l, err := s.reader.Recommend(ctx, req)
-		if errors.Is(err, recommend.ErrNoSolution) {
+		if ofOneUser(err) {
 			out[places[n]].Problem = rest.ProblemOf(ctx, s.log, err)
 			continue
 		}

@@ -98,3 +98,28 @@ func TestRecommendBatchWithoutASolution(t *testing.T) {
 	require.Equal(t, "internal", got.Items[1].Problem.Code)
 	require.Equal(t, recommend.Popular, got.Items[2].List.Stage, "the others have their lists")
 }
+
+// A panic while the list of one user is computed must not end the process: the work
+// is done in goroutines.
+func TestRecommendBatch_survives_a_user_whose_list_panics(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	data := h.withLive(t)
+	broken, other := data.Users[5].ID, data.Users[7].ID
+	tag, err := postgrestest.Conn(t, h.Store).Exec(t.Context(), "UPDATE v1.users SET history_weights = '{}' WHERE user_id = $1", broken)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, tag.RowsAffected())
+	postgrestest.Stream(t, h.Store, recsys.Event{EventID: "e", UserID: broken, ItemID: "i000010", EventType: recsys.Click, OccurredAt: time.Now()})
+	api := h.Client(h.Token)
+	got, err := api.RecommendBatch(t.Context(), apiclient.BatchRequest{Users: []string{other, broken, "unknown-user"}, K: 3})
+	require.NoError(t, err)
+	require.Len(t, got.Items[0].List.Items, 3)
+	require.Nil(t, got.Items[1].List)
+	require.Equal(t, "internal", got.Items[1].Problem.Code)
+	require.Len(t, got.Items[2].List.Items, 3)
+
+	_, err = api.Recommend(t.Context(), apiclient.ListRequest{UserID: broken, K: 3})
+	var p *apiclient.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, []any{http.StatusInternalServerError, "internal"}, []any{p.Status, p.Code})
+}

@@ -120,13 +120,21 @@ func (h *Handler) fold(r *recommend.Reader, users []*user, states []recsys.UserS
 	return folded
 }
 
-// search finds the items of the lists, and then those of the trials.
+// search finds the items of the lists, and then those of the trials. A search that
+// fails for one user would fail again.
 func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user) error {
 	var specs []recommend.ListSpec
-	var receive []func(recommend.List) // receivers of the lists
+	var receive []func(recommend.List, error) // receivers of the lists
 	for _, u := range users {
 		specs = append(specs, recommend.ListSpec{State: u.state, K: h.ListLength})
-		receive = append(receive, func(l recommend.List) { u.list = &l })
+		receive = append(receive, func(l recommend.List, err error) {
+			if err != nil {
+				h.reportList("search for a user", err)
+				u.fail()
+				return
+			}
+			u.list = &l
+		})
 	}
 	for _, u := range users {
 		if u.trial == nil {
@@ -134,12 +142,15 @@ func (h *Handler) search(ctx context.Context, r *recommend.Reader, users []*user
 		}
 		for _, side := range []*trialList{&u.trial.live, &u.trial.stale} {
 			specs = append(specs, recommend.ListSpec{State: side.state, K: trialDepth})
-			receive = append(receive, func(l recommend.List) {
+			receive = append(receive, func(l recommend.List, err error) {
+				if err != nil { // the trial is not evaluated
+					return
+				}
 				side.stage, side.rank, side.known = l.Stage, rankOf(l, u.trial.event.ItemID), true
 			})
 		}
 	}
-	return r.Search(ctx, recommend.Request{K: h.ListLength}, specs, func(i int, l recommend.List) { receive[i](l) })
+	return r.Search(ctx, recommend.Request{K: h.ListLength}, specs, func(i int, l recommend.List, err error) { receive[i](l, err) })
 }
 
 // Reasons why an accepted event is not folded in.
@@ -152,7 +163,7 @@ const (
 	covered       = "covered"   // the version was trained on it
 	noSolution    = "no_solution"
 	overUserLimit = "over_user_limit" // the user has recsys.MaxUserEvents newer ones
-	listFailed    = "list_failed"     // a panic, which is in the log
+	listFailed    = "list_failed"     // an error or a panic, which is in the log
 )
 
 // classify decides whether an event affects the list of its user, whose state s
@@ -186,22 +197,12 @@ func parallel(n int, fn func(i int) error) []error {
 	for w := range workers {
 		group.Go(func() {
 			for i := w; i < n; i += workers {
-				errs[i] = recoverPanic(func() error { return fn(i) })
+				errs[i] = panics.Catch(func() error { return fn(i) })
 			}
 		})
 	}
 	group.Wait()
 	return errs
-}
-
-// recoverPanic turns a panic of fn into an error.
-func recoverPanic(fn func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = panics.New(p)
-		}
-	}()
-	return fn()
 }
 
 func rankOf(l recommend.List, itemID string) int {

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/recflow/recflow/internal/config"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
 )
@@ -112,4 +115,51 @@ func TestHandler_delivers_events_before_it_computes_lists(t *testing.T) {
 	b.restart()
 	require.Empty(t, b.handle(in))
 	assert.Len(t, b.last(), 2)
+}
+
+// A search that fails for one user, such as for a vector that is not one of the
+// version, ends that user's list only.
+func TestHandler_keeps_a_failing_search_from_other_records(t *testing.T) {
+	t.Parallel()
+	for name, search := range map[string]config.Search{"in memory": inMemory, "in Postgres": inPostgres} {
+		for kind, vector := range map[string][]float32{
+			"a short vector": {1, 2, 3},
+			"not a number":   slices.Repeat([]float32{float32(math.NaN())}, 16),
+			"an infinity":    slices.Repeat([]float32{float32(math.Inf(1))}, 16),
+		} {
+			t.Run(name+": "+kind, func(t *testing.T) {
+				t.Parallel()
+				b := setup(t, &postgrestest.Fixture{Dimension: 16})
+				b.Search = search
+				const broken = "u00009"
+				b.stateOf(broken, func(s *recsys.UserState) { s.Vector = vector })
+				without := click(broken, 2, 2)
+				without.EventType = "bookmark" // no weight: the stored vector is searched with
+				sent := []recsys.Event{click("u00001", 1, 1), without, click("u00002", 3, 3), click("newcomer", 4, 4)}
+				require.Empty(t, b.send(sent...), "nothing is retried")
+				assert.Len(t, b.delivered(), 4, "the next training has every event")
+				lists := b.last()
+				assert.Len(t, lists, 3)
+				assert.NotContains(t, lists, broken)
+				for i, want := range []string{"", listFailed, "", ""} {
+					assert.Equal(t, want, b.verdict(sent[i]).Reason)
+				}
+			})
+		}
+	}
+}
+
+// An event may have any finite value.
+func TestHandler_survives_a_huge_value(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &postgrestest.Fixture{})
+	huge := click("u00009", 2, 2)
+	huge.EventType, huge.Value = recsys.Purchase, new(float64)
+	*huge.Value = math.MaxFloat64
+	sent := []recsys.Event{click("u00001", 1, 1), huge, click("u00002", 3, 3)}
+	require.Empty(t, b.send(sent...), "nothing is retried")
+	for user, list := range b.last() {
+		assert.Len(t, list.Items, b.ListLength, user)
+	}
+	assert.Len(t, b.last(), 3)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/postgres/events"
 )
 
@@ -42,7 +43,7 @@ func (h *Handler) recordVerdicts(ctx context.Context, b *batch) {
 	if len(verdicts) == 0 {
 		return
 	}
-	err := recoverPanic(func() error { return h.stores.events.WriteVerdicts(ctx, verdicts, evaluations) })
+	err := panics.Catch(func() error { return h.stores.events.WriteVerdicts(ctx, verdicts, evaluations) })
 	if err != nil {
 		h.report("record the verdicts", err)
 		return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/recflow/recflow/internal/awsclient"
+	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recommend"
 	"github.com/recflow/recflow/internal/stream"
 )
@@ -57,7 +58,7 @@ func (h *Handler) deliver(ctx context.Context, d *delivery) {
 		return
 	}
 	var failed []int
-	err := recoverPanic(func() (err error) {
+	err := panics.Catch(func() (err error) {
 		failed, err = h.Firehose.Put(ctx, d.stream, d.records)
 		return err
 	})
@@ -170,7 +171,7 @@ func (h *Handler) quarantine(ctx context.Context, b *batch) *delivery {
 }
 
 func (h *Handler) putPayload(ctx context.Context, key string, raw []byte) error {
-	return recoverPanic(func() error {
+	return panics.Catch(func() error {
 		if err := h.Payloads.Put(ctx, key, bytes.NewReader(raw)); err != nil {
 			return fmt.Errorf("store the payload of a quarantined record: %w", err)
 		}

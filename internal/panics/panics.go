@@ -28,6 +28,16 @@ func (e *Error) Unwrap() error {
 	return err
 }
 
+// Catch calls fn and returns its error, or its panic as an error.
+func Catch(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = New(p)
+		}
+	}()
+	return fn()
+}
+
 // LogAttributes returns the attribute "stack" of a log entry about err, in the form
 // that slog and Temporal's loggers accept. It is empty if err is not a panic.
 func LogAttributes(err error) []any {

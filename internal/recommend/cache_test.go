@@ -159,7 +159,8 @@ func TestPopularList(t *testing.T) {
 		var out []string
 		_, err := r.Read(t.Context(), nil)
 		require.NoError(t, err)
-		require.NoError(t, r.Search(t.Context(), Request{}, []ListSpec{{K: k}}, func(_ int, l List) {
+		require.NoError(t, r.Search(t.Context(), Request{}, []ListSpec{{K: k}}, func(_ int, l List, err error) {
+			require.NoError(t, err)
 			for _, i := range l.Items {
 				out = append(out, i.ItemID)
 			}
@@ -174,7 +175,7 @@ func TestPopularList(t *testing.T) {
 	data.revision++
 	list(5)
 	assert.Equal(t, 3, data.popularReads, "it reads again after an override")
-	require.NoError(t, r.Search(t.Context(), Request{Category: "c"}, []ListSpec{{K: 5}}, func(int, List) {}))
+	require.NoError(t, r.Search(t.Context(), Request{Category: "c"}, []ListSpec{{K: 5}}, func(int, List, error) {}))
 	assert.Equal(t, 4, data.popularReads, "it does not reuse the list of other filters")
 }
 

@@ -50,9 +50,11 @@ func (f *Folder) Vectors(ctx context.Context, histories []recsys.History) ([][]f
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, h := range histories {
-		group.Go(func() (err error) {
-			out[i], err = f.solve(h)
-			return err
+		group.Go(func() error {
+			return forOneList(func() (err error) {
+				out[i], err = f.solve(h)
+				return err
+			})
 		})
 	}
 	return out, group.Wait()

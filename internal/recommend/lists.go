@@ -1,12 +1,16 @@
 package recommend
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/recflow/recflow/internal/panics"
 	"github.com/recflow/recflow/internal/recsys"
 )
 
@@ -65,9 +69,11 @@ func (r *Reader) foldAll(users []recsys.UserState) ([]State, error) {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, u := range users {
-		group.Go(func() (err error) {
-			states[i], err = r.Fold(u)
-			return err
+		group.Go(func() error {
+			return forOneList(func() (err error) {
+				states[i], err = r.Fold(u)
+				return err
+			})
 		})
 	}
 	return states, group.Wait()
@@ -76,18 +82,23 @@ func (r *Reader) foldAll(users []recsys.UserState) ([]State, error) {
 // searchAll is Search for a caller that needs every list.
 func (r *Reader) searchAll(ctx context.Context, req Request, specs []ListSpec) ([]List, error) {
 	lists := make([]List, len(specs))
-	if err := r.Search(ctx, req, specs, func(i int, l List) { lists[i] = l }); err != nil {
+	var failed error // of the first list that failed
+	err := r.Search(ctx, req, specs, func(i int, l List, err error) {
+		lists[i] = l
+		failed = cmp.Or(failed, err)
+	})
+	if err = cmp.Or(err, failed); err != nil {
 		return nil, err
 	}
 	return lists, nil
 }
 
 // Search finds the items of each list under the filters of req: the nearest ones,
-// or the popular ones for a state without a vector. It emits each list once, in no
-// particular order. Lists emitted before an error are valid. The queries run in
-// the order of specs, so a deadline cuts off the last ones. It takes at most three
-// round trips.
-func (r *Reader) Search(ctx context.Context, req Request, specs []ListSpec, emit func(i int, l List)) error {
+// or the popular ones for a state without a vector. It emits each list once, or
+// ErrListFailed, in no particular order. Lists emitted before it returns an error are
+// valid. The queries run in the order of specs, so a deadline cuts off the last ones.
+// It takes at most three round trips.
+func (r *Reader) Search(ctx context.Context, req Request, specs []ListSpec, emit func(i int, l List, err error)) error {
 	hashes := map[int]string{} // configuration hash by K
 	list := func(spec ListSpec, hits []recsys.Hit) List {
 		l := List{UserID: spec.State.UserID, Version: r.version.ID, Stage: spec.State.Stage(), EventsNotFolded: spec.State.NotFolded, Items: rank(hits)}
@@ -109,7 +120,11 @@ func (r *Reader) Search(ctx context.Context, req Request, specs []ListSpec, emit
 	for i, spec := range specs {
 		excluded := spec.State.exclude(req)
 		if spec.State.Vector == nil {
-			emit(i, list(spec, first(r.popular.hits, excluded, spec.K)))
+			emit(i, list(spec, first(r.popular.hits, excluded, spec.K)), nil)
+			continue
+		}
+		if err := r.checkVector(spec.State.Vector); err != nil {
+			emit(i, List{}, err)
 			continue
 		}
 		queries = append(queries, recsys.Query{
@@ -120,12 +135,45 @@ func (r *Reader) Search(ctx context.Context, req Request, specs []ListSpec, emit
 	if len(queries) == 0 {
 		return nil
 	}
-	err := r.nearest(ctx, queries, func(n int, hits []recsys.Hit) {
+	err := r.nearest(ctx, queries, func(n int, hits []recsys.Hit, err error) {
 		i := positions[n]
-		emit(i, list(specs[i], hits))
+		if err != nil {
+			emit(i, List{}, err)
+			return
+		}
+		emit(i, list(specs[i], hits), nil)
 	})
 	if err != nil {
 		return fmt.Errorf("find the nearest items: %w", err)
+	}
+	return nil
+}
+
+// ErrListFailed means that a list cannot be computed from the data of its user, or
+// that computing it panicked. Other lists are not affected.
+var ErrListFailed = errors.New("the list cannot be computed")
+
+// forOneList calls fn, which computes something for one list only, and returns its
+// panic as ErrListFailed: in a goroutine, a panic would end the process.
+func forOneList(fn func() error) error {
+	err := panics.Catch(fn)
+	var p *panics.Error
+	if errors.As(err, &p) {
+		return fmt.Errorf("%w: %w", ErrListFailed, err)
+	}
+	return err
+}
+
+// checkVector returns ErrListFailed for a vector that cannot be searched with. Postgres
+// would refuse all queries that are sent together with it.
+func (r *Reader) checkVector(v []float32) error {
+	if len(v) != r.version.Dimension {
+		return fmt.Errorf("%w: the user's vector has %d values, version %d has %d dimensions", ErrListFailed, len(v), r.version.ID, r.version.Dimension)
+	}
+	for _, x := range v {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return fmt.Errorf("%w: the user's vector has a value that is not finite", ErrListFailed)
+		}
 	}
 	return nil
 }

@@ -288,13 +288,13 @@ func (h *versionItems) readOverrides(ctx context.Context, data Data) (*search.Vi
 const searchBatch = 32
 
 // nearest searches like embeddings.Store.NearestEach, in memory if the items are
-// loaded.
-func (r *Reader) nearest(ctx context.Context, queries []recsys.Query, emit func(i int, hits []recsys.Hit)) error {
+// loaded. There, a query that fails emits its error.
+func (r *Reader) nearest(ctx context.Context, queries []recsys.Query, emit func(i int, hits []recsys.Hit, err error)) error {
 	if r.inMemory == nil {
 		if r.Memory != nil && r.Memory.Required {
 			return fmt.Errorf("version %d: %w", r.version.ID, recsys.ErrNotInMemory)
 		}
-		return r.data.NearestEach(ctx, r.version, queries, emit)
+		return r.data.NearestEach(ctx, r.version, queries, func(i int, hits []recsys.Hit) { emit(i, hits, nil) })
 	}
 	view, err := r.inMemory.view(ctx, r.data, r.overrides)
 	if err != nil {
@@ -305,20 +305,21 @@ func (r *Reader) nearest(ctx context.Context, queries []recsys.Query, emit func(
 			return err
 		}
 		part := queries[from:min(from+searchBatch, len(queries))]
-		found := make([][]recsys.Hit, len(part))
+		found, failed := make([][]recsys.Hit, len(part)), make([]error, len(part))
 		var group errgroup.Group
 		group.SetLimit(runtime.GOMAXPROCS(0))
 		for i, q := range part {
-			group.Go(func() (err error) {
-				found[i], err = view.Search(q)
-				return err
+			group.Go(func() error {
+				failed[i] = forOneList(func() (err error) {
+					found[i], err = view.Search(q)
+					return err
+				})
+				return nil
 			})
 		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
+		_ = group.Wait() // the queries have their own errors
 		for i, hits := range found {
-			emit(from+i, hits)
+			emit(from+i, hits, failed[i])
 		}
 	}
 	return nil

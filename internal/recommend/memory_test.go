@@ -32,7 +32,8 @@ func search(t *testing.T, r *recommend.Reader, req recommend.Request, specs []re
 	_, err := r.Read(t.Context(), []string{"u00001"}) // reads the revision of the overrides
 	require.NoError(t, err)
 	out := make([]recommend.List, len(specs))
-	require.NoError(t, r.Search(t.Context(), req, specs, func(i int, l recommend.List) {
+	require.NoError(t, r.Search(t.Context(), req, specs, func(i int, l recommend.List, err error) {
+		require.NoError(t, err)
 		require.Zero(t, out[i], "emitted twice")
 		for j, item := range l.Items {
 			l.Items[j].Tags = append([]string{}, item.Tags...)

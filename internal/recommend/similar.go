@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +40,9 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 		Vector: vector, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: append(slices.Clone(req.Exclude), itemID),
 	}
 	var hits []recsys.Hit
-	err = reader.nearest(ctx, []recsys.Query{query}, func(_ int, found []recsys.Hit) { hits = found })
-	if err != nil {
+	var failed error
+	err = reader.nearest(ctx, []recsys.Query{query}, func(_ int, found []recsys.Hit, err error) { hits, failed = found, err })
+	if err = cmp.Or(err, failed); err != nil {
 		return List{}, fmt.Errorf("find the nearest items: %w", err)
 	}
 	return List{
