@@ -4,6 +4,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `DATABASE`.`lists` (
   `recommendation_id` string COMMENT 'the same state of the same user gives the same id',
   `version` bigint,
   `stage` string COMMENT 'personalized, session or popular',
+  `events_not_folded` bigint COMMENT 'uncovered events of the user beyond the newest 5000, counted to 1000',
   `generated_at` timestamp COMMENT 'UTC; later events are not in the list',
   `items` array<struct<item_id:string,rank:int,score:double>> COMMENT 'best first'
 )

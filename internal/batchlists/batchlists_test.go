@@ -27,7 +27,7 @@ import (
 // list returns the list of user n, with n % (k + 1) items.
 func list(n, k int) recommend.List {
 	k = min(k, 10)
-	l := recommend.List{UserID: fmt.Sprintf("u%06d", n), RecommendationID: fmt.Sprintf("%032d", n), Version: 7, Stage: recommend.Session}
+	l := recommend.List{UserID: fmt.Sprintf("u%06d", n), RecommendationID: fmt.Sprintf("%032d", n), Version: 7, Stage: recommend.Session, EventsNotFolded: n % 2}
 	for i := range n % (k + 1) {
 		l.Items = append(l.Items, recommend.Ranked{Rank: i + 1, Item: recsys.Item{ItemID: fmt.Sprintf("item-%d", n*i)}, Score: 1 / float64(n+i)})
 	}
@@ -67,8 +67,8 @@ func TestFiles(t *testing.T) {
 			require.NoError(t, err)
 			for _, r := range rows {
 				want := list(i, k)
-				require.Equal(t, []any{want.UserID, want.RecommendationID, want.Version, want.Stage, at.Truncate(time.Millisecond)},
-					[]any{r.UserID, r.RecommendationID, r.Version, r.Stage, r.GeneratedAt.UTC()})
+				require.Equal(t, []any{want.UserID, want.RecommendationID, want.Version, want.Stage, int64(want.EventsNotFolded), at.Truncate(time.Millisecond)},
+					[]any{r.UserID, r.RecommendationID, r.Version, r.Stage, r.EventsNotFolded, r.GeneratedAt.UTC()})
 				require.Len(t, r.Items, len(want.Items))
 				for j, x := range want.Items {
 					require.Equal(t, item{x.ItemID, int32(x.Rank), x.Score}, r.Items[j])
@@ -112,6 +112,7 @@ func TestFiles_have_the_schema_of_the_documentation(t *testing.T) {
 	required binary recommendation_id (STRING);
 	required int64 version (INT(64,true));
 	required binary stage (STRING);
+	required int64 events_not_folded (INT(64,true));
 	required int64 generated_at (TIMESTAMP(isAdjustedToUTC=true,unit=MILLIS));
 	required group items (LIST) {
 		repeated group list {

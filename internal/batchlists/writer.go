@@ -16,6 +16,7 @@ type row struct {
 	RecommendationID string    `parquet:"recommendation_id,snappy,plain"`
 	Version          int64     `parquet:"version,snappy,dict"`
 	Stage            string    `parquet:"stage,snappy,dict"`
+	EventsNotFolded  int64     `parquet:"events_not_folded,snappy,dict"`
 	GeneratedAt      time.Time `parquet:"generated_at,snappy,dict,timestamp(millisecond)"`
 	Items            []item    `parquet:"items,list"`
 }
@@ -61,6 +62,7 @@ func (w *writer) write(l recommend.List, at time.Time) (complete bool, err error
 	w.rows = w.rows[:n+1]
 	r := &w.rows[n]
 	r.UserID, r.RecommendationID, r.Version, r.Stage, r.GeneratedAt = l.UserID, l.RecommendationID, l.Version, l.Stage, at
+	r.EventsNotFolded = int64(l.EventsNotFolded)
 	r.Items = r.Items[:0]
 	for _, i := range l.Items {
 		r.Items = append(r.Items, item{ItemID: i.ItemID, Rank: int32(i.Rank), Score: i.Score})

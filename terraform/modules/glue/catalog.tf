@@ -67,6 +67,7 @@ locals {
         { name = "recommendation_id", type = "string", comment = "the same state of the same user gives the same id" },
         { name = "version", type = "bigint" },
         { name = "stage", type = "string", comment = "personalized, session or popular" },
+        { name = "events_not_folded", type = "bigint", comment = "uncovered events of the user beyond the newest 5000, counted to 1000" },
         { name = "generated_at", type = "timestamp", comment = "UTC; later events are not in the list" },
         { name = "items", type = "array<struct<item_id:string,rank:int,score:double>>", comment = "best first" },
       ]
