@@ -21,7 +21,9 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
+	"github.com/recflow/recflow/internal/awsclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
+	"github.com/recflow/recflow/internal/harnesstest"
 	"github.com/recflow/recflow/internal/local/aws/glue/gluetest"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/postgres/versions"
@@ -112,6 +114,35 @@ func TestStartGlueRun_starts_once(t *testing.T) {
 	require.True(t, second.Adopted)
 	require.Equal(t, first.GlueRunID, second.GlueRunID)
 	require.Equal(t, 1, endpoint.Faults.Calls("StartJobRun"))
+}
+
+// A refresh that is reset in Temporal has the same run id and another workflow run: it
+// trains again instead of adopting the run that failed.
+func TestStartGlueRun_adopts_no_failed_run_of_another_workflow(t *testing.T) {
+	t.Parallel()
+	a, endpoint, env := setup(t, gluetest.Options{Script: "import sys\nsys.exit(1)"})
+	in := StartGlueRunInput{RunID: "run-1", To: time.Unix(1, 0), Requested: time.Unix(100, 0)}
+	ended := func(id string) {
+		harnesstest.Eventually(t, "the run to end", func() bool {
+			run, err := a.Glue.Get(t.Context(), id)
+			return err == nil && run.State.Over()
+		})
+	}
+	start := func() (out StartGlueRunResult) {
+		value, err := env.ExecuteActivity(a.StartGlueRun, in)
+		require.NoError(t, err)
+		require.NoError(t, value.Get(&out))
+		ended(out.GlueRunID)
+		return out
+	}
+	before, err := a.Glue.Start(t.Context(), map[string]string{awsclient.RunIDArgument: in.RunID, awsclient.OwnerArgument: "refresh/before-the-reset"})
+	require.NoError(t, err)
+	ended(before)
+	first, second := start(), start()
+	require.NotEqual(t, before, first.GlueRunID)
+	require.False(t, first.Adopted)
+	require.Equal(t, StartGlueRunResult{GlueRunID: first.GlueRunID, Adopted: true}, second, "its own failure is the result of the training")
+	require.Equal(t, 2, endpoint.Faults.Calls("StartJobRun"))
 }
 
 func TestTrainingArguments_name_only_what_was_requested(t *testing.T) {

@@ -40,15 +40,16 @@ type StartGlueRunResult struct {
 
 // StartGlueRun starts the training, or adopts the run that an earlier attempt
 // started: Glue has no idempotency token, so it first looks for a run with the
-// run id among its arguments. While the job is at its maximum of concurrent
+// run id among its arguments. It adopts a run that failed only from the same
+// workflow run: a refresh that was reset in Temporal trains again. While the job is at its maximum of concurrent
 // runs the step fails with a retryable error; each attempt also stops runs
 // whose workflow has ended, because they may occupy the job.
 func (a *Activities) StartGlueRun(ctx context.Context, in StartGlueRunInput) (StartGlueRunResult, error) {
 	found, err := a.Glue.FindRun(ctx, in.RunID)
 	switch {
-	case err == nil:
+	case err == nil && (!found.State.Over() || found.State.Succeeded() || found.Owner == ownerArgument(ownerOf(ctx))):
 		return StartGlueRunResult{GlueRunID: found.ID, Adopted: true}, nil
-	case !errors.Is(err, recsys.ErrNotFound):
+	case err != nil && !errors.Is(err, recsys.ErrNotFound):
 		return StartGlueRunResult{}, a.startFailed(ctx, err)
 	}
 	if in.Yield {
