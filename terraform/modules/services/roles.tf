@@ -117,12 +117,24 @@ data "aws_iam_policy_document" "worker" {
     sid       = "EncryptLists"
     actions   = ["kms:GenerateDataKey"]
     resources = [var.kms_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+    }
   }
 
   statement {
     sid       = "DecryptObjects"
     actions   = ["kms:Decrypt"]
     resources = [var.kms_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+    }
   }
 
   dynamic "statement" {
@@ -152,6 +164,12 @@ data "aws_iam_policy_document" "worker" {
       sid       = "EncryptOutcomes"
       actions   = ["kms:GenerateDataKey"]
       resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["sns.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+      }
     }
   }
 }
@@ -167,6 +185,12 @@ data "aws_iam_policy_document" "api" {
     sid       = "EncryptEvents"
     actions   = ["kms:GenerateDataKey"]
     resources = [var.kms_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["kinesis.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+    }
   }
 
   statement {
@@ -211,6 +235,12 @@ data "aws_iam_policy_document" "api" {
     sid       = "DecryptQuarantinedRecords"
     actions   = ["kms:Decrypt"]
     resources = [var.kms_key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+    }
   }
 
   dynamic "statement" {

@@ -343,6 +343,25 @@ run "without_a_topic_the_worker_publishes_nothing" {
   }
 }
 
+run "uses_the_key_through_named_services_only" {
+  command = plan
+
+  assert {
+    condition = tomap({
+      for s in concat(data.aws_iam_policy_document.worker.statement, data.aws_iam_policy_document.api.statement) :
+      s.sid => join(",", flatten([for c in s.condition : c.values]))
+      if anytrue([for a in s.actions : startswith(a, "kms:")])
+      }) == tomap({
+      EncryptLists              = "s3.eu-central-1.amazonaws.com"
+      DecryptObjects            = "s3.eu-central-1.amazonaws.com"
+      EncryptOutcomes           = "sns.eu-central-1.amazonaws.com"
+      EncryptEvents             = "kinesis.eu-central-1.amazonaws.com"
+      DecryptQuarantinedRecords = "s3.eu-central-1.amazonaws.com"
+    })
+    error_message = "the key can be used for another purpose"
+  }
+}
+
 run "the_api_may_put_events_read_quarantined_records_and_sign_in" {
   command = plan
 
