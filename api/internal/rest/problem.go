@@ -80,6 +80,10 @@ func classify(ctx context.Context, log *slog.Logger, err error) *apiclient.Probl
 		return FailAfter(http.StatusServiceUnavailable, "database_unavailable", "the database is unreachable", "try again", RetrySoon)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), postgres.TimedOut(err):
 		return FailAfter(http.StatusServiceUnavailable, "out_of_time", "the request timed out", "try again", RetrySoon)
+	case postgres.MayRecover(err):
+		log.WarnContext(ctx, "connection lost during a request", "error", err)
+		return FailAfter(http.StatusServiceUnavailable, "connection_lost", "a connection was lost before the answer, so a change may have been carried out",
+			"try again; the ETag or the idempotency key of a change keeps it from being carried out twice", RetrySoon)
 	}
 	log.ErrorContext(ctx, "request failed", "error", err)
 	return Fail(http.StatusInternalServerError, "internal", "internal server error", "report the trace id to the operators of recflow")

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,6 +114,23 @@ func TestDroppedVersion_is_described_without_the_message_of_the_database(t *test
 	p := h.Do("GET", "/gone", nil).Problem(t)
 	require.Equal(t, "version_gone", p.Code)
 	require.Equal(t, "the version has been dropped", p.Detail)
+}
+
+// TestLostConnection_may_be_tried_again has the errors of a database that ends while a
+// statement runs.
+func TestLostConnection_may_be_tried_again(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for name, lost := range map[string]error{
+		"end": io.ErrUnexpectedEOF, "reset": &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET},
+	} {
+		RegisterPublic(h.api, huma.Operation{OperationID: name, Method: "GET", Path: "/" + name}, func(context.Context, *struct{}) (*struct{}, error) {
+			return nil, fmt.Errorf("read the users: %w", lost)
+		})
+		a := h.Do("GET", "/"+name, nil)
+		require.Equal(t, []any{http.StatusServiceUnavailable, "connection_lost"}, []any{a.Status, a.Problem(t).Code})
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+	}
 }
 
 // TestInternalErrors_are_logged checks that an internal error is logged with its trace id
