@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import checks, events, holdout, interest, interest_checks, items, matrix, summary
+from recflow_glue import checks, events, holdout, imports, interest, interest_checks, items, matrix, summary
 from recflow_glue.arguments import Baseline
 from recflow_glue.attempt import Attempt
 from recflow_glue.parallel import in_parallel
@@ -58,7 +58,7 @@ def read(r: Attempt) -> ReadResult:
     metadata, broken = items.read(r.spark, r.bucket, r.scratch)
     raw.broken.extend(broken)
     rows, found = checks.rows(raw, r.read_at)
-    r.checks += found
+    r.checks += [*found, imports.check(r.bucket)]
     invalid = any(c.rule == "streamed_rows" and c.count for c in found)
     valid = raw.rows.where(~checks.invalid_streamed(r.read_at)) if invalid else raw.rows
     return ReadResult(raw, valid.drop("_corrupt"), rows, streamed, metadata)

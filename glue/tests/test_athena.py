@@ -85,7 +85,16 @@ def it_reads_every_value_of_batch_lists(spark, bucket):
     bucket.put("lists/run=20250109T033100Z-7k2mxq4c/00000-000.parquet", sample)
     bucket.put("lists/run=20250109T033100Z-7k2mxq4c/_manifest.json", b"{}")
     types = columns("lists")
-    assert list(types) == ["user_id", "recommendation_id", "version", "stage", "events_not_folded", "generated_at", "items", "run"]
+    assert list(types) == [
+        "user_id",
+        "recommendation_id",
+        "version",
+        "stage",
+        "events_not_folded",
+        "generated_at",
+        "items",
+        "run",
+    ]
     schema = ", ".join(f"`{name}` {kind}" for name, kind in types.items())
     read = spark.read.schema(schema).parquet(bucket.uri(location("lists") + "/"))
     rows = {r["user_id"]: plain(r) for r in read.collect()}
