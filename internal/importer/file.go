@@ -313,6 +313,8 @@ func (f *fileImport) why() string {
 	switch r := f.file.Rules; {
 	case r.Known != nil:
 		return "the data set is known"
+	case r.Recipe:
+		return "the recipe says so"
 	case r.Items || r.Events:
 		return "a flag says so"
 	case f.mapping.Items:

@@ -56,8 +56,8 @@ func columnRows(uses []mapping.Use) [][]string {
 			as = "ignored"
 		case u.Whole:
 			as += " (101.0 as 101)"
-		case u.How == mapping.HowFlag:
-			as += " (by flag)"
+		case u.How == mapping.HowFlag || u.How == mapping.HowRecipe:
+			as += " (by " + string(u.How) + ")"
 		}
 		rows[i] = []string{u.Column, as, u.Example}
 	}

@@ -52,6 +52,9 @@ func (r Rules) find(f Field, s Sample) (int, How, error) {
 		if err != nil && r.Recipe {
 			return -1, "", nil // a recipe names columns that a file may lack
 		}
+		if r.Recipe {
+			return c, HowRecipe, err
+		}
 		return c, HowFlag, err
 	}
 	if found := matching(s.Names, []string{d.own}); len(found) == 1 {

@@ -60,7 +60,8 @@ type How string
 
 // The ways to find a column.
 const (
-	HowFlag    How = "flag"     // a flag or a recipe names it
+	HowFlag    How = "flag"     // a flag names it
+	HowRecipe  How = "recipe"   // a recipe names it
 	HowName    How = "name"     // it has a name of recflow's own format
 	HowSynonym How = "synonym"  // it has another common name
 	HowDataSet How = "data_set" // the columns of the data set are known
@@ -103,7 +104,7 @@ func (r Rules) guess(s Sample) (Mapping, error) {
 				continue
 			}
 			if m.columns[f] < 0 {
-				m.columns[f], m.how[f] = c, HowFlag
+				m.columns[f], m.how[f] = c, HowRecipe
 			} else {
 				m.others[f] = append(m.others[f], c)
 			}
