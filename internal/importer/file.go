@@ -107,10 +107,8 @@ func (f *fileImport) learn(ctx context.Context) error {
 		f.format = format
 		names = append(names, source.Columns()[min(len(names), len(source.Columns())):]...)
 		if err := source.Bind(mapping.Sampled(names)); err != nil {
-			// A column that cannot be read is an error only if it is used.
 			source.Close()
-			f.sample = mapping.Sample{Names: names}
-			break
+			return fmt.Errorf("%s: %w", f.in.Name(), err)
 		}
 		f.sample, err = mapping.NewSample(source, names)
 		more := source.Columns()

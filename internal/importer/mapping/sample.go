@@ -58,7 +58,7 @@ func Sampled(names []string) []tabular.Column {
 	var all []tabular.Column
 	for i, n := range names {
 		if !strings.Contains(n, "[].") {
-			all = append(all, tabular.Column{Cell: i, Index: i, Name: n})
+			all = append(all, tabular.Column{Cell: i, Index: i, Name: n, Sampled: true})
 		}
 	}
 	return all

@@ -22,6 +22,13 @@ type parquetSource struct {
 	bound []*leafReader
 	row   int64
 	cells []Cell // of the last record
+
+	unreadable []unreadableColumn // sampled ones
+}
+
+type unreadableColumn struct {
+	cell int
+	with Cell
 }
 
 func openParquet(in *File) (_ *parquetSource, err error) {
@@ -47,11 +54,11 @@ func (s *parquetSource) Bind(c []Column) (err error) {
 		return errors.New("no column is mapped")
 	}
 	for _, b := range selected {
-		leaf, err := leafOf(s.file.Root().Columns()[b.Index])
-		if err != nil {
-			return fmt.Errorf("column %.60q %w", s.names[b.Index], err)
+		leaf, convert, err := readable(s.file.Root().Columns()[b.Index])
+		if err != nil && b.Sampled {
+			s.unreadable = append(s.unreadable, unreadableColumn{b.Cell, Cell{Kind: CellInvalid, Text: err.Error()}})
+			continue
 		}
-		convert, err := converter(leaf)
 		if err != nil {
 			return fmt.Errorf("column %.60q %w", s.names[b.Index], err)
 		}
@@ -63,10 +70,21 @@ func (s *parquetSource) Bind(c []Column) (err error) {
 			file: s.file, leaf: leaf, groups: len(s.file.Metadata().RowGroups),
 		})
 	}
-	if len(s.bound) == 0 {
+	if len(s.bound)+len(s.unreadable) == 0 {
 		return errors.New("the mapped columns have the type null, so no row has a value")
 	}
 	return nil
+}
+
+// readable returns the values of a column and their conversion, which is nil if they
+// are all null, or why it cannot be read.
+func readable(c *parquet.Column) (*parquet.Column, func(parquet.Value) Cell, error) {
+	leaf, err := leafOf(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	convert, err := converter(leaf)
+	return leaf, convert, err
 }
 
 // leafOf finds the values of a column: its own, or those of a list of scalars in
@@ -85,6 +103,9 @@ func (s *parquetSource) Next(r *Record) (err error) {
 	defer safeparquet.Recovered(&err)
 	r.Bad, r.Line = "", 0
 	s.cells = r.Cells
+	for _, u := range s.unreadable {
+		r.Cells[u.cell] = u.with
+	}
 	ended := 0
 	for _, b := range s.bound {
 		switch err := b.read(&r.Cells[b.cell]); {

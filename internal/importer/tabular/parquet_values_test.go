@@ -117,6 +117,9 @@ func TestParquet_refuses_a_mapped_column_that_it_cannot_read(t *testing.T) {
 			s, _, err := openContent(t, "in", both).Records(Auto)
 			require.NoError(t, err)
 			require.NoError(t, s.Bind([]Column{{Index: 0, Name: "a"}}), "a column that is not mapped does not matter")
+			s, _, err = openContent(t, "in", both).Records(Auto)
+			require.NoError(t, err)
+			require.NoError(t, s.Bind([]Column{{Cell: 0, Index: 0, Name: "a", Sampled: true}, {Cell: 1, Index: 1, Name: "x", Sampled: true}}), "nor does it for a sample")
 		})
 	}
 }

@@ -59,6 +59,7 @@ type Column struct {
 	Index      int    // index in Source.Columns; -1 for a key that may appear later in a JSON Lines file
 	Name       string // of the column or key
 	SingleLine bool   // its values have no line breaks, like ids, times and numbers
+	Sampled    bool   // it is read to learn what it has: if its type cannot be read, its cells are invalid
 }
 
 // maxRaw limits the stored text of a rejected row, in bytes.
