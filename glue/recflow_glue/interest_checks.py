@@ -73,7 +73,7 @@ def share_of(types: list[dict], value: float) -> float:
 def returns(input_: dict) -> Check:
     """Check for types with more returns than purchases, in number or in quantity: their values may mean something
     else."""
-    valued = [t for t in input_["event_types"] if fold_type(t["type"]) not in (RATING, IMPRESSION) and t["negative"]]
+    valued = [t for t in merged(input_["event_types"]) if t["negative"]]
     n = sum(t["negative"] for t in valued)
     if not n:
         return Check("returns", "warning", True, 0, "no event takes back interest by a negative value")
@@ -83,6 +83,19 @@ def returns(input_: dict) -> Check:
         named = ", ".join(f"{printable(t['type'])} ({t['negative']} of {t['events']} events)" for t in wrong[:SAMPLES])
         text += f"; more is taken back than was added by {named}: if the values mean something else, import the events without them"
     return Check("returns", "warning", not wrong, sum(t["negative"] for t in wrong), text)
+
+
+def merged(types: list[dict]) -> list[dict]:
+    """Return the types whose value is a quantity, those that differ in case and separators as one."""
+    found: dict[str, dict] = {}
+    for t in types:
+        kind = fold_type(t["type"])
+        if kind in (RATING, IMPRESSION):
+            continue
+        one = found.setdefault(kind, {"type": t["type"]})
+        for name in ("events", "negative", "sum_positive", "sum_negative"):
+            one[name] = one.get(name, 0) + t[name]
+    return list(found.values())
 
 
 def value_use(input_: dict, interest: Interest) -> Check:

@@ -84,6 +84,8 @@ def it_warns_if_more_is_returned_than_bought():
     many = interest_checks.returns(input_(kind("purchase", 10, [1] * 4 + [-1] * 6)))
     assert (many.passed, many.count) == (False, 6)
     assert "purchase (6 of 10 events)" in many.message
+    spelled = interest_checks.returns(input_(kind("purchase", 8, [1] * 8), kind("Purchase", 6, [-1] * 6)))
+    assert spelled.passed, "both names are one type"
     heavy = interest_checks.returns(input_(kind("purchase", 10, [1] * 8 + [-50] * 2)))
     assert not heavy.passed
     assert interest_checks.returns(input_(kind("rating", 10, [-1] * 10))).passed

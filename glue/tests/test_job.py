@@ -184,6 +184,57 @@ def it_counts_streamed_events_before_the_range_and_keeps_the_heaviest_items(spar
     assert [c.rule for c in r.checks if not c.passed] == ["history_size"]
 
 
+def prepared(spark, bucket, scratch, given: Config) -> tuple[prepare.Input, dict[str, checks.Check]]:
+    """Run the stages before the training. Returns the input, and the checks that did not pass by rule."""
+    r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
+    try:
+        found = prepare.validate(r, prepare.read(r))
+    finally:
+        r.progress.close()
+    return found, {c.rule: c for c in r.checks if not c.passed}
+
+
+def it_does_not_count_what_was_returned(spark, bucket, scratch):
+    """Every user buys ten items of which two are the most bought ones, and sends these two back."""
+    kept = [
+        row(f"k{u}-{n}", f"user{u}", f"item{(u + n) % 16}", "purchase", DAY + n, 1.0)
+        for u in range(20)
+        for n in range(8)
+    ]
+    back = [(u, item) for u in range(20) for item in ("back0", "back1")]
+    bought = [row(f"b{u}-{item}", f"user{u}", item, "purchase", 2 * DAY, 2.0) for u, item in back]
+    returned = [row(f"r{u}-{item}", f"user{u}", item, "Purchase", 9 * DAY, -2.0) for u, item in back]
+    put_interactions(bucket, kept + bought + returned)
+    found, failed = prepared(spark, bucket, scratch, config(bucket))
+    assert failed == {}
+    assert {i["item_id"] for i in found.items.collect()} == {f"item{n}" for n in range(16)}
+    assert (found.summary["users_without_interest"], found.summary["items_without_interest"]) == (0, 2)
+    seen = [set(u["seen_items"]) for u in found.users.select("seen_items").collect()]
+    assert all(s == {"back0", "back1"} for s in seen)
+
+
+def it_names_the_types_that_weigh_nothing_if_nothing_counts(spark, bucket, scratch):
+    put_interactions(bucket, [row(f"t{n}", f"user{n % 20}", f"item{n % 17}", "transaction", n) for n in range(100)])
+    cause = (
+        r"rule minimum_users: 0 users .*MOST EVENTS TRAIN NOTHING: .* no weight: transaction \(100.0%\); .*--interest"
+    )
+    with pytest.raises(checks.DataInvalid, match=cause):
+        prepared(spark, bucket, scratch, config(bucket))
+
+
+def it_trains_on_types_that_the_interest_names(spark, bucket, scratch):
+    put_interactions(
+        bucket, [row(f"t{n}", f"user{n % 20}", f"item{n % 17}", "Add-to-Basket", n, 3.0) for n in range(100)]
+    )
+    given = config(
+        bucket, interest=Interest({"addToBasket": 2.0}, value_use={"add_to_basket": "value"}, half_life_seconds=0)
+    )
+    found, failed = prepared(spark, bucket, scratch, given)
+    assert failed == {}
+    user0 = found.users.where("user_id = 'user0'").first()
+    assert sorted(user0["history_weights"]) == [6.0] * 5
+
+
 def it_waits_for_streamed_events_that_are_late(spark, bucket, scratch, monkeypatch, capfd):
     put_stream(bucket, [row("early", stored=DAY)])
     late = threading.Timer(2, lambda: put_stream(bucket, [row("late", stored=DAY)], "late"))
