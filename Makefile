@@ -134,9 +134,9 @@ bench: setup ## measure the cost of loading, searching and training as ratios (S
 	@go run ./bench/import $(if $(SIZE),-size $(SIZE))
 	@"$(PYTHON)" bench/glue/job.py
 
-soak: setup ## run the long forms of the fault tests
-	@go test -timeout 3h -count 1 -v -p 1 ./internal/postgres/... ./worker ./lambda ./api -soak
-	@go test -timeout 2h -count 1 -v ./internal/e2e -run Soak -soak
+soak: setup ## run the long forms of the fault tests (SEED=7 repeats the random faults of a run)
+	@go test -timeout 3h -count 1 -v -p 1 ./internal/postgres/... ./worker ./lambda ./api -soak $(if $(SEED),-seed $(SEED))
+	@go test -timeout 2h -count 1 -v ./internal/e2e -run 'Soak|hot_user' -soak $(if $(SEED),-seed $(SEED))
 
 diagrams: ## render docs/diagrams/*.svg (builds the tool the first time)
 	@for d in docs/diagrams/*.d2; do \

@@ -34,14 +34,14 @@ import (
 // random, and then checks where each accepted event ended. It runs for a minute
 // in make test and for half an hour in make soak. It prints its seed.
 func TestSoak(t *testing.T) {
-	length, seed := 40*time.Second, uint64(time.Now().UnixNano())
+	length := 40 * time.Second
 	if *postgrestest.Soak {
 		length = 30 * time.Minute
 	}
 	if testing.Short() {
 		t.Skip("it runs for a minute")
 	}
-	t.Logf("seed %d", seed)
+	seed := postgrestest.Seed(t)
 	logFile, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	defer func() {
