@@ -245,6 +245,12 @@ func TestItems(t *testing.T) {
 	lines := h.Audited()
 	require.Equal(t, []string{"refused item.set missing_scope", "refused item.set invalid_id", "refused item.set i invalid_text",
 		"refused item.set invalid_request", "refused item.set invalid_request", "done item.set tomorrow"}, lines[:6])
+	mixed := h.Do("PUT", "/items", `{"items":[{"item_id":"i","title":"a\u0000"},{"item_id":"","available":true},{"item_id":"unknown","available":true}]}`)
+	require.Equal(t, 200, mixed.Status)
+	require.Contains(t, string(mixed.Body), `"detail":"title contains a NUL character"`)
+	require.Contains(t, string(mixed.Body), `"detail":"item_id is empty"`)
+	require.Contains(t, string(mixed.Body), `{"item_id":"unknown","changed":true,"known":false}`)
+	require.Equal(t, "missing_scope", h.DoAs(h.TokenWith("bulk reader", apiclient.ScopeRecommend), "PUT", "/items", `{"items":[{"item_id":"i","available":true}]}`).Problem(t).Code)
 }
 
 func TestPromotion_takes_effect_within_a_second(t *testing.T) {

@@ -17,6 +17,7 @@ func (s *server) routes() {
 	s.recommendationRoutes()
 	s.batchRoutes()
 	s.itemRoutes()
+	s.bulkItemRoutes()
 	s.versionRoutes()
 	s.interestRoutes()
 	s.streamRoutes()

@@ -36,6 +36,39 @@ type ItemChange struct {
 	Reset     []string `json:"reset,omitempty" maxItems:"4" enum:"available,title,category,tags" doc:"Overrides to remove, so that the version's value applies again."`
 }
 
+// NamedItemChange changes the overrides of an item.
+type NamedItemChange struct {
+	ItemID string `json:"item_id" maxLength:"256"`
+	ItemChange
+}
+
+// ItemChanges changes the overrides of many items.
+type ItemChanges struct {
+	Items []NamedItemChange `json:"items" minItems:"1" maxItems:"1000"`
+}
+
+// ItemResult is the result of one change of many.
+type ItemResult struct {
+	ItemID  string `json:"item_id"`
+	Changed bool   `json:"changed" doc:"Whether the change was made."`
+	Known   bool   `json:"known" doc:"Whether the item exists in the live version. Only then can it be recommended."`
+	Detail  string `json:"detail,omitempty" doc:"Why the change was not made."`
+}
+
+// ItemResults is the result of a change of many items, in the order of the request.
+type ItemResults struct {
+	Items []ItemResult `json:"items"`
+}
+
+// MaxItemChanges is the number of items that SetItems changes at most.
+const MaxItemChanges = 1000
+
+// SetItems changes the overrides of up to MaxItemChanges items.
+func (c *Client) SetItems(ctx context.Context, changes []NamedItemChange) (r ItemResults, err error) {
+	_, err = c.Do(ctx, http.MethodPut, "/items", nil, nil, ItemChanges{changes}, &r)
+	return r, err
+}
+
 // Item returns the current state of an item.
 func (c *Client) Item(ctx context.Context, id string) (i CurrentItem, err error) {
 	_, err = c.Do(ctx, http.MethodGet, "/items/"+segment(id), nil, nil, nil, &i)

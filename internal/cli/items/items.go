@@ -3,6 +3,7 @@ package items
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -47,19 +48,28 @@ func newShowCommand(a *app.App) *cobra.Command {
 
 func newSetCommand(a *app.App) *cobra.Command {
 	var available bool
-	var title, category string
+	var title, category, file string
 	var change apiclient.ItemChange
 	cmd := &cobra.Command{
-		Use:   "set ITEM",
-		Short: "Update an item's availability and metadata",
+		Use:   "set [ITEM]",
+		Short: "Update the availability and metadata of an item, or of many",
 		Long: "An override applies from the next list on, also in the stream, and in every version. Other\n" +
-			"fields stay as they are; --reset removes an override, so that the version's value applies.",
+			"fields stay as they are; --reset removes an override, so that the version's value applies.\n\n" +
+			"With --file every line changes an item:\n\n" +
+			"  {\"item_id\": \"995242\", \"available\": false}",
 		Example: "  recflow items set 995242 --available=false\n" +
 			"  recflow items set 995242 --title 'Desk lamp' --tag bright --tag new\n" +
-			"  recflow items set 995242 --reset available",
-		Args: cobra.ExactArgs(1),
+			"  recflow items set 995242 --reset available\n" +
+			"  recflow items set --file sold-out.jsonl",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags := cmd.Flags()
+			if err := checkTarget(cmd, args, file); err != nil {
+				return err
+			}
+			if file != "" {
+				return setFromFile(cmd.Context(), a, file)
+			}
 			if flags.Changed("available") {
 				change.Available = &available
 			}
@@ -80,10 +90,14 @@ func newSetCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return app.ExplainAPI(err)
 			}
+			if !item.Known {
+				fmt.Fprintf(a.Err, "warning: the live version does not have the item %s; the override applies once a version has it\n", output.Escape(args[0]))
+			}
 			return a.Print(itemListing(item))
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&file, "file", "", "file with a change per line, JSON lines as in PUT /items; - for standard input")
 	flags.BoolVar(&available, "available", true, "whether the item may be recommended")
 	flags.StringVar(&title, "title", "", "title of the item")
 	flags.StringVar(&category, "category", "", "category of the item; empty for none")

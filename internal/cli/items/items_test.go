@@ -49,6 +49,22 @@ func TestItemsAndExplain(t *testing.T) {
 		assert.Equal(t, app.ExitNotFound, clitest.Run(t.Context(), "", "items", "show", "milk").Code)
 		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "items", "set", first.ItemID).Code)
 	})
+	t.Run("it changes the items of a file", func(t *testing.T) {
+		r := clitest.Run(t.Context(), `{"item_id":"`+first.ItemID+`","available":false}`+"\n\n"+`{"item_id":"milk","title":"Milk"}`+"\n"+`{"item_id":"oats"}`+"\n", "items", "set", "--file", "-", "-o", "json")
+		require.Equal(t, 1, r.Code, r.Err)
+		assert.JSONEq(t, `{"changed":2,"unknown":1,"refused":[{"item_id":"oats","changed":false,"known":false,"detail":"it changes nothing: set available, title, category, tags or reset"}]}`, r.Out)
+		assert.Contains(t, r.Err, "the live version does not have 1 of the items")
+		assert.NotEqual(t, first.ItemID, lists("u00005")[0].Items[0].ItemID)
+		r = clitest.Run(t.Context(), `{"item_id":"`+first.ItemID+`","reset":["available"]}`, "items", "set", "--file", "-")
+		require.Equal(t, 0, r.Code, r.Err)
+		assert.Equal(t, first, lists("u00005")[0].Items[0])
+		r = clitest.Run(t.Context(), `{"item_id":"1","availble":false}`, "items", "set", "--file", "-")
+		assert.Contains(t, r.Err, "standard input:1: json: unknown field")
+		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "items", "set").Code)
+		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "items", "set", "x", "--file", "-").Code)
+		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "items", "set", "--file", "-", "--title", "x").Code)
+		assert.Contains(t, clitest.Run(t.Context(), "", "items", "set", "milk", "--title", "x").Err, "the live version does not have the item milk")
+	})
 	t.Run("it changes the named item, whatever characters its id contains", func(t *testing.T) {
 		for _, id := range []string{"q+5/ab", "/O85Y/W+TnjakcLb", "..", "a%2Fb", "100% é?#&="} {
 			var item apiclient.CurrentItem
