@@ -38,7 +38,7 @@ class Interest:
 
     def validate(self) -> None:
         """Raise ValueError for what Spark and Go could weigh differently. The API has checked the rest."""
-        names = [fold_type(t) for t in self.weights]
+        names, used = ([fold_type(t) for t in types] for types in (self.weights, self.value_use))
         for t, w in self.weights.items():
             if not abs(w) <= MAX_INTEREST:
                 raise ValueError(f"interest: weight of {t!r} is {w}; use -{MAX_INTEREST} to {MAX_INTEREST}")
@@ -49,6 +49,8 @@ class Interest:
         for t, use in self.value_use.items():
             if use not in VALUE_USES:
                 raise ValueError(f"interest: value_use of {t!r} is {use!r}; use {', '.join(VALUE_USES)}")
+            if used.count(fold_type(t)) > 1:
+                raise ValueError(f"interest: value_use names the type {t!r} more than once; keep one of them")
         for name in ("half_life_seconds", "floor"):
             x = getattr(self, name)
             if not math.isfinite(x) or x < 0:

@@ -46,6 +46,7 @@ def it_parses_all_arguments_and_ignores_those_of_glue():
         (["--interest", '{"weights":{"click":NaN}}'], "weight of 'click'"),
         (["--interest", '{"weights":{"add_to_cart":1,"AddToCart":2}}'], "is another name of"),
         (["--interest", '{"weights":{"click":1},"value_use":{"click":"sqrt"}}'], "value_use of 'click' is 'sqrt'"),
+        (["--interest", '{"weights":{"a":1},"value_use":{"a":"log","A":"value"}}'], "more than once"),
         (["--interest", '{"half_life_seconds":-1}'], "half_life_seconds"),
     ],
 )

@@ -98,7 +98,11 @@ func (in Interest) Validate() error {
 	if !positive {
 		bad("no event type has a weight above 0, so no event would count")
 	}
-	for _, t := range slices.Sorted(maps.Keys(in.ValueUse)) {
+	named := slices.Sorted(maps.Keys(in.ValueUse))
+	for i, t := range named {
+		if same := slices.IndexFunc(named[:i], func(u string) bool { return SameType(t, u) }); same >= 0 {
+			bad("value_use: %q and %q are the same event type; keep one of them", named[same], t)
+		}
 		switch use := in.ValueUse[t]; {
 		case use != IgnoreValue && use != LogValue && use != PlainValue:
 			bad("value_use of %q is %q; use %s, %s or %s", t, use, IgnoreValue, LogValue, PlainValue)

@@ -151,15 +151,18 @@ func TestInterest_validate(t *testing.T) {
 		spoil func(*recsys.Interest)
 		want  string
 	}{
-		"NaN weight":                {func(in *recsys.Interest) { in.Weights[recsys.View] = math.NaN() }, `weight of "view" is NaN`},
-		"infinite weight":           {func(in *recsys.Interest) { in.Weights[recsys.View] = math.Inf(-1) }, `weight of "view" is -Inf`},
-		"huge weight":               {func(in *recsys.Interest) { in.Weights[recsys.View] = 2e6 }, "use -1000000 to 1000000"},
-		"weight of impressions":     {func(in *recsys.Interest) { in.Weights[recsys.Impression] = 1 }, "what was only shown has no weight"},
-		"negative rating":           {func(in *recsys.Interest) { in.Weights[recsys.Rating] = -1 }, `weight of "rating" is -1`},
-		"second name of a type":     {func(in *recsys.Interest) { in.Weights["AddToCart"] = 1 }, `"AddToCart" and "add_to_cart" are the same event type`},
-		"empty name":                {func(in *recsys.Interest) { in.Weights[""] = 1 }, "event type is empty"},
-		"interest without weights":  {func(in *recsys.Interest) { in.Weights = map[string]float64{"a": 0, "b": -1} }, "no event would count"},
-		"unknown use":               {func(in *recsys.Interest) { in.ValueUse = map[string]string{recsys.Purchase: "sqrt"} }, `value_use of "purchase" is "sqrt"; use ignore, log or value`},
+		"NaN weight":               {func(in *recsys.Interest) { in.Weights[recsys.View] = math.NaN() }, `weight of "view" is NaN`},
+		"infinite weight":          {func(in *recsys.Interest) { in.Weights[recsys.View] = math.Inf(-1) }, `weight of "view" is -Inf`},
+		"huge weight":              {func(in *recsys.Interest) { in.Weights[recsys.View] = 2e6 }, "use -1000000 to 1000000"},
+		"weight of impressions":    {func(in *recsys.Interest) { in.Weights[recsys.Impression] = 1 }, "what was only shown has no weight"},
+		"negative rating":          {func(in *recsys.Interest) { in.Weights[recsys.Rating] = -1 }, `weight of "rating" is -1`},
+		"second name of a type":    {func(in *recsys.Interest) { in.Weights["AddToCart"] = 1 }, `"AddToCart" and "add_to_cart" are the same event type`},
+		"empty name":               {func(in *recsys.Interest) { in.Weights[""] = 1 }, "event type is empty"},
+		"interest without weights": {func(in *recsys.Interest) { in.Weights = map[string]float64{"a": 0, "b": -1} }, "no event would count"},
+		"unknown use":              {func(in *recsys.Interest) { in.ValueUse = map[string]string{recsys.Purchase: "sqrt"} }, `value_use of "purchase" is "sqrt"; use ignore, log or value`},
+		"second use of a type": {func(in *recsys.Interest) {
+			in.ValueUse = map[string]string{"Purchase": recsys.LogValue, "purchase": recsys.PlainValue}
+		}, `value_use: "Purchase" and "purchase" are the same event type`},
 		"use of ratings":            {func(in *recsys.Interest) { in.ValueUse = map[string]string{"Rating": recsys.LogValue} }, "compared with rating_threshold"},
 		"use of a type without one": {func(in *recsys.Interest) { in.ValueUse = map[string]string{"play": recsys.LogValue} }, `value_use names "play", which has no weight`},
 		"threshold":                 {func(in *recsys.Interest) { in.RatingThreshold = math.Inf(1) }, "rating_threshold is +Inf"},
