@@ -41,7 +41,7 @@ func TestBackfill_refuses_a_wrong_interest(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	for name, c := range map[string]struct{ interest, want string }{
-		"an unknown field":       {`{"weigths":{"a":1}}`, "unexpected property"},
+		"an unknown field":       {`{"weightz":{"a":1}}`, "unexpected property"},
 		"no positive weight":     {`{"weights":{"a":-1}}`, "no event would count"},
 		"two names of a type":    {`{"weights":{"add_to_cart":1,"AddToCart":2}}`, "are the same event type"},
 		"an unknown use":         {`{"value_use":{"purchase":"cube"}}`, "use ignore, log or value"},

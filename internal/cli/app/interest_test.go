@@ -44,7 +44,7 @@ func TestReadInterest(t *testing.T) {
 		require.Zero(t, in.HalfLifeSeconds)
 	})
 	for name, c := range map[string]struct{ text, want string }{
-		"an unknown key":           {"weigths:\n  view: 1\n", `unknown field "weigths"`},
+		"an unknown key":           {"weightz:\n  view: 1\n", `unknown field "weightz"`},
 		"the key of a version":     {"half_life_seconds: 60\n", `unknown field "half_life_seconds"`},
 		"a key that occurs twice":  {"floor: 1\nfloor: 2\n", "floor"},
 		"a type that occurs twice": {"weights:\n  view: 1\n  view: 2\n", "view"},

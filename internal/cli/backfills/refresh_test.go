@@ -261,10 +261,10 @@ func TestRefreshFlags(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte("weights: {addtocart: 3, transaction: 5}\nhalf_life: 30d\n"), 0o600))
 		assert.Equal(t, &recsys.InterestSettings{Weights: map[string]float64{"addtocart": 3, "transaction": 5}, HalfLife: "30d"}, ask("--interest", path).Training.Interest)
 
-		require.NoError(t, os.WriteFile(path, []byte("weigths: {transaction: 5}\n"), 0o600))
+		require.NoError(t, os.WriteFile(path, []byte("weightz: {transaction: 5}\n"), 0o600))
 		r := clitest.Run(t.Context(), "", "refresh", "--interest", path)
 		assert.Equal(t, app.ExitUsage, r.Code)
-		assert.Contains(t, r.Err, `unknown field "weigths"`)
+		assert.Contains(t, r.Err, `unknown field "weightz"`)
 	})
 	t.Run("it refuses an invalid time", func(t *testing.T) {
 		r := clitest.Run(t.Context(), "", "refresh", "--to", "yesterday")
