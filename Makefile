@@ -22,7 +22,7 @@ HOST_PYTHON = $(or $(shell command -v python3.11 || command -v python3),python3)
 RUFF = scripts/python-tool "$(HOST_PYTHON)" ruff $(shell sed -n 's/^ruff==//p' glue/requirements-dev.txt) ruff
 
 GO_TESTS ?= ./...
-GO_TEST_FLAGS ?= -timeout 20m
+GO_TEST_FLAGS ?= -timeout 40m
 PY_TESTS ?= glue
 # Packages whose tests need Postgres and share data between goroutines: test-race
 # runs all of their tests, and the unit tests of all other packages.

@@ -131,7 +131,7 @@ func measure(ctx context.Context, builds []string, bucket *bucket, dir, path, fo
 
 func importOnce(ctx context.Context, binary string, bucket *bucket, dir, path string) (result, error) {
 	cmd := exec.CommandContext(ctx, binary, "import", path, "-o", "json", "--quiet")
-	cmd.Env = append(os.Environ(), bucket.env()...)
+	cmd.Env = append(cmd.Environ(), bucket.env()...)
 	cmd.Env = append(cmd.Env, "RECFLOW_HOME="+filepath.Join(dir, "home"), "TMPDIR="+dir)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

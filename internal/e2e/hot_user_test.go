@@ -25,7 +25,6 @@ import (
 // stream, the event source mapping and the real function. The function keeps up, the
 // other users do not wait, and the next version is trained with every event.
 func TestStream_with_a_hot_user(t *testing.T) {
-	t.Parallel()
 	const hot = "guest"
 	alone, together := 8*time.Second, 25*time.Second
 	if *postgrestest.Soak {

@@ -27,9 +27,8 @@ import (
 // lists, a stream of events and requests for lists, all at once, on a local stack
 // whose parts fail at random, and then checks that nothing is lost, half done or left
 // behind. It takes about four minutes in make test and half an hour in make soak; the
-// flag -seed repeats the faults of a run.
+// flag -seed repeats the faults of a run. No other test of the package runs at the same time.
 func TestSoak_everything_under_faults(t *testing.T) {
-	t.Parallel()
 	length := 2 * time.Minute // and a minute for the first and the last training
 	if *postgrestest.Soak {
 		length = 28 * time.Minute

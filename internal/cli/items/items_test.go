@@ -58,7 +58,7 @@ func TestItemsAndExplain(t *testing.T) {
 		r = clitest.Run(t.Context(), `{"item_id":"`+first.ItemID+`","reset":["available"]}`, "items", "set", "--file", "-")
 		require.Equal(t, 0, r.Code, r.Err)
 		assert.Equal(t, first, lists("u00005")[0].Items[0])
-		r = clitest.Run(t.Context(), `{"item_id":"1","availble":false}`, "items", "set", "--file", "-")
+		r = clitest.Run(t.Context(), `{"item_id":"1","avail":false}`, "items", "set", "--file", "-")
 		assert.Contains(t, r.Err, "standard input:1: json: unknown field")
 		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "items", "set").Code)
 		assert.Equal(t, app.ExitUsage, clitest.Run(t.Context(), "", "items", "set", "x", "--file", "-").Code)
