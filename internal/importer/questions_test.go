@@ -119,6 +119,12 @@ func TestImport_reads_what_can_mean_one_thing_only(t *testing.T) {
 			in:       "user_id,item_id,timestamp\n101.0,7.0,2026-02-01\n102.0,9.0,2026-02-01\n,7.0,2026-02-01\n",
 			events:   []string{"101/7/click@2026-02-01T00:00:00", "102/9/click@2026-02-01T00:00:00"},
 			rejected: []string{"user_id is empty"}},
+		"a key within an object beside one of the same name": {
+			in:     `{"user_id":"u","user":{"id":7},"item_id":"i","occurred_at":"2026-01-01T00:00:00Z"}`,
+			events: []string{"u/i/click@2026-01-01T00:00:00"}},
+		"a key within an object": {
+			in:     `{"user":{"id":7},"item":{"id":"i","name":"x"},"ts":1767225600}`,
+			events: []string{"7/i/click@2026-01-01T00:00:00"}},
 		"floats in JSON lines": {
 			in:     `{"user_id":101.0,"item_id":7.0,"timestamp":1772323200.0}` + "\n" + `{"user_id":102.0,"item_id":10.0,"timestamp":1772323200.0}`,
 			events: []string{"101/7/click@2026-03-01T00:00:00", "102/10/click@2026-03-01T00:00:00"}},

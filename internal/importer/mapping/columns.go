@@ -159,13 +159,24 @@ func ambiguous(d definition, names []string, found []int) error {
 }
 
 // matching returns the indexes of the columns that match any of the wanted
-// names, in the order of the wanted names.
+// names, in the order of the wanted names. A column within an object, such as
+// user.id, matches only if no other does.
 func matching(names, wanted []string) []int {
-	var found []int
+	var found, within []int
 	for _, w := range wanted {
-		if w != "" {
-			found = append(found, positions(names, func(n string) bool { return plain(n) == w })...)
+		if w == "" {
+			continue
 		}
+		for _, c := range positions(names, func(n string) bool { return plain(n) == w }) {
+			if strings.Contains(names[c], ".") {
+				within = append(within, c)
+			} else {
+				found = append(found, c)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return within
 	}
 	return found
 }

@@ -38,7 +38,6 @@ type Tally struct {
 	interest recsys.Interest
 	types    map[string]*typeTally
 	last     *typeTally // of the last event
-	name     string     // of it
 
 	events int64
 	noTime int64
@@ -50,6 +49,7 @@ type Tally struct {
 }
 
 type typeTally struct {
+	name      string
 	weight    float64 // of an event that counts
 	rating    bool    // an event counts if its value reaches the threshold
 	events    int64
@@ -153,8 +153,8 @@ func (t *Tally) PrefixButLast() string {
 }
 
 func (t *Tally) typed(e *mapping.Event) {
-	if t.last == nil || t.name != e.EventType {
-		t.last, t.name = t.typeOf(e.EventType), strings.Clone(e.EventType)
+	if t.last == nil || t.last.name != e.EventType {
+		t.last = t.typeOf(e.EventType)
 	}
 	c := t.last
 	c.events++
@@ -176,15 +176,15 @@ func (t *Tally) typeOf(name string) *typeTally {
 	if c := t.types[name]; c != nil {
 		return c
 	}
-	name = strings.Clone(name)
 	if len(t.types) >= maxTypes {
 		name = OtherTypes
 	}
 	c := t.types[name]
 	if c == nil {
+		name = strings.Clone(name)
 		liked := max(1, t.interest.RatingThreshold)
 		c = &typeTally{
-			weight: t.interest.Weight(name, &liked), rating: recsys.SameType(name, recsys.Rating),
+			name: name, weight: t.interest.Weight(name, &liked), rating: recsys.SameType(name, recsys.Rating),
 			low: math.Inf(1), high: math.Inf(-1),
 		}
 		t.types[name] = c

@@ -173,7 +173,14 @@ func fractionMicros(digits string) int64 {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-func digitsOnly(s string) bool { return strings.Trim(s, "0123456789") == "" }
+func digitsOnly(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
 
 // number parses digits only.
 func number(s string) (int, bool) {
