@@ -20,6 +20,7 @@ import (
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/awsclient/kinesistest"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/importer/s3store"
 	"github.com/recflow/recflow/internal/local/toolchain/toolchaintest"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/quarantine"
@@ -83,7 +84,8 @@ func TestContractFuzz(t *testing.T) {
 			h := newHarness(t, apitest.WithTemporal)
 			h.WithWorker(t)
 			h.stream = kinesistest.New("events", 2).Client(t, "events")
-			h.quarantine = &quarantine.Reader{Bucket: awstest.S3(t)}
+			bucket := awstest.S3(t)
+			h.quarantine, h.imports = &quarantine.Reader{Bucket: bucket}, s3store.New(bucket)
 			h.build(2)
 			server := httptest.NewServer(fromAnywhere(h.Handler))
 			t.Cleanup(server.Close)

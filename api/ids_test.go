@@ -21,6 +21,7 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/awsclient/awstest"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/importer/s3store"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/internal/quarantine"
@@ -172,13 +173,15 @@ var generatedIDRoutes = map[string]string{
 	"DELETE /tokens/:id": "not_found", "GET /versions/:version": "not_found", "DELETE /versions/:version": "not_found",
 	"POST /versions/:version/promote": "not_found", "PUT /versions/:version/pin": "not_found", "GET /versions/:version/diff/:other": "not_found",
 	"GET /versions/:version/users": "not_found", "GET /quarantine/:id": "not_found",
+	"GET /imports/:id": "not_found", "DELETE /imports/:id": "not_found",
 }
 
 // TestIDsOnEveryRoute requests each hard id on every route with an id in its path.
 func TestIDsOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	h.quarantine = &quarantine.Reader{Bucket: awstest.S3(t)}
+	bucket := awstest.S3(t)
+	h.quarantine, h.imports = &quarantine.Reader{Bucket: bucket}, s3store.New(bucket)
 	ids, texts := h.withHardIDs(t), h.callerIDRoutes()
 	for _, r := range h.api.Router.Routes() {
 		name := r.Method + " " + r.Path

@@ -73,7 +73,7 @@ func importPosition(r importer.Record) string {
 }
 
 type importInput struct {
-	ID string `path:"id" minLength:"64" maxLength:"64" pattern:"^[0-9a-f]{64}$" doc:"SHA-256 of the file, in hex."`
+	ID string `path:"id" maxLength:"256" doc:"SHA-256 of the file, in hex."`
 }
 type getImportOutput struct{ Body apiclient.Import }
 

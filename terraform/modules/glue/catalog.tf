@@ -89,7 +89,7 @@ locals {
         { name = "stream", type = "string", comment = "ARN" },
         { name = "shard", type = "string" },
         { name = "sequence_number", type = "string", comment = "exceeds a bigint" },
-        { name = "sub_sequence", type = "int", comment = "position within an aggregated record" },
+        { name = "sub_sequence", type = "int", comment = "position within a record of several events" },
         { name = "arrived_at", type = "string", comment = "RFC 3339, UTC" },
         { name = "quarantined_at", type = "string", comment = "RFC 3339, UTC" },
       ]
