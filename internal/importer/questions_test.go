@@ -119,7 +119,7 @@ func TestImport_reads_what_can_mean_one_thing_only(t *testing.T) {
 			in:       "user_id,item_id,timestamp\n101.0,7.0,2026-02-01\n102.0,9.0,2026-02-01\n,7.0,2026-02-01\n",
 			events:   []string{"101/7/click@2026-02-01T00:00:00", "102/9/click@2026-02-01T00:00:00"},
 			rejected: []string{"user_id is empty"}},
-		"a key within an object beside one of the same name": {
+		"a key within an object next to one of the same name": {
 			in:     `{"user_id":"u","user":{"id":7},"item_id":"i","occurred_at":"2026-01-01T00:00:00Z"}`,
 			events: []string{"u/i/click@2026-01-01T00:00:00"}},
 		"a key within an object": {
