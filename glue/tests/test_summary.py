@@ -63,11 +63,16 @@ def it_merges_rare_types(spark, monkeypatch):
     assert sorted((*s["types"], s["users"]) for s in found["user_types"]) == [("a", 1), ("other", 3)]
 
 
-def it_estimates_repeated_content_from_a_share_of_the_events(spark, monkeypatch):
-    rows = [row(f"{n}-{copy}", f"u{n}", "i", "view", n) for n in range(2000) for copy in range(2)]
-    assert summary.repeated_content(frame(spark, rows), len(rows)) == 2000
+def it_estimates_repeated_content_and_percentiles_from_a_share_of_the_events(spark, monkeypatch):
+    rows = [row(f"{n}-{copy}", f"u{n}", "i", "view", n, value=float(n)) for n in range(2000) for copy in range(2)]
+    whole, _ = summary.summarize(frame(spark, rows), Interest(), None)
+    assert whole["repeated_content"] == 2000
     monkeypatch.setattr(summary, "SAMPLED_ROWS", 1000)
-    assert 1600 < summary.repeated_content(frame(spark, rows), len(rows)) < 2400
+    found, _ = summary.summarize(frame(spark, rows), Interest(), None)
+    assert 1600 < found["repeated_content"] < 2400
+    percentiles = found["event_types"][0]["percentiles"]
+    assert (percentiles[0], percentiles[-1], len(percentiles)) == (0, 1999, 101)
+    assert 850 < percentiles[50] < 1150
 
 
 def it_summarizes_no_events(spark):
