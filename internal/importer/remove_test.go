@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,14 +48,15 @@ func TestRemove_takes_an_import_back(t *testing.T) {
 func TestRemove_can_be_repeated(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("bucket unavailable")
-	for at := range 3 {
+	for at := range int64(3) {
 		m := &failing{memory: newMemory(), at: -1}
 		path := file(t, "drop.csv", days(5))
 		r, err := Import(t.Context(), m, []string{path}, options(t))
 		require.NoError(t, err)
 		whole := m.events(t)
 
-		m.at, m.changes, m.err = at, 0, broken
+		m.at, m.err = at, broken
+		m.changes.Store(0)
 		_, err = Remove(t.Context(), m, r.Files[0].SHA256)
 		require.ErrorIs(t, err, broken)
 		m.at = -1
@@ -62,7 +64,8 @@ func TestRemove_can_be_repeated(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, whole, m.events(t))
 
-		m.at, m.changes = at, 0
+		m.at = at
+		m.changes.Store(0)
 		_, err = Remove(t.Context(), m, r.Files[0].SHA256)
 		require.ErrorIs(t, err, broken)
 		m.at = -1
@@ -98,13 +101,13 @@ func TestRemove_keeps_what_a_later_import_continues(t *testing.T) {
 // failing is a bucket whose change number at fails.
 type failing struct {
 	*memory
-	at, changes int
-	err         error
+	at      int64
+	changes atomic.Int64
+	err     error
 }
 
 func (f *failing) change() error {
-	f.changes++
-	if f.changes-1 == f.at {
+	if f.changes.Add(1)-1 == f.at {
 		return f.err
 	}
 	return nil

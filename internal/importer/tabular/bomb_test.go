@@ -39,6 +39,9 @@ func repeated(t *testing.T, packed, head, body, tail string) []byte {
 // A small file may unpack to any size. It is read in a memory that does not depend
 // on it.
 func TestSource_reads_what_unpacks_to_much_in_little_memory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks 256 MiB for every case")
+	}
 	long := strings.Repeat("x", 200)
 	for name, c := range map[string]struct {
 		packed, head, body, tail string
