@@ -96,6 +96,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 		loop: newLoop(t), seed: seed, faults: harnesstest.CountFaults(t), random: rand.New(rand.NewPCG(seed, 100)),
 		proxies: map[string]*faultproxy.Proxy{}, accepted: map[string]bool{}, ended: map[string]int{},
 	}
+	t.Cleanup(s.keepLogs)
 	ports, err := stack.ReservePorts()
 	require.NoError(t, err)
 	settings := stack.NewSettings(ports)
@@ -128,6 +129,19 @@ func (s *soak) startProxies(vars map[string]string) map[string]string {
 		s.proxies[service], through[variable] = p, server.URL
 	}
 	return through
+}
+
+// keepLogs copies the logs of the stack out of the folder of a failed test, which is
+// deleted.
+func (s *soak) keepLogs() {
+	if !s.t.Failed() {
+		return
+	}
+	kept, err := os.MkdirTemp("", fmt.Sprintf("recflow-soak-%d-", s.seed))
+	if err == nil {
+		err = os.CopyFS(kept, os.DirFS(filepath.Join(s.home, "logs")))
+	}
+	s.t.Logf("the logs are in %s (%v)", kept, err)
 }
 
 // count counts something that ended.
