@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"go.temporal.io/sdk/client"
 
 	"github.com/recflow/recflow/api/internal/rest"
 	"github.com/recflow/recflow/internal/apiclient"
+	"github.com/recflow/recflow/internal/config/temporalconfig"
 	"github.com/recflow/recflow/internal/flight"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/telemetry"
@@ -104,8 +104,12 @@ func (s *server) checkDependencies(ctx context.Context) (d dependencies) {
 		}
 	})
 	group.Go(func() {
-		if _, err := s.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		if err := temporalconfig.Check(ctx, s.temporal, s.config.Temporal.Namespace); err != nil {
+			s.log.WarnContext(ctx, "the check of Temporal failed", "error", err)
 			d.temporal = "unreachable"
+			if temporalconfig.Refused(err) {
+				d.temporal = "refuses the credentials"
+			}
 		}
 	})
 	group.Wait()

@@ -69,7 +69,7 @@ func run(ctx context.Context, log *slog.Logger, c config.Worker) error {
 		return fmt.Errorf("connect to Temporal at %s: %w", c.Temporal.Address, err)
 	}
 	defer temporal.Close()
-	if err := ensureSearchAttributes(ctx, temporal, c.Temporal.Namespace); err != nil {
+	if err := ensureSearchAttributes(ctx, log, temporal, c.Temporal); err != nil {
 		return err
 	}
 	if err := workflows.EnsureSweep(ctx, temporal, c.Temporal.TaskQueue, c.SweepEvery); err != nil {

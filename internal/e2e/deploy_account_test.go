@@ -30,6 +30,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -304,15 +306,27 @@ func (a *account) startServices(t *testing.T, d *deployment) {
 	require.NoError(t, c.Register(t.Context(), &workflowservice.RegisterNamespaceRequest{
 		Namespace: temporalName, WorkflowExecutionRetentionPeriod: durationpb.New(72 * time.Hour),
 	}))
+	a.addSearchAttributes(t, address)
 	onward := a.to(func() string { return "http://" + address }, &http.Transport{Protocols: unencryptedHTTP2()})
-	a.temporal = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer "+temporalKey {
-			w.Header().Set("Content-Type", "application/grpc")
-			w.Header().Set("Grpc-Status", "16") // UNAUTHENTICATED
-			return
-		}
-		onward.ServeHTTP(w, r)
-	})
+	a.temporal = temporaltest.Cloud(temporalKey, onward)
+}
+
+// addSearchAttributes adds the search attributes that the reader has added with tcld.
+func (a *account) addSearchAttributes(t *testing.T, address string) {
+	t.Helper()
+	typed, err := os.ReadFile(filepath.Join(a.dir, "tcld"))
+	require.NoError(t, err, "the page adds the search attributes")
+	require.Contains(t, string(typed), "namespace\nsearch-attributes\nadd\n--namespace\n"+temporalName+"\n")
+	added := map[string]enumspb.IndexedValueType{}
+	for _, found := range regexp.MustCompile(`(?m)^--search-attribute\n(\w+)=(\w+)$`).FindAllStringSubmatch(string(typed), -1) {
+		added[found[1]], err = enumspb.IndexedValueTypeFromString(found[2])
+		require.NoError(t, err)
+	}
+	c, err := client.Dial(client.Options{HostPort: address, Namespace: temporalName, Logger: temporaltest.Quiet})
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.OperatorService().AddSearchAttributes(t.Context(), &operatorservice.AddSearchAttributesRequest{Namespace: temporalName, SearchAttributes: added})
+	require.NoError(t, err)
 }
 
 func unencryptedHTTP2() *http.Protocols {

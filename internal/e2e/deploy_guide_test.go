@@ -60,6 +60,8 @@ func newDeployGuide(t *testing.T) *deployGuide {
 	g.account = newAccount(t)
 	bin := t.TempDir()
 	installAWS(t, bin, tools.Python, local.Cache)
+	// The command line of Temporal Cloud, whose namespace exists later: see startServices.
+	harnesstest.WriteProgram(t, filepath.Join(bin, "tcld"), "#!/bin/sh\nprintf '%s\\n' \"$@\" > "+quoted(filepath.Join(g.account.dir, "tcld"))+"\n")
 	vars := awstest.CredentialEnv(awstest.Root)
 	maps.Copy(vars, g.account.network())
 	maps.Copy(vars, map[string]string{
@@ -192,7 +194,7 @@ type arrangement struct {
 func (g *deployGuide) arrangements() []arrangement {
 	return []arrangement{
 		{"", "aws secretsmanager create-secret", func(t *testing.T) {
-			require.NoError(t, os.WriteFile(filepath.Join(g.clone, "temporal.key"), []byte(temporalKey), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(g.clone, "temporal.key"), []byte(temporalKey+"\n"), 0o600)) // as editors write it
 		}},
 		{"Apply, in this order", "export RECFLOW_REGISTRY_PASSWORD", g.account.makeDatabase},
 		{"Apply, in this order", "terraform apply\n", func(t *testing.T) {

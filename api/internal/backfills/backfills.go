@@ -18,6 +18,7 @@ import (
 	"github.com/recflow/recflow/internal/apiclient"
 	"github.com/recflow/recflow/internal/backfill"
 	"github.com/recflow/recflow/internal/config"
+	"github.com/recflow/recflow/internal/config/temporalconfig"
 	"github.com/recflow/recflow/internal/postgres"
 	"github.com/recflow/recflow/internal/postgres/ledger"
 	"github.com/recflow/recflow/internal/postgres/versions"
@@ -343,8 +344,7 @@ func (s *Service) retryBackfill(ctx context.Context, in *backfillIDInput) (*back
 func (s *Service) checkTemporal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, temporalTimeout)
 	defer cancel()
-	_, err := s.Temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
-	if err != nil {
+	if err := temporalconfig.Check(ctx, s.Temporal, s.Settings.Namespace); err != nil {
 		s.Log.WarnContext(ctx, "Temporal is unreachable", "error", err)
 		return rest.FailAfter(http.StatusServiceUnavailable, "temporal_unavailable", "Temporal is unreachable; nothing was started", "try again", rest.RetrySoon)
 	}

@@ -107,10 +107,12 @@ func loopback(address string) bool {
 }
 
 // set hides variables set to an empty value, which a deployment without a
-// certificate may pass.
+// certificate may pass, and removes white space around values: a secret that was
+// stored from a file usually ends with a newline, which no header may have.
 type set struct{ envconfig.EnvLookup }
 
 func (e set) LookupEnv(name string) (string, bool) {
 	value, _ := e.EnvLookup.LookupEnv(name)
+	value = strings.TrimSpace(value)
 	return value, value != ""
 }

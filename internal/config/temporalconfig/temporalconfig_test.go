@@ -77,16 +77,19 @@ type front struct {
 	asked              atomic.Pointer[http.Header] // of the last request that got through
 }
 
-func newFront(t *testing.T, clients bool) *front {
+func newFront(t *testing.T, clients bool, rules ...func(http.Handler) http.Handler) *front {
 	t.Helper()
 	server := temporaltest.Shared(t)
 	f := &front{namespace: server.Namespace(t), authority: newAuthority(t)}
-	behind := &httputil.ReverseProxy{
+	var behind http.Handler = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			f.asked.Store(&r.In.Header)
 			r.SetURL(&url.URL{Scheme: "http", Host: server.Address})
 		},
 		Transport: &http.Transport{Protocols: only((*http.Protocols).SetUnencryptedHTTP2)},
+	}
+	for _, rule := range rules {
+		behind = rule(behind)
 	}
 	own := f.authority.issue(t, x509.ExtKeyUsageServerAuth)
 	pair, err := tls.X509KeyPair([]byte(own.certificate), []byte(own.key))
@@ -127,8 +130,7 @@ func (f *front) dial(t *testing.T, vars map[string]string) error {
 		return err
 	}
 	defer c.Close()
-	_, err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
-	return err
+	return temporalconfig.Check(ctx, c, f.namespace)
 }
 
 func TestAClientCertificateOpensTheDoor(t *testing.T) {
@@ -157,6 +159,19 @@ func TestAnAPIKeyIsSentWithEveryCallAndOverTLS(t *testing.T) {
 		"TEMPORAL_ADDRESS": "127.0.0.1:1", "TEMPORAL_NAMESPACE": "another", // this process's variables take precedence
 	}))
 	require.Equal(t, "Bearer marker-key", f.asked.Load().Get("Authorization"))
+}
+
+// Temporal Cloud refuses a request that does not name a namespace. Files with a key
+// usually end with a newline, which no header may have.
+func TestTemporalCloudAcceptsAnAPIKey(t *testing.T) {
+	f := newFront(t, false, func(server http.Handler) http.Handler { return temporaltest.Cloud("marker-key", server) })
+	require.NoError(t, f.dial(t, map[string]string{
+		"TEMPORAL_API_KEY": "marker-key\n", "TEMPORAL_TLS_SERVER_CA_CERT_DATA": f.authority.pem + "\n",
+	}))
+	f.namespace = "another"
+	require.ErrorContains(t, f.dial(t, nil), "the namespace another does not exist")
+	t.Setenv("TEMPORAL_API_KEY", "old-key")
+	require.ErrorContains(t, f.dial(t, nil), "Request unauthorized")
 }
 
 func TestAnAPIKeyIsNotSentToAnUnverifiedServer(t *testing.T) {
