@@ -176,6 +176,7 @@ func TestAwaitGlueRun_distinguishes_bad_data_from_a_failed_run(t *testing.T) {
 	t.Parallel()
 	for message, kind := range map[string]string{
 		"DataInvalid: no users": DataInvalid, "out of memory": GlueFailed, "SparkDied: the Spark JVM died": SparkDied,
+		"Failed Line Number: 20; DataInvalid: no users": DataInvalid, "Failed Line Number: 7; KeyError: x": GlueFailed,
 	} {
 		a, _, env := setup(t, gluetest.Options{Script: fmt.Sprintf("import sys\nprint('RECFLOW_ERROR %s', file=sys.stderr)\nsys.exit(1)", message)})
 		id, err := a.Glue.Start(t.Context(), map[string]string{"--run_id": "run-1"})
@@ -184,6 +185,8 @@ func TestAwaitGlueRun_distinguishes_bad_data_from_a_failed_run(t *testing.T) {
 		app := requireType(t, err, kind, true)
 		require.Equal(t, kind != DataInvalid, strings.HasPrefix(app.Message(), "Glue run "+id+" ended as FAILED: "), app.Message())
 		require.NotContains(t, app.Message(), kind+": ", "the type replaces the prefix")
+		require.NotContains(t, app.Message(), "Error Category")
+		require.NotContains(t, app.Message(), "Line Number")
 	}
 	a, _, env := setup(t, gluetest.Options{})
 	_, err := env.ExecuteActivity(a.AwaitGlueRun, AwaitGlueRunInput{RunID: "run-1", GlueRunID: "jr_unknown"})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ const (
 	dataInvalidPrefix = DataInvalid + ": "
 	sparkDiedPrefix   = SparkDied + ": "
 )
+
+// errorCategory is what Glue writes before the exception of a script.
+var errorCategory = regexp.MustCompile(`^Error Category: [A-Z_]+; (Failed Line Number: \d+; )?`)
 
 // progressKey is the object that the job overwrites while it runs.
 const (
@@ -94,6 +98,7 @@ func glueFailure(id, state, message string) error {
 	if _, reason, ok := strings.Cut(message, sparkDiedPrefix); ok {
 		kind, message = SparkDied, reason
 	}
+	message = errorCategory.ReplaceAllString(message, "")
 	if message == "" {
 		message = "Glue reported no reason"
 	}

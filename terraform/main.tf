@@ -10,6 +10,7 @@ module "storage" {
   glue_wheels_path     = "${var.packages}/wheels"
   noncurrent_days      = var.keep.noncurrent_days
   quarantine_days      = var.keep.quarantine_days
+  embeddings_days      = var.keep.embeddings_days
   lists_days           = var.keep.lists_days
   recommendations_days = var.keep.recommendations_days
 }
@@ -37,6 +38,7 @@ module "stream" {
   mode            = var.stream.mode
   shards          = var.stream.shards
   retention_hours = var.stream.retention_hours
+  shard_metrics   = var.stream.shard_metrics
   kms_key_arn     = module.storage.kms_key_arn
 }
 
@@ -64,7 +66,7 @@ module "database" {
   backup_days         = var.database.backup_days
   engine_version      = var.database.engine_version
   index_build_workers = var.database.index_build_workers
-  replicas            = var.database.replicas
+  apply_immediately   = var.database.apply_immediately
   deletion_protection = var.protect
   skip_final_snapshot = !var.protect
   subnet_ids          = module.network.private_subnet_ids
@@ -189,4 +191,5 @@ module "observability" {
   target_group_arn_suffix  = module.services.target_group_arn_suffix
   stored_margin_seconds    = var.stored_margin_seconds
   thresholds               = var.thresholds
+  running                  = var.running
 }

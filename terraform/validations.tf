@@ -19,8 +19,8 @@ resource "terraform_data" "rules" {
       error_message = "search.items and search.rank need API tasks of ${local.search_memory} MiB for two versions in memory, at most 30720: raise api.memory, or set search.mode = pgvector."
     }
     precondition {
-      condition     = var.stream.mode != "PROVISIONED" || try(var.function.reserved_concurrency >= var.stream.shards * var.mapping.parallelization, true)
-      error_message = "function.reserved_concurrency must be at least stream.shards × mapping.parallelization: otherwise shards wait for each other, and throttled batches use up their retries."
+      condition     = var.stream.mode != "PROVISIONED" || var.function.reserved_concurrency == -1 || try(var.function.reserved_concurrency >= var.stream.shards * var.mapping.parallelization, true)
+      error_message = "function.reserved_concurrency must be at least stream.shards × mapping.parallelization: otherwise shards wait for each other, and records get late."
     }
   }
 }

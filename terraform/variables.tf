@@ -101,6 +101,7 @@ variable "stream" {
     mode            = optional(string, "ON_DEMAND")
     shards          = optional(number)
     retention_hours = optional(number, 24)
+    shard_metrics   = optional(bool, false)
   })
   default = {}
 }
@@ -143,7 +144,8 @@ variable "search" {
 
 variable "function" {
   description = <<-EOT
-    The Lambda function. reserved_concurrency should be shards × parallelization: each environment has two connections to the database. memory_mb null: 512, or
+    The Lambda function. reserved_concurrency should be shards × parallelization: each environment has two connections to the database; -1 reserves
+    none, for an account whose limit is low. memory_mb null: 512, or
     what search.items needs.
   EOT
   type = object({
@@ -210,7 +212,7 @@ variable "database" {
     backup_days         = optional(number, 7)
     engine_version      = optional(string, "16")
     index_build_workers = optional(number, 2)
-    replicas            = optional(number, 0)
+    apply_immediately   = optional(bool, false)
   })
   default = {}
 }
@@ -272,10 +274,11 @@ variable "thresholds" {
 }
 
 variable "keep" {
-  description = "Retention in days of replaced objects, unprocessable data, batch lists, delivered lists and logs."
+  description = "Retention in days of replaced objects, unprocessable data, results of trainings, batch lists, delivered lists and logs."
   type = object({
     noncurrent_days      = optional(number, 30)
     quarantine_days      = optional(number, 90)
+    embeddings_days      = optional(number, 90)
     lists_days           = optional(number, 30)
     recommendations_days = optional(number, 365)
     log_days             = optional(number, 30)

@@ -99,7 +99,7 @@ func newAccount(t *testing.T) *account {
 	})
 	require.NoError(t, err)
 	t.Cleanup(a.tasks.Close)
-	s := httptest.NewServer(a.tasks)
+	s := httptest.NewServer(quotas(a.tasks))
 	t.Cleanup(s.Close)
 	a.url = s.URL
 
@@ -121,6 +121,19 @@ func newAccount(t *testing.T) *account {
 	require.NoError(t, os.WriteFile(a.trusted, append(bytes.Clone(a.authority.PEM), system...), 0o600))
 	t.Cleanup(func() { a.stop() })
 	return a
+}
+
+// quotas answers Service Quotas, which the emulator does not have, with the limits of
+// an account that has been in use.
+func quotas(others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") != "ServiceQuotasV20190624.GetServiceQuota" {
+			others.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		fmt.Fprint(w, `{"Quota": {"ServiceCode": "lambda", "QuotaCode": "L-B99A9384", "QuotaName": "Concurrent executions", "Value": 1000, "Unit": "None", "Adjustable": true, "GlobalQuota": false}}`)
+	})
 }
 
 const registryHost = awstest.Account + ".dkr.ecr.us-east-1.amazonaws.com"

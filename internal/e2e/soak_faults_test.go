@@ -90,7 +90,22 @@ func (s *soak) kill(name, part string) {
 	require.NoError(s.t, syscall.Kill(s.mustPID(part), syscall.SIGKILL))
 	s.faults.Inject(name)
 	harnesstest.Pause(s.t.Context(), s.upTo(2*time.Second))
-	s.recflow("up", "--quiet")
+	s.up()
+}
+
+// up starts the parts that do not run. If one does not become ready, the stacks of its
+// goroutines are in its log.
+func (s *soak) up() {
+	out, err := s.command("up", "--quiet").CombinedOutput()
+	if err != nil {
+		for _, part := range []string{"temporal", "worker", "api", "stream", "glue", "firehose"} {
+			if pid := s.findPID(part); pid > 0 {
+				_ = syscall.Kill(pid, syscall.SIGQUIT)
+			}
+		}
+		harnesstest.Pause(s.t.Context(), time.Second)
+	}
+	require.NoError(s.t, err, string(out))
 }
 
 // crashPostgres has every server process exit at once, without a checkpoint.
@@ -99,7 +114,7 @@ func (s *soak) crashPostgres(name string) {
 	s.faults.Inject(name)
 	harnesstest.Eventually(s.t, "Postgres has ended", func() bool { return s.findPID("postgres") == 0 })
 	harnesstest.Pause(s.t.Context(), s.upTo(2*time.Second))
-	s.recflow("up", "--quiet")
+	s.up()
 }
 
 // killFunction kills one of the function's processes.

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/tern/v2/migrate"
@@ -54,7 +56,28 @@ func migrateThen(ctx context.Context, o Options, next func(context.Context, *pgx
 	if err := m.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	if err := updateExtension(ctx, conn); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
 	return next(ctx, conn)
+}
+
+// updateExtension updates pgvector to the version of its library, which RDS upgrades
+// with Postgres. The components refuse an old version, so it is refused here too.
+func updateExtension(ctx context.Context, conn *pgx.Conn) error {
+	var installed, available string
+	err := conn.QueryRow(ctx, "SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'vector'").Scan(&installed, &available)
+	if err != nil || installed == available {
+		return errors.Join(err, acceptExtension(ctx, slog.New(slog.DiscardHandler), installed))
+	}
+	if _, err := conn.Exec(ctx, "ALTER EXTENSION vector UPDATE"); err != nil {
+		// An extension of another owner may be new enough.
+		if refused := acceptExtension(ctx, slog.New(slog.DiscardHandler), installed); refused != nil {
+			return errors.Join(refused, err)
+		}
+		return nil
+	}
+	return acceptExtension(ctx, slog.New(slog.DiscardHandler), available)
 }
 
 // connect opens a single connection outside a pool.

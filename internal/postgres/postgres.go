@@ -173,7 +173,7 @@ func acceptExtension(ctx context.Context, log *slog.Logger, extension string) er
 	}
 	switch {
 	case older(got, refusedBelow):
-		return fmt.Errorf("pgvector %s has a memory safety bug: a parallel index build can read and write out of bounds (CVE-2026-3172); update the extension to 0.8.4 or later", extension)
+		return fmt.Errorf("pgvector %s has a memory safety bug: a parallel index build can read and write out of bounds (CVE-2026-3172); update the extension to 0.8.4 or later: a newer minor version of Postgres on RDS, then `recflow database migrate`", extension)
 	case older(got, warnedBelow):
 		log.WarnContext(ctx, "pgvector is outdated; update it to 0.8.4 or later", "extversion", extension)
 	}

@@ -174,3 +174,19 @@ func TestMigrateAndGrant_transfers_a_superusers_schema_to_the_owner(t *testing.T
 	_, err := stream.Users(t.Context(), old, []string{"u00001"})
 	require.NoError(t, err)
 }
+
+// RDS upgrades the library of pgvector with a minor version of Postgres, and leaves the
+// extension as it was created.
+func TestMigrateAndGrant_updates_an_outdated_extension(t *testing.T) {
+	t.Parallel()
+	o := newOwned(t)
+	o.exec(t, o.super, "UPDATE pg_extension SET extversion = '0.8.1' WHERE extname = 'vector'")
+	err := o.migrate(t)
+	require.ErrorContains(t, err, "pgvector 0.8.1 has a memory safety bug")
+	require.ErrorContains(t, err, "SQLSTATE 42501", "why it was not updated")
+
+	require.NoError(t, postgres.Migrate(t.Context(), o.server.URL("recflow")), "as the master user of RDS may")
+	var version string
+	require.NoError(t, o.super.QueryRow(t.Context(), "SELECT extversion FROM pg_extension WHERE extname = 'vector'").Scan(&version))
+	require.NotEqual(t, "0.8.1", version)
+}

@@ -41,19 +41,19 @@ var recflow = []component{
 	{"NAT", "1 gateway; only Temporal's traffic, 1 GB", func(load) float64 {
 		return hours*natHour.dollar + natTraffic.dollar
 	}},
-	{"Endpoints", "11 endpoints × 2 zones + events × 2.4 KB (in, to Firehose, logs)", func(l load) float64 {
+	{"Endpoints", "8 endpoints × 2 zones + events × 2.4 KB (in, to Firehose, logs)", func(l load) float64 {
 		gb := l.events * (eventBytes*2 + listBytes + logBytes/batch) / gigabyte
 		return hours*endpoints*zonesOfVPC*endpointHour.dollar + gb*endpointGB.dollar
 	}},
 	{"KMS", "1 key + 2 requests per object (the streams and the bucket reuse their data keys)", func(load) float64 {
 		return keyMonth.dollar + 2*3*objectsHour*hours*keyUse.dollar
 	}},
-	{"CloudWatch", "50 metrics, 33 metrics with an alarm, a dashboard; logs of 1.6 KB per invocation and 2 bytes of flow log per event or request", func(l load) float64 {
+	{"CloudWatch", "50 metrics, 36 metrics with an alarm, a dashboard; logs of 1.6 KB per invocation and 2 bytes of flow log per event or request", func(l load) float64 {
 		gb := (l.events/batch*logBytes + (l.events+l.requests)*flowBytes) / gigabyte
 		return metrics*metric.dollar + alarmMetrics*alarm.dollar + dashboard.dollar + gb*logs.dollar
 	}},
-	{"S3", "a year of lists and raw events, gzip, 5 trainings; one object per minute and stream", func(l load) float64 {
-		gb := l.events*(eventBytes+listBytes)*packed*monthsOfRaw/gigabyte + kept*l.embeddingsGB()
+	{"S3", "a year of lists and raw events, gzip, three months of trainings; one object per minute and stream", func(l load) float64 {
+		gb := l.events*(eventBytes+listBytes)*packed*monthsOfRaw/gigabyte + monthsKept*l.trainings*l.embeddingsGB()
 		return gb*s3Storage.dollar + 3*objectsHour*hours*s3Put.dollar
 	}},
 	{"Secrets, images", "2 secrets, 0.2 GB", func(load) float64 {

@@ -5,6 +5,16 @@ data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
+# RDS creates an instance of "16" with its default minor version, which may be a year
+# old and have a pgvector that recflow refuses.
+data "aws_rds_engine_version" "newest" {
+  count = local.new ? 1 : 0
+
+  engine  = "postgres"
+  version = var.engine_version
+  latest  = true
+}
+
 locals {
   new = var.existing == null
 
@@ -61,7 +71,7 @@ resource "aws_db_instance" "this" {
   identifier     = local.identifier
   db_name        = local.name
   engine         = "postgres"
-  engine_version = var.engine_version
+  engine_version = data.aws_rds_engine_version.newest[0].version_actual
   instance_class = var.instance_class
   port           = local.port
 
@@ -98,39 +108,13 @@ resource "aws_db_instance" "this" {
   performance_insights_retention_period = 7
   enabled_cloudwatch_logs_exports       = local.logs
 
+  apply_immediately = var.apply_immediately
+
   lifecycle {
-    # RDS increases the size itself, up to max_storage_gib.
-    ignore_changes = [allocated_storage]
+    # RDS increases the size itself, up to max_storage_gib, and the minor version in the
+    # maintenance window.
+    ignore_changes = [allocated_storage, engine_version]
   }
 
   depends_on = [aws_cloudwatch_log_group.this]
-}
-
-resource "aws_db_instance" "replica" {
-  count = local.new ? var.replicas : 0
-
-  identifier          = "${local.identifier}-replica-${count.index}"
-  replicate_source_db = aws_db_instance.this[0].identifier
-  instance_class      = var.instance_class
-
-  iam_database_authentication_enabled = true
-
-  storage_type          = "gp3"
-  max_allocated_storage = var.max_storage_gib
-  storage_encrypted     = true # with the key of the first instance
-
-  vpc_security_group_ids = [var.security_group_id]
-  publicly_accessible    = false
-  ca_cert_identifier     = "rds-ca-rsa2048-g1"
-  parameter_group_name   = aws_db_parameter_group.this[0].name
-
-  auto_minor_version_upgrade = true
-  copy_tags_to_snapshot      = true
-  deletion_protection        = var.deletion_protection
-  skip_final_snapshot        = true # RDS takes no final snapshot of a replica
-
-  performance_insights_enabled          = true
-  performance_insights_kms_key_id       = var.kms_key_arn
-  performance_insights_retention_period = 7
-  enabled_cloudwatch_logs_exports       = local.logs
 }

@@ -47,8 +47,3 @@ output "iam_authentication" {
   description = "Whether users authenticate with IAM."
   value       = local.iam
 }
-
-output "replica_hosts" {
-  description = "Host names of the read replicas."
-  value       = aws_db_instance.replica[*].address
-}

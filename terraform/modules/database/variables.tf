@@ -96,6 +96,12 @@ variable "backup_days" {
   }
 }
 
+variable "apply_immediately" {
+  description = "Apply changes of the instance at once, some with a short outage, and not in the maintenance window (Tuesday 03:00 UTC)."
+  type        = bool
+  default     = false
+}
+
 variable "deletion_protection" {
   description = "Protect the instance against deletion. Set it to false, and apply, before a destroy."
   type        = bool
@@ -109,7 +115,7 @@ variable "skip_final_snapshot" {
 }
 
 variable "engine_version" {
-  description = "Version of Postgres 16: 16 for the newest minor version, which has the newest pgvector, or one such as 16.13. recflow requires pgvector 0.8.2 or newer."
+  description = "Version of Postgres 16 of a new instance: 16 for the newest minor version, which has the newest pgvector, or one such as 16.14. Later, RDS upgrades the minor version in the maintenance window. recflow requires pgvector 0.8.2 or newer."
   type        = string
   default     = "16"
 
@@ -165,17 +171,6 @@ variable "kms_key_arn" {
   validation {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
     error_message = "kms_key_arn must be the ARN of a KMS key (arn:…:kms:…:key/…), not of an alias."
-  }
-}
-
-variable "replicas" {
-  description = "Number of read replicas."
-  type        = number
-  default     = 0
-
-  validation {
-    condition     = contains([0, 1, 2, 3, 4, 5], var.replicas)
-    error_message = "replicas must be 0 to 5."
   }
 }
 

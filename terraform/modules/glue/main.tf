@@ -42,13 +42,12 @@ resource "aws_glue_job" "this" {
   # The other arguments are set for each run: activities/start_glue_run.go.
   # Wheels are installed from the bucket, in any order, and nothing from an index.
   default_arguments = {
-    "--additional-python-modules"        = join(",", var.wheels_s3)
-    "--enable-continuous-cloudwatch-log" = "true"
-    "--enable-metrics"                   = "true"
-    "--extra-py-files"                   = var.package_s3
-    "--job-bookmark-option"              = "job-bookmark-disable"
-    "--job-language"                     = "python"
-    "--python-modules-installer-option"  = "--no-index --no-deps"
+    "--additional-python-modules"       = join(",", var.wheels_s3)
+    "--enable-metrics"                  = "true"
+    "--extra-py-files"                  = var.package_s3
+    "--job-bookmark-option"             = "job-bookmark-disable"
+    "--job-language"                    = "python"
+    "--python-modules-installer-option" = "--no-index --no-deps"
   }
 
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]

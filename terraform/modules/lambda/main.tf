@@ -4,7 +4,17 @@ data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
 
+# The account's limit of concurrent executions. New accounts start with 10.
+data "aws_servicequotas_service_quota" "concurrency" {
+  count = var.reserved_concurrency == -1 ? 0 : 1
+
+  service_code = "lambda"
+  quota_code   = "L-B99A9384"
+}
+
 locals {
+  unreserved = 100 # concurrent executions that Lambda does not let an account reserve
+
   name = "${var.name_prefix}-stream"
   arn = join(":", [
     "arn", data.aws_partition.current.partition, "lambda", data.aws_region.current.name,
@@ -73,8 +83,12 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
-      condition     = var.reserved_concurrency >= var.mapping.parallelization
+      condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= var.mapping.parallelization
       error_message = "reserved_concurrency must be at least mapping.parallelization: with less, batches of one shard throttle each other. Use shards × parallelization."
+    }
+    precondition {
+      condition     = alltrue([for quota in data.aws_servicequotas_service_quota.concurrency : quota.value - var.reserved_concurrency >= min(local.unreserved, quota.value)])
+      error_message = "Lambda cannot reserve ${var.reserved_concurrency} concurrent executions: ${local.unreserved} of the account's limit of ${try(data.aws_servicequotas_service_quota.concurrency[0].value, 0)} must stay unreserved. Request a limit of at least ${local.unreserved + var.reserved_concurrency} (Service Quotas, AWS Lambda, Concurrent executions), or set reserved_concurrency = -1 until you have it."
     }
   }
 }

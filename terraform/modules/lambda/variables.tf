@@ -168,13 +168,13 @@ variable "mapping" {
 }
 
 variable "reserved_concurrency" {
-  description = "Maximum number of concurrent environments: shards × mapping.parallelization. Each has two connections to the database."
+  description = "Maximum number of concurrent environments: shards × mapping.parallelization. Each has two connections to the database. -1 reserves none, for an account whose limit is low: then only the shards limit the environments."
   type        = number
   default     = 10
 
   validation {
-    condition     = var.reserved_concurrency >= 1 && var.reserved_concurrency <= 1000 && var.reserved_concurrency == floor(var.reserved_concurrency)
-    error_message = "reserved_concurrency must be a whole number from 1 to 1000; 0 would stop the stream, -1 would not limit the database's connections."
+    condition     = var.reserved_concurrency == -1 || var.reserved_concurrency >= 1 && var.reserved_concurrency <= 1000 && var.reserved_concurrency == floor(var.reserved_concurrency)
+    error_message = "reserved_concurrency must be a whole number from 1 to 1000, or -1 for no reservation; 0 would stop the stream."
   }
 }
 

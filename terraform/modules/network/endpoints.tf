@@ -6,8 +6,7 @@ locals {
   # Services called by the Lambda function, the worker, the API, the container agent and
   # the operator's tasks. No others are reachable this way.
   interface_services = [
-    "ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kinesis-streams", "kms", "logs",
-    "monitoring", "secretsmanager", "sns", "sts",
+    "ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kinesis-streams", "logs", "secretsmanager", "sns",
   ]
 
   route_table_ids = local.new ? aws_route_table.private[*].id : var.vpc.private_route_table_ids

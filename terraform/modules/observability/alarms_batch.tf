@@ -14,5 +14,15 @@ locals {
       # for hours means that the worker is not running.
       missing = "breaching"
     }
+
+    # The rule of glue.tf has no other trace of a message that it could not send.
+    event-delivery = {
+      description = "The rule ${local.glue_rule} could not send a message about a failed training."
+      expression  = "FILL(failed, 0)"
+      metrics     = { failed = { namespace = "AWS/Events", name = "FailedInvocations", dimensions = { RuleName = local.glue_rule }, stat = "Sum" } }
+      threshold   = 0
+      period      = 300, datapoints = 1, of = 3
+      missing     = "notBreaching" # no training failed
+    }
   }
 }

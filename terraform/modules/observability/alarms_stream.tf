@@ -20,6 +20,19 @@ locals {
       missing     = "notBreaching" # no records, nothing waits
     }
 
+    # The other alarms of the function have no data if nothing invokes it.
+    stream-unread = {
+      description = "Events arrive in the stream, and the function is not invoked."
+      expression  = "IF(FILL(incoming, 0) > 0 AND FILL(calls, 0) == 0, 1, 0)"
+      metrics = {
+        incoming = { namespace = "AWS/Kinesis", name = "IncomingRecords", dimensions = local.stream_dimensions, stat = "Sum" }
+        calls    = { namespace = "AWS/Lambda", name = "Invocations", dimensions = local.function_dimensions, stat = "Sum" }
+      }
+      threshold = 0
+      period    = 300, datapoints = 3, of = 3
+      missing   = "notBreaching" # nothing arrives
+    }
+
     lambda-errors = {
       description = "Invocations of the function fail."
       expression  = "IF(FILL(calls, 0) > 0, 100 * FILL(errors, 0) / calls, 0)"
@@ -60,8 +73,8 @@ locals {
         dropped   = { namespace = "AWS/Lambda", name = "DroppedEventCount", dimensions = local.mapping_dimensions, stat = "Sum" }
       }
       threshold = 0
-      period    = 300, datapoints = 1, of = 1
-      missing   = "notBreaching" # nothing was discarded
+      period    = 300, datapoints = 1, of = 3 # data points may be late
+      missing   = "notBreaching"              # nothing was discarded
     }
 
     firehose-freshness = {

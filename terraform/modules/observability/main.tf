@@ -14,8 +14,11 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_name        = "${var.name_prefix}-${each.key}"
   alarm_description = "${each.value.description} Runbook: docs/runbooks/${each.key}.md"
-  alarm_actions     = [aws_sns_topic.this.arn]
-  ok_actions        = [aws_sns_topic.this.arn]
+  # Before the first start there is nothing that could write the metric of an alarm for
+  # which missing data is a failure.
+  actions_enabled = var.running || each.value.missing != "breaching"
+  alarm_actions   = [aws_sns_topic.this.arn]
+  ok_actions      = [aws_sns_topic.this.arn]
 
   comparison_operator = try(each.value.below, false) ? "LessThanThreshold" : "GreaterThanThreshold"
   threshold           = each.value.threshold

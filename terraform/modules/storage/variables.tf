@@ -55,6 +55,17 @@ variable "noncurrent_days" {
   }
 }
 
+variable "embeddings_days" {
+  description = "Retention of the results of trainings (embeddings/), in days. The versions in the database do not need them."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.embeddings_days >= 1 && var.embeddings_days == floor(var.embeddings_days)
+    error_message = "embeddings_days must be a whole number of days, 1 or more."
+  }
+}
+
 variable "quarantine_days" {
   description = "Retention of unprocessable data, in days: quarantine/, quarantine-payloads/, errors/ and aws/lambda/ (discarded batches)."
   type        = number

@@ -6,8 +6,9 @@ resource "aws_kinesis_stream" "this" {
   encryption_type = "KMS"
   kms_key_id      = var.kms_key_arn
 
-  # A hot shard is not visible in the stream's totals.
-  shard_level_metrics = [
+  # A hot shard is not visible in the stream's totals. CloudWatch charges for each metric
+  # of each shard.
+  shard_level_metrics = var.shard_metrics ? [
     "IncomingBytes",
     "IncomingRecords",
     "IteratorAgeMilliseconds",
@@ -15,7 +16,7 @@ resource "aws_kinesis_stream" "this" {
     "OutgoingRecords",
     "ReadProvisionedThroughputExceeded",
     "WriteProvisionedThroughputExceeded",
-  ]
+  ] : []
 
   stream_mode_details {
     stream_mode = var.mode

@@ -41,6 +41,12 @@ variable "retention_hours" {
   }
 }
 
+variable "shard_metrics" {
+  description = "Publish seven metrics of each shard, which CloudWatch charges for. They show a hot shard."
+  type        = bool
+  default     = false
+}
+
 variable "kms_key_arn" {
   description = "ARN of the key that encrypts the records."
   type        = string

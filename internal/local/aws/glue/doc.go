@@ -14,7 +14,8 @@
 // States are STARTING → RUNNING → SUCCEEDED, FAILED, TIMEOUT, or STOPPING →
 // STOPPED. SUCCEEDED needs the job's own exit status 0, read from a file that
 // exists only once the job has ended; everything else is FAILED with the reason:
-// the last `RECFLOW_ERROR …` line of the output, or its last lines, preceded by
+// the last `RECFLOW_ERROR …` line of the output after an error category, as Glue
+// writes it before an exception, or the last lines of the output, preceded by
 // the signal if one ended the job. A run that ends while it is being stopped is
 // STOPPED whatever its status.
 //

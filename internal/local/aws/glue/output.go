@@ -12,9 +12,10 @@ import (
 
 const (
 	errorPrefix = "RECFLOW_ERROR "
-	tailBytes   = 64 << 10 // of the output that are searched for the reason
-	tailLines   = 20       // of the output that serve as a reason
-	maxMessage  = 4 << 10  // bytes of an error message
+	category    = "Error Category: UNCLASSIFIED_ERROR; " // of an exception, as Glue 5 writes it
+	tailBytes   = 64 << 10                               // of the output that are searched for the reason
+	tailLines   = 20                                     // of the output that serve as a reason
+	maxMessage  = 4 << 10                                // bytes of an error message
 )
 
 // failure returns why a job ended with a status other than 0. A shell reports a
@@ -26,7 +27,7 @@ func failure(dir string, status int) string {
 		return bounded(fmt.Sprintf("the job was ended by signal %d (%s)", int(signal), signal), reason)
 	}
 	if reported {
-		return bounded(reason, "")
+		return bounded(category+reason, "")
 	}
 	return bounded(fmt.Sprintf("the job ended with exit status %d", status), reason)
 }

@@ -62,7 +62,7 @@ func TestRun_gives_the_job_arguments_and_environment(t *testing.T) {
 func TestRun_fails_with_the_error_of_the_job(t *testing.T) {
 	t.Parallel()
 	for what, message := range map[string]string{
-		"fail":  `^DataInvalid: 3 rows without a user$`,
+		"fail":  `^Error Category: UNCLASSIFIED_ERROR; DataInvalid: 3 rows without a user$`,
 		"crash": `(?s)^the job ended with exit status 1: .*Traceback.*ValueError: no such column$`,
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -89,9 +89,9 @@ func TestRun_names_the_log_of_a_failed_job(t *testing.T) {
 
 	log := filepath.Join(o.StateDir, "runs", id, "output.log")
 	require.FileExists(t, log)
-	require.Equal(t, "SparkDied: the Spark JVM died. Log: "+log, r.Message, "the job knows its log")
+	require.Equal(t, "Error Category: UNCLASSIFIED_ERROR; SparkDied: the Spark JVM died. Log: "+log, r.Message, "the job knows its log")
 	require.Eventually(t, func() bool { return strings.Contains(printed.String(), "job run failed") }, patience, 5*time.Millisecond)
-	require.Regexp(t, `level=ERROR msg="job run failed" glue_run_id=`+id+` state=FAILED reason="SparkDied: the Spark JVM died. Log: .*" log=`+log, printed.String())
+	require.Regexp(t, `level=ERROR msg="job run failed" glue_run_id=`+id+` state=FAILED reason="Error Category: UNCLASSIFIED_ERROR; SparkDied: the Spark JVM died. Log: .*" log=`+log, printed.String())
 }
 
 func TestRun_fails_when_the_interpreter_is_missing(t *testing.T) {

@@ -69,11 +69,13 @@ run "measures_and_logs_what_it_does" {
   command = plan
 
   assert {
-    condition = (
-      aws_glue_job.this.default_arguments["--enable-metrics"] == "true"
-      && aws_glue_job.this.default_arguments["--enable-continuous-cloudwatch-log"] == "true"
-    )
-    error_message = "metrics or logs are off"
+    condition     = aws_glue_job.this.default_arguments["--enable-metrics"] == "true"
+    error_message = "metrics are off"
+  }
+
+  assert {
+    condition     = !contains(keys(aws_glue_job.this.default_arguments), "--enable-continuous-cloudwatch-log")
+    error_message = "Glue 4 wrote to a log group for which the role has no permission"
   }
 
   assert {

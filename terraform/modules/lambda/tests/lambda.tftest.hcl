@@ -17,6 +17,10 @@ mock_provider "aws" {
     defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
   }
 
+  mock_data "aws_servicequotas_service_quota" {
+    defaults = { value = 1000 }
+  }
+
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::111122223333:role/recflow-stream" }
   }
@@ -313,6 +317,41 @@ run "rejects_less_concurrency_than_one_shard_needs" {
   }
 
   expect_failures = [aws_lambda_function.this]
+}
+
+run "rejects_more_concurrency_than_the_account_can_reserve" {
+  command = plan
+
+  override_data {
+    target = data.aws_servicequotas_service_quota.concurrency
+    values = { value = 109 }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "rejects_concurrency_in_an_account_with_the_first_limit" {
+  command = plan
+
+  override_data {
+    target = data.aws_servicequotas_service_quota.concurrency
+    values = { value = 10 }
+  }
+
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "reserves_nothing_where_the_limit_is_low" {
+  command = plan
+
+  variables {
+    reserved_concurrency = -1
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == -1 && length(data.aws_servicequotas_service_quota.concurrency) == 0
+    error_message = "concurrency is reserved, or the quota is read"
+  }
 }
 
 run "rejects_a_function_that_was_not_packaged" {

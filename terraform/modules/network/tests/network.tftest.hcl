@@ -161,7 +161,7 @@ run "aws_is_reached_through_endpoints_that_take_443_from_our_processes" {
 
   assert {
     condition = toset([for endpoint in aws_vpc_endpoint.interface : trimprefix(endpoint.service_name, "com.amazonaws.eu-central-1.")]) == toset([
-      "ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kinesis-streams", "kms", "logs", "monitoring", "secretsmanager", "sns", "sts",
+      "ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kinesis-streams", "logs", "secretsmanager", "sns",
     ])
     error_message = "there is an endpoint for each service in use"
   }
@@ -316,7 +316,7 @@ run "a_vpc_of_your_own_can_get_endpoints" {
   }
 
   assert {
-    condition     = aws_vpc_endpoint.s3[0].route_table_ids == toset(["rtb-a"]) && length(aws_vpc_endpoint.interface) == 11
+    condition     = aws_vpc_endpoint.s3[0].route_table_ids == toset(["rtb-a"]) && length(aws_vpc_endpoint.interface) == 8
     error_message = "endpoints are created in it"
   }
 }

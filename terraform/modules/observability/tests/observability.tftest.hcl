@@ -46,9 +46,9 @@ run "there_is_an_alarm_for_each_key_and_a_runbook_for_each_alarm" {
 
   assert {
     condition = sort(keys(merge(output.alarm_names, output.rule_names))) == tolist([
-      "api-errors", "api-latency", "database-connections", "database-cpu", "database-storage", "failure-destination",
+      "api-errors", "api-latency", "database-connections", "database-cpu", "database-storage", "event-delivery", "failure-destination",
       "firehose-failed", "firehose-freshness", "glue-failures", "iterator-age", "kinesis-throttles", "lambda-duration",
-      "lambda-errors", "lambda-throttles", "no-promotion", "popular-share",
+      "lambda-errors", "lambda-throttles", "no-promotion", "popular-share", "stream-unread",
     ])
     error_message = "the keys are those of docs/runbooks"
   }
@@ -87,6 +87,32 @@ run "every_alarm_tells_the_topic_and_says_what_no_data_means" {
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : contains(["breaching", "ignore", "notBreaching"], alarm.treat_missing_data)])
     error_message = "the other alarms treat missing data as not breaching"
+  }
+}
+
+run "is_silent_about_a_worker_that_was_never_started" {
+  command = plan
+
+  variables {
+    running = false
+  }
+
+  assert {
+    condition     = toset([for key, alarm in aws_cloudwatch_metric_alarm.this : key if !alarm.actions_enabled]) == toset(["no-promotion"])
+    error_message = "an alarm rings before the first start, or one is silent that has data"
+  }
+}
+
+run "a_stream_that_nobody_reads_is_noticed" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["stream-unread"].threshold == 0
+      && toset([for q in aws_cloudwatch_metric_alarm.this["stream-unread"].metric_query : one(q.metric[*].metric_name) if !q.return_data]) == toset(["IncomingRecords", "Invocations"])
+      && alltrue([for q in aws_cloudwatch_metric_alarm.this["event-delivery"].metric_query : one(q.metric[*].dimensions)["RuleName"] == "recflow-glue-failures" if !q.return_data])
+    )
+    error_message = "the alarms compare other metrics"
   }
 }
 
@@ -266,9 +292,13 @@ run "only_our_alarms_and_our_rule_publish_and_only_by_tls" {
   assert {
     condition = alltrue([
       for s in data.aws_iam_policy_document.topic.statement :
-      one(s.condition[*].variable) == "aws:SourceArn" && alltrue([for arn in one(s.condition[*].values) : strcontains(arn, ":123456789012:")]) if s.effect != "Deny"
+      one(s.condition[*].variable) == "aws:SourceArn" && alltrue([for arn in one(s.condition[*].values) : strcontains(arn, ":123456789012:")]) if s.sid == "AlarmsOfThisAccount"
     ])
-    error_message = "only this account's alarms and rule may publish"
+    error_message = "only this account's alarms may publish"
+  }
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.topic.statement : length(s.condition) if s.sid == "FailedTrainings"] == [0]
+    error_message = "EventBridge publishes to no topic whose policy has a condition"
   }
   assert {
     condition = anytrue([

@@ -999,3 +999,17 @@ run "takes_the_smallest_and_the_largest_task" {
     error_message = "sizes are as given"
   }
 }
+
+# ECS cannot roll back to an INACTIVE revision, and an apply must not end before it did.
+run "a_release_can_be_rolled_back" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for d in [aws_ecs_task_definition.worker, aws_ecs_task_definition.api, aws_ecs_task_definition.migrate] : d.skip_destroy])
+    error_message = "an apply deregisters the revision that runs"
+  }
+  assert {
+    condition     = aws_ecs_service.worker.wait_for_steady_state && aws_ecs_service.api.wait_for_steady_state
+    error_message = "an apply does not wait for the tasks"
+  }
+}

@@ -191,6 +191,7 @@ run "forgets_lists_and_what_could_not_be_used_and_nothing_else" {
   variables {
     lists_days           = 5
     recommendations_days = 11
+    embeddings_days      = 9
     quarantine_days      = 7
   }
 
@@ -200,6 +201,7 @@ run "forgets_lists_and_what_could_not_be_used_and_nothing_else" {
       if !contains(["noncurrent-versions", "incomplete-uploads"], r.id)
       } == {
       "aws/lambda/"          = 7
+      "embeddings/"          = 9
       "errors/"              = 7
       "list-users/"          = 5
       "lists/"               = 5
@@ -313,4 +315,17 @@ run "rejects_parts_of_days" {
   }
 
   expect_failures = [var.noncurrent_days, var.quarantine_days, var.lists_days, var.recommendations_days]
+}
+
+# KMS refuses EventBridge if a condition names the source.
+run "events_reach_an_encrypted_topic" {
+  command = plan
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.key.statement : length(s.condition)
+      if contains(flatten([for p in s.principals : tolist(p.identifiers)]), "events.amazonaws.com")
+    ] == [0]
+    error_message = "the key's statement for EventBridge has a condition"
+  }
 }

@@ -57,8 +57,21 @@ run "keeps_records_for_a_day_unless_told_otherwise" {
   }
 }
 
+run "pays_for_no_metrics_of_shards" {
+  command = plan
+
+  assert {
+    condition     = length(coalesce(aws_kinesis_stream.this.shard_level_metrics, [])) == 0
+    error_message = "metrics of shards are on"
+  }
+}
+
 run "shows_a_hot_shard" {
   command = plan
+
+  variables {
+    shard_metrics = true
+  }
 
   assert {
     condition = length(setsubtract(
