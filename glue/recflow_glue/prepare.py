@@ -10,13 +10,16 @@ from botocore.exceptions import ClientError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import checks, events, holdout, imports, interest, interest_checks, items, matrix, summary
+from recflow_glue import arrays, checks, events, holdout, imports, interest, interest_checks, items, matrix, summary
 from recflow_glue.arguments import Baseline
 from recflow_glue.attempt import Attempt
 from recflow_glue.parallel import in_parallel
+from recflow_glue.storage import write_table
 
 LATE_PERIOD = 15.0  # seconds between two reads while streamed events are missing
 MAX_REPEATED_IDS = 1_000_000  # ids whose hashes are sent to every task
+TRAINED_ON = "trained_on"  # scratch files
+HISTORIES = "user_id string, history_items array<string>, history_weights array<float>, reference_time timestamp, seen_items array<string>"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def validate(r: Attempt, found: ReadResult) -> Input:
     single, repeated = deduplicate(r, found.valid, found.raw.distinct)
     r.checks += checks.duplicates(repeated, found.rows)
     trained_on = single.where(events.covered(r.config) & events.in_range(r.config))
+    if found.rows <= arrays.MAX_EVENTS:  # written once, because several queries and the driver read them
+        trained_on = matrix.materialize(trained_on.select(arrays.COLUMNS), r.scratch, TRAINED_ON)
     with in_parallel(
         r.spark.sparkContext, lambda: summary.summarize(trained_on, r.config.interest, found.metadata)
     ) as known:
@@ -102,7 +107,7 @@ def weigh(
     r: Attempt, found: ReadResult, trained_on: DataFrame, summarized: "Future[tuple[dict, checks.Check]]"
 ) -> Input:
     """Number users and items, write their histories to the scratch space, and complete the checks."""
-    weighed = interest.histories(trained_on, r.config.interest)
+    weighed = histories(r, found.rows, trained_on)
     everyone, n_users = matrix.numbered(weighed, r.scratch, "users_numbered", "user_id", "user")
     bound = holdout.bound(n_users, found.rows)
     everyone = everyone.withColumn("holdout", holdout.contains(bound))
@@ -130,6 +135,16 @@ def weigh(
     r.checks.append(checks.streamed_days(found.streamed, r.config.baseline, previous))
     checks.stop_on_failure(r.checks)
     return Input(trained_on, everyone, catalog, liked, found.metadata, input_, bound, previous, trained, total)
+
+
+def histories(r: Attempt, rows: int, trained_on: DataFrame) -> DataFrame:
+    """Return the histories of interest.histories. At most MAX_EVENTS events are weighed on the driver, which takes
+    a fraction of the time."""
+    if rows > arrays.MAX_EVENTS:
+        return interest.histories(trained_on, r.config.interest)
+    found = arrays.histories(r.scratch.read(TRAINED_ON), r.config.interest)
+    uri = write_table(r.scratch, "histories.parquet", found)
+    return r.spark.read.schema(HISTORIES).parquet(uri)
 
 
 def deduplicate(r: Attempt, rows: DataFrame, distinct: bool) -> tuple[DataFrame, DataFrame | None]:

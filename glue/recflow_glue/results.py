@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recflow_glue import evaluate, holdout, output
+from recflow_glue import arrays, evaluate, holdout, output
 from recflow_glue.arguments import Interest
 from recflow_glue.attempt import Attempt
 from recflow_glue.matrix import materialize
@@ -30,7 +30,7 @@ def prepare_holdout(r: Attempt, found: Input) -> HoldOut:
     """Prepare the hold-out and write its files. Needs no vectors, so it runs during training."""
     users = found.users.where("holdout").select("user", "user_id", "history_items", "history_weights")
     ids = F.broadcast(users.select("user_id"))
-    materialize(found.events.join(ids, "user_id", "left_semi").select(holdout.COLUMNS), r.scratch, "held_out")
+    materialize(found.events.join(ids, "user_id", "left_semi").select(arrays.COLUMNS), r.scratch, "held_out")
     split = holdout.split(r.scratch.read("held_out"), r.config.interest)
     files = output.write_holdout(split, r.destination)
     trained = found.items.where("trained > 0").select("item_id", "trained").collect()
@@ -46,12 +46,16 @@ def holdout_users(users: list[dict], split: pa.Table, interest_: Interest) -> li
     repeats."""
     answers, repeats = items_by_user(split.filter(split["answer"])), items_by_user(split.filter(split["repeat"]))
     before = pc.invert(pc.or_(split["answer"], split["repeat"]))
-    pasts = holdout.histories(split.filter(before), interest_)
-    empty = holdout.Past([], [], [])
+    pasts = {p["user_id"]: p for p in arrays.histories(split.filter(before), interest_).to_pylist()}
+    empty = {"history_items": [], "history_weights": [], "seen_items": []}
     found = []
     for u in users:
         past = pasts.get(u["user_id"], empty)
-        before_cut = {"past_items": past.items, "past_weights": past.weights, "past_seen": past.seen}
+        before_cut = {
+            "past_items": past["history_items"],
+            "past_weights": past["history_weights"],
+            "past_seen": past["seen_items"],
+        }
         id_ = u["user_id"]
         found.append(u | before_cut | {"answers": answers.get(id_), "repeats": repeats.get(id_, [])})
     return found

@@ -17,6 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from recflow_glue import session
 
+GROUPS = 16  # row groups in a scratch file, and the least rows of one
+MIN_GROUP = 256
 PUT_TRIES = 3  # of a conditional put, each with the retries of boto3
 PUT_PAUSE = 1.0  # seconds after the first of them; doubles
 
@@ -162,3 +164,10 @@ def write_scratch(location: tuple[str, str], name: str, body: bytes) -> str:
         return target.as_uri()
     Bucket(where).put(path + name, body)
     return f"s3://{where}/{path}{name}"
+
+
+def write_table(scratch: Scratch, name: str, table: pa.Table) -> str:
+    """Write a table as one scratch file, which Spark can split among its tasks, and return its URI."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=max(MIN_GROUP, -(-len(table) // GROUPS)))
+    return write_scratch(scratch.location(), name, sink.getvalue().to_pybytes())

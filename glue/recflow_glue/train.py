@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -14,7 +13,7 @@ from recflow_glue.attempt import Attempt
 from recflow_glue.prepare import Input
 from recflow_glue.session import Executors
 from recflow_glue.settings import ALS, MLLIB, Requested, Settings
-from recflow_glue.storage import Scratch, write_scratch
+from recflow_glue.storage import Scratch, write_table
 
 FILE_ROWS = 1 << 16  # factors in one scratch file
 DRIVER, EXECUTORS = "driver", "executors"  # where `als` computes rows
@@ -207,6 +206,4 @@ def write_vectors(r: Attempt, path: str, name: str, numbers: np.ndarray, vectors
             "embedding": pa.ListArray.from_arrays(offsets, pa.array(vectors.ravel(), pa.float32())),
         }
     )
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    return write_scratch(r.scratch.location(), path, sink.getvalue().to_pybytes())
+    return write_table(r.scratch, path, table)
