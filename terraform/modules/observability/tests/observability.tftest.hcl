@@ -243,7 +243,7 @@ run "a_database_that_is_watched_elsewhere_has_no_alarms" {
   variables { database_instance_id = null }
 
   assert {
-    condition     = length([for key in keys(aws_cloudwatch_metric_alarm.this) : key if startswith(key, "database-")]) == 0 && length(aws_cloudwatch_metric_alarm.this) == 12
+    condition     = length([for key in keys(aws_cloudwatch_metric_alarm.this) : key if startswith(key, "database-")]) == 0 && length(aws_cloudwatch_metric_alarm.this) == 14
     error_message = "the others stay"
   }
   assert {
@@ -303,7 +303,7 @@ run "only_our_alarms_and_our_rule_publish_and_only_by_tls" {
   assert {
     condition = anytrue([
       for s in data.aws_iam_policy_document.topic.statement :
-      s.effect == "Deny" && one(s.condition[*].variable) == "aws:SecureTransport" && one(one(s.condition[*].values)) == "false"
+      s.effect == "Deny" && one(s.condition[*].variable) == "aws:SecureTransport" && try(one(one(s.condition[*].values)), "") == "false"
     ])
     error_message = "publishing requires TLS"
   }

@@ -142,7 +142,7 @@ run "lets_the_account_decide_about_the_key_through_iam" {
   assert {
     condition = alltrue([
       for s in data.aws_iam_policy_document.key.statement :
-      length(s.condition) > 0 || alltrue([for p in s.principals : p.type == "AWS"])
+      length(s.condition) > 0 || alltrue([for p in s.principals : p.type == "AWS"]) || s.sid == "NoResourceLevelEvents"
     ])
     error_message = "a service may use the key for other accounts"
   }
