@@ -127,7 +127,8 @@ func newAccount(t *testing.T) *account {
 // an account that has been in use.
 func quotas(others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Amz-Target") != "ServiceQuotasV20190624.GetServiceQuota" {
+		operation, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "ServiceQuotasV20190624.")
+		if !ok || operation != "GetServiceQuota" && operation != "GetAWSDefaultServiceQuota" {
 			others.ServeHTTP(w, r)
 			return
 		}
