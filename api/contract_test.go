@@ -53,7 +53,7 @@ func TestContract_required_times_are_known(t *testing.T) {
 		"Coverage.stored_to", "Coverage.to", // a training has an end
 		"CreatedToken.created_at", "Token.created_at", "Version.created_at", "VersionReport.created_at", "ItemState.updated_at",
 		"StageProgress.started_at", "Schedule.changed_at", "ScheduledRun.due_at", "ScheduledRun.started_at",
-		"StreamStatus.since", "Redelivery.started_at",
+		"StreamStatus.since", "Redelivery.started_at", "CatalogApplication.started_at",
 	}
 	h := newServer(config.API{}, slog.New(slog.DiscardHandler), nil, nil)
 	var required []string

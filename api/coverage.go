@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 
 	"github.com/recflow/recflow/activities"
@@ -17,9 +16,6 @@ import (
 	"github.com/recflow/recflow/internal/postgres/versions"
 	"github.com/recflow/recflow/workflows"
 )
-
-// redeliveryTimeout bounds the calls of Temporal of one request.
-const redeliveryTimeout = 5 * time.Second
 
 func (s *server) coverageRoutes() {
 	tags := []string{"Coverage"}
@@ -63,7 +59,7 @@ func (s *server) getCoverage(ctx context.Context, _ *struct{}) (*coverageOutput,
 // lastRedelivery returns the last redelivery, or nil if there is none or Temporal is
 // unreachable.
 func (s *server) lastRedelivery(ctx context.Context) *apiclient.Redelivery {
-	ctx, cancel := context.WithTimeout(ctx, redeliveryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, workflowTimeout)
 	defer cancel()
 	r, err := s.redelivery(ctx, "")
 	if err != nil {
@@ -77,24 +73,15 @@ func (s *server) lastRedelivery(ctx context.Context) *apiclient.Redelivery {
 
 // redelivery returns a run of the workflow; an empty run id is the latest one.
 func (s *server) redelivery(ctx context.Context, runID string) (r apiclient.Redelivery, err error) {
-	described, err := s.temporal.DescribeWorkflowExecution(ctx, workflows.RedeliverWorkflowID, runID)
+	var result activities.RedeliverEventsResult
+	run, err := s.workflowRun(ctx, workflows.RedeliverWorkflowID, runID, &result)
 	if err != nil {
 		return r, err
 	}
-	info := described.GetWorkflowExecutionInfo()
-	r = apiclient.Redelivery{WorkflowRunID: info.GetExecution().GetRunId(), State: "running", StartedAt: info.GetStartTime().AsTime()}
-	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return r, nil
-	}
-	r.EndedAt = info.GetCloseTime().AsTime()
-	var result activities.RedeliverEventsResult
-	if err := s.temporal.GetWorkflow(ctx, workflows.RedeliverWorkflowID, r.WorkflowRunID).Get(ctx, &result); err != nil {
-		r.State, r.Error = "failed", "see the workflow in the Temporal UI"
-		return r, nil
-	}
-	r.State = "succeeded"
-	r.Stored, r.Redelivered, r.Objects, r.Damaged = result.Stored, result.Redelivered, result.Objects, result.Damaged
-	return r, nil
+	return apiclient.Redelivery{
+		WorkflowRunID: run.id, State: run.state, StartedAt: run.startedAt, EndedAt: run.endedAt, Error: run.problem,
+		Stored: result.Stored, Redelivered: result.Redelivered, Objects: result.Objects, Damaged: result.Damaged,
+	}, nil
 }
 
 type acceptCoverageInput struct{ Body apiclient.AcceptCoverage }
@@ -128,7 +115,7 @@ func (s *server) redeliverEvents(ctx context.Context, in *redeliverInput) (*rede
 	rest.SetReason(ctx, in.Body.Reason)
 	out := &redeliverOutput{}
 	err := s.api.Change(ctx, workflows.RedeliverWorkflowID, func(*postgres.DB) error {
-		ctx, cancel := context.WithTimeout(ctx, redeliveryTimeout)
+		ctx, cancel := context.WithTimeout(ctx, workflowTimeout)
 		defer cancel()
 		runID, _, err := workflows.Redeliver(ctx, s.temporal, s.config.Temporal.TaskQueue)
 		if err != nil {

@@ -100,7 +100,14 @@ func itemStateOf(st *embeddings.ItemState) *apiclient.ItemState {
 	if st == nil {
 		return nil
 	}
-	return &apiclient.ItemState{Available: st.Available, Title: st.Title, Category: st.Category, Tags: st.Tags, UpdatedAt: st.UpdatedAt}
+	out := &apiclient.ItemState{Available: st.Available, Title: st.Title, Category: st.Category, Tags: st.Tags, UpdatedAt: st.UpdatedAt}
+	switch {
+	case st.ByCatalog:
+		out.Source = apiclient.SourceCatalog
+	case st.Available != nil:
+		out.Source = apiclient.SourceOperator
+	}
+	return out
 }
 
 type similarItemsInput struct {

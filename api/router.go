@@ -18,6 +18,7 @@ func (s *server) routes() {
 	s.batchRoutes()
 	s.itemRoutes()
 	s.bulkItemRoutes()
+	s.catalogRoutes()
 	s.versionRoutes()
 	s.interestRoutes()
 	s.streamRoutes()

@@ -37,6 +37,7 @@ func (r *refresh) promote(ctx workflow.Context) error {
 				v.LiveVersion, v.LiveTo.UTC().Format(time.RFC3339)))
 			return nil
 		}
+		r.applyCatalog(ctx)
 		err := r.requestPromotion(ctx)
 		if err == nil {
 			r.conclude(OutcomeLive, fmt.Sprintf("version %d is live", r.progress.Version))
@@ -68,6 +69,25 @@ func held(gates []recsys.GateResult) *recsys.GateResult {
 func (r *refresh) conclude(outcome, detail string) {
 	r.outcome, r.verdict = outcome, detail
 	r.setDetail(detail)
+}
+
+// applyCatalog makes the current catalogs apply to the version: the training may have
+// read older ones, or an override may be of an older one. If it fails, the version is
+// as its training has left it, which is no reason to serve an older one.
+func (r *refresh) applyCatalog(ctx workflow.Context) {
+	if workflow.GetVersion(ctx, "apply-catalog", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		Summary:             "apply the imported catalogs",
+		StartToCloseTimeout: 30 * time.Minute,
+		HeartbeatTimeout:    heartbeatTimeout,
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumAttempts: 3},
+		WaitForCancellation: true, // the version may be dropped next
+	})
+	if err := workflow.ExecuteActivity(ctx, do.ApplyCatalog).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("failed to apply the imported catalogs", "error", err)
+	}
 }
 
 // requestPromotion runs the promotion and waits for its result even if the run is

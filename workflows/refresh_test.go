@@ -121,6 +121,9 @@ func (s *system) mock() {
 	s.env.OnActivity(do.Promote, any1, any1).Return(func(_ context.Context, in activities.PromoteInput) (activities.PromoteResult, error) {
 		return activities.PromoteResult{Revision: in.IfRevision + 1}, s.step("Promote")
 	})
+	s.env.OnActivity(do.ApplyCatalog, any1).Return(func(context.Context) (activities.ApplyCatalogResult, error) {
+		return activities.ApplyCatalogResult{Changed: 3}, s.step("ApplyCatalog")
+	})
 	s.env.OnActivity(do.Prune, any1).Return(func(context.Context) (activities.PruneResult, error) {
 		return activities.PruneResult{Dropped: []int64{40}, Events: 7, Verdicts: 8}, s.step("Prune")
 	})
@@ -183,7 +186,7 @@ func TestRefresh_runs_all_stages(t *testing.T) {
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
 	require.NoError(t, err)
 	require.Equal(t, []string{"Prepare", "StartGlueRun", "AwaitGlueRun", "ReadManifest", "CreateVersion",
-		"LoadFile", "LoadFile", "LoadFile", "LoadFile", "LoadFile", "BuildIndexes", "VerifyVersion", "Promote", "Prune"}, s.called())
+		"LoadFile", "LoadFile", "LoadFile", "LoadFile", "LoadFile", "BuildIndexes", "VerifyVersion", "ApplyCatalog", "Promote", "Prune"}, s.called())
 	require.EqualValues(t, 42, result.Version)
 	require.True(t, result.Live)
 	require.Equal(t, OutcomeLive, result.Outcome)
@@ -325,7 +328,7 @@ func TestRefresh_compares_again_when_another_version_went_live(t *testing.T) {
 	result, err := s.refresh(t, DefaultRefresh(day(9)))
 	require.NoError(t, err)
 	require.True(t, result.Live)
-	require.Equal(t, []string{"VerifyVersion", "Promote", "VerifyVersion", "Promote", "Prune"}, s.called()[len(s.called())-5:])
+	require.Equal(t, []string{"VerifyVersion", "ApplyCatalog", "Promote", "VerifyVersion", "ApplyCatalog", "Promote", "Prune"}, s.called()[len(s.called())-7:])
 }
 
 func TestRefresh_fails_after_repeated_promotions_of_others(t *testing.T) {

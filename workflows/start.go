@@ -18,6 +18,7 @@ func Register(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(refreshEmbeddings, workflow.RegisterOptions{Name: RefreshEmbeddings})
 	w.RegisterWorkflowWithOptions(sweep, workflow.RegisterOptions{Name: Sweep})
 	w.RegisterWorkflowWithOptions(redeliverEvents, workflow.RegisterOptions{Name: RedeliverEvents})
+	w.RegisterWorkflowWithOptions(applyCatalog, workflow.RegisterOptions{Name: ApplyCatalog})
 	RegisterBackfills(w)
 }
 

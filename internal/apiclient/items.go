@@ -21,11 +21,18 @@ type CurrentItem struct {
 // Nil means that the version's value applies.
 type ItemState struct {
 	Available *bool     `json:"available,omitempty"`
+	Source    string    `json:"source,omitempty" enum:"operator,catalog" doc:"Where available comes from: operator (PUT /items), which wins, or catalog (POST /catalog/apply). Absent without available."`
 	Title     *string   `json:"title,omitempty"`
 	Category  *string   `json:"category,omitempty"`
 	Tags      []string  `json:"tags,omitzero"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// The sources of an item's availability.
+const (
+	SourceOperator = "operator"
+	SourceCatalog  = "catalog"
+)
 
 // ItemChange changes the overrides of an item. Absent fields stay as they are.
 type ItemChange struct {

@@ -8,7 +8,7 @@ DO $$
 BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO recflow_loader, recflow_stream, recflow_api, recflow_auditor', current_database());
-    EXECUTE format('GRANT CREATE ON DATABASE %I TO recflow_loader', current_database()); -- versions are schemas
+    EXECUTE format('GRANT CREATE, TEMPORARY ON DATABASE %I TO recflow_loader', current_database()); -- versions are schemas; catalogs are compared in temporary tables
 END $$;
 
 REVOKE ALL ON SCHEMA recflow FROM PUBLIC;
@@ -33,6 +33,7 @@ GRANT INSERT, UPDATE ON recflow.claims TO recflow_loader;
 GRANT USAGE ON SEQUENCE recflow.fencing_token TO recflow_loader;
 GRANT UPDATE (stored_before, occurred_before) ON recflow.horizon TO recflow_loader;
 GRANT INSERT, DELETE ON recflow.trainings TO recflow_loader;
+GRANT INSERT (item_id, catalog_available), UPDATE (catalog_available, updated_at) ON recflow.item_state TO recflow_loader; -- what an operator has set stays
 GRANT SELECT (id, at), DELETE ON recflow.audit TO recflow_loader; -- a trigger keeps entries for 400 days
 GRANT DELETE ON recflow.live_events, recflow.event_verdicts, recflow.evaluations, recflow.readers TO recflow_loader;
 GRANT UPDATE (state, started_at, ended_at, owner, heartbeat_at, error, revision, changed_at) ON recflow.backfills TO recflow_loader;

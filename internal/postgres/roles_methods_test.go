@@ -122,6 +122,11 @@ var methods = map[string]storeCall{
 	"RecordHeartbeat": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return s.RecordHeartbeat(t.Context(), b.backfill(t).ID, 1, "run")
 	},
+	"ApplyCatalog": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
+		return second(s.ApplyCatalog(t.Context(), func(yield func(recsys.CatalogRow, error) bool) {
+			yield(recsys.CatalogRow{ItemID: "i000001"}, nil)
+		}, func(int64) {}))
+	},
 	"BackfillRevision": func(t *testing.T, b *rolesBundle, s *postgrestest.Store) error {
 		return second(s.BackfillRevision(t.Context(), b.backfill(t).ID))
 	},

@@ -93,9 +93,9 @@ func (s *Store) PopularBaseline(ctx context.Context, v recsys.Version, bound rec
 		FROM %[1]s.items i
 		%[2]s
 		LEFT JOIN held_out h ON h.item_id = i.item_id
-		WHERE coalesce(st.available, i.available)
+		WHERE %[3]s
 		ORDER BY i.popularity - coalesce(h.likes, 0) DESC, i.item_id
-		LIMIT $2 + (SELECT coalesce(max(events), 0) FROM histories)`, postgres.SchemaOf(v.ID), withOverrides), string(bound), k)
+		LIMIT $2 + (SELECT coalesce(max(events), 0) FROM histories)`, postgres.SchemaOf(v.ID), withOverrides, itemAvailable), string(bound), k)
 	if err != nil {
 		return nil, fmt.Errorf("popular items for the hold-out of version %d: %w", v.ID, postgres.Translate(err))
 	}

@@ -40,11 +40,11 @@ func (s *Store) Item(ctx context.Context, v recsys.Version, itemID string) (recs
 	var vector pgvector.Vector
 	err := s.db.QueryRow(ctx, fmt.Sprintf(`
 		SELECT %s,
-			coalesce(st.available, i.available),
+			%s,
 			i.embedding
 		FROM %s.items i
 		%s
-		WHERE i.item_id = $1`, itemColumns, postgres.SchemaOf(v.ID), withOverrides), itemID).
+		WHERE i.item_id = $1`, itemColumns, itemAvailable, postgres.SchemaOf(v.ID), withOverrides), itemID).
 		Scan(&item.ItemID, &item.Title, &item.Category, &item.Tags, &item.Available, &vector)
 	if err != nil {
 		return recsys.Item{}, nil, fmt.Errorf("item in version %d: %w", v.ID, postgres.Translate(err))
@@ -119,12 +119,12 @@ func (s *Store) Popularity(ctx context.Context, v recsys.Version, itemID string)
 				SELECT count(*)
 				FROM %[1]s.items i
 				%[2]s
-				WHERE coalesce(st.available, i.available)
+				WHERE %[3]s
 				AND i.popularity >= this.popularity
 				AND (i.popularity > this.popularity OR i.item_id < this.item_id)
 			)
 		FROM %[1]s.items this
-		WHERE this.item_id = $1`, postgres.SchemaOf(v.ID), withOverrides), itemID).Scan(&popularity, &rank)
+		WHERE this.item_id = $1`, postgres.SchemaOf(v.ID), withOverrides, itemAvailable), itemID).Scan(&popularity, &rank)
 	if err != nil {
 		return 0, 0, fmt.Errorf("popularity in version %d: %w", v.ID, postgres.Translate(err))
 	}

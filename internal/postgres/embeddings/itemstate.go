@@ -15,6 +15,7 @@ import (
 // ItemState is the override of an item, and when it was changed last.
 type ItemState struct {
 	recsys.Override
+	ByCatalog bool // Available comes from the catalog: an operator has not set it
 	UpdatedAt time.Time
 }
 
@@ -27,7 +28,7 @@ type ItemChange struct {
 	Reset           []string // available, title, category, tags
 }
 
-const itemStateColumns = "available, title, category, tags, updated_at"
+const itemStateColumns = overriddenAvailable + ", st.title, st.category, st.tags, st.available IS NULL AND st.catalog_available IS NOT NULL, st.updated_at"
 
 // ChangeItem changes the overrides of an item: from now on and in every
 // version, including those that do not have the item yet.
@@ -55,7 +56,7 @@ func (s *Store) ChangeItem(ctx context.Context, itemID string, c ItemChange) (It
 
 // ItemState returns the overrides of an item, or recsys.ErrNotFound.
 func (s *Store) ItemState(ctx context.Context, itemID string) (ItemState, error) {
-	rows, err := s.db.Query(ctx, "SELECT "+itemStateColumns+" FROM recflow.item_state WHERE item_id = $1", itemID)
+	rows, err := s.db.Query(ctx, "SELECT "+itemStateColumns+" FROM recflow.item_state st WHERE item_id = $1", itemID)
 	if err != nil {
 		return ItemState{}, fmt.Errorf("read overrides of the item: %w", err)
 	}
@@ -70,7 +71,7 @@ func (s *Store) ItemState(ctx context.Context, itemID string) (ItemState, error)
 }
 
 func scanItemState(row pgx.CollectableRow) (st ItemState, err error) {
-	return st, row.Scan(&st.Available, &st.Title, &st.Category, &st.Tags, &st.UpdatedAt)
+	return st, row.Scan(&st.Available, &st.Title, &st.Category, &st.Tags, &st.ByCatalog, &st.UpdatedAt)
 }
 
 // database identifies the history of item_changes: a restore starts another server,
@@ -100,7 +101,7 @@ func (s *Store) OverridesSince(ctx context.Context, since recsys.OverrideRevisio
 			FROM recflow.item_changes
 			WHERE one
 		)
-		SELECT at.database, at.revision, at.everything, st.item_id, st.available, st.title, st.category, st.tags
+		SELECT at.database, at.revision, at.everything, st.item_id, `+overriddenAvailable+`, st.title, st.category, st.tags
 		FROM at
 		LEFT JOIN recflow.item_state st ON st.revision > CASE WHEN at.everything THEN -1 ELSE $2 END`, since.Database, since.Number)
 	if err != nil {

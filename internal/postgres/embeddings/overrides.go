@@ -13,6 +13,13 @@ import (
 // withOverrides joins the overrides of items i.
 const withOverrides = "LEFT JOIN recflow.item_state st ON st.item_id = i.item_id"
 
+// overriddenAvailable is the override of the availability: that of an operator, else
+// that of the catalog, else null.
+const overriddenAvailable = "coalesce(st.available, st.catalog_available)"
+
+// itemAvailable is whether an item may be recommended, after withOverrides.
+const itemAvailable = "coalesce(st.available, st.catalog_available, i.available)"
+
 // itemColumns selects the displayed fields of an item, after withOverrides.
 const itemColumns = `
 	i.item_id,
@@ -24,7 +31,7 @@ const itemColumns = `
 // deciding conditions it adds redundant ones that let the planner use the
 // indexes of the version and of item_state.
 func (b *builder) filters(q recsys.Query) string {
-	conditions := []string{"coalesce(st.available, i.available)"}
+	conditions := []string{itemAvailable}
 	if q.Category != "" {
 		c := b.arg(q.Category)
 		conditions = append(conditions,
@@ -43,15 +50,15 @@ func (b *builder) filters(q recsys.Query) string {
 // walkFilters is filters for the scan of the graph, without a join: it looks up
 // the overrides of each row that the scan visits, which are few.
 func (b *builder) walkFilters(q recsys.Query) string {
-	overrides := func(column string) string {
-		return "coalesce((SELECT st." + column + " FROM recflow.item_state st WHERE st.item_id = i.item_id), i." + column + ")"
+	overrides := func(override, column string) string {
+		return "coalesce((SELECT " + override + " FROM recflow.item_state st WHERE st.item_id = i.item_id), i." + column + ")"
 	}
-	conditions := []string{overrides("available")}
+	conditions := []string{overrides(overriddenAvailable, "available")}
 	if q.Category != "" {
-		conditions = append(conditions, overrides("category")+" = "+b.arg(q.Category))
+		conditions = append(conditions, overrides("st.category", "category")+" = "+b.arg(q.Category))
 	}
 	if len(q.Tags) > 0 {
-		conditions = append(conditions, overrides("tags")+" @> "+b.arg(q.Tags))
+		conditions = append(conditions, overrides("st.tags", "tags")+" @> "+b.arg(q.Tags))
 	}
 	return b.without(conditions, q)
 }

@@ -83,13 +83,14 @@ INSERT INTO recflow.live DEFAULT VALUES;
 
 -- Overrides that apply to an item on top of every version. Null: no override.
 CREATE TABLE recflow.item_state (
-    item_id    text        COLLATE "C" PRIMARY KEY,
-    available  boolean,
-    updated_at timestamptz NOT NULL DEFAULT now(),
-    title      text,
-    category   text,
-    tags       text[],
-    revision   bigint      NOT NULL DEFAULT 0 -- of the last change, set by a trigger
+    item_id           text        COLLATE "C" PRIMARY KEY,
+    available         boolean,                      -- set by an operator
+    catalog_available boolean,                      -- by the catalog, where a version differs from it; available wins
+    updated_at        timestamptz NOT NULL DEFAULT now(),
+    title             text,
+    category          text,
+    tags              text[],
+    revision          bigint      NOT NULL DEFAULT 0 -- of the last change, set by a trigger
 );
 
 CREATE INDEX item_state_revision ON recflow.item_state (revision);
