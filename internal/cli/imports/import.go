@@ -82,7 +82,7 @@ func NewCommand(a *app.App) *cobra.Command {
 	flags.BoolVar(&f.options.DryRun, "dry-run", false, "read and check everything, write nothing")
 	flags.BoolVar(&f.options.Items, "items", false, "the file contains items, whatever its columns")
 	flags.BoolVar(&f.options.Events, "events", false, "the file contains events, whatever its columns")
-	flags.BoolVar(&f.options.Replace, "replace", false, "the paths are a complete catalog: items that it lacks become unavailable in the next version")
+	flags.BoolVar(&f.options.Replace, "replace", false, "the paths are a complete catalog: items that it lacks become unavailable, at once if an API is configured")
 	flags.BoolVar(&f.options.Strict, "strict", false, "import nothing of a file with a warning, and exit with 1")
 	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "maximum number of rejected rows (default 1 % of the rows)")
 	flags.StringVar(&f.options.RejectsFile, "rejects", "", "file for rejected rows (default: one per file, in the home's rejects/)")
@@ -138,6 +138,9 @@ func runImport(ctx context.Context, a *app.App, paths []string, f importFlags) e
 	}
 	show.done(r)
 	explainImport(a, r)
+	if o.Replace && !o.DryRun && err == nil {
+		applyCatalog(ctx, a)
+	}
 	if e := a.Print(importListing(r)); e != nil {
 		return e
 	}

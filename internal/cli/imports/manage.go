@@ -150,7 +150,8 @@ func newRemoveCommand(a *app.App) *cobra.Command {
 		Short: "Remove an imported file, so that the next training does not know it",
 		Long: "Remove the rows of an imported file from the bucket. The next training does not know\n" +
 			"them; versions keep what they were trained on. Importing the file again starts afresh.\n" +
-			"After an interruption, run the command again.\n\n" + idHelp,
+			"After an interruption, run the command again. After a catalog was removed,\n" +
+			"`recflow items apply-catalog` makes the others apply at once.\n\n" + idHelp,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, i, err := find(cmd.Context(), a, args[0])

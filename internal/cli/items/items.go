@@ -20,7 +20,7 @@ func NewCommand(a *app.App) *cobra.Command {
 		Use:   "items",
 		Short: "Show items and override their availability and metadata",
 	}
-	cmd.AddCommand(newShowCommand(a), newSetCommand(a))
+	cmd.AddCommand(newShowCommand(a), newSetCommand(a), newApplyCatalogCommand(a))
 	return cmd
 }
 
@@ -115,7 +115,7 @@ func itemListing(i apiclient.CurrentItem) output.Listing {
 		for _, part := range []struct {
 			name string
 			set  bool
-		}{{"available", s.Available != nil}, {"title", s.Title != nil}, {"category", s.Category != nil}, {"tags", s.Tags != nil}} {
+		}{{availableBy(s.Source), s.Available != nil}, {"title", s.Title != nil}, {"category", s.Category != nil}, {"tags", s.Tags != nil}} {
 			if part.set {
 				overridden = append(overridden, part.name)
 			}
@@ -124,7 +124,15 @@ func itemListing(i apiclient.CurrentItem) output.Listing {
 	return output.Listing{
 		Columns: []string{"item", "title", "category", "tags", "available", "in_live_version", "overrides"},
 		Rows: [][]string{{i.ItemID, i.Title, i.Category, strings.Join(i.Tags, " "), strconv.FormatBool(i.Available),
-			strconv.FormatBool(i.Known), strings.Join(overridden, " ")}},
+			strconv.FormatBool(i.Known), strings.Join(overridden, ", ")}},
 		JSON: i,
 	}
+}
+
+// availableBy names the override of the availability: that of an operator needs no name.
+func availableBy(source string) string {
+	if source == apiclient.SourceCatalog {
+		return "available (catalog)"
+	}
+	return "available"
 }
