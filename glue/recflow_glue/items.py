@@ -1,5 +1,8 @@
-"""Reads item metadata. Of several rows for one item the one of the latest import is used. An item whose latest
-row is older than the latest complete catalog is not available."""
+"""Reads item metadata. Of several rows for one item the one of the latest import is used. If there is a complete
+catalog, an item whose latest row is older than it, or that has no row, is not available. The worker applies the same
+rules to versions that exist (ApplyCatalog in internal/postgres/embeddings)."""
+
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -17,8 +20,16 @@ COLUMNS = (
 )
 
 
-def read(spark: SparkSession, bucket: Bucket, scratch: Scratch) -> tuple[DataFrame | None, list[tuple[str, str]]]:
-    """Return the latest metadata of each item, or None, and the objects that could not be read."""
+@dataclass(frozen=True)
+class Metadata:
+    """The latest row of each item, and whether an item without one is not available."""
+
+    rows: DataFrame
+    complete: bool
+
+
+def read(spark: SparkSession, bucket: Bucket, scratch: Scratch) -> tuple[Metadata | None, list[tuple[str, str]]]:
+    """Return the metadata of the items, or None, and the objects that could not be read."""
     objects = [o for o in bucket.objects("raw/items/") if o.key.endswith(".parquet")]
     if not objects:
         return None, []
@@ -29,16 +40,17 @@ def read(spark: SparkSession, bucket: Bucket, scratch: Scratch) -> tuple[DataFra
     return latest(rows), staged.broken
 
 
-def latest(rows: DataFrame) -> DataFrame:
-    """Return one row per item: the last written, then the last object key, then the first title."""
+def latest(rows: DataFrame) -> Metadata:
+    """Use one row per item: the last written, then the last object key, then an unavailable one, then the first
+    title."""
     replaced = rows.agg(F.max(F.unix_micros("replaces_before"))).first()[0]
     current = F.lit(True) if replaced is None else F.col("written") >= replaced
     order = (
         Window.partitionBy("item_id")
-        .orderBy(F.desc("written"), F.desc("source"), "title", "category")
+        .orderBy(F.desc("written"), F.desc("source"), F.coalesce("available", F.lit(True)), "title", "category")
         .rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    return (
+    used = (
         rows.where(F.col("item_id").isNotNull())
         .withColumn("position", F.row_number().over(order))
         .where("position = 1")
@@ -50,6 +62,7 @@ def latest(rows: DataFrame) -> DataFrame:
             (F.coalesce("available", F.lit(True)) & current).alias("available"),
         )
     )
+    return Metadata(used, replaced is not None)
 
 
 def truncated(column: str) -> Column:

@@ -17,6 +17,7 @@ from pyspark import SparkContext
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from recflow_glue.items import Metadata
 from recflow_glue.storage import Bucket
 
 FILE_BYTES = 64 << 20  # approximate size of a file
@@ -81,22 +82,22 @@ def non_null_elements(column: str, element: Column) -> Column:
     return F.transform(column, lambda x: F.coalesce(x, element))
 
 
-def item_rows(items: DataFrame, factors: DataFrame, metadata: DataFrame | None) -> DataFrame:
+def item_rows(items: DataFrame, factors: DataFrame, metadata: Metadata | None) -> DataFrame:
     """Return the rows of the items files. items has item (int), item_id and popularity, factors item and
-    embedding. An item without metadata is available and has no title."""
+    embedding. An item without metadata has no title, and is available unless a catalog is complete."""
     rows = items.join(factors, "item")
     if metadata is None:
         missing = {"title": "string", "category": "string", "tags": "array<string>", "available": "boolean"}
         rows = rows.select("*", *(F.lit(None).cast(t).alias(c) for c, t in missing.items()))
     else:
-        rows = rows.join(metadata, "item_id", "left")
+        rows = rows.join(metadata.rows, "item_id", "left")
     return rows.select(
         required("item_id", "string"),
         F.coalesce("embedding", F.array(F.lit(0.0).cast("float"))).alias("embedding"),
         "title",
         "category",
         "tags",
-        F.coalesce("available", F.lit(True)).alias("available"),
+        F.coalesce("available", F.lit(metadata is None or not metadata.complete)).alias("available"),
         required("popularity", "double"),
     )
 

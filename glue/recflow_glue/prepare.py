@@ -30,7 +30,7 @@ class Input:
     users: DataFrame  # histories with `user` (int) and `holdout`
     items: DataFrame  # item_id, `item` (int), popularity, trained
     items_numbered: int
-    metadata: DataFrame | None
+    metadata: items.Metadata | None
     summary: dict  # the manifest's `input`
     bound: str
     previous: dict  # manifest of the previous version, or empty
@@ -46,7 +46,7 @@ class ReadResult:
     valid: DataFrame  # the rows without invalid streamed ones
     rows: int
     streamed: events.Streamed
-    metadata: DataFrame | None
+    metadata: items.Metadata | None
 
     def fields(self, baseline: Baseline) -> dict:
         """Return the fields of the manifest's `input` that describe the rows as read. `streamed` describes all
@@ -97,9 +97,8 @@ def validate(r: Attempt, found: ReadResult) -> Input:
     trained_on = single.where(events.covered(r.config) & events.in_range(r.config))
     if found.rows <= arrays.MAX_EVENTS:  # written once, because several queries and the driver read them
         trained_on = matrix.materialize(trained_on.select(arrays.COLUMNS), r.scratch, TRAINED_ON)
-    with in_parallel(
-        r.spark.sparkContext, lambda: summary.summarize(trained_on, r.config.interest, found.metadata)
-    ) as known:
+    metadata = found.metadata and found.metadata.rows
+    with in_parallel(r.spark.sparkContext, lambda: summary.summarize(trained_on, r.config.interest, metadata)) as known:
         return weigh(r, found, trained_on, known)
 
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from data import put_items
 
-from recflow_glue import formats, items
+from recflow_glue import formats, items, output
 
 
 def it_uses_the_row_of_the_latest_file(spark):
@@ -13,7 +13,7 @@ def it_uses_the_row_of_the_latest_file(spark):
         ("j", "only", None, None, False, None, 1, "z"),
     ]
     df = spark.createDataFrame(rows, items.COLUMNS)
-    got = {r["item_id"]: r for r in items.latest(df).collect()}
+    got = {r["item_id"]: r for r in items.latest(df).rows.collect()}
     assert (got["i"]["title"], got["i"]["tags"], got["i"]["available"]) == ("new", ["t"], True)
     assert not got["j"]["available"]
 
@@ -30,8 +30,25 @@ def it_retires_the_items_that_a_complete_catalog_lacks(spark):
         ("later", "t", None, None, True, None, 12_000_000, "d"),
     ]
     df = spark.createDataFrame(rows, items.COLUMNS)
-    got = {r["item_id"]: r["available"] for r in items.latest(df).collect()}
+    got = {r["item_id"]: r["available"] for r in items.latest(df).rows.collect()}
     assert got == {"gone": False, "kept": True, "second": True, "sold": False, "later": True}
+
+
+def it_uses_the_unavailable_one_of_equal_rows(spark):
+    rows = [("i", "a", None, None, True, None, 1, "z"), ("i", "b", None, None, False, None, 1, "z")]
+    got = items.latest(spark.createDataFrame(rows, items.COLUMNS)).rows.collect()
+    assert [(r["title"], r["available"]) for r in got] == [("b", False)]
+
+
+def it_has_no_items_without_a_row_in_a_complete_catalog(spark):
+    at = datetime.fromtimestamp(10, UTC)
+    known = spark.createDataFrame([(0, "known", 1.0), (1, "other", 1.0)], "item int, item_id string, popularity double")
+    factors = spark.createDataFrame([(0, [1.0]), (1, [1.0])], "item int, embedding array<float>")
+    for replaces_before, available in [(at, {"known"}), (None, {"known", "other"})]:
+        row = ("known", "t", None, None, True, replaces_before, 10_000_000, "a")
+        metadata = items.latest(spark.createDataFrame([row], items.COLUMNS))
+        rows = output.item_rows(known, factors, metadata).collect()
+        assert {r["item_id"] for r in rows if r["available"]} == available
 
 
 def it_orders_catalogs_by_their_import(spark, bucket, scratch):
@@ -46,7 +63,7 @@ def it_orders_catalogs_by_their_import(spark, bucket, scratch):
         row = {"item_id": item, "title": title, "imported_at": imported_at}
         bucket.put(f"raw/items/{key}.parquet", formats.parquet(pa.Table.from_pylist([row], schema)))
     found, _ = items.read(spark, bucket, scratch)
-    assert {r["item_id"]: r["title"] for r in found.collect()} == {"i": "monday again", "j": "no time"}
+    assert {r["item_id"]: r["title"] for r in found.rows.collect()} == {"i": "monday again", "j": "no time"}
 
 
 def it_truncates_titles_and_drops_labels_that_cannot_be_loaded(spark):
@@ -55,7 +72,7 @@ def it_truncates_titles_and_drops_labels_that_cannot_be_loaded(spark):
         ("j", "a\0b", "a\0b", None, True, None, 1, "z"),
     ]
     df = spark.createDataFrame(rows, items.COLUMNS)
-    got = {r["item_id"]: r for r in items.latest(df).collect()}
+    got = {r["item_id"]: r for r in items.latest(df).rows.collect()}
     assert got["i"]["title"] == "é" * 4096
     assert got["i"]["category"] is None
     assert got["i"]["tags"][:2] == ["ok", "0"]
@@ -68,5 +85,5 @@ def it_reads_items_if_there_are_any(spark, bucket, scratch):
     put_items(bucket, ["a", "b"])
     bucket.put("raw/items/broken.parquet", b"x")
     found, broken = items.read(spark, bucket, scratch)
-    assert sorted(r["title"] for r in found.collect()) == ["Title of a", "Title of b"]
+    assert sorted(r["title"] for r in found.rows.collect()) == ["Title of a", "Title of b"]
     assert [key for key, _ in broken] == ["raw/items/broken.parquet"]

@@ -67,6 +67,7 @@ func TestPermissions(t *testing.T) {
 	l.recflow("refresh", "--wait", "--rank", "8", "--iterations", "2", "--half-life", "never")
 	click()
 	l.awaitObjects("recommendations/")
+	l.replaceCatalogs(api)
 	l.recflow("backfill", "start", "as_of", "--from", "2026-03-01", "--to", "2026-05-01", "--step", "30d", "--dry-run", "--quiet")
 	users := filepath.Join(t.TempDir(), "users.txt")
 	require.NoError(t, os.WriteFile(users, []byte("u1\nsomeone\n"), 0o600))

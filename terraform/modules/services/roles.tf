@@ -60,12 +60,13 @@ data "aws_iam_policy_document" "worker" {
   }
 
   statement {
-    sid     = "ReadEmbeddingsAndCountWhatATrainingWouldRead"
+    sid     = "ReadEmbeddingsAndCatalogsAndCountWhatATrainingWouldRead"
     actions = ["s3:GetObject"]
     resources = [
       "${var.bucket.arn}/embeddings/*",
       "${var.bucket.arn}/raw/events/*",
       "${var.bucket.arn}/raw/interactions/*",
+      "${var.bucket.arn}/raw/items/*",
     ]
   }
 
@@ -79,7 +80,7 @@ data "aws_iam_policy_document" "worker" {
     condition {
       test     = "StringEqualsIfExists"
       variable = "s3:prefix"
-      values   = ["raw/events/", "raw/interactions/"]
+      values   = ["raw/events/", "raw/interactions/", "raw/items/"]
     }
   }
 
