@@ -85,10 +85,12 @@ func TestImport_counts_a_growing_log_once(t *testing.T) {
 func TestImport_counts_a_different_log_in_full(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ first, second string }{
-		"another row":              {orders(10), strings.Replace(orders(12), "tea-5", "tea-50", 1)},
-		"a shorter log":            {orders(10), orders(8)},
-		"few rows without a time":  {"user,item\nu,i\nv,j\n", "user,item\nu,i\nv,j\nw,k\n"},
-		"a different set of users": {orders(10), strings.ReplaceAll(orders(12), "\nu", "\nv")},
+		"another row":                                          {orders(10), strings.Replace(orders(12), "tea-5", "tea-50", 1)},
+		"a shorter log that differs":                           {orders(10), strings.Replace(orders(8), "tea-5", "tea-50", 1)},
+		"a shorter log that differs in its last row":           {orders(10), strings.Replace(orders(8), "tea-7", "tea-70", 1)},
+		"few rows without a time that another log begins with": {"user,item\nu,i\nv,j\nw,k\n", "user,item\nu,i\nv,j\n"},
+		"few rows without a time":                              {"user,item\nu,i\nv,j\n", "user,item\nu,i\nv,j\nw,k\n"},
+		"a different set of users":                             {orders(10), strings.ReplaceAll(orders(12), "\nu", "\nv")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +103,71 @@ func TestImport_counts_a_different_log_in_full(t *testing.T) {
 			require.EqualValues(t, strings.Count(c.second, "\n")-1, r.Events)
 		})
 	}
+}
+
+// An older export of a log, imported after a newer one, adds nothing.
+func TestImport_counts_the_beginning_of_a_log_once(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before  []int // rows of the earlier imports
+		rows    int
+		written bool // its last rows, under the event ids of the earlier import
+	}{
+		"of few rows":                   {[]int{25}, 18, false},
+		"of one row":                    {[]int{25}, 1, false},
+		"of a log that continues":       {[]int{10, 25}, 18, false},
+		"as long as a part of it":       {[]int{10, 25}, 10, false},
+		"that ends before a part":       {[]int{18, 25}, 10, false},
+		"that ends between checkpoints": {[]int{3000}, 2998, true},
+		"that ends at a checkpoint":     {[]int{3000}, 2996, false},
+		"after another beginning":       {[]int{25, 18}, 20, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMemory()
+			newest := 0
+			for _, n := range c.before {
+				newest = max(newest, n)
+				_, err := Import(t.Context(), m, []string{file(t, fmt.Sprintf("%d.csv", n), []byte(orders(n)))}, options(t))
+				require.NoError(t, err)
+			}
+			path := file(t, "older.csv", []byte(strings.ReplaceAll(orders(c.rows), "\n", "\r\n")))
+			for range 2 {
+				r, err := Import(t.Context(), m, []string{path}, options(t))
+				require.NoError(t, err)
+				require.Zero(t, r.Events)
+				require.EqualValues(t, c.rows, r.Files[0].Continued)
+				require.Contains(t, r.Files[0].Continues, "count once")
+				require.Len(t, distinct(m.events(t)), newest, "readers count an event id once")
+				var written bool
+				for key := range m.objects {
+					written = written || strings.Contains(key, "/"+r.Files[0].SHA256[:16]+"-")
+				}
+				require.Equal(t, c.written, written)
+			}
+			sent, _ := readEvents(t, m, path, options(t))
+			require.Len(t, sent, c.rows)
+			all := m.events(t)
+			for _, e := range sent {
+				all = append(all, e.Event)
+			}
+			require.Len(t, distinct(all), newest)
+			// The next export continues all of them.
+			r, err := Import(t.Context(), m, []string{file(t, "next.csv", []byte(orders(newest+5)))}, options(t))
+			require.NoError(t, err)
+			require.EqualValues(t, 5, r.Events)
+			require.Len(t, distinct(m.events(t)), newest+5)
+		})
+	}
+}
+
+// distinct returns the events that differ in anything.
+func distinct(events []recsys.Event) map[string]bool {
+	all := map[string]bool{}
+	for _, e := range events {
+		all[fmt.Sprint(e)] = true
+	}
+	return all
 }
 
 func TestImport_names_an_earlier_file_that_ended_inside_a_row(t *testing.T) {

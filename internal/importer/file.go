@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -181,18 +182,14 @@ func (f *fileImport) know(old Record) {
 // reading returns the options that change how rows are read, for the record.
 func (f *fileImport) reading() map[string]string {
 	r := map[string]string{}
-	add := func(name, value, usual string) {
-		if value != usual {
+	for name, value := range map[string]string{
+		"ids": f.options.IDs, "zero_time": f.options.ZeroTime, "time_format": f.options.TimeFormat, "encoding": f.options.Encoding,
+	} {
+		if value != "" {
 			r[name] = value
 		}
 	}
-	add("ids", f.options.IDs, "")
-	add("zero_time", f.options.ZeroTime, "")
-	add("time_format", f.options.TimeFormat, "")
-	add("encoding", f.options.Encoding, "")
-	for name, value := range f.mapping.Reading() {
-		r[name] = value
-	}
+	maps.Copy(r, f.mapping.Reading())
 	if len(r) == 0 {
 		return nil
 	}
@@ -217,7 +214,7 @@ func (f *fileImport) settle(ctx context.Context) error {
 			return err
 		}
 		if len(names) <= len(f.sample.Names) {
-			return nil
+			return f.shorten(ctx)
 		}
 		before := f.mapping
 		f.sample.Names = names
@@ -382,7 +379,7 @@ func (f *fileImport) complete(ctx context.Context) error {
 	}
 	f.record.Complete, f.record.Replacing = true, false
 	f.record.Rows, f.record.Accepted, f.record.Rejected, f.record.NoTime = f.result.Rows, f.result.Accepted, f.result.Rejected, f.result.NoTime
-	f.record.Prefix, f.record.PrefixButLast = f.tally.Prefix(), f.tally.PrefixButLast()
+	f.record.Prefix, f.record.PrefixButLast, f.record.Checkpoints = f.tally.Prefix(), f.tally.PrefixButLast(), f.tally.Checkpoints()
 	fingerprint := f.tally.Fingerprint()
 	f.record.Fingerprint, f.record.Report = &fingerprint, f.result.Report
 	return f.putRecord(ctx)

@@ -121,7 +121,12 @@ func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 			return "", nil
 		}
 		r := &f.result
-		r.Accepted++
+		again := f.continues.again(e.Row)
+		if again {
+			r.Continued++
+		} else {
+			r.Accepted++
+		}
 		if !e.HasTime {
 			r.NoTime++
 		}
@@ -137,6 +142,9 @@ func (f *fileImport) readEvent() func(*tabular.Record) (string, error) {
 		}
 		if len(r.SampleEvents) < shownRows {
 			r.SampleEvents = append(r.SampleEvents, f.identified(e))
+		}
+		if again {
+			e.HasID, e.EventID = true, f.continues.eventID(f.in.SHA256(), e.Row)
 		}
 		err = f.spill.add(dayOf(e.At), encode)
 		r.Days = len(f.spill.parts)

@@ -50,10 +50,12 @@ type Record struct {
 	NoTime   int64      `json:"no_time,omitempty"` // events with the time of the first import
 
 	// A log that begins with the rows of earlier imports continues them. Prefix is a
-	// digest of all rows, and PrefixButLast that of all but the last.
-	Continues     []Continued `json:"continues,omitempty"`
-	Prefix        string      `json:"prefix,omitempty"`
-	PrefixButLast string      `json:"prefix_but_last,omitempty"`
+	// digest of all rows, PrefixButLast that of all but the last, and Checkpoints are
+	// those of beginnings, by which a file is recognized that ends earlier.
+	Continues     []Continued        `json:"continues,omitempty"`
+	Prefix        string             `json:"prefix,omitempty"`
+	PrefixButLast string             `json:"prefix_but_last,omitempty"`
+	Checkpoints   report.Checkpoints `json:"checkpoints,omitzero"`
 
 	// Of a catalog: when it became current, and the time before which the complete
 	// catalog that it is a part of replaces all others.

@@ -46,6 +46,8 @@ type Tally struct {
 	tail   []byte
 	rows   int64
 	newest uint64 // content of the last row
+
+	checkpoints checkpoints
 }
 
 type typeTally struct {
@@ -124,6 +126,9 @@ func (t *Tally) row(content uint64) {
 	if t.newest = content; len(t.tail) >= 4096 {
 		t.prefix.Write(t.tail)
 		t.tail = t.tail[:0]
+	}
+	if t.checkpoints.due(t.rows) {
+		t.checkpoints.add(t.Prefix())
 	}
 }
 
