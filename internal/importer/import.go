@@ -2,7 +2,6 @@ package importer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -23,8 +22,7 @@ type Options struct {
 	Recipe     *recipes.Recipe // how to read the files of a known source; nil: none
 	Format     string          // auto, movielens, csv, jsonl or parquet
 	Columns    mapping.Columns // explicit columns
-	Items      bool            // read the file as items, regardless of its columns
-	Events     bool            // read the file as events, regardless of its columns
+	Kind       string          // KindEvents or KindItems, regardless of the columns; empty: decided by the columns
 	EventType  string          // type of events whose row has none
 	IDFormat   string          // mapping.IDsAsWritten or mapping.IDsWhole; empty: decided by the ids
 	IDs        string          // ContentIDs; empty: the file's own, or derived from the file and the row
@@ -58,8 +56,8 @@ func (o Options) Check() error {
 	if o.Format != "" && !slices.Contains([]string{tabular.Auto, datasets.MovieLens, tabular.CSV, tabular.JSONL, tabular.Parquet}, o.Format) {
 		return fmt.Errorf("format %q is unknown; use auto, movielens, csv, jsonl or parquet", o.Format)
 	}
-	if o.Items && o.Events {
-		return errors.New("a file cannot contain both items and events; use --items or --events")
+	if !slices.Contains([]string{"", KindEvents, KindItems}, o.Kind) {
+		return fmt.Errorf("kind %q is unknown; use events or items", o.Kind)
 	}
 	if !slices.Contains([]string{"", mapping.IDsAsWritten, mapping.IDsWhole}, o.IDFormat) {
 		return fmt.Errorf("ID format %q is unknown; use text or integer", o.IDFormat)

@@ -21,7 +21,7 @@ func plan(path string, o Options) (files []datasets.File, ignored []string, err 
 		o.Format = tabular.Auto
 	}
 	single := datasets.File{Path: path, Format: o.Format, Rules: mapping.Rules{
-		Columns: o.Columns, Items: o.Items, Events: o.Events, EventType: o.EventType, IDFormat: o.IDFormat,
+		Columns: o.Columns, Items: o.Kind == KindItems, Events: o.Kind == KindEvents, EventType: o.EventType, IDFormat: o.IDFormat,
 	}}
 	if path == "-" {
 		return []datasets.File{single}, nil, nil

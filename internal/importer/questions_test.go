@@ -49,11 +49,11 @@ func TestImport_asks_what_a_file_leaves_open(t *testing.T) {
 		"a log with titles whose items repeat": {
 			in:     rows("who,product_id,title,date", "c1,p1,Shoe,2026-01-01", "c2,p1,Shoe,2026-01-02"),
 			want:   `looks like a log of events`,
-			answer: func(o *Options) { o.Items = true }, items: 1},
+			answer: func(o *Options) { o.Kind = KindItems }, items: 1},
 		"a catalog with a seller": {
 			in:     rows("item_id,title,price,user_id", "1,Lamp,10,s9", "2,Chair,40,s9"),
 			want:   `could be a catalog ("title", and every item once) or a log of events ("user_id"); use --items or --events`,
-			answer: func(o *Options) { o.Items = true }, items: 2},
+			answer: func(o *Options) { o.Kind = KindItems }, items: 2},
 		"ids some of which end in .0": {
 			in:     rows("user_id,item_id,ts", "101.0,7,2026-01-01", "102,8,2026-01-01"),
 			want:   `1 of 2 ids of users (column "user_id") end in .0; use --id-format integer`,

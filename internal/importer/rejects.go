@@ -124,7 +124,11 @@ type StrictError struct {
 }
 
 func (e StrictError) Error() string {
-	return fmt.Sprintf("%s: %s, and %d more; nothing of the file was imported because of --strict", e.File, e.Warnings[0].Message, len(e.Warnings)-1)
+	more := ""
+	if n := len(e.Warnings) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return fmt.Sprintf("%s: %s%s; nothing of the file was imported because of --strict", e.File, e.Warnings[0].Message, more)
 }
 
 // FilesFailed is the error of an import of several files, some of which could not

@@ -94,6 +94,8 @@ func TestImport_warns(t *testing.T) {
 			require.Equal(t, len(c.want) > 0, errors.As(err, &refused), "%v", err)
 			if len(c.want) > 0 {
 				require.Len(t, m.objects, before, "--strict wrote something")
+				more := fmt.Sprintf(" (and %d more)", len(c.want)-1)
+				require.Equal(t, len(c.want) > 1, strings.Contains(err.Error(), more), err.Error())
 			}
 
 			r, err := Import(t.Context(), m, []string{path}, options(t))

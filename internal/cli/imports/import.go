@@ -57,6 +57,7 @@ type importFlags struct {
 // NewCommand returns the command import.
 func NewCommand(a *app.App) *cobra.Command {
 	var f importFlags
+	var items, events bool
 	cmd := &cobra.Command{
 		Use:   "import PATH...|completejourney",
 		Short: "Import events and items from a file, a folder or a data set",
@@ -71,6 +72,12 @@ func NewCommand(a *app.App) *cobra.Command {
 			if f.maxRejects < 0 && cmd.Flags().Changed("max-rejects") {
 				return app.UsageError(fmt.Errorf("--max-rejects is %d; use 0 or more", f.maxRejects))
 			}
+			switch {
+			case items:
+				f.options.Kind = importer.KindItems
+			case events:
+				f.options.Kind = importer.KindEvents
+			}
 			return runImport(cmd.Context(), a, args, f)
 		},
 	}
@@ -80,8 +87,9 @@ func NewCommand(a *app.App) *cobra.Command {
 	sources.AddItemColumnFlags(flags, &f.options)
 	flags.StringVar(&f.until, "until", "", "only events before this time (a date means its beginning, UTC)")
 	flags.BoolVar(&f.options.DryRun, "dry-run", false, "read and check everything, write nothing")
-	flags.BoolVar(&f.options.Items, "items", false, "the file contains items, whatever its columns")
-	flags.BoolVar(&f.options.Events, "events", false, "the file contains events, whatever its columns")
+	flags.BoolVar(&items, "items", false, "the file contains items, whatever its columns")
+	flags.BoolVar(&events, "events", false, "the file contains events, whatever its columns")
+	cmd.MarkFlagsMutuallyExclusive("items", "events")
 	flags.BoolVar(&f.options.Replace, "replace", false, "the paths are a complete catalog: items that it lacks become unavailable, at once if an API is configured")
 	flags.BoolVar(&f.options.Strict, "strict", false, "import nothing of a file with a warning, and exit with 1")
 	flags.Int64Var(&f.maxRejects, "max-rejects", -1, "maximum number of rejected rows (default 1 % of the rows)")

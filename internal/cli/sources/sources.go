@@ -78,7 +78,7 @@ func CheckNamed(paths []string, o importer.Options) error {
 	if o.Format != "auto" {
 		given = append(given, "--format")
 	}
-	if o.Items || o.Events {
+	if o.Kind != "" {
 		given = append(given, "--items or --events")
 	}
 	if o.Encoding != "" {

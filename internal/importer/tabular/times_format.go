@@ -90,78 +90,110 @@ func (f TimeFormat) Micros(s string) (int64, error) {
 }
 
 func (f TimeFormat) parse(s string) (int64, bool) {
-	var year, month, day, hour, minute, second int
-	half, timed, ok := byte(0), false, true
-	fraction := int64(0)
-	for _, t := range f.tokens {
-		switch t.part {
-		case 0:
-			s, ok = strings.CutPrefix(s, t.literal)
-		case 'd':
-			day, s, ok = shortNumber(s)
-		case 'm':
-			month, s, ok = shortNumber(s)
-		case 'b':
-			n := 0
-			for n < len(s) && (s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z') {
-				n++
-			}
-			month, s = monthNamed(s[:n]), s[n:]
-		case 'y':
-			if len(s) < 4 {
-				return 0, false
-			}
-			year, ok = number(s[:4])
-			s = s[4:]
-		case 'Y': // as strptime: 69 is 1969, 68 is 2068
-			if len(s) < 2 {
-				return 0, false
-			}
-			year, ok = number(s[:2])
-			s = s[2:]
-			if year += 1900; year < 1969 {
-				year += 100
-			}
-		case 'H', 'h':
-			hour, s, ok = shortNumber(s)
-			timed = true
-		case 'M':
-			minute, s, ok = shortNumber(s)
-		case 's':
-			second, s, ok = shortNumber(s)
-			if s != "" && (s[0] == '.' || s[0] == ',') {
-				n := 1
-				for n < len(s) && isDigit(s[n]) {
-					n++
-				}
-				fraction, s = fractionMicros(s[1:n]), s[n:]
-			}
-		case 'a':
-			half, s, ok = cutHalf(s)
-		}
-		if !ok {
+	t := formedTime{rest: s}
+	for _, token := range f.tokens {
+		if !t.take(token) {
 			return 0, false
 		}
 	}
-	at, ok := dateMicros(year, month, day)
+	return t.micros()
+}
+
+// formedTime is a time that is being parsed in a form.
+type formedTime struct {
+	rest                                   string // not parsed yet
+	year, month, day, hour, minute, second int
+	fraction                               int64 // microseconds
+	half                                   byte  // A or P; 0: none
+	timed                                  bool  // the form has a time of day
+}
+
+// take parses a part of the form.
+func (t *formedTime) take(token timeToken) (ok bool) {
+	switch token.part {
+	case 0:
+		t.rest, ok = strings.CutPrefix(t.rest, token.literal)
+	case 'd':
+		t.day, t.rest, ok = shortNumber(t.rest)
+	case 'm':
+		t.month, t.rest, ok = shortNumber(t.rest)
+	case 'b':
+		ok = t.takeName()
+	case 'y':
+		t.year, ok = t.takeDigits(4)
+	case 'Y': // as strptime: 69 is 1969, 68 is 2068
+		if t.year, ok = t.takeDigits(2); t.year < 69 {
+			t.year += 100
+		}
+		t.year += 1900
+	case 'H', 'h':
+		t.timed = true
+		t.hour, t.rest, ok = shortNumber(t.rest)
+	case 'M':
+		t.minute, t.rest, ok = shortNumber(t.rest)
+	case 's':
+		if t.second, t.rest, ok = shortNumber(t.rest); ok {
+			t.takeFraction()
+		}
+	case 'a':
+		t.half, t.rest, ok = cutHalf(t.rest)
+	}
+	return ok
+}
+
+func (t *formedTime) takeDigits(n int) (int, bool) {
+	if len(t.rest) < n {
+		return 0, false
+	}
+	v, ok := number(t.rest[:n])
+	t.rest = t.rest[n:]
+	return v, ok
+}
+
+// takeName parses the name of a month. An unknown one is the month 0, of which no date is.
+func (t *formedTime) takeName() bool {
+	n := 0
+	for n < len(t.rest) && (t.rest[n]|0x20 >= 'a' && t.rest[n]|0x20 <= 'z') {
+		n++
+	}
+	t.month, t.rest = monthNamed(t.rest[:n]), t.rest[n:]
+	return t.month > 0
+}
+
+// takeFraction parses a fraction of a second, if there is one.
+func (t *formedTime) takeFraction() {
+	if t.rest == "" || t.rest[0] != '.' && t.rest[0] != ',' {
+		return
+	}
+	n := 1
+	for n < len(t.rest) && isDigit(t.rest[n]) {
+		n++
+	}
+	t.fraction, t.rest = fractionMicros(t.rest[1:n]), t.rest[n:]
+}
+
+// micros returns the time in microseconds since 1970, UTC. A zone may follow it, and
+// without a time of day in the form a time of day.
+func (t *formedTime) micros() (int64, bool) {
+	date, ok := dateMicros(t.year, t.month, t.day)
 	if !ok {
 		return 0, false
 	}
-	s = strings.TrimSpace(s)
-	if !timed && s != "" {
-		clock, ok := parseClockAndZone(strings.TrimLeft(s, "T ,"))
-		return at + clock, ok
+	rest := strings.TrimSpace(t.rest)
+	if !t.timed && rest != "" {
+		clock, ok := parseClockAndZone(strings.TrimLeft(rest, "T ,"))
+		return date + clock, ok
 	}
-	if half != 0 {
-		if hour < 1 || hour > 12 {
+	if t.half != 0 {
+		if t.hour < 1 || t.hour > 12 {
 			return 0, false
 		}
-		if hour %= 12; half == 'P' {
-			hour += 12
+		if t.hour %= 12; t.half == 'P' {
+			t.hour += 12
 		}
 	}
-	zone, ok := parseZone(s)
-	return at + clockMicros(hour, minute, second) + fraction - zone, ok && hour <= 23 && minute <= 59 && second <= 60
+	zone, ok := parseZone(rest)
+	return date + clockMicros(t.hour, t.minute, t.second) + t.fraction - zone, ok && t.hour <= 23 && t.minute <= 59 && t.second <= 60
 }
 
 // ambiguousDate returns an error that names the forms which a date can have, if it
