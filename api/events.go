@@ -151,12 +151,13 @@ func prepareEvent(raw json.RawMessage, id string, now time.Time) (awsclient.Stre
 }
 
 // idOf returns the id of the event at a position of a request with an idempotency
-// key, or "" without one. Keys are scoped to the caller.
+// key, or "" without one. Keys are scoped to the token, not to its name, which a later
+// token can have.
 func idOf(ctx context.Context, key string, position int) string {
 	if key == "" {
 		return ""
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", rest.PrincipalOf(ctx).Actor(), key, position))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", rest.PrincipalOf(ctx).ID(), key, position))
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -74,6 +74,20 @@ func TestSendEvents(t *testing.T) {
 		require.Equal(t, first[0].EventID, other[0].EventID)
 		require.NotEqual(t, first[0].Digest, other[0].Digest, "so that another body is a conflict")
 		require.NotEqual(t, first[0].EventID, send("l", "u")[0].EventID)
+		byTokenOf := func(name string) (id string, token int64) {
+			t.Helper()
+			text := h.TokenWith(name, apiclient.ScopeEvents)
+			sent, err := h.Client(text).SendEvents(t.Context(), []apiclient.NewEvent{{UserID: "u", ItemID: "i", EventType: "view"}}, "k")
+			require.NoError(t, err)
+			all, err := h.Store.Tokens(t.Context(), 0, 1)
+			require.NoError(t, err)
+			return sent.Results[0].EventID, all[0].ID
+		}
+		shop, token := byTokenOf("shop")
+		_, err := h.Store.RevokeToken(t.Context(), token)
+		require.NoError(t, err)
+		later, _ := byTokenOf("shop")
+		require.NotEqual(t, shop, later, "a later token of that name has keys of its own")
 		require.NotEqual(t, send("", "u")[0].EventID, send("", "u")[0].EventID)
 
 		a := h.Do("POST", "/events", `{"events":[{"user_id":"u","item_id":"i","event_type":"view"}]}`, "Idempotency-Key: "+strings.Repeat("k", 201))

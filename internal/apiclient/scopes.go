@@ -5,7 +5,7 @@ package apiclient
 const (
 	ScopeRecommend = "recommend" // read recommendations, similar items and explanations
 	ScopeEvents    = "events"    // send events and read their outcomes
-	ScopeItems     = "items"     // update items
+	ScopeItems     = "items"     // update items, apply the imported catalogs
 	ScopeRead      = "read"      // read versions, a sample of their users, backfills, the schedule, the stream and the list of quarantined records
 	ScopeOperate   = "operate"   // backfills, promote, roll back, pin, delete, the schedule, and the bytes of quarantined records
 	ScopeAdmin     = "admin"     // tokens and the audit

@@ -118,7 +118,7 @@ func (a *authenticator) authenticate(ctx context.Context, authorization, address
 			return Principal{}, l, classify(ctx, a.log, err)
 		}
 	}
-	return Principal{name: k.token.Name, scopes: k.token.Scopes}, l, nil
+	return Principal{name: k.token.Name, key: key, scopes: k.token.Scopes}, l, nil
 }
 
 // firstSeen looks up a token that is not in the cache. Guesses reach the database at

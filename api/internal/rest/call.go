@@ -48,6 +48,7 @@ func SetReason(ctx context.Context, reason string) { callOf(ctx).reason = reason
 // Principal is the caller of a request.
 type Principal struct {
 	name   string
+	key    string // the public part of the token
 	scopes []string
 	all    bool // authentication is disabled: all scopes
 }
@@ -64,6 +65,14 @@ func (p Principal) Actor() string {
 		return "anonymous"
 	}
 	return "token:" + p.name
+}
+
+// ID identifies the principal. Unlike a name, no two tokens have the same.
+func (p Principal) ID() string {
+	if p.key == "" {
+		return p.Actor()
+	}
+	return "token:" + p.key
 }
 
 // May reports whether the principal has a scope.
