@@ -168,3 +168,13 @@ func TestImport_names_the_file_of_an_error_once(t *testing.T) {
 		})
 	}
 }
+
+func TestImport_says_how_to_convert_an_older_MovieLens_set(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"ratings.dat": "sed 's/::/", "u.data": "cat u.data"} {
+		dir := tree(t, map[string]string{name: "1::2::5::978300760\n"})
+		_, err := Import(t.Context(), newMemory(), []string{dir}, options(t))
+		require.ErrorContains(t, err, "is an older MovieLens set ("+name+")")
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -3,6 +3,7 @@ package importer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,8 +49,11 @@ func planFolder(path string, o Options, single datasets.File) (files []datasets.
 			return files, ignored, err
 		}
 	}
+	if old := datasets.OlderMovieLens(path); old != "" {
+		return nil, nil, errors.New(old)
+	}
 	if o.Format == datasets.MovieLens {
-		return nil, nil, fmt.Errorf("%s has no ratings.csv and movies.csv; an older MovieLens set must be converted to CSV first", path)
+		return nil, nil, fmt.Errorf("%s has no ratings.csv and movies.csv", path)
 	}
 	w := folder{root: path, single: single, encoding: o.Encoding}
 	if err := w.walk(path, nil); err != nil {

@@ -3,6 +3,7 @@ package imports_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,9 +19,22 @@ func TestImport_dry_run_needs_no_stack(t *testing.T) {
 	require.EqualValues(t, 1, r.Events)
 	require.Contains(t, stderr, "standard input:3: user_id is empty")
 	require.Regexp(t, `movieId +item +2\n`, stderr)
-	require.Regexp(t, `rating +1 +100.0 % +1 +100.0 % +4.5 to 4.5\n`, stderr)
+	require.Regexp(t, `rating +1 +100.0 % +1 +100.0 % \(from 4\) +4.5\n`, stderr)
 	require.Contains(t, stderr, "warning: 100 % of the events have no time")
+	require.Contains(t, stderr, "1 events of 1 users and 1 items; 1 rows rejected", "the time of the import is not that of the events")
 	require.NoDirExists(t, os.Getenv("RECFLOW_HOME"))
+}
+
+// README shows the report about testdata/events.csv.
+func TestImport_reports_what_README_shows(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	t.Setenv("RECFLOW_HOME", t.TempDir())
+	t.Chdir("testdata")
+	code, _, stderr := clitest.Import(t, "", "events.csv", "--dry-run")
+	require.Zero(t, code, stderr)
+	_, report, _ := strings.Cut(stderr, "\n\n") // after the progress
+	require.Contains(t, string(readme), strings.TrimSpace(report))
 }
 
 func TestImport_names_what_is_missing(t *testing.T) {

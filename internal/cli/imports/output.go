@@ -124,10 +124,10 @@ func explainImport(a *app.App, r importer.Result) {
 		fmt.Fprintf(a.Err, "note: %s\n", n)
 	}
 	if len(r.Ignored) > 0 {
-		fmt.Fprintf(a.Err, "not imported: %s\n", strings.Join(r.Ignored, ", "))
+		fmt.Fprintf(a.Err, "\nnot imported:\n  %s\n", strings.Join(r.Ignored, "\n  "))
 	}
 	if r.DryRun {
-		fmt.Fprintln(a.Err, "dry run: nothing was written")
+		fmt.Fprintln(a.Err, "\ndry run: nothing was written")
 	}
 }
 
@@ -159,6 +159,13 @@ func importListing(r importer.Result) output.Listing {
 			row[7], row[8] = f.From.Format(time.DateOnly), f.To.Format(time.DateOnly)
 		}
 		l.Rows = append(l.Rows, row)
+	}
+	if r.DryRun { // which writes no objects
+		last := len(l.Columns) - 2
+		l.Columns = l.Columns[:last]
+		for i := range l.Rows {
+			l.Rows[i] = l.Rows[i][:last]
+		}
 	}
 	return l
 }

@@ -20,7 +20,7 @@ const reportWidth = 100
 // printReport prints what a dry run has found in a file.
 func printReport(w io.Writer, f importer.FileResult) {
 	r := f.Report
-	fmt.Fprintf(w, "\n%s: %s as %s, because %s\n\n", f.File, strings.Join(append([]string{f.Format}, r.Dialect...), ", "), f.Kind, r.Why)
+	fmt.Fprintf(w, "\n%s: %s, because %s (%s)\n\n", f.File, f.Kind, r.Why, strings.Join(append([]string{f.Format}, r.Dialect...), ", "))
 	indent(w, output.Table([]string{"column", "read_as", "example"}, columnRows(r.Columns)))
 	fmt.Fprintf(w, "\n  %s\n", contentText(f))
 	if m := r.Matches; m != nil && (m.Users != nil || m.Items != nil) {
@@ -75,7 +75,7 @@ func contentText(f importer.FileResult) string {
 		return fmt.Sprintf("%s items in %s rows", output.Thousands(f.Accepted), output.Thousands(f.Rows))
 	}
 	text := fmt.Sprintf("%s events of %s%s users and %s%s items", output.Thousands(f.Accepted+f.Continued), about, output.Thousands(r.Users), about, output.Thousands(r.Items))
-	if f.From != nil && f.To != nil {
+	if f.From != nil && f.To != nil && r.NoTime < 1 { // otherwise they are the time of the import
 		text += fmt.Sprintf(", %s to %s", shortTime(*f.From), shortTime(*f.To))
 	}
 	if f.Skipped > 0 {
@@ -104,10 +104,17 @@ func typeRows(f importer.FileResult) [][]string {
 		values := ""
 		if t.Low != nil {
 			values = fmt.Sprintf("%g to %g", *t.Low, *t.High)
+			if *t.Low == *t.High {
+				values = fmt.Sprintf("%g", *t.Low)
+			}
+		}
+		counting := output.Percent(float64(t.Counting) / float64(t.Events))
+		if t.CountsFrom > 0 {
+			counting += fmt.Sprintf(" (from %g)", t.CountsFrom)
 		}
 		rows = append(rows, []string{
 			t.Type, output.Thousands(t.Events), output.Percent(float64(t.Events) / total), fmt.Sprintf("%g", t.Weight),
-			output.Percent(float64(t.Counting) / float64(t.Events)), values,
+			counting, values,
 		})
 	}
 	return rows

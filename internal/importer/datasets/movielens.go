@@ -1,6 +1,8 @@
 package datasets
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -37,6 +39,18 @@ func FindMovieLens(folder string, names []string, eventType string) []File {
 				mapping.User: "userId", mapping.Item: "movieId", mapping.Value: "rating", mapping.Time: "timestamp"}},
 		},
 	}
+}
+
+// OlderMovieLens returns how to convert a folder in the format of an older data set of
+// GroupLens, or "" if it is none.
+func OlderMovieLens(folder string) string {
+	for _, ratings := range []struct{ name, read string }{{"ratings.dat", `sed 's/::/\t/g' ratings.dat`}, {"u.data", "cat u.data"}} {
+		if _, err := os.Stat(filepath.Join(folder, ratings.name)); err == nil {
+			return fmt.Sprintf("%s is an older MovieLens set (%s), whose files have no header; convert it first: "+
+				`(printf 'userId\tmovieId\trating\ttimestamp\n'; %s) > ratings.tsv`, folder, ratings.name, ratings.read)
+		}
+	}
+	return ""
 }
 
 func movie(r *tabular.Record) (recsys.Item, string) {

@@ -49,6 +49,8 @@ type Type struct {
 	Low      *float64 `json:"low,omitempty"`
 	High     *float64 `json:"high,omitempty"` // range of the values
 	Negative int64    `json:"negative,omitempty"`
+
+	CountsFrom float64 `json:"counts_from,omitempty"` // of a rating: the value from which it counts
 }
 
 // Report returns the report of the rows so far. Why, Dialect, Columns and Matches
@@ -66,7 +68,7 @@ func (t *Tally) Report() Report {
 		x := Type{Type: name, Events: c.events, Weight: c.weight, Negative: c.negative}
 		switch {
 		case c.weight > 0 && c.rating:
-			x.Counting = c.liked
+			x.Counting, x.CountsFrom = c.liked, t.interest.RatingThreshold
 		case c.weight > 0:
 			x.Counting = c.events - c.negative
 		}

@@ -116,7 +116,7 @@ func (t *Tally) warnTypes(r *Report, add adder) {
 			add(NegativeValues, "%s of the events of type %.40q have a negative value (down to %g): they take back interest, as a return does", percent(float64(x.Negative)/float64(x.Events)), x.Type, *x.Low)
 		}
 	}
-	advice := "set their weight in the interest of the training (recflow refresh --interest FILE), or name their type with --event-type"
+	advice := "set their weight in the interest of the training (recflow refresh --interest FILE), or give them the name of a type with a weight in a recipe (--recipe)"
 	if lost > 0 {
 		add(UnweightedTypes, "events of type %s weigh nothing by default, %s of all: %s", strings.Join(unweighted, ", "), percent(float64(lost)/float64(t.events)), advice)
 	}
