@@ -35,7 +35,8 @@ const changedItems = 1000
 //
 // The job has the same rules (glue/recflow_glue/items.py): the latest row of an item
 // counts, and an item is unavailable if that is from before the latest complete
-// catalog, or if there is a complete catalog and no row.
+// catalog, or if there is a complete catalog and no row. Without a complete one an item
+// without a row keeps the value of its version.
 func (s *Store) ApplyCatalog(ctx context.Context, rows iter.Seq2[recsys.CatalogRow, error], changed func(int64)) (AppliedCatalog, error) {
 	conn, err := s.db.Acquire(ctx)
 	if err != nil {
@@ -155,7 +156,7 @@ func (a *application) compare(ctx context.Context) error {
 				NOT i.available
 			FROM %s.items i
 			LEFT JOIN catalog c ON c.item_id = i.item_id
-			WHERE i.available <> coalesce(c.available, NOT $1)
+			WHERE i.available <> coalesce(c.available, CASE WHEN $1 THEN false END)
 			ON CONFLICT DO NOTHING`, postgres.SchemaOf(v)), a.out.Complete)
 		if err = postgres.Translate(err); err != nil && !errors.Is(err, recsys.ErrVersionGone) {
 			return err
