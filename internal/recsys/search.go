@@ -19,6 +19,7 @@ type Query struct {
 	Category string   // "" for any
 	Tags     []string // an item must have all of them
 	Exact    bool     // compare with every eligible item, without the index
+	Beta     float64  // one of Betas: items are ranked by SimilarScore; 0: by Score
 }
 
 // Spare is the number of additional candidates of a search. A search selects

@@ -1,5 +1,6 @@
 // Package search finds, in memory, the items of one version with the largest
-// recsys.Score with a query vector, under the filters of a recsys.Query. The
+// recsys.Score or recsys.SimilarScore with a query vector, under the filters of a
+// recsys.Query. The
 // result is exact, and the same on every machine. The package does no I/O:
 // internal/recommend reads the items and replaces indexes.
 //
@@ -45,6 +46,14 @@
 // added to the bound. No value leaves the range of float64, because the squares of
 // the smallest and the largest float32 are within it. This bound uses no float32
 // arithmetic.
+//
+// For recsys.SimilarScore, x·q / |x|^β, the threshold of the inner product differs by
+// block. Let l and s be the norms of the block's longest and shortest vector. An item
+// reaches a positive threshold τ only if x·q ≥ τ·s^β ≥ τ·l^β·(s/l), and a negative one
+// only if x·q ≥ τ·l^β. The search stops at the first block with l·|q| < τ·l^β: l^(1−β)
+// is no larger for the blocks that follow. (For β = 1 it never is smaller, and the codes
+// of all blocks are compared.) The margins of l, s and |q| also cover the roundings of
+// the power and the division.
 //
 // The portable kernel cannot compare the codes of single items. Where few items of a
 // block are eligible, it compares them first by an inner product in float32, with a

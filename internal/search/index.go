@@ -25,7 +25,7 @@ func (x *Index) Len() int { return len(x.rows) }
 
 // Bytes returns the size of the index.
 func (x *Index) Bytes() int64 {
-	size := int64(4*len(x.rows)+4*cap(x.vectors)+32*len(x.bounds)+4*len(x.directory.slots)+len(x.available)) +
+	size := int64(4*len(x.rows)+4*cap(x.vectors)+40*len(x.bounds)+4*len(x.directory.slots)+len(x.available)) +
 		x.kernel.bytes() + x.ids.bytes() + x.titles.bytes() + x.categories.bytes() + x.tags.bytes()
 	for _, postings := range [][]posting{x.byCategory, x.byTag} {
 		for _, p := range postings {

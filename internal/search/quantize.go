@@ -1,6 +1,10 @@
 package search
 
-import "math"
+import (
+	"math"
+
+	"github.com/recflow/recflow/internal/recsys"
+)
 
 const (
 	// blockItems is the number of items that share a scale and are compared
@@ -23,6 +27,7 @@ func margin(d int) float64 { return float64(d+16) * 0x1p-50 }
 // items. The norms include the margin.
 type bounds struct {
 	norm  float64 // of the longest vector
+	share float64 // at most the norm of the shortest vector divided by norm; 1 if norm is 0
 	scale float64 // value of the code 1
 	err   float64 // norm of the largest difference between a vector and its codes
 	coded float64 // norm of the longest vector that codes represent
@@ -45,7 +50,7 @@ func encode(codes [][]int8, vectors [][]float32) bounds {
 			largest = max(largest, math.Abs(float64(x)))
 		}
 	}
-	b := bounds{scale: largest / maxCode}
+	b, shortest := bounds{scale: largest / maxCode, share: 1}, math.Inf(1)
 	if largest == 0 {
 		b.scale = 1
 	}
@@ -59,9 +64,12 @@ func encode(codes [][]int8, vectors [][]float32) bounds {
 			coded += back * back
 		}
 		rho, length := margin(len(v)), norm(v)
-		b.norm = max(b.norm, length)
+		b.norm, shortest = max(b.norm, length), min(shortest, length*(1-2*rho))
 		b.err = max(b.err, math.Sqrt(err)*(1+rho)+rho*length)
 		b.coded = max(b.coded, math.Sqrt(coded)*(1+rho))
+	}
+	if b.norm > 0 {
+		b.share = shortest / b.norm * (1 - margin(1))
 	}
 	return b
 }
@@ -71,39 +79,59 @@ type prepared struct {
 	vector []float32
 	codes  []int8
 	bounds
-	rho float64
+	rho  float64
+	beta float64 // of recsys.SimilarScore
 }
 
-func prepare(vector []float32) prepared {
-	q := prepared{vector: vector, codes: make([]int8, len(vector)), rho: margin(len(vector))}
+func prepare(vector []float32, beta float64) prepared {
+	q := prepared{vector: vector, codes: make([]int8, len(vector)), rho: margin(len(vector)), beta: beta}
 	q.bounds = encode([][]int8{q.codes}, [][]float32{vector})
 	return q
 }
 
-// mayReach reports whether the score of an item whose norm is at most length can
-// reach the threshold.
-func (q *prepared) mayReach(length, threshold float64) bool { return length*q.norm >= threshold }
+// power returns the norm of a block's longest vector to the power of β, or 1 if it is 0.
+func (q *prepared) power(b *bounds) float64 {
+	if b.norm == 0 {
+		return 1
+	}
+	return recsys.NormPower(b.norm, q.beta)
+}
 
-// slack returns the largest difference between an item's score and the inner product
-// of the vectors that the codes represent.
+// mayReach reports whether the score of an item of a block with this power, or of one
+// that is not longer, can reach the threshold.
+func (q *prepared) mayReach(b *bounds, power, threshold float64) bool {
+	return b.norm*q.norm >= threshold*power
+}
+
+// product returns a lower bound of the inner product of the query with an item of a
+// block with this power if the item's score reaches the threshold.
+func (q *prepared) product(b *bounds, power, threshold float64) float64 {
+	if q.beta > 0 && threshold > 0 {
+		power *= b.share
+	}
+	return threshold * power
+}
+
+// slack returns the largest difference between the inner product of an item with the
+// query and that of the vectors that the codes represent.
 func (q *prepared) slack(b *bounds) float64 {
 	return b.err*q.norm + b.coded*q.err + q.rho*b.norm*q.norm
 }
 
-// upper returns an upper bound of the score of an item whose codes have this inner
-// product with the query's. The margin ρ covers its few roundings too.
-func (q *prepared) upper(b *bounds, product int32) float64 {
-	return float64(product)*(b.scale*q.scale) + q.slack(b)
+// upper returns an upper bound of the inner product of an item with the query by that
+// of their codes. The margin ρ covers its few roundings too.
+func (q *prepared) upper(b *bounds, codes int32) float64 {
+	return float64(codes)*(b.scale*q.scale) + q.slack(b)
 }
 
 // floor returns a lower bound of the inner product of an item's codes with the
-// query's if the item's score reaches the threshold. Inner products of codes are
-// within ±2²⁴: outside this range rounding is irrelevant, and inside it the 1
+// query's if the inner product of the vectors reaches product. Inner products of codes
+// are within ±2²⁴: outside this range rounding is irrelevant, and inside it the 1
 // covers the rounding.
-func (q *prepared) floor(b *bounds, threshold float64) int32 {
-	y := (threshold - q.slack(b)) / (b.scale * q.scale)
+func (q *prepared) floor(b *bounds, product float64) int32 {
+	y := (product - q.slack(b)) / (b.scale * q.scale)
 	switch {
-	case y < -0x1p30: // also −∞: there are fewer than K results
+	case y < -0x1p30: // also −∞
 		return math.MinInt32
 	case y > 0x1p30:
 		return math.MaxInt32
@@ -116,19 +144,19 @@ func (q *prepared) floor(b *bounds, threshold float64) int32 {
 // overflows.
 const maxFloat32 = 0x1p126
 
-// reaches reports whether the score of an item whose norm is at most length may
-// reach the threshold, by its inner product in float32. A sum of d products in
+// reaches reports whether the inner product of an item whose norm is at most length
+// may reach least, by the inner product in float32. A sum of d products in
 // float32 is off by at most γ·|x|·|q|, γ = (d + 1)·u/(1 − (d + 1)·u) and u = 2⁻²⁴, in
 // any order and with or without fused additions; the margin is four times as large.
 // Products below the range of float32 add at most d·2⁻¹⁴⁸.
-func (q *prepared) reaches(vector []float32, length, threshold float64) bool {
+func (q *prepared) reaches(vector []float32, length, least float64) bool {
 	product := length * q.norm
 	if product > maxFloat32 {
 		return true
 	}
 	d := float64(len(vector))
 	slack := (d+16)*0x1p-22*product + d*0x1p-140
-	return float64(dot(vector, q.vector))+slack >= threshold
+	return float64(dot(vector, q.vector))+slack >= least
 }
 
 // dot returns the inner product of two vectors of the same length, in float32. Four

@@ -10,8 +10,9 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Search returns the min(K, eligible) eligible items with the largest recsys.Score
-// with the query's vector, best first, ties by item id. It returns an error if the
+// Search returns the min(K, eligible) eligible items with the largest
+// recsys.SimilarScore (for β = 0: recsys.Score) with the query's vector, best first,
+// ties by item id. It returns an error if the
 // vector has a wrong length or a value that is not finite. It allocates memory in
 // proportion to the query and the result, not to the number of items.
 func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
@@ -25,7 +26,7 @@ func (v *View) Search(q recsys.Query) ([]recsys.Hit, error) {
 		return nil, nil
 	}
 	r := &run{
-		View: v, query: prepare(q.Vector), filters: v.filters(q), excluded: v.positions(q.Exclude),
+		View: v, query: prepare(q.Vector, q.Beta), filters: v.filters(q), excluded: v.positions(q.Exclude),
 		best: make([]scored, 0, min(q.K, v.Len())),
 	}
 	// The shortest posting comes first: if it is a list, only its items are compared.
@@ -84,11 +85,12 @@ func (r *run) scan() {
 		threshold := r.threshold()
 		for i := range n {
 			b := &r.bounds[from+i]
-			if !r.query.mayReach(b.norm, threshold) {
+			power := r.query.power(b)
+			if !r.query.mayReach(b, power, threshold) {
 				n = i
 				break
 			}
-			m.floors[i] = r.query.floor(b, threshold)
+			m.floors[i] = r.query.floor(b, r.query.product(b, power, threshold))
 		}
 		if n == 0 {
 			return
@@ -159,7 +161,7 @@ func (r *run) isExcluded(at uint32) bool {
 
 // push adds an item to the heap if it is among the best.
 func (r *run) push(at uint32) {
-	s := scored{recsys.Score(r.query.vector, r.vector(at)), at}
+	s := scored{recsys.SimilarScore(r.query.vector, r.vector(at), r.query.beta), at}
 	if len(r.best) < cap(r.best) {
 		r.best = append(r.best, s)
 		r.up(len(r.best) - 1)

@@ -99,8 +99,16 @@ func drawOverrides(r *rand.Rand, items []fixtureItem) map[string]recsys.Override
 	return out
 }
 
+func drawBeta(r *rand.Rand) float64 {
+	betas := recsys.Betas()
+	return betas[r.IntN(len(betas))]
+}
+
 func drawQuery(r *rand.Rand, items []fixtureItem, dimension int) recsys.Query {
 	q := recsys.Query{Vector: drawVector(r, dimension, items), K: []int{1, 5, 20, 100, 1000}[r.IntN(5)]}
+	if r.IntN(2) == 0 {
+		q.Beta = drawBeta(r)
+	}
 	if r.IntN(3) == 0 {
 		q.Category = drawCategory(r)
 	}
@@ -134,7 +142,7 @@ func bruteForce(items []fixtureItem, overrides map[string]recsys.Override, q rec
 		now := overrides[i.ItemID].Apply(i.Item)
 		lacks := slices.ContainsFunc(q.Tags, func(tag string) bool { return !slices.Contains(now.Tags, tag) })
 		if now.Available && (q.Category == "" || now.Category == q.Category) && !lacks && !slices.Contains(q.Exclude, i.ItemID) {
-			hits = append(hits, recsys.Hit{Item: now, Score: recsys.Score(q.Vector, i.vector)})
+			hits = append(hits, recsys.Hit{Item: now, Score: recsys.SimilarScore(q.Vector, i.vector, q.Beta)})
 		}
 	}
 	return recsys.Best(hits, q.K)
@@ -193,10 +201,13 @@ func TestSearch_breaks_ties_by_id(t *testing.T) {
 		items = append(items, fixtureItem{recsys.Item{ItemID: fmt.Sprintf("i%03d", 499-i), Available: true}, vector})
 	}
 	v := build(t, items, 8).View()
-	for _, q := range [][]float32{{1, 1, 0, 0, 0, 0, 0, 0}, {1, 0, 0, 0, 0, 0, 0, 0}, make([]float32, 8), {-1, -1, 0, 0, 0, 0, 0, 0}} {
-		got, err := v.Search(recsys.Query{Vector: q, K: 20})
-		require.NoError(t, err)
-		require.Equal(t, bruteForce(items, nil, recsys.Query{Vector: q, K: 20}), got)
+	for _, vector := range [][]float32{{1, 1, 0, 0, 0, 0, 0, 0}, {1, 0, 0, 0, 0, 0, 0, 0}, make([]float32, 8), {-1, -1, 0, 0, 0, 0, 0, 0}} {
+		for _, beta := range recsys.Betas() {
+			q := recsys.Query{Vector: vector, K: 20, Beta: beta}
+			got, err := v.Search(q)
+			require.NoError(t, err)
+			require.Equal(t, bruteForce(items, nil, q), got)
+		}
 	}
 }
 
@@ -280,16 +291,20 @@ func TestScan_never_skips_an_item_at_the_threshold(t *testing.T) {
 			codes[i], vectors[i] = make([]int8, dimension), items[i].vector
 		}
 		b := encode(codes, vectors)
-		q := prepare(drawVector(r, dimension, items))
+		q := prepare(drawVector(r, dimension, items), drawBeta(r))
 		for i, v := range vectors {
 			score, sum := recsys.Score(q.vector, v), int32(0)
 			for j, c := range codes[i] {
 				sum += int32(c) * int32(q.codes[j])
 			}
-			require.GreaterOrEqual(t, sum, q.floor(&b, score))
-			require.GreaterOrEqual(t, q.upper(&b, sum), score)
-			require.True(t, q.mayReach(b.norm, score))
-			require.True(t, q.reaches(v, b.norm, score))
+			threshold := recsys.SimilarScore(q.vector, v, q.beta)
+			power := q.power(&b)
+			product := q.product(&b, power, threshold)
+			require.LessOrEqual(t, product, score)
+			require.GreaterOrEqual(t, sum, q.floor(&b, product))
+			require.GreaterOrEqual(t, q.upper(&b, sum), product)
+			require.True(t, q.mayReach(&b, power, threshold))
+			require.True(t, q.reaches(v, b.norm, product))
 			if product := norm(v) * q.norm; product <= maxFloat32 {
 				require.InDelta(t, score, float64(dot(v, q.vector)), float64(dimension+16)*0x1p-22*product+0x1p-130)
 			}

@@ -29,8 +29,10 @@ func (r *run) newWalker() *walker {
 // false if neither this item nor those that follow can be among the best, after it has
 // compared those added before.
 func (w *walker) add(at uint32) bool {
-	if len(w.positions) == 0 && !w.query.mayReach(w.bounds[at/blockItems].norm, w.threshold()) {
-		return false
+	if len(w.positions) == 0 {
+		if b := &w.bounds[at/blockItems]; !w.query.mayReach(b, w.query.power(b), w.threshold()) {
+			return false
+		}
 	}
 	w.positions = append(w.positions, at)
 	if len(w.positions) == w.limit {
@@ -59,7 +61,8 @@ func (w *walker) compare() {
 	}
 	w.gatherer.gather(w.codes, w.positions, w.scores[:])
 	for i, at := range w.positions[:n] {
-		if w.query.upper(&w.bounds[at/blockItems], w.scores[i]) >= w.threshold() && !w.isExcluded(at) {
+		b := &w.bounds[at/blockItems]
+		if w.query.upper(b, w.scores[i]) >= w.product(b) && !w.isExcluded(at) {
 			w.push(at)
 		}
 	}
@@ -70,7 +73,13 @@ func (w *walker) compare() {
 // not excluded.
 func (w *walker) pushIfReachable(at uint32) {
 	b := &w.bounds[at/blockItems]
-	if w.query.reaches(w.vector(at), b.norm, w.threshold()) && !w.isExcluded(at) {
+	if w.query.reaches(w.vector(at), b.norm, w.product(b)) && !w.isExcluded(at) {
 		w.push(at)
 	}
+}
+
+// product returns a lower bound of the inner product of the query with an item of a
+// block that can be among the best.
+func (w *walker) product(b *bounds) float64 {
+	return w.query.product(b, w.query.power(b), w.threshold())
 }

@@ -11,10 +11,11 @@ import (
 	"github.com/recflow/recflow/internal/recsys"
 )
 
-// Nearest returns the K available items with the largest recsys.Score with the
-// query's vector under its filters, in descending order, ties by item id. There
-// are min(K, eligible) of them under any filters. A result from an
-// index is approximate; the recall gate measures how much.
+// Nearest returns the K available items with the largest recsys.SimilarScore (for
+// β = 0: recsys.Score) with the query's vector under its filters, in descending order,
+// ties by item id. There are min(K, eligible) of them under any filters. A result from
+// an index, which is used only for β = 0, is approximate; the recall gate measures how
+// much.
 func (s *Store) Nearest(ctx context.Context, v recsys.Version, q recsys.Query) ([]recsys.Hit, error) {
 	hits, err := s.NearestMany(ctx, v, []recsys.Query{q})
 	if err != nil {
@@ -107,7 +108,7 @@ func scoreHits(rows pgx.Rows, q recsys.Query) ([]recsys.Hit, error) {
 		var vector pgvector.Vector
 		err := row.Scan(&h.ItemID, &h.Title, &h.Category, &h.Tags, &vector)
 		if err == nil {
-			h.Score = recsys.Score(q.Vector, vector.Slice())
+			h.Score = recsys.SimilarScore(q.Vector, vector.Slice(), q.Beta)
 		}
 		return h, err
 	})

@@ -13,11 +13,12 @@ import (
 	"github.com/recflow/recflow/internal/postgres/embeddings"
 	"github.com/recflow/recflow/internal/postgres/postgrestest"
 	"github.com/recflow/recflow/internal/recsys"
+	memory "github.com/recflow/recflow/internal/search"
 )
 
 // bruteForce returns the result that Nearest must return.
-func bruteForce(items []postgrestest.ItemRow, override map[string]bool, q recsys.Query) (ids []string) {
-	score := map[string]float64{}
+func bruteForce(items []postgrestest.ItemRow, override map[string]bool, q recsys.Query) []string {
+	ids, score := []string{}, map[string]float64{}
 	for _, item := range items {
 		available, overridden := override[item.ItemID]
 		if !overridden {
@@ -29,6 +30,9 @@ func bruteForce(items []postgrestest.ItemRow, override map[string]bool, q recsys
 		}
 		ids = append(ids, item.ItemID)
 		score[item.ItemID] = dot(q.Vector, item.Vector)
+		if q.Beta > 0 {
+			score[item.ItemID] = recsys.SimilarScore(q.Vector, item.Vector, q.Beta)
+		}
 	}
 	slices.SortFunc(ids, func(a, b string) int { return cmp.Or(cmp.Compare(score[b], score[a]), cmp.Compare(a, b)) })
 	return ids[:min(q.K, len(ids))]
@@ -124,6 +128,49 @@ func TestNearest_returns_eligible_items_at_any_selectivity(t *testing.T) {
 				require.Equal(t, 1.0, overlap(want, itemIDs(exact)))
 			}
 			require.GreaterOrEqual(t, found/queries, test.recall)
+		})
+	}
+}
+
+// TestNearest_ranks_similar_items_exactly has norms that differ, and vectors of zeros.
+// The index, which orders by inner product, is not used.
+func TestNearest_ranks_similar_items_exactly(t *testing.T) {
+	t.Parallel()
+	for _, search := range []recsys.Search{{Method: recsys.Exact}, {Method: recsys.HNSW, M: 24, EFConstruction: 64, EFSearch: 200}} {
+		t.Run(search.Method, func(t *testing.T) {
+			t.Parallel()
+			s := postgrestest.New(t)
+			var items []postgrestest.ItemRow
+			r := rand.New(rand.NewPCG(3, 4))
+			v := postgrestest.Build(t, s, postgrestest.Fixture{
+				Items: 1500, Users: 20, Dimension: 16, Search: search,
+				Change: func(d *postgrestest.Data) {
+					for i := range d.Items {
+						factor := float32(r.ExpFloat64())
+						if i%100 == 0 {
+							factor = 0
+						}
+						for j := range d.Items[i].Vector {
+							d.Items[i].Vector[j] *= factor
+						}
+					}
+					items = d.Items
+				},
+			})
+			b := memory.NewBuilder(v.Dimension, v.Items)
+			require.NoError(t, s.EachItem(t.Context(), v, b.Add))
+			index, err := b.Build()
+			require.NoError(t, err)
+			for n := range 100 {
+				q := randomQuery(r, items, 16)
+				q.Beta = recsys.Betas()[1+n%4]
+				hits, err := s.Nearest(t.Context(), v, q)
+				require.NoError(t, err)
+				require.Equal(t, bruteForce(items, nil, q), itemIDs(hits))
+				inMemory, err := index.View().Search(q)
+				require.NoError(t, err)
+				require.Equal(t, inMemory, hits)
+			}
 		})
 	}
 }

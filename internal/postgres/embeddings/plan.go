@@ -36,9 +36,10 @@ type plan struct {
 }
 
 // plan estimates how many rows are eligible: few are compared one by one, many
-// are searched through the graph.
+// are searched through the graph. The graph is of the inner product, so a search for
+// similar items with another measure compares all of them.
 func (s *Store) plan(ctx context.Context, v recsys.Version, q recsys.Query) (plan, error) {
-	if q.Exact || v.Search.Method != recsys.HNSW || q.K+len(q.Exclude) > maxEF*3/4 {
+	if q.Exact || q.Beta > 0 || v.Search.Method != recsys.HNSW || q.K+len(q.Exclude) > maxEF*3/4 {
 		return plan{exact: true}, nil
 	}
 	eligible := v.Items
@@ -110,7 +111,7 @@ func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 			WITH near AS MATERIALIZED (
 				SELECT
 					i.item_id,
-					(i.embedding <#> $1) + 0 AS distance
+					%[6]s AS distance
 				FROM %[1]s.items i
 				%[2]s
 				WHERE %[3]s
@@ -124,7 +125,7 @@ func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 			JOIN %[1]s.items i ON i.item_id = near.item_id
 			%[2]s
 			ORDER BY near.distance, near.item_id
-			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K+recsys.Spare), itemColumns), b.args
+			LIMIT %[4]s`, schema, withOverrides, b.filters(q), b.arg(q.K+recsys.Spare), itemColumns, b.exactDistance(q)), b.args
 	}
 	distance := "i.embedding <#> $1"
 	if v.Search.HalfVector {
@@ -151,6 +152,15 @@ func (p plan) statement(v recsys.Version, q recsys.Query) (string, []any) {
 		%s
 		ORDER BY i.distance, i.item_id`,
 		schema, b.walkFilters(q), distance, b.arg(p.candidates), itemColumns, b.arg(q.K+recsys.Spare), withOverrides), b.args
+}
+
+// exactDistance is the negative score of an item, in an expression that no index
+// supports. A vector of zeros has the score 0.
+func (b *builder) exactDistance(q recsys.Query) string {
+	if q.Beta == 0 {
+		return "(i.embedding <#> $1) + 0"
+	}
+	return fmt.Sprintf("coalesce((i.embedding <#> $1) / nullif(power(vector_norm(i.embedding), %s), 0), 0)", b.arg(q.Beta))
 }
 
 // builder collects the arguments of a statement.
