@@ -101,7 +101,7 @@ func (s *server) getVersion(ctx context.Context, in *versionInput) (*versionRepo
 		input.EventTypeShares = map[string]float64{}
 	}
 	out := &versionReportOutput{ETag: versionTag(v, revision), Body: apiclient.VersionReport{
-		Version: v, Parameters: m.Parameters, Defaults: m.Defaults, Libraries: m.Libraries, Interest: m.Interest, Input: input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics),
+		Version: v, Parameters: m.Parameters, Defaults: m.Defaults, Libraries: m.Libraries, Interest: m.Interest, Input: input, Checks: orEmpty(m.Checks), Gates: orEmpty(gates), Metrics: withMaps(m.Metrics), Similar: similarOf(m),
 		Changes: rest.MapEach(changes, liveChangeOf),
 	}}
 	if out.Body.LiveMetrics, err = s.otherLiveMetrics(ctx, v); err != nil {
@@ -150,6 +150,17 @@ func withMaps(m recsys.Metrics) recsys.Metrics {
 		m.Popularity = map[string]recsys.Metric{}
 	}
 	return m
+}
+
+// similarOf returns a copy of the manifest's comparison with an array for its grid, as
+// the OpenAPI document requires, or nil without one.
+func similarOf(m *recsys.Manifest) *recsys.Similar {
+	if m.Similar == nil {
+		return nil
+	}
+	s := *m.Similar
+	s.Grid = orEmpty(s.Grid)
+	return &s
 }
 
 func orEmpty[T any](list []T) []T {

@@ -55,7 +55,7 @@ type List struct {
 type Ranked struct {
 	Rank int `json:"rank"` // from 1, best first
 	recsys.Item
-	Score float64 `json:"score"` // the inner product or, in a popular list, the popularity
+	Score float64 `json:"score"` // the inner product; for similar items divided by |v|^β, where v is the vector of the listed item; in a popular list, the popularity
 }
 
 // Explanation explains an item's position in a user's list.

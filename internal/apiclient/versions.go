@@ -26,6 +26,7 @@ type VersionReport struct {
 	Checks      []recsys.Check      `json:"checks" doc:"Results of the data quality rules."`
 	Gates       []recsys.GateResult `json:"gates" doc:"Results of the gates. Empty before they ran."`
 	Metrics     recsys.Metrics      `json:"metrics" doc:"Metrics of the training on its hold-out, and of popularity as a baseline."`
+	Similar     *recsys.Similar     `json:"similar,omitempty" doc:"How the exponent β of similar items was chosen. Absent if it was not: then β is 0."`
 	LiveMetrics *recsys.Metrics     `json:"live_metrics,omitempty" doc:"Metrics of the live version on its own hold-out. The gate quality compares both versions on the same users."`
 	Changes     []LiveChange        `json:"changes" doc:"Promotions and rollbacks that made the version live, newest first, at most 20."`
 }

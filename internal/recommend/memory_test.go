@@ -164,7 +164,7 @@ func (b *bundle) override(t *testing.T, r *rand.Rand) {
 
 // TestMemory_similar_items_and_explanations_equal_those_of_Postgres also covers Item.
 func TestMemory_similar_items_and_explanations_equal_those_of_Postgres(t *testing.T) {
-	b := setup(t, postgrestest.Fixture{})
+	b := setup(t, postgrestest.Fixture{ChangeManifest: func(m *recsys.Manifest) { m.Similar = &recsys.Similar{Beta: 0.5} }})
 	m, err := b.store.Manifest(t.Context(), b.version.ID)
 	require.NoError(t, err)
 	users := []string{"u00001", "u00002", "unknown-user"}

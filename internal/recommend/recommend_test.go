@@ -348,6 +348,23 @@ func TestSimilar(t *testing.T) {
 		assert.Equal(t, "Item 10", list.Item.Title)
 		assert.Empty(t, list.UserID)
 	})
+	t.Run("it scores by the β of the manifest", func(t *testing.T) {
+		changed := postgrestest.Build(t, b.store, postgrestest.Fixture{RunID: "run-beta", ChangeManifest: func(m *recsys.Manifest) {
+			m.Similar = &recsys.Similar{Beta: 0.75}
+		}})
+		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10, Version: changed.ID})
+		require.NoError(t, err)
+		hits := make([]recsys.Hit, 0, len(b.data.Items))
+		for _, i := range b.data.Items {
+			if i.Available && i.ItemID != item {
+				hits = append(hits, recsys.Hit{Item: i.Item, Score: recsys.SimilarScore(b.vectors[item], i.Vector, 0.75)})
+			}
+		}
+		for n, hit := range recsys.Best(hits, 10) {
+			assert.Equal(t, hit.ItemID, list.Items[n].ItemID)
+			assert.Equal(t, hit.Score, list.Items[n].Score)
+		}
+	})
 	t.Run("it filters by category", func(t *testing.T) {
 		list, err := b.Similar(t.Context(), item, recommend.Request{K: 10, Category: "c3", Version: b.version.ID})
 		require.NoError(t, err)

@@ -13,10 +13,10 @@ import (
 // ErrUnknownItem means that a version does not contain an item.
 var ErrUnknownItem = errors.New("unknown item")
 
-// Similar lists the items nearest to an item by inner product, the same measure as
-// for users (docs/decisions/0010-search-in-postgres.md). It ignores the user and
-// the recent items of the request. It returns ErrUnknownItem if the version does
-// not contain the item.
+// Similar lists the items nearest to an item by recsys.SimilarScore, with the β of the
+// version (docs/decisions/0031-similar-items.md). It ignores the user and the recent
+// items of the request. It returns ErrUnknownItem if the version does not contain the
+// item.
 func (r *Recommender) Similar(ctx context.Context, itemID string, req Request) (list List, err error) {
 	if err := req.Check(); err != nil {
 		return List{}, err
@@ -38,6 +38,7 @@ func (r *Recommender) similar(ctx context.Context, reader *Reader, itemID string
 	}
 	query := recsys.Query{
 		Vector: vector, K: req.K, Category: req.Category, Tags: req.Tags, Exclude: append(slices.Clone(req.Exclude), itemID),
+		Beta: reader.manifest.SimilarBeta(),
 	}
 	var hits []recsys.Hit
 	var failed error

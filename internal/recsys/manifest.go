@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,10 @@ type Manifest struct {
 	Files        []File       `json:"files"`
 	Checks       []Check      `json:"checks"`
 	Metrics      Metrics      `json:"metrics"`
+
+	// Similar is nil in manifests of older trainings, and if no hold-out user likes two
+	// items.
+	Similar *Similar `json:"similar,omitempty"`
 }
 
 // Parameters are the settings of the training, whether requested or chosen.
@@ -168,6 +173,25 @@ type Metrics struct {
 	All map[string]map[string]Metric `json:"all,omitempty"`
 }
 
+// Similar is the β of SimilarScore that the training chose for similar items, and the
+// comparison that it was chosen by. A query is an item that a hold-out user likes, and
+// has 20 neighbors.
+type Similar struct {
+	Beta    float64         `json:"beta"`
+	Users   int64           `json:"users"` // hold-out users who like two items; below 30 Beta is 0
+	Queries int64           `json:"queries"`
+	Grid    []SimilarResult `json:"grid"` // by ascending β; the one with the highest StratifiedRecall is chosen
+}
+
+// SimilarResult is how well the neighbors by one β predict the other items of the
+// users who like the query.
+type SimilarResult struct {
+	Beta              float64  `json:"beta"`
+	Recall            float64  `json:"recall"`             // share of the other items that are among the neighbors
+	StratifiedRecall  float64  `json:"stratified_recall"`  // geometric mean of the recall in five strata of these items by popularity
+	CategoryAgreement *float64 `json:"category_agreement"` // share of the neighbors with the query's category; nil without categories
+}
+
 // Metric is a mean with its 95 % bootstrap interval over users.
 type Metric struct {
 	Value float64 `json:"value"`
@@ -251,6 +275,9 @@ func (m *Manifest) Validate() error {
 	if !(p.MeanItems > 0) || math.IsInf(p.MeanItems, 0) {
 		bad("mean_items is %v; it must be finite and positive", p.MeanItems)
 	}
+	if beta := m.SimilarBeta(); !slices.Contains(Betas(), beta) {
+		bad("similar.beta is %v; 0, 0.25, 0.5, 0.75 and 1 are known", beta)
+	}
 	if err := m.Interest.Validate(); err != nil {
 		errs = append(errs, err)
 	}
@@ -328,6 +355,14 @@ func (m *Manifest) Rows(kind string) int64 {
 		}
 	}
 	return n
+}
+
+// SimilarBeta returns the β by which similar items are scored: 0 if none was chosen.
+func (m *Manifest) SimilarBeta() float64 {
+	if m.Similar == nil {
+		return 0
+	}
+	return m.Similar.Beta
 }
 
 // FoldIn returns the equation that turns a history into a vector of this run.

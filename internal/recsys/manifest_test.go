@@ -40,6 +40,8 @@ func TestParseManifest(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, int64(20), m.Rows(recsys.ItemsFile))
 		assert.Equal(t, 2, m.FoldIn().Dimension)
+		assert.Nil(t, m.Similar)
+		assert.Zero(t, m.SimilarBeta())
 	})
 
 	mistakes := []struct {
@@ -55,6 +57,7 @@ func TestParseManifest(t *testing.T) {
 		{"has a negative alpha", func(m *recsys.Manifest) { m.Parameters.Alpha = -1 }, "alpha is -1"},
 		{"has a short gram matrix", func(m *recsys.Manifest) { m.Gram = m.Gram[:3] }, "gram has 3 values"},
 		{"has a huge weight", func(m *recsys.Manifest) { m.Interest.Weights["view"] = 1e7 }, `weight of "view"`},
+		{"has an unknown β", func(m *recsys.Manifest) { m.Similar = &recsys.Similar{Beta: 0.3} }, "similar.beta is 0.3; 0, 0.25, 0.5, 0.75 and 1 are known"},
 		{"has no coverage", func(m *recsys.Manifest) { m.Coverage = recsys.Coverage{} }, "coverage has no end"},
 		{"covers nothing", func(m *recsys.Manifest) { m.Coverage.From = noon.Add(time.Hour) }, "is not before to"},
 		{"has an invalid hold-out", func(m *recsys.Manifest) { m.HoldoutBound = "10 %" }, "holdout_bound"},

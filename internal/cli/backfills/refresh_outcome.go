@@ -26,6 +26,7 @@ type refreshOutcome struct {
 	Gates    []recsys.GateResult `json:"gates"`
 	Dropped  []int64             `json:"dropped,omitempty"` // older versions that were dropped
 	Metrics  recsys.Metrics      `json:"metrics"`
+	Similar  *recsys.Similar     `json:"similar,omitempty"` // how the β of similar items was chosen
 	Warning  string              `json:"warning,omitempty"` // popularity is as good
 	Backfill apiclient.Backfill  `json:"backfill"`
 }
@@ -50,7 +51,7 @@ func reportRefresh(ctx context.Context, a *app.App, api *apiclient.Client, b api
 
 func newRefreshOutcome(b apiclient.Backfill, v apiclient.VersionReport) refreshOutcome {
 	s := b.Windows[0]
-	o := refreshOutcome{RunID: s.RunID, Version: s.Version, State: v.State, Live: v.Live, Checks: v.Checks, Gates: v.Gates, Metrics: v.Metrics, Warning: output.PopularityWins(v.Metrics), Backfill: b}
+	o := refreshOutcome{RunID: s.RunID, Version: s.Version, State: v.State, Live: v.Live, Checks: v.Checks, Gates: v.Gates, Metrics: v.Metrics, Similar: v.Similar, Warning: output.PopularityWins(v.Metrics), Backfill: b}
 	if p := s.Progress; p != nil && p.Outcome != "" {
 		o.Outcome, o.Detail, o.Dropped, o.Live = p.Outcome, p.Detail, p.Dropped, p.Outcome == backfill.OutcomeLive
 		return o
@@ -90,6 +91,10 @@ func printOutcome(a *app.App, o refreshOutcome, failed error) error {
 	if len(o.Metrics.Candidate) > 0 {
 		fmt.Fprintln(a.Out)
 		a.PrintSection(fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", o.Metrics.Users), output.Metrics(o.Metrics))
+	}
+	if title, comparison := output.Similar(o.Similar); title != "" {
+		fmt.Fprintln(a.Out)
+		a.PrintSection(title, comparison)
 	}
 	if o.Warning != "" {
 		fmt.Fprintln(a.Out, "\n"+o.Warning)

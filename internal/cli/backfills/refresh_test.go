@@ -81,6 +81,7 @@ func makeVersion(t *testing.T, s *postgrestest.Store, runID string, refused bool
 		m.Metrics = recsys.Metrics{Users: 240,
 			Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: 0.3541, Low: 0.33, High: 0.377}},
 			Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.2, Low: 0.19, High: 0.21}}}
+		m.Similar = &recsys.Similar{Beta: 0.25, Users: 240, Queries: 100, Grid: []recsys.SimilarResult{{Beta: 0, Recall: 0.08}, {Beta: 0.25, Recall: 0.07}}}
 		m.Checks = []recsys.Check{
 			{Rule: "null_ids", Severity: "error", Passed: true, Message: "every event has its ids and a type"},
 			{Rule: "event_types", Severity: "warning", Count: 60, Message: "MOST EVENTS TRAIN NOTHING: transaction has no weight"},
@@ -149,6 +150,7 @@ func TestRefreshCommand(t *testing.T) {
 			assert.Equal(t, "recall@100 0.999 over 300 users", outcome.Gates[0].Reason)
 			assert.Len(t, outcome.Checks, 2)
 			assert.Equal(t, 0.3541, outcome.Metrics.Candidate["ndcg@100"].Value)
+			assert.Equal(t, 0.25, outcome.Similar.Beta)
 			assert.Equal(t, outcome.RunID, outcome.Backfill.Windows[0].RunID)
 			assert.Contains(t, r.Err, "✓ verify    the gates have run", "all stages, also after the end")
 		}
@@ -159,6 +161,7 @@ func TestRefreshCommand(t *testing.T) {
 		assert.Contains(t, r.Err, "http://ui.test/namespaces/default/workflows/refresh-")
 		assert.Contains(t, r.Err, "✓ prepare   nothing left over")
 		assert.Contains(t, r.Err, "✓ train     iteration 6 of 12")
+		assert.Contains(t, r.Out, "similar items: β 0.25, by the first 20 of 100 items of 240 hold-out users")
 		assert.Contains(t, r.Out, "recall@100 0.999 over 300 users")
 		assert.Contains(t, r.Out, "0.3541 (0.3300 to 0.3770)")
 		assert.Contains(t, r.Out, "version 2 is live")

@@ -58,6 +58,10 @@ func WithVersions(t *testing.T, s *postgrestest.Store) {
 			Candidate:  map[string]recsys.Metric{"ndcg@100": {Value: 0.3541, Low: 0.33, High: 0.377}, "recall@20": {Value: 0.331, Low: 0.3, High: 0.36}},
 			Popularity: map[string]recsys.Metric{"ndcg@100": {Value: 0.2, Low: 0.19, High: 0.21}, "recall@20": {Value: 0.175, Low: 0.16, High: 0.19}},
 		}
+		m.Similar = &recsys.Similar{Beta: 0.5, Users: 240, Queries: 400, Grid: []recsys.SimilarResult{
+			{Beta: 0, Recall: 0.0825, StratifiedRecall: 0.0358, CategoryAgreement: new(0.345)},
+			{Beta: 0.5, Recall: 0.0722, StratifiedRecall: 0.0372},
+		}}
 		m.Checks = []recsys.Check{
 			{Rule: "null_ids", Severity: "error", Passed: true, Message: "every event has its ids"},
 			{Rule: "unknown_items", Severity: "warning", Count: 12, Message: "12 events name an item that is not in raw/items"},

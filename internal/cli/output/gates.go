@@ -56,6 +56,26 @@ func Metrics(m recsys.Metrics) Listing {
 	return l
 }
 
+// Similar returns the title and the values of the comparison by which the β of
+// similar items was chosen: nothing without one.
+func Similar(s *recsys.Similar) (title string, l Listing) {
+	l = Listing{Columns: []string{"beta", "chosen", "stratified_recall", "recall", "category_agreement"}, JSON: s}
+	if s == nil {
+		return "", l
+	}
+	for _, g := range s.Grid {
+		chosen, agreement := "", ""
+		if g.Beta == s.Beta {
+			chosen = "✓"
+		}
+		if g.CategoryAgreement != nil {
+			agreement = fmt.Sprintf("%.3g", *g.CategoryAgreement)
+		}
+		l.Rows = append(l.Rows, []string{fmt.Sprint(g.Beta), chosen, fmt.Sprintf("%.3g", g.StratifiedRecall), fmt.Sprintf("%.3g", g.Recall), agreement})
+	}
+	return fmt.Sprintf("similar items: β %v, by the first 20 of %d items of %d hold-out users", s.Beta, s.Queries, s.Users), l
+}
+
 func metric(m recsys.Metric) string {
 	if m.Low == m.High {
 		return Number(m.Value)

@@ -22,8 +22,9 @@ func NewSimilarCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "similar ITEM",
 		Short: "List the items nearest to an item",
-		Long: "List the items whose embeddings have the largest inner product with that of ITEM, the\n" +
-			"same similarity as for recommendations.",
+		Long: "List the items whose embeddings have the largest inner product with that of ITEM, divided\n" +
+			"by a power of their length, so that popular items do not hide all others. The training\n" +
+			"chooses the power: see `recflow versions show`.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := cmp.Or(recsys.CheckID("item", args[0]), checkLength(req.K)); err != nil {

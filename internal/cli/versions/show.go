@@ -61,6 +61,7 @@ func printReport(a *app.App, r apiclient.VersionReport) error {
 	if a.Output != "table" {
 		return a.Print(output.Listing{Columns: []string{"field", "value"}, Rows: facts(r), JSON: r})
 	}
+	similar, comparison := output.Similar(r.Similar)
 	sections := []struct {
 		title string
 		l     output.Listing
@@ -69,6 +70,7 @@ func printReport(a *app.App, r apiclient.VersionReport) error {
 		{"data checks that did not pass", output.Checks(r.Checks)},
 		{"gates", output.Gates(r.Gates)},
 		{fmt.Sprintf("metrics on %d hold-out users, with 95 %% intervals", r.Metrics.Users), output.Metrics(r.Metrics)},
+		{similar, comparison},
 		{"promotions", changeListing(r.Changes)},
 	}
 	for i, s := range sections {
