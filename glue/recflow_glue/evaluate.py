@@ -47,6 +47,7 @@ class Catalog:
     vectors: np.ndarray  # n×k float32
     trained: np.ndarray  # trained users who like the item
     users: int  # trained users
+    categories: np.ndarray  # numbers of the categories, -1 for none
 
 
 CANDIDATE, POPULARITY, ITEM_KNN = "candidate", "popularity", "item_knn"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from recflow_glue import checks, evaluate, manifest, matrix, prepare, results, session, train
+from recflow_glue import checks, evaluate, manifest, matrix, prepare, results, session, similar, train
 from recflow_glue.arguments import Config
 from recflow_glue.attempt import Attempt
 from recflow_glue.failure import error_to_report
@@ -25,7 +25,7 @@ def run(config: Config) -> str:
     if bucket.exists(key):
         print(f"run {config.run_id} is already complete: {key} exists", flush=True)
         return key
-    threading.Thread(target=train.compile_ahead, daemon=True).start()
+    threading.Thread(target=compile_ahead, daemon=True).start()
     spark = session.open_session(f"recflow {config.run_id}")
     name = uuid.uuid4().hex[:12]
     scratch = Scratch(bucket, f"{config.prefix}_scratch/{name}/", session.is_local())
@@ -41,6 +41,11 @@ def run(config: Config) -> str:
         progress.close()
         scratch.remove()
     return key
+
+
+def compile_ahead() -> None:
+    train.compile_ahead()
+    similar.compile_ahead()
 
 
 def train_and_write(r: Attempt) -> bytes:
@@ -89,11 +94,13 @@ def attempt_run(r: Attempt) -> bytes:
             item_files, catalog = results.write_items(r, found, model, held_out.trained)
         with r.progress.stage("evaluate"):
             fold = FoldIn(gram(catalog.vectors), s.alpha, s.regularization, s.regularization_exponent, s.mean_items)
+            neighbors = thread.submit(lambda: similar.choose(held_out.users, catalog, s.seed))
             scored = evaluate.score_all(r.spark.sparkContext, held_out.users, catalog, fold)
         with r.progress.stage("write"):
             user_files = results.write_users(r, found, model, scored)
         with r.progress.stage("evaluate"):
             metrics = evaluate.summarize(scored, by_knn.result(), len(catalog.ids), s.seed)
+            chosen = neighbors.result()
     return manifest.build(
         r.config,
         created_at=datetime.now(UTC),
@@ -104,4 +111,5 @@ def attempt_run(r: Attempt) -> bytes:
         files=item_files + user_files + held_out.files,
         checks=r.checks,
         metrics=metrics,
+        similar=chosen,
     )

@@ -71,12 +71,12 @@ def _neighbors(user_starts, user_items, item_starts, item_users, root, items, ro
             similar = together[j] / (root[item] * root[j])
             together[j] = 0
             if j != item:
-                k, least = _insert(ids[row], values[row], k, least, j, similar)
+                k, least = insert(ids[row], values[row], k, least, j, similar)
         found[row] = k
 
 
 @compiled
-def _insert(ids, values, k, least, item, similar):
+def insert(ids, values, k, least, item, similar):
     """Insert an item into the k most similar ones, of which the one at least is the least similar if the
     row is full. Returns both numbers."""
     if k < len(ids):

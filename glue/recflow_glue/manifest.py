@@ -27,6 +27,7 @@ def build(
     files: list,
     checks: list,
     metrics: dict,
+    similar: dict | None,
 ) -> bytes:
     coverage = {"from": rfc3339(config.start), "to": rfc3339(config.to), "stored_to": rfc3339(config.stored_to)}
     body = {
@@ -45,5 +46,6 @@ def build(
         "files": [vars(f) for f in files],
         "checks": [c.fields() for c in checks],
         "metrics": metrics,
+        "similar": similar,
     }
     return json.dumps(body, allow_nan=False, ensure_ascii=False).encode()

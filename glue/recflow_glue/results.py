@@ -73,10 +73,17 @@ def write_items(r: Attempt, found: Input, model: Model, trained: dict[str, int])
     rows = output.item_rows(found.items, model.items, found.metadata)
     n = output.file_count(len(trained), 4 * model.settings.rank + 200)
     files = output.require_rows(output.write(rows, r.destination, "items", "item_id", n), len(trained))
-    table = r.bucket.read_parquet([f.key for f in files], ["item_id", "embedding"])
+    table = r.bucket.read_parquet([f.key for f in files], ["item_id", "embedding", "category"])
     vectors = table["embedding"].combine_chunks().flatten().to_numpy().reshape(len(table), model.settings.rank)
     ids = table["item_id"].to_pylist()
-    return files, evaluate.Catalog(ids, vectors, np.array([trained[i] for i in ids]), found.trained_users)
+    counts = np.array([trained[i] for i in ids])
+    return files, evaluate.Catalog(ids, vectors, counts, found.trained_users, numbers(table["category"]))
+
+
+def numbers(categories: pa.ChunkedArray) -> np.ndarray:
+    """Return a number for each category, -1 for null."""
+    coded = categories.combine_chunks().dictionary_encode()
+    return coded.indices.fill_null(-1).to_numpy()
 
 
 def write_users(r: Attempt, found: Input, model: Model, scored: list[evaluate.Scored]) -> list[File]:

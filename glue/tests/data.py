@@ -78,7 +78,14 @@ def put_items(bucket: Bucket, ids: list[str], name: str = "items", title: str = 
     put_table(
         bucket,
         f"raw/items/{name}.parquet",
-        pa.table({"item_id": ids, "title": [title + i for i in ids], "tags": [[i[:1]] for i in ids]}),
+        pa.table(
+            {
+                "item_id": ids,
+                "title": [title + i for i in ids],
+                "category": [i[-1:] for i in ids],
+                "tags": [[i[:1]] for i in ids],
+            }
+        ),
     )
 
 

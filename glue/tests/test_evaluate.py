@@ -6,7 +6,7 @@ from recflow_glue.foldin import FoldIn, gram
 from recflow_glue.train import Matrix
 
 VECTORS = np.array([[1, 0], [0.9, 0.1], [0.8, 0.2], [0, 1], [0.1, 0.9]], dtype=np.float32)
-CATALOG = evaluate.Catalog(list("abcde"), VECTORS, np.array([4, 3, 2, 2, 1]), 8)
+CATALOG = evaluate.Catalog(list("abcde"), VECTORS, np.array([4, 3, 2, 2, 1]), 8, np.full(5, -1))
 FOLD = FoldIn(gram(VECTORS), 5.0, 0.1, 1.0, 1.0)
 
 

@@ -103,6 +103,10 @@ def expect_manifest(m: dict) -> None:
     metrics = m["metrics"]
     assert metrics["users"] >= 4
     assert metrics["candidate"]["ndcg@100"]["value"] > metrics["popularity"]["ndcg@100"]["value"]
+    similar = m["similar"]
+    assert (similar["beta"], similar["users"]) == (0, 5)
+    assert [g["beta"] for g in similar["grid"]] == [0, 0.25, 0.5, 0.75, 1]
+    assert all(0 < g[name] <= 1 for g in similar["grid"] for name in g.keys() - {"beta"})
 
 
 def expect_files(bucket, m: dict) -> None:
