@@ -8,7 +8,7 @@
 // the portable one. Lists have 20 items and leave out 300 of the nearest 1,000.
 // A query is answered both ways in turn, each time the quickest of -repeat times,
 // in processor time, which other work on the machine changes less than the clock.
-// Every list is compared with that of the scan.
+// Every list is compared with that of the scan. Similar items are measured for each β.
 package main
 
 import (
@@ -131,6 +131,27 @@ func (s shape) measure(portable bool, repeat int) error {
 	fmt.Printf("  scan %s, search %s, search ÷ scan %.4f (bar %.2f)\n", plain, found, found.over(plain), bar)
 	for i, c := range categories {
 		fmt.Printf("  filter of %s: %s, filtered ÷ unfiltered %.2f\n", c.name, filtered[i], filtered[i].over(found))
+	}
+	return s.measureSimilar(view, items, repeat)
+}
+
+// measureSimilar measures the items nearest to items, spread over the catalog, for each β.
+func (s shape) measureSimilar(view *search.View, items []float32, repeat int) (err error) {
+	betas := recsys.Betas()
+	took := make([]times, len(betas))
+	for n := range s.queries {
+		i := n * (s.items / s.queries)
+		q := recsys.Query{Vector: items[i*s.dimension : (i+1)*s.dimension], K: 20, Exclude: []string{generated.ItemID(i)}}
+		for j, beta := range betas {
+			q.Beta = beta
+			took[j].add(repeat, func() { _, err = view.Search(q) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for j, beta := range betas {
+		fmt.Printf("  similar items, β %g: %s, ÷ β 0 %.2f\n", beta, took[j], took[j].over(took[0]))
 	}
 	return nil
 }

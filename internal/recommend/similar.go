@@ -14,7 +14,7 @@ import (
 var ErrUnknownItem = errors.New("unknown item")
 
 // Similar lists the items nearest to an item by recsys.SimilarScore, with the β of the
-// version (docs/decisions/0031-similar-items.md). It ignores the user and the recent
+// version (docs/decisions/0032-similar-items.md). It ignores the user and the recent
 // items of the request. It returns ErrUnknownItem if the version does not contain the
 // item.
 func (r *Recommender) Similar(ctx context.Context, itemID string, req Request) (list List, err error) {
