@@ -133,7 +133,7 @@ func quotas(others http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		fmt.Fprint(w, `{"Quota": {"ServiceCode": "lambda", "QuotaCode": "L-B99A9384", "QuotaName": "Concurrent executions", "Value": 1000, "Unit": "None", "Adjustable": true, "GlobalQuota": false}}`)
+		fmt.Fprint(w, `{"Quota": {"QuotaArn": "arn:aws:servicequotas:us-east-1:`+awstest.Account+`:lambda/L-B99A9384", "ServiceCode": "lambda", "QuotaCode": "L-B99A9384", "QuotaName": "Concurrent executions", "Value": 1000, "Unit": "None", "Adjustable": true, "GlobalQuota": false}}`)
 	})
 }
 

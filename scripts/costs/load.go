@@ -56,8 +56,8 @@ const (
 	efficiency   = 0.5    // of Spark on several workers, relative to one machine
 	glueStart    = 120.0  // seconds of all workers
 	monthsOfRaw  = 12.0
-	monthsKept   = 3.0  // of the files of trainings: keep.embeddings_days
-	endpoints    = 8.0  // interface endpoints of the network module
+	monthsKept   = 3.0 // of the files of trainings: keep.embeddings_days
+	endpoints    = 8.0 // interface endpoints of the network module
 	zonesOfVPC   = 2.0
 	alarmMetrics = 36.0 // an alarm on several metrics is billed for each
 	metrics      = 50.0 // the function's, the worker's, Container Insights'

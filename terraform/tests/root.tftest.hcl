@@ -127,7 +127,7 @@ run "makes_the_whole_with_nothing_but_temporal_and_a_certificate" {
     error_message = "roles are ${jsonencode(keys(output.roles))}"
   }
   assert {
-    condition     = length(output.alarm_names) == 15 && keys(output.rule_names) == ["glue-failures"]
+    condition     = length(output.alarm_names) == 17 && keys(output.rule_names) == ["glue-failures"]
     error_message = "there are ${length(output.alarm_names)} alarms"
   }
 }
