@@ -102,4 +102,13 @@ func TestImport_replaces_the_catalog(t *testing.T) {
 	}
 	_, err := Import(t.Context(), m, []string{file(t, "log.csv", []byte(orders(3)))}, whole)
 	require.ErrorContains(t, err, "was read as a log of events; only a catalog can be complete (--replace)")
+
+	// Nothing is written if a part of the catalog cannot be read.
+	before := maps.Clone(m.objects)
+	_, err = Import(t.Context(), m, []string{a, filepath.Join(t.TempDir(), "missing.csv")}, whole)
+	require.ErrorContains(t, err, "nothing was imported, because the catalog is not complete")
+	whole.MaxRejects = 1
+	_, err = Import(t.Context(), m, []string{a, file(t, "rejects.csv", []byte("item_id,title\n3,c\n,d\n,e\n"))}, whole)
+	require.ErrorAs(t, err, &TooManyRejects{})
+	require.Equal(t, before, m.objects)
 }

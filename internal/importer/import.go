@@ -119,7 +119,8 @@ const ContentIDs = "content"
 // Import imports files, folders, or standard input ("-") into store, which may be
 // nil in a dry run. A file that fails does not prevent the next ones. It returns
 // the result also together with an error, which is of type FilesFailed if there
-// are several files, or TooManyRejects.
+// are several files, or TooManyRejects. With Replace nothing is written then, except
+// from standard input, which can be read only once.
 func Import(ctx context.Context, store Store, paths []string, o Options) (Result, error) {
 	if err := o.Check(); err != nil {
 		return Result{}, err
@@ -139,7 +140,23 @@ func Import(ctx context.Context, store Store, paths []string, o Options) (Result
 		}
 		files, ignored = append(files, found...), append(ignored, skipped...)
 	}
+	if o.Replace && !o.DryRun && !slices.Contains(paths, "-") {
+		if r, err := readAll(ctx, store, files, ignored, o); err != nil {
+			return r, err
+		}
+	}
 	return run(ctx, store, files, ignored, o)
+}
+
+// readAll reads a complete catalog before anything is written: the items of a file that
+// cannot be read, or of many rows that are rejected, would become unavailable.
+func readAll(ctx context.Context, store Store, files []datasets.File, ignored []string, o Options) (Result, error) {
+	o.DryRun = true
+	r, err := run(ctx, store, files, ignored, o)
+	if err != nil {
+		err = fmt.Errorf("nothing was imported, because the catalog is not complete (--replace): %w", err)
+	}
+	return r, err
 }
 
 // follow applies a recipe to the files that it knows. All others are ignored.
