@@ -172,7 +172,8 @@ def it_counts_streamed_events_before_the_range_and_keeps_the_heaviest_items(spar
             row("shown", "onlooker", "new", "impression", seconds=11 * DAY, stored=11 * DAY),
         ],
     )
-    monkeypatch.setattr(prepare.interest, "MAX_ITEMS", 10)
+    for module in (prepare.interest, prepare.arrays):
+        monkeypatch.setattr(module, "MAX_ITEMS", 10)
     given = Config(bucket.name, "r1", at(2 * DAY), at(60 * DAY), at(50 * DAY), interest=Interest())
     r = Attempt(spark, given, bucket, scratch, Progress(spark.sparkContext, bucket, "p"), "a", datetime.now(UTC))
     found = prepare.validate(r, prepare.read(r))
