@@ -103,7 +103,7 @@ run "is_silent_about_a_worker_that_was_never_started" {
   }
 }
 
-run "a_stream_that_nobody_reads_is_noticed" {
+run "a_stream_that_is_not_read_is_noticed" {
   command = plan
 
   assert {
