@@ -13,7 +13,8 @@ from recflow_glue.arguments import LOG, MAX_INTEREST, VALUE, Interest, fold_type
 from recflow_glue.interest import IMPRESSION, MAX_ITEMS, MIN_WEIGHT, RATING
 
 COLUMNS = ["user_id", "event_id", "item_id", "event_type", "value", "occurred_at"]
-MAX_EVENTS = 2_000_000  # whose histories are computed on the driver, in a gigabyte at most
+MAX_EVENTS = 2_000_000  # whose histories are computed on the driver
+NEVER = np.iinfo(np.int64).min  # the reference time of a user without a counting event
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,6 @@ def histories(events: pa.Table, interest: Interest) -> pa.Table:
             "seen_items": lists(user[seen], names.take(pa.array(item[seen]))),
         }
     )
-
-
-NEVER = np.iinfo(np.int64).min
 
 
 def aged(r: Rows, interest: Interest) -> tuple[np.ndarray, np.ndarray]:
